@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from avhcurate import scores
+from avhcurate.data.self_trainings import RoundReport, SelfTrainingFolder
 from avhcurate.disk.files import sha256, temporary_name, write_json
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.images.decoding import decode
@@ -42,7 +43,6 @@ from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
 from avhcurate.self_training.probe_trainer import ProbeTrainer
-from avhcurate.self_training.store import RoundReport, SelfTrainingFolder
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS
 from benchmarks.gates import GATES, Gated, gate_scores, read_gates

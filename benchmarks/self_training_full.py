@@ -29,6 +29,7 @@ import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.disk.files import sha256, write_json
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.models.loading import ModelSpec, NewModel, new_model
@@ -37,7 +38,6 @@ from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
 from avhcurate.self_training.network_trainer import FullTrainer
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.training.checkpoints import save_weights
 from avhcurate.training.evaluation import accuracy
 from avhcurate.training.images import LabelledImages

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.models.loading import ModelSpec, new_model
@@ -30,7 +31,6 @@ from avhcurate.self_training import results
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.service import self_train_all
 from avhcurate.self_training.settings import Settings
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.sources import class_list
 from avhcurate.sources.service import import_dataset
 from avhcurate.training.images import LabelledImages

@@ -1,6 +1,7 @@
 """The verbs list, remove, rename and jobs: what they print and what they ask."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -32,6 +33,28 @@ def test_list_tells_samples_accuracy_and_size_of_everything(cli, trained_root, s
     assert own["size"] > 1797 * 64 * 4
     assert digits["size"] > sum(one["size"] for one in digits["results"])
     assert "unfinished" in cli("list", "--workspace", trained_root).out
+
+
+def test_a_self_training_is_listed_and_goes_alone(cli, self_trained_root, tmp_path):
+    root = shutil.copytree(self_trained_root, tmp_path / "copy")
+
+    def listed():
+        (digits,) = json.loads(cli("list", "--json", "--workspace", root).out)["datasets"]
+        return [one for one in digits["results"] if one["kind"] == "self-training"]
+
+    first, *others = before = listed()
+    assert len(before) == 5
+    assert all(one["complete"] and 0 < one["accuracy"] <= 1 and one["n"] == 1737 for one in before)
+    assert f"  self-training {first['name']}  accuracy 0." in cli("list", "--workspace", root).out
+    both = cli("remove", "digits", "--training", "a", "--self-training", "b", "--yes", "--workspace", root)
+    assert "--training and --self-training: give one of them" in both.err
+    assert "no self-training 'b'" in cli("remove", "digits", "--self-training", "b", "--yes", "--workspace", root).err
+    jobs = Jobs(root)
+    remove = ("remove", "digits", "--self-training", first["name"], "--yes", "--workspace", root)
+    with jobs.running(jobs.create("self-train", "digits", ["self-train"])):
+        assert cli(*remove).code == 2
+    assert cli(*remove).out == f"{first['name']} of digits is removed\n"
+    assert listed() == others
 
 
 def test_a_damaged_dataset_is_listed_and_can_be_removed(call, workspace):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @options.app.command("list")
 def list_(workspace: options.WorkspaceOption = None, as_json: options.JsonOption = False) -> None:
-    """Datasets with their runs and trainings: samples, accuracy, size on the disk."""
+    """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
     from dataclasses import asdict
 
     from avhcurate.data.inventory import inventory
@@ -46,7 +46,7 @@ def _print_summary(dataset: "DatasetSummary") -> None:
         state = "" if result.complete else "  unfinished"
         accuracy = "" if result.accuracy is None else f"  accuracy {result.accuracy:.4f} of {result.n:,}"
         problem = f"  damaged: {result.problem}" if result.problem else ""
-        print(f"  {result.kind:<8} {result.name}{accuracy}  {size_text(result.size)}{problem or state}")
+        print(f"  {result.kind:<13} {result.name}{accuracy}  {size_text(result.size)}{problem or state}")
 
 
 def size_text(bytes: int) -> str:
@@ -65,6 +65,7 @@ def remove(
     name: options.NameArgument,
     run: Annotated[str | None, typer.Option(help="Remove this run alone, by its name or its model's.")] = None,
     training: Annotated[str | None, typer.Option(help="Remove this training alone.")] = None,
+    self_training: Annotated[str | None, typer.Option(help="Remove this self-training alone.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
@@ -75,12 +76,14 @@ def remove(
     from avhcurate.table import removal
 
     space = options.open_workspace(workspace)
-    if run is not None and training is not None:
-        raise CurateError("--run and --training: give one of them")
-    if run is not None or training is not None:
-        found = removal.find_result(space.dataset(name), run=run, training=training)
-        _confirm(f"Remove {'training' if run is None else 'run'} {found.name} of {name}?", yes)
-        folder = removal.remove_result(space, name, run=run, training=training)
+    given: dict[removal.Kind, str | None] = {"run": run, "training": training, "self-training": self_training}
+    results = [(kind, which) for kind, which in given.items() if which is not None]
+    if len(results) > 1:
+        raise CurateError(f"{' and '.join(f'--{kind}' for kind, _ in results)}: give one of them")
+    for kind, which in results:
+        found = removal.find_result(space.dataset(name), kind, which)
+        _confirm(f"Remove {kind} {found.name} of {name}?", yes)
+        folder = removal.remove_result(space, name, kind, which)
         _print_done({"removed": folder.name, "dataset": name}, f"{folder.name} of {name} is removed", as_json)
         return
     work = removal.people_work(space, name)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from avhcurate.data.quality import QualityFolder
 from avhcurate.data.runs import RunFolder
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.folders import RecordFolder
@@ -92,7 +93,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     """The folder of one dataset.
 
     Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `lists/`, `thumbnails/`,
-    `runs/`, `training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
+    `runs/`, `training/`, `self-training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
     """
 
     FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
@@ -215,6 +216,14 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def trainings(self) -> list[TrainingFolder]:
         """The trainings whose held-out samples are of this dataset, complete or not, oldest first."""
         return TrainingFolder.all_of(self)
+
+    def self_training(self, name: str) -> SelfTrainingFolder:
+        """The self-training of that name whose target this dataset is; an unknown one is refused."""
+        return SelfTrainingFolder.named(self, name)
+
+    def self_trainings(self) -> list[SelfTrainingFolder]:
+        """The self-trainings whose target this dataset is, complete or not, oldest first."""
+        return SelfTrainingFolder.all_of(self)
 
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
         write_parquet(self.samples_path, samples)

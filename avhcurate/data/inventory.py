@@ -1,4 +1,4 @@
-"""What a workspace holds: its datasets with their runs and trainings, their accuracy and size on the disk."""
+"""What a workspace holds: its datasets with their runs and trainings of both kinds, their accuracy and disk size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,24 @@ import pyarrow.parquet as pq
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 
+#: Folders of results by what they are called.
+KINDS: dict[str, type[RunFolder] | type[TrainingFolder] | type[SelfTrainingFolder]] = {
+    "run": RunFolder,
+    "training": TrainingFolder,
+    "self-training": SelfTrainingFolder,
+}
+
 
 @dataclass(frozen=True)
 class ResultSummary:
-    """A run, or a training: `n` samples with a label that it was evaluated on, and the share that it gets right.
+    """A run, training or self-training: `n` samples with a label that it was evaluated on, and the share it gets right.
 
-    `size` is in bytes on the disk; `problem` says why a record cannot be read.
+    `kind` is a key of `KINDS`; `size` is in bytes on the disk; `problem` says why a record cannot be read.
     """
 
     kind: str
@@ -74,15 +82,21 @@ def _summary(dataset: DatasetFolder) -> DatasetSummary:
 
 
 def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[ResultSummary]:
-    for kind, folders in (("run", RunFolder), ("training", TrainingFolder)):
+    for kind, folders in KINDS.items():
         for path in sorted((dataset.root / folders.HOME).glob(f"*/{folders.FILE}")):
             folder = folders(path.parent)
             size = disk_size(folder.root)
             try:
-                n, accuracy = _run_accuracy(folder, labels) if isinstance(folder, RunFolder) else _last_accuracy(folder)
+                n, accuracy = _accuracy(folder, labels)
                 yield ResultSummary(kind, folder.name, folder.record.model, folder.complete, n, accuracy, size)
             except (CurateError, OSError, ValueError) as problem:
                 yield ResultSummary(kind, folder.name, "", False, 0, None, size, str(problem))
+
+
+def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: np.ndarray) -> tuple[int, float | None]:
+    if isinstance(folder, RunFolder):
+        return _run_accuracy(folder, labels)
+    return _last_accuracy(folder) if isinstance(folder, TrainingFolder) else _round_accuracy(folder)
 
 
 def _run_accuracy(run: RunFolder, labels: np.ndarray) -> tuple[int, float | None]:
@@ -103,6 +117,14 @@ def _last_accuracy(training: TrainingFolder) -> tuple[int, float | None]:
         return 0, None
     last = evaluations.iloc[-1]
     return int(last["n"]), None if np.isnan(last["accuracy"]) else float(last["accuracy"])
+
+
+def _round_accuracy(training: SelfTrainingFolder) -> tuple[int, float | None]:
+    """Samples of the target with a label, and the accuracy of the last round."""
+    if not (rounds := training.rounds()):
+        return 0, None
+    share = training.report(rounds[-1]).accuracy
+    return share.n, share.value
 
 
 def disk_size(folder: Path) -> int:

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from avhcurate import scores
+from avhcurate.data.self_trainings import Overlap, RoundReport, Share
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import Selection
-from avhcurate.self_training.store import Overlap, RoundReport, Share
 from avhcurate.stats.calibration import calibrate
 from avhcurate.stats.intervals import wilson
 

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from avhcurate import scores
+from avhcurate.data.self_trainings import BY, RoundReport, SelfTrainingFolder
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection, targets
 from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.store import BY, RoundReport, SelfTrainingFolder
 
 # Torch takes seconds to import, and a page that only reads results does without it.
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
@@ -21,7 +22,6 @@ from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.domains import domains
 from avhcurate.self_training.loop import PseudoLabelled
 from avhcurate.self_training.settings import Settings, TrainerSetup
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.table.subset_images import decode_images, image_caches
 from avhcurate.training.checkpoints import save_weights
 from avhcurate.training.distributed import ProcessGroup, own_device

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 import pyarrow.parquet as pq
 
+from avhcurate.data.self_trainings import BY, SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.rules import RULES, Rule
-from avhcurate.self_training.store import BY, SelfTrainingFolder
 from avhcurate.stats.intervals import mean_over_seeds
 from avhcurate.stats.multiple_testing import holm
 
@@ -47,12 +47,12 @@ PAIRED = ("accuracy", "mean_accuracy")
 
 def trainings(workspace: Workspace, target: str) -> list[SelfTrainingFolder]:
     """The self-trainings of a target dataset, complete or not, oldest first."""
-    return SelfTrainingFolder.all_of(workspace.dataset(target))
+    return workspace.dataset(target).self_trainings()
 
 
 def training(workspace: Workspace, target: str, name: str) -> SelfTrainingFolder:
     """The self-training of that name; an unknown one is refused."""
-    return SelfTrainingFolder.named(workspace.dataset(target), name)
+    return workspace.dataset(target).self_training(name)
 
 
 def comparable(folders: Sequence[SelfTrainingFolder]) -> list[list[SelfTrainingFolder]]:

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from avhcurate import export as avhcurate_export
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.export.tabular import write_frame
 from avhcurate.pseudo_labels.service import export_columns, manifest
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from avhcurate.data.self_trainings import SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
@@ -13,7 +14,6 @@ from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training.domains import check_pair
 from avhcurate.self_training.loop import self_train
 from avhcurate.self_training.settings import Settings, TrainerSetup
-from avhcurate.self_training.store import SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.table.subset import Subset
 from avhcurate.training.recipe import Recipe
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training.loop import Schedule, Trainer
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.table.subset import Subset
 from avhcurate.training.recipe import Recipe
 

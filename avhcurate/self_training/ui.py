@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.self_training import results
 from avhcurate.self_training.plots import PANELS, curves, stroke
 from avhcurate.self_training.results import BASE, PAIRED, RuleVariant, Variants
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened

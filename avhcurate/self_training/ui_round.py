@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.export import FOLDERS, FORMATS
 from avhcurate.export.output import manifest_text
 from avhcurate.self_training import results, round_export
 from avhcurate.self_training.plots import before_and_after
 from avhcurate.self_training.results import BASE, Variants
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.self_training.ui import variant_name
 from avhcurate.stats.intervals import share
 from avhcurate.ui.charts import show_chart

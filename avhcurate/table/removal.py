@@ -1,10 +1,11 @@
-"""Removes a dataset with all that was computed and decided about it, or one of its runs or trainings."""
+"""Removes a dataset with all that was computed and decided about it, or one of its results."""
 
 import os
 import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.people import Role, require
@@ -14,6 +15,9 @@ from avhcurate.errors import CurateError
 from avhcurate.table.logs import open_response_log, open_saved
 from avhcurate.table.renaming import cached_images, finish_renaming
 from avhcurate.votes.named_rows import count_rows, delete_rows
+
+#: Results of a dataset that can be removed alone.
+Kind = Literal["run", "training", "self-training"]
 
 
 @dataclass(frozen=True)
@@ -82,18 +86,16 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def remove_result(workspace: Workspace, name: str, *, run: str | None = None, training: str | None = None) -> Path:
-    """Removes a run with its maps and suspects, or a training; returns its folder. Nothing that people wrote goes."""
+def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Path:
+    """Removes a run with its maps and suspects, a training or a self-training; returns its folder.
+
+    Nothing that people wrote goes. Refused while a job runs.
+    """
     require(Role.OWNER, "removing runs and trainings")
     with Jobs(workspace.root).idle(), workspace.lock(name):
-        folder = find_result(workspace.dataset(name), run=run, training=training)
+        folder = find_result(workspace.dataset(name), kind, which)
         _discard(workspace, folder, name)
     return folder
-
-
-def find_result(dataset: DatasetFolder, *, run: str | None = None, training: str | None = None) -> Path:
-    """The folder of a run, by its name or that of the only one of its model, or of a training; others are refused."""
-    return _exact_run(dataset, run) if run is not None else dataset.training(training or "").root
 
 
 def _exact_run(dataset: DatasetFolder, run: str) -> Path:
@@ -106,6 +108,17 @@ def _exact_run(dataset: DatasetFolder, run: str) -> Path:
             f"dataset {dataset.name!r} has {some}; its runs are {', '.join(r.name for r in runs) or 'none'}"
         )
     return found[0].root
+
+
+def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
+    """The folder of a training, a self-training or a run, which may be named by its model where that has one alone."""
+    match kind:
+        case "run":
+            return _exact_run(dataset, which)
+        case "training":
+            return dataset.training(which).root
+        case "self-training":
+            return dataset.self_training(which).root
 
 
 def _discard(workspace: Workspace, folder: Path, name: str) -> None:

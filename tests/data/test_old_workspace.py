@@ -9,12 +9,12 @@ import pytest
 
 from avhcurate.annotate import annotators
 from avhcurate.curate import saved
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.disk.migration import DATABASE_VERSION, VERSION_TABLE
 from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion
 from avhcurate.map.store import MapFolder
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters

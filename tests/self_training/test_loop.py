@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from avhcurate import scores
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
@@ -15,7 +16,6 @@ from avhcurate.pseudo_labels.rules import GATES, RULES, select
 from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import ALL_ROUNDS, NO_CHANGE, Schedule, pseudo_labels, self_train
 from avhcurate.self_training.probe_trainer import FILE, ProbeTrainer
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.training.distributed import ProcessGroup
 from avhcurate.training.probe import ProbeRecipe
 

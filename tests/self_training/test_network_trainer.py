@@ -8,11 +8,11 @@ import pytest
 import torch
 from torchvision.models import mnasnet0_5
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
 from avhcurate.self_training.network_trainer import FILE, FullTrainer
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.training.images import LabelledImages, Stacked
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.trainer import train

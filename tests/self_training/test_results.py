@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.self_training import results
 from avhcurate.self_training.plots import curves, stroke
 from avhcurate.self_training.results import by_variant, courses, side_by_side, source_only
-from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.stats.multiple_testing import holm
 
 
@@ -95,7 +95,7 @@ def test_courses_begin_where_a_quantity_does(found):
 def test_runs_that_are_not_complete_stay_out_of_the_table(found, tmp_path):
     import shutil
 
-    from avhcurate.self_training.store import SelfTrainingFolder
+    from avhcurate.data.self_trainings import SelfTrainingFolder
 
     cut = SelfTrainingFolder(shutil.copytree(next(iter(found.values()))[0].root, tmp_path / "cut"))
     cut.write_record(cut.record.model_copy(update={"finished": None, "seed": 7}))

@@ -313,9 +313,9 @@ def test_a_run_goes_alone_and_an_unclear_one_is_refused(own_demo_root, add_run):
     workspace = Workspace(own_demo_root)
     add_run(own_demo_root, "second", lambda rows: rows, model="avhcurate:digits")
     with pytest.raises(CurateError, match="2 runs of 'avhcurate:digits'"):
-        remove_result(workspace, "digits", run="avhcurate:digits")
-    remove_result(workspace, "digits", run="second")
+        remove_result(workspace, "digits", "run", "avhcurate:digits")
+    remove_result(workspace, "digits", "run", "second")
     assert [run.record.model for run in workspace.dataset("digits").runs()] == ["avhcurate:digits"]
     with pytest.raises(CurateError, match="no training 't'"):
-        remove_result(workspace, "digits", training="t")
+        remove_result(workspace, "digits", "training", "t")
     assert open_table(workspace, "digits").run is not None
