@@ -55,6 +55,7 @@ def saved(
 
 def _save(workspace: Path | None, name: str, title: str, where: str, ids: str | None) -> None:
     from avhcurate.curate import saved as curate_saved
+    from avhcurate.table.empty_view import empty_view
     from avhcurate.table.filters import Filters
 
     folder = options.open_workspace(workspace)
@@ -63,7 +64,10 @@ def _save(workspace: Path | None, name: str, title: str, where: str, ids: str | 
     if ids is not None:
         curate_saved.save_set(folder, name, title, options.sample_ids(folder.dataset(name), ids))
         return
-    rows = options.open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
+    table, filters = options.open_run_table(workspace, name, None), Filters(where=where)
+    rows = table.frame(filters, columns=["id"])
+    if rows.empty:
+        raise empty_view(table, filters, "no sample satisfies the condition: widen it")
     curate_saved.save_set(folder, name, title, rows["id"].to_numpy())
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from avhcurate.correlation.service import HSF, checked_keys
+from avhcurate.correlation.service import HSF, checked_keys, empty_of
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import correlate, standard_error
 from avhcurate.stats.detection import auroc, lift
@@ -53,7 +53,7 @@ class _Voted:
         columns = list(dict.fromkeys(["id", HSF, "label", *grouped, *chosen]))
         frame = table.frame(filters or Filters(), columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
         if frame.empty:
-            raise CurateError("no sample in view has human votes: widen the filters or attach votes")
+            raise empty_of(table, filters or Filters())
         if not chosen:
             raise CurateError("none of the scores has a harder end that is known: choose others")
         turned = {key: -table.ranked[key].sign * frame[key].astype(float) for key in chosen}

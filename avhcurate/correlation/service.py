@@ -16,8 +16,8 @@ from avhcurate.scores import Score
 from avhcurate.stats import correlation, correlation_tests
 from avhcurate.stats.multiple_testing import holm
 from avhcurate.table.dataset_table import DatasetTable, check_scores
+from avhcurate.table.empty_view import chooses_by, empty_view, no_votes
 from avhcurate.table.filters import Filters
-from avhcurate.table.predicates import columns_in
 from avhcurate.votes import bins, reliability
 from avhcurate.votes.queues import QueueUse, queue_use
 from avhcurate.votes.reliability import Reliability
@@ -103,11 +103,7 @@ def correlate(
     chosen = checked_keys(table, keys, against)
     frame = table.frame(filters or Filters(), columns=list(dict.fromkeys(["id", against, *chosen])))
     if not frame[against].notna().any():
-        raise CurateError(
-            "no sample in view has human votes: widen the filters or attach votes"
-            if against == HSF
-            else f"no sample in view has a {against}: widen the filters"
-        )
+        raise empty_of(table, filters or Filters(), against)
     scores = {key: frame[key] for key in chosen}
     if against == HSF:
         edges = bins.check_edges(edges or table.edges)
@@ -134,6 +130,12 @@ def correlate(
         pairs=pairs.merge(beside, on=["first", "second"], how="left"),
         weighted=weighted_table(values, hsf, weights, index, labels),
     )
+
+
+def empty_of(table: DatasetTable, filters: Filters, against: str = HSF) -> CurateError:
+    """The error for filters that leave no sample with what scores are compared with."""
+    what = "human votes" if against == HSF else f"a {against}"
+    return empty_view(table, filters, f"no sample in view has {what}: widen the filters", needs=against)
 
 
 def _pairs(
@@ -173,13 +175,10 @@ def _proxies(table: DatasetTable) -> list[str]:
 def noise_ceiling(table: DatasetTable, filters: Filters | None = None) -> Reliability:
     """Reliability of HSF of the samples that satisfy `filters`, and the best Spearman a score could reach on them."""
     if table.votes is None:
-        raise CurateError(
-            f"dataset {table.dataset.name} has no human votes: run `avhcurate votes {table.dataset.name} FILE`"
-        )
+        raise no_votes(table.dataset.name)
     wanted = filters or Filters()
     ids = table.frame(wanted, columns=["id"])["id"].to_numpy()
-    named = {name for name, *_ in wanted.ranges} | set(columns_in(wanted.where) if wanted.where else ())
-    if wanted.hsf_bins or _OF_HSF & {name.lower() for name in named}:
+    if chooses_by(wanted, _OF_HSF):
         return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
     counts = table.counter.counts
     return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
@@ -280,7 +279,7 @@ def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) 
     if table.run is None and (unknown or not chosen):
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
     if against == HSF and table.votes is None:
-        raise CurateError(f"dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
+        raise no_votes(name)
     of_images = [against] if against != HSF and against not in table.ranked else []
     if missing := [key for key in [*unknown, *of_images] if key in MEASURES]:
         raise CurateError(f"{', '.join(missing)} of {name} are not measured yet: run `avhcurate quality {name}`")

@@ -9,6 +9,7 @@ from avhcurate.data.people import acting
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.empty_view import empty_view
 from avhcurate.table.filters import Filters
 
 #: A tag is short and printable, so that it fits a chip and a file.
@@ -26,6 +27,8 @@ def annotate(
     """
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
+    if filters and not paths:
+        raise empty_view(table, filters, "no sample satisfies the condition: widen it")
     checked = _checked(table, action, value)
     name = table.present_name()
     table.log.append(name, action, checked, paths, who=who or user(), classes=table.class_lists)

@@ -28,6 +28,7 @@ from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
 from avhcurate.export.text import safe_name
 from avhcurate.plugins import checked_function, load
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.empty_view import empty_view
 from avhcurate.table.filters import Filters
 
 #: Writers by format; those that may leave samples out return how many.
@@ -120,7 +121,8 @@ def _export(
         filters = Filters(excluded=None, ids=tuple(int(id) for id in only))
     count = table.count(filters)
     if not count:
-        raise CurateError("no sample satisfies the filters, so there is nothing to export: widen them")
+        nothing = "no sample satisfies the filters, so there is nothing to export: widen them"
+        raise empty_view(table, filters, nothing, instead=", or export with --with-excluded")
     with atomic_output(out, folder=format in FOLDERS, force=force) as output:
         write = partial(write_label_studio, image_prefix=image_prefix) if image_prefix else FORMATS[format]
         left_out = write(table, Chosen(filters, order), output.path) or 0

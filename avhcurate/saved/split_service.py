@@ -17,6 +17,7 @@ from avhcurate.export.output import atomic_output
 from avhcurate.export.tabular import write_frame
 from avhcurate.saved.split_rules import check_shares, split
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.empty_view import empty_view
 from avhcurate.table.filters import Filters
 
 #: What strata can be made of, and the columns that say it.
@@ -66,7 +67,7 @@ def make_split(
         raise CurateError(f"strata are made by {', '.join(STRATA)}, not by {', '.join(unknown)}")
     rows = table.frame(filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"])
     if rows.empty:
-        raise CurateError("no sample satisfies the filters, so there is nothing to split: widen them")
+        raise empty_view(table, filters, "no sample satisfies the filters, so there is nothing to split: widen them")
     codes, strata = _strata(rows, [STRATA[key] for key in by])
     parts = split(codes, fractions.tolist(), seed=seed, groups=_groups(table, filters, group))
     rows["part"] = np.array(titles, object)[parts]

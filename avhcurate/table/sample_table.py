@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES
 from avhcurate.scores import PREDICTIONS, SCORES, Score
@@ -322,11 +323,10 @@ class SampleTable:
 
     def paths_of(self, ids: Sequence[int]) -> list[str]:
         """Paths of the samples with these ids; an unknown id is refused."""
-        chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
-        query = f"SELECT path FROM {chosen} JOIN samples USING (id) ORDER BY place"
+        query = "SELECT path FROM unnest(?::BIGINT[]) WITH ORDINALITY AS c(id, n) JOIN samples USING (id) ORDER BY n"
         wanted = [int(id) for id in ids]
-        if missing := sum(not 0 <= id < self.size for id in wanted):  # before the query, which takes no longer number
-            raise CurateError(f"{missing} of the chosen samples are not in the dataset: reload the page")
+        if missing := [id for id in wanted if not 0 <= id < self.size]:  # the query takes no longer numbers
+            raise CurateError(f"no sample has id {listed(map(str, missing))}: ids run from 0 to {self.size - 1}")
         return [row[0] for row in self._cursor().execute(query, [wanted]).fetchall()]
 
     def sample(self, id: int) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from avhcurate.correlation.analyses import adding
 from avhcurate.correlation.service import correlate, export_table, to_latex
+from avhcurate.curate.annotations import annotate
 from avhcurate.curate.columns import set_harder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
@@ -51,6 +53,16 @@ def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digi
     assert latex.count(r"\\") == 4
     with pytest.raises(CurateError, match="--force"):
         write_csv_file(export_table(found), tmp_path / "c.csv")
+
+
+def test_votes_of_excluded_samples_alone_are_told_from_none(own_digits):
+    annotate(own_digits, Filters(where="id < 1700"), "exclude")
+    some = Filters(where="id < 1700")
+    for find in (correlate, adding):
+        with pytest.raises(CurateError, match="all 1700 samples that match are excluded"):
+            find(own_digits, filters=some)
+        with pytest.raises(CurateError, match="no sample in view has human votes: widen"):
+            find(own_digits, filters=Filters(where="avh > 5"))
 
 
 def test_what_is_missing_is_named(digits):
