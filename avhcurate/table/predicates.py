@@ -12,7 +12,10 @@ from typing import Any
 import duckdb
 
 from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
 from avhcurate.table.filters import quote
+from avhcurate.table.predicted import PREDICTED_COLUMNS
+from avhcurate.table.sample_sql import QUALITY_TYPES
 
 #: Kinds of expression that compare and combine values; subqueries, windows, lambdas and stars are not among them.
 _EXPRESSIONS = {
@@ -36,6 +39,14 @@ _FUNCTIONS = frozenset(
     concat coalesce ifnull nullif isnan isfinite isinf list_contains list_has array_contains list_has_any list_has_all
     array_extract list_extract list_value year month day acos asin atan atan2 cos sin tan pi degrees radians
     """.split()  # noqa: SIM905 - a list of forty quoted words says less
+)
+
+#: Columns that a table has once they are computed, in lower case, and the command that computes them.
+_COMPUTED_BY = (
+    dict.fromkeys(PREDICTED_COLUMNS, "avhcurate predict NAME")
+    | dict.fromkeys(QUALITY_TYPES, "avhcurate quality NAME")
+    | {key: "avhcurate neighbours NAME" for key, score in SCORES.items() if score.needs == "neighbours"}
+    | {key: "avhcurate train NAME --model MODEL" for key, score in SCORES.items() if score.training}
 )
 
 _LONGEST = 4000
@@ -106,6 +117,26 @@ _KINDS: tuple[tuple[str, str, Callable[[str, Any], str]], ...] = (
     (r"DATE|TIME.*", "a date", lambda column, value: f"{column} > {_quoted(value)}"),
     (r".*", "text", lambda column, value: f"{column} = {_quoted(value)}"),
 )
+
+
+def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
+    """The error for a column that a table lacks: what computes it, else the names that are near, else all of them.
+
+    >>> print(unknown_column("hsf_predicted", ["hsf", "predicted"]))
+    hsf_predicted is not computed yet: run `avhcurate predict NAME`
+    >>> print(unknown_column("labels", ["id", "label"]))
+    no column is called labels: did you mean label?
+    >>> print(unknown_column("zoom", ["id", "label"]))
+    no column is called zoom: choose from id, label
+    """
+    if command := _COMPUTED_BY.get(name.lower()):
+        return CurateError(f"{name} is not computed yet: run `{command}`")
+    by_lower = {column.lower(): column for column in columns}
+    near = ", ".join(by_lower[key] for key in difflib.get_close_matches(name.lower(), by_lower, n=3))
+    return CurateError(
+        f"no column is called {name}: "
+        + (f"did you mean {near}?" if near else f"choose from {', '.join(by_lower.values())}")
+    )
 
 
 @contextmanager
@@ -237,5 +268,4 @@ def _constant_text(node: dict[str, Any]) -> str | None:
 
 def _check_column(name: str, columns: dict[str, str]) -> None:
     if name.lower() not in columns:
-        near = difflib.get_close_matches(name.lower(), columns, n=3) or sorted(columns)
-        raise CurateError(f"no column is called {name}: did you mean {', '.join(columns[key] for key in near)}?")
+        raise unknown_column(name, columns.values())

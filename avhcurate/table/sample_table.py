@@ -21,7 +21,7 @@ from avhcurate.table.arrow import state_table, to_pandas
 from avhcurate.table.build import Votes, connect, create_samples
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summarise
-from avhcurate.table.predicates import by_name, check_predicate, describe_column
+from avhcurate.table.predicates import by_name, check_predicate, describe_column, unknown_column
 from avhcurate.table.predicted import PREDICTED_COLUMNS, predicted_columns
 from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
 from avhcurate.table.sample_sql import (
@@ -432,7 +432,7 @@ class SampleTable:
     def column(self, name: str) -> str:
         """A column's name as SQL; an unknown one is refused."""
         if name not in self.types:
-            raise CurateError(f"no column is called {name}: choose from {', '.join(self.columns)}")
+            raise unknown_column(name, self.columns)
         return quote(name)
 
     def condition(self, text: str) -> str:

@@ -97,6 +97,7 @@ def test_a_column_keeps_its_values_together(digits):
         ({"names": ("a", "A")}, "different names"),
         ({"names": ("n", "b")}, "cannot be called n"),
         ({"group": "nothing"}, "no column is called nothing"),
+        ({"group": "lable"}, "did you mean label"),
         ({"group": "tags"}, "no samples belong together"),
         ({"filters": Filters(where="id < 0")}, "nothing to split"),
     ],

@@ -86,6 +86,27 @@ def test_a_misspelt_column_gets_a_suggestion():
         check_predicate("avhh > 1", COLUMNS)
 
 
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [
+        ("hsf_predicted", "predict NAME"),
+        ("Human_Gap", "predict NAME"),
+        ("duplicate_group", "quality NAME"),
+        ("sharpness", "quality NAME"),
+        ("neighbour_angle", "neighbours NAME"),
+        ("train_aum", "train NAME --model MODEL"),
+    ],
+)
+def test_a_column_that_is_not_computed_yet_names_what_computes_it(name, verb):
+    with pytest.raises(CurateError, match=f"^{name} is not computed yet: run `avhcurate {verb}`"):
+        check_predicate(f"{name} IS NULL", [*COLUMNS, "predicted"])
+
+
+def test_a_name_that_is_near_no_column_gets_them_all():
+    with pytest.raises(CurateError, match="no column is called qqq: choose from "):
+        check_predicate("qqq > 1", COLUMNS)
+
+
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(alphabet="avhs0.1 ()<>='\";-*,/[]", max_size=30))
 def test_whatever_passes_is_a_single_condition_within_brackets(text):
