@@ -1,6 +1,8 @@
 """The verbs list, remove, rename and jobs: what they print and what they ask."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 import avhcurate
 from avhcurate.disk.jobs import Jobs
+from avhcurate.export import FORMATS
 from tests.fakes.datasets import bare_dataset
 
 
@@ -55,6 +58,28 @@ def test_a_self_training_is_listed_and_goes_alone(cli, self_trained_root, tmp_pa
         assert cli(*remove).code == 2
     assert cli(*remove).out == f"{first['name']} of digits is removed\n"
     assert listed() == others
+
+
+def test_a_place_that_cannot_be_written_is_named_and_not_a_temporary_file(cli, workspace, tmp_path, monkeypatch):
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
+    out = tmp_path / "x.csv"
+
+    def refused(table, chosen, path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setitem(FORMATS, "csv", refused)
+    for number in (errno.EPERM, errno.EROFS):
+        ended = cli("export", "pets", "--format", "csv", "--out", out, "--workspace", workspace.root)
+        assert ended.code == 2
+        assert ended.err.startswith(f"avhcurate: cannot write {out}: {os.strerror(number)}; choose another place")
+
+
+def test_a_workspace_that_is_a_file_is_refused(cli, tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"")
+    for verb in (("list",), ("import", "pets", tmp_path), ("demo",)):
+        ended = cli(*verb, "--workspace", tmp_path / "model.pt")
+        assert ended.code == 2
+        assert "model.pt is a file: the workspace must be a folder" in ended.err
 
 
 def test_a_damaged_dataset_is_listed_and_can_be_removed(call, workspace):

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from typer.exceptions import TyperException
@@ -17,6 +18,8 @@ from avhcurate.errors import CurateError
 
 
 _INTERRUPTED = 130
+#: Errors that the path of a user can cause, beside a write-protected disk.
+_REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
 
 def main() -> NoReturn:
@@ -39,17 +42,28 @@ def main() -> NoReturn:
     except CurateError as error:
         print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        print(f"avhcurate: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        raise SystemExit(2) from None
     except (Cancelled, KeyboardInterrupt):
         print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
         raise SystemExit(_INTERRUPTED) from None
     except Exception as error:
-        long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
-        line = "a name is too long for the file system: choose a shorter one" if long else full_disk(error)
-        if not line:
+        if not (line := _refused(error) or full_disk(error)):
             raise
         print(f"avhcurate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
     raise SystemExit(0)
+
+
+def _refused(error: Exception) -> str:
+    """One line for what the file system refused, by the name that the user knows; "" for any other error."""
+    from avhcurate.disk.files import final_name
+
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno == errno.ENAMETOOLONG:
+        return "a name is too long for the file system: choose a shorter one"
+    if error.errno != errno.EROFS and not isinstance(error, _REFUSED):
+        return ""
+    place, why = Path(str(error.filename or "a file")), error.strerror or error
+    if final := final_name(place):
+        return f"cannot write {final}: {why}; choose another place, by --out, --csv or --workspace"
+    return f"{place}: {why}"

@@ -174,4 +174,7 @@ def check_name(name: str) -> str:
 def find_workspace(option: Path | None = None) -> Workspace:
     """The workspace of the option, else of AVHCURATE_WORKSPACE, else ./workspace."""
     root = option or os.environ.get("AVHCURATE_WORKSPACE") or "workspace"
-    return Workspace(files.user_path(root).absolute())
+    folder = files.user_path(root).absolute()
+    if folder.is_file():
+        raise CurateError(f"{root} is a file: the workspace must be a folder, there already or new")
+    return Workspace(folder)

@@ -124,6 +124,16 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
 
 
+def final_name(path: Path) -> Path | None:
+    """The path beside which `temporary_name` made this one; None for a name that it did not make.
+
+    >>> final_name(temporary_name(Path("a.csv"))) == Path("a.csv"), final_name(Path("a.csv"))
+    (True, None)
+    """
+    made = _TEMPORARY.search(path.name)
+    return path.with_name(path.name[1 : made.start()]) if made else None
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes of this machine left in a folder under temporary names."""
     for path in list(folder.glob(".*.tmp")):
