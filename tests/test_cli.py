@@ -124,6 +124,11 @@ def test_disagreement_is_cut_by_value_where_values_are_given(cli, demo_root):
     assert "--score-cuts takes two values" in cli(*at, "--score-cuts", "0.9").err
 
 
+def test_disagreement_is_of_the_samples_that_satisfy_a_condition(cli, demo_root):
+    found = json.loads(cli("disagree", "digits", "--where", "id < 900", "--json", "--workspace", demo_root).out)
+    assert (found["samples"], max(row["id"] for row in found["rows"]) < 900) == (900, True)
+
+
 def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, columns_root):
     def refuse(constant):
         raise AssertionError(constant)

@@ -162,6 +162,7 @@ def disagree(
         str | None,
         typer.Option(help="Values of the score where its two ends begin, as 0.1,0.4 [fifths of the samples]."),
     ] = None,
+    where: options.WhereOption = "",
     csv: Annotated[Path | None, typer.Option(help="Write both sets to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -170,11 +171,13 @@ def disagree(
     """Samples hard for humans and easy for the network, and the reverse."""
     from avhcurate.disagreement import service as disagreement_service
     from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
+    from avhcurate.table.filters import Filters
 
     table = options.open_run_table(workspace, name, model)
     gap = disagreement_service.disagree(
         table,
         key=score,
+        filters=Filters(where=where),
         predicted=predicted,
         hsf_cuts=Cuts.at("--hsf-cuts", options.numbers("--hsf-cuts", hsf_cuts), HSF_CUTS),
         score_cuts=Cuts.at("--score-cuts", options.numbers("--score-cuts", score_cuts), SCORE_CUTS),

@@ -10,16 +10,17 @@ import pandas as pd
 
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
-from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.jobs import Repeated, running_job
+from avhcurate.notebook.measured import MeasuredDataset
 from avhcurate.notebook.opened import filters_of
 from avhcurate.notebook.samples import Samples, chosen_ids
 from avhcurate.table.filters import Filters
 
 
-class Dataset(DecidedDataset):
-    """One dataset of a workspace, with the scores of one model run: what the pages and the command line do, as methods.
+class Dataset(MeasuredDataset):
+    """One dataset of a workspace, with the scores of one model run: most of what people do with it, as methods.
 
+    What has no method, as training, self-training, degradations and maps, the pages and the command line do.
     Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the
     dataset; those that decide about samples return how many samples it was. What they are given as `samples` is ids, a
     boolean mask (N,), a DataFrame with a column `id`, or a SQL condition. What others decide, in the app or in another
@@ -189,12 +190,15 @@ class Dataset(DecidedDataset):
         bins: str | Sequence[float] | None = None,
         bootstrap: bool = False,
         where: str | Filters | None = None,
+        analysis: Literal["adding", "classes", "hard", "votes", "resampled"] | None = None,
+        below: float = 0.5,
     ) -> pd.DataFrame:
         """Spearman of scores with HSF: a row a score and bin, columns `score, bin, n, spearman, ci_low, ci_high, ...`.
 
         `scores` None takes all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
-        "q5" for five of equally many of these samples. Raises CurateError without votes, without a run, and for unknown
-        scores.
+        "q5" for five of equally many of these samples. An `analysis` is another table instead, as for
+        `avhcurate correlate`: what scores add to confidence, within "classes", how they find "hard" samples (HSF below
+        `below`), by single votes, or resampled. Raises CurateError without votes or a run, and for unknown scores.
 
         >>> import avhcurate
         >>> table = avhcurate.example().correlate(["avh", "confidence"])
@@ -202,13 +206,21 @@ class Dataset(DecidedDataset):
                 score    n  spearman
         0         avh  120     -0.17
         6  confidence  120      0.21
+        >>> avhcurate.example().correlate("avh", analysis="hard", below=0.9)[["score", "n", "hard", "auroc"]].round(2)
+          score    n  hard  auroc
+        0   avh  120    47    0.5
         """
         from avhcurate.correlation import service
+        from avhcurate.correlation.analyses import analyse
         from avhcurate.votes.bins import check_edges
 
         table = self.sample_table
         keys = [scores] if isinstance(scores, str) else scores
         filters = filters_of(where)
+        if analysis is not None:
+            if against != service.HSF:
+                raise CurateError("an analysis goes with human votes: leave out against")
+            return analyse(table, analysis, keys=keys, filters=filters, below=below)
         edges = None
         if bins is not None:
             edges = table.edges_from(bins, filters) if isinstance(bins, str) else check_edges(bins)

@@ -1,0 +1,93 @@
+"""What is found in the images of a dataset, and its parts for training and testing, from Python."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from avhcurate.notebook.decided import DecidedDataset
+from avhcurate.notebook.jobs import running_job
+from avhcurate.notebook.opened import filters_of
+from avhcurate.table.filters import Filters
+
+
+class MeasuredDataset(DecidedDataset):
+    """A dataset whose images are measured and which is divided; see `avhcurate.notebook.dataset.Dataset`."""
+
+    def quality(
+        self, *, hashes: bool = True, near: float | None = None, bits: int = 4, upright: bool = False
+    ) -> pd.DataFrame:
+        """Measures every image and groups near duplicates: `id, path, ..., width, height, ..., duplicate_group`.
+
+        The options are those of `avhcurate quality`: `near` is the least cosine of embeddings of near duplicates (None
+        reads it off the open run), `bits` of 64 may differ between hashes, `upright` passes over mirrored and turned
+        copies. A job, like `score`; the columns stay in the table.
+
+        >>> import avhcurate
+        >>> measures = avhcurate.example(fresh=True).quality(upright=True)
+        >>> measures[["id", "path", "width", "height"]].head(1)
+           id     path  width  height
+        0   0  000.png      8       8
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        from avhcurate.quality import service
+
+        model = self._run_name()
+        given = {"model": model, "no_hashes": not hashes, "near": near, "bits": bits, "upright": upright}
+        with running_job(self.workspace, self.name, "quality", given) as progress:
+            service.measure_dataset(
+                self.workspace,
+                self.name,
+                model,
+                hashes=hashes,
+                near=near,
+                bits=bits,
+                upright=upright,
+                progress=progress,
+            )
+        return service.measures_table(self.sample_table)
+
+    def split(
+        self,
+        shares: Sequence[float],
+        *,
+        by: str | Sequence[str] = ("class", "hsf"),
+        seed: int = 0,
+        group: str | None = None,
+        names: Sequence[str] | None = None,
+        where: str | Filters | None = None,
+        out: str | os.PathLike[str] | None = None,
+        format: str | None = None,
+        as_sets: str | None = None,
+        force: bool = False,
+    ) -> pd.DataFrame:
+        """Divides the samples into parts, balanced by class and HSF bin: `id, path, ..., part`, a row a sample.
+
+        `shares` of two parts are of train and test, of three of train, validation and test, unless `names` says
+        otherwise; `by` is "class", "hsf", both or (); the values of the column `group` stay in one part. `out` also
+        writes the parts, as a table or with `format` as exports; `as_sets` saves each as a set of this name and the
+        part's. Raises CurateError for shares that are none, for unknown columns, and for a place that is taken unless
+        `force`.
+
+        >>> import avhcurate
+        >>> avhcurate.example().split((0.75, 0.25), by="class")["part"].value_counts().to_dict()
+        {'train': 91, 'test': 29}
+        """
+        from avhcurate.saved import split_service
+
+        table = self.sample_table
+        found = split_service.make_split(
+            table,
+            shares,
+            by=(by,) if isinstance(by, str) else by,
+            seed=seed,
+            group=group,
+            names=names,
+            filters=filters_of(where),
+        )
+        if out is not None:
+            split_service.write_split(table, found, Path(out), format=format, force=force)
+        if as_sets is not None:
+            split_service.save_parts(self.workspace, table, found, as_sets)
+        return found.rows
