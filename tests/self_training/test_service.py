@@ -147,20 +147,20 @@ def test_the_same_call_again_does_nothing(adapted_root, adapted):
 KILLED = """
     import os, signal, sys
     from avhcurate.data.workspace import Workspace
-    from avhcurate.self_training import store
+    from avhcurate.data import self_trainings
     from avhcurate.self_training.loop import Schedule
     from avhcurate.self_training.service import self_train_dataset
     from avhcurate.self_training.settings import Settings
     from avhcurate.training.probe import ProbeRecipe
 
-    write = store.write_json
+    write = self_trainings.write_json
 
     def dying(path, record):
         if path.name == "report.json" and record.round == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         write(path, record)
 
-    store.write_json = dying
+    self_trainings.write_json = dying
     self_train_dataset(Workspace(sys.argv[1]), SETTINGS)
 """
 

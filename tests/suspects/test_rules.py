@@ -140,7 +140,7 @@ def test_confident_learning_finds_what_was_planted():
 
 def test_without_cleanlab_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cleanlab.filter", None)
-    with pytest.raises(CurateError, match=r"avhcurate\[cleanlab\]"):
+    with pytest.raises(CurateError, match=r"pip install .*\[cleanlab\]"):
         suspects_rules.confident_learning(np.array([[0.5, 0.5]]), np.array([0]))
 
 

@@ -54,7 +54,7 @@ def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one
         shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
     resumed = train_model(fresh, "photos", seeds[0])
     assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
-    _print([summary(resumed)])
+    _print([summary(resumed)], fresh.root)
     said = capsys.readouterr().out
     assert "3 images could not be read and were left out." in said
     assert f"avhcurate remove photos --training {resumed.name}\n" in said
