@@ -190,9 +190,7 @@ def test_counts_are_read_though_another_column_makes_the_whole_table_text(
     assert counts(dataset) == {0: [41, 9, 0]}
 
 
-def test_what_was_chosen_is_the_answer_and_not_the_given_label_beside_it(
-    workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
-) -> None:
+def test_what_was_chosen_is_the_answer(workspace: Workspace, dataset: DatasetFolder, tmp_path: Path) -> None:
     attach_votes(workspace, "d", csv(tmp_path, "id,label,Chosen_label\n0,cat,dog\n0,cat,cat\n0,cat,dog\n"))
     assert counts(dataset) == {0: [1, 2, 0]}
 

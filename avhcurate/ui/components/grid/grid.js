@@ -440,15 +440,10 @@ function createGrid(parent) {
     },
     destroy() {
       removeEventListener("keydown", pressedBeside);
-      commands.destroy();
-      details.destroy();
-      resize.disconnect();
       removeEventListener("resize", layOut);
+      resize.disconnect();
       clearTimeout(landing);
-      selection.destroy();
-      scroller.destroy();
-      box.destroy();
-      rows.destroy();
+      for (const piece of [commands, details, selection, scroller, box, rows]) piece.destroy();
     },
   };
 }
