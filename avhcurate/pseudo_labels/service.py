@@ -19,6 +19,7 @@ from avhcurate.pseudo_labels.rules import ANGULAR, GATES, RULES, Blocks, Rule, S
 from avhcurate.pseudo_labels.rules import select as select_from
 from avhcurate.stats.intervals import share
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.empty_view import empty_view
 from avhcurate.table.filters import Filters
 from avhcurate.table.subset import Subset, read_subset
 
@@ -117,7 +118,7 @@ def _scored(table: DatasetTable, filters: Filters) -> Subset:
     """The scored samples that satisfy the filters; CurateError where there is none."""
     samples = read_subset(table, filters, scored=True)
     if not len(samples.ids):
-        raise CurateError("no scored sample satisfies the filters: widen them")
+        raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
     return samples
 
 
