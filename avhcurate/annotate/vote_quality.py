@@ -12,7 +12,7 @@ from avhcurate.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import agreement, reliability
 from avhcurate.votes.agreement import Agreement
-from avhcurate.votes.dawid_skene import dawid_skene_of_responses
+from avhcurate.votes.dawid_skene import labels_by_dawid_skene
 from avhcurate.votes.hsf import from_ticks
 from avhcurate.votes.reliability import Reliability
 from avhcurate.votes.responses import Design
@@ -105,7 +105,7 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     answers = answers[~answers["excluded"].astype(bool) & (answers["id"] >= 0) & (answers["label"] >= 0)]
     if answers.empty:
         return pd.DataFrame({"id": [], "said": [], "prob": [], "votes": []}).astype({"id": int, "said": int})
-    result = dawid_skene_of_responses(answers, table.counter.classes).rename(columns={"label": "said"})
+    result = labels_by_dawid_skene(answers, table.counter.classes).rename(columns={"label": "said"})
     result["id"] = answers.drop_duplicates("path").set_index("path")["id"].reindex(result["path"]).to_numpy()
     given = table.dataset.labels()[result["id"]]
     if design == "select":

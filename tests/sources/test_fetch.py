@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import pickle
 import tarfile
 import zipfile
 from pathlib import Path
@@ -65,20 +64,15 @@ def counts() -> bytes:
     return stream.getvalue()
 
 
-def cifar_mirror(root: Path, layout: str) -> Path:
+def cifar_mirror(root: Path) -> Path:
     write(root / "cifar10h-counts.npy", counts())
-    if layout == "python":
-        batch = {b"data": PLANES, b"labels": LABELS, b"batch_label": b"testing batch 1 of 1", b"filenames": [b"a"] * 3}
-        write(root / "cifar-10-batches-py" / "test_batch", pickle.dumps(batch, protocol=2))
-    else:
-        write(root / "cifar-10-batches-bin" / "test_batch.bin", binary_batch())
-        write(root / "cifar-10-batches-bin" / "data_batch_1.bin", b"other")
+    write(root / "cifar-10-batches-bin" / "test_batch.bin", binary_batch())
+    write(root / "cifar-10-batches-bin" / "data_batch_1.bin", b"other")
     return root
 
 
-@pytest.mark.parametrize("layout", ["binary", "python"])
-def test_cifar10h_comes_with_its_counts_from_either_version(workspace: Workspace, tmp_path: Path, layout: str) -> None:
-    found = fetch_public(workspace, "cifar10h", mirror=str(cifar_mirror(tmp_path / "m", layout)))
+def test_cifar10h_comes_with_its_counts(workspace: Workspace, tmp_path: Path) -> None:
+    found = fetch_public(workspace, "cifar10h", mirror=str(cifar_mirror(tmp_path / "m")))
     folder = found.folder
     assert folder is not None
     assert folder.record.classes[3] == "cat"
@@ -95,30 +89,9 @@ def test_cifar10h_comes_with_its_counts_from_either_version(workspace: Workspace
     assert again.folder.record == folder.record
 
 
-def test_a_pickle_of_code_in_cifars_place_is_not_opened(workspace: Workspace, tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "harm",))
-
-    mirror = cifar_mirror(tmp_path / "m", "python")
-    write(mirror / "cifar-10-batches-py" / "test_batch", pickle.dumps({b"data": Evil(), b"labels": []}))
-    with pytest.raises(CurateError, match="test_batch is not opened"):
-        fetch_public(workspace, "cifar10h", mirror=str(mirror))
-    assert not (tmp_path / "harm").exists()
-    assert workspace.names() == []
-
-
-@pytest.mark.parametrize("content", [[1], {b"data": PLANES}, {b"data": PLANES, b"labels": ["a", 1, 10**30]}])
-def test_a_pickle_of_other_data_is_refused(workspace: Workspace, tmp_path: Path, content: object) -> None:
-    mirror = cifar_mirror(tmp_path / "m", "python")
-    write(mirror / "cifar-10-batches-py" / "test_batch", pickle.dumps(content))
-    with pytest.raises(CurateError, match="no data and labels as CIFAR-10"):
-        fetch_public(workspace, "cifar10h", mirror=str(mirror))
-
-
 @pytest.mark.parametrize("content", [b"", b"x" * 3072, bytes([10]) + bytes(3072)])
 def test_what_is_not_cifar_is_refused(workspace: Workspace, tmp_path: Path, content: bytes) -> None:
-    mirror = cifar_mirror(tmp_path / "m", "binary")
+    mirror = cifar_mirror(tmp_path / "m")
     write(mirror / "cifar-10-batches-bin" / "test_batch.bin", content)
     with pytest.raises(CurateError, match=r"test_batch"):
         fetch_public(workspace, "cifar10h", mirror=str(mirror))
@@ -217,7 +190,7 @@ def v2_mirror(root: Path, *, archive: bool) -> Path:
         for who, ticks in ticked.items()
     }
     content = {"hits": {"u": hit}, "assignments": {"u": answers}}
-    write(root / "data_live_2018-12-13_04-59-25_UTC.pickle", pickle.dumps(content))
+    write(root / "data_live_2018-12-13_04-59-25_UTC.json", json.dumps(content).encode())
     return root
 
 
@@ -244,7 +217,7 @@ def test_imagenetv2_comes_from_its_archive_too_and_without_votes(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror = v2_mirror(tmp_path / "m", archive=True)
-    (mirror / "data_live_2018-12-13_04-59-25_UTC.pickle").unlink()
+    (mirror / "data_live_2018-12-13_04-59-25_UTC.json").unlink()
     with pytest.raises(CurateError, match=r"sha256 .* is published"):
         fetch_public(workspace, "imagenetv2", mirror=str(mirror))
     public = PUBLIC["imagenetv2"]

@@ -221,7 +221,7 @@ def test_two_columns_may_give_the_same_answers_by_name_and_index(
         ("sample,selected\na/0.png,maybe\n", "neither true nor false"),
         ("sample,selected,shown\na/0.png,3,2\n", "3 times but shown 2"),
         ("sample,selected\nb/1.png,1\n", "has a label"),
-        ("{}", "no Label Studio export"),
+        ("{}", "neither a Label Studio export"),
         ("[1, 2", "not JSON"),
         ("", "empty"),
     ],

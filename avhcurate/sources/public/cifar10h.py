@@ -1,6 +1,5 @@
 """CIFAR-10H: CIFAR-10's test images, and about fifty answers on each."""
 
-import operator
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +13,21 @@ from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_png
 from avhcurate.sources.public.dataset_spec import FetchedFiles, PublicDataset
 from avhcurate.votes.files import VoteSheet, read_votes
-from avhcurate.votes.files.pickles import plain
 
 _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _RECORD = 1 + 3 * 32 * 32
 
 
 def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
-    batches = dict(entries(fetched.paths["cifar-10-binary.tar.gz"], lambda name: _stem(name) == "test_batch"))
+    batches = dict(entries(fetched.paths["cifar-10-binary.tar.gz"], lambda name: Path(name).name == "test_batch.bin"))
     if not batches:
-        raise CurateError("there is no test_batch in what was given as CIFAR-10: give its binary or its Python version")
-    name, content = next(iter(batches.items()))
-    labels, pixels = _binary_batch(content) if name.endswith(".bin") else _python_batch(content)
+        raise CurateError("There is no test_batch.bin in what was given as CIFAR-10. Give its binary version.")
+    labels, pixels = _binary_batch(next(iter(batches.values())))
     rows = (
         LabelledImage(f"test/{index:05d}.png", _png(image), int(label))
         for index, (label, image) in enumerate(zip(labels, pixels, strict=True))
     )
     return write_images(folder / "test-00000-of-00001.parquet", rows, list(_CLASSES))
-
-
-def _stem(name: str) -> str:
-    return Path(name).name.removesuffix(".bin")
 
 
 def _binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -43,15 +36,6 @@ def _binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise CurateError(f"test_batch.bin has {len(content)} bytes, no whole number of records of {_RECORD}")
     records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
     return _cifar(records[:, 0], records[:, 1:])
-
-
-def _python_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the Python version, a pickle of plain data."""
-    batch = plain(content, "test_batch")
-    try:
-        return _cifar(np.array([operator.index(label) for label in batch["labels"]]), np.array(batch["data"], np.uint8))
-    except (KeyError, TypeError, ValueError, OverflowError) as problem:
-        raise CurateError("test_batch holds no data and labels as CIFAR-10 has them: fetch it again") from problem
 
 
 def _cifar(labels: np.ndarray, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,5 +87,5 @@ CIFAR10H = PublicDataset(
     size=180_000_000,
     prepare=_prepare,
     votes=_votes,
-    trees=("cifar-10-batches-bin", "cifar-10-batches-py"),
+    trees=("cifar-10-batches-bin",),
 )

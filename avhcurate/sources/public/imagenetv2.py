@@ -17,11 +17,8 @@ CLASS_INFO = Wanted(
     "class_info.json",
     ("https://raw.githubusercontent.com/modestyachts/ImageNetV2/master/data/metadata/class_info.json",),
 )
-_TICKS = Wanted(
-    "data_live_2018-12-13_04-59-25_UTC.pickle",
-    ("https://s3-us-west-2.amazonaws.com/imagenet2datav2/mturk_results/data_live_2018-12-13_04-59-25_UTC.pickle",),
-    optional=True,
-)
+#: The authors publish a pickle, which the user converts to JSON: see the guide on votes.
+_TICKS = Wanted("data_live_2018-12-13_04-59-25_UTC.json", (), optional=True)
 
 
 def class_info(fetched: FetchedFiles) -> tuple[list[str], dict[str, int]]:
@@ -58,7 +55,8 @@ def _votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:
     ticks = fetched.paths.get(_TICKS.name)
     if ticks is None:
         fetched.messages.append(
-            f"no votes were attached: with its authors' answers at hand, run `avhcurate votes {folder.name} FILE`"
+            f"no votes were attached. Its authors publish them as a pickle: convert it to {_TICKS.name} (see the guide "
+            "on votes) and fetch again with --mirror FOLDER"
         )
         return None
     sheet = read_votes(ticks)

@@ -1,21 +1,15 @@
-"""ImageNetV2's tasks and answers, read and written: JSON, and pickles of plain data (read only).
+"""ImageNetV2's tasks and answers as JSON, read and written.
 
-A task: `wnid` (the class asked about), `images_to_label`, `images_pos_control`, `images_neg_control`, `images_all` (as
-shown), `uuid`. An answer: `hit_uuid`, `AssignmentId`, `AssignmentStatus`, `WorkerId`, `AcceptTime`, `SubmitTime`, and
-`Answer`, the images that were ticked. Submitted and approved answers count, rejected ones do not (their rule). Their
-own frequencies count controls as well; here controls judge annotators and are no votes, as everywhere in this project.
-
-Files: a list of tasks; a list of answers, or answers by task and assignment; both in one mapping with `hits` and
-`assignments` (their pickle, and what is written here); or a folder of such files.
+A file is one mapping with `hits` and `assignments`. A task has `wnid` (the class asked about), `images_to_label`,
+`images_pos_control`, `images_neg_control`, `images_all` (as shown) and `uuid`. An answer has `hit_uuid`,
+`AssignmentId`, `AssignmentStatus`, `WorkerId`, `AcceptTime`, `SubmitTime` and `Answer` (the images that were ticked).
+Rejected answers do not count. Controls judge annotators and are not votes.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from itertools import chain
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from avhcurate.errors import CurateError
@@ -23,154 +17,99 @@ from avhcurate.votes.files.sheet import VoteSheet, sheet_of_rows, sheet_simulate
 
 _COUNTED = ("Submitted", "Approved")
 _LISTS = {"images_to_label": "none", "images_pos_control": "positive", "images_neg_control": "negative"}
-#: Namespace of the names of tasks that had none.
 _NAMESPACE = uuid.UUID("6f1d3c1e-8a3b-5d0e-9c55-0a6f4d2b7e11")
 
 
 def is_imagenetv2(content: Any) -> bool:
-    """Whether plain data have the form of such tasks or answers."""
-    return next(_tasks(content), None) is not None or next(_answers(content), None) is not None
+    """Return whether JSON has the form of ImageNetV2's tasks and answers."""
+    return isinstance(content, dict) and {"hits", "assignments"} <= content.keys()
 
 
-def sheet_of_hits(contents: Iterable[Any], title: str) -> VoteSheet:
-    """The tiles of every answer that counts, from one or several files' plain data."""
-    contents = list(contents)
-    tasks = {str(task["uuid"]): task for content in contents for task in _tasks(content)}
-    answers = {_name(answer): answer for content in contents for answer in _answers(content)}
-    if not answers:
-        raise CurateError(f"{title} holds tasks but no answers to them: put both files into a folder and give that")
-    if not tasks:
-        raise CurateError(f"{title} holds answers but not their tasks: put both files into a folder and give that")
-    counted = [answer for answer in answers.values() if answer.get("AssignmentStatus", "Submitted") in _COUNTED]
-    described = [answer for answer in counted if str(answer.get("hit_uuid")) in tasks]
-    messages = [f"{len(answers) - len(counted)} rejected answers were left out"] if len(counted) < len(answers) else []
-    if len(described) < len(counted):
-        messages.append(f"{len(counted) - len(described)} answers to tasks that are not described were left out")
-    if not described:
-        raise CurateError(f"{title} holds no answer that counts, to any of its {len(tasks)} tasks")
+def sheet_of_hits(content: dict[str, Any], title: str) -> VoteSheet:
+    """Return the tiles of every answer that counts."""
     try:
-        parts = [_tiles(tasks[str(answer["hit_uuid"])], answer) for answer in described]
+        tasks = {str(task["uuid"]): task for task in _values(content["hits"])}
+        answers = [answer for group in _values(content["assignments"]) for answer in _values(group)]
+        counted = [
+            answer for answer in answers if answer["AssignmentStatus"] in _COUNTED and str(answer["hit_uuid"]) in tasks
+        ]
+        parts = [_tiles(tasks[str(answer["hit_uuid"])], answer) for answer in counted]
+        marks = [bool(tasks[str(answer["hit_uuid"])].get("simulated")) for answer in counted]
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise CurateError(f"{title} holds a task or an answer in another form ({problem})") from problem
-    rows = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    simulated = sheet_simulated([bool(tasks[str(answer["hit_uuid"])].get("simulated")) for answer in described], title)
-    return sheet_of_rows(rows, ["image"], messages, simulated=simulated)
+        raise CurateError(
+            f"{title} does not have the form of ImageNetV2's tasks and answers ({problem!r}). Export it again."
+        ) from problem
+    if not parts:
+        raise CurateError(f"{title} has no answer that counts. It needs answers and the tasks that they belong to.")
+    messages = []
+    if len(counted) < len(answers):
+        messages.append(f"{len(answers) - len(counted)} answers that were rejected or have no task were left out")
+    simulated = sheet_simulated(marks, title)
+    return sheet_of_rows(pd.concat(parts, ignore_index=True), ["image"], messages, simulated=simulated)
 
 
 def hits_of(responses: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
-    """Tasks and answers from responses of the design `select` (`votes.responses`), as one mapping.
+    """Return tasks and answers from responses of the design `select` (`votes.responses`), one task for each answer.
 
-    Rows of a task are one task. Answers that came without one are gathered, for each class and annotator, into a task
-    of their own; those without an annotator for each turn at which a sample was asked about.
+    Rows without a task are gathered by class and annotator; rows without an annotator form tasks in which each image
+    occurs once.
     """
-    rows = responses.assign(turn=responses.groupby(["answer", "path"], sort=False).cumcount())
-    nobody = rows["annotator"].isna()
-    who = rows["annotator"].astype(object).where(~nobody, "")
-    gathered = rows["answer"].astype(str) + "/" + who.where(~nobody, "#" + rows["turn"].astype(str)).astype(str)
-    rows = rows.assign(who=who, task=rows["task"].astype(object).where(rows["task"].notna(), gathered))
-    hits: dict[str, dict[str, Any]] = {}
+    turn = responses.groupby(["answer", "path"], sort=False).cumcount().astype(str)
+    who = responses["annotator"].astype(object).where(responses["annotator"].notna(), "")
+    task = responses["task"].astype(object).where(responses["task"].notna(), "#" + turn)
+    task = task.where(responses["task"].notna() | (who == ""), "")
+    hits: list[dict[str, Any]] = []
     assignments: dict[str, dict[str, Any]] = {}
-    for (task, label, worker), tiles in rows.groupby(["task", "answer", "who"], sort=False):
-        hit = _hit(str(task), str(label), tiles) | ({"simulated": True} if simulated else {})
-        if hits.setdefault(hit["uuid"], hit)["images_all"] != hit["images_all"]:
-            # The same task in another order or on other images is another task to whoever reads it.
-            hit["uuid"] = str(uuid.uuid5(_NAMESPACE, f"{hit['uuid']}/{worker}"))
-            hits[hit["uuid"]] = hit
-        answer = _assignment(hit["uuid"], str(worker), tiles)
-        assignments.setdefault(hit["uuid"], {})[answer["AssignmentId"]] = answer
-    return {"hits": list(hits.values()), "assignments": assignments}
+    for key, tiles in responses.assign(task=task, who=who).groupby(["task", "answer", "who"], sort=False):
+        name = str(uuid.uuid5(_NAMESPACE, "/".join(map(str, key))))
+        hit = {"wnid": str(key[1]), "uuid": name, "images_all": tiles["path"].to_list(), "simulated": simulated}
+        for column, kind in _LISTS.items():
+            hit[column] = tiles.loc[tiles["control"] == kind, "path"].to_list()
+        hits.append(hit)
+        assignments[name] = {name: _assignment(name, str(key[2]), tiles)}
+    return {"hits": hits, "assignments": assignments}
 
 
-def _tasks(content: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(content, dict) and "hits" in content:
-        content = content["hits"]
-    for item in _items(content):
-        if isinstance(item, dict) and "uuid" in item and "images_all" in item and "wnid" in item:
-            yield item
-
-
-def _answers(content: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(content, dict) and "assignments" in content:
-        content = content["assignments"]
-    for item in _items(content):
-        nested = item.values() if isinstance(item, dict) and "hit_uuid" not in item else [item]
-        for answer in nested:
-            if isinstance(answer, dict) and "hit_uuid" in answer and ("Answer" in answer or "WorkerId" in answer):
-                yield answer
-
-
-def _items(content: Any) -> Iterable[Any]:
+def _values(content: Any) -> Iterable[Any]:
+    """Return the values of a mapping, or the items of a list; an answer that stands for itself is its own group."""
+    if isinstance(content, dict) and "hit_uuid" not in content:
+        return content.values()
     if isinstance(content, dict):
-        return chain([content], content.values())
-    return content if isinstance(content, list | tuple) else []
+        return [content]
+    return list(content)
 
 
-def _name(answer: dict[str, Any]) -> tuple[str, str]:
-    """What identifies an answer: one that is in two files counts once."""
-    return str(answer["hit_uuid"]), str(answer.get("AssignmentId") or answer.get("WorkerId"))
-
-
-def _tiles(task: dict[str, Any], answer: dict[str, Any]) -> dict[str, np.ndarray]:
+def _tiles(task: dict[str, Any], answer: dict[str, Any]) -> pd.DataFrame:
     images = [str(image) for image in task["images_all"]]
     control = dict.fromkeys(images, "padding")
     for name, kind in _LISTS.items():
-        control |= dict.fromkeys((str(image) for image in task.get(name) or ()), kind)
-    ticked = answer.get("Answer") or ()
-    ticked = set(ticked.split("|") if isinstance(ticked, str) else map(str, ticked))
-    accepted, submitted = (_time(answer.get(name)) for name in ("AcceptTime", "SubmitTime"))
-    size = len(images)
-    who = answer.get("WorkerId") or None
-    return {
-        "image": np.array(images, object),
-        "class": np.full(size, str(task["wnid"]), object),
-        "selected": np.array([image in ticked for image in images], bool),
-        "annotator": np.full(size, None if who is None else str(who), object),
-        "control": np.array([control[image] for image in images], object),
-        "task": np.full(size, str(task["uuid"]), object),
-        "at": np.full(size, submitted.tz_localize(None).to_datetime64()),
-        "reaction_ms": np.full(size, (submitted - accepted).total_seconds() * 1000),
-    }
-
-
-def _time(value: Any) -> pd.Timestamp:
-    """A time in UTC; one without a zone is taken to be so, NaT for none."""
-    time = pd.to_datetime(value, utc=True, errors="coerce") if isinstance(value, str) else pd.NaT
-    return time if isinstance(time, pd.Timestamp) else pd.Timestamp("NaT").tz_localize("UTC")
-
-
-def _hit(task: str, label: str, tiles: pd.DataFrame) -> dict[str, Any]:
-    lists = {name: tiles.loc[tiles["control"] == kind, "path"].to_list() for name, kind in _LISTS.items()}
-    time = tiles["at"].min()
-    return {
-        "wnid": label,
-        **lists,
-        "images_all": tiles["path"].to_list(),
-        "uuid": _uuid(task),
-        "time": "" if pd.isna(time) else str(time),
-        "submitted": True,
-        "hit_id": "",
-        "hit_type_id": "",
-    }
+        control |= dict.fromkeys(map(str, task[name]), kind)
+    ticked = {str(image) for image in answer["Answer"]}
+    times = pd.to_datetime([answer.get("AcceptTime"), answer.get("SubmitTime")], utc=True, errors="coerce")
+    return pd.DataFrame(
+        {
+            "image": images,
+            "class": str(task["wnid"]),
+            "selected": [image in ticked for image in images],
+            "annotator": answer.get("WorkerId") or None,
+            "control": [control[image] for image in images],
+            "task": str(task["uuid"]),
+            "at": times[1],
+            "reaction_ms": (times[1] - times[0]).total_seconds() * 1000,
+        }
+    )
 
 
 def _assignment(task: str, worker: str, tiles: pd.DataFrame) -> dict[str, Any]:
-    submitted, milliseconds = tiles["at"].max(), tiles["reaction_ms"].max()
     answer = {
         "WorkerId": worker,
         "hit_uuid": task,
-        "AssignmentId": str(uuid.uuid5(_NAMESPACE, f"{task}/{worker}")),
+        "AssignmentId": task,
         "AssignmentStatus": "Submitted",
         "Answer": tiles.loc[tiles["selected"].astype(bool), "path"].to_list(),
     }
-    if pd.notna(submitted) or pd.notna(milliseconds):
-        end = pd.Timestamp(submitted) if pd.notna(submitted) else pd.Timestamp(datetime.fromtimestamp(0, UTC))
-        taken = pd.to_timedelta(0 if pd.isna(milliseconds) else float(milliseconds), "ms")
-        answer |= {"AcceptTime": str(end - taken), "SubmitTime": str(end)}
+    submitted = tiles["at"].max()
+    if pd.notna(submitted):
+        taken = pd.to_timedelta(tiles["reaction_ms"].astype(float).max(), "ms")
+        answer |= {"AcceptTime": str(submitted - taken), "SubmitTime": str(submitted)}
     return answer
-
-
-def _uuid(task: str) -> str:
-    try:
-        return str(uuid.UUID(task))
-    except ValueError:
-        return str(uuid.uuid5(_NAMESPACE, task))
