@@ -156,7 +156,6 @@ def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) 
     map_record = MapRecord(
         name="pca-made-up",
         layout="pca",
-        metric="cosine",
         run=run.name,
         model=record.model,
         weights_sha256=record.weights_sha256,

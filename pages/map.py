@@ -31,7 +31,7 @@ if not page.count:
 
 shown = map_ui.map_in_view(page, maps)
 map_ui.choose_colours(page, maps, shown)
-with map_ui_region.beside():
+with map_ui_region.two_columns():
     with st.container():
         map_ui_points.chart(page, shown)
     listed = map_ui_region.images(page, shown)

@@ -1,4 +1,4 @@
-"""Maps of a run: where each sample and each class weight lies in two dimensions, beside the map's record."""
+"""Maps of a run: where each sample and each class weight lies in two dimensions, with the map's record."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,21 +14,19 @@ from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import Provenance
 
 Layout = Literal["pca", "umap"]
-Metric = Literal["cosine", "euclidean"]
 
 
 class MapRecord(Provenance):
     """The record of a map, `map.json`; `finished` and what follows are set when it is complete.
 
-    `samples` of the run were mapped, spread evenly under a `limit`; `placed` of them have a place: an embedding of
-    zeros has no direction. `width`: of the embedding; `pca`: the dimensions it was first reduced to; `kept`: the share
-    that they hold (of the variance; of the squared lengths with the cosine metric). `shares` of the variance that the
-    two axes of a PCA map hold. UMAP alone has `neighbours`, `min_dist`, `epochs` and `seed` (None: not repeatable).
+    `samples` of the run were mapped, spread evenly under a `limit`; `placed` of them have a place (an embedding of
+    zeros has none). `width` is that of the embedding, `pca` the dimensions that UMAP got and `kept` the share of the
+    variance in them. `shares`: of the variance, on the two axes of a PCA map. `neighbours`, `epochs` and `seed` (None:
+    not repeatable) are UMAP's.
     """
 
     name: str
     layout: Layout
-    metric: Metric
     run: str
     model: str
     weights_sha256: str
@@ -37,7 +35,6 @@ class MapRecord(Provenance):
     samples: int
     limit: int | None
     neighbours: int | None = None
-    min_dist: float | None = None
     pca: int | None = None
     kept: float | None = None
     epochs: int | None = None
@@ -51,7 +48,7 @@ class MapRecord(Provenance):
 class MapFolder(ResultFolder[MapRecord]):
     """One folder in `RUN/maps/`: `map.json`, `coordinates.parquet` (id, x, y, by id) and `class_weights.npy`.
 
-    While UMAP works, `rows.npy` and `nearest.npz` hold what it lays out, so that a resumed job begins there.
+    While UMAP works, `rows.npy` and `nearest.npz` hold its input, so that a resumed job begins there.
     """
 
     HOME, FILE, TABLE, KIND = "maps", "map.json", "coordinates.parquet", MapRecord
@@ -59,25 +56,25 @@ class MapFolder(ResultFolder[MapRecord]):
 
     @property
     def rows_path(self) -> Path:
-        """(n + k, d) float32: samples, then class weights, those with a place alone."""
+        """(n + k, d) float32: samples, then class weights, only those with a place."""
         return self.root / "rows.npy"
 
     @property
     def nearest_path(self) -> Path:
-        """`near` and `distances` (n + k, neighbours) of those rows, where they come from the run's neighbour graph."""
+        """`near` and `distances` (n + k, neighbours) of those rows, if they come from the run's neighbour graph."""
         return self.root / "nearest.npz"
 
     def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids (n,) int64, ascending, and places (n, 2) float32."""
+        """Return ids (n,) int64, ascending, and places (n, 2) float32."""
         table = pq.read_table(self.root / self.TABLE, memory_map=True)
         return table["id"].to_numpy(), np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
 
     def class_weights(self) -> np.ndarray:
-        """(K, 2) float32; NaN for a class weight without direction."""
+        """Return (K, 2) float32; NaN for a class weight without direction."""
         return np.array(read_npy(self.root / "class_weights.npy"))
 
     def finish(self, record: MapRecord, ids: np.ndarray, places: np.ndarray, class_weights: np.ndarray) -> None:
-        """Completes it: coordinates first, the record last."""
+        """Complete the map: coordinates first, the record last."""
         x, y = (np.ascontiguousarray(places[:, side], np.float32) for side in (0, 1))
         write_parquet(self.root / self.TABLE, pa.table({"id": pa.array(ids, pa.int64()), "x": x, "y": y}))
         write_array(self.root / "class_weights.npy", class_weights.astype(np.float32))
@@ -87,5 +84,5 @@ class MapFolder(ResultFolder[MapRecord]):
 
 
 def maps(run: RunFolder) -> list[MapFolder]:
-    """The complete maps of a run, oldest first."""
+    """Return the complete maps of a run, oldest first."""
     return [folder for folder in MapFolder.all_of(run) if folder.complete]

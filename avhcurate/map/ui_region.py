@@ -24,13 +24,13 @@ from avhcurate.ui.signin import for_curators, who
 _GO = "map.go"
 
 
-def beside() -> Any:
-    """Holds the map and, beside it, the images of the region: below it where the window is narrow (frame.css)."""
+def two_columns() -> Any:
+    """Return what holds the map and the images of the region, which go below it in a narrow window (frame.css)."""
     return st.container(horizontal=True, gap="medium", key="map.sides")
 
 
 def images(page: Opened, shown: MapInView) -> GridView | None:
-    """The images of the region in a grid, with its actions below."""
+    """Draw the images of the region in a grid, with its actions."""
     region = shown.region
     if region is None:
         return None
@@ -40,24 +40,28 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
         st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**")
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             if ids:
-                save_set_button(page, ids, key="map.save")
-                st.button(
-                    "Open in Gallery",
-                    icon=":material/grid_view:",
-                    key="map.gallery",
-                    on_click=attempt,
-                    args=(_keep_as_last, page, ids),
-                    **for_curators(help=f"Saves them as the set “{_last()}”, which the gallery then shows."),
-                )
-                with st.popover("Order", icon=":material/sort:", key="map.order"):
-                    grid_actions.choose_order(page)
+                _actions(page, ids)
             st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
             regions.clear_button(REGION)
-        if not ids:
-            st.markdown("No sample lies there: draw another region.")
-            return None
-        about = f"{shown.about} {write_region(region)}"
-        return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
+        if ids:
+            about = f"{shown.about} {write_region(region)}"
+            return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
+        st.markdown("The region holds no sample. Draw another one.")
+        return None
+
+
+def _actions(page: Opened, ids: Sequence[int]) -> None:
+    save_set_button(page, ids, key="map.save")
+    st.button(
+        "Open in Gallery",
+        icon=":material/grid_view:",
+        key="map.gallery",
+        on_click=attempt,
+        args=(_keep_as_last, page, ids),
+        **for_curators(help=f"Saves them as the set “{_last()}” and shows it in the gallery."),
+    )
+    with st.popover("Order", icon=":material/sort:", key="map.order"):
+        grid_actions.choose_order(page)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
@@ -70,25 +74,19 @@ def _ordered(
     descending: bool,
     _points: MapPoints,
 ) -> tuple[int, ...]:
-    """Ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
+    """Return ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
     ids = _points.ids[region.holds(_points.x, _points.y)]
-    if sort == "id":
-        return tuple((ids[::-1] if descending else ids).tolist())
-    frame = table.frame(filters, columns=["id", sort])
-    frame = frame[np.isin(frame["id"].to_numpy(np.int64), ids, assume_unique=True)]
-    if frame[sort].dtype == object:  # lists, as tags are, have no order that pandas knows
-        frame = frame.assign(**{sort: frame[sort].map(str, na_action="ignore")})
-    ordered = frame.sort_values(sort, ascending=not descending, na_position="last", kind="stable")
-    return tuple(ordered["id"].astype(int).tolist())
+    order = table.order(filters, sort=sort, descending=descending)
+    return tuple(order[np.isin(order, ids)].tolist())
 
 
 def _last() -> str:
-    """The set through which the gallery gets the region's samples: one for each person."""
+    """Return the name of the set through which the gallery gets the region's samples: one for each person."""
     return own_set("last map selection")
 
 
 def go_to_gallery() -> None:
-    """Opens the gallery with the region's samples after the button was pressed."""
+    """Open the gallery with the region's samples after the button was pressed."""
     if st.session_state.pop(_GO, False):
         grid_actions.go_to_gallery(Filters(excluded=None, sets=(_last(),)))
 
@@ -99,11 +97,11 @@ def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
 
 
 def _zoom(region: Region) -> None:
-    """Shows the part of the map around a region, at least twice as wide as high."""
-    left, right, low, high = (
-        min(max(end, -FAR / 4), FAR / 4) for end in (min(region.x), max(region.x), min(region.y), max(region.y))
+    """Show the part of the map around a region."""
+    (left, right), (low, high) = (
+        np.clip([min(side), max(side)], -FAR / 4, FAR / 4).tolist() for side in (region.x, region.y)
     )
     up = max(high - low, (right - left) / 2, 1e-6) * 0.6
-    x, y = (left + right) / 2, (low + high) / 2
     across = max((right - left) * 0.6, 2 * up)
+    x, y = (left + right) / 2, (low + high) / 2
     WINDOW.put((x - across, x + across, y - up, y + up))

@@ -3,44 +3,31 @@
 from dataclasses import dataclass
 from functools import partial
 
-import streamlit as st
-
 from avhcurate.data.background import Command
-from avhcurate.map.service import DEFAULT_MIN_DIST, DEFAULT_NEIGHBOURS, PCA_ABOVE, PCA_WIDTH
+from avhcurate.map.service import DEFAULT_NEIGHBOURS
 from avhcurate.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import await_more, fill_page, job_form, number, option, row
+from avhcurate.ui.job_forms import await_more, fill_page, job_form, number, row
 from avhcurate.ui.layout import empty_state
-
-METRICS = {"cosine": "Angle", "euclidean": "Distance"}
 
 _WHY = """
 Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
-PCA takes moments and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw around
-a group to see its images and to tag, relabel, exclude, export or save them.
+PCA is quick and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw around a
+group to see its images and to tag, relabel, exclude, export or save them.
 """
 
 
 @dataclass(frozen=True)
 class Project(Command):
-    """Options of `avhcurate project`; `pca` None means auto, 0 none.
+    """Options of `avhcurate project`.
 
-    >>> Project("pets", "resnet-1", neighbours=30, pca=0, seed=0).argv
-    ['project', 'pets', '--model=resnet-1', '--neighbours=30', '--pca=none', '--seed=0']
+    >>> Project("pets", "resnet-1", neighbours=30, seed=0).argv
+    ['project', 'pets', '--model=resnet-1', '--neighbours=30', '--seed=0']
     """
 
     verb = "project"
     dataset: str
     model: str = ""
-    metric: str = option(
-        st.segmented_control,
-        label="Near means",
-        default="cosine",
-        options=list(METRICS),
-        format_func=METRICS.__getitem__,
-        required=True,
-        help="A small angle, as the scores mean it; or a small distance.",
-    )
     neighbours: int = number(
         "Of each sample in UMAP: few show detail, many the whole.",
         low=2,
@@ -48,31 +35,14 @@ class Project(Command):
         default=DEFAULT_NEIGHBOURS,
         label="Neighbours",
     )
-    min_dist: float = number(
-        "How close UMAP may put points together.",
-        width=140,
-        low=0.0,
-        max_value=1.0,
-        step=0.05,
-        default=DEFAULT_MIN_DIST,
-        label="Least distance",
-    )
-    pca: int | None = number(
-        f"Dimensions that UMAP gets; 0 for all. Auto: {PCA_WIDTH} above {PCA_ABOVE:,} samples.",
-        "auto",
-        140,
-        low=0,
-        write=lambda width: width or "none",
-        label="PCA first, to",
-    )
     seed: int | None = number(
-        "With a seed UMAP gives the same map again, on one thread and in about 1.5 times the time of two.",
+        "With a seed UMAP makes the same map again. It then runs on one thread and takes 1.5 times as long.",
         "none",
         140,
         low=0,
         max_value=2**32 - 1,
     )
-    limit: int | None = number("Spread evenly.", "all", 140, label="Samples")
+    limit: int | None = number("So many samples, spread evenly.", "all", 140, label="Samples")
 
 
 def maps_of_run(page: Opened) -> list[MapFolder]:
@@ -105,10 +75,6 @@ def form(page: Opened, *, busy: bool) -> None:
     """How the map is made, and the button that starts the job."""
     assert page.table.run is not None
     about = {"dataset": page.table.dataset.name, "model": page.table.run.name}
-    with job_form(page.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
-        with row():
-            fields.ask("metric", default="cosine")
-            fields.ask("neighbours", "min_dist")
-            fields.submit("Make the map")
-        with st.expander("More"), row():
-            fields.ask("pca", "seed", "limit")
+    with job_form(page.workspace.root, "map.start_", Project, busy=busy, **about) as fields, row():
+        fields.ask("neighbours", "seed", "limit")
+        fields.submit("Make the map")

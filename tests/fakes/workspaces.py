@@ -254,7 +254,6 @@ def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") ->
     record = MapRecord(
         name=name,
         layout=layout,
-        metric="cosine",
         run=run.name,
         model=run.record.model,
         weights_sha256=run.record.weights_sha256,
@@ -271,7 +270,6 @@ def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") ->
         placed=len(ids),
         shares=None if umap else (0.5, 0.25),
         neighbours=15 if umap else None,
-        min_dist=0.1 if umap else None,
         epochs=500 if umap else None,
     )
     folder = MapFolder.of(run, name)

@@ -91,14 +91,6 @@ def test_colours_are_offered_where_there_is_something_to_see(table, digits):
     assert "tag:odd" not in color_options(digits)
 
 
-def test_a_window_and_a_choice_keep_the_columns_together(table, folder):
-    points = points_in_view(table, folder, EVERY, color="avh")
-    part = points.within((10, 16, 0, 5))
-    assert (part.labels == 1).all()
-    assert len(part) == (table.dataset.labels() == 1).sum()
-    np.testing.assert_array_equal(part.values, points.values[part.ids])
-
-
 # --- columns of the user's own --------------------------------------------------------------------------------
 
 

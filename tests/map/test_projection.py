@@ -1,12 +1,10 @@
-"""Linear views: what they keep, against NumPy's own decomposition, and angles that survive them."""
+"""Directions of embeddings, and views of them that keep distances or angles, by NumPy's own decomposition."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.errors import CurateError
-from avhcurate.map.projection import Moments, prepare
+from avhcurate.map.projection import directions, plane, subspace
 
 
 def features(n=200, width=12, seed=0):
@@ -15,57 +13,29 @@ def features(n=200, width=12, seed=0):
     return np.abs(rng.normal(size=(n, 3)) @ rng.normal(size=(3, width)) + 0.05 * rng.normal(size=(n, width)))
 
 
-def moments_of(rows, size=37):
-    moments = Moments(rows.shape[1])
-    for start in range(0, len(rows), size):
-        moments.add(rows[start : start + size])
-    return moments
-
-
-def test_the_centred_view_is_that_of_the_singular_value_decomposition():
-    rows = prepare(features(), "euclidean")[0]
-    basis = moments_of(rows).basis(2, centred=True)
+def test_the_plane_is_that_of_the_singular_value_decomposition():
+    rows = directions(features())[0]
+    found = plane(rows)
     left, values, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     expected = left[:, :2] * values[:2]
-    found = basis.project(rows)
-    signs = np.sign((found * expected).sum(axis=0))
-    np.testing.assert_allclose(found, expected * signs, atol=1e-3)
-    np.testing.assert_allclose(basis.shares, values[:2] ** 2 / (values**2).sum(), rtol=1e-3)
+    places = found.transform(rows)
+    np.testing.assert_allclose(places, expected * np.sign((places * expected).sum(axis=0)), atol=1e-3)
+    np.testing.assert_allclose(found.explained_variance_ratio_, (values**2 / (values**2).sum())[:2], rtol=1e-3)
 
 
-def test_angles_survive_the_view_about_the_origin_and_not_one_about_the_mean():
-    rows = prepare(features(width=30), "cosine")[0]
-    moments = moments_of(rows)
-
-    def worst(basis):
-        narrow = basis.project(rows)
-        unit = narrow / np.linalg.norm(narrow, axis=1, keepdims=True)
-        return np.abs(unit @ unit.T - rows @ rows.T).max()
-
-    assert worst(moments.basis(8, centred=False)) < 0.05 < 0.5 < worst(moments.basis(8, centred=True))
-
-
-def test_all_dimensions_keep_every_angle():
-    rows = prepare(features(), "cosine")[0]
-    narrow = moments_of(rows).basis(12, centred=False).project(rows)
-    np.testing.assert_allclose(narrow @ narrow.T, rows @ rows.T, atol=1e-4)
+def test_angles_survive_the_subspace_about_the_origin():
+    rows = directions(features(width=30))[0]
+    narrow = subspace(rows, 8).transform(rows)
+    unit = narrow / np.linalg.norm(narrow, axis=1, keepdims=True)
+    assert np.abs(unit @ unit.T - rows @ rows.T).max() < 0.05
 
 
 @given(st.floats(1e-30, 1e30), st.integers(0, 20))
-def test_length_does_not_move_a_sample_by_angle(factor, seed):
+def test_length_does_not_move_a_sample(factor, seed):
     rows = features(5, 4, seed)
-    np.testing.assert_allclose(prepare(rows * factor, "cosine")[0], prepare(rows, "cosine")[0], rtol=1e-5)
+    np.testing.assert_allclose(directions(rows * factor)[0], directions(rows)[0], rtol=1e-5)
 
 
 def test_rows_without_a_direction_have_no_place():
     rows = np.array([[1.0, 2.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
-    assert prepare(rows, "cosine")[1].tolist() == [True, False, False, False]
-    assert prepare(rows, "euclidean")[1].tolist() == [True, True, False, False]
-    assert np.isfinite(prepare(rows, "cosine")[0][:2]).all()
-
-
-def test_too_many_dimensions_or_no_rows_are_refused():
-    with pytest.raises(CurateError, match="1 to 4 dimensions"):
-        moments_of(features(5, 4)).basis(5, centred=True)
-    with pytest.raises(CurateError, match="nothing to map"):
-        Moments(4).basis(2, centred=True)
+    assert directions(rows)[1].tolist() == [True, False, False, False]

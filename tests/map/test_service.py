@@ -21,7 +21,7 @@ from avhcurate.map.store import MapFolder, maps
 from avhcurate.map.umap_process import lay_out
 from avhcurate.neighbours.graph import NeighbourGraph
 
-OPTIONS = {"pca": 10, "seed": 1, "neighbours": 10, "limit": 400}
+OPTIONS = {"seed": 1, "neighbours": 10, "limit": 400}
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +106,8 @@ def test_the_resumed_job_reads_nothing_again_and_tells_every_epoch(resumed):
 
 def test_the_record_says_what_the_map_was_made_of(resumed, run):
     record = resumed[0].record
-    assert (record.layout, record.metric, record.neighbours, record.min_dist) == ("umap", "cosine", 10, 0.1)
-    assert (record.pca, record.seed, record.threads, record.limit, record.placed) == (10, 1, 1, 400, 400)
-    assert 0.9 < record.kept < 1
+    assert (record.layout, record.neighbours, record.pca) == ("umap", 10, None)
+    assert (record.seed, record.threads, record.limit, record.placed) == (1, 1, 400, 400)
     assert record.weights_sha256 == run.record.weights_sha256
     assert record.dataset_fingerprint == run.record.dataset_fingerprint
     assert {"umap-learn", "numba", "python"} <= set(record.versions)
@@ -124,7 +123,7 @@ def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, ru
         Workspace(root), "digits", **OPTIONS, progress=Progress(lambda *report: said.append(report))
     )
     assert (again.name, said) == (folder.name, [(400, 400, "made already")])
-    options = ["--pca=10", "--seed=1", "--neighbors=10", "--limit=400", "--json", "--workspace", str(root)]
+    options = ["--seed=1", "--neighbours=10", "--limit=400", "--json", "--workspace", str(root)]
     monkeypatch.setattr(sys, "argv", ["avhcurate", "project", "digits", *options])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -134,19 +133,6 @@ def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, ru
     assert Path(told["coordinates"]).exists()
     assert folder.record == before
     assert [made.record.layout for made in maps(run)] == ["pca", "umap"]
-
-
-def test_by_distance_the_weights_are_as_long_as_the_mean_sample(own_demo_root):
-    workspace = Workspace(own_demo_root)
-    run = workspace.dataset("digits").run()
-    with pytest.raises(Cancelled):
-        project_dataset(workspace, "digits", metric="euclidean", progress=Progress(should_stop=lambda: bool(maps(run))))
-    (flat,) = maps(run)
-    rows = np.asarray(run.features(), float)
-    weights = unit(run.class_weights().astype(float)) * np.linalg.norm(rows, axis=1).mean()
-    axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:2]
-    signs = np.sign((flat.coordinates()[1] * ((rows - rows.mean(axis=0)) @ axes.T)).sum(axis=0))
-    np.testing.assert_allclose(flat.class_weights(), (weights - rows.mean(axis=0)) @ axes.T * signs, atol=1e-2)
 
 
 def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
@@ -169,7 +155,8 @@ def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
 def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_them(own_demo_root, monkeypatch):
     workspace, kept = Workspace(own_demo_root), []
     run = workspace.dataset("digits").run()
-    monkeypatch.setattr(map_service, "PCA_ABOVE", 1000)
+    monkeypatch.setattr(map_service, "LARGE", 1000)
+    monkeypatch.setattr(map_service, "PCA_WIDTH", 32)
 
     def lay_out(rows, *, nearest, options, progress):
         kept.append({name: array.copy() for name, array in np.load(nearest).items()})
@@ -177,6 +164,8 @@ def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_the
 
     monkeypatch.setattr(map_service.umap_process, "lay_out", lay_out)
     folder = project_dataset(workspace, "digits", neighbours=10)
+    assert folder.record.pca == 32
+    assert 0.9 < folder.record.kept < 1
     assert NeighbourGraph.of_run(run).complete
     assert not folder.nearest_path.exists()
     rows = unit(np.concatenate([run.features(), run.class_weights()]).astype(float))
@@ -194,12 +183,9 @@ def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_the
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"metric": "manhattan"}, "cosine, euclidean"),
-        ({"neighbours": 1}, "2 to 200 neighbours"),
-        ({"neighbours": 50, "limit": 50}, "fewer than 50 neighbours"),
-        ({"min_dist": 2.0}, "between 0 and 1"),
-        ({"pca": 65}, "2 to 64 dimensions"),
-        ({"seed": -1}, "a seed is"),
+        ({"neighbours": 1}, "from 2 to 200"),
+        ({"neighbours": 50, "limit": 50}, "too few for 50 neighbours"),
+        ({"seed": -1}, "seed must be"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(demo_root, options, reason):
@@ -209,4 +195,4 @@ def test_what_cannot_be_laid_out_is_refused(demo_root, options, reason):
 
 def test_a_failure_of_umap_is_told_with_its_reason(tmp_path):
     with pytest.raises(RuntimeError, match="UMAP failed: FileNotFoundError"):
-        lay_out(tmp_path / "rows.npy", options={}, progress=SILENT)
+        lay_out(tmp_path / "rows.npy", nearest=tmp_path / "none.npz", options={}, progress=SILENT)

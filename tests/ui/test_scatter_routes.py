@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.ui import scatter_routes
+from avhcurate.ui.components.scatter import ChartEvent, decode
+from avhcurate.ui.regions import Region
 from avhcurate.ui.scatter_routes import NO_SHADE, point_cloud
 from tests.fakes.scatter import read_points
 
@@ -69,3 +71,17 @@ def test_behind_a_sign_in_strangers_get_no_points(points, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr("avhcurate.ui.image_routes.sign_in_configured", lambda: True)
     assert client.get(cloud.url).headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize(
+    ("sent", "event"),
+    [
+        ({}, ChartEvent()),
+        ({"region": {"lasso": [{"x": [0, 2, 1], "y": [0, 0, 3]}]}}, ChartEvent(region=Region((0, 2, 1), (0, 0, 3)))),
+        ({"region": "x", "window": [0, 1, 2, 4], "clicked": 0}, ChartEvent(window=(0, 1, 2, 4), clicked=0)),
+        *(({"window": window}, ChartEvent()) for window in (None, [0, 1, 2], [1, 0, 0, 1], [0, 1, 2, "x"], 7)),
+        *(({"clicked": clicked}, ChartEvent()) for clicked in (-1, True, "3", 2.5, None)),
+    ],
+)
+def test_only_a_valid_message_of_the_browser_counts(sent, event):
+    assert decode(sent) == event

@@ -1,27 +1,36 @@
-"""Mounts a component: its HTML, with the style and the script beside its Python file."""
+"""Mount a component: its HTML, with the style and the script next to its Python file; and read what it sends."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import streamlit as st
 
 
 def mount(file: str, html: str, *, script: str = "", style: str = "", **arguments: Any) -> Any:
-    """Draws the component of the package `file`; `script` and `style` precede its own, `arguments` are Streamlit's."""
+    """Draw the component of the package `file`; `script` and `style` precede its own, `arguments` are Streamlit's."""
     return _component(Path(file).parent, html, script, style)(**arguments)
 
 
 def nothing() -> None:
-    """A callback without effect: Streamlit exposes a component's state only where there is one."""
+    """Do nothing, as a callback: Streamlit exposes a component's state only if there is one."""
 
 
-_SHARED = Path(__file__).with_name("shared.js").read_text(encoding="utf-8")
+def read_files(folder: Path, names: Sequence[str]) -> str:
+    """Return the files of a folder, one after the other."""
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def is_count(value: Any) -> TypeGuard[int]:
+    """Whether what a browser sent is a whole number from 0 that JavaScript keeps exactly."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 @cache
 def _component(folder: Path, html: str, script: str, style: str) -> Any:
-    js = (folder / f"{folder.name}.js").read_text(encoding="utf-8")
+    js = read_files(Path(__file__).parent, ["shared.js"]) + script + read_files(folder, [f"{folder.name}.js"])
     css = folder / f"{folder.name}.css"  # a component whose parts bring all of its style has none
-    style += css.read_text(encoding="utf-8") if css.exists() else ""
-    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=_SHARED + script + js)
+    if css.exists():
+        style += css.read_text(encoding="utf-8")
+    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=js)

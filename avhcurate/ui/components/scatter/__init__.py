@@ -1,24 +1,26 @@
 """A scatter chart of any number of points: one Streamlit element, whose points the browser reads from a route.
 
-It keeps them as they come (`scatter_routes`), so that moving, hovering and drawing a region run no script. Of a region
-only the outline is sent, as of a chart that `listener` hears.
+The browser keeps them (`scatter_routes`), so that moving, hovering and drawing a region run no script. Of a region only
+the outline is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from avhcurate.ui.components import hover
-from avhcurate.ui.components.mount import mount, nothing
+import streamlit as st
+
+from avhcurate.ui.components.mount import is_count, mount, nothing, read_files
+from avhcurate.ui.regions import Region, drawn_region
 
 #: Shades that points may have; the last is that of points without a group or a value.
 SHADES = 256
-#: Symbols that groups may have (symbols.js).
-SYMBOLS = 10
 
-_HTML = f"""
+_HTML = """
 <div class="scatter-chart">
   <div class="plot">
     <p class="up"></p>
@@ -34,13 +36,16 @@ _HTML = f"""
   <div class="legend"></div>
   <p class="hint" id="scatter-keys"><kbd>drag</kbd> select or move · <kbd>click</kbd> open · <kbd>arrows</kbd> move ·
   <kbd>+</kbd> <kbd>-</kbd> zoom · <kbd>0</kbd> whole map · <kbd>enter</kbd> select what is in sight</p>
-  {hover.MARKUP}
+  <figure class="card" role="status" aria-live="polite" aria-label="Sample under the pointer" hidden>
+    <img alt="">
+    <figcaption><span class="title"></span><span class="line"></span><span class="value"></span></figcaption>
+  </figure>
 </div>
 """
-_SCRIPT = hover.SCRIPT + "\n".join(
-    (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("gl", "symbols", "places", "camera", "pointer", "overlay", "legend")
-)
+_FOLDER = Path(__file__).parent
+_PARTS = ("hover", "gl", "symbols", "places", "camera", "pointer", "overlay", "legend")
+_SCRIPT = read_files(_FOLDER, [f"{name}.js" for name in _PARTS])
+_STYLE = read_files(_FOLDER, ["hover.css"])
 
 Rgba = tuple[int, int, int, int]
 Window = tuple[float, float, float, float]
@@ -67,7 +72,7 @@ class PlacedName:
 
 @dataclass(frozen=True)
 class Marks:
-    """Diamonds among the points at places `x` and `y`, with their names, which are written where `named`.
+    """Diamonds among the points at places `x` and `y`, with their names, which are written if `named`.
 
     `title` stands in the legend, `what` below the name of the one under the pointer.
     """
@@ -84,7 +89,7 @@ class Marks:
 class ScatterLook:
     """How points look: colour and symbol of each shade, and `none` of the last; what the legend says of them.
 
-    `ramp`: colours of a number from low to high as CSS has them, with the `ticks` beside them; else `entries`.
+    `ramp`: colours of a number from low to high as CSS has them, with `ticks` next to them; else `entries`.
     """
 
     colors: Sequence[Rgba]
@@ -95,68 +100,93 @@ class ScatterLook:
     ramp: Sequence[str] = ()
     ticks: Sequence[str] = ()
 
+    @property
+    def legend(self) -> dict[str, Any]:
+        """The legend as the browser reads it."""
+        legend: dict[str, Any] = {"title": self.title, "entries": [asdict(entry) for entry in self.entries]}
+        if self.ramp:
+            legend["scale"] = {"colors": list(self.ramp), "ticks": list(self.ticks)}
+        return legend
+
 
 def scatter(
     *,
     key: str,
-    label: str,
-    source: str,
-    rows: str,
-    count: int,
-    bounds: Window,
-    whole: Window,
-    window: Window | None,
-    tool: str,
     look: ScatterLook,
-    score: str,
-    marks: Marks = Marks(),
-    names: Sequence[PlacedName] = (),
-    found: PlacedName | None = None,
-    region: tuple[Sequence[float], Sequence[float]] | None = None,
-    axes: tuple[str, str] = ("", ""),
-    below: bool = False,
+    marks: Marks,
+    names: Sequence[PlacedName],
+    found: PlacedName | None,
+    region: tuple[Sequence[float], Sequence[float]] | None,
     on_event: Callable[[], None],
-    on_unsupported: Callable[[], None],
+    **data: Any,
 ) -> None:
-    """Draws the chart; `on_event` is called before the page runs, see `listener.heard`.
+    """Draw the chart; `on_event` is called before the page runs, see `heard`.
 
-    `source` is the address of `count` points, whose places are shares of `bounds`; the tile of each lies at the same
-    place below `rows`, the address of a view with the number `score` on its tiles. `window` is what is in sight, None
-    for the `whole`. `tool` is "lasso", "select" or "pan". `region` gives the corners (x and y) of what is selected,
-    outside which points are dimmed; `found` is marked. The legend stands at the right, or `below`. `on_unsupported` is
-    called where the browser has no WebGL 2.
+    `data`: the address `source` of `count` points, whose places are shares of `bounds`; the tile of each lies at the
+    same place below `rows`, the address of a view with the number `score` on its tiles. `window` is what is in sight,
+    None for the `whole`. `tool` is "lasso", "select" or "pan". `label` describes the chart, and `axes` are titles.
+
+    `region` is the corners (x and y) of what is selected, outside which points are dimmed; `found` is marked.
     """
-    legend = {"title": look.title, "entries": [asdict(entry) for entry in look.entries]}
+    outline = None
+    if region is not None:
+        outline = {"x": list(region[0]), "y": list(region[1])}
     mount(
         __file__,
         _HTML,
         script=_SCRIPT,
-        style=hover.STYLE,
+        style=_STYLE,
         key=key,
         data={
-            "label": label,
-            "source": source,
-            "rows": rows,
-            "count": count,
-            "bounds": bounds,
-            "whole": whole,
-            "window": window,
-            "tool": tool,
+            **data,
             "colors": list(look.colors),
             "symbols": list(look.symbols),
             "none": look.none,
-            "legend": legend | ({"scale": {"colors": list(look.ramp), "ticks": list(look.ticks)}} if look.ramp else {}),
-            "score": score,
+            "legend": look.legend,
             "marks": asdict(marks),
             "names": [asdict(name) for name in names],
-            "found": asdict(found) if found else None,
-            "region": {"x": list(region[0]), "y": list(region[1])} if region else None,
-            "axes": axes,
-            "below": below,
+            "found": found and asdict(found),
+            "region": outline,
+            "below": region is not None,
         },
         on_region_change=on_event,
         on_window_change=on_event,
         on_clicked_change=on_event,
         on_lost_change=nothing,
-        on_unsupported_change=on_unsupported,
     )
+
+
+@dataclass(frozen=True)
+class ChartEvent:
+    """What the user did on the chart: drew a region, moved the window (left, right, low, high), clicked a sample."""
+
+    region: Region | None = None
+    window: Window | None = None
+    clicked: int | None = None
+
+
+def heard(key: str) -> ChartEvent:
+    """Return the last report of a chart, for its callback."""
+    return decode(st.session_state.get(key) or {})
+
+
+def decode(sent: Mapping[str, Any]) -> ChartEvent:
+    """Read what the browser sent, which may be anything.
+
+    >>> decode({"region": {"box": [{"x": [0, 1], "y": [2, 3]}]}, "window": [0, "a", 1, 2], "clicked": 7})
+    ChartEvent(region=Region(x=(0.0, 1.0), y=(2.0, 3.0)), window=None, clicked=7)
+    """
+    clicked = None
+    if is_count(sent.get("clicked")):
+        clicked = sent["clicked"]
+    return ChartEvent(drawn_region({"selection": sent.get("region")}), _window(sent.get("window")), clicked)
+
+
+def _window(sent: Any) -> Window | None:
+    try:
+        left, right, low, high = (float(value) for value in sent)
+    except (TypeError, ValueError):
+        return None
+    if not all(map(math.isfinite, (left, right, low, high))) or left >= right or low >= high:
+        return None
+    return left, right, low, high

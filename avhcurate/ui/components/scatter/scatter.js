@@ -255,7 +255,7 @@ function createScatter(parent) {
 
   return {
     update(next, component) {
-      if (!painter) return void component.setTriggerValue("unsupported", true);
+      if (!painter) return void (notice.textContent = "This browser has no WebGL 2, which the map needs. Turn on hardware acceleration or use another browser.");
       if (data?.rows !== next.rows) facts.clear();
       [data, send] = [next, component];
       arrange();
