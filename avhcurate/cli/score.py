@@ -51,9 +51,6 @@ def score(
         str, typer.Option(help="auto, float32, bfloat16, float16 or, on an NVIDIA GPU, tf32.")
     ] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
-    decode: Annotated[
-        str, typer.Option(help="cpu, or nvjpeg: on an NVIDIA GPU it decodes the JPEGs too, where that is faster.")
-    ] = "cpu",
     limit: Annotated[int | None, typer.Option(help="Score only so many samples, spread evenly.", min=1)] = None,
     engine: options.EngineOption = "local",
     address: options.AddressOption = None,
@@ -93,7 +90,6 @@ def score(
             limit=limit,
             fit=fit,
             classes_from_model=classes_from_model,
-            decode=decode,
             engine=where,
             progress=progress,
         )

@@ -48,17 +48,6 @@ class BackendRecord(BaseModel):
     why: str = ""
 
 
-class DecoderRecord(BaseModel):
-    """What decoded the images that a GPU can decode: "cpu" or "nvjpeg".
-
-    `tried`: milliseconds an image of each, as a trial at the start found. `why`: in words, where it is not the GPU.
-    """
-
-    name: str
-    tried: dict[str, float] = {}
-    why: str = ""
-
-
 class PromptsRecord(BaseModel):
     """What a zero-shot model was told: prompts of class k are the templates with `names[k]` in place of {}."""
 
@@ -120,7 +109,7 @@ class RunRecord(Provenance):
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
     the parts before a resume and all workers of a cluster together; `rate` is in samples a second. `backend`: None
-    where outputs were attached, and in older records. `decoder`: None where a GPU was not asked to decode. `prompts`:
+    where outputs were attached, and in older records. `prompts`:
     of a zero-shot model. `attached` is set where no
     network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
     `fitted`: heads that the run fitted itself, where `head` is the layer whose input are the features, or empty for
@@ -147,7 +136,6 @@ class RunRecord(Provenance):
     skipped: int = 0
     rank_agreement: RankAgreement | None = None
     backend: BackendRecord | None = None
-    decoder: DecoderRecord | None = None
     prompts: PromptsRecord | None = None
     attached: Attached | None = None
     fitted: FittedHeads | None = None

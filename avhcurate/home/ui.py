@@ -149,7 +149,6 @@ def _run_row(dataset: DatasetFolder, run: RunFolder, title: str, *, learnt: str)
         "Device": record.device,
         "Precision": record.precision,
         "Run by": _backend(record.backend) if record.backend else None,
-        "JPEGs by": record.decoder.name if record.decoder else None,
         "As float32": agreement.spearman.get("avh") if agreement else None,
         "Images/s": record.rate,
         "Right": record.fitted.accuracy if record.fitted else None,

@@ -1,7 +1,7 @@
 """A network's pass over images, committed shard by shard, so that a pass that was cut short resumes."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,6 @@ from avhcurate.data.runs import BackendRecord
 from avhcurate.disk.folders import ShardedFolder, spread
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, versions
-from avhcurate.images import nvjpeg
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.images.source import batches
 from avhcurate.models.cpu_backends import ONNXRUNTIME
@@ -66,7 +65,7 @@ class ImagePass:
     """The pass over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
 
     `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted, `digests` whether the
-    digest of each file is. `decoder` is of `nvjpeg.DECODERS`. Batches do not cross shards, so that a pass resumed has
+    digest of each file is. Batches do not cross shards, so that a pass resumed has
     the batches of one undisturbed.
     """
 
@@ -79,7 +78,6 @@ class ImagePass:
     images_per_sample: int = 1
     thumbnails: Callable[[int], bool] = lambda shard: False
     digests: bool = False
-    decoder: str = nvjpeg.CPU
     progress: Progress = SILENT
 
     @property
@@ -167,16 +165,13 @@ class ImagePass:
         # All batches of a shard have the same shape, broken images or not: the network's plans are made for it.
         rows = network.empty_batch(len(batch.ids) * self.images_per_sample, shape)
         images = rows.reshape(len(batch.ids), self.images_per_sample, *shape)
-        ready: Iterable[np.ndarray | None] = [None] * len(batch.ids)
-        if self.decoder == nvjpeg.NVJPEG:
-            ready = nvjpeg.pixels(batch.encoded, network.device)
-        for position, (id, encoded, rgb) in enumerate(zip(batch.ids.tolist(), batch.encoded, ready, strict=True)):
+        for position, (id, encoded) in enumerate(zip(batch.ids.tolist(), batch.encoded, strict=True)):
             try:
                 if isinstance(encoded, BrokenImage):
                     raise encoded
                 if self.digests:
                     batch.digests[id] = blake2b(encoded, digest_size=16).digest()
-                rgb = decode(encoded) if rgb is None else rgb
+                rgb = decode(encoded)
                 images[position] = self.make(id, rgb)
                 if batch.thumbnails is not None:
                     batch.thumbnails[id] = encode_thumbnail(rgb)

@@ -10,22 +10,20 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from scipy import stats
 
 from avhcurate import scores
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.runs import SHARD, DecoderRecord, FittedHeads, PromptsRecord, RankAgreement, RunFolder, RunRecord
+from avhcurate.data.runs import SHARD, FittedHeads, PromptsRecord, RankAgreement, RunFolder, RunRecord
 from avhcurate.data.sample_groups import duplicates_digest
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest
 from avhcurate.errors import CurateError
-from avhcurate.images import nvjpeg
 from avhcurate.models.class_names import published_classes, rows_of_classes, unknown_classes
 from avhcurate.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
 from avhcurate.models.preprocess import Preprocess
-from avhcurate.models.runtime import find_device, precision_name
+from avhcurate.models.runtime import precision_name
 from avhcurate.scoring.added_scores import add_scores
 from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.fitted_heads import FitSettings, HeadFitting, number_of_classes, out_of_fold, scores_by_head
@@ -36,8 +34,6 @@ from avhcurate.stats.downsample import evenly_spread
 
 #: Samples on which a run in reduced precision is compared with float32, and the scores whose order is compared.
 _COMPARED = 200
-#: Samples on which decoders are tried.
-_TRIED = 128
 _COMPARED_SCORES = ("avh", "confidence", "avc", "max_confidence")
 
 
@@ -52,7 +48,6 @@ def score_dataset(
     limit: int | None = None,
     fit: FitSettings | None = None,
     classes_from_model: bool = False,
-    decode: str = nvjpeg.CPU,
     engine: Engine = LOCAL,
     progress: Progress = SILENT,
 ) -> RunFolder:
@@ -65,9 +60,7 @@ def score_dataset(
     The run is named by the model and a fingerprint of dataset, weights, head, preprocessing, precision and limit, and
     where heads are fitted the near duplicates: the same again resumes what was cut short, and does nothing where all is
     done. `limit` takes that many samples, spread evenly over the dataset; thumbnails are stored by runs over all
-    samples only. An image that cannot be scored is recorded with its problem, and the run goes on. `decode` "nvjpeg"
-    lets a GPU decode the JPEGs too, where a trial finds that faster; such a run has another name, since its pixels
-    differ a little, and tells how far its order does.
+    samples only. An image that cannot be scored is recorded with its problem, and the run goes on.
 
     `engine` is where the network runs: in this process, or on a Ray cluster, which gives the same rows. `progress` is
     told at least once a batch, or once a shard of a cluster's. Raises Cancelled when asked to stop, after which the
@@ -80,8 +73,6 @@ def score_dataset(
     ids = evenly_spread(len(labels), limit)
     limit = None if len(ids) == len(labels) else limit
     precision = precision_name(precision)
-    if decode not in nvjpeg.DECODERS:
-        raise CurateError(f"--decode {decode}: choose from {', '.join(nvjpeg.DECODERS)}")
     rows = None
     if fit is not None:
         fit.check(dataset)
@@ -92,7 +83,7 @@ def score_dataset(
     else:
         model, rows = _fitting_model(spec, dataset, labels)
     heads = fit.record() if fit else None
-    run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=heads, rows=rows, decode=decode))
+    run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=heads, rows=rows))
     with run.alone():
         if run.complete:
             add_scores(run, labels, progress=progress)
@@ -101,14 +92,8 @@ def score_dataset(
         network = engine.network(
             model, device=device, precision=precision, batch_size=batch_size, **backend_options(run, len(ids))
         )
-        if decode == nvjpeg.NVJPEG and not network.device_name.startswith("cuda"):
-            raise CurateError(f"--decode nvjpeg needs an NVIDIA GPU, and the network runs on {network.device_name}")
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
-            if decode == nvjpeg.NVJPEG:
-                some = ids[evenly_spread(len(ids), min(_TRIED, len(ids)))]
-                decoder = DecoderRecord(**asdict(engine.call(partial(_fastest_decoder, dataset, some, device))))
-                record = record.model_copy(update={"decoder": decoder})
             if heads is None:
                 run.create(record.model_copy(update={"rows": rows}), model.class_weights, model.bias, rows=len(labels))
             else:
@@ -129,7 +114,6 @@ def score_dataset(
             shape,
             thumbnails=thumbnails,
             digests=fit is not None,
-            decoder=run.record.decoder.name if run.record.decoder else nvjpeg.CPU,
             progress=progress,
         )
         scoring = (_Scoring if fit is None else _FittedScoring)(run, model, images, labels, fingerprint)
@@ -147,7 +131,6 @@ def run_name(
     *,
     heads: FittedHeads | None = None,
     rows: list[int] | None = None,
-    decode: str = nvjpeg.CPU,
 ) -> str:
     """The model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
     inputs: dict[str, Any] = {
@@ -162,8 +145,6 @@ def run_name(
         inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
     if rows is not None:
         inputs["rows"] = rows
-    if decode != nvjpeg.CPU:
-        inputs["decode"] = decode
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60] + ("-fit" if heads else "")
     return f"{slug}-{settings_digest(inputs)[:8]}"
 
@@ -249,7 +230,7 @@ class _Scoring:
         skipped, agreement = self._skipped(), None
         more = self._fit()
         samples, shards = len(self.images.ids), self.images.shards
-        if network.precision != "float32" or self.images.decoder != nvjpeg.CPU:
+        if network.precision != "float32":
             self.images.tell(samples, "comparing with float32")
             agreement = self._rank_agreement(engine, device)
         self.images.tell(samples, "class prototypes")
@@ -292,10 +273,10 @@ class _Scoring:
         return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
 
     def _rank_agreement(self, engine: Engine, device: str) -> RankAgreement:
-        """Runs some samples again in float32, decoded by the CPU, and compares the order in which both put them."""
+        """Runs some samples again in float32 and compares the order in which both put them."""
         ids = self.images.ids
         ids = ids[evenly_spread(len(ids), min(_COMPARED, len(ids)))]
-        some = replace(self.images, ids=ids, thumbnails=lambda _: False, decoder=nvjpeg.CPU, progress=SILENT)
+        some = replace(self.images, ids=ids, thumbnails=lambda _: False, progress=SILENT)
         exact = engine.network(self.model, device=device, precision="float32", images=len(ids))
         outputs = engine.call(partial(some.outputs, exact))
         reduced = self.run.features_of(ids)
@@ -343,12 +324,6 @@ class _FittedScoring(_Scoring):
         columns = {"id": table["id"].combine_chunks()}
         columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
         return pa.table(columns | {"problem": table["problem"].combine_chunks()})
-
-
-def _fastest_decoder(dataset: DatasetFolder, ids: np.ndarray, device: str) -> nvjpeg.Decoder:
-    """By a trial on some samples, where the network runs."""
-    encoded = list(dataset.images(ids).read(ids.tolist()))
-    return nvjpeg.fastest(encoded, find_device(device), threads=torch.get_num_threads())
 
 
 def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel, list[int]]:
