@@ -20,7 +20,6 @@ FILLED = {
     "source": "digits",
     "option": "features",
     "file_option": "--features FILE",
-    "' '.join(result.settings.argv)": "toy",
     "shlex.join(self.argv)": "toy",
 }
 COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")

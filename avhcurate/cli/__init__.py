@@ -24,9 +24,6 @@ _REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsEr
 
 def main() -> NoReturn:
     """Runs the command line; exits with 0 on success, 2 on a user error (one line), 1 on a bug."""
-    from avhcurate.disk.jobs import Cancelled
-    from avhcurate.disk.room import full_disk
-
     # Idle threads sleep instead of spinning: on a busy machine a small network trains more than twice as fast.
     # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -42,18 +39,27 @@ def main() -> NoReturn:
     except CurateError as error:
         print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (Cancelled, KeyboardInterrupt):
-        print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
-        raise SystemExit(_INTERRUPTED) from None
-    except Exception as error:
-        if not (line := _refused(error) or full_disk(error)):
-            raise
-        print(f"avhcurate: {line}", file=sys.stderr)
-        raise SystemExit(2) from None
+    except (Exception, KeyboardInterrupt) as error:
+        _end(error)
     raise SystemExit(0)
 
 
-def _refused(error: Exception) -> str:
+def _end(error: BaseException) -> NoReturn:
+    """Say why a call was interrupted or refused, and exit; raise any other error again."""
+    from avhcurate.disk.jobs import Cancelled
+    from avhcurate.disk.room import full_disk
+
+    if isinstance(error, Cancelled | KeyboardInterrupt):
+        print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
+        raise SystemExit(_INTERRUPTED) from None
+    line = _refused(error) or full_disk(error)
+    if not line:
+        raise error
+    print(f"avhcurate: {line}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
+def _refused(error: BaseException) -> str:
     """One line for what the file system refused, by the name that the user knows; "" for any other error."""
     from avhcurate.disk.files import final_name
 

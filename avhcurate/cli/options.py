@@ -1,15 +1,18 @@
 """Shared by the verbs: the application, options, opening workspaces and tables, jobs, and printing."""
 
 import csv
+import inspect
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from avhcurate import __version__
 from avhcurate.errors import CurateError
@@ -18,14 +21,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from avhcurate.data.datasets import DatasetFolder
+    from avhcurate.data.settings import Option, VerbSettings
     from avhcurate.data.workspace import Workspace
     from avhcurate.disk.jobs import Progress
     from avhcurate.scoring.shards import Engine
     from avhcurate.table.dataset_table import DatasetTable
 
+
+class _Verbs(TyperGroup):
+    """The group of all verbs. --workspace may stand anywhere in a call, and belongs to the group."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        moved, rest = [], []
+        words = iter(args)
+        for word in words:
+            if word == "--workspace":
+                moved += [word, next(words, "")]
+            elif word.startswith("--workspace="):
+                moved.append(word)
+            else:
+                rest.append(word)
+        return super().parse_args(ctx, [*moved, *rest])
+
+
 #: Verbs join it in the order in which the help shows them.
 app = typer.Typer(
     name="avhcurate",
+    cls=_Verbs,
     help="See where humans and an image classifier disagree, and leave with a label file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -40,11 +62,31 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback()
-def _version(
+def _options_of_all_verbs(
+    workspace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The workspace, with any verb [default: AVHCURATE_WORKSPACE, else ./workspace].",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-) -> None: ...
+) -> None:
+    _given.set(workspace)
+
+
+#: The --workspace of this call.
+_given: ContextVar[str | None] = ContextVar("workspace", default=None)
+
+
+def given_workspace() -> Path | None:
+    """Return the folder of --workspace, if it was given."""
+    given = _given.get()
+    if given is None:
+        return None
+    return path(given)
 
 
 #: The most entries that a verb lists; longer numbers would not fit into a query.
@@ -112,10 +154,73 @@ StagingOption = Annotated[
 ]
 
 
-def open_workspace(option: Path | None) -> "Workspace":
+def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a verb with the options of a settings class.
+
+    The function gets the checked settings first. A parameter `space` gets the workspace of --workspace; any other
+    parameter is an option of the command line only, as `as_json: options.JsonOption = False`.
+    """
+
+    def add(work: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(work).parameters.values())[1:]
+        extra = [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.name != "space"]
+
+        def call(**values: Any) -> None:
+            kept = {each.name: values.pop(each.name) for each in extra}
+            if len(extra) < len(own):
+                kept["space"] = open_workspace()
+            given = {name: value for name, value in values.items() if value is not None}
+            work(settings(**given), **kept)
+
+        parameters = [*(_parameter(option) for option in settings.options()), *extra]
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        call.__doc__ = inspect.cleandoc(settings.__doc__ or "").split("\n\n")[0]
+        app.command(settings.verb)(call)
+        return work
+
+    return add
+
+
+def _parameter(option: "Option") -> inspect.Parameter:
+    """Return an option as a parameter that typer reads."""
+    look: dict[str, Any] = {"help": option.help}
+    kind = option.type
+    if option.is_list:
+        kind = list[str] if option.repeat else str
+        look["metavar"] = None if option.repeat else "LIST"
+    elif kind is Path:
+        kind, look["metavar"] = str, "PATH"
+    elif kind not in (bool, int, float) and not option.choices:
+        kind = str
+    if kind in (int, float):
+        look |= {"min": option.low, "max": option.high}
+    if option.usual:
+        look["show_default"] = option.usual
+    if option.argument:
+        annotation: Any = Annotated[kind, typer.Argument(metavar=option.name.upper(), **look)]
+    elif kind is bool and option.default is False:
+        annotation = Annotated[bool, typer.Option(option.flag, **look)]
+    else:
+        annotation = Annotated[kind | None, typer.Option(**look)]
+    default = inspect.Parameter.empty if option.required else _typed_default(option)
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _typed_default(option: "Option") -> Any:
+    """Return the default as it is typed on the command line; None for an empty one."""
+    if option.is_list and option.default and not option.repeat:
+        return ",".join(map(str, option.default))
+    if isinstance(option.default, Path):
+        return str(option.default)
+    return option.default or None
+
+
+def open_workspace(option: Path | None = None) -> "Workspace":
+    """Open the workspace of --workspace, of AVHCURATE_WORKSPACE, or ./workspace."""
     from avhcurate.data.workspace import find_workspace
 
-    return find_workspace(option)
+    return find_workspace(option or given_workspace())
 
 
 def open_run_table(workspace: Path | None, name: str, model: str | None) -> "DatasetTable":
@@ -263,13 +368,14 @@ def print_messages(messages: list[str]) -> None:
         print(f"note: {message}", file=sys.stderr)
 
 
-def print_next(commands: Sequence[Sequence[str]], workspace: Path | None) -> None:
-    """Commands to try next, in the workspace that this one was given."""
+def print_next(commands: Sequence[Sequence[str]], workspace: Path | None = None) -> None:
+    """Print commands to try next, in the workspace of this call."""
+    workspace = workspace or given_workspace()
     given = ["--workspace", str(workspace)] if workspace else []
     print("Now try:", *(shlex.join(["avhcurate", *command, *given]) for command in commands), sep="\n  ")
 
 
-def print_next_of_run(name: str, workspace: Path | None) -> None:
+def print_next_of_run(name: str, workspace: Path | None = None) -> None:
     """What works with the newest run of a dataset: the correlation where there are votes, else the search for suspects
     where it has what that needs; and the app.
     """
@@ -285,6 +391,14 @@ def print_next_of_run(name: str, workspace: Path | None) -> None:
 def print_votes_note(table: "DatasetTable") -> None:
     run = table.run.root.name if table.run else "no run"
     print(f"{table.dataset.name}, {run}" + (", SIMULATED human votes" if table.simulated else ""))
+
+
+def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: int = 3) -> None:
+    """Print rows as a table, with a dash for what is missing."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    print(frame.round(digits).to_string(index=False, na_rep="-"))
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -1,47 +1,37 @@
 """The verb toy: Gaussians with a known Bayes error, and a small network."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
+from avhcurate.toy.settings import ToySettings
+
+if TYPE_CHECKING:
+    from avhcurate.data.workspace import Workspace
 
 
-@options.app.command()
-def toy(
-    space: Annotated[str, typer.Option(help="sphere or plane.")] = "sphere",
-    classes: Annotated[int, typer.Option(help="Gaussians, 2 to 8.")] = 2,
-    overlap: Annotated[float, typer.Option(help="Width over half the distance of neighbours, 0.2 to 2.")] = 0.6,
-    noise: Annotated[float, typer.Option(help="Share of labels replaced by another, 0 to 0.4.")] = 0.0,
-    width: Annotated[int, typer.Option(help="Width of the hidden layers, 2 to 128.")] = 64,
-    epochs: Annotated[int, typer.Option(help="Epochs, 5 to 100.")] = 40,
-    loss: Annotated[str, typer.Option(help="softmax or avh.")] = "softmax",
-    seed: Annotated[int, typer.Option(help="Seed of data and training, 0 to 9999.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(**options.PATH, help="Folder of the result [toy in the workspace]."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Train again even if the result exists.")] = False,
-    workspace: options.WorkspaceOption = None,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Overlapping Gaussians, a small network, and how AVH and norm follow the exact Bayes error."""
-    from avhcurate.toy import service as toy_service
+@options.verb(ToySettings)
+def toy(settings: ToySettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+    from avhcurate.toy import service
 
-    settings = toy_service.ToySettings(space, classes, overlap, noise, width, epochs, loss, seed)
-    folder = out or toy_service.folder_of(options.open_workspace(workspace).root)
-    result = toy_service.run(folder, settings, force=force)
-    summary = toy_service.summary(result) | {"file": str(toy_service.result_path(folder, settings))}
+    folder = service.folder_of(space.root)
+    result = service.run(folder, settings)
+    summary = service.summary(result) | {"file": str(service.result_path(folder, settings))}
     if as_json:
         options.print_json(summary)
         return
-    print(f"{classes} Gaussians on the {space}, {loss} loss, {epochs} epochs in {summary['seconds']:.1f} s")
-    error, bayes_error = summary["error"], summary["bayes_error"]
-    print(f"error on {toy_service.HELD_OUT} held-out points {error:.4f}, Bayes error {bayes_error:.4f}\n")
-    print("Spearman with the Bayes error   samples      map   95 % by epoch")
-    for key, name in (("avh", "AVH"), ("norm", "norm")):
-        values = (summary["spearman"][f"{key}_{where}"] for where in ("samples", "map"))
-        shown = "".join("       -" if value is None else f"{value:8.3f} " for value in values)
-        print(f"  {name:<28} {shown} {summary['settled'][key]:>15}")
+    print(f"{settings.classes} Gaussians on the {settings.space}, {settings.loss} loss, {settings.epochs} epochs")
+    print(f"error on {service.HELD_OUT} held-out points {summary['error']:.4f}")
+    print(f"Bayes error {summary['bayes_error']:.4f}\n")
+    print("Spearman with the Bayes error over held-out points and over the map; epoch of 95 % of the change")
+    options.print_table(
+        [
+            {
+                "measure": key,
+                "held out": summary["spearman"][f"{key}_samples"],
+                "map": summary["spearman"][f"{key}_map"],
+                "settled": summary["settled"][key],
+            }
+            for key in ("avh", "norm")
+        ]
+    )
     print(f"\n{summary['file']}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from avhcurate.data.people import Role, require
+from avhcurate.data.settings import VerbSettings
 from avhcurate.disk.app_files import CHECKOUT
 from avhcurate.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
 from avhcurate.errors import CurateError
@@ -152,6 +153,19 @@ def run(
     jobs = Jobs(workspace)
     record = _started_job(jobs) or jobs.create(verb, dataset, list(argv))
     with jobs.running(record, on_report=on_report) as progress:
+        yield progress
+
+
+@contextmanager
+def job(workspace: Path, settings: VerbSettings, *, resumes: bool = True) -> Iterator[Progress]:
+    """Run the block as the workspace's job, with progress on the terminal and on the pages.
+
+    Without `resumes` the job has no command line: it needs what is in this process's memory only.
+    """
+    from avhcurate.data.terminal import terminal_reports
+
+    argv = settings.argv if resumes else []
+    with terminal_reports() as show, run(workspace, settings.verb, settings.subject, argv, on_report=show) as progress:
         yield progress
 
 

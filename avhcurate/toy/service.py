@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.data.background import Command, launch, reason
+from avhcurate.data.background import launch, reason
 from avhcurate.data.people import Role, require
 from avhcurate.disk.files import write_atomic
 from avhcurate.disk.provenance import now, settings_digest
 from avhcurate.errors import CurateError
+from avhcurate.toy.settings import ToySettings
 from avhcurate.toy.truth import Blobs, follows, settled
 
-LOSSES = ("softmax", "avh")
 TRAINED_ON, HELD_OUT = 1000, 2000
-#: Least and most of each number; the page's sliders end there.
-LIMITS = {
-    "classes": (2, 8),
-    "overlap": (0.2, 2.0),
-    "noise": (0.0, 0.4),
-    "width": (2, 128),
-    "epochs": (5, 100),
-    "seed": (0, 9999),
-}
+#: Units of each hidden layer.
+_WIDTH = 64
 
 #: To be raised when the same settings give another result than before.
 _VERSION = 2
@@ -39,41 +32,9 @@ _VERSION = 2
 _KEPT, _AT_ONCE = 40, 2
 
 
-@dataclass(frozen=True)
-class ToySettings(Command):
-    """Options of the toy. `overlap` and `noise`: see `toy.truth.Blobs`. Raises CurateError beyond `LIMITS`.
-
-    >>> ToySettings(classes=3, loss="avh").argv
-    ['toy', '--classes=3', '--loss=avh']
-    """
-
-    verb = "toy"
-    space: str = "sphere"
-    classes: int = 2
-    overlap: float = 0.6
-    noise: float = 0.0
-    width: int = 64
-    epochs: int = 40
-    loss: str = "softmax"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise CurateError(f"the toy's loss is {' or '.join(LOSSES)}, not {self.loss!r}")
-        for name, (low, high) in LIMITS.items():
-            if not low <= getattr(self, name) <= high:
-                raise CurateError(f"the toy's {name} must lie from {low} to {high}, not at {getattr(self, name)}")
-        _ = self.blobs  # checks the rest
-
-    @property
-    def blobs(self) -> Blobs:
-        """The data that the settings describe."""
-        return Blobs(self.space, self.classes, self.overlap, self.noise)
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the settings and of the version of their result."""
-        return settings_digest([_VERSION, TRAINED_ON, HELD_OUT, asdict(self)])[:20]
+def blobs_of(settings: ToySettings) -> Blobs:
+    """Return the data that the settings describe."""
+    return Blobs(settings.space, settings.classes, settings.overlap, settings.noise)
 
 
 @dataclass(frozen=True)
@@ -117,7 +78,8 @@ def folder_of(workspace: Path) -> Path:
 
 def result_path(folder: Path, settings: ToySettings) -> Path:
     """The file of a result."""
-    return folder / f"{settings.fingerprint}.npz"
+    digest = settings_digest([_VERSION, TRAINED_ON, HELD_OUT, settings.model_dump()])
+    return folder / f"{digest[:20]}.npz"
 
 
 def run(folder: Path, settings: ToySettings, *, force: bool = False) -> ToyResult:
@@ -147,7 +109,7 @@ def summary(result: ToyResult) -> dict[str, Any]:
     last = result.curves.iloc[-1]
     spearman = {key: _number(last[key]) for key in ("avh_samples", "norm_samples", "avh_map", "norm_map")}
     return {
-        **asdict(result.settings),
+        **result.settings.model_dump(),
         "bayes_error": result.best_error,
         "error": 1 - float(last["accuracy"]),
         "spearman": spearman,
@@ -210,15 +172,15 @@ def _await(target: Path, process: "subprocess.Popen[bytes]") -> None:
 def _compute(settings: ToySettings) -> ToyResult:
     from avhcurate.toy.train import EvalPoints, train_toy
 
-    blobs = settings.blobs
+    blobs = blobs_of(settings)
     points, labels = blobs.sample(TRAINED_ON, seed=2 * settings.seed)
     held, held_labels = blobs.sample(HELD_OUT, seed=2 * settings.seed + 1)
     grid = blobs.grid()
     shape = (len(grid.y), len(grid.x))
     places = [EvalPoints(held, held_labels), EvalPoints(grid.points, blobs.posterior(grid.points).argmax(1))]
-    options = {name: getattr(settings, name) for name in ("classes", "width", "epochs", "loss", "seed")}
+    options = {name: getattr(settings, name) for name in ("classes", "epochs", "loss", "seed")}
     started = time.perf_counter()
-    samples, drawn = train_toy(points, labels, places, **options)
+    samples, drawn = train_toy(points, labels, places, width=_WIDTH, **options)
     seconds = time.perf_counter() - started
 
     at_held, on_grid = blobs.bayes_error(held), blobs.bayes_error(grid.points)
@@ -260,7 +222,7 @@ def _to_bytes(result: ToyResult) -> bytes:
     about |= {"columns": list(result.curves.columns)}
     stream = io.BytesIO()
     arrays = {name: getattr(result, name) for name in _ARRAYS}
-    settings = json.dumps(asdict(result.settings))
+    settings = json.dumps(result.settings.model_dump())
     np.savez(stream, **arrays, curves=result.curves.to_numpy(float), about=json.dumps(about), settings=settings)
     return stream.getvalue()
 

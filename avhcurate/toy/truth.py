@@ -11,7 +11,6 @@ from scipy.special import log_ndtr, logsumexp, ndtr
 from avhcurate.errors import CurateError
 from avhcurate.stats.ranks import spearman, standard_ranks
 
-SPACES = ("sphere", "plane")
 #: Points of Gauss and Legendre's rule in each part of a wedge.
 _NODES = 100
 #: How far the plane is drawn beyond the class centres, in standard deviations.
@@ -42,8 +41,6 @@ class Blobs:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.space not in SPACES:
-            raise CurateError(f"the toy's space is {' or '.join(SPACES)}, not {self.space!r}")
         if self.classes < 2:
             raise CurateError(f"the toy needs at least 2 classes, not {self.classes}")
         if not self.overlap > 0:

@@ -1,6 +1,5 @@
 """The Toy page: settings, training, epochs, and the result in words."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,21 @@ import streamlit as st
 from avhcurate.errors import CurateError
 from avhcurate.toy import service
 from avhcurate.toy.plots import agreement_by_epoch, course, maps
-from avhcurate.toy.service import HELD_OUT, LIMITS, LOSSES, ToyResult, ToySettings
-from avhcurate.toy.truth import SPACES
+from avhcurate.toy.service import HELD_OUT, ToyResult
+from avhcurate.toy.settings import LOSSES, SPACES, ToySettings
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import while_allowed
 from avhcurate.ui.layout import fact
-from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.page_choices import Choice, number, one_of
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ToySettings)}
-SPACE = one_of("toy.space", SPACES, _DEFAULTS["space"])
-LOSS = one_of("toy.loss", LOSSES, _DEFAULTS["loss"])
+_OPTIONS = {each.name: each for each in ToySettings.options()}
+SPACE = one_of("toy.space", SPACES, SPACES[0])
+LOSS = one_of("toy.loss", LOSSES, LOSSES[0])
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss"}
 #: Two correlations over the held-out points that differ by less, on the scale of Fisher's z, are within chance: 1.96
 #: errors of two that have nothing in common, which is more than these need.
@@ -35,16 +34,8 @@ _EARLY = 0.8
 #: The epoch shown; -1 for the last.
 EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
 
-#: Name, step and help of each slider.
-_SLIDERS: dict[str, tuple[str, float, str]] = {
-    "overlap": ("Overlap", 0.1, "Standard deviation of a class over half the distance of neighbouring centres."),
-    "noise": ("Label noise", 0.05, "Share of labels that are replaced by another class at random."),
-    "classes": ("Classes", 1, "Gaussians, evenly on a circle (on the sphere: the equator)."),
-    "width": ("Width", 2, "Units of the two hidden layers; the second is the embedding."),
-    "epochs": ("Epochs", 5, "How long to train: 1,000 points, batches of 64."),
-    "seed": ("Seed", 1, "Of the data, the weights and the order of training."),
-}
-
+#: Step of each slider.
+_STEPS = {"overlap": 0.1, "noise": 0.05, "classes": 1, "epochs": 5}
 _ABOUT = rf"""
 Each class is a Gaussian in space whose draws are scaled to length 1 (on the plane: left as they are), so its density,
 and with it the **Bayes error** $1 - \max_k P(k \mid x)$, the error of the best possible classifier at each place, is
@@ -57,65 +48,39 @@ training first turns the angles and then lengthens the embeddings. Both are meas
 """
 
 
-def _number(name: str) -> Choice[Any]:
-    kind, (low, high) = type(_DEFAULTS[name]), LIMITS[name]
-
-    def read(text: str) -> float:
-        value: float = kind(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return Choice(f"toy.{name}", _DEFAULTS[name], read, lambda value: f"{value:g}")
-
-
-NUMBERS = {name: _number(name) for name in _SLIDERS}
+NUMBERS = {
+    name: number(f"toy.{name}", each.default, low=each.low, high=each.high)
+    for name, each in _OPTIONS.items()
+    if each.low is not None and each.high is not None
+}
 
 
 def settings(view: View) -> ToySettings:
-    """Settings of the address; an impossible combination stops the page with the reason."""
-    chosen = {name: choice.of(view) for name, choice in NUMBERS.items()}
-    try:
-        return ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **chosen)
-    except CurateError as error:
-        show_user_error(error)
-        choose_settings(ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **(chosen | {"noise": 0.0})))
-        st.stop()
+    """Return the settings of the address."""
+    chosen: dict[str, Any] = {name: choice.of(view) for name, choice in NUMBERS.items()}
+    chosen |= {"space": SPACE.of(view), "loss": LOSS.of(view)}
+    return ToySettings(**chosen)
 
 
 def choose_settings(asked: ToySettings) -> None:
-    """Widgets of all settings; a change trains a network, or reads a stored result."""
+    """Draw the widgets of all settings; a change trains a network, or reads a stored result."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = url_state.current()
         SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
-        LOSS.show(st.segmented_control, "Loss", view, {loss: LOSS_NAMES[loss] for loss in LOSSES}, value=asked.loss)
-        for name in ("overlap", "noise"):
-            _slider(name, asked)
+        LOSS.show(st.segmented_control, "Loss", view, LOSS_NAMES, value=asked.loss)
         with st.popover("About the toy", icon=":material/help:", type="tertiary", key="toy.about"):
             st.markdown(_ABOUT)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        for name in ("classes", "width", "epochs"):
-            _slider(name, asked)
-        choice, (low, high) = NUMBERS["seed"], LIMITS["seed"]
-        choice.show(
-            st.number_input, "Seed", view, low, high, value=asked.seed, step=1, width=120, help=_SLIDERS["seed"][2]
-        )
+        for name, step in _STEPS.items():
+            _show(name, st.slider, asked, step=step, width=185)
+        _show("seed", st.number_input, asked, step=1, width=120)
 
 
-def _slider(name: str, asked: ToySettings) -> None:
-    label, step, help = _SLIDERS[name]
-    choice, kind = NUMBERS[name], type(_DEFAULTS[name])
-    low, high = map(kind, LIMITS[name])
-    choice.show(
-        st.slider,
-        label,
-        url_state.current(),
-        low,
-        high,
-        value=getattr(asked, name),
-        step=kind(step),
-        help=help,
-        width=185,
+def _show(name: str, widget: Any, asked: ToySettings, **look: Any) -> None:
+    each = _OPTIONS[name]
+    label = each.label or name.capitalize()
+    NUMBERS[name].show(
+        widget, label, url_state.current(), each.low, each.high, value=getattr(asked, name), help=each.help, **look
     )
 
 
@@ -234,7 +199,7 @@ def explore(result: ToyResult) -> None:
     st.caption(
         f"Means over {HELD_OUT:,} held-out points; diamonds: 95 % of the way. Trained in "
         f"{result.seconds:.1f} s on one core, {plain(result.created)}, {plain(versions)}. "
-        f"In a shell: `avhcurate {' '.join(result.settings.argv)}`"
+        f"In a shell: `{result.settings.line}`"
     )
 
 

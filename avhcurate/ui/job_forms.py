@@ -13,6 +13,7 @@ import streamlit as st
 from avhcurate.data import background
 from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.settings import Option, VerbSettings, joined
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.models.catalogue import network_names, refuse_unknown
@@ -136,6 +137,33 @@ def seed_list(count: int) -> str:
     return ",".join(map(str, range(count)))
 
 
+def widget_of(option: Option) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the widget of an option by its type, and how it looks."""
+    if option.type is bool:
+        return st.checkbox, {"value": bool(option.default)}
+    if option.choices:
+        return st.selectbox, {
+            "options": option.choices,
+            "index": option.choices.index(option.default),
+            "width": 130,
+        }
+    if option.type in (int, float):
+        limits = {"min_value": option.low, "max_value": option.high, "value": option.default}
+        numbers = {name: option.type(value) for name, value in limits.items() if value is not None}
+        return st.number_input, {"value": None, "placeholder": option.usual, "width": 130} | numbers
+    if option.repeat:
+        return st.text_area, {"placeholder": option.usual, "width": 300, "height": "content"}
+    return st.text_input, {"value": _text_of(option), "placeholder": option.usual, "width": 150}
+
+
+def _text_of(option: Option) -> str:
+    if option.required or option.default is None:
+        return ""
+    if option.is_list:
+        return joined(option.default)
+    return str(option.default)
+
+
 class JobForm:
     """The widgets of a verb's options, and the button that starts the job with their values.
 
@@ -146,22 +174,51 @@ class JobForm:
         self,
         root: Path,
         key: str,
-        command: type[Command],
+        command: type[Any],
         *,
         busy: bool,
-        make: Callable[..., Command] | None = None,
-        then: Callable[[Command], None] | None = None,
+        make: Callable[..., Any] | None = None,
+        then: Callable[[Any], None] | None = None,
         **known: Any,
     ) -> None:
         self._root, self._key, self._busy, self._known = root, key, busy, known
         self._make, self._then = make or command, then
-        self._fields = {field.name: field.metadata for field in fields(command)}
+        self._options: dict[str, Option] = {}
+        self._fields: dict[str, Any] = {}
+        if issubclass(command, VerbSettings):
+            self._options = {option.name: option for option in command.options()}
+        else:
+            self._fields = {field.name: field.metadata for field in fields(command)}
         self._keys: dict[str, str] = {}
+        self._checks: dict[str, Callable[[str], Any]] = {}
 
-    def ask(self, *names: str, key: str = "", **look: Any) -> None:
-        """Draws the widgets of these options; `look` overrides what their fields say."""
+    def ask_model(
+        self,
+        names: Sequence[str],
+        *,
+        name: str = "model",
+        check: Callable[[str], Any] | None = refuse_unknown,
+        **look: Any,
+    ) -> None:
+        """Ask for a model, chosen from `names` or typed. `check` refuses a name that is not a model's."""
+        if check:
+            self._checks[name] = check
+        usual: dict[str, Any] = {"options": names, "accept_new_options": True, "help": _ANY_MODEL, "index": 0}
+        self.ask(name, widget=st.selectbox, **(usual | look))
+
+    def ask(self, *names: str, key: str = "", widget: Callable[..., Any] | None = None, **look: Any) -> None:
+        """Draw the widgets of these options. `widget` and `look` override what their types and fields say."""
         for name in names:
             self._keys[name] = key or f"{self._key}{name}"
+            if name in self._options:
+                option = self._options[name]
+                usual_widget, by_type = widget_of(option)
+                if widget is not None:
+                    by_type = {}
+                label = option.label or name.replace("_", " ").capitalize()
+                usual = {"label": label, "help": option.help or None} | by_type
+                (widget or usual_widget)(key=self._keys[name], **(usual | look))
+                continue
             usual = {"label": name.replace("_", " ").capitalize(), **self._fields[name]["look"]}
             self._fields[name]["widget"](key=self._keys[name], **(usual | look))
 
@@ -178,24 +235,38 @@ class JobForm:
         draw(label, icon=f":material/{icon}:", on_click=attempt, args=(self._start,), **look)
 
     def _start(self) -> None:
-        asked = {name: st.session_state[key] for name, key in self._keys.items()}
-        command = self._make(**self._known, **asked)
+        asked = self._known | {name: st.session_state[key] for name, key in self._keys.items()}
+        if self._options:
+            asked = {name: self._value(name, value) for name, value in asked.items() if value not in (None, "")}
+        for name, check in self._checks.items():
+            if asked.get(name):
+                check(asked[name])
+        command = self._make(**asked)
         start(self._root, command)
         if self._then:
             self._then(command)
 
+    def _value(self, name: str, value: Any) -> Any:
+        """Return the value of an option: the lines of a text area, or a text without spaces at its ends."""
+        option = self._options.get(name)
+        if not isinstance(value, str):
+            return value
+        if option and option.repeat:
+            return tuple(line.strip() for line in value.splitlines() if line.strip())
+        return value.strip()
 
-def start(root: Path, command: Command) -> None:
+
+def start(root: Path, command: Any) -> None:
     """Runs a verb as the workspace's job; a network by a factory must be one that the server's owner lists."""
     refuse_unlisted(getattr(command, "model", None) or "")
-    for known in fields(command):
+    for known in () if isinstance(command, VerbSettings) else fields(command):
         if (check := known.metadata.get("check")) and (value := getattr(command, known.name)):
             check(value)
     background.start(root, command.argv, verb=command.verb, dataset=command.subject)
     st.session_state[STARTED] = command.argv
 
 
-def fill_page(root: Path, command: Command, *, busy: bool) -> None:
+def fill_page(root: Path, command: Any, *, busy: bool) -> None:
     """The button of an empty page that starts its job with the usual settings, above the form for others."""
     st.button(
         "Fill this page",
@@ -214,7 +285,7 @@ def fill_page(root: Path, command: Command, *, busy: bool) -> None:
 
 
 @contextmanager
-def job_form(root: Path, key: str, command: type[Command], **more: Any) -> Iterator[JobForm]:
+def job_form(root: Path, key: str, command: type[Any], **more: Any) -> Iterator[JobForm]:
     """A `JobForm` in a form of Streamlit's, whose widgets' keys begin with `key`."""
     with st.form(f"{key}form", border=False):
         yield JobForm(root, key, command, **more)

@@ -4,7 +4,7 @@ from tests.browser.pages import expect, settled, with_parameter
 
 
 def test_the_toy_is_trained_and_its_epochs_are_stepped_through(page, serve, tmp_path):
-    page.goto(f"{serve(tmp_path)}/toy?toy.epochs=10&toy.width=16")
+    page.goto(f"{serve(tmp_path)}/toy?toy.epochs=10")
     expect(page.get_by_text("follows the Bayes error at")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     drawn = settled(page).locator(".js-plotly-plot").first.evaluate("plot => plot.data.map(trace => trace.type)")

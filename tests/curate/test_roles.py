@@ -24,6 +24,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.removal import remove_dataset
 from avhcurate.table.renaming import rename_dataset
 from avhcurate.toy import service as toy
+from avhcurate.toy.settings import ToySettings
 from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.attach import attach_votes
 from tests.fakes.datasets import write_images
@@ -73,8 +74,8 @@ def _actions(workspace, table, tmp_path):
             "collect": partial(setup.configure, table, setup.CollectionSettings(design="classify", seed=7), who=ANN),
             "source of HSF": partial(setup.choose_source, table, who=ANN),
             "job": partial(background.start, root, ["list"], verb="list"),
-            "toy": partial(toy.ensure, root, toy.ToySettings()),
-            "toy again": partial(toy.retry, root, toy.ToySettings()),
+            "toy": partial(toy.ensure, root, ToySettings()),
+            "toy again": partial(toy.retry, root, ToySettings()),
             "cancel": partial(background.cancel, root, Jobs(root).create("list", "", []).id),
             "upload": partial(keep_upload, workspace, "a.csv", io.BytesIO(b"path\n")),
             "export": partial(export, table, Filters(), "csv", tmp_path / "out.csv", force=True),

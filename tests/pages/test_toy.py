@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from avhcurate.toy import service as toy_service
-from avhcurate.toy.service import ToySettings
+from avhcurate.toy.settings import ToySettings
 from tests.fakes.waiting import wait_until
 
-QUICK = {"toy.epochs": "5", "toy.width": "8"}
-SETTINGS = ToySettings(epochs=5, width=8)
+QUICK = {"toy.epochs": "5"}
+SETTINGS = ToySettings(epochs=5)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """A workspace without a dataset, with results of the default settings and of quick ones."""
     root = tmp_path_factory.mktemp("toy")
-    for settings in (ToySettings(), SETTINGS, ToySettings("plane", classes=7, epochs=5, width=8)):
+    for settings in (ToySettings(), SETTINGS, ToySettings(space="plane", classes=7, epochs=5)):
         toy_service.run(toy_service.folder_of(root), settings)
     return root
 
@@ -82,7 +82,7 @@ def test_an_address_that_makes_no_sense_is_ignored_with_a_notice(open_toy, root)
 def test_a_change_trains_in_the_background_and_shows_the_result(open_toy, tmp_path):
     app = open_toy(tmp_path, **QUICK)
     assert says(app, "Training the network")
-    settings = ToySettings(epochs=5, width=8)
+    settings = ToySettings(epochs=5)
     wait_until(lambda: toy_service.ensure(tmp_path, settings))
     app.run()
     assert not says(app, "Training the network")

@@ -1,22 +1,20 @@
 """The toy as a service: what AVH and norm follow, results that are kept, and trainings in the background."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate import cli
 from avhcurate.errors import CurateError
 from avhcurate.toy import service as toy_service
-from avhcurate.toy.service import ToySettings
+from avhcurate.toy.settings import LOSSES, ToySettings
 from avhcurate.toy.ui import summary_text
 from tests.fakes.waiting import wait_until
 
 #: Small enough to be trained for each test.
-QUICK = ToySettings(epochs=5, width=8)
+QUICK = ToySettings(epochs=5)
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +23,11 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toy")
     return {
         loss: [toy_service.run(folder, ToySettings(loss=loss, epochs=25, seed=seed)) for seed in range(4)]
-        for loss in toy_service.LOSSES
+        for loss in LOSSES
     }
 
 
-@pytest.mark.parametrize("loss", toy_service.LOSSES)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_avh_follows_the_bayes_error(results, loss):
     curves = [result.curves.iloc[-1] for result in results[loss]]
     assert np.mean([row["avh_samples"] for row in curves]) > 0.8
@@ -56,7 +54,7 @@ def test_the_network_comes_close_to_the_best_possible(results):
 
 @pytest.mark.parametrize("space", ["sphere", "plane"])
 def test_a_result_is_kept_whole_and_read_again(tmp_path, space):
-    made = toy_service.run(tmp_path, replace(QUICK, space=space, classes=3, noise=0.1))
+    made = toy_service.run(tmp_path, QUICK.with_(space=space, classes=3, noise=0.1))
     read = toy_service.read(tmp_path, made.settings)
     assert read.curves.equals(made.curves)
     for name in ("points", "labels", "bayes", "avh", "norm", "predicted"):
@@ -72,11 +70,13 @@ def test_equal_settings_give_equal_results_and_are_trained_once(tmp_path):
     stamp = toy_service.result_path(tmp_path / "a", QUICK).stat().st_mtime_ns
     toy_service.run(tmp_path / "a", QUICK)
     assert toy_service.result_path(tmp_path / "a", QUICK).stat().st_mtime_ns == stamp
-    assert len({replace(QUICK, seed=1).fingerprint, replace(QUICK, overlap=0.7).fingerprint, QUICK.fingerprint}) == 3
+    others = (QUICK.with_(seed=1), QUICK.with_(overlap=0.7))
+    assert len({toy_service.result_path(tmp_path, each) for each in (QUICK, *others)}) == 3
 
 
-def test_points_whose_embedding_is_zero_have_no_angle_and_do_not_count(tmp_path):
-    result = toy_service.run(tmp_path, ToySettings(width=8, seed=2, epochs=20))
+def test_points_whose_embedding_is_zero_have_no_angle_and_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy_service, "_WIDTH", 8)
+    result = toy_service.run(tmp_path, ToySettings(seed=2, epochs=20))
     known = np.isfinite(result.avh[-1])
     assert 0 < known.sum() < known.size
     assert np.isfinite(result.curves).all(axis=None)
@@ -97,8 +97,8 @@ def test_a_damaged_result_is_made_again(tmp_path):
 def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_service, "_KEPT", 2)
     for seed in range(3):
-        toy_service.run(tmp_path, replace(QUICK, seed=seed))
-    assert [toy_service.read(tmp_path, replace(QUICK, seed=seed)) is not None for seed in range(3)] == [
+        toy_service.run(tmp_path, QUICK.with_(seed=seed))
+    assert [toy_service.read(tmp_path, QUICK.with_(seed=seed)) is not None for seed in range(3)] == [
         False,
         True,
         True,
@@ -110,7 +110,6 @@ def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
     [
         ({"loss": "hinge"}, "hinge"),
         ({"epochs": 10**6}, "epochs"),
-        ({"width": 1}, "width"),
         ({"overlap": float("nan")}, "overlap"),
         ({"space": "cube"}, "cube"),
     ],
@@ -121,7 +120,7 @@ def test_settings_out_of_range_are_a_users_mistake(wrong, said):
 
 
 def test_a_training_in_the_background_leaves_its_result(tmp_path):
-    asked = replace(QUICK, seed=5)
+    asked = QUICK.with_(seed=5)
     assert not toy_service.ensure(tmp_path, asked)
     wait_until(lambda: toy_service.ensure(tmp_path, asked))
     assert toy_service.read(toy_service.folder_of(tmp_path), asked).settings == asked
@@ -138,19 +137,13 @@ def test_a_training_that_fails_says_why_until_it_is_tried_again(tmp_path):
     wait_until(lambda: toy_service.ensure(tmp_path, QUICK))
 
 
-def test_the_command_line_prints_the_figures(tmp_path, monkeypatch, capsys):
-    arguments = [*QUICK.argv, "--out", str(tmp_path / "there")]
-    for extra in ([], ["--json"]):
-        monkeypatch.setattr(sys, "argv", ["avhcurate", *arguments, *extra])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert ended.value.code == 0
-    text, data = capsys.readouterr().out.rsplit("\n", 2)[:2]
-    found = json.loads(data)
-    result = toy_service.read(tmp_path / "there", QUICK)
+def test_the_command_line_prints_the_figures(cli, tmp_path):
+    text = cli(*QUICK.argv, "--workspace", tmp_path).out
+    found = json.loads(cli(*QUICK.argv, "--json", "--workspace", tmp_path).out)
+    result = toy_service.read(tmp_path / "toy", QUICK)
     assert found["spearman"]["avh_samples"] == pytest.approx(result.curves["avh_samples"].iloc[-1])
     assert f"{found['spearman']['norm_map']:.3f}" in text
-    assert found["file"] == str(toy_service.result_path(tmp_path / "there", QUICK))
+    assert found["file"] == str(toy_service.result_path(tmp_path / "toy", QUICK))
 
 
 def test_what_a_short_or_level_training_cannot_tell_is_not_said(results):

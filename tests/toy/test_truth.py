@@ -10,7 +10,8 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm, spearmanr
 
 from avhcurate.errors import CurateError
-from avhcurate.toy.truth import SPACES, Blobs, follows, settled
+from avhcurate.toy.settings import SPACES
+from avhcurate.toy.truth import Blobs, follows, settled
 
 KINDS = [
     Blobs(space, classes, overlap)
@@ -119,7 +120,6 @@ def test_settled_is_the_first_time_that_95_percent_of_the_way_are_made():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"space": "torus"}, "torus"),
         ({"classes": 1}, "2 classes"),
         ({"overlap": 0.0}, "overlap"),
         ({"overlap": float("nan")}, "overlap"),

@@ -1,0 +1,233 @@
+"""One settings class a verb: the command line, the form of a page and the notebook take their options from it."""
+
+import csv
+import io
+import shlex
+import types
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from avhcurate.errors import CurateError
+
+_REQUIRED: Any = ...
+
+
+def option(
+    default: Any = _REQUIRED,
+    help: str = "",
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    usual: str = "",
+    label: str = "",
+    argument: bool = False,
+    repeat: bool = False,
+) -> Any:
+    """Declare one option of a verb as a field of its settings class.
+
+    `low` and `high` limit a number. `usual` says what a default of None means. `label` names the widget, by default
+    the field's name. An `argument` is given by position on the command line. A tuple is given as a list with commas,
+    or with `repeat` by giving the option several times.
+    """
+    extra: Any = {"usual": usual, "label": label, "argument": argument, "repeat": repeat, "low": low, "high": high}
+    return Field(default, description=help, ge=low, le=high, json_schema_extra=extra)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of a verb, as the command line and a form need it. `type` is the annotation without None."""
+
+    name: str
+    type: Any
+    default: Any
+    required: bool
+    help: str
+    low: float | None
+    high: float | None
+    usual: str
+    label: str
+    argument: bool
+    repeat: bool
+
+    @property
+    def flag(self) -> str:
+        """The option on the command line, as --batch-size."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of a Literal; empty for any other type."""
+        if get_origin(self.type) is Literal:
+            return get_args(self.type)
+        return ()
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a tuple."""
+        return get_origin(self.type) is tuple
+
+    def arguments(self, value: Any) -> list[str]:
+        """Return the command line's words for a value.
+
+        >>> class Small(VerbSettings):
+        ...     crop: int | None = option(None)
+        ...     mean: tuple[float, ...] = option(())
+        ...     fast: bool = option(False)
+        >>> [option.arguments(value) for option, value in zip(Small.options(), (8, (0.5, 0.25), True))]
+        [['--crop=8'], ['--mean=0.5,0.25'], ['--fast']]
+        """
+        if value is True:
+            return [self.flag]
+        if value is False:
+            return [f"--no-{self.flag[2:]}"]
+        if self.repeat:
+            return [f"{self.flag}={each}" for each in value]
+        if self.is_list:
+            return [f"{self.flag}={joined(value)}"]
+        return [f"{self.flag}={value}"]
+
+
+class VerbSettings(BaseModel):
+    """The options of a verb. The first paragraph of a subclass's docstring is the verb's help.
+
+    Values from a command line are texts; they are converted and checked here. Raises CurateError for a value that is
+    not valid. A field `dataset` names the dataset that the work is about.
+
+    >>> class Score(VerbSettings):
+    ...     verb = "score"
+    ...     dataset: str = option(argument=True)
+    ...     weights: str = option("")
+    ...     batch_size: int | None = option(None, low=1)
+    ...     force: bool = option(False)
+    >>> Score(dataset="pets", weights="--force", batch_size="8", force=True).argv
+    ['score', 'pets', '--weights=--force', '--batch-size=8', '--force']
+    >>> Score(dataset="pets", batch_size=0)
+    Traceback (most recent call last):
+    avhcurate.errors.CurateError: The value 0 of --batch-size is not valid: Input should be greater than or equal to 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    verb: ClassVar[str] = ""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise CurateError(_message(self.verb, error)) from None
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """Return the options in the order in which they are declared."""
+        return _options(cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_texts(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Split lists that are given as a text, and refuse an empty path."""
+        read = dict(values)
+        for each in cls.options():
+            value = read.get(each.name)
+            if isinstance(value, str) and each.is_list:
+                read[each.name] = split_text(value)
+            if value == "" and each.type is Path:
+                raise CurateError(f'The path of {each.name} is empty. Use "." for the current folder.')
+        return read
+
+    @property
+    def subject(self) -> str:
+        """The dataset that the work is about."""
+        return str(getattr(self, "dataset", ""))
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line that makes equal settings: the verb, its arguments, and options without defaults."""
+        arguments, options = [], []
+        for each in self.options():
+            value = getattr(self, each.name)
+            if value == each.default and not each.required:
+                continue
+            if each.argument:
+                arguments.append(_argument(each.name, str(value)))
+            else:
+                options += each.arguments(value)
+        return [self.verb, *arguments, *options]
+
+    @property
+    def line(self) -> str:
+        """The command as it is typed in a shell."""
+        return f"avhcurate {shlex.join(self.argv)}"
+
+    def with_(self, **values: Any) -> Self:
+        """Return a checked copy with other values."""
+        return type(self)(**(dict(self) | values))
+
+
+@cache
+def _options(settings: type[VerbSettings]) -> tuple[Option, ...]:
+    found = []
+    for name, field in settings.model_fields.items():
+        extra = field.json_schema_extra
+        if not isinstance(extra, dict):
+            raise TypeError(f"{settings.__name__}.{name} must be declared by option()")
+        found.append(
+            Option(
+                name=name,
+                type=_without_none(field.annotation),
+                default=field.get_default(),
+                required=field.is_required(),
+                help=field.description or "",
+                **extra,  # type: ignore[arg-type]
+            )
+        )
+    return tuple(found)
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    kept = tuple(each for each in get_args(annotation) if each is not types.NoneType)
+    return Union[kept]  # noqa: UP007  (made from a tuple)
+
+
+def _argument(name: str, text: str) -> str:
+    text = text.strip()
+    if not text or text.startswith("-"):
+        raise CurateError(f"{name} cannot be {text!r}. Give a name that does not begin with a dash.")
+    return text
+
+
+def _message(verb: str, error: ValidationError) -> str:
+    """Return the first problem in one line, by the name of its option."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else verb
+    flag = f"--{name.replace('_', '-')}"
+    if first["type"] == "missing":
+        return f"{verb} needs a value for {name}."
+    if first["type"] == "extra_forbidden":
+        return f"The verb {verb} has no option {name}."
+    return f"The value {first['input']} of {flag} is not valid: {first['msg']}."
+
+
+def split_text(text: str) -> list[str]:
+    """Return the parts of a list such as avh,confidence. Quotes hold a name that has a comma.
+
+    >>> split_text("avh, confidence"), split_text('avh,"a, b"'), split_text("")
+    (['avh', 'confidence'], ['avh', 'a, b'], [])
+    """
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return [part.strip() for part in parts]
+
+
+def joined(values: tuple[Any, ...]) -> str:
+    """Return the text of a list, which `split_text` reads back.
+
+    >>> joined(("avh", "a, b"))
+    'avh,"a, b"'
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(values)
+    return stream.getvalue()
