@@ -22,7 +22,7 @@ from avhcurate.errors import CurateError
 if TYPE_CHECKING:
     from avhcurate.data.workspace import Workspace
 
-#: Tells the server to answer other machines without a login (see `ui.own_hosts`, slow to import).
+#: Tells the server to answer other machines without a login (see `ui.guards`, slow to import).
 _NO_LOGIN = "AVHCURATE_NO_LOGIN"
 #: Addresses that stand for all of a machine's.
 _ALL = {"0.0.0.0", "::"}

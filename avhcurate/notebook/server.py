@@ -18,7 +18,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.app_files import PAGES
 from avhcurate.errors import CurateError
 
-#: Variable of the server with the origins whose pages may frame it (see `ui.own_hosts`).
+#: Variable of the server with the origins whose pages may frame it (see `ui.guards`).
 _FRAMES = "AVHCURATE_FRAMES"
 #: Where notebooks of this machine are served, whose pages may frame the app.
 _NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "https://127.0.0.1:*")

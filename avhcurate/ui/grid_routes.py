@@ -11,10 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from avhcurate.errors import CurateError
-from avhcurate.ui.base_path import base_path
+from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.components.grid import decode_selection, payload
 from avhcurate.ui.grid_views import GridView, carried, registered
-from avhcurate.ui.image_routes import NEVER_KEPT, refusal
 
 #: Bytes of a selection, at most: a million rows of which every other is selected.
 _MOST_BYTES = 16_000_000
@@ -48,10 +47,8 @@ def place(request: Request) -> Response:
 
 async def ranges(request: Request) -> Response:
     """The places of the samples that were selected in another view; none where that is not open any more."""
-    if (refused := refusal(request)) is not None:
-        return refused
     if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
-        return _error("a selection of too many parts", 413)
+        return _error("The selection has too many parts.", 413)
     body = await request.body()
 
     def read(view: GridView) -> dict[str, Any]:
@@ -63,15 +60,13 @@ async def ranges(request: Request) -> Response:
 
 
 def _answer(request: Request, read: Callable[[GridView], dict[str, Any]]) -> Response:
-    if (refused := refusal(request)) is not None:
-        return refused
     view = registered(request.path_params["key"])
     if view is None:
-        return _error("this view is not open any more", 404)
+        return _error("This view is no longer open.", 404)
     try:
         return JSONResponse(read(view), headers=NEVER_KEPT)
     except (KeyError, ValueError):
-        return _error("no such rows", 400)
+        return _error("There are no such rows.", 400)
     except CurateError as error:
         return _error(str(error), 409)
 

@@ -1,4 +1,4 @@
-"""HTTP routes beside the app: images by dataset and id, and a health check."""
+"""HTTP routes next to the app: images by dataset and id, and a health check."""
 
 import threading
 from functools import lru_cache
@@ -18,21 +18,14 @@ from avhcurate.data.workspace import Workspace, check_name, find_workspace
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.images.source import ImageSource
-from avhcurate.ui.base_path import base_path
-from avhcurate.ui.signin import refused, sign_in_configured
+from avhcurate.ui.answers import NEVER_KEPT, base_path, kept
 
-_YEAR_S = 31_536_000
-_GUARDS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-#: Headers of an answer that no cache keeps.
-NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
+Size = Literal["", "full", "whole"]
+
 #: Digits of an id, at most.
 _LONGEST_ID = 19
 #: Longer side in pixels, at most: of a thumbnail, of an image to look at, and of one whose own pixels count.
-_SIDES = {"": 256, "full": 1600, "whole": 8192}
+_SIDES: dict[Size, int] = {"": 256, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
 _OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
 #: So many images are fetched from servers at a time: one that hangs takes no more of the threads that all routes share.
@@ -44,11 +37,8 @@ _PLACEHOLDER = (
 )
 
 
-Size = Literal["", "full", "whole"]
-
-
 class NoSuchImage(CurateError):
-    """There is no sample of that id in a dataset of that name."""
+    """No sample has that id in a dataset of that name."""
 
 
 class AnotherImport(CurateError):
@@ -56,31 +46,26 @@ class AnotherImport(CurateError):
 
 
 def image_url(dataset: str, id: int | str, *, version: str, size: Size = "") -> str:
-    """Address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
+    """Return the address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
 
     The id "{id}" gives a pattern of such addresses.
 
     >>> image_url("digits", 7, version="ab12")
     '/images/digits/7?v=ab12'
     """
-    query = {"v": version} | ({"size": size} if size else {})
+    query = {"v": version}
+    if size:
+        query["size"] = size
     return f"{base_path()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
 
 
 def health_url() -> str:
-    """Address of the health check."""
+    """Return the address of the health check."""
     return f"{base_path()}/health"
 
 
-def refusal(request: Request) -> Response | None:
-    """The answer to a request that no route of a workspace's data may serve; None where it may."""
-    if (answer := refused(request.cookies)) is None:
-        return None
-    return PlainTextResponse(answer[1], status_code=answer[0], headers=NEVER_KEPT)
-
-
 async def image(request: Request) -> Response:
-    """A thumbnail, or the image itself with a `size`."""
+    """Answer with a thumbnail, or the image itself with a `size`."""
     if not await run_in_threadpool(_is_fetched, request):
         return await run_in_threadpool(_image, request)
     async with _FETCHING:
@@ -90,24 +75,19 @@ async def image(request: Request) -> Response:
 
 
 def _is_fetched(request: Request) -> bool:
-    """Whether the image comes from a server; not so where there is none, or it may not be seen."""
-    if refusal(request) is not None:
-        return False
+    """Return whether the image comes from a server."""
     try:
         folder, images, _ = _find(find_workspace(), request.path_params["dataset"])
-        id = _id_of(request.path_params["id"])
+        id = _id_of(request)
         return images.is_remote(id) and (bool(_size_of(request)) or not folder.thumbnails.get(id))
     except (CurateError, IndexError):
         return False
 
 
 def _image(request: Request) -> Response:
-    if (no := refusal(request)) is not None:
-        return no
-    dataset, id = request.path_params["dataset"], request.path_params["id"]
+    dataset, version = request.path_params["dataset"], request.query_params.get("v", "")
     try:
-        version = request.query_params.get("v", "")
-        data = read_image(find_workspace(), dataset, _id_of(id), size=_size_of(request), version=version)
+        data = read_image(find_workspace(), dataset, _id_of(request), size=_size_of(request), version=version)
     except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
     except AnotherImport:
@@ -115,68 +95,55 @@ def _image(request: Request) -> Response:
     except BrokenImage:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
         return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=NEVER_KEPT)
-    kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
-    return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, lasting=bool(version))
-
-
-def kept(request: Request, data: bytes, tag: str, kind: str, *, lasting: bool) -> Response:
-    """Data of a media type that the browser keeps, or 304 where it has them already, by their `tag`.
-
-    `lasting`: the address never gives other data, so that the browser need not ask again.
-    """
-    # Behind a sign-in it asks each time, since the next at this machine may be another.
-    lasting = lasting and not sign_in_configured()
-    keep = f"private, max-age={_YEAR_S}, immutable" if lasting else "private, no-cache"
-    headers = _GUARDS | {"ETag": f'"{tag}"', "Cache-Control": keep}
-    if f'"{tag}"' in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=kind, headers=headers)
+    kind = "image/jpeg"
+    if data.startswith(b"\x89PNG"):
+        kind = "image/png"
+    return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, for_good=bool(version))
 
 
 def _size_of(request: Request) -> Size:
-    size = request.query_params.get("size", "")
-    return size if size in _SIDES else ""  # type: ignore[return-value]
+    return next((size for size in _SIDES if size == request.query_params.get("size")), "")
 
 
-def _id_of(text: str) -> int:
+def _id_of(request: Request) -> int:
+    text = request.path_params["id"]
     if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_ID):
-        raise NoSuchImage("no sample has such an id")
+        raise NoSuchImage("No sample has such an id.")
     return int(text)
 
 
 def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", version: str = "") -> bytes:
-    """The thumbnail that scoring stored, else one made now; by `size` the image itself, at most 1600 pixels a side for
-    "full" and 8192 for "whole".
+    """Return the thumbnail that scoring stored, else one made now; with a `size` the image itself.
 
-    It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, AnotherImport where the import
-    is not that of a `version`, and BrokenImage where the image cannot be read.
+    It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, AnotherImport if the import
+    is not that of `version`, and BrokenImage if the image cannot be read.
     """
     folder, images, fingerprint = _find(workspace, dataset)
     if not fingerprint.startswith(version):
-        raise AnotherImport(f"dataset {dataset!r} was imported again meanwhile")
+        raise AnotherImport(f"Dataset {dataset!r} was imported again. Load the page again.")
     if not size and id < len(images) and (stored := folder.thumbnails.get(id)):
         return stored
     try:
         data = images.read_one(id)
     except IndexError as error:
-        raise NoSuchImage(f"dataset {dataset!r} has no sample {id}") from error
+        raise NoSuchImage(f"Dataset {dataset!r} has no sample {id}.") from error
     with _DECODING:
         return encode_thumbnail(decode(data), _SIDES[size])
 
 
 def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSource, str]:
-    """A dataset, its images and its fingerprint; NoSuchImage where there is none that can be read."""
+    """Return a dataset, its images and its fingerprint; NoSuchImage if it cannot be read."""
     try:
         check_name(dataset)
         home = workspace.datasets / dataset
         stamp = tuple((home / file).stat().st_mtime_ns for file in ("dataset.json", "samples.parquet"))
     except (OSError, CurateError) as error:
-        raise NoSuchImage(f"there is no dataset {dataset!r}") from error
+        raise NoSuchImage(f"There is no dataset {dataset!r}.") from error
     try:
         with _OPENING:
             return _open(workspace.root, dataset, stamp)
     except CurateError as error:  # damaged, or of a newer version: the pages say so
-        raise NoSuchImage(f"dataset {dataset!r} cannot be read") from error
+        raise NoSuchImage(f"Dataset {dataset!r} cannot be read.") from error
 
 
 @lru_cache(maxsize=8)
@@ -187,12 +154,10 @@ def _open(root: Path, dataset: str, stamp: tuple[int, ...]) -> tuple[DatasetFold
 
 
 def health(_: Request) -> Response:
-    """Tells a supervisor that the server runs, and the number of datasets in its workspace."""
-    return JSONResponse(
-        {"status": "ok", "datasets": len(find_workspace().names())}, headers={"Cache-Control": "no-store"}
-    )
+    """Tell a supervisor that the server runs, and the number of datasets in its workspace."""
+    return JSONResponse({"status": "ok", "datasets": len(find_workspace().names())}, headers=NEVER_KEPT)
 
 
 def routes() -> list[Route]:
-    """The routes, below `server.baseUrlPath` like Streamlit's own."""
+    """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
     return [Route(f"{base_path()}/images/{{dataset}}/{{id}}", image), Route(health_url(), health)]

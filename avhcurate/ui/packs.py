@@ -18,9 +18,8 @@ from avhcurate.errors import CurateError
 from avhcurate.export.packs import find_pack, pack_path, packs
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui.base_path import base_path
+from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.frame import attempt, while_allowed
-from avhcurate.ui.image_routes import NEVER_KEPT, refusal
 from avhcurate.ui.job_forms import start
 from avhcurate.ui.job_panel import progress_text
 from avhcurate.ui.save_set import own_set
@@ -96,8 +95,6 @@ def pack_url(dataset: str, name: str) -> str:
 
 def packed(request: Request) -> Response:
     """A packed export, as a download."""
-    if (no := refusal(request)) is not None:
-        return no
     dataset, name = request.path_params["dataset"], request.path_params["name"]
     workspace: Workspace = find_workspace()
     try:

@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from avhcurate.ui.base_path import base_path
+from avhcurate.ui.answers import NEVER_KEPT, base_path, kept
 from avhcurate.ui.components.scatter import SHADES, Window
-from avhcurate.ui.image_routes import NEVER_KEPT, kept, refusal
 
 #: Steps of a coordinate, from one end of the bounds to the other.
 _STEPS = 65_535
@@ -61,12 +60,10 @@ def point_cloud(x: np.ndarray, y: np.ndarray, shades: np.ndarray) -> PointCloud:
 
 def points(request: Request) -> Response:
     """The bytes of a cloud, which never change under its key."""
-    if (refused := refusal(request)) is not None:
-        return refused
     cloud = _CLOUDS.get(request.path_params["key"])
     if cloud is None:
-        return PlainTextResponse("these points are not open any more", status_code=404, headers=NEVER_KEPT)
-    answer = kept(request, cloud.body, cloud.key, "application/octet-stream", lasting=True)
+        return PlainTextResponse("These points are no longer open.", status_code=404, headers=NEVER_KEPT)
+    answer = kept(request, cloud.body, cloud.key, "application/octet-stream", for_good=True)
     answer.headers["Content-Encoding"] = "identity"  # else Streamlit's middleware would compress it
     return answer
 

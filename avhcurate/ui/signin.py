@@ -1,263 +1,278 @@
-"""Sign-in, where it is configured: the cookie of `st.login`, checked for the app's own routes too, and roles."""
+"""Sign-in by `st.login` if it is configured, the session of a browser for the app's own routes, and roles."""
 
 import hashlib
 import json
-import re
+import secrets
 import shlex
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from starlette.responses import Response
+from starlette.routing import Route
 
 from avhcurate.data.people import OPERATOR, Person, Role, acting, refusal
 from avhcurate.data.workspace import find_workspace
 from avhcurate.disk.files import write_atomic
 from avhcurate.table.logs import open_roles
-from avhcurate.ui.base_path import base_path
-from avhcurate.ui.tcp_nodelay import Asgi
+from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.user_errors import plain
 
-#: Streamlit's files of the pages, uploads and its figures, and the own health check, which counts datasets.
-_PRIVATE = re.compile(r"/media/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/health$")
-#: Nobody that the workspace knows, as who has signed out or has no role.
+User = Mapping[str, Any]
+
+#: A person whom the workspace does not know, for example after signing out.
 NOBODY = Person("", None)
-#: Seconds for which Streamlit's cookie is kept.
+#: Seconds for which a browser keeps a sign-in.
 _COOKIE_S = 30 * 86_400
+#: The cookie by which the app's own routes know a browser: `st.login` guards the script only.
+COOKIE = "avhcurate_session"
+#: Users by the value of that cookie.
+_SESSIONS: dict[str, User] = {}
+_SESSIONS_LOCK = threading.Lock()
+#: Session state: the value that this page asks its browser to keep.
+_TOKEN = "signin.token"
+_KEEP_COOKIE = """<script>
+fetch("{url}", {{method: "POST", body: "{token}"}}).then((answer) => answer.ok && location.reload());
+</script>"""
+
+_login_at_start = False
 
 
-#: Servers of this process, by their runtime, that have asked for a login.
-_ASKED: WeakSet[Any] = WeakSet()
+# --- the login of the server ------------------------------------------------------------------------------------
+
+
+def login_settings() -> User:
+    """Return the section of secrets.toml that `st.login` needs; empty if there is none."""
+    return _section("auth")
+
+
+def _section(name: str) -> User:
+    if not st.secrets.load_if_toml_exists():
+        return {}
+    return st.secrets.get(name) or {}
+
+
+def remember_login() -> None:
+    """Go on asking for a sign-in until the server ends if it starts with a login, even if secrets.toml is lost."""
+    global _login_at_start
+    _login_at_start = bool(login_settings())
 
 
 def sign_in_configured() -> bool:
-    """True when secrets.toml has an [auth] section, which is what `st.login` needs.
-
-    A server that has asked for a login goes on asking until it ends, so that a file that is lost or being written lets
-    nobody in.
-    """
-    found = _login_is_there()
-    if not st.runtime.exists():
-        return found
-    server = st.runtime.get_instance()
-    if found:
-        _ASKED.add(server)
-    return found or server in _ASKED
+    """Return whether people must sign in."""
+    return _login_at_start or bool(login_settings())
 
 
-def _login_is_there() -> bool:
-    return st.secrets.load_if_toml_exists() and bool(st.secrets.get("auth"))
+# --- sessions of browsers ---------------------------------------------------------------------------------------
 
 
 def refused(cookies: Mapping[str, str]) -> tuple[int, str] | None:
-    """Status and text for a request that may not see a workspace's data; None where no sign-in is configured.
-
-    The cookies must hold a sign-in to this server that has not ended, whose user has neither signed out nor no role.
-    """
-    from streamlit.auth_util import get_origin_from_redirect_uri
-
+    """Return status and text for a request that may not see a workspace's data; None if it may."""
     if not sign_in_configured():
         return None
-    if not _login_is_there():
-        return 401, "the login of this server is missing: restore its secrets.toml, or start it again"
-    user = _user_of(cookies)
-    if not _stands(user) or user.get("origin") != get_origin_from_redirect_uri() or _left().has(user):
-        return 401, "sign in first"
-    return None if _person_of(user).role else (403, "you have no role in this workspace")
+    if not login_settings():
+        return 401, "The login of this server is missing. Restore its secrets.toml, or start the server again."
+    user = _SESSIONS.get(cookies.get(COOKIE, ""))
+    if user is None or not _stands(user):
+        return 401, "Sign in first."
+    if _person_of(user).role is None:
+        return 403, "You have no role in this workspace."
+    return None
+
+
+def sign_out(cookies: Mapping[str, str]) -> None:
+    """End the sign-in of a browser, so that copies of its cookies are worth nothing from then on."""
+    user = _SESSIONS.get(cookies.get(COOKIE, ""))
+    if user is None:
+        return
+    with _SESSIONS_LOCK:
+        for token in [token for token, other in _SESSIONS.items() if other == user]:
+            del _SESSIONS[token]
+        kept = [line for line in _left() if float(line.split()[0]) > time.time()]
+        end = float(user.get("exp") or time.time() + _COOKIE_S)
+        write_atomic(_left_file(), "".join(f"{line}\n" for line in [*kept, f"{end} {_digest(user)}"]))
+
+
+def routes() -> list[Route]:
+    """Return the route by which a browser gets the cookie of its session."""
+    return [Route(f"{base_path()}/session", _keep_cookie, methods=["POST"])]
+
+
+async def _keep_cookie(request: Request) -> Response:
+    token = (await request.body()).decode("ascii", "replace")
+    if token not in _SESSIONS:
+        return Response(status_code=401, headers=NEVER_KEPT)
+    answer = Response(status_code=204, headers=NEVER_KEPT)
+    secure = str(login_settings().get("redirect_uri")).startswith("https:")
+    path = base_path() or "/"
+    answer.set_cookie(COOKIE, token, max_age=_COOKIE_S, path=path, secure=secure, httponly=True, samesite="lax")
+    return answer
+
+
+def _has_session() -> bool:
+    """Return whether this browser has the cookie of a session of the signed-in user."""
+    return _SESSIONS.get(st.context.cookies.get(COOKIE, "")) == _user()
+
+
+def _start_session() -> None:
+    """Ask the browser to keep the cookie of a new session and to load the page again; end this run."""
+    if _TOKEN not in st.session_state:
+        st.session_state[_TOKEN] = secrets.token_urlsafe(32)
+        with _SESSIONS_LOCK:
+            for token in [token for token, user in _SESSIONS.items() if not _stands(user)]:
+                del _SESSIONS[token]
+            _SESSIONS[st.session_state[_TOKEN]] = _user()
+    script = _KEEP_COOKIE.format(url=f"{base_path()}/session", token=st.session_state[_TOKEN])
+    st.html(script, unsafe_allow_javascript=True)
+    st.stop()
+
+
+def _user() -> User:
+    """Return what the identity provider says of the signed-in user; empty without one."""
+    return {key: value for key, value in st.user.to_dict().items() if key != "tokens"}
+
+
+def _stands(user: User) -> bool:
+    """Return whether a sign-in has not ended (`exp`) and its e-mail address is not known to be unverified."""
+    end = user.get("exp")
+    if isinstance(end, int | float) and end <= time.time():
+        return False
+    return bool(user.get("is_logged_in")) and user.get("email_verified") not in (False, "false")
+
+
+def _has_left(user: User) -> bool:
+    digest = _digest(user)
+    return any(line.split()[1] == digest for line in _left())
+
+
+def _left() -> list[str]:
+    """Return the sign-ins that their users have ended: `exp` and a digest a line."""
+    if not _left_file().exists():
+        return []
+    return _left_file().read_text().splitlines()
+
+
+def _left_file() -> Any:
+    return find_workspace().root / "signed_out.txt"
+
+
+def _digest(user: User) -> str:
+    return hashlib.sha256(json.dumps(user, sort_keys=True, default=str).encode()).hexdigest()
+
+
+# --- who acts ---------------------------------------------------------------------------------------------------
 
 
 def acting_here() -> Person:
-    """Who acts in this run of the script: the signed-in person, the operator where no sign-in is configured."""
-    if not sign_in_configured() or not st.runtime.exists():
+    """Return who acts in this run of the script: the signed-in person, or the operator if there is no sign-in."""
+    if not sign_in_configured():
         return OPERATOR
-    if not _login_is_there() or get_script_run_ctx(suppress_warning=True) is None or not _session_stands():
+    if not login_settings() or not _signed_in():
         return NOBODY
     return _person_of(st.user)
 
 
-def only_signed_in(app: Asgi) -> Asgi:
-    """The same app, whose media, uploads, metrics and health ask for a sign-in where one is configured.
-
-    A request to sign out is noted, so that a copy of its cookie is worth nothing from then on.
-    """
-
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and sign_in_configured():
-            cookies = Request(scope).cookies
-            if scope["path"].endswith("/auth/logout") and (user := _user_of(cookies)):
-                _left().add(user)
-            elif _is_private(scope["path"]) and (answer := refused(cookies)):
-                status, text = answer
-                await PlainTextResponse(text, status, {"Cache-Control": "no-store"})(scope, receive, send)
-                return
-        await app(scope, receive, send)
-
-    return guarded
+def _signed_in() -> bool:
+    """Return whether the sign-in still stands: Streamlit checked it when the session began, maybe days ago."""
+    return _stands(st.user) and not _has_left(_user())
 
 
-def _is_private(path: str) -> bool:
-    """Whether a path needs a sign-in; what the sign-in page itself is drawn with does not."""
-    return bool(_PRIVATE.search(path)) and not path.startswith(f"{base_path()}/static/")
-
-
-class SignedOut:
-    """Sign-ins that their users have left before their end, in a file of the workspace: `exp` and digest a line."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self._lock = file, threading.Lock()
-
-    def add(self, user: Mapping[str, Any]) -> None:
-        """Notes that the user has signed out; sign-ins that have ended anyway are forgotten."""
-        with self._lock:
-            kept = [line for line in self._lines() if float(line.split()[0]) > time.time()]
-            end = user.get("exp") or time.time() + _COOKIE_S
-            write_atomic(self.file, "".join(f"{line}\n" for line in [*kept, f"{float(end)} {_digest(user)}"]))
-
-    def has(self, user: Mapping[str, Any]) -> bool:
-        digest = _digest(user)
-        return any(line.split()[1] == digest for line in self._lines())
-
-    def _lines(self) -> list[str]:
-        return self.file.read_text().splitlines() if self.file.exists() else []
-
-
-def _left() -> SignedOut:
-    return SignedOut(find_workspace().root / "signed_out.txt")
-
-
-def _digest(user: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(dict(user), sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _stands(user: Mapping[str, Any]) -> bool:
-    """A sign-in whose end (`exp`) has not come, and whose e-mail address is not said to be unverified."""
-    end = user.get("exp")
-    return (
-        bool(user.get("is_logged_in"))
-        and (not isinstance(end, int | float) or end > time.time())
-        and user.get("email_verified") not in (False, "false")
-    )
-
-
-def _user_of(cookies: Mapping[str, str]) -> dict[str, Any]:
-    """What the cookie of `st.login` says, checked as Streamlit does; empty without a valid one.
-
-    `st.login` guards the script, not an app's own routes. The cookie is signed with `cookie_secret` under its own name
-    as salt, may come in chunks, and names the origin that it was issued for (streamlit.web.server.starlette).
-    """
-    from streamlit.auth_util import get_cookie_with_chunks
-    from streamlit.web.server.server_util import get_cookie_secret
-    from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
-    from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
-
-    secret = get_cookie_secret()
-
-    def read(name: str) -> bytes | None:
-        value = cookies.get(name)
-        return decode_signed_value(secret, name, value.encode("latin-1", "replace")) if value else None
-
-    content = get_cookie_with_chunks(read, USER_COOKIE_NAME)
-    try:
-        user = json.loads(content or b"")
-    except ValueError:
-        return {}
-    return user if isinstance(user, dict) else {}
-
-
-def _person_of(user: Mapping[str, Any]) -> Person:
-    """The person whom a sign-in names, with the role that the workspace gives them or their groups."""
+def _person_of(user: User) -> Person:
+    """Return the person whom a sign-in names, with the role that the workspace gives them or their groups."""
     name = _name_of(user)
     return Person(name, open_roles(find_workspace()).role_of(name, _groups_of(user)))
 
 
-def _name_of(user: Mapping[str, Any]) -> str:
+def _name_of(user: User) -> str:
     return str(user.get("email") or user.get("sub") or "")
 
 
-def _groups_of(user: Mapping[str, Any]) -> list[str]:
-    """Groups in a sign-in: its claim `groups`, or that of [avhcurate] groups_claim, as realm_access.roles."""
+def _groups_of(user: User) -> list[str]:
+    """Return groups in a sign-in: its claim `groups`, or that of [avhcurate] groups_claim, as realm_access.roles."""
     found: Any = user
-    for part in str(st.secrets.get("avhcurate", {}).get("groups_claim", "groups")).split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return [str(group) for group in found] if isinstance(found, list | tuple) else []
-
-
-def _session_stands() -> bool:
-    """Streamlit has checked the cookie when the session began, which may be days ago."""
-    return _stands(st.user) and not _left().has(_user_of(st.context.cookies))
+    for part in str(_section("avhcurate").get("groups_claim", "groups")).split("."):
+        if not isinstance(found, Mapping):
+            return []
+        found = found.get(part)
+    if not isinstance(found, list | tuple):
+        return []
+    return [str(group) for group in found]
 
 
 def who() -> str:
-    """The name under which annotations are written: the signed-in user, else "" for the server's account."""
-    return _name_of(st.user) if sign_in_configured() else ""
+    """Return the name under which annotations are written: the signed-in user, else "" for the server's account."""
+    if not sign_in_configured():
+        return ""
+    return _name_of(st.user)
 
 
 def why_not(role: Role, what: str = "this") -> str:
-    """Why who is signed in may not do something; "" where they may."""
+    """Return why the user may not do something; "" if they may."""
     return refusal(acting(), role, what)
 
 
 def for_curators(what: str = "This", /, **look: Any) -> dict[str, Any]:
-    """Looks of a widget for curators and owners, see `only_for`."""
+    """Return looks of a widget for curators and owners, see `only_for`."""
     return only_for(Role.CURATOR, what, **look)
 
 
 def only_for(role: Role, what: str, /, **look: Any) -> dict[str, Any]:
-    """Looks of a widget, disabled with the reason where the role of who is signed in is below `role`."""
-    reason = why_not(role, what)
-    return look | ({"disabled": True, "help": plain(reason)} if reason else {})
+    """Return looks of a widget, disabled with the reason if the user's role is below `role`."""
+    if reason := why_not(role, what):
+        return look | {"disabled": True, "help": plain(reason)}
+    return look
 
 
 def say_why_not(role: Role, what: str) -> None:
-    """Says on the page why who is signed in may not do what it is for; nothing where they may."""
+    """Say on the page why the user may not do what it is for; nothing if they may."""
     if reason := why_not(role, what):
         st.info(plain(reason), icon=":material/lock:")
 
 
+# --- the page of the sign-in ------------------------------------------------------------------------------------
+
+
 def ask_to_sign_in() -> None:
-    """Stops the script where sign-in is configured, at a sign-in page for strangers and a notice without a role."""
+    """Stop the script at a sign-in page for strangers, or at a notice for users without a role."""
     if not sign_in_configured():
         return
-    if _session_stands():
-        if acting().role is None:
-            _say_no_role()
-        return
+    if not _signed_in():
+        _draw_sign_in()
+    if not _has_session():
+        _start_session()
+    if acting().role is None:
+        _draw_no_role()
+
+
+def _draw_sign_in() -> None:
     with _card():
         if st.user.get("email_verified") in (False, "false"):
-            st.error("Your provider has not verified your e-mail address: verify it there and sign in again.")
+            st.error("Your provider has not verified your e-mail address. Verify it there and sign in again.")
         elif st.user.get("is_logged_in"):
             st.info("Your sign-in has ended.")
         st.write("Sign in to see the datasets of this workspace.")
-        for provider in _providers():
-            label = f"Sign in with {provider}" if provider else "Sign in"
-            st.button(label, type="primary", width="stretch", on_click=st.login, args=(provider or None,))
+        providers = [name for name, value in login_settings().items() if isinstance(value, Mapping)]
+        if not providers:
+            st.button("Sign in", type="primary", width="stretch", on_click=st.login)
+        for name in providers:
+            st.button(f"Sign in with {name}", type="primary", width="stretch", on_click=st.login, args=(name,))
     st.stop()
 
 
-def _say_no_role() -> None:
-    name = plain(who())
+def _draw_no_role() -> None:
     with _card():
-        st.info(f"You are signed in as {name}, and have no role in this workspace. Its owner can give you one:")
+        st.info(f"You are signed in as {plain(who())}, but you have no role in this workspace. Its owner can give one:")
         st.code(f"avhcurate roles grant {shlex.quote(who())} viewer", language="bash")
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
     st.stop()
 
 
 def _card() -> Any:
-    """A box in the middle of an otherwise empty page, with the name of the app."""
+    """Return a box in the middle of an otherwise empty page, with the name of the app."""
     st.space("large")
     card = st.container(horizontal_alignment="center").container(border=True, width=420)
     card.title("AVH Curate", anchor=False)
     return card
-
-
-def _providers() -> list[str]:
-    """Names of the configured providers; one empty name for a single unnamed one."""
-    named = [name for name, value in st.secrets.get("auth", {}).items() if isinstance(value, Mapping)]
-    return named or [""]

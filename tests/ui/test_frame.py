@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate.curate.roles import grant, role_history
 from avhcurate.data.workspace import Workspace
+from avhcurate.ui import signin
 from avhcurate.ui.navigation import GROUPS, PAGES
 
 MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
@@ -188,6 +189,7 @@ def open_signed_in(monkeypatch, own_demo_root):
         return app.run()
 
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    monkeypatch.setattr(signin, "_has_session", lambda: True)
     app = AppTest.from_file(str(MAIN), default_timeout=30)
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback", "cookie_secret": "s" * 40}
     app.query_params["home.have"] = "classifier"

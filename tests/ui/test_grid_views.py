@@ -5,7 +5,6 @@ import gc
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from streamlit.runtime.secrets import secrets_singleton
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
@@ -83,12 +82,3 @@ def test_only_a_number_has_a_place(demo_root):
         assert client.get(f"{view_url(view)}/place?value={value}").status_code == 400
     unordered = list_view(opened(demo_root), [1, 2])
     assert client.get(f"{view_url(unordered)}/place?value=1").status_code == 400
-
-
-def test_rows_need_the_sign_in_that_images_need(demo_root, monkeypatch):
-    view = table_view(opened(demo_root))
-    monkeypatch.setattr(
-        secrets_singleton, "_secrets", {"auth": {"cookie_secret": "x" * 32, "redirect_uri": "http://a"}}
-    )
-    for what in ("rows?start=0&stop=1", "place?value=1"):
-        assert client.get(f"{view_url(view)}/{what}").status_code == 401

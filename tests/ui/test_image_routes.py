@@ -1,28 +1,21 @@
-"""Images over HTTP: by id from the index only, with honest cache headers, behind the sign-in when there is one."""
+"""Images over HTTP: by id from the index only, with honest cache headers."""
 
 import io
 import json
 import shutil
-import time
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
-from streamlit.runtime.secrets import secrets_singleton
-from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from avhcurate.curate.roles import grant, revoke
 from avhcurate.data.workspace import Workspace
 from avhcurate.sources.service import import_dataset
 from avhcurate.ui import image_routes
 from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.signin import only_signed_in
 
-ORIGIN, SECRET = "http://localhost:8501", "a-secret-of-at-least-thirty-two-bytes"
 SIZE = (400, 300)
 
 
@@ -160,114 +153,9 @@ def test_of_a_dataset_of_a_newer_version_no_image_is_found(client, workspace):
     record = json.loads((folder / "dataset.json").read_text())
     (folder / "dataset.json").write_text(json.dumps(record | {"schema_version": 99}))
     answer = client.get("/images/newer/0")
-    assert (answer.status_code, answer.text) == (404, "dataset 'newer' cannot be read")
+    assert (answer.status_code, answer.text) == (404, "Dataset 'newer' cannot be read.")
     shutil.rmtree(folder)
 
 
 def test_health_says_ok(client):
     assert client.get("/health").json()["status"] == "ok"
-
-
-# --- with st.login configured --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def guarded(client, workspace, monkeypatch):
-    grant(workspace, "ada@example.org", "viewer")
-    auth = {"redirect_uri": f"{ORIGIN}/oauth2callback", "cookie_secret": SECRET, "client_id": "x"}
-    monkeypatch.setattr(secrets_singleton, "_secrets", {"auth": auth})
-    return client
-
-
-def _cookie(*, secret=SECRET, name="_streamlit_user", origin=ORIGIN, logged_in=True, **claims) -> str:
-    user = {"email": "ada@example.org", "is_logged_in": logged_in, "origin": origin} | claims
-    return create_signed_value(secret, name, json.dumps(user)).decode()
-
-
-def _get(client, **cookies):
-    client.cookies.clear()
-    client.cookies.update(cookies)
-    return client.get("/images/cats/0")
-
-
-def test_without_the_sign_in_cookie_no_image_is_served(guarded):
-    answer = _get(guarded)
-    assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
-
-
-def test_the_cookie_of_st_login_opens_the_images(guarded):
-    assert _get(guarded, _streamlit_user=_cookie()).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        "garbage",
-        _cookie(secret="another-secret-of-thirty-two-bytes!"),
-        _cookie(name="_streamlit_user_tokens"),
-        _cookie(origin="https://elsewhere.example"),
-        _cookie(logged_in=False),
-        _cookie(exp=1_700_000_000),
-        _cookie(email_verified=False),
-        create_signed_value(SECRET, "_streamlit_user", "not json").decode(),
-        create_signed_value(SECRET, "_streamlit_user", "[1]").decode(),
-    ],
-    ids=[
-        "garbage",
-        "another secret",
-        "another name",
-        "foreign",
-        "signed out",
-        "ended",
-        "unverified",
-        "not JSON",
-        "no object",
-    ],
-)
-def test_a_forged_foreign_or_signed_out_cookie_does_not(guarded, cookie):
-    assert _get(guarded, _streamlit_user=cookie).status_code == 401
-
-
-def test_without_a_role_nothing_is_served_and_a_group_may_give_one(guarded, workspace, monkeypatch):
-    assert _get(guarded, _streamlit_user=_cookie(email="bob@example.org")).status_code == 403
-    grant(workspace, "group:labellers", "annotator")
-    in_group = _cookie(email="bob@example.org", groups=["labellers"])
-    assert _get(guarded, _streamlit_user=in_group).status_code == 200
-    revoke(workspace, "group:labellers")
-    assert _get(guarded, _streamlit_user=in_group).status_code == 403
-    grant(workspace, "group:curators", "curator")
-    elsewhere = _cookie(email="bob@example.org", groups=["others"], realm_access={"roles": ["curators"]})
-    assert _get(guarded, _streamlit_user=elsewhere).status_code == 403
-    secrets = secrets_singleton._secrets | {"avhcurate": {"groups_claim": "realm_access.roles"}}
-    monkeypatch.setattr(secrets_singleton, "_secrets", secrets)
-    assert _get(guarded, _streamlit_user=elsewhere).status_code == 200
-
-
-def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time(guarded, version):
-    guarded.cookies.update({"_streamlit_user": _cookie()})
-    assert guarded.get(image_url("cats", 0, version=version)).headers["cache-control"] == "private, no-cache"
-
-
-@pytest.mark.parametrize(
-    "path", ["/media/a.png", "/_stcore/upload_file/s/f", "/_stcore/metrics", "/health", "/auth/logout"]
-)
-def test_media_metrics_and_health_ask_for_the_sign_in_too(guarded, path):
-    public, private = path == "/auth/logout", TestClient(only_signed_in(_answering))
-    assert private.get(path).status_code == (200 if public else 401)
-    assert private.get("/other/static/media/a.png").status_code == 401
-    for needed_to_sign_in in ("/_stcore/health", "/static/media/font.woff2"):
-        assert private.get(needed_to_sign_in).status_code == 200
-    private.cookies.update({"_streamlit_user": _cookie()})
-    assert private.get(path).status_code == 200
-
-
-def test_a_copy_of_a_cookie_is_worth_nothing_once_its_user_has_signed_out(guarded, workspace):
-    mine, other = _cookie(exp=time.time() + 3600), _cookie(exp=time.time() + 3601)
-    assert _get(guarded, _streamlit_user=mine).status_code == 200
-    TestClient(only_signed_in(_answering), cookies={"_streamlit_user": mine}).get("/auth/logout")
-    assert _get(guarded, _streamlit_user=mine).status_code == 401
-    assert _get(guarded, _streamlit_user=other).status_code == 200
-
-
-async def _answering(scope, receive, send):
-    await PlainTextResponse("answered")(scope, receive, send)

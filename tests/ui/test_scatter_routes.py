@@ -1,4 +1,4 @@
-"""Points over HTTP: exact within a step of a coordinate, kept by the browser, behind the sign-in where there is one."""
+"""Points over HTTP: exact within a step of a coordinate, kept by the browser."""
 
 import gc
 
@@ -61,16 +61,6 @@ def test_a_key_that_nobody_holds_gives_nothing(points):
     answer = client.get(url)
     assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
     assert client.get("/points/..%2F..%2Fapp.py").status_code == 404
-
-
-def test_behind_a_sign_in_strangers_get_no_points(points, monkeypatch):
-    cloud = point_cloud(*points)
-    monkeypatch.setattr("avhcurate.ui.image_routes.refused", lambda cookies: (401, "sign in first"))
-    answer = client.get(cloud.url)
-    assert (answer.status_code, answer.text, answer.headers["cache-control"]) == (401, "sign in first", "no-store")
-    monkeypatch.undo()
-    monkeypatch.setattr("avhcurate.ui.image_routes.sign_in_configured", lambda: True)
-    assert client.get(cloud.url).headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(

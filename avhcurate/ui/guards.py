@@ -1,0 +1,113 @@
+"""What the server asks of every request: its own name, its own pages, and a sign-in if one is configured.
+
+A foreign page can reach a server on this machine by a name of its own that resolves to 127.0.0.1 (DNS rebinding); the
+Host header shows that. Browsers set the Origin of a websocket and of requests that change something. Without a login
+the server answers this machine only, however it was started.
+"""
+
+import ipaddress
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+
+from avhcurate.ui import signin
+from avhcurate.ui.answers import NEVER_KEPT, base_path
+
+#: More names that the server answers to, separated by commas: of this machine in a network, or before a proxy.
+HOSTS = "AVHCURATE_HOSTS"
+#: Set if everybody who can reach the server may do everything (`avhcurate serve --no-login`).
+NO_LOGIN = "AVHCURATE_NO_LOGIN"
+#: Origins of pages that may show the app in a frame, separated by spaces, for example a notebook's.
+FRAMES = "AVHCURATE_FRAMES"
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_EVERYWHERE = ("0.0.0.0", "::", "None", "")
+#: The app's own routes, and Streamlit's files of pages, uploads and figures.
+_PRIVATE = re.compile(r"/(images|grid|points|exports|media)/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/health$")
+
+
+def middleware() -> list[Middleware]:
+    """Return the guards, in their order."""
+    signin.remember_login()
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=own_hosts(), www_redirect=False), Middleware(Guard)]
+
+
+def own_hosts() -> list[str]:
+    """Return the names that the server answers to: of this machine, those configured, and the sign-in's address."""
+    names = [*_LOOPBACK, *os.environ.get(HOSTS, "").split(",")]
+    names += [str(st.get_option(option)) for option in ("server.address", "browser.serverAddress")]
+    names.append(urlsplit(str(signin.login_settings().get("redirect_uri"))).hostname or "")
+    return [name.strip() for name in names if name.strip() not in _EVERYWHERE]
+
+
+class Guard:
+    """Refuses requests from pages of other sites, from other machines without a login, and without a sign-in.
+
+    Every answer forbids other sites to show it in a frame, guess its type or learn its address.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        request = HTTPConnection(scope)
+        refusal = _foreign(request)
+        if refusal is None and scope["type"] == "http" and signin.sign_in_configured():
+            refusal = await run_in_threadpool(_unknown, request)
+        if refusal is None:
+            await self.app(scope, receive, _with_headers(send))
+        else:
+            status, text = refusal
+            await PlainTextResponse(f"{text}\n", status, NEVER_KEPT)(scope, receive, send)
+
+
+def _foreign(request: HTTPConnection) -> tuple[int, str] | None:
+    """Return status and text for a request that is not from the server's own pages or, without a login, machine."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        return 403, "This request comes from a page of another site."
+    if request.client and not (os.environ.get(NO_LOGIN) or signin.sign_in_configured()):
+        try:
+            local = ipaddress.ip_address(request.client.host).is_loopback
+        except ValueError:
+            local = not request.client.host  # a socket in this machine's file system has no address
+        if not local:
+            return 403, "This server has no login, so it answers its own machine only (see docs/serve.md)."
+    return None
+
+
+def _unknown(request: HTTPConnection) -> tuple[int, str] | None:
+    """Return status and text for a request that needs a sign-in and has none; note a request to sign out."""
+    path = request.scope["path"]
+    if path.endswith("/auth/logout"):
+        signin.sign_out(request.cookies)
+    if path.startswith(f"{base_path()}/static/") or not _PRIVATE.search(path):
+        return None
+    return signin.refused(request.cookies)
+
+
+def _with_headers(send: Any) -> Any:
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            headers.setdefault("Referrer-Policy", "same-origin")
+            frames = " ".join(["'self'", *os.environ.get(FRAMES, "").split()])
+            headers.append("Content-Security-Policy", f"frame-ancestors {frames}")
+            if signin.sign_in_configured() and "immutable" in headers.get("Cache-Control", ""):
+                headers["Cache-Control"] = "private, no-cache"  # the next person at this browser may be another
+        await send(message)
+
+    return sending
