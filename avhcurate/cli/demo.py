@@ -104,9 +104,10 @@ def _self_train(space: "Workspace", progress: "Progress") -> object:
 
 def _project(space: "Workspace", progress: "Progress") -> object:
     from avhcurate.map.service import project_dataset
+    from avhcurate.map.settings import ProjectSettings
     from avhcurate.sources.demo import NAME
 
-    return project_dataset(space, NAME, progress=progress)
+    return project_dataset(space, ProjectSettings(dataset=NAME), progress=progress)
 
 
 def _suspect(space: "Workspace", progress: "Progress") -> object:

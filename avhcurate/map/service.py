@@ -19,13 +19,13 @@ from avhcurate.errors import CurateError
 from avhcurate.map import umap_process
 from avhcurate.map.nearest_rules import with_class_weights
 from avhcurate.map.projection import directions, plane, subspace
+from avhcurate.map.settings import ProjectSettings
 from avhcurate.map.store import Layout, MapFolder, MapRecord
 from avhcurate.neighbours.service import COUNT, find_neighbours
 from avhcurate.stats.downsample import evenly_spread
 
 #: Above so many samples UMAP gets PCA's dimensions, at most so many, and the neighbours of the run's graph.
 LARGE, PCA_WIDTH = 10_000, 50
-DEFAULT_NEIGHBOURS = 15
 _MIN_DIST = 0.1
 #: UMAP's own numbers of epochs, for few and for many samples; needed here to report progress.
 _EPOCHS_SMALL, _EPOCHS_LARGE = 500, 200
@@ -34,35 +34,22 @@ _EPOCHS_SMALL, _EPOCHS_LARGE = 500, 200
 _FITTED, _BLOCK = 20_000, 1 << 25
 
 
-def project_dataset(
-    workspace: Workspace,
-    name: str,
-    model: str | None = None,
-    *,
-    neighbours: int = DEFAULT_NEIGHBOURS,
-    seed: int | None = None,
-    limit: int | None = None,
-    progress: Progress = SILENT,
-) -> MapFolder:
+def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress: Progress = SILENT) -> MapFolder:
     """Make the PCA map of a run, then its UMAP map, and return the latter; existing maps are kept.
 
-    Only directions count: every row is scaled to length 1, and class weights are projected with the samples. A `seed`
-    makes UMAP repeatable, on one thread. `limit` maps so many samples, spread evenly. `progress` counts samples, then
-    epochs. Raises Cancelled when asked to stop, and CurateError for a mistake of the user.
+    Only directions count: every row is scaled to length 1, and class weights are projected with the samples.
+    `progress` counts samples, then epochs. Raises Cancelled when asked to stop, and CurateError for a mistake of the
+    user.
     """
-    dataset = workspace.dataset(name)
-    run = dataset.run(model)
+    dataset = workspace.dataset(settings.dataset)
+    run = dataset.run(settings.model)
     if not run.complete:
         raise CurateError(f"Run {run.name} is not finished. Run the same `avhcurate score` again to resume it.")
     if not run.has_features:
         raise CurateError(f"Run {run.name} has no embeddings to map. Attach it again with --features.")
-    ids = run.scored_ids(limit)
-    if not 2 <= neighbours <= 200:
-        raise CurateError(f"The number of neighbours must be from 2 to 200, not {neighbours}.")
+    ids, neighbours, seed = run.scored_ids(settings.limit), settings.neighbours, settings.seed
     if len(ids) <= neighbours:
         raise CurateError(f"{len(ids)} samples are too few for {neighbours} neighbours. Use fewer neighbours.")
-    if seed is not None and not 0 <= seed < 2**32:
-        raise CurateError(f"The seed must be from 0 to {2**32 - 1}, not {seed}.")
     common = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     options = {"neighbours": neighbours, "seed": seed}
     linear = MapFolder.of(run, f"pca-{settings_digest(common)[:12]}")
@@ -72,7 +59,7 @@ def project_dataset(
         if umap.complete:
             progress.report(len(ids), len(ids), "made already")
             return umap
-        work = _Mapping(dataset, run, ids, limit, progress)
+        work = _Mapping(dataset, run, ids, settings.limit, progress)
         if not (linear.complete and umap.rows_path.exists()):
             work.lay_out_by_pca(linear, umap)
         work.lay_out_by_umap(linear, umap, neighbours=neighbours, seed=seed)

@@ -1,11 +1,8 @@
-"""Plotly figures in the app's theme. Import this before building a figure: Streamlit's template is set by then."""
+"""Plotly figures on a page, and the id of a point that was clicked."""
 
 from typing import Any
 
 import streamlit as st
-
-# Streamlit loads this module with the first chart; a figure made before it would carry Plotly's own colours.
-import streamlit.elements.plotly_chart
 
 
 def show_chart(figure: Any, *, key: str) -> None:

@@ -35,6 +35,7 @@ def fill(root: Path) -> None:
     from avhcurate.degradation.service import degrade_dataset
     from avhcurate.disk.jobs import Jobs
     from avhcurate.map.service import project_dataset
+    from avhcurate.map.settings import ProjectSettings
     from avhcurate.models.loading import ModelSpec
     from avhcurate.quality.service import measure_dataset
     from avhcurate.scoring.service import score_dataset
@@ -62,7 +63,7 @@ def fill(root: Path) -> None:
 
     run = score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits")).name
     measure_dataset(workspace, "digits")
-    project_dataset(workspace, "digits", neighbours=5, seed=0)
+    project_dataset(workspace, ProjectSettings(dataset="digits", neighbours=5, seed=0))
     find_suspects(open_table(workspace, "digits"), honest=True, folds=2)
     degrade_dataset(workspace, "digits", kinds=["contrast"], limit=4)
     recipe = replace(USUAL, epochs=2, batch_size=16)

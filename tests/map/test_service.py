@@ -17,6 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.map import service as map_service
 from avhcurate.map import umap_process
 from avhcurate.map.service import project_dataset
+from avhcurate.map.settings import ProjectSettings
 from avhcurate.map.store import MapFolder, maps
 from avhcurate.map.umap_process import lay_out
 from avhcurate.neighbours.graph import NeighbourGraph
@@ -43,7 +44,7 @@ def cancelled(root, run):
         patch.setattr(umap_process, "launch", lambda *args, **how: started.append(launch(*args, **how)) or started[-1])
         progress = Progress(should_stop=lambda: bool(maps(run)))
         with pytest.raises(Cancelled, match="starts it again"):
-            project_dataset(Workspace(root), "digits", **OPTIONS, progress=progress)
+            project_dataset(Workspace(root), ProjectSettings(dataset="digits", **OPTIONS), progress=progress)
     assert [process.poll() for process in started] == [-signal.SIGKILL]
     (folder,) = maps(run)
     return folder
@@ -54,7 +55,9 @@ def resumed(root, cancelled):
     """The UMAP map that the same call then makes, and what it reported."""
     said = []
     folder = project_dataset(
-        Workspace(root), "digits", **OPTIONS, progress=Progress(lambda *report: said.append(report))
+        Workspace(root),
+        ProjectSettings(dataset="digits", **OPTIONS),
+        progress=Progress(lambda *report: said.append(report)),
     )
     return folder, said
 
@@ -120,7 +123,9 @@ def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, ru
     before = folder.record
     said = []
     again = project_dataset(
-        Workspace(root), "digits", **OPTIONS, progress=Progress(lambda *report: said.append(report))
+        Workspace(root),
+        ProjectSettings(dataset="digits", **OPTIONS),
+        progress=Progress(lambda *report: said.append(report)),
     )
     assert (again.name, said) == (folder.name, [(400, 400, "made already")])
     options = ["--seed=1", "--neighbours=10", "--limit=400", "--json", "--workspace", str(root)]
@@ -145,7 +150,9 @@ def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
     weights[4] = 0
     np.save(run.root / "class_weights.npy", weights)
     with pytest.raises(Cancelled):
-        project_dataset(workspace, "digits", progress=Progress(should_stop=lambda: bool(maps(run))))
+        project_dataset(
+            workspace, ProjectSettings(dataset="digits"), progress=Progress(should_stop=lambda: bool(maps(run)))
+        )
     (flat,) = maps(run)
     assert set(np.arange(1797)) - set(flat.coordinates()[0].tolist()) == {3, 5}
     assert np.flatnonzero(np.isnan(flat.class_weights()[:, 0])).tolist() == [4]
@@ -163,7 +170,7 @@ def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_the
         return np.load(rows)[:, :2]
 
     monkeypatch.setattr(map_service.umap_process, "lay_out", lay_out)
-    folder = project_dataset(workspace, "digits", neighbours=10)
+    folder = project_dataset(workspace, ProjectSettings(dataset="digits", neighbours=10))
     assert folder.record.pca == 32
     assert 0.9 < folder.record.kept < 1
     assert NeighbourGraph.of_run(run).complete
@@ -183,14 +190,14 @@ def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_the
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"neighbours": 1}, "from 2 to 200"),
+        ({"neighbours": 1}, "neighbours"),
         ({"neighbours": 50, "limit": 50}, "too few for 50 neighbours"),
-        ({"seed": -1}, "seed must be"),
+        ({"seed": -1}, "seed"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(demo_root, options, reason):
     with pytest.raises(CurateError, match=reason):
-        project_dataset(Workspace(demo_root), "digits", **options)
+        project_dataset(Workspace(demo_root), ProjectSettings(dataset="digits", **options))
 
 
 def test_a_failure_of_umap_is_told_with_its_reason(tmp_path):

@@ -8,6 +8,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.map.service import project_dataset
+from avhcurate.map.settings import ProjectSettings
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality.service import measure_dataset
 from avhcurate.scoring.service import score_dataset
@@ -39,7 +40,7 @@ JOBS = {
         space, "digits", ModelSpec(name="avhcurate:digits"), limit=201, progress=progress
     ),
     "degradation": lambda space, progress: degrade_dataset(space, "digits", limit=40, progress=progress),
-    "map": lambda space, progress: project_dataset(space, "digits", progress=progress),
+    "map": lambda space, progress: project_dataset(space, ProjectSettings(dataset="digits"), progress=progress),
     "suspects": lambda space, progress: find_suspects(open_table(space, "digits"), honest=True, progress=progress),
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
     "self_training": self_train,

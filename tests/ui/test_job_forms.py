@@ -10,7 +10,7 @@ from avhcurate.data.background import Command
 from avhcurate.degradation import ui as degradation_ui
 from avhcurate.errors import CurateError
 from avhcurate.home import ui as home_ui
-from avhcurate.map import ui_start as map_ui_start
+from avhcurate.map.settings import ProjectSettings
 from avhcurate.quality import ui as quality_ui
 from avhcurate.self_training import ui_start as self_training_ui_start
 from avhcurate.suspects import ui as suspects_ui
@@ -22,7 +22,6 @@ COMMANDS = [
         home_ui.ImportCommand,
         home_ui.FetchCommand,
         home_ui.VotesCommand,
-        map_ui_start.Project,
         suspects_ui.Suspects,
     ),
     *(training_dynamics_ui_start.Train, self_training_ui_start.SelfTrain, degradation_ui.Degrade, quality_ui.Quality),
@@ -42,4 +41,4 @@ def test_every_option_of_a_form_is_one_of_its_verb(command: type[Command]):
 @pytest.mark.parametrize("name", ["--force", "-f", " ", ""])
 def test_an_argument_never_looks_like_an_option(name):
     with pytest.raises(CurateError, match="dataset"):
-        _ = map_ui_start.Project(name, "run").argv
+        _ = ProjectSettings(dataset=name).argv
