@@ -29,7 +29,7 @@ if folder is None:
     st.stop()
 
 result = degradation_ui.result_of(page.table, folder, page.filters)
-if not result.degraded.images:
+if not result.images:
     nothing_matches()
 
 kinds, measures, by_bin = degradation_ui.choose_curves(page, result)
@@ -46,7 +46,7 @@ title = title_of(page.table.dataset, record.run)
 st.caption(
     plain(
         f"{record.samples:,} images of {title}, {record.skipped} skipped, {record.steps} steps each, "
-        f"{record.side} x {record.side} pixels, seed {record.seed}, {record.precision} on {record.device}, "
+        f"{record.side} x {record.side} pixels, {record.precision} on {record.device}, "
         f"{record.seconds:,.0f} s, {record.started:%d %B %Y}."
     )
 )

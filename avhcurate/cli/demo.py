@@ -135,9 +135,10 @@ def _measure(space: "Workspace", progress: "Progress") -> object:
 
 def _degrade(space: "Workspace", progress: "Progress") -> object:
     from avhcurate.degradation.service import degrade_dataset
+    from avhcurate.degradation.settings import DegradeSettings
     from avhcurate.sources.demo import NAME
 
-    return degrade_dataset(space, NAME, progress=progress)
+    return degrade_dataset(space, DegradeSettings(dataset=NAME), progress=progress)
 
 
 #: In their order, by what they say of themselves.

@@ -125,6 +125,7 @@ WorkspaceOption = Annotated[
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+CsvOption = Annotated[Path | None, typer.Option("--csv", **PATH, help="Write the table to this new file.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
 IdsOption = Annotated[
@@ -240,7 +241,7 @@ def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
 
 
 @contextmanager
-def engine(name: Literal["local", "ray"], address: str | None, staging: str | None) -> "Iterator[Engine]":
+def engine(name: Literal["local", "ray"], address: str | None = None, staging: str | None = None) -> "Iterator[Engine]":
     """Where the work of the block is done."""
     from avhcurate.scoring.shards import LOCAL
 
@@ -270,7 +271,7 @@ def distributed_job(
         return work(progress)
 
 
-def check_csv(csv: Path | None, *, force: bool) -> None:
+def check_csv(csv: Path | None, *, force: bool = False) -> None:
     """Refuses a file that exists before the work, not after it."""
     from avhcurate.disk.files import check_free
 
@@ -278,7 +279,7 @@ def check_csv(csv: Path | None, *, force: bool) -> None:
         check_free(csv, force=force)
 
 
-def write_csv(frame: "pd.DataFrame", csv: Path | None, *, force: bool) -> None:
+def write_csv(frame: "pd.DataFrame", csv: Path | None, *, force: bool = False) -> None:
     """Writes a table to the file of `--csv`, if there is one."""
     from avhcurate.export.tabular import write_csv_file
 

@@ -7,18 +7,16 @@ people, so a score of hardness should rise with it, image by image.
 NaN). Level 0 has the kind `none` and belongs to every kind.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from avhcurate.stats.intervals import wilson
+from avhcurate.stats.intervals import share
 
 #: The kind of level 0.
 ORIGINAL = "none"
-#: Name of the group of all images.
-ALL = "all"
 #: The share of right predictions among the measures of a curve.
 ACCURACY = "accuracy"
 
@@ -28,30 +26,31 @@ _ROUNDING = 1e-12
 CURVE_COLUMNS = ("group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high")
 SUMMARY_COLUMNS = (
     *("score", "kind", "n", "median", "ci_low", "ci_high"),
-    *("expected", "expected_low", "expected_high", "constant"),
+    *("expected", "expected_low", "expected_high"),
 )
 
 
 def level_correlations(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Spearman of each score with the level, image by image: `id, kind`, a column a score, in [-1, 1].
+    """Return Spearman of each score with the level, image by image: `id, kind`, a column a score, in [-1, 1].
 
     NaN where the score is the same at every level, or missing at one; ties share their average rank.
     """
     parts = []
-    for kind, wide in _by_kind(rows, keys):
+    for kind, of_kind in _by_kind(rows).groupby("kind", sort=False):
+        wide = of_kind.pivot(index="id", columns="level", values=list(keys))
         rhos = {key: spearman_with_level(wide[key].to_numpy(float)) for key in keys}
         parts.append(pd.DataFrame({"id": wide.index, "kind": kind} | rhos))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id", "kind", *keys])
+    if not parts:
+        return pd.DataFrame(columns=["id", "kind", *keys])
+    return pd.concat(parts, ignore_index=True)
 
 
 def spearman_with_level(values: np.ndarray) -> np.ndarray:
-    """Spearman of each row of values (n, L) with its place in the row: (n,); NaN for a constant row or a gap.
+    """Return Spearman of each row of values (n, L) with its place in the row: (n,); NaN for a constant row or a gap.
 
     >>> spearman_with_level(np.array([[1.0, 2.0, 4.0, 3.0], [5.0, 5.0, 5.0, 5.0], [3.0, 3.0, 1.0, 1.0]])).round(3)
     array([ 0.8  ,    nan, -0.894])
     """
-    if not values.shape[1]:
-        return np.full(len(values), np.nan)
     ranks = stats.rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     place = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
@@ -62,92 +61,77 @@ def spearman_with_level(values: np.ndarray) -> np.ndarray:
     return np.where(np.abs(rho) > 1 - _ROUNDING, np.sign(rho), rho)
 
 
-def summarise(rows: pd.DataFrame, signs: Mapping[str, int]) -> pd.DataFrame:
-    """A row a score and kind: the median Spearman with the level, and how many images go the expected way.
+def summarise(rhos: pd.DataFrame, signs: Mapping[str, int]) -> pd.DataFrame:
+    """Return a row a score and kind: the median Spearman with the level, and how many images go the expected way.
 
-    `signs`: +1 for a score that should rise with the level, -1 for one that should fall. `median` keeps its sign, with
-    the distribution-free interval of `median_interval`; `expected` is the share of the n images whose correlation has
-    the score's sign, with its Wilson interval. n leaves out images of which a level is missing, and the `constant`
-    ones, whose score is the same at every level and which have no correlation.
+    `rhos` are those of `level_correlations`. `signs`: +1 for a score that should rise with the level, -1 for one that
+    should fall. `median` keeps its sign, with the interval of `median_interval`; `expected` is the share of the n
+    images with a correlation whose correlation has the score's sign, with its Wilson interval.
     """
     table = []
-    for kind, wide in _by_kind(rows, list(signs)):
+    for kind, of_kind in rhos.groupby("kind", sort=False):
         for key, sign in signs.items():
-            values = wide[key].to_numpy(float)
-            constant = int((values == values[:, :1]).all(axis=1).sum())
-            rho = spearman_with_level(values)
-            rho = rho[~np.isnan(rho)]
-            median = float(np.median(rho)) if len(rho) else float("nan")
-            table.append([key, kind, len(rho), median, *median_interval(rho), *_share(rho * sign > 0), constant])
+            rho = of_kind[key].dropna().astype(float)
+            n, *expected = share((rho * sign > 0).sum(), len(rho))
+            table.append([key, kind, n, rho.median(), *median_interval(rho.to_numpy()), *expected])
     return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
 
 
 def median_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the median by order statistics, whatever the distribution; NaN below 6 values.
+    """Return the 95 % interval of the median by order statistics; NaN below 6 values.
 
-    It holds the median in at least 95 % of draws (David and Nagaraja, Order Statistics, 7.1), ties included.
+    David and Nagaraja, Order Statistics, section 7.1.
 
     >>> median_interval(np.arange(1.0, 11.0))  # the second and the ninth of ten
     (2.0, 9.0)
     """
-    place = int(stats.binom.ppf(0.025, len(values), 0.5)) if len(values) else 0
-    if place < 1:
+    if len(values) < 6:
         return float("nan"), float("nan")
+    place = int(stats.binom.ppf(0.025, len(values), 0.5))
     ordered = np.sort(values)
     return float(ordered[place - 1]), float(ordered[-place])
 
 
-def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.ndarray] | None = None) -> pd.DataFrame:
-    """Mean of each measure at every level, level 0 under every kind: columns `CURVE_COLUMNS`.
+def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return the mean of each measure at every level, level 0 under every kind: columns `CURVE_COLUMNS`.
 
-    `measures` are scores, or `accuracy`, the share of `correct`. `groups` names sets of ids; without them all images
-    are one group, `all`. 95 % intervals are Student's for means, Wilson's for accuracy; n is the number of images.
+    `measures` are scores, or `accuracy`, the share of `correct`. `groups` names sets of ids. 95 % intervals are
+    Student's for means, Wilson's for accuracy; n is the number of images.
     """
-    table = []
-    for group, ids in (groups or {ALL: rows["id"].unique()}).items():
-        members = rows[rows["id"].isin(ids)]
-        for kind in kinds_of(rows):
-            for level, images in members[members["kind"].isin([ORIGINAL, kind])].groupby("level"):
-                table += [[group, kind, level, measure, *_mean(images, measure)] for measure in measures]
+    table, every = [], _by_kind(rows)
+    for group, ids in groups.items():
+        for (kind, level), images in every[every["id"].isin(ids)].groupby(["kind", "level"]):
+            for measure in measures:
+                table.append([group, kind, level, measure, *_mean(images, measure)])
     return pd.DataFrame(table, columns=list(CURVE_COLUMNS))
 
 
-def kinds_of(rows: pd.DataFrame) -> list[str]:
-    """The kinds that occur, in their order."""
-    return [str(kind) for kind in rows["kind"].drop_duplicates() if kind != ORIGINAL]
-
-
 def typical(rows: pd.DataFrame, key: str) -> int | None:
-    """The image whose score stays closest to the mean over all levels; None where no image has every level."""
+    """Return the image whose score stays closest to the mean over all levels; None where no image has every level."""
     wide = rows.pivot(index="id", columns=["kind", "level"], values=key).dropna()
     if wide.empty:
         return None
     values = wide.to_numpy(float)
-    nearest = np.square(values - values.mean(axis=0)).sum(axis=1).argmin()
-    return int(wide.index.to_numpy()[nearest])
+    nearest = ((values - values.mean(axis=0)) ** 2).sum(axis=1).argmin()
+    return int(wide.index[nearest])
 
 
-def _by_kind(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """For each kind the scores of every image, by id, with columns (score, level) from level 0 on."""
+def _by_kind(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with level 0 repeated under every kind."""
     original = rows[rows["kind"] == ORIGINAL]
-    for kind in kinds_of(rows):
-        both = pd.concat([original, rows[rows["kind"] == kind]])
-        yield kind, both.pivot(index="id", columns="level", values=list(keys))
+    parts = [rows[rows["kind"] != ORIGINAL]]
+    parts += [original.assign(kind=kind) for kind in parts[0]["kind"].unique()]
+    return pd.concat(parts)
 
 
-def _mean(images: pd.DataFrame, measure: str) -> tuple[int, float, float, float]:
-    """n, mean and the ends of its interval."""
-    values = images["correct" if measure == ACCURACY else measure].to_numpy(float)
-    values = values[np.isfinite(values)]
-    n = len(values)
+def _mean(images: pd.DataFrame, measure: str) -> tuple[float, ...]:
+    """Return n, the mean and the ends of its interval."""
     if measure == ACCURACY:
-        return n, *_share(values > 0)
-    mean = float(values.mean()) if n else float("nan")
-    reach = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    return n, mean, mean - reach, mean + reach
-
-
-def _share(hits: np.ndarray) -> tuple[float, float, float]:
-    """The share of hits and its Wilson interval; NaN without any."""
-    low, high = wilson(hits.sum(), len(hits))
-    return float(hits.mean()) if len(hits) else float("nan"), float(low), float(high)
+        correct = images["correct"].dropna()
+        return share(int(correct.sum()), len(correct))
+    values = images[measure].to_numpy(float)
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return len(values), pd.Series(values).mean(), np.nan, np.nan
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=stats.sem(values))
+    return len(values), values.mean(), low, high

@@ -1,4 +1,4 @@
-"""Degradations of a run: record and scores of its degraded images, written shard by shard beside the run's own."""
+"""Degradations of a run: record and scores of its degraded images, written shard by shard next to the run's own."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,11 @@ class DegradationRecord(Provenance):
     preprocess: dict[str, Any]
     side: int
     strengths: dict[str, list[float]]
-    seed: int
     precision: str
     device: str
     batch_size: int
     backend: BackendRecord | None = None
     samples: int
-    limit: int | None
     rate: float | None = None
     skipped: int = 0
 
@@ -51,19 +49,19 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
     Until then `scores/shard-XXXXX.parquet`, each renamed into place when its samples are scored at every level.
 
     A row a sample, kind and level: id, kind, level, predicted, a column a score, problem. Level 0, of kind `none`, is
-    the image itself. An image that could not be read has that row alone, with its `problem` and nulls.
+    the image itself. An image that could not be read has only that row, with its `problem` and nulls.
     """
 
     HOME, FILE, KIND = "degradation", "degradation.json", DegradationRecord
     WHAT, AGAIN = "degradation", "remove the folder and run it again"
 
     def problems(self) -> "pd.DataFrame":
-        """The images that could not be read, `id, problem`."""
+        """Return the images that could not be read, `id, problem`."""
         import pandas as pd
 
         return pd.read_parquet(self.scores_path, columns=["id", "problem"]).dropna()
 
 
 def degradations(run: RunFolder) -> list[DegradationFolder]:
-    """The complete degradations of a run, oldest first."""
+    """Return the complete degradations of a run, oldest first."""
     return [folder for folder in DegradationFolder.all_of(run) if folder.complete]

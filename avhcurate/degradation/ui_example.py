@@ -1,7 +1,7 @@
 """One image of the Degradation page at every level, and the images whose AVH follows the level least."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,9 +10,10 @@ import streamlit as st
 
 from avhcurate.degradation import service
 from avhcurate.degradation.corruptions import KINDS
+from avhcurate.degradation.service import Degraded
 from avhcurate.degradation.statistics import ORIGINAL
 from avhcurate.degradation.store import DegradationFolder
-from avhcurate.degradation.ui import DEGRADATION_HASH_FUNCS, DegradationResult
+from avhcurate.degradation.ui import DEGRADATION_HASH_FUNCS
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample import rows_of
@@ -27,13 +28,12 @@ from avhcurate.ui.user_errors import plain
 _UNLIKE = 8
 
 
-def example(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
-    """One image at every level with the network's prediction: that of the address, or a typical one."""
+def example(page: Opened, result: Degraded, kinds: Sequence[str]) -> None:
+    """Draw one image at every level with the network's prediction: that of the address, or a typical one."""
     wanted = page.view.sample
     if wanted is not None and wanted >= page.table.size:
-        st.warning(f"The dataset has no sample {wanted}: a typical one is shown.", icon=":material/link_off:")
+        st.warning(f"The dataset has no sample {wanted}. A typical one is shown.", icon=":material/link_off:")
         wanted = None
-    id = result.typical if wanted is None else wanted
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.header("One image", width="content")
         st.number_input(
@@ -50,21 +50,28 @@ def example(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> No
         )
         if wanted is not None:
             st.button("A typical one", key="degradation.typical", on_click=url_state.change, kwargs={"sample": None})
-    if id is None:
-        st.caption("No image here has an AVH at every level: type the id of one.")
-        return
+    if wanted is not None:
+        _show(page, result, kinds, wanted, "")
+    elif result.typical is not None:
+        _show(page, result, kinds, result.typical, ", a typical one, whose AVH stays closest to the mean")
+    else:
+        st.caption("No image here has an AVH at every level. Type the id of one.")
+
+
+def _show(page: Opened, result: Degraded, kinds: Sequence[str], id: int, chosen_by: str) -> None:
     try:
         images = _degraded_images(page.table, result.folder, id)
     except CurateError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return
-    rows = result.degraded.rows[result.degraded.rows["id"] == id].set_index(["kind", "level"])
+    rows = result.rows[result.rows["id"] == id].set_index(["kind", "level"])
     label = page.table.sample(id)["label_name"] or "no label"
-    chosen_by = ", a typical one, whose AVH stays closest to the mean" if wanted is None else ""
-    absent = "" if len(rows) else " It is not among the images in view, so it has no scores here."
-    caption = plain(f"Image {id}, {label}{chosen_by}.{absent}")
-    st.caption(f"{caption} Each image with its relative AVH and the predicted class.")
-    st.html(_EXAMPLE_CSS + "".join(_strips(page, result, kinds, images, rows)))
+    caption = f"Image {id}, {label}{chosen_by}."
+    if rows.empty:
+        caption += " It is not among the images in view, so it has no scores here."
+    st.caption(plain(caption) + " Each image with its relative AVH and the predicted class.")
+    strips = [_strip(page, result, kind, images, rows.to_dict("index")) for kind in kinds]
+    st.html(_EXAMPLE_CSS + "".join(strips))
 
 
 @st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=DEGRADATION_HASH_FUNCS)
@@ -72,51 +79,43 @@ def _degraded_images(table: DatasetTable, folder: DegradationFolder, id: int) ->
     return service.example(table, folder.record, id)
 
 
-def _strips(
-    page: Opened,
-    result: DegradationResult,
-    kinds: Sequence[str],
-    images: dict[tuple[str, int], bytes],
-    rows: pd.DataFrame,
-) -> Iterator[str]:
-    small, scored = result.degraded.record.side <= 64, rows.to_dict("index")
-    for kind in kinds:
-        ticks = KINDS[kind].ticks(result.degraded.record.strengths[kind])
-        figures = []
-        for level, tick in enumerate(ticks):
-            step = (kind, level) if level else (ORIGINAL, 0)
-            words = _caption(page, scored[step]) if step in scored else ""
-            text = "as it is" if level == 0 else f"{KINDS[kind].unit} {tick}"
-            figures.append(
-                f"<figure><img src='{_data_url(images[step])}' alt='{escape(KINDS[kind].name)}, {escape(text)}' "
-                f"class='{'pixels' if small else ''}'><figcaption>{'as it is' if level == 0 else escape(tick)}"
-                f"{words}</figcaption></figure>"
-            )
-        yield (
-            f"<p class='avh-strip-name'>{escape(KINDS[kind].name)} <small>{escape(KINDS[kind].unit)}</small></p>"
-            f"<div class='avh-strip'>{''.join(figures)}</div>"
+def _strip(
+    page: Opened, result: Degraded, kind: str, images: dict[tuple[str, int], bytes], scored: Mapping[Any, Any]
+) -> str:
+    """Return the images of one kind, from level 0 on."""
+    name, unit = escape(KINDS[kind].name), escape(KINDS[kind].unit)
+    style = "pixels" if result.record.side <= 64 else ""
+    figures = []
+    for level, tick in enumerate(KINDS[kind].ticks(result.record.strengths[kind])):
+        step = (kind, level) if level else (ORIGINAL, 0)
+        text = escape(tick) if level else "original"
+        words = _caption(page, scored[step]) if step in scored else ""
+        figures.append(
+            f"<figure><img src='{_data_url(images[step])}' alt='{name}, {text}' class='{style}'>"
+            f"<figcaption>{text}{words}</figcaption></figure>"
         )
+    return f"<p class='avh-strip-name'>{name} <small>{unit}</small></p><div class='avh-strip'>{''.join(figures)}</div>"
 
 
 def _caption(page: Opened, row: Mapping[Any, Any]) -> str:
-    predicted = "" if pd.isna(row["predicted"]) else page.table.classes[int(row["predicted"])]
+    """Return the relative AVH, which varies more than AVH where there are many classes, and the prediction."""
+    name = ""
+    if not pd.isna(row["predicted"]):
+        name = escape(page.table.classes[int(row["predicted"])])
     wrong = " class='wrong'" if row["correct"] == 0 else ""
-    # Over many classes AVH itself is too small a number to tell steps apart.
-    value, name = format_score("relative_avh", row["relative_avh"]), escape(predicted)
-    return f"<b>{value}</b><span{wrong} title='{name}'>{name}</span>"
+    return f"<b>{format_score('relative_avh', row['relative_avh'])}</b><span{wrong} title='{name}'>{name}</span>"
 
 
 def _data_url(image: bytes) -> str:
-    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    return f"data:image;base64,{base64.b64encode(image).decode()}"
 
 
 def _keep_sample() -> None:
     url_state.change(sample=st.session_state["degradation.sample"])
 
 
-def unlike(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
-    """The images whose AVH follows the level least; a click makes one the example."""
+def unlike(page: Opened, result: Degraded, kinds: Sequence[str]) -> None:
+    """Draw the images whose AVH follows the level least; a click makes one the example."""
     rhos = result.rhos[result.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
     mean = rhos.groupby("id")["avh"].mean().sort_values(kind="stable").head(_UNLIKE)
     if mean.empty:

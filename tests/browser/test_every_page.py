@@ -7,6 +7,7 @@ import pytest
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
+from avhcurate.degradation.settings import DegradeSettings
 from tests.browser.pages import open_at, settled
 
 axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
@@ -56,7 +57,7 @@ def mapped_root(demo_root, tmp_path_factory, plant_map):
     """The demo with a map and some degraded images."""
     root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("every") / "demo"))
     plant_map(root)
-    degrade_dataset(Workspace(root), "digits", kinds=["jpeg"], limit=20)
+    degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", kinds=["jpeg"], limit=20))
     return root
 
 

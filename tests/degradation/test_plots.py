@@ -20,7 +20,7 @@ def rows():
 
 
 def test_a_panel_a_kind_and_measure_has_the_means_from_level_0_on(rows):
-    table = curves(rows, ["avh", "accuracy"])
+    table = curves(rows, ["avh", "accuracy"], {"all": np.arange(30)})
     figure = curve_panels(table, STRENGTHS)
     assert len(figure.data) == 4
     line = figure.data[0]

@@ -58,15 +58,16 @@ def test_level_0_belongs_to_every_kind():
     assert found.to_dict() == pytest.approx({"blur": 1, "noise": -1})
 
 
-def test_the_summary_counts_what_goes_the_expected_way_and_sets_constants_apart():
+def test_the_summary_counts_what_goes_the_expected_way_and_leaves_constants_out():
     values = np.array([[1.0, 2, 3]] * 7 + [[3.0, 2, 1]] * 3 + [[2.0, 2, 2]] * 4 + [[1.0, np.nan, 2]])
-    (up,) = summarise(rows_of(values), {"avh": 1}).to_dict("records")
-    assert (up["n"], up["constant"], up["median"], up["expected"]) == (10, 4, 1.0, 0.7)
+    rhos = level_correlations(rows_of(values), ["avh"])
+    (up,) = summarise(rhos, {"avh": 1}).to_dict("records")
+    assert (up["n"], up["median"], up["expected"]) == (10, 1.0, 0.7)
     p, n, z = 0.7, 10, stats.norm.ppf(0.975)
     centre, reach = p + z * z / 2 / n, z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
     wilson = [(centre - reach) / (1 + z * z / n), (centre + reach) / (1 + z * z / n)]
     assert [up["expected_low"], up["expected_high"]] == pytest.approx(wilson)
-    (down,) = summarise(rows_of(values), {"avh": -1}).to_dict("records")
+    (down,) = summarise(rhos, {"avh": -1}).to_dict("records")
     assert (down["median"], down["expected"]) == (1.0, pytest.approx(0.3))
 
 
@@ -94,7 +95,7 @@ def test_curves_are_means_with_students_interval_and_groups_have_their_own():
 
 def test_accuracy_is_the_share_of_right_predictions_among_labelled_images():
     correct = np.array([[1, 1], [1, 0], [1, 0], [1, np.nan]])
-    table = curves(rows_of(np.ones((4, 2)), correct=correct), ["accuracy"])
+    table = curves(rows_of(np.ones((4, 2)), correct=correct), ["accuracy"], {"all": np.arange(4)})
     assert table["n"].tolist() == [4, 3]
     assert table["mean"].tolist() == pytest.approx([1, 1 / 3])
     assert ((table["ci_low"] <= table["mean"]) & (table["mean"] <= table["ci_high"] + 1e-9)).all()
@@ -108,6 +109,7 @@ def test_the_typical_image_is_the_one_nearest_to_the_mean_curve():
 
 def test_no_rows_give_empty_tables():
     nothing = rows_of(np.empty((0, 3)))
-    assert level_correlations(nothing, ["avh"]).empty
-    assert summarise(nothing, {"avh": 1}).empty
-    assert curves(nothing, ["avh"]).empty
+    rhos = level_correlations(nothing, ["avh"])
+    assert rhos.empty
+    assert summarise(rhos, {"avh": 1}).empty
+    assert curves(nothing, ["avh"], {"all": np.arange(0)}).empty

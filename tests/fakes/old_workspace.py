@@ -33,6 +33,7 @@ def fill(root: Path) -> None:
     from avhcurate.curate.saved import save_set, save_view
     from avhcurate.data.workspace import Workspace
     from avhcurate.degradation.service import degrade_dataset
+    from avhcurate.degradation.settings import DegradeSettings
     from avhcurate.disk.jobs import Jobs
     from avhcurate.map.service import project_dataset
     from avhcurate.map.settings import ProjectSettings
@@ -65,7 +66,7 @@ def fill(root: Path) -> None:
     measure_dataset(workspace, "digits")
     project_dataset(workspace, ProjectSettings(dataset="digits", neighbours=5, seed=0))
     find_suspects(open_table(workspace, "digits"), honest=True, folds=2)
-    degrade_dataset(workspace, "digits", kinds=["contrast"], limit=4)
+    degrade_dataset(workspace, DegradeSettings(dataset="digits", kinds=["contrast"], limit=4))
     recipe = replace(USUAL, epochs=2, batch_size=16)
     train_model(workspace, "digits", TrainSettings("avhcurate:digits", recipe))
     probe = ProbeRecipe(hidden=4, epochs=2, batch_size=32)

@@ -6,6 +6,7 @@ import pytest
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
+from avhcurate.degradation.settings import DegradeSettings
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.map.service import project_dataset
 from avhcurate.map.settings import ProjectSettings
@@ -39,7 +40,9 @@ JOBS = {
     "models": lambda space, progress: score_dataset(
         space, "digits", ModelSpec(name="avhcurate:digits"), limit=201, progress=progress
     ),
-    "degradation": lambda space, progress: degrade_dataset(space, "digits", limit=40, progress=progress),
+    "degradation": lambda space, progress: degrade_dataset(
+        space, DegradeSettings(dataset="digits", limit=40), progress=progress
+    ),
     "map": lambda space, progress: project_dataset(space, ProjectSettings(dataset="digits"), progress=progress),
     "suspects": lambda space, progress: find_suspects(open_table(space, "digits"), honest=True, progress=progress),
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),

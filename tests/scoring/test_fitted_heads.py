@@ -19,6 +19,7 @@ from avhcurate import scores
 from avhcurate.data.sample_groups import sample_groups
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
+from avhcurate.degradation.settings import DegradeSettings
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.cleanlab import write_cleanlab
@@ -129,7 +130,7 @@ def test_details_exports_and_degraded_images_take_the_head_that_scored_each_samp
     known = np.flatnonzero(labels >= 0)
     np.testing.assert_allclose(probs[np.arange(len(known)), labels[known]], rows.loc[known, "confidence"], rtol=1e-5)
     workspace = Workspace(shutil.copytree(table.dataset.root.parents[1], tmp_path / "space"))
-    folder = degrade_dataset(workspace, "stripes", kinds=["noise"])
+    folder = degrade_dataset(workspace, DegradeSettings(dataset="stripes", kinds=["noise"]))
     plain = pd.read_parquet(folder.scores_path).query("level == 0").set_index("id").sort_index()
     np.testing.assert_allclose(plain["avh"], rows["avh"], rtol=1e-4)
 

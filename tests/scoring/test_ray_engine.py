@@ -13,6 +13,7 @@ import pytest
 from avhcurate.data.quality import QualityFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
+from avhcurate.degradation.settings import DegradeSettings
 from avhcurate.disk.folders import STAGING
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.disk.staging import Staging
@@ -130,14 +131,20 @@ def test_broken_images_are_recorded_and_a_cancelled_pass_goes_on_where_it_was(on
 
 
 def test_a_local_pass_is_finished_on_the_cluster(one_actor, own_demo_root, tmp_path):
-    expected = degrade_dataset(Workspace(own_demo_root), "digits", kinds=["contrast"], limit=140)
+    expected = degrade_dataset(
+        Workspace(own_demo_root), DegradeSettings(dataset="digits", kinds=["contrast"], limit=140)
+    )
     shutil.copytree(expected.root, tmp_path / "local")
     shutil.rmtree(expected.root)
     done = []
     stopped = Progress(lambda *report: done.append(report[0]), lambda: bool(done) and done[-1] >= 64)
     with pytest.raises(Cancelled):
-        degrade_dataset(Workspace(own_demo_root), "digits", kinds=["contrast"], limit=140, progress=stopped)
-    folder = degrade_dataset(Workspace(own_demo_root), "digits", kinds=["contrast"], limit=140, engine=one_actor)
+        degrade_dataset(
+            Workspace(own_demo_root), DegradeSettings(dataset="digits", kinds=["contrast"], limit=140), progress=stopped
+        )
+    folder = degrade_dataset(
+        Workspace(own_demo_root), DegradeSettings(dataset="digits", kinds=["contrast"], limit=140), engine=one_actor
+    )
     local = pd.read_parquet(tmp_path / "local" / "scores.parquet")
     pd.testing.assert_frame_equal(table(folder), local, check_exact=True)
 

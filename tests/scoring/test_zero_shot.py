@@ -8,7 +8,8 @@ import avhcurate
 from avhcurate import scores
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
-from avhcurate.degradation.service import degrade_dataset, read, summarise
+from avhcurate.degradation.service import degrade_dataset, read
+from avhcurate.degradation.settings import DegradeSettings
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
@@ -60,7 +61,8 @@ def test_the_length_that_all_features_share_is_no_score(run):
 
 
 def test_nor_is_it_of_degraded_images(unlabelled, run):
-    summary = summarise(read(open_table(unlabelled, "pets"), degrade_dataset(unlabelled, "pets", kinds=["contrast"])))
+    folder = degrade_dataset(unlabelled, DegradeSettings(dataset="pets", kinds=["contrast"]))
+    summary = read(open_table(unlabelled, "pets"), folder).summary
     found = summary.set_index("score")["n"]
     assert found["max_confidence"] == 6
     assert found["norm"] == 0
