@@ -214,7 +214,8 @@ def _record(folder: DegradationFolder, run: RunFolder, network: OpenNetwork, **s
 class _DegradedScores:
     """Makes the rows of a shard from a network's outputs, in any process.
 
-    `labels` are those of the whole dataset; `fitted` is the run if its heads score the samples. `one_length` as of `score_columns`.
+    `labels` are those of the whole dataset. `fitted` is the run if its heads score the samples. `one_length` as of
+    `score_columns`.
     """
 
     class_weights: np.ndarray
