@@ -38,7 +38,11 @@ result = correlation_ui.correlate(
     bootstrap=wanted and possible,
     against=against,
 )
-proxy = None if against == HSF else against if result.own else score_name(against).lower()
+proxy = ""
+if result.own:
+    proxy = against
+elif against != HSF:
+    proxy = score_name(against).lower()
 if text := queue_sentence(result.queue, weighs=True):
     st.warning(text, icon=":material/filter_alt:")
 st.markdown(correlation_ui.summary(result))
@@ -52,7 +56,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         value=wanted and possible,
         disabled=not possible,
         help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
-        f"Wright's standard error. Takes some seconds; above 10,000 samples run `{command}`.",
+        f"Wright's standard error. Takes some seconds; with more than 10,000 samples run `{command}`.",
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
         explain_scores(
@@ -69,24 +73,27 @@ st.caption("  \n".join(filter(None, correlation_ui.notes(result))))
 left, right = halves()
 with left:
     st.markdown("**All samples**")
-    ceiling = result.ceiling
-    ends = None if ceiling.reason else (ceiling.ceiling, ceiling.ceiling_low, ceiling.ceiling_high)
-    show_chart(ranking(result, ceiling=ends, against=proxy), key="correlation.ranking")
+    show_chart(ranking(result, against=proxy), key="correlation.ranking")
 with right:
-    st.markdown(f"**Within bins of {column_name(against)}**" if proxy else "**Within HSF bins**")
+    st.markdown(f"**Within bins of {column_name(against)}**")
     shown = correlation_ui.choose_shown(result, page.view)
     if shown:
         show_chart(per_bin(result, shown, against=proxy), key="correlation.bins")
-hard = f"has {'little' if result.toward > 0 else 'much'} {column_name(against, 40)}" if proxy else "people find hard"
+hard, edges = "people find hard", " Bin edges: More filters, left."
+if proxy:
+    amounts = {1: "little", -1: "much", 0: "much or little"}
+    hard, edges = f"has {amounts[result.toward]} {column_name(against, 40)}", ""
+lines = "analytic"
+if wanted and possible:
+    lines = "bootstrap"
 st.caption(
     f"Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what {hard}. "
-    f"Lines are 95 % {'bootstrap' if wanted and possible else 'analytic'} intervals."
-    + ("" if proxy else " Bin edges: More filters, left.")
+    f"Lines are 95 % {lines} intervals.{edges}"
 )
 
 st.header("Two scores")
 correlation_ui.compare(result, page.view)
 
 if not proxy:
-    further(page, list(dict.fromkeys(result.table["score"])))
+    further(page, result.keys)
     predicted_hsf_ui.section(page)

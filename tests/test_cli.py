@@ -13,6 +13,7 @@ from PIL import Image
 
 import avhcurate
 from avhcurate.curate.annotations import annotate
+from avhcurate.errors import CurateError
 from avhcurate.table.filters import Filters
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
@@ -91,37 +92,34 @@ def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_r
 def test_quantile_bins_hold_equally_many_of_the_samples_that_are_correlated(cli, own_digits):
     annotate(own_digits, Filters(where="hsf < 0.8"), "exclude", who="test")
     root, where = own_digits.dataset.root.parents[1], "id < 900"
-    some = ("correlate", "digits", "--scores", "avh", "--where", where, "--bins", "q2", "--workspace", root)
-    rows = {row["bin"]: row["n"] for row in json.loads(cli(*some, "--json").out)["rows"]}
-    whole, *halves = rows.values()
+    found = avhcurate.open(root, "digits").correlate("avh", bins="q2", where=where)
+    whole, *halves = found["n"]
     assert len(halves) == 2
     assert sum(halves) == whole
     assert max(halves) < 0.6 * whole
-    found = avhcurate.open(root, "digits").correlate("avh", bins="q2", where=where)
-    assert dict(zip(found["bin"], found["n"], strict=True)) == rows
 
 
 def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_root):
     some = ["correlate", "digits", "--scores", "avh", "--where", "id < 900", "--workspace", demo_root]
-    _, out, _ = cli(*some, "--by", "class", "--json")
+    _, out, _ = cli(*some, "--analysis", "classes", "--json")
     first = json.loads(out)["rows"][0]
     assert list(first)[:8] == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
     assert (first["class"], first["n"]) == ("mean of classes", 900)
     assert "onfidence adds to AVH" in cli(*some, "--analysis", "adding")[1]
-    code, _, said = cli(*some, "--by", "split")
-    assert (code, "--by takes class" in said) == (2, True)
+    code, _, said = cli(*some, "--analysis", "adding", "--against", "sharpness")
+    assert (code, "needs human votes" in said) == (2, True)
 
 
-def test_disagreement_is_cut_by_value_where_values_are_given(cli, demo_root):
-    at = ["disagree", "digits", "--workspace", demo_root]
-    ended = cli(*at, "--json", "--hsf-cuts", "0.4,0.7", "--score", "confidence", "--score-cuts", "0.9,0.97")
-    rows = pd.DataFrame(json.loads(ended.out)["rows"])
+def test_disagreement_is_cut_by_value_where_values_are_given(demo_root):
+    table = avhcurate.open(demo_root, "digits")
+    rows = table.disagree("confidence", hsf_cuts=(0.4, 0.7), score_cuts=(0.9, 0.97))
     humans, network = (rows[rows["set"] == name] for name in ("hard_for_humans", "hard_for_network"))
     assert min(len(humans), len(network)) > 0
     assert humans["hsf"].max() <= 0.4 < 0.97 <= humans["confidence"].min()
     assert network["hsf"].min() >= 0.7
     assert network["confidence"].max() <= 0.9
-    assert "--score-cuts takes two values" in cli(*at, "--score-cuts", "0.9").err
+    with pytest.raises(CurateError, match="score_cuts needs two values"):
+        table.disagree(score_cuts=(0.9,))
 
 
 def test_disagreement_is_of_the_samples_that_satisfy_a_condition(cli, demo_root):
@@ -147,7 +145,6 @@ def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, 
     [
         (["correlate", "nothing"], "nothing"),
         (["correlate", "digits", "--scores", "hardness"], "hardness"),
-        (["correlate", "digits", "--bins", "1,0"], "rise"),
         (["correlate", "digits", "--model", "torchvision:resnet50"], "resnet50"),
         (["export", "digits", "--format", "xls", "--out", "x.xls"], "xls"),
         (["export", "digits", "--format", "csv", "--out", f"{__file__}/x.csv"], "test_cli.py"),

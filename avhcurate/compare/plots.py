@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from avhcurate.compare.statistics import FittedLine
 from avhcurate.stats.calibration import Calibration
-from avhcurate.stats.downsample import cut
+from avhcurate.stats.downsample import cells_of, downsample
 from avhcurate.ui.chart_style import (
     ABOVE,
     BLUE,
@@ -42,8 +42,6 @@ AGREEMENT = {
 JUDGES = {"people": TEAL, "a": BLUE, "b": ORANGE}
 
 _CELLS = 70
-#: Cells with so few points show them one by one.
-_LONELY = 2
 _LONGEST_NAME = 14
 
 
@@ -142,13 +140,17 @@ def against(
 ) -> go.Figure:
     """AVH of A against AVH of B, a point a sample: `id, label, bin, a_right, b_right, a, b`.
 
-    `color`: "bin" or "agreement". Above `MOST_POINTS` points a density, and one by one only those that lie alone.
+    `color`: "bin" or "agreement". Of more than `MOST_POINTS` points a part is drawn, with those that lie alone.
     `outline`: corners of the region that is selected. A point carries its id as custom data.
     """
     left, right, low, high = window(points)
     figure = go.Figure()
     crowded = len(points) > MOST_POINTS
-    drawn = _density(figure, points) if crowded else points
+    drawn = points
+    if crowded:
+        x, y = points["a"].to_numpy(float), points["b"].to_numpy(float)
+        cells = cells_of(x, y, (left, right, low, high), columns=_CELLS, rows=_CELLS)
+        drawn = points.iloc[downsample(cells, most=MOST_POINTS, even=True)]
     for name, ink, rows in _coloured(drawn, color, bins):
         _dots(figure, rows, name, ink, measure, classes, small=len(points) > 4000)
     _diagonal(figure, min(left, low), max(right, high))
@@ -209,24 +211,6 @@ def _dots(
         hovertemplate=f"image %{{customdata[0]:.0f}}, label %{{text}}<br>{measure} of A %{{x:.4g}}, of B %{{y:.4g}}"
         "<extra></extra>",
     )
-
-
-def _density(figure: go.Figure, points: pd.DataFrame) -> pd.DataFrame:
-    """Draws how many points lie in each cell; the points of cells that hold next to none are returned."""
-    cells = cut(points["a"].to_numpy(), points["b"].to_numpy(), window(points), columns=_CELLS, rows=_CELLS)
-    counts = cells.counts
-    figure.add_heatmap(
-        x=cells.x,
-        y=cells.y,
-        z=np.where(counts > _LONELY, np.log10(np.maximum(counts, 1)), np.nan),
-        customdata=counts,
-        colorscale=[[0, faded(GREY, 0.15)], [1, BLUE]],
-        showscale=False,
-        hovertemplate="%{customdata:,} samples<extra></extra>",
-    )
-    inside = cells.of >= 0
-    lonely = inside & (counts.ravel()[np.where(inside, cells.of, 0)] <= _LONELY)
-    return points[lonely]
 
 
 # --- confusions ----------------------------------------------------------------------------------------------

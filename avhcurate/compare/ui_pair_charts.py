@@ -53,7 +53,7 @@ def scatter(page: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
     )
     note = f"{len(points):,} samples; Spearman {signed(pair.spearman, 3)}."
     if len(points) > plots.MOST_POINTS:
-        note += " The shade shows how many lie in a cell; those that lie alone are drawn. A selection takes all."
+        note += f" {plots.MOST_POINTS:,} of them are drawn, with those that lie alone. A selection takes all."
     if pair.measure == "relative_avh":
         note += " Relative AVH, since the runs tell different numbers of classes apart."
     elif pair.measure != "avh":

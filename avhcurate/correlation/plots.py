@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.correlation.service import Correlations
+from avhcurate.correlation.service import HSF, Correlations
+from avhcurate.stats.correlation import FEW
 from avhcurate.ui.chart_style import (
     ABOVE,
     BLUE,
@@ -21,116 +22,119 @@ from avhcurate.ui.chart_style import (
     note_above,
     of_hsf,
 )
+from avhcurate.ui.text import shortened
 
 #: Scores that the ranking highlights: AVH, and the one it is compared with.
 _HIGHLIGHTED = {"avh": BLUE, "confidence": ORANGE}
-#: Characters of the name of a column of the user's.
+#: Characters of the name of a score.
 _LONGEST = 40
+_HOVER = "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>"
 
 
 def agreement(result: Correlations) -> pd.DataFrame:
-    """The correlation table with `agreement, low, high` added: Spearman and its interval, turned by the known hard ends
-    so that positive always means that the score finds hard what people find hard.
+    """Return the correlation table with `agreement, low, high`: Spearman and its interval, turned by the hard ends.
 
-    NaN where the hard end of a column of the user's is not said.
+    Positive always means that the score finds hard what people find hard. NaN where the hard end of a column of the
+    user is not known.
     """
     table = result.table
     sign = table["score"].map(result.sign).replace(0, np.nan)
-    ends = pd.DataFrame({"one": sign * table["ci_low"], "other": sign * table["ci_high"]})
-    return table.assign(
-        agreement=sign * table["spearman"], low=ends.min(axis=1, skipna=False), high=ends.max(axis=1, skipna=False)
-    )
+    ends = np.sort([sign * table["ci_low"], sign * table["ci_high"]], axis=0)
+    return table.assign(agreement=sign * table["spearman"], low=ends[0], high=ends[1])
 
 
-def ranking(
-    result: Correlations, *, ceiling: tuple[float, float, float] | None = None, against: str | None = None
-) -> go.Figure:
-    """A dot with its interval for each score of the rows `all`, closest to people on top.
+def ranking(result: Correlations, *, against: str = "") -> go.Figure:
+    """Draw a dot with its interval for each score of the rows `all`, closest to people on top, and the noise ceiling.
 
-    `ceiling`: the noise ceiling with the ends of its interval, if there is one. `against` names what replaces HSF.
+    `against` names what replaces HSF.
     """
     rows = agreement(result)
-    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"])
-    rows = rows.sort_values("agreement", ascending=True, kind="stable")
+    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"]).sort_values("agreement", kind="stable")
     names = _titles(result, rows["score"])
+    colors = [_HIGHLIGHTED.get(key, GREY) for key in rows["score"]]
     figure = go.Figure()
-    if ceiling and not np.isnan(ceiling[0]):
-        value, low, high = ceiling
-        figure.add_vrect(x0=low, x1=high, fillcolor=faded(GREY, 0.25), line_width=0, layer="below")
-        figure.add_vline(x=value, line={"color": GREY, "width": 1.5, "dash": "dash"})
-        note_above(figure, value, f"noise ceiling {value:.2f}", anchor="right")
+    right = rows["high"].fillna(rows["agreement"])
+    ends = [0.0, *rows["low"].dropna(), *rows["agreement"], *right]
+    limits = [min(ends) - 0.03, max(ends) + 0.08]
+    ceiling = result.ceiling
+    if result.against == HSF and not ceiling.reason:
+        band = faded(GREY, 0.25)
+        figure.add_vrect(x0=ceiling.ceiling_low, x1=ceiling.ceiling_high, fillcolor=band, line_width=0, layer="below")
+        figure.add_vline(x=ceiling.ceiling, line={"color": GREY, "width": 1.5, "dash": "dash"})
+        note_above(figure, ceiling.ceiling, f"noise ceiling {ceiling.ceiling:.2f}", anchor="right")
+        limits[1] = 1.03
     figure.add_vline(x=0, line={"color": faded(GREY, 0.7), "width": 1})
     figure.add_scatter(
         x=rows["agreement"],
         y=names,
         mode="markers",
-        marker={"size": 9, "color": [_HIGHLIGHTED.get(key, GREY) for key in rows["score"]]},
+        marker={"size": 9, "color": colors},
         error_x=intervals(rows["agreement"], rows["low"], rows["high"]),
-        customdata=np.stack([rows["spearman"], rows["low"], rows["high"], rows["n"]], axis=1) if len(rows) else None,
-        hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>"
-        "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
+        customdata=rows[["spearman", "low", "high", "n"]].to_numpy(),
+        hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>" + _HOVER,
     )
-    for key, name, value, high in zip(rows["score"], names, rows["agreement"], rows["high"], strict=True):
-        font = {"size": 12, "color": _HIGHLIGHTED.get(key, GREY)}
-        x = value if np.isnan(high) else high
-        figure.add_annotation(x=x, y=name, text=f"{value:.2f}", showarrow=False, xanchor="left", xshift=6, font=font)
-    bare(
-        figure,
-        height=90 + 25 * len(rows),
-        x=f"agreement with {escape(against) if against else of_hsf(result.simulated)}",
-        margin={"t": 26, "r": 16},
-    )
+    for x, name, value, color in zip(right, names, rows["agreement"], colors, strict=True):
+        figure.add_annotation(
+            x=x,
+            y=name,
+            text=f"{value:.2f}",
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+            font={"size": 12, "color": color},
+        )
+    margin = {"t": 26, "r": 16}
+    bare(figure, height=90 + 25 * len(rows), x=f"agreement with {_what(result, against)}", margin=margin)
     figure.update_yaxes(type="category", showgrid=False)
-    ends = [0.0, *rows["low"].dropna(), *rows["high"].dropna(), *rows["agreement"]]
-    return figure.update_xaxes(range=[min(ends) - 0.03, 1.03 if ceiling else max(ends) + 0.08])
+    return figure.update_xaxes(range=limits)
 
 
-def per_bin(result: Correlations, keys: Sequence[str], *, against: str | None = None) -> go.Figure:
-    """For each of `keys` a dot with its interval in every bin of HSF or `against`, hollow where samples are few."""
+def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> go.Figure:
+    """Draw for each of `keys` a dot with its interval in every bin of HSF or `against`, hollow for few samples."""
     rows = agreement(result)
     rows = rows[rows["bin"] != "all"]
-    bins = list(dict.fromkeys(rows["bin"]))
-    counts = rows.groupby("bin", sort=False)["n"].max().reindex(bins)
+    counts = rows.groupby("bin", sort=False)["n"].max()
     figure = go.Figure()
     figure.add_hline(y=0, line={"color": faded(GREY, 0.7), "width": 1})
+    step = min(0.16, 0.7 / max(1, len(keys)))
     for number, (key, title) in enumerate(zip(keys, _titles(result, keys), strict=True)):
-        of_score = rows[rows["score"] == key].set_index("bin").reindex(bins).reset_index()
+        of_score = rows[rows["score"] == key]
         color, symbol = SERIES[number % len(SERIES)], SYMBOLS[number % len(SYMBOLS)]
-        place = np.arange(len(bins)) + _dodge(number, len(keys))
         figure.add_scatter(
-            x=place,
+            x=np.arange(len(counts)) + (number - (len(keys) - 1) / 2) * step,
             y=of_score["agreement"],
             mode="markers",
             name=title,
-            marker={"size": 10, "color": color, "symbol": [symbol + "-open" * bool(n < 10) for n in of_score["n"]]},
+            marker={
+                "size": 10,
+                "color": color,
+                "symbol": np.where(of_score["n"] < FEW, f"{symbol}-open", symbol),
+            },
             error_y=intervals(of_score["agreement"], of_score["low"], of_score["high"], color=color),
-            customdata=np.stack([of_score["spearman"], of_score["low"], of_score["high"], of_score["n"]], axis=1),
-            hovertemplate=f"{title}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>"
-            "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
+            customdata=of_score[["spearman", "low", "high", "n"]].to_numpy(),
+            hovertemplate=f"{title}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>" + _HOVER,
         )
-    bare(
-        figure,
-        height=360,
-        x=escape(against) if against else of_hsf(result.simulated),
-        y="agreement within the bin",
-        margin={"t": 30},
-    )
+    bare(figure, height=360, x=_what(result, against), y="agreement within the bin", margin={"t": 30})
     figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
-    names = [label.replace(", ", ",<br>") if against else label for label in counts.index]  # of more digits than HSF's
-    ticks = [f"{name}<br>n {n:,}" for name, n in zip(names, counts, strict=True)]
+    ticks = [f"{str(name).replace(', ', ',<br>')}<br>n {n:,}" for name, n in counts.items()]
+    if not against:  # names of HSF's bins are short
+        ticks = [f"{name}<br>n {n:,}" for name, n in counts.items()]
     return figure.update_xaxes(
-        tickvals=list(range(len(bins))), ticktext=ticks, range=[-0.5, len(bins) - 0.5], showgrid=False
+        tickvals=list(range(len(counts))), ticktext=ticks, range=[-0.5, len(counts) - 0.5], showgrid=False
     )
+
+
+def _what(result: Correlations, against: str) -> str:
+    if against:
+        return escape(against)
+    return of_hsf(result.simulated)
 
 
 def _titles(result: Correlations, keys: Iterable[str]) -> list[str]:
-    """Short names of scores, all different, that Plotly shows as they are."""
-    short = [" ".join(result.ranked[key].name.split())[:_LONGEST] for key in keys]
-    names = [name if short.count(name) == 1 else f"{name} ({at + 1})" for at, name in enumerate(short)]
+    """Return short names of scores, all different, that Plotly shows literally."""
+    short = [shortened(result.ranked[key].name, _LONGEST) for key in keys]
+    for place, name in enumerate(short):
+        if short.count(name) > 1:
+            short[place] = f"{name} ({place + 1})"
     # A per cent sign before a brace would begin a value of a hover text.
-    return [escape(name).replace("%", "&#37;") for name in names]
-
-
-def _dodge(number: int, count: int) -> float:
-    """Offset of one of `count` dots around a tick."""
-    return (number - (count - 1) / 2) * min(0.16, 0.7 / max(1, count))
+    return [escape(name).replace("%", "&#37;") for name in short]

@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from avhcurate.correlation.weighting import weighted_pairs, weighted_table
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES, PROXIES, RANKED
 from avhcurate.scores import Score
 from avhcurate.stats import correlation, correlation_tests
+from avhcurate.stats.correlation import Z
 from avhcurate.stats.multiple_testing import holm
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.empty_view import chooses_by, empty_view, no_votes
@@ -26,13 +25,12 @@ from avhcurate.votes.reliability import Reliability
 HSF = "hsf"
 #: Bins of a measure in place of HSF, of about equally many samples.
 _BINS = 5
-#: Standard errors from the middle of a 95 % interval to its ends.
-_Z = float(ndtri(0.975))
 _DISATTENUATED = ["disattenuated", "disattenuated_low", "disattenuated_high"]
 #: Columns that choose samples by their HSF.
 _OF_HSF = {"hsf", "hsf_low", "hsf_high", "hsf_bin"}
-#: Signs that LaTeX writes as commands.
+#: Signs that LaTeX writes in another way.
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " "}
+_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 #: The remarks of `stats.correlation.remarks`, in words.
 REMARKS = {
     "too few": "fewer than 3 samples",
@@ -46,10 +44,10 @@ class Correlations:
     """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
 
     `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
-    scores are compared with, "hsf", a measure of the images or a column of the user's. `ranked` describes the scores by
-    key; a column of the user's whose harder end is not said has a correlation, but no agreement and no pair. `queue`:
-    where collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about,
-    see `weighting`, where the queue kept its chances; `pairs` has its columns then too.
+    scores are compared with, "hsf", a measure of the images or a column of the user. `ranked` describes the scores by
+    key; a column of the user without a known harder end has a correlation, but no agreement and no pair. `queue`: where
+    collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about, see
+    `weighting`, where the queue kept its chances; `pairs` has its columns then too.
     """
 
     table: pd.DataFrame
@@ -63,24 +61,39 @@ class Correlations:
     weighted: pd.DataFrame | None = None
 
     def sign(self, key: str) -> int:
-        """Factor that turns a correlation until positive means agreement; 0 where a harder end is not said."""
-        return -self.ranked[key].sign * self.toward
+        """Return the factor that turns a correlation until positive means agreement; 0 without a known harder end."""
+        return _sign(self.ranked, key, self.against)
 
     @property
     def toward(self) -> int:
-        """Hard end of what scores are compared with: +1 for the low one, as of HSF, -1 for the high one, 0 unsaid."""
-        return 1 if self.against == HSF else -self.ranked[self.against].sign
+        """Return +1 where a low value of what scores are compared with is hard, -1 where a high one is, 0 unknown."""
+        return _toward(self.ranked, self.against)
 
     @property
     def own(self) -> bool:
-        """Whether scores are compared with a column of the user's."""
+        """Whether scores are compared with a column of the user."""
         return self.against != HSF and self.ranked[self.against].needs == "table"
 
     @property
+    def keys(self) -> list[str]:
+        """Return the scores of the table, in order."""
+        return list(dict.fromkeys(self.table["score"]))
+
+    @property
     def unsaid(self) -> list[str]:
-        """The columns of the user's, among the scores and what they are compared with, of unknown harder end."""
-        keys = [*dict.fromkeys(self.table["score"]), *([] if self.against == HSF else [self.against])]
-        return [key for key in dict.fromkeys(keys) if not self.ranked[key].harder]
+        """Return the columns of the user without a known harder end."""
+        keys = dict.fromkeys([*self.keys, self.against])
+        return [key for key in keys if key != HSF and not self.ranked[key].harder]
+
+
+def _toward(ranked: Mapping[str, Score], against: str) -> int:
+    if against == HSF:
+        return 1
+    return -ranked[against].sign
+
+
+def _sign(ranked: Mapping[str, Score], key: str, against: str) -> int:
+    return -ranked[key].sign * _toward(ranked, against)
 
 
 def correlate(
@@ -90,81 +103,80 @@ def correlate(
     filters: Filters | None = None,
     edges: Sequence[float] | None = None,
     bootstrap: bool = False,
-    seed: int = 0,
     against: str = HSF,
 ) -> Correlations:
-    """Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
+    """Return Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
 
-    Default: every score that the table has, the measures of the images that may replace HSF, and the user's columns
-    whose harder end is said. `against` one of these measures or columns takes it in place of HSF, in five bins of about
-    equally many samples: a second proxy of human hardness, for which no votes are needed. Refused without votes, with
-    nothing to correlate, and when no sample has both.
+    Default: every score of the table, the measures of the images that may replace HSF, and the user's columns with a
+    known harder end. `against` one of these measures or columns takes it in place of HSF, in five bins of about equally
+    many samples: a second proxy of human hardness, which needs no votes. Refused without votes, with nothing to
+    correlate, and when no sample has both.
     """
+    filters = filters or Filters()
     chosen = checked_keys(table, keys, against)
-    frame = table.frame(filters or Filters(), columns=list(dict.fromkeys(["id", against, *chosen])))
+    frame = table.frame(filters, columns=list(dict.fromkeys(["id", against, *chosen])))
     if not frame[against].notna().any():
-        raise empty_of(table, filters or Filters(), against)
-    scores = {key: frame[key] for key in chosen}
+        raise no_sample(table, filters, against)
+    ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, against]) if key != HSF}
+    ceiling, use = Reliability(0), QueueUse({})
     if against == HSF:
+        ceiling, use = noise_ceiling(table, filters), queue_use(table.counter)
         edges = bins.check_edges(edges or table.edges)
         index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
-    kept: dict[str, np.ndarray] = {}
-    rows = correlation.correlate(
-        scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed, kept=kept
-    )
-    ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, *([] if against == HSF else [against])])}
-    ceiling = noise_ceiling(table, filters) if against == HSF else Reliability(0)
-    use = queue_use(table.counter) if against == HSF else QueueUse({})
-    result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked, use)
-    pairs = _pairs(result, scores, frame, kept)
-    if use.weights is None:
-        return replace(result, pairs=pairs)
-    values = {key: column.to_numpy(float) for key, column in scores.items()}
-    hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
-    signs = {key: result.sign(key) for key in scores if result.sign(key)}
-    beside = weighted_pairs(values, hsf, weights, signs)
-    return replace(
-        result,
-        pairs=pairs.merge(beside, on=["first", "second"], how="left"),
-        weighted=weighted_table(values, hsf, weights, index, labels),
-    )
-
-
-def empty_of(table: DatasetTable, filters: Filters, against: str = HSF) -> CurateError:
-    """The error for filters that leave no sample with what scores are compared with."""
-    what = "human votes" if against == HSF else f"a {against}"
-    return empty_view(table, filters, f"no sample in view has {what}: widen the filters", needs=against)
-
-
-def _pairs(
-    result: Correlations, scores: Mapping[str, pd.Series], frame: pd.DataFrame, kept: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
-    """Two scores each, of those whose harder end is known; none where that of what they are compared with is not.
-
-    `p_holm` is p corrected by Holm's method for the number of pairs.
-    """
-    harder = {key: end for key in scores if result.toward and (end := result.ranked[key].harder)}
+    scores = {key: frame[key] for key in chosen}
+    rows = correlation.correlate(scores, frame[against], index, labels, bootstrap=bootstrap)
+    signs = {key: sign for key in chosen if (sign := _sign(ranked, key, against))}
     # What takes the place of HSF is turned until low means hard.
-    proxy = result.toward * frame[result.against]
-    chosen = {key: scores[key] for key in harder}
-    pairs = correlation_tests.compare(chosen, proxy, harder=harder, ids=frame["id"], kept=kept)
-    return pairs.assign(p_holm=holm(pairs["p_value"]))
+    pairs = correlation_tests.compare(
+        {key: scores[key] for key in signs},
+        _toward(ranked, against) * frame[against],
+        harder={key: ranked[key].hard_end for key in signs},
+    )
+    pairs = pairs.assign(p_holm=holm(pairs["p_value"]))
+    weighted = None
+    if use.weights is not None:
+        values = {key: column.to_numpy(float) for key, column in scores.items()}
+        hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
+        weighted = weighted_table(values, hsf, weights, index, labels)
+        pairs = pairs.merge(weighted_pairs(values, hsf, weights, signs), on=["first", "second"], how="left")
+    return Correlations(
+        table=rows,
+        remarks=correlation.remarks(rows),
+        pairs=pairs,
+        ceiling=ceiling,
+        simulated=table.simulated,
+        against=against,
+        ranked=ranked,
+        queue=use,
+        weighted=weighted,
+    )
+
+
+def no_sample(table: DatasetTable, filters: Filters, against: str) -> CurateError:
+    """Return the error for filters that leave no sample with what scores are compared with."""
+    what = f"a {against}"
+    if against == HSF:
+        what = "human votes"
+    return empty_view(table, filters, f"No sample in view has {what}. Widen the filters.", needs=against)
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
-    """What scores can be compared with: HSF where there are votes, and measures and own columns in its place."""
-    return [*([HSF] if table.votes else []), *_proxies(table), *table.own("number")]
+    """Return what scores can be compared with: HSF where there are votes, measures and own columns in its place."""
+    targets = [*_proxies(table), *table.own("number")]
+    if table.votes:
+        return [HSF, *targets]
+    return targets
 
 
 def said_columns(table: DatasetTable) -> list[str]:
-    """The user's columns whose harder end is said, which join the table by themselves."""
+    """Return the user's columns with a known harder end, which join the table by themselves."""
     return [name for name in table.own("number") if table.ranked[name].harder]
 
 
 def default_keys(table: DatasetTable, columns: Sequence[str], against: str = HSF) -> list[str]:
-    """Every score of the table, the measures that may replace HSF and some columns, but what they are compared with."""
+    """Return every score of the table, the measures that may replace HSF and some columns, without `against`."""
     return [key for key in [*table.scores, *_proxies(table), *columns] if key != against]
 
 
@@ -172,26 +184,25 @@ def _proxies(table: DatasetTable) -> list[str]:
     return [key for key in PROXIES if key in table.measures]
 
 
-def noise_ceiling(table: DatasetTable, filters: Filters | None = None) -> Reliability:
-    """Reliability of HSF of the samples that satisfy `filters`, and the best Spearman a score could reach on them."""
+def noise_ceiling(table: DatasetTable, filters: Filters) -> Reliability:
+    """Return the reliability of HSF of the samples in view, and the best Spearman that a score could reach."""
     if table.votes is None:
         raise no_votes(table.dataset.name)
-    wanted = filters or Filters()
-    ids = table.frame(wanted, columns=["id"])["id"].to_numpy()
-    if chooses_by(wanted, _OF_HSF):
+    ids = table.frame(filters, columns=["id"])["id"].to_numpy()
+    if chooses_by(filters, _OF_HSF):
         return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
     counts = table.counter.counts
     return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
 
 
 def remark_texts(result: Correlations) -> list[str]:
-    """Each remark with the bins that it is about, in words."""
+    """Return each remark with the bins that it is about, in words."""
     bins_of = result.table["bin"][result.remarks != ""].groupby(result.remarks)
     return [f"{REMARKS[str(remark)]}: {', '.join(dict.fromkeys(names))}" for remark, names in bins_of]
 
 
 def export_table(result: Correlations) -> pd.DataFrame:
-    """The table as files have it: further columns, and one that names simulated votes or the measure in place of HSF.
+    """Return the table as files have it: further columns, and one that names simulated votes or what replaces HSF.
 
     `p_holm`: p corrected by Holm's method for the scores tried in the same bin. `disattenuated`, of the rows `all`: the
     correlation over the noise ceiling, with its interval (delta method on the logarithm); no score exceeds 1 but by
@@ -201,51 +212,66 @@ def export_table(result: Correlations) -> pd.DataFrame:
     table = result.table.assign(p_holm=result.table.groupby("bin", sort=False)["p_value"].transform(holm))
     if result.against != HSF:
         return table.assign(against=result.against)
-    ends = pd.DataFrame([disattenuated(result, row) for row in table.itertuples()], columns=_DISATTENUATED)
-    table = pd.concat([table, ends.set_index(table.index)], axis=1)
+    table[_DISATTENUATED] = [disattenuated(result, row) for row in table.itertuples()]
     if result.weighted is not None:
         table = table.merge(result.weighted, on=["score", "bin"], how="left")
-    if result.queue.biased:
-        table = table.assign(queue=" and ".join(sorted(result.queue.votes)))
-    return table.assign(hsf_source="simulated") if result.simulated else table
+    return marked(table, result.queue, simulated=result.simulated)
+
+
+def marked(rows: pd.DataFrame, queue: QueueUse, *, simulated: bool) -> pd.DataFrame:
+    """Return the rows with columns that name a biased queue and simulated votes."""
+    if queue.biased:
+        rows = rows.assign(queue=" and ".join(sorted(queue.votes)))
+    if simulated:
+        rows = rows.assign(hsf_source="simulated")
+    return rows
 
 
 def disattenuated(result: Correlations, row: Any) -> tuple[float, float, float]:
-    """A correlation of the rows `all` over the noise ceiling, with the ends of its interval; NaN for none."""
-    ceiling, missing = result.ceiling, (float("nan"),) * 3
+    """Return a correlation of the rows `all` over the noise ceiling, with the ends of its interval; NaN for none."""
+    ceiling = result.ceiling
     if row.bin != correlation.ALL or ceiling.reason or not ceiling.ceiling > 0 or not 0 < abs(row.spearman) < 1:
-        return missing
+        return (float("nan"),) * 3
     value = row.spearman / ceiling.ceiling
     spread_of_rho = correlation.standard_error(row.spearman, row.n) * (1 - row.spearman**2) / abs(row.spearman)
-    spread_of_ceiling = (ceiling.ceiling_high - ceiling.ceiling_low) / (2 * _Z * ceiling.ceiling)
-    reach = math.exp(_Z * math.hypot(spread_of_rho, spread_of_ceiling))
-    return (value, *sorted((value / reach, value * reach)))
+    spread_of_ceiling = (ceiling.ceiling_high - ceiling.ceiling_low) / (2 * Z * ceiling.ceiling)
+    reach = math.exp(Z * math.hypot(spread_of_rho, spread_of_ceiling))
+    low, high = sorted((value / reach, value * reach))
+    return value, low, high
 
 
 def to_latex(result: Correlations) -> str:
-    """The table in LaTeX, as Chen et al. print theirs: a row a score, a column a bin; n and Fisher z in front.
+    """Return the table in LaTeX as Chen et al. print theirs: a row a score, a column a bin; n and Fisher z in front.
 
     Needs the LaTeX package booktabs.
     """
     groups = list(dict.fromkeys(result.table["bin"]))
+    rows = [["Score", "$z$", *map(_escape, groups)]]
+    for counts, keys in sample_counts(result.table).items():
+        name = "samples"
+        if len(rows) > 1:
+            name = f"samples of {', '.join(_escape(result.ranked[key].name) for key in keys)}"
+        rows.append([name, "", *map(str, counts)])
+    for key, of_score in result.table.groupby("score", sort=False):
+        values = [of_score["fisher_z"].iloc[0], *of_score["spearman"]]
+        rows.append([_escape(result.ranked[str(key)].name), *map(_number, values)])
+    head, *body = [" & ".join(row) + r" \\" for row in rows]
+    columns = "l" + "r" * (len(groups) + 1)
     lines = [
         f"% {_source(result)}, signs kept.",
-        r"\begin{tabular}{l" + "r" * (len(groups) + 1) + "}",
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(["Score", "$z$", *(_escape(group) for group in groups)]) + r" \\",
+        head,
         r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
     ]
-    lines += [" & ".join([name, "", *(f"{n:d}" for n in counts)]) + r" \\" for name, counts in _sizes(result)]
-    for key, rows in result.table.groupby("score", sort=False):
-        values = [rows["fisher_z"].iloc[0], *rows["spearman"]]
-        lines.append(
-            " & ".join([_escape(result.ranked[str(key)].name), *(_number(value) for value in values)]) + r" \\"
-        )
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join([*lines, ""])
 
 
 def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
-    """The scores of a table of correlations by how many samples they are over in each bin, the first score's first.
+    """Return the scores of a table of correlations by their numbers of samples in each bin, the first score's first.
 
     >>> rows = [("avh", "all", 9), ("aum", "all", 4), ("norm", "all", 9)]
     >>> sample_counts(pd.DataFrame(rows, columns=["score", "bin", "n"]))
@@ -257,44 +283,45 @@ def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
     return groups
 
 
-def _sizes(result: Correlations) -> list[tuple[str, tuple[int, ...]]]:
-    """A name and the samples by bin for each group of scores that are over the same samples."""
-    first, *others = sample_counts(result.table).items()
-    named = [(f"samples of {', '.join(_escape(result.ranked[key].name) for key in keys)}", n) for n, keys in others]
-    return [("samples", first[0]), *named]
-
-
 def _source(result: Correlations) -> str:
+    if result.own:
+        return f"Spearman with your column {_escape(result.ranked[result.against].name)}"
     if result.against != HSF:
-        name = _escape(" ".join(result.ranked[result.against].name.split()))
-        return f"Spearman with {'your column ' if result.own else ''}{name}{'' if result.own else ' of the images'}"
-    return f"Human votes: {'SIMULATED panel' if result.simulated else 'people'}; Spearman with HSF"
+        return f"Spearman with {_escape(result.ranked[result.against].name)} of the images"
+    if result.simulated:
+        return "Human votes: SIMULATED panel; Spearman with HSF"
+    return "Human votes: people; Spearman with HSF"
 
 
 def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
-    """The scores to correlate, all by default; refused where the table lacks one of them or what they go against."""
+    """Return the scores to correlate, by default all; refused where the table lacks one of them or `against`."""
     name = table.dataset.name
-    chosen = default_keys(table, said_columns(table), against) if keys is None else list(dict.fromkeys(keys))
+    if keys is None:
+        keys = default_keys(table, said_columns(table), against)
+    chosen = list(dict.fromkeys(keys))
     unknown = [key for key in chosen if key not in table.ranked]
     if table.run is None and (unknown or not chosen):
-        raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
+        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL`.")
     if against == HSF and table.votes is None:
         raise no_votes(name)
-    of_images = [against] if against != HSF and against not in table.ranked else []
-    if missing := [key for key in [*unknown, *of_images] if key in MEASURES]:
-        raise CurateError(f"{', '.join(missing)} of {name} are not measured yet: run `avhcurate quality {name}`")
-    if of_images or (against != HSF and against in table.scores):
+    if against != HSF and against not in table.ranked:
+        unknown.append(against)
+    if missing := [key for key in unknown if key in MEASURES]:
+        raise CurateError(f"{', '.join(missing)} of {name} are not measured yet. Run `avhcurate quality {name}`.")
+    if against in unknown or against in table.scores:
         raise CurateError(
-            f"scores are compared with hsf, {', '.join(PROXIES)} or a column of numbers of yours, not {against}"
+            f"Scores cannot be compared with {against}. Choose hsf, {', '.join(PROXIES)} or a column of numbers."
         )
     if unknown or not chosen:
         check_scores(table, unknown)
     return chosen
 
 
-def _number(value: Any) -> str:
-    return "--" if pd.isna(value) else f"${value:.3f}$"
+def _number(value: float) -> str:
+    if pd.isna(value):
+        return "--"
+    return f"${value:.3f}$"
 
 
 def _escape(text: str) -> str:
-    return "".join(_LATEX.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
+    return "".join(_LATEX.get(sign, sign) for sign in text)

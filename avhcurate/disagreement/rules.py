@@ -29,7 +29,7 @@ class Cuts:
         if values is None:
             return default
         if len(values) != 2:
-            raise CurateError(f"{name} takes two values, low and high, not {len(values)}")
+            raise CurateError(f"{name} needs two values, low and high; there are {len(values)}.")
         return cls(values[0], values[1])
 
     def of(self, values: np.ndarray, name: str) -> tuple[float, float]:

@@ -190,15 +190,14 @@ class Dataset(MeasuredDataset):
         bins: str | Sequence[float] | None = None,
         bootstrap: bool = False,
         where: str | Filters | None = None,
-        analysis: Literal["adding", "classes", "hard", "votes", "resampled"] | None = None,
-        below: float = 0.5,
+        analysis: Literal["adding", "classes", "hard", "annotators"] | None = None,
     ) -> pd.DataFrame:
-        """Spearman of scores with HSF: a row a score and bin, columns `score, bin, n, spearman, ci_low, ci_high, ...`.
+        """Return Spearman of scores with HSF: a row a score and bin, `score, bin, n, spearman, ci_low, ci_high, ...`.
 
         `scores` None takes all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
-        "q5" for five of equally many of these samples. An `analysis` is another table instead, as for
-        `avhcurate correlate`: what scores add to confidence, within "classes", how they find "hard" samples (HSF below
-        `below`), by single votes, or resampled. Raises CurateError without votes or a run, and for unknown scores.
+        "q5" for five of equally many of these samples. An `analysis` is another table instead: what scores add to
+        confidence, correlations within classes, AUROC for samples with an HSF below 0.5, or intervals over annotators.
+        Raises CurateError without votes or a run, and for unknown scores.
 
         >>> import avhcurate
         >>> table = avhcurate.example().correlate(["avh", "confidence"])
@@ -206,24 +205,28 @@ class Dataset(MeasuredDataset):
                 score    n  spearman
         0         avh  120     -0.17
         6  confidence  120      0.21
-        >>> avhcurate.example().correlate("avh", analysis="hard", below=0.9)[["score", "n", "hard", "auroc"]].round(2)
-          score    n  hard  auroc
-        0   avh  120    47    0.5
+        >>> avhcurate.example().correlate("avh", analysis="hard")[["score", "n", "hard"]]
+          score    n  hard
+        0   avh  120     5
         """
         from avhcurate.correlation import service
         from avhcurate.correlation.analyses import analyse
         from avhcurate.votes.bins import check_edges
 
         table = self.sample_table
-        keys = [scores] if isinstance(scores, str) else scores
+        keys = scores
+        if isinstance(scores, str):
+            keys = [scores]
         filters = filters_of(where)
         if analysis is not None:
             if against != service.HSF:
-                raise CurateError("an analysis goes with human votes: leave out against")
-            return analyse(table, analysis, keys=keys, filters=filters, below=below)
+                raise CurateError("An analysis needs human votes. Leave out against.")
+            return analyse(table, analysis, keys=keys, filters=filters)
         edges = None
-        if bins is not None:
-            edges = table.edges_from(bins, filters) if isinstance(bins, str) else check_edges(bins)
+        if isinstance(bins, str):
+            edges = table.edges_from(bins, filters)
+        elif bins is not None:
+            edges = check_edges(bins)
         result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
         return service.export_table(result)
 

@@ -1,7 +1,7 @@
 """The beta-binomial likelihood of votes: the chance of a vote varies between samples of the same log odds.
 
-A sample's chance is Beta(precision * mean, precision * (1 - mean)) with mean = expit(odds), so that its votes are not
-taken for independent ones (Williams, Biometrics 31, 1975).
+A sample's chance is Beta(precision * mean, precision * (1 - mean)) with mean = expit(odds): its votes do not count as
+independent (Williams, Biometrics 31, 1975).
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _EDGE = 1e-12
 
 
 class VoteLikelihood(NamedTuple):
-    """Log likelihood of each sample's votes (n,), less what the votes alone decide, and its derivatives.
+    """Log likelihood of each sample's votes (n,), without its constant, and its derivatives.
 
     by_odds: by the log odds of each sample, (n,); by_precision: of the sum, by the log of the precision.
     """
@@ -24,7 +24,7 @@ class VoteLikelihood(NamedTuple):
 
 
 def vote_likelihood(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: np.ndarray) -> VoteLikelihood:
-    """The likelihood of hits of votes, (n,) each, at log odds (n,) and a log of the precision.
+    """Return the likelihood of hits of votes, (n,) each, at log odds (n,) and a log of the precision.
 
     >>> round(float(vote_likelihood(np.zeros(1), np.log(2), np.array([1]), np.array([1])).values[0]), 6)
     -0.693147

@@ -1,4 +1,4 @@
-"""Scores of how each sample was learnt, accumulated epoch by epoch in memory that does not grow with their number."""
+"""Scores of how each sample was learnt, summed epoch by epoch: memory does not grow with the epochs."""
 
 from collections.abc import Mapping
 
@@ -39,30 +39,30 @@ class EpochScores:
         self._before = np.zeros(n, bool)
 
     def add(self, epoch: Mapping[str, np.ndarray]) -> None:
-        """Takes one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label or an output."""
-        columns = {key: np.asarray(epoch[key], bool if key == "correct" else np.float64) for key in NEEDED}
-        for key, values in columns.items():
+        """Add one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label or an output."""
+        correct = np.asarray(epoch["correct"], bool)
+        confidence, margin, el2n = (np.asarray(epoch[key], np.float64) for key in NEEDED[1:])
+        for key, values in zip(NEEDED, (correct, confidence, margin, el2n), strict=True):
             if values.shape != self._right.shape:
-                raise CurateError(f"{key} has {values.shape} values for {len(self._right)} samples: give one a sample")
-        correct, confidence, known = columns["correct"], columns["confidence"], ~np.isnan(columns["confidence"])
+                raise CurateError(f"{key} has {values.shape} values for {len(self._right)} samples. Give one for each.")
+        known = ~np.isnan(confidence)
         self.epochs += 1
         self._known += known
-        for total, count, values in (
-            (self._margin, self._margins, columns["margin"]),
-            (self._el2n, self._el2ns, columns["el2n"]),
-        ):
-            total += np.nan_to_num(values)
-            count += ~np.isnan(values)
+        self._margin += np.nan_to_num(margin)
+        self._margins += ~np.isnan(margin)
+        self._el2n += np.nan_to_num(el2n)
+        self._el2ns += ~np.isnan(el2n)
         off = np.where(known, confidence - self._confidence, 0)
         self._confidence += off / np.maximum(1, self._known)
         self._squares += np.where(known, off * (confidence - self._confidence), 0)
         self._right += correct & known
-        self._streak = np.where(known, np.where(correct, self._streak + 1, 0), self._streak).astype(np.int32)
+        self._streak += correct & known
+        self._streak[known & ~correct] = 0
         self._forgotten += known & self._before & ~correct
         self._before = np.where(known, correct, self._before)
 
     def scores(self) -> dict[str, np.ndarray]:
-        """`KEYS`, each (n,) float32, NaN where not defined.
+        """Return `KEYS`, each (n,) float32, NaN where not defined.
 
         aum: mean margin. confidence_mean, variability: mean and (population) standard deviation of the probability of
         the given label. correctness: share of epochs in which the sample was right. forgetting: how often it went from
@@ -72,8 +72,6 @@ class EpochScores:
         right in every epoch, 0 when wrong at the end. Epochs are those at which the sample has a value. All are NaN
         without such an epoch, as for a sample without a label.
         """
-        if not self.epochs:
-            return {key: np.full(len(self._right), np.nan, np.float32) for key in KEYS}
         unlabelled, epochs = self._known == 0, np.maximum(1, self._known)
         scores = {
             "aum": np.where(self._margins, self._margin / np.maximum(1, self._margins), np.nan),

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, t
 
+_NAN = float("nan")
+
 
 class RandomEffects(NamedTuple):
     """A mean over n units with its 95 % interval and p of 0, and how the units differ.
@@ -14,16 +16,16 @@ class RandomEffects(NamedTuple):
     """
 
     n: int
-    value: float
-    low: float
-    high: float
-    p_value: float
-    spread: float
-    differ_p: float
+    value: float = _NAN
+    low: float = _NAN
+    high: float = _NAN
+    p_value: float = _NAN
+    spread: float = _NAN
+    differ_p: float = _NAN
 
 
 def random_effects(values: ArrayLike, errors: ArrayLike) -> RandomEffects:
-    """The mean of effects (n,) with standard errors (n,) above 0; units with a NaN are left out, NaN below 2 units.
+    """Return the mean of effects (n,) with standard errors (n,) above 0, without units with a NaN; NaN below 2 units.
 
     R. DerSimonian, N. Laird: Controlled Clinical Trials 7 (1986) 177-188; J. Hartung, G. Knapp: Statistics in Medicine
     20 (2001) 3875-3889, whose standard error is never taken smaller than the usual one.
@@ -36,8 +38,10 @@ def random_effects(values: ArrayLike, errors: ArrayLike) -> RandomEffects:
     known = np.isfinite(effects) & np.isfinite(spreads)
     effects, squares = effects[known], spreads[known] ** 2
     n = len(effects)
-    if n < 2:
-        return RandomEffects(n, float(effects[0]) if n else float("nan"), *[float("nan")] * 5)
+    if n == 0:
+        return RandomEffects(n)
+    if n == 1:
+        return RandomEffects(n, value=float(effects[0]))
     weights = 1 / squares
     q = float(weights @ (effects - np.average(effects, weights=weights)) ** 2)
     between = max(0.0, (q - (n - 1)) / (weights.sum() - (weights**2).sum() / weights.sum()))
@@ -46,5 +50,12 @@ def random_effects(values: ArrayLike, errors: ArrayLike) -> RandomEffects:
     scale = max(1.0, float(weights @ (effects - mean) ** 2) / (n - 1))
     error = float(np.sqrt(scale / weights.sum()))
     reach = float(t.ppf(0.975, n - 1)) * error
-    p = float(2 * t.sf(abs(mean) / error, n - 1))
-    return RandomEffects(n, mean, mean - reach, mean + reach, p, float(between**0.5), float(chi2.sf(q, n - 1)))
+    return RandomEffects(
+        n=n,
+        value=mean,
+        low=mean - reach,
+        high=mean + reach,
+        p_value=float(2 * t.sf(abs(mean) / error, n - 1)),
+        spread=float(between**0.5),
+        differ_p=float(chi2.sf(q, n - 1)),
+    )

@@ -1,4 +1,4 @@
-"""How many more votes, or samples, until a score's Spearman correlation with HSF has an interval as narrow as asked.
+"""How many more votes, or samples, until a score's Spearman correlation with HSF has as narrow an interval as asked.
 
 Two things make the correlation uncertain. Noise in HSF weakens it, and more votes take noise away: by how much depends
 on where the score orders the samples, so the votes are modelled (`stats.vote_mixture`) within tenths of the score, and
@@ -12,15 +12,14 @@ each, always do. The mixtures are taken as known.
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import fisher_interval
-from avhcurate.stats.ranks import rank_shares, spearman, standard_ranks
+from avhcurate.stats.ranks import rank_shares, spearman, standard_ranks, tie_codes
 from avhcurate.stats.vote_mixture import MOST_VOTES, Outcomes, VoteKinds, rounded_votes
 
 #: Groups by score, each with a mixture of its own, and samples that one needs.
@@ -56,73 +55,80 @@ class VoteForecast:
     """
 
     def __init__(self, score: ArrayLike, hits: ArrayLike, votes: ArrayLike) -> None:
-        values = np.asarray(score, float)
-        of, self.votes = np.asarray(hits, np.int64), np.asarray(votes, np.int64)
+        values, hits = np.asarray(score, float), np.asarray(hits, np.int64)
+        self.votes = np.asarray(votes, np.int64)
         if len(values) < 4:
-            raise CurateError(f"an interval needs 4 samples or more; there are {len(values)}: collect more votes first")
+            raise CurateError(f"An interval needs 4 samples or more; there are {len(values)}. Collect more votes.")
         if (self.votes >= 2).sum() < 3:
-            raise CurateError("fewer than three samples have two votes or more: collect a few votes a sample first")
-        self.rho = spearman(standard_ranks(values), standard_ranks(of / self.votes))
+            raise CurateError("Fewer than three samples have two votes or more. Collect more votes a sample.")
+        self.rho = spearman(standard_ranks(values), standard_ranks(hits / self.votes))
         if not abs(self.rho) < 1:
-            raise CurateError("HSF or the score does not vary, or they agree in full: collect more votes first")
+            raise CurateError("HSF or the score does not vary, or they agree in full. Collect more votes.")
         places = rank_shares(values)
         groups = max(1, min(_GROUPS, len(values) // _GROUP))
-        group = np.minimum((places * groups).astype(np.int64), groups - 1)
-        group = np.unique(group, return_inverse=True)[1]
-        counts = VoteKinds.of(of, self.votes)
-        self._weights = counts.fit(counts.counts(groups=group))
+        group = tie_codes(np.floor(places * groups))
+        kinds = VoteKinds.of(hits, self.votes)
+        self._weights = kinds.fit(kinds.counts(groups=group))
         self._shares = np.bincount(group) / len(values)
         self._places = np.bincount(group, places) / np.bincount(group) - 0.5
         self._now = self._covariance(0)
 
     def expected(self, votes: int) -> float:
-        """The correlation to expect once every sample has `votes` votes at least; those with more keep theirs."""
+        """Return the correlation to expect with at least `votes` votes of every sample; those with more keep theirs."""
         if abs(self._now) < 1e-9:
             return self.rho
         return float(np.clip(self.rho * self._covariance(votes) / self._now, -1 + 1e-9, 1 - 1e-9))
 
-    def more(self, votes: int) -> int:
-        """How many votes are missing until every sample has so many."""
-        return int(np.maximum(0, votes - self.votes).sum())
-
     def _covariance(self, least: int) -> float:
-        """Covariance of the places of the groups with their mean rank by HSF, over the spread of the ranks."""
+        """Return the covariance of places of the groups and mean ranks by HSF, over the spread of the ranks."""
         raised = np.maximum(self.votes, least)
         sizes, times = np.unique(rounded_votes(raised, raised)[1], return_counts=True)
         shares = times / times.sum()
         means, variance = Outcomes(sizes).expected_ranks(shares, self._shares @ self._weights)
+        if variance <= 0:
+            return 0.0
         of_groups = self._weights @ (shares @ means)
-        return float((self._shares * self._places) @ of_groups / math.sqrt(variance)) if variance > 0 else 0.0
+        return float((self._shares * self._places) @ of_groups / math.sqrt(variance))
 
 
 def votes_needed(forecast: VoteForecast, *, width: float) -> Need:
-    """What narrows the 95 % interval of a Spearman correlation to `width` (from end to end, between 0 and 2)."""
+    """Return what narrows the 95 % interval of a Spearman correlation to `width` (from end to end, 0 to 2)."""
     if not 0 < width < 2:
-        raise CurateError(f"the width of an interval lies between 0 and 2; it was {width}")
-    samples, votes = len(forecast.votes), float(forecast.votes.mean())
+        raise CurateError(f"The width of an interval must be between 0 and 2; it was {width}.")
+    samples = len(forecast.votes)
+
+    def width_with(votes: int) -> float:
+        return _width(forecast.expected(votes), samples)
+
     now = _width(forecast.rho, samples)
-    by_samples = _least(lambda n: _width(forecast.rho, n) <= width, samples, 1 << 40)
-    assert by_samples is not None
+    need = Need(
+        samples=samples,
+        votes=float(forecast.votes.mean()),
+        width=width,
+        width_now=now,
+        width_at_best=now,
+        votes_needed=None,
+        more_votes=None,
+        samples_needed=_least(lambda n: _width(forecast.rho, n) <= width, samples, 1 << 40),
+    )
     if now <= width:
-        return Need(samples, votes, width, now, now, math.ceil(votes), 0, by_samples)
+        return replace(need, votes_needed=math.ceil(need.votes), more_votes=0)
     ladder = np.unique(np.geomspace(max(1, forecast.votes.min()), MOST_VOTES, 40).round().astype(int)).tolist()
-    widths = {least: _width(forecast.expected(least), samples) for least in ladder}
-    enough = None
-    for below, least in pairwise(ladder):
-        if widths[least] <= width:
-            enough = _least(lambda v: _width(forecast.expected(v), samples) <= width, below + 1, least)
-            break
-    more = None if enough is None else forecast.more(enough)
-    return Need(samples, votes, width, now, min(now, *widths.values()), enough, more, by_samples)
+    widths = [width_with(votes) for votes in ladder]
+    need = replace(need, width_at_best=min(now, *widths))
+    for step in range(1, len(ladder)):
+        if widths[step] <= width:
+            enough = _least(lambda votes: width_with(votes) <= width, ladder[step - 1] + 1, ladder[step])
+            more = int(np.maximum(0, enough - forecast.votes).sum())
+            return replace(need, votes_needed=enough, more_votes=more)
+    return need
 
 
 def _width(rho: float, samples: int) -> float:
-    """Width of the interval."""
     low, high = fisher_interval(rho, samples)
     return high - low
 
 
-def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The least whole number in [low, high] that satisfies a condition which all larger ones satisfy; None for none."""
-    least = low + bisect_left(range(low, high + 1), True, key=holds)
-    return least if least <= high else None
+def _least(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """Return the least number from low to high that satisfies a condition which all larger ones satisfy."""
+    return low + bisect_left(range(low, high + 1), True, key=holds)

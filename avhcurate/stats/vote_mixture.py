@@ -1,7 +1,7 @@
-"""What votes say of the chances behind them: a mixture of binomials, and what further votes would look like.
+"""The chances behind votes as a mixture of binomials, and what further votes would look like.
 
 HSF of a few votes is noisy, and its noise is unequal: where nearly everybody agrees, a single stray vote decides the
-rank of a sample. Laws of Pearson correlations (Spearman-Brown, the correction for attenuation) therefore fail for
+rank of a sample. Formulas for Pearson correlations (Spearman-Brown, the correction for attenuation) therefore fail for
 Spearman's. Here the distribution of the chance that a vote is for the label is estimated itself, without a form: as
 weights on a fixed grid, by maximum likelihood (Laird 1978; EM), stopped after a set number of steps, which leaves it
 smooth. Any expectation over further votes follows exactly, so that nothing is simulated.
@@ -39,7 +39,7 @@ class VoteKinds:
 
     @classmethod
     def of(cls, hits: np.ndarray, votes: np.ndarray) -> "VoteKinds":
-        """hits of votes, both (N,) whole numbers, votes 1 or more."""
+        """Count hits of votes, both (N,) whole numbers, votes 1 or more."""
         hits, votes = rounded_votes(hits, votes)
         pairs, kind = np.unique(votes * (MOST_VOTES + 1) + hits, return_inverse=True)
         n, k = np.divmod(pairs, MOST_VOTES + 1)
@@ -47,7 +47,7 @@ class VoteKinds:
         return cls(kind, binom.pmf(k[:, None], n[:, None], CHANCES), sizes, size)
 
     def counts(self, weights: np.ndarray | None = None, groups: np.ndarray | None = None) -> np.ndarray:
-        """Samples of each kind, (J,), each counted `weights` (N,) times; (B, J) by `groups` (N,) 0 to B - 1."""
+        """Return the samples of each kind, (J,), counted `weights` (N,) times; (B, J) by `groups` (N,) 0 to B - 1."""
         kinds = len(self.likelihood)
         if groups is None:
             return np.bincount(self.kind, weights, kinds).astype(float)
@@ -55,15 +55,17 @@ class VoteKinds:
         return np.bincount(groups * kinds + self.kind, weights, number * kinds).reshape(number, kinds).astype(float)
 
     def fit(self, counts: np.ndarray, start: np.ndarray | None = None, *, steps: int = _STEPS) -> np.ndarray:
-        """Weights of the chances, (..., G), adding up to 1, from how often each kind occurs, (..., J)."""
+        """Return weights of the chances, (..., G), with sum 1, from how often each kind occurs, (..., J)."""
         shares = counts / counts.sum(axis=-1, keepdims=True)
-        weights = np.full((*counts.shape[:-1], len(CHANCES)), 1 / len(CHANCES)) if start is None else start
+        weights = start
+        if weights is None:
+            weights = np.full((*counts.shape[:-1], len(CHANCES)), 1 / len(CHANCES))
         for _ in range(steps):
             weights = weights * ((shares / np.maximum(weights @ self.likelihood.T, _TINY)) @ self.likelihood)
         return weights
 
     def shares(self, counts: np.ndarray) -> np.ndarray:
-        """Samples with each number of votes, (..., U), from how often each kind occurs, (..., J)."""
+        """Return the samples with each number of votes, (..., U), from how often each kind occurs, (..., J)."""
         return counts @ (self.size[:, None] == np.arange(len(self.sizes)))
 
 
@@ -80,7 +82,7 @@ class Outcomes:
         self._level = np.unique(hits / votes, return_inverse=True)[1]
 
     def expected_ranks(self, shares: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
-        """Mean rank of HSF of a sample with each number of votes and chance, (U, G), and the variance of the ranks.
+        """Return the mean rank of HSF by number of votes and chance, (U, G), and the variance of the ranks.
 
         shares (U,) of the numbers of votes, weights of the chances (G,) or, by number of votes, (U, G). Ranks are
         shares of the samples below, ties counted half, minus a half.
@@ -93,14 +95,15 @@ class Outcomes:
         return means, float(occurs @ ranks**2)
 
     def agreement(self, shares: np.ndarray, weights: np.ndarray) -> float:
-        """Expected Spearman between two sets of votes of many such samples, in [0, 1]; 0 where HSF cannot vary."""
+        """Return the expected Spearman of two sets of votes of such samples, in [0, 1]; 0 where HSF is constant."""
         means, variance = self.expected_ranks(shares, weights)
-        explained = shares @ (means**2 * weights).sum(axis=-1)
-        return float(np.clip(explained / variance, 0, 1)) if variance > 1e-12 else 0.0
+        if variance <= 1e-12:
+            return 0.0
+        return float(np.clip(shares @ (means**2 * weights).sum(axis=-1) / variance, 0, 1))
 
 
 def strata(votes: np.ndarray) -> list[np.ndarray]:
-    """Rows of the samples, in groups with similar numbers of votes, each large enough for a mixture of its own.
+    """Return the rows in groups with similar numbers of votes, each large enough for a mixture of its own.
 
     Samples that were given more votes may be harder or easier than the rest. votes (N,), 1 or more.
 
@@ -117,7 +120,7 @@ def strata(votes: np.ndarray) -> list[np.ndarray]:
 
 
 def rounded_votes(hits: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The votes with at most `MOST_VOTES` a sample and not too many different numbers of votes; mostly unchanged.
+    """Return the votes with at most `MOST_VOTES` a sample and not too many different numbers of votes.
 
     >>> [part.tolist() for part in rounded_votes(np.array([3, 900]), np.array([4, 1000]))]
     [[3, 180], [4, 200]]

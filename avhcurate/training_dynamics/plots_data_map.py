@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.stats.downsample import cut, downsample
+from avhcurate.stats.downsample import cells_of, downsample
 from avhcurate.ui.chart_style import GREY, add_region, as_text, bare, faded, of_hsf, ramp
 
 #: As many points as a browser draws and links with ease.
@@ -30,8 +30,8 @@ def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFram
     [0.1, 0.1, 0.1, 0.4]
     """
     x, y = points["variability"].to_numpy(float), points["confidence_mean"].to_numpy(float)
-    cells = cut(x, y, (0.0, _MOST_VARIABLE, 0.0, 1.0), columns=_CELLS, rows=_CELLS)
-    return points.iloc[downsample(cells.of, most=most, even=True)]
+    cells = cells_of(x, y, (0.0, _MOST_VARIABLE, 0.0, 1.0), columns=_CELLS, rows=_CELLS)
+    return points.iloc[downsample(cells, most=most, even=True)]
 
 
 def data_map(

@@ -10,7 +10,7 @@ from avhcurate.annotate import queue, setup
 from avhcurate.annotate.setup import CollectionSettings, settings_of
 from avhcurate.correlation.analyses import analyse
 from avhcurate.correlation.service import correlate, export_table
-from avhcurate.correlation.ui import table_html, weighted_sentence
+from avhcurate.correlation.ui import pair_of, table_html, weighted_sentence
 from avhcurate.errors import CurateError
 from avhcurate.predicted_hsf.service import predict_hsf
 from avhcurate.ui.queue_note import queue_sentence
@@ -56,7 +56,9 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert table.loc[table["bin"] != "all", "weighted"].isna().all()  # one vote an image: HSF is 0 or 1 in a bin
     pair = result.pairs.iloc[0]
     assert pair["weighted_difference_low"] < pair["weighted_difference"] < pair["weighted_difference_high"]
-    assert weighted_sentence(result, "avh", "confidence").startswith("Weighted to the whole dataset the difference")
+    assert weighted_sentence(pair_of(result, "avh", "confidence")).startswith(
+        "Weighted to the whole dataset the difference"
+    )
     assert "weighted to all samples" in table_html(result)
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
@@ -115,7 +117,7 @@ def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits)
     setup.configure(own_digits, replace(DRAWN, queue="random", target=3), who="lead")
     for who in ("ann", "bob", "cid"):
         give(own_digits, 25, who)
-    row = analyse(own_digits, "resampled", keys=["avh"]).iloc[0]
+    row = analyse(own_digits, "annotators", keys=["avh"]).iloc[0]
     assert row["annotators"] == 3
     assert row["annotators_low"] <= row["agreement"] <= row["annotators_high"]
     annotators, ids, hits = own_digits.counter.by_annotator()
@@ -162,7 +164,7 @@ def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digit
     table = cli("correlate", *at).out
     assert ("--csv or --json correct for it" in table, "kept no chances" in table) == (drawn, not drawn)
     further = cli("correlate", *at, "--analysis", "hard").out
-    assert "this analysis is not weighted" in further
+    assert "This analysis is not weighted" in further
     assert "correct for it" not in further
     assert set(analyse(own_digits, "hard", keys=["avh"])["queue"]) == {"hardest"}
     predicted = cli("predict", *at).out

@@ -1,7 +1,5 @@
 """Further analyses of a real table: signs, samples and formulas are those of the correlation table."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -14,7 +12,6 @@ from avhcurate.scoring.attach import attach_run
 from avhcurate.scoring.attached_arrays import AttachSpec
 from avhcurate.stats.multiple_testing import holm
 from avhcurate.stats.partial_correlation import partial_spearman
-from avhcurate.stats.ranks import Resampled, resample, spearman
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.votes.attach import attach_votes
@@ -24,7 +21,7 @@ KEYS = ["avh", "confidence", "norm"]
 
 @pytest.fixture(scope="module")
 def found(digits):
-    return {key: analyse(digits, key, keys=KEYS) for key in ANALYSES}
+    return {key: analyse(digits, key, keys=KEYS) for key in ANALYSES if key != "annotators"}
 
 
 def test_every_analysis_has_the_scores_in_order_and_is_marked_simulated(found):
@@ -59,43 +56,10 @@ def test_classes_keep_their_signs_and_have_a_mean_between_them(digits, found):
     assert list(single["p_holm"]) == pytest.approx(list(holm(single["p_value"])))
 
 
-def test_hard_samples_and_single_votes_are_foretold_by_scores_turned_towards_hard(digits, found):
+def test_hard_samples_are_found_by_scores_turned_towards_hard(digits, found):
     hard = found["hard"].set_index("score")
     assert hard.loc["confidence", "hard"] == (digits.frame(Filters())["hsf"] < 0.5).sum()
     assert (hard["auroc"] > 0.5).all()
-    assert hard.loc["confidence", "lift"] > 1
-    votes = found["votes"].set_index("score")
-    assert (votes["odds_ratio"] > 1).all()
-    assert (votes["gain"] > 0).all()
-    assert votes["votes"].iloc[0] == digits.counter.counts.asked.sum()
-
-
-def test_resampling_of_samples_agrees_with_the_bootstrap_of_the_table(digits, found):
-    rows = found["resampled"].set_index("score")
-    table = correlate(digits, keys=["avh"], bootstrap=True).table.iloc[0]
-    assert rows.loc["avh", ["samples_low", "samples_high"]].to_list() == pytest.approx(
-        [-table["ci_high"], -table["ci_low"]], abs=0.015
-    )
-    assert rows["annotators"].isna().all()
-
-
-def test_resamples_of_groups_are_shared_by_all_scores_and_not_kept(digits, monkeypatch):
-    monkeypatch.setattr(analyses, "_RESAMPLES", 100)
-    voted = analyses._Voted.of(digits, ["avh", "confidence"], None)
-    voted.frame.loc[:9, "avh"] = np.nan
-    codes = np.arange(len(voted.frame)) // 2
-    tracemalloc.start()
-    number, values = analyses._over_groups(voted, codes, 3)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 20 * 8 * len(codes)
-    rng = np.random.default_rng(3)
-    draws = [resample(number, rng)[codes] for _ in range(100)]
-    for key, frame in voted.each():
-        rows = frame.index.to_numpy()
-        x, y = (Resampled(frame[name].to_numpy(float)) for name in (key, "hsf"))
-        times = [draw[rows] for draw in draws]
-        assert values[key] == [spearman(x.standard_ranks(one), y.standard_ranks(one), one) for one in times]
 
 
 def test_an_interval_over_annotators_holds_the_agreement_and_covers_that_of_other_annotators():
@@ -110,7 +74,7 @@ def test_an_interval_over_annotators_holds_the_agreement_and_covers_that_of_othe
         found, *others = (spearmanr(score, panel.mean(axis=1)).statistic for panel in panels)
         times = [np.bincount(rng.integers(10, size=10), minlength=10) for _ in range(100)]
         drawn = [spearmanr(score, panels[0] @ one).statistic for one in times]
-        low, high = analyses._ends(found, drawn, about=True)
+        low, high = analyses.spread_around(found, drawn)
         assert low < found < high
         assert not np.quantile(drawn, 0.025) < found < np.quantile(drawn, 0.975)
         held.append(low < np.mean(others) < high)
@@ -118,11 +82,11 @@ def test_an_interval_over_annotators_holds_the_agreement_and_covers_that_of_othe
 
 
 def test_filters_narrow_and_what_cannot_be_analysed_is_refused(digits):
-    some = analyse(digits, "hard", keys=["avh"], filters=Filters(splits=("test",)), below=0.3)
+    some = analyse(digits, "hard", keys=["avh"], filters=Filters(splits=("test",)))
     assert some["n"].iloc[0] == digits.count(Filters(splits=("test",)))
-    for change, words in (({"analysis": "x"}, "no analysis x"), ({"below": 0.0}, "above 0")):
+    for analysis, words in (("x", "no analysis x"), ("annotators", "annotators of imported votes are not known")):
         with pytest.raises(CurateError, match=words):
-            analyse(digits, **{"analysis": "hard", **change})
+            analyse(digits, analysis)
 
 
 def test_the_exported_table_has_holm_and_the_correlation_over_the_ceiling(digits):
@@ -167,7 +131,7 @@ def test_a_class_may_be_called_all_and_n_counts_the_classes_that_have_a_known_er
         np.save(tmp_path / f"{name}.npy", array)
     attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
     attach_votes(workspace, "pets", tmp_path / "votes.npy")
-    rows = analyses.by_class(open_table(workspace, "pets"), keys=["confidence"])
+    rows = analyse(open_table(workspace, "pets"), "classes", keys=["confidence"])
     assert rows["class"].tolist() == [ALL_CLASSES, "all", "b", "c", "d"]
     assert rows["spearman"].iloc[-1] == pytest.approx(0.5)
     assert rows[["n", "classes"]].iloc[0].tolist() == [24, 2]

@@ -9,13 +9,15 @@ from avhcurate.correlation.service import Correlations
 from avhcurate.images.measures import RANKED
 from avhcurate.scores import SCORES
 from avhcurate.table.own_columns import own_score
-from avhcurate.votes.reliability import of_ticks
+from avhcurate.votes.reliability import Reliability, of_ticks
 
 BINS = ["all", "[0, 0.5)", "[0.5, 1]"]
+CEILING = Reliability(100, ceiling=0.9, ceiling_low=0.88, ceiling_high=0.92)
 
 
 def result_of(table, *, simulated=False, **more):
-    return Correlations(table, pd.Series(""), table, of_ticks([], []), simulated, **more)
+    ceiling = more.pop("ceiling", of_ticks([], []))
+    return Correlations(table, pd.Series(""), table, ceiling, simulated, **more)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_agreement_turns_a_score_whose_hard_end_is_high_with_its_interval(table)
 
 
 def test_the_ranking_shows_the_rows_all_closest_to_people_on_top(table):
-    figure = ranking(result_of(table), ceiling=(0.9, 0.88, 0.92))
+    figure = ranking(result_of(table, ceiling=CEILING))
     (dots,) = figure.data
     assert list(dots.y) == ["Norm", "AVH", "Confidence"]  # a category axis begins below
     assert list(dots.x) == pytest.approx([-0.2, 0.4, 0.5])
@@ -46,7 +48,7 @@ def test_the_ranking_shows_the_rows_all_closest_to_people_on_top(table):
 
 
 def test_the_ceiling_is_a_line_with_its_interval_and_left_out_when_there_is_none(table):
-    figure = ranking(result_of(table), ceiling=(0.9, 0.88, 0.92))
+    figure = ranking(result_of(table, ceiling=CEILING))
     assert any("noise ceiling 0.90" in note.text for note in figure.layout.annotations)
     assert {(shape.x0, shape.x1) for shape in figure.layout.shapes} >= {(0.88, 0.92), (0.9, 0.9)}
     assert not any("ceiling" in note.text for note in ranking(result_of(table)).layout.annotations)

@@ -41,7 +41,7 @@ def test_intervals_cover_what_the_whole_dataset_would_have_said():
     truth = np.arctanh(-whole["close"]) - np.arctanh(-whole["far"])
     covered = {"close": 0, "pair": 0}
     bent = []
-    for _ in range(200):
+    for _ in range(120):
         scores, hsf, chance = made_up(rng, 1000)
         asked = rng.random(1000) < chance
         part = {key: values[asked] for key, values in scores.items()}
@@ -50,8 +50,8 @@ def test_intervals_cover_what_the_whole_dataset_would_have_said():
         pair = weighted_pairs(part, hsf[asked], 1 / chance[asked], SIGNS).iloc[0]
         covered["pair"] += pair["weighted_difference_low"] <= truth <= pair["weighted_difference_high"]
         bent.append(spearmanr(part["close"], hsf[asked]).statistic)
-    assert covered["close"] >= 178  # 95 % of 200 less three standard errors
-    assert covered["pair"] >= 178
+    assert covered["close"] >= 107  # 95 % of 120 less three standard errors
+    assert covered["pair"] >= 107
     assert np.mean(bent) > whole["close"] + 0.05  # without weights it is another correlation
 
 

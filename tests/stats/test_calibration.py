@@ -73,7 +73,7 @@ def test_a_planted_overconfidence_lies_in_its_interval_and_above_chance(binning)
 
 @pytest.mark.parametrize("binning", ["mass", "width"])
 def test_calibrated_networks_are_not_called_miscalibrated(binning):
-    found = [calibrate(*drawn(500, 0.0, seed), binning=binning, seed=seed) for seed in range(60)]
+    found = [calibrate(*drawn(500, 0.0, seed), binning=binning, seed=seed) for seed in range(40)]
     assert np.mean([one.ece for one in found]) > 0.02  # ECE itself is above 0 by chance alone
     assert np.mean([one.low == 0 for one in found]) > 0.9
     assert np.mean([one.ece <= one.chance for one in found]) > 0.9
@@ -85,11 +85,11 @@ def test_the_interval_is_that_of_drawn_resamples():
     found = calibrate(confidence, correct, binning="width")
     index, rng = np.minimum((np.ceil(confidence * 15) - 1).astype(int), 14), np.random.default_rng(1)
     draws = []
-    for _ in range(600):
+    for _ in range(400):
         rows = rng.integers(2000, size=2000)
         draws.append(np.abs(np.bincount(index[rows], (correct - confidence)[rows], 15)).sum() / 2000)
     low, high = 2 * found.ece - np.quantile(draws, [0.975, 0.025])
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.004)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.006)
 
 
 def test_extremes_and_mistakes():

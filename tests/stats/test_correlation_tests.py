@@ -1,21 +1,19 @@
 """Comparing dependent correlations: published numbers, error rates by simulation, signs, the bootstrap as a check."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import rankdata, spearmanr
 
 from avhcurate.errors import CurateError
 from avhcurate.stats import correlation_tests
-from avhcurate.stats.correlation import correlate
 from avhcurate.stats.correlation_tests import Comparison, compare, meng_rosenthal_rubin
 
 #: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:
-#: (first, second, between, n) and (Meng z, its interval, Steiger z).
+#: (first, second, between, n) and (Meng z, its interval).
 COCOR = [
-    ((0.8066, 0.2383, 0.2255, 177), (8.3907, 0.6700, 1.0784, 8.5460)),
-    ((-0.1741, 0.2015, 0.3734, 646), (-8.5080, -0.4678, -0.2926, -8.6124)),
-    ((0.7245, 0.7108, 0.8972, 15549), (5.5496, 0.0182, 0.0381, 5.5498)),
+    ((0.8066, 0.2383, 0.2255, 177), (8.3907, 0.6700, 1.0784)),
+    ((-0.1741, 0.2015, 0.3734, 646), (-8.5080, -0.4678, -0.2926)),
+    ((0.7245, 0.7108, 0.8972, 15549), (5.5496, 0.0182, 0.0381)),
 ]
 
 
@@ -24,7 +22,7 @@ def test_the_test_gives_the_published_numbers(given, published):
     # The inputs are rounded to four digits, so a difference of 0.0137 is known to one in 150 only.
     found = meng_rosenthal_rubin(*given)
     slack = 0.0002 / abs(given[0] - given[1])
-    assert (found.z, found.ci_low, found.ci_high, found.steiger_z) == pytest.approx(published, rel=slack, abs=6e-4)
+    assert (found.z, found.ci_low, found.ci_high) == pytest.approx(published, rel=slack, abs=6e-4)
 
 
 def test_interval_and_p_value_say_the_same():
@@ -36,21 +34,10 @@ def test_interval_and_p_value_say_the_same():
         assert (other.p_value < 0.05) == (other.ci_low > 0)
 
 
-def test_dependence_makes_the_papers_comparison_far_sharper_than_the_independent_test():
-    independent = (np.arctanh(0.36) - np.arctanh(0.325)) / np.sqrt(2 / (29987 - 3))
-    assert independent == pytest.approx(4.86, abs=0.05)
-    assert meng_rosenthal_rubin(0.36, 0.325, 0.9, 29987).z > 2 * independent
-
-
-def test_swapping_the_scores_turns_the_sign():
-    one, other = meng_rosenthal_rubin(0.5, 0.3, 0.6, 80), meng_rosenthal_rubin(0.3, 0.5, 0.6, 80)
-    assert one.swapped() == pytest.approx(other, nan_ok=True)
-
-
 @pytest.mark.parametrize("broken", [(1.0, 0.3, 0.3, 50), (0.3, float("nan"), 0.2, 50), (0.3, 0.2, 0.1, 3)])
 def test_where_the_test_does_not_exist_it_is_missing(broken):
     found = meng_rosenthal_rubin(*broken)
-    assert np.isnan([found.z, found.p_value, found.ci_low, found.steiger_z]).all()
+    assert np.isnan([found.z, found.p_value, found.ci_low]).all()
 
 
 def test_correlations_that_cannot_occur_together_are_refused():
@@ -75,9 +62,8 @@ def simulated(first, second, between, *, n, datasets, levels=None, seed=0):
     ("rho", "between", "levels"), [(0.3, 0.8, None), (0.36, 0.95, 10), (-0.3, 0.5, 5), (0.0, 0.0, 10)]
 )
 def test_equal_correlations_are_called_different_one_time_in_twenty(rho, between, levels):
-    tests = simulated(rho, rho, between, n=150, datasets=1500, levels=levels)
+    tests = simulated(rho, rho, between, n=150, datasets=1000, levels=levels)
     assert np.mean([t.p_value < 0.05 for t in tests]) == pytest.approx(0.05, abs=0.02)
-    assert np.mean([t.steiger_p_value < 0.05 for t in tests]) == pytest.approx(0.05, abs=0.02)
 
 
 def test_a_real_difference_is_found():
@@ -88,7 +74,7 @@ def test_a_real_difference_is_found():
 def test_the_interval_covers_the_true_difference():
     # Of normal variables, Spearman is 6/pi asin(rho / 2).
     truth = np.subtract(*np.arctanh(6 / np.pi * np.arcsin(np.array([0.5, 0.3]) / 2)))
-    tests = simulated(0.5, 0.3, 0.8, n=150, datasets=1500)
+    tests = simulated(0.5, 0.3, 0.8, n=150, datasets=1000)
     assert np.mean([t.ci_low < truth < t.ci_high for t in tests]) == pytest.approx(0.95, abs=0.02)
 
 
@@ -157,7 +143,7 @@ def test_two_names_of_one_ranking_do_not_differ():
         hsf,
         harder=dict.fromkeys(("avh", "relative_avh"), "high"),
     )
-    assert (table["difference"][0], table["z"][0], table["p_value"][0], table["steiger_p_value"][0]) == (0, 0, 1, 1)
+    assert table.loc[0, ["difference", "z", "p_value"]].tolist() == [0, 0, 1]
 
 
 def test_constant_scores_have_no_comparison():
@@ -166,25 +152,19 @@ def test_constant_scores_have_no_comparison():
     assert table[["first_agreement", "z", "p_value"]].isna().all(axis=None)
 
 
-def test_a_sample_listed_twice_is_refused():
-    scores, hsf = scores_of(20)
-    with pytest.raises(CurateError, match="more than once"):
-        compare(scores, hsf, harder=HARDER, ids=[0] * 20)
-
-
 def test_a_paired_bootstrap_agrees_with_the_analytic_test():
     scores, hsf = scores_of(600, seed=2)
     pair = compare(scores, hsf, harder=HARDER).iloc[0]
     rng, drawn = np.random.default_rng(0), []
-    for _ in range(600):
+    for _ in range(300):
         rows = rng.integers(600, size=600)
         drawn.append([sign * spearmanr(scores[key][rows], hsf[rows]).statistic for key, sign in SIGNS.items()])
     first, second = np.array(drawn).T
     spread = np.std(np.arctanh(first) - np.arctanh(second))
-    assert spread == pytest.approx(pair["rank_error"], rel=0.1)
+    assert spread == pytest.approx(pair["rank_error"], rel=0.15)
     assert spread == pytest.approx(pair["error"], rel=0.2)
     low, high = np.quantile(first - second, [0.025, 0.975])
-    assert (low, high) == pytest.approx((pair["gap_low"], pair["gap_high"]), abs=0.004)
+    assert (low, high) == pytest.approx((pair["gap_low"], pair["gap_high"]), abs=0.008)
     assert pair["gap"] == pytest.approx(pair["first_agreement"] - pair["second_agreement"])
 
 
@@ -204,7 +184,7 @@ def twins(rng, n, share):
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.3])
 def test_twins_are_called_different_no_more_than_one_time_in_twenty(share):
     rng, found = np.random.default_rng(7), []
-    for _ in range(400):
+    for _ in range(200):
         scores, hsf = twins(rng, 400, share)
         pair = compare(scores, hsf, harder=dict.fromkeys(scores, "low")).iloc[0]
         meng = meng_rosenthal_rubin(*pair[["first_agreement", "second_agreement", "between"]], 400)
@@ -212,11 +192,10 @@ def test_twins_are_called_different_no_more_than_one_time_in_twenty(share):
     rate, of_meng = np.mean(found, axis=0)
     assert rate <= 0.08
     if share < 0.1:
-        assert of_meng > 0.07
         assert rate < 0.6 * of_meng
 
 
-def test_the_standard_error_by_ranks_is_used_where_it_differs_and_swapping_keeps_it():
+def test_the_standard_error_by_ranks_is_used_where_it_differs():
     rng = np.random.default_rng(8)
     scores, hsf = twins(rng, 400, 0.05)
     fields = compare(scores, hsf, harder=dict.fromkeys(scores, "low")).iloc[0].drop(["first", "second"])
@@ -224,8 +203,6 @@ def test_the_standard_error_by_ranks_is_used_where_it_differs_and_swapping_keeps
     assert pair.by_ranks
     assert pair.z == pytest.approx(pair.difference / pair.rank_error)
     assert pair.ci_high - pair.ci_low == pytest.approx(2 * 1.959964 * pair.rank_error)
-    assert pair.swapped().swapped() == pair
-    assert pair.swapped().gap == -pair.gap
     alike = meng_rosenthal_rubin(0.5, 0.3, 0.6, 80)
     assert not alike.by_ranks  # there were no samples
 
@@ -238,28 +215,9 @@ def test_very_many_samples_are_judged_by_some_of_them(monkeypatch):
     assert some["rank_error"] == pytest.approx(whole["rank_error"], rel=0.15)
 
 
-def test_ranks_kept_by_the_table_give_the_same_tests_also_where_scores_miss_samples():
-    rng = np.random.default_rng(3)
-    hsf = rng.integers(0, 5, 300) / 4
-    hsf[::11] = np.nan
-    scores = {name: np.round(rng.normal(size=300) + hsf, 1) for name in ("one", "two", "three")}
-    scores["three"][7] = np.nan
-    kept: dict[str, np.ndarray] = {}
-    correlate(scores, hsf, kept=kept)
-    assert kept.keys() == scores.keys()
-    harder = dict.fromkeys(scores, "high")
-    table = compare(scores, hsf, harder=harder)
-    pd.testing.assert_frame_equal(compare(scores, hsf, harder=harder, kept=kept), table)
-    both = pd.DataFrame(scores).assign(hsf=hsf)[["one", "three", "hsf"]].dropna()
-    expected = both.corr("spearman").to_numpy()
-    row = table.set_index(["first", "second"]).loc[("one", "three")]
-    found = [-row["first_agreement"], -row["second_agreement"], row["between"]]
-    np.testing.assert_allclose(found, [expected[0, 2], expected[1, 2], expected[0, 1]], rtol=1e-12)
-
-
-def test_pairs_over_few_samples_differ_no_oftener_than_chance():
+def test_pairs_over_few_samples_differ_by_chance_only():
     rng, found = np.random.default_rng(0), []
-    for _ in range(500):
+    for _ in range(250):
         hsf = rng.normal(size=10)
         scores = {name: hsf + rng.normal(size=10) for name in ("a", "b")}
         found.append(compare(scores, hsf, harder=dict.fromkeys(scores, "low"))["p_value"].iloc[0])

@@ -1,10 +1,10 @@
-"""Finding samples of a kind: AUROC by counting pairs, its interval, and the lift with ties at the cut."""
+"""Finding samples of a kind: AUROC by counting pairs, and its interval."""
 
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from avhcurate.stats.detection import auroc, lift
+from avhcurate.stats.detection import auroc
 
 
 def drawn(n, seed, shift=1.0, hard=0.2):
@@ -25,11 +25,11 @@ def test_the_interval_of_auroc_is_delongs_and_covers():
     variance = above.mean(axis=1).var() / wanted.sum() + above.mean(axis=0).var() / (~wanted).sum()
     assert auroc(score, wanted).error == pytest.approx(variance**0.5)
     truth = auroc(*drawn(100_000, 2)).value
-    found = [auroc(*drawn(200, seed)) for seed in range(3, 303)]
-    assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.035)
+    found = [auroc(*drawn(200, seed)) for seed in range(3, 203)]
+    assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.045)
 
 
-def test_kinds_that_are_told_apart_without_a_mistake_are_no_chance():
+def test_a_separation_without_a_mistake_is_not_chance():
     found = auroc(np.arange(400.0), np.arange(400) >= 318)
     assert (found.value, found.high) == (1.0, 1.0)
     assert 0.95 < found.low < 1
@@ -39,23 +39,14 @@ def test_kinds_that_are_told_apart_without_a_mistake_are_no_chance():
 @pytest.mark.parametrize("hard", [1, 2, 3, 5, 10])
 def test_a_handful_of_wanted_samples_claims_no_more_than_it_knows(hard):
     rng, wanted = np.random.default_rng(hard), np.arange(300) < hard
-    found = [auroc(rng.normal(size=300), wanted) for _ in range(300)]
-    assert np.mean([one.p_value < 0.05 for one in found]) < 0.09
+    found = [auroc(rng.normal(size=300), wanted) for _ in range(200)]
+    assert np.mean([one.p_value < 0.05 for one in found]) < 0.1
     assert np.mean([one.low <= 0.5 <= one.high for one in found]) > 0.9
     one = auroc(np.arange(1000.0), np.arange(1000) == 950)
     assert (one.low < 0.5, one.p_value > 0.05) == (True, True)
 
 
-def test_chance_is_a_half_and_one_kind_alone_has_none():
+def test_chance_is_a_half_and_a_single_kind_has_none():
     score, wanted = drawn(2000, 4, shift=0.0)
     assert auroc(score, wanted).p_value > 0.05
     assert np.isnan(auroc(score, np.zeros(2000, bool))).all()
-
-
-def test_lift_counts_ties_at_the_cut_in_part():
-    score = np.array([3, 2, 2, 2, 1, 1, 1, 1, 1, 1])
-    wanted = np.array([1, 1, 0, 0, 0, 0, 0, 0, 0, 0], bool)
-    found = lift(score, wanted, share=0.2)
-    assert (found.picked, found.value) == (2, pytest.approx((1 + 1 / 3) / 2 / 0.2))
-    assert found.low < found.value < found.high
-    assert np.isnan(lift(score, np.zeros(10, bool)).value)

@@ -34,10 +34,10 @@ def test_it_is_the_correlation_of_what_regressions_of_ranks_leave():
 @pytest.mark.parametrize("adds", [0.0, 0.5])
 def test_the_intervals_cover_the_truth_and_nothing_is_found_where_nothing_is_added(adds):
     truth = partial_spearman(*three(200_000, 1, adds))
-    found = [partial_spearman(*three(150, seed, adds)) for seed in range(2, 302)]
+    found = [partial_spearman(*three(150, seed, adds)) for seed in range(2, 202)]
     for part in ("partial", "semipartial"):
         inside = [getattr(one, part).low < getattr(truth, part).value < getattr(one, part).high for one in found]
-        assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
+        assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
     clear = np.mean([one.partial.p_value < 0.05 for one in found])
     assert clear > 0.9 if adds else clear < 0.09
 
@@ -50,6 +50,6 @@ def test_a_score_that_ranks_as_the_other_has_none():
 
 
 def test_of_ten_samples_it_finds_no_more_than_chance_and_of_fewer_nothing():
-    found = [partial_spearman(*three(10, seed)).partial for seed in range(400)]
-    assert np.mean([one.p_value < 0.05 for one in found]) < 0.08
+    found = [partial_spearman(*three(10, seed)).partial for seed in range(250)]
+    assert np.mean([one.p_value < 0.05 for one in found]) < 0.09
     assert np.isnan(partial_spearman(*three(9, 0)).partial.value)

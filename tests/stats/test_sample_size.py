@@ -28,16 +28,15 @@ def measured(samples, votes, seeds, **options):
     return np.array(found)
 
 
-@pytest.mark.parametrize("votes", [10, 20, 50])
-@pytest.mark.parametrize("power", [0.5, 0.2])
-def test_the_correlation_with_more_votes_is_foretold(votes, power):
+@pytest.mark.parametrize(("votes", "power"), [(10, 0.5), (50, 0.2)])
+def test_the_correlation_with_more_votes_is_predicted(votes, power):
     forecast = VoteForecast(*study(30_000, 5, seed=0, power=power))
     more = measured(30_000, votes, [1], power=power).item()
     assert forecast.expected(votes) == pytest.approx(more, abs=0.02)
     assert forecast.expected(0) == pytest.approx(forecast.rho, abs=1e-12)
 
 
-def test_votes_that_only_part_the_easy_raise_no_expectation():
+def test_votes_that_only_rank_the_easy_raise_no_expectation():
     """A score that finds the hard samples and nothing else: more votes rank the easy ones, which it does not follow."""
     rng = np.random.default_rng(3)
     hard = rng.random(30_000) < 0.2
@@ -50,7 +49,7 @@ def test_votes_that_only_part_the_easy_raise_no_expectation():
     assert abs(expected - then) < 0.5 * abs(now - then) or abs(now - then) < 0.03
 
 
-def test_real_votes_are_foretold_without_overstating(shared_data):
+def test_real_votes_are_predicted_without_overstating(shared_data):
     """From 5 votes of CIFAR-10H for 20, of a score that is made of other votes and noise."""
     table = pq.read_table(shared_data / "cifar10h_test.parquet", columns=["label", "human_counts"])
     hits, votes = selections(np.array(table["human_counts"].to_pylist()), table["label"].to_numpy())
