@@ -214,15 +214,13 @@ def split(
     shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],
     out: Annotated[
         Path | None,
-        typer.Option(**options.NEW_PATH, help="A .csv, .jsonl or .parquet; with --format a folder."),
+        typer.Option(**options.NEW_PATH, help="A .csv, .jsonl or .parquet file."),
     ] = None,
     by: Annotated[
         str, typer.Option(help='Balanced across the parts: class, hsf, both, or "" for neither.')
     ] = "class,hsf",
     group: Annotated[str | None, typer.Option(help="Column whose values stay in one part, as duplicate_group.")] = None,
-    names: Annotated[str | None, typer.Option(help="Names of the parts [train,validation,test].")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.", min=0)] = 0,
-    format: Annotated[str | None, typer.Option(help=f"Each part as an export: {_FORMATS}.")] = None,
     as_sets: Annotated[str | None, typer.Option(help="Save each part as a set of this name and the part's.")] = None,
     model: options.ModelOption = None,
     where: Annotated[str, typer.Option(help="Only samples that satisfy this SQL condition.")] = "",
@@ -244,11 +242,10 @@ def split(
         by=[key for key in by.split(",") if key],
         seed=seed,
         group=group,
-        names=names.split(",") if names else None,
         filters=Filters(where=where, sets=tuple(sets or ())),
     )
     if out is not None:
-        split_service.write_split(table, parts, out, format=format, force=force)
+        split_service.write_split(table, parts, out, force=force)
     saved = (
         [] if as_sets is None else split_service.save_parts(options.open_workspace(workspace), table, parts, as_sets)
     )

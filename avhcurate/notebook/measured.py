@@ -55,20 +55,17 @@ class MeasuredDataset(DecidedDataset):
         by: str | Sequence[str] = ("class", "hsf"),
         seed: int = 0,
         group: str | None = None,
-        names: Sequence[str] | None = None,
         where: str | Filters | None = None,
         out: str | os.PathLike[str] | None = None,
-        format: str | None = None,
         as_sets: str | None = None,
         force: bool = False,
     ) -> pd.DataFrame:
-        """Divides the samples into parts, balanced by class and HSF bin: `id, path, ..., part`, a row a sample.
+        """Divide the samples into parts, balanced by class and HSF bin: `id, path, ..., part`, one row per sample.
 
-        `shares` of two parts are of train and test, of three of train, validation and test, unless `names` says
-        otherwise; `by` is "class", "hsf", both or (); the values of the column `group` stay in one part. `out` also
-        writes the parts, as a table or with `format` as exports; `as_sets` saves each as a set of this name and the
-        part's. Raises CurateError for shares that are none, for unknown columns, and for a place that is taken unless
-        `force`.
+        Two `shares` are train and test, three are train, validation and test. `by` is "class", "hsf", both or ().
+        The values of the column `group` stay in one part. `out` also writes the parts as a table; `as_sets` saves each
+        as a set of this name and the part's. Raises CurateError for shares that are not valid, for unknown columns, and
+        for a file that exists unless `force`.
 
         >>> import avhcurate
         >>> avhcurate.example().split((0.75, 0.25), by="class")["part"].value_counts().to_dict()
@@ -83,11 +80,10 @@ class MeasuredDataset(DecidedDataset):
             by=(by,) if isinstance(by, str) else by,
             seed=seed,
             group=group,
-            names=names,
             filters=filters_of(where),
         )
         if out is not None:
-            split_service.write_split(table, found, Path(out), format=format, force=force)
+            split_service.write_split(table, found, Path(out), force=force)
         if as_sets is not None:
             split_service.save_parts(self.workspace, table, found, as_sets)
         return found.rows

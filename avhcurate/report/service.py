@@ -1,6 +1,7 @@
-"""What a report says of a dataset: sections with figures, tables and images, each with the command that gives them."""
+"""The report of a dataset: sections with figures, tables and images, each with the command that prints them."""
 
 import base64
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,9 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.titles import title_of
 
-#: The samples that the report is about, as its commands are: those that nobody excluded.
+#: The samples of the report and of its commands: those that are not excluded.
 IN_VIEW = Filters()
-#: Images a gallery, groups of copies, and rows of a table at most.
+#: The most images of a gallery, groups of copies, and rows of a table.
 IMAGES, GROUPS, ROWS = 12, 6, 20
 
 
@@ -63,9 +64,9 @@ class ReportGallery:
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A part of the report; `command` gives the same figures in a shell.
+    """A part of the report. `command` prints the same figures in a shell.
 
-    `lacks` says why there is nothing to show; the command then makes it. `heads` are those of the bars or of the rows.
+    `lacks` says why there is nothing to show; the command then computes it. `heads` are for the bars or the rows.
     """
 
     title: str
@@ -79,9 +80,9 @@ class ReportSection:
 
 
 def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: bool = False) -> Path:
-    """Writes the report of a dataset with the table's run to `out`, whole or not at all.
+    """Write the report of a dataset and the table's run to `out`, whole or not at all.
 
-    `images` inlines thumbnails. What was not computed yet is named with its command. Raises CurateError where `out`
+    `images` inlines thumbnails. A section that is not computed yet names its command. Raises CurateError if `out`
     exists, unless `force`.
     """
     check_free(out, force=force)
@@ -100,9 +101,11 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
 
 
 def command_of(table: DatasetTable, verb: str, *options: str) -> str:
-    """The command line of a verb on the table's dataset and run."""
-    model = ["--model", table.run.root.name] if table.run and verb not in ("list", "export") else []
-    return shlex.join(["avhcurate", verb, table.dataset.name, *model, *options])
+    """Return the command line of a verb on the table's dataset and run."""
+    words = ["avhcurate", verb, table.dataset.name]
+    if table.run and verb != "export":
+        words += ["--model", table.run.root.name]
+    return shlex.join([*words, *options])
 
 
 # --- the sections ------------------------------------------------------------------------------------------------
@@ -112,20 +115,19 @@ def describe_data(table: DatasetTable, images: bool) -> ReportSection:
     """Samples, classes and splits, and how many samples each class has."""
     record, samples = table.dataset.record, table.count(IN_VIEW)
     splits = table.group_counts("split", IN_VIEW).dropna()
-    parts = [
-        f"{samples:,} samples of {len(record.classes):,} classes",
-        f"{record.samples - samples:,} more are excluded and left out here" if samples < record.samples else "",
-        f"{record.skipped:,} files could not be read" if record.skipped else "",
-        ", ".join(f"{row['n']:,} in {row['value']}" for row in rows_of(splits)),
-    ]
+    parts = [f"{samples:,} samples of {len(record.classes):,} classes."]
+    if samples < record.samples:
+        parts.append(f"{record.samples - samples:,} more are excluded.")
+    if record.skipped:
+        parts.append(f"{record.skipped:,} files could not be read.")
+    parts += [f"{row['n']:,} in {row['value']}." for row in rows_of(splits)]
     counts = table.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
-    text = "; ".join(filter(None, parts)) + "."
     if len(counts) > ROWS:
-        text += f" The {ROWS} classes with the most samples:"
+        parts.append(f"The {ROWS} classes with the most samples:")
     return ReportSection(
         "Data",
         command_of(table, "export", "--format", "csv", "--out", "labels.csv"),
-        text,
+        " ".join(parts),
         bars=bars(counts),
         heads=("class", "samples"),
     )
@@ -151,9 +153,11 @@ def describe_votes(table: DatasetTable, images: bool) -> ReportSection:
         )
     counts = table.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
     votes = table.frame(IN_VIEW.with_(where="votes > 0"), columns=["votes"])["votes"]
-    kind = "simulated votes" if table.simulated else "human votes"
-    text = f"{votes.sum():,} {kind} on {len(votes):,} samples. HSF is the share of votes for the given label: "
-    text += "small is hard for people."
+    kind = "simulated" if table.simulated else "human"
+    text = (
+        f"{votes.sum():,} {kind} votes on {len(votes):,} samples. HSF is the share of votes for the given label; "
+        "a small HSF is hard for people."
+    )
     return ReportSection(title, command, text, bars=bars(counts), heads=("HSF", "samples"))
 
 
@@ -161,7 +165,7 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
     """Every score's correlation with HSF over all samples."""
     title, command = "Which score follows people", command_of(table, "correlate")
     if table.run is None or table.votes is None:
-        return ReportSection(title, command, lacks="It takes a scored run and votes.")
+        return ReportSection(title, command, lacks="Needs a scored run and votes.")
     try:
         result = correlate(table)
     except CurateError as error:
@@ -171,18 +175,16 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
         for row in rows_of(_closest_first(overall, result))
     ]
-    text = "Spearman's correlation with HSF and its 95 % interval, over all samples, the closest first; "
-    text += "scores that go against people last, as those whose hard end is not known. n tells which scores are over "
-    text += "the same samples."
+    text = "Spearman's correlation with HSF and its 95 % interval over all samples, closest to people first."
     if not result.ceiling.reason:
-        text += f" The noise of the votes bounds it at about {result.ceiling.ceiling:.2f}."
+        text += f" The noise of the votes limits it to about {result.ceiling.ceiling:.2f}."
     if result.queue.biased:
-        text += f" Votes came from the queue {' and '.join(result.queue.votes)}: these are not those of the dataset."
+        text += f" The votes came from the queue {' and '.join(result.queue.votes)} and do not represent the dataset."
     return ReportSection(title, command, text, heads=["score", "n", "correlation"], rows=rows)
 
 
 def _closest_first(overall: pd.DataFrame, result: Correlations) -> pd.DataFrame:
-    """The rows by how closely a score follows people, those over the most samples before the others."""
+    """Return the rows by how closely a score follows people, those over the most samples first."""
     agreement = overall["score"].map(result.sign).replace(0, np.nan) * overall["spearman"]
     return overall.assign(agreement=agreement).sort_values(["n", "agreement"], ascending=False, kind="stable")
 
@@ -191,7 +193,7 @@ def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
     """The samples on which people and the network differ most."""
     title, command = "People against the network", command_of(table, "disagree")
     if table.run is None or table.votes is None:
-        return ReportSection(title, command, lacks="It takes a scored run and votes.")
+        return ReportSection(title, command, lacks="Needs a scored run and votes.")
     try:
         gap = disagree(table)
     except CurateError as error:
@@ -204,7 +206,7 @@ def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
 
 
 def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
-    """The first of the labels in doubt that nobody has decided."""
+    """The first labels in doubt that are not decided yet."""
     title, command = "Labels in doubt", command_of(table, "suspects")
     folders = suspects_of(table.run) if table.run else []
     if not folders:
@@ -215,13 +217,16 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
     captions = {
         row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}" for row in rows_of(listed)
     }
-    how = f"out of {record.folds} folds" if record.folds else "by the run's own head"
+    how = "by the run's own head"
+    if record.folds:
+        how = f"out of {record.folds} folds"
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
     expected = ""
     if record.expected is not None:
-        interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
-        count = f"About {record.expected:,.0f} labels are wrong if the model is right where it is confident"
-        expected = f"{count} ({interval}). "
+        expected = (
+            f"About {record.expected:,.0f} labels are wrong if the model is right where it is confident "
+            f"(95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}). "
+        )
     sources = ", ".join(record.sources)
     text = f"{expected}{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. Evidence: {sources}."
     if left_out := len(every) - len(doubtful):
@@ -257,10 +262,13 @@ def describe_odd(table: DatasetTable, images: bool) -> ReportSection:
         found = odd_files(table)
     except CurateError as error:
         return ReportSection(title, command, lacks=why_not(error))
+    if not len(found.files):
+        return ReportSection(title, command, "0 files.")
     rows = [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(found.files.head(ROWS))]
     kinds = ", ".join(f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n)
-    text = f"{len(found.files):,} files{': ' if kinds else ''}{kinds}."
-    return ReportSection(title, command, text, heads=["id", "path", "what"] if rows else (), rows=rows)
+    return ReportSection(
+        title, command, f"{len(found.files):,} files: {kinds}.", heads=["id", "path", "what"], rows=rows
+    )
 
 
 SECTIONS: tuple[Callable[[DatasetTable, bool], ReportSection], ...] = (
@@ -268,11 +276,11 @@ SECTIONS: tuple[Callable[[DatasetTable, bool], ReportSection], ...] = (
     *(describe_suspects, describe_copies, describe_odd),
 )
 
-# --- what they are made of ---------------------------------------------------------------------------------------
+# --- parts of a section ---------------------------------------------------------------------------------------
 
 
 def bars(counts: pd.DataFrame) -> list[ReportBar]:
-    """Bars of `value, n`, the first `ROWS` of them."""
+    """Return bars of `value, n`, the first `ROWS` of them."""
     shown = counts.head(ROWS)
     most = max(1, int(shown["n"].max() if len(shown) else 1))
     return [ReportBar(str(row["value"]), row["n"], row["n"] / most) for row in rows_of(shown)]
@@ -287,15 +295,15 @@ def gallery(
     *,
     captions: dict[int, str] | None = None,
 ) -> ReportGallery:
-    """The first `IMAGES` of some samples, each with its label and values of `columns`, or with its caption."""
-    shown = list(ids[:IMAGES])
-    tiles = [
-        ReportTile(
-            (captions or {}).get(id) or caption_of(table.sample(id), columns), thumbnail(table, id) if images else ""
-        )
-        for id in shown
-    ]
-    return ReportGallery(f"{title} ({len(ids):,})", tiles, len(ids) - len(shown))
+    """Return the first `IMAGES` samples, each with its caption, or with its label and values of `columns`."""
+    tiles = []
+    for id in ids[:IMAGES]:
+        caption = (captions or {}).get(id) or caption_of(table.sample(id), columns)
+        data = ""
+        if images:
+            data = thumbnail(table, id)
+        tiles.append(ReportTile(caption, data))
+    return ReportGallery(f"{title} ({len(ids):,})", tiles, len(ids) - len(tiles))
 
 
 def caption_of(row: dict[str, object], columns: Sequence[str]) -> str:
@@ -303,10 +311,15 @@ def caption_of(row: dict[str, object], columns: Sequence[str]) -> str:
     >>> caption_of({"label_name": "cat", "split": "train", "avh": 0.12345, "hsf": None}, ["split", "avh", "hsf"])
     'cat, train, AVH 0.123'
     """
-    known = [(column, row[column]) for column in columns if row.get(column) is not None]
     names = {"hsf": "HSF"} | {key: score.name for key, score in SCORES.items()}
-    said = [f"{names.get(key, key)} {value:.3g}" if isinstance(value, float) else str(value) for key, value in known]
-    return ", ".join([str(row.get("label_name") or "no label"), *said])
+    parts = [str(row.get("label_name") or "no label")]
+    for column in columns:
+        value = row.get(column)
+        if isinstance(value, float):
+            parts.append(f"{names.get(column, column)} {value:.3g}")
+        elif value is not None:
+            parts.append(str(value))
+    return ", ".join(parts)
 
 
 def why_not(error: CurateError) -> str:
@@ -314,17 +327,17 @@ def why_not(error: CurateError) -> str:
     >>> why_not(CurateError("the images of pets are not measured yet: run `avhcurate quality pets`"))
     'The images of pets are not measured yet.'
     """
-    reason = str(error).partition(": run `")[0]
+    reason = re.split(r"[:.] [Rr]un `", str(error))[0]
     return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def thumbnail(table: DatasetTable, id: int) -> str:
-    """The thumbnail as a data address, "" where there is none."""
+    """Return the thumbnail as a data address, or "" without one."""
     encoded = table.dataset.thumbnails.get(id)
     if encoded is None:
         return ""
-    kind = "png" if encoded.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+    # Browsers tell PNG from JPEG by the bytes.
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded).decode()}"
 
 
 def interval(value: float, low: float, high: float) -> str:
@@ -332,8 +345,11 @@ def interval(value: float, low: float, high: float) -> str:
     >>> interval(-0.3361, -0.354, -0.318), interval(float("nan"), 0.0, 0.0), interval(1.0, *2 * [float("nan")])
     ('-0.336 (-0.354 to -0.318)', '-', '1.000')
     """
-    ends = "" if low != low else f" ({low:.3f} to {high:.3f})"
-    return "-" if value != value else f"{value:.3f}{ends}"
+    if np.isnan(value):
+        return "-"
+    if np.isnan(low):
+        return f"{value:.3f}"
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def group_title(group: int, leak: bool, conflict: bool) -> str:

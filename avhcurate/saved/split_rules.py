@@ -9,17 +9,17 @@ from avhcurate.errors import CurateError
 
 
 def check_shares(shares: Sequence[float]) -> np.ndarray:
-    """Shares as fractions that sum to 1, two or more, each above 0."""
+    """Return shares as fractions that sum to 1. There are two or more, each above 0."""
     values = np.asarray(shares, float)
     if len(values) < 2 or not np.isfinite(values).all() or (values <= 0).any() or not math.isclose(values.sum(), 1):
-        raise CurateError("shares are two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1")
+        raise CurateError("The shares are not valid. Give two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1.")
     return values / values.sum()
 
 
 def apportion(n: int, quotas: np.ndarray, behind: np.ndarray | None = None) -> np.ndarray:
-    """`n` seats by largest remainder: (P,) whole numbers that sum to n, each less than 1 off n * quota / sum.
+    """Divide `n` seats by largest remainder: (P,) whole numbers that sum to n, each less than 1 off n * quota / sum.
 
-    Of parts with equal remainders the one further `behind` (P,) goes first, then the earlier.
+    Between equal remainders the part that is further `behind` (P,) goes first, then the earlier one.
 
     >>> apportion(10, np.array([0.8, 0.1, 0.1])).tolist(), apportion(3, np.array([0.8, 0.1, 0.1])).tolist()
     ([8, 1, 1], [3, 0, 0])
@@ -27,21 +27,22 @@ def apportion(n: int, quotas: np.ndarray, behind: np.ndarray | None = None) -> n
     exact = n * quotas / quotas.sum()
     seats = np.floor(exact + 1e-9).astype(np.int64)
     remainders = np.round(exact - seats, 9)
-    order = np.lexsort(
-        (np.arange(len(quotas)), -(behind if behind is not None else np.zeros(len(quotas))), -remainders)
-    )
+    if behind is None:
+        behind = np.zeros(len(quotas))
+    order = np.lexsort((np.arange(len(quotas)), -behind, -remainders))
     seats[order[: n - seats.sum()]] += 1
     return seats
 
 
 def split(strata: np.ndarray, shares: Sequence[float], *, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """The part of each sample, (N,) from 0 to P - 1.
+    """Return the part of each sample, (N,) from 0 to P - 1.
 
-    `strata` (N,) are codes from 0: without groups every stratum is divided by largest remainder. `groups` (N,) are
-    codes, -1 for none: a group goes whole to the part that lacks most of what it holds, the largest first, and the
-    samples without a group then fill up each stratum, which is exact where groups leave room for it.
+    `strata` (N,) are codes from 0. Without groups every stratum is divided by largest remainder. `groups` (N,) are
+    codes, -1 for none. Groups are placed whole, the largest first, each into the part that lacks most of what it holds.
+    Samples without a group then fill each stratum, which is exact if the groups leave room.
     """
-    fractions, generator = check_shares(shares), np.random.default_rng(seed)
+    fractions = check_shares(shares)
+    generator = np.random.default_rng(seed)
     parts = np.full(len(strata), -1, np.int64)
     targets = _targets(np.bincount(strata), fractions)
     if groups is not None:
@@ -57,7 +58,7 @@ def split(strata: np.ndarray, shares: Sequence[float], *, seed: int, groups: np.
 
 
 def _targets(sizes: np.ndarray, fractions: np.ndarray) -> np.ndarray:
-    """Samples of each stratum in each part, (S, P); what small strata round away from a part, the next give it."""
+    """Return the samples of each stratum in each part, (S, P). A part that small strata round down goes first next."""
     targets = np.zeros((len(sizes), len(fractions)), np.int64)
     behind = np.zeros(len(fractions))
     for stratum, size in enumerate(sizes.tolist()):
@@ -72,7 +73,9 @@ def _place_groups(
     lacking = targets.astype(float)
     order = np.argsort(groups, kind="stable")
     order = order[groups[order] >= 0]
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(order) else []
+    if not len(order):
+        return
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     shuffled = [members[place] for place in generator.permutation(len(members))]
     for group in sorted(shuffled, key=len, reverse=True):
         held, counts = np.unique(strata[group], return_counts=True)

@@ -1,4 +1,4 @@
-"""Splits on the Saved page: shares, strata and seed, counts, download, and sets."""
+"""Splits on the page Saved: shares, strata and seed, counts, download, and sets."""
 
 import shlex
 from functools import partial
@@ -17,7 +17,7 @@ from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 
-#: More samples than these are split by the command line.
+#: The command line splits more samples than these.
 _MOST = 200_000
 _BY_NAMES = {"class": "Class", "hsf": "HSF bin"}
 
@@ -37,15 +37,17 @@ _GROUP: Choice[str] = Choice("saved.group", "", str)
 
 
 def show_split(page: Opened) -> None:
-    st.caption("Divides the samples that match the filters on the left.")
+    st.caption("Divides the samples that match the filters.")
     shares, by, seed, group = _settings(page)
     if page.count > _MOST:
-        st.write(f"{page.count:,} samples are divided by the command line:")
+        st.write(f"{page.count:,} samples are too many for this page. Use the command line:")
         words = ["avhcurate", "split", page.table.dataset.name, "--shares", shares, "--by", ",".join(by)]
-        words += [*(["--group", group] if group else []), *(["--seed", f"{seed}"] if seed else [])]
-        st.code(shlex.join([*words, "--out", "split.parquet"]), language="bash")
+        if group:
+            words += ["--group", group]
+        words += ["--seed", str(seed), "--out", "split.parquet"]
+        st.code(shlex.join(words), language="bash")
         if page.filters.active:
-            st.caption("It divides all samples: to divide those of the filters, save them as a set and give its --set.")
+            st.caption("This divides all samples. To divide the filtered ones, save them as a set and add --set NAME.")
         return
     try:
         fractions = [float(part) for part in shares.split(",")]
@@ -65,7 +67,7 @@ def _settings(page: Opened) -> tuple[str, list[str], int, str]:
             view,
             on_change=partial(attempt, _keep_shares),
             width=200,
-            help="Two or more numbers that sum to 1: train, validation and test.",
+            help="Two or more numbers that sum to 1, for train, validation and test.",
         )
         by = _BY.show(st.pills, "Stratify by", view, {key: _BY_NAMES[key] for key in STRATA}, selection_mode="multi")
         seed = int(_SEED.of(view))
@@ -85,15 +87,18 @@ def _settings(page: Opened) -> tuple[str, list[str], int, str]:
 
 
 def _groupings(table: DatasetTable) -> list[str]:
-    """Columns whose values may have to stay together: groups of near duplicates, and the user's own."""
-    return [*(["duplicate_group"] if "duplicate_group" in table.measured else []), *table.user_columns]
+    """Return the columns that can keep samples together: groups of near duplicates, and the user's own."""
+    measured = [name for name in ("duplicate_group",) if name in table.measured]
+    return [*measured, *table.user_columns]
 
 
 def _keep_shares() -> None:
     try:
         _SHARES.put(_read_shares(st.session_state[_SHARES.name]))
     except ValueError:
-        raise CurateError("shares are two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1") from None
+        raise CurateError(
+            "The shares are not valid. Give two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1."
+        ) from None
 
 
 def _result(page: Opened, split: Split) -> None:
@@ -111,15 +116,12 @@ def _result(page: Opened, split: Split) -> None:
         data, file = partial(frame_text, split.rows, "csv"), f"{page.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
         with closing_popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):
-            st.text_input("Name before the part's", "split", key="saved.split_name")
+            st.text_input("Name before the name of the part", "split", key="saved.split_name")
             st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(page, split))
     small = int((split.strata["note"] != "").sum())
-    st.markdown(f"**{len(split.strata):,} {'stratum' if len(split.strata) == 1 else 'strata'}**")
+    st.markdown(f"**Strata: {len(split.strata):,}**")
     if small:
-        st.caption(
-            f"{small:,} of them have fewer samples than there are parts, so that some parts get none; "
-            "the largest share is served first."
-        )
+        st.caption(f"{small:,} of them have fewer samples than there are parts, so some parts get none.")
     st.dataframe(split.strata, hide_index=True, key="saved.strata")
 
 

@@ -167,7 +167,7 @@ def test_a_split_is_alike_by_nothing_where_that_was_emptied(open_page, own, word
     app.run()
     assert app.pills(key="saved.by").value == []
     assert app.query_params["saved.by"] in ("neither", ["neither"])
-    assert "**1 stratum**" in words(app)
+    assert "**Strata: 1**" in words(app)
 
 
 def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):

@@ -62,7 +62,7 @@ def test_excluded_samples_are_in_no_figure(digits):
     annotate(digits, wrong, "exclude", who="test")
     left, n = digits.frame(Filters()), 120 - len(wrong)
     data, network, votes = (build(digits, False) for build in service.SECTIONS[:3])
-    assert data.text.startswith(f"{n} samples of 10 classes; {len(wrong)} more are excluded")
+    assert data.text.startswith(f"{n} samples of 10 classes. {len(wrong)} more are excluded")
     assert sum(bar.count for bar in data.bars) == n > 100
     assert sum(bar.count for bar in votes.bars) == n
     assert f"{left['votes'].sum():,} simulated votes on {n} samples" in votes.text
