@@ -82,7 +82,7 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
     ("arguments", "message"),
     [
         (["tag", "pets", "odd"], "either --ids"),
-        (["tag", "pets", "--ids", "1"], "give a TAG"),
+        (["tag", "pets", "--ids", "1"], "Give a TAG"),
         (["tag", "pets", "odd", "--ids", "7"], "no sample has id 7: ids run from 0 to 2"),
         (["tag", "pets", "odd", "--ids", "-1,1,9"], "no sample has id -1, 9: ids"),
         (["tag", "pets", "odd", "--ids", f"1,{10**30}"], f"no sample has id {10**30}: ids"),
@@ -93,7 +93,7 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
         (["tag", "pets", "odd", "--where", "label = 5"], "no sample satisfies the condition"),
         (["saved", "pets", "--save-set", "five", "--where", "label = 5"], "no sample satisfies the condition"),
         (["relabel", "pets", "horse", "--ids", "1"], "choose from cat, dog"),
-        (["relabel", "pets", "dog", "--restore", "--ids", "1"], "give a LABEL, --restore or --from"),
+        (["relabel", "pets", "dog", "--restore", "--ids", "1"], "Give a LABEL, --restore or --from"),
         (["relabel", "pets", "dog", "--from", "labels.csv"], "LABEL cannot be given with --from"),
         (["relabel", "pets", "--from", "labels.csv"], "labels.csv is not a file"),
         (["exclude", "pets", "--include", "--reason", "dark", "--ids", "1"], "--reason"),

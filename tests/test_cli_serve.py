@@ -60,7 +60,7 @@ def test_a_login_that_cannot_work_is_refused_on_this_machine_too(told, monkeypat
     _login(tmp_path, "short")
     assert "cookie_secret" in told()[0].err
     (tmp_path / ".streamlit" / "secrets.toml").write_text("[auth")
-    assert "no TOML" in told()[0].err
+    assert "not valid TOML" in told()[0].err
     (tmp_path / ".streamlit" / "secrets.toml").write_text(LOGIN.format("x" * 40))
     monkeypatch.setitem(sys.modules, "authlib", None)
     assert install_command("auth") in told()[0].err
@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_refused_before_a_server_starts(told):
         port = other.getsockname()[1]
         ended, command, _ = told("--port", port)
         assert (ended.code, command) == (2, ())
-        assert f"port {port} is taken: choose another with --port" in ended.err
+        assert f"Port {port} is in use. Choose another one with --port" in ended.err
     assert told("--port", port)[0].code == 0
 
 
@@ -79,4 +79,4 @@ def test_a_port_that_is_taken_is_refused_before_a_server_starts(told):
 def test_an_address_that_the_machine_does_not_have_is_refused(told, host):
     ended, command, _ = told("--host", host, "--no-login")
     assert (ended.code, command) == (2, ())
-    assert "is no address of this machine" in ended.err
+    assert "is not an address of this machine" in ended.err

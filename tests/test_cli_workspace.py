@@ -50,7 +50,7 @@ def test_a_self_training_is_listed_and_goes_alone(cli, self_trained_root, tmp_pa
     assert all(one["complete"] and 0 < one["accuracy"] <= 1 and one["n"] == 1737 for one in before)
     assert f"  self-training {first['name']}  accuracy 0." in cli("list", "--workspace", root).out
     both = cli("remove", "digits", "--training", "a", "--self-training", "b", "--yes", "--workspace", root)
-    assert "--training and --self-training: give one of them" in both.err
+    assert "--training and --self-training cannot be given together" in both.err
     assert "no self-training 'b'" in cli("remove", "digits", "--self-training", "b", "--yes", "--workspace", root).err
     jobs = Jobs(root)
     remove = ("remove", "digits", "--self-training", first["name"], "--yes", "--workspace", root)
@@ -71,7 +71,7 @@ def test_a_place_that_cannot_be_written_is_named_and_not_a_temporary_file(cli, w
     for number in (errno.EPERM, errno.EROFS):
         ended = cli("export", "pets", "--format", "csv", "--out", out, "--workspace", workspace.root)
         assert ended.code == 2
-        assert ended.err.startswith(f"avhcurate: cannot write {out}: {os.strerror(number)}; choose another place")
+        assert ended.err.startswith(f"avhcurate: {out} cannot be written ({os.strerror(number)}). Choose another place")
 
 
 def test_a_workspace_that_is_a_file_is_refused(cli, tmp_path):
@@ -131,7 +131,7 @@ def test_rename_keeps_decisions(call, workspace):
 
 
 def test_jobs_are_listed_newest_first_and_cancelled(cli, call, workspace):
-    assert call("jobs") == "no job has run here\n"
+    assert call("jobs") == "No job has run here.\n"
     jobs = Jobs(workspace.root)
     with jobs.running(jobs.create("score", "pets", ["score", "pets"])) as progress:
         progress.report(3, 8, "")
@@ -140,8 +140,8 @@ def test_jobs_are_listed_newest_first_and_cancelled(cli, call, workspace):
         newest, oldest = call("jobs", "--json")["jobs"]
         assert (newest["verb"], newest["state"], newest["total"]) == ("project", "running", 4)
         assert oldest["state"] == "done"
-        assert "by ann@x.org, 1 of 4" in call("jobs", "--limit", "1")
+        assert "ann@x.org" in call("jobs", "--limit", "1")
         assert call("jobs", "--cancel", "running", "--json")["cancelled"] == newest["id"]
         assert progress.should_stop()
-    for which, message in ((newest["id"], "has ended"), ("running", "no job is running"), ("x", "no job is called x")):
+    for which, message in ((newest["id"], "has ended"), ("running", "No job is running"), ("x", "There is no job x")):
         assert message in cli("jobs", "--cancel", which, "--workspace", workspace.root).err

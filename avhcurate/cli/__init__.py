@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 # ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
 from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, self_train, analysis, models  # noqa: F401
-from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, labels, saved, votes_out  # noqa: F401
+from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, labels, select, saved, votes_out  # noqa: F401
 from avhcurate.cli import report  # noqa: F401
 from avhcurate.cli import toy, degrade, plugins, roles, serve  # noqa: F401
 from avhcurate.cli.options import app
@@ -50,7 +50,7 @@ def _end(error: BaseException) -> NoReturn:
     from avhcurate.disk.room import full_disk
 
     if isinstance(error, Cancelled | KeyboardInterrupt):
-        print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
+        print("avhcurate: cancelled; run the same command again to resume", file=sys.stderr)
         raise SystemExit(_INTERRUPTED) from None
     line = _refused(error) or full_disk(error)
     if not line:
@@ -66,10 +66,10 @@ def _refused(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return ""
     if error.errno == errno.ENAMETOOLONG:
-        return "a name is too long for the file system: choose a shorter one"
+        return "The name is too long for the file system. Choose a shorter one."
     if error.errno != errno.EROFS and not isinstance(error, _REFUSED):
         return ""
     place, why = Path(str(error.filename or "a file")), error.strerror or error
     if final := final_name(place):
-        return f"cannot write {final}: {why}; choose another place, by --out, --csv or --workspace"
+        return f"{final} cannot be written ({why}). Choose another place with --out, --csv or --workspace."
     return f"{place}: {why}"

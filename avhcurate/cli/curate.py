@@ -1,6 +1,6 @@
-"""Verbs for what people decide of samples: tag, relabel, exclude, each with undo."""
+"""Verbs for what people decide about samples: tag, relabel, exclude, each with undo."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,20 +21,21 @@ def tag(
     tag: Annotated[str | None, typer.Argument(metavar="TAG", help="The tag.")] = None,
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
-    remove: Annotated[bool, typer.Option("--remove", help="Take the tag off instead.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the tag instead.")] = False,
     undo: UndoOption = False,
-    model: options.ModelOption = None,
-    workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Tag samples, or take a tag off."""
-    table = options.open_run_table(workspace, name, model)
+    """Tag samples, or remove a tag."""
+    table = options.run_table(name)
     if undo:
-        _undo(table, ("tag", "untag"), {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove}, as_json)
-        return
-    if tag is None:
-        raise CurateError("give a TAG, and samples by --ids or --where")
-    _decide(table, ids, where, "untag" if remove else "tag", tag, as_json)
+        options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
+        _undo(table, ("tag", "untag"), as_json)
+    elif tag is None:
+        raise CurateError("Give a TAG, and samples by --ids or --where.")
+    elif remove:
+        _decide(table, ids, where, "untag", tag, as_json)
+    else:
+        _decide(table, ids, where, "tag", tag, as_json)
 
 
 @options.app.command()
@@ -52,27 +53,27 @@ def relabel(
     ] = None,
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
-    restore: Annotated[bool, typer.Option("--restore", help="Give the samples their given label again.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the samples.")] = False,
     undo: UndoOption = False,
-    model: options.ModelOption = None,
-    workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Correct labels: those of some samples, or all that a file gives."""
     from avhcurate.curate.annotations import class_index
 
-    table = options.open_run_table(workspace, name, model)
-    given = {"LABEL": label, "--from": file, "--ids": ids, "--where": where, "--restore": restore}
+    table = options.run_table(name)
+    others = {"LABEL": label, "--ids": ids, "--where": where, "--restore": restore}
     if undo:
-        _undo(table, ("relabel", "import labels"), given, as_json)
-        return
-    if file is not None:
-        options.check_alone("--from", {other: value for other, value in given.items() if other != "--from"})
+        options.check_alone("--undo", others | {"--from": file})
+        _undo(table, ("relabel", "import labels"), as_json)
+    elif file is not None:
+        options.check_alone("--from", others)
         _relabel_from(table, file, as_json)
-        return
-    if (label is None) != restore:
-        raise CurateError("give a LABEL, --restore or --from FILE")
-    _decide(table, ids, where, "relabel", None if label is None else class_index(table, label), as_json)
+    elif (label is None) != restore:
+        raise CurateError("Give a LABEL, --restore or --from FILE.")
+    elif label is None:
+        _decide(table, ids, where, "relabel", None, as_json)
+    else:
+        _decide(table, ids, where, "relabel", class_index(table, label), as_json)
 
 
 @options.app.command()
@@ -81,21 +82,20 @@ def exclude(
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
-    include: Annotated[bool, typer.Option("--include", help="Take excluded samples back in instead.")] = False,
+    include: Annotated[bool, typer.Option("--include", help="Include excluded samples again instead.")] = False,
     undo: UndoOption = False,
-    model: options.ModelOption = None,
-    workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Exclude samples from views and exports, or take them back in."""
-    table = options.open_run_table(workspace, name, model)
-    given = {"--ids": ids, "--where": where, "--reason": reason, "--include": include}
+    """Exclude samples from views and exports, or include them again."""
+    table = options.run_table(name)
     if undo:
-        _undo(table, ("exclude", "include"), given, as_json)
-        return
-    if include and reason is not None:
-        raise CurateError("--reason says why samples are excluded: leave it out with --include")
-    _decide(table, ids, where, "include" if include else "exclude", reason, as_json)
+        options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
+        _undo(table, ("exclude", "include"), as_json)
+    elif include:
+        options.check_alone("--include", {"--reason": reason})
+        _decide(table, ids, where, "include", None, as_json)
+    else:
+        _decide(table, ids, where, "exclude", reason, as_json)
 
 
 def _decide(
@@ -104,15 +104,13 @@ def _decide(
     from avhcurate.curate.annotations import annotate
     from avhcurate.table.filters import Filters
 
-    if (ids is None) == (not where):
-        raise CurateError("say which samples: either --ids LIST or --where CONDITION")
-    by_condition = Filters(where=where, excluded=action == "include")
-    chosen = by_condition if ids is None else options.sample_ids(table.dataset, ids)
-    count = annotate(table, chosen, action, value)
-    if as_json:
-        options.print_json({"action": action, "value": value, "samples": count})
-        return
-    print(f"{action}: {count} samples of {table.dataset.name}; --undo takes it back")
+    options.check_one_of_ids_and_where(ids, where)
+    if ids is None:
+        count = annotate(table, Filters(where=where, excluded=action == "include"), action, value)
+    else:
+        count = annotate(table, options.sample_ids(table.dataset, ids), action, value)
+    result = {"action": action, "value": value, "samples": count}
+    options.print_result(result, f"{action}: {count} samples of {table.dataset.name}; --undo reverts it", as_json)
 
 
 def _relabel_from(table: "DatasetTable", file: Path, as_json: bool) -> None:
@@ -121,22 +119,16 @@ def _relabel_from(table: "DatasetTable", file: Path, as_json: bool) -> None:
     from avhcurate.curate.label_files import relabel_from
 
     counts = relabel_from(table, file)
-    if as_json:
-        options.print_json(asdict(counts))
-        return
-    print(f"{file.name}: {counts}")
+    options.print_result(asdict(counts), f"{file.name}: {counts}", as_json)
 
 
-def _undo(table: "DatasetTable", actions: Sequence[str], given: Mapping[str, object], as_json: bool) -> None:
+def _undo(table: "DatasetTable", actions: Sequence[str], as_json: bool) -> None:
     from avhcurate.curate.annotations import undo
 
-    options.check_alone("--undo", given)
     entry = undo(table, actions=actions)
-    if as_json:
-        undone = entry and {"action": entry.action, "value": entry.value, "samples": entry.samples}
-        options.print_json({"undone": undone or None})
-        return
     if entry is None:
-        print(f"there is nothing of yours to undo in {table.dataset.name}")
+        options.print_result({"undone": None}, f"there is nothing of yours to undo in {table.dataset.name}", as_json)
         return
-    print(f"undone: {entry.action}{f' {entry.value}' if entry.value else ''} on {entry.samples} samples")
+    undone = {"action": entry.action, "value": entry.value, "samples": entry.samples}
+    text = " ".join(str(part) for part in (entry.action, entry.value) if part)
+    options.print_result({"undone": undone}, f"undone: {text} on {entry.samples} samples", as_json)

@@ -1,10 +1,10 @@
-"""Verbs that write labels to files: select, export, split."""
+"""Verbs that write labels to files: export, split."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,101 +19,7 @@ if TYPE_CHECKING:
 
 _FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Only samples of this set; repeatable: of all.")]
-#: As in `pseudo_labels.rules`, which is too slow to import for every call.
-Rule = Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
-
 Direction = Literal["desc", "asc", "view"]
-
-
-@options.app.command()
-def select(
-    name: options.NameArgument,
-    out: Annotated[
-        Path,
-        typer.Option(
-            **options.NEW_PATH,
-            help="Where to write: .csv, .jsonl or .parquet, or what --format says.",
-        ),
-    ],
-    rule: Annotated[
-        Rule | None,
-        typer.Option(
-            help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld."
-        ),
-    ] = None,
-    portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
-    self_training: Annotated[
-        str | None, typer.Option(help="The selection of a round of this self-training, by its own rule and portion.")
-    ] = None,
-    number: Annotated[int | None, typer.Option("--round", help="Round of --self-training [its last].", min=1)] = None,
-    format: Annotated[
-        str | None, typer.Option(help=f"Of a self-training's round: {_FORMATS} [by the name of --out].")
-    ] = None,
-    model: options.ModelOption = None,
-    soft: Annotated[bool, typer.Option("--soft", help="Add soft labels.")] = False,
-    all: Annotated[
-        bool, typer.Option("--all", help="Also list the samples that are not selected, without a label.")
-    ] = False,
-    where: Annotated[str, typer.Option(help="Only samples that satisfy this SQL condition.")] = "",
-    force: options.ForceOption = False,
-    workspace: options.WorkspaceOption = None,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Class-balanced pseudo-labels, with a manifest beside them."""
-    from avhcurate.pseudo_labels import service as pseudo_labels_service
-    from avhcurate.table.filters import Filters
-    from avhcurate.ui.head_notes import HEAD_SELECTS
-
-    if self_training is not None:
-        given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
-        options.check_alone("--self-training", given)
-        _select_round(options.open_workspace(workspace), name, self_training, number, format, out, all, force, as_json)
-        return
-    options.check_alone("--rule", {"--round": number, "--format": format})
-    if rule is None or portion is None:
-        raise CurateError("give --rule and --portion, or --self-training for a round of one")
-    table = options.open_run_table(workspace, name, model)
-    result = pseudo_labels_service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
-    count = pseudo_labels_service.write_pseudo_labels(table, result, out, soft=soft, all=all, force=force)
-    _note_left_out(result.left_out)
-    if table.run is not None and table.run.record.fitted is not None:
-        options.print_messages([HEAD_SELECTS])
-    if as_json:
-        options.print_json(pseudo_labels_service.describe_selection(table, result))
-        return
-    print(f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}")
-    if result.accuracy is not None:
-        print(f"accuracy against the given labels {result.accuracy:.4f}")
-
-
-def _note_left_out(count: int) -> None:
-    options.print_messages([f"{count} samples have no finite embedding and are left out"] if count else [])
-
-
-def _select_round(
-    space: Any,
-    name: str,
-    self_training: str,
-    number: int | None,
-    format: str | None,
-    out: Path,
-    all: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Writes the pseudo-labels of a round of a self-training."""
-    from avhcurate.self_training import results, round_export
-
-    folder = results.training(space, name, self_training)
-    number = folder.rounds()[-1] if number is None and folder.rounds() else number or 1
-    count = round_export.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
-    _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
-    if as_json:
-        options.print_json(round_export.describe(folder, number))
-        return
-    print(
-        f"{count} of {folder.record.target_samples} samples selected by {folder.record.rule} in round {number}: {out}"
-    )
 
 
 @options.app.command()

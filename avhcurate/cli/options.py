@@ -100,14 +100,14 @@ def path(text: str) -> Path:
     'a.csv'
     """
     if not text:
-        raise CurateError("an empty text is no path: give a file or a folder, . for the current one")
+        raise CurateError('The path is empty. Use "." for the current folder.')
     return Path(text)
 
 
 def new_path(text: str) -> Path:
     """A path at which something is made, which therefore has a name."""
     if not (made := path(text)).name:
-        raise CurateError(f"{text} is a folder without a name of its own: give the name of what to write")
+        raise CurateError(f"{text} is a folder without a name. Give the name of what to write.")
     return made
 
 
@@ -224,6 +224,13 @@ def open_workspace(option: Path | None = None) -> "Workspace":
     return find_workspace(option or given_workspace())
 
 
+def run_table(name: str, model: str | None = None) -> "DatasetTable":
+    """Return the table of a dataset with the scores of a run, by default the newest."""
+    from avhcurate.table.dataset_table import open_table
+
+    return open_table(open_workspace(), name, model)
+
+
 def open_run_table(workspace: Path | None, name: str, model: str | None) -> "DatasetTable":
     from avhcurate.table.dataset_table import open_table
 
@@ -299,9 +306,10 @@ def arguments() -> list[str]:
 
 
 def check_alone(option: str, given: Mapping[str, Any]) -> None:
-    """Refuses options that do not go with one."""
-    if others := [other for other, value in given.items() if value]:
-        raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one of them out")
+    """Refuse options that cannot be given with another one."""
+    others = [other for other, value in given.items() if value]
+    if others:
+        raise CurateError(f"{', '.join(others)} cannot be given with {option}. Leave one of them out.")
 
 
 def given(context: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,6 +332,12 @@ def integers(option: str, text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise CurateError(f"{option} takes whole numbers, as 0,1,2, not {text!r}") from None
+
+
+def check_one_of_ids_and_where(ids: str | None, where: str) -> None:
+    """Refuse a call that does not name its samples in one way."""
+    if (ids is None) == (not where):
+        raise CurateError("Name the samples by either --ids LIST or --where CONDITION.")
 
 
 def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
@@ -400,6 +414,14 @@ def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: i
 
     frame = pd.DataFrame(rows)
     print(frame.round(digits).to_string(index=False, na_rep="-"))
+
+
+def print_result(result: Mapping[str, Any], text: str, as_json: bool) -> None:
+    """Print a result as JSON, or as a text for people."""
+    if as_json:
+        print_json(dict(result))
+    else:
+        print(text)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Verbs about the workspace itself: list, remove, rename, jobs."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,18 +10,18 @@ from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     from avhcurate.data.inventory import DatasetSummary
-    from avhcurate.disk.jobs import JobRecord
+    from avhcurate.disk.jobs import JobRecord, Jobs
 
 
 @options.app.command("list")
-def list_(workspace: options.WorkspaceOption = None, as_json: options.JsonOption = False) -> None:
+def list_(as_json: options.JsonOption = False) -> None:
     """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
     from dataclasses import asdict
 
     from avhcurate.data.inventory import inventory
     from avhcurate.table.renaming import finish_renaming
 
-    space = options.open_workspace(workspace)
+    space = options.open_workspace()
     finish_renaming(space)
     datasets = inventory(space)
     if as_json:
@@ -30,23 +30,30 @@ def list_(workspace: options.WorkspaceOption = None, as_json: options.JsonOption
     for dataset in datasets:
         _print_summary(dataset)
     if not datasets:
-        print(f"{space.root} holds no dataset: run `avhcurate demo` or `avhcurate import NAME SOURCE`")
+        print(f"{space.root} holds no dataset. Run `avhcurate demo` or `avhcurate import NAME SOURCE`.")
 
 
 def _print_summary(dataset: "DatasetSummary") -> None:
     if dataset.problem:
         print(f"{dataset.name}  {size_text(dataset.size)}  damaged: {dataset.problem}")
         return
-    unlabelled = dataset.samples - dataset.labelled
-    facts = [f"{dataset.samples:,} samples", f"{dataset.classes:,} classes"]
-    facts += [f"{unlabelled:,} without a label"] if unlabelled else []
-    facts += [f"{dataset.votes:,} {'simulated' if dataset.simulated else 'human'} votes"] if dataset.votes else []
-    print(f"{dataset.name}  {', '.join(facts)}, {size_text(dataset.size)}")
+    votes = "human votes"
+    if dataset.simulated:
+        votes = "simulated votes"
+    print(
+        f"{dataset.name}  {dataset.samples:,} samples, {dataset.labelled:,} with a label, {dataset.classes:,} classes, "
+        f"{dataset.votes:,} {votes}, {size_text(dataset.size)}"
+    )
     for result in dataset.results:
-        state = "" if result.complete else "  unfinished"
-        accuracy = "" if result.accuracy is None else f"  accuracy {result.accuracy:.4f} of {result.n:,}"
-        problem = f"  damaged: {result.problem}" if result.problem else ""
-        print(f"  {result.kind:<13} {result.name}{accuracy}  {size_text(result.size)}{problem or state}")
+        facts = [f"  {result.kind:<13} {result.name}"]
+        if result.accuracy is not None:
+            facts.append(f"accuracy {result.accuracy:.4f} of {result.n:,}")
+        facts.append(size_text(result.size))
+        if result.problem:
+            facts.append(f"damaged: {result.problem}")
+        elif not result.complete:
+            facts.append("unfinished")
+        print("  ".join(facts))
 
 
 def size_text(bytes: int) -> str:
@@ -63,11 +70,10 @@ def size_text(bytes: int) -> str:
 @options.app.command()
 def remove(
     name: options.NameArgument,
-    run: Annotated[str | None, typer.Option(help="Remove this run alone, by its name or its model's.")] = None,
-    training: Annotated[str | None, typer.Option(help="Remove this training alone.")] = None,
-    self_training: Annotated[str | None, typer.Option(help="Remove this self-training alone.")] = None,
+    run: Annotated[str | None, typer.Option(help="Remove only this run, by its name or its model's.")] = None,
+    training: Annotated[str | None, typer.Option(help="Remove only this training.")] = None,
+    self_training: Annotated[str | None, typer.Option(help="Remove only this self-training.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Remove a dataset from the workspace, with what people decided about it; your own files stay."""
@@ -75,95 +81,84 @@ def remove(
 
     from avhcurate.table import removal
 
-    space = options.open_workspace(workspace)
-    given: dict[removal.Kind, str | None] = {"run": run, "training": training, "self-training": self_training}
-    results = [(kind, which) for kind, which in given.items() if which is not None]
+    space = options.open_workspace()
+    asked: dict[removal.Kind, str | None] = {"run": run, "training": training, "self-training": self_training}
+    results = {kind: which for kind, which in asked.items() if which is not None}
     if len(results) > 1:
-        raise CurateError(f"{' and '.join(f'--{kind}' for kind, _ in results)}: give one of them")
-    for kind, which in results:
+        raise CurateError(f"--{' and --'.join(results)} cannot be given together. Give one of them.")
+    for kind, which in results.items():
         found = removal.find_result(space.dataset(name), kind, which)
         _confirm(f"Remove {kind} {found.name} of {name}?", yes)
         folder = removal.remove_result(space, name, kind, which)
-        _print_done({"removed": folder.name, "dataset": name}, f"{folder.name} of {name} is removed", as_json)
+        result = {"removed": folder.name, "dataset": name}
+        options.print_result(result, f"{folder.name} of {name} is removed", as_json)
         return
     work = removal.people_work(space, name)
-    _confirm(f"Remove dataset {name}, its runs and trainings? With it go {work}; the files imported stay.", yes)
+    _confirm(
+        f"Remove dataset {name} with its runs and trainings, and with {work}? The files that were imported stay.", yes
+    )
     removal.remove_dataset(space, name)
-    _print_done({"removed": name, "with": asdict(work)}, f"{name} is removed, and with it {work}", as_json)
+    options.print_result({"removed": name, "with": asdict(work)}, f"{name} is removed, with {work}", as_json)
 
 
 def _confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CurateError(f"{question} Give --yes to do it")
+        raise CurateError(f"{question} Confirm with --yes.")
     if not typer.confirm(question, err=True):
-        raise CurateError("nothing was removed")
-
-
-def _print_done(result: dict[str, Any], text: str, as_json: bool) -> None:
-    if as_json:
-        options.print_json(result)
-    else:
-        print(text)
+        raise CurateError("Nothing was removed.")
 
 
 @options.app.command()
 def rename(
     name: options.NameArgument,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
-    workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Rename a dataset; its votes, decisions, sets, runs, trainings and jobs stay with it."""
     from avhcurate.table.renaming import rename_dataset
 
-    rename_dataset(options.open_workspace(workspace), name, new)
-    _print_done({"name": new, "was": name}, f"{name} is called {new} now", as_json)
+    rename_dataset(options.open_workspace(), name, new)
+    options.print_result({"name": new, "was": name}, f"{name} is now called {new}", as_json)
 
 
 @options.app.command()
 def jobs(
     cancel: Annotated[str | None, typer.Option(help="Ask this job to stop: its id, or `running`.")] = None,
     limit: Annotated[int, typer.Option(help="How many jobs, newest first.", min=1, max=options.MOST_ENTRIES)] = 20,
-    workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Long work: what runs, how far it is and how it ended; cancel it."""
+    """List long work: what runs, how far it is and how it ended; or cancel it."""
     from itertools import islice
 
     from avhcurate.data import background
     from avhcurate.disk.jobs import Jobs
 
-    space = options.open_workspace(workspace)
-    all_jobs = Jobs(space.root)
+    space = options.open_workspace()
     if cancel is not None:
-        job = _running(list(all_jobs.all()), cancel)
+        job = _running(Jobs(space.root), cancel)
         background.cancel(space.root, job.id)
-        _print_done(
-            {"cancelled": job.id}, f"{job.verb} {job.dataset} is asked to stop: the same command resumes", as_json
-        )
+        text = f"{job.verb} {job.dataset} was asked to stop; the same command resumes it"
+        options.print_result({"cancelled": job.id}, text, as_json)
         return
-    records = list(islice(all_jobs.all(), limit))
+    records = list(islice(Jobs(space.root).all(), limit))
     if as_json:
         options.print_json({"jobs": [record.model_dump(mode="json") for record in records]})
-        return
-    for record in records:
-        share = f"{record.done} of {record.total}" if record.total else ""
-        left = f"{record.eta_s:.0f} s left" if record.active and record.eta_s is not None else ""
-        told = ", ".join(filter(None, (f"by {record.who}" if record.who else "", share, left, record.message)))
-        print(f"{record.id}  {record.dataset}  {record.state}{f'  {told}' if told else ''}")
-    if not records:
-        print("no job has run here")
+    elif records:
+        columns = ("id", "dataset", "state", "who", "done", "total", "message")
+        options.print_table([{column: getattr(record, column) for column in columns} for record in records])
+    else:
+        print("No job has run here.")
 
 
-def _running(records: list["JobRecord"], which: str) -> "JobRecord":
-    """The job to cancel; one that has ended is refused."""
-    found = next((job for job in records if job.id == which or (which == "running" and job.active)), None)
-    if found is None:
-        raise CurateError(
-            "no job is running" if which == "running" else f"no job is called {which}: see `avhcurate jobs`"
-        )
-    if not found.active:
-        raise CurateError(f"job {which} has ended ({found.state})")
-    return found
+def _running(jobs: "Jobs", which: str) -> "JobRecord":
+    """Return the job to cancel; refuse one that has ended."""
+    for job in jobs.all():
+        if job.id == which and not job.active:
+            raise CurateError(f"Job {which} has ended ({job.state}).")
+        if job.active and which in (job.id, "running"):
+            return job
+    if which == "running":
+        raise CurateError("No job is running.")
+    raise CurateError(f"There is no job {which}. List them with `avhcurate jobs`.")

@@ -26,6 +26,11 @@ from avhcurate.table.subset import Subset, read_subset
 #: The portions of `portion_curve`.
 PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
 
+#: What to know where the head of a run was fitted on all labels of the dataset.
+FITTED_HEAD = (
+    "The run's head was fitted on all labels, so the accuracy of this selection on labelled images is better than it "
+    "would be on new ones."
+)
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
 
@@ -41,7 +46,7 @@ class PseudoLabels:
     """The `selection` from the scored samples `ids` (n,) that satisfy `filters`.
 
     labels: the given ones, (n,), -1 for none, for reports only. left_out: samples that satisfy `filters` but have no
-    finite embedding in the run, so that no rule selects them.
+    finite embedding in the run, so that no rule selects them. notes: what a user should know.
     """
 
     selection: Selection
@@ -50,6 +55,7 @@ class PseudoLabels:
     classes: pd.DataFrame
     filters: Filters
     left_out: int
+    notes: tuple[str, ...] = ()
 
     @property
     def selected(self) -> np.ndarray:
@@ -127,8 +133,18 @@ def _pseudo_labels(table: DatasetTable, samples: Subset, filters: Filters, selec
     # A model may know more classes than the dataset names.
     names = [table.classes[label] if label < len(table.classes) else str(label) for label in classes["label"]]
     classes.insert(1, "label_name", names)
-    left_out = samples.left_out + selection.left_out
-    return PseudoLabels(selection, samples.ids, samples.labels, classes, filters, left_out)
+    notes = ()
+    if table.run is not None and table.run.record.fitted is not None:
+        notes = (FITTED_HEAD,)
+    return PseudoLabels(
+        selection=selection,
+        ids=samples.ids,
+        labels=samples.labels,
+        classes=classes,
+        filters=filters,
+        left_out=samples.left_out + selection.left_out,
+        notes=notes,
+    )
 
 
 def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:

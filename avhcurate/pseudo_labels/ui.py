@@ -29,7 +29,6 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.head_notes import HEAD_SELECTS
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
@@ -86,7 +85,7 @@ def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLab
     return _select_by_each(page.table, tuple(rules), portion=portion, filters=page.filters)
 
 
-def headline(table: DatasetTable, result: PseudoLabels) -> None:
+def headline(result: PseudoLabels) -> None:
     """How many are selected and how accurate they are."""
     n, share, low, high = result.accuracy_interval()
     samples, selected = len(result.ids), len(result.selected)
@@ -98,8 +97,8 @@ def headline(table: DatasetTable, result: PseudoLabels) -> None:
         fact("Classes that give none", f"{len(empty):,}", notes)
     if result.left_out:
         st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
-    if table.run is not None and table.run.record.fitted is not None:
-        st.caption(HEAD_SELECTS)
+    for note in result.notes:
+        st.caption(note)
 
 
 def class_table(result: PseudoLabels) -> None:

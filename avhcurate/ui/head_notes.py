@@ -9,8 +9,6 @@ HEAD_OF_ALL = (
 )
 #: Where the table has scores of the epochs, which a fitted head has not.
 EPOCHS_OF_NETWORK = "Scores of the epochs are those of the network's own training, with its own head."
-#: Where they select.
-HEAD_SELECTS = f"{HEAD_OF_ALL} It selects here: its accuracy on labelled images is better than it would be on new ones."
 
 
 def head_note(record: RunRecord) -> str:

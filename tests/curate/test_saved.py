@@ -1,5 +1,7 @@
 """Sets and views over a real dataset: filters that name them, a re-import, combinations, lists from files."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -163,7 +165,8 @@ def test_an_address_of_another_dataset_is_refused_and_one_of_this_dataset_is_exp
 
 
 def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
-    assert "set   hard: 3 samples" in run("saved", "digits", "--save-set", "hard", "--where", "id < 3").out
+    listed = json.loads(run("saved", "digits", "--save-set", "hard", "--where", "id < 3", "--json").out)
+    assert [(one["set"], one["samples"]) for one in listed["sets"]] == [("hard", 3)]
     saved.save_view(own, "digits", "ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
     out = tmp_path / "a.csv"
     run("export", "digits", "--set", "hard", "--format", "csv", "--out", out)
@@ -176,17 +179,18 @@ def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tm
     table = open_table(own, "digits")
     want = table.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
     assert pd.read_csv(out)["id"].tolist() == want
-    run("saved", "digits", "--remove-view", "low")
-    assert "neither" in run("saved", "digits", "--remove", "hard", "--remove-view", "ones").out
-    assert run("history", "digits", "--action", "save set", "--json").out.count("hard") == 1
+    for name in ("low", "ones"):
+        saved.remove(own, "digits", "view", name)
+    assert "no sets and no views" in run("saved", "digits", "--remove", "hard").out
+    assert run("history", "digits", "--json").out.count("save set") == 1
     assert "no view 'ones'" in run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force").err
-    assert "either --where CONDITION or --ids LIST" in run("saved", "digits", "--save-set", "hard").err
+    assert "either --ids LIST or --where CONDITION" in run("saved", "digits", "--save-set", "hard").err
 
 
 def test_a_set_takes_the_numbers_and_the_files_that_a_tag_takes(run, own, tmp_path):
     (tmp_path / "listed.csv").write_text("id,why\n5,\n7,\nnowhere.png,\n")
-    assert "set   five: 2 samples" in run("saved", "digits", "--save-set", "five", "--ids", "5,7").out
-    listed = run("saved", "digits", "--save-set", "file", "--ids", tmp_path / "listed.csv")
-    assert "set   file: 2 samples" in listed.out
+    run("saved", "digits", "--save-set", "five", "--ids", "5,7")
+    listed = run("saved", "digits", "--save-set", "file", "--ids", tmp_path / "listed.csv", "--json")
+    assert {(one["set"], one["samples"]) for one in json.loads(listed.out)["sets"]} == {("five", 2), ("file", 2)}
     assert "1 entries of" in listed.err
     assert "as nowhere.png: left out" in listed.err

@@ -26,6 +26,7 @@ from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.export.columns import Chosen
 from avhcurate.images import thumbnails
 from avhcurate.models.loading import ModelSpec
+from avhcurate.pseudo_labels.service import FITTED_HEAD
 from avhcurate.scoring import service as scoring_service
 from avhcurate.scoring.fitted_heads import FitSettings
 from avhcurate.scoring.service import score_dataset
@@ -35,7 +36,6 @@ from avhcurate.table.sample import inspect
 from avhcurate.table.titles import titles
 from avhcurate.training.cross_fitting import fit_head
 from avhcurate.training.linear_head import Samples
-from avhcurate.ui.head_notes import HEAD_SELECTS
 from tests.fakes.datasets import add_dataset
 
 SPEC = ModelSpec(name="avhcurate:digits")
@@ -249,7 +249,7 @@ def test_a_selection_by_the_head_that_has_seen_every_label_says_so(scored_root, 
     select = ("select", "stripes", "--rule", "avc", "--portion", 0.5, "--workspace", scored_root)
     ended = cli(*select, "--out", tmp_path / "labels.csv")
     assert "accuracy against the given labels" in ended.out
-    assert f"note: {HEAD_SELECTS}\n" in ended.err
+    assert f"note: {FITTED_HEAD}\n" in ended.err
 
 
 def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, table):

@@ -1,0 +1,83 @@
+"""`avhcurate select`: class-balanced pseudo-labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli import options
+from avhcurate.errors import CurateError
+
+
+@options.app.command()
+def select(
+    name: options.NameArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            **options.NEW_PATH, help="Where to write: .csv, .jsonl or .parquet, or the form that --format names."
+        ),
+    ],
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld."
+        ),
+    ] = None,
+    portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
+    soft: Annotated[bool, typer.Option("--soft", help="Add soft labels.")] = False,
+    self_training: Annotated[
+        str | None, typer.Option(help="Instead: what a round of this self-training selected.")
+    ] = None,
+    number: Annotated[int | None, typer.Option("--round", help="Its round.", min=1, show_default="the last")] = None,
+    format: Annotated[str | None, typer.Option(help="Its form, as of `export`.", show_default="by --out")] = None,
+    model: options.ModelOption = None,
+    where: options.WhereOption = "",
+    force: options.ForceOption = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Select class-balanced pseudo-labels, and write them with a manifest next to them."""
+    if self_training is not None:
+        given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
+        options.check_alone("--self-training", given)
+        _select_round(name, self_training, number, format, out, force, as_json)
+        return
+    options.check_alone("--rule", {"--round": number, "--format": format})
+    if rule is None or portion is None:
+        raise CurateError("Give --rule and --portion, or --self-training to write one of its rounds.")
+    from avhcurate.pseudo_labels import service
+    from avhcurate.table.filters import Filters
+
+    table = options.run_table(name, model)
+    result = service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
+    count = service.write_pseudo_labels(table, result, out, soft=soft, force=force)
+    _note_left_out(result.left_out)
+    options.print_messages(result.notes)
+    text = f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}"
+    if result.accuracy is not None:
+        text += f"\naccuracy against the given labels {result.accuracy:.4f}"
+    options.print_result(service.describe_selection(table, result), text, as_json)
+
+
+def _note_left_out(count: int) -> None:
+    if count:
+        options.print_messages([f"{count} samples have no finite embedding and are left out"])
+
+
+def _select_round(
+    name: str, self_training: str, number: int | None, format: str | None, out: Path, force: bool, as_json: bool
+) -> None:
+    """Write the pseudo-labels of a round of a self-training."""
+    from avhcurate.self_training import results, round_export
+
+    space = options.open_workspace()
+    folder = results.training(space, name, self_training)
+    if number is None:
+        number = max(folder.rounds(), default=1)
+    if format is None:
+        format = out.suffix[1:] or "csv"
+    count = round_export.export(space, folder, number, format, out, force=force)
+    _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
+    record = folder.record
+    text = f"{count} of {record.target_samples} samples selected by {record.rule} in round {number}: {out}"
+    options.print_result(round_export.describe(folder, number), text, as_json)
