@@ -6,7 +6,7 @@ from avhcurate.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_qu
 from avhcurate.annotate import ui as annotate_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
-from avhcurate.ui.queue_note import show_queue_note
+from avhcurate.ui.notes import show_queue_note
 
 st.title("Annotators")
 st.caption("How far the collection of votes is, and how far each annotator and the votes together can be trusted.")

@@ -14,8 +14,8 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
+from avhcurate.ui.notes import queue_sentence
 from avhcurate.ui.page_header import subtitle
-from avhcurate.ui.queue_note import queue_sentence
 from avhcurate.ui.score_help import column_name, explain_scores, score_name
 
 st.title("Correlation")

@@ -5,9 +5,9 @@ import streamlit as st
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
+from avhcurate.ui.grid_actions import like_view
 from avhcurate.ui.grid_bar import actions_grid
 from avhcurate.ui.grid_views import table_view
-from avhcurate.ui.more_like import like_view
 from avhcurate.ui.url_state import TILE_SIZES
 
 page = frame.with_data()

@@ -11,8 +11,8 @@ from avhcurate.compare.ui_transfer import across
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.notes import show_queue_note
 from avhcurate.ui.page_header import subtitle
-from avhcurate.ui.queue_note import show_queue_note
 
 st.title("Models")
 page = frame.with_run()

@@ -9,8 +9,8 @@ from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.notes import show_queue_note
 from avhcurate.ui.page_header import subtitle
-from avhcurate.ui.queue_note import show_queue_note
 from avhcurate.ui.text import PAPER
 
 st.title("Training dynamics")

@@ -16,8 +16,8 @@ from avhcurate.ui import cache, url_state
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate
 from avhcurate.ui.layout import empty_state
+from avhcurate.ui.notes import run_titles
 from avhcurate.ui.page_choices import Choice, one_of, some_of
-from avhcurate.ui.run_accuracy import run_titles
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text
 from avhcurate.ui.user_errors import plain

@@ -10,10 +10,10 @@ import streamlit as st
 from avhcurate.compare.run_pair import RunPair
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.regions import turned
-from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.user_errors import plain
 
 

@@ -22,13 +22,13 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.grid_actions import undo_button
-from avhcurate.ui.grid_keys import counted_images
+from avhcurate.ui.grid_bar import narrow_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import Choice, one_of, switch
 from avhcurate.ui.popovers import closing_popover
-from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.text import counted
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 
@@ -286,5 +286,5 @@ def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
 
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
     tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
-    done = f"{counted_images(len(ids))} tagged {tag}"
+    done = f"{counted(len(ids), 'image')} tagged {tag}"
     attempt(annotate, table, ids, "tag", tag, who=who(), done=done, closes=f"gap.tag.{name}")

@@ -17,14 +17,14 @@ from avhcurate.home.ui_columns import CLASSES, choose_group, value_counts
 from avhcurate.sources.fetch import PUBLIC
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.head_notes import head_note
 from avhcurate.table.titles import learnt_here, titles
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.head_notes import head_note
 from avhcurate.ui.layout import fact, halves
-from avhcurate.ui.run_accuracy import run_accuracy
+from avhcurate.ui.notes import run_accuracy
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 

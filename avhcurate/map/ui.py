@@ -9,12 +9,12 @@ import streamlit as st
 from avhcurate.map.plots import Window
 from avhcurate.map.points import MapPoints, color_options, column_of, find_sample, place_of, points_in_view
 from avhcurate.map.store import MapFolder, MapRecord
+from avhcurate.table.head_notes import HEAD_OF_ALL
 from avhcurate.table.titles import title_of
 from avhcurate.ui import regions
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.head_notes import HEAD_OF_ALL
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.regions import Region
 from avhcurate.ui.score_help import score_name

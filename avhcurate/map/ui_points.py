@@ -19,7 +19,6 @@ from avhcurate.ui import regions, url_state
 from avhcurate.ui.chart_style import GREY, faded, rgba
 from avhcurate.ui.components.scatter import LegendEntry, Marks, PlacedName, ScatterLook, heard, scatter
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_routes import view_url
 from avhcurate.ui.grid_views import list_view
 from avhcurate.ui.scatter_routes import NO_SHADE, PointCloud, point_cloud
 from avhcurate.ui.score_help import score_name
@@ -64,7 +63,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         key=_CHART,
         label=f"Map of {len(shown.points):,} samples, coloured by {shown.title}",
         source=drawn.cloud.url,
-        rows=view_url(tiles),
+        rows=tiles.url,
         count=len(drawn.ids),
         bounds=drawn.cloud.bounds,
         whole=whole(shown.folder),

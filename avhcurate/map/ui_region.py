@@ -14,9 +14,9 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_actions, regions
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.regions import Region, write_region
-from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.save_set import own_set, save_set_button
 from avhcurate.ui.signin import for_curators, who
 

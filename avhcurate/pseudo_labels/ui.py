@@ -28,10 +28,10 @@ from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import narrow_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.page_choices import number, one_of
-from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import RULE_NAMES, score_name
 from avhcurate.ui.text import PAPER, accuracy_note, signed
 

@@ -30,7 +30,7 @@ from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.job_forms import JobForm, PlacedCommand, has_ray, option
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state, fact
-from avhcurate.ui.neighbours_note import neighbours_note
+from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection

@@ -24,10 +24,10 @@ from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.score_help import RULE_NAMES, format_score, score_name
 from avhcurate.ui.text import accuracy_note
 

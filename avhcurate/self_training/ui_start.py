@@ -18,7 +18,7 @@ from avhcurate.table.subset import same_classes
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import empty_state
-from avhcurate.ui.run_accuracy import run_titles
+from avhcurate.ui.notes import run_titles
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 

@@ -22,15 +22,16 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import BarAction, actions_grid
-from avhcurate.ui.grid_keys import counted_images, say, undo_last
+from avhcurate.ui.grid_keys import say, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.job_forms import fill_page, job_form, option, row
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state
-from avhcurate.ui.neighbours_note import neighbours_note
+from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.signin import who
+from avhcurate.ui.text import counted
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
 
@@ -365,7 +366,7 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str, chosen: GridSe
         entries = decisions.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
         named, done = chosen_rows, "keep their label"
     st.session_state[_last(table)] = entries, table.log.version(table.dataset.name)
-    say(f"{counted_images(len(named))} {done}", undo=True)
+    say(f"{counted(len(named), 'image')} {done}", undo=True)
 
 
 def _undo(table: DatasetTable) -> None:

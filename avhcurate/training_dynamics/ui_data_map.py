@@ -15,10 +15,10 @@ from avhcurate.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data
 from avhcurate.ui import regions
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
-from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels

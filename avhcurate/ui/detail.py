@@ -1,7 +1,6 @@
-"""The details of a sample: the image, people beside the network, scores, neighbours; over the page or beside it."""
+"""The details of a sample: the image, people and the network, scores, neighbours; over the page or next to it."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,13 +18,12 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
 from avhcurate.ui.detail_plot import class_bars
-from avhcurate.ui.frame import Opened, attempt, show_messages, while_allowed
-from avhcurate.ui.grid_actions import PAGES
+from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages, while_allowed
+from avhcurate.ui.grid_actions import go_to_gallery
 from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.more_like import LIKE
-from avhcurate.ui.neighbours_note import neighbours_note
+from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.open_images import in_panel, open_sample, open_side_by_side, put_in_panel, side_by_side
 from avhcurate.ui.score_help import explain_scores, value_text
 from avhcurate.ui.signin import for_curators
@@ -37,22 +35,25 @@ _NEIGHBOURS = 8
 _ENTRIES = 20
 #: Images before and behind that the viewer steps through by itself.
 _NEARBY = 60
+#: Height of a row of a table.
+_ROW = 28
 #: Key of the viewer, and of what its browser sends.
 _VIEWER = "detail.viewer"
-#: Session state: something was done in the details, which the page beside them does not show yet.
+#: Session state: something was done in the details, which the page next to them does not show yet.
 _DONE = "detail.done"
 #: Session state: the image shown last that the list had, and its place there.
 _PLACE = "detail.place"
 
 
 def show_details(frame: Opened, listed: GridView | None, *opened: int | None) -> None:
-    """Opens the details of the view's sample, at the end of a page; previous and next step through `listed`.
+    """Open the details of the view's sample, at the end of a page; previous and next step through `listed`.
 
     `opened` are the samples clicked in this run on a chart: the first that is not None goes into the view.
     """
     say_elsewhere()
-    if (clicked := next((id for id in opened if id is not None), None)) is not None:
-        open_sample(clicked)
+    clicked = [id for id in opened if id is not None]
+    if clicked:
+        open_sample(clicked[0])
         st.rerun()
     if frame.view.sample is None:
         return
@@ -64,7 +65,7 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
 
 
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
-    """The view that holds the sample, for the details to step through; None where none does."""
+    """Return the view that holds the sample, for the details to step through; None if none does."""
     return next((view for view in views if view and sample is not None and sample in view.ids), None)
 
 
@@ -85,9 +86,10 @@ def _panel(frame: Opened, listed: GridView | None) -> None:
 
 
 def _details(frame: Opened, listed: GridView | None, *, panel: bool) -> None:
-    # Read again: stepping changes the address and runs this function alone.
+    # Read again: stepping changes the address and runs only this function.
     view = url_state.current()
-    if view.sample is None or panel != in_panel() or (st.session_state.pop(_DONE, False) and panel):
+    done = st.session_state.pop(_DONE, False)
+    if view.sample is None or panel != in_panel() or (done and panel):
         st.rerun()
     show_messages()
     try:
@@ -97,25 +99,23 @@ def _details(frame: Opened, listed: GridView | None, *, panel: bool) -> None:
         show_user_error(error)
         return
     ids = [id for id in side_by_side(view) if id < frame.table.size]
+    if panel or len(ids) > 1:
+        _viewer(frame, ids, view.sample, listed)
     if panel:
-        _viewer(frame, ids, view.sample, listed, panel)
-        _curate(frame, inspection.row, ids)
-        _measured(frame, inspection)
+        _facts(frame, inspection, ids)
         _around(frame, inspection.row)
         return
-    if len(ids) > 1:
-        _viewer(frame, ids, view.sample, listed, panel)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if len(ids) == 1:
-            _viewer(frame, ids, view.sample, listed, panel)
+            _viewer(frame, ids, view.sample, listed)
         _around(frame, inspection.row)
     with right:
-        _curate(frame, inspection.row, ids)
-        _measured(frame, inspection)
+        _facts(frame, inspection, ids)
 
 
-def _measured(frame: Opened, inspection: Inspection) -> None:
+def _facts(frame: Opened, inspection: Inspection, ids: Sequence[int]) -> None:
+    _curate(frame, inspection.row, ids)
     _compare(frame, inspection)
     _scores(inspection)
     _own_columns(frame, inspection)
@@ -129,12 +129,10 @@ def _around(frame: Opened, row: dict[str, Any]) -> None:
 
 # --- the viewer --------------------------------------------------------------------------------------------------
 
-#: Columns that the viewer says of an image.
-_NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name"]
 
-
-def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None, panel: bool) -> None:
-    rows = rows_of(frame.table, ids, columns=_NAMED).astype(object)
+def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None) -> None:
+    columns = ["id", "path", "label_name", "curated_label_name", "predicted_name"]
+    rows = rows_of(frame.table, ids, columns=columns).astype(object)
     address = partial(image_url, frame.table.dataset.name, version=frame.version)
     image_viewer(
         [_picture(row, address) for row in rows.where(rows.notna(), None).to_dict("records")],
@@ -143,7 +141,7 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
         near=_nearby(listed, sample),
         src=address("{id}", size="full"),
         whole=address("{id}", size="whole"),
-        panel=panel,
+        panel=in_panel(),
         actions=key_data(frame.table, _VIEWER),
         on_act=partial(_act_by_key, frame),
         on_shown=open_sample,
@@ -153,32 +151,35 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
     )
 
 
-def _picture(row: dict[Any, Any], address: partial[str]) -> Picture:
-    id, label = int(row["id"]), row["curated_label_name"] or row["label_name"] or "none"
-    predicted = f", predicted {row['predicted_name']}" if row["predicted_name"] else ""
+def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
+    id, words = int(row["id"]), row["curated_label_name"] or row["label_name"] or "none"
+    if row["predicted_name"]:
+        words += f", predicted {row['predicted_name']}"
     return Picture(
-        id,
-        address(id, size="full"),
-        address(id, size="whole"),
-        alt=f"Image {id}, label {label}{predicted}",
-        name=f"{label}{predicted} · {row['path']}",
+        id=id,
+        src=address(id, size="full"),
+        whole=address(id, size="whole"),
+        alt=f"Image {id}, label {words}",
+        name=f"{words} · {row['path']}",
     )
 
 
 def _nearby(listed: GridView | None, id: int) -> Nearby:
-    """Where the image lies in the list, or lay before it was excluded, say; nowhere where the list never had it."""
+    """Return where the image lies in the list, or lay before it left the list, for example by an exclusion."""
     if listed is None:
         return Nearby()
-    places = np.flatnonzero(listed.ids == id)
-    gone = not len(places)
-    if gone and st.session_state.get(_PLACE, (None,))[0] != id:
+    places = np.flatnonzero(listed.ids == id).tolist()
+    if places:
+        st.session_state[_PLACE] = id, places[0]
+    last, place = st.session_state.get(_PLACE, (None, 0))
+    if last != id:
         return Nearby()
-    place = int(st.session_state[_PLACE][1] if gone else places[0])
-    st.session_state[_PLACE] = id, place
     first = max(0, place - _NEARBY)
     around = tuple(listed.ids[first : place + _NEARBY + 1].tolist())
-    here, next = (None, place) if gone else (place, None)
-    return Nearby(listed.key, here, next, listed.count, first, around)
+    here = Nearby(view=listed.key, place=place, count=listed.count, first=first, ids=around)
+    if places:
+        return here
+    return Nearby(view=listed.key, next=place, count=listed.count, first=first, ids=around)
 
 
 def _act_by_key(frame: Opened) -> None:
@@ -190,7 +191,8 @@ def _act_by_key(frame: Opened) -> None:
 
 
 def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
-    table, id, look = frame.table, row["id"], for_curators()
+    table, id = frame.table, row["id"]
+    label, tags, excluded = row["curated_label"], list(row["tags"]), row["excluded"]
     st.markdown(f"`{' '.join(row['path'].replace('`', '').splitlines())}`")  # code ends with its paragraph
     if row["problem"]:
         st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
@@ -199,88 +201,58 @@ def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
         range(len(table.classes)),
         index=None,
         format_func=table.classes.__getitem__,
-        key=(key := _own_key("detail.label", id, row["curated_label"])),
         placeholder="no label",
-        on_change=_relabel,
-        args=(frame, id, key, row["curated_label"]),
-        **look,
+        **_decision(frame, "label", id, label, _relabel),
     )
-    tags = table.group_counts("tags")["value"].tolist()
     st.multiselect(
         "Tags",
-        list(dict.fromkeys([*tags, *row["tags"]])),
-        key=(key := _own_key("detail.tags", id, list(row["tags"]))),
+        list(dict.fromkeys([*table.group_counts("tags")["value"], *tags])),
         accept_new_options=True,
         placeholder="Add a tag",
-        on_change=_set_tags,
-        args=(frame, id, key, row["tags"]),
-        **look,
+        **_decision(frame, "tags", id, tags, _set_tags),
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        key = _own_key("detail.excluded", id, row["excluded"])
-        st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id, key, row["excluded"]), **look)
-        _more_like(frame, ids)
+        st.toggle("Excluded", **_decision(frame, "excluded", id, excluded, _exclude))
+        if frame.table.run is not None and frame.table.run.has_features:
+            about = "Orders the gallery by the angle to the open images."
+            if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
+                go_to_gallery(frame.filters, like=ids)
 
 
-def _own_key(name: str, id: int, value: Any) -> str:
-    """A key for a widget that shows what holds of a sample: another for each sample, and where another than the widget
-    has changed it.
+def _decision(frame: Opened, name: str, id: int, value: Any, decide: Callable[..., None]) -> dict[str, Any]:
+    """Return arguments of a widget that shows what is decided of a sample; a change calls `decide`.
 
-    The browser sends what widgets showed, and may not have heard of the sample that has come up meanwhile: under one
-    key for all samples, what it showed of the last one would be taken for a decision about this one.
+    The key names the sample: under one key for all, what the browser showed of the last one would be taken for a
+    decision about this one.
     """
-    of, number = st.session_state.get(name, (None, 0))
-    key = f"{name}.{number}"
-    if of != id or st.session_state.get(key) != value:
-        key = f"{name}.{number + 1}"
-        st.session_state[name] = id, number + 1
-        st.session_state[key] = value
-    return key
+    key = mirrored(f"detail.{name}.{id}", value)
+
+    def changed() -> None:
+        chosen = st.session_state.get(key, value)
+        if chosen != value:
+            st.session_state[_DONE] = True
+            decide(partial(attempt, act, frame.table, [id], key=_VIEWER), value, chosen)
+
+    return {"key": key, "on_change": changed} | for_curators()
 
 
-def _is_choice(key: str, shown: Any) -> bool:
-    """Whether a widget of `_own_key` is the one in sight and shows something else than it was given."""
-    name, _, number = key.rpartition(".")
-    in_sight = st.session_state.get(name, (None, 0))[1] == int(number)
-    return in_sight and key in st.session_state and st.session_state[key] != shown
+def _relabel(do: Callable[..., None], _: Any, chosen: int | None) -> None:
+    do("relabel", chosen)
 
 
-def _act(frame: Opened, id: int, action: str, value: Any = None) -> None:
-    st.session_state[_DONE] = True
-    attempt(act, frame.table, [id], action, value, key=_VIEWER)
+def _exclude(do: Callable[..., None], _: Any, chosen: bool) -> None:
+    do({True: "exclude", False: "include"}[chosen])
 
 
-def _relabel(frame: Opened, id: int, key: str, shown: int | None) -> None:
-    if _is_choice(key, shown):
-        _act(frame, id, "relabel", st.session_state[key])
-
-
-def _exclude(frame: Opened, id: int, key: str, shown: bool) -> None:
-    if _is_choice(key, shown):
-        _act(frame, id, "exclude" if st.session_state[key] else "include")
-
-
-def _set_tags(frame: Opened, id: int, key: str, shown: Sequence[str]) -> None:
-    if not _is_choice(key, list(shown)):
-        return
-    after = st.session_state[key]
-    for action, tags in (("tag", set(after) - set(shown)), ("untag", set(shown) - set(after))):
-        for tag in sorted(tags):
-            _act(frame, id, action, tag)
-
-
-def _more_like(frame: Opened, ids: Sequence[int]) -> None:
-    """A button that goes to the gallery in the order of the angle to the images that are open."""
-    if frame.table.run is None or not frame.table.run.has_features:
-        return
-    about = "Orders the gallery by the angle to what is open here."
-    if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
-        view = replace(url_state.current(), row=1, sample=None, choices=()).choosing(LIKE.name, LIKE.write(tuple(ids)))
-        st.switch_page(PAGES / "gallery.py", query_params=view.to_query())
+def _set_tags(do: Callable[..., None], before: Sequence[str], after: Sequence[str]) -> None:
+    for tag in sorted(set(after) - set(before)):
+        do("tag", tag)
+    for tag in sorted(set(before) - set(after)):
+        do("untag", tag)
 
 
 def _history(frame: Opened, id: int) -> None:
-    """Decisions on this sample and the sets that hold it, if there are any."""
+    """Draw the decisions on this sample and the sets that hold it, if there are any."""
     entries, count = history_entries(frame.table, sample=id, limit=_ENTRIES)
     sets = frame.table.sets_of(id)
     if not entries and not sets:
@@ -289,55 +261,62 @@ def _history(frame: Opened, id: int) -> None:
         if sets:
             st.markdown(f"In the sets {plain(', '.join(sets))}")
         for entry in entries:
-            undone = f", undone by {entry.undone_by}" if entry.undone_by else ""
-            text = f"{describe(entry, frame.table.classes)} · {entry.who}{undone}"
+            text = f"{describe(entry, frame.table.classes)} · {entry.who}"
+            if entry.undone_by:
+                text += f", undone by {entry.undone_by}"
             st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC · {plain(text)}")
         if count > len(entries):
-            st.caption(f"and {count - len(entries):,} older, listed on the page Saved")
+            st.caption(f"and {count - len(entries):,} older, on the page Saved")
+
+
+# --- people and the network --------------------------------------------------------------------------------------
 
 
 def _compare(frame: Opened, inspection: Inspection) -> None:
     row, simulated = inspection.row, frame.table.simulated
-    facts = [("Given label", row["label_name"] or "none"), ("Predicted", row["predicted_name"] or "not scored")]
+    facts = {"Given label": row["label_name"] or "none", "Predicted": row["predicted_name"] or "not scored"}
     if row["hsf"] is not None:
-        facts.append((f"HSF{' (simulated)' if simulated else ''}", f"{row['hsf']:.2f}"))
-        facts.append(("95 % interval", f"{row['hsf_low']:.2f}–{row['hsf_high']:.2f} of {row['votes']} votes"))
+        facts["HSF (simulated)" if simulated else "HSF"] = f"{row['hsf']:.2f}"
+        facts["95 % interval"] = f"{row['hsf_low']:.2f}–{row['hsf_high']:.2f} of {row['votes']} votes"
     if row.get("hsf_predicted") is not None:
         ends = f"{row['hsf_predicted_low']:.2f}–{row['hsf_predicted_high']:.2f}"
-        facts.append(("Predicted HSF (not votes)", f"{row['hsf_predicted']:.2f}, interval {ends}"))
+        facts["Predicted HSF (not votes)"] = f"{row['hsf_predicted']:.2f}, interval {ends}"
     with st.container(horizontal=True, gap="medium"):
-        for name, value in facts:
+        for name, value in facts.items():
             with st.container(width="content", gap=None):
                 st.caption(name)
                 st.text(value)
-    shares: dict[str, Any] = {"votes": inspection.votes, "softmax": inspection.softmax, "avc": inspection.avc}
     if inspection.softmax is not None or inspection.votes is not None:
-        show_chart(class_bars(frame.table.classes, **shares, simulated=simulated), key="detail.bars")
+        votes, softmax, avc = inspection.votes, inspection.softmax, inspection.avc
+        bars = class_bars(frame.table.classes, votes=votes, softmax=softmax, avc=avc, simulated=simulated)
+        show_chart(bars, key="detail.bars")
 
 
 def _scores(inspection: Inspection) -> None:
     keys = list(inspection.percentiles)
     if not keys:
         return
+    ends = {"high": "↑ high", "low": "↓ low"}
     scores = pd.DataFrame(
         {
             "Score": [SCORES[key].name for key in keys],
             "Value": [inspection.row[key] for key in keys],
             "Percentile": [100 * inspection.percentiles[key] for key in keys],
-            "Harder": ["↑ high" if SCORES[key].harder == "high" else "↓ low" for key in keys],
+            "Harder": [ends[SCORES[key].harder] for key in keys],
         }
+    )
+    percentile = st.column_config.ProgressColumn(
+        format="%.0f", min_value=0, max_value=100, help="Share of samples whose value is not larger."
     )
     st.dataframe(
         scores,
         hide_index=True,
-        height=28 * (len(keys) + 1) + 3,
-        row_height=28,
+        height=_ROW * (len(keys) + 1) + 3,
+        row_height=_ROW,
         key="detail.scores",
         column_config={
             "Value": st.column_config.NumberColumn(format="%.4g"),
-            "Percentile": st.column_config.ProgressColumn(
-                format="%.0f", min_value=0, max_value=100, help="Share of samples whose value is not larger."
-            ),
+            "Percentile": percentile,
             "Harder": st.column_config.TextColumn(width="small", help="Which end means a harder sample."),
         },
     )
@@ -345,29 +324,28 @@ def _scores(inspection: Inspection) -> None:
 
 
 def _own_columns(frame: Opened, inspection: Inspection) -> None:
-    """The sample's values in the user's columns."""
+    """Draw the sample's values in the user's columns."""
     kinds = frame.table.kinds
-    if not kinds:
-        return
-    values = {"Your column": list(kinds), "Value": [value_text(kinds[name], inspection.row[name]) for name in kinds]}
-    st.dataframe(
-        pd.DataFrame(values), hide_index=True, height=min(300, 28 * len(kinds) + 31), row_height=28, key="detail.own"
-    )
+    if kinds:
+        values = [value_text(kind, inspection.row[name]) for name, kind in kinds.items()]
+        rows = pd.DataFrame({"Your column": list(kinds), "Value": values})
+        height = min(300, _ROW * len(kinds) + 31)
+        st.dataframe(rows, hide_index=True, height=height, row_height=_ROW, key="detail.own")
 
 
 def _neighbours(frame: Opened, id: int) -> None:
+    table, run = frame.table, frame.table.run
     st.markdown("**Nearest by angle**")
     try:
-        near = neighbours(frame.table, id, count=_NEIGHBOURS)
+        near = neighbours(table, id, count=_NEIGHBOURS)
     except CurateError as error:
         st.caption(plain(str(error)))
         return
-    run = frame.table.run
-    if run and frame.table.neighbours is None and frame.table.size > EXACT_ROWS:
-        command = f"avhcurate neighbours {frame.table.dataset.name} --model {run.name}"
-        st.caption(f"Compared with all. `{command}` finds those of every sample once.")
-    if note := neighbours_note(frame.table.neighbours):
+    if run and table.neighbours is None and table.size > EXACT_ROWS:
+        command = f"avhcurate neighbours {table.dataset.name} --model {run.name}"
+        st.caption(f"Compared with all samples. To find the neighbours of every sample once, run `{command}`.")
+    if note := neighbours_note(table.neighbours):
         st.caption(note)
-    rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns(frame.table.hardness)).assign(angle=near.angles)
-    tiles = make_tiles(rows, frame.table.dataset.name, frame.version, score="angle")
+    rows = rows_of(table, near.ids.tolist(), columns=tile_columns(table.hardness)).assign(angle=near.angles)
+    tiles = make_tiles(rows, table.dataset.name, frame.version, score="angle")
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -1,7 +1,7 @@
 """A grid with its bar: buttons, drawn by the browser, for what can be done with the selected images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -12,24 +12,29 @@ from avhcurate.curate.annotations import user
 from avhcurate.curate.history import history_entries
 from avhcurate.data.annotation_log import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_keys import acting_grid, counted_images, keys_form, say
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.more_like import more_like
-from avhcurate.ui.selection import GridSelection
+from avhcurate.ui.grid_keys import act_by_key, key_data, keys_form, say
+from avhcurate.ui.grid_views import GridView, list_view
+from avhcurate.ui.open_images import more_like
+from avhcurate.ui.selection import GridSelection, browsing_grid, selectable_grid
 from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.text import counted
+from avhcurate.ui.url_state import TILE_SIZES
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
+#: The size of the tiles of a narrow grid.
+_NARROW_TILE = 110
 
 
 @dataclass(frozen=True)
 class BarAction:
-    """A button; `do` is called with the selection and, where the button `asks` for one, with a name.
+    """A button; `do` is called with the selection and, if the button `asks` for one, with a name.
 
     Without `do` the grid acts as its keys do. `always`: it needs no selection. `reads`: it changes nothing, so that
-    viewers may.
+    viewers may use it.
     """
 
     name: str
@@ -43,24 +48,22 @@ class BarAction:
     disabled: bool = False
     reads: bool = False
 
-    @property
-    def payload(self) -> dict[str, Any]:
-        """The button as the browser reads it."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("do", "reads")}
-
 
 def actions_grid(
     page: Opened, view: GridView, *, like: bool = False, first: Sequence[BarAction] = (), **look: Any
 ) -> None:
-    """A grid with a bar: first the page's own actions, then the gallery's, which the browser shows with a selection.
+    """Draw a grid with a bar: first the page's own actions, then the gallery's, which appear with a selection.
 
-    `like`: the page can be ordered by likeness to the selection. `look` are further arguments of `selectable_grid`.
+    `like`: the page can be ordered by likeness to the selection. `look` are arguments of `selectable_grid`.
     """
-    bar = [*first, *_on_selection(page, like), *_on_page(page, {action.name for action in first})]
+    taken = {action.name for action in first}
+    bar = [*first, *_on_selection(page, like), *(action for action in _on_page(page) if action.name not in taken)]
     closed = for_curators()
     bar = [action if action.reads else replace(action, **closed) for action in bar]
     more = {action.name: action.do for action in bar if action.do}
-    acting_grid(page.table, view, more=more, bar=[action.payload for action in bar], sets=page.table.sets, **look)
+    buttons = [asdict(replace(action, do=None)) for action in bar]
+    actions = key_data(page.table) | {"bar": buttons, "sets": list(page.table.sets)}
+    selectable_grid(view, actions=actions, on_act=partial(act_by_key, page.table, more=more), **look)
     name, chosen = st.session_state.get(_DIALOG, ("", GridSelection(view)))
     if name == "export" and chosen.view.about == view.about:
         _export(page, view, chosen)
@@ -68,12 +71,42 @@ def actions_grid(
         _keys(page.table)
 
 
+def sample_grid(
+    page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, narrow: bool = False, **more: Any
+) -> GridView:
+    """Draw `ids` in their order with the gallery's actions, `narrow` with smaller tiles; return the view of them.
+
+    `about` names the list: a selection made in another is void. `more` are arguments of `list_view`.
+    """
+    view = list_view(page, ids, about=about, score=score, **more)
+    size = TILE_SIZES[page.view.tile]
+    if narrow:
+        size = size * 3 // 4
+    actions_grid(page, view, tile_size=size, part=True)
+    return view
+
+
+def narrow_grid(
+    page: Opened,
+    ids: Sequence[int],
+    *,
+    key: str,
+    label: str,
+    score: str,
+    look: Callable[[Tile], Tile] = lambda tile: tile,
+) -> GridView:
+    """Draw samples as small tiles without selection, for half a page; return the view of them."""
+    view = list_view(page, ids, about=f"{key} {label}", score=score, look=look)
+    browsing_grid(view, key=key, tile_size=_NARROW_TILE, label=label)
+    return view
+
+
 def _on_selection(page: Opened, like: bool) -> list[BarAction]:
     actions = [
         BarAction("tag", "Tag", "label", asks="tag"),
         BarAction("relabel", "Relabel", "edit", asks="label"),
         BarAction("exclude", "Exclude", "block"),
-        BarAction("compare", "Side by side", "view_column", help="Opens the first four of them, at most.", reads=True),
+        BarAction("compare", "Side by side", "view_column", help="Opens up to four of them.", reads=True),
         BarAction("set", "Set", "bookmark_add", partial(_save_set, page), asks="set"),
     ]
     if like and page.table.run is not None:
@@ -84,27 +117,28 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
     return actions
 
 
-def _on_page(page: Opened, taken: set[str]) -> list[BarAction]:
-    """The actions that need no selection, but for those that the page has itself."""
+def _on_page(page: Opened) -> list[BarAction]:
+    """Return the actions that need no selection."""
     last = _last_entry(page.table)
-    actions = [
+    return [
         BarAction("undo", "Undo", "undo", help=last and f"Undoes: {last}", disabled=not last, always=True),
         BarAction("export", "Export", "download", partial(_open, "export"), always=True, reads=True),
         BarAction("keys", "Keys", "keyboard", partial(_open, "keys"), always=True, reads=True),
     ]
-    return [action for action in actions if action.name not in taken]
 
 
 def _last_entry(table: DatasetTable) -> str:
-    """The user's last entry that is not undone, in words; "" where there is none."""
+    """Return the user's last entry that is not undone, in words; "" if there is none."""
     mine, _ = history_entries(table, who=who() or user(), actions=ACTIONS, limit=100)
-    last = next((entry for entry in mine if entry.undone_by is None), None)
-    return f"{last.action} {last.value or ''}".strip() + f" on {counted_images(last.samples)}" if last else ""
+    for entry in mine:
+        if entry.undone_by is None:
+            return " ".join(filter(None, [entry.action, entry.value, "on", counted(entry.samples, "image")]))
+    return ""
 
 
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
     saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids, who=who())
-    say(f"{counted_images(chosen.count)} saved as “{name}”")
+    say(f"{counted(chosen.count, 'image')} saved as “{name}”")
 
 
 def _more_like(chosen: GridSelection, _: Any) -> None:
@@ -122,11 +156,15 @@ def _dismiss() -> None:
 @st.dialog("Export", icon=":material/download:", on_dismiss=_dismiss)
 @while_allowed
 def _export(page: Opened, view: GridView, chosen: GridSelection) -> None:
-    sources = ["All shown", "Selection"] if chosen.count else ["All shown"]
+    sources = ["All shown"]
+    if chosen.count:
+        sources.append("Selection")
     source = st.segmented_control("What", sources, default=sources[-1], required=True, key="gallery.export_what")
-    selected = source == "Selection" and not chosen.everything
-    only = chosen.ids if selected else None if view.filters else view.ids.tolist()
-    count = chosen.count if selected else view.count
+    only, count = None, view.count
+    if source == "Selection" and not chosen.everything:
+        only, count = chosen.ids, chosen.count
+    elif not view.filters:
+        only = view.ids.tolist()
     export_choice(page.table, page.filters, count, only=only, order=lambda: view.ids, key="gallery")
 
 

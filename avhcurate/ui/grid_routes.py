@@ -1,7 +1,6 @@
-"""HTTP routes of the image grid: windows of a view's rows, the place of a value, and a selection of another view."""
+"""HTTP routes of the image grid: windows of a view's rows, and a selection that was made in another view."""
 
 import json
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ _MOST = 600
 
 
 def rows(request: Request) -> Response:
-    """Tiles of the places from `start` to before `stop`, at most 600."""
+    """Answer with the tiles of the places from `start` to before `stop`, at most 600."""
 
     def read(view: GridView) -> dict[str, Any]:
         start, stop = (int(request.query_params[name]) for name in ("start", "stop"))
@@ -33,28 +32,18 @@ def rows(request: Request) -> Response:
     return _answer(request, read)
 
 
-def place(request: Request) -> Response:
-    """The first place whose value is `value` or beyond it in the view's order."""
-
-    def read(view: GridView) -> dict[str, Any]:
-        value = float(request.query_params["value"])
-        if view.place_of is None or not math.isfinite(value):
-            raise ValueError(value)
-        return {"place": view.place_of(value)}
-
-    return _answer(request, read)
-
-
 async def ranges(request: Request) -> Response:
-    """The places of the samples that were selected in another view; none where that is not open any more."""
+    """Answer with the places of the samples that were selected in another view; none if that is no longer open."""
     if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
         return _error("The selection has too many parts.", 413)
     body = await request.body()
 
     def read(view: GridView) -> dict[str, Any]:
-        key, of_key = decode_selection(json.loads(body)) or ("", ())
+        key, of_key = decode_selection(json.loads(body))
         before = registered(key)
-        return {"ranges": carried(before, of_key, view) if before else ()}
+        if before is None:
+            return {"ranges": ()}
+        return {"ranges": carried(before, of_key, view)}
 
     return await run_in_threadpool(_answer, request, read)
 
@@ -75,16 +64,7 @@ def _error(text: str, status: int) -> Response:
     return JSONResponse({"error": text}, status_code=status, headers=NEVER_KEPT)
 
 
-def view_url(view: GridView) -> str:
-    """Address of a view, below which its rows lie."""
-    return f"{base_path()}/grid/{view.key}"
-
-
 def routes() -> list[Route]:
-    """The routes, below `server.baseUrlPath` like Streamlit's own."""
+    """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
     below = f"{base_path()}/grid/{{key}}"
-    return [
-        Route(f"{below}/rows", rows),
-        Route(f"{below}/place", place),
-        Route(f"{below}/ranges", ranges, methods=["POST"]),
-    ]
+    return [Route(f"{below}/rows", rows), Route(f"{below}/ranges", ranges, methods=["POST"])]

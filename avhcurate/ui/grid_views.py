@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from weakref import WeakValueDictionary
 
@@ -15,10 +14,10 @@ import pandas as pd
 
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample import rows_of
+from avhcurate.ui.answers import base_path
 from avhcurate.ui.cache import cache_key
 from avhcurate.ui.components.grid import FIRST, Ranges, Tile
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.score_help import score_name
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 #: Nobody can guess a view's key, and a server that starts again has other keys.
@@ -32,8 +31,7 @@ class GridView:
     """Samples in an order, and their tiles; the same rows under the same annotations have the same `key`.
 
     `about` names what a selection belongs to: it outlives another order of the same samples, named `order_name`.
-    `first` are the first tiles, or all. `filters` choose exactly these samples, where filters do. `value` is the name
-    of the number that the rows are sorted by, "" for none, and `place_of` gives the first place at a value or beyond.
+    `first` are the first tiles, or all. `filters` choose exactly these samples, if any do.
     """
 
     def __init__(
@@ -47,14 +45,17 @@ class GridView:
         order_name: str = "",
         version: str = "",
         filters: Filters | None = None,
-        value: str = "",
-        place_of: Callable[[float], int] | None = None,
     ) -> None:
         self.about, self.count, self.first = about, count, tuple(first)
-        self.order_name, self.filters, self.value, self.place_of = order_name, filters, value, place_of
+        self.order_name, self.filters = order_name, filters
         self._order, self._tiles, self._ordering = order, tiles, threading.Lock()
         named = repr((about, count, self.first, order_name, version)).encode()
         self.key = blake2b(named, key=_SECRET, digest_size=16).hexdigest()
+
+    @property
+    def url(self) -> str:
+        """The address below which its rows lie."""
+        return f"{base_path()}/grid/{self.key}"
 
     @cached_property
     def _ids(self) -> np.ndarray:
@@ -67,67 +68,60 @@ class GridView:
             return self._ids
 
     def window(self, start: int, stop: int) -> list[Tile]:
-        """Tiles of the places from `start` to before `stop`."""
+        """Return the tiles of the places from `start` to before `stop`."""
         if stop <= len(self.first):
             return list(self.first[start:stop])
         return self._tiles(self.ids[start:stop].tolist())
 
     def chosen(self, ranges: Ranges) -> np.ndarray:
-        """Ids at ranges of places, (n,) int32."""
-        parts = [self.ids[start:stop] for start, stop in ranges]
-        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+        """Return the ids at ranges of places, (n,) int32."""
+        return np.concatenate([np.empty(0, np.int32), *(self.ids[start:stop] for start, stop in ranges)])
 
     def ranges_of(self, ids: np.ndarray) -> Ranges:
-        """The places of those of `ids` that the view has, as ranges."""
+        """Return the places of those of `ids` that the view has, as ranges."""
         places = np.flatnonzero(np.isin(self.ids, ids))
-        if not len(places):
-            return ()
-        ends = np.flatnonzero(np.diff(places) > 1)
-        starts, stops = np.r_[0, ends + 1], np.r_[ends, len(places) - 1]
-        return tuple(zip(places[starts].tolist(), (places[stops] + 1).tolist(), strict=True))
+        parts = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+        return tuple((int(part[0]), int(part[-1]) + 1) for part in parts if len(part))
 
 
 def register(view: GridView) -> GridView:
-    """Makes a view readable by its key; returns the one that has the key already, whose order may be known."""
+    """Make a view readable by its key; return the one that has the key already, whose order may be known."""
     with _NAMING:
         return _VIEWS.setdefault(view.key, view)
 
 
-def registered(key: object) -> GridView | None:
-    """The view of a key that the browser sent, while a session holds it."""
-    return _VIEWS.get(key) if isinstance(key, str) else None
+def registered(key: str) -> GridView | None:
+    """Return the view of a key that the browser sent, while a session holds it."""
+    return _VIEWS.get(key)
 
 
 def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
-    """The places in one view of the samples at ranges of places in another; none where that is of other samples."""
+    """Return the places in one view of the samples at ranges of places in another; none if that has other samples."""
     if old.about != new.about:
         return ()
     within = tuple((start, min(stop, old.count)) for start, stop in ranges if start < old.count)
     if old.key == new.key or not within:
         return within
     if within == ((0, old.count),):
-        return ((0, new.count),) if new.count else ()
+        return ((0, new.count),)[: new.count]
     return new.ranges_of(old.chosen(within))
 
 
 def table_view(page: Opened) -> GridView:
-    """The samples of the page's filters in the page's order."""
+    """Return the samples of the page's filters in the page's order."""
     table, view = page.table, page.view
-    order = {"sort": view.sort, "descending": view.descending}
-    rows = table.page(page.filters, **order, limit=FIRST, columns=tile_columns(view.sort, view.caption))  # type: ignore[arg-type]
-    numeric = pd.api.types.is_numeric_dtype(rows[view.sort]) if view.sort != "id" else False
+    columns = tile_columns(view.sort, view.caption)
+    rows = table.page(page.filters, sort=view.sort, descending=view.descending, limit=FIRST, columns=columns)
     return register(
         GridView(
             _about(page),
             page.count,
             make_tiles(rows, table.dataset.name, page.version, score=view.sort, caption=view.caption),
-            order=lambda: table.order(page.filters, **order),  # type: ignore[arg-type]
-            tiles=_tiles(page, view.sort),
-            order_name=str(order),
+            order=lambda: table.order(page.filters, sort=view.sort, descending=view.descending),
+            tiles=partial(_tiles, page, view.sort),
+            order_name=f"{view.sort} {view.descending}",
             version=cache_key(page.table),
             filters=page.filters,
-            value=score_name(view.sort) if numeric else "",
-            place_of=lambda value: _before(page, value),
         )
     )
 
@@ -142,13 +136,13 @@ def list_view(
     look: Callable[[Tile], Tile] = lambda tile: tile,
     filters: Filters | None = None,
 ) -> GridView:
-    """The samples `ids` in their order; `about` names the list. `score` is that on the tiles: by default of hardness.
+    """Return the samples `ids` in their order; `about` names the list, `score` the number on the tiles (hardness).
 
-    `values` by id are those of `score` where the sample table has no such column; `look` changes a tile; `filters`
-    choose exactly these samples, where filters do.
+    `values` by id are those of `score` if the sample table has no such column; `look` changes a tile; `filters` choose
+    exactly these samples, if any do.
     """
-    order, score = np.asarray(ids, np.int64), score or page.table.hardness
-    tiles = _tiles(page, score, values, look)
+    order, score = np.asarray(ids, np.int32), score or page.table.hardness
+    tiles = partial(_tiles, page, score, values=values, look=look)
     return register(
         GridView(
             f"{_about(page)} {about}",
@@ -164,17 +158,9 @@ def list_view(
 
 
 def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
-    """A few tiles, all of which come with the page; `about` names them."""
+    """Return a view of a few tiles, all of which come with the page; `about` names them."""
     ids = np.array([tile.id for tile in tiles], np.int64)
     return register(GridView(about, len(tiles), tiles, order=lambda: ids, tiles=lambda _: []))
-
-
-def _before(page: Opened, value: float) -> int:
-    """Number of samples before the first at `value` or beyond it in the page's order."""
-    beyond = (math.nextafter(value, math.inf), math.inf)
-    short = (-math.inf, math.nextafter(value, -math.inf))
-    span = (page.view.sort, *(beyond if page.view.descending else short))
-    return page.table.count(page.filters.with_(ranges=(*page.filters.ranges, span)))
 
 
 def _about(page: Opened) -> str:
@@ -182,16 +168,21 @@ def _about(page: Opened) -> str:
 
 
 def _tiles(
-    page: Opened, score: str, values: pd.Series | None = None, look: Callable[[Tile], Tile] = lambda tile: tile
-) -> Callable[[Sequence[int]], list[Tile]]:
-    table, version, caption = page.table, page.version, page.view.caption
-
-    def tiles(ids: Sequence[int]) -> list[Tile]:
-        if not ids:
-            return []
-        rows = rows_of(table, ids, columns=tile_columns("id" if values is not None else score, caption))
-        if values is not None:
-            rows = rows.assign(**{score: values.loc[list(ids)].to_numpy()})
-        return list(map(look, make_tiles(rows, table.dataset.name, version, score=score, caption=caption)))
-
-    return tiles
+    page: Opened,
+    score: str,
+    ids: Sequence[int],
+    *,
+    values: pd.Series | None = None,
+    look: Callable[[Tile], Tile] = lambda tile: tile,
+) -> list[Tile]:
+    caption, column = page.view.caption, score
+    if values is not None:
+        column = "id"
+    if not ids:
+        return []
+    rows = rows_of(page.table, ids, columns=tile_columns(column, caption))
+    if values is not None:
+        rows = rows.assign(**{score: values.loc[list(ids)].to_numpy()})
+    return [
+        look(tile) for tile in make_tiles(rows, page.table.dataset.name, page.version, score=score, caption=caption)
+    ]

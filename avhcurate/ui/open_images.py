@@ -1,4 +1,4 @@
-"""The images whose details are open: one, or up to four side by side, and where the details lie."""
+"""What the address says of images: those whose details are open, where these lie, and those to be like."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,37 +11,50 @@ from avhcurate.ui.page_choices import Choice, read_ids, write_ids
 from avhcurate.ui.url_state import View
 
 _PANEL = "details.panel"
-#: The ids side by side, in the address; of no account while the image that is open is none of them.
+#: Images that others are compared with, at most.
+_MOST_LIKE = 20
+#: The ids that are open side by side; without effect while the image that is open is none of them.
 BESIDE: Choice[tuple[int, ...]] = Choice("details.beside", (), lambda text: read_ids(text, most=MOST), write_ids)
+#: The ids to be like; none for the order of a column.
+LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), lambda text: read_ids(text, most=_MOST_LIKE), write_ids)
 
 
 def open_sample(id: int | None) -> None:
-    """Puts a sample into the address, so that its details open with the next run; None closes them."""
+    """Put a sample into the address, so that its details open with the next run; None closes them."""
     view = url_state.current()
-    beside = BESIDE.of(view)
-    url_state.write(replace(view, sample=id).choosing(BESIDE.name, write_ids(beside) if id in beside else ""))
+    if id not in BESIDE.of(view):
+        view = view.choosing(BESIDE.name, "")
+    url_state.write(replace(view, sample=id))
 
 
 def open_side_by_side(ids: Sequence[int]) -> None:
-    """Opens the first of some samples, if any, with the next three beside it; to be called in a widget's callback."""
-    if not (ids := tuple(ids[:MOST])):
+    """Open the first of some samples, if any, with the next three next to it, in a widget's callback."""
+    if not ids:
         return
-    url_state.write(replace(url_state.current(), sample=ids[0]).choosing(BESIDE.name, write_ids(ids[1:] and ids)))
+    url_state.write(replace(url_state.current(), sample=ids[0]).choosing(BESIDE.name, write_ids(ids[:MOST])))
 
 
 def side_by_side(view: View) -> tuple[int, ...]:
-    """The samples to be shown: that of the view, or several of which it is one."""
+    """Return the samples to be shown: that of the view, or several of which it is one."""
     assert view.sample is not None
     beside = BESIDE.of(view)
-    return beside if view.sample in beside else (view.sample,)
+    if view.sample in beside:
+        return beside
+    return (view.sample,)
 
 
 def in_panel() -> bool:
-    """Whether details lie beside the page instead of over it: as last chosen in this session, else in this browser."""
+    """Return whether details lie next to the page: as last chosen in this session, else in this browser."""
     chosen: bool = st.session_state.setdefault(_PANEL, remembered_panel())
     return chosen
 
 
 def put_in_panel(panel: bool) -> None:
-    """Chooses where details lie, for this session; the browser remembers it by itself."""
+    """Choose where details lie, for this session; the browser remembers it by itself."""
     st.session_state[_PANEL] = panel
+
+
+def more_like(ids: Sequence[int]) -> None:
+    """Order the gallery by likeness to these samples; without any by a score. For a widget's callback."""
+    url_state.change(row=1, sample=None)
+    LIKE.put(tuple(ids[:_MOST_LIKE]))

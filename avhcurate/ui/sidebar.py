@@ -11,11 +11,11 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.head_notes import EPOCHS_OF_NETWORK, head_note
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
-from avhcurate.ui.head_notes import EPOCHS_OF_NETWORK, head_note
+from avhcurate.ui.notes import run_titles, warn_of_chance
 from avhcurate.ui.popovers import closing_popover
-from avhcurate.ui.run_accuracy import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View

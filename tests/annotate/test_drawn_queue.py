@@ -13,7 +13,7 @@ from avhcurate.correlation.service import correlate, export_table
 from avhcurate.correlation.ui import pair_of, table_html, weighted_sentence
 from avhcurate.errors import CurateError
 from avhcurate.predicted_hsf.service import predict_hsf
-from avhcurate.ui.queue_note import queue_sentence
+from avhcurate.ui.notes import queue_sentence
 from avhcurate.votes.queues import LAST, queue_use, read_record
 from avhcurate.votes.reliability import of_ticks
 from tests.fakes.votes import say

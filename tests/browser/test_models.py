@@ -10,8 +10,8 @@ import pytest
 from avhcurate.compare import run_pair
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
+from avhcurate.ui.notes import run_titles
 from avhcurate.ui.regions import read_region
-from avhcurate.ui.run_accuracy import run_titles
 from tests.browser.pages import (
     TILES,
     chart,

@@ -12,7 +12,6 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_routes
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_routes import view_url
 from avhcurate.ui.grid_views import list_view, table_view
 from avhcurate.ui.url_state import View
 
@@ -26,7 +25,7 @@ def opened(root, **choices):
 
 
 def ids(view, start, stop):
-    answer = client.get(f"{view_url(view)}/rows", params={"start": start, "stop": stop})
+    answer = client.get(f"{view.url}/rows", params={"start": start, "stop": stop})
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     return [tile["id"] for tile in answer.json()["tiles"]]
 
@@ -43,25 +42,17 @@ def test_windows_are_those_of_the_pages_that_the_table_gives(demo_root):
 def test_a_list_keeps_its_order_and_its_look(demo_root):
     view = list_view(opened(demo_root), range(200, 0, -1), about="mine", score="id")
     assert ids(view, 100, 103) == [100, 99, 98]
-    answer = client.get(f"{view_url(view)}/rows?start=199&stop=260").json()["tiles"]
+    answer = client.get(f"{view.url}/rows?start=199&stop=260").json()["tiles"]
     assert answer[0]["src"].startswith("/images/digits/1?v=")
-
-
-def test_a_value_has_a_place_in_the_order(demo_root):
-    page = opened(demo_root, sort="hsf", descending=True)
-    view = table_view(page)
-    place = client.get(f"{view_url(view)}/place?value=0.5").json()["place"]
-    values = page.table.page(sort="hsf", descending=True, limit=page.count)["hsf"]
-    assert values[place - 1] > 0.5 >= values[place]
 
 
 def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_root):
     page = opened(own_demo_root)
-    view, address = table_view(page), view_url(table_view(page))
-    assert view_url(table_view(page)) == address
+    view, address = table_view(page), table_view(page).url
+    assert table_view(page).url == address
     annotate(page.table, [0], "tag", "odd")
     other = table_view(page)
-    assert view_url(other) != address
+    assert other.url != address
     assert client.get(f"{address}/rows?start=0&stop=1").status_code == 200
     del view
     gc.collect()
@@ -73,12 +64,4 @@ def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_roo
 )
 def test_rows_that_there_cannot_be_are_refused(demo_root, query):
     view = table_view(opened(demo_root))
-    assert client.get(f"{view_url(view)}/rows?{query}").status_code == 400
-
-
-def test_only_a_number_has_a_place(demo_root):
-    view = table_view(opened(demo_root))
-    for value in ("nan", "inf", "x", ""):
-        assert client.get(f"{view_url(view)}/place?value={value}").status_code == 400
-    unordered = list_view(opened(demo_root), [1, 2])
-    assert client.get(f"{view_url(unordered)}/place?value=1").status_code == 400
+    assert client.get(f"{view.url}/rows?{query}").status_code == 400

@@ -6,7 +6,6 @@ from starlette.testclient import TestClient
 
 from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_routes
-from avhcurate.ui.grid_routes import view_url
 from avhcurate.ui.grid_views import GridView, carried, register
 from avhcurate.ui.selection import GridSelection
 
@@ -22,7 +21,7 @@ def view_of(ids, about="digits", filters=None):
 
 
 def asked(view, before, *ranges):
-    answer = client.post(f"{view_url(view)}/ranges", json={"view": before, "ranges": ranges})
+    answer = client.post(f"{view.url}/ranges", json={"view": before, "ranges": ranges})
     assert answer.headers["cache-control"] == "no-store"
     return answer.json()["ranges"]
 
@@ -54,8 +53,8 @@ def test_places_beyond_the_view_do_not_count():
 
 
 def test_what_is_no_selection_is_refused():
-    address = f"{view_url(here := view_of([5, 3]))}/ranges"
+    address = f"{(here := view_of([5, 3])).url}/ranges"
     assert client.post(address, content=b"{").status_code == 400
     assert client.post(address, json=[here.key]).json()["ranges"] == []
-    assert client.post(f"{view_url(here)[:-1]}/ranges", json={}).status_code == 404
+    assert client.post(f"{here.url[:-1]}/ranges", json={}).status_code == 404
     assert client.post(address, content=b" " * 17_000_000).status_code == 413

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import streamlit as st
 
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.mount import mount, nothing
+from avhcurate.ui.components.mount import is_count, mount, nothing, read_files
 
 #: Rows that come with the page itself; the browser asks for the others in windows of as many.
 FIRST = 60
@@ -41,10 +41,8 @@ _HTML = f"""
   <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
-_SCRIPT = commands.SCRIPT + "\n".join(
-    (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("ranges", "selection", "layout", "rows", "tile", "bar", "scroller", "box", "keys", "details")
-)
+_PARTS = ("ranges", "selection", "layout", "rows", "tile", "bar", "scroller", "box", "keys", "details")
+_SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, [f"{name}.js" for name in _PARTS])
 
 
 @dataclass(frozen=True)
@@ -71,108 +69,77 @@ def image_grid(
     tiles: Sequence[Tile],
     *,
     key: str,
-    count: int | None = None,
-    source: str = "",
-    view: str = "",
-    about: str = "",
-    order: str = "",
-    value: str = "",
-    start: int = 0,
-    tile_size: int = 140,
-    selectable: bool = False,
-    hint: bool = False,
-    open: bool = False,
     label: str = "Images",
+    tile_size: int = 140,
     height: Literal["all", "part", "window"] = "all",
-    on_open: Callable[[int], None] | None = None,
-    actions: Mapping[str, Any] | None = None,
+    on_open: Callable[[int], None] = lambda id: None,
     on_act: Callable[[], None] = nothing,
-) -> int | None:
-    """Draw tiles; returns the id just opened, where `on_open`, which is called before the page runs, is not given.
+    **view: Any,
+) -> None:
+    """Draw all tiles, or the first of `count`, of which the browser asks for the rest below the address `source`.
 
-    All of them, or the first of `count`, of which the browser asks for the rest below the address `source`. While
-    `view` stays the same so do rows and their places; while `about` does, the samples selected and the tiles drawn;
+    `on_open` gets the id of a tile that was opened, and `on_act` finds in the state `act` what to do with which places
+    (see `decode_selection`); both are called before the page runs. The grid is as high as its rows, at most a part of
+    the window or what is left of it.
+
+    `view`: while its key `view` stays the same, so do rows and their places; while `about` does, the selected samples;
     with another `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that
-    changes. `value` names the number that the rows are sorted by. `open`: details are shown, and focus returns when
-    they are closed. The selection stays in the browser. `actions` allows acting on it, by keys and by the buttons of a
-    bar (see `grid_keys.actions_data`): `on_act` is called before the page runs, and finds what to do, and to which
-    places (see `decode_selection`), in the state `act`. The grid is as high as its rows, at most a part of the window
-    or what is left of it.
+    changes. `open`: details are shown, and focus returns when they are closed. `selectable`: the browser keeps a
+    selection, and `actions` allows acting on it, by keys and by the buttons of a bar.
     """
-    result = mount(
+
+    def opened() -> None:
+        sent = (st.session_state.get(key) or {}).get("opened")
+        if is_count(sent):
+            on_open(sent)
+
+    usual = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
+    usual |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None}
+    mount(
         __file__,
         _HTML,
         script=_SCRIPT,
         style=commands.STYLE,
         key=key,
         data={
+            **usual,
+            **view,
             "tiles": [payload(tile) for tile in tiles],
-            "count": len(tiles) if count is None else count,
-            "source": source,
-            "view": view or ",".join(str(tile.id) for tile in tiles),
-            "about": about,
-            "order": order,
-            "value": value,
-            "start": start,
             "size": tile_size,
-            "selectable": selectable,
-            "hint": hint and selectable,
-            "open": open,
             "label": label,
             "height": height,
-            "actions": actions,
         },
         on_lost_change=nothing,
         on_act_change=on_act,
-        on_opened_change=nothing if on_open is None else lambda: _open(key, on_open),
+        on_opened_change=opened,
     )
-    opened = result.get("opened")
-    return opened if on_open is None and _is_place(opened) else None
 
 
-def _open(key: str, on_open: Callable[[int], None]) -> None:
-    opened = (st.session_state.get(key) or {}).get("opened")
-    if _is_place(opened):
-        on_open(opened)
-
-
-def decode_selection(sent: Any) -> tuple[str, Ranges] | None:
-    """The view and the ranges of places in what the browser sent, which may be anything; None for anything else.
+def decode_selection(sent: Any) -> tuple[str, Ranges]:
+    """Return the view and the ranges of places in what the browser sent, which may be anything.
 
     >>> decode_selection({"view": "a", "ranges": [[5, 7], [0, 2], [6, 9], ["x", 1]]})
     ('a', ((0, 2), (5, 9)))
+    >>> decode_selection(7)
+    ('', ())
     """
     if not isinstance(sent, Mapping) or not isinstance(sent.get("view"), str):
-        return None
-    ranges = sent.get("ranges")
-    if not isinstance(ranges, Sequence) or isinstance(ranges, str):
-        return None
-    return sent["view"], joined(span for span in ranges if _is_span(span))
-
-
-def joined(spans: Any) -> Ranges:
-    """Spans of places as sorted, disjoint ranges.
-
-    >>> joined([(3, 5), (0, 1), (4, 6), (6, 7)])
-    ((0, 1), (3, 7))
-    """
+        return "", ()
+    spans = sent.get("ranges")
+    if not isinstance(spans, list | tuple):
+        return "", ()
     ranges: list[tuple[int, int]] = []
-    for start, stop in sorted(map(tuple, spans)):
+    for start, stop in sorted(tuple(span) for span in spans if _is_span(span)):
         if ranges and start <= ranges[-1][1]:
-            ranges[-1] = ranges[-1][0], max(stop, ranges[-1][1])
-        else:
-            ranges.append((start, stop))
-    return tuple(ranges)
+            start, stop = ranges[-1][0], max(stop, ranges.pop()[1])
+        ranges.append((start, stop))
+    return sent["view"], tuple(ranges)
 
 
 def payload(tile: Tile) -> dict[str, Any]:
-    """A tile as the browser reads it."""
+    """Return a tile as the browser reads it."""
     return vars(tile) | {"alt": tile.alt or f"{tile.title}, image {tile.id}"}
 
 
 def _is_span(value: Any) -> bool:
-    return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_place, value)) and value[0] < value[1]
-
-
-def _is_place(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(is_count, value)) and value[0] < value[1]

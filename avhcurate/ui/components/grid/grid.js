@@ -387,14 +387,12 @@ function createGrid(parent) {
     event.stopPropagation();
   }
 
-  jump.onsubmit = async (event) => {
+  jump.onsubmit = (event) => {
     event.preventDefault();
     const text = jump.elements.to.value.replaceAll(",", "").trim();
-    const number = Number(text.replace("=", ""));
-    if (!text || Number.isNaN(number)) return;
-    const place = data.value && /[=.]/.test(text) ? await rows.placeOf(number) : number - 1;
-    if (place === null) return void (placeText.textContent = "The server does not answer: try again");
-    const to = Math.max(0, Math.min(data.count - 1, Math.round(place)));
+    const row = Number(text);
+    if (!text || Number.isNaN(row)) return;
+    const to = Math.max(0, Math.min(data.count - 1, Math.round(row) - 1));
     scroller.to(layout.top(layout.rowOf(to)));
     moveFocus(to, false);
   };
@@ -424,8 +422,7 @@ function createGrid(parent) {
       board.setAttribute("aria-multiselectable", String(next.selectable));
       part("more").hidden = !next.actions;
       hint.hidden = !next.hint || next.count === 0;
-      jump.elements.to.placeholder = next.value ? `row or =${next.value}` : "row";
-      jump.elements.to.title = next.value ? `A row, or = and a value of ${next.value}` : "A row";
+      [jump.elements.to.placeholder, jump.elements.to.title] = ["row", "A row"];
       const same = old?.about === next.about;
       if (other || !remote()) rows.set(next.source, next.count, next.tiles, same);
       const { view: key, about, order, count, source } = next;

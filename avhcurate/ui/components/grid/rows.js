@@ -88,15 +88,5 @@ function createRows(changed, lost) {
     pause = Math.min(LONGEST_PAUSE_MS, 2 * pause);
   }
 
-  // The first place at a value or beyond; null without an answer.
-  async function placeOf(value) {
-    try {
-      const answer = await fetch(`${source}/place?value=${encodeURIComponent(value)}`);
-      return answer.ok ? (await answer.json()).place : null;
-    } catch {
-      return null;
-    }
-  }
-
-  return { set, at, want, placeOf, failing: () => failures >= FAILURES, destroy: () => set("", 0, [], false) };
+  return { set, at, want, failing: () => failures >= FAILURES, destroy: () => set("", 0, [], false) };
 }

@@ -1,0 +1,100 @@
+"""What pages say of a run and of votes: the name and accuracy of a run, its neighbours, biased queues."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.runs import RunFolder
+from avhcurate.neighbours.graph import OUTLIER, NeighbourGraph
+from avhcurate.neighbours.service import RECALL
+from avhcurate.scoring.accuracy import Accuracy, accuracy_of, chance_warning
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.titles import learnt_here, titles
+from avhcurate.ui.cache import file_key
+from avhcurate.ui.text import counted, listed
+from avhcurate.ui.user_errors import plain
+from avhcurate.votes.queues import QueueUse, queue_use
+
+_QUEUES = {
+    "hardest": "hardest first",
+    "disagreement": "where the models disagree most",
+    "informative": "where votes teach the model most",
+    "random": "in a random order",
+    "fewest": "fewest votes first",
+}
+
+
+# --- runs --------------------------------------------------------------------------------------------------------
+
+
+def run_accuracy(dataset: DatasetFolder, run: RunFolder) -> Accuracy:
+    """Return the accuracy of a complete run, kept until the run is written again."""
+    return _accuracy(str(dataset.root), run.name, f"{dataset.record.fingerprint} {file_key(run.scores_path)}")
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _accuracy(root: str, run: str, stamp: str) -> Accuracy:
+    dataset = DatasetFolder(Path(root))
+    return accuracy_of(dataset, dataset.run(run))
+
+
+def warn_of_chance(dataset: DatasetFolder, run: RunFolder) -> None:
+    """Warn on a page if the open run does no better than guessing."""
+    if warning := chance_warning(dataset, run, run_accuracy(dataset, run)):
+        st.warning(plain(warning), icon=":material/casino:")
+
+
+def run_titles(dataset: DatasetFolder) -> dict[str, str]:
+    """Return what a choice calls the runs of a dataset, by name: title, accuracy, whether they learnt from it."""
+    called, learnt = titles(dataset), learnt_here(dataset)
+    parts = {run.name: [called[run.name], _percent(dataset, run), learnt.get(run.name)] for run in dataset.runs()}
+    return {name: " · ".join(filter(None, each)) for name, each in parts.items()}
+
+
+def _percent(dataset: DatasetFolder, run: RunFolder) -> str:
+    if not run.complete:
+        return ""
+    n, value, *_ = run_accuracy(dataset, run).estimate
+    if not n:
+        return ""
+    return f"{100 * value:.1f} %"
+
+
+def neighbours_note(graph: NeighbourGraph | None) -> str:
+    """Return a sentence for results of the neighbour graph; "" if it holds enough, or there is none."""
+    if graph is None or graph.record.recall is None or graph.record.recall >= RECALL:
+        return ""
+    found = f"{graph.record.recall:.1%} of the {OUTLIER} nearest samples"
+    return f"Some neighbours are missing: the neighbour graph holds {found} (goal {RECALL:.0%})."
+
+
+# --- votes -------------------------------------------------------------------------------------------------------
+
+
+def queue_sentence(use: QueueUse, *, weighs: bool = False) -> str:
+    """Return what a biased queue means for correlations; "" if none asked. `weighs`: the page shows weighted ones.
+
+    >>> print(queue_sentence(QueueUse({"hardest": 30})))
+    The votes were collected hardest first (30 votes): correlations are those of such images, not of the dataset, \
+and mostly weaker. The queue kept no chances, or not of every image, so they cannot be corrected. Choose Draw or a \
+random order for new votes, and save the settings again after an import.
+    """
+    if not use.biased:
+        return ""
+    names = listed([f"{_QUEUES.get(queue, queue)} ({counted(n, 'vote')})" for queue, n in use.votes.items()])
+    of = "correlations are those of such images, not of the dataset, and mostly weaker."
+    text = f"The votes were collected {names}: {of}"
+    if use.weights is None:
+        advice = "Choose Draw or a random order for new votes, and save the settings again after an import."
+        return f"{text} The queue kept no chances, or not of every image, so they cannot be corrected. {advice}"
+    if weighs:
+        count = "count every image by the inverse of its chance to be asked about"
+        return f"{text} The column *weighted*, the notes of the bins' cells and of the comparison {count}."
+    return f"{text} The Correlation page weights them by the chance of each image to be asked about."
+
+
+def show_queue_note(table: DatasetTable) -> None:
+    """Show the sentence as a warning, if there is one."""
+    if text := queue_sentence(queue_use(table.counter)):
+        st.warning(text, icon=":material/filter_alt:")
