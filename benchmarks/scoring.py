@@ -48,7 +48,7 @@ from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
-from avhcurate.models.cpu_backends import AS_IS, ONNXRUNTIME, PACKED
+from avhcurate.models.backends import AS_IS, ONNXRUNTIME, PACKED
 from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.models.runtime import PRECISIONS, find_device, keep_freed_memory

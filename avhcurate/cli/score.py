@@ -59,7 +59,7 @@ def score(
     as_json: options.JsonOption = False,
 ) -> None:
     """Run a model over a dataset and store every score; the same call again resumes."""
-    from avhcurate.models.cpu_backends import FEW_IMAGES
+    from avhcurate.models.backends import FEW_IMAGES
     from avhcurate.models.loading import ModelSpec
     from avhcurate.scoring.accuracy import accuracy_of, chance_warning
     from avhcurate.scoring.fitted_heads import head_settings

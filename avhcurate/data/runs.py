@@ -38,13 +38,11 @@ class RankAgreement(BaseModel):
 class BackendRecord(BaseModel):
     """What ran the network, from the first shard to the last.
 
-    name: "torch" as it is, "torch packed" with packed convolutions, "onnxruntime", "cuda graph". `tried`: milliseconds
-    of one core an image, by name, of those that a trial at the start compared. `why`: in words, where the network runs
-    as it is.
+    name: "torch" as it is, "torch packed" with packed convolutions, or "onnxruntime". why: the reason for running the
+    network as it is.
     """
 
     name: str
-    tried: dict[str, float] = {}
     why: str = ""
 
 

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models.cpu_backends import AS_IS, Backend, CpuBackends
-from avhcurate.models.gpu import gpu_backend, products_on
+from avhcurate.models.backends import AS_IS, Backend, as_is, chosen_backend, named_backend
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
@@ -25,6 +24,7 @@ from avhcurate.models.runtime import (
     fold_batch_norm,
     keep_freed_memory,
     precision_name,
+    products_on,
 )
 
 Item = TypeVar("Item")
@@ -57,8 +57,7 @@ class Embedded(Generic[Payload]):
 class Network:
     """A classifier on a device at a precision: uint8 images in, features and logits out.
 
-    On a CPU a pass over `images` images is given the fastest of `CpuBackends`; on a GPU full batches are replayed from
-    a CUDA graph. A network that takes neither runs as it is, and `backend.why` says so. A pass that goes on names the
+    On a CPU a pass over `images` images gets the backend of `chosen_backend`; a pass that is resumed names the
     `backend` that it began with. The head is applied in float32 to the features, whatever the precision of the layers
     before it.
     """
@@ -87,15 +86,13 @@ class Network:
             self._bias = torch.from_numpy(model.bias).to(self.device)
 
     def _backend(self, module: nn.Module, preprocess: Preprocess, name: str | None, images: int | None) -> Backend:
-        if self.device.type == "cuda":
-            with products_on(self.device, self.precision):
-                return gpu_backend(module, _example(preprocess, self.batch_size).to(self.device), name)
-        if self.device.type != "cpu":
-            return Backend(AS_IS, module, concurrent=False)
+        if self.device.type != "cpu" and name in (None, AS_IS):
+            return as_is(module)
         # An export takes a single image for a constant.
-        example = _example(preprocess, max(self.batch_size, _FEWEST_TO_EXPORT))
-        backends = CpuBackends(module, example, self.dtype, threads=_threads_per_worker())
-        return backends.named(name) if name else backends.fastest(images=images)
+        example, threads = _example(preprocess, max(self.batch_size, _FEWEST_TO_EXPORT)), _threads_per_worker()
+        if name is not None:
+            return named_backend(name, module, example, self.dtype, threads=threads)
+        return chosen_backend(module, example, self.dtype, threads=threads, images=images)
 
     @property
     def device_name(self) -> str:

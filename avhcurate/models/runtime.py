@@ -5,6 +5,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +84,25 @@ def precision_name(name: str) -> str:
     """
     find_precision(name)
     return "float32" if name == "auto" else name
+
+
+@contextmanager
+def products_on(device: torch.device, precision: str) -> Iterator[None]:
+    """On an NVIDIA GPU, round the factors of convolutions and matrix products only at precision "tf32".
+
+    torch rounds in convolutions unless told otherwise. The settings are restored at the end.
+    """
+    settings: list[Any] = []
+    if device.type == "cuda":
+        settings = [torch.backends.cudnn.conv, torch.backends.cuda.matmul]  # type: ignore[attr-defined]
+    before = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+        yield
+    finally:
+        for setting, value in zip(settings, before, strict=True):
+            setting.fp32_precision = value
 
 
 @contextmanager

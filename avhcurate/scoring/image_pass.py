@@ -18,7 +18,7 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, versions
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.images.source import batches
-from avhcurate.models.cpu_backends import ONNXRUNTIME
+from avhcurate.models.backends import ONNXRUNTIME
 from avhcurate.models.engine import Embedded, Network, embed
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.scores import SCORES
@@ -214,7 +214,7 @@ def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
     backend = network.backend
     runtime = ("onnxruntime",) if backend.name == ONNXRUNTIME else ()
     return {
-        "backend": BackendRecord(name=backend.name, tried=backend.tried, why=backend.why),
+        "backend": BackendRecord(name=backend.name, why=backend.why),
         "versions": versions("torch", "torchvision", "numpy", *packages, *runtime),
     }
 

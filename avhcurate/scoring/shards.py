@@ -12,7 +12,7 @@ from avhcurate.disk.folders import ShardedFolder
 
 # Torch takes seconds to import, and image quality does without.
 if TYPE_CHECKING:
-    from avhcurate.models.cpu_backends import Backend
+    from avhcurate.models.backends import Backend
     from avhcurate.models.engine import Network
     from avhcurate.models.loading import LoadedModel
 

@@ -13,10 +13,9 @@ from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.gpu import products_on
 from avhcurate.models.loading import ModelSpec, NewModel, new_model
 from avhcurate.models.registry import find_architecture
-from avhcurate.models.runtime import find_device
+from avhcurate.models.runtime import find_device, products_on
 from avhcurate.models.weights import load_weights, read_weights
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.domains import domains

@@ -19,8 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.gpu import products_on
-from avhcurate.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory
+from avhcurate.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory, products_on
 from avhcurate.training.batch_norm import check_sync_batchnorm, set_to_train, share_batch_norm
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device

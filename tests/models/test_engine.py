@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models.cpu_backends import AS_IS, PACKED
+from avhcurate.models.backends import AS_IS, PACKED
 from avhcurate.models.engine import Network, default_batch_size, embed
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
-from avhcurate.models.runtime import find_device, fold_batch_norm
+from avhcurate.models.runtime import find_device, fold_batch_norm, products_on
 
 pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
@@ -199,16 +199,32 @@ def test_an_unknown_precision_or_device_is_named() -> None:
         find_device("abacus")
 
 
-def test_a_device_of_a_number_that_is_not_there_is_named_with_those_that_are(monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [find_device(name) for name in ("auto", "cuda", "cuda:1", "cpu", "cpu:0")] == [
-        *(torch.device("cuda"), torch.device("cuda"), torch.device("cuda:1")),
-        *(torch.device("cpu"), torch.device("cpu:0")),
-    ]
-    for name in ("cuda:2", "cpu:x", "cuda:", "cuda:-1"):
-        with pytest.raises(CurateError, match=f"--device {name}: there is no such .* auto, cuda, cuda:0 to cuda:1, "):
-            find_device(name)
+def test_products_on_a_gpu_are_exact_unless_told_otherwise_and_settings_come_back() -> None:
+    settings = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [setting.fp32_precision for setting in settings]
+    for kind, precision, expected in (
+        ("cuda", "float32", ["ieee", "ieee"]),
+        ("cuda", "tf32", ["tf32", "tf32"]),
+        ("cpu", "float32", before),
+    ):
+        with products_on(torch.device(kind), precision):
+            assert [setting.fp32_precision for setting in settings] == expected
+    assert [setting.fp32_precision for setting in settings] == before
+
+
+def test_tf32_is_refused_without_an_nvidia_gpu() -> None:
+    with pytest.raises(CurateError, match="tf32 is for NVIDIA GPUs"):
+        Network(loaded(), device="cpu", precision="tf32")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
+def test_a_gpu_gives_the_features_of_the_cpu(precision: str) -> None:
+    network = Network(loaded(), device="cuda", precision=precision, batch_size=8)
+    exact = Network(loaded(), device="cpu", batch_size=8)(images(20))[0]
+    error = np.linalg.norm(network(images(20))[0] - exact) / np.linalg.norm(exact)
+    assert error < (1e-5 if precision == "float32" else 0.03)
+    assert torch.from_numpy(network.empty_batch(2, (4, 4, 3))).is_pinned()
 
 
 def test_small_images_come_in_large_batches() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models import cpu_backends
-from avhcurate.models.cpu_backends import AS_IS, FEW_IMAGES, PACKED
+from avhcurate.models import backends, engine
+from avhcurate.models.backends import AS_IS, FEW_IMAGES, PACKED
 from avhcurate.models.loading import ModelSpec
 from avhcurate.scoring.service import score_dataset
 
@@ -19,8 +19,7 @@ SPEC = ModelSpec(name="avhcurate:digits")
 @pytest.fixture
 def begun(fresh, monkeypatch):
     """A run by a packed graph, cancelled after its first shard."""
-    monkeypatch.setattr(cpu_backends, "_WORTH_PACKING", 0.0)
-    monkeypatch.setattr(cpu_backends.CpuBackends, "_timed", _packed_is_faster)
+    monkeypatch.setattr(engine, "chosen_backend", _packed)
     seen = []
     with pytest.raises(Cancelled):
         score_dataset(fresh, "digits", SPEC, progress=_until(seen, 1024))
@@ -28,8 +27,8 @@ def begun(fresh, monkeypatch):
     return fresh.dataset("digits").runs()[0]
 
 
-def _packed_is_faster(self, backend):
-    return cpu_backends.replace(backend, tried={backend.name: 1.0 if backend.name == PACKED else 2.0})
+def _packed(module, example, dtype, *, threads, images):
+    return backends.named_backend(PACKED, module, example, dtype, threads=threads)
 
 
 def _until(seen, done):
@@ -39,14 +38,13 @@ def _until(seen, done):
 def test_few_images_are_scored_as_they_are_and_the_record_says_so(digits):
     backend = digits.run.record.backend
     assert (backend.name, backend.why) == (AS_IS, FEW_IMAGES)
-    assert backend.tried[AS_IS] > 0
 
 
 def test_a_resumed_run_keeps_its_backend_and_scores_the_same(begun, fresh, digits):
     assert begun.record.backend.name == PACKED
     run = score_dataset(fresh, "digits", SPEC)
     assert run.name == begun.name == digits.run.name
-    assert (run.record.backend.name, run.record.backend.tried) == (PACKED, {AS_IS: 2.0, PACKED: 1.0})
+    assert run.record.backend.name == PACKED
     np.testing.assert_allclose(run.features(), digits.run.features(), rtol=1e-4, atol=1e-5)
     ours, plain = (pd.read_parquet(each.scores_path) for each in (run, digits.run))
     np.testing.assert_array_equal(ours["predicted"], plain["predicted"])
@@ -54,12 +52,7 @@ def test_a_resumed_run_keeps_its_backend_and_scores_the_same(begun, fresh, digit
 
 
 def test_a_run_whose_backend_is_gone_is_not_gone_on_with(begun, fresh, monkeypatch):
-    monkeypatch.setattr(cpu_backends, "packed_graph", lambda *_: 1 / 0)
+    monkeypatch.setattr(backends, "packed_graph", lambda *_: 1 / 0)
     with pytest.raises(CurateError, match=r"began with torch packed.*division by zero.*remove its folder"):
         score_dataset(fresh, "digits", SPEC)
     assert begun.has_shard(0)
-
-
-def test_an_older_unfinished_run_is_gone_on_with(begun, fresh):
-    begun.write_record(begun.record.model_copy(update={"backend": None}))
-    assert score_dataset(fresh, "digits", SPEC).complete
