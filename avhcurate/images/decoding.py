@@ -2,44 +2,29 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
 
-from avhcurate.images.bounds import (
-    FULL_PIXELS,
-    MEMORY,
-    BrokenImage,
-    decoding_cost,
-    image_memory,
-    open_image,
-    refuse_beyond,
-    shrink_factor,
-    without_pillows_bound,
-)
-
-#: Pixels that are converted at once.
-_BAND_PIXELS = 1 << 19
+from avhcurate.images.opening import FULL_PIXELS, BrokenImage, open_image, room_for, shrink_factor
 
 
-def decode(data: bytes, *, memory: int | None = None) -> np.ndarray:
-    """Pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
+def decode(data: bytes) -> np.ndarray:
+    """Return the pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
 
     The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
-    gives its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number, so that no
-    more come out. What the header says bounds the memory that is taken, the encoded bytes included: more than `memory`
-    bytes (`AVHCURATE_IMAGE_MEMORY` megabytes, or 1000) are refused, and all threads of the process share that much.
-    Raises `BrokenImage`, and nothing else, for anything that is not such an image.
+    gives its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number. An image
+    that may take more memory than AVHCURATE_IMAGE_MEMORY (1000 megabytes) is refused. Raises `BrokenImage`, and nothing
+    else, for anything that is not such an image.
     """
     if not data:
         raise BrokenImage("empty file")
     try:
-        memory = image_memory() if memory is None else memory
-        pixels = _decode_plain_jpeg(data, memory)
-        return _decode_any(data, memory) if pixels is None else pixels
+        pixels = _decode_plain_jpeg(data)
+        return _decode_any(data) if pixels is None else pixels
     except BrokenImage:
         raise
     # A damaged file makes a decoder raise almost anything; one image must never end a run of a million.
@@ -95,9 +80,11 @@ def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
     scale = side / max(height, width)
     if scale < 1:
         rgb = _shrink(rgb, max(1, round(height * scale)), max(1, round(width * scale)))
-    if max(height, width) > 64:
-        return _encode_jpeg(rgb)
-    return encode_png(Image.fromarray(rgb), compress_level=3)
+    if max(height, width) <= 64:
+        return encode_png(Image.fromarray(rgb), compress_level=3)
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "JPEG", quality=80, subsampling="4:2:0")
+    return stream.getvalue()
 
 
 def encode_png(image: Image.Image, **options: Any) -> bytes:
@@ -105,18 +92,6 @@ def encode_png(image: Image.Image, **options: Any) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", **options)
     return stream.getvalue()
-
-
-def _encode_jpeg(rgb: np.ndarray) -> bytes:
-    """Quality 80, colour at half the resolution; by torchvision where the process has torch, which spares a copy."""
-    if "torch" not in sys.modules:
-        stream = io.BytesIO()
-        Image.fromarray(rgb).save(stream, "JPEG", quality=80, subsampling="4:2:0")
-        return stream.getvalue()
-    import torch
-    from torchvision.io import encode_jpeg
-
-    return encode_jpeg(torch.from_numpy(_writeable(rgb)).permute(2, 0, 1), quality=80).numpy().tobytes()
 
 
 def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -150,23 +125,21 @@ def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _decode_plain_jpeg(data: bytes, memory: int) -> np.ndarray | None:
-    """The fast path: 8-bit grey or three-component JPEG by torchvision, the same pixels as Pillow's; else None.
+def _decode_plain_jpeg(data: bytes) -> np.ndarray | None:
+    """Decode an 8-bit JPEG, grey or of three components, by torchvision: Pillow's pixels in less time; else None.
 
     Only where the process has torch already: a page that shows one image must not wait seconds for its import.
     """
     if not data.startswith(b"\xff\xd8\xff") or "torch" not in sys.modules:
         return None
-    with open_image(data, memory=memory) as header:
+    with open_image(data) as header:
         if header.mode not in ("L", "RGB") or header.width * header.height > FULL_PIXELS:
             return None
-        # It turns the image into another, as Pillow does not.
-        cost = decoding_cost(header, data, header.size) + 3 * header.width * header.height + len(data)
-    refuse_beyond(cost, header.size, memory)
+        room = room_for(header, data, header.size)
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
 
-    with MEMORY.room(cost, memory):
+    with room:
         try:
             encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
             image = decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
@@ -175,85 +148,76 @@ def _decode_plain_jpeg(data: bytes, memory: int) -> np.ndarray | None:
         return image.permute(1, 2, 0).contiguous().numpy()
 
 
-def _decode_any(data: bytes, memory: int) -> np.ndarray:
-    with open_image(data, memory=memory) as image:
+def _decode_any(data: bytes) -> np.ndarray:
+    with open_image(data) as image:
         size = image.size
         factor = shrink_factor(size)
-        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats take no notice.
+        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
         image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
-        cost = decoding_cost(image, data, size)
-        refuse_beyond(cost, size, memory)
-        with MEMORY.room(cost, memory):
-            with without_pillows_bound(image):
-                image.load()
-            return _to_rgb(image, shrink_factor(image.size))
+        with room_for(image, data, size):
+            image.load()
+            return np.asarray(_to_rgb(image))
 
 
-def _to_rgb(image: Image.Image, factor: int) -> np.ndarray:
-    """Pixels of a loaded image, upright, shrunk by `factor`; converted band by band, so that only one band is twice."""
-    width, height = (-(-side // factor) for side in image.size)
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return a loaded image as RGB, upright, and not too large."""
     turned = orientation(image)
-    upright = np.empty((width, height, 3) if turned > 4 else (height, width, 3), np.uint8)
-    stored = _STORED[turned](upright)
-    convert = _stretched(image) if image.mode in ("I", "F") or image.mode.startswith("I;16") else _flattened
-    for top, band in _bands(image, factor):
-        rgb = convert(band)
-        rgb = rgb.reduce(factor) if factor > 1 else rgb
-        stored[top // factor : top // factor + rgb.height] = np.asarray(rgb)
-    return upright
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _to_8_bit_grey(image)
+    if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+    elif image.mode in ("1", "P"):
+        image = image.convert("RGB")
+    factor = shrink_factor(image.size)
+    if factor > 1:
+        image = image.reduce(factor)
+    if image.mode in ("LA", "RGBA"):
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if turned in _TURNS:
+        image = image.transpose(_TURNS[turned])
+    return image
 
 
-#: An upright array as it is stored, by EXIF orientation: a view, so that writing to it turns the image.
-_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    1: lambda upright: upright,
-    2: lambda upright: upright[:, ::-1],
-    3: lambda upright: upright[::-1, ::-1],
-    4: lambda upright: upright[::-1],
-    5: lambda upright: upright.transpose(1, 0, 2),
-    6: lambda upright: np.rot90(upright),
-    7: lambda upright: upright.transpose(1, 0, 2)[::-1, ::-1],
-    8: lambda upright: np.rot90(upright, -1),
+#: How an image is turned upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
 }
 
 
 def orientation(image: Image.Image) -> int:
-    """How an opened image is turned, by its EXIF: 1 upright, up to 8."""
+    """Return how an opened image is turned by its EXIF: 1 for upright, up to 8."""
     try:
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
         return 1
-    return turned if turned in _STORED else 1
 
 
-def _bands(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
-    """The image from top to bottom in whole rows of what it is shrunk to."""
-    rows = max(factor, _BAND_PIXELS // image.width // factor * factor)
-    if rows >= image.height:
-        yield 0, image
-        return
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
-def _flattened(band: Image.Image) -> Image.Image:
-    if band.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in band.info:
-        layer = band.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return band if band.mode == "RGB" else band.convert("RGB")
-
-
-def _stretched(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """Grey of a deeper kind to RGB: 16-bit by its full range, anything wider from its least to its most."""
-    ends = [(grey.min(), grey.max()) for grey in (_finite(band) for _, band in _bands(image, 1))]
+def _to_8_bit_grey(image: Image.Image) -> Image.Image:
+    """Scale grey of a deeper kind to 8 bits: 16-bit by its full range, anything wider from its least to its most."""
+    ends = [(band.min(), band.max()) for _, band in _bands(image)]
     low, high = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
     if image.mode != "F" and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0
-    return lambda band: Image.fromarray(_to_8_bits(_finite(band), low, high)).convert("RGB")
+    grey = Image.new("L", image.size)
+    for top, band in _bands(image):
+        grey.paste(Image.fromarray(_to_8_bits(band, low, high)), (0, top))
+    return grey
 
 
-def _finite(band: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(band), posinf=0, neginf=0)
+def _bands(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield grey of a deeper kind in parts from top to bottom: scaling all at once takes four times the memory."""
+    for top in range(0, image.height, 64):
+        band = image.crop((0, top, image.width, min(top + 64, image.height)))
+        yield top, np.nan_to_num(np.asarray(band), posinf=0, neginf=0)
 
 
 def _to_8_bits(grey: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -270,7 +234,7 @@ def _to_8_bits(grey: np.ndarray, low: float, high: float) -> np.ndarray:
 def _reason(data: bytes, problem: Exception) -> str:
     """Why Pillow could not: what the bytes are when they are no image, else its own words, short."""
     if isinstance(problem, Image.DecompressionBombError | MemoryError):
-        return "too large: a frame or part of it claims more pixels than are decoded"
+        return "too large: it claims more pixels than are decoded"
     if isinstance(problem, Image.UnidentifiedImageError):
         return _describe_content(data)
     words = " ".join(str(problem).split()) or type(problem).__name__

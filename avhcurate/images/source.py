@@ -21,7 +21,7 @@ from avhcurate.disk.parquet_pages import read_pages
 from avhcurate.disk.remote import RemoteError, is_url, read_url, words_of
 from avhcurate.disk.tars import is_tar, open_tar, read_member, read_remote_member
 from avhcurate.errors import CurateError
-from avhcurate.images.bounds import MEMORY_VARIABLE, BrokenImage, image_memory
+from avhcurate.images.opening import MEMORY_VARIABLE, BrokenImage, image_memory
 
 #: Encoded images above this size are not read at all.
 MAX_BYTES = 512 << 20

@@ -52,7 +52,7 @@ def attack(folder: Path, seconds: float) -> Outcome:
 
 
 def _decode(data: bytes) -> str:
-    from avhcurate.images.bounds import BrokenImage
+    from avhcurate.images.opening import BrokenImage
     from avhcurate.images.decoding import decode
 
     try:
