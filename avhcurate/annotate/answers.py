@@ -1,66 +1,51 @@
-"""Takes answers into the log, each once: to a single image or a whole grid; and retracts them, or skips a task."""
+"""Takes answers into the log, each once: to a single image or a whole grid; and retracts them."""
 
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
-from avhcurate.annotate.queue import GridTask, Question, TaskQueue, question_of
-from avhcurate.annotate.setup import annotator_name
+from avhcurate.annotate.queue import GridTask, Question, TaskQueue
+from avhcurate.annotate.setup import LEASE_S, annotator_name
 from avhcurate.annotate.task_pool import task_pool
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.votes.log import Lease, Response
+from avhcurate.votes.log import Lease
 from avhcurate.votes.responses import Design
 
-#: A reaction below is no answer to the image: nerves and muscles alone take as long (a false start on the track).
+#: A faster reaction is not an answer to the image: nerves and muscles need as long (a false start on the track).
 FASTEST_MS = 100
-#: The same for a grid, a tile: images shown for less than about 20 ms each are not recognised (Potter et al. 2014).
+#: The same for a tile of a grid: images shown for less than about 20 ms are not recognised (Potter et al. 2014).
 FASTEST_TILE_MS = 20
 _LONGEST_MS = 24 * 3_600_000
 #: From which the task of an image that is asked about again follows.
 _AGAIN = uuid.UUID("6f1d2f3e-8a54-4c61-9d0b-2f6c5a1e7b90")
 
-
-@dataclass(frozen=True)
-class Reply:
-    """Whether an answer is on the disk, and if not why: `kind` for the program, `reason` for people.
-
-    stale: not the image that was asked about. fast: nobody can be so quick. answered: already, and otherwise. taken: it
-    came after the time was up, and others have answered meanwhile.
-    """
-
-    accepted: bool
-    reason: str = ""
-    kind: Literal["", "stale", "fast", "answered", "taken"] = ""
-
-
-_ACCEPTED = Reply(True)
-_STALE = Reply(False, "Another image was on screen than the one asked about: this answer was not taken.", "stale")
-_FAST = Reply(False, "That was faster than anybody can look: please look and answer again.", "fast")
-_ANSWERED = Reply(False, "This was answered already, in another window or with another key.", "answered")
-_TAKEN = Reply(False, "The time for it was up, and others have answered meanwhile: here is another.", "taken")
+#: Why an answer does not count, as the annotator reads it.
+STALE = "Another image was on screen. This answer does not count."
+FAST = "That answer came too fast. Please look at the image and try again."
+ANSWERED = "You have already answered this, in another window or with another key."
+TAKEN = "Your time for this one was up, and others have answered it. Here is another."
 
 
 def answer(
-    table: DatasetTable, annotator: str, task: str, id: int, label: int, *, nonce: str, reaction_ms: int
-) -> Reply:
-    """Takes the answer `label` to the image `id` that was on screen; it is on the disk when this says accepted.
+    table: DatasetTable, annotator: str, task: str, id: int, label: int, *, nonce: str, reaction_ms: float
+) -> str:
+    """Take the answer `label` to the image `id` that was on screen; return why it does not count.
 
-    The same `nonce` again is acknowledged again and counts once.
+    "" means that it is on the disk. The same `nonce` again is acknowledged again and counts once.
     """
     classes = table.counter.classes
     if not 0 <= label < len(classes):
-        raise CurateError(f"there is no class {label}: labels run from 0 to {len(classes) - 1}")
+        raise CurateError(f"There is no class {label}. Labels run from 0 to {len(classes) - 1}.")
     path = _path(table, id)
 
-    def responses(leases: list[Lease]) -> list[Response]:
+    def answered(leases: list[Lease]) -> list[Lease]:
         if [(lease.path, lease.class_name) for lease in leases] != [(path, "")]:
             return []
-        return [Response(0, path, classes[label], None, leases[0].control, leases[0].expected)]
+        return [replace(leases[0], class_name=classes[label])]
 
-    return _take(table, "classify", annotator, task, responses, FASTEST_MS, nonce, reaction_ms)
+    return _take(table, "classify", annotator, task, answered, FASTEST_MS, nonce, reaction_ms)
 
 
 def submit_grid(
@@ -71,60 +56,51 @@ def submit_grid(
     ticked: Sequence[int],
     *,
     nonce: str,
-    reaction_ms: int,
-) -> Reply:
-    """Takes a whole grid or nothing: `ids` were on screen, and `ticked` among them; otherwise as `answer`."""
+    reaction_ms: float,
+) -> str:
+    """Take a whole grid or nothing: `ids` were on screen, and `ticked` among them; else as `answer`."""
     if not set(ticked) <= set(ids):
-        raise CurateError("images were ticked that were not on screen: reload the page")
-    shown, chosen = dict(zip([_path(table, id) for id in ids], ids, strict=True)), set(ticked)
+        raise CurateError("Images were ticked that were not on screen. Reload the page.")
+    shown, chosen = {_path(table, id) for id in ids}, {_path(table, id) for id in ticked}
 
-    def responses(leases: list[Lease]) -> list[Response]:
-        if {lease.path for lease in leases} != set(shown) or not leases[0].class_name:
+    def answered(leases: list[Lease]) -> list[Lease]:
+        if {lease.path for lease in leases} != shown or not leases[0].class_name:
             return []
-        return [
-            Response(tile.place, tile.path, tile.class_name, shown[tile.path] in chosen, tile.control, tile.expected)
-            for tile in leases
-        ]
+        return [replace(tile, ticked=tile.path in chosen) for tile in leases]
 
-    return _take(table, "select", annotator, task, responses, FASTEST_TILE_MS, nonce, reaction_ms)
+    return _take(table, "select", annotator, task, answered, FASTEST_TILE_MS, nonce, reaction_ms)
 
 
 def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> Question | GridTask | None:
-    """Retracts an annotator's newest answer that stands, and asks the same again, before all else; None: none stands.
+    """Retract an annotator's newest answer that stands, and ask the same again, before all else; None: none stands.
 
-    of: the nonce of the answer that is meant. Asked for again, nothing more is retracted, and the same task comes
-    again while it is open; None where no answer has that nonce, or the task is answered again.
+    of: the nonce of the answer that is meant. When it is asked for again, nothing more is retracted, and the same task
+    comes again while it is open; None where no answer has that nonce, or the task is answered again.
     """
-    queue, now = TaskQueue(table, annotator_name(annotator)), time.time()
+    queue = TaskQueue(table, annotator_name(annotator))
     design, annotator = queue.design, queue.annotator
     with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
-        old = log.answered_with(design, annotator, of) if of else log.newest(design, annotator)
+        old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is None:
             return None
-        task = uuid.uuid5(_AGAIN, old).hex
-        if log.stands(old):
-            log.retract(old, at=now)
+        task = uuid.uuid5(_AGAIN, old.task).hex
+        if old.stands:
+            log.retract(old.task, at=time.time())
             turn = min([lease.turn for lease in log.leases(design, annotator)], default=0) - 1
-            end = now + queue.settings.lease_seconds
-            leases = [_lease_again(response, task, turn, end) for response in log.answers(old)]
+            leases = [
+                replace(lease, task=task, turn=turn, expires=time.time() + LEASE_S) for lease in log.answers(old.task)
+            ]
+            if design == "classify":
+                leases = [replace(lease, class_name="") for lease in leases]
             log.lend(design, annotator, leases)
         else:
             leases = log.task(task, annotator)
     ids = queue.pool.ids_of([lease.path for lease in leases])
     if not ids:
         return None
-    return queue.grid_of(leases) if design == "select" else question_of(leases[0], ids)
-
-
-def skip(table: DatasetTable, annotator: str, task: str) -> None:
-    """Gives up a task whose image cannot be seen: the annotator is not asked about that image again."""
-    annotator = annotator_name(annotator)
-    with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
-        leases = log.task(task, annotator)
-        if leases and leases[0].class_name:
-            log.release([task])
-        elif leases:
-            log.set_aside(task)
+    if design == "select":
+        return queue.grid_task(leases)
+    return Question(task, ids[leases[0].path])
 
 
 def _take(
@@ -132,40 +108,39 @@ def _take(
     design: Design,
     annotator: str,
     task: str,
-    responses: Callable[[list[Lease]], list[Response]],
+    answered: Callable[[list[Lease]], list[Lease]],
     fastest: int,
     nonce: str,
-    reaction_ms: int,
-) -> Reply:
-    """Records what `responses` makes of the task's images, nothing where other images were on screen."""
+    reaction_ms: float,
+) -> str:
+    """Record what `answered` makes of the task's images, nothing where other images were on screen."""
     if not nonce:
-        raise CurateError("an answer needs a nonce, so that sending it twice counts once")
+        raise CurateError("An answer needs a nonce, so that sending it twice counts once.")
     annotator = annotator_name(annotator)
     with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
         leases = log.task(task, annotator)
         if not leases:
-            given = log.nonce(task, annotator)
-            return _STALE if given is None else _ACCEPTED if given == nonce else _ANSWERED
-        answers = responses(leases)
+            given = log.given(design, annotator, task=task)
+            if given is None:
+                return STALE
+            if given.nonce != nonce:
+                return ANSWERED
+            return ""
+        answers = answered(leases)
         if not answers:
-            return _STALE
+            return STALE
         if reaction_ms < fastest * len(leases):
-            return _FAST
+            return FAST
         if leases[0].expires < time.time() and not TaskQueue(table, annotator).still_wanted(log, leases):
             log.release([task])
-            return _TAKEN
+            return TAKEN
         reaction = min(int(reaction_ms), _LONGEST_MS)
-        log.record(design, annotator, task, answers, nonce=nonce, reaction_ms=reaction, at=time.time())
-    return _ACCEPTED
-
-
-def _lease_again(response: Response, task: str, turn: int, expires: float) -> Lease:
-    """An answered image as it is asked about again."""
-    name = "" if response.selected is None else response.answer
-    control, expected = response.control, response.expected
-    return Lease(task, response.place, response.path, name, control, expected, response.selected, turn, expires)
+        log.record(design, annotator, answers, nonce=nonce, reaction_ms=reaction, at=time.time())
+    return ""
 
 
 def _path(table: DatasetTable, id: int) -> str:
     paths = task_pool(table).paths
-    return str(paths[id]) if 0 <= id < len(paths) else ""
+    if not 0 <= id < len(paths):
+        return ""
+    return str(paths[id])

@@ -25,13 +25,12 @@ RULE = (
     "Drawings do not count."
 )
 
-
 #: The class that the annotator chose; "" for those of the collection in turn.
 CLASS: Choice[str] = Choice("annotate.class", "", str)
 
 
 def title_row(page: Opened, annotator: str, settings: CollectionSettings) -> None:
-    """Title, annotator, and what can be set while annotating, in one row."""
+    """Draw the title, the annotator, and what can be set while annotating, in one row."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Annotate", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
@@ -65,9 +64,12 @@ def _set_size() -> None:
 
 
 def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
-    """The current task; after each answer only this part of the page is drawn again."""
+    """Draw the current task; after each answer only this part of the page is drawn again."""
     session = session_of(f"{page.table.dataset.name}|{page.version}|{settings.design}|{annotator}", annotator)
-    (_tick if settings.design == "select" else _classify)(page, settings, session)
+    if settings.design == "select":
+        _tick(page, settings, session)
+    else:
+        _classify(page, settings, session)
 
 
 @st.fragment
@@ -110,18 +112,19 @@ def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession)
         _question(grid, settings, progress.tasks, progress.left)
     elif wanted:
         st.info(f"Every image of {plain(wanted)} has your answer.", icon=":material/task_alt:")
-        st.button("Go on with the other classes", key="annotate.in_turn", on_click=CLASS.put, args=("",))
+        st.button("Continue with the other classes", key="annotate.in_turn", on_click=CLASS.put, args=("",))
     else:
         _nothing_left(page, session)
     if grid is None and not session.submitted:
         return
+    grid = grid or GridTask("", -1, "", "", (), ())  # an empty board, whose last grid can be taken back
     tick_grid(
-        _tiles(page, grid) if grid else [],
+        _tiles(page, grid),
         key="annotate.grid",
         scope=session.scope,
-        task=grid.task if grid else "",
-        name=grid.class_name if grid else "",
-        ticked=grid.ticked if grid else (),
+        task=grid.task,
+        name=grid.class_name,
+        ticked=grid.ticked,
         receipt=session.receipt,
         size=TILE_SIZES[page.view.tile],
         can_go_back=session.submitted > 0,
@@ -138,7 +141,7 @@ def _tiles(page: Opened, grid: GridTask) -> list[TickTile]:
 
 
 def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: int) -> None:
-    """The class to tick with its definition, the rule, and the annotator's progress."""
+    """Draw the class to tick with its definition, the rule, and the annotator's progress."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
         st.caption(f"Grid {grids + 1:,} · {left:,} images left for you", width="content")
@@ -148,24 +151,22 @@ def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: in
 
 
 def _nothing_left(page: Opened, session: AnnotatorSession) -> None:
-    """Thanks at the end of an annotator's tasks, and the progress of the collection."""
+    """Draw the end of an annotator's tasks, and the progress of the collection."""
     progress = queue.progress(page.table, session.annotator)
     with st.container(border=True):
-        st.header("Nothing is left for you", icon=":material/celebration:")
-        st.write(
-            f"You have given {progress.answers:,} answers. Thank you."
-            if progress.answers
-            else "There is nothing to answer."
-        )
+        st.header("You're done", icon=":material/celebration:")
+        if progress.answers:
+            st.write(f"You have given {progress.answers:,} answers. Thank you.")
+        else:
+            st.write("There is nothing to answer.")
         rest = progress.samples - progress.done
-        st.caption(
-            f"{progress.done:,} of {progress.samples:,} images have all the votes that are wanted."
-            + (f" The other {rest:,} are with other annotators, or wait for one." if rest else "")
-        )
+        st.caption(f"{progress.done:,} of {progress.samples:,} images have all the votes that are wanted.")
+        if rest:
+            st.caption(f"The other {rest:,} are with other annotators, or wait for one.")
 
 
 def settings_or_warning(page: Opened) -> CollectionSettings | None:
-    """Settings of the dataset's collection; None without one, or with a warning where they are not valid any more."""
+    """Return the settings of the collection; None without one, or with a warning where they are no longer valid."""
     try:
         return setup.settings_of(page.table)
     except CurateError as error:

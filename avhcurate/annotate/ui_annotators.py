@@ -25,20 +25,20 @@ _LEAVING = "annotators.leaving"
 
 
 def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -> None:
-    """Numbers of votes, of samples that have enough of them, and of annotators."""
-    share = progress.votes / progress.wanted if progress.wanted else 0.0
+    """Draw the numbers of votes, of samples that have enough of them, and of annotators."""
+    share = progress.votes / max(1, progress.wanted)
     with st.container(horizontal=True, gap="medium"):
-        kind = "ticks and passes" if settings.design == "select" else "choices of a class"
+        kind = {"select": "ticks and passes", "classify": "choices of a class"}[settings.design]
         fact("Votes collected", f"{progress.votes:,}", f"{100 * share:.0f} % of {progress.wanted:,} wanted, {kind}")
-        each = progress.votes / progress.samples if progress.samples else 0.0
-        fact("Votes a sample", f"{each:.1f}", f"{settings.target} wanted")
+        each = progress.votes / max(1, progress.samples)
+        fact("Votes per sample", f"{each:.1f}", f"{settings.target} wanted")
         fact("Samples done", f"{progress.done:,}", f"of {progress.samples:,}")
         fact("Annotators", f"{progress.annotators:,}", ui_setup.DESIGNS[settings.design].lower())
     st.progress(min(1.0, share))
 
 
 def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
-    """Votes over time, and how many votes the samples have."""
+    """Draw votes over time, and how many votes the samples have."""
     left, right = halves()
     with left:
         st.markdown("**Votes over time**")
@@ -49,7 +49,7 @@ def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
 
 
 def annotators_table(page: Opened, quality: VoteQuality) -> None:
-    """A row an annotator; selected ones can be excluded or included, or their answers removed for good."""
+    """Draw a row per annotator; selected ones can be excluded or included, or their answers removed for good."""
     st.header("Annotators")
     rows = quality.table
     event: Any = st.dataframe(
@@ -67,7 +67,7 @@ def annotators_table(page: Opened, quality: VoteQuality) -> None:
 
 
 def status_history(page: Opened) -> None:
-    """Who was excluded and included, when, why and by whom."""
+    """Draw who was excluded and included, when, why and by whom."""
     rows = annotators.status_changes(page.table)
     if not len(rows):
         return
@@ -80,12 +80,12 @@ def status_history(page: Opened) -> None:
 
 
 def table_key(rows: pd.DataFrame) -> str:
-    """Key of the table: another one when somebody comes or goes, so that a selected row never becomes someone else."""
+    """Return the table's key, another one when an annotator comes or goes, so that a selected row stays the same."""
     return f"annotators.table.{blake2b(repr(rows['annotator'].tolist()).encode(), digest_size=6).hexdigest()}"
 
 
 def shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """The table as it is shown: shares in percent with their intervals, times in seconds, the state in words."""
+    """Return the table as it is shown: shares in percent with intervals, times in seconds, the state in words."""
     return pd.DataFrame(
         {
             "Annotator": rows["annotator"],
@@ -104,13 +104,14 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 def _state(row: dict[Any, Any]) -> str:
     if not row["excluded"]:
         return "counts"
-    return f"excluded ({row['by']}): {row['why']}" if row["why"] else f"excluded ({row['by']})"
+    return f"excluded ({row['by']}): {row['why']}"
 
 
 def _of(row: dict[Any, Any], ends: str, number: str) -> str:
-    """The interval of a share and the number of answers behind it; empty without answers."""
-    low, high, n = row[f"{ends}_low"], row[f"{ends}_high"], row[number]
-    return f"{100 * low:.0f}–{100 * high:.0f} %, n {int(n):,}" if n and low == low else ""
+    """Return the interval of a share and the number of answers behind it; empty without answers."""
+    if not row[number]:
+        return ""
+    return f"{100 * row[f'{ends}_low']:.0f}–{100 * row[f'{ends}_high']:.0f} %, n {int(row[number]):,}"
 
 
 def _columns() -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _columns() -> dict[str, Any]:
 
 def _actions(page: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
     if not chosen:
-        st.caption("Select rows to exclude somebody, to include them again, or to remove their answers for good.")
+        st.caption("Select rows to exclude annotators, to include them again, or to remove their answers for good.")
         return
     excluded = set(rows.loc[rows["excluded"].astype(bool), "annotator"])
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -184,20 +185,21 @@ def _confirm_withdrawal(page: Opened, rows: pd.DataFrame, name: str) -> None:
     answers = int(rows.loc[rows["annotator"] == name, "answers"].iloc[0])
     st.write(
         f"All {answers:,} answers of **{plain(name)}** on this dataset are deleted, and the name with them. "
-        "**This cannot be undone.** To leave them out and keep them, exclude the annotator instead."
+        "**This cannot be undone.** To keep the answers and not count them, exclude the annotator instead."
     )
     typed = st.text_input("Type the name to confirm", key="annotators.confirm")
     if st.button(
         f"Delete {answers:,} answers", type="primary", key="annotators.really", disabled=typed.strip() != name
     ):
-        attempt(annotators.withdraw, page.table, name, done=f"The answers of {name} are gone")
+        attempt(annotators.withdraw, page.table, name, done=f"The answers of {name} are deleted")
         _ask()
         st.rerun()
 
 
 def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequence[str]) -> None:
-    why = st.session_state.get("annotators.why", "") if action == "exclude" else ""
-    outcome = "is excluded" if action == "exclude" else "counts again"
+    why, outcome = "", "counts again"
+    if action == "exclude":
+        why, outcome = st.session_state.get("annotators.why", ""), "is excluded"
     for name in names:
         done = f"{name} {outcome}"
         attempt(annotators.set_status, page.table, name, action, why=why, who=who() or user(), done=done)

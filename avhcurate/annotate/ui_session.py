@@ -13,14 +13,14 @@ from avhcurate.annotate.setup import LONGEST_NAME, annotator_name
 from avhcurate.data.people import Role
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.ui.components.outbox import Act, Answer, Broken, Entry, GridAnswer, Retraction, Settling
+from avhcurate.ui.components.outbox import Delivery, Entry
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.signin import say_why_not, who, why_not
 from avhcurate.ui.url_state import View
 
 _SESSION = "annotate.session"
-#: Seconds for which the progress is counted on here, before the log is read again.
+#: Seconds for which the progress is counted here, before the log is read again.
 _PROGRESS_S = 5.0
 
 
@@ -36,7 +36,7 @@ NAME: Choice[str] = Choice("annotate.name", "", _read_name)
 
 
 def annotator(view: View) -> str:
-    """The signed-in user, else the name in the address; without one, asks for it and ends the page.
+    """Return the signed-in user, else the name in the address; without one, ask for it and end the page.
 
     It ends for viewers too, who do not answer.
     """
@@ -49,7 +49,7 @@ def annotator(view: View) -> str:
     st.title("Annotate", anchor=False)
     with st.container(border=True, width=560):
         st.header("Who are you?", icon=":material/badge:")
-        st.write("Your answers are kept under a name, so that you can go on later and take them back.")
+        st.write("Your answers are kept under a name, so that you can continue later and take them back.")
         with st.form("annotate.who", border=False):
             st.text_input("Name", key="annotate.typed", max_chars=LONGEST_NAME, placeholder="ada", autocomplete="name")
             st.form_submit_button("Start", type="primary", icon=":material/play_arrow:", on_click=_begin)
@@ -66,12 +66,12 @@ def _begin() -> None:
 
 
 def leave() -> None:
-    """Forgets the annotator's name; a widget's callback."""
+    """Forget the annotator's name; a widget's callback."""
     NAME.put("")
 
 
 @dataclass
-class AnnotatorSession(Settling):
+class AnnotatorSession(Delivery):
     """Passes answers on to the log, each once in this session (and, by its nonce, once at all).
 
     `scope` names dataset, design and annotator: another one has another session.
@@ -80,67 +80,60 @@ class AnnotatorSession(Settling):
     annotator: str = ""
     #: Tasks handed out again, by the name that the browser may still know them by.
     renamed: dict[str, str] = field(default_factory=dict)
-    #: The task of each answer as the log knows it, by its nonce, for the case that it is retracted.
+    #: The task of each answer as the log knows it, by its nonce, in case it is retracted.
     tasks: dict[str, str] = field(default_factory=dict)
     #: Tasks whose image could not be drawn: they are not shown again in this session.
     broken: set[str] = field(default_factory=set)
-    #: Grids submitted here that can be had back.
+    #: Grids submitted here that can be taken back.
     submitted: int = 0
     _progress: CollectionProgress | None = None
     _asked_at: float = 0.0
 
     def hear(self, table: DatasetTable, sent: Any) -> None:
-        """Puts the browser's answers into the log; what cannot count is refused with its reason."""
-        self.settle(sent, lambda entry: self._pass_on(table, entry))
+        """Put the browser's answers into the log; refuse with a reason what cannot count."""
+        self.deliver(sent, lambda entry: self._take(table, entry))
 
     def questions(self, table: DatasetTable, *, ahead: int) -> list[Question]:
-        """What the annotator is asked now and next, without images that could not be drawn."""
+        """Return what the annotator is asked now and next, without images that could not be drawn."""
         asked = queue.next_questions(table, self.annotator, ahead=ahead + len(self.broken))
         return [one for one in asked if one.task not in self.broken]
 
     def progress(self, table: DatasetTable, *, now: bool = False) -> CollectionProgress:
-        """How far the annotator is: read from the log now and then, and counted on between."""
+        """Return how far the annotator is: read from the log every few seconds, and counted in between."""
         if self._progress is None or now or time.monotonic() - self._asked_at > _PROGRESS_S:
             self._progress = queue.progress(table, self.annotator)
             self._asked_at = time.monotonic()
         return self._progress
 
-    def _pass_on(self, table: DatasetTable, entry: Entry) -> str:
-        match entry:
-            case Answer() | GridAnswer():
-                return self._answer(table, entry)
-            case Retraction():
-                return self._retract(table, entry)
-            case Broken():
-                self.broken.add(self._known_as(entry.task))
-                return ""
-            case Act():
-                return "This is no answer."
+    def _take(self, table: DatasetTable, entry: Entry) -> str:
+        task = self._known_as(entry.task)
+        if entry.kind == "broken":
+            self.broken.add(task)
+            return ""
+        if entry.kind == "back":
+            return self._take_back(table, entry)
+        if entry.kind not in ("answer", "grid"):
+            return "Unknown action."
+        self.tasks[entry.nonce] = task
+        delivery: dict[str, Any] = {"nonce": entry.nonce, "reaction_ms": entry.ms}
+        if entry.kind == "answer":
+            why = annotate_answers.answer(table, self.annotator, task, entry.id, entry.choice, **delivery)
+            self._count(int(not why))
+            return why
+        why = annotate_answers.submit_grid(table, self.annotator, task, entry.ids, entry.ticked, **delivery)
+        if not why:
+            self.submitted += 1
+            self._progress = None
+        return why
 
-    def _answer(self, table: DatasetTable, entry: Answer | GridAnswer) -> str:
-        task, nonce, ms = self._known_as(entry.task), entry.nonce, entry.ms
-        self.tasks[nonce] = task
-        if isinstance(entry, Answer):
-            reply = annotate_answers.answer(
-                table, self.annotator, task, entry.id, entry.choice, nonce=nonce, reaction_ms=ms
-            )
-            if reply.accepted:
-                self._count(1)
-        else:
-            reply = annotate_answers.submit_grid(
-                table, self.annotator, task, entry.ids, entry.ticked, nonce=nonce, reaction_ms=ms
-            )
-            if reply.accepted:
-                self.submitted += 1
-                self._progress = None
-        return reply.reason
-
-    def _retract(self, table: DatasetTable, entry: Retraction) -> str:
+    def _take_back(self, table: DatasetTable, entry: Entry) -> str:
         if self.settled.get(entry.of):
             return ""  # it was refused, so there is nothing to retract, and its image is asked about again
         again = annotate_answers.take_back(table, self.annotator, of=entry.of)
+        if again is None and entry.of:
+            return ""
         if again is None:
-            return "" if entry.of else "There is no answer to take back."
+            return "There is no answer to take back."
         if entry.of in self.tasks:
             self.renamed[self.tasks[entry.of]] = again.task
         self.submitted = max(0, self.submitted - 1)
@@ -156,13 +149,12 @@ class AnnotatorSession(Settling):
 
     def _count(self, answers: int) -> None:
         if self._progress is not None:
-            before = self._progress
-            left = max(0, before.left - answers)
-            self._progress = replace(before, answers=before.answers + answers, left=left)
+            left = max(0, self._progress.left - answers)
+            self._progress = replace(self._progress, answers=self._progress.answers + answers, left=left)
 
 
 def session_of(scope: str, annotator: str) -> AnnotatorSession:
-    """The annotator's session; a new one where dataset, design or annotator are others."""
+    """Return the annotator's session; a new one where dataset, design or annotator are others."""
     kept: AnnotatorSession | None = st.session_state.get(_SESSION)
     if kept is None or kept.scope != scope:
         kept = st.session_state[_SESSION] = AnnotatorSession(scope, annotator=annotator)
@@ -170,9 +162,9 @@ def session_of(scope: str, annotator: str) -> AnnotatorSession:
 
 
 def answers_menu(page: Opened, me: str) -> None:
-    """A menu in which annotators can remove their answers for good."""
+    """Draw a menu in which annotators can remove their answers for good."""
     with st.popover("My answers", icon=":material/delete:", type="tertiary", key="annotate.mine"):
-        st.write("You can have every answer of yours on this dataset removed for good. It cannot be undone.")
+        st.write("You can remove all your answers on this dataset for good. This cannot be undone.")
         sure = st.checkbox("I want that", key="annotate.sure")
         st.button(
             "Remove my answers",

@@ -19,7 +19,7 @@ from avhcurate.votes.hsf_source import SOURCES, HsfSource
 
 QUEUES = {
     "random": "In a random order",
-    "hardest": "Hardest first, by a score",
+    "hardest": "Hard ones first, by a score",
     "disagreement": "Where the models disagree most",
     "fewest": "Fewest votes first",
     "informative": "Where votes teach most",
@@ -31,15 +31,21 @@ _ABOUT = {
     "select": "One class and a grid of images, tick those that hold it (the design of ImageNetV2). HSF is how often an "
     "image was ticked for its label.",
 }
-
-
-_ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
+_ABOUT_QUEUES = {
+    "hardest": "Hard images are drawn up to 20 times likelier than easy ones. The chances are kept, so that "
+    "correlations can be weighted to those of the whole dataset.",
+    "disagreement": "Such images are drawn up to 20 times likelier than others. The chances are kept, so that "
+    "correlations can be weighted to those of the whole dataset.",
+    "informative": "Predict again after each batch, and save, so that it asks for the next. It has not been shown to "
+    "need fewer votes than a random order: on CIFAR-10H both reached the same with as many images.",
+}
+_ORIGINS = {"auto": "Automatic", "k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
 
 
 def collection_form(page: Opened, before: CollectionSettings | None, *, key: str) -> None:
-    """Every setting of a collection, with a button that writes it for all annotators; `key` begins the widgets' keys.
+    """Draw every setting of a collection, with a button that writes it for all annotators.
 
-    Each dataset has its own, as a widget that is on the page keeps its value.
+    `key` begins the widgets' keys; each dataset has its own, as a widget that is on the page keeps its value.
     """
     key = f"{key}.{page.table.dataset.name}"
     start = before or CollectionSettings(design="classify", target=5)
@@ -56,40 +62,32 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     queue = _choose_queue(page, start, key)
     with st.form(f"{key}.form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _order(page, start, key, queue, new=before is None)
-            st.number_input(
-                "Votes an image",
-                1,
-                1000,
-                start.target,
-                key=f"{key}.target",
-                width=130,
-                help="An image that has so many is not asked about any more.",
-            )
+            if queue == "hardest":
+                scores = list(page.table.scores)
+                index = scores.index(start.score) if start.score in scores else 0
+                st.selectbox("Hard by", scores, index, score_name, key=f"{key}.score", width=170)
+            _number(start, key, "target", "Votes per image", "Images with so many are no longer asked about.", 1, 1000)
             if design == "classify":
-                st.number_input(
-                    "Attention checks",
-                    0.0,
-                    0.5,
-                    start.control_share,
-                    step=0.05,
-                    key=f"{key}.control_share",
-                    width=150,
-                    help="Share of images with a clear answer, mixed in to see whether an annotator looks.",
+                _number(
+                    start, key, "control_share", "Attention checks", "Share of images with a clear answer.", 0.0, 0.5
                 )
+            else:
+                _number(start, key, "candidates", "Images of a grid", "The images that votes are about.", 1, 200)
+                help = "Images of the class, and as many of the most similar one, to see whether an annotator looks."
+                _number(start, key, "controls", "Controls", help, 0, 20)
         if design == "select":
             _grid_settings(page, start, key)
-        label = "Start the collection" if before is None else "Save for everybody"
+        label = "Save for everybody"
+        if before is None:
+            label = "Start the collection"
         look = for_curators("Setting up a collection")
         st.form_submit_button(label, type="primary", on_click=_save_collection, args=(page, start, key), **look)
 
 
 def _choose_queue(page: Opened, start: CollectionSettings, key: str) -> str:
-    """Which order; outside the form, whose fields depend on it."""
-    scored = page.table.run is not None
-    queues = [name for name in QUEUES if scored or not name.startswith(("hardest", "disagree"))]
-    if page.table.prediction is None:
-        queues.remove("informative")
+    """Draw the choice of an order; outside the form, whose fields depend on it."""
+    needs = {"hardest": page.table.run, "disagreement": page.table.run, "informative": page.table.prediction}
+    queues = [name for name in QUEUES if name not in needs or needs[name] is not None]
     chosen = st.selectbox(
         "Which images first",
         queues,
@@ -97,46 +95,18 @@ def _choose_queue(page: Opened, start: CollectionSettings, key: str) -> str:
         format_func=QUEUES.__getitem__,
         key=f"{key}.queue",
         width=260,
-        help="Where votes teach most asks for the images whose votes should tell the model of predicted HSF most; "
-        "predict again after each batch, and save, so that it asks for the next.",
     )
-    if chosen == "informative":
-        st.caption(
-            "It has not been shown to need fewer votes than a random order: on CIFAR-10H both reached the same with as "
-            "many images."
-        )
+    if chosen in _ABOUT_QUEUES:
+        st.caption(_ABOUT_QUEUES[chosen])
     return chosen
 
 
-def _order(page: Opened, start: CollectionSettings, key: str, queue: str, *, new: bool) -> None:
-    """What an order by hardness or disagreement goes by, and whether it draws."""
-    if queue == "hardest":
-        st.selectbox(
-            "Hardest by",
-            page.table.scores,
-            index=page.table.scores.index(start.score) if start.score in page.table.scores else 0,
-            format_func=score_name,
-            key=f"{key}.score",
-            width=170,
-        )
-    if queue in ("hardest", "disagreement"):
-        st.toggle(
-            "Draw",
-            start.drawn or new,
-            key=f"{key}.drawn",
-            help="Images are drawn by chance, the first of the order up to 20 times likelier, and the chances kept: "
-            "only so can correlations be weighted to those of the whole dataset.",
-        )
+def _number(start: CollectionSettings, key: str, name: str, label: str, help: str, low: Any, high: Any) -> None:
+    step = 0.05 if isinstance(low, float) else 1
+    st.number_input(label, low, high, getattr(start, name), step, key=f"{key}.{name}", help=help, width=150)
 
 
 def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        for name, label, low, high, help in (
-            ("candidates", "Candidates", 1, 200, "Images of the class in a grid, which the votes are about."),
-            ("positives", "Known members", 0, 20, "Controls: images known to show the class, which should be ticked."),
-            ("negatives", "Known others", 0, 20, "Controls: images of the most similar other class, not to be ticked."),
-        ):
-            st.number_input(label, low, high, getattr(start, name), key=f"{key}.{name}", help=help, width=150)
     names = page.table.classes
     st.multiselect(
         "Classes",
@@ -159,21 +129,18 @@ def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
 
 
 def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
-    def entered(name: str, otherwise: Any) -> Any:
-        return st.session_state.get(f"{key}.{name}", otherwise)
-
-    names, definitions = page.table.classes, dict(start.definitions)
-    for row, change in (entered("definitions", None) or {}).get("edited_rows", {}).items():
+    names, entered = page.table.classes, st.session_state
+    fields = ("design", "queue", "score", "target", "control_share", "candidates", "controls", "classes", "rule")
+    values = {name: entered.get(f"{key}.{name}", getattr(start, name)) for name in fields}
+    values["classes"] = tuple(values["classes"])
+    values["rule"] = values["rule"].strip()
+    if values["rule"] == RULE:
+        values["rule"] = ""
+    definitions = dict(start.definitions)
+    for row, change in entered.get(f"{key}.definitions", {}).get("edited_rows", {}).items():
         definitions[names[int(row)]] = str(change.get("Definition") or "").strip()
-    rule = str(entered("rule", start.rule)).strip()
-    fields = ("design", "queue", "score", "drawn", "target", "control_share", "candidates", "positives", "negatives")
-    settings = replace(
-        start,
-        **{name: entered(name, getattr(start, name)) for name in fields},
-        classes=tuple(entered("classes", start.classes)),
-        definitions=tuple((name, definitions[name]) for name in names if definitions.get(name)),
-        rule="" if rule == RULE else rule,
-    )
+    values["definitions"] = tuple((name, definitions[name]) for name in names if definitions.get(name))
+    settings = replace(start, **values)
     attempt(setup.configure, page.table, settings, who=who() or user(), done="The collection is set up")
 
 
@@ -181,7 +148,7 @@ def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
 
 
 def source_line(page: Opened, source: HsfSource) -> None:
-    """Which votes HSF uses, and the form that chooses others."""
+    """Draw which votes HSF uses, and the form that chooses others."""
     available = page.table.counter.sources()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f":material/how_to_vote: {plain(source_text(source))}", width="stretch")
@@ -193,38 +160,43 @@ def source_line(page: Opened, source: HsfSource) -> None:
 
 
 def source_text(source: HsfSource) -> str:
-    """The source in one sentence.
+    """Return the source in a sentence or two.
 
-    >>> source_text(HsfSource("tick", "auto", None, 0, 120, 2, 1))
-    'HSF comes from 120 ticks that 2 annotators gave in the app; 1 annotator is left out.'
+    >>> source_text(HsfSource(key="tick", collected=120, annotators=2, left_out=1))
+    'HSF comes from 120 ticks that 2 annotators gave in the app. 1 annotator is left out.'
     """
     if source.key is None:
         return "There are no votes yet."
     if source.key == "simulated":
         return f"HSF comes from {counted(source.imported, 'simulated vote')}, not from people."
-    what = "tick" if source.key == "tick" else "vote"
-    parts = [counted(source.imported, f"imported {what}")] if source.imported else []
+    what = {"tick": "tick", "k-way": "vote"}[source.key]
+    parts = []
+    if source.imported:
+        parts.append(counted(source.imported, f"imported {what}"))
     if source.collected:
-        parts.append(
-            f"{counted(source.collected, what)} that {counted(source.annotators, 'annotator')} gave in the app"
-        )
-    out = f"; {counted(source.left_out, 'annotator')} {'is' if source.left_out == 1 else 'are'} left out"
-    return f"HSF comes from {' and '.join(parts)}{out if source.left_out else ''}."
+        people = counted(source.annotators, "annotator")
+        parts.append(f"{counted(source.collected, what)} that {people} gave in the app")
+    text = f"HSF comes from {' and '.join(parts)}."
+    if source.left_out == 1:
+        text += " 1 annotator is left out."
+    elif source.left_out:
+        text += f" {source.left_out} annotators are left out."
+    return text
 
 
 def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> None:
-    rows = [{"Votes": _ORIGINS.get(key, key), "Number": number} for key, number in available.items()]
-    if rows:
+    if available:
+        rows = [{"Votes": _ORIGINS[key], "Number": number} for key, number in available.items()]
         number = st.column_config.NumberColumn(format="localized")
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="annotators.available", column_config={"Number": number})
-    options = ["auto", *(key for key in SOURCES if key in available)]
+    options = ["auto", *available]
     key = f"annotators.source.{page.table.dataset.name}"
     with st.form(f"{key}.form", border=False):
         st.radio(
             "Source",
             options,
             index=options.index(source.chosen) if source.chosen in options else 0,
-            format_func=lambda key: f"{_ORIGINS.get(key, 'Automatic')}: {SOURCES[key]}",
+            format_func=lambda key: f"{_ORIGINS[key]}: {SOURCES[key]}",
             key=f"{key}.chosen",
         )
         st.number_input(
@@ -235,7 +207,7 @@ def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> 
             step=0.05,
             placeholder="off",
             key=f"{key}.control_filter",
-            help="Annotators below it are left out, now and as they come. Empty is off, which is ImageNetV2's way.",
+            help="Annotators below it are left out, now and as they come. Empty is off, as in ImageNetV2.",
         )
         st.form_submit_button("Use", type="primary", on_click=_save_source, args=(page, key), **for_curators())
     st.caption("K-way votes and ticks are different measures, so they are never added up; nor are simulated ones.")
@@ -248,5 +220,5 @@ def _save_source(page: Opened, key: str) -> None:
         chosen=st.session_state[f"{key}.chosen"],
         control_filter=st.session_state[f"{key}.control_filter"],
         who=who() or user(),
-        done="HSF uses these votes now",
+        done="HSF now uses these votes",
     )

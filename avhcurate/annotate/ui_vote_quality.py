@@ -32,7 +32,7 @@ from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
-from avhcurate.votes.annotators import ExclusionRule
+from avhcurate.votes.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
 
 _MEANING = """
 - **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
@@ -40,10 +40,10 @@ _MEANING = """
 - **Reliability**: the Spearman correlation to expect between this HSF and HSF of as many further votes, from a mixture
   of binomials fitted to the votes.
 - **Noise ceiling**: its square root, the highest Spearman with HSF that any score can be expected to reach.
-- Images that are hard for people lower agreement without anybody being careless: it describes images and annotators.
+- Images that are hard for people lower agreement even where all are careful: it describes images and annotators.
 """
 
-#: Up to so many votes Dawid-Skene runs unasked, and so many tiles show its result.
+#: The most votes that Dawid-Skene runs on without a click, and the most tiles that show its result.
 _CHEAP, _MOST = 20_000, 24
 
 #: What each format is called, and how its file ends.
@@ -77,16 +77,16 @@ _disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes
 
 
 def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
-    """Limits that annotators must keep; who would be left out, what that does to HSF, and a button that does it."""
+    """Draw limits that annotators must keep, what leaving others out would do to HSF, and a button that does it."""
     with st.expander("Exclude by a rule", icon=":material/rule:"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             limits = ExclusionRule(
-                control_accuracy=_limit("Controls right, at least", "control_accuracy", "from 5 controls on"),
-                agreement=_limit("Agreement, at least", "agreement", "from 20 compared votes on"),
-                too_fast=_limit("Impossibly fast, at most", "too_fast", "from 10 timed answers on"),
+                control_accuracy=_limit("Controls right, at least", "control_accuracy", LEAST_CONTROLS, "controls"),
+                agreement=_limit("Agreement, at least", "agreement", LEAST_COMPARED, "compared votes"),
+                too_fast=_limit("Impossibly fast, at most", "too_fast", LEAST_TIMED, "timed answers"),
             )
         if limits == ExclusionRule():
-            st.caption("Enter a limit to see who would be excluded. Nobody is until you apply the rule.")
+            st.caption("Enter a limit to see who would be excluded. The rule does nothing until you apply it.")
             return
         excluded = annotators.excluded_by(page.table, quality.table, limits)
         if excluded.empty:
@@ -107,7 +107,7 @@ def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
         )
 
 
-def _limit(label: str, key: str, help: str) -> float | None:
+def _limit(label: str, key: str, least: int, what: str) -> float | None:
     value = st.number_input(
         label,
         0,
@@ -116,26 +116,28 @@ def _limit(label: str, key: str, help: str) -> float | None:
         step=5,
         key=f"annotators.rule.{key}",
         placeholder="% (off)",
-        help=f"In percent, {help}.",
+        help=f"In percent. It judges annotators with at least {least} {what}.",
         width=210,
     )
-    return None if value is None else value / 100
+    if value is None:
+        return None
+    return value / 100
 
 
 def described(effect: ExclusionEffect) -> str:
-    """What leaving somebody out does to HSF, in a sentence or two.
+    """Return what leaving somebody out does to HSF, in a few sentences.
 
     >>> print(described(ExclusionEffect(samples=12, mean=0.08, most=0.5, bare=1, votes=40, spearman=float("nan"))))
-    HSF of 12 samples changes, by 0.08 on the mean and at most 0.50; 40 votes go. 1 sample is left without a vote.
+    HSF of 12 samples changes, by 0.08 on the mean and at most 0.50; 40 votes go. Samples left without a vote: 1.
     """
     if not effect.votes:
-        return "HSF stays as it is: they gave no vote that counts."
+        return "HSF does not change: they gave no vote that counts."
     change = f"by {effect.mean:.2f} on the mean and at most {effect.most:.2f}"
     parts = [f"HSF of {counted(effect.samples, 'sample')} changes, {change}; {counted(effect.votes, 'vote')} go."]
     if effect.bare:
-        parts.append(f"{counted(effect.bare, 'sample')} {'are' if effect.bare > 1 else 'is'} left without a vote.")
+        parts.append(f"Samples left without a vote: {effect.bare:,}.")
     if effect.spearman == effect.spearman:
-        parts.append(f"Spearman with HSF as it is: {effect.spearman:.3f}.")
+        parts.append(f"Spearman with the present HSF: {effect.spearman:.3f}.")
     return " ".join(parts)
 
 
@@ -147,7 +149,7 @@ def _apply(page: Opened, limits: ExclusionRule) -> None:
 
 
 def agreement_facts(quality: VoteQuality) -> None:
-    """Kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
+    """Draw kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
     reliability = quality.reliability
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header("Agreement and reliability")
@@ -175,11 +177,11 @@ def agreement_facts(quality: VoteQuality) -> None:
 
 
 def _value(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"
+    return f"{value:.2f}".replace("nan", "–")
 
 
 def votes_needed(page: Opened) -> None:
-    """How many more votes until the correlation of a score with HSF is known as narrowly as asked."""
+    """Draw how many more votes are needed to know the correlation of a score with HSF as narrowly as asked."""
     st.header("How many more votes?")
     if page.table.run is None:
         st.caption("A correlation needs scores: score the dataset with a model first.")
@@ -202,25 +204,27 @@ def votes_needed(page: Opened) -> None:
 
 
 def need_text(need: Need) -> str:
-    """How many more votes or samples are needed, in a sentence or two."""
+    """Return how many more votes or samples are needed, in a sentence or two."""
     now = f"The interval of the correlation is {need.width_now:.3f} wide"
     if need.width_now <= need.width:
-        return f"{now}, as narrow as asked already."
-    more_samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each would"
+        return f"{now}. That is already as narrow as asked."
+    samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each"
     if need.votes_needed is None:
         return (
             f"{now}. Up to {MOST_VOTES} votes on each of the same {need.samples} samples cannot be expected to make it "
-            f"narrower than {need.width_at_best:.3f}; {more_samples}."
+            f"narrower than {need.width_at_best:.3f}; {samples} would."
         )
-    votes = f"{need.votes_needed} votes a sample at least, {need.more_votes} more in all, can be expected to"
-    return f"{now}. {votes} make it {need.width:.3g}; {more_samples} too."
+    return (
+        f"{now}. {need.votes_needed} votes per sample at least, {need.more_votes} more in all, can be expected to make "
+        f"it {need.width:.3g}; {samples} would do so too."
+    )
 
 
 # --- disputed labels ------------------------------------------------------------------------------------------------
 
 
 def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
-    """Disputed labels as tiles, the surest first; returns the view of them."""
+    """Draw disputed labels as tiles, the surest first; return the view of them."""
     st.header("Where people contradict the label")
     st.caption(
         "Dawid and Skene (1979): an annotator who is often wrong counts less. It finds labels to check; HSF stays the "
@@ -233,8 +237,10 @@ def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
         st.caption("No label is contradicted so far.")
         return None
     shown = disputed.head(_MOST)
-    more = f" of {len(disputed):,}, the surest first" if len(disputed) > len(shown) else ""
-    st.caption(f"{len(shown):,} images{more}; on each what people say, and how probable that is.")
+    st.caption(
+        f"{len(shown):,} of {counted(len(disputed), 'image')}, the surest first, with what people say and how probable "
+        "that is."
+    )
     view = tiles_view(_tiles(page, shown), about=f"disputed {page.table.dataset.name}")
     browsing_grid(view, key="annotators.contradicted", tile_size=110, label="Where people contradict the label")
     return view
@@ -255,7 +261,7 @@ def _tiles(page: Opened, shown: pd.DataFrame) -> list[Tile]:
 
 
 def export_menu(page: Opened) -> None:
-    """The answers behind HSF as a file of the format chosen."""
+    """Draw the download of the answers behind HSF, as a file of the format chosen."""
     table = page.table
     if table.votes is None:
         return
@@ -280,7 +286,7 @@ def export_menu(page: Opened) -> None:
 
 
 def file_of(table: DatasetTable, format: str) -> bytes:
-    """The bytes of the votes in a format of `annotate.votes_out`."""
+    """Return the bytes of the votes in a format of `annotate.votes_out`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"votes{_FORMATS[format][1]}"
         write_votes(table, format, path)

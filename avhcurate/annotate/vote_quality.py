@@ -15,16 +15,15 @@ from avhcurate.votes.agreement import Agreement
 from avhcurate.votes.dawid_skene import labels_by_dawid_skene
 from avhcurate.votes.hsf import from_ticks
 from avhcurate.votes.reliability import Reliability
-from avhcurate.votes.responses import Design
+from avhcurate.votes.responses import Design, ticks_of
 
 
 @dataclass(frozen=True)
 class VoteQuality:
     """Quality of the collected votes of one design; excluded annotators are left out of all but `table`.
 
-    table: a row an annotator, see `annotators.annotators`.
-    votes: a row a counted vote, oldest first: `at, annotator, id, label, hit`; hit: for the given label, missing
-        without one. each: votes of each sample, (N,).
+    table: a row per annotator, see `annotators.annotators`. votes: a row per counted vote, oldest first: `at,
+    annotator, id, label, hit`; hit: for the given label, missing without one. each: votes of each sample, (N,).
     course: see `reliability.as_votes_came`.
     """
 
@@ -40,8 +39,11 @@ class VoteQuality:
 
 @dataclass(frozen=True)
 class ExclusionEffect:
-    """What HSF would become without some annotators: samples whose HSF changes, by how much on the mean and at most,
-    those that lose their last vote, the votes left out, and Spearman of HSF before and after."""
+    """What HSF would become without some annotators.
+
+    samples: whose HSF changes, by `mean` and at `most`. bare: samples that lose their last vote. votes: left out.
+    spearman: of HSF before and after.
+    """
 
     samples: int
     mean: float
@@ -52,11 +54,11 @@ class ExclusionEffect:
 
 
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
-    """Agreement, reliability and convergence of the votes collected in one design."""
-    answers = responses(table, design=design, controls=True)
-    counted = answers[~answers["excluded"].astype(bool)]
-    votes = _votes(table, counted, design)
-    kinds = _counts(counted, design)
+    """Return agreement, reliability and convergence of the votes collected in one design."""
+    answers = responses(table, design=design)
+    answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
+    votes = _votes(table, answers, design)
+    kinds = _counts(answers, design)
     hits, asked = _per_sample(table, votes)
     labelled = votes[votes["hit"].notna()]
     course = reliability.as_votes_came(labelled["id"].to_numpy(np.int64), labelled["hit"].to_numpy(bool))
@@ -73,78 +75,78 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
 
 
 def without(table: DatasetTable, quality: VoteQuality, annotators: Collection[str]) -> ExclusionEffect:
-    """What the HSF of the collected votes would become without some annotators."""
+    """Return what the HSF of the collected votes would become without some annotators."""
     kept = quality.votes[~quality.votes["annotator"].isin(list(annotators))]
-    before, after = (from_ticks(*_per_sample(table, votes))["hsf"].to_numpy() for votes in (quality.votes, kept))
-    both = ~np.isnan(before) & ~np.isnan(after)
-    moved = np.abs(before - after)[both]
-    varies = both.sum() > 2 and np.ptp(before[both]) > 0 and np.ptp(after[both]) > 0
+    hsf = pd.DataFrame(
+        {
+            "before": from_ticks(*_per_sample(table, quality.votes))["hsf"],
+            "after": from_ticks(*_per_sample(table, kept))["hsf"],
+        }
+    ).dropna(subset="before")
+    both = hsf.dropna()
+    moved = (both["before"] - both["after"]).abs()
+    spearman = float("nan")
+    if len(both) > 2 and both.nunique().min() > 1:
+        spearman = float(spearmanr(both["before"], both["after"])[0])
     return ExclusionEffect(
         samples=int((moved > 0).sum()),
-        mean=float(moved[moved > 0].mean()) if (moved > 0).any() else 0.0,
-        most=float(moved.max()) if len(moved) else 0.0,
-        bare=int((~np.isnan(before) & np.isnan(after)).sum()),
+        mean=float(np.nan_to_num(moved[moved > 0].mean())),
+        most=float(np.max(moved.to_numpy(), initial=0.0)),
+        bare=len(hsf) - len(both),
         votes=len(quality.votes) - len(kept),
-        spearman=float(spearmanr(before[both], after[both])[0]) if varies else float("nan"),
+        spearman=spearman,
     )
 
 
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
-    """How many more votes, or samples, until the score's correlation with HSF is known as narrowly as asked."""
+    """Return how many more votes, or samples, the score's correlation with HSF needs to be as narrow as asked."""
     frame = table.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
     ids, counts = frame["id"].to_numpy(np.int64), table.counter.counts
     return votes_needed(VoteForecast(frame[score], counts.hits[ids], counts.asked[ids]), width=width)
 
 
 def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
-    """Samples whose label annotators dispute, by Dawid-Skene, surest first.
+    """Return the samples whose label annotators dispute, by Dawid-Skene, surest first.
 
     Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
     """
     answers = responses(table, design=design)
-    answers = answers[~answers["excluded"].astype(bool) & (answers["id"] >= 0) & (answers["label"] >= 0)]
-    if answers.empty:
-        return pd.DataFrame({"id": [], "said": [], "prob": [], "votes": []}).astype({"id": int, "said": int})
-    result = labels_by_dawid_skene(answers, table.counter.classes).rename(columns={"label": "said"})
-    result["id"] = answers.drop_duplicates("path").set_index("path")["id"].reindex(result["path"]).to_numpy()
-    given = table.dataset.labels()[result["id"]]
+    answers = answers[~answers["excluded"] & (answers["id"] >= 0) & (answers["label"] >= 0)]
+    found = labels_by_dawid_skene(answers, table.counter.classes).rename(columns={"label": "said"})
+    ids = answers.drop_duplicates("path").set_index("path")["id"]
+    found["id"] = ids.reindex(found["path"]).to_numpy(np.int64)
+    given, said = table.dataset.labels()[found["id"]], found["said"].to_numpy()
     if design == "select":
-        differs = (result["said"].to_numpy() == given) & (result["prob"].to_numpy() < 0.5)
-        result = result.assign(said=-1, prob=1 - result["prob"])
+        differs = (said == given) & (found["prob"] < 0.5)
+        found = found.assign(said=-1, prob=1 - found["prob"])
     else:
-        differs = (given >= 0) & (result["said"].to_numpy() != given)
-    return result.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
+        differs = (given >= 0) & (said != given)
+    return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
 
 
-def _votes(table: DatasetTable, counted: pd.DataFrame, design: Design) -> pd.DataFrame:
-    """Rows that are votes for samples the dataset still has; ticks only where the class asked about is the label."""
-    labels = table.dataset.labels()
-    rows = counted[(counted["control"] == "none") & (counted["id"] >= 0) & (counted["label"] >= 0)]
-    ids, said = rows["id"].to_numpy(np.int64), rows["label"].to_numpy(np.int64)
-    given = labels[ids]
-    votes = rows[["at", "annotator", "id", "label"]].reset_index(drop=True)
+def _votes(table: DatasetTable, answers: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Return votes for samples the dataset still has; ticks only where the class asked about is the label."""
+    rows = answers[answers["id"] >= 0].reset_index(drop=True)
+    given = table.dataset.labels()[rows["id"].to_numpy(np.int64)]
     if design == "select":
-        votes["hit"] = pd.Series(rows["selected"].to_numpy(), dtype="boolean")
-        return votes[given == said].reset_index(drop=True)
-    votes["hit"] = pd.Series(given == said, dtype="boolean").where(given >= 0)
-    return votes
+        rows["hit"] = rows["selected"].astype("boolean")
+        rows = rows[given == rows["label"]].reset_index(drop=True)
+    else:
+        rows["hit"] = (rows["label"] == given).astype("boolean").where(given >= 0)
+    return rows[["at", "annotator", "id", "label", "hit"]]
 
 
-def _counts(counted: pd.DataFrame, design: Design) -> np.ndarray:
-    """Answers to each question by category: a class (classify), or left and ticked (select)."""
-    rows = counted[(counted["control"] == "none") & (counted["label"] >= 0)]
-    asked = [rows["path"], rows["answer"]] if design == "select" else [rows["path"]]
-    question = rows.groupby(asked, sort=False).ngroup().to_numpy() if len(rows) else np.empty(0, np.int64)
-    said = (rows["selected"].astype(bool) if design == "select" else rows["label"]).to_numpy(np.int64)
-    # Classes that nobody named change neither coefficient, so that K columns are never needed.
-    names, code = np.unique(said, return_inverse=True)
-    counts = np.zeros((int(question.max()) + 1 if len(question) else 0, max(2, len(names))), np.int64)
-    np.add.at(counts, (question, code), 1)
-    return counts
+def _counts(answers: pd.DataFrame, design: Design) -> np.ndarray:
+    """Return answers to each question by category: a class (classify), or left and ticked (select)."""
+    if answers.empty:
+        return np.zeros((0, 2), np.int64)
+    if design == "select":
+        return pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
+    return pd.crosstab(answers["path"], answers["label"]).to_numpy()
 
 
 def _per_sample(table: DatasetTable, votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Votes for the given label and votes, by id: (N,) each; samples without a label have none."""
+    """Return votes for the given label and votes, by id: (N,) each; samples without a label have none."""
     labelled = votes[votes["hit"].notna()]
-    asked = np.bincount(labelled["id"], minlength=table.size)
-    return np.bincount(labelled.loc[labelled["hit"].astype(bool), "id"], minlength=table.size), asked
+    hits = np.bincount(labelled["id"], labelled["hit"].astype(float), minlength=table.size)
+    return hits.astype(np.int64), np.bincount(labelled["id"], minlength=table.size)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files import VoteSheet, read_votes
 from avhcurate.votes.hsf import class_indices, without_blanks
-from avhcurate.votes.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
+from avhcurate.votes.responses import DESIGNS, RESPONSE_COLUMNS, check_responses, ticks_of, votes_of
 from avhcurate.votes.row_matching import match_samples
 
 #: Namespace of the names of imported tasks.
@@ -26,7 +27,7 @@ UNKNOWN_MS = -1
 
 @dataclass(frozen=True)
 class Logged:
-    """New answers in the log, their number of annotators, answers that it had already, and remarks."""
+    """New answers in the log, their number of annotators, answers that it had already, and messages."""
 
     answers: int
     annotators: int
@@ -35,52 +36,56 @@ class Logged:
 
 
 def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame, list[str]]:
-    """The answers of a file as responses (`votes.responses`) about samples of a dataset, and what was left out.
+    """Return the answers of a file as responses (`votes.responses`) about samples of a dataset, and messages.
 
-    Rows about no sample are left out, but for controls, which may be images from elsewhere.
+    Rows that match no sample are left out, but for controls, which may be images from elsewhere.
     """
     if sheet.answers is None:
-        raise CurateError("the file holds counts and not single answers: attach it with `votes`, without --log")
+        raise CurateError("The file holds counts and not single answers. Attach it with `votes`, without --log.")
     samples = folder.samples(["path", "label"])
     paths = pa.chunked_array([pa.array(samples["path"], pa.string())])
     ids, messages = match_samples(sheet, paths)
-    rows = np.flatnonzero(ids >= 0)
-    votes = sheet.answers.iloc[rows].assign(path=samples["path"].to_numpy(object)[ids[rows]], control="none")
-    parts = [_named(votes, folder, samples, ids[rows], strict=True)]
+    found = ids >= 0
+    parts = [_named(sheet.answers[found].assign(control="none"), folder, samples.iloc[ids[found]])]
     if sheet.controls is not None and sheet.controls.answers is not None:
-        places, _ = _match_if_any(sheet.controls, paths)
-        names = np.where(places >= 0, samples["path"].to_numpy(object)[places], _first_name(sheet.controls))
-        controls = sheet.controls.answers.assign(path=names)
-        parts.append(_named(controls, folder, samples, places, strict=False))
+        answers = sheet.controls.answers
+        try:
+            ids, _ = match_samples(sheet.controls, paths)
+        except CurateError:  # none of them is a sample
+            ids = np.full(len(answers), -1)
+        own = samples.reindex(ids)
+        texts = [column.cast(pa.string()) for column in sheet.controls.samples.values()]
+        named = pc.coalesce(*texts, pa.scalar("unknown")).to_pandas().to_numpy(object)
+        own["path"] = own["path"].to_numpy(object)
+        own["path"] = np.where(ids >= 0, own["path"], named)
+        parts.append(_named(answers, folder, own))
     responses = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     return check_responses(responses), [*sheet.messages, *messages]
 
 
 def log_votes(table: DatasetTable, file: Path | str) -> Logged:
-    """Writes the answers of a file into the log of votes, beside those given in the app, whole or not at all.
+    """Write the answers of a file into the log of votes, next to those given in the app, whole or not at all.
 
     Every answer needs an annotator. An answer that is in the log already is not written twice, so that the same file
-    can be read again. Where the file says no time, that of the import stands. Simulated votes are refused: they are
-    never mixed with people's.
+    can be read again. Where the file has no time, that of the import holds. Simulated votes are refused.
     """
     sheet = read_votes(Path(file))
     if sheet.simulated:
-        raise CurateError(f"{file} holds simulated votes, which are never mixed with people's: attach it without --log")
+        raise CurateError(f"{file} holds simulated votes, which are never mixed with people's. Leave out --log.")
     responses, messages = responses_of(sheet, table.dataset)
-    nobody = int(responses["annotator"].isna().sum())
-    if nobody:
-        raise CurateError(
-            f"{nobody} of {len(responses)} answers in {file} have no annotator, so they cannot be told apart: attach "
-            "the file without --log"
-        )
-    standing = responses["control"] != "none"
-    standing.loc[votes_of(responses).index] = True
-    responses = responses[standing].reset_index(drop=True)
+    unsigned = int(responses["annotator"].isna().sum())
+    if unsigned:
+        raise CurateError(f"{unsigned} of {len(responses)} answers in {file} have no annotator. Leave out --log.")
+    counted = responses["control"] != "none"
+    counted.loc[votes_of(responses).index] = True
+    responses = responses[counted].reset_index(drop=True)
     responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
+    new = 0
     with table.response_log.transaction(table.present_name()) as log:
         naming = log.naming()
-        rows = {name: _rows(naming, name, responses[responses["design"] == name]) for name in DESIGNS}
-        new = sum(log.record_all(name, rows[name]) for name in DESIGNS if rows[name])
+        for design in DESIGNS:
+            rows = _rows(naming, responses[responses["design"] == design])
+            new += log.record_all(design, rows)
     table.refresh()
     attached = table.dataset.record.votes
     if attached is not None and not attached.simulated:
@@ -88,88 +93,59 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
             f"{attached.total} votes from {attached.source} are attached as well: if they are the same answers, HSF "
             "counts them twice"
         )
-    return Logged(new, int(responses["annotator"].nunique()), len(responses) - new, messages)
+    return Logged(
+        answers=new,
+        annotators=int(responses["annotator"].nunique()),
+        known=len(responses) - new,
+        messages=messages,
+    )
 
 
-def _match_if_any(sheet: VoteSheet, paths: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """As `match_samples`, where no row need name a sample."""
-    try:
-        return match_samples(sheet, paths)
-    except CurateError:
-        return np.full(len(next(iter(sheet.samples.values()))), -1, np.int64), []
-
-
-def _named(
-    answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame, ids: np.ndarray, *, strict: bool
-) -> pd.DataFrame:
-    """Answers with the columns of responses and class names of the dataset in them."""
+def _named(answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame) -> pd.DataFrame:
+    """Return answers about these samples, a row each, with the columns of responses and class names of the dataset."""
     classes = folder.record.classes
-    if "selected" in answers:
-        design = "select"
-        if "class" not in answers:
-            labels = samples["label"].fillna(-1).to_numpy(np.int64)[ids]
-            answers = answers.assign(**{"class": np.array([*classes, None], object)[labels]})[labels >= 0]
-        answer = answers["class"]
+    answers = answers.assign(path=samples["path"].to_numpy(object))
+    if "selected" not in answers:
+        answers = answers.assign(answer=without_blanks(answers["label"], classes), design="classify")
+    elif "class" in answers:
+        answers = answers.assign(answer=answers["class"], design="select")
     else:
-        design = "classify"
-        answer = without_blanks(answers["label"], classes)
-    answers = answers[answer.notna().to_numpy()]
-    answer = answer.dropna()
-    named = np.array(classes, object)[class_indices(answer, classes)] if strict else _class_names(answer, classes)
-    table = answers.assign(answer=named, design=design)
-    if "expected" in table:
-        table["expected"] = _class_names(without_blanks(table["expected"], classes), classes)
-    return table.reindex(columns=list(RESPONSE_COLUMNS))
+        names = np.array([*classes, None], object)[samples["label"].fillna(-1).to_numpy(np.int64)]
+        answers = answers.assign(answer=names, design="select")
+    answers = answers[answers["answer"].notna()]
+    # Controls may be of other classes.
+    for name in {"answer", "expected"} & set(answers):
+        given = without_blanks(answers[name], classes)
+        if name == "answer" and (answers["control"] == "none").all():
+            answers[name] = np.array(classes, object)[class_indices(given, classes)]
+        elif not given.astype(str).isin(classes).any():
+            numbers = {str(number): label for number, label in enumerate(classes)}
+            answers[name] = given.astype(str).replace(numbers).where(given.notna())
+    return answers.reindex(columns=list(RESPONSE_COLUMNS))
 
 
-def _class_names(values: pd.Series, classes: list[str]) -> np.ndarray:
-    """Class names, by index when no value is a class name; other values stay as they are."""
-    texts = [None if pd.isna(value) else str(value) for value in values]
-    names: dict[str, str] = {}
-    if not set(classes) & set(texts):
-        names = {str(index): str(name) for index, name in enumerate(classes)}
-    return np.array([None if text is None else names.get(text, text) for text in texts], object)
-
-
-def _first_name(sheet: VoteSheet) -> np.ndarray:
-    """The name of each row's image in the first column that has one."""
-    columns = [np.array(values.cast(pa.string()).to_pylist(), object) for values in sheet.samples.values()]
-    names = columns[0]
-    for column in columns[1:]:
-        names = np.where(pd.isna(names), column, names)
-    return np.where(pd.isna(names), "unknown", names)
-
-
-def _rows(naming: str, design: Design, responses: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of the log, those of a task one after the other, oldest task first.
+def _rows(naming: str, responses: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows of the log for responses of one design, those of a task together, oldest task first.
 
     A grid is a task, a single image is one of its own; their names follow from what they hold, and from `naming`.
     """
-    given = responses["task"].astype("str").fillna("")
-    if design == "select":
-        # Without tasks, what an annotator said about a class is one.
-        parts = [responses["annotator"], given, responses["answer"]]
-    else:
-        parts = [responses["annotator"], given, responses["path"], responses["control"]]
-    keys = pd.MultiIndex.from_arrays([part.astype("str") for part in parts])
-    codes, unique = pd.factorize(keys)
-    names = [str(uuid.uuid5(_IMPORTED, "\0".join([naming, design, *key]))) for key in unique]
-    at = responses["at"].astype("datetime64[us, UTC]").astype(np.int64).to_numpy() / 1e6
-    started = pd.Series(at).groupby(codes).transform("min").to_numpy()
+    select = responses["design"] == "select"
+    parts = [responses["design"], responses["annotator"]]
+    parts.append(responses["task"].astype(object).where(responses["task"].notna(), ""))
+    # Without tasks, what an annotator said about a class is one.
+    parts.append(responses["answer"].where(select, responses["path"]))
+    parts.append(responses["control"].where(~select, ""))
+    codes, keys = pd.factorize(pd.MultiIndex.from_arrays([part.astype(str) for part in parts]))
+    names = [str(uuid.uuid5(_IMPORTED, "\0".join([naming, *key]))) for key in keys]
     milliseconds = pd.to_numeric(responses["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)
-    nothing = responses["expected"].isna()
-    columns: dict[str, list[Any]] = {
-        "annotator": responses["annotator"].astype(str).to_list(),
-        "task": np.array(names, object)[codes].tolist(),
-        "place": pd.Series(codes).groupby(codes).cumcount().to_list(),
-        "reaction_ms": milliseconds.round().astype(np.int64).to_list(),
-        "at": at.tolist(),
-        "path": responses["path"].to_list(),
-        "answer": responses["answer"].to_list(),
-        "selected": (ticks_of(responses["selected"]) == 1).tolist() if design == "select" else [None] * len(responses),
-        "control": responses["control"].to_list(),
-        "expected": responses["expected"].astype(object).where(~nothing, None).to_list(),
-    }
-    columns["nonce"] = columns["task"]
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return [rows[place] for place in np.lexsort((codes, started))]
+    rows = responses[["annotator", "path", "answer", "control"]].astype(object)
+    rows["task"] = rows["nonce"] = np.array(names, object)[codes]
+    rows["place"] = pd.Series(codes, index=rows.index).groupby(codes).cumcount()
+    rows["reaction_ms"] = milliseconds.round().astype(np.int64)
+    rows["at"] = responses["at"].astype("datetime64[us, UTC]").astype(np.int64) / 1e6
+    rows["selected"] = pd.Series(ticks_of(responses["selected"]) == 1, index=rows.index).astype(object)
+    rows["selected"] = rows["selected"].where(select, None)
+    rows["expected"] = responses["expected"].astype(object).where(responses["expected"].notna(), None)
+    started = rows.groupby("task")["at"].transform("min")
+    ordered = rows.iloc[np.lexsort((codes, started))]
+    return [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]

@@ -15,7 +15,7 @@ from avhcurate.suspects import decisions
 from avhcurate.suspects.store import SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample import rows_of
-from avhcurate.ui.components.outbox import Act, Answer, Broken, Entry, GridAnswer, Retraction, Settling
+from avhcurate.ui.components.outbox import Delivery, Entry
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_keys import key_data
@@ -33,7 +33,7 @@ VERDICT_NAMES = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Ope
 
 
 @dataclass
-class ReviewSession(Settling):
+class ReviewSession(Delivery):
     """Passes decisions on to the log, each once.
 
     `ids` is the queue in the order of rank, fixed while `about` stays the same, so that places do not move during the
@@ -56,26 +56,24 @@ class ReviewSession(Settling):
     def record(self, table: DatasetTable, every: pd.DataFrame, sent: Any) -> None:
         """Puts the browser's decisions on suspects `every` into the log; invalid ones are refused with a reason."""
 
-        def answer(entry: Entry) -> str:
-            match entry:
-                case Answer():
-                    return self._answer(table, every, entry)
-                case Retraction():
-                    return self._retract(table, entry)
-                case Act():
-                    annotate(table, [entry.id], entry.action, entry.value, who=who())
-                    return ""
-                case GridAnswer() | Broken():
-                    return "This is no decision."
+        def take(entry: Entry) -> str:
+            if entry.kind == "answer":
+                return self._answer(table, every, entry)
+            if entry.kind == "back":
+                return self._retract(table, entry)
+            if entry.kind == "act":
+                annotate(table, [entry.id], entry.action, entry.value, who=who())
+                return ""
+            return "Unknown action."
 
-        self.settle(sent, answer)
+        self.deliver(sent, take)
 
-    def _answer(self, table: DatasetTable, every: pd.DataFrame, entry: Answer) -> str:
+    def _answer(self, table: DatasetTable, every: pd.DataFrame, entry: Entry) -> str:
         suspect = every[every["id"] == entry.id]
         if suspect.empty or entry.task != task_of(int(suspect["suggested"].iloc[0])):
-            return "This suspect is not in the list any more: reload the page."
+            return "This suspect is no longer in the list. Reload the page."
         if decisions.decided(table, [entry.id])[entry.id]:
-            return "It was decided elsewhere meanwhile."
+            return "Someone else has already decided this one."
         if entry.choice == ACCEPT:
             decisions.accept(table, {entry.id: int(suspect["suggested"].iloc[0])}, who=who())
         else:
@@ -84,7 +82,7 @@ class ReviewSession(Settling):
         self._move(entry.id, 1)
         return ""
 
-    def _retract(self, table: DatasetTable, entry: Retraction) -> str:
+    def _retract(self, table: DatasetTable, entry: Entry) -> str:
         id = self.samples.pop(entry.of, None)
         if id is None:
             return "" if self.settled.get(entry.of) else "There is nothing to undo."

@@ -10,14 +10,12 @@ import pandas as pd
 
 from avhcurate.data.datasets import DatasetFolder, VotesRecord, count_matrix
 from avhcurate.votes import bins, hsf
-from avhcurate.votes.grids import CONTROLS
-from avhcurate.votes.hsf_source import HsfSource, Key, SourceChoice, left_out
+from avhcurate.votes.hsf_source import DESIGN_OF, HsfSource, left_out, source_choice
 from avhcurate.votes.log import ResponseLog
-from avhcurate.votes.log_columns import ResponseColumns, ResponseView
+from avhcurate.votes.log_columns import ResponseColumns
 
-#: Counts that are kept: of two kinds of votes, with and without the annotators that a rule leaves out.
-_RECENT = 4
-_NONE = CONTROLS.index("none")
+#: Counts that are kept: of two designs, with and without the annotators that a control filter leaves out.
+_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -31,23 +29,40 @@ class VoteCounts:
     hits: np.ndarray
     asked: np.ndarray
 
+    @classmethod
+    def none(cls, samples: int) -> "VoteCounts":
+        """Return counts without a vote, which take no memory and cannot be written."""
+        nothing = np.broadcast_to(np.int32(0), samples)
+        return cls(nothing, nothing, nothing)
+
     def __add__(self, other: "VoteCounts") -> "VoteCounts":
         return VoteCounts(self.votes + other.votes, self.hits + other.hits, self.asked + other.asked)
 
 
 @dataclass(frozen=True)
-class _Recent:
-    """Counts of the first `rows` rows of the log, and what else they depend on."""
+class _Kept:
+    """Counts of the first `rows` rows of the log, of which so many answers were retracted."""
 
-    depends_on: tuple[ResponseColumns, int, Key, bytes]
+    columns: ResponseColumns
+    retractions: int
     rows: int
     counts: VoteCounts
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """Single votes, (V,) each: the sample, the class chosen or shown, whether it was ticked, and the annotator."""
+
+    ids: np.ndarray
+    labels: np.ndarray
+    ticked: np.ndarray
+    annotators: np.ndarray
 
 
 class VoteCounter:
     """Counts the votes of a dataset as of now; `update` counts the responses given since.
 
-    `record` describes the votes in use, None without any; `source` tells where they come from.
+    `record` describes the votes in use, None without any; `source` says where they come from.
     """
 
     def __init__(self, dataset: DatasetFolder, log: ResponseLog) -> None:
@@ -56,36 +71,49 @@ class VoteCounter:
         self.classes, self.labels, self._fingerprint = record.classes, dataset.labels(), record.fingerprint
         self._attached = record.votes
         self._imported = _imported(dataset, self.labels)
-        self._places: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._known_ids: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
         self._paths: pd.Index | None = None
-        self._recent: list[_Recent] = []
+        self._kept: dict[tuple[str, bytes], _Kept] = {}
         self._busy = threading.Lock()
         self._version: tuple[int, ...] | None = None
-        self.counts = _no_counts(len(self.labels))
+        self.counts = VoteCounts.none(len(self.labels))
         self.record: VotesRecord | None = None
-        self.source = HsfSource(None, "auto", None, 0, 0, 0, 0)
+        self.source = HsfSource()
         self.update()
 
     def update(self) -> np.ndarray:
-        """Counts again where responses, statuses or choices are new; the ids whose counts changed."""
+        """Count again where responses, statuses or choices are new; return the ids whose counts changed."""
         columns = self.log.columns(self.dataset.name)
         if columns.version == self._version:
             return np.empty(0, np.int64)
         version, before = columns.version, self.counts
-        chosen = SourceChoice.of(columns)
+        chosen, control_filter = source_choice(columns)
         key = self._key(columns, chosen)
-        excluded = left_out(columns, key == "k-way", chosen.control_filter)
-        collected = self.collected(columns, key, excluded)
-        imported = self._imported.get(key or "")
-        self.counts = collected if imported is None else imported + collected if collected.votes.any() else imported
-        self.source = self._source(columns, key, chosen, collected, excluded)
+        design = DESIGN_OF[key]
+        excluded = left_out(columns, design, control_filter)
+        imported, collected = self._imported_votes(key), self.collected(columns, design, excluded)
+        self.counts = imported + collected
+        number = int(collected.votes.sum())
+        rows = columns.rows
+        of_design = np.unique(rows["annotator"][columns.of_design(design)])
+        counted = np.setdiff1d(of_design, excluded)
+        self.source = HsfSource(
+            key=key,
+            chosen=chosen,
+            control_filter=control_filter,
+            imported=int(imported.votes.sum()),
+            collected=number,
+            annotators=len(counted),
+            left_out=len(of_design) - len(counted),
+        )
         self.record = self._record(version)
         self._version = version
-        changed = (self.counts.votes != before.votes) | (self.counts.hits != before.hits)
-        return np.flatnonzero(changed | (self.counts.asked != before.asked))
+        changed = self.counts.votes != before.votes
+        changed |= (self.counts.hits != before.hits) | (self.counts.asked != before.asked)
+        return np.flatnonzero(changed)
 
     def frame(self, ids: np.ndarray, edges: Sequence[float]) -> pd.DataFrame:
-        """`id, hsf, hsf_low, hsf_high, votes, hsf_bin, _hsf_bin` of some samples; missing where there are no votes."""
+        """Return `id, hsf, hsf_low, hsf_high, votes, hsf_bin, _hsf_bin` of some samples; missing without votes."""
         table = hsf.from_ticks(self.counts.hits[ids], self.counts.asked[ids])
         votes = self.counts.votes[ids]
         index = pd.Series(bins.bin_index(table["hsf"], edges))
@@ -98,155 +126,125 @@ class VoteCounter:
         )
 
     def sources(self) -> dict[str, int]:
-        """Votes by where HSF could come from, all annotators who are not excluded by hand counted."""
+        """Return the votes of each kind that HSF could use, with all annotators who are not excluded by hand."""
         return self._available(self.log.columns(self.dataset.name))
 
     def votes(self, id: int | None = None) -> pd.DataFrame | None:
-        """The votes in use, by id, or those of one sample: as `DatasetFolder.votes`, collected ones included."""
-        key = self.source.key
-        if key is None:
+        """Return the votes in use by id, or those of one sample, as `DatasetFolder.votes` with collected ones."""
+        if self.source.key is None:
             return None
         if not self.source.collected:
             return self.dataset.votes(id)
-        ids = (
-            np.flatnonzero(self.counts.votes)
-            if id is None
-            else np.array([id][: int(self.counts.votes[id] > 0)], np.int64)
-        )
-        if key == "tick":
+        ids = np.flatnonzero(self.counts.votes)
+        if id is not None:
+            ids = ids[ids == id]
+        if self.source.key == "tick":
             return pd.DataFrame({"id": ids, "selected": self.counts.hits[ids], "shown": self.counts.asked[ids]})
         counts = self._by_class(ids)
         some = counts.any(axis=1)
         return pd.DataFrame({"id": ids[some], "counts": list(counts[some])})
 
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The collected votes in use that are about the given label, (V,) each: annotator, id, whether it is for it."""
-        columns, key = self.log.columns(self.dataset.name), self.source.key
-        if key not in ("k-way", "tick"):
-            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool)
-        excluded = left_out(columns, key == "k-way", self.source.control_filter)
-        ids, labels, ticked, annotators = self._votes(columns, columns.rows, key, excluded)
-        for_label = labels == self.labels[ids]
-        about = for_label if key == "tick" else self.labels[ids] >= 0
-        return annotators[about], ids[about], (for_label & ticked if key == "tick" else for_label)[about]
+        """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
+        columns, design = self.log.columns(self.dataset.name), DESIGN_OF[self.source.key]
+        votes = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
+        given = self.labels[votes.ids]
+        hits = votes.labels == given
+        if design == "select":
+            return votes.annotators[hits], votes.ids[hits], votes.ticked[hits]
+        return votes.annotators[given >= 0], votes.ids[given >= 0], hits[given >= 0]
 
     def ids(self, columns: ResponseColumns) -> np.ndarray:
-        """The id of each path in the log, -1 where the dataset has no such sample any more."""
-        of_columns, ids = self._places
+        """Return the id of each path in the log, -1 where the dataset no longer has such a sample."""
+        known, ids = self._known_ids
         texts = columns.paths.texts
-        if of_columns is not columns:
+        if known is not columns:
             ids = np.empty(0, np.int64)
         if len(ids) < len(texts):
             if self._paths is None:
                 self.dataset.refuse_another_import(self._fingerprint, again="open it again")
                 self._paths = pd.Index(self.dataset.samples(["path"])["path"])
             ids = np.concatenate([ids, self._paths.get_indexer(pd.Index(texts[len(ids) :], dtype="str"))])
-            self._places = (columns, ids)
+            self._known_ids = (columns, ids)
         return ids
 
     def class_numbers(self, columns: ResponseColumns) -> np.ndarray:
-        """The class index of each class name in the log, -1 where the dataset has no such class any more."""
-        index = {name: number for number, name in enumerate(self.classes)}
-        return np.array([index.get(name, -1) for name in columns.classes.texts], np.int64)
+        """Return the class index of each class name in the log, -1 where the dataset no longer has such a class."""
+        return pd.Index(self.classes).get_indexer(pd.Index(columns.classes.texts, dtype="str"))
 
-    def collected(self, columns: ResponseColumns, key: Key | None, excluded: np.ndarray) -> VoteCounts:
-        """Standing votes of one kind in the log, without the annotators whose numbers are in `excluded`."""
-        if key not in ("k-way", "tick"):
-            return _no_counts(len(self.labels))
-        depends_on = (columns, columns.version[1], key, excluded.tobytes())
+    def collected(self, columns: ResponseColumns, design: str, excluded: np.ndarray) -> VoteCounts:
+        """Return the standing votes of a design in the log, without the annotators whose numbers are in `excluded`."""
+        none = VoteCounts.none(len(self.labels))
+        if not design:
+            return none
+        name = (design, excluded.tobytes())
         with self._busy:
-            rows = columns.rows  # read here, so that nobody has counted more of them before
-            recent = next((item for item in self._recent if item.depends_on == depends_on), None)
-            # Nothing was retracted since, nor did an annotator drop out: only new responses are to be counted.
-            start, counts = (recent.rows, recent.counts) if recent else (0, _no_counts(len(self.labels)))
-            if start < len(rows):
-                counts = counts + self._count(columns, rows[start:] if start else rows, key, excluded)
-            others = [item for item in self._recent if item is not recent][: _RECENT - 1]
-            self._recent = [_Recent(depends_on, len(rows), counts), *others]
+            size = len(columns.rows)  # read here, so that no other thread has counted more of them before
+            kept = self._kept.pop(name, None)
+            if kept is None or kept.columns is not columns or kept.retractions != columns.version[1]:
+                kept = _Kept(columns, columns.version[1], 0, none)
+            counts = kept.counts
+            if kept.rows < size:
+                counts = counts + self._count(self._votes(columns, kept.rows, design, excluded), design)
+            self._kept[name] = _Kept(columns, kept.retractions, size, counts)
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
         return counts
 
-    def _count(self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray) -> VoteCounts:
-        samples = len(self.labels)
-        ids, labels, ticked, _ = self._votes(columns, rows, key, excluded)
-        for_label = labels == self.labels[ids]
-        if key == "tick":  # a tick says nothing about another label
-            shown = _occurrences(ids[for_label], samples)
-            return VoteCounts(shown, _occurrences(ids[for_label & ticked], samples), shown)
-        votes = _occurrences(ids, samples)
-        return VoteCounts(votes, _occurrences(ids[for_label], samples), np.where(self.labels >= 0, votes, 0))
+    def _count(self, votes: _Votes, design: str) -> VoteCounts:
+        hits = votes.labels == self.labels[votes.ids]
+        if design == "select":  # a tick says nothing about another label
+            shown = self._occurrences(votes.ids[hits])
+            return VoteCounts(shown, self._occurrences(votes.ids[hits & votes.ticked]), shown)
+        given = self._occurrences(votes.ids)
+        return VoteCounts(given, self._occurrences(votes.ids[hits]), np.where(self.labels >= 0, given, 0))
 
-    def _votes(
-        self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Ids, class indices, ticks and annotators' numbers of the rows that are votes of a kind for what exists."""
-        votes = rows[rows["standing"] & (rows["control"] == _NONE) & (rows["classify"] == (key == "k-way"))]
-        if len(excluded):
-            votes = votes[~np.isin(votes["annotator"], excluded)]
-        ids, labels = self.ids(columns)[votes["path"]], self.class_numbers(columns)[votes["answer"]]
+    def _occurrences(self, ids: np.ndarray) -> np.ndarray:
+        return np.bincount(ids, minlength=len(self.labels)).astype(np.int32)
+
+    def _votes(self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray) -> _Votes:
+        """Return the rows from `start` on that are votes of a design for samples and classes that exist."""
+        rows = columns.votes(design, start)
+        rows = rows[~np.isin(rows["annotator"], excluded)]
+        ids, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
         exists = (ids >= 0) & (labels >= 0)
-        return ids[exists], labels[exists], votes["selected"][exists] == 1, votes["annotator"][exists]
+        rows = rows[exists]
+        return _Votes(ids[exists], labels[exists], rows["selected"] == 1, rows["annotator"])
 
     def _by_class(self, ids: np.ndarray) -> np.ndarray:
-        """Votes for each class, (n, K) int32."""
+        """Return the votes for each class, (n, K) int32."""
         counts = np.zeros((len(ids), len(self.classes)), np.int32)
         place = np.full(len(self.labels), -1)
         place[ids] = np.arange(len(ids))
-        if (
-            self.source.imported
-            and (attached := self.dataset.votes(int(ids[0]) if len(ids) == 1 else None)) is not None
-        ):
-            row = place[attached["id"]]
-            if (row >= 0).any():
-                counts[row[row >= 0]] = np.stack(attached["counts"][row >= 0].to_list())
+        attached = self.dataset.votes_table(int(ids[0]) if len(ids) == 1 else None)
+        if self.source.imported and attached is not None:
+            row = place[attached["id"].to_numpy()]
+            counts[row[row >= 0]] = count_matrix(attached["counts"])[row >= 0]
         columns = self.log.columns(self.dataset.name)
-        excluded = left_out(columns, True, self.source.control_filter)
-        collected, labels, _, _ = self._votes(columns, columns.rows, "k-way", excluded)
-        row = place[collected]
-        np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
+        votes = self._votes(columns, 0, "classify", left_out(columns, "classify", self.source.control_filter))
+        row = place[votes.ids]
+        np.add.at(counts, (row[row >= 0], votes.labels[row >= 0]), 1)
         return counts
 
     def _available(self, columns: ResponseColumns) -> dict[str, int]:
-        available: dict[str, int] = {}
+        available = {}
         for key in ("k-way", "tick", "simulated"):
-            counts = self.collected(columns, key, left_out(columns, key == "k-way", None))
-            number = int(counts.votes.sum())
-            if key in self._imported:
-                number += int(self._imported[key].votes.sum())
+            design = DESIGN_OF[key]
+            collected = self.collected(columns, design, left_out(columns, design, None))
+            number = int(collected.votes.sum() + self._imported_votes(key).votes.sum())
             if number:
                 available[key] = number
         return available
 
-    def _key(self, columns: ResponseColumns, chosen: SourceChoice) -> Key | None:
-        available = self._available(columns)
-        if chosen.key in available:
-            return chosen.key  # type: ignore[return-value]
-        human: list[Key] = [key for key in ("k-way", "tick") if key in available]
-        if human:
-            return max(human, key=lambda key: available[key])
-        return "simulated" if available else None
+    def _imported_votes(self, key: str | None) -> VoteCounts:
+        return self._imported.get(key, VoteCounts.none(len(self.labels)))
 
-    def _source(
-        self,
-        columns: ResponseColumns,
-        key: Key | None,
-        chosen: SourceChoice,
-        collected: VoteCounts,
-        excluded: np.ndarray,
-    ) -> HsfSource:
-        imported = int(self._imported[key].votes.sum()) if key in self._imported else 0
-        rows = columns.rows
-        annotators = rows["annotator"][rows["classify"] == (key == "k-way")] if key != "simulated" else []
-        of_design = np.flatnonzero(np.bincount(annotators))
-        counted = int(collected.votes.sum())
-        return HsfSource(
-            key,
-            chosen.key,
-            chosen.control_filter,
-            imported,
-            counted,
-            len(np.setdiff1d(of_design, excluded)) if counted else 0,
-            len(np.intersect1d(of_design, excluded)),
-        )
+    def _key(self, columns: ResponseColumns, chosen: str) -> str | None:
+        available = self._available(columns)
+        if chosen in available:
+            return chosen
+        human = [key for key in available if key != "simulated"]
+        return max(human or available, key=lambda key: available[key], default=None)
 
     def _record(self, version: tuple[int, ...]) -> VotesRecord | None:
         source, attached = self.source, self._attached
@@ -254,22 +252,22 @@ class VoteCounter:
             return None
         if not source.collected:
             return attached
-        app = f"{source.annotators:,} annotator{'' if source.annotators == 1 else 's'} in the app"
-        imported = attached if source.imported else None
-        content = f"{attached.fingerprint if attached else ''} {source} {version}"
-        return VotesRecord(
-            kind="k-way" if source.key == "k-way" else "tick",
-            source=f"{imported.source} and {app}" if imported else app,
-            total=int(self.counts.votes.sum()),
-            samples=int((self.counts.votes > 0).sum()),
-            fingerprint=blake2b(content.encode(), digest_size=32).hexdigest(),
-            note=imported.note if imported else "",
-            messages=imported.messages if imported else [],
-        )
+        where = f"the app (annotators: {source.annotators:,})"
+        record = VotesRecord(kind="tick", source=where, total=0, samples=0, fingerprint="")
+        if source.imported and attached is not None:
+            record = attached.model_copy(update={"source": f"{attached.source} and {where}"})
+        content = f"{record.fingerprint} {source} {version}"
+        changes = {
+            "kind": source.key,
+            "total": int(self.counts.votes.sum()),
+            "samples": int((self.counts.votes > 0).sum()),
+            "fingerprint": blake2b(content.encode(), digest_size=32).hexdigest(),
+        }
+        return record.model_copy(update=changes)
 
 
-def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str, VoteCounts]:
-    """The attached votes, by the key of their source; read in parts, since they have K counts a sample."""
+def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str | None, VoteCounts]:
+    """Return the attached votes by the key of their source, read in parts, since they have K counts a sample."""
     record = dataset.record.votes
     if record is None:
         return {}
@@ -284,14 +282,3 @@ def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str, VoteCount
             whole.hits[ids], whole.asked[ids] = hsf.ticks(votes["selected"], votes["shown"])
             whole.votes[ids] = whole.asked[ids]
     return {"simulated" if record.simulated else record.kind: whole}
-
-
-def _occurrences(ids: np.ndarray, samples: int) -> np.ndarray:
-    """How often each id occurs, (samples,) int32."""
-    return np.bincount(ids, minlength=samples).astype(np.int32)
-
-
-def _no_counts(samples: int) -> VoteCounts:
-    """No vote for any sample, which takes no memory and cannot be written."""
-    nothing = np.broadcast_to(np.int32(0), samples)
-    return VoteCounts(nothing, nothing, nothing)

@@ -1,27 +1,24 @@
 """Which votes HSF uses: those of one kind, by the annotators who count."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from avhcurate.votes.annotators import ExclusionRule
+from avhcurate.votes.annotators import LEAST_CONTROLS
 from avhcurate.votes.grids import CONTROLS
 from avhcurate.votes.log_columns import ResponseColumns
 
-Key = Literal["k-way", "tick", "simulated"]
-#: What HSF can come from. The first two are different measures, and are never added up.
+#: The votes that HSF can come from. The first two kinds are different measures and are never added up.
 SOURCES = {
-    "auto": "whichever has more human votes; simulated ones where there are none",
+    "auto": "the kind with more human votes, or simulated ones where there are none",
     "k-way": "votes for one of the classes (which class is this?)",
     "tick": "ticks for the given label (does this belong to the class?)",
     "simulated": "votes of simulated annotators",
 }
+#: The design of the app that gives each kind of votes.
+DESIGN_OF = {"k-way": "classify", "tick": "select", "simulated": "", None: ""}
 #: Kind of the choice among the choices of the log.
 CHOICE = "source"
-_NONE, _POSITIVE, _NEGATIVE, _ATTENTION = (
-    CONTROLS.index(name) for name in ("none", "positive", "negative", "attention")
-)
 
 
 @dataclass(frozen=True)
@@ -32,65 +29,47 @@ class HsfSource:
     do not. control_filter: least share of right answers to controls, None for no limit.
     """
 
-    key: Key | None
-    chosen: str
-    control_filter: float | None
-    imported: int
-    collected: int
-    annotators: int
-    left_out: int
-
-
-@dataclass(frozen=True)
-class SourceChoice:
-    """Which votes HSF is to use: a key of SOURCES, and the least control accuracy of an annotator who counts."""
-
-    key: str = "auto"
+    key: str | None = None
+    chosen: str = "auto"
     control_filter: float | None = None
-
-    @classmethod
-    def of(cls, columns: ResponseColumns) -> "SourceChoice":
-        """The choice that stands in the log."""
-        key, _, limit = columns.choices.get(CHOICE, "auto ").partition(" ")
-        return cls(key, float(limit) if limit else None)
-
-    @property
-    def text(self) -> str:
-        """The choice as it is written in the log.
-
-        >>> SourceChoice("tick", 0.7).text
-        'tick 0.7'
-        """
-        return f"{self.key} {'' if self.control_filter is None else repr(float(self.control_filter))}"
+    imported: int = 0
+    collected: int = 0
+    annotators: int = 0
+    left_out: int = 0
 
 
-def left_out(columns: ResponseColumns, classify: bool, control_filter: float | None) -> np.ndarray:
-    """Numbers of the annotators whose answers do not count: excluded by hand, or below the control accuracy.
+def source_choice(columns: ResponseColumns) -> tuple[str, float | None]:
+    """Return the choice that holds: a key of SOURCES, and the least control accuracy of an annotator who counts."""
+    key, _, limit = columns.choices.get(CHOICE, "auto ").partition(" ")
+    if not limit:
+        return key, None
+    return key, float(limit)
 
-    An annotator included by hand counts whatever the rule says.
+
+def left_out(columns: ResponseColumns, design: str, control_filter: float | None) -> np.ndarray:
+    """Return the numbers of the annotators whose answers do not count: excluded, or below the control accuracy.
+
+    An annotator included by hand counts in any case.
     """
-    names = columns.annotators.texts
-    actions = {name: action for name, (action, _, _) in columns.statuses.items()}
-    excluded = np.array([actions.get(name) == "exclude" for name in names], bool)
+    actions = np.array([columns.statuses.get(name, ("",))[0] for name in columns.annotators.texts], object)
+    excluded = actions == "exclude"
     if control_filter is not None:
-        right, controls = control_hits(columns, classify)
-        judged = controls >= max(1, ExclusionRule().least_controls)
-        included = np.array([actions.get(name) == "include" for name in names], bool)
-        excluded |= judged & (right < control_filter * controls) & ~included
+        right, controls = control_hits(columns, design)
+        excluded |= (controls >= LEAST_CONTROLS) & (right < control_filter * controls) & (actions != "include")
     return np.flatnonzero(excluded)
 
 
-def control_hits(columns: ResponseColumns, classify: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Right answers to controls, and controls, of each annotator in one design: (annotators,) each."""
+def control_hits(columns: ResponseColumns, design: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return right answers to controls, and controls, of each annotator in a design."""
     rows = columns.rows
-    rows = rows[rows["standing"] & (rows["classify"] == classify) & (rows["control"] != _NONE)]
-    control = rows["control"]
+    rows = rows[rows["standing"] & columns.of_design(design) & (rows["control"] != 0)]
+    kind = np.array(CONTROLS)[rows["control"]]
     right = np.select(
-        [control == _POSITIVE, control == _NEGATIVE, control == _ATTENTION],
+        [kind == "positive", kind == "negative", kind == "attention"],
         [rows["selected"] == 1, rows["selected"] == 0, rows["answer"] == rows["expected"]],
         False,
     )
-    judged = np.isin(control, (_POSITIVE, _NEGATIVE)) | ((control == _ATTENTION) & (rows["expected"] >= 0))
+    judged = (kind != "padding") & ((kind != "attention") | (rows["expected"] >= 0))
     number = len(columns.annotators.texts)
     hits, trials = rows["annotator"][right & judged], rows["annotator"][judged]
     return np.bincount(hits, minlength=number), np.bincount(trials, minlength=number)

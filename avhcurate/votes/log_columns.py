@@ -1,47 +1,29 @@
-"""The response log in memory, column by column, so that votes are counted in milliseconds."""
+"""The response log in memory, as one array of rows, so that votes are counted in milliseconds."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from avhcurate.votes.grids import CONTROLS
 
-_FIELDS = {
-    **{"id": np.int64, "at": np.float64, "classify": np.bool_, "standing": np.bool_},
-    **dict.fromkeys(("annotator", "path", "answer", "expected", "reaction_ms", "place"), np.int32),
-    **dict.fromkeys(("selected", "control"), np.int8),
-}
-
-
-class ResponseView:
-    """Some rows of the log: `rows["answer"]` is a column of them, `rows[mask]` fewer of them.
-
-    Each column lies in memory by itself, and only those that are asked for are read.
-    """
-
-    def __init__(self, columns: Mapping[str, np.ndarray], size: int, chosen: np.ndarray | None = None) -> None:
-        self._columns, self._size, self._chosen = columns, size, chosen
-
-    def __len__(self) -> int:
-        return self._size if self._chosen is None else len(self._chosen)
-
-    @overload
-    def __getitem__(self, which: str) -> np.ndarray: ...
-
-    @overload
-    def __getitem__(self, which: np.ndarray | slice) -> "ResponseView": ...
-
-    def __getitem__(self, which: str | np.ndarray | slice) -> "np.ndarray | ResponseView":
-        if isinstance(which, str):
-            column = self._columns[which][: self._size]
-            return column if self._chosen is None else column[self._chosen]
-        if isinstance(which, slice):
-            which = np.arange(len(self))[which]
-        elif which.dtype == np.bool_:
-            which = np.flatnonzero(which)
-        return ResponseView(self._columns, self._size, which if self._chosen is None else self._chosen[which])
+_ROW = np.dtype(
+    [
+        ("id", np.int64),
+        ("at", np.float64),
+        ("annotator", np.int32),
+        ("path", np.int32),
+        ("answer", np.int32),
+        ("expected", np.int32),
+        ("reaction_ms", np.int32),
+        ("place", np.int32),
+        ("selected", np.int8),
+        ("control", np.int8),
+        ("classify", np.bool_),
+        ("standing", np.bool_),
+    ]
+)
 
 
 class Vocabulary:
@@ -57,11 +39,11 @@ class Vocabulary:
         self._numbers: dict[str, int] = {}
 
     def number(self, text: str) -> int:
-        """The number of a text; -1 where it has none."""
+        """Return the number of a text; -1 where it has none."""
         return self._numbers.get(text, -1)
 
     def numbers(self, texts: Iterable[str | None]) -> np.ndarray:
-        """Numbers of texts, new ones where needed, -1 for None: (n,) int32."""
+        """Return the numbers of texts, new ones where needed, -1 for None: (n,) int32."""
         codes, unique = pd.factorize(np.array(list(texts), object))
         for text in unique:
             if text not in self._numbers:
@@ -73,7 +55,7 @@ class Vocabulary:
 class ResponseColumns:
     """Every response of one dataset, in order of the log; names are numbers in it.
 
-    Columns of `rows`: id; classify (else select); annotator, path, answer, expected: numbers of `annotators`, `paths`,
+    Fields of `rows`: id; classify (else select); annotator, path, answer, expected: numbers of `annotators`, `paths`,
     `classes` (expected -1 for none); selected: 1, 0, -1 for classify; control: index of CONTROLS; reaction_ms, at;
     place within its task; standing: not retracted. `statuses`: the newest (action, why, who) on each annotator;
     `choices`: the newest value of each kind, `chosen_at`: its time.
@@ -90,44 +72,49 @@ class ResponseColumns:
         self.choices: dict[str, str] = {}
         self.chosen_at: dict[str, float] = {}
         self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
-        self._columns: dict[str, np.ndarray] = {name: np.empty(0, kind) for name, kind in _FIELDS.items()}
+        self._rows = np.empty(0, _ROW)
         self._size = 0
 
     @property
-    def rows(self) -> ResponseView:
+    def rows(self) -> np.ndarray:
         """The responses, oldest first, as they are now: later ones do not join what was read."""
-        return ResponseView(self._columns, self._size)
+        return self._rows[: self._size]
+
+    def of_design(self, design: str, start: int = 0) -> np.ndarray:
+        """Return a mask of the rows of a design, `classify` or `select`, from the row `start` on."""
+        if not design:
+            return np.zeros(self._size - start, bool)
+        return self.rows["classify"][start:] == (design == "classify")
+
+    def votes(self, design: str, start: int = 0) -> np.ndarray:
+        """Return the rows that are standing votes of a design, from the row `start` on."""
+        rows = self.rows[start:]
+        return rows[rows["standing"] & (rows["control"] == 0) & self.of_design(design, start)]
 
     def append(self, rows: Sequence[Any]) -> None:
-        """Adds rows of `COLUMNS`, whose ids are higher than those of earlier rows."""
+        """Add rows of `COLUMNS`, whose ids are higher than those of earlier rows."""
         if not rows:
             return
-        new = dict(zip(self.COLUMNS, zip(*rows, strict=True), strict=True))
-        controls = {name: number for number, name in enumerate(CONTROLS)}
-        values: dict[str, Any] = {name: new[name] for name in ("id", "reaction_ms", "place", "at")}
-        values["classify"] = [name == "classify" for name in new["design"]]
-        values["selected"] = [-1 if tick is None else tick for tick in new["selected"]]
-        values["control"] = [controls[name] for name in new["control"]]
-        values["annotator"], values["path"] = self.annotators.numbers(new["annotator"]), self.paths.numbers(new["path"])
-        values["answer"] = self.classes.numbers(new["answer"])
-        values["expected"] = self.classes.numbers(new["expected"])
-        self._reserve(self._size + len(rows))
+        values: dict[str, Any] = dict(zip(self.COLUMNS, zip(*rows, strict=True), strict=True))
+        values["classify"] = [design == "classify" for design in values.pop("design")]
+        values["selected"] = pd.array(values["selected"], "Int8").fillna(-1)
+        values["control"] = [CONTROLS.index(name) for name in values["control"]]
+        values["annotator"] = self.annotators.numbers(values["annotator"])
+        values["path"] = self.paths.numbers(values["path"])
+        values["answer"] = self.classes.numbers(values["answer"])
+        values["expected"] = self.classes.numbers(values["expected"])
         end = self._size + len(rows)
-        for name, column in self._columns.items():
-            column[self._size : end] = values.get(name, True)
+        if end > len(self._rows):
+            grown = np.empty(max(end, 2 * len(self._rows)), _ROW)
+            grown[: self._size] = self.rows
+            self._rows = grown
+        new = self._rows[self._size : end]
+        new["standing"] = True
+        for name, column in values.items():
+            new[name] = column
         self._size = end
 
     def retract(self, ids: Sequence[int]) -> None:
-        """Marks responses as retracted."""
-        places = np.searchsorted(self.rows["id"], ids)
-        # A copy, so that a reader's view does not change.
-        self._columns = self._columns | {"standing": self._columns["standing"].copy()}
-        self._columns["standing"][places] = False
-
-    def _reserve(self, size: int) -> None:
-        room = len(self._columns["id"])
-        if size > room:
-            grown: dict[str, np.ndarray] = {name: np.empty(max(size, 2 * room), kind) for name, kind in _FIELDS.items()}
-            for name, column in grown.items():
-                column[: self._size] = self._columns[name][: self._size]
-            self._columns = grown
+        """Mark responses as retracted, in a copy, so that what a reader has does not change."""
+        self._rows = self._rows.copy()
+        self._rows["standing"][np.searchsorted(self.rows["id"], ids)] = False

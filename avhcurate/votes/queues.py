@@ -3,11 +3,11 @@
 A queue that asks about hard samples first gives votes of a selection: correlations over it are not those of the
 dataset. A queue may draw instead, hard samples likelier; its record keeps how likely, and a sample counts as many times
 in a weighted correlation as the inverse of its probability (Horvitz and Thompson 1952). Votes may come in batches, each
-drawn with a record of its own from the samples that no batch before it has asked about.
+drawn with a record of its own from the samples that no earlier batch has asked about.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,18 @@ from avhcurate.disk.files import write_parquet
 from avhcurate.errors import CurateError
 from avhcurate.stats.ranks import rank_shares
 from avhcurate.votes.counting import VoteCounter
-from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.responses import Design
+from avhcurate.votes.hsf_source import DESIGN_OF
 
 #: Queues whose votes are not those of samples taken at random.
 BIASED = ("hardest", "disagreement", "informative")
 #: How much likelier the first sample of a drawn queue is to come next than the last.
 FAVOUR = 20.0
-#: Rate of samples that are kept for later: they come when all others have, and have next to no chance before.
+#: Rate of samples that are kept for later: they come after all others and have next to no chance before.
 LAST = 1e-9
 #: Kind of the settings of a collection among the choices of the log.
 SETTINGS = "collection"
 #: Settings that decide how a queue draws: with others it has another record.
-DECIDING = ("queue", "score", "seed", "prediction")
+DECIDING = ("queue", "score", "prediction")
 
 _FOLDER = "queues"
 
@@ -43,8 +42,8 @@ class QueueUse:
     """Collected votes in use by the queue that asked for them, a key of `QUEUES`; `weights` (N,) by id.
 
     A weight is the inverse of the probability that the sample was asked about, in any batch; NaN where it has no vote.
-    None where no queue is biased, or where probabilities are not known: one asked in strict order, kept no record, or
-    does not know some of the samples, which an import has brought since.
+    `weights` is None where no queue is biased, or where probabilities are not known: a queue asked in strict order,
+    kept no record, or does not know samples that an import has brought since.
     """
 
     votes: dict[str, int]
@@ -57,7 +56,7 @@ class QueueUse:
 
 
 def draw_rates(wanted: np.ndarray) -> np.ndarray:
-    """How likely each sample is to come next, (N,) in [1, FAVOUR], by how much it is wanted; NaN is wanted least.
+    """Return how likely each sample is to come next, (N,) in [1, FAVOUR], by how much it is wanted; NaN is least.
 
     >>> draw_rates(np.array([0.1, 0.9, np.nan])).round(1).tolist()
     [2.1, 9.5, 1.0]
@@ -65,10 +64,10 @@ def draw_rates(wanted: np.ndarray) -> np.ndarray:
     return FAVOUR ** np.nan_to_num(rank_shares(wanted))
 
 
-def draw_times(rates: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
-    """When each sample comes, (N,): an exponential time with its rate, so that they are drawn without replacement.
+def draw_times(rates: np.ndarray, seed: int) -> np.ndarray:
+    """Return when each sample comes, (N,): exponential times with these rates, infinity at a rate of 0.
 
-    Never, infinity, at a rate of 0.
+    In their order, samples are drawn without replacement.
     """
     times = np.random.default_rng(seed).exponential(size=len(rates))
     return np.divide(times, rates, out=np.full(len(rates), np.inf), where=rates > 0)
@@ -84,12 +83,12 @@ class DrawnBatch:
 
 
 def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -> np.ndarray:
-    """Probability (N,) that a sample was asked about in one of the batches, oldest first.
+    """Return the probability (N,) that a sample was asked about in one of the batches, oldest first.
 
     A batch takes the first by `times` of those not asked about before; with groups (N,), those of each group in turn.
     Given the time of the first sample that it did not take, the samples came independently (Rosen 1997), and a sample
-    escapes all batches with the product of the chances to escape each. A rate may depend on the votes of batches
-    before, but not on whether the sample itself was among them.
+    escapes all batches with the product of the chances to escape each. A rate may depend on the votes of earlier
+    batches, but not on whether the sample itself was among them.
 
     >>> times, first = np.array([0.1, 0.2, 0.3, 0.4]), np.array([True, True, False, False])
     >>> inclusion([DrawnBatch(np.ones(4), times, first)]).round(3).tolist()
@@ -98,56 +97,50 @@ def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -
     [1.0, 1.0, 1.0, 1.0]
     """
     size = len(batches[0].rates)
-    groups = np.zeros(size, np.int64) if groups is None else groups
+    if groups is None:
+        groups = np.zeros(size, np.int64)
     left, escapes = np.ones(size, bool), np.ones(size)
     for batch in batches:
-        for group in np.unique(groups):
+        for group in np.unique(groups[batch.asked & left]):
             rows = groups == group
-            times, number = np.sort(batch.times[rows & left]), int((batch.asked & left)[rows].sum())
-            if not number:
-                continue
-            end = times[number] if number < len(times) else np.inf
+            number = int((batch.asked & left & rows).sum())
+            times = np.append(np.sort(batch.times[rows & left]), np.inf)
             drawn = rows & (batch.rates > 0)
-            escapes[drawn] *= np.exp(-batch.rates[drawn] * end)
+            escapes[drawn] *= np.exp(-batch.rates[drawn] * times[number])
         left &= ~batch.asked
     return 1 - escapes
 
 
-def write_record(
-    dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, seed: int, *, used: Iterable[int] = ()
-) -> int:
-    """Keeps how a queue draws, by path; returns the record's number, 1 or more, and more than any that was `used`."""
+def write_record(dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, *, used: Iterable[int] = ()) -> int:
+    """Keep how a queue draws, by path; return the record's number, which is more than any that was `used`."""
     folder = dataset.root / _FOLDER
     folder.mkdir(exist_ok=True)
-    kept = (int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit())
-    number = 1 + max([*kept, *used], default=0)
-    # Batches are independent draws, whatever the seed of their collection.
-    rows = pd.DataFrame({"path": paths, "rate": rates, "time": draw_times(rates, [seed, number])})
+    number = 1 + max([*(int(path.stem) for path in folder.glob("*.parquet")), *used], default=0)
+    rows = pd.DataFrame({"path": paths, "rate": rates, "time": draw_times(rates, number)})  # batches are independent
     write_parquet(_record_path(dataset, number), rows)
     return number
 
 
 def read_record(dataset: DatasetFolder, number: int) -> pd.DataFrame:
-    """`path, rate, time` of a queue that draws; refused where the record is gone."""
+    """Return `rate, time` and perhaps `label` of a queue that draws, by path; refuse where the record is gone."""
     try:
-        return pq.read_table(_record_path(dataset, number)).to_pandas()
+        return pq.read_table(_record_path(dataset, number)).to_pandas().set_index("path")
     except OSError as error:
         raise CurateError(
-            f"the record of how queue {number} of {dataset.name} draws is gone: save the collection's settings again"
+            f"The record of how queue {number} of {dataset.name} draws is gone. Save the collection's settings again."
         ) from error
 
 
 def record_covers(dataset: DatasetFolder, number: int, paths: np.ndarray) -> bool:
-    """Whether a record is there and gives each of some samples a chance."""
+    """Return whether a record is there and gives each of some samples a chance."""
     try:
-        rates = read_record(dataset, number).set_index("path")["rate"]
+        return bool((read_record(dataset, number)["rate"].reindex(paths) > 0).all())
     except CurateError:
         return False
-    return bool((rates.reindex(paths) > 0).all())
 
 
 def carry_records(old: DatasetFolder, new: DatasetFolder) -> None:
-    """Takes the records over to a new version of a dataset, whose votes they explain.
+    """Take the records over to a new version of a dataset, whose votes they explain.
 
     Each keeps the labels under which it drew: a grid's queue goes through the samples of each label in turn.
     """
@@ -161,83 +154,61 @@ def carry_records(old: DatasetFolder, new: DatasetFolder) -> None:
 
 
 def queue_use(counter: VoteCounter) -> QueueUse:
-    """Where the collected votes in use came from; none where HSF uses imported ones, which are of a whole dataset."""
+    """Return which queues the collected votes in use came from; none where HSF uses imported ones."""
     source, dataset = counter.source, counter.dataset
-    if source.imported or not source.collected or source.key not in ("k-way", "tick"):
+    if source.imported or not source.collected:
         return QueueUse({})
+    design = DESIGN_OF[source.key]
+    choices = counter.log.choices(dataset.name, SETTINGS)
+    history: list[dict[str, Any]] = [json.loads(text) for _, text in choices] or [{}]
     columns = counter.log.columns(dataset.name)
-    design: Design = "classify" if source.key == "k-way" else "select"
-    history = [(at, json.loads(text)) for at, text in counter.log.choices(dataset.name, SETTINGS)]
-    ids, place = _asked(counter, columns, design, np.array([at for at, _ in history]))
-    votes: dict[str, int] = {}
-    for number, times in enumerate(np.bincount(place, minlength=len(history)).tolist()):
-        queue = history[number][1].get("queue", "random") if history else "random"
-        if times:
-            votes[queue] = votes.get(queue, 0) + times
-    records = np.array(_records([settings for _, settings in history]) or [0])
-    use = QueueUse(votes)
-    return QueueUse(votes, _weights(counter, ids, records[place], design)) if use.biased else use
+    rows = columns.votes(design)
+    rows = rows[np.argsort(rows["at"], kind="stable")]
+    # The settings that each vote was given under, oldest vote first.
+    at = np.searchsorted([at for at, _ in choices], rows["at"], side="right") - 1
+    settings = np.maximum(at, 0)
+    queues = np.array([one.get("queue", "random") for one in history])[settings]
+    use = QueueUse(
+        {str(queue): int(number) for queue, number in zip(*np.unique(queues, return_counts=True), strict=True)}
+    )
+    if not use.biased:
+        return use
+    records = np.array([int(one.get("record", 0)) for one in history])[settings]
+    weights = _weights(counter, counter.ids(columns)[rows["path"]], records, design)
+    return QueueUse(use.votes, weights)
 
 
-def _records(history: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The number of the record of each settings, 0 without one, or where one number was given to several draws.
-
-    An earlier version counted from 1 again after an import, so that the file is of the last of them.
-    """
-    numbers = [int(settings.get("record", 0)) for settings in history]
-    draws: dict[int, set[tuple[Any, ...]]] = {}
-    for number, settings in zip(numbers, history, strict=True):
-        draws.setdefault(number, set()).add(tuple(settings.get(name) or "" for name in DECIDING))
-    return [number if len(draws[number]) == 1 else 0 for number in numbers]
-
-
-def _asked(
-    counter: VoteCounter, columns: ResponseColumns, design: Design, since: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of the standing votes of a design, oldest first: the sample, -1 for none, and the settings they were given under.
-
-    Settings hold from a time on (`since`).
-    """
-    rows = columns.rows
-    rows = rows[rows["standing"] & (rows["control"] == 0) & (rows["classify"] == (design == "classify"))]
-    order = np.argsort(rows["at"], kind="stable")
-    place = np.maximum(np.searchsorted(since, rows["at"][order], side="right") - 1, 0)
-    return counter.ids(columns)[rows["path"][order]], place
-
-
-def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design: Design) -> np.ndarray | None:
-    """Weights (N,) by the records under which votes came in, oldest first; None where one asked without a record."""
+def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design: str) -> np.ndarray | None:
+    """Return weights (N,) by the records under which votes came, oldest first; None where a chance is not known."""
     voted = counter.counts.votes > 0
     first, at = np.unique(ids[ids >= 0], return_index=True)
     of = np.full(len(voted), -1)
     of[first] = records[ids >= 0][at]
-    # The batches in the order in which they began.
-    _, began = np.unique(records, return_index=True)
-    numbers = records[np.sort(began)]
-    if not numbers.all() or (of[voted] < 0).any():
+    if not records.all() or (of[voted] < 0).any():
         return None
     labels = _label_names(counter.dataset)
-    batches, unknown = [], np.ones(len(voted), bool)
-    for number in numbers:
+    batches, known = [], np.zeros(len(voted), bool)
+    for number in pd.unique(records):
         try:
-            rows = read_record(counter.dataset, int(number)).set_index("path").reindex(labels.index)
+            rows = read_record(counter.dataset, int(number)).reindex(labels.index)
         except CurateError:
             return None
-        rates, times = rows["rate"].fillna(0).to_numpy(float), rows["time"].fillna(np.inf).to_numpy(float)
-        if not rates[of == number].all():
-            return None  # votes of samples that the queue did not know, or could not ask about
-        if design == "select" and "label" in rows and (rows["label"] != labels)[rows["rate"].notna()].any():
+        has_rate = rows["rate"].notna().to_numpy()
+        if design == "select" and "label" in rows and (rows["label"] != labels)[has_rate].any():
             return None  # it went through other groups
-        unknown &= rows["rate"].isna().to_numpy()
-        batches.append(DrawnBatch(rates, times, of == number))
-    if unknown.any():
+        rates, asked = rows["rate"].fillna(0).to_numpy(), of == number
+        if not rates[asked].all():
+            return None  # votes of samples that the queue did not know, or could not ask about
+        known |= has_rate
+        batches.append(DrawnBatch(rates, rows["time"].fillna(np.inf).to_numpy(), asked))
+    if not known.all():
         return None  # samples that came later, which weights of the others do not speak for
-    chances = inclusion(batches, counter.labels if design == "select" else None)
-    return np.where(voted, 1 / np.maximum(chances, 1e-9), np.nan)
+    groups = counter.labels if design == "select" else None
+    return np.where(voted, 1 / np.maximum(inclusion(batches, groups), 1e-9), np.nan)
 
 
 def _label_names(dataset: DatasetFolder) -> pd.Series:
-    """The class name of each sample's label by path, "" where it has none."""
+    """Return the class name of each sample's label by path, "" where it has none."""
     names = np.array([*dataset.record.classes, ""], object)
     return pd.Series(names[dataset.labels()], index=dataset.samples(["path"])["path"].to_numpy(object))
 

@@ -62,6 +62,6 @@ def test_a_rule_of_the_moment_excludes_by_hand_and_says_why(pets):
     found = annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who=boss)
     assert found["annotator"].tolist() == ["dan"]
     assert (pets.frame()["hsf"] == 1.0).all()
-    assert "below 50 %" in annotators.annotators(pets).set_index("annotator").loc["dan", "why"]
+    assert "below 50%" in annotators.annotators(pets).set_index("annotator").loc["dan", "why"]
     annotators.set_status(pets, "dan", "include", who="boss")
     assert annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss").empty

@@ -23,25 +23,25 @@ from tests.fakes.votes import collect, make_labelled, say, tick
 
 
 def test_a_grid_is_taken_whole_and_only_as_it_was_shown(pets):
-    collect(pets, "select", candidates=4, positives=1, negatives=1)
+    collect(pets, "select", candidates=4, controls=1)
     grid = queue.next_grid(pets, "ann")
     others = [id for id in range(60) if id not in grid.ids][:6]
     reply = answers.submit_grid(pets, "ann", grid.task, others, [], nonce="n", reaction_ms=9000)
-    assert (reply.accepted, reply.kind) == (False, "stale")
-    assert tick(pets, "ann", grid, [], ms=100).kind == "fast"
+    assert reply == answers.STALE
+    assert tick(pets, "ann", grid, [], ms=100) == answers.FAST
     with pytest.raises(CurateError, match="not on screen"):
         tick(pets, "ann", grid, others)
     assert annotators.responses(pets, controls=True).empty
-    assert tick(pets, "ann", grid, grid.ids[:2], nonce="n").accepted
-    assert tick(pets, "ann", grid, grid.ids[:2], nonce="n").accepted
-    assert tick(pets, "ann", grid, [], nonce="m").kind == "answered"
+    assert tick(pets, "ann", grid, grid.ids[:2], nonce="n") == ""
+    assert tick(pets, "ann", grid, grid.ids[:2], nonce="n") == ""
+    assert tick(pets, "ann", grid, [], nonce="m") == answers.ANSWERED
     rows = annotators.responses(pets, controls=True)
     assert len(rows) == 6
     assert set(rows["id"][rows["selected"] == True]) == set(grid.ids[:2])  # noqa: E712
 
 
 def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):
-    collect(pets, "select", candidates=4, positives=1, negatives=1)
+    collect(pets, "select", candidates=4, controls=1)
     grid = queue.next_grid(pets, "ann")
     tick(pets, "ann", grid, grid.ids[1:3])
     following = queue.next_grid(pets, "ann")
@@ -51,7 +51,7 @@ def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):
     assert again.task != grid.task
     assert queue.next_grid(pets, "ann") == again
     assert annotators.responses(pets).empty
-    assert tick(pets, "ann", again, []).accepted
+    assert tick(pets, "ann", again, []) == ""
     assert queue.next_grid(pets, "ann").ids == following.ids
 
 
@@ -59,10 +59,9 @@ def test_a_stale_answer_is_refused_and_says_so(pets):
     collect(pets)
     first, second = queue.next_questions(pets, "ann", ahead=2)
     wrong = answers.answer(pets, "ann", first.task, second.id, 0, nonce="n", reaction_ms=700)
-    assert (wrong.accepted, wrong.kind) == (False, "stale")
-    assert "Another image" in wrong.reason
-    assert say(pets, "bob", first, 0).kind == "stale"
-    assert answers.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700).kind == "stale"
+    assert wrong == answers.STALE
+    assert say(pets, "bob", first, 0) == answers.STALE
+    assert answers.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700) == answers.STALE
     assert annotators.responses(pets).empty
 
 
@@ -70,43 +69,42 @@ def test_an_answer_in_a_window_held_open_over_a_renaming_is_refused(pets, worksp
     collect(pets)
     (question,) = queue.next_questions(pets, "ann", ahead=1)
     rename_dataset(workspace, "pets", "animals")
-    for write in (lambda: say(pets, "ann", question, 0), lambda: answers.skip(pets, "ann", question.task)):
-        with pytest.raises(CurateError):
-            write()
+    with pytest.raises(CurateError):
+        say(pets, "ann", question, 0)
     assert not has_rows(open_response_log(workspace), "pets")
-    assert say(open_table(workspace, "animals"), "ann", question, 0).accepted
+    assert say(open_table(workspace, "animals"), "ann", question, 0) == ""
 
 
 def test_an_impossibly_fast_answer_is_refused_and_the_image_stays(pets):
     collect(pets)
     question = queue.next_questions(pets, "ann")[0]
-    assert say(pets, "ann", question, 0, ms=99).kind == "fast"
+    assert say(pets, "ann", question, 0, ms=99) == answers.FAST
     assert queue.next_questions(pets, "ann")[0] == question
-    assert say(pets, "ann", question, 0, ms=100).accepted
+    assert say(pets, "ann", question, 0, ms=100) == ""
 
 
 def test_an_answer_sent_again_counts_once_and_another_one_is_refused(pets):
     collect(pets, control_share=0.0)
     question = queue.next_questions(pets, "ann")[0]
-    assert say(pets, "ann", question, 0, nonce="n").accepted
-    assert say(pets, "ann", question, 0, nonce="n").accepted
-    assert say(pets, "ann", question, 1, nonce="m").kind == "answered"
+    assert say(pets, "ann", question, 0, nonce="n") == ""
+    assert say(pets, "ann", question, 0, nonce="n") == ""
+    assert say(pets, "ann", question, 1, nonce="m") == answers.ANSWERED
     assert annotators.responses(pets)["label"].tolist() == [0]
 
 
 def test_what_makes_no_sense_is_refused(pets):
-    with pytest.raises(CurateError, match="set up a collection"):
+    with pytest.raises(CurateError, match="Set up a collection"):
         queue.next_questions(pets, "ann")
     collect(pets)
     question = queue.next_questions(pets, "ann")[0]
-    with pytest.raises(CurateError, match="labels run from 0 to 2"):
+    with pytest.raises(CurateError, match="Labels run from 0 to 2"):
         say(pets, "ann", question, 3)
     with pytest.raises(CurateError, match="nonce"):
         answers.answer(pets, "ann", question.task, question.id, 0, nonce="", reaction_ms=700)
     for name in ("", "  ", "x" * 255, "a\nb"):
         with pytest.raises(CurateError, match="1 to 254 printable"):
             queue.next_questions(pets, name)
-    with pytest.raises(CurateError, match="reload"):
+    with pytest.raises(CurateError, match="Reload"):
         queue.next_grid(pets, "ann")
 
 
@@ -123,7 +121,7 @@ def test_backspace_takes_answers_back_one_by_one_and_asks_them_again_first(pets)
     assert following[:3] == [first.id, second.id, third.id]
     assert annotators.responses(pets).empty
     assert len(annotators.responses(pets, standing=False, controls=True)) == 2
-    assert say(pets, "ann", back, 2).accepted
+    assert say(pets, "ann", back, 2) == ""
 
 
 def test_a_backspace_that_is_sent_again_takes_back_no_second_answer(pets):
@@ -135,23 +133,12 @@ def test_a_backspace_that_is_sent_again_takes_back_no_second_answer(pets):
     assert back.id == second.id
     assert answers.take_back(pets, "ann", of="two") == back
     assert len(annotators.responses(pets, controls=True)) == 1
-    assert say(pets, "ann", back, 2).accepted
+    assert say(pets, "ann", back, 2) == ""
     assert answers.take_back(pets, "ann", of="two") is None
     assert answers.take_back(pets, "ann", of="unknown") is None
     assert answers.take_back(pets, "bob", of="one") is None
     assert len(annotators.responses(pets, controls=True)) == 2
     assert answers.take_back(pets, "ann", of="one").id == first.id
-
-
-def test_an_image_that_cannot_be_seen_is_not_asked_about_again(pets):
-    collect(pets, control_share=0.0, target=1)
-    first, *others = queue.next_questions(pets, "ann", ahead=60)
-    for _ in range(2):
-        answers.skip(pets, "ann", first.task)
-    answers.skip(pets, "ann", "unknown")
-    assert queue.next_questions(pets, "ann", ahead=60) == tuple(others)
-    assert queue.progress(pets, "ann").left == 59
-    assert [question.id for question in queue.next_questions(pets, "bob", ahead=60)] == [first.id]
 
 
 @pytest.mark.slow
@@ -173,7 +160,7 @@ def test_fifty_annotators_at_once_lose_nothing_double_nothing_and_waste_nothing(
                     for question in queue.next_questions(table, who, ahead=min(20, 100 - done)):
                         nonce = uuid.uuid4().hex
                         replies = [say(table, who, question, question.id % 3, nonce=nonce) for _ in range(1 + done % 2)]
-                        assert all(reply.accepted for reply in replies)
+                        assert not any(replies)
                         acknowledged.append((who, question.id))
                         done += 1
             except BaseException as problem:
@@ -215,7 +202,7 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
                     reply = answers.answer(
                         table, who, question.task, question.id, 0, nonce=uuid.uuid4().hex, reaction_ms=500
                     )
-                    if reply.accepted:
+                    if reply == "":
                         print(f"{{who}} {{question.id}}\\n", end="", flush=True)
         for who in ("ann", "bob", "cyd"):
             threading.Thread(target=annotate, args=(who,)).start()
@@ -230,4 +217,4 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
     assert {line for line in acknowledged if line.endswith("\n")} <= kept
     assert len(kept) <= len(acknowledged) + 3
     question = queue.next_questions(table, "ann")[0]
-    assert say(table, "ann", question, 0).accepted
+    assert say(table, "ann", question, 0) == ""

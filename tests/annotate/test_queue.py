@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.annotate import annotators
+from avhcurate.annotate import annotators, answers
 from avhcurate.annotate import queue as annotate_queue
 from avhcurate.curate.annotations import annotate
 from avhcurate.errors import CurateError
@@ -28,19 +28,19 @@ def test_an_image_that_one_holds_is_not_given_to_another_beyond_the_target(pets)
 
 
 def test_a_lease_that_ran_out_is_given_to_another(pets, monkeypatch):
-    collect(pets, target=1, control_share=0.0, lease_minutes=5)
+    collect(pets, target=1, control_share=0.0)
     first = annotate_queue.next_questions(pets, "ann", ahead=60)
     assert len(first) == 60
     assert annotate_queue.next_questions(pets, "bob") == ()
-    later = time.time() + 301
+    later = time.time() + 601
     monkeypatch.setattr(time, "time", lambda: later)
     second = annotate_queue.next_questions(pets, "bob", ahead=10)
     assert len(second) == 10
-    assert say(pets, "bob", second[0], 0).accepted
+    assert say(pets, "bob", second[0], 0) == ""
     late = next(question for question in first if question.id == second[0].id)
-    assert say(pets, "ann", late, 0).kind == "taken"
+    assert say(pets, "ann", late, 0) == answers.TAKEN
     still_free = next(question for question in first if question.id not in {other.id for other in second})
-    assert say(pets, "ann", still_free, 1).accepted
+    assert say(pets, "ann", still_free, 1) == ""
 
 
 def test_a_reload_gives_the_same_images_in_the_same_order(pets):
@@ -90,14 +90,14 @@ def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits)
     easier = own_digits.frame(columns=["label", "avh"]).groupby("label")["avh"].rank(pct=True)
     assert (easier[checks["id"]] < 0.5).all()
     question = annotate_queue.next_questions(own_digits, "ann")[0]
-    assert set(asdict(question)) == {"task", "id", "expires"}
+    assert set(asdict(question)) == {"task", "id"}
 
 
-def test_hardest_first_follows_the_score(own_digits):
+def test_hard_ones_come_first_by_the_score(own_digits):
     collect(own_digits, queue="hardest", score="avh", control_share=0.0)
-    ids = [question.id for question in annotate_queue.next_questions(own_digits, "ann", ahead=20)]
+    ids = [question.id for question in annotate_queue.next_questions(own_digits, "ann", ahead=60)]
     avh = own_digits.frame(columns=["avh"])["avh"]
-    assert ids == avh.sort_values(ascending=False, kind="stable").index[:20].tolist()
+    assert avh.rank(pct=True)[ids].mean() > 0.6
 
 
 def test_a_queue_that_needs_models_says_so(pets):
@@ -125,12 +125,12 @@ def test_a_grid_holds_candidates_and_controls_of_the_right_classes(own_digits):
 
 
 def test_grids_of_one_annotator_show_no_image_twice_for_a_class_and_end_when_all_are_seen(pets):
-    collect(pets, "select", candidates=6, positives=1, negatives=1, target=5)
+    collect(pets, "select", candidates=6, controls=1, target=5)
     shown = defaultdict(list)
     while (grid := annotate_queue.next_grid(pets, "ann")) is not None:
         assert len(grid.ids) <= 8
         shown[grid.label] += grid.ids
-        assert tick(pets, "ann", grid, members(grid, pets)).accepted
+        assert tick(pets, "ann", grid, members(grid, pets)) == ""
     for label, ids in shown.items():
         assert len(ids) == len(set(ids))
         assert set(np.flatnonzero(pets.dataset.labels() == label)) <= set(ids)
@@ -139,7 +139,7 @@ def test_grids_of_one_annotator_show_no_image_twice_for_a_class_and_end_when_all
 
 
 def test_classes_take_turns_and_the_chosen_one_comes_when_asked_for(pets):
-    collect(pets, "select", candidates=4, positives=1, negatives=1, classes=(0, 2))
+    collect(pets, "select", candidates=4, controls=1, classes=(0, 2))
     labels = []
     for _ in range(4):
         grid = annotate_queue.next_grid(pets, "ann")
@@ -155,7 +155,7 @@ def test_classes_take_turns_and_the_chosen_one_comes_when_asked_for(pets):
 
 
 def test_two_at_once_share_out_a_class(pets):
-    collect(pets, "select", candidates=10, positives=0, negatives=0, target=1, classes=(0,))
+    collect(pets, "select", candidates=10, controls=0, target=1, classes=(0,))
     grids = [annotate_queue.next_grid(pets, who) for who in ("ann", "bob")]
     assert sorted([*grids[0].ids, *grids[1].ids]) == list(range(0, 60, 3))
     assert annotate_queue.next_grid(pets, "cyd") is None

@@ -39,7 +39,7 @@ def answer(table, number, who="ann"):
     paths = []
     for _ in range(number):
         (question,) = queue.next_questions(table, who, ahead=1)
-        assert say(table, who, question, 0).accepted
+        assert say(table, who, question, 0) == ""
         paths.append(table.paths()[question.id])
     table.refresh()
     return paths
@@ -48,8 +48,8 @@ def answer(table, number, who="ann"):
 def drawn(table, rates, **changes):
     """Settings of a queue that draws hard samples, which a model of the tests' own rates."""
     paths = table.dataset.samples(["path"])["path"].to_numpy(object)
-    number = write_record(table.dataset, paths, rates, 0)
-    settings = replace(RANDOM, queue="hardest", drawn=True, record=number, **changes)
+    number = write_record(table.dataset, paths, rates)
+    settings = replace(RANDOM, queue="hardest", record=number, **changes)
     choose(table, settings)
     return settings
 
@@ -61,7 +61,7 @@ def choose(table, settings):
 
 def test_annotators_go_on_after_images_were_added_and_the_new_ones_come_last(photos, workspace, tmp_path):
     setup.configure(photos, RANDOM, who="lead")
-    order = read_record(photos.dataset, 1).sort_values("time")["path"].tolist()
+    order = read_record(photos.dataset, 1).sort_values("time").index.tolist()
     first = answer(photos, 5)
     table = with_more(workspace, tmp_path, "a/new.png", "b/new.png")
     assert "the 2 new samples come when all others have" in said(table.dataset)
@@ -76,7 +76,7 @@ def test_saved_again_the_queue_draws_anew_from_all_that_is_left(photos, workspac
     table = with_more(workspace, tmp_path, "a/new.png")
     again = setup.configure(table, setup.settings_of(table), who="lead")
     assert again.record == 2
-    assert set(read_record(table.dataset, 2)["path"]) == set(table.paths())
+    assert set(read_record(table.dataset, 2).index) == set(table.paths())
     assert sorted(first + answer(table, 12)) == sorted(table.paths())
     assert setup.configure(table, again, who="lead").record == 2
 
@@ -86,7 +86,7 @@ def test_where_the_record_is_gone_saving_once_starts_another_under_a_new_number(
     answer(photos, 2)
     shutil.rmtree(photos.dataset.root / "queues")
     table = open_table(workspace, "p")
-    with pytest.raises(CurateError, match="save the collection's settings again"):
+    with pytest.raises(CurateError, match="Save the collection's settings again"):
         queue.next_questions(table, "bob")
     assert setup.configure(table, settings, who="lead").record == 2
     assert len(answer(table, 14, "bob")) == 14
@@ -102,10 +102,10 @@ def test_votes_are_weighted_by_the_record_that_asked_before_the_import_and_by_th
     use = queue_use(table.counter)
     assert (use.votes, use.weights) == ({"hardest": 5}, None)  # the new images had no chance yet
 
-    setup.configure(table, replace(setup.settings_of(table), queue="random", drawn=False), who="lead")
+    setup.configure(table, replace(setup.settings_of(table), queue="random"), who="lead")
     after = answer(table, 4)
     weights = queue_use(table.counter).weights
-    first, second = (read_record(table.dataset, number).set_index("path") for number in (1, 2))
+    first, second = (read_record(table.dataset, number) for number in (1, 2))
     for path, weight in zip(table.paths(), weights, strict=True):
         if path not in before + after:
             assert np.isnan(weight)
@@ -133,14 +133,6 @@ def test_votes_of_samples_that_could_not_be_asked_about_have_no_weights(photos):
     assert queue_use(photos.counter).weights is None
 
 
-def test_a_number_that_an_earlier_version_gave_twice_explains_no_votes(photos):
-    settings = drawn(photos, np.linspace(1, 20, 16))
-    answer(photos, 3)
-    assert queue_use(photos.counter).weights is not None
-    choose(photos, replace(settings, seed=5))
-    assert queue_use(photos.counter).weights is None
-
-
 def test_a_grids_queue_whose_samples_got_other_labels_has_no_weights(workspace, tmp_path):
     def imported(labels):
         rows = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
@@ -149,8 +141,8 @@ def test_a_grids_queue_whose_samples_got_other_labels_has_no_weights(workspace, 
 
     grey_images(tmp_path, *(f"{number}.png" for number in range(12)))
     table = imported("aaaaaabbbbbb")
-    drawn(table, np.linspace(1, 20, 12), design="select", candidates=3, positives=1, negatives=1)
+    drawn(table, np.linspace(1, 20, 12), design="select", candidates=3, controls=1)
     grid = queue.next_grid(table, "ann")
-    assert tick(table, "ann", grid, members(grid, table)).accepted
+    assert tick(table, "ann", grid, members(grid, table)) == ""
     assert queue_use(open_table(workspace, "p").counter).weights is not None
     assert queue_use(imported("aaaaabbbbbbb").counter).weights is None

@@ -9,12 +9,12 @@ from avhcurate.votes.hsf_source import HsfSource
 
 
 def test_the_source_of_hsf_is_told_with_its_origins():
-    assert source_text(HsfSource(None, "auto", None, 0, 0, 0, 0)) == "There are no votes yet."
-    assert "not from people" in source_text(HsfSource("simulated", "auto", None, 500, 0, 0, 0))
-    both = source_text(HsfSource("k-way", "auto", None, 1, 5, 1, 2))
+    assert source_text(HsfSource()) == "There are no votes yet."
+    assert "not from people" in source_text(HsfSource(key="simulated", imported=500))
+    both = source_text(HsfSource(key="k-way", imported=1, collected=5, annotators=1, left_out=2))
     assert (
         both
-        == "HSF comes from 1 imported vote and 5 votes that 1 annotator gave in the app; 2 annotators are left out."
+        == "HSF comes from 1 imported vote and 5 votes that 1 annotator gave in the app. 2 annotators are left out."
     )
 
 
@@ -22,5 +22,5 @@ def test_what_is_needed_is_told():
     need = Need(100, 10.0, 0.2, 0.35, 0.31, None, None, 400)
     assert "cannot be expected to make it narrower than 0.310; 300 more samples" in need_text(need)
     reached = replace(need, votes_needed=20, more_votes=1000)
-    assert "20 votes a sample at least, 1000 more in all, can be expected to make it 0.2" in need_text(reached)
+    assert "20 votes per sample at least, 1000 more in all, can be expected to make it 0.2" in need_text(reached)
     assert "already" in need_text(replace(need, width_now=0.19))

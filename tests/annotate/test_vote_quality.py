@@ -30,7 +30,7 @@ def give(table, annotator, number, say):
         reply = annotate_answers.answer(
             table, annotator, question.task, question.id, label, nonce=str(next(NONCES)), reaction_ms=900
         )
-        assert reply.accepted, reply.reason
+        assert not reply
     table.refresh()
 
 
@@ -145,7 +145,7 @@ def test_too_few_votes_say_so_instead_of_a_number(asked):
 
 
 def test_ticks_count_for_the_given_label_only(asked):
-    settings = CollectionSettings(design="select", candidates=6, positives=2, negatives=2, target=5)
+    settings = CollectionSettings(design="select", candidates=6, controls=2, target=5)
     setup.configure(asked, settings, who="lead")
     labels = asked.dataset.labels()
     for name in ("ann", "bob"):
@@ -155,7 +155,7 @@ def test_ticks_count_for_the_given_label_only(asked):
             reply = annotate_answers.submit_grid(
                 asked, name, grid.task, grid.ids, ticked, nonce=str(next(NONCES)), reaction_ms=9000
             )
-            assert reply.accepted, reply.reason
+            assert not reply
     asked.refresh()
     quality = vote_quality.vote_quality(asked, "select")
     assert len(quality.votes) == 2 * 3 * 6

@@ -71,7 +71,7 @@ def test_cifar10h_checks_are_no_votes_but_judge_the_annotators(table: DatasetTab
     sheet = read_votes(cifar10h(tmp_path))
     responses, messages = responses_of(sheet, table.dataset)
     assert len(responses) == 8
-    assert "2 attention checks were left out" in messages
+    assert "2 answers to controls judge the annotators and are not votes" in messages
     judged = annotator_table(responses).set_index("annotator")
     assert judged["controls"].to_dict() == {"0": 1, "1": 1}
     assert judged["control_accuracy"].to_dict() == {"0": 1.0, "1": 0.0}

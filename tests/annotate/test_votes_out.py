@@ -101,7 +101,7 @@ def test_unknown_formats_and_missing_votes_say_what_to_do(tmp_path: Path) -> Non
     with pytest.raises(CurateError, match="long-csv"):
         write_votes(table, "xml", tmp_path / "v.xml")
     make_dataset(Workspace(tmp_path / "none"))
-    with pytest.raises(CurateError, match="import or collect"):
+    with pytest.raises(CurateError, match="Import or collect"):
         write_votes(open_table(Workspace(tmp_path / "none"), "d"), "long-csv", tmp_path / "v.csv")
 
 

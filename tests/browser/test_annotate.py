@@ -14,7 +14,7 @@ from tests.browser.pages import TILES, expect, ids, open_at
 from tests.fakes.proxy import CuttingProxy
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
-SELECT = {"design": "select", "candidates": 6, "positives": 2, "negatives": 2, "classes": (3,)}
+SELECT = {"design": "select", "candidates": 6, "controls": 2, "classes": (3,)}
 SHEET = ".sheet .tile"
 TICKED = ".sheet .tile[aria-checked=true]"
 #: Notes each key together with the image that was on screen when it was pressed.

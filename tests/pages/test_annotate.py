@@ -9,7 +9,7 @@ from avhcurate.annotate.setup import CollectionSettings
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 
-SMALL = CollectionSettings(design="select", candidates=6, positives=2, negatives=2, target=1, classes=(3,))
+SMALL = CollectionSettings(design="select", candidates=6, controls=2, target=1, classes=(3,))
 
 
 @pytest.fixture
@@ -85,13 +85,12 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
 def test_an_order_asks_for_what_it_goes_by_alone(open_page, own_demo_root):
     app = open_page("annotate", own_demo_root)
     key = "annotate.setup.digits"
-    assert not {f"{key}.score", f"{key}.drawn"} & {widget.key for widget in [*app.selectbox, *app.toggle]}
+    assert f"{key}.score" not in {widget.key for widget in app.selectbox}
     app.selectbox(key=f"{key}.queue").set_value("hardest").run()
     app.selectbox(key=f"{key}.score").set_value("confidence")
-    app.toggle(key=f"{key}.drawn").set_value(False)
     next(button for button in app.button if button.label == "Start the collection").click().run()
     found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
-    assert (found.queue, found.score, found.drawn) == ("hardest", "confidence", False)
+    assert (found.queue, found.score) == ("hardest", "confidence")
 
 
 def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, asked, words):
@@ -144,7 +143,7 @@ def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(open_page
 
 
 def test_a_grid_does_not_tell_which_tiles_are_controls(open_page, collection):
-    root, _ = collection(**{name: getattr(SMALL, name) for name in ("design", "candidates", "positives", "negatives")})
+    root, _ = collection(**{name: getattr(SMALL, name) for name in ("design", "candidates", "controls")})
     app = open_page("annotate", root, annotate__name="ada")
     tiles = sent(app)["tiles"]
     assert len(tiles) == 10
@@ -284,7 +283,7 @@ def test_a_grid_shows_class_definition_and_rule(open_page, collection, words):
 
 
 def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):
-    root, table = collection(design="select", candidates=6, positives=2, negatives=2, classes=(3,))
+    root, table = collection(design="select", candidates=6, controls=2, classes=(3,))
     app = open_page("annotate", root, annotate__name="ada")
     before = sent(app)
     ids = [tile["id"] for tile in before["tiles"]]
@@ -302,7 +301,7 @@ def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):
 
 
 def test_a_grid_that_was_filled_in_faster_than_one_can_look_is_refused(open_page, collection):
-    root, table = collection(design="select", candidates=6, positives=2, negatives=2)
+    root, table = collection(design="select", candidates=6, controls=2)
     app = open_page("annotate", root, annotate__name="ada")
     before = sent(app)
     ids = [tile["id"] for tile in before["tiles"]]
@@ -324,11 +323,11 @@ def test_a_class_can_be_asked_for(open_page, collection, words):
 
 
 def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page, collection, words):
-    root, table = collection(design="select", candidates=200, positives=0, negatives=0, target=1, classes=(3,))
+    root, table = collection(design="select", candidates=200, controls=0, target=1, classes=(3,))
     grid = queue.next_grid(table, "ada")
     answers.submit_grid(table, "ada", grid.task, grid.ids, [], nonce="n", reaction_ms=60_000)
     text = words(open_page("annotate", root, annotate__name="ada"))
-    assert "Nothing is left for you" in text
+    assert "You're done" in text
     assert "have all the votes that are wanted" in text
 
 

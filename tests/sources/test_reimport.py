@@ -278,7 +278,7 @@ def test_the_export_of_a_view_is_of_its_classes(workspace, pets, photos, tmp_pat
 
 
 def test_a_collection_asks_about_the_same_classes(workspace, pets, photos):
-    settings = CollectionSettings(design="select", classes=(1,), candidates=2, positives=0, negatives=0, target=1)
+    settings = CollectionSettings(design="select", classes=(1,), candidates=2, controls=0, target=1)
     setup.configure(pets, settings, who="lead")
     grey_images(photos, "ant/4.png")
     table = again(workspace, photos)

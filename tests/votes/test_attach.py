@@ -107,7 +107,7 @@ def test_list_column_is_matched_by_path(workspace: Workspace, dataset: DatasetFo
     pq.write_table(table, tmp_path / "v.parquet")
     record = attach_votes(workspace, "d", tmp_path / "v.parquet")
     assert counts(dataset) == {0: [3, 0, 0], 2: [1, 0, 2]}
-    assert "1 of 3 rows name no sample" in record.messages[0]
+    assert "1 of 3 rows match no sample" in record.messages[0]
     assert "gone.png" in record.messages[0]
 
 
@@ -141,7 +141,7 @@ def test_file_name_that_two_samples_share_names_neither(
 ) -> None:
     record = attach_votes(workspace, "d", csv(tmp_path, "image,label\n1.png,cat\n2.png,dog\nb/1.png,owl\n"))
     assert counts(dataset) == {2: [0, 1, 0], 3: [0, 0, 1]}
-    assert "1 of 3 rows name no sample" in record.messages[0]
+    assert "1 of 3 rows match no sample" in record.messages[0]
 
 
 def test_paths_go_before_numbers_that_number_the_answers(
@@ -165,14 +165,14 @@ def test_cifar10h_raw_answers_leave_attention_checks_out(
     )
     record = attach_votes(workspace, "d", csv(tmp_path, text))
     assert counts(dataset) == {0: [1, 1, 0], 2: [0, 0, 1]}
-    assert record.messages == ["1 attention checks were left out"]
+    assert record.messages == ["1 answers to controls judge the annotators and are not votes"]
 
 
 def test_annotator_who_answers_again_counts_once(workspace: Workspace, dataset: DatasetFolder, tmp_path: Path) -> None:
     text = "sample,annotator,label\na/0.png,ann,cat\na/0.png,ann,dog\na/0.png,bob,\n"
     record = attach_votes(workspace, "d", csv(tmp_path, text))
     assert counts(dataset) == {0: [0, 1, 0]}
-    assert any("1 answers gave way" in message for message in record.messages)
+    assert any("1 answers were replaced" in message for message in record.messages)
     assert any("1 rows without an answer" in message for message in record.messages)
 
 
@@ -207,17 +207,17 @@ def test_two_columns_may_give_the_same_answers_by_name_and_index(
     ("text", "words"),
     [
         ("sample,label\na/0.png,unsure\n", "unsure"),
-        ("sample,label\na/0.png,3\n", "'3'"),
-        ("sample,label\nx.png,cat\ny.png,cat\n", "no row names a sample"),
+        ("sample,label\na/0.png,3\n", "no class 3"),
+        ("sample,label\nx.png,cat\ny.png,cat\n", "No row names a sample"),
         ("sample,label\n", "no rows"),
         ("picture,mood\na/0.png,good\n", "names no samples"),
-        ("sample,mood\na/0.png,good\n", "holds no answers"),
+        ("sample,mood\na/0.png,good\n", "has no answers"),
         ("sample,label,count\na/0.png,cat,-1\n", "negative"),
         ("sample,label,count\na/0.png,cat,0.5\n", "fractions"),
         ("sample,label,count\na/0.png,cat,7\na/1.png,cat,-\n", "'count' holds text or missing values"),
         ("sample,label,Count\na/0.png,cat,7\na/1.png,cat,n/a\n", "'Count' holds text or missing values"),
-        ("sample,label,response\na/0.png,cat,dog\na/0.png,cat,cat\n", "'label' and 'response', which differ"),
-        ("sample,Label,label\na/0.png,cat,dog\na/0.png,dog,cat\n", "'Label' and 'label', which differ"),
+        ("sample,label,response\na/0.png,cat,dog\na/0.png,cat,cat\n", "'label' and 'response', and both"),
+        ("sample,Label,label\na/0.png,cat,dog\na/0.png,dog,cat\n", "'Label' and 'label', and both"),
         ("sample,selected\na/0.png,maybe\n", "neither true nor false"),
         ("sample,selected,shown\na/0.png,3,2\n", "3 times but shown 2"),
         ("sample,selected\nb/1.png,1\n", "has a label"),
@@ -250,7 +250,7 @@ def test_counts_of_a_long_table_are_a_hand_count(
     dataset = make_dataset(workspace)
     pd.DataFrame(answers, columns=["sample", "label"]).to_csv(root / "v.csv", index=False)
     if not named:
-        with pytest.raises(CurateError, match="no row names"):
+        with pytest.raises(CurateError, match="No row names"):
             attach_votes(workspace, "d", root / "v.csv")
         return
     record = attach_votes(workspace, "d", root / "v.csv")
@@ -286,7 +286,7 @@ def test_padded_class_names_are_no_numbers(workspace: Workspace, padded: Dataset
 
 
 def test_a_padded_number_is_no_index(workspace: Workspace, dataset: DatasetFolder, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="no class is called '01', '02'"):
+    with pytest.raises(CurateError, match="no class 01, 02"):
         attach_votes(workspace, "d", csv(tmp_path, "path,label\na/0.png,01\na/1.png,02\n"))
 
 

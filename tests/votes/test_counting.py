@@ -21,7 +21,7 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample import inspect
 from avhcurate.votes.attach import attach, attach_votes
-from avhcurate.votes.log import Response
+from avhcurate.votes.log import Lease
 from tests.fakes.votes import CLASSES, answer_all, collect, make_labelled, tick, truth
 
 
@@ -70,13 +70,13 @@ def test_imported_votes_and_collected_ones_of_the_same_kind_add_up(pets, workspa
     assert np.stack(table.vote_counts()["counts"].to_list()).tolist() == [[2, 1, 1]] * 60
     assert table.vote_counts(7)["counts"].iloc[0].tolist() == [2, 1, 1]
     assert table.votes.total == 240
-    assert "counts.npy and 1 annotator in the app" in table.votes.source
+    assert "counts.npy and the app (annotators: 1)" in table.votes.source
 
 
 def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
     collect(pets, control_share=0.0)
     answer_all(pets, "ann", truth(pets), 10)
-    collect(pets, "select", candidates=12, positives=0, negatives=0)
+    collect(pets, "select", candidates=12, controls=0)
     grid = queue.next_grid(pets, "bob")
     tick(pets, "bob", grid, [])
     assert pets.counter.sources() == {"k-way": 10, "tick": 12}
@@ -103,7 +103,7 @@ def test_a_choice_without_votes_falls_back_to_what_there_is(pets):
     answer_all(pets, "ann", truth(pets), 3)
     source = setup.choose_source(pets, chosen="tick", who="boss")
     assert (source.key, source.chosen) == ("k-way", "tick")
-    with pytest.raises(CurateError, match="no source"):
+    with pytest.raises(CurateError, match="is not a source"):
         setup.choose_source(pets, chosen="magic", who="boss")
 
 
@@ -192,25 +192,27 @@ def _take(step, workspace, table):
         control, expected = ("attention", "cat") if what == "check" else ("none", None)
         task = uuid.uuid4().hex
         with table.response_log.transaction(name) as log:
-            if path not in log.answered("classify", who, [path]):  # as nobody is asked the same twice
-                ballot = Response(0, path, answer, None, control, expected)
-                log.record("classify", who, task, [ballot], nonce=task, reaction_ms=700, at=at)
+            if path not in _answered(table, "classify", who):  # as nobody is asked the same twice
+                answered = Lease(task, path, class_name=answer, control=control, expected=expected)
+                log.record("classify", who, [answered], nonce=task, reaction_ms=700, at=at)
     elif what == "select":
         who, asked, ticked = values
         task = uuid.uuid4().hex
         with table.response_log.transaction(name) as log:
-            new = [path for path in PATHS if path not in log.answered("select", who, PATHS, asked)]
+            met = _answered(table, "select", who, asked)
             controls = ["positive", "none", "none", "negative"]
+            new = [path for path in PATHS if path not in met]
             tiles = [
-                Response(place, path, asked, path in ticked, controls[place], None) for place, path in enumerate(new)
+                Lease(task, path, place, asked, controls[place], ticked=path in ticked)
+                for place, path in enumerate(new)
             ]
             if tiles:
-                log.record("select", who, task, tiles, nonce=task, reaction_ms=7000, at=at)
+                log.record("select", who, tiles, nonce=task, reaction_ms=7000, at=at)
     elif what == "take back":
         with table.response_log.transaction(name) as log:
-            newest = log.newest(values[1], values[0])
+            newest = log.given(values[1], values[0])
             if newest is not None:
-                log.retract(newest, at=at)
+                log.retract(newest.task, at=at)
     elif what == "exclude":
         annotators.set_status(table, values[0], "exclude", why="so", who="boss")
     elif what == "include":
@@ -233,6 +235,15 @@ def _take(step, workspace, table):
     elif what == "look":
         table.refresh()
     return table
+
+
+def _answered(table, design, who, asked=None):
+    """The paths that an annotator has answered, of a grid those for a class."""
+    rows = annotators.responses(table, design=design, controls=True)
+    rows = rows[rows["annotator"] == who]
+    if asked is not None:
+        rows = rows[rows["answer"] == asked]
+    return set(rows["path"])
 
 
 def _slow_recount(workspace, table):

@@ -52,15 +52,14 @@ def test_no_samples_give_an_empty_table():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: hsf_of([[1, 2]], [2]), "label 2 is out of range"),
+        (lambda: hsf_of([[1, 2]], [2]), "Label 2 is out of range"),
         (lambda: hsf_of([[1, -2]], [0]), "negative counts"),
         (lambda: hsf_of([[0.5, 0.5]], [0]), "not shares"),
-        (lambda: hsf_of([[1, 2]], [0, 1]), "give one a sample"),
-        (lambda: hsf_of([1, 2], [0, 1]), "shape"),
+        (lambda: hsf_of([[1, 2]], [0, 1]), "one per row"),
+        (lambda: hsf_of([1, 2], [0, 1]), "a row per sample"),
         (lambda: hsf_of([["x", "y"]], [0]), "whole numbers"),
-        (lambda: hsf_of([[1, 2]], [0.5]), "class indices"),
-        (lambda: hsf.from_ticks([1, 5], [2, 4]), "row 1 was selected 5 times but shown 4"),
-        (lambda: hsf.from_ticks([1], [2, 4]), "one count a sample"),
+        (lambda: hsf.from_ticks([1, 5], [2, 4]), "Row 1 was selected 5 times but shown 4"),
+        (lambda: hsf.from_ticks([1], [2, 4]), "one count per sample"),
         (lambda: hsf.from_ticks([1], [2], level=95), "confidence level"),
     ],
 )
@@ -85,7 +84,7 @@ def test_the_last_answer_of_an_annotator_wins_and_the_others_are_told():
     table = answers(("a", 1, "dog"), ("a", 2, "cat"), ("a", 1, "owl"), ("b", 1, "dog"))
     _, counts, messages = hsf.count_answers(table, CLASSES)
     assert counts.tolist() == [[1, 0, 1], [0, 1, 0]]
-    assert messages == ["1 answers gave way to a later one of the same annotator"]
+    assert messages == ["1 answers were replaced by a later one of the same annotator"]
 
 
 def test_answers_without_an_annotator_all_count():
@@ -108,23 +107,21 @@ def test_labels_may_be_indices(labels):
 
 def test_class_names_that_are_numbers_are_names_and_not_indices():
     assert hsf.class_indices(pd.Series([7, 5]), ["5", "6", "7"]).tolist() == [2, 0]
-    with pytest.raises(CurateError, match="'0'"):
+    with pytest.raises(CurateError, match="no class 0"):
         hsf.class_indices(pd.Series([0, 5]), ["5", "6", "7"])
 
 
 @pytest.mark.parametrize(
     ("labels", "unknown"),
-    [(["cat", "cow", "emu"], "'cow', 'emu'"), ([0, 3], "'3'"), ([0, -1], "'-1'"), ([0.5], "'0.5'")],
+    [(["cat", "cow", "emu"], "cow, emu"), ([0, 3], "3"), ([0, -1], "-1"), ([0.5], "0.5")],
 )
 def test_unknown_labels_are_named(labels, unknown):
-    with pytest.raises(CurateError, match=rf"no class is called {unknown}; the classes are 'cat', 'dog', 'owl'"):
+    with pytest.raises(CurateError, match=f"no class {unknown}. The classes are cat, dog, owl"):
         hsf.class_indices(pd.Series(labels), CLASSES)
 
 
 def test_missing_columns_and_samples_are_named():
-    with pytest.raises(CurateError, match="no column 'label'"):
-        hsf.count_answers(pd.DataFrame({"sample": ["a"]}), CLASSES)
-    with pytest.raises(CurateError, match=r"row 1 of the votes .* has no sample"):
+    with pytest.raises(CurateError, match=r"Row 1 of the votes .* has no sample"):
         hsf.count_answers(answers(("a", 1, "cat"), (None, 1, "cat")), CLASSES)
 
 
@@ -140,7 +137,7 @@ def test_ticks_are_counted_by_sample_and_class_asked_about():
         "selected": [2, 1, 0],
         "shown": [2, 1, 1],
     }
-    assert messages == ["1 answers gave way to a later one of the same annotator"]
+    assert messages == ["1 answers were replaced by a later one of the same annotator"]
 
 
 @pytest.mark.parametrize("yes_no", [[True, False], [1, 0], [1.0, 0.0], ["yes", "No"], ["TRUE", "false"], ["1", "0"]])
@@ -151,5 +148,5 @@ def test_ticks_may_be_spelled_in_the_usual_ways(yes_no):
 
 def test_a_tick_that_is_neither_yes_nor_no_is_named():
     tiles = pd.DataFrame({"sample": ["a"], "class": ["cat"], "selected": ["perhaps"]})
-    with pytest.raises(CurateError, match="'perhaps', neither true nor false"):
+    with pytest.raises(CurateError, match="perhaps, which is neither true nor false"):
         hsf.count_ticks(tiles, CLASSES)

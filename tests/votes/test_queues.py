@@ -32,7 +32,7 @@ def drawn_in_batches(score, hsf, seed, sizes):
         rates = np.ones(size)
         if number:
             rates = draw_rates(-np.polyval(np.polyfit(score[~left], hsf[~left], 2), score))
-        times = draw_times(rates, [seed, number])
+        times = draw_times(rates, 100 * seed + number)
         asked = left & (times <= np.sort(times[left])[count - 1])
         batches.append(DrawnBatch(rates, times, asked))
         left &= ~asked

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from avhcurate.errors import CurateError
 from avhcurate.ui.components import commands
@@ -16,115 +18,80 @@ _SCRIPT, _STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") fo
 
 #: Answers that one message may hold, and the length of a nonce or a task's name.
 _MOST, _LONGEST = 500, 120
-#: What may be done to an image besides answering.
-_ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 #: A day in milliseconds, the longest time to an answer that is read.
 _DAY_MS = 86_400_000
+#: What an entry of each kind must have.
+_NEEDED = {
+    "answer": {"id", "task", "choice", "ms"},
+    "grid": {"task", "ids", "ticked", "ms"},
+    "back": {"of"},
+    "broken": {"task"},
+    "act": {"id", "action", "value"},
+}
+
+Text = Annotated[str, Field(max_length=_LONGEST)]
+Ids = Annotated[list[NonNegativeInt], Field(max_length=_MOST)]
+#: The reply to a message: `echo` of its turn, the nonces `taken`, and those `refused` among them with `why`.
+Receipt = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A class chosen for the image that was on screen."""
+class Entry(BaseModel):
+    """One thing that a person did in the browser.
 
-    nonce: str
-    id: int
-    task: str
-    choice: int
-    ms: int
+    `answer`: a `choice` for the image `id` of a task, after `ms` milliseconds. `grid`: the tiles `ids` that were on
+    screen, and the `ticked` ones. `back`: the answer with the nonce `of` is taken back, "" for the newest one.
+    `broken`: the image of the task cannot be drawn. `act`: the image is tagged, relabelled or excluded, as `annotate`
+    does by `action` and `value`.
+    """
 
+    model_config = ConfigDict(strict=True)
 
-@dataclass(frozen=True)
-class GridAnswer:
-    """A whole grid: the tiles that were on screen, and the ticked ones."""
+    kind: Literal["answer", "grid", "back", "broken", "act"]
+    nonce: Annotated[str, Field(min_length=1, max_length=_LONGEST)]
+    task: Text = ""
+    id: NonNegativeInt = 0
+    choice: NonNegativeInt = 0
+    ms: Annotated[float, Field(ge=0, le=_DAY_MS, allow_inf_nan=False)] = 0
+    ids: Ids = []
+    ticked: Ids = []
+    of: Text = ""
+    action: Literal["tag", "untag", "relabel", "exclude", "include"] = "tag"
+    value: str | int | None = None
 
-    nonce: str
-    task: str
-    ids: tuple[int, ...]
-    ticked: tuple[int, ...]
-    ms: int
-
-
-@dataclass(frozen=True)
-class Retraction:
-    """The answer with the nonce `of` is retracted; "" means the newest one."""
-
-    nonce: str
-    of: str
-
-
-@dataclass(frozen=True)
-class Broken:
-    """The image of a task could not be drawn."""
-
-    nonce: str
-    task: str
-
-
-@dataclass(frozen=True)
-class Act:
-    """An image is tagged, relabelled or excluded; `value` is as in `annotate`."""
-
-    nonce: str
-    id: int
-    action: str
-    value: str | int | None
-
-
-Entry = Answer | GridAnswer | Retraction | Broken | Act
-
-
-@dataclass(frozen=True)
-class Message:
-    """The entries without a receipt so far, oldest first; the receipt echoes `turn`."""
-
-    turn: str = ""
-    entries: tuple[Entry, ...] = ()
-
-
-@dataclass(frozen=True)
-class RefusedAnswer:
-    """An answer that did not count, and why."""
-
-    nonce: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """The reply to a message: its turn, the nonces that are settled, and those refused among them."""
-
-    echo: str = ""
-    taken: tuple[str, ...] = ()
-    refused: tuple[RefusedAnswer, ...] = ()
+    @model_validator(mode="after")
+    def _is_whole(self) -> Entry:
+        if not _NEEDED[self.kind] <= self.model_fields_set or len(set(self.ids)) < len(self.ids):
+            raise ValueError("The entry is not whole.")
+        return self
 
 
 @dataclass
-class Settling:
-    """Passes on entries, each once in this session; `scope` names their subject and their user."""
+class Delivery:
+    """Deliver each entry of the browser exactly once per session; `scope` names its subject and its user."""
 
     scope: str
     #: The reply to the browser's last message.
-    receipt: Receipt = field(default_factory=Receipt)
+    receipt: Receipt = field(default_factory=lambda: {"echo": "", "taken": [], "refused": []})
     #: Why each settled nonce was refused; "" where it counts.
     settled: dict[str, str] = field(default_factory=dict)
 
-    def settle(self, sent: Any, pass_on: Callable[[Entry], str]) -> None:
-        """Passes on the entries in the component's state, in their order, each once.
+    def deliver(self, sent: Any, take: Callable[[Entry], str]) -> None:
+        """Call `take` for each new entry in the component's state, in their order.
 
-        `pass_on` returns why an entry does not count, "" where it does; a `CurateError` is such a reason too.
+        `take` returns why an entry does not count, "" where it does; a `CurateError` is such a reason too.
         """
-        message = read_message((sent or {}).get("outbox"), self.scope)
-        if message.turn == self.receipt.echo:
+        turn, entries = read_message((sent or {}).get("outbox"), self.scope)
+        if turn == self.receipt["echo"]:
             return
-        for entry in message.entries:
+        for entry in entries:
             if entry.nonce not in self.settled:
                 try:
-                    self.settled[entry.nonce] = pass_on(entry)
+                    self.settled[entry.nonce] = take(entry)
                 except CurateError as error:
                     self.settled[entry.nonce] = str(error)
-        nonces = tuple(entry.nonce for entry in message.entries)
-        refused = tuple(RefusedAnswer(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
-        self.receipt = Receipt(message.turn, nonces, refused)
+        nonces = [entry.nonce for entry in entries]
+        refused = [{"nonce": nonce, "why": self.settled[nonce]} for nonce in nonces if self.settled[nonce]]
+        self.receipt = {"echo": turn, "taken": nonces, "refused": refused}
 
 
 def mount_task(
@@ -144,62 +111,35 @@ def mount_task(
     `acts`: its keys act on images, see `commands`.
     """
     callbacks = {f"on_{state}_change": nothing for state in ("outbox", *states)}
-    script, style = _SCRIPT, _STYLE if card else ""
+    script, style = _SCRIPT, ""
+    if card:
+        style = _STYLE
     if acts:
         script, style = commands.SCRIPT + script, commands.STYLE + style
-    mount(file, html, script=script, style=style, key=key, data=data | asdict(receipt), **callbacks)
+    mount(file, html, script=script, style=style, key=key, data=data | receipt, **callbacks)
 
 
-def read_message(sent: Any, scope: str) -> Message:
-    """The message in a component's state, without invalid entries; empty for one of another scope.
+def read_message(sent: Any, scope: str) -> tuple[str, list[Entry]]:
+    """Return the turn and the valid entries of the message in a component's state; none for another scope.
 
-    >>> read_message({"scope": "a", "turn": "t", "entries": [{"kind": "back", "nonce": "n", "of": "m"}, 7]}, "a")
-    Message(turn='t', entries=(Retraction(nonce='n', of='m'),))
+    >>> back = {"kind": "back", "nonce": "n", "of": ""}
+    >>> turn, entries = read_message({"scope": "a", "turn": "t", "entries": [back]}, "a")
+    >>> turn, entries[0].kind
+    ('t', 'back')
     >>> read_message({"scope": "a", "turn": "t", "entries": []}, "b")
-    Message(turn='', entries=())
+    ('', [])
     """
-    if not isinstance(sent, Mapping) or sent.get("scope") != scope or not _is_name(sent.get("turn")):
-        return Message()
-    entries: Any = sent.get("entries")
-    read = [_entry(entry) for entry in entries[:_MOST]] if _is_list(entries) else []
-    return Message(sent["turn"], tuple(entry for entry in read if entry is not None))
-
-
-def _entry(sent: Any) -> Entry | None:
-    if not isinstance(sent, Mapping) or not _is_name(sent.get("nonce")):
-        return None
-    nonce, ms = sent["nonce"], _milliseconds(sent.get("ms"))
-    task: Any = sent.get("task")
-    match sent:
-        case {"kind": "answer", "id": id, "choice": choice} if _is_count(id) and _is_count(choice) and ms is not None:
-            return Answer(nonce, id, task, choice, ms) if _is_name(task) else None
-        case {"kind": "grid", "ids": ids, "ticked": ticked} if _is_ids(ids) and _is_ids(ticked) and ms is not None:
-            return GridAnswer(nonce, task, tuple(ids), tuple(ticked), ms) if _is_name(task) else None
-        case {"kind": "back", "of": str(of)} if len(of) <= _LONGEST:
-            return Retraction(nonce, of)
-        case {"kind": "act", "id": id, "action": action, "value": None | str() | int() as value} if _is_count(id):
-            return Act(nonce, id, action, value) if action in _ACTIONS else None
-        case {"kind": "broken"} if _is_name(task):
-            return Broken(nonce, task)
-    return None
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _milliseconds(value: Any) -> int | None:
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _DAY_MS
-    return int(value) if valid else None
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
-
-
-def _is_ids(value: Any) -> bool:
-    return _is_list(value) and len(value) <= _MOST and all(map(_is_count, value)) and len(set(value)) == len(value)
+    if not isinstance(sent, Mapping) or sent.get("scope") != scope:
+        return "", []
+    turn, found = sent.get("turn"), sent.get("entries")
+    if not isinstance(turn, str) or not 0 < len(turn) <= _LONGEST:
+        return "", []
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        return turn, []
+    entries = []
+    for one in found[:_MOST]:
+        try:
+            entries.append(Entry.model_validate(one))
+        except ValidationError:
+            continue
+    return turn, entries

@@ -85,7 +85,7 @@ def _tiles(task: dict[str, Any], answer: dict[str, Any]) -> pd.DataFrame:
     for name, kind in _LISTS.items():
         control |= dict.fromkeys(map(str, task[name]), kind)
     ticked = {str(image) for image in answer["Answer"]}
-    times = pd.to_datetime([answer.get("AcceptTime"), answer.get("SubmitTime")], utc=True, errors="coerce")
+    times = pd.to_datetime(pd.Series([answer.get("AcceptTime"), answer.get("SubmitTime")]), utc=True, errors="coerce")
     return pd.DataFrame(
         {
             "image": images,
