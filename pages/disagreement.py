@@ -16,8 +16,7 @@ subtitle(page, "What is hard for people and easy for the network, and the revers
 if not page.count:
     nothing_matches()
 
-settings = disagreement_ui.settings_of(page)
-disagreement_ui.choose_cuts(page, settings)
+settings = disagreement_ui.choose_settings(page)
 gap, drawn = disagreement_ui.compare(page.table, page.filters, settings)
 clicked = disagreement_ui.chart(settings, gap, drawn)
 

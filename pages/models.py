@@ -6,7 +6,6 @@ from avhcurate.compare import ui as compare_ui
 from avhcurate.compare import ui_pair
 from avhcurate.compare.samples import comparable_runs
 from avhcurate.compare.ui_all import all_runs
-from avhcurate.compare.ui_images import images
 from avhcurate.compare.ui_transfer import across
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
@@ -39,6 +38,5 @@ if (chosen := compare_ui.chosen_pair(page, runs)) is None:
 keys = compare_ui.chosen_scores(page) if part == "pair" else ["avh"]
 pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)
 ui_pair.headline(pair)
-listing, clicked = ui_pair.listing(page, pair, part)
-listed = images(page, pair, listing) if listing is not None else None
-show_details(page, listed, clicked)
+listing = ui_pair.LISTINGS[part](page, pair)
+show_details(page, ui_pair.images(page, pair, listing))

@@ -4,20 +4,18 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, linregress, t
-
-from avhcurate.errors import CurateError
 
 #: Fewer points do not make a line that says anything.
 LEAST_POINTS = 3
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
-    """How many only the first has right, only the second, and the exact two-sided p that both are right equally often.
+    """Return how many only the first has right, only the second, and the exact p that both are right equally often.
 
     Q. McNemar, Psychometrika 12 (1947) 153-157, by the binomial distribution.
 
@@ -25,11 +23,13 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
     (3, 1, 0.625)
     """
     one, other = int((first & ~second).sum()), int((second & ~first).sum())
-    return one, other, float(binomtest(one, one + other).pvalue) if one + other else 1.0
+    if one + other == 0:
+        return 0, 0, 1.0
+    return one, other, float(binomtest(one, one + other).pvalue)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
-    """Counts (K, K): row the given label, column the predicted class.
+    """Return counts (K, K): row the given label, column the predicted class.
 
     >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
     [[1, 0], [1, 1]]
@@ -38,48 +38,38 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np
     return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def confused_pairs(
-    first: np.ndarray, second: np.ndarray, *, most: int, of: Sequence[int] | None = None
-) -> pd.DataFrame:
-    """The pairs that either confuses most, of two confusion matrices (K, K): `label, predicted, first, second`.
+def confused_pairs(first: np.ndarray, second: np.ndarray, *, most: int) -> pd.DataFrame:
+    """Return the pairs that either confuses most, of two matrices (K, K): `label, predicted, first, second`.
 
-    Only off the diagonal, at most `most` of them; those that one confuses most often come first. `of` leaves the pairs
-    of which either class is one of these.
+    Only off the diagonal, at most `most` of them; those that one confuses most often come first.
     """
     larger = np.maximum(first, second)
     np.fill_diagonal(larger, 0)
-    if of is not None:
-        others = np.setdiff1d(np.arange(len(larger)), of)
-        larger[np.ix_(others, others)] = 0
-    rows, columns = np.nonzero(larger)
-    order = np.argsort(-larger[rows, columns], kind="stable")[:most]
-    rows, columns = rows[order], columns[order]
+    order = np.argsort(-larger, axis=None, kind="stable")[:most]
+    rows, columns = np.unravel_index(order[larger.ravel()[order] > 0], larger.shape)
     return pd.DataFrame(
         {"label": rows, "predicted": columns, "first": first[rows, columns], "second": second[rows, columns]}
     )
 
 
 def hard_for_one(one: np.ndarray, other: np.ndarray, *, easy: float, hard: float) -> np.ndarray:
-    """Rows that lie at or above `hard` by the first ranks and at or below `easy` by the other, widest gap first.
+    """Return rows at or above `hard` by the first ranks and at or below `easy` by the other, widest gap first.
 
     >>> hard_for_one(np.array([0.9, 0.8, 0.1]), np.array([0.4, 0.1, 0.9]), easy=0.5, hard=0.7).tolist()
     [1, 0]
     """
-    if not 0 < easy <= hard < 1:
-        raise CurateError(f"easy must end where hard begins or before, both within 0 and 1; it was {easy}, {hard}")
     rows = np.flatnonzero((one >= hard) & (other <= easy))
     return rows[np.argsort(other[rows] - one[rows], kind="stable")]
 
 
 def hard_for_all(ranks: Sequence[np.ndarray], *, hard: float) -> np.ndarray:
-    """Rows that lie at or above `hard` by all ranks, highest mean rank first."""
+    """Return rows at or above `hard` by all ranks, highest mean rank first."""
     every = np.stack(ranks)
     rows = np.flatnonzero((every >= hard).all(axis=0))
     return rows[np.argsort(-every[:, rows].mean(axis=0), kind="stable")]
 
 
-@dataclass(frozen=True)
-class FittedLine:
+class FittedLine(NamedTuple):
     """The least-squares line y = slope * x + intercept through n points; ends of the 95 % interval of the slope (t)."""
 
     n: int
@@ -91,7 +81,7 @@ class FittedLine:
 
 
 def fit_line(x: np.ndarray, y: np.ndarray) -> FittedLine | None:
-    """The line through points (n,); None for fewer than `LEAST_POINTS`, or all at one x.
+    """Return the line through points (n,); None for fewer than `LEAST_POINTS`, or all at one x.
 
     >>> line = fit_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
     >>> line.slope, line.intercept
@@ -100,6 +90,12 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> FittedLine | None:
     if len(x) < LEAST_POINTS or np.ptp(x) == 0:
         return None
     fit = linregress(x, y)
-    reach = float(t.ppf(0.975, len(x) - 2) * fit.stderr)
-    slope = float(fit.slope)
-    return FittedLine(len(x), slope, slope - reach, slope + reach, float(fit.intercept), float(fit.rvalue**2))
+    reach = t.ppf(0.975, len(x) - 2) * fit.stderr
+    return FittedLine(
+        n=len(x),
+        slope=float(fit.slope),
+        low=float(fit.slope - reach),
+        high=float(fit.slope + reach),
+        intercept=float(fit.intercept),
+        r_squared=float(fit.rvalue**2),
+    )

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from avhcurate.compare import statistics
-from avhcurate.compare.samples import LabelledSamples, comparable_runs, labelled_samples, read_scores, scored
+from avhcurate.compare.samples import comparable_runs, labelled_samples, read_scores, scored
 from avhcurate.compare.statistics import FittedLine
 from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
@@ -29,11 +28,12 @@ class Side:
     split: str | None
     filters: Filters
 
-    @property
-    def samples(self) -> LabelledSamples:
-        return labelled_samples(
-            self.table, self.filters if self.split is None else self.filters.with_(splits=(self.split,))
-        )
+    def samples(self) -> pd.DataFrame:
+        """Return the labelled samples of the side."""
+        filters = self.filters
+        if self.split is not None:
+            filters = filters.with_(splits=(self.split,))
+        return labelled_samples(self.table, filters)
 
 
 @dataclass(frozen=True)
@@ -52,50 +52,50 @@ class Transfer:
 
 
 def transfer(x: Side, y: Side) -> Transfer:
-    """Compares the accuracy on two sides of every network that has scored both.
+    """Compare the accuracy on two sides of every network that has scored both.
 
-    The same network means the same weights and head; a head that a run fitted is of that run alone. Refused where the
+    The same network means the same weights and head; a head that a run fitted is of that run only. Refused where the
     two tables were opened with different HSF bins.
     """
     if x.table.edges != y.table.edges:
-        raise CurateError("the two sides have different HSF bins: open both with the same edges")
-    sides = [(side, side.samples, _by_network(side.table)) for side in (x, y)]
-    shared = [network for network in sides[0][2] if network in sides[1][2]]
-    by_bin = all((samples.bin >= 0).any() for _, samples, _ in sides)
-    called = titles(x.table.dataset)
-    labels = bins.bin_labels(x.table.edges) if by_bin else (ALL,)
-    rows, left_out = [], 0
-    for network in shared:
-        each = [_accuracies(runs[network], samples, len(labels) if by_bin else 0) for _, samples, runs in sides]
-        for number, label in enumerate(labels):
-            (x_hits, x_n), (y_hits, y_n) = ((int(hits[number]), int(n[number])) for hits, n in each)
-            if min(x_n, y_n) < LEAST_IN_BIN:
-                left_out += 1
-                continue
-            x_low, x_high = map(float, wilson(x_hits, x_n))
-            y_low, y_high = map(float, wilson(y_hits, y_n))
-            name = called[sides[0][2][network].name]
-            rows.append((name, label, x_hits / x_n, y_hits / y_n, x_n, y_n, x_low, x_high, y_low, y_high))
-    names = ["model", "bin", "x", "y", "x_n", "y_n", "x_low", "x_high", "y_low", "y_high"]
-    points = pd.DataFrame(rows, columns=names)
-    line = statistics.fit_line(points["x"].to_numpy(float), points["y"].to_numpy(float))
-    return Transfer(points, line, len(shared), left_out, by_bin)
+        raise CurateError("The two sides have different HSF bins. Open both with the same edges.")
+    samples, labels = [x.samples(), y.samples()], bins.bin_labels(x.table.edges)
+    by_bin = all((part["bin"] >= 0).any() for part in samples)
+    if not by_bin:
+        samples, labels = [part.assign(bin=0) for part in samples], (ALL,)
+    columns = ["network", "bin"]
+    found = _accuracies(x.table, samples[0], "x").merge(_accuracies(y.table, samples[1], "y"), on=columns)
+    enough = found[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN
+    points = found[enough].reset_index(drop=True)
+    called, runs = titles(x.table.dataset), _by_network(x.table)
+    points["model"] = [called[runs[network].name] for network in points["network"]]
+    points["bin"] = [labels[number] for number in points["bin"]]
+    return Transfer(
+        points=points.drop(columns="network"),
+        line=statistics.fit_line(points["x"].to_numpy(float), points["y"].to_numpy(float)),
+        models=found["network"].nunique(),
+        left_out=int((~enough).sum()),
+        by_bin=by_bin,
+    )
 
 
 def _by_network(table: DatasetTable) -> dict[tuple[str, str, str], RunFolder]:
-    """The run of each network that scored most samples, the newest of several."""
+    """Return the run of each network that scored most samples, the newest of several."""
     runs: dict[tuple[str, str, str], RunFolder] = {}
     for run in sorted(comparable_runs(table), key=lambda run: -run.record.samples):
         runs.setdefault(run.record.network, run)
     return runs
 
 
-def _accuracies(run: RunFolder, samples: LabelledSamples, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many a run has right and how many it scored, in each of `number` bins (0: of all samples together)."""
-    some = samples.at(scored(run, samples.ids))
-    right = read_scores(run, some.ids, ())["predicted"] == some.labels
-    index = some.bin if number else np.zeros(len(some), np.int64)
-    inside = index >= 0
-    size = max(1, number)
-    hits = np.bincount(index[inside], weights=right[inside], minlength=size)
-    return hits, np.bincount(index[inside], minlength=size)
+def _accuracies(table: DatasetTable, samples: pd.DataFrame, side: str) -> pd.DataFrame:
+    """Return `network, bin` and, named by the side, accuracy, n and Wilson's ends."""
+    parts = [pd.DataFrame(columns=["network", "bin", "hits", "n"])]
+    for network, run in _by_network(table).items():
+        some = samples[scored(run, samples["id"].to_numpy()) & (samples["bin"] >= 0)]
+        right = read_scores(run, some["id"].to_numpy(), ())["predicted"] == some["label"]
+        counts = right.groupby(some["bin"]).agg(hits="sum", n="size").reset_index()
+        parts.append(counts.assign(network=[network] * len(counts)))
+    found = pd.concat(parts, ignore_index=True)
+    hits, n = found.pop("hits").astype(float), found.pop("n").astype(float)
+    low, high = wilson(hits, n)
+    return found.assign(**{side: hits / n, f"{side}_n": n.astype(int), f"{side}_low": low, f"{side}_high": high})

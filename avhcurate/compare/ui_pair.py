@@ -1,148 +1,215 @@
-"""Two runs on the Models page: who is right more often, per HSF bin and sample by sample, and what each finds hard."""
+"""Two runs on the Models page: who is right more often, and the images of each part as a grid."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from html import escape
+from itertools import product
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from avhcurate.compare import plots, run_pair
+from avhcurate.compare import plots, run_pair, statistics
 from avhcurate.compare.run_pair import RunPair
 from avhcurate.compare.service import hard_for_all
-from avhcurate.compare.ui import TEST_NOTE, interval_cell, runs_shown, test_cells
-from avhcurate.compare.ui_images import ImageList, picked_row
-from avhcurate.compare.ui_pair_charts import confusions, scatter
-from avhcurate.ui import url_state
+from avhcurate.compare.ui import TEST_NOTE, runs_shown, test_cells
+from avhcurate.ui import regions
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import sample_grid
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.html_table import html_table, table_row
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.regions import answer
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text, people
+from avhcurate.ui.user_errors import plain
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """Samples to show as a grid: a title, and their ids in order."""
+
+    title: str = ""
+    ids: Sequence[int] = ()
 
 
 def headline(pair: RunPair) -> None:
-    """Which of the two is right more often, and the samples that this is about."""
+    """Say which of the two is right more often, and on which samples."""
     a_only, b_only, p = pair.only
-    n = len(pair.points)
-    shares = [100 * pair.points[f"{side}_right"].mean() for side in "ab"]
-    better = "A" if a_only > b_only else "B"
-    verdict = f"{better} is right more often" if p < 0.05 else "No clear difference in accuracy"
+    verdict = "No clear difference in accuracy"
+    if p < 0.05:
+        verdict = "A is right more often"
+    if p < 0.05 and b_only > a_only:
+        verdict = "B is right more often"
+    a, b = 100 * pair.points["a_right"].mean(), 100 * pair.points["b_right"].mean()
     st.markdown(
-        f"**{verdict}**: A {shares[0]:.1f} %, B {shares[1]:.1f} % of {n:,} samples; {a_only:,} only A has right, "
+        f"**{verdict}**: A {a:.1f} %, B {b:.1f} % of {len(pair.points):,} samples; {a_only:,} only A has right, "
         f"{b_only:,} only B (McNemar, {p_text(p)})."
     )
-    missing = zip("AB", pair.left_out, strict=True)
-    if reasons := "; ".join(f"{left:,} without a score of {run}" for run, left in missing if left):
-        st.caption(f"{pair.labelled - n:,} of {pair.labelled:,} labelled samples in view are left out: {reasons}.")
+    if any(pair.left_out):
+        a_lacks, b_lacks = pair.left_out
+        st.caption(
+            f"Of {pair.labelled:,} labelled samples in view, {a_lacks:,} have no score of A and {b_lacks:,} none of B. "
+            "They are left out."
+        )
 
 
-def listing(page: Opened, pair: RunPair, part: str) -> tuple[ImageList | None, int | None]:
-    """Draws a part of the page about two runs; the samples that it lists, and the id of a point just clicked."""
-    if part == "scatter":
-        return scatter(page, pair)
-    if part == "pair":
-        return who_is_right(pair), None
-    if part == "confusion":
-        return confusions(page, pair), None
-    return hard_for(page, pair), None
+def images(page: Opened, pair: RunPair, listing: ImageList) -> GridView | None:
+    """Draw the samples of a listing as a grid, each with what A and B make of it."""
+    if not listing.title:
+        return None
+    st.markdown(f"**{plain(listing.title)}** · n {len(listing.ids):,}")
+    if not listing.ids:
+        st.markdown("No sample is like that here.")
+        return None
+    points, classes = pair.points.set_index("id"), class_names(page, pair)
+
+    def look(tile: Tile) -> Tile:
+        if tile.id not in points.index:
+            return tile  # hard for all runs, but not scored by A or B
+        row = points.loc[tile.id]
+        hard = f"A {100 * row['a_rank']:.0f} · B {100 * row['b_rank']:.0f}".replace("nan", "–")
+        says = f"A {classes[row['a_predicted']]} · B {classes[row['b_predicted']]}"
+        differs = not (row["a_right"] and row["b_right"])
+        return replace(tile, score=hard, sub=says, differs=differs, alt=f"{tile.alt}, percentile {hard}, says {says}")
+
+    return sample_grid(page, listing.ids, about=f"{pair.names} {listing.title}", look=look)
 
 
-def who_is_right(pair: RunPair) -> ImageList | None:
-    """People, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
-    rows = run_pair.who_is_right(pair)
+def class_names(page: Opened, pair: RunPair) -> list[str]:
+    """Return names by class of the run with more classes; the open one may have fewer."""
+    known = list(page.table.classes)
+    return [*known, *map(str, range(len(known), pair.num_classes))]
+
+
+# --- who is right ------------------------------------------------------------------------------------------------
+
+_VERDICTS = {True: "right", False: "wrong"}
+#: People (- without votes), A and B, 1 for right.
+OUTCOME = one_of("models.outcome", ("", *map("".join, product("-01", "01", "01"))), "")
+
+
+def who_is_right(page: Opened, pair: RunPair) -> ImageList:
+    """Draw people, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
+    judge = "people"
+    if pair.simulated:
+        judge = "panel (simulated)"
     if pair.voted:
-        names = {"people": f"majority · {_people(pair)}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
-        show_chart(plots.who_is_right(rows, names, simulated=pair.simulated), key="models.right")
-    else:
-        st.caption("Without human votes there are no HSF bins, and no majority to compare with A and B.")
-    st.html(_right_html(rows, majority=_people(pair) if pair.voted else ""))
-    if pair.voted:
+        names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
+        figure = plots.who_is_right(run_pair.who_is_right(pair), names, simulated=pair.simulated)
+        show_chart(figure, key="models.right")
         st.caption(
             "Share right with Wilson's 95 % interval, over the samples that have votes. The majority is right where "
             "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
             "same votes, so in low bins it is mostly wrong."
         )
         st.header(f"Which of the two follows {people(pair.simulated)} more closely")
-        st.html(_agreement_html(pair))
+        rows = [
+            table_row(escape(score_name(str(row.score))), [escape(str(row.bin)), *test_cells(row)])
+            for row in pair.tests.itertuples()
+        ]
+        st.html(html_table(["Score", "HSF bin", "n", "A", "B", "Difference of z", "p"], rows))
         st.caption(TEST_NOTE)
     st.header("Right and wrong together")
-    return _outcomes(pair)
+    return _outcomes(page, pair, judge.capitalize())
 
 
-def _people(pair: RunPair) -> str:
-    return "panel (simulated)" if pair.simulated else "people"
-
-
-def _read_outcome(text: str) -> str:
-    if len(text) != 3 or text[0] not in "10-" or not set(text[1:]) <= set("10"):
-        raise ValueError(text)
-    return text
-
-
-OUTCOME = Choice("models.outcome", "", _read_outcome)
-
-
-def _outcomes(pair: RunPair) -> ImageList | None:
-    """All combinations with their counts; the images of the one whose row is chosen."""
+def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
+    """Draw all combinations with their counts; the images of the one whose row is chosen."""
     table = run_pair.outcomes(pair)
-    shown = pd.DataFrame(
-        {
-            **({_people(pair).capitalize(): [_verdict(one) for one in table["people"]]} if pair.voted else {}),
-            "A": [_verdict(one) for one in table["a"]],
-            "B": [_verdict(one) for one in table["b"]],
-            "Samples": table["n"],
-            "Share": 100 * table["share"],
-        }
+    shown = table.rename(columns={"people": judge, "a": "A", "b": "B", "n": "Samples", "share": "Share"})
+    shown = shown.replace(_VERDICTS).assign(Share=100 * table["share"])
+    event: Any = st.dataframe(
+        shown,
+        hide_index=True,
+        key=regions.turned(OUTCOME, "models.outcomes"),
+        on_select="rerun",
+        selection_mode="single-row",
+        row_height=30,
+        column_config={"Share": st.column_config.NumberColumn(format="%.1f %%")},
     )
-    row = picked_row(shown, OUTCOME, key="models.outcomes", share="Share")
-    codes = [_code(one) for one in table.itertuples()]
-    if row is not None:
-        answer(OUTCOME, codes[row])
+    codes = table.get("people", pd.Series("-", table.index)).replace({True: "1", False: "0"})
+    for side in "ab":
+        codes = codes + table[side].map({True: "1", False: "0"})
+    if event["selection"]["rows"]:
+        regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()
-    if (code := OUTCOME.of(url_state.current())) not in codes:
+    chosen = codes[codes == OUTCOME.of(page.view)]
+    if chosen.empty:
         st.caption("Select a row to see its images.")
-        return None
-    by_people, a, b = (None if sign == "-" else sign == "1" for sign in code)
-    ids = run_pair.with_outcome(pair, by_people, bool(a), bool(b))
-    who = [*([(_people(pair), by_people)] if by_people is not None else []), ("A", a), ("B", b)]
-    title = ", ".join(f"{name} {_verdict(right)}" for name, right in who)
-    return ImageList(f"{title[0].upper()}{title[1:]}", ids.tolist())
+        return ImageList()
+    row = table.loc[chosen.index[0]]
+    title = f"A {_VERDICTS[row['a']]}, B {_VERDICTS[row['b']]}"
+    if pair.voted:
+        title = f"{judge} {_VERDICTS[row['people']]}, {title}"
+    return ImageList(title, run_pair.with_outcome(pair, row.get("people"), row["a"], row["b"]))
 
 
-def _verdict(right: object) -> str:
-    return "right" if right else "wrong"
+# --- confusions --------------------------------------------------------------------------------------------------
+
+#: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
+MOST_CLASSES = 12
+_MOST_PAIRS = 40
+_SIDES = {"a": "A", "b": "B", "d": "B − A"}
+_PREDICTS = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}
 
 
-def _code(row: Any) -> str:
-    return f"{'-' if row.people is None else int(row.people)}{int(row.a)}{int(row.b)}"
+def _read_cell(text: str) -> tuple[str, int, int]:
+    side, label, predicted = text.split(":")
+    if side not in _SIDES or not (label.isdigit() and predicted.isdigit()):
+        raise ValueError(text)
+    return side, int(label), int(predicted)
 
 
-def _agreement_html(pair: RunPair) -> str:
-    """Run A against run B: agreement with HSF by score, over all samples and per bin."""
-    rows = [
-        table_row(escape(score_name(str(row.score))), [escape(str(row.bin)), *test_cells(row)])
-        for row in pair.tests.itertuples()
-    ]
-    return html_table(["Score", "HSF bin", "n", "A", "B", "Difference of z", "p"], rows)
+CELL: Choice[tuple[str, int, int] | None] = Choice(
+    "models.cell", None, _read_cell, lambda cell: ":".join(map(str, cell or ()))
+)
 
 
-def _right_html(rows: pd.DataFrame, *, majority: str) -> str:
-    """Shares right of A, B and, where it has a name, the `majority`: a row an HSF bin."""
-    heads = ["Votes for the label", f"Majority<small>{majority}</small>"] if majority else []
-    body = []
-    for row in rows.to_dict("records"):
-        cells = [f"{row['n']:,}"]
-        if majority:
-            share = "–" if row["share"] != row["share"] else f"{100 * row['share']:.1f} %"
-            cells += [share, interval_cell(row, "people", 1, percent=True)]
-        cells += [interval_cell(row, side, 1, percent=True) for side in "ab"]
-        body.append(table_row(escape(row["bin"]), cells))
-    return html_table(["HSF bin", "n", *heads, "A", "B"], body)
+def confusions(page: Opened, pair: RunPair) -> ImageList:
+    """Draw both confusion matrices, their difference and the pairs confused most; list the samples of a chosen cell."""
+    a, b = run_pair.confusions(pair)
+    classes = class_names(page, pair)
+    pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
+    chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
+    for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
+        with column:
+            st.markdown(f"**{_SIDES[side]}**")
+            event: Any = st.plotly_chart(
+                plots.confusion(counts, chosen, classes, difference=side == "d"),
+                key=regions.turned(CELL, f"models.confusion_{side}"),
+                on_select="rerun",
+                selection_mode="points",
+                config={"displayModeBar": False},
+                alt=f"Confusion matrix {_SIDES[side]}",
+            )
+        for point in event["selection"]["points"]:
+            carried = point["customdata"]
+            regions.answer(CELL, (side, int(carried["0"]), int(carried["1"])))
+            st.rerun()
+    st.caption(
+        f"Row: given label. Column: predicted class. The {len(chosen)} classes that are confused most, of "
+        f"{pair.num_classes}. In B − A orange is what B does worse, blue what it does better. Click a cell to see its "
+        "images."
+    )
+    with st.expander(f"Confused most ({len(pairs)} pairs)"):
+        names = dict(enumerate(classes))
+        shown = pairs.replace({"label": names, "predicted": names}).assign(difference=pairs["second"] - pairs["first"])
+        shown.columns = ["Label", "Predicted", "A", "B", "B − A"]
+        st.dataframe(shown, hide_index=True, row_height=30)
+    cell = CELL.of(page.view)
+    if cell is None:
+        return ImageList()
+    side, label, predicted = cell
+    if max(label, predicted) >= pair.num_classes:
+        st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
+        return ImageList()
+    title = f"Label {classes[label]}, {_PREDICTS[side]} {classes[predicted]}"
+    return ImageList(title, run_pair.in_cell(pair, side, label, predicted))
 
 
-# --- hard for one, or for all -------------------------------------------------------------------------------------
+# --- hard for one, or for all ------------------------------------------------------------------------------------
 
 #: The sets of the gallery, in words.
 SETS = {"a": "Hard for A, easy for B", "b": "Hard for B, easy for A", "all": "Hard for all runs"}
@@ -162,35 +229,27 @@ CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:
 
 
 def hard_for(page: Opened, pair: RunPair) -> ImageList:
-    """The samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
+    """List the samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
+    measure, n = score_name(pair.measure), len(pair.points)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        chosen = SET.show(
-            st.segmented_control, "Set", page.view, SETS, on_change=SET.restart, label_visibility="collapsed"
-        )
-        easy, hard = CUTS.show(
-            st.slider,
-            f"Percentiles of {score_name(pair.measure)}: easy up to, hard from",
-            page.view,
-            _LEAST_CUT,
-            _MOST_CUT,
-            step=0.05,
-            on_change=CUTS.restart,
-            width=300,
-        )
+        look: dict[str, Any] = {"on_change": SET.restart, "label_visibility": "collapsed"}
+        chosen = SET.show(st.segmented_control, "Set", page.view, SETS, **look)
+        look = {"step": 0.05, "on_change": CUTS.restart, "width": 300}
+        label = f"Percentiles of {measure}: easy up to, hard from"
+        easy, hard = CUTS.show(st.slider, label, page.view, _LEAST_CUT, _MOST_CUT, **look)
     if chosen == "all":
-        side_by_side = runs_shown(page)
-        ids, n = hard_for_all(side_by_side, hard=hard), len(side_by_side.ids)
-        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {len(side_by_side.ranks)} runs"
-        order = "highest mean percentile first"
+        runs = runs_shown(page)
+        ids, n = hard_for_all(runs, hard=hard), len(runs.ids)
+        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {len(runs.ranks)} runs"
     else:
-        ids, n = run_pair.hard_for_one(pair, for_a=chosen == "a", easy=easy, hard=hard), len(pair.points)
-        one, other = ("A", "B") if chosen == "a" else ("B", "A")
-        name = score_name(pair.measure)
-        what = f"at or above percentile {100 * hard:.0f} of {name} of {one}, at or below {100 * easy:.0f} of {other}"
-        order = "widest difference first"
-    share = 100 * len(ids) / n if n else 0.0
+        ids = run_pair.hard_for_one(pair, for_a=chosen == "a", easy=easy, hard=hard)
+        what = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
     st.caption(
-        f"n {len(ids):,} of {n:,} ({share:.1f} %) · {what} · {order}. A percentile is the share of the compared "
-        "samples with a lower value, ties counted half."
+        f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {what} · widest difference or highest mean "
+        "first. A percentile is the share of the compared samples with a lower value, ties counted half."
     )
-    return ImageList(SETS[chosen], ids.tolist())
+    return ImageList(SETS[chosen], ids)
+
+
+#: What each part about two runs draws; it returns the samples that it lists.
+LISTINGS = {"pair": who_is_right, "confusion": confusions, "hard": hard_for}

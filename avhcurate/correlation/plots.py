@@ -22,7 +22,6 @@ from avhcurate.ui.chart_style import (
     note_above,
     of_hsf,
 )
-from avhcurate.ui.text import shortened
 
 #: Scores that the ranking highlights: AVH, and the one it is compared with.
 _HIGHLIGHTED = {"avh": BLUE, "confidence": ORANGE}
@@ -132,7 +131,7 @@ def _what(result: Correlations, against: str) -> str:
 
 def _titles(result: Correlations, keys: Iterable[str]) -> list[str]:
     """Return short names of scores, all different, that Plotly shows literally."""
-    short = [shortened(result.ranked[key].name, _LONGEST) for key in keys]
+    short = [" ".join(result.ranked[key].name.split())[:_LONGEST] for key in keys]
     for place, name in enumerate(short):
         if short.count(name) > 1:
             short[place] = f"{name} ({place + 1})"

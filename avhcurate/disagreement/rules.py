@@ -25,7 +25,7 @@ class Cuts:
 
     @classmethod
     def at(cls, name: str, values: Sequence[float] | None, default: "Cuts") -> "Cuts":
-        """Two values that a user gave, or the default for None; `name` is what they gave them as."""
+        """Return the cuts at two values of a user, given as `name`; the default for None."""
         if values is None:
             return default
         if len(values) != 2:
@@ -33,21 +33,23 @@ class Cuts:
         return cls(values[0], values[1])
 
     def of(self, values: np.ndarray, name: str) -> tuple[float, float]:
-        """Both cuts as values; refused where the ends would meet, since a sample could then be in both."""
+        """Return both cuts as values; refused where the ends would meet, since a sample could then be in both."""
         if not self.low < self.high:
-            raise CurateError(f"the {name} cuts must rise, low before high; they were {self.low:g} and {self.high:g}")
+            raise CurateError(f"The {name} cuts must rise, low before high; they were {self.low:g} and {self.high:g}.")
         if not self.quantile:
             return float(self.low), float(self.high)
         if self.low < 0 or self.high > 1:
-            raise CurateError(f"the {name} quantiles must lie between 0 and 1: {self.low:g} and {self.high:g}")
+            raise CurateError(
+                f"The {name} quantiles must be between 0 and 1; they were {self.low:g} and {self.high:g}."
+            )
         if not values.size:
             return float("nan"), float("nan")
         low = float(np.quantile(values, self.low, method="lower"))
         high = float(np.quantile(values, self.high, method="higher"))
         if low == high:
             raise CurateError(
-                f"the {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties: give values instead, "
-                f"in the shell by --{name.lower()}-cuts LOW,HIGH, in a notebook by {name.lower()}_cuts=(LOW, HIGH)"
+                f"The {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties. Choose others, or "
+                f"in a notebook give values by {name.lower()}_cuts=(LOW, HIGH)."
             )
         return low, high
 
@@ -72,7 +74,13 @@ class GapSets:
     score_cuts: tuple[float, float]
     harder: Literal["high", "low"]
 
+    @property
+    def sign(self) -> int:
+        """Return the factor that turns the score until larger is harder for the network."""
+        return _SIGNS[self.harder]
 
+
+_SIGNS = {"high": 1, "low": -1}
 #: Low and high HSF, and the easiest and the hardest fifth by a score.
 HSF_CUTS = Cuts(0.2, 0.8)
 SCORE_CUTS = Cuts(0.2, 0.8, quantile=True)
@@ -86,7 +94,7 @@ def gap_sets(
     hsf_cuts: Cuts = HSF_CUTS,
     score_cuts: Cuts = SCORE_CUTS,
 ) -> GapSets:
-    """Samples hard for humans but easy for the network, and the reverse: hsf (N,), score (N,), NaN for none.
+    """Return samples hard for humans but easy for the network, and the reverse: hsf (N,), score (N,), NaN for none.
 
     `harder` says which end of the score means a harder sample. Hard for humans is HSF at or below `hsf_cuts.low`, easy
     at or above `hsf_cuts.high`; the network's easy and hard ends lie beyond `score_cuts`. Raises CurateError where cuts
@@ -98,11 +106,11 @@ def gap_sets(
     """
     human, network = np.asarray(hsf, float), np.asarray(score, float)
     if human.shape != network.shape or human.ndim != 1:
-        raise CurateError(f"hsf {human.shape} and score {network.shape} must hold one value a sample each")
+        raise CurateError(f"hsf {human.shape} and score {network.shape} must hold one value for each sample.")
     both = ~(np.isnan(human) | np.isnan(network))
     hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
-    # From here on larger is harder for the network, whichever way the score runs.
-    difficulty, (easy, hard) = (network, score_at) if harder == "high" else (-network, (-score_at[1], -score_at[0]))
+    sign = _SIGNS[harder]
+    difficulty, (easy, hard) = sign * network, sorted(sign * cut for cut in score_at)
     gap = rank_shares(np.where(both, -human, np.nan)) - rank_shares(np.where(both, difficulty, np.nan))
     humans = np.flatnonzero(both & (human <= hsf_at[0]) & (difficulty <= easy))
     machine = np.flatnonzero(both & (human >= hsf_at[1]) & (difficulty >= hard))

@@ -1,4 +1,4 @@
-"""Figures of the Models page: what is drawn where there is too much to draw, and what a click carries."""
+"""Figures of the Models page: values as in the tables, and what a click carries."""
 
 import numpy as np
 import pandas as pd
@@ -8,38 +8,6 @@ from avhcurate.compare.statistics import fit_line
 from avhcurate.stats.calibration import calibrate
 
 RNG = np.random.default_rng(0)
-
-
-def scatter(n, **options):
-    values = RNG.normal(0.5, 0.02, (2, n))
-    values[:, 0] = 0.9, 0.1  # alone, far from the others
-    right = RNG.random((2, n)) < 0.8
-    points = pd.DataFrame({"id": np.arange(n), "label": 0, "bin": RNG.integers(-1, 2, n), "a": values[0]})
-    points = points.assign(b=values[1], a_right=right[0], b_right=right[1])
-    return points, compare_plots.against(
-        points, titles=("<one>", "two"), measure="AVH", classes=["zero"], bins=["low", "high"], **options
-    )
-
-
-def dots(figure):
-    return [trace for trace in figure.data if trace.type == "scattergl"]
-
-
-def test_each_point_is_drawn_in_its_group_with_its_id():
-    points, figure = scatter(300, color="agreement")
-    only_a = next(trace for trace in dots(figure) if trace.name.startswith("only A right"))
-    assert sorted(only_a.customdata[:, 0]) == points[points["a_right"] & ~points["b_right"]]["id"].tolist()
-    assert sum(len(trace.x) for trace in dots(figure)) == 300
-    by_bin = dots(scatter(300, color="bin")[1])
-    assert [trace.name.split(" · ")[0] for trace in by_bin] == ["no votes", "high", "low"]
-    assert "<" not in figure.layout.xaxis.title.text
-
-
-def test_of_a_crowd_a_part_is_drawn_with_the_lonely_points():
-    _, figure = scatter(compare_plots.MOST_POINTS + 1000, color="agreement")
-    drawn = np.concatenate([trace.customdata[:, 0] for trace in dots(figure)])
-    assert 0 in drawn
-    assert len(drawn) == compare_plots.MOST_POINTS
 
 
 def test_a_cell_of_the_confusion_carries_label_and_prediction():
@@ -69,8 +37,7 @@ def test_transfer_draws_a_point_a_model_and_bin_and_the_fit():
         points[f"{side}_low"], points[f"{side}_high"] = points[side] - 0.1, points[side] + 0.1
     line = fit_line(points["x"].to_numpy(), points["y"].to_numpy())
     figure = compare_plots.transfer(points, line, sides=("a", "b"), bins=["low", "high"], simulated=True)
-    low, high, fit, *models_named = figure.data
-    assert [trace.name for trace in models_named] == ["m", "n"]
+    low, high, fit = figure.data
     assert (list(low.x), list(high.x)) == ([0.2, 0.3], [0.7, 0.8])
-    assert low.marker.symbol[0] == high.marker.symbol[0] != low.marker.symbol[1]
+    assert list(low.text) == ["m", "n"]
     assert list(fit.y) == [0.1, 0.4]

@@ -103,7 +103,7 @@ def test_the_filters_apply(table, names):
     found = compare_service.side_by_side(table, names[:2], filters=filters)
     assert len(found.ids) == table.count(filters)
     assert set(table.dataset.labels()[found.ids]) == {3, 7}
-    with pytest.raises(CurateError, match="widen the filters"):
+    with pytest.raises(CurateError, match="Widen the filters"):
         compare_service.side_by_side(table, names, filters=Filters(where="id < 100"))
 
 
@@ -115,7 +115,6 @@ def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, name
     assert rows.loc[HARD[0], "people"] < 0.1
     assert (rows.loc[list(HARD), "people"] < rows.loc[list(HARD), "b"]).all()
     of_bin = rows_of(table, names[0]).query("hsf_bin == '[0, 0.2)'")
-    assert rows.loc[HARD[0], "share"] == pytest.approx(of_bin["hsf"].mean())
     assert rows.loc[HARD[0], "a"] == pytest.approx((of_bin["predicted"] == of_bin["label"]).mean())
     assert rows["n"].iloc[1:].sum() == rows.loc["all", "n"] == 1797
 
@@ -136,7 +135,7 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     found = run_pair.compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
     assert found.points.set_index("id")["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
     rows = run_pair.who_is_right(found).set_index("bin")
-    assert rows.loc["all", ["n", "share", "people"]].tolist() == pytest.approx([4, (0.5 + 0.6 + 0 + 1) / 4, 0.5])
+    assert rows.loc["all", ["n", "people"]].tolist() == [4, 0.5]
     assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
     assert run_pair.outcomes(found)["n"].sum() == 4
     side = compare_service.side_by_side(table)
@@ -206,8 +205,6 @@ def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, n
 
 def test_discovery_five_holds_where_one_network_was_turned(table, names):
     found = compare_service.side_by_side(table, names[:2])
-    norm = found.follows.set_index("run")["norm_spearman"]
-    assert norm[names[0]] == pytest.approx(-norm["sharp-1"])
     assert found.norm.to_numpy()[0, 1] == pytest.approx(-1)
     four, five = found.findings
     assert (four.discovery, five.discovery, five.verdict) == (4, 5, "holds")
@@ -247,6 +244,7 @@ def test_one_split_against_the_other(table, names):
     assert (found.line.slope, found.line.intercept) == pytest.approx(
         tuple(np.polyfit(found.points["x"], found.points["y"], 1))
     )
+    assert found.points[["x_low", "x_high"]].notna().all(axis=None)
     halves = Side(open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1)), "test", Filters())
     with pytest.raises(CurateError, match="different HSF bins"):
         transfer.transfer(sides[0], halves)
@@ -280,9 +278,9 @@ def test_by_default_each_network_counts_once(own_demo_root, add_run):
 
 
 def test_mistakes_say_what_there_is(table, names):
-    with pytest.raises(CurateError, match="name each run once"):
+    with pytest.raises(CurateError, match="Name each run once"):
         run_pair.compare_pair(table, names[0], names[0])
-    with pytest.raises(CurateError, match="no score of a run is called aum"):
+    with pytest.raises(CurateError, match="A run has no score aum"):
         compare_service.side_by_side(table, names, keys=["aum"])
     with pytest.raises(CurateError, match="has no run 'nothing'"):
         compare_service.side_by_side(table, ["nothing"])

@@ -11,7 +11,6 @@ from avhcurate.compare.statistics import (
     hard_for_one,
     mcnemar,
 )
-from avhcurate.errors import CurateError
 
 RNG = np.random.default_rng(0)
 
@@ -31,7 +30,6 @@ def test_the_pairs_that_either_confuses_most_come_first_and_the_diagonal_never()
     found = confused_pairs(a, b, most=2)
     assert found.to_numpy().tolist() == [[1, 2, 0, 7], [2, 0, 4, 0]]
     assert a[2].tolist() == [4, 0, 6]
-    assert confused_pairs(a, b, most=9, of=[0]).to_numpy().tolist() == [[2, 0, 4, 0]]
 
 
 def test_hard_for_one_and_for_all_hold_their_cuts_and_order():
@@ -42,8 +40,6 @@ def test_hard_for_one_and_for_all_hold_their_cuts_and_order():
     every = hard_for_all(list(ranks), hard=0.6)
     assert set(every) == {i for i in range(500) if ranks[:, i].min() >= 0.6}
     assert (np.diff(ranks.mean(axis=0)[every]) <= 0).all()
-    with pytest.raises(CurateError, match="easy must end"):
-        hard_for_one(ranks[0], ranks[1], easy=0.8, hard=0.7)
 
 
 def test_the_line_is_that_of_least_squares_and_its_interval_holds_the_planted_slope():

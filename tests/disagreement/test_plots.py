@@ -21,12 +21,12 @@ def points_of(hsf, value, found):
     return pd.DataFrame(columns)
 
 
-def drawn(harder, percentiles=False):
+def drawn(harder):
     hsf, value = [0.1, 0.9, 0.9, 0.1, 0.5], np.array([0.1, 0.2, 0.9, 0.8, 0.5])
     value = value if harder == "high" else 1 - value
     found = gap_sets(hsf, value, harder=harder, score_cuts=Cuts(0.2, 0.8))
     points = points_of(hsf, value, found)
-    return points, found, gap_scatter(points, found, score="S", names=NAMES, percentiles=percentiles)
+    return points, found, gap_scatter(points, found, score="S", names=NAMES)
 
 
 @pytest.mark.parametrize("harder", ["high", "low"])
@@ -37,15 +37,14 @@ def test_points_lie_where_the_table_says_and_carry_their_id(harder):
         for trace in figure.data
         for row, x, y in zip(trace.customdata, trace.x, trace.y, strict=True)
     }
-    expected = dict(zip(points["id"], zip(points["hsf"], points["value"], strict=True), strict=True))
+    expected = dict(zip(points["id"], zip(points["hsf"], points["difficulty"], strict=True), strict=True))
     assert found == expected
     assert [list(trace.ids) for trace in figure.data[1:]] == [["100"], ["102"]]
 
 
 @pytest.mark.parametrize("harder", ["high", "low"])
-@pytest.mark.parametrize("percentiles", [False, True])
-def test_up_is_harder_and_each_set_lies_in_its_region(harder, percentiles):
-    _, _, figure = drawn(harder, percentiles)
+def test_up_is_harder_and_each_set_lies_in_its_region(harder):
+    _, _, figure = drawn(harder)
     bottom, top = figure.layout.yaxis.range
     up = 1 if top > bottom else -1
     humans, network = figure.layout.shapes
@@ -73,7 +72,7 @@ def test_simulated_votes_and_the_score_are_on_the_axes():
     assert "AVH" in figure.layout.yaxis.title.text
 
 
-def test_one_point_alone_can_be_drawn():
+def test_a_single_point_can_be_drawn():
     found = gap_sets([0.5], [0.5], harder="high", score_cuts=Cuts(0.2, 0.8))
     assert gap_scatter(points_of([0.5], [0.5], found), found, score="S", names=NAMES).data[0].x[0] == 0.5
 

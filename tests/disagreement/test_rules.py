@@ -91,11 +91,11 @@ def test_no_common_sample_gives_two_empty_sets():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"hsf_cuts": Cuts(0.8, 0.2)}, "the HSF cuts must rise"),
-        ({"score_cuts": Cuts(0.5, 0.5)}, "the score cuts must rise"),
+        ({"hsf_cuts": Cuts(0.8, 0.2)}, "The HSF cuts must rise"),
+        ({"score_cuts": Cuts(0.5, 0.5)}, "The score cuts must rise"),
         ({"score_cuts": Cuts(0.2, 20, True)}, "between 0 and 1"),
-        ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "are both 1, for ties: give values instead.*--hsf-cuts"),
-        ({"score": [1.0]}, "one value a sample"),
+        ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "are both 1, for ties.*hsf_cuts"),
+        ({"score": [1.0]}, "one value for each sample"),
     ],
 )
 def test_cuts_that_would_let_the_sets_meet_are_refused(change, says):

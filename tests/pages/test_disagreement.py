@@ -20,7 +20,7 @@ def digits_of(root):
 
 
 def test_both_sets_are_those_of_the_service_widest_gap_first(open_page, demo_root, grids, words):
-    app = open_page("disagreement", demo_root, gap__hsf="value:0.4:0.8")
+    app = open_page("disagreement", demo_root, gap__hsf="0.4:0.8")
     gap = disagree(digits_of(demo_root), hsf_cuts=Cuts(0.4, 0.8))
     shown = grids(app)
     for name, title in SETS.items():
@@ -42,52 +42,19 @@ def test_the_filters_of_the_frame_apply(open_page, demo_root, grids, words):
     assert f"**{gap.sets.samples:,}** of 1,797 samples" in words(app)
 
 
-def test_another_score_and_cuts_by_value_come_from_the_address(open_page, demo_root, grids):
-    app = open_page("disagreement", demo_root, gap__score="confidence", gap__cuts="value:0.999:0.9999")
-    gap = disagree(digits_of(demo_root), key="confidence", score_cuts=Cuts(0.999, 0.9999))
+def test_another_score_and_its_cuts_come_from_the_address(open_page, demo_root, grids):
+    app = open_page("disagreement", demo_root, gap__score="confidence", gap__cuts="0.4:0.6")
+    gap = disagree(digits_of(demo_root), key="confidence", score_cuts=Cuts(0.4, 0.6, quantile=True))
     assert gap.ids["hard_for_network"]
     assert [tile["id"] for tile in grids(app)[NETWORK]["tiles"]] == gap.ids["hard_for_network"][:60]
-    assert app.segmented_control(key="gap.by").value == "value"
 
 
 def test_a_slider_changes_the_address_and_the_sets(open_page, demo_root, grids, asked):
     app = open_page("disagreement", demo_root)
     before = len(grids(app)[HUMANS]["tiles"])
     app.slider(key="gap.hsf").set_value((0.6, 0.8)).run()
-    assert asked(app, "gap.hsf") == "value:0.6:0.8"
+    assert asked(app, "gap.hsf") == "0.6:0.8"
     assert len(grids(app)[HUMANS]["tiles"]) > before
-
-
-def test_changing_to_values_starts_where_the_quantiles_stand(open_page, demo_root, asked):
-    app = open_page("disagreement", demo_root)
-    app.segmented_control(key="gap.by").set_value("value").run()
-    assert not app.exception
-    assert asked(app, "gap.cuts").startswith("value:0.0")
-    app.selectbox(key="gap.score").set_value("loss").run()
-    assert not asked(app, "gap.cuts"), "cuts by value mean nothing for another score"
-
-
-def test_changing_to_values_leaves_both_sets_as_they_are(open_page, predicted_root, grids):
-    """Votes on 250 of 1797 digits: quantiles are over these alone."""
-
-    def sets(app):
-        return [[tile["id"] for tile in grids(app)[title]["tiles"]] for title in SETS.values()]
-
-    app = open_page("disagreement", predicted_root, gap__hsf="value:0.4:0.8", gap__cuts="quantile:0.4:0.6")
-    before = sets(app)
-    assert all(before)
-    app.segmented_control(key="gap.by").set_value("value").run()
-    assert sets(app) == before
-
-
-def test_quantiles_that_make_no_sets_change_to_the_ends_of_the_scale(open_page, demo_root, asked):
-    app = open_page("disagreement", demo_root, gap__cuts="quantile:0.5:0.5")
-    assert "must rise" in app.error[0].value
-    app.segmented_control(key="gap.by").set_value("value").run()
-    assert not app.error
-    low, high = map(float, asked(app, "gap.cuts").removeprefix("value:").split(":"))
-    avh = digits_of(demo_root).frame(columns=["avh"])["avh"]
-    assert (low, high) == (avh.min(), avh.max())
 
 
 def test_cuts_that_meet_are_a_message(open_page, demo_root):
@@ -99,7 +66,7 @@ def test_cuts_that_meet_are_a_message(open_page, demo_root):
 
 @pytest.mark.parametrize(
     ("choice", "text"),
-    [("gap__score", "hardness"), ("gap__hsf", "2:1"), ("gap__cuts", "quantile:0.9:0.1"), ("gap__cuts", "x:0:1")],
+    [("gap__score", "hardness"), ("gap__hsf", "2:1"), ("gap__cuts", "0.9:0.1"), ("gap__cuts", "x")],
 )
 def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, grids, choice, text):
     app = open_page("disagreement", demo_root, **{choice: text})
@@ -141,11 +108,9 @@ def test_an_empty_tag_is_refused_with_a_message(open_page, demo_root):
     assert "a tag has" in app.error[0].value
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits, form):
+def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits):
     gap = disagree(digits)
-    data = io.BytesIO(export_set(digits, gap, "hard_for_network", form))
-    rows = pd.read_csv(data) if form == "csv" else pd.read_json(data, lines=True)
+    rows = pd.read_csv(io.BytesIO(export_set(digits, gap, "hard_for_network")))
     assert rows["id"].tolist() == gap.ids["hard_for_network"]
     assert rows["gap"].is_monotonic_increasing
     assert set(rows["hsf_source"]) == {"simulated"}
@@ -158,7 +123,7 @@ def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, un
 
 
 def test_an_empty_set_says_so(open_page, demo_root, grids, words):
-    app = open_page("disagreement", demo_root, gap__hsf="value:0:0.8")
+    app = open_page("disagreement", demo_root, gap__hsf="0:0.8")
     assert HUMANS not in grids(app)
     assert "No sample lies beyond both cuts" in words(app)
 
