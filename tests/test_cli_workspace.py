@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import avhcurate
+from avhcurate.disk import files
 from avhcurate.disk.jobs import Jobs
 from avhcurate.export import FORMATS
 from tests.fakes.datasets import bare_dataset
@@ -65,7 +66,8 @@ def test_a_place_that_cannot_be_written_is_named_and_not_a_temporary_file(cli, w
     out = tmp_path / "x.csv"
 
     def refused(table, chosen, path):
-        raise OSError(number, os.strerror(number), str(path))
+        with files.replacing(path):
+            raise OSError(number, os.strerror(number))
 
     monkeypatch.setitem(FORMATS, "csv", refused)
     for number in (errno.EPERM, errno.EROFS):
@@ -79,7 +81,7 @@ def test_a_workspace_that_is_a_file_is_refused(cli, tmp_path):
     for verb in (("list",), ("import", "pets", tmp_path), ("demo",)):
         ended = cli(*verb, "--workspace", tmp_path / "model.pt")
         assert ended.code == 2
-        assert "model.pt is a file: the workspace must be a folder" in ended.err
+        assert "model.pt is a file, and the workspace must be a folder" in ended.err
 
 
 def test_a_damaged_dataset_is_listed_and_can_be_removed(call, workspace):
@@ -103,7 +105,7 @@ def test_remove_says_what_goes_and_asks(cli, call, workspace):
     assert workspace.names() == []
 
 
-@pytest.mark.parametrize(("option", "what"), [("--run", "no run"), ("--training", "no training")])
+@pytest.mark.parametrize(("option", "what"), [("--run", "0 runs"), ("--training", "no training")])
 def test_what_is_not_there_is_said_before_it_is_asked_about(cli, workspace, option, what):
     bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
     code, _, err = cli("remove", "pets", option, "nope", "--workspace", workspace.root)

@@ -77,7 +77,7 @@ def set_status(
     table: DatasetTable, annotator: str, action: Literal["exclude", "include"], *, why: str = "", who: str
 ) -> None:
     """Exclude an annotator, whose answers stay in the log and do not count; or include one, in spite of any rule."""
-    with table.response_log.transaction(table.present_name()) as log:
+    with table.response_log.transaction(table.present_id()) as log:
         log.set_status(annotator_name(annotator), action, why=why.strip(), who=annotator_name(who), at=time.time())
     table.refresh()
 
@@ -98,14 +98,14 @@ def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.Data
 
 def withdraw(table: DatasetTable, annotator: str) -> int:
     """Remove every entry under an annotator's name on this dataset, for good; return the number of answers."""
-    removed = table.response_log.withdraw(table.present_name(), annotator_name(annotator), at=time.time())
+    removed = table.response_log.withdraw(table.present_id(), annotator_name(annotator), at=time.time())
     table.refresh()
     return removed
 
 
 def status_changes(table: DatasetTable) -> pd.DataFrame:
     """Return exclusions and inclusions, newest first: `at, annotator, action, why, who`."""
-    entries = table.response_log.status_changes(table.dataset.name)
+    entries = table.response_log.status_changes(table.dataset.id)
     changes = pd.DataFrame(entries, columns=["at", "annotator", "action", "why", "who"])
     return changes.assign(at=pd.to_datetime(changes["at"], unit="s", utc=True))
 

@@ -79,7 +79,7 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> Question 
     """
     queue = TaskQueue(table, annotator_name(annotator))
     design, annotator = queue.design, queue.annotator
-    with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
+    with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is None:
             return None
@@ -117,7 +117,7 @@ def _take(
     if not nonce:
         raise CurateError("An answer needs a nonce, so that sending it twice counts once.")
     annotator = annotator_name(annotator)
-    with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
+    with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
         leases = log.task(task, annotator)
         if not leases:
             given = log.given(design, annotator, task=task)

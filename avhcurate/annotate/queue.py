@@ -148,13 +148,13 @@ class TaskQueue:
 
     def leases(self) -> list[Lease]:
         """Return the images that the annotator has, expired or not, in order."""
-        with self.table.response_log.reading(self.table.dataset.name) as log:
+        with self.table.response_log.reading(self.table.dataset.id) as log:
             return log.leases(self.design, self.annotator)
 
     def more_questions(self, ahead: int) -> list[Lease]:
         """Return the annotator's images, with more time, and new ones up to `ahead`."""
         order = self.settings.order(self.pool, self.votes)
-        with self.table.response_log.transaction(self.table.present_name(), annotator=self.annotator) as log:
+        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
             now = TaskQueue(self.table, self.annotator, self.design)  # others may have answered since
             leases = now._kept(log)
             held = np.zeros(len(self.pool.labels), bool)
@@ -194,7 +194,7 @@ class TaskQueue:
         """Return the annotator's grid with more time, or a new one; of the class that is wanted, if there is one."""
         order = self.settings.order(self.pool, self.votes)
         order = order[self.settings.scope(self.pool)[order]]
-        with self.table.response_log.transaction(self.table.present_name(), annotator=self.annotator) as log:
+        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
             now = TaskQueue(self.table, self.annotator, self.design)
             leases = _first_task(now._kept(log))
             if leases and name in ("", leases[0].class_name):

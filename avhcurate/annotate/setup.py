@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from avhcurate.annotate.task_pool import QUEUES, Queue, TaskPool, task_pool
+from avhcurate.data.class_lists import present_numbers
 from avhcurate.data.people import Role, require
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
@@ -73,8 +74,9 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
     require(Role.CURATOR, "setting up a collection", name=annotator_name(who))  # before a record is written
     _check(table, settings)
     settings = _with_record(table, settings)
-    with table.response_log.transaction(table.present_name()) as log:
-        log.choose(SETTINGS, json.dumps(asdict(settings)), who=annotator_name(who), at=time.time())
+    with table.response_log.transaction(table.present_id()) as log:
+        text = json.dumps(asdict(settings) | {"class_names": table.own_classes})
+        log.choose(SETTINGS, text, who=annotator_name(who), at=time.time())
     return settings
 
 
@@ -98,7 +100,7 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     if same and before.record and record_covers(table.dataset, before.record, pool.paths[pool.eligible]):
         return replace(settings, record=before.record)
     rates = pool.rates(settings.queue, settings.score)
-    choices = table.response_log.choices(table.dataset.name, SETTINGS)
+    choices = table.response_log.choices(table.dataset.id, SETTINGS)
     used = [json.loads(text)["record"] for _, text in choices]
     return replace(settings, record=write_record(table.dataset, pool.paths, rates, used=used))
 
@@ -132,7 +134,7 @@ def choose_source(
     text = f"{chosen} "
     if control_filter is not None:
         text += repr(float(control_filter))
-    with table.response_log.transaction(table.present_name()) as log:
+    with table.response_log.transaction(table.present_id()) as log:
         log.choose(CHOICE, text, who=annotator_name(who), at=time.time())
     return source(table)
 
@@ -145,7 +147,7 @@ def source(table: DatasetTable) -> HsfSource:
 
 def columns_of(table: DatasetTable) -> ResponseColumns:
     """Return the log of the table's dataset, as it is now."""
-    return table.response_log.columns(table.dataset.name)
+    return table.response_log.columns(table.dataset.id)
 
 
 def annotator_name(text: str) -> str:
@@ -160,9 +162,7 @@ def _read_settings(table: DatasetTable, columns: ResponseColumns) -> CollectionS
     if SETTINGS not in columns.choices:
         return None
     fields = json.loads(columns.choices[SETTINGS])
-    # Saved before an import that gave classes other numbers, they are meant by name.
-    meant = table.class_lists.at_time(columns.chosen_at[SETTINGS])
-    chosen = table.class_lists.numbers_now(fields["classes"], meant)
+    chosen = present_numbers(fields["classes"], fields.pop("class_names"), table.own_classes)
     fields["classes"] = tuple(number for number in chosen if number is not None)
     if chosen and not fields["classes"]:
         fields["classes"] = (NO_CLASS,)

@@ -57,7 +57,7 @@ _FORMATS = {
 
 
 def _votes_key(table: DatasetTable) -> str:
-    return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.name).version}"
+    return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.id).version}"
 
 
 #: For caches of results over the collected votes, which change with every answer, status and choice.

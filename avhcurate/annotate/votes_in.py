@@ -81,10 +81,9 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     responses = responses[counted].reset_index(drop=True)
     responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
     new = 0
-    with table.response_log.transaction(table.present_name()) as log:
-        naming = log.naming()
+    with table.response_log.transaction(table.present_id()) as log:
         for design in DESIGNS:
-            rows = _rows(naming, responses[responses["design"] == design])
+            rows = _rows(table.dataset.id, responses[responses["design"] == design])
             new += log.record_all(design, rows)
     table.refresh()
     attached = table.dataset.record.votes

@@ -25,7 +25,7 @@ def attach(
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Attach embeddings, class weights, logits or probabilities as a run; .npy, .npz, safetensors, Parquet, Arrow."""
+    """Attach embeddings, class weights, logits or probabilities as a run; .npy, .npz, safetensors, Parquet."""
     from avhcurate.scoring.attach import attach_run
     from avhcurate.scoring.attached_arrays import AttachSpec
 

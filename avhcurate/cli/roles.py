@@ -24,10 +24,7 @@ def list_(
 
     space = options.open_workspace()
     entries = role_history(space) if history else roles(space)
-    rows = [
-        {"who": str(entry.subject), "role": entry.role and str(entry.role), "by": entry.who, "at": entry.at}
-        for entry in entries
-    ]
+    rows = [{"who": entry.name, "role": entry.details, "by": entry.who, "at": entry.at} for entry in entries]
     if as_json:
         options.print_json({"roles": rows})
     elif rows:

@@ -29,7 +29,7 @@ def saved(
     if remove is not None:
         curate_saved.remove(space, name, "set", remove)
     sets = [
-        {"set": one.name, "samples": one.n, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
+        {"set": one.name, "samples": one.samples, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
         for one in curate_saved.sets(space, name)
     ]
     views = [

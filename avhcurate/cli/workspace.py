@@ -19,10 +19,8 @@ def list_(as_json: options.JsonOption = False) -> None:
     from dataclasses import asdict
 
     from avhcurate.data.inventory import inventory
-    from avhcurate.table.renaming import finish_renaming
 
     space = options.open_workspace()
-    finish_renaming(space)
     datasets = inventory(space)
     if as_json:
         options.print_json({"workspace": str(space.root), "datasets": [asdict(one) for one in datasets]})
@@ -117,7 +115,7 @@ def rename(
     as_json: options.JsonOption = False,
 ) -> None:
     """Rename a dataset; its votes, decisions, sets, runs, trainings and jobs stay with it."""
-    from avhcurate.table.renaming import rename_dataset
+    from avhcurate.table.removal import rename_dataset
 
     rename_dataset(options.open_workspace(), name, new)
     options.print_result({"name": new, "was": name}, f"{name} is now called {new}", as_json)

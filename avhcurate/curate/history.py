@@ -1,26 +1,25 @@
 """The history of a dataset's tags, relabels, exclusions, sets and views: who and when, and undo of any entry."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from avhcurate.curate.annotations import user
-from avhcurate.data.class_lists import ClassLists
-from avhcurate.data.history_log import HistoryEntry, history_page, history_values
+from avhcurate.data.class_lists import class_number
+from avhcurate.data.events import ACTIONS, Event
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 
-#: A longer number is that of no entry, and no database takes it.
+#: No database takes a longer number.
 _MOST_DIGITS = 18
 #: What undoing an old entry means where later ones decided about the same samples.
 RULE = (
     "Undo takes one entry out of the history. Where a later entry has decided the same tag, label or exclusion of a "
     "sample, or saved the same name, the later one stands; where none has, what stood before comes back."
 )
-
 _WORDS = {
     "tag": "tagged",
     "untag": "took off the tag",
+    "relabel": "relabelled as",
     "import labels": "took labels from",
     "exclude": "excluded",
     "include": "included again",
@@ -40,49 +39,33 @@ def history_entries(
     sample: int | None = None,
     offset: int = 0,
     limit: int = 50,
-) -> tuple[list[HistoryEntry], int]:
-    """Entries of the dataset by person, actions and annotated sample, newest first, and how many there are in all."""
+) -> tuple[list[Event], int]:
+    """Return entries by person, actions and annotated sample, newest first, and how many there are in all."""
     path = None if sample is None else table.sample(sample)["path"]
-    entries, count = history_page(
-        table.log.engine, table.dataset.name, who=who, actions=actions, path=path, offset=offset, limit=limit
-    )
-    return [_with_its_classes(entry, table.class_lists) for entry in entries], count
-
-
-def _with_its_classes(entry: HistoryEntry, classes: ClassLists) -> HistoryEntry:
-    """A relabel of before an import that changed the classes, with those that it means."""
-    if entry.action != "relabel" or entry.id > classes.newest:
-        return entry
-    return replace(entry, classes=classes.at_entry(entry.id))
+    return table.log.history(table.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
 
 
 def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> list[str]:
-    """Everybody, or every action, in the history."""
-    return history_values(table.log.engine, table.dataset.name, column)
+    """Return everyone, or every action, in the history."""
+    return table.log.history_values(table.dataset.id, column)
 
 
 def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
-    """Undoes one entry and returns what it was about; one undone already is refused."""
-    log, _, number = key.partition("-")
-    if log not in ("label", "saved") or not number.isdecimal() or len(number) > _MOST_DIGITS:
-        raise CurateError(f"no entry is called {key}: take one from `avhcurate history {table.dataset.name}`")
-    name, me = table.present_name(), who or user()
-    if log == "label":
-        event = table.log.revert(name, int(number), who=me)
-        about = f"{event.action} on {event.samples:,} samples"
-    else:
-        entry = table.saved.undo(name, int(number), who=me)
-        about = f"{entry.action} {entry.kind} {entry.name}"
+    """Undo one entry and return what it was about; one that is already undone is refused."""
+    if not key.isdecimal() or len(key) > _MOST_DIGITS:
+        raise CurateError(f"There is no entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
+    event = table.log.revert(table.present_id(), int(key), who=who or user())
     table.refresh()
-    return about
+    return f"{event.action} on {event.samples:,} samples" if event.action in ACTIONS else f"{event.action} {event.name}"
 
 
-def describe(entry: HistoryEntry, classes: Sequence[str]) -> str:
-    """What an entry did, in words; `classes` are the dataset's."""
+def describe(entry: Event, classes: Sequence[str]) -> str:
+    """Return in words what an entry did; `classes` are the table's."""
+    value = entry.value
     if entry.action == "relabel":
-        if entry.value is None:
+        if value is None:
             return "restored the label"
-        number = int(entry.value)
-        classes = entry.classes or classes
-        return f"relabelled as {classes[number] if number < len(classes) else number}"
-    return " ".join(filter(None, (_WORDS[entry.action], entry.value)))
+        number = class_number(value, classes)
+        if number is not None and number < len(classes):
+            value = classes[number]
+    return " ".join(filter(None, (_WORDS[entry.action], value)))

@@ -9,33 +9,34 @@ from avhcurate.table.dataset_table import DatasetTable
 
 #: Keys of the grid that mean something else.
 TAKEN = "tlxu"
+_KEYS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz").difference(TAKEN)
 _DIGITS = "1234567890"
-_EXAMPLE = "write a line a key, as `1 label cat` or `b tag blurred`"
 
 
 def keys_of(table: DatasetTable) -> dict[str, str]:
-    """What each key does, as `label NAME` or `tag NAME`: as written last for the dataset, else by `default_keys`."""
-    written = table.saved.standing(table.dataset.name, "keys")
-    return written[0].query if written else default_keys(table.classes)
+    """Return what each key does, as `label NAME` or `tag NAME`: as last written, else by `default_keys`."""
+    for written in table.log.saved(table.dataset.id, "keys"):
+        return dict(written.details)
+    return default_keys(table.classes)
 
 
 def default_keys(classes: Sequence[str]) -> dict[str, str]:
-    """Digits for the first ten classes; a class whose name is one digit or free letter has it as its key.
+    """Return digits for the first ten classes; a class whose name is one digit or free letter has it as its key.
 
     >>> default_keys(["cat", "7", "q"])
     {'1': 'label cat', '7': 'label 7', 'q': 'label q'}
     """
-    keys = {name.lower(): name for name in classes if len(name) == 1 and _is_key(name.lower())}
-    left = (digit for digit in _DIGITS if digit not in keys)
+    keys = {name.lower(): name for name in classes if name.lower() in _KEYS}
+    left = [digit for digit in _DIGITS if digit not in keys]
     rest = [name for name in classes[: len(_DIGITS)] if name not in keys.values()]
     keys |= dict(zip(left, rest, strict=False))
     return {key: f"label {name}" for key, name in sorted(keys.items())}
 
 
 def save_keys(table: DatasetTable, text: str, *, who: str = "") -> dict[str, str]:
-    """Keeps keys with the dataset, of a text with a line a key; a line that means nothing is refused."""
+    """Keep keys with the dataset, from a text with a line for each; a line that is not valid is refused."""
     keys = read_keys(text, table.classes)
-    table.saved.save_keys(table.present_name(), keys, who=who or user())
+    table.log.write(table.present_id(), "save keys", "keys", details=keys, who=who or user())
     return keys
 
 
@@ -49,19 +50,17 @@ def read_keys(text: str, classes: Sequence[str]) -> dict[str, str]:
         key, action, name = (*line.split(None, 2), "", "")[:3]
         key = key.lower()
         if action not in ("label", "tag") or not name:
-            raise CurateError(f"the line “{line[:40]}” is no key: {_EXAMPLE}")
-        if not _is_key(key) or key in keys:
-            raise CurateError(
-                f"{key[:10]} cannot be a key: it is one digit or letter, once, and none of {TAKEN.upper()}"
-            )
+            raise CurateError(f"The line “{line[:40]}” is not valid. Write `1 label cat` or `b tag blurred`.")
+        if key not in _KEYS or key in keys:
+            raise CurateError(f"{key[:10]} cannot be a key. Use a digit or letter once, but not {TAKEN.upper()}.")
         if action == "label" and name not in classes:
-            raise CurateError(f"there is no class {name[:40]} for the key {key}")
+            raise CurateError(f"There is no class {name[:40]} for the key {key}.")
         keys[key] = f"{action} {name}"
     return keys
 
 
 def write_keys(keys: Mapping[str, str]) -> str:
-    """The text that `read_keys` reads.
+    """Return the text that `read_keys` reads.
 
     >>> write_keys({"1": "label cat", "b": "tag blurred"})
     '1 label cat\\nb tag blurred'
@@ -70,7 +69,7 @@ def write_keys(keys: Mapping[str, str]) -> str:
 
 
 def key_actions(keys: Mapping[str, str], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What each key does as an action and its value, with the text; labels that there are no more do nothing."""
+    """Return what each key does as an action and its value, with the text; labels that are gone do nothing."""
     actions: dict[str, dict[str, Any]] = {}
     for key, text in keys.items():
         kind, _, name = text.partition(" ")
@@ -79,7 +78,3 @@ def key_actions(keys: Mapping[str, str], classes: Sequence[str]) -> dict[str, di
         elif name in classes:
             actions[key] = {"action": "relabel", "value": classes.index(name), "text": text}
     return actions
-
-
-def _is_key(key: str) -> bool:
-    return len(key) == 1 and key.isascii() and key.isalnum() and key not in TAKEN

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.curate.annotations import user
-from avhcurate.data.annotation_log import IMPORT_LABELS
+from avhcurate.data.class_lists import stored_class
+from avhcurate.data.events import IMPORT_LABELS
 from avhcurate.disk.columns import LABEL_NAMES, MISSING, find_label_column, is_text, listed, plain_values
 from avhcurate.disk.formulas import plain_cell
 from avhcurate.disk.tabular import read_table, table_of_frame
@@ -22,7 +23,7 @@ from avhcurate.votes.files.label_studio import read_json
 from avhcurate.votes.files.sheet import SAMPLE_COLUMNS
 from avhcurate.votes.row_matching import BY_END, BY_NAME, match_rows
 
-#: Columns of labels, the first pair of which the table has any: class names, and class indices.
+#: Columns of class names and of class indices; the first pair that the table has counts.
 _PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
 #: Columns of a CSV that are text whatever they look like.
 _TEXTS = (*SAMPLE_COLUMNS, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair))
@@ -31,12 +32,12 @@ _NONE, _UNKNOWN = -1, -2
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """What became of the rows of a file of labels; one count a row, or an image of a COCO file.
+    """How many rows of a file of labels, or images of a COCO file, were used or left out.
 
     applied: samples with another label than before; same: they had it already. Left out: unknown_path, rows that name
-    no sample; unknown_class, labels that are no class of the dataset; no_label, rows without a label; several_classes,
-    images of a COCO file with annotations of several classes. by_end, by_file_name: rows whose path ends as that of
-    their sample, or which give no more than a file name.
+    no sample; unknown_class, labels that are not a class of the dataset; no_label, rows without a label;
+    several_classes, images of a COCO file with annotations of several classes. by_end, by_file_name: rows whose path is
+    only the end of that of their sample, or only a file name.
     """
 
     applied: int
@@ -51,54 +52,58 @@ class LabelCounts:
     def __str__(self) -> str:
         """
         >>> str(LabelCounts(12, 3, 1, 0))
-        '12 applied, 3 the same already, 1 with an unknown path, 0 of an unknown class'
+        '12 applied, 3 already the same, 1 with an unknown path, 0 of an unknown class'
         """
-        parts = [
-            f"{self.applied} applied",
-            f"{self.same} the same already",
-            f"{self.unknown_path} with an unknown path",
-            f"{self.unknown_class} of an unknown class",
-            *([f"{self.no_label} without a label"] if self.no_label else []),
-            *([f"{self.several_classes} of several classes"] if self.several_classes else []),
-            *([f"{self.by_end} matched by the end of their path"] if self.by_end else []),
-            *([f"{self.by_file_name} matched by file name alone"] if self.by_file_name else []),
-        ]
-        return ", ".join(parts)
+        rare = {
+            "without a label": self.no_label,
+            "of several classes": self.several_classes,
+            "matched by the end of their path": self.by_end,
+            "matched only by file name": self.by_file_name,
+        }
+        usual = (
+            f"{self.applied} applied, {self.same} already the same, {self.unknown_path} with an unknown path, "
+            f"{self.unknown_class} of an unknown class"
+        )
+        return ", ".join([usual, *(f"{count} {what}" for what, count in rare.items() if count)])
 
 
 def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str = "") -> LabelCounts:
-    """Relabels samples as a file or DataFrame says: one entry of the history, so that one undo takes it back.
+    """Relabel samples by a file or DataFrame: one entry of the history, so that one undo takes it back.
 
-    A row names its sample by path (or so much of its end as no other has) or id, and its class by `label_name` or by
-    `label` (a name, or an index from 0 where no value is a class); `curated_label_name` and `curated_label`, as our own
-    exports have them, go before these. A COCO file (.json) gives an image the category of its annotations. Everything
-    is checked before anything is written; rows that name no sample or no class are left out and counted. Raises
-    CurateError where no row names a sample, where two rows give one sample different labels, and where no label can be
-    used.
+    A row names its sample by path (or by its end, where no other sample has the same) or id, and its class by
+    `label_name` or by `label` (a name, or an index from 0 where no value is a class); `curated_label_name` and
+    `curated_label`, as in our own exports, go before these. A COCO file (.json) gives an image the category of its
+    annotations. Everything is checked before anything is written; rows without a sample or a class are left out and
+    counted. Raise CurateError where no label can be used, or where two rows give one sample different labels.
     """
+    several = 0
     if isinstance(labels, pd.DataFrame):
-        rows, title, several = table_of_frame(labels, "the table"), "the table", 0
-    else:
-        rows, several = _read(labels)
+        title = "the table"
+        rows = table_of_frame(labels, title)
+    elif labels.suffix.casefold() == ".json":
         title = labels.name
-    if not len(rows):
-        raise CurateError(f"{title} gives no label: each row should name a sample and its class")
+        rows, several = _rows_of_coco(read_json(labels), title)
+    elif labels.is_file():
+        title, rows = labels.name, read_table(labels, texts=_TEXTS)
+    else:
+        raise CurateError(f"{labels} is not a file. Give a CSV or Parquet table of labels, or COCO JSON.")
     codes = _codes(rows, table.classes, title)
     paths = pq.read_table(table.dataset.samples_path, columns=["path"])["path"]
     samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
     if not samples:
-        raise CurateError(f"{title} names no samples: its columns are {listed(rows.column_names)}; call one path or id")
+        raise CurateError(f"{title} has no column path or id. Its columns are {listed(rows.column_names)}.")
     matches = match_rows(samples, paths)
     ids = matches.ids
-    usable = (ids >= 0) & (codes >= 0)
-    _refuse_contradictions(ids[usable], codes[usable], paths, title)
-    chosen, first = np.unique(ids[usable], return_index=True)
-    new = codes[usable][first]
+    usable = pd.DataFrame({"id": ids, "code": codes})[(ids >= 0) & (codes >= 0)].drop_duplicates()
+    repeated = usable["id"][usable["id"].duplicated()]
+    if len(repeated):
+        name = paths[int(repeated.iloc[0])].as_py()
+        raise CurateError(f"{title} gives {repeated.nunique()} samples different labels, first {name!r}. Keep one row.")
     curated = table.frame(columns=["id", "curated_label"])["curated_label"].fillna(_NONE).to_numpy(np.int64)
-    changed = curated[chosen] != new
+    changed = usable[curated[usable["id"]] != usable["code"]]
     counts = LabelCounts(
-        applied=int(changed.sum()),
-        same=int((~changed).sum()),
+        applied=len(changed),
+        same=len(usable) - len(changed),
         unknown_path=int((ids < 0).sum()),
         unknown_class=int(((codes == _UNKNOWN) & (ids >= 0)).sum()),
         no_label=int(((codes == _NONE) & (ids >= 0)).sum()),
@@ -106,79 +111,43 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
         by_end=matches.count(BY_END),
         by_file_name=matches.count(BY_NAME),
     )
-    if not len(chosen):
-        raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}")
-    if changed.any():
-        changed_paths = paths.take(pa.array(chosen[changed])).to_pylist()
-        table.log.append(
-            table.present_name(),
+    if usable.empty:
+        raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}.")
+    if len(changed):
+        table.log.annotate(
+            table.present_id(),
             IMPORT_LABELS,
             title,
-            changed_paths,
-            labels=new[changed].tolist(),
+            paths.take(pa.array(changed["id"])).to_pylist(),
+            labels=[stored_class(code, table.own_classes) for code in changed["code"].tolist()],
             who=who or user(),
-            classes=table.class_lists,
         )
         table.refresh()
     return counts
 
 
-def _refuse_contradictions(ids: np.ndarray, codes: np.ndarray, paths: pa.ChunkedArray, title: str) -> None:
-    """Raises CurateError where rows give one sample different labels."""
-    pairs = np.unique(np.stack([ids, codes], axis=1), axis=0)
-    repeated = pairs[1:, 0][pairs[1:, 0] == pairs[:-1, 0]]
-    if len(repeated):
-        name = paths[int(repeated[0])].as_py()
-        raise CurateError(
-            f"{title} gives {len(np.unique(repeated))} samples different labels in different rows, first {name!r}: "
-            "keep one row a sample"
-        )
-
-
-# --- tables ------------------------------------------------------------------------------------------------------
-
-
-def _read(file: Path) -> tuple[pa.Table, int]:
-    """The rows of a file, and how many images were left out because they have annotations of several classes."""
-    if not file.is_file():
-        raise CurateError(f"{file} is not a file: give a CSV or Parquet table of labels, or COCO JSON")
-    if file.suffix.casefold() == ".json":
-        return _rows_of_coco(read_json(file), file.name)
-    return read_table(file, texts=_TEXTS), 0
-
-
 def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
-    """Class index of each row, _NONE without a label, _UNKNOWN where it is none of the classes."""
-    pair = next((pair for pair in _PAIRS if set(pair) & set(rows.column_names)), None)
-    if pair is None:
+    """Return the class index of each row, _NONE without a label, _UNKNOWN where it is not one of the classes."""
+    columns = set(rows.column_names)
+    names = next((pair for pair in _PAIRS if columns.intersection(pair)), None)
+    if names is None:
         others = pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS])
         column = find_label_column(others)
         if column is None:
-            raise CurateError(
-                f"{title} gives no labels: its columns are {listed(rows.column_names)}; call one label or label_name"
-            )
-        return _codes_of(rows[column], classes, column)
-    name, number = pair
-    if number == "label" and name not in rows.column_names:
-        return _codes_of(rows[number], classes, number)
-    # Beside names, and in an export of ours, numbers are indices, also where classes are called 1, 2 and so on.
-    numbers = plain_values(rows[number]) if number in rows.column_names else None
-    if name not in rows.column_names:
-        return _codes_of(numbers, classes, number)
+            raise CurateError(f"{title} has no column label or label_name. Its columns are {listed(columns)}.")
+        return _codes_of(rows[column], classes)
+    name, number = names
+    if name not in columns:
+        # A column of ours has indices, also where classes are called 1, 2 and so on.
+        return _codes_of(plain_values(rows[number]) if number == "curated_label" else rows[number], classes)
     by_name = _codes_of_names(rows[name], classes)
-    if numbers is None:
+    if number not in columns:
         return by_name
-    by_number = _codes_of(numbers, classes, number)
-    differ = np.flatnonzero((by_name != by_number) & (by_name != _NONE) & (by_number != _NONE))
-    if len(differ):
-        row = int(differ[0])
-        said = f"{name} {rows[name][row].as_py()!r} and {number} {numbers[row].as_py()!r}"
-        raise CurateError(f"row {row + 1} of {title} says {said}, which are two classes: keep one of the columns")
-    return np.where(by_name == _NONE, by_number, by_name)
+    return np.where(by_name == _NONE, _codes_of(plain_values(rows[number]), classes), by_name)
 
 
-def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...], name: str) -> np.ndarray:
-    """Class indices of names or of numbers; texts are names, or numbers where none of them is a class."""
+def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
+    """Return class indices of names or of numbers; texts are names, or numbers where none of them is a class."""
     if is_text(column.type):
         codes, numbers = _codes_of_names(column, classes), plain_values(column)
         if is_text(numbers.type) or (codes >= 0).any():
@@ -187,52 +156,49 @@ def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...], name: str) -> n
     try:
         numbers = column.cast(pa.int64()).fill_null(_NONE).to_numpy()
     except pa.ArrowException as problem:
-        raise CurateError(f"column {name!r} holds neither class names nor whole numbers ({problem})") from problem
-    return np.where(numbers >= len(classes), _UNKNOWN, np.where(numbers < 0, _NONE, numbers))
+        raise CurateError(f"The labels are neither class names nor whole numbers ({problem}).") from problem
+    return np.where(numbers >= len(classes), _UNKNOWN, np.maximum(numbers, _NONE))
 
 
 def _codes_of_names(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
-    """Class indices of names; NaN as programs write it for none is one only where a class is called so."""
+    """Return class indices of names; a word for a missing value is a label only where a class has that name."""
     codes = dict.fromkeys(("", *MISSING), _NONE) | {text: code for code, text in enumerate(classes)}
-    rows, texts = pd.factorize(pc.utf8_trim_whitespace(column.cast(pa.string())).to_pandas())
-    return np.array([*(_code(text, codes) for text in texts), _NONE], np.int64)[rows]  # row -1 for a missing one
-
-
-def _code(text: str, codes: dict[str, int]) -> int:
-    """The class of a name, as a CSV of ours may write it too, or as a column of whole numbers with gaps does."""
-    spellings = (text, plain_cell(text), text.removesuffix(".0"))
-    return next((codes[name] for name in spellings if name in codes), _UNKNOWN)
-
-
-# --- COCO --------------------------------------------------------------------------------------------------------
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).to_pandas()
+    found = texts.map(codes)
+    # As a CSV of ours writes a name, and a column of whole numbers with gaps.
+    for spelled in (texts.map(plain_cell, na_action="ignore"), texts.str.removesuffix(".0")):
+        found = found.fillna(spelled.map(codes))
+    return np.where(texts.isna(), _NONE, found.fillna(_UNKNOWN)).astype(np.int64)
 
 
 def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
-    """`path, file_name, label_name` of the images that have annotations of one category; how many have several.
+    """Return `path, file_name, label_name` of the images with annotations of one category; how many have several.
 
     A folder `images` of all of them is the file's own, not the dataset's.
     """
     try:
         categories = {category["id"]: str(category["name"]) for category in content["categories"]}
-        said: dict[Any, set[str]] = {}
+        given: dict[Any, set[str]] = {}
         for annotation in content["annotations"]:
-            said.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
-        images = [image for image in content["images"] if len(said.get(image["id"], ())) == 1]
+            given.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
+        images = [image for image in content["images"] if len(given.get(image["id"], ())) == 1]
         names = [str(image["file_name"]).replace("\\", "/") for image in images]
         if all(name.startswith("images/") for name in names):
             names = [name.removeprefix("images/") for name in names]
-        rows = [(_own_path(image), name, *said[image["id"]]) for image, name in zip(images, names, strict=True)]
+        columns = {
+            "path": [_own_path(image) for image in images],
+            "file_name": names,
+            "label_name": [next(iter(given[image["id"]])) for image in images],
+        }
     except (KeyError, TypeError) as problem:
         raise CurateError(
-            f"{title} is no COCO file ({problem!r} is missing or no list): it has images, annotations and categories"
+            f"{title} is not a COCO file ({problem!r}). It needs images, annotations and categories."
         ) from problem
-    columns = zip(*rows, strict=True) if rows else ((), (), ())
-    kinds = dict(zip(("path", "file_name", "label_name"), columns, strict=True))
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in kinds.items()})
-    return table, sum(len(several) > 1 for several in said.values())
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    return table, sum(len(several) > 1 for several in given.values())
 
 
 def _own_path(image: Mapping[str, Any]) -> str | None:
-    """The sample's path where the file is an export of ours, which names images otherwise."""
+    """Return the sample's path where the file is an export of ours, which gives images other names."""
     attributes = image.get("attributes")
     return attributes.get("path") if isinstance(attributes, dict) else None

@@ -87,7 +87,7 @@ def launch(
     stdin: int = subprocess.DEVNULL,
     **streams: Any,
 ) -> "subprocess.Popen[bytes]":
-    """A process of `python -m MODULE ARGV`, which finds this package, whatever lies in the folder it runs in."""
+    """Start a process of `python -m MODULE ARGV`, which finds this package in whatever folder it runs."""
     paths = os.pathsep.join(filter(None, [str(CHECKOUT or ""), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *argv],
@@ -98,19 +98,18 @@ def launch(
 
 
 def reason(output: bytes, code: int) -> str:
-    """Why a process ended: the last line that it wrote, else its code."""
+    """Return why a process ended: the last line that it wrote, else its code."""
     lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"the process ended with code {code}"
+    return [f"the process ended with code {code}", *lines][-1]
 
 
 def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "", cwd: str = "") -> JobRecord:
-    """Runs `avhcurate ARGV` in the background, in `cwd` or else here; for curators, refused while another job runs.
+    """Run `avhcurate ARGV` in the background, in `cwd` or else here; for curators, refused while another job runs.
 
-    The process outlives the server that started it; its output goes to log.txt beside progress.json.
+    The process outlives the server that started it; its output goes to log.txt next to progress.json.
     """
-    person = require(Role.CURATOR, "running jobs")
-    refuse_second(workspace)
-    jobs = Jobs(workspace)
+    person, jobs = require(Role.CURATOR, "running jobs"), Jobs(workspace)
+    jobs.refuse_second()
     record = jobs.create(verb, dataset, list(argv), cwd=cwd, who=person.name)
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
         process = launch(
@@ -125,22 +124,15 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
     return record
 
 
-def refuse_second(workspace: Path) -> None:
-    """Refuses another job while one is running."""
-    running = Jobs(workspace).newest()
-    if running and running.active:
-        raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
-
-
 def resume(workspace: Path, job: JobRecord) -> JobRecord:
-    """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
+    """Start a stopped job again with the same arguments; what it had committed is not done twice."""
     if not job.argv:
-        raise CurateError(f"{job.verb} {job.dataset} took what lay in a notebook's memory: run its cell there again")
+        raise CurateError(f"{job.verb} {job.dataset} used data in a notebook's memory. Run its cell there again.")
     return start(workspace, job.argv, verb=job.verb, dataset=job.dataset, cwd=job.cwd)
 
 
 def cancel(workspace: Path, job: str) -> None:
-    """Asks a job to stop at its next opportunity."""
+    """Ask a job to stop at its next opportunity."""
     require(Role.CURATOR, "cancelling jobs")
     Jobs(workspace).request_cancel(job)
 
@@ -149,10 +141,9 @@ def cancel(workspace: Path, job: str) -> None:
 def run(
     workspace: Path, verb: str, dataset: str, argv: Sequence[str], *, on_report: Callable[[JobRecord], None] | None
 ) -> Iterator[Progress]:
-    """Makes the calling process the workspace's job: the one that `start` created, or a new one from a shell."""
+    """Make this process the workspace's job: the one that `start` created, or a new one from a shell."""
     jobs = Jobs(workspace)
-    record = _started_job(jobs) or jobs.create(verb, dataset, list(argv))
-    with jobs.running(record, on_report=on_report) as progress:
+    with jobs.running(_started(jobs) or jobs.create(verb, dataset, list(argv)), on_report=on_report) as progress:
         yield progress
 
 
@@ -171,23 +162,23 @@ def job(workspace: Path, settings: VerbSettings, *, resumes: bool = True) -> Ite
 
 @contextmanager
 def run_started(workspace: Path) -> Iterator[Progress]:
-    """Makes the calling process the job that `start` created; called from a shell it is no job, and reports nothing."""
+    """Make this process the job that `start` created; called from a shell it is not a job, and reports nothing."""
     jobs = Jobs(workspace)
-    if (record := _started_job(jobs)) is None:
+    record = _started(jobs)
+    if record is None:
         yield SILENT
         return
     with jobs.running(record) as progress:
         yield progress
 
 
-def _started_job(jobs: Jobs) -> JobRecord | None:
-    """The job that `start` created this process for."""
-    job = os.environ.get(JOB_VARIABLE)
-    return jobs.read(job) if job else None
+def _started(jobs: Jobs) -> JobRecord | None:
+    """Return the job that `start` created this process for."""
+    return jobs.read(os.environ.get(JOB_VARIABLE) or "none")
 
 
 def _await(jobs: Jobs, job: str, process: subprocess.Popen[bytes]) -> None:
-    """Reaps the process, and gives a job that ended before it could say why the last line of its log."""
+    """Reap the process; a job that ended before it could say why gets the last line of its log."""
     process.wait()
     record = jobs.read(job)
     if record and record.state == "starting":

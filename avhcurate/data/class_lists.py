@@ -1,73 +1,62 @@
-"""Class lists that a dataset has had: what people wrote by class index is read by the names it meant."""
+"""Classes by name: an import may give them other numbers, and what people wrote keeps its meaning."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class FormerClasses:
-    """Classes that held until an import gave them other numbers.
+def stored_class(number: int, classes: Sequence[str]) -> str:
+    """Return how a class is stored: by its name, or by #NUMBER beyond the list, where none has a name.
 
-    `entry` and `until`: the entry of the annotation log that says so, and its time in seconds since 1970.
+    >>> stored_class(1, ["cat", "dog"]), stored_class(7, ["cat", "dog"])
+    ('dog', '#7')
     """
-
-    entry: int
-    until: float
-    classes: tuple[str, ...]
+    return classes[number] if number < len(classes) else f"#{number}"
 
 
-@dataclass(frozen=True)
-class ClassLists:
-    """The classes of a dataset, `now`, and those that it had before, oldest first."""
+def class_number(stored: str, classes: Sequence[str]) -> int | None:
+    """Return the number that a stored class has now, None where it is gone.
 
-    now: tuple[str, ...]
-    former: tuple[FormerClasses, ...] = ()
+    Classes that were bare integers and have names now keep their numbers.
 
-    @property
-    def newest(self) -> int:
-        """Number of the entry that ended the list before; 0 where there was none."""
-        return self.former[-1].entry if self.former else 0
+    >>> [class_number(stored, ["ant", "cat"]) for stored in ("cat", "#7", "1", "eel")]
+    [1, 7, 1, None]
+    """
+    if stored in classes:
+        return list(classes).index(stored)
+    if stored.startswith("#"):
+        return int(stored[1:])
+    if stored.isdecimal() and int(stored) < len(classes) and not any(name.isdecimal() for name in classes):
+        return int(stored)
+    return None
 
-    def at_entry(self, entry: int) -> tuple[str, ...]:
-        """The classes that an entry of the annotation log means."""
-        return next((one.classes for one in self.former if entry < one.entry), self.now)
 
-    def at_time(self, seconds: float) -> tuple[str, ...]:
-        """The classes that held at a time in seconds since 1970."""
-        return next((one.classes for one in self.former if seconds < one.until), self.now)
+def present_numbers(numbers: Iterable[int], before: Sequence[str], now: Sequence[str]) -> list[int | None]:
+    """Return the number that each class of `before` has now, None where it is gone.
 
-    def numbers_now(self, numbers: Iterable[int], meant: Sequence[str]) -> list[int | None]:
-        """The number that each class has now, None where it is gone; `meant` are the classes of `numbers`.
-
-        A number beyond the list never had a name in it, and stays.
-
-        >>> ClassLists(("ant", "cat", "dog")).numbers_now([1, 0, 2], ("dog", "cat", "eel"))
-        [1, 2, None]
-        """
-        if tuple(meant) == self.now:
-            return list(numbers)
-        places = dict(enumerate(class_numbers(meant, self.now).tolist()))
-        moved = (places.get(number, number) for number in numbers)
-        return [number if 0 <= number < len(self.now) else None for number in moved]
+    >>> present_numbers([1, 0, 2], ("dog", "cat", "eel"), ("ant", "cat", "dog"))
+    [1, 2, None]
+    """
+    return [class_number(stored_class(number, before), now) if number >= 0 else number for number in numbers]
 
 
 def class_numbers(old: Sequence[str], new: Sequence[str]) -> np.ndarray:
-    """Number in `new` of each class of `old`, by its name: (K,) int64, -1 where it is gone.
+    """Return the number in `new` of each class of `old`, by its name: (K,) int64, -1 where it is gone.
 
     >>> class_numbers(["cat", "dog"], ["ant", "dog"]).tolist()
     [-1, 1]
     """
-    places = {name: number for number, name in enumerate(new)}
-    return np.array([places.get(name, -1) for name in old], np.int64)
+    numbers = {name: number for number, name in enumerate(new)}
+    return np.array([numbers.get(name, -1) for name in old], np.int64)
 
 
 def under_new_names(old: Sequence[str], new: Sequence[str], *, declared: bool) -> list[str]:
-    """The old classes, under their new names where labels were bare integers (not `declared`) and have names now.
+    """Return the old classes, under their new names where labels were bare integers (not `declared`).
 
     >>> under_new_names(["0", "1"], ["cat", "dog"], declared=False)
     ['cat', 'dog']
     """
-    bare = {number for number, name in enumerate(old) if not declared and name == str(number) and name not in new}
-    return [new[number] if number in bare and number < len(new) else name for number, name in enumerate(old)]
+    if declared:
+        return list(old)
+    numbers = {str(number): name for number, name in enumerate(new)}
+    return [name if name in new else numbers.get(name, name) for name in old]

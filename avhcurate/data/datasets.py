@@ -1,8 +1,9 @@
 """One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +67,8 @@ class DatasetRecord(StoredRecord):
     """The record of a dataset, `dataset.json`; written last, so that a dataset is whole or absent."""
 
     name: str
+    #: names before renamings, by which it is still found
+    former_names: list[str] = Field(default_factory=list)
     source: str
     kind: Literal["folder", "manifest", "parquet", "list", "webdataset"]
     classes: list[str]
@@ -99,6 +102,16 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
 
     @property
+    def id(self) -> str:
+        """The name of its folder, which never changes: logs and caches refer to it."""
+        return self.root.name
+
+    @property
+    def name(self) -> str:
+        """Its present name."""
+        return dataset_names(self.root)[0]
+
+    @property
     def samples_path(self) -> Path:
         return self.root / "samples.parquet"
 
@@ -116,68 +129,59 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return self.root / "lists" / self.record.lists[name].file
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
-        """Raises CurateError when this is not the import of that fingerprint: ids then mean other samples."""
+        """Refuse when this is not the import of that fingerprint: ids then mean other samples."""
         if self.record.fingerprint != fingerprint:
-            raise CurateError(f"dataset {self.name!r} was imported again meanwhile: {again}")
+            raise CurateError(f"Dataset {self.name!r} was imported again since: {again}.")
 
     def stamp(self) -> str:
-        """Changes when it is imported again, gets votes or measures, or a run, training or other result is finished."""
-        results = ("runs/*/run.json", "runs/*/neighbours/graph/scores.parquet", "training/*/training.json")
-        patterns = (*results, "predictions/*/prediction.json")
-        files = [
-            self.root / "dataset.json",
-            self.samples_path,
-            self.root / "quality" / "columns.parquet",
-            *(file for pattern in patterns for file in sorted(self.root.glob(pattern))),
-        ]
-        return " ".join(f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())
+        """Return a text that changes when it is imported again, gets votes or measures, or a result is finished."""
+        patterns = (
+            *("dataset.json", "samples.parquet", "quality/columns.parquet", "runs/*/run.json"),
+            *("runs/*/neighbours/graph/scores.parquet", "training/*/training.json", "predictions/*/prediction.json"),
+        )
+        files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
+        return " ".join(f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files)
 
     def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
-        """One row a sample in order of id (N rows): id, path, split, label, the user's columns, _file, _row.
+        """Return a row for each sample in order of id: id, path, split, label, the user's columns, _file, _row.
 
         `label` is pandas' nullable Int32 and `_row` Int64: missing stays missing.
         """
         return pq.read_table(self.samples_path, columns=columns).to_pandas(types_mapper=_NULLABLE.get)
 
     def labels(self) -> np.ndarray:
-        """Given label of each sample, int32 (N,), -1 where it has none."""
-        column = pq.read_table(self.samples_path, columns=["label"])["label"]
-        return column.fill_null(-1).to_numpy()
+        """Return the given label of each sample, int32 (N,), -1 where it has none."""
+        return pq.read_table(self.samples_path, columns=["label"])["label"].fill_null(-1).to_numpy()
 
     def votes(self, id: int | None = None) -> pd.DataFrame | None:
-        """`votes_table` as a DataFrame."""
-        votes = self.votes_table(id)
-        return None if votes is None else votes.to_pandas()
-
-    def votes_table(self, id: int | None = None) -> pa.Table | None:
-        """Human votes, a row a sample that has any, by id, or those of one sample; None when none are attached.
+        """Return human votes, a row for each sample that has any, by id, or those of one sample; None without any.
 
         k-way: id, counts (a list of K int32, see `count_matrix`). tick: id, selected, shown.
         """
         record = self.record.votes
         if record is None:
             return None
-        return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)])
+        filters = None if id is None else [("id", "=", id)]
+        return pq.read_table(self.votes_path(record), filters=filters).to_pandas()
 
     def votes_in_parts(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """The rows of `votes_table`, so many at a time; none when no votes are attached."""
+        """Yield the rows of `votes`, so many at a time."""
         if record := self.record.votes:
             with pq.ParquetFile(self.votes_path(record)) as file:
                 yield from file.iter_batches(rows)
 
     def images(self, ids: np.ndarray | None = None) -> ImageSource:
-        """The images of all samples, or of those from the least to the greatest of some ids."""
-        places = self._columns(["_file", "_row"], ids)
+        """Return the images of all samples, or of those from the least to the greatest of some ids."""
         first = 0 if ids is None else int(ids.min())
-        return ImageSource(places, image_column=self.record.image_column, first=first)
+        return ImageSource(self._columns(["_file", "_row"], ids), image_column=self.record.image_column, first=first)
 
     def paths(self, ids: np.ndarray) -> list[str]:
-        """The paths of all samples from the least to the greatest of some ids."""
+        """Return the paths of all samples from the least to the greatest of some ids."""
         paths: list[str] = self._columns(["path"], ids)["path"].to_pylist()
         return paths
 
     def _columns(self, names: list[str], ids: np.ndarray | None) -> pa.Table:
-        """Columns of all samples, or of those from the least to the greatest id: only their row groups are read."""
+        """Read columns of all samples, or of those from the least to the greatest id: only their row groups."""
         between = None if ids is None else [("id", ">=", int(ids.min())), ("id", "<=", int(ids.max()))]
         return pq.read_table(self.samples_path, columns=names, filters=between)
 
@@ -190,19 +194,21 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return QualityFolder(self.root / "quality")
 
     def run(self, name: str | None = None) -> RunFolder:
-        """The run of that name or of that model; the newest complete one when no name is given."""
+        """Return the run of that name or of that model; the newest complete one when no name is given."""
         runs = self.runs()
+        found = runs
         if name is not None:
-            named = [run for run in runs if run.root.name == name] or [run for run in runs if run.record.model == name]
-            complete = [run for run in named if run.complete] or named
-        else:
-            complete = [run for run in runs if run.complete]
+            named = [run for run in runs if run.name == name]
+            found = named or [run for run in runs if run.record.model == name]
+        complete = [run for run in found if run.complete]
+        if name is not None:
+            complete = complete or found
         if complete:
             return complete[-1]
-        missing = f"no run {name!r}" if name else "no complete run"
-        others = f"; it has {', '.join(run.name for run in runs)}" if runs else ""
+        known = ", ".join(run.name for run in runs) or "none"
+        wanted = f"run {name!r}" if name else "complete run"
         raise CurateError(
-            f"dataset {self.name!r} has {missing}{others}. Run `avhcurate score {self.name} --model MODEL`"
+            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}. Run `avhcurate score {self.name} --model MODEL`."
         )
 
     def runs(self) -> list[RunFolder]:
@@ -228,6 +234,21 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
         write_parquet(self.samples_path, samples)
         self.write_record(record)
+
+
+def dataset_names(root: Path) -> tuple[str, ...]:
+    """Return the present name of the dataset in a folder, then its former ones; the folder's where it is damaged."""
+    path = root / DatasetFolder.FILE
+    try:
+        return _names_in(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError):
+        return (root.name,)
+
+
+@lru_cache(maxsize=1024)
+def _names_in(path: Path, _: int) -> tuple[str, ...]:
+    record = json.loads(path.read_bytes())
+    return (record["name"], *record["former_names"])
 
 
 _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}

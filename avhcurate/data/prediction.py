@@ -8,8 +8,6 @@ from pydantic import BaseModel, Field
 
 from avhcurate.disk.folders import RecordFolder, ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.schema import NewerVersion
-from avhcurate.errors import CurateError
 
 #: Columns of the table that the sample table takes over; `information` is for the queue of that name.
 PREDICTED = ("hsf_predicted", "hsf_predicted_low", "hsf_predicted_high")
@@ -96,14 +94,14 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
 
     @classmethod
     def newest(cls, dataset: RecordFolder[Any], fingerprint: str) -> Self | None:
-        """The newest complete prediction of this import of the dataset; None without any."""
-        try:
-            folders = [folder for folder in cls.all_of(dataset, by="started") if folder.complete]
-        except NewerVersion:
-            raise
-        except CurateError:  # damaged: the dataset must open all the same, and predicting again says what is wrong
-            return None
-        return next((one for one in reversed(folders) if one.record.dataset_fingerprint == fingerprint), None)
+        """Return the newest complete prediction of this import of the dataset; None without any."""
+        started = {}
+        for path in (dataset.root / cls.HOME).glob(f"*/{cls.FILE}"):
+            folder = cls(path.parent)
+            record = folder.intact()
+            if record is not None and record.dataset_fingerprint == fingerprint and folder.complete:
+                started[record.started] = folder
+        return started[max(started)] if started else None
 
     def table(self) -> pd.DataFrame:
         """The finished table by id."""

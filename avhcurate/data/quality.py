@@ -11,8 +11,6 @@ import pyarrow.parquet as pq
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.schema import NewerVersion
-from avhcurate.errors import CurateError
 
 #: Samples a shard: what a killed job loses at most.
 SHARD = 256
@@ -51,13 +49,9 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         return self.root / "columns.parquet"
 
     def ready(self, fingerprint: str) -> bool:
-        """Whether its columns are there, and of this import of the dataset."""
-        try:
-            return self.columns_path.exists() and self.begun and self.record.dataset_fingerprint == fingerprint
-        except NewerVersion:
-            raise
-        except CurateError:  # damaged: the dataset must open all the same, and measuring again says what is wrong
-            return False
+        """Return whether its columns are there, and of this import of the dataset."""
+        record = self.intact()
+        return self.columns_path.exists() and record is not None and record.dataset_fingerprint == fingerprint
 
     def measures(self) -> pd.DataFrame:
         """The finished table: `id`, measures, `phash`, those of its attitudes, `sha256`, `oddity`, `problem`; by id."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from avhcurate.disk.files import write_json, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord
-from avhcurate.disk.schema import NewerVersion, StoredRecord
+from avhcurate.disk.schema import StoredRecord
 from avhcurate.errors import CurateError
 
 #: Columns of whole numbers that may be missing.
@@ -172,11 +172,8 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         making.rename(place)
 
     def report(self, number: int) -> RoundReport:
-        """The metrics of a round; those of a newer version are refused."""
-        try:
-            return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
-        except NewerVersion as problem:
-            raise NewerVersion(f"round {number} of {self.WHAT} {self.name!r}", problem.version) from problem
+        """Return the metrics of a round."""
+        return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
 
     def classes(self, number: int) -> pd.DataFrame:
         """A row a class of a round: see `self_training.evaluation.TargetEvaluator`."""

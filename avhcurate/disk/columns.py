@@ -9,17 +9,46 @@ import pyarrow.compute as pc
 
 from avhcurate.errors import CurateError
 
-_BYTES_NAMES = ("image", "img", "picture", "photo", "bytes", "image_bytes", "data", "jpg", "jpeg", "png", "webp")
-PATH_NAMES = (
-    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_file"),
-    *("image_filename", "img", "img_path", "url", "image_url", "uri", "src"),
-)
-LABEL_NAMES = (
-    *("label", "labels", "class", "class_id", "class_index", "class_idx", "class_label", "category", "category_id"),
-    *("target", "targets", "y", "cls", "fine_label", "coarse_label", "label_id", "label_index", "ground_truth"),
-)
+_BYTES_NAMES = ["image", "img", "picture", "photo", "bytes", "image_bytes", "data", "jpg", "jpeg", "png", "webp"]
+PATH_NAMES = [
+    "path",
+    "file",
+    "filename",
+    "file_name",
+    "filepath",
+    "file_path",
+    "image",
+    "image_path",
+    "image_file",
+    "image_filename",
+    "img",
+    "img_path",
+    "url",
+    "image_url",
+    "uri",
+    "src",
+]
+LABEL_NAMES = [
+    "label",
+    "labels",
+    "class",
+    "class_id",
+    "class_index",
+    "class_idx",
+    "class_label",
+    "category",
+    "category_id",
+    "target",
+    "targets",
+    "y",
+    "cls",
+    "fine_label",
+    "coarse_label",
+    "label_id",
+    "label_index",
+    "ground_truth",
+]
 NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
-_FEW = 1000
 #: What programs write for a missing value, besides nothing.
 MISSING = ("NaN", "nan", "<NA>")
 _PLAIN_NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
@@ -28,27 +57,27 @@ _LOOKS_LIKE_IMAGE = r"(?i)(\.(jpe?g|jfif|png|gif|webp|bmp|tiff?|pp?m|pgm|avif|jp
 
 
 def find_bytes_column(schema: pa.Schema, wanted: str | None = None) -> tuple[str, str]:
-    """Column that holds encoded images and the leaf to read: ("image", "image.bytes"), or ("png", "png").
+    """Return the column of encoded images and the leaf to read: ("image", "image.bytes"), or ("png", "png").
 
-    Raises `CurateError` when there is none, or several of equal claim.
+    Raise `CurateError` when there is none, or several of equal claim.
     """
-    candidates = {field.name: leaf for field in schema if (leaf := bytes_leaf(field))}
+    leaves = {field.name: leaf for field in schema if (leaf := bytes_leaf(field))}
     if wanted is not None:
-        check_column(wanted, schema.names, "--image-column")
-        if wanted not in candidates:
-            raise CurateError(f"column {wanted!r} holds no image bytes; columns that do: {listed(candidates)}")
-        return wanted, candidates[wanted]
-    structs = [name for name, leaf in candidates.items() if leaf != name]
-    known = [name for name in candidates if name.casefold() in _BYTES_NAMES]
-    best = next((names for names in (structs, known, list(candidates)) if names), [])
-    name = _only(best, "hold image bytes", "--image-column", preferred="image")
+        if wanted not in leaves:
+            raise CurateError(f"The column {wanted!r} has no image bytes. Columns that do: {listed(leaves)}.")
+        return wanted, leaves[wanted]
+    structs = [name for name, leaf in leaves.items() if leaf != name]
+    known = [name for name in leaves if name.casefold() in _BYTES_NAMES]
+    best = structs or known or list(leaves)
+    preferred = [name for name in best if name.casefold() == "image"]
+    name = _only(preferred or best, "have image bytes", "--image-column")
     if name is None:
-        raise CurateError(f"no column holds image bytes; the columns are {listed(schema.names)}")
-    return name, candidates[name]
+        raise CurateError(f"No column has image bytes. The columns are {listed(schema.names)}.")
+    return name, leaves[name]
 
 
 def bytes_leaf(field: pa.Field) -> str | None:
-    """What to read of a column that may hold encoded images; None when it cannot."""
+    """Return what to read of a column that may hold encoded images; None when it cannot."""
     if is_binary(field.type):
         return field.name
     if pa.types.is_struct(field.type) and any(child.name == "bytes" and is_binary(child.type) for child in field.type):
@@ -57,69 +86,65 @@ def bytes_leaf(field: pa.Field) -> str | None:
 
 
 def find_path_column(table: pa.Table, wanted: str | None = None) -> str:
-    """Column of a manifest that names the images: by its own name, or by the look of its first values."""
+    """Return the column of a manifest that names the images: by its own name, or by the look of its first values."""
     if wanted is not None:
         return check_column(wanted, table.column_names, "--image-column")
     texts = [field.name for field in table.schema if is_text(field.type) or pa.types.is_null(field.type)]
     named = [name for name in texts if name.casefold() in PATH_NAMES]
     looks = [name for name in texts if _looks_like_images(table[name])]
     both = [name for name in named if name in looks]
-    best = next((names for names in (both, looks, named) if names), [])
-    column = _only(best, "name images", "--image-column")
+    column = _only(both or looks or named, "name images", "--image-column")
     if column is None:
         raise CurateError(
-            f"no column names the images: the columns are {listed(table.column_names)}; choose one with --image-column"
+            f"No column names the images. The columns are {listed(table.column_names)}. Choose one by --image-column."
         )
     return column
 
 
 def _looks_like_images(column: pa.ChunkedArray) -> bool:
     first = column.drop_null()[:100]
-    return len(first) > 0 and bool(
-        pc.all(pc.match_substring_regex(pc.utf8_trim_whitespace(first), _LOOKS_LIKE_IMAGE)).as_py()
-    )
+    return len(first) > 0 and _all_match(pc.utf8_trim_whitespace(first), _LOOKS_LIKE_IMAGE)
 
 
 def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
-    """Column of the given labels; None when nothing looks like one."""
+    """Return the column of the given labels; None when nothing looks like one."""
     if wanted is not None:
         return check_column(wanted, schema.names, "--label-column")
     possible = [field.name for field in schema if _may_be_label(field.type)]
+    by_name = {name: name.casefold() for name in possible}
+    exact = [name for name in possible if by_name[name] == "label"]
     declared = [name for name in possible if name in class_names(schema)]
-    named = [name for name in possible if name.casefold() in LABEL_NAMES]
-    names = [name for name in possible if name.casefold() in NAME_NAMES]
-    exact = [name for name in possible if name.casefold() == "label"]
-    best = next((candidates for candidates in (exact, declared, named, names) if candidates), [])
-    return _only(best, "could be the label", "--label-column")
+    named = [name for name in possible if by_name[name] in LABEL_NAMES]
+    names = [name for name in possible if by_name[name] in NAME_NAMES]
+    return _only(exact or declared or named or names, "could be the label", "--label-column")
 
 
 def find_name_column(schema: pa.Schema, label: str) -> str | None:
-    """Column of class names that goes with a column of integer labels."""
-    wanted = name_columns(label)
+    """Return the column of class names that goes with a column of integer labels."""
     texts = {field.name.casefold(): field.name for field in schema if is_text(field.type) and field.name != label}
-    return next((texts[name.casefold()] for name in wanted if name.casefold() in texts), None)
+    return next((texts[name.casefold()] for name in name_columns(label) if name.casefold() in texts), None)
 
 
 def name_columns(label: str) -> tuple[str, ...]:
-    """What a column with the names of a column's classes may be called, best first."""
+    """Return what a column with the names of a column's classes may be called, best first."""
     return f"{label}_name", f"{label}_text", *NAME_NAMES
 
 
 def find_split_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
-    """Column that says train, test and so on: one called split, unless another is wanted."""
+    """Return the column that says train, test and so on: one called split, unless another is wanted."""
     if wanted is not None:
         return check_column(wanted, schema.names, "--split-column")
     return next((field.name for field in schema if field.name.casefold() == "split"), None)
 
 
 def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
-    """Column of vote counts: lists of integers whose name ends in counts or votes, when there is exactly one."""
+    """Return the column of vote counts: lists of integers whose name ends in counts or votes, when there is one."""
     counts = [field.name for field in schema if is_list(field.type) and pa.types.is_integer(field.type.value_type)]
     if wanted is not None:
         if wanted not in counts:
             raise CurateError(
-                f"there is no column {wanted!r} of vote counts (a list of integers a sample), nor a file of that name; "
-                f"columns of counts: {listed(counts)}"
+                f"There is no column {wanted!r} of vote counts (a list of integers a sample), nor a file of that name. "
+                f"Columns of counts: {listed(counts)}."
             )
         return wanted
     named = [name for name in counts if _VOTES.search(name)]
@@ -127,7 +152,7 @@ def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
 
 
 def class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Class names by column, as Hugging Face declares them in the schema's metadata (ClassLabel)."""
+    """Return class names by column, as Hugging Face declares them in the schema's metadata (ClassLabel)."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {
@@ -140,41 +165,34 @@ def class_names(schema: pa.Schema) -> dict[str, list[str]]:
 
 
 def declared_classes(schema: pa.Schema, label: str) -> list[str] | None:
-    """The complete class list, from ClassLabel names or from a `classes` entry (comma separated, or a JSON list)."""
+    """Return the complete class list, from ClassLabel names or from a `classes` entry (a JSON list, or by commas)."""
     if label in (declared := class_names(schema)):
         return declared[label]
     text = (schema.metadata or {}).get(b"classes", b"").decode(errors="replace").strip()
-    if text.startswith("["):
-        try:
-            return [str(name) for name in json.loads(text)] or None
-        except ValueError:
-            return None
-    return [name.strip() for name in text.split(",")] if text else None
+    try:
+        names = json.loads(text) if text.startswith("[") else text.split(",")
+    except ValueError:
+        return None
+    return [name for name in (str(name).strip() for name in names) if name] or None
 
 
 def check_column(wanted: str, names: Sequence[str], option: str) -> str:
-    """The column itself when the source has it; `CurateError` naming those it has."""
+    """Return the column itself when the source has it; refuse it otherwise."""
     if wanted not in names:
-        raise CurateError(f"{option} {wanted!r} is not in the source; its columns are {listed(names)}")
+        raise CurateError(f"{option}: the source has no column {wanted!r}. Its columns are {listed(names)}.")
     return wanted
 
 
-def _only(names: Sequence[str], what: str, option: str, preferred: str | None = None) -> str | None:
-    """The only name, or the preferred among several; None when there is none, `CurateError` when it is open."""
-    if preferred is not None:
-        names = [name for name in names if name.casefold() == preferred] or names
+def _only(names: Sequence[str], what: str, option: str) -> str | None:
+    """Return the only name; None when there is none, `CurateError` when it is open."""
     if len(names) > 1:
-        raise CurateError(f"several columns {what}: {listed(names)}; choose one with {option}")
+        raise CurateError(f"Several columns {what}: {listed(names)}. Choose one by {option}.")
     return names[0] if names else None
 
 
 def is_binary(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -183,10 +201,18 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers or truths in place of their texts, where every text of a column is one; other columns as they are.
+def is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
-    01 is a name: no program writes the number 1 so.
+
+def _may_be_label(kind: pa.DataType) -> bool:
+    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return numbers or truths in place of their texts, where every text of a column is one; others as they are.
+
+    01 is a name: no program writes the number 1 like that.
 
     >>> plain_values(pa.chunked_array([["7", "-1", "NaN"]])).to_pylist()
     [7, -1, None]
@@ -208,21 +234,13 @@ def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:
-    # Long columns of names are known by their first.
-    parts = (texts[:_FEW], texts[_FEW:])
+    # The first thousand tell most columns of names.
+    parts = (texts[:1000], texts[1000:])
     return all(pc.all(pc.match_substring_regex(part, pattern)).as_py() is not False for part in parts)
 
 
-def is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _may_be_label(kind: pa.DataType) -> bool:
-    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-
-
 def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names in a sentence, the first few of them.
+    """Return names in a sentence, the first few of them.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'

@@ -1,145 +1,108 @@
-"""The database of what people write, SQLite or PostgreSQL, and append-only logs in it."""
+"""The database of what people write, SQLite or PostgreSQL: opened, given its tables, and checked for its version."""
 
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from avhcurate.disk.app_files import install_command
-from avhcurate.disk.migration import bring_up_to_date
 from avhcurate.disk.room import can_write
+from avhcurate.disk.schema import SCHEMA_VERSION, check_version
 from avhcurate.errors import CurateError
 
+#: A name of our own: the database may hold the tables of another program.
+_VERSION_TABLE = "avhcurate_version"
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+#: WAL lets pages read while somebody writes, FULL makes an acknowledged entry survive a power cut, and secure_delete
+#: overwrites what is deleted.
+_PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
-def open_engine(url: str) -> sa.Engine:
-    """An engine of a database that answers and has the tables of this version; it is migrated where it is older.
 
-    `CurateError` with the next step when its driver or the server is missing, or a newer version has written it.
+def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
+    """Return an engine of a database that answers, with `tables` in it; those that are missing are created.
+
+    Raise `CurateError` when its driver or the server is missing, or when the database has another schema version.
     """
     try:
-        # A server may restart, or drop what rests: a connection is tried before it is used.
+        # A server may restart or drop idle connections: a connection is tested before it is used.
         engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    except (ImportError, sa.exc.ArgumentError) as problem:
-        if isinstance(problem, ImportError) and "postgresql" in url:
-            raise CurateError(f"PostgreSQL needs its driver: {install_command('postgres')}") from problem
+    except ImportError as problem:
+        raise CurateError(f"PostgreSQL needs its driver. Install it with: {install_command('postgres')}") from problem
+    except sa.exc.ArgumentError as problem:
         raise CurateError(
-            "AVHCURATE_DATABASE_URL is no address of a database, as postgresql://user@host/name"
+            "AVHCURATE_DATABASE_URL is not the address of a database. Write it as postgresql://user@host/name."
         ) from problem
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "do_connect", _connect_sqlite)
         sa.event.listen(engine, "checkout", _connect_again)
     try:
-        engine.connect().close()
+        _create_tables(engine, tables)
     except sa.exc.OperationalError as problem:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(problem.orig).strip().splitlines()[0]
         raise CurateError(
-            f"the database {where} cannot be opened ({reason}): is it running, and the name right?"
+            f"The database {where} cannot be opened ({reason}). Check that it is running and that its name is right."
         ) from problem
-    try:
-        bring_up_to_date(engine)
     finally:
-        engine.dispose()  # the caller may have settings to make on each connection
+        engine.dispose()
+    if engine.dialect.name == "sqlite":  # once the file is there: several processes cannot make it WAL at once
+        sa.event.listen(engine, "connect", _configure_sqlite)
     return engine
 
 
-def log_table(name: str, metadata: sa.MetaData, *columns: sa.Column[Any]) -> sa.Table:
-    """A table of entries: who wrote what about which dataset when, and which entry it reverts."""
-    return sa.Table(
-        name,
-        metadata,
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("dataset", sa.String, nullable=False, index=True),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("who", sa.String, nullable=False),
-        *columns,
-        sa.Column("reverts", sa.Integer, sa.ForeignKey(f"{name}.id"), unique=True),
-        sqlite_autoincrement=True,
-    )
+def lock_entries(connection: sa.Connection, name: str) -> None:
+    """Let only this transaction write entries of a `name`, up to its commit; SQLite has one writer anyway.
 
-
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-
-
-def hold_entries(connection: sa.Connection, table: sa.Table, dataset: str) -> None:
-    """Lets nobody else write entries of a dataset up to the commit; SQLite has one writer anyway.
-
-    So they become visible in the order of their numbers.
+    So entries become visible in the order of their numbers.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"name": f"{table.name} {dataset}"})
+        connection.execute(_LOCK, {"name": name})
 
 
-class AppendOnlyLog:
-    """Entries of one `log_table`. Nothing is updated or deleted: undo is an entry that reverts another.
-
-    `url` is a SQLAlchemy address; `repeated` are the columns that an undo has in common with the entry it reverts.
-    """
-
-    def __init__(self, url: str, table: sa.Table, repeated: tuple[str, ...]) -> None:
-        self._table, self._repeated = table, repeated
-        self.engine = open_log(url)
-
-    def version(self, dataset: str) -> int:
-        """Number of the newest entry, 0 when there is none: changes whenever the state may have."""
-        query = sa.select(sa.func.max(self._table.c.id)).where(self._table.c.dataset == dataset)
-        with self.engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
-
-    def _standing(self, dataset: str) -> sa.Select[Any]:
-        """Entries that are neither an undo nor undone."""
-        columns = self._table.c
-        reverted = sa.select(columns.reverts).where(columns.reverts.is_not(None))
-        return sa.select(self._table).where(
-            columns.dataset == dataset, columns.reverts.is_(None), columns.id.not_in(reverted)
-        )
-
-    def _insert(self, connection: sa.Connection, dataset: str, who: str, action: str, **values: Any) -> int:
-        hold_entries(connection, self._table, dataset)
-        row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action} | values
-        (key,) = connection.execute(self._table.insert().values(row)).inserted_primary_key or (0,)
-        return int(key)
-
-    def _revert(self, query: sa.Select[Any], who: str) -> sa.Row[Any] | None:
-        """Reverts the entry that a query finds and returns it; None where it finds none.
-
-        `IntegrityError` when another window reverts the same entry in the same moment.
-        """
-        with self.engine.begin() as connection:
-            row = connection.execute(query).one_or_none()
-            if row is not None:
-                same = {name: getattr(row, name) for name in self._repeated}
-                self._insert(connection, row.dataset, who, "undo", reverts=row.id, **same)
-        return row
-
-    def _revert_one(self, dataset: str, entry: int, who: str) -> sa.Row[Any]:
-        """Reverts one entry of anybody; one that is undone already is refused."""
-        try:
-            row = self._revert(self._standing(dataset).where(self._table.c.id == entry), who)
-        except sa.exc.IntegrityError:
-            row = None
-        if row is None:
-            raise CurateError(f"entry {entry} is undone already, or there is none: reload the list")
-        return row
+def _create_tables(engine: sa.Engine, tables: sa.MetaData) -> None:
+    """Create what is missing, also when several processes start at once; a complete database is only read."""
+    with engine.connect() as connection:
+        if _is_complete(connection, tables):
+            return
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        lock_entries(connection, "avhcurate create")
+        if not _is_complete(connection, tables):
+            connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version_num VARCHAR(32))"))
+            if _version(connection) is None:
+                connection.execute(sa.text(f"INSERT INTO {_VERSION_TABLE} VALUES ('{SCHEMA_VERSION}')"))
+            tables.create_all(connection)
+        connection.commit()
 
 
-def seconds_of(at: datetime) -> float:
-    """Seconds since 1970 of an entry's time, which SQLite keeps in UTC without saying so."""
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+def _is_complete(connection: sa.Connection, tables: sa.MetaData) -> bool:
+    """Whether the database has our version and all tables; `UnknownVersion` where it has another version."""
+    existing = sa.inspect(connection).get_table_names()
+    ours = set(tables.tables)
+    if _VERSION_TABLE not in existing:
+        if ours.intersection(existing):
+            check_version(_named(connection), "0")
+        return False
+    version = _version(connection)
+    if version != str(SCHEMA_VERSION):
+        check_version(_named(connection), version)
+    return ours.issubset(existing)
 
 
-def open_log(url: str) -> sa.Engine:
-    """An engine for append-only tables."""
-    engine = open_engine(url)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_log)
-    return engine
+def _version(connection: sa.Connection) -> str | None:
+    version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
+    return version
+
+
+def _named(connection: sa.Connection) -> str:
+    return f"The database {connection.engine.url.render_as_string(hide_password=True)}"
 
 
 def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> sqlite3.Connection:
-    """A connection; where nothing can be written, not even a reader's index of the log, one to read only."""
+    """Connect; on a full or write-protected disk, where not even a reader's lock file fits, connect to read only."""
     connection = sqlite3.connect(*arguments, **options)
     path = Path(str(arguments[0]))
     try:
@@ -149,39 +112,28 @@ def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str
         log = path.with_name(f"{path.name}-wal")
         if can_write(path.parent) or not path.exists() or (log.exists() and log.stat().st_size):
             raise
-        # Nothing is in the log and nobody can write: the file alone is the whole truth.
+        # The write-ahead log is empty and nobody can write: the file holds everything.
         record.info["read_only"] = 0
         return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", **{**options, "uri": True})
     return connection
 
 
-def can_only_read(record: Any) -> bool:
-    """Whether a connection's record in the pool is of one that a full or write-protected disk lets read only."""
-    return "read_only" in record.info
-
-
 def _connect_again(_: Any, record: Any, __: Any) -> None:
-    """Lets each use of a connection that can only read try first whether there is room again."""
-    if can_only_read(record):
+    """Let each use of a read-only connection first try whether there is room again."""
+    if "read_only" in record.info:
         record.info["read_only"] += 1
         if record.info["read_only"] > 1:
             del record.info["read_only"]
             raise sa.exc.DisconnectionError
 
 
-def configure_sqlite(connection: Any, record: Any, *more: str) -> None:
-    """Sets a new connection's pragmas: the usual ones and `more`."""
-    if can_only_read(record):
+def _configure_sqlite(connection: Any, record: Any) -> None:
+    if "read_only" in record.info:
         return
-    # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", *more):
+    for pragma in _PRAGMAS:
         try:
             connection.execute(f"PRAGMA {pragma}")
         except sqlite3.OperationalError:
             (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()
             if can_write(Path(path).parent):
-                raise  # else a new file on a disk that is full since: it is read in the mode that it has
-
-
-def _configure_log(connection: Any, record: Any) -> None:
-    configure_sqlite(connection, record, "foreign_keys=ON")
+                raise  # else the disk has become full since the file was created: it is read in its present mode

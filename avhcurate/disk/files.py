@@ -1,7 +1,5 @@
 """Files that are whole or absent: written under a temporary name, flushed, renamed into place."""
 
-import ctypes
-import errno
 import hashlib
 import io
 import itertools
@@ -9,12 +7,11 @@ import os
 import platform
 import re
 import shutil
-import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -27,11 +24,12 @@ from avhcurate.errors import CurateError
 #: This machine in temporary names: a process number means something on its own machine only.
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
-#: Names that Windows keeps for devices, whatever follows a dot.
-DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.ASCII | re.IGNORECASE)
+#: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
+_LONGEST = 100
+#: Names that Windows keeps for devices, also before a dot.
+_DEVICE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.ASCII | re.IGNORECASE)
 #: Folders whose files are the system's own.
 _SYSTEM = ("/dev", "/proc", "/sys")
-_AT_FDCWD = -100
 
 
 def user_path(text: Path | str) -> Path:
@@ -42,6 +40,17 @@ def user_path(text: Path | str) -> Path:
         raise CurateError(
             f"{text} begins with the home of a user whom this machine does not know: write the whole path, or ./~NAME"
         ) from None
+
+
+def safe_name(name: str) -> str:
+    """Return a name for a file or folder that stays in its folder, is not hidden and is valid on every system.
+
+    >>> safe_name("../cat/dog"), safe_name("oil filter"), safe_name("..."), safe_name("CON"), safe_name("nul.1")
+    ('cat_dog', 'oil filter', '_', 'CON_', 'nul_.1')
+    """
+    cleaned = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", name).strip(" ._")
+    short = cleaned.encode()[:_LONGEST].decode(errors="ignore").rstrip(" .") or "_"
+    return _DEVICE.sub(r"\1_", short)
 
 
 @contextmanager
@@ -56,7 +65,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         flush_folder(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk is told by its file
+        error.filename = str(path)  # not the temporary name, which means nothing to a user
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -124,16 +133,6 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
 
 
-def final_name(path: Path) -> Path | None:
-    """The path beside which `temporary_name` made this one; None for a name that it did not make.
-
-    >>> final_name(temporary_name(Path("a.csv"))) == Path("a.csv"), final_name(Path("a.csv"))
-    (True, None)
-    """
-    made = _TEMPORARY.search(path.name)
-    return path.with_name(path.name[1 : made.start()]) if made else None
-
-
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes of this machine left in a folder under temporary names."""
     for path in list(folder.glob(".*.tmp")):
@@ -159,20 +158,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def exchange(one: Path, other: Path) -> bool:
-    """Exchanges two files or folders of one file system in one step; False where the system has no such step."""
-    if not (call := _exchange_call()):
-        return False
-    function, before, between, flag = call
-    sys.audit("avhcurate.exchange", str(one), str(other))
-    if function(*before, os.fsencode(one), *between, os.fsencode(other), flag) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(one), None, str(other))
-
-
 def flush(stream: BinaryIO) -> None:
     """Forces what was written to the disk, so that a rename never precedes its content."""
     stream.flush()
@@ -194,18 +179,6 @@ def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in blocks."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _exchange_call() -> tuple[Any, tuple[int, ...], tuple[int, ...], int] | None:
-    """The system's exchange: function, arguments before the first and the second path, and flag."""
-    if os.name == "nt":
-        return None
-    library = ctypes.CDLL(None, use_errno=True)
-    if hasattr(library, "renameat2"):  # Linux: RENAME_EXCHANGE, from the folder of the process
-        return library.renameat2, (_AT_FDCWD,), (_AT_FDCWD,), 2
-    if hasattr(library, "renamex_np"):  # macOS: RENAME_SWAP
-        return library.renamex_np, (), (), 2
-    return None
 
 
 def _is_alive(pid: int) -> bool:

@@ -15,14 +15,14 @@ from pydantic import ValidationError
 
 from avhcurate.disk.files import replacing, write_json, write_parquet, write_tables
 from avhcurate.disk.provenance import Provenance, WorkRecord
-from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion, StoredRecord
+from avhcurate.disk.schema import StoredRecord, UnknownVersion
 from avhcurate.errors import CurateError
 
 #: The folder of results that other processes have made and this one has not committed.
 STAGING = "staging"
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
-_SECONDS, _VERSION = b"seconds", b"schema_version"
+_SECONDS = b"seconds"
 
 Record = TypeVar("Record", bound=StoredRecord)
 Work = TypeVar("Work", bound=WorkRecord)
@@ -50,12 +50,12 @@ class RecordFolder(Generic[Record]):
 
     @property
     def record(self) -> Record:
-        """The record as it is on disk now; one of a newer version is refused."""
+        """Return the record as it is on disk now; one of another version is refused."""
         path = self.root / self.FILE
         try:
             return self.KIND.model_validate_json(path.read_bytes())  # type: ignore[return-value]
-        except NewerVersion as problem:
-            raise NewerVersion(f"the record of {self.WHAT} {self.name!r}", problem.version) from problem
+        except UnknownVersion as problem:
+            raise UnknownVersion(f"The record of {self.WHAT} {self.name!r}", problem.version) from problem
         except (OSError, ValidationError) as problem:
             raise CurateError(
                 f"the record of {self.WHAT} {self.name!r} cannot be read ({path}): {self.AGAIN}"
@@ -103,6 +103,15 @@ class ResultFolder(RecordFolder[Work]):
         """True when its table and the record that says so are written."""
         return (self.root / self.TABLE).exists() and self.begun and self.record.finished is not None
 
+    def intact(self) -> Work | None:
+        """Return the record; None where there is none or it is damaged, which making it again reports."""
+        try:
+            return self.record
+        except UnknownVersion:
+            raise
+        except CurateError:
+            return None
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Holds the folder's lock while it is written; refused when another process has it.
@@ -132,19 +141,14 @@ class ShardedFolder(ResultFolder[Sharded]):
 
     def write_shard(self, shard: int, scores: pa.Table, *, seconds: float) -> None:
         """Commits the rows of a shard's samples; `seconds` is what it took."""
-        about = {_SECONDS: repr(seconds), _VERSION: str(SCHEMA_VERSION)}
-        write_parquet(self._shard_path(shard), scores.replace_schema_metadata(about))
+        write_parquet(self._shard_path(shard), scores.replace_schema_metadata({_SECONDS: repr(seconds)}))
 
     def has_shard(self, shard: int) -> bool:
         return self._shard_path(shard).exists()
 
     def shard(self, shard: int) -> pa.Table:
-        """The rows of a shard; one of a newer version is refused."""
-        table = pq.read_table(self._shard_path(shard))
-        version = int((table.schema.metadata or {}).get(_VERSION, SCHEMA_VERSION))
-        if version > SCHEMA_VERSION:
-            raise NewerVersion(f"shard {shard} of {self.WHAT} {self.name!r}", version)
-        return table.replace_schema_metadata(None)
+        """Return the rows of a shard."""
+        return pq.read_table(self._shard_path(shard)).replace_schema_metadata(None)
 
     def shard_seconds(self, shard: int) -> float:
         return float(pq.read_schema(self._shard_path(shard)).metadata[_SECONDS])

@@ -9,14 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from avhcurate.disk.files import remove_leftovers, write_json
 from avhcurate.disk.room import full_disk
-from avhcurate.disk.schema import NewerVersion, StoredRecord
+from avhcurate.disk.schema import StoredRecord, UnknownVersion
 from avhcurate.errors import CurateError
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -24,7 +24,7 @@ State = Literal["starting", "running", "done", "failed", "cancelled", "interrupt
 #: Tells a process that the app started which job it is.
 JOB_VARIABLE = "AVHCURATE_JOB"
 
-#: Seconds between two writes of progress.json.
+#: Seconds between two writes of progress.json, and between two looks for a request to cancel.
 _INTERVAL = 0.3
 #: Seconds within which a started process must have taken the lock.
 _START_LIMIT = 60.0
@@ -32,8 +32,6 @@ _START_LIMIT = 60.0
 _PATIENCE = 1.0
 
 _CANCELLED = "cancelled: the same command resumes"
-#: Interrupts the main thread; not that of Ctrl-C, which processes in the background ignore.
-_SIGNAL = getattr(signal, "SIGUSR1", 0)
 
 
 class Cancelled(Exception):
@@ -48,7 +46,7 @@ class Progress:
     should_stop: Callable[[], bool] = lambda: False
 
     def tell(self, done: int, total: int, message: str = "", *, cancelled: str = _CANCELLED) -> None:
-        """Reports, then raises Cancelled, saying `cancelled`, when the work should stop."""
+        """Report, then raise Cancelled, saying `cancelled`, when the work should stop."""
         self.report(done, total, message)
         self.check(cancelled)
 
@@ -58,42 +56,31 @@ class Progress:
 
     @contextmanager
     def interrupting(self, cancelled: str = _CANCELLED) -> Iterator[None]:
-        """Ends a block that does not ask by itself as soon as the work should stop, also where it waits for the disk.
+        """End a block that does not ask by itself as soon as the work should stop, even while it waits for the disk.
 
-        Raises Cancelled within it, in the main thread of a system that has signals; elsewhere only at its end. For what
+        Raise Cancelled within it, in the main thread of a system that has timers; elsewhere only at its end. For what
         loses nothing wherever it ends: reading, not writing.
         """
-        if self is SILENT or not _SIGNAL or threading.current_thread() is not threading.main_thread():
+        timed = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+        if self is SILENT or not timed:
             yield
             self.check(cancelled)
             return
-
-        def stop(*_: object) -> None:
-            raise Cancelled(cancelled)
-
-        before, over = signal.signal(_SIGNAL, stop), threading.Event()
-        watch = threading.Thread(target=self._interrupt, args=(over,), daemon=True)
-        watch.start()
+        before = signal.signal(signal.SIGALRM, lambda *_: self.check(cancelled))
+        signal.setitimer(signal.ITIMER_REAL, _INTERVAL, _INTERVAL)
         try:
             yield
-            self.check(cancelled)
         finally:
-            over.set()
-            watch.join()
-            signal.signal(_SIGNAL, before)
-
-    def _interrupt(self, over: threading.Event) -> None:
-        while not over.wait(_INTERVAL):
-            if self.should_stop():
-                signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
-                return
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        self.check(cancelled)
 
     def through(self, report: Callable[[int, int, str], None]) -> "Progress":
-        """The progress of a part of the work, which reports to `report` and is stopped with the whole."""
+        """Return the progress of a part of the work, which reports to `report` and is stopped with the whole."""
         return replace(self, report=report)
 
 
-#: Work that reports to nobody and is never stopped.
+#: Work that reports to no one and is never stopped.
 SILENT = Progress()
 
 
@@ -133,7 +120,7 @@ class Jobs:
         self._lock = FileLock(self.root / "lock", timeout=0)
 
     def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "", who: str = "") -> JobRecord:
-        """Writes the record of a job that is about to start, in `cwd` or else here."""
+        """Write the record of a job that is about to start, in `cwd` or else here."""
         now = time.time()
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S-%f")
         record = JobRecord(
@@ -147,7 +134,7 @@ class Jobs:
             updated=now,
         )
         for earlier in self.root.glob("*/"):
-            remove_leftovers(earlier)  # of jobs that were killed while they told their progress
+            remove_leftovers(earlier)  # of jobs that were killed while they reported
         self.write(record)
         return record
 
@@ -158,76 +145,73 @@ class Jobs:
         write_json(self.folder(record.id) / "progress.json", record)
 
     def read(self, job: str) -> JobRecord | None:
-        """The job's record with its state put right: work whose process is gone is `interrupted`.
-
-        None for one that cannot be read or is of a newer version: what a job has made says so itself.
-        """
+        """Return the job's record; work whose process is gone is `interrupted`. None for one that cannot be read."""
         try:
             record = JobRecord.model_validate_json((self.folder(job) / "progress.json").read_bytes())
-        except (OSError, ValidationError, NewerVersion):
+        except (OSError, ValidationError, UnknownVersion):
             return None
         fresh = record.state == "starting" and time.time() - record.started < _START_LIMIT
         if record.active and not fresh and not self._lock_is_held():
             record.state = "interrupted"
         return record
 
+    def all(self) -> Iterator[JobRecord]:
+        """Yield the readable records, newest first."""
+        names = sorted((path.name for path in self.root.glob("*-*") if path.is_dir()), reverse=True)
+        yield from filter(None, map(self.read, names))
+
     def newest(self) -> JobRecord | None:
         return next(self.all(), None)
 
     def request_cancel(self, job: str) -> None:
-        """Asks a job to stop at its next opportunity."""
+        """Ask a job to stop at its next opportunity."""
         (self.folder(job) / "cancel").touch()
 
-    @contextmanager
-    def running(self, record: JobRecord, *, on_report: Callable[[JobRecord], None] | None = None) -> Iterator[Progress]:
-        """Holds the workspace's lock while the block works and records how it ended."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=_PATIENCE)
-        except Timeout:
-            name = self._running_name(but=record.id)
-            self.write(record.model_copy(update={"state": "failed", "message": f"{name} is running"}))
-            raise CurateError(f"{name} is running in this workspace: wait for it or cancel it first") from None
-        try:
-            running = _RunningJob(self, record, on_report)
-            try:
-                yield Progress(running.report, running.should_stop)
-                running.finish("done")
-            except (Cancelled, KeyboardInterrupt):
-                running.finish("cancelled")
-                raise
-            except BaseException as error:
-                running.finish("failed", full_disk(error) or str(error) or type(error).__name__)
-                raise
-        finally:
-            self._lock.release()
+    def refuse_second(self) -> None:
+        """Refuse another job while one is running or about to."""
+        newest = self.newest()
+        if newest and newest.active:
+            raise CurateError(f"`{newest.verb} {newest.dataset}` is running. Wait for it or cancel it first.")
 
     @contextmanager
     def idle(self) -> Iterator[None]:
-        """Keeps jobs from running while the block works; refused while one runs or is about to."""
+        """Keep jobs from running while the block works; refused while one runs or is about to."""
+        self.refuse_second()
+        with self._holding_lock():
+            yield
+
+    @contextmanager
+    def running(self, record: JobRecord, *, on_report: Callable[[JobRecord], None] | None = None) -> Iterator[Progress]:
+        """Hold the workspace's lock while the block works, and record how it ended."""
+        try:
+            with self._holding_lock(but=record.id):
+                running = _RunningJob(self, record, on_report)
+                try:
+                    yield Progress(running.report, running.should_stop)
+                except (Cancelled, KeyboardInterrupt):
+                    running.finish(state="cancelled")
+                    raise
+                except BaseException as error:
+                    running.finish(state="failed", message=full_disk(error) or str(error) or type(error).__name__)
+                    raise
+                running.finish(state="done")
+        except _AnotherRuns as error:
+            self.write(record.model_copy(update={"state": "failed", "message": str(error)}))
+            raise
+
+    @contextmanager
+    def _holding_lock(self, *, but: str = "") -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
-        if (newest := self.newest()) and newest.active:
-            raise CurateError(f"`{newest.verb} {newest.dataset}` is running: wait for it or cancel it first")
         try:
             self._lock.acquire(timeout=_PATIENCE)
         except Timeout:
-            raise CurateError(
-                f"{self._running_name()} is running in this workspace: wait for it or cancel it first"
-            ) from None
+            names = (f"`{job.verb} {job.dataset}`" for job in self.all() if job.active and job.id != but)
+            name = next(names, "Another job")
+            raise _AnotherRuns(f"{name} is running in this workspace. Wait for it or cancel it first.") from None
         try:
             yield
         finally:
             self._lock.release()
-
-    def _running_name(self, *, but: str = "") -> str:
-        """The job that runs, in words; `but` is another one."""
-        running = next((job for job in self.all() if job.active and job.id != but), None)
-        return f"`{running.verb} {running.dataset}`" if running else "another job"
-
-    def all(self) -> Iterator[JobRecord]:
-        """Readable records, the newest first."""
-        names = sorted((path.name for path in self.root.glob("*-*") if path.is_dir()), reverse=True)
-        yield from filter(None, map(self.read, names))
 
     def _lock_is_held(self) -> bool:
         if self._lock.is_locked:
@@ -239,26 +223,32 @@ class Jobs:
             return True
 
 
+class _AnotherRuns(CurateError):
+    """Another job holds the workspace's lock."""
+
+
 class _RunningJob:
     def __init__(self, jobs: Jobs, record: JobRecord, on_report: Callable[[JobRecord], None] | None) -> None:
         self._jobs, self._on_report = jobs, on_report
         self._cancel = jobs.folder(record.id) / "cancel"
         self._first: tuple[float, int] | None = None
-        self.record = record.model_copy(update={"state": "running", "pid": os.getpid()})
-        self._write()
+        self.record = record
+        self._write(state="running", pid=os.getpid())
         self._written = 0.0  # the first report is written whenever it comes
 
     def report(self, done: int, total: int, message: str) -> None:
-        """Notes that `done` of `total` samples are finished; rate and time left follow from the calls so far.
+        """Note that `done` of `total` samples are finished; rate and time left follow from the calls so far.
 
-        Another `total` begins another stage of the work, whose rate is its own.
+        Another `total` begins another stage of the work, with a rate of its own.
         """
         now = time.time()
         if self._first is None or total != self.record.total:
             self._first = (now, done)
         seconds, since = now - self._first[0], done - self._first[1]
-        rate = since / seconds if seconds > 0 and since else None
-        left = (total - done) / rate if rate else None
+        rate = left = None
+        if seconds > 0 and since:
+            rate = since / seconds
+            left = (total - done) / rate
         changes = {"done": done, "total": total, "rate": rate, "eta_s": left, "message": message, "updated": now}
         self.record = self.record.model_copy(update=changes)
         if self._on_report:
@@ -269,12 +259,11 @@ class _RunningJob:
     def should_stop(self) -> bool:
         return self._cancel.exists()
 
-    def finish(self, state: State, message: str | None = None) -> None:
-        changes = {"state": state, "eta_s": None, "updated": time.time()}
-        self.record = self.record.model_copy(update=changes | ({} if message is None else {"message": message}))
+    def finish(self, **changes: Any) -> None:
         with suppress(OSError):  # a full disk: the reader finds the job's process gone
-            self._write()
+            self._write(eta_s=None, updated=time.time(), **changes)
 
-    def _write(self) -> None:
+    def _write(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update=changes)
         self._jobs.write(self.record)
         self._written = time.time()

@@ -1,27 +1,26 @@
-"""Reads URLs, whole or in part: http(s) by the standard library, s3 and others by fsspec.
+"""Reads URLs, whole or in part: http(s) by requests, s3 and others by fsspec.
 
 An address may come from a file of unknown origin. So only http(s) and installed fsspec protocols are followed,
-redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would escape the checks. Addresses at
+redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would escape the check. Addresses at
 which clouds give a machine its credentials are never requested, and where `AVHCURATE_REMOTE_HOSTS` lists hosts (or
-buckets), as `images.example.org,*.example.com`, no other host is.
+buckets), such as `images.example.org,*.example.com`, no other host is.
 """
 
 import fnmatch
-import http.client
 import io
 import ipaddress
 import os
 import re
 import socket
-import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from http.client import HTTPMessage
-from typing import IO, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import requests
 
 #: Seconds without data, and for a whole answer, after which a server is given up.
 _SILENCE_S = 30
@@ -29,15 +28,12 @@ _PATIENCE_S = 300
 #: Seconds before each new try.
 _WAITS_S = (0.5, 2.0)
 _LONGEST_WAIT_S = 10.0
-_PIECE = 1 << 18
+PIECE = 1 << 20
 #: Status codes of errors that may pass.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-#: IPv6 networks whose addresses end in an IPv4 one: NAT64, and the old compatible form.
-_TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 #: Addresses of cloud metadata, besides all link-local ones.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
-
-_NEVER = "is never asked: it is the machine's own"
+_NO_PARTS = "The server does not send parts of files (HTTP Range). Download the file first."
 
 #: How the addresses of http(s) and fsspec begin.
 URL_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]+://"
@@ -48,7 +44,7 @@ _Answer = TypeVar("_Answer")
 class RemoteError(Exception):
     """An address that cannot be read; the message fits a table cell.
 
-    `status` is HTTP's, where there is one; `passing` says that another try may succeed.
+    `status` is HTTP's, where there is one; `passing` says that another try, after `wait_s`, may succeed.
     """
 
     def __init__(self, words: str, *, status: int | None = None, passing: bool = False, wait_s: float = 0) -> None:
@@ -57,7 +53,7 @@ class RemoteError(Exception):
 
 
 def is_url(place: str) -> bool:
-    """True for http(s) and fsspec URLs, False for paths of this machine.
+    """Return True for http(s) and fsspec URLs, False for paths of this machine.
 
     >>> is_url("s3://bucket/a.jpg"), is_url("/data/a.jpg")
     (True, False)
@@ -66,26 +62,31 @@ def is_url(place: str) -> bool:
 
 
 def is_http(url: str) -> bool:
-    """True for http(s), False for what fsspec reads."""
+    """Return True for http(s), False for what fsspec reads."""
     return url.lower().startswith(("http://", "https://"))
 
 
 def read_url(url: str, *, start: int = 0, size: int | None = None, most: int) -> bytes:
-    """The bytes of an address from `start` on, `size` of them or fewer where it ends; `RemoteError` saying why not.
+    """Return the bytes of an address from `start` on, `size` of them or fewer where it ends.
 
-    More than `most` bytes are refused. What may pass is tried again.
+    More than `most` bytes are refused. What may pass is tried again; otherwise `RemoteError` says why not.
     """
-    end = None if size is None else start + size
-    read = _read_http if is_http(url) else _read_fsspec
+    wanted = most + 1
+    if size is not None:
+        wanted = min(size, wanted)
     check_host(url)
-    data = patiently(lambda: read(url, start, end, most))
+    if is_http(url):
+        data = patiently(lambda: _read_http(url, start, wanted, whole=size is None and not start))
+    else:
+        end = start + wanted
+        data = patiently(lambda: bytes(_fsspec(url, lambda system, path: system.cat_file(path, start=start, end=end))))
     if len(data) > most:
         raise RemoteError(f"more than {most >> 20} MiB")
-    return data if size is None else data[:size]
+    return data
 
 
 def size_of(url: str) -> int:
-    """How many bytes an address has; `RemoteError` where the server does not say, or reads no parts."""
+    """Return how many bytes an address has; `RemoteError` where the server does not say, or reads no parts."""
     check_host(url)
     if not is_http(url):
         return patiently(lambda: int(_fsspec(url, lambda system, path: system.size(path))))
@@ -93,60 +94,56 @@ def size_of(url: str) -> int:
     def ask() -> int:
         with open_http(url, {"Range": "bytes=0-0"}) as answer:
             total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-            if answer.status != 206 or not total.isdigit():
-                raise RemoteError("the server does not send parts of files (HTTP Range): download it")
+            if answer.status_code != 206 or not total.isdigit():
+                raise RemoteError(_NO_PARTS)
             return int(total)
 
     return patiently(ask)
 
 
-def write_url(url: str, content: bytes) -> None:
-    """Writes an address that fsspec can write to, in one request, so that it is whole or absent; `RemoteError`."""
+@contextmanager
+def open_http(
+    url: str, headers: dict[str, str] | None = None, *, secret: dict[str, str] | None = None
+) -> Iterator["requests.Response"]:
+    """Yield the open answer to a GET, within the guard; the `Authorization` of `secret` stays on its own host."""
+    import requests
+
     check_host(url)
-    patiently(lambda: _fsspec(url, lambda system, path: system.pipe_file(path, content)))
-
-
-def url_exists(url: str) -> bool:
-    """Whether fsspec finds something there; `RemoteError` where it cannot tell."""
-    check_host(url)
-
-    def ask(system: Any, path: str) -> bool:
-        system.invalidate_cache()  # another process may have written it
-        return bool(system.exists(path))
-
-    return patiently(lambda: bool(_fsspec(url, ask)))
-
-
-def remove_url(url: str) -> None:
-    """Removes what fsspec finds there and below; nothing where there is nothing. `RemoteError` where it cannot."""
-    check_host(url)
-    if url_exists(url):
-        patiently(lambda: _fsspec(url, lambda system, path: system.rm(path, recursive=True)))
-
-
-def open_http(url: str, headers: dict[str, str] | None = None, *, secret: dict[str, str] | None = None) -> Any:
-    """The open answer to a GET, within the guards; `secret` headers do not follow a redirect to elsewhere."""
-    check_host(url)
-    request = urllib.request.Request(url, headers={"User-Agent": "avhcurate"} | (headers or {}))
-    for name, value in (secret or {}).items():
-        request.add_unredirected_header(name, value)
+    sent = {"User-Agent": "avhcurate", "Accept-Encoding": "identity"} | (headers or {}) | (secret or {})
     try:
-        return _opener().open(request, timeout=_SILENCE_S)
-    except urllib.error.HTTPError as problem:
-        with problem:
-            wait = problem.headers.get("Retry-After", "") if problem.headers else ""
-            passing = problem.code in _PASSING
-            words = f"HTTP {problem.code} {problem.reason}".strip()
-        seconds = float(wait) if wait.isdigit() else 0.0
-        raise RemoteError(words, status=problem.code, passing=passing, wait_s=seconds) from problem
-    except (OSError, http.client.HTTPException) as problem:
-        raise RemoteError(words_of(problem), passing=_may_pass(problem)) from problem
-    except ValueError as problem:
-        raise RemoteError("no address that can be asked") from problem
+        with _session().get(url, headers=sent, stream=True, timeout=_SILENCE_S) as answer:
+            if not answer.ok:
+                wait = answer.headers.get("Retry-After", "")
+                raise RemoteError(
+                    f"HTTP {answer.status_code} {answer.reason}".strip(),
+                    status=answer.status_code,
+                    passing=answer.status_code in _PASSING,
+                    wait_s=float(wait) if wait.isdigit() else 0.0,
+                )
+            yield answer
+    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as problem:
+        raise RemoteError("The address, or what it redirects to, is not a valid http(s) address.") from problem
+    except requests.RequestException as problem:
+        raise RemoteError(words_of(problem), passing=True) from problem
+
+
+def pieces_of(answer: "requests.Response", size: int = PIECE) -> Iterator[bytes]:
+    """Yield the content of an answer; `RemoteError`, which may pass, where the connection breaks."""
+    import urllib3
+
+    length, count = answer.headers.get("Content-Length", ""), 0
+    try:
+        while piece := answer.raw.read1(size):
+            count += len(piece)
+            yield piece
+    except (urllib3.exceptions.HTTPError, OSError) as problem:
+        raise RemoteError(words_of(problem), passing=True) from problem
+    if length.isdigit() and count < int(length):
+        raise RemoteError("the connection broke", passing=True)
 
 
 def patiently(ask: Callable[[], _Answer]) -> _Answer:
-    """The result of `ask`, tried again after a while when its error may pass."""
+    """Return the result of `ask`, tried again after a while when its error may pass."""
     for wait in _WAITS_S:
         try:
             return ask()
@@ -158,27 +155,22 @@ def patiently(ask: Callable[[], _Answer]) -> _Answer:
 
 
 def check_host(url: str) -> None:
-    """Refuses chained URLs, the machine's own addresses, and hosts that `AVHCURATE_REMOTE_HOSTS` does not list.
-
-    The address that a name resolves to is checked once connected; behind a proxy only literal addresses are.
-    """
+    """Refuse chained URLs, a cloud's metadata addresses, and hosts that `AVHCURATE_REMOTE_HOSTS` does not list."""
     if "::" in url and not is_http(url):
-        raise RemoteError("chained URLs (with `::`) are not followed: unpack it, and give its own address")
+        raise RemoteError("Chained URLs (with `::`) are not followed. Unpack the file, and give its own address.")
     allowed = [name.strip().lower() for name in os.environ.get("AVHCURATE_REMOTE_HOSTS", "").split(",") if name.strip()]
     try:
         host = (urlsplit(url).hostname or "").lower()
     except ValueError as problem:
-        raise RemoteError("no address that can be asked") from problem
-    if _machines_own(host):
-        raise RemoteError(f"{host} {_NEVER}")
+        raise RemoteError("This is not a valid address.") from problem
+    if any(_is_metadata(address) for address in [host, *_resolved(url, host)]):
+        raise RemoteError(f"{host} is never asked: it may give the machine's own credentials")
     if allowed and not any(fnmatch.fnmatchcase(host, pattern) for pattern in allowed):
         raise RemoteError(f"host {host or url[:40]!r} is not among AVHCURATE_REMOTE_HOSTS")
 
 
 def words_of(problem: BaseException) -> str:
-    """Why something could not be read, short."""
-    if isinstance(problem, urllib.error.URLError) and isinstance(problem.reason, BaseException):
-        return words_of(problem.reason)
+    """Return in a few words why something could not be read."""
     if isinstance(problem, FileNotFoundError):
         return "file not found"
     if isinstance(problem, TimeoutError):
@@ -207,12 +199,14 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, begin + offset)
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
         left = max(0, self._size - self._at)
-        left = left if size is None or size < 0 else min(size, left)
+        if size is not None and size >= 0:
+            left = min(size, left)
         parts = []
         while left:
             number, skipped = divmod(self._at, self._BLOCK)
@@ -228,40 +222,23 @@ class RemoteFile(io.RawIOBase):
         return read_url(self.name, start=number * self._BLOCK, size=self._BLOCK, most=self._BLOCK)
 
 
-def _read_http(url: str, start: int, end: int | None, most: int) -> bytes:
-    part = {"Range": f"bytes={start}-{'' if end is None else end - 1}"} if start or end is not None else {}
+def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
+    headers = {} if whole else {"Range": f"bytes={start}-{start + wanted - 1}"}
+    data, until = b"", time.monotonic() + _PATIENCE_S
     try:
-        answer = open_http(url, part)
+        with open_http(url, headers) as answer:
+            if start and answer.status_code != 206:
+                raise RemoteError(_NO_PARTS)
+            for piece in pieces_of(answer):
+                data += piece
+                if len(data) >= wanted:
+                    return data[:wanted]
+                if time.monotonic() > until:
+                    raise RemoteError("no whole answer in time")
     except RemoteError as problem:
-        if problem.status == 416:  # it ends before `start`
-            return b""
-        raise
-    with answer:
-        if start and answer.status != 206:
-            raise RemoteError("the server does not send parts of files (HTTP Range): download it")
-        return _drain(answer, most + 1 if end is None else min(end - start, most + 1))
-
-
-def _drain(answer: Any, most: int) -> bytes:
-    """At most `most` bytes; a slow server is given up after a while."""
-    parts: list[bytes] = []
-    left, until = most, time.monotonic() + _PATIENCE_S
-    try:
-        while left and (part := answer.read1(min(_PIECE, left))):
-            parts.append(part)
-            left -= len(part)
-            if time.monotonic() > until:
-                raise RemoteError("no whole answer in time")
-    except (OSError, http.client.HTTPException) as problem:
-        raise RemoteError(words_of(problem), passing=True) from problem
-    if left and answer.length:
-        raise RemoteError("the connection broke off", passing=True)
-    return b"".join(parts)
-
-
-def _read_fsspec(url: str, start: int, end: int | None, most: int) -> bytes:
-    last = start + most + 1 if end is None else end
-    return bytes(_fsspec(url, lambda system, path: system.cat_file(path, start=start, end=last)))
+        if problem.status != 416:  # it ends before `start`
+            raise
+    return data
 
 
 def _fsspec(url: str, ask: Callable[[Any, str], Any]) -> Any:
@@ -270,111 +247,44 @@ def _fsspec(url: str, ask: Callable[[Any, str], Any]) -> Any:
     try:
         return ask(*fsspec.core.url_to_fs(url))
     except Exception as problem:  # each file system has errors of its own
-        raise RemoteError(words_of(problem), passing=_may_pass(problem)) from problem
+        raise RemoteError(words_of(problem), passing=isinstance(problem, TimeoutError | ConnectionError)) from problem
 
 
-def _may_pass(problem: BaseException) -> bool:
-    reason = getattr(problem, "reason", None)
-    if isinstance(reason, BaseException):
-        return _may_pass(reason)
-    return isinstance(problem, TimeoutError | ConnectionError | http.client.HTTPException)
+def _is_metadata(address: str) -> bool:
+    """Return whether a literal address may give a machine its credentials.
 
-
-def _refuse_metadata(connection: socket.socket) -> None:
-    """Checks the address that was reached, since a name may resolve differently each time."""
-    peer = connection.getpeername()[0]
-    if _machines_own(peer):
-        connection.close()
-        raise PermissionError(0, f"{peer} {_NEVER}")
-
-
-def _machines_own(host: str) -> bool:
-    """Whether a literal address gives a machine its own metadata.
-
-    An IPv6 address that leads to an IPv4 one (mapped, NAT64, 6to4, Teredo) counts as that one.
-
-    >>> _machines_own("169.254.169.254"), _machines_own("64:ff9b::a9fe:a9fe"), _machines_own("example.org")
+    >>> _is_metadata("169.254.169.254"), _is_metadata("::ffff:169.254.169.254"), _is_metadata("example.org")
     (True, True, False)
     """
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return any(each.is_link_local or each in _METADATA for each in (address, *_within(address)))
+    mapped = getattr(found, "ipv4_mapped", None) or found
+    return mapped.is_link_local or mapped in _METADATA
 
 
-def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
-    """IPv4 addresses to which an IPv6 address leads."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return
-    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    if any(address in network for network in _TRANSLATED):
-        yield last
-    yield from filter(None, (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())))
-
-
-class _Connection(http.client.HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_metadata(self.sock)
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_metadata(self.sock)
-
-
-class _Handler(urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Connection, req)
-
-
-class _SecureHandler(urllib.request.HTTPSHandler):
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        super().__init__(context=trust)
-        self._trust = trust
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, req, context=self._trust)
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        if not is_http(newurl):
-            raise RemoteError(f"redirected to {newurl[:60]!r}, which is not followed")
-        check_host(newurl)
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if following is not None and _origin(newurl) == _origin(req.full_url):
-            secret = req.unredirected_hdrs.get("Authorization")
-            if secret is not None:
-                following.add_unredirected_header("Authorization", secret)
-        return following
-
-
-def _origin(url: str) -> tuple[str, str]:
-    """
-    >>> _origin("https://HF.co/a") == _origin("https://hf.co/b"), _origin("http://hf.co") == _origin("https://hf.co")
-    (True, False)
-    """
-    parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
+def _resolved(url: str, host: str) -> list[str]:
+    """Return the addresses of an http(s) host; none where only a proxy can resolve it."""
+    if not is_http(url):
+        return []
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
+    except (OSError, UnicodeError):
+        return []
 
 
 @lru_cache(maxsize=1)
-def _opener() -> urllib.request.OpenerDirector:
-    """An opener for http(s) only: a redirect to a file or to FTP fails."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _Redirects(),
-        _Handler(),
-        _SecureHandler(ssl.create_default_context()),
-    ):
-        opener.add_handler(handler)
-    return opener
+def _session() -> "requests.Session":
+    """Return a session that checks the host of every request, redirects included, and follows only http(s)."""
+    import requests
+
+    class Guarded(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+            check_host(request.url or "")
+            return super().send(request, *arguments, **options)
+
+    session = requests.Session()
+    for prefix in ("http://", "https://"):
+        session.mount(prefix, Guarded(pool_maxsize=32))
+    return session

@@ -1,33 +1,38 @@
-"""Versions of what is stored: each record says its own, and what a newer program wrote is refused in one line."""
+"""Versions of what is stored: records, shards and the database say theirs, and an unknown one is refused."""
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, field_validator
 
 from avhcurate import __version__
 from avhcurate.errors import CurateError
 
-#: Of records, shards and manifests. Those that say none were written before there was any, and are of the first.
-SCHEMA_VERSION = 1
+#: The version of records, shards, manifests and the database.
+SCHEMA_VERSION = 2
 
 
-class NewerVersion(CurateError):
-    """A newer program has written this; `what` it is, in words, and its version beside the last one that is `known`."""
+class UnknownVersion(CurateError):
+    """This was written by another version of the program; `what` it is, in words, and its `version`."""
 
-    def __init__(self, what: str, version: int | str, known: int | str = SCHEMA_VERSION) -> None:
+    def __init__(self, what: str, version: object) -> None:
         super().__init__(
-            f"{what} has schema version {version}, of a newer avhcurate; this one ({__version__}) reads up to {known}: "
-            "use the version that wrote it or a newer one (see docs/install.md)"
+            f"{what} has schema version {version}, and avhcurate {__version__} reads only version {SCHEMA_VERSION}. "
+            "Use the avhcurate that wrote it, or import the data into a new workspace (see docs/install.md)."
         )
         self.version = version
+
+
+def check_version(what: str, version: object) -> None:
+    """Refuse a version other than ours."""
+    if version != SCHEMA_VERSION:
+        raise UnknownVersion(what, version)
 
 
 class StoredRecord(BaseModel):
     """The base of every record in a workspace."""
 
-    schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
+    schema_version: int = SCHEMA_VERSION
 
     @field_validator("schema_version")
     @classmethod
-    def _refuse_newer(cls, version: int) -> int:
-        if version > SCHEMA_VERSION:
-            raise NewerVersion("a record", version)
-        return SCHEMA_VERSION
+    def _check_version(cls, version: int) -> int:
+        check_version("The record", version)
+        return version

@@ -20,8 +20,7 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 MOST_COLUMNS = 5000
 #: Characters of the header of a CSV.
 _LONGEST_HEADER = 1 << 24
-
-#: What Arrow raises for damaged Parquet; a damaged name of a column is no text.
+#: What Arrow raises for damaged Parquet; a damaged name of a column is not valid text.
 _BROKEN_PARQUET = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
@@ -30,7 +29,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def has_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its first bytes."""
+    """Return whether a file is Parquet, by its first bytes."""
     with open(path, "rb") as stream:
         return stream.read(4) == b"PAR1"
 
@@ -40,7 +39,7 @@ def is_csv(path: Path) -> bool:
 
 
 def parquet_schema(path: Path) -> pa.Schema:
-    """Schema of a Parquet file, or `CurateError`."""
+    """Return the schema of a Parquet file, or raise `CurateError`."""
     try:
         schema = pq.read_schema(path)
         names = schema.names
@@ -51,33 +50,34 @@ def parquet_schema(path: Path) -> pa.Schema:
 
 
 def _not_parquet(path: Path, problem: Exception) -> CurateError:
-    return CurateError(f"{path} cannot be read as Parquet ({str(problem).splitlines()[0]}): is it complete?")
+    return CurateError(f"{path} cannot be read as Parquet ({str(problem).splitlines()[0]}). Is it complete?")
 
 
 def _check_names(path: Path, columns: list[str]) -> None:
     if len(columns) > MOST_COLUMNS:
         raise CurateError(
-            f"{path} has {len(columns):,} columns and {MOST_COLUMNS:,} are the most: keep those you need, and put "
-            "embeddings or probabilities into one list column"
+            f"{path} has {len(columns):,} columns (limit {MOST_COLUMNS:,}). Keep those you need, and put embeddings or "
+            "probabilities into one list column."
         )
     repeated = sorted(name for name, times in Counter(columns).items() if times > 1)
     if repeated:
-        raise CurateError(f"{path} has several columns called {listed(repeated)}: give each its own name")
+        raise CurateError(f"{path} has several columns called {listed(repeated)}. Give each its own name.")
 
 
 def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
-    """A DataFrame without its index; `CurateError` for columns whose values are of no one type."""
+    """Return a DataFrame without its index; refuse columns whose values have no common type."""
     named = frame.rename(columns=str)
     _check_names(Path(title), list(named.columns))
     try:
         return decoded(pa.Table.from_pandas(named, preserve_index=False))
     except pa.ArrowException as problem:
-        reason = str(problem.args[0] if problem.args else problem)
-        raise CurateError(f"{title} cannot be read ({reason}): give each column values of one type") from problem
+        raise CurateError(
+            f"{title} cannot be read ({problem.args[0]}). Give each column values of one type."
+        ) from problem
 
 
 def decoded(table: pa.Table) -> pa.Table:
-    """The table with the values of categories, as pandas writes them, and of views, which Arrow's functions refuse."""
+    """Return the table with the values of categories and of string views, which Arrow's functions refuse."""
     for place, field in enumerate(table.schema):
         kind = field.type
         if pa.types.is_dictionary(kind):
@@ -90,10 +90,10 @@ def decoded(table: pa.Table) -> pa.Table:
 
 
 def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] = ()) -> pa.Table:
-    """A Parquet file by its first bytes, else CSV.
+    """Read a Parquet file by its first bytes, else CSV.
 
-    Columns `texts` of a CSV, called so in any case, are text whatever they look like: 01 stays 01, and only an empty
-    cell is missing, since "nan" may be a name. Columns `without` of a Parquet file are left out.
+    Columns `texts` of a CSV, in any case, are text whatever they look like: 01 stays 01, and only an empty cell is
+    missing, since "nan" may be a name. Columns `without` of a Parquet file are left out.
     """
     if not has_parquet(path):
         return _read_csv(path, {name.casefold() for name in texts})
@@ -106,7 +106,7 @@ def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] 
 
 
 def padded_columns(path: Path) -> list[str]:
-    """The columns of a CSV that hold a whole number begun with a zero, as 007: codes, whose zeros count."""
+    """Return the columns of a CSV with a whole number that begins with a zero, as in 007: the zeros count."""
     delimiter, columns = _csv_header(path)
     try:
         table = _parse_csv(path, delimiter, columns)
@@ -118,31 +118,30 @@ def padded_columns(path: Path) -> list[str]:
 def _read_csv(path: Path, wanted: set[str]) -> pa.Table:
     delimiter, columns = _csv_header(path)
     texts = [name for name in columns if name.casefold() in wanted]
-    for forced in (texts, columns):
+    try:
+        table = _parse_csv(path, delimiter, texts)
+    except pa.ArrowInvalid:
+        # Types are guessed from the first rows: where later ones disagree, everything is text.
         try:
-            return _without_missing(_parse_csv(path, delimiter, forced), texts)
+            table = _parse_csv(path, delimiter, columns)
         except pa.ArrowInvalid as problem:
-            # Types are guessed from the first rows: where later ones disagree, everything is text.
-            failure = problem
-    raise CurateError(f"{path} cannot be read as CSV: {failure}") from failure
+            raise CurateError(f"{path} cannot be read as CSV: {problem}") from problem
+    return _without_missing(table, texts)
 
 
 def _csv_header(path: Path) -> tuple[str, list[str]]:
-    """The delimiter and the columns of a CSV, from its first line."""
+    """Return the delimiter and the columns of a CSV, from its first line."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             head = stream.readline(_LONGEST_HEADER)
-    except UnicodeDecodeError as problem:
-        raise CurateError(f"{path} is not UTF-8 text: save it as CSV in UTF-8") from problem
-    if len(head) == _LONGEST_HEADER:
-        raise CurateError(f"the first line of {path} does not end within {_LONGEST_HEADER:,} characters: is it a CSV?")
-    delimiter = max(",;\t", key=head.count)
-    try:
+        delimiter = max(",;\t", key=head.count)
         columns = next(csv.reader([head], delimiter=delimiter), [])
-    except csv.Error as problem:
-        raise CurateError(f"{path} cannot be read as CSV: {problem} in its first line") from problem
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise CurateError(f"{path} is not CSV in UTF-8 ({problem}). Save it as such.") from problem
+    if len(head) == _LONGEST_HEADER:
+        raise CurateError(f"The first line of {path} does not end within {_LONGEST_HEADER:,} characters. Is it a CSV?")
     if not any(columns):
-        raise CurateError(f"{path} is empty: the first line of a CSV names its columns")
+        raise CurateError(f"{path} is empty. The first line of a CSV names its columns.")
     _check_names(path, columns)
     return delimiter, columns
 
@@ -159,11 +158,11 @@ def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
 
 
 def _without_missing(table: pa.Table, texts: list[str]) -> pa.Table:
-    """Null in place of texts that mean none: empty ones, and of columns other than `texts` the words for it too."""
+    """Put null in place of empty texts, and of words for a missing value in columns other than `texts`."""
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
-            none = pa.array([""] if field.name in texts else ["", *MISSING])
+            words = [""] if field.name in texts else ["", *MISSING]
             column = table[field.name]
-            empty = pc.is_in(column, value_set=none)
+            empty = pc.is_in(column, value_set=pa.array(words))
             table = table.set_column(place, field.name, pc.if_else(empty, pa.scalar(None, pa.string()), column))
     return table

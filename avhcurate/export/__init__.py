@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from avhcurate.data.people import Role, require
+from avhcurate.disk.files import safe_name
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
@@ -25,7 +26,6 @@ from avhcurate.export.label_studio import write_label_studio
 from avhcurate.export.output import atomic_output
 from avhcurate.export.packs import pack, write_packed
 from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
-from avhcurate.export.text import safe_name
 from avhcurate.plugins import checked_function, load
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.empty_view import empty_view

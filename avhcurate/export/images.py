@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from avhcurate.disk.files import link
+from avhcurate.disk.files import link, safe_name
 from avhcurate.export.columns import Chosen, batches
-from avhcurate.export.text import csv_text, safe_name, text_file
+from avhcurate.export.text import csv_text, text_file
 from avhcurate.images.decoding import BrokenImage, read_header, stored_size
 from avhcurate.images.source import ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES

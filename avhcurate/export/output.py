@@ -76,14 +76,12 @@ def _is_export(folder: Path) -> bool:
 
 
 def _replace_folder(temporary: Path, out: Path) -> None:
-    """Puts the finished folder in place of `out` in one step; where the system has none, `out` is set aside first."""
-    if out.is_dir() and not files.exchange(temporary, out):
-        aside = _aside(out)
+    """Put the finished folder in place of `out`, which is set aside first."""
+    aside = _aside(out)
+    if out.exists():
         os.replace(out, aside)
-        os.replace(temporary, out)
-        files.remove(aside)
-    elif not out.exists():
-        os.replace(temporary, out)
+    os.replace(temporary, out)
+    files.remove(aside)
     files.flush_folder(out.parent)
 
 

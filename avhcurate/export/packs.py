@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,120}\.zip")
 
 def pack_path(workspace: Workspace, dataset: str, format: str) -> Path:
     """Where a new pack of a dataset goes; older than a week, packs and what was left of making one are removed."""
-    folder = workspace.exports / dataset
+    folder = workspace.exports / workspace.dataset(dataset).id
     for old in folder.glob("*.zip*"):
         if time.time() - old.stat().st_mtime > _KEPT_S:
             files.remove(old)
@@ -30,7 +30,9 @@ def pack_path(workspace: Workspace, dataset: str, format: str) -> Path:
 
 def packs(workspace: Workspace, dataset: str) -> list[Path]:
     """The packs of a dataset, newest first."""
-    found = (path for path in (workspace.exports / dataset).glob("*.zip") if _NAME.fullmatch(path.name))
+    found = (
+        path for path in (workspace.exports / workspace.dataset(dataset).id).glob("*.zip") if _NAME.fullmatch(path.name)
+    )
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 

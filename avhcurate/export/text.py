@@ -1,7 +1,6 @@
 """Text of exports: CSV that no spreadsheet runs as formulas, lists of JSON, safe file names."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +8,7 @@ from typing import TextIO
 
 import pandas as pd
 
-from avhcurate.disk.files import DEVICE
 from avhcurate.disk.formulas import safe_cell
-
-#: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
-_LONGEST = 100
 
 
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
@@ -24,17 +19,6 @@ def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
     parts = safe.to_csv(index=False, header=header, lineterminator="\r\n").split('"')
     parts[::2] = [part.replace("\r\n", "\n") for part in parts[::2]]
     return '"'.join(parts)
-
-
-def safe_name(name: str) -> str:
-    """A name for a file or folder: nothing that leaves the folder, hides or upsets a file system.
-
-    >>> safe_name("../cat/dog"), safe_name("oil filter"), safe_name("..."), safe_name("CON"), safe_name("nul.1")
-    ('cat_dog', 'oil filter', '_', 'CON_', 'nul_.1')
-    """
-    cleaned = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", name).strip(" ._")
-    short = cleaned.encode()[:_LONGEST].decode(errors="ignore").rstrip(" .") or "_"
-    return f"{device[0]}_{short[device.end() :]}" if (device := DEVICE.match(short)) else short
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from avhcurate.ui.user_errors import plain
 
 _ABOUT = """
 Embeddings, class weights, logits or probabilities that were computed elsewhere make a run like any other: .npy, .npz,
-safetensors, Parquet or Arrow files on the server, or list columns that the import kept. With class weights it has every
+safetensors or Parquet files on the server, or list columns that the import kept. With class weights it has every
 score; without, those of the softmax output, and angles to class prototypes, which are no classifier's AVH.
 """
 

@@ -11,8 +11,7 @@ import streamlit as st
 from avhcurate.curate import saved
 from avhcurate.curate.history import RULE, describe, filter_options, history_entries, undo_entry
 from avhcurate.curate.saved import LONGEST_NAME
-from avhcurate.data.history_log import HistoryEntry
-from avhcurate.data.saved_log import Kind, SavedEntry
+from avhcurate.data.events import Event, Kind
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -77,19 +76,19 @@ def show_views(page: Opened) -> None:
     _rows(page, entries, _view_row)
 
 
-def _set_row(page: Opened, one: SavedEntry) -> None:
+def _set_row(page: Opened, one: Event) -> None:
     filters = Filters(excluded=None, sets=(one.name,))
     there = page.table.count(filters) if one.name in page.table.sets else 0
     with st.container(horizontal=True, vertical_alignment="center"):
         query = replace(View(dataset=page.table.dataset.name, run=page.view.run), filters=filters).to_query()
         st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
-        gone = f" ({one.n - there:,} not in the dataset any more)" if there < one.n else ""
-        st.caption(f"**{one.n:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
+        gone = f" ({one.samples - there:,} not in the dataset any more)" if there < one.samples else ""
+        st.caption(f"**{one.samples:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
         _more(page, "set", one.name)
     _dialog(page, "set", one.name, lambda: _export_dialog(page.table, one.name, Filters(sets=(one.name,))))
 
 
-def _view_row(page: Opened, one: SavedEntry) -> None:
+def _view_row(page: Opened, one: Event) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         target = PAGES / f"{one.page}.py"
         if one.page.isidentifier() and target.exists():
@@ -141,7 +140,7 @@ def _remove(page: Opened, kind: Kind, name: str) -> None:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
 
 
-def _removal(page: Opened, kind: Kind, entries: Sequence[SavedEntry]) -> None:
+def _removal(page: Opened, kind: Kind, entries: Sequence[Event]) -> None:
     """The last removal of this session, with Undo, while no entry of that kind has the name again."""
     dataset, of_kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
     if (dataset, of_kind) != (page.table.dataset.name, kind):
@@ -156,7 +155,7 @@ def _removal(page: Opened, kind: Kind, entries: Sequence[SavedEntry]) -> None:
 
 def _bring_back(page: Opened, entry: int, name: str) -> None:
     st.session_state.pop(_REMOVED, None)
-    attempt(page.table.saved.undo, page.table.dataset.name, entry, who=who() or saved.user(), done=f"“{name}” is back")
+    attempt(page.table.log.revert, page.table.dataset.id, entry, who=who() or saved.user(), done=f"“{name}” is back")
 
 
 @st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)
@@ -323,7 +322,7 @@ def _keep_sample() -> None:
     _HISTORY_PAGE.put(_HISTORY_PAGE.default)
 
 
-def _history_row(page: Opened, entry: HistoryEntry) -> None:
+def _history_row(page: Opened, entry: Event) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
         about = f" · {entry.samples:,} sample{'s' if entry.samples > 1 else ''}" if entry.samples else ""

@@ -164,7 +164,7 @@ def _open(dataset: DatasetFolder, role: Role, text: str) -> AttachedArray:
         option = f"--{role.replace('_', '-')}"
         raise CurateError(
             f"{option} {text} is not a file{columns}: give FILE or FILE:NAME of .npy, .npz, "
-            "safetensors, Parquet or Arrow"
+            "safetensors or Parquet"
         )
     return AttachedArray(role, open_array(file, member=member if inside else None, names=NAMES[role]))
 

@@ -171,7 +171,7 @@ def _ask(address: str) -> tuple[Any, str | None]:
     def ask() -> tuple[bytes, str]:
         url = address if address.startswith("http") else f"{_endpoint()}/api/{address}"
         with open_http(url, secret=_secret()) as answer:
-            return answer.read(_MOST_LISTED), answer.headers.get("Link", "")
+            return answer.raw.read(_MOST_LISTED), answer.headers.get("Link", "")
 
     data, link = patiently(ask)
     try:

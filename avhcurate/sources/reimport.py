@@ -8,14 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.class_lists import under_new_names
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.people import acting
+from avhcurate.data.events import EventLog
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.sources.source_table import SourceTable
-from avhcurate.table.logs import open_annotations, open_response_log
+from avhcurate.table.logs import open_events, open_response_log
 from avhcurate.votes.attach import from_column, votes_that_fit
 from avhcurate.votes.queues import SETTINGS
 
@@ -37,7 +36,7 @@ class ClassChange:
     `old`: see `old_classes`.
     """
 
-    name: str
+    dataset: str
     old: list[str]
     new: list[str]
 
@@ -45,7 +44,7 @@ class ClassChange:
     def of(cls, before: DatasetFolder, table: SourceTable) -> "ClassChange | None":
         """None where every class keeps its number, as when new ones come last."""
         old = old_classes(before, table)
-        return None if old == table.classes[: len(old)] else cls(before.name, old, table.classes)
+        return None if old == table.classes[: len(old)] else cls(before.id, old, table.classes)
 
     @property
     def gone(self) -> list[str]:
@@ -53,16 +52,12 @@ class ClassChange:
         kept = set(self.new)
         return [name for name in self.old if name not in kept]
 
-    def lost_labels(self, log: AnnotationLog) -> int:
+    def lost_labels(self, log: EventLog) -> int:
         """Samples whose relabel is of a class that is gone."""
         gone = set(self.gone)
         numbers = [number for number, name in enumerate(self.old) if name in gone]
-        state = log.state(self.name, log.class_lists(self.name, self.old))
+        state = log.state(self.dataset, self.old)
         return int(state["curated_label"].isin(numbers).sum())
-
-    def end_old(self, workspace: Workspace) -> None:
-        """Writes into the log which classes its entries mean, which is true also if the import goes no further."""
-        open_annotations(workspace).end_classes(self.name, self.old, who=acting().name or "import")
 
 
 def old_classes(before: DatasetFolder, table: SourceTable) -> list[str]:
@@ -74,14 +69,14 @@ def old_classes(before: DatasetFolder, table: SourceTable) -> list[str]:
 def classes_message(workspace: Workspace, change: ClassChange) -> str:
     """What becomes of the labels that people have given."""
     text = "classes have other numbers than before: relabels, saved views and collections keep them by name"
-    if lost := change.lost_labels(open_annotations(workspace)):
+    if lost := change.lost_labels(open_events(workspace)):
         text += f"; {lost} samples have their given label again, as there is no class {listed(change.gone, 4)} any more"
     return text
 
 
 def collection_messages(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> list[str]:
     """When a collection under way that draws asks about samples that the import brings."""
-    settings = open_response_log(workspace).columns(before.name).choices.get(SETTINGS)
+    settings = open_response_log(workspace).columns(before.id).choices.get(SETTINGS)
     new = len(set(table.samples["path"].to_pylist()) - set(before.samples(["path"])["path"]))
     if settings is None or not json.loads(settings).get("record") or not new:
         return []
@@ -94,7 +89,7 @@ def collection_messages(workspace: Workspace, before: DatasetFolder, table: Sour
 def refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:
     """One line on how a source differs from what was imported under this name, and on what --force keeps and drops."""
     lost, change = _lost_votes(before, table), ClassChange.of(before, table)
-    if change is not None and (labels := change.lost_labels(open_annotations(workspace))):
+    if change is not None and (labels := change.lost_labels(open_events(workspace))):
         lost.append(f"{labels} relabels as {listed(change.gone, 4)}")
     goes = ", ".join([*_results(before), *lost]) or "nothing"
     return (

@@ -83,8 +83,6 @@ def import_dataset(
             carry_records(before, staged)
         if sheet is not None:
             attach_sheet(staged, sheet, str(votes), force=force)
-        if change is not None:
-            change.end_old(workspace)
         return workspace.adopt(name, staged)
 
 
@@ -144,6 +142,7 @@ def _record(
 ) -> DatasetRecord:
     return DatasetRecord(
         name=name,
+        former_names=before.record.former_names if before else [],
         source=source,
         kind=table.kind,
         classes=table.classes,

@@ -365,14 +365,14 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str, chosen: GridSe
     else:
         entries = decisions.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
         named, done = chosen_rows, "keep their label"
-    st.session_state[_last(table)] = entries, table.log.version(table.dataset.name)
+    st.session_state[_last(table)] = entries, table.log.version(table.dataset.id)
     say(f"{counted(len(named), 'image')} {done}", undo=True)
 
 
 def _undo(table: DatasetTable) -> None:
     """Takes back a decision on many images as one, as long as nothing has been done since; else the last entry."""
     entries, version = st.session_state.pop(_last(table), (0, None))
-    if not entries or version != table.log.version(table.dataset.name):
+    if not entries or version != table.log.version(table.dataset.id):
         undo_last(table)
         return
     for _ in range(entries):

@@ -2,12 +2,10 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
 from avhcurate.data.prediction import PredictionFolder
 from avhcurate.data.runs import RunFolder, RunRecord
@@ -17,9 +15,8 @@ from avhcurate.errors import CurateError
 from avhcurate.neighbours.graph import NeighbourGraph
 from avhcurate.scores import SCORES
 from avhcurate.table.filters import Filters
-from avhcurate.table.logs import database_url, open_response_log, open_saved
+from avhcurate.table.logs import open_events, open_response_log
 from avhcurate.table.predicted import predicted_frame
-from avhcurate.table.renaming import finish_renaming
 from avhcurate.table.sample_table import SampleTable
 from avhcurate.votes import bins
 from avhcurate.votes.counting import VoteCounter
@@ -32,15 +29,13 @@ class DatasetTable(SampleTable):
         self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
     ) -> None:
         self.dataset, self.run = dataset, run
-        self.log, self.saved = AnnotationLog(database_url(workspace)), open_saved(workspace)
+        self.log = open_events(workspace)
         self.response_log = open_response_log(workspace)
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
-        # Before the record: of an import that comes between, labels by the new classes are refused, not misread.
-        lists = self.log.class_lists(dataset.name, ())
         record = dataset.record
-        #: The dataset's classes and those that it had before an import.
-        self.class_lists = replace(lists, now=tuple(record.classes))
+        #: The dataset's own classes, by which relabels are stored; `classes` may have more, of the run.
+        self.own_classes = tuple(record.classes)
         #: The import whose samples these are.
         self.fingerprint = record.fingerprint
         #: The training that the run's weights come from, whose scores the table has; None where there is none.
@@ -66,29 +61,34 @@ class DatasetTable(SampleTable):
             predicted=predicted_frame(self.prediction, self.edges) if self.prediction else None,
             harder=record.harder,
         )
-        #: Number of the newest annotation that this table holds.
+        #: Number of the newest event that this table holds.
         self.annotated = -1
         #: How often samples were excluded or included since this was opened.
         self.exclusions = 0
-        #: Number of the newest entry about stored sets, and the entry of each set.
-        self._saved_version, self._set_entries = -1, dict[str, int]()
+        #: The event that saved each set.
+        self._set_entries = dict[str, int]()
         self.refresh()
-        self.present_name()  # an import that came between would have mixed two
+        self.present_id()  # an import that came between would have mixed two
 
     @property
     def current(self) -> bool:
-        """Whether these are still the dataset's samples: it may be renamed, removed or imported again meanwhile."""
+        """Whether these are still the dataset's samples: it may have been removed or imported again."""
         try:
-            self.present_name()
+            self.present_id()
         except CurateError:
             return False
         return True
 
-    def present_name(self) -> str:
-        """The dataset's name, for writing about its samples; `CurateError` where these are its samples no more."""
+    def present_id(self) -> str:
+        """Return the dataset's id, for writing about its samples; refuse where these are no longer its samples."""
         if not (self.dataset.root / self.dataset.FILE).exists():
-            raise CurateError(f"dataset {self.dataset.name!r} was renamed or removed meanwhile: open it again")
+            raise CurateError("The dataset was removed. Choose another one.")
         self.dataset.refuse_another_import(self.fingerprint, again="open it again")
+        return self.dataset.id
+
+    def present_name(self) -> str:
+        """Return the dataset's name; refuse where these are no longer its samples."""
+        self.present_id()
         return self.dataset.name
 
     @property
@@ -130,23 +130,20 @@ class DatasetTable(SampleTable):
         """Reads annotations, stored sets and votes that were written since, by any process."""
         # One at a time: else a thread could overwrite a newer state with an older one.
         with self._refreshing:
-            version = self.log.version(self.dataset.name)
+            version = self.log.version(self.dataset.id)
             if version != self.annotated:
-                newer = self.log.state(self.dataset.name, self.class_lists, since=max(0, self.annotated))
+                self._refresh_sets()
+                newer = self.log.state(self.dataset.id, self.own_classes, since=max(0, self.annotated))
                 self.exclusions += self.annotate(newer, whole=self.annotated <= 0)
                 self.annotated = version
-            self._refresh_sets()
             if len(changed := self.counter.update()):
                 self.update_votes(self.counter.frame(changed, self.edges))
 
     def _refresh_sets(self) -> None:
-        name = self.dataset.name
-        if (version := self.saved.version(name)) == self._saved_version:
-            return
-        now = {entry.name: entry.id for entry in self.saved.standing(name, "set")}
-        new = {key: self.saved.members(entry) for key, entry in now.items() if self._set_entries.get(key) != entry}
+        now = {entry.name: entry.id for entry in self.log.saved(self.dataset.id, "set")}
+        new = {key: self.log.members(entry) for key, entry in now.items() if self._set_entries.get(key) != entry}
         self.update_sets(new | dict.fromkeys(self._set_entries.keys() - now))
-        self._saved_version, self._set_entries = version, now
+        self._set_entries = now
 
 
 def open_table(
@@ -156,7 +153,6 @@ def open_table(
 
     Without any run the score columns are null; asking for a model that was not run is refused.
     """
-    finish_renaming(workspace)
     dataset = workspace.dataset(name)
     run = dataset.run(model) if model or any(run.complete for run in dataset.runs()) else None
     if run and not run.complete:
@@ -176,7 +172,7 @@ def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None
 def learning_of(workspace: Workspace, dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
     """The finished training whose weights the run scored and which recorded samples of this dataset that it learnt
     from; it lies with the dataset that it held out."""
-    others = (DatasetFolder(workspace.datasets / name) for name in workspace.names() if name != dataset.name)
+    others = (workspace.dataset(name) for name in workspace.names() if name != dataset.name)
     homes = [dataset, *others]
     for training in (training for home in homes for training in _that_made(home, run)):
         if training.train_dynamics_path and training.record.dataset_fingerprint == dataset.record.fingerprint:

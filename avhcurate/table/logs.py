@@ -6,28 +6,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
-from avhcurate.data.annotation_log import AnnotationLog
-from avhcurate.data.role_log import RoleLog
-from avhcurate.data.saved_log import SavedLog
+from avhcurate.data.events import EventLog
 from avhcurate.data.workspace import Workspace
 from avhcurate.votes.log import ResponseLog
 
 _Log = TypeVar("_Log")
 
 
-def open_annotations(workspace: Workspace) -> AnnotationLog:
-    """The tags, relabels and exclusions of a workspace."""
-    return _shared(AnnotationLog, *_url_and_file(workspace))
-
-
-def open_saved(workspace: Workspace) -> SavedLog:
-    """The stored sets and views of a workspace, in the database of its annotations."""
-    return _shared(SavedLog, *_url_and_file(workspace))
-
-
-def open_roles(workspace: Workspace) -> RoleLog:
-    """Who has which role in a workspace, in the same database."""
-    return _shared(RoleLog, *_url_and_file(workspace))
+def open_events(workspace: Workspace) -> EventLog:
+    """Return the log of what people decide in a workspace."""
+    return _shared(EventLog, *_url_and_file(workspace))
 
 
 def open_response_log(workspace: Workspace) -> ResponseLog:

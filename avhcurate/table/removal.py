@@ -1,6 +1,7 @@
-"""Removes a dataset with all that was computed and decided about it, or one of its results."""
+"""Removes a dataset with all that was computed and decided about it, or one of its results; renames a dataset."""
 
 import os
+import re
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -10,20 +11,19 @@ from typing import Literal
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import remove
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.table.logs import open_response_log, open_saved
-from avhcurate.table.renaming import cached_images, finish_renaming
-from avhcurate.votes.named_rows import count_rows, delete_rows
+from avhcurate.table.logs import open_events, open_response_log
 
-#: Results of a dataset that can be removed alone.
+#: Results of a dataset that can be removed by themselves.
 Kind = Literal["run", "training", "self-training"]
 
 
 @dataclass(frozen=True)
 class PeopleWork:
-    """What people have put into a dataset: votes that were attached from a file or column, answers given in the app by
-    so many annotators, entries of the history (tags, relabels, exclusions), saved sets and views.
+    """What people have put into a dataset: attached votes, answers given in the app by so many annotators, decisions
+    (tags, relabels, exclusions), saved sets and views.
     """
 
     attached_votes: int
@@ -49,69 +49,67 @@ class PeopleWork:
 
 
 def people_work(workspace: Workspace, name: str) -> PeopleWork:
-    """What would go with a dataset."""
-    finish_renaming(workspace)
+    """Return what would be removed with a dataset."""
+    dataset, log = workspace.dataset(name), open_events(workspace)
+    attached = 0
     try:
-        votes = workspace.dataset(name).record.votes
+        votes = dataset.record.votes
+        if votes and not votes.simulated:
+            attached = votes.total
     except CurateError:
-        if name not in workspace.names():
-            raise
-        votes = None  # a damaged dataset can be removed
-    saved = open_saved(workspace)
-    rows = count_rows(open_response_log(workspace), name)
+        pass  # a damaged dataset can be removed
+    answers, annotators = open_response_log(workspace).counts(dataset.id)
     return PeopleWork(
-        attached_votes=votes.total if votes and not votes.simulated else 0,
-        answers=rows.answers,
-        annotators=rows.annotators,
-        decisions=rows.decisions,
-        sets=len(saved.standing(name, "set")),
-        views=len(saved.standing(name, "view")),
+        attached_votes=attached,
+        answers=answers,
+        annotators=annotators,
+        decisions=log.count(dataset.id),
+        sets=len(log.saved(dataset.id, "set")),
+        views=len(log.saved(dataset.id, "view")),
     )
 
 
-def remove_dataset(workspace: Workspace, name: str) -> None:
-    """Removes a dataset, its runs and trainings, and what people wrote about it; files that it was imported from stay.
+def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
+    """Give a dataset another name; all that belongs to it refers to its id. Refused while a job runs."""
+    require(Role.OWNER, "renaming datasets")
+    with Jobs(workspace.root).idle():
+        return workspace.rename(old, new)
 
-    Refused while a job runs. Cut short, it is removed by the same call again. Other datasets keep trainings and
+
+def remove_dataset(workspace: Workspace, name: str) -> None:
+    """Remove a dataset, its runs and trainings, and what people wrote about it; files that were imported stay.
+
+    Refused while a job runs. When it is interrupted, the same call again finishes. Other datasets keep trainings and
     self-trainings that began from it.
     """
     require(Role.OWNER, "removing datasets")
     with Jobs(workspace.root).idle(), workspace.lock(name):
-        folder = workspace.dataset(name)
-        given = _given_source(workspace, folder)
-        delete_rows(open_response_log(workspace), name)
-        _discard(workspace, folder.root, name)
-        shutil.rmtree(workspace.exports / name, ignore_errors=True)
-        for path in [*cached_images(workspace, name), *([given] if given else [])]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        dataset = workspace.dataset(name)
+        given = _given_source(workspace, dataset)
+        open_events(workspace).delete(dataset.id)
+        open_response_log(workspace).delete(dataset.id)
+        _discard(workspace, dataset.root, dataset.id)
+        cached = re.compile(rf"{re.escape(dataset.id)}-\d+-[0-9a-f]{{12}}\.\w+")
+        images = [path for path in (workspace.root / "cache").glob("*") if cached.fullmatch(path.name)]
+        for path in (workspace.exports / dataset.id, *images, *given):
+            remove(path)
 
 
 def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Path:
-    """Removes a run with its maps and suspects, a training or a self-training; returns its folder.
+    """Remove a run with its maps and suspects, a training or a self-training; return its folder.
 
-    Nothing that people wrote goes. Refused while a job runs.
+    Nothing that people wrote is removed. Refused while a job runs.
     """
     require(Role.OWNER, "removing runs and trainings")
     with Jobs(workspace.root).idle(), workspace.lock(name):
-        folder = find_result(workspace.dataset(name), kind, which)
-        _discard(workspace, folder, name)
+        dataset = workspace.dataset(name)
+        folder = find_result(dataset, kind, which)
+        _discard(workspace, folder, dataset.id)
     return folder
 
 
-def _exact_run(dataset: DatasetFolder, run: str) -> Path:
-    """The run of that name, or the only one of that model."""
-    runs = dataset.runs()
-    found = [one for one in runs if one.name == run] or [one for one in runs if one.record.model == run]
-    if len(found) != 1:
-        some = f"{len(found)} runs of {run!r}" if found else f"no run {run!r}"
-        raise CurateError(
-            f"dataset {dataset.name!r} has {some}; its runs are {', '.join(r.name for r in runs) or 'none'}"
-        )
-    return found[0].root
-
-
 def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
-    """The folder of a training, a self-training or a run, which may be named by its model where that has one alone."""
+    """Return the folder of a training, a self-training or a run; a run also by its model where that has only one."""
     match kind:
         case "run":
             return _exact_run(dataset, which)
@@ -121,22 +119,34 @@ def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
             return dataset.self_training(which).root
 
 
-def _discard(workspace: Workspace, folder: Path, name: str) -> None:
-    """Takes a folder away in one step, then deletes it; what a crash leaves goes with the next import of the name."""
-    gone = workspace.datasets / f".{name}.{uuid.uuid4().hex[:8]}.staged"
+def _exact_run(dataset: DatasetFolder, run: str) -> Path:
+    runs = dataset.runs()
+    found = [one for one in runs if one.name == run] or [one for one in runs if one.record.model == run]
+    if len(found) != 1:
+        known = ", ".join(one.name for one in runs) or "none"
+        raise CurateError(
+            f"Dataset {dataset.name!r} has {len(found)} runs of {run!r}. Choose one of its runs: {known}."
+        )
+    return found[0].root
+
+
+def _discard(workspace: Workspace, folder: Path, id: str) -> None:
+    """Take a folder away in one step, then delete it; what a crash leaves is deleted with the next import."""
+    gone = workspace.datasets / f".{id}.{uuid.uuid4().hex[:8]}.staged"
     os.rename(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def _given_source(workspace: Workspace, folder: DatasetFolder) -> Path | None:
-    """The copy of images that were given in memory, where this dataset alone is made from it."""
+def _given_source(workspace: Workspace, dataset: DatasetFolder) -> list[Path]:
+    """Return the copy of images that were given in memory, where only this dataset uses it."""
+    given = (workspace.downloads / "given").absolute()
     try:
-        source = Path(folder.record.source)
+        source = Path(dataset.record.source).absolute()
+        others = [workspace.dataset(name).record.source for name in workspace.names() if name != dataset.name]
     except CurateError:
-        return None
-    given = workspace.downloads / "given"
-    if given.absolute() not in source.absolute().parents:
-        return None
-    others = (workspace.dataset(name).record.source for name in workspace.names() if name != folder.name)
-    copy = given.absolute() / source.absolute().relative_to(given.absolute()).parts[0]
-    return None if any(str(copy) in str(Path(other).absolute()) for other in others) else copy
+        return []
+    if given not in source.parents:
+        return []
+    copy = given / source.relative_to(given).parts[0]
+    used = any(Path(other).absolute().is_relative_to(copy) for other in others)
+    return [] if used else [copy]

@@ -203,7 +203,7 @@ class SampleTable:
         return hardness_key(self.scores)
 
     def annotate(self, state: pd.DataFrame, *, whole: bool = True) -> bool:
-        """Updates the annotations: `path, tags, curated_label, excluded`, as `AnnotationLog.state` gives them.
+        """Updates the annotations: `path, tags, curated_label, excluded`, as `EventLog.state` gives them.
 
         Samples that are not in it have no decision, unless `whole` is False: then they stay as they are. They are
         written, since a join at every read costs more. Returns whether a sample in it was excluded or included.

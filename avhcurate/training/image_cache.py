@@ -45,7 +45,7 @@ class ImageCache:
         # Statistics are applied later, on the device.
         shape = vars(replace(preprocess, mean=(0.0,) * preprocess.channels, std=(1.0,) * preprocess.channels))
         digest = settings_digest({"dataset": record.fingerprint} | shape)
-        name = f"{dataset.name}-{preprocess.crop}-{digest[:12]}"
+        name = f"{dataset.id}-{preprocess.crop}-{digest[:12]}"
         self.path, self._state_path = folder / f"{name}.npy", folder / f"{name}.state"
         self.shape = (record.samples, preprocess.crop, preprocess.crop, preprocess.channels)
 

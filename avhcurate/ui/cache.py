@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import DatasetTable, open_table
@@ -17,7 +16,7 @@ from avhcurate.table.filters import Filters
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
     """The sample table, shared by all sessions and opened again when its files change; annotations are up to date."""
-    opened = _table(str(workspace.root), dataset, run, edges, DatasetFolder(workspace.datasets / dataset).stamp())
+    opened = _table(str(workspace.root), dataset, run, edges, workspace.dataset(dataset).stamp())
     opened.refresh()
     return opened
 
@@ -43,8 +42,7 @@ def cache_key(table: DatasetTable) -> str:
         ",".join(map(repr, table.edges)),
         str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
         file_key(table.prediction.scores_path) if table.prediction else "",
-        str(table.log.version(record.name)),
-        str(table.saved.version(record.name)),
+        str(table.log.version(table.dataset.id)),
         repr(sorted(record.harder.items())),
     ]
     return "\n".join(parts)

@@ -10,7 +10,7 @@ import streamlit as st
 from avhcurate.curate import saved
 from avhcurate.curate.annotations import user
 from avhcurate.curate.history import history_entries
-from avhcurate.data.annotation_log import ACTIONS
+from avhcurate.data.events import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import export_choice

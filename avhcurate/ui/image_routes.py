@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.workspace import Workspace, check_name, find_workspace
+from avhcurate.data.workspace import Workspace, find_workspace
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.images.source import ImageSource
@@ -134,8 +134,7 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
 def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSource, str]:
     """Return a dataset, its images and its fingerprint; NoSuchImage if it cannot be read."""
     try:
-        check_name(dataset)
-        home = workspace.datasets / dataset
+        home = workspace.dataset(dataset).root
         stamp = tuple((home / file).stat().st_mtime_ns for file in ("dataset.json", "samples.parquet"))
     except (OSError, CurateError) as error:
         raise NoSuchImage(f"There is no dataset {dataset!r}.") from error

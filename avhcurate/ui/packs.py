@@ -10,7 +10,6 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from avhcurate.curate import saved
-from avhcurate.data import background
 from avhcurate.data.background import Command
 from avhcurate.data.workspace import Workspace, find_workspace
 from avhcurate.disk.jobs import Jobs
@@ -61,7 +60,7 @@ def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, 
 def _start(table: DatasetTable, filters: Filters, format: str, only: Ids) -> None:
     workspace, name = find_workspace(), table.present_name()
     if only is not None:
-        background.refuse_second(workspace.root)
+        Jobs(workspace.root).refuse_second()
         last = own_set("last exported selection")
         saved.save_set(workspace, name, last, only, who=who())
         filters = Filters(excluded=None, sets=(last,))

@@ -15,9 +15,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from avhcurate.data.people import OPERATOR, Person, Role, acting, refusal
+from avhcurate.data.roles import role_of
 from avhcurate.data.workspace import find_workspace
 from avhcurate.disk.files import write_atomic
-from avhcurate.table.logs import open_roles
+from avhcurate.table.logs import open_events
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.user_errors import plain
 
@@ -183,7 +184,7 @@ def _signed_in() -> bool:
 def _person_of(user: User) -> Person:
     """Return the person whom a sign-in names, with the role that the workspace gives them or their groups."""
     name = _name_of(user)
-    return Person(name, open_roles(find_workspace()).role_of(name, _groups_of(user)))
+    return Person(name, role_of(open_events(find_workspace()), name, _groups_of(user)))
 
 
 def _name_of(user: User) -> str:

@@ -83,7 +83,7 @@ class VoteCounter:
 
     def update(self) -> np.ndarray:
         """Count again where responses, statuses or choices are new; return the ids whose counts changed."""
-        columns = self.log.columns(self.dataset.name)
+        columns = self.log.columns(self.dataset.id)
         if columns.version == self._version:
             return np.empty(0, np.int64)
         version, before = columns.version, self.counts
@@ -127,7 +127,7 @@ class VoteCounter:
 
     def sources(self) -> dict[str, int]:
         """Return the votes of each kind that HSF could use, with all annotators who are not excluded by hand."""
-        return self._available(self.log.columns(self.dataset.name))
+        return self._available(self.log.columns(self.dataset.id))
 
     def votes(self, id: int | None = None) -> pd.DataFrame | None:
         """Return the votes in use by id, or those of one sample, as `DatasetFolder.votes` with collected ones."""
@@ -146,7 +146,7 @@ class VoteCounter:
 
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
-        columns, design = self.log.columns(self.dataset.name), DESIGN_OF[self.source.key]
+        columns, design = self.log.columns(self.dataset.id), DESIGN_OF[self.source.key]
         votes = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
         given = self.labels[votes.ids]
         hits = votes.labels == given
@@ -220,7 +220,7 @@ class VoteCounter:
         if self.source.imported and attached is not None:
             row = place[attached["id"].to_numpy()]
             counts[row[row >= 0]] = count_matrix(attached["counts"])[row >= 0]
-        columns = self.log.columns(self.dataset.name)
+        columns = self.log.columns(self.dataset.id)
         votes = self._votes(columns, 0, "classify", left_out(columns, "classify", self.source.control_filter))
         row = place[votes.ids]
         np.add.at(counts, (row[row >= 0], votes.labels[row >= 0]), 1)

@@ -1,7 +1,6 @@
 """The response log: answers that people give in the app, append-only, and leases on the images handed out."""
 
 import threading
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from avhcurate.data.people import Role, acting, require
-from avhcurate.disk.database import configure_sqlite, open_engine
+from avhcurate.disk.database import open_engine
 from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
+from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 from avhcurate.votes.pseudonyms import pseudonym, with_names
 from avhcurate.votes.responses import Design
 
@@ -23,8 +22,6 @@ Version = tuple[int, int, int, int, int]
 #: Ends the name of who excluded an annotator by a rule.
 BY_RULE = ", by rule"
 
-#: Kind of the choice that says what names of imported tasks follow from.
-_NAMING = "imported as"
 #: Names that one query asks about.
 _AT_ONCE = 500
 
@@ -56,7 +53,7 @@ class ResponseLog:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+        self._engine = open_engine(url, METADATA)
         self._sqlite = self._engine.dialect.name == "sqlite"
         if self._sqlite:
             sa.event.listen(self._engine, "connect", _configure_sqlite)
@@ -96,6 +93,20 @@ class ResponseLog:
             answers = log.withdraw(annotator, at=at, keep_exclusion=theirs)
         self.wipe()
         return answers
+
+    def counts(self, dataset: str) -> tuple[int, int]:
+        """Return how many answers there are about a dataset, and of how many annotators."""
+        annotators = sa.func.count(RESPONSES.c.annotator.distinct())
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(sa.func.count(), annotators).where(RESPONSES.c.dataset == dataset)).one()
+        return row[0], row[1]
+
+    def delete(self, dataset: str) -> None:
+        """Delete all about a dataset, from the disk too, for when it is removed."""
+        require(Role.OWNER, "removing datasets")
+        with self.transaction(dataset) as log:
+            log.delete()
+        self.wipe()
 
     def wipe(self) -> None:
         """Overwrite on the disk what was deleted."""
@@ -137,11 +148,6 @@ class LogTransaction:
     def __init__(self, connection: sa.Connection, dataset: str) -> None:
         self._connection = connection
         self._dataset = dataset
-
-    @property
-    def connection(self) -> sa.Connection:
-        """The connection, for tables of the other logs in the same database."""
-        return self._connection
 
     # --- leases
 
@@ -286,21 +292,6 @@ class LogTransaction:
         require(Role.CURATOR, "setting up a collection", name=who)
         self._insert(CHOICES, kind=kind, value=value, who=who, at=at)
 
-    def naming(self) -> str:
-        """Return what the names of imported tasks of this dataset follow from: its name at the first import.
-
-        So a file that is read again is known again. Where another dataset had this name then, it is a new name.
-        """
-        query = sa.select(CHOICES.c.dataset, CHOICES.c.value).where(CHOICES.c.kind == _NAMING)
-        names = {row.dataset: row.value for row in self._connection.execute(query)}
-        if self._dataset not in names:
-            name = self._dataset
-            if name in names.values():
-                name = f"{name} {uuid.uuid4()}"
-            names[self._dataset] = name
-            self._insert(CHOICES, kind=_NAMING, value=names[self._dataset], who="", at=time())
-        return names[self._dataset]
-
     def withdraw(self, annotator: str, *, at: float, keep_exclusion: bool = False) -> int:
         """Remove everything under an annotator's name; keep how many answers went, and when.
 
@@ -318,6 +309,13 @@ class LogTransaction:
             )
         self._insert(WITHDRAWALS, answers=answers, at=at)
         return answers
+
+    def delete(self) -> None:
+        """Delete all about the dataset."""
+        for table in (*LOGS, LEASES):
+            self._connection.execute(table.delete().where(table.c.dataset == self._dataset))
+        # Lets processes that keep answers in memory read them again, as after a withdrawal.
+        self._insert(WITHDRAWALS, answers=0, at=time())
 
     def _hide_exclusion(self, annotator: str) -> None:
         about = (STATUSES.c.dataset == self._dataset, STATUSES.c.annotator == annotator)
@@ -370,7 +368,6 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
     if version[4] != choices:
         query = sa.select(CHOICES).where(CHOICES.c.dataset == dataset).order_by(CHOICES.c.id)
         rows = connection.execute(query).all()
-        columns.chosen_at = {row.kind: row.at for row in rows}
         columns.choices = {row.kind: row.value for row in rows}
     if (version[0], version[2]) != (responses, statuses):
         columns.statuses = with_names(columns.statuses, columns.annotators.texts)
@@ -380,7 +377,6 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
 
 def _configure_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver would begin transactions by its own rules; `_begin_sqlite` does
-    configure_sqlite(connection, record, "secure_delete=ON")  # what is withdrawn is overwritten on the disk
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

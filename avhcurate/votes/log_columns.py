@@ -58,7 +58,7 @@ class ResponseColumns:
     Fields of `rows`: id; classify (else select); annotator, path, answer, expected: numbers of `annotators`, `paths`,
     `classes` (expected -1 for none); selected: 1, 0, -1 for classify; control: index of CONTROLS; reaction_ms, at;
     place within its task; standing: not retracted. `statuses`: the newest (action, why, who) on each annotator;
-    `choices`: the newest value of each kind, `chosen_at`: its time.
+    `choices`: the newest value of each kind.
     """
 
     COLUMNS = (
@@ -70,7 +70,6 @@ class ResponseColumns:
         self.annotators, self.paths, self.classes = Vocabulary(), Vocabulary(), Vocabulary()
         self.statuses: dict[str, tuple[str, str, str]] = {}
         self.choices: dict[str, str] = {}
-        self.chosen_at: dict[str, float] = {}
         self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
         self._rows = np.empty(0, _ROW)
         self._size = 0

@@ -159,9 +159,9 @@ def queue_use(counter: VoteCounter) -> QueueUse:
     if source.imported or not source.collected:
         return QueueUse({})
     design = DESIGN_OF[source.key]
-    choices = counter.log.choices(dataset.name, SETTINGS)
+    choices = counter.log.choices(dataset.id, SETTINGS)
     history: list[dict[str, Any]] = [json.loads(text) for _, text in choices] or [{}]
-    columns = counter.log.columns(dataset.name)
+    columns = counter.log.columns(dataset.id)
     rows = columns.votes(design)
     rows = rows[np.argsort(rows["at"], kind="stable")]
     # The settings that each vote was given under, oldest vote first.

@@ -16,9 +16,7 @@ from avhcurate.annotate import annotators, answers, queue
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
-from avhcurate.table.logs import open_response_log
-from avhcurate.table.renaming import rename_dataset
-from avhcurate.votes.named_rows import has_rows
+from avhcurate.table.removal import rename_dataset
 from tests.fakes.votes import collect, make_labelled, say, tick
 
 
@@ -65,14 +63,12 @@ def test_a_stale_answer_is_refused_and_says_so(pets):
     assert annotators.responses(pets).empty
 
 
-def test_an_answer_in_a_window_held_open_over_a_renaming_is_refused(pets, workspace):
+def test_an_answer_in_a_window_that_was_open_during_a_renaming_is_kept(pets, workspace):
     collect(pets)
     (question,) = queue.next_questions(pets, "ann", ahead=1)
     rename_dataset(workspace, "pets", "animals")
-    with pytest.raises(CurateError):
-        say(pets, "ann", question, 0)
-    assert not has_rows(open_response_log(workspace), "pets")
-    assert say(open_table(workspace, "animals"), "ann", question, 0) == ""
+    assert say(pets, "ann", question, 0) == ""
+    assert len(annotators.responses(open_table(workspace, "animals"))) == 1
 
 
 def test_an_impossibly_fast_answer_is_refused_and_the_image_stays(pets):

@@ -16,7 +16,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable, open_table
-from avhcurate.table.renaming import rename_dataset
+from avhcurate.table.removal import rename_dataset
 from avhcurate.votes.annotators import annotator_table
 from avhcurate.votes.attach import attach_votes
 from avhcurate.votes.files import read_votes

@@ -151,10 +151,8 @@ def _state(place: Path) -> str:
     from avhcurate.data.workspace import Workspace
     from avhcurate.suspects.store import suspects_of
     from avhcurate.table.dataset_table import open_table
-    from avhcurate.table.renaming import finish_renaming
 
     digest, space = hashlib.sha256(), Workspace(place / "ws")
-    finish_renaming(space)  # as every opener does
     for name in space.names():
         table = open_table(space, name)
         digest.update(name.encode())

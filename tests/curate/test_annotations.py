@@ -67,7 +67,7 @@ def test_annotations_outlive_a_new_import_of_the_dataset(own_digits, own_demo_ro
         ("tag", "x" * 61, "1 to 60"),
         ("tag", "a\nb", "printable"),
         ("relabel", 10, "0 to 9"),
-        ("delete", None, "choose from"),
+        ("delete", None, "Choose from"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, value, message):
@@ -77,7 +77,7 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, 
 
 
 def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
-    with pytest.raises(CurateError, match="no sample satisfies the condition"):
+    with pytest.raises(CurateError, match="No sample satisfies the condition"):
         annotate(own_digits, Filters(where="avh > 5"), "exclude")
     with pytest.raises(CurateError, match="no sample has id 999999: ids run from 0 to"):
         annotate(own_digits, [999_999], "exclude")
@@ -134,11 +134,11 @@ def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monke
         return found
 
     monkeypatch.setattr(own_digits.log, "state", slow_state)
-    own_digits.log.append("digits", "tag", "one", own_digits.paths_of([0]), who="me")
+    own_digits.log.annotate("digits", "tag", "one", own_digits.paths_of([0]), who="me")
     slow = threading.Thread(target=own_digits.refresh)
     slow.start()
     entered.wait(5)
-    own_digits.log.append("digits", "tag", "two", own_digits.paths_of([0]), who="me")
+    own_digits.log.annotate("digits", "tag", "two", own_digits.paths_of([0]), who="me")
     fast = threading.Thread(target=own_digits.refresh)
     fast.start()
     fast.join(0.3)

@@ -38,10 +38,10 @@ def test_what_was_said_is_kept_changed_and_taken_back(workspace, table):
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ({"rate": "up"}, "high or low"),
-        ({"place": "high"}, "only numbers"),
-        ({"avh": "high"}, "not a column of yours"),
-        ({"gone": "low"}, "its columns of numbers are rate, a=b"),
+        ({"rate": "up"}, "high, low or none"),
+        ({"place": "high"}, "not an own column of numbers"),
+        ({"avh": "high"}, "not an own column of numbers"),
+        ({"gone": "low"}, "The dataset has: rate, a=b"),
     ],
 )
 def test_what_cannot_be_said_is_refused_and_nothing_is_kept(workspace, table, said, reason):

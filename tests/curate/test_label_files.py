@@ -117,7 +117,7 @@ def pets_called(workspace, classes):
         (["-soup", "=1+1", "roti"], "path,label_name\nroti/roti.png,'=1+1\n", "=1+1"),
     ],
 )
-def test_a_name_is_no_number_and_a_number_an_index_where_it_is_no_name(workspace, tmp_path, classes, content, becomes):
+def test_a_number_is_an_index_only_where_it_is_not_a_name(workspace, tmp_path, classes, content, becomes):
     table = pets_called(workspace, classes)
     assert relabel_from(table, write(tmp_path / "labels.csv", content)).applied == 1
     assert curated(table)[2] == becomes
@@ -157,14 +157,13 @@ def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(wo
     ("content", "message"),
     [
         ("path,label\nx.png,cat\n", "no row names a sample"),
-        ("path,label\na.png,cat\ncat/a.png,dog\n", "different labels in different rows, first 'cat/a.png'"),
-        ("path,label,label_name\na.png,1,cat\n", "row 1 of labels.csv says label_name 'cat' and label 1"),
+        ("path,label\na.png,cat\ncat/a.png,dog\n", "different labels, first 'cat/a.png'"),
         ("path,label\na.png,horse\n", "changes nothing: 0 applied"),
         ("path,label\na.png,2\n", "1 of an unknown class"),
         ("path,label\na.png,0.5\n", "neither class names nor whole numbers"),
-        ("path,mood\na.png,good\n", "gives no labels"),
-        ("name,label\na.png,cat\n", "names no samples"),
-        ("path,label\n", "gives no label"),
+        ("path,mood\na.png,good\n", "has no column label or label_name"),
+        ("name,label\na.png,cat\n", "has no column path or id"),
+        ("path,label\n", "no row names a sample"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp_path, content, message):
@@ -174,13 +173,6 @@ def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "{}", '{"images": [], "annotations": [{}], "categories": []}'])
-def test_json_that_is_no_coco_is_refused(pets, tmp_path, content):
-    with pytest.raises(CurateError, match="no COCO file"):
-        relabel_from(pets, write(tmp_path / "coco.json", content))
-
-
-def test_coco_whose_text_cannot_be_kept_is_refused(pets, tmp_path):
-    content = '{"images": [{"id": 1, "file_name": "\\ud800.png"}], "annotations": [{"image_id": 1, "category_id": 2}]'
-    content += ', "categories": [{"id": 2, "name": "cat"}]}'
-    with pytest.raises(CurateError, match=r"coco\.json is not JSON .* surrogates not allowed"):
+def test_json_that_is_not_coco_is_refused(pets, tmp_path, content):
+    with pytest.raises(CurateError, match="not a COCO file"):
         relabel_from(pets, write(tmp_path / "coco.json", content))

@@ -6,7 +6,6 @@ import sys
 import textwrap
 
 import numpy as np
-import pytest
 from PIL import Image
 
 #: Starts from one import, then a child for each moment and one that looks at what is left and tries again.
@@ -15,7 +14,6 @@ KILLED = """
     from pathlib import Path
     import numpy as np
     from avhcurate.data.workspace import Workspace
-    from avhcurate.disk import files
     from avhcurate.export import export
     from avhcurate.sources.service import import_dataset
     from avhcurate.table.dataset_table import open_table
@@ -24,9 +22,7 @@ KILLED = """
     from tests.fakes.killing import die_at_change
 
     gc.freeze()  # children share what was imported
-    root, exchanges = Path(sys.argv[1]), sys.argv[2] == "exchange"
-    if not exchanges:
-        files.exchange = lambda one, other: False
+    root = Path(sys.argv[1])
 
     def import_again(place):
         import_dataset(Workspace(place / "ws"), "pets", root / "more", force=True)
@@ -83,8 +79,6 @@ KILLED = """
     VERBS = {"import": import_again, "votes": vote_again, "csv": write("csv"), "folder": write("folder")}
     report = {}
     for verb, work in VERBS.items():
-        if not exchanges and verb in ("votes", "csv"):
-            continue  # they replace files alone
         base = root / verb / "base"
         base.mkdir(parents=True)
         steps = [prepare] + ([write(verb, "id < 2")] if verb in ("csv", "folder") else [])
@@ -102,8 +96,7 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("way", ["exchange", "two renames"])
-def test_what_a_kill_leaves_is_the_old_or_the_new_and_another_try_makes_the_new(tmp_path, way):
+def test_what_a_kill_leaves_is_the_old_or_the_new_and_another_try_makes_the_new(tmp_path):
     for name, count in (("pets", 4), ("more", 6)):
         for number in range(count):
             path = tmp_path / name / "ab"[number % 2] / f"{number}.png"
@@ -111,7 +104,7 @@ def test_what_a_kill_leaves_is_the_old_or_the_new_and_another_try_makes_the_new(
             Image.new("RGB", (4, 4), (number, 0, 0)).save(path)
     np.save(tmp_path / "votes.npy", np.full((4, 2), 3))
     np.save(tmp_path / "other.npy", np.full((4, 2), 5))
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), way]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     for verb, found in json.loads((tmp_path / "report.json").read_text()).items():

@@ -60,26 +60,14 @@ def test_unknown_dataset_says_what_to_do(workspace: Workspace) -> None:
         workspace.dataset("digits")
 
 
-@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", ".hidden", "a b", "x" * 65, "a\n", "ä"])
-def test_name_that_is_no_folder_name_is_refused(workspace: Workspace, name: str) -> None:
-    with pytest.raises(CurateError, match="cannot name a dataset"):
+@pytest.mark.parametrize(
+    "name", ["", "..", "../x", "a/b", ".hidden", "a b", "x" * 65, "a\n", "ä", "pets.", "con", "aux.v2"]
+)
+def test_a_name_that_is_not_valid_for_a_folder_is_refused(workspace: Workspace, name: str) -> None:
+    with pytest.raises(CurateError, match="not a valid name"):
         workspace.create(name)
     with pytest.raises(CurateError):
         workspace.dataset(name)
-
-
-@pytest.mark.parametrize("name", ["pets.", "con", "NUL", "aux.v2", "Lpt1"])
-def test_a_name_that_windows_cannot_hold_is_refused_unless_a_dataset_has_it(
-    workspace: Workspace, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(CurateError, match="cannot name a dataset: Windows"):
-        workspace.create(name)
-    monkeypatch.setattr(Workspace, "check_new", lambda self, name: None)  # as earlier versions did
-    add(workspace, name, [0, 1])
-    monkeypatch.undo()
-    assert workspace.dataset(name).record.samples == 2
-    add(workspace, name, [0])
-    assert workspace.dataset(name).record.samples == 1
 
 
 @pytest.mark.parametrize("name", ["console", "nul-v2", "com10", "a.con"])
@@ -88,9 +76,9 @@ def test_a_name_that_holds_a_device_among_others_is_free(workspace: Workspace, n
     assert workspace.names() == [name]
 
 
-def test_a_name_that_differs_in_case_alone_is_refused(workspace: Workspace) -> None:
+def test_a_name_that_differs_only_by_case_is_refused(workspace: Workspace) -> None:
     add(workspace, "Pets", [0])
-    with pytest.raises(CurateError, match="there is a dataset 'Pets'"):
+    with pytest.raises(CurateError, match="too similar"):
         workspace.create("pets")
     assert workspace.names() == ["Pets"]
 
@@ -167,13 +155,13 @@ def test_run_is_found_by_its_name_its_model_or_as_the_newest_complete(workspace:
     assert folder.run("z-old").name == "z-old"
     assert folder.run("torchvision:resnet50").name == "a-new"
     assert folder.run("avhcurate:digits").name == "other"
-    with pytest.raises(CurateError, match="no run 'x'; it has z-old, a-new, other"):
+    with pytest.raises(CurateError, match="no run 'x'. Its runs: z-old, a-new, other"):
         folder.run("x")
 
 
 def test_second_writer_waits_and_then_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avhcurate.data.workspace._PATIENCE_S", 0.1)
-    with workspace.lock("pets"), pytest.raises(CurateError, match="another process"), workspace.lock("pets"):
+    with workspace.lock("pets"), pytest.raises(CurateError, match="Another process"), workspace.lock("pets"):
         pass
     with workspace.lock("pets"):
         pass

@@ -18,13 +18,6 @@ from avhcurate.errors import CurateError
 MATRIX = np.random.default_rng(0).normal(size=(23, 5)).astype(np.float32)
 
 
-def _arrow(path, *, stream):
-    table = pa.table({"embedding": pa.array(list(MATRIX), pa.list_(pa.float32())), "age": np.arange(23.0)})
-    begin = pa.ipc.new_stream if stream else pa.ipc.new_file
-    with begin(str(path), table.schema) as writer:
-        writer.write_table(table, max_chunksize=10)
-
-
 def _parquet(path, kind):
     pq.write_table(pa.table({"embedding": pa.array(list(MATRIX), kind)}), path, row_group_size=9)
 
@@ -35,14 +28,11 @@ FORMS = {
     "half.npy": lambda path: np.save(path, MATRIX.astype(np.float16)),
     "plain.npz": lambda path: np.savez(path, embedding=MATRIX),
     "packed.npz": lambda path: np.savez_compressed(path, embedding=MATRIX, texts=np.array(["a"], object)),
-    "turned.npz": lambda path: np.savez(path, embedding=np.asfortranarray(MATRIX)),
     "a.safetensors": lambda path: save_file({"embedding": MATRIX, "other": MATRIX[0]}, path),
     "b.safetensors": lambda path: save_torch({"embedding": torch.from_numpy(MATRIX).bfloat16()}, path),
     "list.parquet": lambda path: _parquet(path, pa.list_(pa.float32())),
     "large.parquet": lambda path: _parquet(path, pa.large_list(pa.float64())),
     "fixed.parquet": lambda path: _parquet(path, pa.list_(pa.float32(), 5)),
-    "file.arrow": lambda path: _arrow(path, stream=False),
-    "stream.arrow": lambda path: _arrow(path, stream=True),
 }
 
 
@@ -101,7 +91,7 @@ def test_an_npy_that_is_not_what_it_says_is_refused_in_one_line(tmp_path, what):
 def test_a_member_of_an_archive_that_promises_more_than_it_holds_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", HOSTILE["a trillion rows"])
-    with pytest.raises(CurateError, match=r"x\.npz:a says that it holds 1000000000000 x 1024"):
+    with pytest.raises(CurateError, match=r"x\.npz:a should have 1000000000000 x 1024"):
         open_array(tmp_path / "x.npz")
 
 
@@ -117,8 +107,14 @@ def test_a_member_that_may_unpack_without_bounds_is_refused_unread(tmp_path, pac
             read(tmp_path / "x.npz")
 
 
+def test_a_member_that_is_stored_column_by_column_is_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", embedding=np.asfortranarray(MATRIX))
+    with pytest.raises(CurateError, match="stored column by column"):
+        open_array(tmp_path / "x.npz")
+
+
 def test_lists_of_several_lengths_and_gaps_are_refused_with_their_row(tmp_path):
-    for rows, why in (([[1.0, 2.0], [3.0]], "row 1 .* has 1 numbers"), ([[1.0], None], "row 1 .* has no list")):
+    for rows, why in (([[1.0, 2.0], [3.0]], "Row 1 .* has 1 numbers"), ([[1.0], None], "Row 1 .* has 0 numbers")):
         pq.write_table(pa.table({"e": pa.array(rows, pa.list_(pa.float32()))}), tmp_path / "x.parquet")
         with pytest.raises(CurateError, match=why):
             open_array(tmp_path / "x.parquet").read()
@@ -129,17 +125,15 @@ def test_of_several_arrays_the_usual_name_is_taken_or_one_must_be_chosen(tmp_pat
     assert open_array(tmp_path / "x.npz", names=("embedding",)).title == "x.npz:embedding"
     assert open_array(tmp_path / "x.npz", member="logits").title == "x.npz:logits"
     assert read_texts(tmp_path / "x.npz", "path").to_pylist() == ["a"] * 23
-    with pytest.raises(CurateError, match=r"several arrays, logits, embedding, path: choose one by x\.npz:NAME"):
+    with pytest.raises(CurateError, match=r"several arrays, logits, embedding, path. Choose one by x\.npz:NAME"):
         open_array(tmp_path / "x.npz", names=("weights",))
-    with pytest.raises(CurateError, match="has no array 'w'; it holds logits"):
+    with pytest.raises(CurateError, match="has no array 'w'"):
         open_array(tmp_path / "x.npz", member="w")
     with pytest.raises(CurateError, match="not numbers"):
         open_array(tmp_path / "x.npz", member="path")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04junk", b"PAR1junk", b"ARROW1junk", b"\xff" * 40, b"id,age\n1,2\n"]
-)
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"PAR1junk", b"\xff" * 40, b"id,age\n1,2\n"])
 def test_a_file_of_no_such_form_is_refused(tmp_path, content):
     (tmp_path / "x.bin").write_bytes(content)
     with pytest.raises(CurateError, match=r"x\.bin"):

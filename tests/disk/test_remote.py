@@ -5,7 +5,7 @@ import socket
 import pandas as pd
 import pytest
 
-from avhcurate.disk.remote import RemoteError, RemoteFile, _refuse_metadata, read_url, size_of
+from avhcurate.disk.remote import RemoteError, RemoteFile, read_url, size_of
 from avhcurate.images.decoding import BrokenImage
 from avhcurate.images.source import ImageSource
 
@@ -56,7 +56,7 @@ def test_a_server_that_sends_no_parts_is_named(web):
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a"])
 def test_a_redirect_leads_to_the_web_or_nowhere(web, target):
     web.faults["/a.bin"] = [("redirect", target)]
-    with pytest.raises(RemoteError, match=r"not followed|not allowed"):
+    with pytest.raises(RemoteError, match="not a valid http"):
         read_url(f"{web.url}/a.bin", most=MOST)
 
 
@@ -77,36 +77,39 @@ def test_only_listed_hosts_are_asked_where_a_list_is_given(web, monkeypatch):
 def test_an_address_within_an_address_is_not_followed(web, monkeypatch, url):
     monkeypatch.setenv("AVHCURATE_REMOTE_HOSTS", "listed")
     for ask in (lambda place: read_url(place, most=MOST), size_of):
-        with pytest.raises(RemoteError, match="chained"):
+        with pytest.raises(RemoteError, match="Chained"):
             ask(url.format(web.url))
     assert web.asked == []
 
 
-#: 169.254.169.254 mapped, by NAT64, 6to4 and the old compatible form, and 100.100.100.200 by NAT64.
-TRANSLATED = ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::a9fe:a9fe", "64:ff9b::6464:64c8"]
-
-
-@pytest.mark.parametrize("peer", ["169.254.169.254", "fe80::1%eth0", "fd00:ec2::254", *TRANSLATED])
-def test_what_only_the_machine_may_know_is_never_asked(peer):
-    class Connected(socket.socket):
-        def getpeername(self):
-            return (peer, 80)
-
-    with Connected() as connection, pytest.raises(PermissionError, match="never asked"):
-        _refuse_metadata(connection)
-
-
 @pytest.mark.parametrize(
-    "url", ["http://169.254.169.254/latest", "webhdfs://169.254.169.254/a", "http://[::ffff:a9fe:a9fe]/"]
+    "url",
+    [
+        "http://169.254.169.254/latest",
+        "webhdfs://169.254.169.254/a",
+        "http://[::ffff:a9fe:a9fe]/",
+        "http://[fe80::1]/",
+        "http://[fd00:ec2::254]/",
+    ],
 )
-def test_nor_is_a_proxy_told_to_ask_it(monkeypatch, url):
-    monkeypatch.setattr("avhcurate.disk.remote._opener", lambda: pytest.fail("somebody was asked"))
+def test_what_only_the_machine_may_know_is_never_asked(monkeypatch, url):
+    monkeypatch.setattr("avhcurate.disk.remote._session", lambda: pytest.fail("a server was asked"))
     with pytest.raises(RemoteError, match="never asked"):
         read_url(url, most=MOST)
 
 
-def test_what_is_no_address_is_said(web):
-    with pytest.raises(RemoteError, match="no address"):
+def test_nor_is_it_asked_by_a_name_or_after_a_redirect(web, monkeypatch):
+    web.faults["/a.bin"] = [("redirect", "http://169.254.169.254/latest")]
+    with pytest.raises(RemoteError, match="never asked"):
+        read_url(f"{web.url}/a.bin", most=MOST)
+    there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: there)
+    with pytest.raises(RemoteError, match="never asked"):
+        read_url("http://metadata.example.org/", most=MOST)
+
+
+def test_what_is_not_an_address_is_said():
+    with pytest.raises(RemoteError, match="not a valid"):
         read_url("http://[1:2/a.jpg", most=MOST)
 
 

@@ -9,13 +9,13 @@ from contextlib import suppress
 
 import pytest
 
+from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 from avhcurate.table import logs
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from tests.fakes.old_workspace import TAG, UNVERSIONED, unpack
 
 
 @pytest.fixture
@@ -84,17 +84,15 @@ def test_reading_works_on_a_full_disk_and_writing_once_there_is_room(cli, full_d
     assert table.count(Filters(tags=("odd",))) == 2
 
 
-@pytest.mark.parametrize("unversioned", [True, False])
-def test_reading_works_on_a_write_protected_disk(cli, disk, unversioned):
-    root = unpack(UNVERSIONED, disk / "workspace")
-    if not unversioned:
-        logs.open_response_log(Workspace(root))
+def test_reading_works_on_a_write_protected_disk(cli, own_demo_root, disk):
+    root = shutil.copytree(own_demo_root, disk / "workspace")
+    annotate(open_table(Workspace(root), "digits"), [1, 2, 3], "tag", "blurred")
     logs._shared.cache_clear()  # closes the database
     gc.collect()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert cli("correlate", "digits", "--workspace", root).code == 0
-    assert TAG in cli("history", "digits", "--workspace", root).out
-    assert open_table(Workspace(root), "digits").count(Filters(tags=(TAG,))) == 3
+    assert "blurred" in cli("history", "digits", "--workspace", root).out
+    assert open_table(Workspace(root), "digits").count(Filters(tags=("blurred",))) == 3
     ended = cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root)
     assert ended.code == 2
     assert "write-protected" in ended.err

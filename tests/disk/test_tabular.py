@@ -14,7 +14,7 @@ def test_a_csv_of_a_hundred_thousand_columns_is_refused_by_its_header(tmp_path):
     names = ",".join(f"column_{i}" for i in range(100_000))
     (tmp_path / "wide.csv").write_text(f"{names}\nthe rest is never parsed,\n\x00")
     started = time.process_time()
-    with pytest.raises(CurateError, match="has 100,000 columns and 5,000 are the most: keep those you need"):
+    with pytest.raises(CurateError, match=r"has 100,000 columns \(limit 5,000\)"):
         read_table(tmp_path / "wide.csv")
     assert time.process_time() - started < 5  # counting each name among all took minutes
 

@@ -5,8 +5,9 @@ import csv
 import pandas as pd
 import pytest
 
+from avhcurate.disk.files import safe_name
 from avhcurate.disk.tabular import read_table
-from avhcurate.export.text import csv_text, safe_name, text_file
+from avhcurate.export.text import csv_text, text_file
 
 TEXTS = ["a\r=1+1", "a\rb", "a\r\nb", "a\nb", '"', '"\r\n"', ',"\r', "x"]
 

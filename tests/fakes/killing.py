@@ -27,9 +27,8 @@ def die_at_rename(number: int, before: bool, to: str = "") -> None:
     os.replace = killing
 
 
-#: Events of Python's auditing that change a disk, and what `disk.files` tells of its own.
+#: Events of Python's auditing that change a disk.
 _CHANGES = {f"os.{change}" for change in ("rename", "remove", "mkdir", "rmdir", "link", "symlink", "truncate")}
-_CHANGES.add("avhcurate.exchange")
 
 
 def is_change(event: str, arguments: tuple[Any, ...], folder: Path) -> bool:

@@ -151,7 +151,7 @@ def predicted_root(demo_root: Path, once: Once) -> Path:
         shutil.copytree(demo_root, root / "workspace")
         space = Workspace(root / "workspace")
         folder = space.dataset("digits")
-        votes = folder.votes_table()
+        votes = pa.Table.from_pandas(folder.votes())
         some = np.sort(np.random.default_rng(0).permutation(len(votes))[:250])
         attach(folder, votes.take(some), source="250 of the digits", messages=[], simulated=True)
         predict_hsf(open_table(space, "digits"))

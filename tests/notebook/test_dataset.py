@@ -95,7 +95,7 @@ def test_samples_are_taken_in_every_form(pets, samples):
         (pd.DataFrame({"path": ["a"]}), "no column id"),
         ([99], "no sample has id 99: ids run from 0 to 11"),
         ("colour = 3", "colour"),
-        ([], "no samples are chosen"),
+        ([], "No samples are chosen"),
     ],
 )
 def test_samples_that_are_none_are_refused(pets, samples, message):

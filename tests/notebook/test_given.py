@@ -150,6 +150,6 @@ def test_what_cannot_be_a_dataset_is_said(make, given, message):
 def test_a_column_that_is_not_there_and_a_bad_name_are_said(make, tmp_path):
     with pytest.raises(CurateError, match="no column 'kind': its columns are path"):
         make(pd.DataFrame({"path": ["a.png"]}), label_column="kind")
-    with pytest.raises(CurateError, match="cannot name a dataset"):
+    with pytest.raises(CurateError, match="not a valid name"):
         avhcurate.dataset("../pets", IMAGES, workspace=tmp_path / "space")
     assert not (tmp_path / "space" / "datasets").exists()

@@ -181,7 +181,7 @@ def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_proce
     assert no_process[-1] == (["votes", "digits", "/votes.csv", "--simulated"], "votes", "digits")
     app.segmented_control(key="home.have").set_value("images").run()
     submit(app, "Import").click().run()
-    assert "cannot name a dataset" in app.error[0].value
+    assert "not a valid name" in app.error[0].value
     assert len(no_process) == 1
 
 

@@ -12,7 +12,7 @@ from avhcurate.data.prediction import PredictionFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement.service import disagree, gap_table
 from avhcurate.disk.jobs import Cancelled, Progress
-from avhcurate.disk.schema import NewerVersion
+from avhcurate.disk.schema import UnknownVersion
 from avhcurate.errors import CurateError
 from avhcurate.export import export
 from avhcurate.predicted_hsf.inputs import Inputs
@@ -151,7 +151,7 @@ def test_a_killed_job_resumes_with_the_same_numbers(own_predicted):
 def test_a_newer_prediction_is_refused_and_not_taken_for_none(own_predicted):
     file = own_predicted.prediction.root / PredictionFolder.FILE
     file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
-    with pytest.raises(NewerVersion, match="the record of prediction"):
+    with pytest.raises(UnknownVersion, match="the record of prediction"):
         reopened(own_predicted)
 
 

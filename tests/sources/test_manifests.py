@@ -49,7 +49,7 @@ def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, t
     [
         ("left,right,label", "a.png,b.png,0", "left, right; choose one with --image-column"),
         ("path,target,category", "a.png,0,1", "target, category; choose one with --label-column"),
-        ("name,age", "Ada,36", "no column names the images"),
+        ("name,age", "Ada,36", "No column names the images"),
         ("path,path,label", "a.png,a.png,1", "several columns called path"),
         ("path,label", "gone.png,0", "none of the 1 images"),
         ("path,label", ",0", "empty in every row"),

@@ -81,7 +81,7 @@ def test_undo_goes_back_over_the_import(workspace, pets, photos):
     assert undo(table, who="ann") is None
 
 
-def test_an_older_entry_can_be_undone_and_the_change_of_classes_cannot(workspace, pets, photos):
+def test_an_older_entry_can_be_undone_after_a_change_of_classes(workspace, pets, photos):
     annotate(pets, [3], "relabel", 0, who="ann")
     annotate(pets, [3], "relabel", None, who="ann")
     grey_images(photos, "ant/4.png")
@@ -90,8 +90,6 @@ def test_an_older_entry_can_be_undone_and_the_change_of_classes_cannot(workspace
     entries, _ = history_entries(table)
     undo_entry(table, entries[0].key, who="bob")
     assert curated(table) == {"dog/3.png": "cat"}
-    with pytest.raises(CurateError, match="there is none"):
-        undo_entry(table, f"label-{table.class_lists.newest}", who="bob")
 
 
 def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_back(workspace, pets, photos, tmp_path):
@@ -112,7 +110,6 @@ def test_new_classes_at_the_end_change_nothing(workspace, pets, photos):
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert curated(table) == {"dog/3.png": "cat"}
-    assert table.class_lists.former == ()
     assert "relabels" not in said(table.dataset)
 
 
@@ -138,7 +135,7 @@ def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pe
         lambda: relabel_from(pets, labels, who="ann"),
         lambda: export(pets, Filters(), "folder", tmp_path / "out"),
     ):
-        with pytest.raises(CurateError, match="imported again meanwhile: open it again"):
+        with pytest.raises(CurateError, match="imported again since: open it again"):
             write()
     assert not (tmp_path / "out").exists()
     assert words(open_table(workspace, "pets")) == []
@@ -150,7 +147,7 @@ def test_answers_over_an_import_are_about_the_images_that_were_shown(workspace, 
     shown = pets.paths_of([question.id])
     grey_images(photos, "ant/4.png")
     table = again(workspace, photos)
-    with pytest.raises(CurateError, match="imported again meanwhile"):
+    with pytest.raises(CurateError, match="imported again since"):
         answers.answer(pets, "ann", question.task, question.id, 0, nonce="n", reaction_ms=700)
     (same,) = queue.next_questions(table, "ann", ahead=1)
     assert table.paths_of([same.id]) == shown

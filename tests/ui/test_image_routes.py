@@ -151,7 +151,7 @@ def test_files_that_have_moved_are_shown_from_their_new_place(client, workspace,
 def test_of_a_dataset_of_a_newer_version_no_image_is_found(client, workspace):
     folder = shutil.copytree(workspace.dataset("cats").root, workspace.datasets / "newer")
     record = json.loads((folder / "dataset.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps(record | {"schema_version": 99}))
+    (folder / "dataset.json").write_text(json.dumps(record | {"schema_version": 99, "name": "newer"}))
     answer = client.get("/images/newer/0")
     assert (answer.status_code, answer.text) == (404, "Dataset 'newer' cannot be read.")
     shutil.rmtree(folder)

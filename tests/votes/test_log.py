@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from avhcurate.data import people
-from avhcurate.data.annotation_log import AnnotationLog
+from avhcurate.data.events import EventLog
 from avhcurate.data.people import Person, Role
 from avhcurate.errors import CurateError
 from avhcurate.votes.hsf_source import left_out
@@ -232,17 +232,17 @@ def test_withdrawing_reaches_other_processes_and_later_ballots_still_come_in(box
 
 
 def test_annotations_and_ballots_share_a_database(database):
-    log, box = AnnotationLog(database), ResponseLog(database)
-    log.append("d", "tag", "odd", ["a.png"], who="ann")
+    log, box = EventLog(database), ResponseLog(database)
+    log.annotate("d", "tag", "odd", ["a.png"], who="ann")
     vote(box, "ann", "a.png")
-    assert log.state("d")["tags"].tolist() == [["odd"]]
+    assert log.state("d", ())["tags"].tolist() == [["odd"]]
     assert len(box.columns("d").rows) == 1
 
 
 def test_a_database_that_is_not_there_says_what_to_do(tmp_path):
     with pytest.raises(CurateError, match="cannot be opened"):
         ResponseLog(f"sqlite:///{tmp_path / 'nowhere' / 'annotations.db'}")
-    with pytest.raises(CurateError, match="is no address"):
+    with pytest.raises(CurateError, match="is not the address"):
         ResponseLog("nonsense")
 
 
