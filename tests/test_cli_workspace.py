@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import avhcurate
-from avhcurate.disk import files
 from avhcurate.disk.jobs import Jobs
 from avhcurate.export import FORMATS
 from tests.fakes.datasets import bare_dataset
@@ -66,8 +65,7 @@ def test_a_place_that_cannot_be_written_is_named_and_not_a_temporary_file(cli, w
     out = tmp_path / "x.csv"
 
     def refused(table, chosen, path):
-        with files.replacing(path):
-            raise OSError(number, os.strerror(number))
+        raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setitem(FORMATS, "csv", refused)
     for number in (errno.EPERM, errno.EROFS):

@@ -61,6 +61,8 @@ def _end(error: BaseException) -> NoReturn:
 
 def _refused(error: BaseException) -> str:
     """One line for what the file system refused, by the name that the user knows; "" for any other error."""
+    from avhcurate.disk.files import final_name
+
     if not isinstance(error, OSError):
         return ""
     if error.errno == errno.ENAMETOOLONG:
@@ -68,4 +70,6 @@ def _refused(error: BaseException) -> str:
     if error.errno != errno.EROFS and not isinstance(error, _REFUSED):
         return ""
     place, why = Path(str(error.filename or "a file")), error.strerror or error
-    return f"{place}: {why}. Check the path, or choose another place."
+    if final := final_name(place):
+        return f"{final} cannot be written ({why}). Choose another place with --out, --csv or --workspace."
+    return f"{place}: {why}"

@@ -208,7 +208,8 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         known = ", ".join(run.name for run in runs) or "none"
         wanted = f"run {name!r}" if name else "complete run"
         raise CurateError(
-            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}. Run `avhcurate score {self.name} --model MODEL`."
+            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}. "
+            f"Run `avhcurate score {self.name} --model MODEL`."
         )
 
     def runs(self) -> list[RunFolder]:

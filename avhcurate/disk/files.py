@@ -65,7 +65,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         flush_folder(path.parent)
     except OSError as error:
-        error.filename = str(path)  # not the temporary name, which means nothing to a user
+        error.filename = error.filename or str(path)  # a full disk is named by its file
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -131,6 +131,16 @@ def temporary_name(path: Path) -> Path:
     `remove_leftovers` knows by it what a process left that was killed.
     """
     return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+
+
+def final_name(path: Path) -> Path | None:
+    """Return the path for which `temporary_name` made this one; None for another name.
+
+    >>> final_name(temporary_name(Path("a.csv"))) == Path("a.csv"), final_name(Path("a.csv"))
+    (True, None)
+    """
+    made = _TEMPORARY.search(path.name)
+    return path.with_name(path.name[1 : made.start()]) if made else None
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -155,7 +155,7 @@ def test_run_is_found_by_its_name_its_model_or_as_the_newest_complete(workspace:
     assert folder.run("z-old").name == "z-old"
     assert folder.run("torchvision:resnet50").name == "a-new"
     assert folder.run("avhcurate:digits").name == "other"
-    with pytest.raises(CurateError, match="no run 'x'. Its runs: z-old, a-new, other"):
+    with pytest.raises(CurateError, match=r"no run 'x'\. Its runs: z-old, a-new, other"):
         folder.run("x")
 
 
