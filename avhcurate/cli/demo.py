@@ -113,9 +113,10 @@ def _project(space: "Workspace", progress: "Progress") -> object:
 def _suspect(space: "Workspace", progress: "Progress") -> object:
     from avhcurate.sources.demo import NAME
     from avhcurate.suspects.service import find_suspects
+    from avhcurate.suspects.settings import SuspectsSettings
     from avhcurate.table.dataset_table import open_table
 
-    return find_suspects(open_table(space, NAME), progress=progress)
+    return find_suspects(open_table(space, NAME), SuspectsSettings(dataset=NAME), progress=progress)
 
 
 def _predict(space: "Workspace", progress: "Progress") -> object:

@@ -288,11 +288,11 @@ class Dataset(MeasuredDataset):
     def suspects(
         self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row a suspect.
+        """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
 
-        What people have decided or excluded is left out. `out_of_fold` judges by heads that were not trained on the
-        sample, for a model that has seen these labels; `sources`: some of angular, neighbours, cleanlab, votes. A job,
-        like `score`. Raises CurateError without a run, and for a source that is not available.
+        Decided and excluded samples are left out. `out_of_fold` judges by heads that were not trained on the sample,
+        for a model that has seen these labels. `sources`: some of angular, neighbours, cleanlab, votes. A job, like
+        `score`. Raises CurateError without a run, and for a source that is not available.
 
         >>> import avhcurate
         >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"])
@@ -300,16 +300,21 @@ class Dataset(MeasuredDataset):
            id  label  suggested verdict
         0  87      4          1    open
         """
+        from avhcurate.data import background
         from avhcurate.suspects import decisions, service
+        from avhcurate.suspects.settings import SuspectsSettings
 
-        names = [sources] if isinstance(sources, str) else sources
         table = self.sample_table
-        given: dict[str, Any] = {"model": self._run_name(), "folds": folds, "seed": seed}
-        given |= {"sources": names, "out_of_fold": out_of_fold}
-        with running_job(self.workspace, self.name, "suspects", given) as progress:
-            folder = service.find_suspects(
-                table, sources=names, honest=out_of_fold, folds=folds, seed=seed, progress=progress
-            )
+        settings = SuspectsSettings(
+            dataset=self.name,
+            model=self._run_name(),
+            sources=sources or (),
+            out_of_fold=out_of_fold,
+            folds=folds,
+            seed=seed,
+        )
+        with background.job(self.workspace.root, settings) as progress:
+            folder = service.find_suspects(table, settings, progress=progress)
         return service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
 
     def select(

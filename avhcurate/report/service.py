@@ -218,17 +218,12 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
         row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}" for row in rows_of(listed)
     }
     how = "by the run's own head"
-    if record.folds:
-        how = f"out of {record.folds} folds"
+    if record.heads:
+        how = f"out of {record.heads.folds} folds"
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
-    expected = ""
-    if record.expected is not None:
-        expected = (
-            f"About {record.expected:,.0f} labels are wrong if the model is right where it is confident "
-            f"(95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}). "
-        )
     sources = ", ".join(record.sources)
-    text = f"{expected}{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. Evidence: {sources}."
+    listed = f"{record.listed:,} of {record.samples:,} labels"
+    text = f"{record.expected_text} {listed}, {how}: {verdicts}. Evidence: {sources}."
     if left_out := len(every) - len(doubtful):
         text += f" {left_out:,} are decided or excluded and not shown."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)

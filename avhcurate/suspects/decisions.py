@@ -1,4 +1,4 @@
-"""Decisions on suspects, in the annotation log: accept the suggestion, keep the label, take either back."""
+"""Decisions on suspects, as events: accept the suggestion, keep the label, undo either."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ KEPT = "label-ok"
 
 
 def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
-    """The decision on each of some samples, by id in their order: "accepted" (its label was changed), "kept", or ""."""
+    """Return the decision on each sample, by id in order: "accepted" (its label was changed), "kept" or ""."""
     rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=["id", "label", "curated_label", "tags"])
     changed = (rows["curated_label"] != rows["label"]).fillna(True)
     kept = np.array([KEPT in tags for tags in rows["tags"]], bool)
@@ -23,14 +23,14 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
 
 
 def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
-    """The suspects, rows with an `id`, that nobody has decided or excluded: what is left to look at."""
+    """Return the suspects, rows with an `id`, that are not decided and not excluded."""
     ids = suspects["id"].tolist()
     included = table.frame(Filters(ids=tuple(ids)), columns=["id"])["id"]
     return suspects[suspects["id"].isin(included) & (decided(table, ids) == "").to_numpy()]
 
 
 def accept(table: DatasetTable, suggested: dict[int, int], *, who: str = "") -> int:
-    """Relabels samples, by id, to what was suggested; one entry of the log a label, and how many entries."""
+    """Relabel samples, by id, as suggested. Write one event per label, and return how many."""
     labels = sorted(set(suggested.values()))
     for label in labels:
         annotate(table, [id for id, other in suggested.items() if other == label], "relabel", label, who=who)
@@ -38,13 +38,13 @@ def accept(table: DatasetTable, suggested: dict[int, int], *, who: str = "") -> 
 
 
 def keep(table: DatasetTable, ids: Sequence[int], *, who: str = "") -> int:
-    """Confirms the given labels for good, by a tag; one entry of the log."""
+    """Confirm the given labels by a tag. Return the number of events, 1."""
     annotate(table, ids, "tag", KEPT, who=who)
     return 1
 
 
 def take_back(table: DatasetTable, id: int, *, who: str = "") -> None:
-    """Makes a sample undecided again: with the label of its source and no tag `label-ok`; the log keeps all entries."""
+    """Make a sample undecided again, with the label of its source and without the tag `label-ok`."""
     decision = decided(table, [id])[id]
     if decision == "accepted":
         annotate(table, [id], "relabel", None, who=who)

@@ -1,8 +1,7 @@
-"""Which labels are likely wrong: evidence of several sources, how many errors are expected, wrong or ambiguous."""
+"""Which labels are likely wrong: the evidence of several sources, the expected errors, and verdicts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ FLAT = 0.1
 UNSURE = 0.75
 
 #: Verdicts. "wrong": another class has more AVC, and the sample is among the first, as many as errors are expected.
-#: "ambiguous": else, AVC is flat and the label not probable, so the image is ambiguous or degraded, whatever its label.
+#: "ambiguous": AVC is flat and the label not probable, so the image itself is ambiguous or degraded.
 #: "open": a source doubts the label, but it is neither.
 VERDICTS = ("wrong", "ambiguous", "open")
 
@@ -38,7 +37,7 @@ class Evidence:
     """Evidence of one source on N samples.
 
     score: (N,) float, high = label in doubt, NaN without evidence. suggested: (N,) the most likely other label, -1 for
-    none. doubts: (N,) bool, whether the source takes the given label for wrong. details: numbers to show, (N,) each.
+    none. doubts: (N,) bool, whether the source considers the given label wrong. details: numbers to show, (N,) each.
     """
 
     score: np.ndarray
@@ -63,7 +62,7 @@ class AngularView:
 
 
 def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
-    """The view of samples with angles theta (N, K) to the class weights, K of 2 or more, and labels (N,), none -1.
+    """Return the view of samples with angles theta (N, K) to the class weights, K >= 2, and labels (N,), none -1.
 
     >>> view = angular_view([[0.5, 1.0, 1.5]], [1])
     >>> view.rival, view.margin, view.avh.round(3)
@@ -71,7 +70,9 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
     """
     angles, given = np.asarray(theta, np.float64), np.asarray(labels, np.int64)
     if angles.ndim != 2 or angles.shape[1] < 2:
-        raise CurateError(f"a label can only be wrong among two classes or more; the angles are {angles.shape}")
+        raise CurateError(
+            f"Suspects need two classes or more; the angles have shape {angles.shape}. Give (N, K) angles."
+        )
     rows = np.arange(len(angles))
     closeness = np.pi - angles
     share = closeness / closeness.sum(axis=1, keepdims=True)
@@ -136,7 +137,7 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
         from cleanlab.rank import get_label_quality_scores
     except ImportError as error:
         raise CurateError(
-            f"the source cleanlab needs the extra: run `{install_command('cleanlab')}`, or name other --sources"
+            f"The source cleanlab needs an extra. Run `{install_command('cleanlab')}`, or name other --sources."
         ) from error
     present, compact = np.unique(labels, return_inverse=True)
     score, doubts = np.full(len(labels), np.nan), np.zeros(len(labels), bool)
@@ -173,19 +174,19 @@ def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
 
 
 def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
-    """Tick votes: score 1 - selection frequency; they name no other label. Doubted where fewer than half ticked it."""
+    """Tick votes: score 1 - selection frequency; no label is suggested. Doubts where fewer than half ticked it."""
     table = from_ticks(selected, shown)
     share = 1 - table["hsf"].to_numpy()
-    interval = {"n": shown, "share": share, "low": 1 - table["hsf_high"].to_numpy(), "high": 1 - table["hsf_low"]}
-    return Evidence(
-        share, np.full(len(shown), -1), np.nan_to_num(share) > 0.5, {k: np.asarray(v) for k, v in interval.items()}
-    )
+    low, high = 1 - table["hsf_high"].to_numpy(), 1 - table["hsf_low"].to_numpy()
+    details = {"n": shown, "share": share, "low": low, "high": high}
+    return Evidence(share, np.full(len(shown), -1), np.nan_to_num(share) > 0.5, details)
 
 
 # --- all sources together ----------------------------------------------------------------------------------------
 
 
-class Expected(NamedTuple):
+@dataclass(frozen=True)
+class Expected:
     """How many labels are expected to be wrong, with a 95 % interval of sampling."""
 
     errors: float
@@ -194,13 +195,12 @@ class Expected(NamedTuple):
 
 
 def expected_errors(probs: np.ndarray, labels: np.ndarray) -> Expected:
-    """The number of wrong labels by the confident joint (Northcutt et al. 2021): probs (N, K), labels (N,).
+    """Estimate the number of wrong labels by the confident joint (Northcutt et al. 2021): probs (N, K), labels (N,).
 
     A sample is counted for the likeliest of the classes whose probability reaches the mean that the class has among the
-    samples labelled so; the share of a label's counted samples that fall on other classes is taken as that of all of
-    its samples. The interval (Wilson's, of as many samples as the shares are sure for) says how exact the shares are,
-    not how right: mistakes that the model makes with confidence are counted as errors of labels, and errors that it has
-    learnt are missed.
+    samples with that label; the share of a label's counted samples that fall on other classes stands for all of its
+    samples. The interval (Wilson's) says how exact the shares are, not how right: confident mistakes of the model count
+    as errors of labels, and errors that the model has learned are missed.
 
     >>> expected_errors(np.array([[0.9, 0.1]] * 8 + [[0.1, 0.9]] * 8), np.array([0] * 7 + [1] * 9)).errors
     1.0
@@ -222,19 +222,19 @@ def expected_errors(probs: np.ndarray, labels: np.ndarray) -> Expected:
     share = elsewhere / np.maximum(counted, 1)
     errors = float(sizes @ share)
     variance = float(sizes**2 @ (share * (1 - share) / np.maximum(counted, 1)))
-    mean = errors / len(labels)
-    trials = mean * (1 - mean) / (variance / len(labels) ** 2) if variance > 0 else max(1.0, counted.sum())
-    low, high = wilson(mean * trials, trials)
-    return Expected(errors, float(low) * len(labels), float(high) * len(labels))
+    mean, trials = errors / len(labels), max(1.0, counted.sum())
+    if variance > 0:
+        trials = mean * (1 - mean) / (variance / len(labels) ** 2)
+    low, high = (float(end) * len(labels) for end in wilson(mean * trials, trials))
+    return Expected(errors, low, high)
 
 
 def verdicts(
     view: AngularView, probability: np.ndarray, rank: np.ndarray, doubted: np.ndarray, *, expected: float
 ) -> np.ndarray:
-    """One of VERDICTS for each sample, "" where the label is not in doubt.
+    """Return one of VERDICTS for each sample, "" where the label is not in doubt.
 
-    `probability` (N,) of the given label, `rank` as from `combine`, `doubted` by any source, and how many errors are
-    `expected`.
+    `probability` (N,) is that of the given label, `rank` comes from `combine`, `doubted` says that any source doubts.
     """
     flat = view.margin < FLAT * np.median(view.margin)
     wrong = (view.avc_rival > view.avc_given) & (rank <= round(expected))
@@ -242,11 +242,11 @@ def verdicts(
 
 
 def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
-    """All sources together: `rank, doubt, suggested, agreement, spoke`, a row a sample.
+    """Combine all sources: `rank, doubt, suggested, agreement, spoke`, a row per sample.
 
     doubt: mean rank share of the sample over the sources with evidence on it, in (0, 1). rank: 1 for the highest doubt;
-    ties in order of the samples. suggested: the label named by most doubting sources; of equals, or where none doubts,
-    that of the highest rank shares. agreement: how many doubting sources name it. spoke: how many have evidence.
+    ties in order of the samples. suggested: the label that most doubting sources name, then that of the highest rank
+    shares. agreement: how many doubting sources name it. spoke: how many have evidence.
     """
     size = len(next(iter(evidence.values())).score)
     shares = {name: rank_shares(one.score) for name, one in evidence.items()}
@@ -274,7 +274,7 @@ def _most_supported(evidence: Mapping[str, Evidence], shares: Mapping[str, np.nd
 
 
 def _within(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Rank share of each value among the samples of the same label."""
+    """Return the rank share of each value among the samples of the same label."""
     frame = pd.DataFrame({"value": values, "label": labels}).groupby("label")["value"]
     return ((frame.rank() - 0.5) / frame.transform("count")).to_numpy()
 
@@ -282,7 +282,7 @@ def _within(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _share_of_members(
     values: np.ndarray, classes: np.ndarray, of_members: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """Share of the samples labelled `classes[i]` whose `of_members` does not exceed `values[i]`; 0 without any."""
+    """Return the share of samples labelled `classes[i]` whose `of_members` is at most `values[i]`; 0 without any."""
     share = np.zeros(len(values))
     for label in np.unique(classes):
         members, of_class = np.sort(of_members[labels == label]), classes == label

@@ -1,4 +1,4 @@
-"""Finds labels that are likely wrong, from several sources of evidence, and stores them by rank."""
+"""Find labels that are likely wrong, from several sources of evidence, and store them by rank."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -20,84 +20,78 @@ from avhcurate.neighbours.service import find_neighbours
 from avhcurate.stats.neighbours import nearest_of
 from avhcurate.suspects import out_of_fold, rules
 from avhcurate.suspects.rules import SOURCES, AngularView, Evidence, Expected
+from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.suspects.store import OutOfFoldFolder, SuspectsFolder, SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
-#: Neighbours whose labels are compared, and those of either class that are shown beside a suspect.
+#: Neighbours whose labels are compared, and those of either label that are shown with a suspect.
 NEIGHBOURS = 12
-BESIDE = 6
+SHOWN = 6
 #: Probabilities that fit in memory, for cleanlab and for the number of errors: N times K.
 _MOST_PROBS = 400_000_000
 _ROWS = 1024
-#: Of a label with more samples, so many drawn at random are searched for those beside a suspect: else the cost would
-#: grow with the square of the dataset.
+#: The most samples of a label, drawn at random, that are searched for the nearest of a suspect: the cost would grow
+#: with the square of the dataset otherwise.
 _MEMBERS = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
 _VERSION = 2
 
 
-def find_suspects(
-    table: DatasetTable,
-    *,
-    sources: Sequence[str] | None = None,
-    honest: bool = False,
-    folds: int = 5,
-    seed: int = 0,
-    progress: Progress = SILENT,
-) -> SuspectsFolder:
-    """Examines the label of every sample that has one and that the run has scored; stores those in doubt, by rank.
+def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
+    """Examine the label of every labelled sample that the run has scored. Store those in doubt, by rank.
 
-    `honest` takes angles and probabilities from heads cross-fitted on the run's features (`folds`, `seed`), for a model
-    that was trained on these samples and labels; a run of fitted heads is out of fold already. `sources` None takes all
-    that are available; an unavailable one is refused where it is named. Neighbours and folds are stored as they come,
-    so the same call resumes; where nothing has changed it does nothing. Raises Cancelled when asked to stop.
+    With `out_of_fold`, angles and probabilities come from heads cross-fitted on the run's features; the heads of a run
+    with fitted heads are out of fold already. Neighbours and folds are stored as they come, so the same call resumes;
+    without changes it does nothing. Raises CurateError for a named source that is not available, and Cancelled.
     """
-    if table.run is None:
-        raise CurateError(f"dataset {table.dataset.name} has no run: `avhcurate score {table.dataset.name} ...` first")
-    check_run(table.run, honest=honest)
+    run = table.run
+    if run is None:
+        name = table.dataset.name
+        raise CurateError(f"The dataset {name} has no run. Run `avhcurate score {name} --model MODEL` first.")
+    check_run(run, out_of_fold=settings.out_of_fold)
     started = time.perf_counter()
-    honest = honest and table.run.record.fitted is None
-    search = _Search(table, table.run, progress)
-    chosen, missing = _available(table, search, sources)
-    votes = table.votes if "votes" in chosen else None
-    settings = {
+    search = _Search(table, run, progress)
+    chosen, missing = _available(table, search, settings.sources)
+    votes = None
+    if "votes" in chosen:
+        votes = table.votes
+    cross_validated = settings.out_of_fold and run.record.fitted is None
+    identity = {
         "version": _VERSION,
         "sources": chosen,
-        "neighbours": NEIGHBOURS,
         "dataset": table.dataset.record.fingerprint,
-        "out_of_fold": [folds, seed, out_of_fold.recipe()] if honest else None,
-        "votes": votes.key if votes else None,
-        **(duplicates_digest(table.dataset) if honest else {}),
+        "votes": votes and votes.key,
     }
-    folder = SuspectsFolder.of(table.run, settings_digest(settings)[:12])
+    if cross_validated:
+        identity |= {"out_of_fold": [settings.folds, settings.seed, out_of_fold.recipe()]}
+        identity |= duplicates_digest(table.dataset)
+    folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
     with folder.alone():
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
-        oof = search.cross_validated(folds, seed) if honest else None
-        suspects, doubting, expected = search.examine(chosen, oof)
+        heads = None
+        if cross_validated:
+            heads = out_of_fold.cross_validate(
+                table.dataset, run, folds=settings.folds, seed=settings.seed, progress=progress
+            )
+        suspects, doubting, expected = search.examine(chosen, heads)
         write_parquet(folder.table_path, suspects)
-        heads, ended = oof.record if oof else None, now()
+        ended = now()
         record = SuspectsRecord(
             name=folder.name,
-            run=table.run.name,
+            run=run.name,
             dataset_fingerprint=table.dataset.record.fingerprint,
             sources=chosen,
             missing=missing,
-            out_of_fold=heads.name if heads else None,
-            folds=heads.folds if heads else None,
-            seed=heads.seed if heads else None,
-            accuracy=heads.accuracy if heads else None,
-            neighbours=NEIGHBOURS,
-            votes_fingerprint=votes.fingerprint if votes else None,
-            votes_simulated=bool(votes and votes.simulated),
-            votes_kind=votes.kind if votes else None,
+            heads=heads and heads.record,
+            votes_fingerprint=votes and votes.fingerprint,
+            votes_simulated=votes is not None and votes.simulated,
+            votes_kind=votes and votes.kind,
             samples=len(search.ids),
             listed=len(suspects),
-            expected=round(expected.errors, 1) if expected else None,
-            expected_low=round(expected.low, 1) if expected else None,
-            expected_high=round(expected.high, 1) if expected else None,
+            expected=expected,
             doubting=doubting,
             verdicts={key: int((suspects["verdict"] == key).sum()) for key in rules.VERDICTS},
             versions=versions("torch", "numpy", "scipy"),
@@ -109,18 +103,18 @@ def find_suspects(
     return folder
 
 
-def check_run(run: RunFolder, *, honest: bool) -> None:
-    """Refuses a run that was attached without what suspects are found by."""
+def check_run(run: RunFolder, *, out_of_fold: bool) -> None:
+    """Refuse an attached run that lacks what suspects need."""
     if not run.has_features:
-        raise CurateError(f"run {run.name} has no embeddings to find suspects by: attach it again with --features")
-    if not (honest or run.has_class_weights):
+        raise CurateError(f"The run {run.name} has no embeddings. Attach it again with --features FILE.")
+    if not (out_of_fold or run.has_class_weights):
         raise CurateError(
-            f"run {run.name} has no class weights: give --out-of-fold, which trains heads on its embeddings"
+            f"The run {run.name} has no class weights. Add --out-of-fold to train heads on its embeddings."
         )
 
 
 def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRecord) -> pd.DataFrame:
-    """The suspects as a file has them; a column `votes_source` marks simulated votes."""
+    """Return the suspects as a file has them. A column `votes_source` marks simulated votes."""
     ids = Filters(excluded=None, ids=tuple(suspects["id"].tolist()))
     rows = table.frame(ids, columns=["id", "path", "label_name"]).set_index("id")
     named = suspects.assign(
@@ -131,14 +125,16 @@ def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRe
     )
     columns = ["id", "path", "label", "label_name", "suggested", "suggested_name", "verdict"]
     named = named[[*columns, *(f"{source}_score" for source in record.sources), "rank"]]
-    return named.assign(votes_source="simulated") if record.votes_simulated else named
+    if record.votes_simulated:
+        named = named.assign(votes_source="simulated")
+    return named
 
 
 # --- the search --------------------------------------------------------------------------------------------------
 
 
 class _Search:
-    """One search under way: `ids` and `labels` of the N samples that are labelled and scored."""
+    """One search: `ids` and `labels` of the N samples that are labelled and scored."""
 
     def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
         self.dataset, self.table, self.run, self.progress = table.dataset, table, run, progress
@@ -146,68 +142,90 @@ class _Search:
         self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
         self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
 
-    def cross_validated(self, folds: int, seed: int) -> OutOfFoldFolder:
-        return out_of_fold.cross_validate(self.dataset, self.run, folds=folds, seed=seed, progress=self.progress)
+    @property
+    def fits(self) -> bool:
+        """Whether the probabilities fit in memory."""
+        return len(self.ids) * self.num_classes <= _MOST_PROBS
 
     def examine(
-        self, sources: Sequence[str], oof: OutOfFoldFolder | None
+        self, sources: Sequence[str], heads: OutOfFoldFolder | None
     ) -> tuple[pd.DataFrame, dict[str, int], Expected | None]:
-        """The suspects, columns as in `SuspectsFolder.suspects`, how many each source doubts, and expected errors."""
-        near = np.full((len(self.all_labels), BESIDE), -1)
+        """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and the expected errors."""
+        near = np.full((len(self.all_labels), SHOWN), -1)
         if "neighbours" in sources:
             near = find_neighbours(self.dataset, self.run, progress=self.progress).near()
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
-        view, columns = self._cross_validated_view(oof) if oof else self._own_view()
+        view, columns = self._view(heads)
         angular = rules.angular(view, self.labels)
-        fits = len(self.ids) * self.num_classes <= _MOST_PROBS  # where it does not, cleanlab is not among the sources
-        probs = self._probs(oof) if fits else np.empty((0, self.num_classes), np.float32)
-        evidence_of = {
-            "angular": lambda: angular,
-            "neighbours": lambda: rules.neighbours(near[self.ids, :NEIGHBOURS], self.all_labels, self.labels),
-            "cleanlab": lambda: rules.confident_learning(probs, self.labels),
-            "votes": self._votes,
-        }
-        evidence = {source: evidence_of[source]() for source in sources}
+        evidence, expected = {"angular": angular}, None
+        probs = np.empty((0, self.num_classes), np.float32)
+        if self.fits:
+            probs = self._probs(heads)
+            expected = rules.expected_errors(probs, self.labels)
+        if "neighbours" in sources:
+            evidence["neighbours"] = rules.neighbours(near[self.ids, :NEIGHBOURS], self.all_labels, self.labels)
+        if "cleanlab" in sources:
+            evidence["cleanlab"] = rules.confident_learning(probs, self.labels)
+        if "votes" in sources:
+            evidence["votes"] = self._votes()
+        evidence = {source: evidence[source] for source in sources}
+        listed = self._listed(evidence, view, columns, expected, angular)
+        listed = self._with_neighbours(listed, near[listed["id"].to_numpy()])
+        self.progress.report(len(self.ids), len(self.ids), "")
+        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, expected
+
+    def _listed(
+        self,
+        evidence: dict[str, Evidence],
+        view: AngularView,
+        columns: dict[str, np.ndarray],
+        expected: Expected | None,
+        angular: Evidence,
+    ) -> pd.DataFrame:
         doubted = np.any([one.doubts for one in evidence.values()], axis=0)
         samples = rules.combine(evidence, self.num_classes)
-        expected = rules.expected_errors(probs, self.labels) if fits else None
-        count = expected.errors if expected else angular.doubts.sum()
+        count = angular.doubts.sum()
+        if expected is not None:
+            count = expected.errors
         verdicts = rules.verdicts(view, columns["confidence"], samples["rank"].to_numpy(), doubted, expected=count)
         samples = samples.assign(verdict=verdicts)
         samples.insert(0, "id", self.ids)
         samples.insert(1, "label", self.labels)
         samples = samples.assign(**columns, **view.__dict__, **angular.details, **_source_columns(evidence))
-        listed = samples[samples["verdict"] != ""].sort_values("rank").reset_index(drop=True)
-        listed = self._with_neighbours(listed, near[listed["id"].to_numpy()])
-        self.progress.report(len(self.ids), len(self.ids), "")
-        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, expected
+        return samples[samples["verdict"] != ""].sort_values("rank").reset_index(drop=True)
 
     # neighbours
 
     def _with_neighbours(self, listed: pd.DataFrame, near: np.ndarray) -> pd.DataFrame:
-        """The columns near_given and near_suggested: for each suspect the nearest samples of either label.
+        """Add near_given and near_suggested: for each suspect the nearest samples of either label.
 
-        `near` (n, k), the nearest of any label, nearest first, has them for most; for the others at most `_MEMBERS`
-        samples of the label are searched.
+        `near` (n, k), the nearest of any label, has them for most. For the others at most `_MEMBERS` samples of the
+        label are searched.
         """
-        features, ids = self.run.features(), listed["id"].to_numpy()
-        of = np.where(near >= 0, self.all_labels[near], -1)
-        for column in ("label", "suggested"):
-            wanted = listed[column].to_numpy()
-            beside = _first(near, (of == wanted[:, None]) & (of >= 0), BESIDE)
-            short = (beside[:, -1] < 0) & (wanted >= 0)
-            for label in np.unique(wanted[short]):
-                members, asking = self._some_labelled(label), np.flatnonzero(short & (wanted == label))
-                for at in range(0, len(asking) if len(members) else 0, _ROWS):
-                    self.progress.tell(len(self.ids), len(self.ids), "neighbours beside the suspects")
-                    some = asking[at : at + _ROWS]
-                    beside[some], _ = nearest_of(features, ids[some], count=BESIDE, among=members)
-            kept = [[int(id) for id in row if id >= 0] for row in beside]
-            listed[f"near_{'given' if column == 'label' else column}"] = kept
+        for column, name in (("label", "near_given"), ("suggested", "near_suggested")):
+            beside = self._nearest_labelled(listed["id"].to_numpy(), listed[column].to_numpy(), near)
+            listed[name] = [[int(id) for id in row if id >= 0] for row in beside]
         return listed
 
+    def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Return ids (n, SHOWN) of the nearest samples with the `wanted` label, -1 after the last."""
+        labels = np.where(near >= 0, self.all_labels[near], -1)
+        beside = _first(near, (labels == wanted[:, None]) & (labels >= 0), SHOWN)
+        short = (beside[:, -1] < 0) & (wanted >= 0)
+        features = self.run.features()
+        for label in np.unique(wanted[short]):
+            members = self._some_labelled(label)
+            if not len(members):
+                continue
+            asking = np.flatnonzero(short & (wanted == label))
+            for at in range(0, len(asking), _ROWS):
+                self.progress.tell(len(self.ids), len(self.ids), "neighbours of the suspects")
+                some = asking[at : at + _ROWS]
+                beside[some], _ = nearest_of(features, ids[some], count=SHOWN, among=members)
+        return beside
+
     def _some_labelled(self, label: int) -> np.ndarray:
-        """Ids of the samples labelled so, ascending, at most `_MEMBERS`, the same ones each time."""
+        """Return ids of samples with the label, ascending, at most `_MEMBERS`, the same each time."""
         members = self.ids[self.labels == label]
         if len(members) <= _MEMBERS:
             return members
@@ -215,13 +233,20 @@ class _Search:
 
     # by the model
 
+    def _view(self, heads: OutOfFoldFolder | None) -> tuple[AngularView, dict[str, np.ndarray]]:
+        """Return angles and scores by the run's own head, or by the head that was not trained on each sample."""
+        if heads is None:
+            return self._own_view()
+        rows = pq.read_table(heads.scores_path)
+        columns = {name: rows[name].to_numpy() for name in ("predicted", "confidence", "fold")}
+        return out_of_fold.view_of(rows), columns
+
     def _own_view(self) -> tuple[AngularView, dict[str, np.ndarray]]:
-        """Angles and scores by the run's own head; a label beyond its classes is refused."""
         num_classes = self.run.record.num_classes
         if self.labels.max() >= num_classes:
             raise CurateError(
-                f"run {self.run.name} has {num_classes} classes and the labels go up to {self.labels.max()}: "
-                "give --out-of-fold, which trains a head for these classes"
+                f"The run {self.run.name} has {num_classes} classes and the labels go up to {self.labels.max()}. "
+                "Add --out-of-fold to train a head for these classes."
             )
         views: list[AngularView] = []
         for block in self._blocks():
@@ -236,16 +261,10 @@ class _Search:
         columns = {name: rows[name].to_numpy() for name in ("predicted", "confidence")}
         return AngularView(**joined), columns
 
-    def _cross_validated_view(self, oof: OutOfFoldFolder) -> tuple[AngularView, dict[str, np.ndarray]]:
-        """The same by the head that was not trained on each sample."""
-        rows = pq.read_table(oof.scores_path)
-        columns = {name: rows[name].to_numpy() for name in ("predicted", "confidence", "fold")}
-        return out_of_fold.view_of(rows), columns
-
-    def _probs(self, oof: OutOfFoldFolder | None) -> np.ndarray:
-        """Softmax probabilities (N, K) float32."""
-        if oof:
-            return out_of_fold.probabilities(oof, self.run, self.num_classes)[1]
+    def _probs(self, heads: OutOfFoldFolder | None) -> np.ndarray:
+        """Return softmax probabilities (N, K) float32."""
+        if heads is not None:
+            return out_of_fold.probabilities(heads, self.run, self.num_classes)[1]
         probs = np.empty((len(self.ids), self.run.record.num_classes), np.float32)
         for block in self._blocks():
             probs[block] = softmax(self.run.logits_of(self.ids[block]), axis=1)
@@ -258,7 +277,7 @@ class _Search:
     # by people
 
     def _votes(self) -> Evidence:
-        """The votes that HSF counts, of one kind of question; none for samples without votes."""
+        """Return the evidence of the votes that HSF counts; samples without votes have none."""
         votes = self.table.vote_counts()
         assert votes is not None  # `_available` has checked
         votes = votes[votes["id"].isin(self.ids)]
@@ -267,33 +286,38 @@ class _Search:
             selected, shown = np.zeros(len(self.ids), np.int64), np.zeros(len(self.ids), np.int64)
             selected[at], shown[at] = votes["selected"], votes["shown"]
             return rules.tick_votes(selected, shown)
-        rows = np.stack(votes["counts"].to_list()) if len(votes) else np.zeros((0, self.num_classes), np.int64)
-        counts = np.zeros((len(self.ids), max(self.num_classes, rows.shape[1])), np.int64)
-        counts[at, : rows.shape[1]] = rows
+        counts = np.zeros((len(self.ids), self.num_classes), np.int64)
+        if len(votes):
+            rows = np.stack(votes["counts"].to_list())
+            counts = np.zeros((len(self.ids), max(self.num_classes, rows.shape[1])), np.int64)
+            counts[at, : rows.shape[1]] = rows
         return rules.kway_votes(counts, self.labels)
 
 
-def _available(table: DatasetTable, search: _Search, wanted: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
-    """The sources to use, in the order of SOURCES, and why others are unavailable; refused where one was named."""
-    if unknown := [name for name in wanted or () if name not in SOURCES]:
-        raise CurateError(f"no source is called {', '.join(unknown)}: choose from {', '.join(SOURCES)}")
-    if wanted is not None and not wanted:
-        raise CurateError(f"name one source or more: {', '.join(SOURCES)}")
+def _available(table: DatasetTable, search: _Search, wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the sources to use, in the order of SOURCES, and why others are not available.
+
+    Without `wanted` all that are available are used. A wanted one that is not available is refused.
+    """
+    if unknown := [name for name in wanted if name not in SOURCES]:
+        raise CurateError(f"There is no source {', '.join(unknown)}. Choose from {', '.join(SOURCES)}.")
     missing = {}
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = "the extra cleanlab is not installed, see docs/install.md"
-    elif len(search.ids) * search.num_classes > _MOST_PROBS:
-        missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities are more than it can hold"
+    elif not search.fits:
+        missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
     if table.votes is None:
-        missing["votes"] = f"there are none: `avhcurate votes {table.dataset.name} FILE`"
-    if refused := [name for name in wanted or () if name in missing]:
-        raise CurateError(f"the source {refused[0]} cannot be asked: {missing[refused[0]]}")
-    chosen = [name for name in SOURCES if name not in missing and (wanted is None or name in wanted)]
-    return chosen, {name: why for name, why in missing.items() if wanted is None}
+        missing["votes"] = f"there are no votes: run `avhcurate votes {table.dataset.name} FILE`"
+    if refused := [name for name in wanted if name in missing]:
+        raise CurateError(f"The source {refused[0]} is not available: {missing[refused[0]]}.")
+    available = [name for name in SOURCES if name not in missing]
+    if wanted:
+        return [name for name in available if name in wanted], {}
+    return available, missing
 
 
 def _first(near: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
-    """The first `count` of each row of near (n, k) that are `wanted` (n, k), in their order, -1 after the last.
+    """Return the first `count` of each row of near (n, k) that are `wanted` (n, k), in order, -1 after the last.
 
     >>> _first(np.array([[7, 8, 9]]), np.array([[False, True, True]]), 3)
     array([[ 8,  9, -1]])
@@ -306,6 +330,6 @@ def _source_columns(evidence: dict[str, Evidence]) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
     for name, one in evidence.items():
         columns |= {f"{name}_score": one.score, f"{name}_suggested": one.suggested, f"{name}_doubts": one.doubts}
-        if name != "angular":  # its details are shown of every sample
+        if name != "angular":  # its details are columns for every sample
             columns |= {f"{name}_{detail}": values for detail, values in one.details.items()}
     return columns

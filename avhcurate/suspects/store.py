@@ -1,4 +1,4 @@
-"""Folders of a run: out-of-fold scores, and lists of suspects."""
+"""Folders of a run: out-of-fold scores and lists of suspects."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,14 +10,15 @@ import pyarrow.parquet as pq
 from avhcurate.data.runs import RunFolder
 from avhcurate.disk.folders import ResultFolder, ShardedFolder
 from avhcurate.disk.provenance import Provenance, WorkRecord
+from avhcurate.suspects.rules import Expected
 
 
 class OutOfFoldRecord(Provenance):
-    """The record of a cross-validation, `out_of_fold.json`; `finished` and what follows are set when it is complete.
+    """The record of a cross-validation, `out_of_fold.json`. `finished` and `accuracy` are set when it is complete.
 
     `classes`: the labels that occur, in the order of the heads' rows. `samples` have a label and are scored by the run;
-    `copies` of them are a copy of an earlier one, and share its fold. `alone` counts classes with fewer
-    samples than folds: a fold may lack them. `accuracy`: share of samples whose out-of-fold prediction is their label.
+    `copies` of them copy an earlier one and share its fold. `alone` counts classes with fewer samples than folds.
+    `accuracy`: share of samples whose out-of-fold prediction is their label.
     """
 
     name: str
@@ -50,11 +51,10 @@ class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
 class SuspectsRecord(WorkRecord):
     """The settings and counts of a list of suspects, `suspects.json`.
 
-    `samples` are those with a label that the run has scored; `listed` of them are in the table. `expected`: how many
-    labels are expected to be wrong, with a 95 % interval; None in earlier lists and where it is too much to compute.
-    `doubting`: how many
-    each source doubts; `missing`: why a source of the defaults is not among `sources`. `folds`, `seed` and the heads'
-    `accuracy` are None where the run's own head was used. `asked`: when this list was last asked for.
+    `samples` have a label and are scored by the run; `listed` of them are in the table. `expected`: how many labels
+    are expected to be wrong, None where it is too much to compute. `doubting`: how many each source doubts. `missing`:
+    why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head. `asked`: when this
+    list was last asked for.
     """
 
     name: str
@@ -62,22 +62,26 @@ class SuspectsRecord(WorkRecord):
     dataset_fingerprint: str
     sources: list[str]
     missing: dict[str, str]
-    out_of_fold: str | None
-    folds: int | None
-    seed: int | None
-    accuracy: float | None
-    neighbours: int
+    heads: OutOfFoldRecord | None
     votes_fingerprint: str | None
     votes_simulated: bool
     votes_kind: str | None
     samples: int
     listed: int
-    expected: float | None = None
-    expected_low: float | None = None
-    expected_high: float | None = None
+    expected: Expected | None
     doubting: dict[str, int]
     verdicts: dict[str, int]
     asked: datetime
+
+    @property
+    def expected_text(self) -> str:
+        """Return how many labels are expected to be wrong, as a sentence; "" if that is not known."""
+        if self.expected is None:
+            return ""
+        return (
+            f"About {self.expected.errors:,.0f} of {self.samples:,} labels are wrong if the model is right where it is "
+            f"confident (95 % interval {self.expected.low:,.0f} to {self.expected.high:,.0f})."
+        )
 
 
 class SuspectsFolder(ResultFolder[SuspectsRecord]):
@@ -91,17 +95,16 @@ class SuspectsFolder(ResultFolder[SuspectsRecord]):
         return self.root / self.TABLE
 
     def suspects(self) -> pd.DataFrame:
-        """The suspects by rank, a row each.
+        """Return the suspects by rank, a row each.
 
         id, label, suggested (-1 for none), verdict, rank, doubt, agreement, spoke; SOURCE_score, SOURCE_suggested,
         SOURCE_doubts of each source; predicted, confidence, avh, avh_share, avc_given, avc_rival, rival, avc_share,
-        margin (rad); neighbours_known (how many of them have a label); votes_n,
-        votes_share, votes_low, votes_high of the votes' suggestion; near_given and near_suggested, ids of the nearest
-        samples of either label.
+        margin (rad); neighbours_known (how many of them have a label); votes_n, votes_share, votes_low, votes_high of
+        the votes' suggestion; near_given and near_suggested, ids of the nearest samples of either label.
         """
         return pq.read_table(self.table_path).to_pandas()
 
 
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
-    """The lists of suspects of a run, in the order in which they were last asked for."""
+    """Return the lists of suspects of a run, in the order in which they were last asked for."""
     return [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]

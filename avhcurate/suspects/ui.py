@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from avhcurate.curate.annotations import undo
-from avhcurate.data.background import Command
+from avhcurate.data.settings import VerbSettings
 from avhcurate.export.text import csv_text
 from avhcurate.suspects import decisions, service
 from avhcurate.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS
+from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.suspects.store import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.suspects.ui_review import NAMES, VERDICT_NAMES
 from avhcurate.table.dataset_table import DatasetTable
@@ -24,8 +26,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.job_forms import fill_page, job_form, option, row
-from avhcurate.ui.job_forms import number as count
+from avhcurate.ui.job_forms import fill_page, job_form, row
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
@@ -51,61 +52,34 @@ AGREE = number("suspects.agree", 1, low=0, high=len(SOURCES))
 _MADE = "suspects.made"
 
 _ABOUT = f"""
-A label is in doubt where a source of evidence says so. The sources:
+A label is in doubt if a source of evidence doubts it. The sources:
 
-- **Angles**: another class has more AVC than the label, and not less than the lowest {100 * AT_HOME:.0f} % of the
-  samples labelled so. Score: AVC of the other class minus AVC of the label.
+- **Angles**: another class has more AVC than the label, and no less than the lowest {100 * AT_HOME:.0f} % of that
+  class's own samples. Score: AVC of the other class minus AVC of the label.
 - **Neighbours**: share of the {service.NEIGHBOURS} samples at the smallest angle that have another label.
-- **cleanlab** (confident learning): 1 minus the normalized margin, the label's probability less that of the likeliest
-  other class; doubts what it would prune.
-- **Votes**: share of human votes that are not for the label; doubts it where another label has more of them. Ticks
-  name no other label; they doubt where fewer than half ticked it.
+- **cleanlab** (confident learning): 1 minus the normalized margin, which is the label's probability minus that of
+  the likeliest other class. It doubts what it would prune.
+- **Votes**: share of human votes that are not for the label. They doubt it if another label has more. Ticks suggest
+  no other label; they doubt it if fewer than half ticked it.
 
-Suspects are ordered by the mean rank of a sample within the sources that have evidence on it, and cut where as many are
-shown as labels are expected to be wrong: the confident joint of Northcutt et al. (2021) counts the samples that are
-another class with confidence. Its interval says how exact the count is, not how right: mistakes that the model makes
-with confidence are in it, so of most models it is too high, and errors that the model has learnt are not. On CIFAR-10H
-a network that is 90.5 % right counts 153, of which people doubt 9.
+Suspects are ordered by the mean rank of a sample within the sources that have evidence on it. The list ends after
+as many as labels are expected to be wrong, counted by the confident joint of Northcutt et al. (2021). Its interval
+says how exact the count is, not how right: confident mistakes of the model are in it, so for most models it is too
+high, and errors that the model has learned are not. On CIFAR-10H a network that is 90.5 % right counts 153; people
+doubt 9 of them.
 
-**Wrong**: before the cut, and another class has more AVC than the label. **Ambiguous**: else, the angle between the
-best two classes is below {100 * FLAT:.0f} % of its median, and the label's probability below {100 * UNSURE:.0f} %: an
-ambiguous or degraded image, whatever its label. **Open**: a source doubts the label, but it is neither.
+**Wrong**: before the end of the list, and another class has more AVC than the label. **Ambiguous**: the angle
+between the best two classes is below {100 * FLAT:.0f} % of its median, and the probability of the label is below
+{100 * UNSURE:.0f} %, so the image itself is ambiguous or degraded. **Open**: a source doubts the label, but it is
+neither.
 
-A model that was trained on these samples may have memorised their labels. **Out of fold** judges each by a linear head
-on the run's features that was trained without it; a run with a fitted head is out of fold already. Copies with equal
-features share a fold, and so do near duplicates where *Quality* has found them; the features themselves come from
-the same model.
+A model that was trained on these samples may have memorised their labels. **Out of fold** judges each sample by a
+linear head on the run's features that was trained without it; a run with a fitted head is out of fold already.
+Copies with equal features share a fold, and so do near duplicates that *Quality* has found.
 """
 
 
 # --- the job -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Suspects(Command):
-    """Options of `avhcurate suspects`; no `sources` means all that are available.
-
-    >>> Suspects("pets", "resnet-1", out_of_fold=True, limit=0).argv
-    ['suspects', 'pets', '--model=resnet-1', '--limit=0', '--out-of-fold']
-    """
-
-    verb = "suspects"
-    dataset: str
-    model: str = ""
-    limit: int | None = None
-    sources: Sequence[str] = option(
-        st.pills,
-        options=list(SOURCES),
-        selection_mode="multi",
-        format_func=NAMES.__getitem__,
-        help="None chosen: all that are available.",
-    )
-    out_of_fold: bool = option(
-        st.toggle,
-        default=False,
-        help="For a model that was trained on these samples: heads cross-validated on its features.",
-    )
-    folds: int = count(width=110, low=2, max_value=50, default=5)
 
 
 def empty(page: Opened, *, busy: bool) -> None:
@@ -114,27 +88,42 @@ def empty(page: Opened, *, busy: bool) -> None:
 
 
 def _first_form(page: Opened, *, busy: bool) -> None:
-    assert page.table.run is not None
-    run = page.table.run
-    usual = Suspects(page.table.dataset.name, run.name, limit=0, out_of_fold=not run.has_class_weights)
-    fill_page(page.workspace.root, usual, busy=busy)
+    fill_page(page.workspace.root, SuspectsSettings(**_known(page)), busy=busy)
     start_form(page, busy=busy)
+
+
+def _known(page: Opened) -> dict[str, Any]:
+    """Return the options that the page knows; without class weights only heads out of fold can judge."""
+    run = page.table.run
+    assert run is not None
+    known: dict[str, Any] = {"dataset": page.table.dataset.name, "model": run.name}
+    if not run.has_class_weights:
+        known["out_of_fold"] = True
+    return known
 
 
 def start_form(page: Opened, *, busy: bool) -> None:
     """The form that starts the job."""
-    assert page.table.run is not None
-    about = {"dataset": page.table.dataset.name, "model": page.table.run.name, "limit": 0}
-    own_head = page.table.run.has_class_weights
-    if not own_head:
-        about["out_of_fold"] = True
-        st.caption("The run was attached without class weights: its samples are judged by heads out of fold.")
-    with job_form(page.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
-        form.ask("sources", *(["out_of_fold"] if own_head else []), "folds")
+    known = _known(page)
+    if "out_of_fold" in known:
+        st.caption("The run was attached without class weights, so heads out of fold judge its samples.")
+    root = page.workspace.root
+    with job_form(root, "suspects.start_", SuspectsSettings, busy=busy, then=_newest, **known) as form, row():
+        form.ask(
+            "sources",
+            widget=st.pills,
+            options=list(SOURCES),
+            selection_mode="multi",
+            format_func=NAMES.__getitem__,
+            help="All that are available, if you choose none.",
+        )
+        if "out_of_fold" not in known:
+            form.ask("out_of_fold", widget=st.toggle)
+        form.ask("folds", width=110)
         form.submit("Look for suspects")
 
 
-def _newest(_: Command) -> None:
+def _newest(_: VerbSettings) -> None:
     url_state.write(url_state.current().choosing(_MADE, ""))
 
 
@@ -143,11 +132,10 @@ def _newest(_: Command) -> None:
 
 @dataclass(frozen=True)
 class SuspectsInView:
-    """The suspects of the run, all, and those `in_view` by rank: of the frame's filters and the page's own.
+    """All suspects of the run (`every`), and those `in_view` by rank, after the filters of the frame and of the page.
 
-    `cut`: how many of all are as many as labels are expected to be wrong, None where no number is expected. `beyond`:
-    how many more the filters would leave without it; 0 where all are shown.
-    `open`: those in view that nobody has decided; `about` changes with whatever chooses them but decisions.
+    `cut`: how many labels are expected to be wrong, None if unknown. `beyond`: how many more the filters would leave
+    without the cut. `open`: those in view that are undecided. `about` changes with every choice except decisions.
     """
 
     record: SuspectsRecord
@@ -160,22 +148,22 @@ class SuspectsInView:
 
     @property
     def nothing(self) -> str:
-        """What is said where none is open."""
+        """The text if none is open."""
         if len(self.every) and self.in_view.empty:
-            return "No suspect matches: take a verdict, source or filter out, or ask for fewer that agree."
+            return "No suspect matches. Remove a verdict, source or filter, or ask for fewer sources that agree."
         return "Nothing is left to decide here."
 
 
 def chosen_list(page: Opened) -> SuspectsFolder | None:
-    """The list that the address asks for, else the newest; None where there is none."""
+    """Return the list that the address names, else the newest, or None."""
     assert page.table.run is not None
     return chosen_result(_MADE, page.view, suspects_of(page.table.run))
 
 
 def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
-    """The suspects that the filters and the page's choices leave."""
+    """Return the suspects after the filters and the choices of the page."""
     record, every = folder.record, _read(folder)
-    # Of a list with other sources only those count that this one has, as its widgets show.
+    # Another list may have sources that this one lacks.
     sources = [source for source in SOURCE.of(page.view) if source in record.sources]
     verdicts, agree = VERDICT.of(page.view), min(AGREE.of(page.view), len(record.sources))
     frame_ids = page.table.frame(page.filters, columns=["id"])["id"]
@@ -183,7 +171,9 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     keep &= every["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         keep &= every[f"{source}_doubts"]
-    cut = round(record.expected or 0) or None  # where none is expected to be wrong, all that are doubted are shown
+    cut = None
+    if record.expected is not None:
+        cut = round(record.expected.errors) or None  # with none expected, all that are doubted are shown
     shown, beyond = every[keep], 0
     if cut is not None and CUT.of(page.view) == "expected":
         shown, beyond = every[:cut][keep[:cut]], int(keep[cut:].sum())
@@ -191,7 +181,15 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     shown = shown.assign(decided=shown["id"].map(decided).astype(object))
     choices = (page.filters.to_query(), sources, verdicts, agree, CUT.of(page.view))
     about = repr((page.table.dataset.name, page.version, folder.name, choices))
-    return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], cut, beyond, about)
+    return SuspectsInView(
+        record=record,
+        every=every,
+        in_view=shown,
+        open=shown[shown["decided"] == ""],
+        cut=cut,
+        beyond=beyond,
+        about=about,
+    )
 
 
 _read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(
@@ -210,31 +208,37 @@ def choose_suspects(page: Opened, suspects: SuspectsInView) -> None:
         sources = {name: NAMES[name] for name in suspects.record.sources}
         SOURCE.show(st.pills, "Doubted by all of", page.view, sources, selection_mode="multi", on_change=SOURCE.restart)
         most = len(sources)
+        numbers = {0: "any number"} | {n: f"{n} or more" for n in range(1, most + 1)}
         AGREE.show(
             st.selectbox,
             "Sources that agree",
             page.view,
-            {n: f"{n} or more" if n else "any number" for n in range(most + 1)},
+            numbers,
             value=min(int(AGREE.of(page.view)), most),
             on_change=AGREE.restart,
             width=140,
-            help="How many sources doubt the label and name the suggested one. With any number, ambiguous images "
-            "that no source would relabel are among them.",
+            help="How many sources doubt the label and suggest the same other one. “Any number” includes ambiguous "
+            "images that no source would relabel.",
         )
 
 
 def title_of(folder: SuspectsFolder) -> str:
-    """Title of a list of suspects in a choice of several."""
+    """Return the title of a list of suspects in a choice of several."""
     record = folder.record
-    by = f"out of {record.folds} folds" if record.folds else "the run's own scores"
-    sources = "" if len(record.sources) == len(SOURCES) else f", {', '.join(record.sources)}"
-    return f"{by}{sources}, {record.finished:%d %b %H:%M}"
+    parts = ["the run's own scores"]
+    if record.heads:
+        parts = [f"out of {record.heads.folds} folds"]
+    if len(record.sources) < len(SOURCES):
+        parts += record.sources
+    return ", ".join([*parts, f"{record.finished:%d %b %H:%M}"])
 
 
 def summary(page: Opened, suspects: SuspectsInView) -> None:
-    """Counts by verdict, source and decision, with the explanation and the export beside them."""
+    """Show counts by verdict, source and decision, with the explanation and the export."""
     record, in_view = suspects.record, suspects.in_view
-    if heading := _expected_text(suspects):
+    if heading := record.expected_text:
+        if suspects.beyond:
+            heading += f" The list ends there; {suspects.beyond:,} more are doubted: choose All."
         st.markdown(heading)
     counts = in_view["verdict"].value_counts()
     verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
@@ -253,47 +257,38 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
     assert page.table.run is not None
     lists, hidden = suspects_of(page.table.run), "collapsed"
     choose_result(_MADE, "List", page.view, lists, title_of, width=420, label_visibility=hidden)
+    st.caption(plain(" ".join(_notes(page, record))))
+
+
+def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
+    """Return sentences on how the list was made."""
     doubting = ", ".join(f"{NAMES[key].lower()} {n:,}" for key, n in record.doubting.items())
-    lines = [f"In all {record.samples:,} labels, doubted by {doubting}."]
-    if record.folds:
-        lines.append(
-            f"Judged out of {record.folds} folds, seed {record.seed}: the heads predict "
-            f"{100 * (record.accuracy or 0):.1f} % of the given labels."
+    notes = [f"Of all {record.samples:,} labels the sources doubt: {doubting}."]
+    run, votes = page.table.run, page.table.votes
+    if record.heads:
+        notes.append(
+            f"Judged out of {record.heads.folds} folds, seed {record.heads.seed}: the heads predict "
+            f"{100 * (record.heads.accuracy or 0):.1f} % of the given labels."
         )
     elif page.table.training or "train" in set(page.table.group_counts("split", page.filters)["value"]):
-        lines.append(
-            "The model may have been trained on some of these labels: choose Out of fold for a fair judgement."
-        )
-    if page.table.run and (fitted := page.table.run.record.fitted):
-        lines.append(
-            f"The run's heads were fitted in {fitted.folds} folds: each label is judged by one that has not seen it."
-        )
-    lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
+        notes.append("The model may have been trained on these labels. Choose Out of fold for a fair judgement.")
+    if run and run.record.fitted:
+        notes.append(f"The run's heads were fitted in {run.record.fitted.folds} folds, each judges other labels.")
+    notes += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
     if "neighbours" in record.sources and (note := neighbours_note(page.table.neighbours)):
-        lines.append(note)
-    votes, known = page.table.votes, (record.votes_fingerprint, record.votes_simulated)
+        notes.append(note)
+    known = (record.votes_fingerprint, record.votes_simulated)
     if "votes" in record.sources and (votes is None or (votes.fingerprint, votes.simulated) != known):
-        lines.append("The votes have changed since: run again to include them.")
-    st.caption(plain(" ".join(lines)))
-
-
-def _expected_text(suspects: SuspectsInView) -> str:
-    """How many labels are expected to be wrong, and what lies beyond the cut."""
-    record = suspects.record
-    if record.expected is None or record.expected_low is None or record.expected_high is None:
-        return ""
-    interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
-    of_all = f"About {record.expected:,.0f} of {record.samples:,} labels are wrong"
-    text = f"{of_all} if the model is right where it is confident ({interval})."
-    if suspects.beyond:
-        text += f" The list ends there; {suspects.beyond:,} more are doubted: choose All."
-    return text
+        notes.append("The votes have changed since. Run again to include them.")
+    return notes
 
 
 def _export_menu(page: Opened, suspects: SuspectsInView) -> None:
     with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
         undecided = st.toggle("Only those to decide", value=True, key="suspects.export_open")
-        rows = suspects.open if undecided else suspects.in_view
+        rows = suspects.in_view
+        if undecided:
+            rows = suspects.open
         download(
             f"Download {len(rows):,} suspects",
             lambda: csv_text(service.export_table(page.table, rows, suspects.record)).encode(),
@@ -310,7 +305,7 @@ def _export_menu(page: Opened, suspects: SuspectsInView) -> None:
 
 
 def listing(page: Opened, suspects: SuspectsInView) -> GridView:
-    """The undecided suspects as a grid by rank, with actions on the selected."""
+    """Show the undecided suspects as a grid by rank, with actions on the selected ones."""
     rows = suspects.open
     if rows.empty:
         st.info(suspects.nothing, icon=":material/task_alt:")
@@ -326,7 +321,7 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
             "Undo",
             "undo",
             lambda *_: _undo(page.table),
-            help="Takes back what was decided last.",
+            help="Undo the last decision.",
             always=True,
         ),
     ]
@@ -335,18 +330,21 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
 
 
 def _look(rows: pd.DataFrame, names: Sequence[str], before: frozenset[int], tile: Tile) -> Tile:
-    """A suspect's tile; `before` are those before the cut."""
+    """Return the tile of a suspect; `before` are those before the cut."""
     row = rows.loc[tile.id].to_dict()
-    other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
+    other, badges = "?", [VERDICT_NAMES[row["verdict"]].lower()]
+    if row["suggested"] >= 0:
+        other = names[row["suggested"]]
+    if tile.id not in before:
+        badges.append("beyond the cut")
     agree = f"{row['agreement']} of {row['spoke']} agree"
-    beyond = () if tile.id in before else ("beyond the cut",)
     return replace(
         tile,
         title=f"{tile.title} → {other}",
         score=f"#{row['rank']}",
         sub=agree,
         note="",
-        badges=(VERDICT_NAMES[row["verdict"]].lower(), *beyond, *tile.badges),
+        badges=(*badges, *tile.badges),
         alt=f"{tile.alt}, suggested {other}, {agree}",
     )
 
@@ -356,7 +354,7 @@ def _last(table: DatasetTable) -> str:
 
 
 def _decide(table: DatasetTable, rows: pd.DataFrame, action: str, chosen: GridSelection, _: object) -> None:
-    """Decides what is selected; the session remembers how many entries of the log that took."""
+    """Decide the selected suspects. The session remembers how many events that took."""
     chosen_rows = rows[rows["id"].isin(chosen.ids)]
     if action == "accept":
         named = chosen_rows[chosen_rows["suggested"] >= 0]
@@ -370,11 +368,11 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str, chosen: GridSe
 
 
 def _undo(table: DatasetTable) -> None:
-    """Takes back a decision on many images as one, as long as nothing has been done since; else the last entry."""
+    """Undo a decision on many images as one, if nothing has been done since; else the last event."""
     entries, version = st.session_state.pop(_last(table), (0, None))
     if not entries or version != table.log.version(table.dataset.id):
         undo_last(table)
         return
     for _ in range(entries):
         undo(table, who=who())
-    say("The decision is taken back")
+    say("The decision is undone")

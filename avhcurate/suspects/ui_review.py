@@ -34,10 +34,10 @@ VERDICT_NAMES = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Ope
 
 @dataclass
 class ReviewSession(Delivery):
-    """Passes decisions on to the log, each once.
+    """Write each decision of the browser exactly once.
 
-    `ids` is the queue in the order of rank, fixed while `about` stays the same, so that places do not move during the
-    review; `queue` is its name for the browser. `place` is the one to show, `turn` the browser's last request.
+    `ids` is the queue by rank, fixed while `about` stays the same, so that places do not move during the review.
+    `queue` is its name for the browser, `place` the one to show, `turn` the browser's last request.
     """
 
     about: str = ""
@@ -49,12 +49,12 @@ class ReviewSession(Delivery):
     samples: dict[str, int] = field(default_factory=dict)
 
     def set_queue(self, about: str, ids: Sequence[int]) -> None:
-        """Takes another queue where `about` has changed, or where there was none: decisions may have been undone."""
+        """Set another queue if `about` has changed or the queue is empty: decisions may have been undone."""
         if about != self.about or not self.ids:
             self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], tuple(ids), 0
 
     def record(self, table: DatasetTable, every: pd.DataFrame, sent: Any) -> None:
-        """Puts the browser's decisions on suspects `every` into the log; invalid ones are refused with a reason."""
+        """Write the browser's decisions on suspects `every`; invalid ones are refused with a reason."""
 
         def take(entry: Entry) -> str:
             if entry.kind == "answer":
@@ -84,8 +84,10 @@ class ReviewSession(Delivery):
 
     def _retract(self, table: DatasetTable, entry: Entry) -> str:
         id = self.samples.pop(entry.of, None)
+        if id is None and self.settled.get(entry.of):
+            return ""
         if id is None:
-            return "" if self.settled.get(entry.of) else "There is nothing to undo."
+            return "There is nothing to undo."
         decisions.take_back(table, id, who=who())
         self._move(id, 0)
         return ""
@@ -96,12 +98,14 @@ class ReviewSession(Delivery):
 
 
 def task_of(suggested: int) -> str:
-    """What accepting would do, as the answer carries it.
+    """Return what accepting would do, as the answer carries it.
 
     >>> task_of(5), task_of(-1)
     ('to 5', 'none')
     """
-    return f"to {suggested}" if suggested >= 0 else "none"
+    if suggested < 0:
+        return "none"
+    return f"to {suggested}"
 
 
 @st.fragment
@@ -109,10 +113,9 @@ def task_of(suggested: int) -> str:
 def one_by_one(
     page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int], *, nothing: str
 ) -> None:
-    """The card, which redraws itself after each decision, without the rest of the page.
+    """Show the card, which redraws itself after each decision, without the rest of the page.
 
-    `every` has all suspects; `ids` are the undecided ones in view, by rank, when the page is drawn; `nothing` is said
-    where there are none.
+    `every` has all suspects; `ids` are the undecided ones in view, by rank; `nothing` is the text without any.
     """
     say_why_not(Role.CURATOR, "Deciding on suspects")
     session = _session(f"{page.table.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}")
@@ -153,7 +156,7 @@ def _session(scope: str) -> ReviewSession:
 def suspects(
     page: Opened, record: SuspectsRecord, every: pd.DataFrame, ids: Sequence[int], first: int
 ) -> list[Suspect]:
-    """Some suspects for the card; `first` is the place of the first of them in the queue."""
+    """Return some suspects for the card; `first` is the place of the first in the queue."""
     page.table.refresh()
     rows = every.set_index("id").loc[list(ids)].reset_index()
     now = rows_of(page.table, ids, columns=["id", "tags", "excluded"])
@@ -170,13 +173,16 @@ def _suspect(
     page: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, state: str, names: Sequence[str]
 ) -> Suspect:
     dataset, version, id, suggested = page.table.dataset.name, page.version, int(row["id"]), int(row["suggested"])
+    given, other = names[row["label"]], ""
+    if suggested >= 0:
+        other = names[suggested]
 
     def strip(title: str, near: Sequence[int]) -> Strip:
         return Strip(title, tuple(image_url(dataset, int(other), version=version) for other in near))
 
-    given, other = names[row["label"]], names[suggested] if suggested >= 0 else ""
     strips = [strip(f"Nearest labelled “{given}”", row["near_given"])]
-    strips += [strip(f"Nearest labelled “{other}”", row["near_suggested"])] if other else []
+    if other:
+        strips.append(strip(f"Nearest labelled “{other}”", row["near_suggested"]))
     return Suspect(
         id=id,
         place=place,
@@ -196,17 +202,19 @@ def _suspect(
 
 
 def lead(row: dict[Any, Any], suggested: str) -> str:
-    """Verdict and agreement in one line.
+    """Return verdict and agreement in one line.
 
     >>> lead({"verdict": "wrong", "agreement": 3, "spoke": 4}, "cat")
     'Likely wrong · 3 of 4 sources say “cat”'
     """
-    says = f"say “{suggested}”" if suggested else "name another label"
-    return f"{VERDICT_NAMES[row['verdict']]} · {row['agreement']} of {row['spoke']} sources {says}"
+    agree = f"{VERDICT_NAMES[row['verdict']]} · {row['agreement']} of {row['spoke']} sources"
+    if suggested:
+        return f"{agree} say “{suggested}”"
+    return f"{agree} suggest another label"
 
 
 def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
-    """The numbers behind the verdict."""
+    """Return the numbers behind the verdict."""
     given, rival = names[row["label"]], names[row["rival"]]
     parts = [
         f"AVH {row['avh']:.4f}, above {_share(row['avh_share'])} of “{given}”",
@@ -217,35 +225,39 @@ def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
 
 
 def evidence(row: dict[Any, Any], record: SuspectsRecord, names: Sequence[str]) -> list[Row]:
-    """The evidence of each source on a suspect."""
+    """Return the evidence of each source on a suspect."""
     rows = []
     for source in record.sources:
-        known, suggested = not math.isnan(row[f"{source}_score"]), int(row[f"{source}_suggested"])
-        title = NAMES[source] + (" (simulated)" if source == "votes" and record.votes_simulated else "")
-        name, doubts = names[suggested] if suggested >= 0 else "–", bool(row[f"{source}_doubts"])
-        text = _evidence_text(source, row, names, record) if known else "no evidence on this sample"
-        rows.append(Row(title, name if doubts or suggested < 0 else f"({name})", text, doubts))
+        title, name, text = NAMES[source], "–", "no evidence on this sample"
+        suggested, doubts = int(row[f"{source}_suggested"]), bool(row[f"{source}_doubts"])
+        if source == "votes" and record.votes_simulated:
+            title += " (simulated)"
+        if suggested >= 0:
+            name = names[suggested]
+            if not doubts:
+                name = f"({name})"
+        if not math.isnan(row[f"{source}_score"]):
+            text = _evidence_text(source, row, names, record)
+        rows.append(Row(title, name, text, doubts))
     return rows
 
 
 def _evidence_text(source: str, row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:
     if source == "angular":
         rival = names[row["rival"]]
-        return f"AVC on “{rival}” as high as that of {_share(row['avc_share'])} of the samples labelled so"
+        return f"AVC on “{rival}” as high as that of {_share(row['avc_share'])} of the samples with that label"
     if source == "neighbours":
         number = int(row["neighbours_known"])
         return f"{round(row['neighbours_score'] * number)} of the {number} nearest have another label"
     if source == "cleanlab":
-        folds = f", out of {record.folds} folds" if record.folds else ""
-        return f"gives “{names[row['label']]}” a probability of {row['confidence']:.3f}{folds}"
-    what = "did not tick it" if record.votes_kind == "tick" else f"for {_named(row, names)}"
+        return f"gives “{names[row['label']]}” a probability of {row['confidence']:.3f}"
+    what, suggested = "for another label", int(row["votes_suggested"])
+    if record.votes_kind == "tick":
+        what = "did not tick it"
+    elif suggested >= 0:
+        what = f"for “{names[suggested]}”"
     interval = f"95 % interval {100 * row['votes_low']:.0f}–{_share(row['votes_high'])}"
     return f"{_share(row['votes_share'])} of {int(row['votes_n'])} votes {what} ({interval})"
-
-
-def _named(row: dict[Any, Any], names: Sequence[str]) -> str:
-    named = int(row["votes_suggested"])
-    return f"“{names[named]}”" if named >= 0 else "another label"
 
 
 def _share(value: float) -> str:

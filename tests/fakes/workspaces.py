@@ -174,6 +174,7 @@ def suspects_root(demo_root: Path, once: Once) -> Path:
     from avhcurate.scoring.service import score_dataset
     from avhcurate.sources.service import import_dataset
     from avhcurate.suspects.service import find_suspects
+    from avhcurate.suspects.settings import SuspectsSettings
     from avhcurate.table.dataset_table import open_table
     from avhcurate.votes.attach import attach_votes
 
@@ -188,7 +189,7 @@ def suspects_root(demo_root: Path, once: Once) -> Path:
         import_dataset(workspace, "digits", root / "wrong.parquet")
         attach_votes(workspace, "digits", demo_root / "downloads" / "digits" / "simulated_votes.npy", simulated=True)
         score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits"))
-        find_suspects(open_table(workspace, "digits"), honest=True)
+        find_suspects(open_table(workspace, "digits"), SuspectsSettings(dataset="digits", out_of_fold=True))
 
     return once("suspects", make) / "workspace"
 

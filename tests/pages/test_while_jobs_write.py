@@ -17,6 +17,7 @@ from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.service import self_train_all
 from avhcurate.self_training.settings import Settings
 from avhcurate.suspects.service import find_suspects
+from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training.probe import ProbeRecipe
 from avhcurate.training.recipe import Recipe
@@ -44,7 +45,9 @@ JOBS = {
         space, DegradeSettings(dataset="digits", limit=40), progress=progress
     ),
     "map": lambda space, progress: project_dataset(space, ProjectSettings(dataset="digits"), progress=progress),
-    "suspects": lambda space, progress: find_suspects(open_table(space, "digits"), honest=True, progress=progress),
+    "suspects": lambda space, progress: find_suspects(
+        open_table(space, "digits"), SuspectsSettings(dataset="digits", out_of_fold=True), progress=progress
+    ),
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
     "self_training": self_train,
     "training_dynamics": lambda space, progress: train_seeds(

@@ -17,6 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.quality.service import measure_dataset
 from avhcurate.report import service
 from avhcurate.suspects.service import find_suspects
+from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -28,7 +29,7 @@ BLACK = np.zeros((8, 8, 3), np.uint8)
 def digits():
     """120 scored digits with simulated votes, suspects and measures."""
     made = avhcurate.example(fresh=True)
-    find_suspects(made.sample_table, sources=["angular", "neighbours"])
+    find_suspects(made.sample_table, SuspectsSettings(dataset=made.name, sources="angular,neighbours"))
     measure_dataset(made.workspace, "digits")
     return open_table(made.workspace, "digits")
 

@@ -16,7 +16,7 @@ from avhcurate.cli import main
 from avhcurate.curate.annotations import annotate
 from avhcurate.curate.history import history_entries
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.text import csv_text
 from avhcurate.report.service import describe_suspects
@@ -25,6 +25,7 @@ from avhcurate.suspects import service as suspects_service
 from avhcurate.suspects.decisions import KEPT
 from avhcurate.suspects.out_of_fold import cross_validate, probabilities
 from avhcurate.suspects.service import find_suspects
+from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.suspects.store import OutOfFoldFolder, suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -32,6 +33,11 @@ from avhcurate.training.cross_fitting import fit_head
 from avhcurate.training.linear_head import Objective, Samples
 from avhcurate.training.probe import ProbeHead
 from tests.fakes.datasets import plant_duplicates
+
+
+def search(table, progress=SILENT, **options):
+    settings = SuspectsSettings(dataset=table.dataset.name, **options)
+    return find_suspects(table, settings, progress=progress)
 
 
 def digits_of(root):
@@ -77,9 +83,9 @@ def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root
     assert len(wrong & set(found.sort_values("rank")["id"].head(n))) >= max(hits.values()) - 1 >= 0.9 * n
     chance = np.random.default_rng(0).choice(len(truth), n, replace=False)
     assert len(wrong & set(chance.tolist())) <= 3
-    expected = folder.record
-    assert expected.expected == pytest.approx(n, abs=3)
-    assert expected.expected_low < n < expected.expected_high < 2 * n
+    expected = folder.record.expected
+    assert expected.errors == pytest.approx(n, abs=3)
+    assert expected.low < n < expected.high < 2 * n
     of_wrong = found[found["id"].isin(wrong)]
     assert (of_wrong["suggested"] == truth[of_wrong["id"]]).mean() >= 0.9
     assert (of_wrong["verdict"] == "wrong").mean() >= 0.8
@@ -110,7 +116,7 @@ def test_of_a_large_label_a_part_is_searched_for_those_beside_a_suspect(blobs, w
     monkeypatch.setattr(suspects_service, "nearest_of", watched)
     monkeypatch.setattr(suspects_service, "_MEMBERS", 8)
     table = open_table(workspace, "dots")
-    found = find_suspects(table, sources=["angular"]).suspects().set_index("id")
+    found = search(table, sources=["angular"]).suspects().set_index("id")
     labels = table.dataset.labels()
     assert searched
     assert {len(members) for members in searched} == {8}
@@ -126,31 +132,31 @@ def test_of_a_large_label_a_part_is_searched_for_those_beside_a_suspect(blobs, w
 
 def test_the_same_call_finds_what_is_stored(suspects_root):
     said = []
-    again = find_suspects(digits_of(suspects_root), honest=True, progress=Progress(lambda *report: said.append(report)))
+    again = search(digits_of(suspects_root), out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
     assert said == []
     assert [folder.name for folder in suspects_of(digits_of(suspects_root).run)] == [again.name]
 
 
 def test_the_list_that_was_last_asked_for_is_the_newest(blobs, workspace):
     table = open_table(workspace, "dots")
-    first = find_suspects(table, sources=["angular"])
-    second = find_suspects(table, sources=["neighbours"])
+    first = search(table, sources=["angular"])
+    second = search(table, sources=["neighbours"])
     assert suspects_of(table.run)[-1].name == second.name
-    find_suspects(table, sources=["angular"])
+    search(table, sources=["angular"])
     assert suspects_of(table.run)[-1].name == first.name
 
 
 def test_near_duplicates_that_are_found_later_count_for_what_is_judged_out_of_fold(blobs, workspace):
     table, sources = open_table(workspace, "dots"), ["angular"]
-    own, oof = (find_suspects(table, sources=sources, honest=honest).name for honest in (False, True))
+    own, oof = (search(table, sources=sources, out_of_fold=out_of_fold).name for out_of_fold in (False, True))
     plant_duplicates(table.dataset)
-    assert find_suspects(table, sources=sources, honest=True).name == oof, "none were found"
+    assert search(table, sources=sources, out_of_fold=True).name == oof, "none were found"
     plant_duplicates(table.dataset, [3, 4, 5])
-    again = find_suspects(table, sources=sources, honest=True)
+    again = search(table, sources=sources, out_of_fold=True)
     assert again.name != oof
-    rows = pq.read_table(OutOfFoldFolder(table.run.root / "out_of_fold" / again.record.out_of_fold).scores_path)
+    rows = pq.read_table(OutOfFoldFolder(table.run.root / "out_of_fold" / again.record.heads.name).scores_path)
     assert rows.to_pandas().set_index("id")["fold"].loc[[3, 4, 5]].nunique() == 1
-    assert find_suspects(table, sources=sources).name == own, "a model's own head has no folds"
+    assert search(table, sources=sources).name == own, "a model's own head has no folds"
 
 
 # --- out of fold --------------------------------------------------------------------------------------------------
@@ -239,9 +245,9 @@ def test_one_class_or_more_folds_than_samples_are_refused(made_up):
 # --- what is judged, and by whom ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("honest", [False, True])
-def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, honest):
-    found = find_suspects(open_table(workspace, "dots"), honest=honest, folds=3).suspects().set_index("id")
+@pytest.mark.parametrize("out_of_fold", [False, True])
+def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, out_of_fold):
+    found = search(open_table(workspace, "dots"), out_of_fold=out_of_fold, folds=3).suspects().set_index("id")
     assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("wrong", 0, 1)
     assert found.loc[59, "verdict"] == "ambiguous"
     assert found.loc[59, "margin"] < found.loc[0, "margin"] / 5
@@ -250,13 +256,13 @@ def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, honest
 def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs, workspace):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     table = open_table(workspace, "dots")
-    record = find_suspects(table, sources=["neighbours", "angular"]).record
+    record = search(table, sources=["neighbours", "angular"]).record
     assert (record.sources, record.missing) == (["angular", "neighbours"], {})
-    assert set(find_suspects(table).record.missing) == {"votes"}
-    with pytest.raises(CurateError, match="votes cannot be asked: there are none"):
-        find_suspects(table, sources=["votes"])
-    with pytest.raises(CurateError, match="no source is called hunch: choose from angular"):
-        find_suspects(table, sources=["hunch"])
+    assert set(search(table).record.missing) == {"votes"}
+    with pytest.raises(CurateError, match="votes is not available: there are no votes"):
+        search(table, sources=["votes"])
+    with pytest.raises(CurateError, match="no source hunch"):
+        search(table, sources=["hunch"])
 
 
 def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path):
@@ -265,7 +271,7 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
     rows = [(f"{i}.png", "c0", who, int(i > 3)) for i in range(1, 20) for who in range(5)]
     pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
     attach_votes(workspace, "dots", tmp_path / "v.csv")
-    folder = find_suspects(open_table(workspace, "dots"), sources=["votes"])
+    folder = search(open_table(workspace, "dots"), sources=["votes"])
     found = folder.suspects().query("votes_doubts").set_index("id")
     assert folder.record.votes_kind == "tick"
     assert not folder.record.votes_simulated
@@ -273,7 +279,7 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
     assert (found["suggested"] == -1).all()
     assert (found["votes_n"] == 5).all()
     attach_votes(workspace, "dots", tmp_path / "v.csv", simulated=True, force=True)
-    assert find_suspects(open_table(workspace, "dots"), sources=["votes"]).record.votes_simulated
+    assert search(open_table(workspace, "dots"), sources=["votes"]).record.votes_simulated
 
 
 def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspace):
@@ -282,9 +288,9 @@ def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspa
     run.write_head(run.class_weights()[:2], run.bias()[:2])
     run.write_record(run.record.model_copy(update={"num_classes": 2}))
     table = open_table(workspace, "dots")
-    with pytest.raises(CurateError, match="give --out-of-fold"):
-        find_suspects(table, sources=["angular"])
-    assert find_suspects(table, sources=["angular"], honest=True, folds=2).record.accuracy > 0.9
+    with pytest.raises(CurateError, match="Add --out-of-fold"):
+        search(table, sources=["angular"])
+    assert search(table, sources=["angular"], out_of_fold=True, folds=2).record.heads.accuracy > 0.9
 
 
 # --- decisions and files ------------------------------------------------------------------------------------------
@@ -307,7 +313,7 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
-    command = ["avhcurate", "suspects", "digits", "--out-of-fold", "--limit", "3"]
+    command = ["avhcurate", "suspects", "digits", "--out-of-fold"]
     monkeypatch.setattr("sys.argv", [*command, "--csv", str(tmp_path / "out.csv"), "--workspace", str(root)])
     with pytest.raises(SystemExit, match="0"):
         main()
@@ -322,8 +328,9 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert written["id"].tolist() == found["id"].tolist()
     assert written["angular_score"].to_numpy() == pytest.approx(found["angular_score"].to_numpy())
     assert f"{written['path'][0]}" in said
-    assert "about 30 labels are wrong if the model is right where it is confident (95 % interval " in said
-    assert len(said.splitlines()) == 4 + 1 + 3
+    assert "About 30 of 1,797 labels are wrong if the model is right where it is confident (95 % interval " in said
+    assert len(said.splitlines()) == 4 + 1 + 30 + 1
+    assert f"{len(found) - 30} more are in doubt" in said
     job = Jobs(root).newest()
     assert (job.verb, job.state) == ("suspects", "done")
     with pytest.raises(SystemExit, match="2"):
@@ -337,13 +344,13 @@ def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspac
     labels[[0, 1, 20, 21, 40]] = 1, 2, 0, 2, 0
     made_up(features, labels)
     table = open_table(workspace, "dots")
-    found = find_suspects(table, sources=["angular"]).suspects()
+    found = search(table, sources=["angular"]).suspects()
     first, second, third, *others = found["id"]
     decisions.keep(table, [first])
     decisions.accept(table, {second: int(found["suggested"][1])})
     annotate(table, [third], "exclude")
-    command = ["suspects", "dots", "--sources", "angular", "--workspace", workspace.root, "--limit", 100]
-    assert "left out: 3 that are decided or excluded" in cli(*command, "--csv", tmp_path / "out.csv").out
+    command = ["suspects", "dots", "--sources", "angular", "--workspace", workspace.root]
+    assert "3 are decided or excluded and left out" in cli(*command, "--csv", tmp_path / "out.csv").out
     assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == others
     printed = json.loads(cli(*command, "--json").out)
     assert (printed["left_out"], [row["id"] for row in printed["rows"]]) == (3, others)
@@ -356,7 +363,7 @@ def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspac
 
 def test_a_file_bears_names_and_leaves_an_unknown_suggestion_empty(blobs, workspace):
     table = open_table(workspace, "dots")
-    folder = find_suspects(table, sources=["angular"])
+    folder = search(table, sources=["angular"])
     found = folder.suspects().head(2).assign(suggested=[0, -1])
     text = io.StringIO(csv_text(suspects_service.export_table(table, found, folder.record)))
     rows = pd.read_csv(text)
