@@ -98,11 +98,11 @@ def planted(**changes):
 @pytest.mark.parametrize(
     ("thing", "said"),
     [
-        (math.pi, "it is a float and no avhcurate.scores.Score"),
-        (planted(key="other"), "its key is 'other'"),
-        (planted(function=None), "it lacks a function"),
-        (planted(needs="training"), "needs other than"),
-        (planted(harder=""), "or a harder end"),
+        (math.pi, "It is a float, not an avhcurate.scores.Score"),
+        (planted(key="other"), "Its key is 'other'"),
+        (planted(function=None), "It lacks a function"),
+        (planted(needs="training"), "needs that are class_weights"),
+        (planted(harder=""), "a harder end"),
     ],
 )
 def test_a_score_that_does_not_fit_is_left_out_and_says_why(thing, said):
@@ -115,7 +115,7 @@ def test_a_plugins_score_is_missing_without_a_label_and_its_failure_names_it():
     assert of_plugin("mine", planted(needs_label=False)).function(batch()).tolist() == [1, 1, 1]
     with pytest.raises(CurateError, match=r"mine, which a plugin adds to the scores, failed \(ZeroDivisionError"):
         of_plugin("mine", planted(function=lambda _: 1 / 0)).function(batch())
-    with pytest.raises(CurateError, match=r"values of shape \(3, 2\), not one a sample"):
+    with pytest.raises(CurateError, match=r"values of shape \(3, 2\), not one for each sample"):
         of_plugin("mine", planted(function=lambda given: given.logits)).function(batch())
 
 

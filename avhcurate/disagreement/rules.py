@@ -105,8 +105,6 @@ def gap_sets(
     (array([0]), array([2]), array([ 0.5, -0.5]))
     """
     human, network = np.asarray(hsf, float), np.asarray(score, float)
-    if human.shape != network.shape or human.ndim != 1:
-        raise CurateError(f"hsf {human.shape} and score {network.shape} must hold one value for each sample.")
     both = ~(np.isnan(human) | np.isnan(network))
     hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
     sign = _SIGNS[harder]

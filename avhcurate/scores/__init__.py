@@ -1,4 +1,4 @@
-"""The maths: flat functions over NumPy arrays or torch tensors on any device; the same kind comes out as went in.
+"""The maths: flat functions over NumPy arrays or torch tensors on any device; results are of the same kind.
 
 >>> import numpy as np
 >>> features, class_weights = np.array([[1.0, 1.0]]), np.array([[1.0, 0.0], [-1.0, 0.0]])
@@ -7,11 +7,19 @@ array([0.25])
 """
 
 from avhcurate import plugins
-from avhcurate.scores.angular import angles, avc, norm, prototype_distance
+from avhcurate.scores.angular import angles, avc, prototype_distance
 from avhcurate.scores.blocks import (
     angular_gap,
     avh,
     class_angular_gap,
+    confidence,
+    el2n,
+    entropy,
+    grand,
+    loss,
+    margin,
+    max_confidence,
+    norm,
     per_sample,
     prototypes,
     relative_avh,
@@ -19,7 +27,6 @@ from avhcurate.scores.blocks import (
 )
 from avhcurate.scores.predicted import PREDICTIONS
 from avhcurate.scores.prototypes import ClassSums, class_sums, prototype_angles
-from avhcurate.scores.softmax import confidence, el2n, entropy, grand, loss, margin, max_confidence
 from avhcurate.scores.table import SCORES, Batch, Needs, Score, of_plugin
 
 __all__ = [

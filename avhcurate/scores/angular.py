@@ -26,7 +26,7 @@ def angles(features: Array, class_weights: Array) -> Array:
 
 
 def unit(xp: ModuleType, vectors: Array) -> Array:
-    """Rows scaled to length 1; NaN where a row is zero or not finite. Huge and tiny rows do not overflow."""
+    """Return rows of length 1; NaN where a row is zero or not finite. Huge and tiny rows do not overflow."""
     if vectors.shape[0] == 0:
         return vectors
     largest = xp.max(xp.abs(vectors), axis=1, keepdims=True)
@@ -36,7 +36,7 @@ def unit(xp: ModuleType, vectors: Array) -> Array:
 
 
 def lengths(xp: ModuleType, vectors: Array) -> Array:
-    """Euclidean length of each row, scaled by its largest entry first; inf and NaN stay."""
+    """Return the length of each row, scaled by its largest entry first; inf and NaN stay."""
     if vectors.shape[0] == 0:
         return xp.linalg.vector_norm(vectors, axis=1)
     largest = xp.max(xp.abs(vectors), axis=1, keepdims=True)
@@ -45,7 +45,7 @@ def lengths(xp: ModuleType, vectors: Array) -> Array:
 
 
 def unit_angles(xp: ModuleType, u: Array, w: Array) -> Array:
-    """Angles (N, K) between unit rows: arc cosine, and the chord form 2 atan2(|u - w|, |u + w|) near 0 and pi."""
+    """Return angles (N, K) of unit rows: arc cosine, and the chord form 2 atan2(|u - w|, |u + w|) near 0 and pi."""
     cosine = u @ w.T
     theta = xp.acos(xp.clip(cosine, -1, 1))
     rows, columns = xp.nonzero(xp.abs(cosine) > _STEEP)
@@ -57,24 +57,24 @@ def unit_angles(xp: ModuleType, u: Array, w: Array) -> Array:
 
 
 def chord_angle(xp: ModuleType, u: Array, v: Array) -> Array:
-    """Angle between unit rows of equal number, (P, D), (P, D) -> (P,), with full accuracy everywhere."""
+    """Return the angle between unit rows of equal number, (P, D), (P, D) -> (P,), with full accuracy everywhere."""
     return 2 * xp.atan2(xp.linalg.vector_norm(u - v, axis=1), xp.linalg.vector_norm(u + v, axis=1))
 
 
 def target_angle_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Angle to the label's class weight."""
+    """Return the angle to the label's class weight."""
     return at_label(xp, theta, labels)
 
 
 def avh_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """AVH from angles (N, K): share of the angle to the label in the sum over classes."""
+    """Return AVH from angles (N, K): share of the angle to the label in the sum over classes."""
     total = xp.sum(theta, axis=1)
     share = at_label(xp, theta, labels) / xp.where(total > 0, total, xp.ones_like(total))
     return xp.where(total == 0, where_labelled(xp, xp.full_like(total, 1 / theta.shape[1]), labels), share)
 
 
 def angular_gap_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Angle to the label minus the smallest angle to any other class; NaN with one class."""
+    """Return the angle to the label minus the smallest angle to any other class; NaN with one class."""
     if theta.shape[1] == 1:
         return xp.full_like(theta[:, 0], float("nan"))
     others = xp.where(is_label(xp, labels, theta.shape[1]), xp.full_like(theta, math.inf), theta)
@@ -82,7 +82,7 @@ def angular_gap_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
 
 
 def avc_of(xp: ModuleType, theta: Array) -> Array:
-    """AVC (N, K) from angles (N, K)."""
+    """Return AVC (N, K) from angles (N, K)."""
     closeness = math.pi - theta
     total = xp.sum(closeness, axis=1, keepdims=True)
     share = closeness / xp.where(total == 0, xp.ones_like(total), total)
@@ -101,17 +101,6 @@ def avc(features: Array, class_weights: Array) -> Array:
     """
     xp, features, class_weights = pair(features, class_weights)
     return avc_of(xp, unit_angles(xp, unit(xp, features), unit(xp, class_weights)))
-
-
-def norm(features: Array) -> Array:
-    """Euclidean length of each embedding: (N, D) -> (N,), also where the squares of a row overflow or vanish.
-
-    >>> import numpy as np
-    >>> norm(np.array([[3.0, 4.0], [3e200, 4e200]]))
-    array([5.e+000, 5.e+200])
-    """
-    xp = namespace(features)
-    return lengths(xp, matrix(xp, features, "features"))
 
 
 def prototype_distance(features: Array, prototypes: Array, labels: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What the score functions accept: float arrays of one kind, whole class weights, labels within range."""
+"""The input of the score functions: float arrays of one kind, class weights without gaps, labels within range."""
 
 from types import ModuleType
 from typing import Any
@@ -7,95 +7,97 @@ import array_api_compat
 
 from avhcurate.errors import CurateError
 
-#: An array of NumPy, PyTorch or another library of the array API standard; the same kind comes out as went in.
+#: An array of NumPy, PyTorch or another library of the array API standard; results are of the same kind.
 Array = Any
 
 
 def namespace(*arrays: Array) -> ModuleType:
-    """The array library of the arguments; a mistake is named when they are of different kinds or no arrays."""
+    """Return the array library of the arguments, which must be arrays of one kind."""
     try:
         return array_api_compat.array_namespace(*arrays)
     except TypeError as error:
         kinds = ", ".join(sorted({type(array).__name__ for array in arrays}))
-        raise CurateError(f"give NumPy arrays or torch tensors, all of one kind: got {kinds}") from error
+        raise CurateError(f"Give NumPy arrays or torch tensors, all of one kind, not {kinds}.") from error
 
 
 def matrix(xp: ModuleType, array: Array, name: str) -> Array:
-    """`array` as a floating matrix; integers and half precision become float32, float64 stays."""
+    """Return `array` as a floating matrix; integers and half precision become float32, float64 stays."""
     if array.ndim != 2:
-        raise CurateError(f"{name} must have two dimensions, got shape {tuple(array.shape)}")
-    return array if array.dtype in (xp.float32, xp.float64) else xp.astype(array, xp.float32)
+        raise CurateError(f"{name} must have two dimensions; its shape is {tuple(array.shape)}.")
+    if array.dtype in (xp.float32, xp.float64):
+        return array
+    return xp.astype(array, xp.float32)
 
 
 def pair(features: Array, class_weights: Array) -> tuple[ModuleType, Array, Array]:
-    """Checks features (N, D) against class weights (K, D), which must be finite and not zero."""
+    """Check features (N, D) and class weights (K, D), which must be finite and not zero."""
     xp = namespace(features, class_weights)
     features, class_weights = matrix(xp, features, "features"), matrix(xp, class_weights, "class_weights")
     if features.dtype != class_weights.dtype:
         features, class_weights = xp.astype(features, xp.float64), xp.astype(class_weights, xp.float64)
     if features.shape[1] != class_weights.shape[1]:
         raise CurateError(
-            f"features are {features.shape[1]} wide and class_weights {class_weights.shape[1]}: "
-            "give the input of the last linear layer and that layer's weight"
+            f"features are {features.shape[1]} wide and class_weights {class_weights.shape[1]}. "
+            "Give the input of the last linear layer and that layer's weight."
         )
     if class_weights.shape[0] == 0:
-        raise CurateError("class_weights has no rows: at least one class is needed")
+        raise CurateError("class_weights has no rows. At least one class is needed.")
     largest = xp.max(xp.abs(class_weights), axis=1)
     unusable = xp.nonzero(~(xp.isfinite(largest) & (largest > 0)))[0]
     if unusable.shape[0]:
         raise CurateError(
-            f"row {int(unusable[0])} of class_weights is zero or not finite, so no angle to it exists: give the weight "
-            "of a trained layer, or train the network first"
+            f"Row {int(unusable[0])} of class_weights is zero or not finite, so no angle to it exists. Give the weight "
+            "of a trained layer."
         )
     return xp, features, class_weights
 
 
 def logit_matrix(xp: ModuleType, logits: Array) -> Array:
-    """`logits` as `matrix` gives them; an infinite one is refused: it would make its sample the easiest, or no number.
+    """Return `logits` as a floating matrix; an infinite one is refused.
 
-    NaN stays: it stands for a sample without an output, whose scores are NaN too.
+    NaN stays: it means a sample without an output, whose scores are NaN too.
     """
     logits = matrix(xp, logits, "logits")
     rows = xp.nonzero(xp.isinf(logits))[0]
     if rows.shape[0]:
         raise CurateError(
-            f"{rows.shape[0]} logits are infinite, the first in row {int(rows[0])}: compute them in float32, or give "
-            "NaN for samples without an output"
+            f"{rows.shape[0]} logits are infinite, the first in row {int(rows[0])}. Compute them in float32, or give "
+            "NaN for samples without an output."
         )
     return logits
 
 
 def label_indices(xp: ModuleType, labels: Array, *, like: Array, num_classes: int) -> Array:
-    """Labels (N,) as int64 beside `like`; -1 means no label, anything else outside [0, K) is refused."""
+    """Return labels (N,) as int64 on the device of `like`; -1 means no label; others must lie in [0, K)."""
     labels = xp.asarray(labels, device=array_api_compat.device(like))
     if labels.shape != (like.shape[0],):
-        raise CurateError(f"labels must have shape ({like.shape[0]},), got {tuple(labels.shape)}")
+        raise CurateError(f"labels must have shape ({like.shape[0]},), not {tuple(labels.shape)}.")
     if labels.shape[0] and not xp.isdtype(labels.dtype, "integral"):
-        raise CurateError(f"labels must be class indices (integers, -1 for none), got {labels.dtype}")
+        raise CurateError(f"labels must be class indices (integers, -1 for none), not {labels.dtype}.")
     labels = xp.astype(labels, xp.int64)
     outside = xp.nonzero((labels < -1) | (labels >= num_classes))[0]
     if outside.shape[0]:
         first = int(outside[0])
         raise CurateError(
             f"{outside.shape[0]} labels lie outside 0 to {num_classes - 1}, the first is {int(labels[first])} "
-            f"at position {first}: check that labels and class weights belong together"
+            f"at position {first}. Check that labels and class weights belong together."
         )
     return labels
 
 
 def at_label(xp: ModuleType, values: Array, labels: Array) -> Array:
-    """values[i, labels[i]], NaN where there is no label."""
+    """Return values[i, labels[i]], NaN where there is no label."""
     index = xp.where(labels < 0, xp.zeros_like(labels), labels)
     taken = xp.take_along_axis(values, index[:, None], axis=1)[:, 0]
     return where_labelled(xp, taken, labels)
 
 
 def where_labelled(xp: ModuleType, values: Array, labels: Array) -> Array:
-    """`values` (N,) with NaN where there is no label."""
+    """Return `values` (N,) with NaN where there is no label."""
     return xp.where(labels < 0, xp.full_like(values, float("nan")), values)
 
 
 def is_label(xp: ModuleType, labels: Array, num_classes: int) -> Array:
-    """Boolean (N, K): True at each sample's label."""
+    """Return booleans (N, K): True at each sample's label."""
     classes = xp.arange(num_classes, device=array_api_compat.device(labels))
     return classes[None, :] == labels[:, None]

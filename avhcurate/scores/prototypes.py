@@ -1,4 +1,4 @@
-"""Class prototypes, the mean embeddings of classes, and scores by the angles to them: no classifier is needed."""
+"""Class prototypes, the mean embeddings of classes, and scores by the angles to them, without a classifier."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import array_api_compat
 
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import chord_angle, unit, unit_angles
-from avhcurate.scores.inputs import Array, at_label, label_indices, matrix, namespace
+from avhcurate.scores.inputs import Array, at_label, is_label, label_indices, matrix, namespace
 from avhcurate.scores.softmax import double
 
 #: Fewest and most rows that are summed at a time.
@@ -24,13 +24,13 @@ class ClassSums:
 
     @property
     def means(self) -> Array:
-        """The prototypes (K, D); zeros for a class without members."""
+        """Return the prototypes (K, D); zeros for a class without members."""
         xp = namespace(self.sums)
         return self.sums / xp.where(self.counts > 0, self.counts, xp.ones_like(self.counts))[:, None]
 
 
 def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
-    """Sums by class of (N, D) embeddings with labels (N,), -1 for none; embeddings that are not finite are left out."""
+    """Sum (N, D) embeddings by class, with labels (N,), -1 for none, without embeddings that are not finite."""
     xp = namespace(features)
     features = matrix(xp, features, "features")
     labels = label_indices(xp, labels, like=features, num_classes=num_classes)
@@ -44,8 +44,7 @@ def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
         rows = order[start : start + step]
         members, own = features[rows, :], labels[rows]
         finite = xp.all(xp.isfinite(members), axis=1)
-        if not bool(xp.all(finite)):
-            members, own = members[finite, :], own[finite]
+        members, own = members[finite, :], own[finite]
         if not own.shape[0]:
             continue
         part = slice(int(own[0]), int(own[-1]) + 1)
@@ -75,9 +74,9 @@ def prototype_angles(features: Array, labels: Array, num_classes: int) -> Array:
 
 
 def left_out_angles(xp: ModuleType, features: Array, labels: Array, totals: ClassSums) -> Array:
-    """As `prototype_angles`, for some of the samples that were summed."""
+    """Return `prototype_angles` of some of the samples that were summed."""
     if features.shape[1] != totals.sums.shape[1]:
-        raise CurateError(f"features are {features.shape[1]} wide and the prototypes {totals.sums.shape[1]}")
+        raise CurateError(f"features are {features.shape[1]} wide and the prototypes {totals.sums.shape[1]}.")
     x = double(xp, features)
     u = unit(xp, x)
     theta = unit_angles(xp, u, unit(xp, totals.sums))
@@ -89,33 +88,33 @@ def left_out_angles(xp: ModuleType, features: Array, labels: Array, totals: Clas
 
 
 def share_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Share of the angle to the label's prototype in the sum over the classes that have one."""
+    """Return the share of the angle to the label's prototype in the sum over the classes that have one."""
     total = xp.sum(_or(xp, theta, 0.0), axis=1)
     return at_label(xp, theta, labels) / xp.where(total > 0, total, xp.full_like(total, math.nan))
 
 
 def gap_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Angle to the label's prototype minus the smallest to any other; NaN where there is no other."""
-    classes = xp.arange(theta.shape[1], device=array_api_compat.device(theta))
-    others = xp.where(classes[None, :] == labels[:, None], xp.full_like(theta, math.inf), _or(xp, theta, math.inf))
+    """Return the angle to the label's prototype minus the smallest to any other; NaN where there is no other."""
+    known = _or(xp, theta, math.inf)
+    others = xp.where(is_label(xp, labels, theta.shape[1]), xp.full_like(theta, math.inf), known)
     nearest = xp.min(others, axis=1)
     return at_label(xp, theta, labels) - xp.where(xp.isfinite(nearest), nearest, xp.full_like(nearest, math.nan))
 
 
 def closeness_of(xp: ModuleType, theta: Array) -> Array:
-    """(pi - angle) of the nearest prototype over the sum of (pi - angle) of all; NaN without a prototype."""
+    """Return (pi - angle) of the nearest prototype over the sum of (pi - angle) of all; NaN without a prototype."""
     closeness = math.pi - _or(xp, theta, math.pi)
     total = xp.sum(closeness, axis=1)
     return xp.max(closeness, axis=1) / xp.where(total > 0, total, xp.full_like(total, math.nan))
 
 
 def nearest_of(xp: ModuleType, theta: Array) -> Array:
-    """Class of the nearest prototype (N,) int64, -1 where there is none."""
+    """Return the class of the nearest prototype (N,) int64, -1 where there is none."""
     known = _or(xp, theta, math.inf)
     nearest = xp.astype(xp.argmin(known, axis=1), xp.int64)
     return xp.where(xp.isfinite(xp.min(known, axis=1)), nearest, xp.full_like(nearest, -1))
 
 
 def _or(xp: ModuleType, theta: Array, value: float) -> Array:
-    """`value` in place of NaN."""
+    """Return `theta` with `value` in place of NaN."""
     return xp.where(xp.isnan(theta), xp.full_like(theta, value), theta)

@@ -6,23 +6,13 @@ from types import ModuleType
 import array_api_compat
 
 from avhcurate.scores.angular import lengths
-from avhcurate.scores.inputs import (
-    Array,
-    at_label,
-    is_label,
-    label_indices,
-    logit_matrix,
-    matrix,
-    namespace,
-    where_labelled,
-)
+from avhcurate.scores.inputs import Array, at_label, is_label, where_labelled
 
 
 def log_probs(xp: ModuleType, logits: Array) -> Array:
-    """log softmax (N, K), exact to the last digit also where one class takes all.
+    """Return log softmax (N, K), exact to the last digit also where one class takes all.
 
-    The largest class's own term is left out of the sum before the logarithm, so log p = -1e-12 stays that and
-    does not become 0.
+    The largest class's own term is left out of the sum before the logarithm, so log p = -1e-12 does not become 0.
     """
     if logits.shape[0] == 0:
         return logits
@@ -33,7 +23,7 @@ def log_probs(xp: ModuleType, logits: Array) -> Array:
 
 
 def double(xp: ModuleType, values: Array) -> Array:
-    """`values` in float64 where the device has it, so that probabilities next to 1 keep their order."""
+    """Return `values` in float64 where the device has it, so that probabilities next to 1 keep their order."""
     if "mps" in str(array_api_compat.device(values)):
         return values
     return xp.astype(values, xp.float64)
@@ -79,93 +69,3 @@ def grand_of(xp: ModuleType, features: Array, log_p: Array, labels: Array) -> Ar
     """|(p - one-hot) outer [features, 1]|: an outer product is as long as the product of the two lengths."""
     reach = lengths(xp, features)
     return el2n_of(xp, log_p, labels) * xp.hypot(reach, xp.ones_like(reach))
-
-
-def _prepare(logits: Array) -> tuple[ModuleType, Array]:
-    xp = namespace(logits)
-    return xp, logit_matrix(xp, logits)
-
-
-def _prepare_labelled(logits: Array, labels: Array) -> tuple[ModuleType, Array, Array]:
-    xp, logits = _prepare(logits)
-    return xp, logits, label_indices(xp, labels, like=logits, num_classes=logits.shape[1])
-
-
-def confidence(logits: Array, labels: Array) -> Array:
-    """Softmax probability of the given label: (N, K), (N,) -> (N,) in [0, 1]; NaN where the label is -1.
-
-    >>> import numpy as np
-    >>> confidence(np.array([[np.log(3.0), 0.0]]), np.array([0])).round(6)
-    array([0.75])
-    """
-    xp, logits, labels = _prepare_labelled(logits, labels)
-    return confidence_of(xp, log_probs(xp, logits), labels)
-
-
-def max_confidence(logits: Array) -> Array:
-    """Largest softmax probability: (N, K) -> (N,) in [1/K, 1].
-
-    >>> import numpy as np
-    >>> max_confidence(np.array([[0.0, np.log(4.0)]])).round(6)
-    array([0.8])
-    """
-    xp, logits = _prepare(logits)
-    return max_confidence_of(xp, log_probs(xp, logits))
-
-
-def margin(logits: Array, labels: Array) -> Array:
-    """Logit of the label minus the largest other logit: (N, K), (N,) -> (N,); negative = misclassified.
-
-    >>> import numpy as np
-    >>> margin(np.array([[2.0, 5.0, 1.0]]), np.array([0]))
-    array([-3.])
-    """
-    xp, logits, labels = _prepare_labelled(logits, labels)
-    return margin_of(xp, logits, labels)
-
-
-def entropy(logits: Array) -> Array:
-    """Entropy of the softmax output in nats: (N, K) -> (N,) in [0, ln K].
-
-    >>> import numpy as np
-    >>> bool(np.isclose(entropy(np.zeros((1, 4))), np.log(4)).all())
-    True
-    """
-    xp, logits = _prepare(logits)
-    return entropy_of(xp, log_probs(xp, logits))
-
-
-def loss(logits: Array, labels: Array) -> Array:
-    """Cross-entropy of the label in nats: (N, K), (N,) -> (N,), 0 or more.
-
-    >>> import numpy as np
-    >>> bool(np.isclose(loss(np.array([[np.log(3.0), 0.0]]), np.array([0])), -np.log(0.75)).all())
-    True
-    """
-    xp, logits, labels = _prepare_labelled(logits, labels)
-    return loss_of(xp, log_probs(xp, logits), labels)
-
-
-def el2n(logits: Array, labels: Array) -> Array:
-    """|softmax(logits) - onehot(label)|, Paul et al. 2021: (N, K), (N,) -> (N,) in [0, sqrt 2].
-
-    >>> import numpy as np
-    >>> el2n(np.array([[np.log(3.0), 0.0]]), np.array([0])).round(6)
-    array([0.353553])
-    """
-    xp, logits, labels = _prepare_labelled(logits, labels)
-    return el2n_of(xp, log_probs(xp, logits), labels)
-
-
-def grand(features: Array, logits: Array, labels: Array) -> Array:
-    """GraNd of the last layer: length of the cross-entropy's gradient in its class weights and bias, Paul et al. 2021.
-
-    In closed form |(softmax(logits) - onehot(label)) outer [features, 1]|: (N, D), (N, K), (N,) -> (N,), 0 or more;
-    large = hard; NaN where the label is -1.
-
-    >>> import numpy as np
-    >>> grand(np.array([[2.0, 2.0]]), np.array([[np.log(3.0), 0.0]]), np.array([0])).round(6)  # 3 EL2N
-    array([1.06066])
-    """
-    xp, logits, labels = _prepare_labelled(logits, labels)
-    return grand_of(xp, matrix(xp, features, "features"), log_probs(xp, logits), labels)

@@ -21,9 +21,9 @@ Needs = Literal[
 
 @dataclass
 class Batch:
-    """A block of samples as the scores take it; angles and log-probabilities are computed once.
+    """A block of samples, the input of the scores; angles and log-probabilities are computed once.
 
-    What is not at hand is None: `per_sample` asks only for scores that need none of it.
+    A part that is missing is None: `per_sample` computes only scores that do not need it.
     """
 
     xp: ModuleType
@@ -39,7 +39,7 @@ class Batch:
 
     @cached_property
     def prototype_angles(self) -> Array:
-        """Angles (n, K) to the class prototypes, each sample left out of its own."""
+        """Return angles (n, K) to the class prototypes, each sample left out of its own."""
         assert self.class_sums is not None
         return prototypes.left_out_angles(self.xp, self.features, self.labels, self.class_sums)
 
@@ -49,7 +49,7 @@ class Batch:
 
     @cached_property
     def predicted(self) -> Array:
-        """Class of the largest logit; without logits the nearest prototype; -1 without either."""
+        """Return the class of the largest logit; without logits the nearest prototype; -1 without either."""
         if self.logits is not None:
             return self.xp.argmax(self.logits, axis=1)
         if self.class_sums is not None:
@@ -62,11 +62,10 @@ class Score:
     """One score: its name, formula, function, range and reference.
 
     `harder` says which end means a harder sample, "" where that is not known; `low` and `high` are its bounds as text,
-    since some depend on K.
-    `needs` is what it is computed from: a table has the scores whose needs its run can meet. `function` is None for a
-    score that needs more than one pass over the data: a second one, or the epochs of a training. `within_class` names
-    the score that it is, in standard deviations from the mean of its label's class: the sample table works it out.
-    `plugin`: another package has added it.
+    since some depend on K. `needs` is what it is computed from: a table has the scores whose needs its run meets.
+    `function` is None for a score that needs more than one pass over the data: a second one, or the epochs of a
+    training. `within_class` names the score that it is, in standard deviations from the mean of its label's class: the
+    sample table computes it. `plugin`: another package has added it.
     """
 
     key: str
@@ -91,13 +90,13 @@ class Score:
 
     @property
     def hard_end(self) -> Literal["high", "low"]:
-        """The end that means a harder sample, of a score of which it is known."""
-        assert self.harder, f"nobody has said which end of {self.key} is harder"
+        """Return the end that means a harder sample, of a score of which it is known."""
+        assert self.harder, f"It is not known which end of {self.key} is harder."
         return self.harder
 
     @property
     def sign(self) -> int:
-        """+1 when a larger value means a harder sample, -1 when a smaller one does, 0 where that is not known."""
+        """Return +1 when a larger value means a harder sample, -1 when a smaller one does, 0 where it is not known."""
         return {"high": 1, "low": -1, "": 0}[self.harder]
 
 
@@ -419,7 +418,7 @@ _OF_EPOCHS = (
 
 
 def _learnt(score: Score) -> Score:
-    """The same score of samples that the training learnt from, as the papers have it."""
+    """Return the same score of samples that the training learnt from, as in the papers."""
     sentence = score.sentence.replace("samples held out", "samples learnt from")
     return replace(score, key=f"train_{score.key}", name=score.name.replace("Held-out", "Training"), sentence=sentence)
 
@@ -429,22 +428,22 @@ SCORES: dict[str, Score] = {score.key: score for score in (*_ALL, *_OF_EPOCHS, *
 
 
 def of_plugin(name: str, thing: object) -> Score:
-    """The score that a plugin adds under a name; CurateError says what is wrong with it."""
+    """Return the score that a plugin adds under a name; CurateError says what is wrong with it."""
     if not isinstance(thing, Score):
-        raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.scores.Score")
+        raise CurateError(f"It is a {type(thing).__name__}, not an avhcurate.scores.Score.")
     if thing.key != name or not name.isidentifier() or name != name.lower():
-        raise CurateError(f"its key is {thing.key!r}: key and entry point have one name, in small letters")
+        raise CurateError(f"Its key is {thing.key!r}. Key and entry point must have the same name, in small letters.")
     if thing.function is None or thing.needs not in ("class_weights", "logits", "features") or not thing.harder:
-        raise CurateError("it lacks a function, needs other than class_weights, logits or features, or a harder end")
+        raise CurateError("It lacks a function, a harder end, or needs that are class_weights, logits or features.")
     return replace(thing, function=guarded("scores", name, partial(_one_per_sample, thing)), plugin=True)
 
 
 def _one_per_sample(score: Score, batch: Batch) -> Array:
-    """A plugin's values of a block, NaN without the label that they need."""
+    """Return a plugin's values of a block, NaN without the label that they need."""
     assert score.function is not None
     values = score.function(batch)
     if tuple(values.shape) != tuple(batch.labels.shape):
-        raise CurateError(f"the score {score.key} has values of shape {tuple(values.shape)}, not one a sample")
+        raise CurateError(f"The score {score.key} has values of shape {tuple(values.shape)}, not one for each sample.")
     if not score.needs_label:
         return values
     return batch.xp.where(batch.labels >= 0, values, batch.xp.full_like(values, float("nan")))

@@ -15,8 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from avhcurate.errors import CurateError
-
 Binning = Literal["mass", "width"]
 #: The name of each kind of bins.
 BINNINGS: dict[Binning, str] = {"mass": "equal mass", "width": "equal width"}
@@ -60,10 +58,6 @@ def calibrate(
     (0.3, [2, 2])
     """
     p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
-    if p.shape != right.shape or p.ndim != 1:
-        raise CurateError(f"There are {p.shape} confidences for {right.shape} answers. Give one of each for a sample.")
-    if not ((p >= 0) & (p <= 1 + 1e-6)).all():
-        raise CurateError("A confidence is a probability and must lie between 0 and 1.")
     n = len(p)
     if not n:
         return Calibration(n=0, ece=_NAN, low=_NAN, high=_NAN, chance=_NAN, bins=pd.DataFrame(columns=_COLUMNS))

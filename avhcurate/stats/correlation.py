@@ -21,7 +21,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
-from avhcurate.errors import CurateError
 from avhcurate.stats.ranks import (
     ranks_in_order,
     resample,
@@ -61,16 +60,15 @@ def correlate(
     an infinite score ranks last, it is not missing. Where there is no correlation, for too few samples or no variation,
     the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
 
-    Raises CurateError for columns of unequal length.
-
     >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
     >>> table[["bin", "n", "spearman"]].round(6).values.tolist()
     [['all', 4, -0.8], ['[0, 0.5)', 2, nan], ['[0.5, 1]', 2, nan]]
     """
     columns = {name: numbers(values) for name, values in scores.items()}
     votes = numbers(hsf)
-    check_columns(columns, votes)
-    bins = _checked_bins(votes, bin_index, bin_labels)
+    bins = np.full(votes.shape, -1, np.int16)
+    if bin_index is not None:
+        bins = np.asarray(bin_index, np.int16)
     levels = pd.factorize(votes, sort=True)[0].astype(np.int32)  # by hashing: HSF has few values
     of_score = partial(_rows, levels=levels, bins=bins, labels=bin_labels, seed=seed if bootstrap else None)
     with ThreadPoolExecutor(RANKED_AT_ONCE) as pool:
@@ -108,34 +106,8 @@ def standard_error(rho: float, n: int) -> float:
 
 
 def numbers(values: ArrayLike) -> np.ndarray:
-    """Return a column as floats (float32 stays: it sorts faster), NaN for what pandas calls missing."""
-    if isinstance(values, np.ndarray) and values.dtype in (np.float32, np.float64):
-        return values
-    column = pd.Series(values)
-    if column.dtype == np.float32:
-        return column.to_numpy()
-    return column.to_numpy(np.float64, na_value=np.nan)
-
-
-def check_columns(scores: Mapping[str, np.ndarray], hsf: np.ndarray) -> None:
-    """Refuse columns of unequal length."""
-    for name, values in scores.items():
-        if values.shape != hsf.shape or values.ndim != 1:
-            raise CurateError(
-                f"{name} has {values.shape} values and hsf has {hsf.shape}. Give one value for each sample."
-            )
-
-
-def _checked_bins(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]) -> np.ndarray:
-    """Return the bin of each sample, (N,) int16, -1 for none."""
-    if bin_index is None:
-        return np.full(hsf.shape, -1, np.int16)
-    index = np.asarray(bin_index)
-    if index.shape != hsf.shape or not np.issubdtype(index.dtype, np.integer):
-        raise CurateError(f"bin_index must hold a whole number for each of the {len(hsf)} samples.")
-    if len(index) and index.max() >= len(bin_labels):
-        raise CurateError(f"Bin {index.max()} has no name. Give a name in bin_labels for each bin.")
-    return index.astype(np.int16)
+    """Return a column as floats, NaN for what pandas calls missing."""
+    return pd.Series(values).to_numpy(np.float64, na_value=np.nan)
 
 
 def _rows(

@@ -23,8 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from avhcurate.errors import CurateError
-from avhcurate.stats.correlation import RANKED_AT_ONCE, Z, check_columns, numbers
+from avhcurate.stats.correlation import RANKED_AT_ONCE, Z, numbers
 from avhcurate.stats.rank_influence import estimate, spearman_influence
 from avhcurate.stats.ranks import average_ranks, rounded
 
@@ -103,7 +102,7 @@ def meng_rosenthal_rubin(first: float, second: float, between: float, n: int) ->
     """Compare the correlations of two variables with a third: first and second; between is that of the two.
 
     X. Meng, R. Rosenthal, D. B. Rubin: Comparing correlated correlation coefficients. Psychological Bulletin 111 (1992)
-    172-175, equations 1 to 3. Raises CurateError for three correlations that cannot occur together.
+    172-175, equations 1 to 3.
 
     >>> c = meng_rosenthal_rubin(0.8066, 0.2383, 0.2255, 177)
     >>> round(c.z, 2), round(c.ci_low, 2), round(c.ci_high, 2)
@@ -112,9 +111,6 @@ def meng_rosenthal_rubin(first: float, second: float, between: float, n: int) ->
     untested = Comparison(n=n, first_agreement=first, second_agreement=second, between=between)
     if n < 4 or not (abs(first) < 1 and abs(second) < 1 and abs(between) <= 1):
         return untested
-    # The determinant of the 3 x 3 correlation matrix is not negative.
-    if 1 + 2 * first * second * between - first**2 - second**2 - between**2 < -1e-9:
-        raise CurateError(f"Correlations of {first:g}, {second:g} and {between:g} cannot occur together. Check them.")
     mean_square = (first**2 + second**2) / 2
     f = min(1.0, (1 - between) / (2 * (1 - mean_square)))
     h = (1 - f * mean_square) / (1 - mean_square)
@@ -140,7 +136,6 @@ def compare(
     """
     columns = {name: numbers(values) for name, values in scores.items()}
     votes = numbers(hsf)
-    check_columns(columns, votes)
     found: dict[tuple[str, str], Comparison] = {}
     for rows, pairs in _by_rows(columns, votes):
         names = list(dict.fromkeys(itertools.chain(*pairs)))

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from avhcurate.errors import CurateError
-
 #: Columns of an epoch, a value a sample.
 NEEDED = ("correct", "confidence", "margin", "el2n")
 #: The scores, in the order of the table of scores.
@@ -42,9 +40,6 @@ class EpochScores:
         """Add one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label or an output."""
         correct = np.asarray(epoch["correct"], bool)
         confidence, margin, el2n = (np.asarray(epoch[key], np.float64) for key in NEEDED[1:])
-        for key, values in zip(NEEDED, (correct, confidence, margin, el2n), strict=True):
-            if values.shape != self._right.shape:
-                raise CurateError(f"{key} has {values.shape} values for {len(self._right)} samples. Give one for each.")
         known = ~np.isnan(confidence)
         self.epochs += 1
         self._known += known

@@ -95,7 +95,6 @@ def test_no_common_sample_gives_two_empty_sets():
         ({"score_cuts": Cuts(0.5, 0.5)}, "The score cuts must rise"),
         ({"score_cuts": Cuts(0.2, 20, True)}, "between 0 and 1"),
         ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "are both 1, for ties.*hsf_cuts"),
-        ({"score": [1.0]}, "one value for each sample"),
     ],
 )
 def test_cuts_that_would_let_the_sets_meet_are_refused(change, says):

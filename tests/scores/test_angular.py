@@ -141,7 +141,7 @@ def test_a_zero_or_non_finite_embedding_has_no_angle_and_leaves_the_others_alone
 def test_a_zero_or_non_finite_class_weight_is_refused_by_row(bad):
     features, class_weights, _, _ = random_problem()
     class_weights[4] = bad
-    with pytest.raises(CurateError, match="row 4"):
+    with pytest.raises(CurateError, match="Row 4"):
         scores.angles(features, class_weights)
 
 
@@ -257,5 +257,5 @@ def test_a_float32_norm_is_right_where_its_squares_are_not_numbers(scale):
 def test_of_many_class_weights_the_first_unusable_row_is_named():
     class_weights = np.ones((20_000, 2), np.float32)
     class_weights[[15_000, 17_000]] = 0, np.nan
-    with pytest.raises(CurateError, match="row 15000 of class_weights"):
+    with pytest.raises(CurateError, match="Row 15000 of class_weights"):
         scores.angles(np.ones((1, 2), np.float32), class_weights)

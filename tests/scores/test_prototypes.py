@@ -104,9 +104,9 @@ def test_what_is_at_hand_decides_which_scores_there_are():
     alone = scores.per_sample(features)
     assert set(alone) == {"predicted", "norm"}
     assert (alone["predicted"] == -1).all()
-    with pytest.raises(CurateError, match="no score is called avh"):
+    with pytest.raises(CurateError, match="There is no score avh"):
         scores.per_sample(features, None, logits, labels, keys=["avh"])
     with pytest.raises(CurateError, match="features, logits or both"):
         scores.per_sample(None)
-    with pytest.raises(CurateError, match="give features too"):
+    with pytest.raises(CurateError, match="Give features too"):
         scores.per_sample(None, np.eye(4), logits)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test, spearmanr
 
-from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import COLUMNS, correlate, fisher_interval, remarks
 
 LABELS = ("[0, 0.5)", "[0.5, 1]")
@@ -183,20 +182,6 @@ def test_the_bootstrap_depends_on_its_seed_only():
 def test_the_bootstrap_has_no_interval_where_there_is_no_correlation():
     table = correlate({"flat": np.ones(20)}, np.arange(20) / 20, bootstrap=True)
     assert table[["ci_low", "ci_high"]].isna().all(axis=None)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"hsf": [0.1, 0.2]}, "one value for each sample"),
-        ({"bin_index": [0, 1]}, "a whole number for each"),
-        ({"bin_index": [0.5] * 4}, "a whole number for each"),
-        ({"bin_index": [0, 1, 2, 2], "bin_labels": LABELS}, "Bin 2 has no name"),
-    ],
-)
-def test_input_that_does_not_fit_is_refused_with_the_reason(change, says):
-    with pytest.raises(CurateError, match=says):
-        correlate(**{"scores": {"avh": [1.0, 2.0, 3.0, 4.0]}, "hsf": [0.1, 0.2, 0.3, 0.4], **change})
 
 
 def test_no_scores_and_no_samples_give_an_empty_table():

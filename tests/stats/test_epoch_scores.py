@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.stats.epoch_scores import KEYS, NEEDED, EpochScores
 
@@ -128,11 +127,6 @@ def test_without_epochs_or_label_scores_are_missing():
     nan = np.full(2, np.nan)
     got = fold([{"correct": [False, True], "confidence": nan, "margin": nan, "el2n": nan}] * 2)
     assert all(np.isnan(values).all() for values in got.values())
-
-
-def test_columns_of_another_length_are_refused():
-    with pytest.raises(CurateError, match="confidence has"):
-        EpochScores(3).add({"correct": [True] * 3, "confidence": [0.5], "margin": [0] * 3, "el2n": [0] * 3})
 
 
 def test_memory_does_not_grow_with_the_number_of_epochs():
