@@ -1,4 +1,4 @@
-"""Verbs that bring data in and describe it: import, votes, columns."""
+"""Verbs that bring data in and describe it: import, columns."""
 
 from pathlib import Path
 from typing import Annotated
@@ -56,64 +56,6 @@ def import_(
         )
     open_response_log(space)
     options.print_dataset(folder, as_json=as_json)
-
-
-@options.app.command()
-def votes(
-    name: options.NameArgument,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            **options.PATH,
-            help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.",
-        ),
-    ],
-    simulated: Annotated[
-        bool, typer.Option("--simulated", help="Mark the votes as simulated wherever they show.")
-    ] = False,
-    log: Annotated[
-        bool,
-        typer.Option("--log", help="Add each answer with its annotator to the log of those given in the app."),
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Replace votes of another kind, or people's by simulated ones; others are replaced anyway."
-        ),
-    ] = False,
-    workspace: options.WorkspaceOption = None,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Attach human votes to a dataset."""
-    from avhcurate.data import background
-    from avhcurate.votes.attach import attach_votes
-
-    if log:
-        _log_votes(name, file, simulated, workspace, as_json)
-        return
-    space = options.open_workspace(workspace)
-    with background.run_started(space.root) as progress:
-        record = attach_votes(space, name, file, simulated=simulated, force=force, progress=progress)
-    if as_json:
-        print(record.model_dump_json())
-        return
-    print(f"{record.total} votes on {record.samples} samples of {name}")
-    options.print_messages(record.messages)
-
-
-def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, as_json: bool) -> None:
-    from avhcurate.annotate.votes_in import log_votes
-    from avhcurate.errors import CurateError
-    from avhcurate.table.dataset_table import open_table
-
-    if simulated:
-        raise CurateError("simulated votes are never mixed with people's: attach them without --log")
-    logged = log_votes(open_table(options.open_workspace(workspace), name), file)
-    if as_json:
-        options.print_json({"answers": logged.answers, "annotators": logged.annotators, "known": logged.known})
-        return
-    print(f"{logged.answers} answers by {logged.annotators} annotators about {name} added to the log")
-    options.print_messages([*([f"{logged.known} were already in it"] if logged.known else []), *logged.messages])
 
 
 @options.app.command()

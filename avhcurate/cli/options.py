@@ -199,7 +199,8 @@ def _parameter(option: "Option") -> inspect.Parameter:
     if option.usual:
         look["show_default"] = option.usual
     if option.argument:
-        annotation: Any = Annotated[kind, typer.Argument(metavar=option.name.upper(), **look)]
+        look["metavar"] = option.name.upper()
+        annotation: Any = Annotated[kind, typer.Argument(**look)]
     elif kind is bool and option.default is False:
         annotation = Annotated[bool, typer.Option(option.flag, **look)]
     else:

@@ -265,7 +265,7 @@ class Dataset(MeasuredDataset):
         return service.gap_table(table, gap)
 
     def predict(self, runs: Sequence[str] = (), *, level: float = 0.9, seed: int = 0) -> pd.DataFrame:
-        """Predicts HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
+        """Predict HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
 
         `runs` to learn from (the open one; "all" for every one), `level` of the intervals. A job, like `score`; the
         columns stay in the table, and predictions are never counted as votes. Raises CurateError without a run, and
@@ -276,12 +276,14 @@ class Dataset(MeasuredDataset):
         >>> rows.columns.tolist()[:4], bool((rows["hsf_predicted_low"] <= rows["hsf_predicted"]).all())
         (['id', 'hsf', 'hsf_predicted', 'hsf_predicted_low'], True)
         """
+        from avhcurate.data import background
         from avhcurate.predicted_hsf import service
+        from avhcurate.predicted_hsf.settings import PredictSettings
         from avhcurate.table.predicted import PREDICTED_COLUMNS
 
-        settings = service.PredictSettings((runs,) if isinstance(runs, str) else tuple(runs), level, seed=seed)
-        given = {"runs": ",".join(settings.runs) or self._run_name(), "level": level, "seed": seed}
-        with running_job(self.workspace, self.name, "predict", given) as progress:
+        names = (runs,) if isinstance(runs, str) else tuple(runs)
+        settings = PredictSettings(dataset=self.name, runs=names or (self._run_name(),), level=level, seed=seed)
+        with background.job(self.workspace.root, settings) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
         return self.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 

@@ -35,31 +35,29 @@ def learning_curve(
     seed: int = 0,
     check: Check = lambda: None,
 ) -> pd.DataFrame:
-    """Spearman of HSF with predictions for samples held out, by the number learnt from: `learnt, n, rho, low, high`.
+    """Return the Spearman of HSF with predictions for samples held out: `learnt, n, rho, low, high`.
 
-    Each row takes so many of the samples of the other folds, at random; the last row all of them, which is `fitted`.
+    Each row learns from so many of the samples of the other folds, at random; the last row from all, which is `fitted`.
     Intervals are 95 %, by a jackknife of ranks over the n samples; with weights (n,), a sample counts so many times.
     """
-    rng, hsf, voted = np.random.default_rng(seed), hits / votes, len(hits)
-    rows = []
-    for share in SHARES:
-        learnt, odds = round(share * voted), np.empty(voted)
+    rng, voted = np.random.default_rng(seed), len(hits)
+    found = {}
+    for learnt in (round(share * voted) for share in SHARES):
         if learnt < _FEWEST:
             continue
+        odds = np.empty(voted)
         for fold, model in enumerate(fitted.models):
             check()
             held = folds == fold
             some = rng.choice(np.flatnonzero(~held), min(learnt, int((~held).sum())), replace=False)
             odds[held] = fit_votes(design.of(some), hits[some], votes[some], model.strength).odds(design.of(held))
-        rows.append((learnt, odds))
-    rows.append((round(voted * (1 - 1 / len(fitted.models))), fitted.odds))
-    points = [(learnt, voted, *_agreement(odds, hsf, weights)) for learnt, odds in rows]
-    return pd.DataFrame(points, columns=["learnt", "n", "rho", "low", "high"]).drop_duplicates("learnt")
-
-
-def _agreement(odds: np.ndarray, hsf: np.ndarray, weights: np.ndarray | None) -> tuple[float, float, float]:
-    found = estimate(*spearman_influence(odds, hsf, weights))
-    return found.value, found.low, found.high
+        found[learnt] = odds
+    found[round(voted * (1 - 1 / len(fitted.models)))] = fitted.odds
+    points = []
+    for learnt, odds in found.items():
+        one = estimate(*spearman_influence(odds, hits / votes, weights))
+        points.append({"learnt": learnt, "n": voted, "rho": one.value, "low": one.low, "high": one.high})
+    return pd.DataFrame(points)
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,11 @@ class Forecast:
     measured: float = float(_FEWEST)
 
     def rho(self, learnt: np.ndarray | float) -> np.ndarray | float:
-        """Spearman to expect with so many voted samples."""
+        """Return the Spearman to expect with so many voted samples."""
         return self.limit - self.drop / np.sqrt(learnt)
 
     def band(self, learnt: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of its 95 % interval, (n,) each; that of the limit at infinity."""
+        """Return the ends of its 95 % interval, (n,) each; that of the limit at infinity."""
         at = 1 / np.sqrt(np.atleast_1d(np.asarray(learnt, float)))
         (limit, both), (_, drop) = self.covariance
         reach = _Z * np.sqrt(np.maximum(0, limit - 2 * both * at + drop * at**2))
@@ -88,7 +86,7 @@ class Forecast:
         return np.maximum(middle - reach, -1), np.minimum(middle + reach, 1)
 
     def needed(self, target: float) -> int | None:
-        """Voted samples to reach a Spearman of `target`; None where no number of them does.
+        """Return the voted samples to reach a Spearman of `target`; None where no number of them does.
 
         >>> Forecast(0.5, 1.0).needed(0.4), Forecast(0.5, 1.0).needed(0.6)
         (100, None)
@@ -98,37 +96,39 @@ class Forecast:
         return math.ceil(round((self.drop / (self.limit - target)) ** 2, 6))
 
     def needed_range(self, target: float) -> tuple[int | None, int | None]:
-        """The fewest and the most, from those measured on, by the ends of the band; None for more than `_FURTHEST`."""
+        """Return the fewest and the most, from those measured on, by the band; None for more than `_FURTHEST`."""
         numbers = np.geomspace(self.measured, _FURTHEST, 1000)
         low, high = self.band(numbers)
-        fewest, most = (
-            int(np.ceil(numbers[np.argmax(end >= target)])) if (end >= target).any() else None for end in (high, low)
-        )
-        return fewest, most
+        ends = []
+        for end in (high, low):
+            enough = numbers[end >= target]
+            ends.append(int(np.ceil(enough[0])) if len(enough) else None)
+        return ends[0], ends[1]
 
 
 def forecast(curve: pd.DataFrame) -> Forecast | None:
-    """The curve through the measured points, each weighted by how many it was learnt from; None below two points.
+    """Return the curve through the measured points `learnt, rho, low, high`; None below two points.
 
-    Its covariance is from the intervals of the points: their errors as far as they are independent, and that of the
-    last point once more, since all are judged by the same samples, which the largest models have learnt from too.
+    Each point is weighted by how many it was learnt from. The covariance is from the intervals of the points: their
+    errors as far as they are independent, and that of the last point once more, since all are judged by the same
+    samples, which the largest models have learnt from too.
     """
-    known = curve.dropna(subset="rho")
+    known = curve.dropna(subset="rho").astype(float)
     if len(known) < 2:
         return None
-    learnt, rho = (known[key].to_numpy(float) for key in ("learnt", "rho"))
-    inputs, weights = np.stack([np.ones(len(known)), -1 / np.sqrt(learnt)], axis=1), np.sqrt(learnt)
-    solve = np.linalg.solve((inputs * weights[:, None]).T @ inputs, (inputs * weights[:, None]).T)
-    limit, drop = solve @ rho
-    covariance = np.zeros((2, 2))
-    if {"low", "high"} <= set(known) and known[["low", "high"]].notna().all(axis=None):
-        variances = ((known["high"] - known["low"]).to_numpy(float) / (2 * _Z)) ** 2
-        covariance = (solve * variances) @ solve.T
-        covariance[0, 0] += variances[-1]
+    learnt = known["learnt"].to_numpy()
+    inputs = np.stack([np.ones(len(known)), -1 / np.sqrt(learnt)], axis=1)
+    weighted = inputs * np.sqrt(learnt)[:, None]
+    solve = np.linalg.solve(weighted.T @ inputs, weighted.T)
+    limit, drop = solve @ known["rho"].to_numpy()
+    variances = ((known["high"] - known["low"]).fillna(0).to_numpy() / (2 * _Z)) ** 2
+    covariance = (solve * variances) @ solve.T
+    covariance[0, 0] += variances[-1]
     return Forecast(float(limit), float(drop), covariance, float(learnt.max()))
 
 
 def forecast_of(record: PredictionRecord) -> Forecast | None:
-    """The forecast of a prediction's own curve."""
-    columns = ["learnt", "rho", "low", "high"]
-    return forecast(pd.DataFrame([point.model_dump() for point in record.curve], columns=columns).astype(float))
+    """Return the forecast of a prediction's own curve."""
+    return forecast(
+        pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
+    )

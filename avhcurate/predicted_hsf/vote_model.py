@@ -15,7 +15,7 @@ from scipy.special import expit
 from avhcurate.stats.beta_binomial import vote_likelihood
 from avhcurate.stats.ranks import spearman, standard_ranks
 
-#: Penalties that are tried, strongest first, and weights of the wide inputs beside the scores.
+#: Penalties that are tried, strongest first, and weights of the wide inputs in relation to the scores.
 PENALTIES = (100.0, 30.0, 10.0, 3.0)
 WIDE_WEIGHTS = (0.05, 0.1, 0.2, 0.4)
 _WEIGHT = 0.1
@@ -40,13 +40,8 @@ class Design:
         return Design(self.narrow[rows], self.wide[rows])
 
     def matrix(self, weight: float) -> np.ndarray:
-        """(N, d): both, the wide inputs times a weight."""
-        return np.concatenate([self.narrow, weight * self.wide], axis=1)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Weights of the wide inputs to be tried."""
-        return WIDE_WEIGHTS if self.wide.shape[1] else (_WEIGHT,)
+        """Return both, the wide inputs times a weight, and a constant: (N, d + 1)."""
+        return np.concatenate([self.narrow, weight * self.wide, np.ones((len(self.narrow), 1))], axis=1)
 
 
 @dataclass(frozen=True)
@@ -59,36 +54,41 @@ class Strength:
 
 @dataclass(frozen=True)
 class VoteModel:
-    """Coefficients (d,) and constant of the log odds, the log of the precision, and the strength they came by.
+    """Coefficients (d + 1,) of the log odds, the constant last; the log of the precision; the strength they came by.
 
-    spread (d + 1, d + 1): the inverse information of coefficients and constant, the posterior's covariance.
+    spread (d + 1, d + 1): the inverse information of the coefficients, the posterior's covariance.
     """
 
     coefficients: np.ndarray
-    constant: float
     log_precision: float
     strength: Strength
     spread: np.ndarray
 
     def odds(self, design: Design) -> np.ndarray:
-        """Log odds of a vote for the label, (N,)."""
-        return design.matrix(self.strength.weight) @ self.coefficients + self.constant
+        """Return the log odds of a vote for the label, (N,)."""
+        return design.matrix(self.strength.weight) @ self.coefficients
 
     def variance(self, design: Design) -> np.ndarray:
-        """Variance of these log odds that the coefficients leave, (N,)."""
-        x = _with_constant(design.matrix(self.strength.weight))
+        """Return the variance of these log odds that the coefficients leave, (N,)."""
+        x = design.matrix(self.strength.weight)
         return np.einsum("nd,de,ne->n", x, self.spread, x)
 
 
 def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength) -> VoteModel:
-    """The likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
-    x = _with_constant(design.matrix(strength.weight))
-    penalties = np.append(np.full(x.shape[1] - 1, strength.penalty), _ON_CONSTANT)
+    """Return the likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
+    x = design.matrix(strength.weight)
+    penalties = np.full(x.shape[1], strength.penalty)
+    penalties[-1] = _ON_CONSTANT
+
+    def covariance(beta: np.ndarray, log_precision: float) -> np.ndarray:
+        weights = information(x @ beta, log_precision, votes)
+        return np.linalg.inv((x * weights[:, None]).T @ x + np.diag(penalties))
+
     share = (hits.sum() + 0.5) / (votes.sum() + 1)
     first = np.zeros(x.shape[1])
     first[-1] = np.log(share / (1 - share))
     # In coordinates in which the information is about the identity, a few steps are enough.
-    turn = np.linalg.cholesky(_covariance(x, information(x @ first, _LOG_PRECISION, votes), penalties))
+    turn = np.linalg.cholesky(covariance(first, _LOG_PRECISION))
 
     def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
         beta, log_precision = first + turn @ at[:-1], at[-1]
@@ -101,55 +101,42 @@ def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Str
     start = np.append(np.zeros(len(first)), _LOG_PRECISION)
     at = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     beta, log_precision = first + turn @ at[:-1], float(at[-1])
-    spread = _covariance(x, information(x @ beta, log_precision, votes), penalties)
-    return VoteModel(beta[:-1], float(beta[-1]), log_precision, strength, spread)
+    return VoteModel(beta, log_precision, strength, covariance(beta, log_precision))
 
 
 def told(odds: np.ndarray, log_precision: float, votes: float, variance: np.ndarray) -> np.ndarray:
-    """What so many more votes on each sample would tell a model whose log odds have this variance, in nats, (n,)."""
+    """Return what so many more votes on each sample tell a model whose log odds have this variance, in nats, (n,)."""
     return np.asarray(np.log1p(information(odds, log_precision, votes) * variance) / 2)
 
 
 def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | float) -> np.ndarray:
-    """What votes say of a sample's log odds, (n,): that of independent ones over their inflation of variance."""
+    """Return what votes say of a sample's log odds, (n,): that of independent ones over their inflation of variance."""
     chance = expit(odds)
-    within = 1 / (1 + np.exp(log_precision))
-    return votes * chance * (1 - chance) / (1 + (votes - 1) * within)
+    return votes * chance * (1 - chance) / (1 + (votes - 1) * expit(-log_precision))
 
 
 def choose_strength(
     design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
 ) -> Strength:
-    """The strength whose models, each of all folds (n,) but one, agree best with HSF of that one, by Spearman.
+    """Return the strength whose models, each of all folds (n,) but one, agree best with HSF of that one, by Spearman.
 
     First the penalty at the middle weight of the wide inputs, then the weight at that penalty.
     """
-    found: dict[Strength, float] = {}
 
     def agreement(strength: Strength) -> float:
-        if strength not in found:
-            found[strength] = sum(_held_out(design, hits, votes, folds == fold, strength) for fold in np.unique(folds))
-            check()
-        return found[strength]
+        found = []
+        for fold in np.unique(folds):
+            held = folds == fold
+            odds = fit_votes(design.of(~held), hits[~held], votes[~held], strength).odds(design.of(held))
+            rho = spearman(standard_ranks(odds), standard_ranks(hits[held] / votes[held]))
+            found.append(np.nan_to_num(rho, nan=-1.0))
+        check()
+        return sum(found)
 
     best = max((Strength(penalty, _WEIGHT) for penalty in PENALTIES), key=agreement)
-    return max((Strength(best.penalty, weight) for weight in design.weights), key=agreement)
-
-
-def _held_out(design: Design, hits: np.ndarray, votes: np.ndarray, held: np.ndarray, strength: Strength) -> float:
-    """Spearman with HSF of the samples held out (n,); -1 where there is none."""
-    odds = fit_votes(design.of(~held), hits[~held], votes[~held], strength).odds(design.of(held))
-    rho = spearman(standard_ranks(odds), standard_ranks(hits[held] / votes[held]))
-    return -1.0 if np.isnan(rho) else rho
-
-
-def parts_of(folds: np.ndarray, fold: int) -> np.ndarray:
-    """The other folds joined into parts for the choice of a strength, (n,), -1 for the samples of `fold`.
-
-    >>> parts_of(np.array([0, 1, 2, 3, 4]), 1).tolist()
-    [0, -1, 0, 1, 2]
-    """
-    return np.where(folds == fold, -1, (folds - fold - 1) % (int(folds.max()) + 1) % _PARTS)
+    if not design.wide.shape[1]:
+        return best
+    return max((Strength(best.penalty, weight) for weight in WIDE_WEIGHTS), key=agreement)
 
 
 @dataclass(frozen=True)
@@ -165,41 +152,26 @@ class CrossFit:
 
     @property
     def strength(self) -> Strength:
-        """The middle of the strengths of the folds' models."""
-        chosen = [model.strength for model in self.models]
-        penalty, weight = (
-            sorted(getattr(one, part) for one in chosen)[len(chosen) // 2] for part in ("penalty", "weight")
-        )
+        """The median of the strengths of the folds' models."""
+        penalty = sorted(model.strength.penalty for model in self.models)[len(self.models) // 2]
+        weight = sorted(model.strength.weight for model in self.models)[len(self.models) // 2]
         return Strength(penalty, weight)
 
 
 def cross_fit(
     design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
 ) -> CrossFit:
-    """A model for each fold (n,), 0 to F - 1, of the votes of all others, its strength chosen within these."""
-    odds, models = np.empty(len(hits)), []
-    for fold in range(int(folds.max()) + 1):
+    """Return a model for each fold (n,), 0 to F - 1, of the votes of all others, its strength chosen within these."""
+    odds, models, number = np.empty(len(hits)), [], int(folds.max()) + 1
+    for fold in range(number):
         held = folds == fold
         rest = np.flatnonzero(~held)
-        strength = choose_strength(design.of(rest), hits[rest], votes[rest], parts_of(folds, fold)[rest], check)
+        parts = (folds[rest] - fold - 1) % number % _PARTS
+        strength = choose_strength(design.of(rest), hits[rest], votes[rest], parts, check)
         models.append(fit_votes(design.of(rest), hits[rest], votes[rest], strength))
         odds[held] = models[-1].odds(design.of(held))
-    return CrossFit(odds, _precision(odds, hits, votes), models)
-
-
-def _precision(odds: np.ndarray, hits: np.ndarray, votes: np.ndarray) -> float:
-    """The likeliest log of the precision at these log odds."""
 
     def loss(log_precision: float) -> float:
         return -float(vote_likelihood(odds, log_precision, hits, votes).values.sum())
 
-    return float(minimize_scalar(loss, bounds=_PRECISIONS, method="bounded").x)
-
-
-def _covariance(x: np.ndarray, weights: np.ndarray, penalties: np.ndarray) -> np.ndarray:
-    """The inverse of the information that rows x (n, d) of these weights have of the coefficients, penalties added."""
-    return np.linalg.inv((x * weights[:, None]).T @ x + np.diag(penalties))
-
-
-def _with_constant(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    return CrossFit(odds, float(minimize_scalar(loss, bounds=_PRECISIONS, method="bounded").x), models)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from avhcurate.votes.files import VoteSheet, counts_of_lists, read_votes
 from avhcurate.votes.hsf import count_answers, count_ticks
 from avhcurate.votes.row_matching import match_samples
 
-_COLUMN = "column {!r} of the source"
+_OF_COLUMN = "column of the source: "
 _STOPPED = "cancelled before the votes were attached"
 
 
@@ -36,12 +36,11 @@ def attach_votes(
     force: bool = False,
     progress: Progress = SILENT,
 ) -> VotesRecord:
-    """Attaches the votes of a file (see `votes.files.read_votes`) in place of those attached before.
+    """Attach the votes of a file (see `votes.files.read_votes`) in place of those attached before.
 
-    Votes of another kind, or simulated in place of real ones, are replaced only with `force`; the same votes lose the
-    mark of simulated ones only so. Rows that name no
-    sample are left out and reported in the record's messages; when none does, the file is refused. Cancelled before
-    they are written, it leaves the votes as they were.
+    Votes of another kind, or simulated in place of real ones, are replaced only with `force`; the same votes are no
+    longer marked as simulated only with `force`. Rows that match no sample are left out and reported in the record's
+    messages; when none matches, the file is refused. Cancelled before they are written, it leaves the votes unchanged.
     """
     progress.report(0, 0, "reading the votes")
     with progress.interrupting(_STOPPED):
@@ -58,24 +57,23 @@ def attach_sheet(
     source: str,
     *,
     simulated: bool = False,
-    note: str = "",
-    force: bool = False,
     progress: Progress = SILENT,
+    **options: Any,
 ) -> VotesRecord:
-    """Attaches votes that were read already; the caller holds the dataset's lock."""
+    """Attach votes that were read already; the caller holds the dataset's lock. `options` are those of `attach`."""
     with progress.interrupting(_STOPPED):
         votes, messages = counted(sheet, folder)
     if sheet.simulated and not simulated:
-        simulated, messages = True, [*messages, "the file says that its votes are simulated"]
-    return attach(folder, votes, source=source, messages=messages, simulated=simulated, note=note, force=force)
+        messages = [*messages, "the file says that its votes are simulated"]
+    simulated = simulated or sheet.simulated
+    return attach(folder, votes, source=source, messages=messages, simulated=simulated, **options)
 
 
 def attach_column(folder: DatasetFolder, column: pa.ChunkedArray, title: str, *, force: bool = False) -> VotesRecord:
-    """Attaches a column of the source that holds K counts a sample; the caller holds the dataset's lock."""
-    rows, counts = counts_of_lists(column, title)
-    votes = _counts_table(rows, counts)
+    """Attach a column of the source that holds K counts per sample; the caller holds the dataset's lock."""
+    votes = _counts_table(*counts_of_lists(column, title))
     message = f"human votes were found in column {title!r} ({len(votes)} samples)"
-    return attach(folder, votes, source=_COLUMN.format(title), messages=[message], force=force)
+    return attach(folder, votes, source=f"{_OF_COLUMN}{title!r}", messages=[message], force=force)
 
 
 def attach(
@@ -88,27 +86,25 @@ def attach(
     note: str = "",
     force: bool = False,
 ) -> VotesRecord:
-    """Writes a table of votes (k-way: id, counts; tick: id, selected, shown) and its record."""
+    """Write a table of votes (k-way: id, counts; tick: id, selected, shown) and its record."""
     if not len(votes):
-        raise CurateError(f"{source} holds no vote for any sample: nothing was attached")
-    kind: Literal["k-way", "tick"] = "k-way" if "counts" in votes.column_names else "tick"
+        raise CurateError(f"{source} has no vote for any sample. Nothing was attached.")
     record = folder.record
     before = record.votes
-    fingerprint = fingerprint_votes(votes)
-    if before is not None and not force:
-        _refuse_mixing(before, kind, simulated, same=before.fingerprint == fingerprint)
-    if before is not None and before.fingerprint != fingerprint:
-        messages = [*messages, f"they replace {before.total} votes from {before.source}"]
     after = VotesRecord(
-        kind=kind,
+        kind="k-way" if "counts" in votes.column_names else "tick",
         simulated=simulated,
         source=source,
         total=_total(votes),
         samples=len(votes),
-        fingerprint=fingerprint,
+        fingerprint=fingerprint_votes(votes),
         note=note,
         messages=messages,
     )
+    if before is not None and before.fingerprint != after.fingerprint:
+        after.messages = [*messages, f"they replace {before.total} votes from {before.source}"]
+    if before is not None and not force:
+        _refuse_mixing(before, after)
     write_parquet(folder.votes_path(after), votes)
     folder.write_record(record.model_copy(update={"votes": after}))
     if before is not None and folder.votes_path(before) != folder.votes_path(after):
@@ -117,30 +113,32 @@ def attach(
 
 
 def from_column(record: VotesRecord) -> bool:
-    """True for votes that a column of the source holds, which an import reads again."""
-    return record.source.startswith(_COLUMN.split("{")[0])
+    """Return whether a column of the source holds the votes, which an import reads again."""
+    return record.source.startswith(_OF_COLUMN)
 
 
-def _refuse_mixing(before: VotesRecord, kind: str, simulated: bool, *, same: bool) -> None:
-    """`same`: the counts are those attached before, whose mark does not go in silence."""
-    if same and before.simulated and not simulated:
+def _refuse_mixing(before: VotesRecord, after: VotesRecord) -> None:
+    """Refuse votes that are not the same measure as those attached before."""
+    if before.kind != after.kind:
         raise CurateError(
-            f"the same votes are attached as simulated ones, from {before.source}: say --simulated again, or --force "
-            "where people gave them"
+            f"{before.kind} votes from {before.source} are attached, and these are {after.kind} votes, which are not "
+            "the same measure. Use --force to replace them."
         )
-    differs = [f"{before.kind} votes"] if before.kind != kind else []
-    differs += ["real votes"] if simulated and not before.simulated else []
-    if differs:
+    if after.simulated and not before.simulated:
         raise CurateError(
-            f"{' and '.join(differs)} from {before.source} are attached, and these are "
-            f"{'simulated ' if simulated else ''}{kind} votes, which are not the same measure: --force replaces them"
+            f"Real votes from {before.source} are attached, and these are simulated. Use --force to replace them."
+        )
+    if before.fingerprint == after.fingerprint and before.simulated and not after.simulated:
+        raise CurateError(
+            f"The same votes are attached as simulated ones, from {before.source}. Use --simulated again, or --force "
+            "if people gave them."
         )
 
 
 def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) -> VotesRecord | None:
-    """Takes votes over to a new version of a dataset, by path and class name; None without any.
+    """Take votes over to a new version of a dataset, by path and class name; None without any.
 
-    `classes`: those of the old version under the names that they have now. What is lost is said in the messages: of the
+    `classes`: those of the old version under the names that they have now. The messages say what is lost: those of the
     votes, or of the dataset where none is left.
     """
     before, record = old.record.votes, new.record
@@ -149,12 +147,11 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) 
     samples = pq.read_table(new.samples_path, columns=["path", "label"])
     votes, lost = votes_that_fit(old, samples, classes, record.classes)
     if not len(votes):
-        none = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
-        new.write_record(record.model_copy(update={"messages": [*record.messages, none]}))
+        dropped = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
+        new.write_record(record.model_copy(update={"messages": [*record.messages, dropped]}))
         return None
-    gone = f"{before.samples - len(votes)} samples with votes are gone"
-    dropped = f"; dropped: {'; '.join(lost)}" if lost else ""
-    messages = [*before.messages, f"kept from the import before ({gone}){dropped}"]
+    kept = f"kept from the import before ({before.samples - len(votes)} samples with votes are gone)"
+    messages = [*before.messages, "; dropped: ".join([kept, *lost])]
     return attach(
         new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
     )
@@ -163,7 +160,7 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) 
 def votes_that_fit(
     old: DatasetFolder, samples: pa.Table, before: Sequence[str], classes: Sequence[str]
 ) -> tuple[pa.Table, list[str]]:
-    """Attached votes as a new version can hold them, and what is lost, in words.
+    """Return attached votes as a new version can hold them, and what is lost, in words.
 
     samples: its `path, label` by id. before, classes: class names of the old version and of the new one.
     """
@@ -172,33 +169,27 @@ def votes_that_fit(
     votes, numbers = pq.read_table(old.votes_path(record)), class_numbers(before, classes)
     was = was.take(votes["id"])
     ids = pc.index_in(was["path"], value_set=samples["path"].combine_chunks()).cast(pa.int64())
-    kept = pc.is_valid(ids)
-    lost = _lost(kept, "votes of samples that are gone", votes)
+    votes = votes.set_column(0, "id", ids)
+    gone = votes.filter(pc.is_null(ids))
+    lost = {"votes of samples that are gone": _total(gone)}
+    label = pa.array([*numbers.tolist(), -1]).take(was["label"].fill_null(len(numbers))).filter(pc.is_valid(ids))
+    votes = votes.filter(pc.is_valid(ids))
     if record.kind == "tick":  # a tick says nothing about another label
-        label = pa.array([*numbers.tolist(), -1]).take(was["label"].fill_null(len(numbers)))
-        same = pc.and_(kept, pc.fill_null(pc.equal(label, samples["label"].take(ids)), False))
-        lost += _lost(pc.or_(same, pc.invert(kept)), "votes of samples that have another label now", votes)
-        kept = same
-    votes = votes.set_column(0, "id", ids).filter(kept).sort_by("id")
-    if record.kind == "tick" or list(before) == list(classes) or not len(votes):
-        return votes, lost
-    counts = count_matrix(votes["counts"])
-    moved = np.zeros((len(counts), len(classes)), np.int32)
-    moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]
-    gone = {name: int(counts[:, place].sum()) for place, name in enumerate(before) if numbers[place] < 0}
-    lost += [f"{number} votes for {name}, which is no class any more" for name, number in gone.items() if number]
-    return _counts_table(votes["id"].to_numpy(), moved), lost
-
-
-def _lost(kept: pa.ChunkedArray, what: str, votes: pa.Table) -> list[str]:
-    """How many votes are not kept, and why; none where all are."""
-    left = votes.filter(pc.invert(kept))
-    number = _total(left) if len(left) else 0
-    return [f"{number} {what}"] if number else []
+        same = pc.fill_null(pc.equal(label, samples["label"].take(votes["id"])), False)
+        lost["votes of samples that have another label now"] = _total(votes.filter(pc.invert(same)))
+        votes = votes.filter(same)
+    elif len(votes):
+        counts = count_matrix(votes["counts"])
+        moved = np.zeros((len(counts), len(classes)), np.int32)
+        moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]
+        for place in np.flatnonzero(numbers < 0):
+            lost[f"votes for {before[place]}, which is no longer a class"] = int(counts[:, place].sum())
+        votes = _counts_table(votes["id"].to_numpy(), moved)
+    return votes.sort_by("id"), [f"{number} {what}" for what, number in lost.items() if number]
 
 
 def _total(votes: pa.Table) -> int:
-    """Answers given, all samples together."""
+    """Return the answers given, all samples together."""
     column = pc.list_flatten(votes["counts"]) if "counts" in votes.column_names else votes["shown"]
     return int(pc.sum(column).as_py() or 0)
 
@@ -211,7 +202,7 @@ def fingerprint_votes(votes: pa.Table) -> str:
 
 
 def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]:
-    """Votes by id of a dataset, and what the user should know of rows that were left out."""
+    """Return votes by id of a dataset, and what the user should know of rows that were left out."""
     classes = folder.record.classes
     samples = pq.read_table(folder.samples_path, columns=["path", "label"])
     ids, messages = match_samples(sheet, samples["path"])
@@ -224,37 +215,35 @@ def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str
     if "selected" in answers:
         votes, more = _of_ticks(answers, samples["label"].fill_null(-1).to_numpy(), classes)
     else:
-        ids, counts, more = count_answers(answers, classes)
-        votes = _counts_table(ids, counts)
+        found, counts, more = count_answers(answers, classes)
+        votes = _counts_table(found, counts)
     return votes, messages + more
 
 
 def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
     if counts.shape[1] != len(classes):
         raise CurateError(
-            f"the votes have {counts.shape[1]} counts a sample, but the dataset has {len(classes)} classes "
-            f"({listed(classes, 5)}): give a column for each class, in this order"
+            f"The votes have {counts.shape[1]} counts per sample, but the dataset has {len(classes)} classes "
+            f"({listed(classes, 5)}). Give a column for each class, in this order."
         )
     unique, place = np.unique(ids, return_inverse=True)
-    if len(unique) == len(ids):
-        order = np.argsort(ids)
-        return _counts_table(ids[order], counts[order])
     sums = np.zeros((len(unique), len(classes)), np.int64)
     np.add.at(sums, place, counts)
     return _counts_table(unique, sums)
 
 
 def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
-    """Ticks for the class that is a sample's label; for other classes they say nothing about that label."""
+    """Return ticks for the class that is a sample's label; for other classes they say nothing about that label."""
     own = labels[answers["sample"]]
     if "class" not in answers:
-        answers = answers.assign(**{"class": np.where(own >= 0, np.array([*classes, ""], object)[own], "")})
+        answers = answers.assign(**{"class": np.array([*classes, ""], object)[own]})
     answers = answers[own >= 0]
-    if not len(answers):
-        raise CurateError("no row is about a sample that has a label: ticks are counted for the given label")
+    if answers.empty:
+        raise CurateError("No row is about a sample that has a label. Ticks are counted for the given label.")
     ticks, messages = count_ticks(answers, classes)
     table = ticks[ticks["label"] == labels[ticks["sample"]]]
-    if others := int(ticks["shown"].sum() - table["shown"].sum()):
+    others = int(ticks["shown"].sum() - table["shown"].sum())
+    if others:
         messages = [f"{others} answers show a class that is not the sample's label and were left out", *messages]
     columns = {"id": pa.array(table["sample"], pa.int64())}
     columns |= {name: pa.array(table[name], pa.int32()) for name in ("selected", "shown")}
@@ -262,7 +251,7 @@ def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> 
 
 
 def _counts_table(ids: np.ndarray, counts: np.ndarray) -> pa.Table:
-    """The k-way table of samples that have any vote."""
+    """Return the k-way table of samples that have any vote."""
     some = counts.sum(axis=1) > 0
     counts = counts[some].astype(np.int32)
     offsets = np.arange(len(counts) + 1, dtype=np.int32) * counts.shape[1]

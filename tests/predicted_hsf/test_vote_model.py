@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from avhcurate.predicted_hsf.conformal import conformal_interval, coverage_by_bin, distances
 from avhcurate.predicted_hsf.learning_curve import Forecast, forecast, learning_curve
-from avhcurate.predicted_hsf.service import Voted, covered, fit_prediction
+from avhcurate.predicted_hsf.service import VotedSamples, covered, fit_prediction
 from avhcurate.predicted_hsf.vote_model import Design, Strength, fit_votes
 from avhcurate.stats.ranks import spearman, standard_ranks
 
@@ -28,7 +28,7 @@ def known():
 def prediction(known):
     design, _, hits = known
     some = np.arange(0, SAMPLES, 2)
-    voted = Voted(some, hits[some], np.full(len(some), VOTES), np.arange(len(some)) % 5)
+    voted = VotedSamples(some, hits[some], np.full(len(some), VOTES), np.arange(len(some)) % 5)
     return fit_prediction(design.of(some), voted)
 
 
@@ -36,7 +36,7 @@ def test_the_fit_finds_the_coefficients_that_made_the_votes(known):
     design, odds, hits = known
     model = fit_votes(design, hits, np.full(SAMPLES, VOTES), Strength(1.0, 1.0))
     assert model.coefficients[:4] == pytest.approx([1.2, -0.6, 0.0, 0.5], abs=0.12)
-    assert model.constant == pytest.approx(1.5, abs=0.12)
+    assert model.coefficients[-1] == pytest.approx(1.5, abs=0.12)
     assert np.exp(model.log_precision) == pytest.approx(8, rel=0.3)
     # The posterior's variance is that by which the fitted log odds miss the true ones.
     assert np.mean((model.odds(design) - odds) ** 2) == pytest.approx(model.variance(design).mean(), rel=0.8)
@@ -46,17 +46,17 @@ def test_a_strong_penalty_leaves_the_mean_alone(known):
     design, _, hits = known
     model = fit_votes(design, hits, np.full(SAMPLES, VOTES), Strength(1e7, 1.0))
     assert np.ptp(expit(model.odds(design))) < 0.01
-    assert expit(model.constant) == pytest.approx(hits.mean() / VOTES, abs=0.03)
+    assert expit(model.coefficients[-1]) == pytest.approx(hits.mean() / VOTES, abs=0.03)
 
 
 def test_a_voted_sample_is_predicted_without_its_votes(known):
     design, _, hits = known
     votes, folds = np.full(60, VOTES), np.arange(60) % 5
     some = np.arange(60)
-    before = fit_prediction(design.of(some), Voted(some, hits[:60], votes, folds))
+    before = fit_prediction(design.of(some), VotedSamples(some, hits[:60], votes, folds))
     changed = hits[:60].copy()
     changed[folds == 0] = VOTES - changed[folds == 0]
-    after = fit_prediction(design.of(some), Voted(some, changed, votes, folds))
+    after = fit_prediction(design.of(some), VotedSamples(some, changed, votes, folds))
     assert before.crossed.odds[folds == 0] == pytest.approx(after.crossed.odds[folds == 0])
     assert before.crossed.odds[folds == 1] != pytest.approx(after.crossed.odds[folds == 1])
 
@@ -171,12 +171,13 @@ def test_the_learning_curve_rises_and_ends_at_the_cross_fit(known, prediction):
 
 def test_a_forecast_goes_through_a_curve_of_its_form():
     learnt = np.array([50, 200, 800])
-    found = forecast(pd.DataFrame({"learnt": learnt, "rho": 0.5 - 1.4 / np.sqrt(learnt)}))
+    rho = 0.5 - 1.4 / np.sqrt(learnt)
+    found = forecast(pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho, "high": rho}))
     assert (found.limit, found.drop) == pytest.approx((0.5, 1.4))
     assert found.needed(0.45) == 784
     assert Forecast(0.4, 0.0).needed(0.3) is None
     assert found.needed_range(0.45) == (pytest.approx(800, rel=0.03), pytest.approx(800, rel=0.03))
-    assert forecast(pd.DataFrame({"learnt": [9], "rho": [0.1]})) is None
+    assert forecast(pd.DataFrame({"learnt": [9], "rho": [0.1], "low": [0.0], "high": [0.2]})) is None
 
 
 def test_the_band_of_a_forecast_covers_the_curve_though_all_points_share_an_error():
