@@ -56,7 +56,7 @@ def drawn(table, rates, **changes):
 
 def choose(table, settings):
     with table.response_log.transaction(table.dataset.name) as log:
-        log.choose(SETTINGS, json.dumps(asdict(settings)), who="lead", at=0.0)
+        log.choose(SETTINGS, json.dumps(asdict(settings) | {"class_names": table.own_classes}), who="lead", at=0.0)
 
 
 def test_annotators_go_on_after_images_were_added_and_the_new_ones_come_last(photos, workspace, tmp_path):

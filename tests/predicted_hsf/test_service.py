@@ -147,7 +147,7 @@ def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
 def test_a_newer_prediction_is_refused_and_not_taken_for_none(own_predicted):
     file = own_predicted.prediction.root / PredictionFolder.FILE
     file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
-    with pytest.raises(UnknownVersion, match="the record of prediction"):
+    with pytest.raises(UnknownVersion, match="The record of prediction"):
         reopened(own_predicted)
 
 

@@ -78,7 +78,7 @@ def test_matrix_is_in_order_of_id_and_empty_rows_have_no_votes(
         (np.full((4, 3), np.nan), "fractions or missing"),
         (np.full((4, 3), "x"), "whole numbers"),
         (np.full((4, 3), 2**40), "32 bits"),
-        (np.ones((4, 2), int), "2 counts a sample, but the dataset has 3 classes"),
+        (np.ones((4, 2), int), "2 counts per sample, but the dataset has 3 classes"),
         (np.ones((5, 3), int), "5 rows"),
         (np.ones(12, int), "shape"),
         (np.zeros((4, 3), int), "no vote"),
@@ -422,7 +422,7 @@ def test_the_same_votes_change_their_mark_only_by_force(
 def test_votes_for_an_unknown_dataset_or_from_no_file(
     workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
 ) -> None:
-    with pytest.raises(CurateError, match="it holds d"):
+    with pytest.raises(CurateError, match="no dataset 'other'"):
         attach_votes(workspace, "other", csv(tmp_path, "id,label\n0,cat\n"))
     with pytest.raises(CurateError, match="not a file"):
         attach_votes(workspace, "d", tmp_path / "gone.csv")
