@@ -13,12 +13,12 @@ from avhcurate.table.dataset_table import DatasetTable
 _MOST_DIGITS = 18
 #: What undoing an old entry means where later ones decided about the same samples.
 RULE = (
-    "Undo takes one entry out of the history. Where a later entry has decided the same tag, label or exclusion of a "
-    "sample, or saved the same name, the later one stands; where none has, what stood before comes back."
+    "Undo removes one entry. If a later entry has decided the same tag, label or exclusion, or saved the same "
+    "name, the later one stands; otherwise the earlier state returns."
 )
 _WORDS = {
     "tag": "tagged",
-    "untag": "took off the tag",
+    "untag": "removed the tag",
     "relabel": "relabelled as",
     "import labels": "took labels from",
     "exclude": "excluded",
@@ -56,7 +56,9 @@ def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
         raise CurateError(f"There is no entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
     event = table.log.revert(table.present_id(), int(key), who=who or user())
     table.refresh()
-    return f"{event.action} on {event.samples:,} samples" if event.action in ACTIONS else f"{event.action} {event.name}"
+    if event.action in ACTIONS:
+        return f"{event.action} on {event.samples:,} samples"
+    return f"{event.action} {event.name}"
 
 
 def describe(entry: Event, classes: Sequence[str]) -> str:

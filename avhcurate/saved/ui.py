@@ -1,9 +1,8 @@
-"""The Saved page: lists of named sets, named views and the history, with their actions."""
+"""The page Saved: lists of named sets, named views and the history, with their actions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -28,10 +27,8 @@ from avhcurate.ui.user_errors import plain, show_user_error
 
 _T = TypeVar("_T")
 
-#: Session state: the entry and the action whose dialog is open. It stays until the dialog is dismissed: a run that
-#: overtakes that of the click would close it otherwise.
+#: Session state: the entry and the action whose dialog is open, until the dialog is dismissed.
 _ASKED = "saved.asked"
-_REMOVED = "saved.removed"
 _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
 _HOW = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
 
@@ -47,7 +44,7 @@ def choose_part(view: View) -> str:
 
 
 def _rows(page: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
-    """A page of a list, and the way to the others."""
+    """Show a page of a list, and the buttons to the others."""
     places = page_of(_PAGE, page.view, len(entries), _ROWS)
     with st.container(gap="xsmall"):
         for one in entries[places.start : places.stop]:
@@ -57,7 +54,6 @@ def _rows(page: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None
 
 def show_sets(page: Opened) -> None:
     entries = saved.sets(page.workspace, page.table.dataset.name)
-    _removal(page, "set", entries)
     with st.container(horizontal=True):
         _combine(page, [one.name for one in entries])
         _import(page)
@@ -70,20 +66,22 @@ def show_sets(page: Opened) -> None:
 
 def show_views(page: Opened) -> None:
     entries = saved.views(page.workspace, page.table.dataset.name)
-    _removal(page, "view", entries)
     if not entries:
         empty_state("No view yet", "bookmark", "Set filters on any page and choose “Save view” on the left.")
     _rows(page, entries, _view_row)
 
 
 def _set_row(page: Opened, one: Event) -> None:
-    filters = Filters(excluded=None, sets=(one.name,))
-    there = page.table.count(filters) if one.name in page.table.sets else 0
+    filters, there = Filters(excluded=None, sets=(one.name,)), 0
+    if one.name in page.table.sets:
+        there = page.table.count(filters)
+    size = f"**{one.samples:,}** samples"
+    if there < one.samples:
+        size += f" ({one.samples - there:,} no longer in the dataset)"
     with st.container(horizontal=True, vertical_alignment="center"):
         query = replace(View(dataset=page.table.dataset.name, run=page.view.run), filters=filters).to_query()
         st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
-        gone = f" ({one.samples - there:,} not in the dataset any more)" if there < one.samples else ""
-        st.caption(f"**{one.samples:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
+        st.caption(f"{size} · {_when(one.who, one.at)}", width="stretch")
         _more(page, "set", one.name)
     _dialog(page, "set", one.name, lambda: _export_dialog(page.table, one.name, Filters(sets=(one.name,))))
 
@@ -96,9 +94,8 @@ def _view_row(page: Opened, one: Event) -> None:
         else:
             st.markdown(plain(one.name), width="content")
         view, _ = url_state.parse(one.query)
-        conditions = view.filters.active
-        filtered = f"{conditions} filter{'s' if conditions > 1 else ''}" if conditions else "no filters"
-        st.caption(f"{plain(one.page.replace('_', ' '))}, {filtered} · {_when(one.who, one.at)}", width="stretch")
+        about = f"{plain(one.page.replace('_', ' '))}, filters: {view.filters.active}"
+        st.caption(f"{about} · {_when(one.who, one.at)}", width="stretch")
         _more(page, "view", one.name)
     _dialog(page, "view", one.name, lambda: _export_view(page, one.name, view))
 
@@ -106,12 +103,14 @@ def _view_row(page: Opened, one: Event) -> None:
 def _more(page: Opened, kind: Kind, name: str) -> None:
     key = f"saved.{kind}.{name}.more"
     look: dict[str, Any] = {"format_func": _MORE.__getitem__, "type": "tertiary", "key": key}
-    options = ["export"] if for_curators() else list(_MORE)
+    options = list(_MORE)
+    if for_curators():  # the look of what is refused
+        options = ["export"]
     st.menu_button("More", options, on_click=_choose, args=(page, kind, name, key), **look)
 
 
 def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
-    """Does what was chosen of an entry's menu, or keeps that a dialog is asked for."""
+    """Do what was chosen in the menu of an entry, or remember the dialog to open."""
     action = st.session_state[key]
     if action == "remove":
         attempt(_remove, page, kind, name)
@@ -120,7 +119,7 @@ def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
 
 
 def _dialog(page: Opened, kind: Kind, name: str, export: Callable[[], None]) -> None:
-    """Draws the dialog of an entry that is open, if any."""
+    """Draw the open dialog of an entry, if any."""
     match st.session_state.get(_ASKED):
         case (page.table.dataset.name, of_kind, of_name, action) if (of_kind, of_name) == (kind, name):
             if action == "rename":
@@ -134,28 +133,10 @@ def _dismiss() -> None:
 
 
 def _remove(page: Opened, kind: Kind, name: str) -> None:
-    entry = saved.remove(page.workspace, page.table.dataset.name, kind, name, who=who())
-    st.session_state[_REMOVED] = (page.table.dataset.name, kind, name, entry)
+    saved.remove(page.workspace, page.table.dataset.name, kind, name, who=who())
+    announce(f"Removed the {kind} “{name}”. History can undo it.")
     if name in page.filters.sets:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
-
-
-def _removal(page: Opened, kind: Kind, entries: Sequence[Event]) -> None:
-    """The last removal of this session, with Undo, while no entry of that kind has the name again."""
-    dataset, of_kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
-    if (dataset, of_kind) != (page.table.dataset.name, kind):
-        return
-    if name in {one.name for one in entries}:
-        del st.session_state[_REMOVED]
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Removed the {kind} “{plain(name)}”.", width="content")
-        st.button("Undo", icon=":material/undo:", key="saved.undo", on_click=_bring_back, args=(page, entry, name))
-
-
-def _bring_back(page: Opened, entry: int, name: str) -> None:
-    st.session_state.pop(_REMOVED, None)
-    attempt(page.table.log.revert, page.table.dataset.id, entry, who=who() or saved.user(), done=f"“{name}” is back")
 
 
 @st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)
@@ -174,7 +155,7 @@ def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
 
 
 def _export_view(page: Opened, name: str, view: View) -> None:
-    """The samples of a view with the run and the HSF bins that it was saved with."""
+    """Export the samples of a view with the run and the HSF bins that it was saved with."""
     try:
         table = cache.table(page.workspace, page.table.dataset.name, view.run, view.edges)
     except CurateError as error:
@@ -224,7 +205,10 @@ def _save_combined(page: Opened) -> None:
 def _import(page: Opened) -> None:
     with closing_popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
         st.file_uploader(
-            "List of samples", ["csv", "txt"], key="saved.file", help="A path or id a line, or CSV with such a column."
+            "List of samples",
+            ["csv", "txt"],
+            key="saved.file",
+            help="One path or id per line, or CSV with such a column.",
         )
         st.text_input("Name of the new set", key="saved.import_name", max_chars=LONGEST_NAME)
         st.button(
@@ -240,11 +224,13 @@ def _import(page: Opened) -> None:
 def _save_imported(page: Opened) -> None:
     file = st.session_state["saved.file"]
     if file is None:
-        raise CurateError("no file is chosen: choose a CSV or text file with a path or an id a line")
+        raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
     name = st.session_state["saved.import_name"]
     count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue(), who=who())
-    lost = f"; {len(unknown):,} entries are not in the dataset, as {unknown[0]}" if unknown else ""
-    announce(f"{count:,} samples saved as “{name}”{lost}")
+    text = f"{count:,} samples saved as “{name}”."
+    if unknown:
+        text += f" {len(unknown):,} entries are not in the dataset, such as {unknown[0]}."
+    announce(text)
 
 
 def _when(name: str, at: datetime) -> str:
@@ -261,39 +247,39 @@ _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 def show_history(page: Opened) -> None:
     person, action, sample = _narrow(page)
-    read = partial(
-        history_entries,
-        page.table,
-        who=person or None,
-        actions=[action] if action else (),
-        sample=None if sample < 0 else sample,
-    )
+    narrowed: dict[str, Any] = {"who": person or None}
+    if action:
+        narrowed["actions"] = [action]
+    if sample >= 0:
+        narrowed["sample"] = sample
     try:
-        _, count = read(limit=0)
+        _, count = history_entries(page.table, limit=0, **narrowed)
         places = page_of(_HISTORY_PAGE, page.view, count, _ROWS)
-        entries, _ = read(offset=places.start, limit=_ROWS)
+        entries, _ = history_entries(page.table, offset=places.start, limit=_ROWS, **narrowed)
     except CurateError as error:
         show_user_error(error)
         return
-    st.caption(f"**{count:,}** {'entry' if count == 1 else 'entries'}. {RULE}")
+    st.caption(f"Entries: **{count:,}**. {RULE}")
     with st.container(gap="xsmall"):
         for entry in entries:
             _history_row(page, entry)
     if not entries:
         with st.container(border=True):
-            st.write("No entry here: tag, relabel, exclude or save samples, or take a condition out above.")
+            st.write("No entry here. Tag, relabel, exclude or save samples, or remove a condition above.")
     turn_pages(_HISTORY_PAGE, places, count, _ROWS)
 
 
 def _narrow(page: Opened) -> tuple[str, str, int]:
     person, action, sample = _WHO.of(page.view), _ACTION.of(page.view), int(_SAMPLE.of(page.view))
-    known = 0 <= sample < page.table.size
+    known = None
+    if 0 <= sample < page.table.size:
+        known = sample
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, choice, chosen, options in (
             ("Who", _WHO, person, filter_options(page.table, "who")),
             ("Action", _ACTION, action, filter_options(page.table, "action")),
         ):
-            listed = ["", *options] if chosen in ("", *options) else ["", chosen, *options]
+            listed = list(dict.fromkeys(["", chosen, *options]))
             choice.show(
                 st.selectbox,
                 label,
@@ -308,7 +294,7 @@ def _narrow(page: Opened) -> tuple[str, str, int]:
             "Sample id",
             0,
             page.table.size - 1,
-            key=mirrored(_SAMPLE.name, sample if known else None),
+            key=mirrored(_SAMPLE.name, known),
             on_change=_keep_sample,
             placeholder="Any",
             width=160,
@@ -318,15 +304,19 @@ def _narrow(page: Opened) -> tuple[str, str, int]:
 
 def _keep_sample() -> None:
     typed = st.session_state[_SAMPLE.name]
-    _SAMPLE.put(_SAMPLE.default if typed is None else typed)
+    if typed is None:
+        typed = _SAMPLE.default
+    _SAMPLE.put(typed)
     _HISTORY_PAGE.put(_HISTORY_PAGE.default)
 
 
 def _history_row(page: Opened, entry: Event) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
-        about = f" · {entry.samples:,} sample{'s' if entry.samples > 1 else ''}" if entry.samples else ""
-        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}{about}", width="stretch")
+        text = f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}"
+        if entry.samples:
+            text += f" · samples: {entry.samples:,}"
+        st.markdown(text, width="stretch")
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
         else:
@@ -342,4 +332,4 @@ def _history_row(page: Opened, entry: Event) -> None:
 
 
 def _undo(page: Opened, key: str) -> None:
-    attempt(undo_entry, page.table, key, who=who(), done="Taken back")
+    attempt(undo_entry, page.table, key, who=who(), done="Undone")

@@ -48,7 +48,7 @@ def test_sets_are_listed_with_size_and_author_and_link_to_their_samples(open_pag
 def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
     app = open_page("saved", own.root, saved__part="views")
     assert links(app)["ones"] == "dataset=digits&class=1"
-    assert "gallery, 1 filter · ann" in words(app)
+    assert "gallery, filters: 1 · ann" in words(app)
 
 
 def test_a_set_in_the_address_filters_and_an_unknown_one_is_left_out_with_a_notice(open_page, own, words):
@@ -75,21 +75,16 @@ def test_sets_are_combined_on_the_page(open_page, own):
     button(app, "saved.combine_now").click()
     app.run()
     assert not app.exception
-    assert {one.name: one.n for one in saved.sets(own, "digits")} == {"a_b": 3, "all": 4, "few": 2}
+    assert {one.name: one.samples for one in saved.sets(own, "digits")} == {"a_b": 3, "all": 4, "few": 2}
 
 
-def test_a_removal_is_told_beside_its_kind_until_the_name_is_there_again(open_page, own, words):
+def test_a_removal_is_said_and_the_history_undoes_it(open_page, own, words):
     app = open_page("saved", own.root)
     app.menu_button(key="saved.set.few.more").click("remove").run()
-    assert "Removed the set “few”" in words(app)
-    app.segmented_control(key="saved.part").set_value("views").run()
-    assert "Removed the set" not in words(app)
-    app.segmented_control(key="saved.part").set_value("sets").run()
-    assert "Removed the set “few”" in words(app)
-    undo_entry(open_table(own, "digits"), "saved-4")
-    app.run()
-    assert "few" in links(app)
-    assert "Removed the set" not in words(app)
+    assert "Removed the set “few”" in app.toast[0].value
+    assert "few" not in links(app)
+    undo_entry(open_table(own, "digits"), "4")
+    assert "few" in links(open_page("saved", own.root))
 
 
 def test_a_long_list_comes_in_pages(open_page, own):
@@ -106,7 +101,7 @@ def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
     annotate(table, [7], "tag", "second", who="bob")
     app = open_page("saved", own.root, saved__part="history")
     assert "**bob** tagged second" in words(app)
-    button(app, "saved.undo.label-1").click()
+    button(app, "saved.undo.4").click()
     app.run()
     assert not app.exception
     table.refresh()
@@ -118,7 +113,7 @@ def test_history_is_narrowed_by_the_address(open_page, own, words):
     table = open_table(own, "digits")
     annotate(table, [7], "exclude", who="ann")
     text = words(open_page("saved", own.root, saved__part="history", saved__who="ann", saved__sample="7"))
-    assert "**1** entry" in text
+    assert "Entries: **1**" in text
     assert "**ann** excluded" in text
 
 
@@ -176,5 +171,5 @@ def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
     button(app, "saved.save_split").click()
     app.run()
     assert not app.exception
-    sizes = {one.name: one.n for one in saved.sets(own, "digits")}
+    sizes = {one.name: one.samples for one in saved.sets(own, "digits")}
     assert sizes["split train"] + sizes["split test"] == 1797
