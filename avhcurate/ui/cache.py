@@ -1,6 +1,6 @@
 """Caches: the sample table, and the keys by which results over it are kept until their inputs change.
 
-A result that is cached is shared by all sessions, so pages read it and never change it.
+A cached result is shared by all sessions, so pages read it and never change it.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from avhcurate.table.filters import Filters
 
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
-    """The sample table, shared by all sessions and opened again when its files change; annotations are up to date."""
+    """Return the sample table, shared by all sessions and opened again when its files change; annotations are new."""
     opened = _table(str(workspace.root), dataset, run, edges, workspace.dataset(dataset).stamp())
     opened.refresh()
     return opened
@@ -27,34 +27,28 @@ def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: s
 
 
 def cache_key(table: DatasetTable) -> str:
-    """Changes with all that a result over the table depends on: samples, votes, run, bins, annotations, stored sets,
-    which filters name, and which end of a column of the user's is harder.
+    """Return a text that changes with everything that a result over the table depends on.
+
+    That is samples, votes, run, bins, annotations, sets, which filters name, and the harder end of a user's column.
     """
-    record, run = table.dataset.record, table.run
-    parts = [
-        str(table.dataset.root),
-        record.fingerprint,
-        table.votes.key if table.votes else "",
-        f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
-        str(table.neighbours.scores_path.stat().st_mtime_ns) if table.neighbours else "",
-        f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",
-        f"{table.learnt.name} {table.learnt.dynamics_path.stat().st_mtime_ns}" if table.learnt else "",
-        ",".join(map(repr, table.edges)),
-        str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
-        file_key(table.prediction.scores_path) if table.prediction else "",
-        str(table.log.version(table.dataset.id)),
-        repr(sorted(record.harder.items())),
-    ]
+    record, parts = table.dataset.record, [str(table.dataset.root), repr(table.edges)]
+    parts += [record.fingerprint, repr(sorted(record.harder.items())), str(table.log.version(table.dataset.id))]
+    if table.votes:
+        parts.append(table.votes.key)
+    parts += [file_key(of.scores_path) for of in (table.run, table.neighbours, table.prediction) if of]
+    parts += [file_key(of.dynamics_path) for of in (table.training, table.learnt) if of]
+    if table.measured:
+        parts.append(file_key(table.dataset.quality.columns_path))
     return "\n".join(parts)
 
 
 def _training_key(training: TrainingFolder) -> str:
     steps = training.evaluations()["step"]
-    return f"{training.root} {len(steps)} {steps.max() if len(steps) else ''} {training.complete}"
+    return f"{training.root} {len(steps)} {steps.max()} {training.complete}"
 
 
 def file_key(path: Path) -> str:
-    """Changes when a file is written again."""
+    """Return a text that changes when a file is written again."""
     return f"{path} {path.stat().st_mtime_ns}"
 
 

@@ -1,4 +1,4 @@
-"""The style of all figures: colours for colour-blind readers, on light and dark, and a bare frame."""
+"""The style of all figures: colours for colour-blind readers, on light and dark, and a plain frame."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ AT_TOP: dict[str, Any] = {"orientation": "h", "yref": "container", "y": 1.0, "ya
 
 
 def ramp(count: int) -> list[str]:
-    """Colours of `count` HSF bins, from the hardest for people to the easiest.
+    """Return colours of `count` HSF bins, from the hardest for people to the easiest.
 
     >>> ramp(2)
     ['rgb(232,89,12)', 'rgb(76,110,245)']
@@ -31,31 +31,31 @@ def ramp(count: int) -> list[str]:
 
 
 def faded(color: str, opacity: float) -> str:
-    """The colour, also one of `ramp`, with an opacity, as Plotly takes it.
+    """Return the colour, also one of `ramp`, with an opacity, for Plotly.
 
     >>> faded("#4c6ef5", 0.5), faded("rgb(76,110,245)", 0.5)
     ('rgba(76,110,245,0.5)', 'rgba(76,110,245,0.5)')
     """
-    parts = color[4:-1] if color.startswith("rgb(") else ",".join(str(part) for part in _parts(color))
-    return f"rgba({parts},{opacity:g})"
+    red, green, blue, _ = rgba(color)
+    return f"rgba({red},{green},{blue},{opacity:g})"
 
 
 def rgba(color: str) -> tuple[int, int, int, int]:
-    """Red, green, blue and opacity of a colour of this module, from 0 to 255.
+    """Return red, green, blue and opacity of a colour of this module, from 0 to 255.
 
     >>> rgba("#4c6ef5"), rgba(faded(ORANGE, 0.5))
     ((76, 110, 245, 255), (232, 89, 12, 128))
     """
     if color.startswith("#"):
-        return (*_parts(color), 255)
+        return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), 255
     red, green, blue, *opacity = color.partition("(")[2].rstrip(")").split(",")
-    return int(red), int(green), int(blue), round(255 * float(opacity[0])) if opacity else 255
+    return int(red), int(green), int(blue), round(255 * float(*opacity or [1]))
 
 
 def bare(
     figure: go.Figure, *, height: int, x: str = "", y: str = "", margin: dict[str, int] | None = None
 ) -> go.Figure:
-    """The frame that all figures share: no backgrounds, thin grid, titles on the axes, no legend; returns `figure`."""
+    """Give a figure the frame that all share: no backgrounds, thin grid, titles on the axes, no legend; return it."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": 12, "b": 8} | (margin or {}),
@@ -73,7 +73,7 @@ def bare(
 def intervals(
     value: pd.Series, low: pd.Series, high: pd.Series, *, color: str = "", thickness: float = 1.5, width: int = 0
 ) -> dict[str, Any]:
-    """Error bars from `low` to `high` around values, none where an end is NaN."""
+    """Return error bars from `low` to `high` around values, none for an end that is NaN."""
     ends = {"array": (high - value).fillna(0), "arrayminus": (value - low).fillna(0)}
     return {"type": "data", "symmetric": False, **ends} | {
         "color": color or faded(GREY, 0.8),
@@ -83,7 +83,7 @@ def intervals(
 
 
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict[str, Any]:
-    """The area between two curves, as `add_scatter` takes it."""
+    """Return the area between two curves, as arguments of `add_scatter`."""
     return {
         "x": np.concatenate([x, x[::-1]]),
         "y": np.concatenate([high, low[::-1]]),
@@ -97,7 +97,7 @@ def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict[s
 
 
 def add_region(figure: go.Figure, outline: tuple[Sequence[float], Sequence[float]] | None) -> None:
-    """Draws the selected region from the x and y of its corners, if there is one."""
+    """Draw the selected region from the x and y of its corners, if there is one."""
     if outline is not None:
         path = "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in zip(*outline, strict=True)) + "Z"
         line = {"color": GREY, "width": 1.5, "dash": "dot"}
@@ -105,7 +105,7 @@ def add_region(figure: go.Figure, outline: tuple[Sequence[float], Sequence[float
 
 
 def note_above(figure: go.Figure, x: float, text: str, *, anchor: str) -> None:
-    """Writes a note above the chart, beside a mark."""
+    """Write a note above the chart, next to a mark."""
     font = {"color": GREY, "size": 12}
     figure.add_annotation(
         x=x, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=text, showarrow=False, font=font
@@ -113,7 +113,7 @@ def note_above(figure: go.Figure, x: float, text: str, *, anchor: str) -> None:
 
 
 def as_text(name: str) -> str:
-    """A user's name as text: Plotly would read its `<` as markup.
+    """Return a user's name as text: Plotly would read its `<` as markup.
 
     >>> as_text("a<b>")
     'a‹b›'
@@ -122,19 +122,17 @@ def as_text(name: str) -> str:
 
 
 def of_hsf(simulated: bool) -> str:
-    """The name of HSF in figures.
+    """Return the name of HSF in figures.
 
     >>> of_hsf(True)
     'HSF (simulated votes)'
     """
-    return "HSF (simulated votes)" if simulated else "HSF"
+    if simulated:
+        return "HSF (simulated votes)"
+    return "HSF"
 
 
 def _blend(share: float) -> str:
-    low, high, part = (HARD, _MIDDLE, 2 * share) if share < 0.5 else (_MIDDLE, EASY, 2 * share - 1)
-    parts = zip(_parts(low), _parts(high), strict=True)
-    return f"rgb({','.join(str(round(a + part * (b - a))) for a, b in parts)})"
-
-
-def _parts(color: str) -> tuple[int, int, int]:
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+    colors = np.array([rgba(color)[:3] for color in (HARD, _MIDDLE, EASY)])
+    red, green, blue = (round(np.interp(share, [0, 0.5, 1], part)) for part in colors.T)
+    return f"rgb({red},{green},{blue})"

@@ -1,4 +1,4 @@
-"""Charts with a row a class: of very many classes the extremes, how all of them spread, and a way to find one."""
+"""Charts with a row per class: of very many classes the extremes, the spread of all, and a way to find one."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _BARS = 40
 
 @dataclass(frozen=True)
 class ClassRows:
-    """The rows of a chart, in their order; of `matching` classes `left_out` are not among them."""
+    """The rows of a chart, in their order; of `matching` classes `left_out` are not shown."""
 
     rows: pd.DataFrame
     matching: int
@@ -28,9 +28,9 @@ class ClassRows:
 
 
 def few_classes(rows: pd.DataFrame, value: pd.Series, names: pd.Series, *, find: str = "") -> ClassRows:
-    """At most `MOST_CLASSES` of `rows`: all of a few, in their order; else the highest and the lowest by `value`.
+    """Return at most `MOST_CLASSES` of `rows`: all of a few, in their order; else the highest and lowest by `value`.
 
-    `find` leaves the classes whose name in `names` has it within. A class without a value is never an extreme.
+    `find` keeps the classes whose name in `names` contains it. A class without a value is never an extreme.
 
     >>> rows = pd.DataFrame({"name": [f"class {k}" for k in range(1000)]})
     >>> few_classes(rows, pd.Series(range(1000)), rows["name"]).rows.index[[0, 11, 12, 23]].tolist()
@@ -44,12 +44,12 @@ def few_classes(rows: pd.DataFrame, value: pd.Series, names: pd.Series, *, find:
     if len(rows) <= MOST_CLASSES:
         return ClassRows(rows, len(rows))
     order = value.dropna().sort_values(ascending=False, kind="stable").index
-    ends = order if len(order) <= MOST_CLASSES else order[:_HALF].append(order[-_HALF:])
+    ends = order[:_HALF].append(order[_HALF:][-_HALF:])
     return ClassRows(rows.loc[ends], len(rows), len(rows) - len(ends))
 
 
 def choose_classes(rows: pd.DataFrame, value: pd.Series, *, names: str, what: str, key: str) -> pd.DataFrame:
-    """The rows to draw of a table with a row a class, with what finds one and shows the rest where they are many.
+    """Return the rows to draw of a table with a row per class; of many, draw a way to find one and the spread of all.
 
     `names` is the column of the class names; `what` says what `value` is, in the plural or without a number.
     """
@@ -63,7 +63,7 @@ def choose_classes(rows: pd.DataFrame, value: pd.Series, *, names: str, what: st
 
 
 def find_class(classes: int, *, key: str) -> str:
-    """A part of a class's name to look for, "" for any."""
+    """Ask for a part of a class's name, "" for any."""
     return st.text_input(
         "Find a class",
         key=key,
@@ -75,7 +75,7 @@ def find_class(classes: int, *, key: str) -> str:
 
 
 def spread(value: pd.Series, what: str) -> go.Figure:
-    """How many classes have which value: a histogram of (K,), with the median marked."""
+    """Return a histogram of how many classes have which value, (K,), with the median marked."""
     known = value.dropna().to_numpy(float)
     counts, edges = np.histogram(known, bins=min(_BARS, max(1, len(np.unique(known)))))
     figure = go.Figure()
@@ -94,8 +94,10 @@ def spread(value: pd.Series, what: str) -> go.Figure:
 
 
 def _about(shown: ClassRows, classes: int, what: str, find: str) -> str:
-    among = f"{shown.matching:,} of {classes:,} classes have “{plain(find)}” in their name. " if find else ""
+    among = f"All {classes:,} classes."
+    if find:
+        among = f"{shown.matching:,} of {classes:,} classes have “{plain(find)}” in their name."
     if not shown.left_out:
-        return among or f"All {classes:,} classes."
+        return among
     ends = f"the {_HALF} highest and the {_HALF} lowest by {what}"
-    return f"{among}Below: {ends}; {shown.left_out:,} between them are only in the histogram."
+    return f"{among} Below: {ends}; {shown.left_out:,} between them are only in the histogram."

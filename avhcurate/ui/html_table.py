@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from avhcurate.ui.chart_style import BLUE, ORANGE, faded
 from avhcurate.ui.text import signed
 
 _CSS = """
@@ -29,10 +30,12 @@ _CSS = """
 
 
 def html_table(heads: Sequence[str], rows: Iterable[str], *, tinted: bool = False) -> str:
-    """A table of heads, HTML already, and of `table_row`s; `tinted` sets cells apart and centres them."""
+    """Return a table of heads, which are HTML, and of `table_row`s; `tinted` separates and centres cells."""
     head = "".join(f"<th>{one}</th>" for one in heads)
-    look = "avh-table tinted" if tinted else "avh-table"
-    # Wider than the page it scrolls, also by the keys of whoever has no mouse.
+    look = "avh-table"
+    if tinted:
+        look += " tinted"
+    # A table that is wider than the page scrolls, also by keys.
     return (
         f"{_CSS}<div class='{look}' role='group' aria-label='Table' tabindex='0'>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
@@ -40,24 +43,27 @@ def html_table(heads: Sequence[str], rows: Iterable[str], *, tinted: bool = Fals
 
 
 def table_row(head: str, cells: Iterable[str], *, title: str = "") -> str:
-    """A row; its head and its cells are HTML, a cell with or without its own `<td>`."""
+    """Return a row; its head and its cells are HTML, a cell with or without its own `<td>`."""
     body = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
     return f"<tr><th scope='row' title='{title}'>{head}</th>{body}</tr>"
 
 
 def tint(value: float, opacity: float) -> str:
-    """The style of a cell: blue for a value above 0, which is the expected sign, else orange."""
-    return f"background:rgba({'76,110,245' if value > 0 else '232,89,12'},{opacity:.2f})"
+    """Return the style of a cell: blue for a value above 0, which is the expected sign, else orange."""
+    return f"background:{faded(BLUE if value > 0 else ORANGE, opacity)}"
 
 
 def estimate(value: float, low: float, high: float, digits: int, *, percent: bool = False) -> str:
-    """A value with its interval in small print, which is left out where it is NaN.
+    """Return a value with its interval in small print, which is left out if it is NaN.
 
     >>> estimate(0.5, 0.25, 0.75, 1, percent=True)
     '50.0 %<small>25.0 to 75.0</small>'
     """
     if value != value:
         return "–"
-    scale, unit = (100, " %") if percent else (1, "")
-    ends = "" if low != low else f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
+    scale, unit, ends = 1, "", ""
+    if percent:
+        scale, unit = 100, " %"
+    if low == low:
+        ends = f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
     return f"{signed(scale * value, digits)}{unit}{ends}"

@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate.table.filters import join_values, split_values
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
-from avhcurate.ui.url_state import View
+from avhcurate.ui.url_state import View, not_understood
 from avhcurate.ui.user_errors import plain
 
 _T = TypeVar("_T")
@@ -25,7 +25,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Choice(Generic[_T]):
-    """One choice of a page: `read` turns the address's text into a value and raises ValueError where it cannot."""
+    """One choice of a page: `read` turns the address's text into a value, or raises ValueError."""
 
     name: str
     default: _T
@@ -33,15 +33,14 @@ class Choice(Generic[_T]):
     write: Callable[[_T], str] = str
 
     def of(self, view: View) -> _T:
-        """The value in the address; the default, with a warning, where it cannot be read."""
+        """Return the value in the address; the default, with a warning, if it cannot be read."""
         text = view.chosen(self.name)
+        if not text:
+            return self.default
         try:
-            return self.read(text) if text else self.default
+            return self.read(text)
         except ValueError:
-            st.warning(
-                plain(f"The address has {self.name}={text[:40]}, which is not understood: it was ignored."),
-                icon=":material/link_off:",
-            )
+            st.warning(plain(not_understood(self.name, text)), icon=":material/link_off:")
             return self.default
 
     def show(
@@ -54,18 +53,20 @@ class Choice(Generic[_T]):
         on_change: Callable[..., None] | None = None,
         **keywords: Any,
     ) -> _T:
-        """Draws the choice as a widget and returns its value: the address's, or `value` if given.
+        """Draw the choice as a widget and return its value: the address's, or `value` if given.
 
         `arguments` follow the widget's label: the options, as a list or as a mapping to their texts, or the ends of a
         slider. A value that is not among the options is replaced by the default, else by the first option.
         """
-        shown = self.of(view) if value is None else value
-        if arguments and isinstance(arguments[0], Mapping):
-            keywords["format_func"] = arguments[0].__getitem__
-        if arguments and isinstance(arguments[0], Mapping | Sequence):
-            options = list(arguments[0])
-            shown = self._among(options, shown)
-            arguments = (options, *arguments[1:])
+        shown = value
+        if shown is None:
+            shown = self.of(view)
+        options, *rest = arguments or (0,)
+        if isinstance(options, Mapping):
+            keywords["format_func"] = options.__getitem__
+        if isinstance(options, Mapping | Sequence):
+            arguments = (list(options), *rest)
+            shown = self._among(list(options), shown)
         if widget is st.segmented_control:
             keywords["required"] = True
         widget(label, *arguments, key=self.key(shown), on_change=on_change or self.keep, **keywords)
@@ -74,18 +75,18 @@ class Choice(Generic[_T]):
     def _among(self, options: list[Any], value: Any) -> Any:
         if isinstance(value, list):
             return [one for one in value if one in options]
-        return next((one for one in (value, self.default) if one in options), options[0])
+        return next(one for one in (value, self.default, options[0]) if one in options)
 
     def key(self, value: _T) -> str:
-        """Key of the widget that shows the choice, set to `value`; its callback is `keep`."""
+        """Return the key of the widget that shows the choice, set to `value`; its callback is `keep`."""
         return mirrored(self.name, value)
 
     def keep(self) -> None:
-        """Writes the widget's value into the address."""
+        """Write the widget's value into the address."""
         self.put(st.session_state[self.name])
 
     def restart(self, *dropped: str) -> None:
-        """As `keep`, and goes to row 1 with no sample open; the choices `dropped` are reset."""
+        """Do the same, reset the choices `dropped`, and go to row 1 with no sample open."""
         view = replace(url_state.current(), row=1, sample=None)
         for name in dropped:
             view = view.choosing(name, "")
@@ -93,12 +94,15 @@ class Choice(Generic[_T]):
         self.keep()
 
     def put(self, value: _T) -> None:
-        """Writes a value into the address; to be called in a widget's callback."""
-        url_state.write(url_state.current().choosing(self.name, "" if value == self.default else self.write(value)))
+        """Write a value into the address, in a widget's callback."""
+        text = ""
+        if value != self.default:
+            text = self.write(value)
+        url_state.write(url_state.current().choosing(self.name, text))
 
 
 def one_of(name: str, options: Sequence[_T], default: _T) -> Choice[_T]:
-    """A choice among values, each by its text."""
+    """Return a choice among values, each by its text."""
     by_text = {str(option): option for option in options}
 
     def read(text: str) -> _T:
@@ -112,13 +116,15 @@ def one_of(name: str, options: Sequence[_T], default: _T) -> Choice[_T]:
 def some_of(
     name: str, options: Sequence[str], default: Sequence[str], *, most: int | None = None, none: str = ""
 ) -> Choice[list[str]]:
-    """A choice of some texts, at most `most` of them, in the order chosen.
+    """Return a choice of some texts, at most `most` of them, in the order chosen.
 
     `none` is the address's text for an emptied choice; without it an emptied choice gives the default.
     """
 
     def read(text: str) -> list[str]:
-        chosen = [] if text == none else list(dict.fromkeys(split_values(text)))
+        if text == none:
+            return []
+        chosen = list(dict.fromkeys(split_values(text)))
         if not set(chosen) <= set(options) or len(chosen) > (most or len(options)):
             raise ValueError(text)
         return chosen
@@ -127,7 +133,7 @@ def some_of(
 
 
 def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:
-    """A number from `low` to `high`."""
+    """Return a choice of a number from `low` to `high`."""
 
     def read(text: str) -> float:
         value = float(text)
@@ -135,36 +141,30 @@ def number(name: str, default: float, *, low: float, high: float) -> Choice[floa
             raise ValueError(text)
         return value
 
-    return Choice(name, default, read, lambda value: f"{value:g}")
+    return Choice(name, default, read, "{:g}".format)
+
+
+def switch(name: str) -> Choice[bool]:
+    """Return a choice of a flag, off by default."""
+    return Choice(name, False, lambda text: bool(int(text)), lambda on: str(int(on)))
 
 
 def page_of(choice: Choice[float], view: View, count: int, size: int) -> range:
-    """The places, from 0, of a list's entries on the page of `size` that the address names, at most its last."""
-    first = (min(int(choice.of(view)), max(1, -(-count // size))) - 1) * size
-    return range(first, min(first + size, count))
+    """Return the positions of a list's entries on the page of `size` that the address names, at most its last."""
+    page = min(int(choice.of(view)), max(1, -(-count // size)))
+    return range((page - 1) * size, min(page * size, count))
 
 
 def turn_pages(choice: Choice[float], shown: range, count: int, size: int) -> None:
-    """The way to the other pages of a list, and which of its entries are shown; nothing where all are."""
+    """Draw the way to the other pages of a list, and which of its entries are shown, unless all are."""
     if len(shown) < count:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"{shown.start + 1:,}–{shown.stop:,} of {count:,}", width="content")
             st.pagination(-(-count // size), key=choice.key(shown.start // size + 1), on_change=choice.keep)
 
 
-def switch(name: str) -> Choice[bool]:
-    """A flag, off by default."""
-
-    def read(text: str) -> bool:
-        if text != "1":
-            raise ValueError(text)
-        return True
-
-    return Choice(name, False, read, lambda _: "1")
-
-
 def read_ids(text: str, *, most: int) -> tuple[int, ...]:
-    """Ids of at most so many samples from an address, each once; ValueError for any other text.
+    """Return ids of at most so many samples from an address, each once; ValueError for any other text.
 
     >>> read_ids("3,1,3", most=4)
     (3, 1)
@@ -176,20 +176,20 @@ def read_ids(text: str, *, most: int) -> tuple[int, ...]:
 
 
 def write_ids(ids: Sequence[int]) -> str:
-    """The text that `read_ids` reads."""
+    """Return the text that `read_ids` reads."""
     return ",".join(map(str, ids))
 
 
 def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
-    """The result that the address names, else the newest of `results`, oldest first; None where there is none."""
-    by_name = {result.name: result for result in results}
-    return by_name.get(view.chosen(name)) or next(reversed(by_name.values()), None)
+    """Return the result that the address names, else the newest of `results`, oldest first; None without any."""
+    named = [result for result in results if result.name == view.chosen(name)]
+    return next(iter(named or results[-1:]), None)
 
 
 def choose_result(
     name: str, label: str, view: View, results: Sequence[_R], title: Callable[[_R], str], **look: Any
 ) -> None:
-    """A selectbox of results, newest first, where there are several."""
+    """Draw a selectbox of results, newest first, if there are several."""
     if len(results) > 1:
         titles = {result.name: title(result) for result in reversed(results)}
         Choice(name, results[-1].name, str).show(st.selectbox, label, view, titles, **look)

@@ -1,7 +1,6 @@
 """Regions drawn on a chart: the chart, the region in the address, and the points in it."""
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,13 @@ from avhcurate.ui.page_choices import Choice
 
 #: A lasso keeps at most so many corners, so that it fits into an address.
 _MOST_CORNERS = 48
+_EVERYWHERE = (-math.inf, math.inf)
+#: Plotly's name of each selection tool, and a hint.
+_TOOLS = {
+    "Box": ("select", "Draw a box to see the images in it."),
+    "Lasso": ("lasso", "Draw a line around points to see their images."),
+    "Click": ("pan", "Click a point to open its image."),
+}
 
 
 @dataclass(frozen=True)
@@ -29,37 +35,34 @@ class Region:
         return len(self.x) == 2
 
     def holds(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
-        """Which points lie in it, (n,) bool; of a box also those on its edge; NaN nowhere.
+        """Return which points lie in it, (n,) bool; of a box also those on its edge; NaN nowhere.
 
         >>> Region((0, 4, 0), (0, 0, 4)).holds([1, 3, float("nan")], [1, 3, 1]).tolist()
         [True, False, False]
         """
         px, py = np.asarray(x, float), np.asarray(y, float)
+        inside = (px >= min(self.x)) & (px <= max(self.x)) & (py >= min(self.y)) & (py <= max(self.y))
         if self.box:
-            (left, right), (low, high) = sorted(self.x), sorted(self.y)
-            return (px >= left) & (px <= right) & (py >= low) & (py <= high)
-        # Few of many points lie near a small polygon: only those in its bounding box are tested.
-        near = Region((min(self.x), max(self.x)), (min(self.y), max(self.y))).holds(px, py)
-        inside, px, py = np.zeros(px.shape, bool), px[near], py[near]
+            return inside
+        px, py = px[inside], py[inside]
         odd = np.zeros(px.shape, bool)
         # A ray to the right crosses the outline of the polygon that a point lies in an odd number of times.
-        for x0, y0, x1, y1 in zip(self.x, self.y, (*self.x[1:], self.x[0]), (*self.y[1:], self.y[0]), strict=True):
+        for x0, y0, x1, y1 in zip(self.x, self.y, np.roll(self.x, -1), np.roll(self.y, -1), strict=True):
             if y0 != y1:
-                crosses = (y0 > py) != (y1 > py)
-                odd ^= crosses & (px < x0 + (py - y0) * (x1 - x0) / (y1 - y0))
-        inside[near] = odd
+                odd ^= ((y0 > py) != (y1 > py)) & (px < x0 + (py - y0) * (x1 - x0) / (y1 - y0))
+        inside[inside] = odd
         return inside
 
     def outline(self, low: float, high: float) -> tuple[list[float], list[float]]:
-        """Corners to draw, infinite sides cut to `low` and `high`."""
-        xs, ys = ([min(max(value, low), high) for value in side] for side in (self.x, self.y))
+        """Return corners to draw, infinite sides cut to `low` and `high`."""
+        xs, ys = (np.clip(side, low, high).tolist() for side in (self.x, self.y))
         if self.box:
             return [xs[0], xs[1], xs[1], xs[0]], [ys[0], ys[0], ys[1], ys[1]]
         return xs, ys
 
 
 def read_region(text: str) -> Region:
-    """A region from an address; ValueError for any other text.
+    """Return a region from an address; ValueError for any other text.
 
     >>> read_region("0:0.5:0.2:1")
     Region(x=(0.0, 0.2), y=(0.5, 1.0))
@@ -70,79 +73,75 @@ def read_region(text: str) -> Region:
     return Region(tuple(numbers[::2]), tuple(numbers[1::2]))
 
 
-def write_region(region: Region) -> str:
-    """The region as text for an address: x and y of each corner.
+def write_region(region: Region | None) -> str:
+    """Return the region as text for an address: x and y of each corner; "" without one.
 
     >>> write_region(Region((0.0, 0.2), (0.5, 1.0)))
     '0:0.5:0.2:1'
     """
-    return ":".join(f"{value:.7g}" for corner in zip(region.x, region.y, strict=True) for value in corner)
+    if region is None:
+        return ""
+    return ":".join(f"{x:.7g}:{y:.7g}" for x, y in zip(region.x, region.y, strict=True))
 
 
 def drawn_region(event: object) -> Region | None:
-    """The region of a chart's selection; None for anything else that a browser sends.
+    """Return the region of a chart's selection; None for anything else that a browser sends.
 
-    Only the first box or lasso counts. One drawn over a histogram at the edge bounds that axis alone.
+    Only the first box or lasso counts. One drawn over a histogram at the edge bounds only that axis.
 
     >>> drawn_region({"selection": {"box": [{"xref": "x", "yref": "y2", "x": [0.3, 0.1], "y": [0, 9]}]}})
     Region(x=(0.1, 0.3), y=(-inf, inf))
     """
-    selection = event.get("selection") if isinstance(event, Mapping) else None
-    if not isinstance(selection, Mapping):
-        return None
     for kind in ("box", "lasso"):
-        drawn = selection.get(kind)
-        if isinstance(drawn, Sequence) and drawn and (region := _region(drawn[0], kind)) is not None:
+        try:
+            drawn = event["selection"][kind][0]  # type: ignore[index]
+            corners = np.array([drawn["x"], drawn["y"]], float)
+            axes = str(drawn.get("xref", "x")), str(drawn.get("yref", "y"))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            continue
+        region = _region(corners, axes, kind)
+        if region is not None:
             return region
     return None
 
 
-def _region(drawn: Any, kind: str) -> Region | None:
-    try:
-        x, y = ([float(value) for value in drawn[side]] for side in ("x", "y"))
-        xref, yref = str(drawn.get("xref", "x")), str(drawn.get("yref", "y"))
-    except (KeyError, TypeError, ValueError, AttributeError):
+def _region(corners: np.ndarray, axes: tuple[str, str], kind: str) -> Region | None:
+    """Return a region of corners (2, n) on axes, of which "x2" and "y2" are those of histograms."""
+    if corners.ndim != 2 or corners.shape[1] < 2 or not np.isfinite(corners).all() or axes == ("x2", "y2"):
         return None
-    if len(x) != len(y) or len(x) < 2 or not all(map(math.isfinite, [*x, *y])) or (xref, yref) == ("x2", "y2"):
+    if kind == "box" or axes != ("x", "y"):
+        low, high = corners.min(axis=1).tolist(), corners.max(axis=1).tolist()
+        x, y = zip(low, high, strict=True)
+        if axes[0] != "x":
+            x = _EVERYWHERE
+        if axes[1] != "y":
+            y = _EVERYWHERE
+        return Region(x, y)
+    if corners.shape[1] == 2:
         return None
-    if kind == "box" or xref != "x" or yref != "y":
-        across = (min(x), max(x)) if xref == "x" else (-math.inf, math.inf)
-        upwards = (min(y), max(y)) if yref == "y" else (-math.inf, math.inf)
-        return Region(across, upwards)
-    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_CORNERS)).round().astype(int))
-    return Region(tuple(x[i] for i in kept), tuple(y[i] for i in kept)) if len(kept) > 2 else None
-
-
-#: Plotly's name of each selection tool, and a hint.
-_TOOLS = {
-    "Box": ("select", "Draw a box to see the images in it."),
-    "Lasso": ("lasso", "Draw a line around points to see their images."),
-    "Click": ("pan", "Click a point to open its image."),
-}
+    kept = np.unique(np.linspace(0, corners.shape[1] - 1, _MOST_CORNERS).round().astype(int))
+    return Region(*map(tuple, corners[:, kept].tolist()))
 
 
 def region_choice(page: str) -> Choice[Region | None]:
-    """The region chosen on a page's chart; None for none."""
-    return Choice(f"{page}.region", None, read_region, lambda region: write_region(region) if region else "")
+    """Return the choice of a region on a page's chart; None for none."""
+    return Choice(f"{page}.region", None, read_region, write_region)
 
 
 def choose_tool(page: str) -> tuple[str, str]:
-    """Asks for the selection tool; returns Plotly's name of it and a hint."""
-    return _TOOLS[
-        str(st.segmented_control("Select by", list(_TOOLS), default="Box", required=True, key=f"{page}.tool"))
-    ]
+    """Ask for the selection tool; return Plotly's name of it and a hint."""
+    tool = st.segmented_control("Select by", list(_TOOLS), default="Box", required=True, key=f"{page}.tool")
+    return _TOOLS[str(tool)]
 
 
 def clear_button(choice: Choice[Region | None]) -> None:
-    """A button that drops the region."""
-    page = _page(choice)
-    st.button(
-        "Clear", icon=":material/close:", type="tertiary", key=f"{page}.clear", on_click=answer, args=(choice, None)
-    )
+    """Draw a button that drops the region."""
+    key = f"{_page(choice)}.clear"
+    st.button("Clear", icon=":material/close:", type="tertiary", key=key, on_click=answer, args=(choice, None))
 
 
 def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> int | None:
-    """Draws a figure and puts a region drawn on it into the address; returns the id of a point just clicked."""
+    """Draw a figure and put a region drawn on it into the address; return the id of a point just clicked."""
     event = st.plotly_chart(
         figure,
         key=turned(choice, key),
@@ -154,19 +153,20 @@ def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> 
     if (region := drawn_region(event)) is not None:
         answer(choice, region)
         st.rerun()
-    if (clicked := clicked_id(event)) is not None:
+    clicked = clicked_id(event)
+    if clicked is not None:
         _turn(choice)
     return clicked
 
 
 def answer(choice: Choice[Any], value: object) -> None:
-    """Puts a selection in a chart or table into the address, and goes to the first row of its images."""
+    """Put a selection in a chart or table into the address, and go to the first row of its images."""
     _turn(choice)
     url_state.write(replace(url_state.current(), row=1, sample=None).choosing(choice.name, choice.write(value)))
 
 
 def turned(choice: Choice[Any], key: str) -> str:
-    """The key of a chart or table; a new one after each selection, which would otherwise count again in every run."""
+    """Return the key of a chart or table; a new one after each selection, which would count again in every run."""
     return f"{key}.{st.session_state.setdefault(f'{_page(choice)}.turn', 0)}"
 
 

@@ -22,16 +22,18 @@ RULE_NAMES = {
 
 
 def score_name(key: str) -> str:
-    """The name of a column on a page.
+    """Return the name of a column on a page.
 
     >>> score_name("avh"), score_name("hsf"), score_name("age")
     ('AVH', 'HSF', 'age')
     """
-    return RANKED[key].name if key in RANKED else {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
+    if key in RANKED:
+        return RANKED[key].name
+    return {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
 
 
 def column_name(key: str, most: int = 60) -> str:
-    """The same for Markdown: a name of the user's is shown as it is, shortened to `most` characters.
+    """Return the same for Markdown, where a user's name is no markup, shortened to `most` characters.
 
     >>> column_name("avh"), column_name("*age*")
     ('AVH', '\\\\*age\\\\*')
@@ -40,7 +42,7 @@ def column_name(key: str, most: int = 60) -> str:
 
 
 def format_score(key: str, value: float | None) -> str:
-    """A value short enough for a tile.
+    """Return a value short enough for a tile.
 
     >>> format_score("avh", 0.08), format_score("hsf", 0.5), format_score("votes", 50.0), format_score("loss", 1e-9)
     ('0.0800', '0.50', '50', '1e-09')
@@ -63,7 +65,7 @@ def format_score(key: str, value: float | None) -> str:
 
 
 def value_text(kind: str, value: object) -> str:
-    """A value of a column of the user's, by the kind of the column, as a page shows it.
+    """Return a value of a user's column, by the kind of the column, as a page shows it.
 
     >>> value_text("number", 0.5), value_text("number", 12), value_text("yes or no", True), value_text("text", "")
     ('0.5', '12', 'yes', 'none')
@@ -74,15 +76,17 @@ def value_text(kind: str, value: object) -> str:
         return "none"
     if kind == "yes or no":
         return {"true": "yes", "false": "no"}.get(str(value).lower(), str(value))
+    if kind == "number" and isinstance(value, int):
+        return f"{value:,}"
     if kind == "number":
-        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+        return f"{value:.4g}"
     if kind == "date":
         return str(value).removesuffix(" 00:00:00")
     return str(value)
 
 
 def direction(key: str) -> str:
-    """Which end of a score is the hard one.
+    """Return which end of a score is the hard one.
 
     >>> direction("avh"), direction("hsf")
     ('high means harder', 'low means harder for people')
@@ -90,28 +94,32 @@ def direction(key: str) -> str:
     if key in MEASURES:
         return f"low: {MEASURES[key].low_end}, high: {MEASURES[key].high_end}"
     if key == "human_gap":
-        return "high: hard for the network alone, low: hard for people alone"
+        return "high: hard only for the network, low: hard only for people"
     if key in RANKED:
         return f"{RANKED[key].harder} means harder"
-    return "low means harder for people" if key == "hsf" else ""
+    return {"hsf": "low means harder for people"}.get(key, "")
 
 
 def explain_scores(keys: list[str] | tuple[str, ...], *, label: str = "About this score", key: str) -> None:
-    """A popover that shows formula, range, direction and source of each score; `key` names the widget."""
+    """Draw a popover with formula, range, direction and source of each score; `key` names the widget."""
     with st.popover(label, icon=":material/help:", type="tertiary", key=key):
         for number, name in enumerate(keys):
             if number:
                 st.space("xsmall")
-            _explain_hsf() if name == "hsf" else _explain(RANKED[name]) if name in RANKED else None
+            if name == "hsf":
+                _explain_hsf()
+            elif name in RANKED:
+                _explain(RANKED[name])
 
 
 def _explain(score: Score) -> None:
     st.markdown(f"**{score.name}** — {score.sentence}")
     if score.formula:
         st.latex(score.formula)
-    unit = f" {score.unit}" if score.unit else ""
-    label = " · needs a label" if score.needs_label else ""
-    st.caption(f"Range {score.low} to {score.high}{unit} · {direction(score.key)}{label}  \n{score.reference}")
+    parts = [f"Range {score.low} to {score.high} {score.unit}".strip(), direction(score.key)]
+    if score.needs_label:
+        parts.append("needs a label")
+    st.caption(f"{' · '.join(parts)}  \n{score.reference}")
 
 
 def _explain_hsf() -> None:

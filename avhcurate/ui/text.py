@@ -8,62 +8,77 @@ _MINUS = "−"
 
 
 def signed(value: float, digits: int) -> str:
-    """A number with a true minus sign.
+    """Return a number with a true minus sign.
 
     >>> signed(-0.3, 2), signed(0.25, 2)
     ('−0.30', '0.25')
     """
     text = f"{abs(value):.{digits}f}"
-    return f"{_MINUS}{text}" if value < 0 and float(text) else text
+    if value < 0 and float(text):
+        return f"{_MINUS}{text}"
+    return text
 
 
 def p_text(p: float) -> str:
-    """A p-value, on one line.
+    """Return a p-value, on one line.
 
     >>> p_text(0.04321).split(), p_text(1e-9).split()
     (['p', '=', '0.043'], ['p', '<', '0.001'])
     """
-    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    text = f"p = {p:.2f}"
+    if p < 0.001:
+        text = "p < 0.001"
+    elif p < 0.1:
+        text = f"p = {p:.3f}"
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence.
+    """Return names in a sentence.
 
     >>> listed(["AVH"]), listed(["AVH", "norm", "entropy"])
     ('AVH', 'AVH, norm and entropy')
     """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    *first, last = names
+    return " and ".join(filter(None, [", ".join(first), last]))
 
 
 def people(simulated: bool) -> str:
-    """Whose judgement HSF is, in a sentence."""
-    return "the simulated panel" if simulated else "people"
+    """Return whose judgement HSF is, in a sentence."""
+    if simulated:
+        return "the simulated panel"
+    return "people"
 
 
 def counted(number: int, what: str) -> str:
-    """A count and its noun.
+    """Return a count and its noun.
 
     >>> counted(1, "vote"), counted(2000, "vote")
     ('1 vote', '2,000 votes')
     """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    if number == 1:
+        return f"1 {what}"
+    return f"{number:,} {what}s"
 
 
 def accuracy_note(n: int, low: float, high: float) -> str:
-    """The note beside an accuracy.
+    """Return the note next to an accuracy.
 
     >>> accuracy_note(200, 0.95, 0.981)
     '95 % interval 95.0–98.1 %, n 200'
     """
-    return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}" if n else "no selected sample has a label"
+    if not n:
+        return "no selected sample has a label"
+    return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}"
 
 
 def shortened(text: str, most: int) -> str:
-    """A text of at most `most` characters, on one line.
+    """Return a text of at most `most` characters, on one line.
 
     >>> shortened("portrait\\nof a dog", 10)
     'portrait …'
     """
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    if len(line) <= most:
+        return line
+    return f"{line[: most - 1]}…"
