@@ -22,8 +22,8 @@ from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import undo_button
 from avhcurate.ui.grid_bar import narrow_grid
 from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.layout import closing_popover
 from avhcurate.ui.page_choices import Choice, one_of, switch
-from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted

@@ -18,9 +18,8 @@ from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored, while_allowed
 from avhcurate.ui.grid_actions import PAGES
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.layout import closing_popover, empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
-from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error

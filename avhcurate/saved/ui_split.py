@@ -12,8 +12,8 @@ from avhcurate.saved.split_service import STRATA, Split, make_split, save_parts
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.layout import closing_popover
 from avhcurate.ui.page_choices import Choice, number, some_of
-from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 

@@ -27,27 +27,27 @@ ABOUT = {
     "cleanlab": "cleanlab arrays",
     "coco": "COCO",
 }
-#: Images of more samples are packed by a job, and those of more bytes than a download takes.
+#: More samples than this are packed by a job, and images of more bytes than a download takes.
 LARGEST_ZIP = 2000
 #: Media types that `mimetypes` may not know.
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
 
 
 def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) -> None:
-    """A button that downloads a file without running the page again; `data` may be a function that makes it."""
+    """Draw a button that downloads a file without running the page again; `data` may be a function that makes it."""
     mime = _MIME.get(file_name.rpartition(".")[2]) or mimetypes.guess_type(file_name)[0]
     icon = ":material/download:"
     st.download_button(label, data, file_name, mime, key=key, icon=icon, on_click="ignore", **look)
 
 
 def samples_label(count: int, format: str) -> str:
-    """The label of a download of samples; it names the format, so that it tells when another has been taken over."""
+    """Return the label of a download; it names the format, so that a change of the choice shows on the button."""
     return f"Download {count:,} samples as {ABOUT.get(format, format)}"
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
-def _bytes_of_images(table: DatasetTable, filters: Filters, only: Sequence[int] | None) -> int:
-    return bytes_of_images(table, filters if only is None else Filters(excluded=None, ids=tuple(only)))
+def _bytes_of_images(table: DatasetTable, filters: Filters) -> int:
+    return bytes_of_images(table, filters)
 
 
 def export_choice(
@@ -59,23 +59,26 @@ def export_choice(
     only: Sequence[int] | None = None,
     order: Callable[[], np.ndarray] | None = None,
 ) -> None:
-    """A choice of export format, and the download; `only` are ids to export instead of the filters' samples.
+    """Ask for an export format, and draw the download; `only` are ids to export instead of the filters' samples.
 
-    `order` gives the ids in the order of the page, which can then be chosen instead of that of the dataset.
+    `order` returns the ids in the order of the page, which can then be chosen instead of that of the dataset.
     """
     if order is not None and not st.toggle("In the order shown", key=f"{key}.export_order"):
         order = None
     formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
-    format = st.selectbox(
-        "Format", formats, format_func=lambda format: ABOUT.get(format, format), key=f"{key}.export_format"
-    )
-    name = table.dataset.name
-    if format in FOLDERS and (count > LARGEST_ZIP or _bytes_of_images(table, filters, only) > MOST_BYTES):
-        pack_choice(table, filters, format, count, only, key=key)
-        return
+    names = {format: ABOUT.get(format, format) for format in formats}
+    format = st.selectbox("Format", formats, format_func=names.__getitem__, key=f"{key}.export_format")
+    ending = format
+    if format in FOLDERS:
+        ending = "zip"
+        packed = filters
+        if only is not None:
+            packed = Filters(excluded=None, ids=tuple(only))
+        if count > LARGEST_ZIP or _bytes_of_images(table, packed) > MOST_BYTES:
+            pack_choice(table, filters, format, count, only, key=key)
+            return
     data = partial(export_bytes, table, filters, format, only=only, order=order)
-    file = f"{name}-{count}.{'zip' if format in FOLDERS else format}"
-    label = samples_label(count, format)
-    download(label, data, file, key=f"{key}.download", type="primary", disabled=not count)
+    file = f"{table.dataset.name}-{count}.{ending}"
+    download(samples_label(count, format), data, file, key=f"{key}.download", type="primary", disabled=not count)
     if table.simulated:
         st.caption("HSF columns come from simulated votes; the file says so.")

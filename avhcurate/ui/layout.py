@@ -1,4 +1,4 @@
-"""Layout: two columns where there is room, headline numbers, and empty states."""
+"""Layout: two columns if there is room, headline numbers, empty states, and popovers that close when they are done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +10,13 @@ _HALF = 380
 
 
 def halves() -> tuple[Any, Any]:
-    """Two cells of equal width, or one below the other in a narrow window."""
+    """Return two cells of equal width, or one below the other in a narrow window."""
     grid = st.grid(2, min_column_width=_HALF, gap=("small", "large"))
     return grid.cell(), grid.cell()
 
 
 def fact(name: str, value: str, note: str) -> None:
-    """A number with its name above it and a note below."""
+    """Draw a number with its name above it and a note below."""
     with st.container(width="content", gap=None):
         st.metric(name, value, width="content")
         st.caption(note or "&nbsp;")
@@ -25,13 +25,23 @@ def fact(name: str, value: str, note: str) -> None:
 def empty_state(
     title: str, icon: str, story: str, form: Callable[[], object] | None = None, *, command: str = ""
 ) -> None:
-    """What is missing, the form that brings it, and the command that does so in a shell."""
+    """Draw what is missing, the form that brings it, and the command that does so in a shell."""
     with st.container(border=True):
         st.header(title, icon=f":material/{icon}:")
         st.markdown(story)
         if form:
             form()
         if form and command:
-            st.caption("Or from a shell:")
+            st.caption("Or in a shell:")
         if command:
             st.code(command, language="bash")
+
+
+def closing_popover(label: str, *, key: str, **look: Any) -> Any:
+    """Return a popover that `close_popover` closes."""
+    return st.popover(label, key=f"{key}.{st.session_state.get(f'{key}.turn', 0)}", **look)
+
+
+def close_popover(key: str) -> None:
+    """Close a popover with the next run: under another key it is a new one."""
+    st.session_state[f"{key}.turn"] = st.session_state.get(f"{key}.turn", 0) + 1

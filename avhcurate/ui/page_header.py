@@ -7,14 +7,12 @@ from avhcurate.ui.frame import SIMULATED, Opened
 
 
 def subtitle(page: Opened, story: str, *, votes: bool = True) -> None:
-    """The lines under a title: `story`, the samples in view, the mark of simulated votes, and the filters as chips."""
-    st.caption("  \n".join([story, f"{in_view(page)}{f' {SIMULATED}' if votes and page.table.simulated else ''}"]))
-    show_chips(page)
-
-
-def in_view(page: Opened) -> str:
-    """The samples in view, in words."""
+    """Draw the lines under a title: `story`, samples in view, the mark of simulated votes, and filters as chips."""
     size = page.table.size
+    line = f"**{page.count:,}** of {size:,} samples match the filters."
     if page.count == size:
-        return f"All {size:,} samples."
-    return f"**{page.count:,}** of {size:,} samples match the filters."
+        line = f"All {size:,} samples."
+    if votes and page.table.simulated:
+        line += f" {SIMULATED}"
+    st.caption(f"{story}  \n{line}")
+    show_chips(page)

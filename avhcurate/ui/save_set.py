@@ -7,12 +7,12 @@ import streamlit as st
 
 from avhcurate.curate import saved
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.popovers import closing_popover
+from avhcurate.ui.layout import closing_popover
 from avhcurate.ui.signin import for_curators, who
 
 
 def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
-    """A popover that saves samples, by id, under a name."""
+    """Draw a popover that saves samples, by id, under a name."""
     with closing_popover("Save as set", icon=":material/bookmark_add:", key=key, **for_curators()):
         st.selectbox(
             "Name",
@@ -26,13 +26,14 @@ def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
 
 
 def own_set(name: str) -> str:
-    """The name of a set that a page overwrites without asking: each person has their own, on a shared server too."""
+    """Return the name of a set that a page overwrites without asking: each user of a shared server has their own."""
     if not who():
         return name
     whole = f"{name} of {who()}"
-    # An address may be longer than a name of a set; what is cut off tells people apart all the same.
-    short = f"{whole[: saved.LONGEST_NAME - 11]} … {blake2b(whole.encode(), digest_size=4).hexdigest()}"
-    return whole if len(whole) <= saved.LONGEST_NAME else short
+    if len(whole) <= saved.LONGEST_NAME:
+        return whole
+    # An address may be longer than a name of a set; the digest keeps people's sets apart.
+    return f"{whole[: saved.LONGEST_NAME - 11]} … {blake2b(whole.encode(), digest_size=4).hexdigest()}"
 
 
 def _save_set(page: Opened, ids: Sequence[int], key: str) -> None:

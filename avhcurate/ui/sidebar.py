@@ -14,8 +14,8 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.head_notes import EPOCHS_OF_NETWORK, head_note
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
+from avhcurate.ui.layout import closing_popover
 from avhcurate.ui.notes import run_titles, warn_of_chance
-from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View
@@ -26,9 +26,9 @@ _PAGE = "frame.page"
 
 
 def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bool = False) -> None:
-    """Draws the navigation and the sidebar of `page`, opens what the view asks for and leaves the frame for the page.
+    """Draw the navigation and the sidebar of `page`, open what the view asks for and leave the frame for the page.
 
-    `blind`: shows nothing of a model or of other people's votes, for a page on which people judge images; the filters
+    `blind`: show nothing of a model or of other people's votes, for a page on which people judge images; the filters
     stay in the address for the next pages.
     """
     view, notices = url_state.read()
@@ -38,7 +38,7 @@ def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bo
         with st.sidebar:
             frame = _open(workspace, view, notices, blind)
     finally:
-        # Drawn last, so that they carry the view as fitted; also beside a dataset that cannot be opened.
+        # Drawn last, so that they carry the view as fitted; also if a dataset cannot be opened.
         with links:
             navigation.show(groups, page, frame.view.elsewhere)
     enter(frame)
@@ -57,11 +57,10 @@ def _open(workspace: Workspace, view: View, notices: list[str], blind: bool) -> 
         return Frame(workspace, view, table, table.size)
     view, lost = url_state.fit(view, table)
     notices += lost
-    if table.run is None and view.sort in SCORES:
+    if view.sort in SCORES and table.run is None:
         view = replace(view, sort="id", descending=False)
     elif view.sort in SCORES and view.sort not in table.scores:
-        key = table.hardness
-        view = replace(view, sort=key, descending=SCORES[key].harder == "high")
+        view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
     count, problem = _filter(workspace, view, table)
     return Frame(workspace, view, table, count, problem)
 
@@ -70,57 +69,54 @@ def _choose_data(
     workspace: Workspace, names: list[str], view: View, notices: list[str], blind: bool
 ) -> tuple[View, DatasetTable]:
     if view.dataset and view.dataset not in names:
-        notices.append(f"There is no dataset {view.dataset} here: showing {names[0]}.")
+        notices.append(f"There is no dataset {view.dataset} here, so {names[0]} is shown.")
         view = replace(view, dataset="", run="", sample=None)
     chosen = view.dataset or names[0]
-    st.selectbox(
-        "Dataset", names, key=mirrored("frame.dataset", chosen), on_change=_switch_dataset, label_visibility="collapsed"
-    )
+    look = {"label_visibility": "collapsed"}
+    st.selectbox("Dataset", names, key=mirrored("frame.dataset", chosen), on_change=_switch_dataset, **look)
     folder = workspace.dataset(chosen)
     runs = {run.root.name: run.record for run in folder.runs() if run.complete}
-    if view.run and view.run not in runs and view.run not in {record.model for record in runs.values()}:
-        notices.append(f"{chosen} has no finished run {view.run}: showing the newest.")
+    if view.run and view.run not in {*runs, *(record.model for record in runs.values())}:
+        notices.append(f"{chosen} has no finished run {view.run}, so the newest is shown.")
         view = replace(view, run="")
     table = cache.table(workspace, chosen, view.run, view.edges)
     if blind:
         return view, table
-    if runs:
-        title = run_titles(folder)
-        st.selectbox(
-            "Model run",
-            list(runs),
-            key=mirrored("frame.run", table.run.root.name if table.run else None),
-            format_func=title.__getitem__,
-            on_change=_switch_run,
-            label_visibility="collapsed",
-        )
+    if table.run:
+        key, title = mirrored("frame.run", table.run.root.name), run_titles(folder)
+        st.selectbox("Model run", list(runs), key=key, format_func=title.__getitem__, on_change=_switch_run, **look)
     _describe(table)
     return view, table
 
 
 def _describe(table: DatasetTable) -> None:
-    badges = []
-    if table.simulated:
-        badges.append(SIMULATED)
-    elif table.votes is None:
+    """Draw what must be known of votes and run, as badges with a note."""
+    badges, notes, run = [], [], table.run
+    if table.votes is None:
         badges.append(":gray-badge[No human votes]")
-    if table.run is None:
+    elif table.simulated:
+        badges.append(SIMULATED)
+        notes.append(table.votes.note)
+    if run is None:
         badges.append(":gray-badge[Not scored yet]")
-    elif not table.run.has_class_weights:
-        badges.append(":gray-badge[:material/extension: Attached, no class weights]")
-    notes = [table.votes.note] if table.votes and table.votes.note else []
-    if table.run and (text := head_note(table.run.record)):
-        badges.append(":gray-badge[Fitted head]" if table.run.record.fitted else ":gray-badge[Classes by name]")
-        notes.append(plain(f"{text[0].upper()}{text[1:]}"))
-        notes += [EPOCHS_OF_NETWORK] if table.run.record.fitted and (table.training or table.learnt) else []
+    else:
+        if not run.has_class_weights:
+            badges.append(":gray-badge[:material/extension: Attached, no class weights]")
+        if run.record.fitted:
+            badges.append(":gray-badge[Fitted head]")
+        elif run.record.rows:
+            badges.append(":gray-badge[Classes by name]")
+        notes.append(plain(head_note(run.record)))
+        if run.record.fitted and (table.training or table.learnt):
+            notes.append(EPOCHS_OF_NETWORK)
     if badges:
-        st.markdown(" ".join(badges), help="  \n".join(notes) or None)
+        st.markdown(" ".join(badges), help="  \n".join(filter(None, notes)) or None)
 
 
 def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, str]:
-    """Draws the filters; returns the number of matching samples, and what is wrong with their condition, if anything.
+    """Draw the filters; return the number of matching samples, and the problem of their condition, if any.
 
-    A condition that is wrong matches nothing: shown or exported, all samples would pass for those it was meant for.
+    A condition that is not valid matches nothing: all samples would pass for those it was meant for.
     """
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Filters**")
@@ -134,34 +130,29 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
         )
         _save_view(workspace, table)
     matching = st.empty()
+    count, problem = 0, ""
     try:
-        count, problem = table.count(view.filters), ""
+        count = table.count(view.filters)
     except CurateError as error:
-        count, problem = 0, str(error)
+        problem = str(error)
     matching.caption(f"**{count:,}** of {table.size:,} samples match")
     show_filters(table, view, unfolded=bool(problem))
     return count, problem
 
 
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
-    """Saves the page's view under a name, for the page Saved."""
+    """Draw the form that saves the page's view under a name, for the page Saved."""
     with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
         st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
-        st.button(
-            "Save view",
-            type="primary",
-            key="frame.save_view",
-            on_click=_keep_view,
-            args=(workspace, table.dataset.name),
-        )
+        args = (workspace, table.dataset.name)
+        st.button("Save view", type="primary", key="frame.save_view", on_click=_keep_view, args=args)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------
 
 
 def _switch_dataset() -> None:
-    kept = url_state.current()
-    url_state.write(View(dataset=st.session_state["frame.dataset"], tile=kept.tile))
+    url_state.write(View(dataset=st.session_state["frame.dataset"], tile=url_state.current().tile))
 
 
 def _switch_run() -> None:
@@ -171,14 +162,5 @@ def _switch_run() -> None:
 def _keep_view(workspace: Workspace, dataset: str) -> None:
     name = st.session_state["frame.view_name"]
     query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
-    attempt(
-        saved.save_view,
-        workspace,
-        dataset,
-        name,
-        query,
-        st.session_state[_PAGE],
-        who=who(),
-        done=f"View “{name.strip()}” saved",
-        closes="frame.save",
-    )
+    done, page = f"View “{name.strip()}” saved", st.session_state[_PAGE]
+    attempt(saved.save_view, workspace, dataset, name, query, page, who=who(), done=done, closes="frame.save")
