@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Of .venv, where another Python is to be tried: PYTHON=python3.14 VENV_PYTHON=python3.11 make wheel.
 VENV_PYTHON ?= $(PYTHON)
 PORT ?= 8501
-CAMPAIGN_MINUTES ?= 10
+CAMPAIGN_MINUTES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 

@@ -86,18 +86,6 @@ def with_parameter(name, value=""):
     return re.compile(rf"[?&]{re.escape(name)}={value}")
 
 
-def on_screen(plot, *places):
-    """Where places on a chart, in the units of its axes, lie in the window."""
-    centre(plot)
-    return plot.evaluate(
-        """(plot, places) => {
-            const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect()
-            return places.map(([x, y]) => [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)])
-        }""",
-        places,
-    )
-
-
 def scatter(page):
     """The stage of the one scatter chart, once all of its points are drawn."""
     expect(settled(page).locator(".scatter-chart[data-drawn]")).to_be_visible()

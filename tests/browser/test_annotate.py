@@ -117,35 +117,6 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     assert notes == {id: f"HSF {1.0 if said[id] == labels[id] else 0.0:.2f}" for id in seen}
 
 
-def test_backspace_takes_the_answer_back_and_the_picture_comes_again(page, work):
-    table, _ = work(**CLASSIFY)
-    first, second = press(page, "1", "2")
-    look(page)
-    page.keyboard.press("Backspace")
-    expect(page.get_by_text("Taken back: 2. Choose again.")).to_be_visible()
-    assert press(page, "7") == [second]
-    look(page)
-    page.keyboard.press("Backspace")
-    page.keyboard.press("Backspace")
-    assert press(page, "5", "6") == [first, second]
-    saved(page)
-    assert answers(table)[["id", "label"]].values.tolist() == [[first, 5], [second, 6]]
-
-
-def test_a_mouse_does_what_the_keys_do(page, work):
-    table, _ = work(**CLASSIFY)
-    look(page)
-    seen = current(page)
-    page.get_by_role("button", name="8", exact=True).click()
-    look(page)
-    page.get_by_role("button", name="Take back").click()
-    assert current(page) == seen
-    look(page)
-    page.get_by_role("button", name="3", exact=True).click()
-    saved(page)
-    assert answers(table)[["id", "label"]].values.tolist() == [[seen, 3]]
-
-
 def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     table, _ = work(**CLASSIFY)
     rng = random.Random(0)
@@ -182,31 +153,6 @@ def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(page, own_d
     assert len(taken) > 5
     assert sorted(found[["id", "label"]].values.tolist()) == sorted(taken)
     assert found["id"].is_unique
-
-
-def test_a_key_that_nobody_can_have_thought_about_is_held_back_softly(page, work):
-    table, _ = work(**CLASSIFY)
-    look(page)
-    page.evaluate(
-        """() => { for (const key of ['1', '2', '3', '4'])
-             document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, composed: true})) }"""
-    )
-    expect(page.get_by_text("Too quick to have been seen: look again.")).to_be_visible()
-    saved(page)
-    assert answers(table)["label"].tolist() == [1]
-
-
-def test_answers_wait_in_the_browser_while_there_is_no_connection(page, work):
-    table, _ = work(**CLASSIFY)
-    seen = press(page, "1")
-    saved(page)
-    page.context.set_offline(True)
-    expect(page.get_by_text("No connection to the server.")).to_be_visible()
-    seen += press(page, "2", "3")
-    page.context.set_offline(False)
-    expect(page.get_by_text("No connection to the server.")).to_be_hidden()
-    saved(page)
-    assert answers(table)["id"].tolist() == seen
 
 
 def test_answers_that_were_not_sent_survive_a_reload(page, work):
@@ -316,29 +262,3 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     assert ids(page, SHEET) == shown
     saved(page, ".sheet")
     assert answers(table).empty
-
-
-def test_an_empty_sheet_is_submitted_by_a_second_press_only(page, work):
-    table, _ = work(**SELECT)
-    page.wait_for_timeout(annotate_answers.FASTEST_TILE_MS * 10 + 100)
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("Nothing is ticked.")).to_be_visible()
-    assert answers(table).empty
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
-    saved(page, ".sheet")
-    found = answers(table)
-    assert len(found) == 10
-    assert not found["selected"].any()
-
-
-def test_one_tile_is_in_the_tab_order_and_all_say_what_they_are(page, work):
-    work(**SELECT)
-    assert page.locator(".sheet .tile[tabindex='0']").count() == 1
-    roles = page.locator(SHEET).evaluate_all("all => all.map(t => t.getAttribute('role'))")
-    assert set(roles) == {"checkbox"}
-    expect(page.get_by_role("checkbox", name="Image 1 of 10")).to_be_focused()
-    page.keyboard.press("z")
-    expect(page.get_by_alt_text("A closer look")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_alt_text("A closer look")).to_be_hidden()

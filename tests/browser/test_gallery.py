@@ -100,20 +100,6 @@ def test_the_keyboard_moves_extends_toggles_and_clears(gallery):
     assert focused(page) == 0
 
 
-def test_only_one_tile_is_in_the_tab_order_and_each_says_what_and_where_it_is(gallery):
-    page = gallery()
-    assert page.locator("[aria-label=Samples] .tile[tabindex='0']").count() == 1
-    assert re.fullmatch(
-        r"image \d+, label \d, predicted \d, AVH [\d.]+, HSF [\d.]+", tiles(page).first.get_attribute("aria-label")
-    )
-    cells = page.locator("[role=grid] > [role=row] > [role=gridcell]")
-    board = page.locator("[aria-label=Samples]")
-    columns, rows = (int(board.get_attribute(f"aria-{name}count")) for name in ("col", "row"))
-    assert (rows - 1) * columns < 1797 <= rows * columns
-    assert cells.nth(columns).evaluate("cell => cell.parentNode.ariaRowIndex + ' ' + cell.ariaColIndex") == "2 1"
-    assert cells.count() < 120, "only what is in sight and a little ahead is drawn"
-
-
 @pytest.fixture
 def sent(page):
     """What the page sends to Python."""
@@ -173,16 +159,6 @@ def test_scrolling_shows_every_row_without_a_run_of_the_page(page, gallery, sent
     assert not sent
 
 
-def test_a_value_of_the_score_is_a_place_too(gallery):
-    page = gallery("sort=hsf")
-    page.get_by_label("Go to").fill("=0.5")
-    page.keyboard.press("Enter")
-    page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.dataset.place > 100")
-    here = page.locator(f"{TILES}[data-place='{focused(page)}'] .score")
-    expect(here).to_have_text(re.compile(r"\d"))
-    assert float(here.text_content()) <= 0.5
-
-
 def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     page = gallery()
     tiles(page).nth(0).click(modifiers=["Control"])
@@ -196,19 +172,6 @@ def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     tiles(page).first.focus()
     page.keyboard.press("End")
     expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "true")
-
-
-def test_filtering_by_an_hsf_bin_narrows_the_grid_and_the_address(gallery):
-    page = gallery()
-    page.get_by_role("button", name="0–0.2").click()
-    expect(page).to_have_url(with_parameter("bin", "0"))
-    expect(page.get_by_text("1,797 of 1,797")).to_have_count(0)
-    expect(tiles(page).first.locator(".note")).to_have_text(re.compile(r"HSF 0\.[01]"))
-    notes = page.locator("[aria-label=Samples] .note").all_text_contents()
-    assert notes
-    assert all(float(note.removeprefix("HSF ")) < 0.2 for note in notes)
-    page.get_by_role("button", name="Clear all").click()
-    expect(page.get_by_text("1,797 of 1,797")).to_be_visible()
 
 
 def test_facets_filter_by_drag_keyboard_and_number(gallery):
@@ -267,72 +230,6 @@ def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile
     assert history_entries(open_table(Workspace(own_demo_root), "digits")) == ([], 0)
 
 
-def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gallery):
-    page = gallery()
-    page.get_by_role("button", name="0–0.2").click()
-    expect(page.get_by_text("52 of 1,797")).to_be_visible()
-    page.get_by_role("link", name="Home").click()
-    expect(page.get_by_role("heading", name="digits")).to_be_visible()
-    expect(page).to_have_url(re.compile(r"/\?bin=0"))
-    expect(page.get_by_test_id("stSidebar").get_by_text("52 of 1,797 samples match")).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
-    expect(page.get_by_text("52 of 1,797 samples match")).to_be_visible()
-    page.go_back()
-    expect(page.get_by_text("1,797 of 1,797 samples match")).to_be_visible()
-
-
-def test_the_filters_are_in_sight_without_scrolling_and_every_page_is_two_clicks_away(gallery):
-    page = gallery("bin=0")
-    page.set_viewport_size({"width": 1440, "height": 900})
-    for facet in ("HSF bin (simulated)", "AVH", "Class", "Split"):
-        expect(page.get_by_role("group", name=facet, exact=True)).to_be_in_viewport(ratio=1)
-    page.get_by_role("button", name="Learn").click()
-    page.get_by_role("link", name="Degradation").click()
-    expect(page.get_by_role("heading", name="Degradation")).to_be_visible()
-    expect(page).to_have_url(re.compile(r"/degradation\?bin=0"))
-    expect(page.get_by_role("link", name="Toy")).to_be_in_viewport()
-    settled(page)
-    page.set_viewport_size({"width": 640, "height": 450})  # 1280 x 900 at 200 % zoom
-    for name in ("Look", "Judge", "Fix"):
-        expect(page.get_by_role("button", name=name)).to_be_in_viewport()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("query", ["row=241", "page=3&per=120"])
-def test_a_link_to_a_row_opens_there_and_another_order_begins_at_the_first(gallery, query):
-    page = gallery(query)
-    tile = page.locator(f"{TILES}[data-place='240']")
-    expect(tile.locator("img")).to_be_in_viewport(ratio=1)
-    first = int(page.locator(".place").inner_text().split("–")[0])
-    assert first <= 241 < first + int(page.locator("[aria-label=Samples]").get_attribute("aria-colcount"))
-    page.get_by_role("radio", name="Low first").click()
-    expect(page.locator(".place")).to_contain_text(re.compile("^1–"))
-
-
-def test_a_link_to_a_sample_opens_its_details(gallery):
-    page = gallery("sample=42")
-    expect(page.get_by_role("dialog").get_by_role("img", name=re.compile("Image 42,"))).to_be_visible()
-
-
-def test_tagging_and_undo(page, own_demo_root, serve, gallery):
-    gallery("", serve(own_demo_root))
-    tiles(page).nth(0).click(modifiers=["Control"])
-    tiles(page).nth(1).click(modifiers=["Shift"])
-    says_selected(page, 2)
-    page.get_by_role("button", name="Tag", exact=True).click()
-    page.keyboard.type("smudged")
-    page.get_by_role("button", name="Add tag").click()
-    expect(page.locator(".badge", has_text="smudged")).to_have_count(2)
-    says_selected(page, 2)
-    page.get_by_role("button", name="Tag", exact=True).click()
-    page.keyboard.type("smu")
-    page.get_by_role("button", name="Remove tag").click()
-    expect(page.locator(".badge", has_text="smudged")).to_have_count(0)
-    settled(page).get_by_role("toolbar").get_by_role("button", name="Undo").click()
-    expect(page.locator(".badge", has_text="smudged")).to_have_count(2)
-
-
 def test_keys_tag_label_exclude_and_undo_and_say_what_and_how_many(page, own_demo_root, serve, gallery):
     gallery("", serve(own_demo_root))
     message, tile = page.locator(".message"), tiles(page)
@@ -376,22 +273,6 @@ def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery
     assert table.page(sort="id", limit=6)["curated_label"].tolist() == [0, 7, 8, 9, 7, 8]
 
 
-def test_the_keys_are_listed_and_mean_nothing_in_a_text_field(gallery):
-    page = gallery()
-    settled(page).keyboard.press("?")
-    keys = page.get_by_role("dialog", name="Keys")
-    expect(keys).to_contain_text("label 3")
-    page.keyboard.press("Escape")
-    expect(keys).to_be_hidden()
-    page.keyboard.press("/")
-    box = page.locator("[class*=st-key-filter-where] input")
-    expect(box).to_be_focused()
-    page.keyboard.type("t?lux7")
-    expect(box).to_have_value("t?lux7")
-    expect(keys).to_be_hidden()
-    expect(page.get_by_role("dialog", name="Act on images")).to_be_hidden()
-
-
 def test_the_selection_and_the_filtered_view_download(gallery):
     page = gallery("class=3")
     tiles(page).nth(0).click(modifiers=["Control"])
@@ -409,23 +290,3 @@ def test_the_selection_and_the_filtered_view_download(gallery):
         assert set(rows["label_name"]) == {3}
         if number == 3:
             assert set(rows["id"]) == set(selected)
-
-
-def test_select_all_that_match_acts_on_the_predicate(page, own_demo_root, serve, gallery):
-    gallery("class=0", serve(own_demo_root))
-    page.get_by_role("button", name="Select all 178 that match").click()
-    expect(page.get_by_text("178 selected")).to_be_visible()
-    page.get_by_role("button", name="Exclude", exact=True).click()
-    expect(page.get_by_text("No sample matches")).to_be_visible()
-
-
-def test_pictures_come_from_the_route_and_go_when_they_are_passed(gallery):
-    page = gallery()
-    image = tiles(page).first.locator("img")
-    assert image.get_attribute("src").startswith("/images/digits/")
-    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
-    tiles(page).first.focus()
-    for _ in range(8):
-        page.keyboard.press("PageDown")
-        page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.querySelector('img').complete")
-    assert tiles(page).count() < 120

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from avhcurate.annotate import answers, setup
-from avhcurate.annotate.setup import CollectionSettings
 from avhcurate.data.workspace import Workspace
-from avhcurate.disagreement.service import disagree
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
 from tests.browser.pages import choose, expect, on_stage, open_at, scatter, settled, with_parameter
@@ -47,54 +44,6 @@ def test_label_errors_are_found_corrected_and_leave_in_a_label_file(page, suspec
     assert rows.loc[first.id, "curated_label"] == first.suggested != rows.loc[first.id, "label"]
     others = rows.drop(first.id)
     assert (others["curated_label"] == others["label"]).all()
-
-
-def test_the_gap_between_people_and_the_network_is_tagged_and_exported(page, own_demo_root, serve):
-    gap = disagree(open_table(Workspace(own_demo_root), "digits"), key="avh")
-    ids = gap.ids["hard_for_network"]
-    address = serve(own_demo_root)
-    open_at(page, f"{address}/disagreement")
-    page.locator("[class*=st-key-gap-tag-hard_for_network] button").first.click()
-    page.get_by_role("button", name=f"Tag {len(ids):,} samples").click()
-    expect(page.get_by_text(f"{len(ids):,} images tagged hard-for-network")).to_be_visible()
-    settled(page).keyboard.press("Escape")
-    settled(page).locator(".st-key-gap-export-hard_for_network button").first.click()
-    rows = read_csv(page, rf"Download {len(ids):,} samples")
-    assert rows["id"].tolist() == list(ids)
-    assert set(rows["set"]) == {"hard_for_network"}
-    open_at(page, f"{address}/gallery?tag=hard-for-network")
-    export(page)
-    tagged = read_csv(page, rf"Download {len(ids):,} samples")
-    assert set(tagged["id"]) == set(ids)
-    assert set(tagged["tags"]) == {"hard-for-network"}
-
-
-def test_two_people_vote_in_their_own_browsers_and_their_votes_leave_in_a_file(new_context, serve, own_demo_root):
-    table = open_table(Workspace(own_demo_root), "digits")
-    setup.configure(table, CollectionSettings(design="classify", target=2, control_share=0.0), who="lead")
-    address = serve(own_demo_root)
-    given = {}
-    for name, key in (("ada", "4"), ("bob", "9")):
-        context = new_context()
-        page = context.new_page()
-        open_at(page, f"{address}/annotate?annotate.name={name}")
-        card = page.locator(".card")
-        for _ in range(2):
-            page.locator(".stage img.on").wait_for()
-            page.wait_for_timeout(answers.FASTEST_MS + 30)
-            given.setdefault(name, {})[int(card.get_attribute("data-item"))] = int(key)
-            before = card.get_attribute("data-answered")
-            page.keyboard.press(key)
-            expect(card).not_to_have_attribute("data-answered", before)
-        expect(card).to_have_attribute("data-unsaved", "0")
-        if name == "ada":
-            context.close()
-    open_at(page, f"{address}/annotators")
-    rows = read_csv(page, "Download votes as CSV")
-    context.close()
-    names = table.frame(columns=["id", "path"]).set_index("id")["path"]
-    said = {(row.annotator, row.path): int(row.label) for row in rows.itertuples()}
-    assert said == {(name, names[id]): label for name, answered in given.items() for id, label in answered.items()}
 
 
 def test_a_region_of_the_map_becomes_a_set_and_leaves_in_a_file(page, own_demo_root, plant_map, serve):

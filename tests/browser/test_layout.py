@@ -7,13 +7,6 @@ ENDS_THE_WINDOW = """element => {
   const {bottom} = element.getBoundingClientRect();
   return innerHeight - 40 < bottom && bottom <= innerHeight;
 }"""
-#: Puts a line on top of the page, as a status or a caption that wraps does; it returns the line.
-PUT_A_LINE = """() => {
-  const line = document.createElement('div');
-  line.style.cssText = 'height: 47px; flex-shrink: 0';
-  document.querySelector('[data-testid=stMainBlockContainer] [data-testid=stVerticalBlock]').prepend(line);
-  return line;
-}"""
 
 
 def bottom(locator):
@@ -48,24 +41,3 @@ def test_the_bar_ends_the_window_and_is_reached_by_scrolling_at_200_percent_zoom
     expect(page.locator(TILES).nth(1)).to_be_in_viewport()
     button.click()
     expect(page.get_by_role("dialog", name="Act on images")).to_be_in_viewport(ratio=1)
-
-
-def test_the_bar_still_ends_the_window_after_a_line_above_the_grid_came_and_went(page, serve, demo_root):
-    open_at(page, f"{serve(demo_root)}/gallery")
-    hint = page.locator(".hint").first
-    ends_the_window(page, hint)
-    before = bottom(hint)
-    line = page.evaluate_handle(PUT_A_LINE)
-    ends_the_window(page, hint)
-    line.evaluate("line => line.remove()")
-    ends_the_window(page, hint)
-    assert bottom(hint) == before
-
-
-def test_the_logo_of_an_empty_workspace_lies_beside_the_navigation(page, serve, tmp_path):
-    page.set_viewport_size({"width": 1440, "height": 900})
-    open_at(page, serve(tmp_path))
-    expect(page.get_by_text("No dataset yet")).to_be_visible()
-    logo = page.get_by_test_id("stHeaderLogo").or_(page.get_by_test_id("stSidebarLogo")).first.bounding_box()
-    heading = page.get_by_text("Look", exact=True).bounding_box()
-    assert logo["x"] + logo["width"] <= heading["x"]

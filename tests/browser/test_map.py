@@ -9,7 +9,6 @@ import pytest
 from avhcurate.data.workspace import Workspace
 from tests.browser.pages import (
     TILES,
-    choose,
     expect,
     ids,
     move_onto,
@@ -57,28 +56,6 @@ def open_map(page, address):
 def chart_has(page, name, value):
     """Waits until the chart says so of itself."""
     expect(page.locator(".scatter-chart")).to_have_attribute(f"data-{name}", value)
-
-
-def colours_at(page, stage, place):
-    """The pixels of 9 x 9 around a place on the map, as they are seen, each as red, green and blue."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    ((x, y),) = on_stage(stage, place)
-    shot = page.screenshot(clip={"x": x - 4, "y": y - 4, "width": 9, "height": 9})
-    return list(Image.open(BytesIO(shot)).convert("RGB").get_flattened_data())
-
-
-def test_another_colour_is_drawn_while_the_points_of_the_first_are_still_read(page, address):
-    held = []
-    page.route("**/points/*", lambda route: route.continue_() if held else held.append(route))
-    open_at(page, f"{address}/map")
-    wait_until(lambda: page.evaluate("true") and held)
-    choose(page, "map-color", "HSF bin")
-    scatter(page)
-    expect(page.locator(".scatter-chart .legend")).to_contain_text("0.8")
-    held[0].abort()
 
 
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, labels):
@@ -171,26 +148,6 @@ def test_the_keyboard_moves_and_enlarges_the_map_and_selects_what_is_in_sight(pa
     expected = sum(left <= x <= right and low <= y <= high for x, y in places)
     assert expected >= (labels == 3).sum()
     expect(page.get_by_text(f"{expected} of 1,797 samples in the region")).to_be_visible()
-
-
-def test_points_have_the_colour_of_their_group_and_the_legend_hides_it(page, address):
-    stage = open_map(page, f"{address}/map?map.find=0&map.window=-1:12:-4:7")
-    expect(page.locator(".scatter-chart .name", has_text="image 0")).to_be_visible()
-    blue = (76, 110, 245)
-
-    def is_blue():
-        return any(
-            max(abs(a - b) for a, b in zip(color, blue, strict=True)) < 70 for color in colours_at(page, stage, (4, 4))
-        )
-
-    assert is_blue()
-    group = page.locator(".legend .group", has_text="0 (178)")
-    group.click()
-    expect(group).to_have_attribute("aria-pressed", "false")
-    wait_until(lambda: not is_blue())
-    assert page.locator(CARD).is_hidden()
-    group.click()
-    wait_until(is_blue)
 
 
 def test_a_browser_without_webgl_is_told_why_there_is_no_map(page, address, labels):

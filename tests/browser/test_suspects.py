@@ -6,8 +6,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.suspects import decisions
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
-from tests.browser.pages import expect, open_at, settled
+from tests.browser.pages import expect, open_at
 
 
 def judged(page, place):
@@ -89,30 +88,3 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     table.refresh()
     row = table.sample(ids[3])
     assert (row["excluded"], list(row["tags"])) == (False, [])
-
-
-def test_what_is_typed_faster_than_the_server_answers_is_all_done(page, suspects_root, serve, tmp_path):
-    root = shutil.copytree(suspects_root, tmp_path / "own")
-    open_at(page, f"{serve(root)}/suspects")
-    first = judged(page, 0)
-    for key in "xxxx":
-        page.keyboard.press(key)
-    page.keyboard.press("z")
-    expect(page.locator(".review")).to_have_attribute("data-place", "3")
-    last = int(page.locator(".review").get_attribute("data-suspect"))
-    expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
-    table = open_table(Workspace(root), "digits")
-    assert table.count(Filters(excluded=True)) == 3
-    assert (table.sample(first)["excluded"], table.sample(last)["excluded"]) == (True, False)
-
-
-def test_arrow_keys_within_another_control_leave_the_card_alone_and_letters_decide(page, suspects_root, serve):
-    open_at(page, f"{serve(suspects_root)}/suspects")
-    judged(page, 0)
-    choice = settled(page).locator("[data-testid=stMain] [data-testid=stButtonGroup]").first.get_by_role("radio")
-    choice.first.focus()
-    page.keyboard.press("ArrowRight")
-    expect(choice.nth(1)).to_be_focused()
-    judged(page, 0)
-    page.keyboard.press("s")
-    judged(page, 1)

@@ -12,8 +12,6 @@ from tests.browser.pages import (
     drag,
     expect,
     ids,
-    move_onto,
-    on_screen,
     open_at,
     parameter,
     settled,
@@ -59,31 +57,3 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     settled(page).get_by_role("button", name="Clear", exact=True).first.click()
     expect(page).not_to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES)).to_have_count(0)
-
-
-def test_a_box_on_a_histogram_bounds_that_axis_and_a_click_opens_an_image(page, address):
-    open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}")
-    plot = chart(page, "dynamics-map-0")
-    expect(plot).to_be_visible()
-    drag(page, plot, (0.2, 0.5), (0.8, 0.99), "x2y")
-    expect(page).to_have_url(with_parameter("dynamics.region", "-inf"))
-    assert region_of(page).x == (float("-inf"), float("inf"))
-    expect(page.locator(TILES).first).to_be_visible()
-    settled(page).get_by_role("radio", name="Click").click()
-    expect(page.get_by_text("Click a point to open its image.")).to_be_visible()
-    plot = chart(page, "dynamics-map-1")
-    page.wait_for_function("plot => plot._fullLayout?.dragmode === 'pan'", arg=plot.element_handle())
-    # The point of the lowest confidence is a lonely one.
-    x, y, id = plot.evaluate(
-        """plot => {
-            const points = plot._fullData.find(t => t.type === 'scattergl')
-            const lowest = points.y.indexOf(Math.min(...points.y))
-            return [points.x[lowest], points.y[lowest], points.ids[lowest]]
-        }"""
-    )
-    (place,) = on_screen(plot, (x, y))
-    move_onto(page, place)
-    expect(plot.locator(".hoverlayer .hovertext")).to_contain_text(f"image {id}")
-    page.mouse.click(*place)
-    expect(page.get_by_role("dialog")).to_be_visible()
-    expect(page).to_have_url(with_parameter("sample", id))

@@ -16,7 +16,6 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_actions
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
-from tests.fakes.datasets import copy_dataset
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
@@ -100,12 +99,6 @@ def test_tag_relabel_exclude_and_undo(open_gallery, own, act, bar):
     assert bar(app)["undo"]["disabled"]
 
 
-def test_an_empty_tag_is_refused_with_a_message(open_gallery, demo, act):
-    app = open_gallery(demo)
-    act(app, "tag", 0, 1, value="")
-    assert "a tag has" in app.error[0].value
-
-
 def test_everything_that_matches_is_one_range(open_gallery, own, act):
     annotate(open_table(own, "digits"), Filters(classes=(4,)), "tag", "four")
     app = open_gallery(own, **{"class": "4"})
@@ -168,18 +161,6 @@ def test_the_details_of_a_sample_show_every_score_and_its_neighbours(open_galler
     assert scores["Percentile"].between(0, 100).all()
 
 
-def test_the_details_of_one_of_very_many_name_the_command_that_finds_all_neighbours(open_gallery, demo, monkeypatch):
-    assert "avhcurate neighbours" not in " ".join(note.value for note in open_gallery(demo, sample="42").caption)
-    monkeypatch.setattr("avhcurate.ui.detail.EXACT_ROWS", 100)
-    command = f"avhcurate neighbours digits --model {demo.dataset('digits').run().name}"
-    assert command in " ".join(note.value for note in open_gallery(demo, sample="42").caption)
-
-
-def test_a_sample_that_does_not_exist_is_a_message(open_gallery, demo):
-    app = open_gallery(demo, sample="99999")
-    assert "no sample 99999" in app.error[0].value
-
-
 def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, make_dataset):
     make_dataset({"<b>cat<b>/a.png": b"no image"})
     app = open_gallery(workspace, sample="0")
@@ -220,20 +201,6 @@ def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open
     assert not app.exception
     again = open_gallery(columns, **{key: asked(app, key) for key in ("sort", "range", "caption")})
     assert grid(again)["tiles"] == tiles
-
-
-def test_what_is_looked_for_in_a_facet_is_of_the_dataset_that_is_open(open_gallery, own, facets):
-    copy_dataset(own.root, "more")
-    app = open_gallery(own)
-    node = next(one for one in app.sidebar.get("bidi_component") if "classes" in one.proto.json)
-    states = app._tree.get_widget_states()
-    event = json.dumps([{"event": "event", "value": {"key": "classes", "kind": "find", "find": "7"}}])
-    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
-    app._run(states)
-    assert facets(app)["classes"]["find"] == "7"
-    app.selectbox(key="frame.dataset").set_value("more").run()
-    assert facets(app)["classes"]["find"] == ""
-    assert not app.exception
 
 
 def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(open_gallery, columns, asked, facets):

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from avhcurate.curate import saved
-from avhcurate.curate.annotations import annotate
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.map import ui_points
@@ -74,22 +73,6 @@ def test_pca_axes_say_what_they_hold_and_umap_axes_say_nothing(open_page, root, 
     assert sent(open_page("map", root))["axes"] == ["", ""]
 
 
-@pytest.mark.parametrize(
-    ("color", "names"),
-    [
-        ("mistake", ["right", "mistaken"]),
-        ("split", ["test", "train"]),
-        ("hsf_bin", ["[0, 0.2)"]),
-        ("excluded", ["kept"]),
-    ],
-)
-def test_colours_are_parted_into_groups(open_page, root, color, names):
-    found = named(open_page("map", root, map__color=color))
-    for name in names:
-        assert sum(entry.startswith(f"{name} (") for entry in found) == 1
-    assert sum(int(entry.rpartition("(")[2][:-1].replace(",", "")) for entry in found[:-1]) == 1797
-
-
 def test_every_point_is_drawn_where_it_lies_in_the_shade_of_its_class(open_page, root, labels):
     points, ids = drawn(open_page("map", root)).sort_index(), np.arange(1797)
     assert points.index.tolist() == ids.tolist()
@@ -127,12 +110,6 @@ def test_of_more_points_than_can_be_sent_every_class_gets_its_share(open_page, r
     assert f"{(labels == 3).sum()} of 1,797 samples in the region" in words(app)
 
 
-def test_mistakes_lie_on_top_of_what_is_right(open_page, root):
-    shades = drawn(open_page("map", root, map__color="mistake"))["shade"]
-    assert shades.is_monotonic_increasing
-    assert shades.iloc[-1] == 1
-
-
 def test_an_image_is_found_by_number_or_path_and_marked(open_page, root, words, labels):
     path = Workspace(root).dataset("digits").samples(["path"])["path"][7]
     for text in ("7", path.upper()):
@@ -143,15 +120,6 @@ def test_an_image_is_found_by_number_or_path_and_marked(open_page, root, words, 
     assert "No image has this number or a path that contains no such ' image" in words(app)
     other = next(k for k in range(10) if k != labels[7])
     assert "is not in view" in words(open_page("map", root, map__find="7", **{"class": str(other)}))
-
-
-def test_the_facts_of_a_point_are_those_of_its_image(open_page, root, labels):
-    app = open_page("map", root)
-    view = registered(sent(app)["rows"].rpartition("/")[2])
-    points = drawn(app)
-    for at in (0, 900, 1796):
-        (tile,) = view.window(at, at + 1)
-        assert (tile.id, tile.title) == (points.index[at], str(labels[tile.id]))
 
 
 def test_a_lasso_takes_what_an_independent_test_finds_in_it(open_page, root, words, labels):
@@ -227,19 +195,6 @@ def test_another_map_has_no_region_and_is_shown_whole(open_page, root, asked, wo
     assert "samples in the region" not in words(app)
 
 
-def test_another_run_forgets_the_map_and_its_region(open_page, own_demo_root, plant_map, add_run, asked):
-    add_run(own_demo_root, "other", lambda rows: rows)
-    plant_map(own_demo_root)
-    chosen = {"map__layout": "pca-planted", "map__region": THREES, "map__color": "predicted"}
-    app = open_page("map", own_demo_root, **chosen)
-    runs = app.selectbox(key="frame.run")
-    other = next(run for run in Workspace(own_demo_root).dataset("digits").runs() if run.root.name != runs.value)
-    runs.set_value(other.root.name).run()
-    assert not app.exception
-    assert not any(asked(app, name) for name in ("map.layout", "map.region"))
-    assert asked(app, "map.color") == "predicted"
-
-
 def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, own_demo_root, plant_map, labels):
     plant_map(own_demo_root)
     app = open_page("map", own_demo_root, map__region=THREES)
@@ -249,13 +204,6 @@ def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, o
     assert (kept.name, kept.n) == ("last map selection", (labels == 3).sum())
     assert app.title[0].value == "Gallery"
     assert f"{(labels == 3).sum()}" in " ".join(caption.value for caption in app.caption)
-
-
-def test_tags_become_colours(open_page, own_demo_root, plant_map):
-    plant_map(own_demo_root)
-    annotate(open_table(Workspace(own_demo_root), "digits"), [1, 2], "tag", "odd")
-    app = open_page("map", own_demo_root, map__color="tag:odd")
-    assert named(app)[:2] == ["without it (1,795)", "odd (2)"]
 
 
 def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeypatch):
@@ -269,24 +217,11 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeyp
     assert started == [(["project", "digits", f"--model={run.name}", "--neighbours=30"], "project")]
 
 
-def test_a_workspace_without_a_run_says_how_to_score(open_page, unscored_root, words):
-    assert "No model has scored" in words(open_page("map", unscored_root))
-
-
 @pytest.mark.parametrize("window", ["-1e308:1e308:-1e308:1e308", "0:1e-320:0:nan"])
 def test_a_window_beyond_any_map_is_ignored(open_page, root, window):
     app = open_page("map", root, map__window=window)
     assert any("map.window" in warning.value for warning in app.warning)
     assert sent(app)["window"] is None
-
-
-@pytest.mark.parametrize("sort", ["tags", "split"])
-def test_the_images_are_ordered_by_whatever_the_address_asks(open_page, root, grids, sort):
-    tiles = grids(open_page("map", root, map__region=THREES, sort=sort, order="asc"))["Samples"]["tiles"]
-    rows = open_table(Workspace(root), "digits").frame(columns=["id", "label", "split"])
-    rows = rows[rows["label"] == 3]
-    expected = rows.sort_values("split", kind="stable") if sort == "split" else rows
-    assert [tile["id"] for tile in tiles] == expected["id"].head(60).tolist()
 
 
 def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root):
