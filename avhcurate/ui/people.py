@@ -1,7 +1,6 @@
 """The signed-in user at the foot of the sidebar; for owners also who has which role, and the form that gives one."""
 
-from typing import Any
-
+import pandas as pd
 import streamlit as st
 
 from avhcurate.curate import roles
@@ -15,7 +14,7 @@ _NONE = "no role"
 
 
 def show_account() -> None:
-    """The signed-in user with their role and a sign-out button; nothing where sign-in is not configured."""
+    """Draw the signed-in user with their role and a sign-out button; nothing without a login."""
     if not sign_in_configured():
         return
     role = acting().role
@@ -28,11 +27,8 @@ def show_account() -> None:
 
 
 def _roles(workspace: Workspace) -> None:
-    entries = roles.roles(workspace)
-    rows = [(str(one.subject), str(one.role), one.who, one.at) for one in entries]
-    names = ("Who", "Role", "Given by", "When")
-    columns: dict[str, Any] = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    st.dataframe(columns, hide_index=True, key="frame.roles", column_config={"When": st.column_config.DatetimeColumn()})
+    rows = [(event.name, event.details, event.who, event.at) for event in roles.roles(workspace)]
+    st.dataframe(pd.DataFrame(rows, columns=["Who", "Role", "Given by", "When"]), hide_index=True, key="frame.roles")
     with st.form("frame.give", border=False):
         about = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
         st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=about)

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avhcurate.table.filters import FILTER_KEYS, FILTERS, NONE, Filters
@@ -51,6 +51,7 @@ TABLE = SimpleNamespace(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(VIEWS)
 def test_an_address_restores_the_view_it_was_made_from(view):
     assert parse(view.to_query()) == (view, [])
