@@ -5,7 +5,6 @@ import streamlit as st
 from avhcurate.correlation import ui as correlation_ui
 from avhcurate.correlation.plots import per_bin, ranking
 from avhcurate.correlation.service import HSF, default_keys, export_table, to_latex
-from avhcurate.correlation.ui import BOOTSTRAP, MOST_TO_BOOTSTRAP
 from avhcurate.correlation.ui_analyses import further
 from avhcurate.export.text import csv_text
 from avhcurate.predicted_hsf import ui as predicted_hsf_ui
@@ -25,9 +24,6 @@ subtitle(page, f"Which score follows people best? Spearman correlation with {wha
 if not page.count:
     nothing_matches()
 
-assert page.table.run is not None
-command = f"avhcurate correlate {page.table.dataset.name} --model {page.table.run.name} --bootstrap"
-wanted, possible = BOOTSTRAP.of(page.view), page.count <= MOST_TO_BOOTSTRAP
 with st.container(horizontal=True, vertical_alignment="bottom"):
     against = correlation_ui.choose_against(page)
     columns = correlation_ui.choose_columns(page)
@@ -35,7 +31,6 @@ result = correlation_ui.correlate(
     page.table,
     keys=default_keys(page.table, columns, against),
     filters=page.filters,
-    bootstrap=wanted and possible,
     against=against,
 )
 proxy = ""
@@ -48,24 +43,14 @@ if text := queue_sentence(result.queue, weighs=True):
 st.markdown(correlation_ui.summary(result))
 
 name = f"{page.table.dataset.name}-correlation"
-with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    BOOTSTRAP.show(
-        st.toggle,
-        "Bootstrap intervals",
-        page.view,
-        value=wanted and possible,
-        disabled=not possible,
-        help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
-        f"Wright's standard error. Takes some seconds; with more than 10,000 samples run `{command}`.",
+with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    explain_scores(
+        [key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"],
+        label="About the scores",
+        key="correlation.explain",
     )
-    with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
-        explain_scores(
-            [key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"],
-            label="About the scores",
-            key="correlation.explain",
-        )
-        download("CSV", csv_text(export_table(result)), f"{name}.csv", key="correlation.csv")
-        download("LaTeX", to_latex(result), f"{name}.tex", key="correlation.tex")
+    download("CSV", csv_text(export_table(result)), f"{name}.csv", key="correlation.csv")
+    download("LaTeX", to_latex(result), f"{name}.tex", key="correlation.tex")
 
 st.html(correlation_ui.table_html(result))
 st.caption("  \n".join(filter(None, correlation_ui.notes(result))))
@@ -83,12 +68,9 @@ hard, edges = "people find hard", " Bin edges: More filters, left."
 if proxy:
     amounts = {1: "little", -1: "much", 0: "much or little"}
     hard, edges = f"has {amounts[result.toward]} {column_name(against, 40)}", ""
-lines = "analytic"
-if wanted and possible:
-    lines = "bootstrap"
 st.caption(
     f"Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what {hard}. "
-    f"Lines are 95 % {lines} intervals.{edges}"
+    f"Lines are 95 % intervals.{edges}"
 )
 
 st.header("Two scores")

@@ -89,8 +89,6 @@ def test_a_command_shown_while_an_older_run_is_open_names_it(open_page, own_demo
     assert f"avhcurate project digits --model={older}" in shown["map"]
     assert f"avhcurate quality digits --model={older}" in shown["quality"]
     assert f"avhcurate predict digits --runs={older}" in shown["correlation"]
-    help = apps["correlation"].toggle(key="correlation.bootstrap").help
-    assert f"`avhcurate correlate digits --model {older} --bootstrap`" in help
 
 
 def test_what_models_advises_on_the_demo_trains(open_page, own_demo_root, cli):

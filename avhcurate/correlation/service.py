@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from avhcurate.correlation.weighting import weighted_pairs, weighted_table
+from avhcurate.correlation.weighting import weighted_table
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES, PROXIES, RANKED
 from avhcurate.scores import Score
@@ -47,7 +47,7 @@ class Correlations:
     scores are compared with, "hsf", a measure of the images or a column of the user. `ranked` describes the scores by
     key; a column of the user without a known harder end has a correlation, but no agreement and no pair. `queue`: where
     collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about, see
-    `weighting`, where the queue kept its chances; `pairs` has its columns then too.
+    `weighting`, where the queue kept its chances.
     """
 
     table: pd.DataFrame
@@ -102,7 +102,6 @@ def correlate(
     keys: Sequence[str] | None = None,
     filters: Filters | None = None,
     edges: Sequence[float] | None = None,
-    bootstrap: bool = False,
     against: str = HSF,
 ) -> Correlations:
     """Return Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
@@ -126,7 +125,7 @@ def correlate(
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
     scores = {key: frame[key] for key in chosen}
-    rows = correlation.correlate(scores, frame[against], index, labels, bootstrap=bootstrap)
+    rows = correlation.correlate(scores, frame[against], index, labels)
     signs = {key: sign for key in chosen if (sign := _sign(ranked, key, against))}
     # What takes the place of HSF is turned until low means hard.
     pairs = correlation_tests.compare(
@@ -140,7 +139,6 @@ def correlate(
         values = {key: column.to_numpy(float) for key, column in scores.items()}
         hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
         weighted = weighted_table(values, hsf, weights, index, labels)
-        pairs = pairs.merge(weighted_pairs(values, hsf, weights, signs), on=["first", "second"], how="left")
     return Correlations(
         table=rows,
         remarks=correlation.remarks(rows),

@@ -10,26 +10,21 @@ import streamlit as st
 from avhcurate.correlation import service
 from avhcurate.correlation.plots import agreement
 from avhcurate.correlation.service import HSF, REMARKS, Correlations
-from avhcurate.correlation.weighting import PAIR_COLUMNS
 from avhcurate.images.measures import PROXIES, RANKED
 from avhcurate.stats.correlation_tests import Comparison
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
-from avhcurate.ui.page_choices import one_of, some_of, switch
+from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.score_help import column_name, score_name
 from avhcurate.ui.text import listed, p_text, people, shortened, signed
 from avhcurate.ui.url_state import View
-
-BOOTSTRAP = switch("correlation.bootstrap")
 
 #: The address's text for no column of the user: no column has that name.
 _NO_COLUMN = "_"
 #: A difference whose p-value is at least this is called unclear.
 _CLEAR = 0.05
-#: Bootstrap intervals of more samples would keep the page waiting for longer than a minute.
-MOST_TO_BOOTSTRAP = 10_000
 #: `correlation.service.correlate`, kept until what it correlates changes.
 correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(service.correlate)
 
@@ -329,18 +324,7 @@ def compare(result: Correlations, view: View) -> None:
             f"{len(result.pairs):,} pairs of scores by Holm's method: {p_text(pair.p_holm)}."
         )
     if result.weighted is not None:
-        st.caption(weighted_sentence(pair))
-
-
-def weighted_sentence(pair: pd.Series) -> str:
-    """Return the same comparison as if all samples had been as likely to be asked about."""
-    value, low, high, p = pair[list(PAIR_COLUMNS)]
-    if pd.isna(p):
-        return "Weighted to the whole dataset the two cannot be compared: one does not vary, or follows exactly."
-    return (
-        f"Weighted to the whole dataset the difference of Fisher z is {_interval(value, low, high)}, {p_text(p)}, not "
-        "corrected for pairs."
-    )
+        st.caption("This comparison is not weighted to the whole dataset.")
 
 
 def _interval(value: float, low: float, high: float) -> str:

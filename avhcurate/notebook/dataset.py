@@ -188,7 +188,6 @@ class Dataset(MeasuredDataset):
         *,
         against: str = "hsf",
         bins: str | Sequence[float] | None = None,
-        bootstrap: bool = False,
         where: str | Filters | None = None,
         analysis: Literal["adding", "classes", "hard", "annotators"] | None = None,
     ) -> pd.DataFrame:
@@ -227,7 +226,7 @@ class Dataset(MeasuredDataset):
             edges = table.edges_from(bins, filters)
         elif bins is not None:
             edges = check_edges(bins)
-        result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
+        result = service.correlate(table, keys=keys, filters=filters, edges=edges, against=against)
         return service.export_table(result)
 
     def disagree(

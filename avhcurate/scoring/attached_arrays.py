@@ -163,8 +163,7 @@ def _open(dataset: DatasetFolder, role: Role, text: str) -> AttachedArray:
         columns = f"; columns that the dataset keeps: {listed(kept)}" if kept else ""
         option = f"--{role.replace('_', '-')}"
         raise CurateError(
-            f"{option} {text} is not a file{columns}: give FILE or FILE:NAME of .npy, .npz, "
-            "safetensors or Parquet"
+            f"{option} {text} is not a file{columns}: give FILE or FILE:NAME of .npy, .npz, safetensors or Parquet"
         )
     return AttachedArray(role, open_array(file, member=member if inside else None, names=NAMES[role]))
 

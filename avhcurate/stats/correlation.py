@@ -3,7 +3,7 @@
 Interval, 95 %: Fisher's z with the standard error of Bonett and Wright (Psychometrika 65, 2000), sqrt((1 + rho^2 / 2) /
 (n - 3)), made for Spearman: Pearson's 1 / sqrt(n - 3) is too short, and Fieller, Hartley and Pearson's (1957)
 sqrt(1.06 / (n - 3)) does not grow with |rho| as it should. In simulations it covers at its nominal level with ties as
-in HSF (see the tests). The alternative is a percentile bootstrap over samples.
+in HSF (see the tests).
 
 p-value: two-sided, that rho is 0. From every permutation below 10 samples, else from Student's t with n - 2 degrees of
 freedom (Kendall and Stuart), as scipy's.
@@ -23,11 +23,9 @@ from scipy.special import ndtri, stdtr
 
 from avhcurate.stats.ranks import (
     ranks_in_order,
-    resample,
     spearman,
     standard_ranks_of_codes,
     standardised,
-    tie_codes,
 )
 
 COLUMNS = ("score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value")
@@ -41,17 +39,12 @@ Z = float(ndtri(0.975))
 #: Scores that are ranked at once, each in a thread.
 RANKED_AT_ONCE = min(4, os.cpu_count() or 1)
 
-_RESAMPLES = 1000
-
 
 def correlate(
     scores: Mapping[str, ArrayLike],
     hsf: ArrayLike,
     bin_index: ArrayLike | None = None,
     bin_labels: Sequence[str] = (),
-    *,
-    bootstrap: bool = False,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Return Spearman with HSF, signs kept: columns `COLUMNS`, for each score the row `all`, then a row a bin.
 
@@ -70,7 +63,7 @@ def correlate(
     if bin_index is not None:
         bins = np.asarray(bin_index, np.int16)
     levels = pd.factorize(votes, sort=True)[0].astype(np.int32)  # by hashing: HSF has few values
-    of_score = partial(_rows, levels=levels, bins=bins, labels=bin_labels, seed=seed if bootstrap else None)
+    of_score = partial(_rows, levels=levels, bins=bins, labels=bin_labels)
     with ThreadPoolExecutor(RANKED_AT_ONCE) as pool:
         parts = pool.map(of_score, columns, columns.values())
         return pd.DataFrame(itertools.chain(*parts), columns=list(COLUMNS))
@@ -111,29 +104,26 @@ def numbers(values: ArrayLike) -> np.ndarray:
 
 
 def _rows(
-    name: str, values: np.ndarray, *, levels: np.ndarray, bins: np.ndarray, labels: Sequence[str], seed: int | None
+    name: str, values: np.ndarray, *, levels: np.ndarray, bins: np.ndarray, labels: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the rows of one score. It is sorted once for all groups, and HSF never: its few values are counted."""
     known = np.flatnonzero((levels >= 0) & ~np.isnan(values))
     order = known[np.argsort(values[known])]
     bins_in_order = bins[order]
     groups = [(ALL, order)] + [(label, order[bins_in_order == number]) for number, label in enumerate(labels)]
-    return [{"score": name, "bin": label} | _row(values, levels, rows, seed) for label, rows in groups]
+    return [{"score": name, "bin": label} | _row(values[rows], levels[rows]) for label, rows in groups]
 
 
-def _row(values: np.ndarray, levels: np.ndarray, rows: np.ndarray, seed: int | None) -> dict[str, float]:
-    """Return the correlation over some rows, ascending by score. A seed asks for a bootstrap interval."""
-    n = len(rows)
+def _row(ordered: np.ndarray, levels: np.ndarray) -> dict[str, float]:
+    """Return the correlation of ascending scores with levels of HSF."""
+    n = len(ordered)
     x = y = None
     if n > 2:
-        x, y = standardised(ranks_in_order(values[rows])), standard_ranks_of_codes(levels[rows])
+        x, y = standardised(ranks_in_order(ordered)), standard_ranks_of_codes(levels)
     rho, p_value, fisher_z = spearman(x, y), float("nan"), float("nan")
     low, high = fisher_interval(rho, n)
     if x is not None and y is not None:
         p_value = _p_value(rho, x, y)
-        if seed is not None:
-            rows = np.sort(rows)  # so that equal ranks have equal intervals
-            low, high = _bootstrap_interval(tie_codes(values[rows]), levels[rows], seed)
     if abs(rho) < 1:
         fisher_z = float(np.arctanh(rho))
     return {
@@ -144,18 +134,6 @@ def _row(values: np.ndarray, levels: np.ndarray, rows: np.ndarray, seed: int | N
         "fisher_z": fisher_z,
         "p_value": p_value,
     }
-
-
-def _bootstrap_interval(score: np.ndarray, hsf: np.ndarray, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval over resamples of the samples, by codes of score and HSF."""
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        times = resample(len(score), rng)
-        drawn.append(spearman(standard_ranks_of_codes(score, times), standard_ranks_of_codes(hsf, times), times))
-    # A resample of one value has no correlation; it says nothing about where the interval ends.
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _p_value(rho: float, x: np.ndarray, y: np.ndarray) -> float:

@@ -10,8 +10,6 @@ from avhcurate.stats.ranks import average_ranks
 
 #: Of fewer samples of either kind DeLong's variance is too small as a rule: 0 for a single one.
 _FEW = 50
-#: Up to so many samples without ties, p is exact.
-_EXACT = 500
 
 
 def auroc(score: np.ndarray, wanted: np.ndarray) -> Estimate:
@@ -43,10 +41,7 @@ def auroc(score: np.ndarray, wanted: np.ndarray) -> Estimate:
 def _rank_sum(score: np.ndarray, wanted: np.ndarray) -> float:
     if np.ptp(score) == 0:
         return 1.0
-    method = "asymptotic"
-    if len(score) <= _EXACT and len(np.unique(score)) == len(score):
-        method = "exact"
-    return float(mannwhitneyu(score[wanted], score[~wanted], method=method).pvalue)
+    return float(mannwhitneyu(score[wanted], score[~wanted]).pvalue)
 
 
 def _newcombe(area: float, hits: int, others: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Average ranks and Spearman correlations, fast enough for a million samples and for thousands of resamples."""
+"""Average ranks and Spearman correlations, fast enough for a million samples."""
 
 import numpy as np
 
@@ -20,8 +20,8 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
 
 def ranks_in_order(ordered: np.ndarray) -> np.ndarray:
     """Return the average ranks of ascending values."""
-    starts = _tie_starts(ordered)
-    ends = np.append(starts, len(ordered))
+    new = np.append(True, ordered[1:] != ordered[:-1])
+    ends = np.append(np.flatnonzero(new[: len(ordered)]), len(ordered))
     return np.repeat((ends[1:] + ends[:-1] + 1) / 2, np.diff(ends))
 
 
@@ -56,25 +56,12 @@ def standardised(ranks: np.ndarray) -> np.ndarray | None:
     return centred / length
 
 
-def tie_codes(values: np.ndarray) -> np.ndarray:
-    """Return the position of each value among the different values, (n,) int64."""
-    order = np.argsort(values)
-    starts = _tie_starts(values[order])
-    codes = np.empty(len(values), np.int64)
-    codes[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
-    return codes
-
-
-def standard_ranks_of_codes(codes: np.ndarray, times: np.ndarray | None = None) -> np.ndarray | None:
-    """Return the standard ranks of `tie_codes`, with sample i counted `times[i]` times; None for constant values.
-
-    They need no second sort: a resample only changes how many values tie. Their length and dot product weigh each
-    sample by its `times`.
-    """
-    counts = np.bincount(codes, weights=times)
-    ranks = np.cumsum(counts) - counts / 2 - counts.sum() / 2
+def standard_ranks_of_codes(codes: np.ndarray) -> np.ndarray | None:
+    """Return the standard ranks of few values by their codes, whole numbers in the same order, without a sort."""
+    counts = np.bincount(codes)
     if np.count_nonzero(counts) < 2:
         return None
+    ranks = np.cumsum(counts) - counts / 2 - len(codes) / 2
     return (ranks / np.sqrt(dot(counts, ranks * ranks)))[codes]
 
 
@@ -83,22 +70,13 @@ def resample(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.bincount(rng.integers(n, size=n), minlength=n)
 
 
-def spearman(x: np.ndarray | None, y: np.ndarray | None, times: np.ndarray | None = None) -> float:
-    """Return the Spearman of two standard ranks, of a resample with `times`; NaN when either is constant."""
+def spearman(x: np.ndarray | None, y: np.ndarray | None) -> float:
+    """Return the Spearman of two standard ranks; NaN when either is constant."""
     if x is None or y is None:
         return float("nan")
-    if times is not None:
-        x = x * times
     return float(rounded(dot(x, y)))
 
 
 def rounded(rho: np.ndarray | float) -> np.ndarray:
     """Set correlations within rounding of -1 and 1 to these: perfect agreement has no Fisher z."""
     return np.where(np.abs(rho) > 1 - _ROUNDING, np.copysign(1.0, rho), rho)
-
-
-def _tie_starts(ordered: np.ndarray) -> np.ndarray:
-    """Return where each run of equal values begins."""
-    new = np.ones(len(ordered), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    return np.flatnonzero(new)

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import fisher_interval
-from avhcurate.stats.ranks import rank_shares, spearman, standard_ranks, tie_codes
+from avhcurate.stats.ranks import rank_shares, spearman, standard_ranks
 from avhcurate.stats.vote_mixture import MOST_VOTES, Outcomes, VoteKinds, rounded_votes
 
 #: Groups by score, each with a mixture of its own, and samples that one needs.
@@ -66,7 +67,7 @@ class VoteForecast:
             raise CurateError("HSF or the score does not vary, or they agree in full. Collect more votes.")
         places = rank_shares(values)
         groups = max(1, min(_GROUPS, len(values) // _GROUP))
-        group = tie_codes(np.floor(places * groups))
+        group = pd.factorize(np.floor(places * groups), sort=True)[0]
         kinds = VoteKinds.of(hits, self.votes)
         self._weights = kinds.fit(kinds.counts(groups=group))
         self._shares = np.bincount(group) / len(values)

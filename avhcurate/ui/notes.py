@@ -90,7 +90,7 @@ random order for new votes, and save the settings again after an import.
         return f"{text} The queue kept no chances, or not of every image, so they cannot be corrected. {advice}"
     if weighs:
         count = "count every image by the inverse of its chance to be asked about"
-        return f"{text} The column *weighted*, the notes of the bins' cells and of the comparison {count}."
+        return f"{text} The column *weighted* and the notes of the bins' cells {count}."
     return f"{text} The Correlation page weights them by the chance of each image to be asked about."
 
 

@@ -10,7 +10,7 @@ from avhcurate.annotate import queue, setup
 from avhcurate.annotate.setup import CollectionSettings, settings_of
 from avhcurate.correlation.analyses import analyse
 from avhcurate.correlation.service import correlate, export_table
-from avhcurate.correlation.ui import pair_of, table_html, weighted_sentence
+from avhcurate.correlation.ui import table_html
 from avhcurate.errors import CurateError
 from avhcurate.predicted_hsf.service import predict_hsf
 from avhcurate.ui.notes import queue_sentence
@@ -54,11 +54,6 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert row["weighted_low"] < row["weighted"] < row["weighted_high"]
     assert row["weighted"] != row["spearman"]
     assert table.loc[table["bin"] != "all", "weighted"].isna().all()  # one vote an image: HSF is 0 or 1 in a bin
-    pair = result.pairs.iloc[0]
-    assert pair["weighted_difference_low"] < pair["weighted_difference"] < pair["weighted_difference_high"]
-    assert weighted_sentence(pair_of(result, "avh", "confidence")).startswith(
-        "Weighted to the whole dataset the difference"
-    )
     assert "weighted to all samples" in table_html(result)
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 

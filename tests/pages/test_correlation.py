@@ -56,14 +56,6 @@ def test_two_scores_are_chosen_and_compared(open_page, demo_root, words, asked):
     assert "two different scores" in words(app)
 
 
-def test_bootstrap_intervals_are_a_switch_in_the_address(open_page, demo_root, words):
-    analytic = words(open_page("correlation", demo_root, **{"class": "1"}))
-    app = open_page("correlation", demo_root, correlation__bootstrap="1", **{"class": "1"})
-    assert app.toggle(key="correlation.bootstrap").value
-    assert "bootstrap intervals" in words(app)
-    assert words(app) != analytic
-
-
 def test_scores_of_the_figure_are_chosen(open_page, demo_root, asked):
     app = open_page("correlation", demo_root)
     app.multiselect(key="correlation.scores").set_value(["loss"]).run()

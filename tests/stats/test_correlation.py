@@ -155,35 +155,6 @@ def test_the_analytic_interval_covers_the_truth_as_often_as_it_says(votes):
     assert np.mean(covered) == pytest.approx(0.95, abs=0.025)
 
 
-def test_the_bootstrap_interval_agrees_with_the_analytic_one_on_many_samples():
-    scores, hsf, index = voted(800)
-    analytic = correlate(scores, hsf, index, LABELS)
-    bootstrap = correlate(scores, hsf, index, LABELS, bootstrap=True)
-    same = ["score", "bin", "n", "spearman", "fisher_z", "p_value"]
-    pd.testing.assert_frame_equal(analytic[same], bootstrap[same])
-    big = analytic["n"] > 300
-    for end in ("ci_low", "ci_high"):
-        assert bootstrap[end][big].to_numpy() == pytest.approx(analytic[end][big].to_numpy(), abs=0.03)
-    assert ((bootstrap["ci_low"] < bootstrap["spearman"]) & (bootstrap["spearman"] < bootstrap["ci_high"])).all()
-
-
-def test_the_bootstrap_depends_on_its_seed_only():
-    scores, hsf, _ = voted(60)
-    ends = [correlate(scores, hsf, bootstrap=True, seed=seed)["ci_low"][0] for seed in (1, 1, 2)]
-    assert ends[0] == ends[1] != ends[2]
-    scores, hsf, index = voted(200)
-    name, values = next(iter(scores.items()))
-    table = correlate({"flat": np.ones(200), name: values, "twice": 2 * values}, hsf, index, LABELS, bootstrap=True)
-    alone, twice = correlate({name: values}, hsf, index, LABELS, bootstrap=True), table[table["score"] == "twice"]
-    for rows in (table[table["score"] == name], twice):
-        np.testing.assert_array_equal(rows[["ci_low", "ci_high"]], alone[["ci_low", "ci_high"]])
-
-
-def test_the_bootstrap_has_no_interval_where_there_is_no_correlation():
-    table = correlate({"flat": np.ones(20)}, np.arange(20) / 20, bootstrap=True)
-    assert table[["ci_low", "ci_high"]].isna().all(axis=None)
-
-
 def test_no_scores_and_no_samples_give_an_empty_table():
     assert list(correlate({}, [0.1, 0.2])) == list(COLUMNS)
     assert correlate({"avh": np.zeros(0)}, np.zeros(0))["n"].tolist() == [0]
