@@ -41,8 +41,9 @@ from avhcurate.models.loading import ModelSpec, load_model
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
+from avhcurate.self_training.loop import PseudoLabelled, self_train
 from avhcurate.self_training.probe_trainer import ProbeTrainer
+from avhcurate.self_training.settings import Schedule
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS
 from benchmarks.gates import GATES, Gated, gate_scores, read_gates

@@ -36,8 +36,9 @@ from avhcurate.models.loading import ModelSpec, NewModel, new_model
 from avhcurate.models.runtime import find_device
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
+from avhcurate.self_training.loop import PseudoLabelled, self_train
 from avhcurate.self_training.network_trainer import FullTrainer
+from avhcurate.self_training.settings import Schedule
 from avhcurate.training.checkpoints import save_weights
 from avhcurate.training.evaluation import accuracy
 from avhcurate.training.images import LabelledImages

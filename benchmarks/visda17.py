@@ -5,16 +5,15 @@
 `--data` holds VisDA's classification track as it is unpacked: `train/image_list.txt` and `validation/image_list.txt`
 with a line `path label_index` an image, and the images below `train` and `validation`. It begins with an estimate of
 what is left. The same command resumes, from the middle of a round too, also after `--minutes`, and returns 0 when all
-is done; `torchrun --nproc-per-node 8 -m benchmarks.visda17 ...` shares each batch over eight GPUs.
-Labels of the validation part are used for evaluation only. The table also has the rows of AVH's paper (Chen et al.
-2020, https://doi.org/10.48550/arXiv.1912.02279); nothing here has been run on the real data yet.
+is done. Labels of the validation part are used for evaluation only. The table also has the rows of AVH's paper (Chen
+et al. 2020, https://doi.org/10.48550/arXiv.1912.02279); nothing here has been run on the real data yet.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +27,20 @@ from avhcurate.models.loading import ModelSpec, new_model
 from avhcurate.models.runtime import find_device
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training import results
-from avhcurate.self_training.loop import Schedule
-from avhcurate.self_training.service import self_train_all
-from avhcurate.self_training.settings import Settings
+from avhcurate.self_training.service import self_train_dataset
+from avhcurate.self_training.settings import SelfTrainSettings
 from avhcurate.sources import class_list
 from avhcurate.sources.service import import_dataset
 from avhcurate.training.images import LabelledImages
-from avhcurate.training.recipe import Recipe
+from avhcurate.training.recipe import PRECISIONS, Recipe
 from avhcurate.training.trainer import train
 from benchmarks.cost import Work, estimate, measure
 from benchmarks.resumable import add_minutes, run_until, say
 
 #: ResNet-101 with a head 2048-512-ReLU-12: angles are taken at the 512 outputs of the ReLU.
 MODEL = "avhcurate:resnet101-visda"
-#: Portion of each class: 0.2 in the first round, 0.05 more in each, 0.5 in the last.
-SCHEDULE = Schedule(start=0.2, step=0.05, end=0.5)
-#: Of a round. Epochs and rate are ours: the paper does not print its own.
-RECIPE = {"epochs": 2, "batch_size": 32, "learning_rate": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "clip": 1.0}
+#: How a round is trained. Epochs and rate are ours: the paper does not print its own.
+RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=1e-3, weight_decay=5e-4, clip=1.0)
 NAMES = ("visda-train", "visda-validation")
 
 #: Accuracy in percent, in the order of the classes; the last row is the paper's own selection by AVC.
@@ -65,20 +61,26 @@ def import_both(workspace: Workspace, data: Path) -> list[str]:
     return classes
 
 
-def settings(arguments: argparse.Namespace) -> Settings:
-    """What the command line says, and the paper's where it says nothing."""
-    given = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": arguments.learning_rate}
-    recipe = Recipe(**RECIPE | {name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    return Settings(
-        *NAMES,
+def settings(arguments: argparse.Namespace, rule: str, seed: int) -> SelfTrainSettings:
+    """Return the settings of one self-training."""
+    return SelfTrainSettings(
+        source=NAMES[0],
+        target=NAMES[1],
         model=arguments.model,
-        weights="random" if arguments.weights == Path("random") else arguments.weights,
-        schedule=SCHEDULE,
+        weights=arguments.weights,
+        rule=rule,
+        seed=seed,
         rounds=arguments.rounds,
-        how=recipe,
+        trainer="full",
         device=arguments.device,
-        precision=arguments.precision,
     )
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """Return how a round is trained: the numbers of the command line, or the usual ones."""
+    given = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "learning_rate")}
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(RECIPE, precision=arguments.precision, **given)
 
 
 def table(folders: list[SelfTrainingFolder], classes: list[str]) -> str:
@@ -96,50 +98,49 @@ def table(folders: list[SelfTrainingFolder], classes: list[str]) -> str:
     return "\n".join(lines)
 
 
-def left(workspace: Workspace, settings: Settings, rules: Sequence[str], seeds: Sequence[int]) -> str:
-    """The estimate of what is left to do on one device, a row a rule: training alone."""
-    recipe, device = settings.how, find_device(settings.device)
-    assert isinstance(recipe, Recipe)
+def left(workspace: Workspace, arguments: argparse.Namespace, rules: Sequence[str], seeds: Sequence[int]) -> str:
+    """Return the estimate of what is left to do, a row per rule: only the training."""
+    recipe, device = recipe_of(arguments), find_device(arguments.device)
     images = [workspace.dataset(name).record.samples for name in NAMES]
-    done = {(run.record.rule, run.record.seed): run.rounds() for run in results.trainings(workspace, NAMES[1])}
-    model = new_model(ModelSpec(name=str(settings.model)), len(PAPER["CBST"]))
+    trainings = workspace.dataset(NAMES[1]).self_trainings()
+    done = {(run.record.rule, run.record.seed): run.rounds() for run in trainings}
+    model = new_model(ModelSpec(name=arguments.model), len(PAPER["CBST"]))
     shape, head = (3, model.preprocess.crop, model.preprocess.crop), model.head_name
-    small = replace(
-        recipe, epochs=1, precision=recipe.precision if settings.precision == "auto" else settings.precision
-    )
+    usual = settings(arguments, "avc", 0)
 
     def some(steps: int) -> None:
         n = steps * recipe.batch_size
         pixels = torch.randint(256, (n, *shape), dtype=torch.uint8)
         labels = torch.arange(n) % len(PAPER["CBST"])
         data = LabelledImages(pixels, labels, model.preprocess.mean, model.preprocess.std)
-        train(model.module, data, small, head=head, device=device)
+        train(model.module, data, replace(recipe, epochs=1), head=head, device=device)
 
     def steps_of(number: int) -> int:
-        portion = settings.schedule.portion(number) if number else 0.0
-        return recipe.epochs * -(-round(images[0] + portion * images[1]) // recipe.batch_size)
+        samples = images[0]
+        if number:
+            samples += round(usual.schedule.portion(number) * images[1])
+        return recipe.epochs * -(-samples // recipe.batch_size)
 
     cost, works = measure(some, device.type), []
     for rule in rules:
-        missing = [n for seed in seeds for n in range(settings.most_rounds + 1) if n not in done.get((rule, seed), [])]
+        missing = [n for seed in seeds for n in range(usual.most_rounds + 1) if n not in done.get((rule, seed), [])]
         if missing:
             works.append(Work(f"{rule}, {len(missing)} rounds", 1, sum(map(steps_of, missing)), cost))
     return estimate(works, device.type)
 
 
 def run(arguments: argparse.Namespace, progress: Progress = SILENT) -> bool:
-    """Trains what is not there yet and prints the table."""
+    """Train what is missing and print the table."""
     workspace = Workspace(arguments.workspace)
     classes = import_both(workspace, arguments.data)
     rules, seeds = arguments.rules.split(","), [int(seed) for seed in arguments.seeds.split(",")]
-    leads, chosen = not int(os.environ.get("RANK", "0")), settings(arguments)
-    if leads:
-        say(left(workspace, chosen, rules, seeds) + "\n")
-    folders = self_train_all(workspace, chosen, rules, seeds, progress=progress)
-    if leads:
-        for folder in folders:
-            say(str(results.summary(folder)))
-        say(table(folders, classes))
+    say(left(workspace, arguments, rules, seeds) + "\n")
+    folders = []
+    for seed, rule in product(seeds, rules):
+        one = settings(arguments, rule, seed)
+        folders.append(self_train_dataset(workspace, one, recipe=recipe_of(arguments), progress=progress))
+        say(str(results.summary(folders[-1])))
+    say(table(folders, classes))
     return True
 
 
@@ -156,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     add_minutes(parser)
     arguments = parser.parse_args(argv)
     return run_until(lambda progress: run(arguments, progress), arguments.minutes)

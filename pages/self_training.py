@@ -1,10 +1,9 @@
-"""Self-training: rounds of pseudo-labels, rules side by side, what only one gate selects, and the export."""
+"""Self-training: rounds of pseudo-labels, runs side by side, what only one gate selects, and the export."""
 
 import streamlit as st
 
 from avhcurate.self_training import ui as self_training_ui
 from avhcurate.self_training import ui_round, ui_start
-from avhcurate.self_training.results import by_variant
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
@@ -20,22 +19,22 @@ if not folders:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    group = self_training_ui.choose_experiment(page, folders)
+    chosen_runs = self_training_ui.choose(page, folders)
     job_forms.another_button("selftrain", "Start another")
 job_forms.another("selftrain", lambda: ui_start.form(page, busy=busy))
-self_training_ui.about(group)
+self_training_ui.about(chosen_runs)
 if busy:
     ui_start.await_round(page)
-variants = by_variant(group)
-if not variants:
+begun = [folder for folder in chosen_runs if folder.rounds()]
+if not begun:
     self_training_ui.no_round_yet(busy=busy)
     st.stop()
-self_training_ui.rounds_chart(page, variants)
-self_training_ui.rules_table(variants)
+self_training_ui.rounds_chart(page, begun)
+self_training_ui.runs_table(begun)
 
 st.header("One round")
-if (chosen := ui_round.choose_round(page, variants)) is None:
+if (chosen := ui_round.choose_round(page, begun)) is None:
     st.stop()
 ui_round.classes(chosen)
-listed = ui_round.gallery(page, chosen, variants)
+listed = ui_round.gallery(page, chosen, begun)
 show_details(page, listed)

@@ -96,5 +96,5 @@ def test_what_models_advises_on_the_demo_trains(open_page, own_demo_root, cli):
     (advice,) = (line for code in codes for line in code.splitlines() if line.startswith("avhcurate train"))
     # As advised, but for one epoch and on a part, which takes a second.
     given = shlex.split(advice.removeprefix("avhcurate "))
-    less = ["--epochs", "1", "--train-where", "id % 8 = 0", "--held-out-where", "id % 8 = 1", "--early", "none"]
+    less = ["--epochs", "1", "--train-where", "id % 8 = 0", "--held-out-where", "id % 8 = 1"]
     assert cli(*given, *less, "--workspace", own_demo_root).code == 0

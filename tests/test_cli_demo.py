@@ -7,10 +7,10 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.home.ui_demo import FullDemo
 from avhcurate.self_training import service as self_training_service
-from avhcurate.self_training.ui_start import SelfTrain
+from avhcurate.self_training.settings import SelfTrainSettings
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training_dynamics import train
-from avhcurate.training_dynamics.ui_start import Train
+from avhcurate.training_dynamics.settings import TrainSettings
 
 
 class Steps:
@@ -64,25 +64,24 @@ def test_progress_rises_to_its_end_and_a_request_stops_before_the_next_step(own_
 def test_its_trainings_are_those_that_the_page_starts(cli, own_demo_root, monkeypatch):
     """So a page that was filled before, or is filled later, is not trained for twice."""
     asked = []
-    monkeypatch.setattr(train, "train_model", lambda space, name, settings, **_: asked.append((name, settings)))
+    monkeypatch.setattr(train, "train_model", lambda space, settings, **_: asked.append(settings))
     for step in ("Training with softmax", "Training with the AVH loss"):
         demo.STEPS[step](Workspace(own_demo_root), Progress())
-    monkeypatch.setattr(
-        train, "train_seeds", lambda space, name, settings, seeds, **_: asked.append((name, settings)) or []
-    )
+    monkeypatch.setattr(train, "train_seeds", lambda space, settings, **_: asked.append(settings) or [])
     for loss in ("softmax", "avh"):
-        cli(*Train("digits", "avhcurate:digits", loss=loss).argv, "--workspace", own_demo_root)
+        cli(*TrainSettings(dataset="digits", model="avhcurate:digits", loss=loss).argv, "--workspace", own_demo_root)
     assert asked[:2] == asked[2:]
 
 
-def test_its_self_training_is_the_one_that_the_page_starts(cli, own_demo_root, monkeypatch):
+def test_its_self_training_is_the_one_that_the_page_starts(own_demo_root, monkeypatch):
     asked = []
-    monkeypatch.setattr(self_training_service, "self_train_all", lambda space, *args, **_: asked.append(args) or [])
+    monkeypatch.setattr(
+        self_training_service, "self_train_dataset", lambda space, settings, **_: asked.append(settings)
+    )
     demo.STEPS["Self-training"](Workspace(own_demo_root), Progress())
     run = Workspace(own_demo_root).dataset("digits").run().name
-    page = SelfTrain("digits", "digits", run, rule=["confidence", "avc"], source_where="split = 'train'")
-    cli(*page.argv, "--workspace", own_demo_root)
-    assert asked[0] == asked[1]
+    page = SelfTrainSettings(source="digits", target="digits", model=run, source_where="split = 'train'")
+    assert asked == [page.with_(rule="confidence"), page]
 
 
 def test_it_predicts_hsf_of_the_newest_run(own_demo_root):

@@ -1,7 +1,7 @@
 """`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -75,31 +75,24 @@ def _prepare(space: "Workspace", progress: "Progress") -> object:
     return prepare_demo(space, progress=progress)
 
 
-def _train(space: "Workspace", progress: "Progress", *, loss: str) -> object:
-    from dataclasses import replace
-
+def _train(space: "Workspace", progress: "Progress", *, loss: Literal["softmax", "avh"]) -> object:
     from avhcurate.sources.demo import MODEL, NAME
+    from avhcurate.training_dynamics.settings import TrainSettings
     from avhcurate.training_dynamics.train import train_model
-    from avhcurate.training_dynamics.train_settings import USUAL, TrainSettings
 
-    return train_model(space, NAME, TrainSettings(MODEL, replace(USUAL, loss=loss)), progress=progress)
+    return train_model(space, TrainSettings(dataset=NAME, model=MODEL, loss=loss), progress=progress)
 
 
 def _self_train(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.self_training.loop import Schedule
-    from avhcurate.self_training.service import self_train_all
-    from avhcurate.self_training.settings import Settings
+    from avhcurate.self_training.service import self_train_dataset
+    from avhcurate.self_training.settings import SelfTrainSettings
     from avhcurate.sources.demo import NAME
-    from avhcurate.training.probe import ProbeRecipe
 
-    run = space.dataset(NAME).run().name
-    settings = Settings(
-        *(NAME, NAME, run),
-        schedule=Schedule(0.2, 0.05, 0.5),
-        how=ProbeRecipe(),
-        source_where="split = 'train'",
+    settings = SelfTrainSettings(
+        source=NAME, target=NAME, model=space.dataset(NAME).run().name, source_where="split = 'train'"
     )
-    return self_train_all(space, settings, ["confidence", "avc"], [0], progress=progress)
+    self_train_dataset(space, settings.with_(rule="confidence"), progress=progress.part(0, 2, "confidence"))
+    return self_train_dataset(space, settings, progress=progress.part(1, 2, "avc"))
 
 
 def _project(space: "Workspace", progress: "Progress") -> object:

@@ -68,10 +68,10 @@ def _select_round(
     name: str, self_training: str, number: int | None, format: str | None, out: Path, force: bool, as_json: bool
 ) -> None:
     """Write the pseudo-labels of a round of a self-training."""
-    from avhcurate.self_training import results, round_export
+    from avhcurate.self_training import round_export
 
     space = options.open_workspace()
-    folder = results.training(space, name, self_training)
+    folder = space.dataset(name).self_training(self_training)
     if number is None:
         number = max(folder.rounds(), default=1)
     if format is None:

@@ -22,7 +22,7 @@ from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.titles import titles
-from avhcurate.training_dynamics.discoveries_models import avh_follows_hsf, norm_is_inconsistent
+from avhcurate.training_dynamics.discoveries import avh_follows_hsf, norm_is_inconsistent
 from avhcurate.training_dynamics.findings import Finding, Model
 from avhcurate.votes import bins
 

@@ -79,6 +79,18 @@ class Progress:
         """Return the progress of a part of the work, which reports to `report` and is stopped with the whole."""
         return replace(self, report=report)
 
+    def after(self, before: int, total: int) -> "Progress":
+        """Return the progress of work that follows `before` of all `total`."""
+        return self.through(lambda done, _, message: self.report(before + done, total, message))
+
+    def part(self, number: int, parts: int, title: str) -> "Progress":
+        """Return the progress of part `number` of equal parts; its messages begin with `title`."""
+        return self.through(
+            lambda done, total, message: self.report(
+                number * total + done, parts * total, f"{title}, {message}".rstrip(", ")
+            )
+        )
+
 
 #: Work that reports to no one and is never stopped.
 SILENT = Progress()

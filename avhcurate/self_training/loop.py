@@ -1,33 +1,29 @@
 """The self-training loop: select pseudo-labels, train on them, select again; resumable round by round.
 
-Why target labels cannot leak. `choose`, `pseudo_labels` and the trainer's methods do all selecting and training. None
-has a parameter for labels of the target: `ModelOutputs` holds what the network outputs, a trainer gets the source with
-its labels and the target without. Only the evaluator holds them. `self_train` passes it the selection, gets a report to
-write, and reads nothing back from it.
+Labels of the target cannot leak. `choose`, `pseudo_labels` and the trainer's methods do all selecting and training, and
+have no parameter for labels of the target: `ModelOutputs` holds what the network outputs, a trainer gets the source
+with its labels and the target without. Only the evaluator holds them. `self_train` gives it the selection, gets a
+report to write, and reads nothing back from it.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from avhcurate import scores
 from avhcurate.data.self_trainings import BY, RoundReport, SelfTrainingFolder
-from avhcurate.disk.jobs import SILENT, Cancelled, Progress
+from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection, targets
 from avhcurate.self_training.evaluation import TargetEvaluator
-
-# Torch takes seconds to import, and a page that only reads results does without it.
-if TYPE_CHECKING:
-    from avhcurate.training.distributed import ProcessGroup
-
-T = TypeVar("T")
+from avhcurate.self_training.settings import Schedule
+from avhcurate.table.subset import Subset
 
 #: Why a run has no more rounds.
 ALL_ROUNDS, NO_CHANGE = "all rounds are made", "the selection no longer changes"
@@ -35,10 +31,10 @@ ALL_ROUNDS, NO_CHANGE = "all rounds are made", "the selection no longer changes"
 
 @dataclass(frozen=True)
 class PseudoLabelled:
-    """The selected samples: rows (n,) of the target ascending, and targets (n, K) float32 to learn.
+    """The selected samples: rows (n,) of the target ascending, and targets t (n, K) float32 to learn.
 
-    The loss of a sample is -sum_k target_k log p_k. A hard label is 1 at its class. MRKLD's regulariser, alpha times
-    the mean over the classes of -log p_k, is alpha / K more at every class: such a row sums to 1 + alpha.
+    The loss of a sample is -sum_k t_k log p_k. A hard label is 1 at its class. MRKLD's regulariser, alpha times the
+    mean over the classes of -log p_k, adds alpha / K to every class: such a row sums to 1 + alpha.
     """
 
     rows: np.ndarray
@@ -49,49 +45,29 @@ class Trainer(Protocol):
     """Trains a network on the source with its labels and on the target's samples without theirs."""
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
-        """Trains on the source and the pseudo-labelled samples, starting from the last weights.
+        """Train on the source and the pseudo-labelled samples, from the last weights; in round 0 only on the source.
 
-        All randomness comes from the trainer's seed and the number of the round. Without `pseudo` (round 0) it trains
-        on the source.
+        All randomness comes from the trainer's seed and the number of the round.
         """
 
     def outputs(self) -> ModelOutputs:
-        """The network's outputs on all samples of the target."""
+        """Return the network's outputs on all samples of the target."""
 
     def save(self, folder: Path) -> None:
-        """Writes the weights into a folder."""
+        """Write the weights into a folder."""
 
     def restore(self, folder: Path) -> None:
-        """Loads the weights that `save` wrote."""
+        """Load the weights that `save` wrote."""
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """The portion of each class to trust: `start` in round 1, `step` more each round, up to `end`.
+class TrainerSetup:
+    """The samples, the fields of the record about network and trainer, and a function that makes the trainer."""
 
-    >>> [Schedule(0.2, 0.1, 0.35).portion(number) for number in (1, 2, 3, 4)]
-    [0.2, 0.3, 0.35, 0.35]
-    """
-
-    start: float = 0.2
-    step: float = 0.05
-    end: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.start <= self.end <= 1 or not 0 <= self.step <= 1:
-            raise CurateError(
-                f"the portions go from {self.start:g} to {self.end:g} by {self.step:g}: give a start above 0, an end "
-                "from there to 1 and a step of 0 or more, as 0.2:0.5:0.05"
-            )
-
-    def portion(self, number: int) -> float:
-        """In (0, 1], of round `number` from 1 on; never less than in the round before."""
-        return min(self.end, round(self.start + self.step * (number - 1), 10))
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds it takes to reach the end."""
-        return 1 if not self.step else 1 + int(np.ceil((self.end - self.start) / self.step - 1e-9))
+    source: Subset
+    target: Subset
+    about: dict[str, Any]
+    make_trainer: Callable[[SelfTrainingFolder], Trainer]
 
 
 def self_train(
@@ -103,62 +79,50 @@ def self_train(
     folder: SelfTrainingFolder,
     schedule: Schedule | None = None,
     rounds: int | None = None,
-    alpha: float | None = None,
     progress: Progress = SILENT,
-    group: "ProcessGroup | None" = None,
 ) -> str:
-    """Runs the rounds that `folder` lacks and returns why there are no more.
+    """Run the rounds that `folder` lacks and return why there are no more.
 
     ids (N,): of the target's samples, in the order of the trainer's outputs. Round 0 trains on the source; each later
-    one selects by `rule` at the portion of the schedule, then trains on the source and the selected samples alone. It
-    ends after `rounds` (None: when the schedule reaches its end), or when at the full portion the same samples get the
-    same labels as in the round before. `alpha` defaults to the rule's own.
+    one selects by `rule` at the portion of the schedule, then trains on the source and the selected samples. It ends
+    after `rounds` (None: when the schedule reaches its end), or when at the full portion the same samples get the same
+    labels as in the round before.
 
-    Each round is on disk before the next begins: an interrupted run resumes from its last complete round, on one
-    machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds when asked
-    to stop. The processes of a `group` go through the rounds together, and only the first reports and writes.
+    Each round is on disk before the next begins: an interrupted run resumes after its last complete round, on one
+    machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds.
     """
     schedule = schedule or Schedule()
-    last = schedule.rounds if rounds is None else rounds
-    loop = _Loop(trainer, ids, rule, alpha, schedule, evaluator, folder, group)
-
-    def tell(number: int) -> None:
-        if loop.leads:
-            progress.report(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}")
-        if loop.broadcast(loop.leads and progress.should_stop()):
-            raise Cancelled(f"cancelled before round {number} of {last}: the same command resumes")
-
-    done = loop.broadcast(folder.rounds())
+    last = rounds
+    if last is None:
+        last = schedule.rounds
+    loop = _Loop(trainer, ids, rule, schedule, evaluator, folder)
+    done = folder.rounds()
     if done:
         loop.resume(done[-1])
-    else:
-        tell(0)
-        loop.start()
-    for number in range(max(1, len(done)), last + 1):
-        tell(number)
-        if not loop.round(number):
+    for number in range(len(done), last + 1):
+        cancelled = f"Cancelled before round {number} of {last}. The same command resumes."
+        progress.tell(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}", cancelled=cancelled)
+        if number == 0:
+            loop.start()
+        elif not loop.round(number):
             return NO_CHANGE
-    if loop.leads:
-        progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")
+    progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")
     return ALL_ROUNDS
 
 
-def choose(outputs: ModelOutputs, *, portion: float, rule: Rule, alpha: float | None = None) -> dict[str, Selection]:
-    """What each gate selects, by its name; at the gate of `rule`, what that rule selects."""
+def choose(outputs: ModelOutputs, *, portion: float, rule: Rule) -> dict[str, Selection]:
+    """Return what each gate selects, by its name; for the gate of `rule`, what that rule selects."""
     rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {RULES[rule].gate: rule}
-    return {
-        gate: outputs.select(rule=one, portion=portion, alpha=alpha if one == rule else None)
-        for gate, one in rules.items()
-    }
+    return {gate: outputs.select(rule=one, portion=portion) for gate, one in rules.items()}
 
 
 def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
-    """The selected samples, and the targets that the rule has training learn for each; CurateError for no sample."""
+    """Return the selected samples, and the targets of the rule for each. Raises CurateError for no sample."""
     blocks = list(targets(chosen, outputs.blocks))
     if not blocks:
         raise CurateError(
-            f"{chosen.rule} selects no sample of the target, so there is nothing to learn from: give a larger portion, "
-            "or another network where its embeddings have no direction"
+            f"{chosen.rule} selects no sample of the target, so there is nothing to learn from. Give a larger portion, "
+            "or another network where its embeddings have no direction."
         )
     rows, goals = zip(*blocks, strict=True)
     return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
@@ -171,23 +135,20 @@ class _Loop:
     trainer: Trainer
     ids: np.ndarray
     rule: Rule
-    alpha: float | None
     schedule: Schedule
     evaluator: TargetEvaluator
     folder: SelfTrainingFolder
-    group: "ProcessGroup | None"
 
     def resume(self, number: int) -> None:
-        """Continues after the last round written."""
+        """Continue after the last round written."""
         self.trainer.restore(self.folder.round(number))
-        self.outputs = self.trainer.outputs()
-        self.labels = np.full(len(self.ids), -1)
+        self.outputs, self.labels = self.trainer.outputs(), np.full(len(self.ids), -1)
         if number:
             before = self.folder.selection(number, ["selected", "candidate"])
             self.labels = np.where(before["selected"], before["candidate"], -1)
 
     def start(self) -> None:
-        """Round 0."""
+        """Make round 0."""
         began = time.perf_counter()
         self.trainer.fit(0, None)
         self.outputs, self.labels = self.trainer.outputs(), np.full(len(self.ids), -1)
@@ -195,10 +156,10 @@ class _Loop:
         self._commit(report, classes, None, began)
 
     def round(self, number: int) -> bool:
-        """A later round; False, without training, where the selection is the last round's and final."""
+        """Make a later round. Return False, without training, where the selection no longer changes."""
         began, before = time.perf_counter(), self.outputs
         portion, gate = self.schedule.portion(number), RULES[self.rule].gate
-        chosen = choose(before, portion=portion, rule=self.rule, alpha=self.alpha)
+        chosen = choose(before, portion=portion, rule=self.rule)
         labels = np.where(chosen[gate].selected, chosen[gate].candidate, -1)
         changed = int((labels != self.labels).sum())
         if not changed and portion == self.schedule.end:
@@ -211,34 +172,30 @@ class _Loop:
         self._commit(report.model_copy(update={"changed": changed}), classes, table, began)
         return True
 
-    @property
-    def leads(self) -> bool:
-        return self.group is None or self.group.leads
-
-    def broadcast(self, value: T) -> T:
-        """The first process's value."""
-        return value if self.group is None else self.group.broadcast(value)
-
     def _commit(self, report: RoundReport, classes: pd.DataFrame, table: pd.DataFrame | None, began: float) -> None:
-        if self.leads:
-            timed = report.model_copy(update={"seconds": time.perf_counter() - began})
-            self.folder.commit(timed, classes, table, self.trainer.save)
-        self.broadcast(None)  # the others go on when it is there
+        timed = report.model_copy(update={"seconds": time.perf_counter() - began})
+        self.folder.commit(timed, classes, table, self.trainer.save)
 
 
 def _table(
     ids: np.ndarray, gate: str, chosen: Mapping[str, Selection], outputs: ModelOutputs, pseudo: PseudoLabelled
 ) -> pd.DataFrame:
-    """The columns of `SelfTrainingFolder.selection`."""
+    """Return the columns of `SelfTrainingFolder.selection`."""
     selection = chosen[gate]
-    columns = (
-        selection.table().rename(columns={"rank_in_class": "rank"}).astype({"pseudo_label": "Int32", "rank": "Int32"})
-    )
+    columns = selection.table().astype({"pseudo_label": "Int32", "rank_in_class": "Int32"})
     table = pd.DataFrame(
-        {"id": ids, "predicted": selection.predicted, "candidate": selection.candidate}
-        | {name: columns[name] for name in ("pseudo_label", "confidence", "avc")}
-        | {"norm": scores.norm(outputs.features)}
-        | {name: columns[name] for name in ("threshold", "rank", "selected")}
+        {
+            "id": ids,
+            "predicted": selection.predicted,
+            "candidate": selection.candidate,
+            "pseudo_label": columns["pseudo_label"],
+            "confidence": columns["confidence"],
+            "avc": columns["avc"],
+            "norm": scores.norm(outputs.features),
+            "threshold": columns["threshold"],
+            "rank": columns["rank_in_class"],
+            "selected": columns["selected"],
+        }
         | {BY + name: other.selected for name, other in chosen.items()}
     )
     if RULES[selection.rule].targets == "lrent":

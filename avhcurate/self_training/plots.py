@@ -1,6 +1,6 @@
-"""Rounds of self-training as curves, one line a rule, and each class before and after."""
+"""Rounds of self-training as curves, one line per run, and each class before and after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,7 @@ _DASHES = {"hard": "solid", "lrent": "dash", "mrkld": "dot"}
 
 @dataclass(frozen=True)
 class Stroke:
-    """How a rule is drawn: colour and symbol tell the gate, the dash what is learnt of a selected sample."""
+    """How a run is drawn: colour and symbol show the gate, the dash what is learnt of a selected sample."""
 
     name: str
     color: str
@@ -58,21 +58,20 @@ class Stroke:
     dash: str
 
 
-def stroke(name: str, rule: Rule, *, usual: bool = True) -> Stroke:
-    """The stroke of a rule; not `usual`, that is with another weight than its own, it is hollow."""
+def stroke(name: str, rule: Rule) -> Stroke:
+    """Return the stroke of a run by its rule."""
     spec = RULES[rule]
     color, symbol = _GATES[spec.gate]
-    return Stroke(name, color, symbol if usual else f"{symbol}-open", _DASHES[spec.targets])
+    return Stroke(name, color, symbol, _DASHES[spec.targets])
 
 
-def curves(
-    values: pd.DataFrame, strokes: Sequence[Stroke], keys: Sequence[str], *, source_only: Mapping[str, float]
-) -> go.Figure:
-    """A panel for each of `keys` of rows `quantity, line, round, n, mean, low, high`; `line` is a place in `strokes`.
-
-    `source_only` are the heights of the dashed lines.
+def curves(values: pd.DataFrame, strokes: Sequence[Stroke], keys: Sequence[str]) -> go.Figure:
+    """Draw a panel for each of `keys` of rows `quantity, line, round, value, low, high`; `line` is a place in
+    `strokes`.
     """
-    columns = 2 if len(keys) == 4 else min(_COLUMNS, len(keys))
+    columns = min(_COLUMNS, len(keys))
+    if len(keys) == 4:
+        columns = 2
     rows = -(-len(keys) // columns)
     figure = make_subplots(
         rows,
@@ -84,58 +83,39 @@ def curves(
     for number, key in enumerate(keys):
         place = {"row": 1 + number // columns, "col": 1 + number % columns}
         of_key = values[values["quantity"] == key]
-        _reference(figure, source_only.get(key), of_key, key, place, named=not number)
         for line, look in enumerate(strokes):
             _line(figure, of_key[of_key["line"] == line].sort_values("round"), look, key, place, named=not number)
-        if PANELS[key][1].endswith("%"):
-            # Where all are right, the axis would else go on to 200 %.
+        if _is_share(key):
+            # Where all are right, the axis would else reach 200 %.
             figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **place)
     bare(figure, height=70 + 215 * rows, margin={"t": 72})
-    figure.update_layout(
-        showlegend=True,
-        legend=AT_TOP | {"traceorder": "normal"},
-    )
+    figure.update_layout(showlegend=True, legend=AT_TOP | {"traceorder": "normal"})
     figure.update_annotations(font_size=13)
-    last = int(values["round"].max()) if len(values) else 1
+    last = max([1, *values["round"].astype(int)])
     figure.update_xaxes(range=[-0.15, last + 0.15], dtick=max(1, -(-last // 10)), showgrid=False)
     return figure.update_xaxes(title_text="round", row=rows)
 
 
-def _reference(
-    figure: go.Figure, height: float | None, rows: pd.DataFrame, key: str, place: dict[str, int], *, named: bool
-) -> None:
-    if height is None or rows.empty:
-        return
-    figure.add_scatter(
-        x=[0, int(rows["round"].max())],
-        y=[height, height],
-        mode="lines",
-        line={"color": GREY, "width": 1.5, "dash": "dash"},
-        name="source only",
-        legendgroup="source",
-        showlegend=named,
-        hovertemplate=f"source only: %{{y:{PANELS[key][1]}}}<extra></extra>",
-        **place,
-    )
+def _is_share(key: str) -> bool:
+    return PANELS[key][1].endswith("%")
 
 
 def _line(figure: go.Figure, rows: pd.DataFrame, look: Stroke, key: str, place: dict[str, int], *, named: bool) -> None:
     known = rows.dropna(subset=["low", "high"])
     if len(known):
-        ends = known[["low", "high"]].clip(0, 1) if PANELS[key][1].endswith("%") else known
-        low, high = (ends[side].to_numpy(float).round(6) for side in ("low", "high"))
+        low, high = (known[end].to_numpy(float).round(6) for end in ("low", "high"))
         area = band(known["round"].to_numpy(), low, high, faded(look.color, 0.1))
         figure.add_scatter(**area, legendgroup=look.name, **place)
     form = PANELS[key][1]
     figure.add_scatter(
         x=rows["round"],
-        y=rows["mean"].round(6),
+        y=rows["value"].round(6),
         mode="lines+markers",
         line={"color": look.color, "width": 2, "dash": look.dash},
         marker={"color": look.color, "symbol": look.symbol, "size": 7},
-        customdata=rows[["n", "low", "high"]].to_numpy(),
-        hovertemplate=f"{look.name}, round %{{x}}: %{{y:{form}}} [%{{customdata[1]:{form}}}, %{{customdata[2]:{form}}}]"
-        "<br>seeds %{customdata[0]}<extra></extra>",
+        customdata=rows[["low", "high"]].to_numpy(),
+        hovertemplate=f"{look.name}, round %{{x}}: %{{y:{form}}} [%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}]"
+        "<extra></extra>",
         name=look.name,
         legendgroup=look.name,
         showlegend=named,
@@ -152,11 +132,11 @@ def before_and_after(classes: pd.DataFrame) -> go.Figure:
     shown = known.loc[(known["after"] - known["before"]).sort_values(kind="stable").index]
     names = [as_text(str(name)) for name in shown["label_name"]]
     figure = go.Figure()
-    for name, before, after in zip(names, shown["before"], shown["after"], strict=True):
-        color = BLUE if after >= before else ORANGE
+    risen = (shown["after"] >= shown["before"]).to_numpy()
+    colors = np.where(risen, BLUE, ORANGE).tolist()
+    for name, before, after, color in zip(names, shown["before"], shown["after"], colors, strict=True):
         line = {"color": faded(color, 0.6), "width": 3}
         figure.add_scatter(x=[before, after], y=[name, name], mode="lines", line=line, hoverinfo="skip")
-    risen = (shown["after"] >= shown["before"]).to_numpy()
     figure.add_scatter(
         x=shown["before"],
         y=names,
@@ -169,7 +149,7 @@ def before_and_after(classes: pd.DataFrame) -> go.Figure:
         x=shown["after"],
         y=names,
         mode="markers",
-        marker={"color": np.where(risen, BLUE, ORANGE).tolist(), "size": 9},
+        marker={"color": colors, "size": 9},
         error_x=intervals(shown["after"], shown["low"], shown["high"], color=faded(GREY, 0.7), thickness=1),
         customdata=shown[["samples", "low", "high"]].to_numpy(),
         hovertemplate="%{y}, this round: %{x:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]<br>"

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Progress
-from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.domains import domains, paired_runs
-from avhcurate.self_training.loop import PseudoLabelled
-from avhcurate.self_training.settings import Settings, TrainerSetup
-from avhcurate.training.distributed import ProcessGroup
+from avhcurate.self_training.loop import PseudoLabelled, TrainerSetup
+from avhcurate.self_training.settings import SelfTrainSettings
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 
 #: The file of a round's weights.
@@ -56,37 +55,41 @@ class ProbeTrainer:
         return ModelOutputs(self.head.embed(self.target), self.head.class_weights, self.head.bias)
 
     def save(self, folder: Path) -> None:
-        """Writes `head.safetensors`."""
+        """Write `head.safetensors`."""
         assert self.head is not None
         self.head.save(folder / FILE)
 
     def restore(self, folder: Path) -> None:
-        """Loads that file."""
+        """Load that file."""
         self.head = ProbeHead.load(folder / FILE)
 
 
-def set_up(workspace: Workspace, settings: Settings, progress: Progress, group: ProcessGroup) -> TrainerSetup:
-    """A head on the features of two runs, which are scored first where they are missing."""
-    if group.size > 1:
-        raise CurateError("a probe is trained by one process: leave torchrun out")
+def set_up(
+    workspace: Workspace, settings: SelfTrainSettings, recipe: ProbeRecipe | None, progress: Progress
+) -> TrainerSetup:
+    """Prepare a head on the features of two runs, which are scored first where they are missing."""
     runs = paired_runs(workspace, settings, progress)
     source, target = domains(workspace, settings, runs)
-    recipe = settings.how if isinstance(settings.how, ProbeRecipe) else ProbeRecipe()
+    rate = settings.learning_rate or ProbeRecipe.learning_rate
+    chosen = recipe or ProbeRecipe(epochs=settings.epochs, learning_rate=rate)
     run = runs[1].record
+    names = ("model", "weights_sha256", "weights_source", "head", "preprocess", "device", "precision")
     about = {
         "source_run": runs[0].name,
         "target_run": runs[1].name,
         "trainer": "probe",
-        "recipe": vars(recipe),
-        **{key: getattr(run, key) for key in ("model", "weights_sha256", "weights_source", "head")},
-        **{key: getattr(run, key) for key in ("preprocess", "device", "precision")},
+        "recipe": vars(chosen),
+        **{name: getattr(run, name) for name in names},
     }
 
-    def make_trainer(_: object) -> ProbeTrainer:
-        features = [one.features_of(part.ids) for one, part in zip(runs, (source, target), strict=True)]
-        size = len(source.dataset.record.classes)
+    def make_trainer(_: SelfTrainingFolder) -> ProbeTrainer:
         return ProbeTrainer(
-            features[0], source.labels, features[1], num_classes=size, recipe=recipe, seed=settings.seed
+            runs[0].features_of(source.ids),
+            source.labels,
+            runs[1].features_of(target.ids),
+            num_classes=len(source.dataset.record.classes),
+            recipe=chosen,
+            seed=settings.seed,
         )
 
     return TrainerSetup(source, target, about, make_trainer)

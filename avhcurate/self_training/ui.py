@@ -1,4 +1,4 @@
-"""The Self-training page, all runs: the experiment shown, curves over rounds, comparison of rules."""
+"""The Self-training page, all runs: their choice, curves over rounds, and a table."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,14 +9,12 @@ import streamlit as st
 from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.self_training import results
 from avhcurate.self_training.plots import PANELS, curves, stroke
-from avhcurate.self_training.results import BASE, PAIRED, RuleVariant, Variants
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.page_choices import one_of, some_of
+from avhcurate.ui.page_choices import some_of
 from avhcurate.ui.score_help import RULE_NAMES
-from avhcurate.ui.text import p_text
 from avhcurate.ui.user_errors import plain
 
 #: With the key of a self-training's folder.
@@ -24,30 +22,29 @@ _HASH_FUNCS = HASH_FUNCS | {
     SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())} {folder.complete}"
 }
 
-
 SHOWN = some_of(
     "selftrain.show", list(PANELS), ["mean_accuracy", "precision", "selected", "mean_avh", "mean_confidence", "ece"]
 )
-#: More panels would be too small.
-_MOST_PANELS = 9
-#: What `about` tells of the recipe.
-_RECIPE = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
+#: More panels and more lines would be hard to read.
+_MOST_PANELS, _MOST_RUNS = 9, 8
+#: Runs that are shown by default.
+_NEWEST = 2
 
-#: Heads of the table of rules, the column of `side_by_side` and how its numbers are written.
-_HEADS = (
-    ("Source only", "source_only", "share"),
-    ("Accuracy", "accuracy", "share"),
-    ("Source only<small>mean of classes</small>", "mean_source_only", "share"),
-    ("Accuracy<small>mean of classes</small>", "mean_accuracy", "share"),
-    ("Precision<small>first round</small>", "precision_first", "share"),
-    ("Precision<small>last round</small>", "precision_last", "share"),
-    ("Selected<small>last round</small>", "selected", "count"),
-)
+#: Heads of the table of runs, by column of `side_by_side`.
+_HEADS = {
+    "source_only": "Source only",
+    "accuracy": "Accuracy",
+    "mean_source_only": "Source only<small>mean of classes</small>",
+    "mean_accuracy": "Accuracy<small>mean of classes</small>",
+    "precision_first": "Precision<small>first round</small>",
+    "precision_last": "Precision<small>last round</small>",
+    "selected": "Selected<small>last round</small>",
+}
 
 
 def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
-    """Self-trainings of the open dataset, oldest first; those of an older import are counted in a caption."""
-    every = results.trainings(page.workspace, page.table.dataset.name)
+    """Return self-trainings of the open dataset, newest first, without those of an older import."""
+    every = page.table.dataset.self_trainings()[::-1]
     current = [one for one in every if one.record.target_fingerprint == page.table.dataset.record.fingerprint]
     if len(current) < len(every):
         st.caption(
@@ -57,164 +54,101 @@ def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
     return current
 
 
-def choose_experiment(page: Opened, folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
-    """Self-trainings that may be compared: those that the address names, else those with the newest run."""
-    groups = {group[0].name: group for group in results.comparable(folders)}
-    names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
+def title(folder: SelfTrainingFolder) -> str:
+    """Return how a choice, a chart and a table call a run."""
+    record = folder.record
+    return f"{RULE_NAMES[record.rule]} · from {record.source} · seed {record.seed} · {folder.name[-8:]}"
 
-    which = one_of("selftrain.group", names, names[0])
-    name = which.show(
-        st.selectbox,
-        "Experiment",
+
+def choose(page: Opened, folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+    """Ask which runs are shown, the newest by default."""
+    by_name = {folder.name: folder for folder in folders}
+    which = some_of("selftrain.runs", list(by_name), list(by_name)[:_NEWEST], most=_MOST_RUNS)
+    chosen = which.show(
+        st.multiselect,
+        "Runs",
         page.view,
-        {name: _title(groups[name]) for name in names},
-        on_change=which.restart,
-        args=("selftrain.run", "selftrain.round", "selftrain.against"),
-        help="Runs that differ only in rule and seed, so that they can be compared. Newest first.",
+        list(by_name),
+        format_func=lambda name: title(by_name[name]),
+        max_selections=_MOST_RUNS,
+        placeholder="The newest",
+        help=f"Up to {_MOST_RUNS}, to compare. Newest first.",
         width="stretch",
     )
-    return groups[name]
+    return [by_name[name] for name in chosen]
 
 
-def _title(group: Sequence[SelfTrainingFolder]) -> str:
-    """Title of an experiment in a choice of several."""
-    record = group[0].record
-    # Nothing that changes while runs go on: the browser identifies an option by its label.
-    return f"from {record.source} · {record.model} · {record.trainer} · started {record.started:%Y-%m-%d %H:%M:%S}"
+def about(folders: Sequence[SelfTrainingFolder]) -> None:
+    """Show the settings of each run, and whether it is complete."""
+    st.caption("  \n".join(plain(_settings(folder)) for folder in folders))
 
 
-def about(group: Sequence[SelfTrainingFolder]) -> None:
-    """The settings that the runs of an experiment share, and how many runs are incomplete."""
-    record = group[0].record
-    source, target = (
-        f"{samples:,} samples of {name}{f' ({where})' if where else ''}"
-        for samples, name, where in (
-            (record.source_samples, record.source, record.source_where),
-            (record.target_samples, record.target, record.target_where),
-        )
-    )
+def _settings(folder: SelfTrainingFolder) -> str:
+    record = folder.record
     start, step, end = (record.schedule[key] for key in ("start", "step", "end"))
-    portion = f"portion {start:g}" + (f" to {end:g} by {step:g}" if step else "")
-    recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in record.recipe.items() if key in _RECIPE)
-    parts = [f"learns from {source}", f"adapts to {target}", portion, f"{record.rounds} rounds at most", recipe]
-    st.caption(plain(" · ".join(parts)))
-    if unfinished := sum(not folder.complete for folder in group):
-        st.caption(
-            f"Not complete: {unfinished:,} of {len(group):,} runs, drawn up to their last round and left out of the "
-            "table. Starting them again resumes from there."
-        )
+    parts = [
+        title(folder),
+        f"{record.source_samples:,} samples {record.source_where}".strip(),
+        f"adapts to {record.target_samples:,} samples {record.target_where}".strip(),
+        f"{record.model} ({record.trainer})",
+        f"portion {start:g} to {end:g} by {step:g}",
+        f"epochs {record.recipe['epochs']}, learning rate {record.recipe['learning_rate']:g}",
+    ]
+    if not folder.complete:
+        parts.append("not complete: starting it again resumes it")
+    return " · ".join(parts)
 
 
 def no_round_yet(*, busy: bool) -> None:
-    """Shown before the source's model is trained."""
+    """Say that the source's model is not trained yet."""
     if busy:
         st.markdown(":material/hourglass_empty: The first model is learning from the source.")
     else:
-        st.markdown(":material/hourglass_disabled: No model has learnt from the source yet: resume it, or start again.")
+        st.markdown(":material/hourglass_disabled: No model has learnt from the source yet. Resume it, or start again.")
 
 
-def variant_name(variant: RuleVariant) -> str:
-    """Name of the rule, with its weight where that is not the rule's default."""
-    name = RULE_NAMES[variant.rule]
-    return name if variant.usual else f"{name}, α {variant.alpha:g}"
-
-
-# --- rounds as curves ----------------------------------------------------------------------------------------
-
-
-def rounds_chart(page: Opened, variants: Variants) -> None:
-    """The chosen quantities over the rounds, one line per rule."""
+def rounds_chart(page: Opened, folders: Sequence[SelfTrainingFolder]) -> None:
+    """Draw the chosen quantities over the rounds, one line per run."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header("Rounds", width="content")
         with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
-            names = {key: PANELS[key][0] for key in PANELS}
+            names = {key: name for key, (name, _) in PANELS.items()}
             chosen = SHOWN.show(
                 st.pills, "Quantities", page.view, names, selection_mode="multi", label_visibility="collapsed"
             )
     keys = (chosen or SHOWN.default)[:_MOST_PANELS]
-    values, reference = _courses(variants, keys), _source_only(variants, keys)
-    strokes = [stroke(variant_name(one), one.rule, usual=one.usual) for one in variants]
-    show_chart(curves(values, strokes, keys, source_only=reference), key="selftrain.curves")
-    seeds = sorted({len(folders) for folders in variants.values()})
+    strokes = [stroke(title(folder), folder.record.rule) for folder in folders]  # type: ignore[arg-type]
+    show_chart(curves(_courses(folders, keys), strokes, keys), key="selftrain.curves")
     st.caption(
-        f"{_bands(seeds)}. Colour and symbol show the gate, the dash the training target: a hard label, LRENT's soft "
-        "label (dashed), MRKLD's (dotted). Labels of the target are used for these reports only. Click a name in the "
-        "legend to hide its lines."
+        "Round 0 is the source alone. Bands are 95 % intervals over samples (shares and mean of classes Wilson, ECE "
+        "bootstrap). Colour and symbol show the gate, the dash the training target: a hard label, LRENT's soft label "
+        "(dashed), MRKLD's (dotted). Labels of the target are only used for these reports. Click a name in the legend "
+        "to hide its lines."
     )
-
-
-def _bands(seeds: Sequence[int]) -> str:
-    """The caption of lines and bands; `seeds` are the numbers of seeds that rules have, ascending.
-
-    >>> _bands([1])[:17], _bands([3])[:30]
-    ('One seed a rule; ', 'Means over n = 3 seeds a rule;')
-    """
-    one_seed = "95 % over samples (shares and mean of classes Wilson, ECE bootstrap)"
-    if seeds[-1] == 1:
-        return f"One seed a rule; bands are {one_seed}"
-    counts = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]}"
-    text = f"Means over {counts} seeds a rule; bands are 95 % of the mean (Student's t)"
-    return text if seeds[0] > 1 else f"{text}, of one seed {one_seed}"
 
 
 _courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.courses)
-_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.source_only)
 _side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.side_by_side)
 
 
-# --- rules side by side --------------------------------------------------------------------------------------
-
-
-def rules_table(variants: Variants) -> None:
-    """Results of each rule over seeds, and its difference from the baseline."""
-    table = _side_by_side(variants)
-    st.header("Rules side by side")
-    if table.empty:
-        st.markdown(":material/hourglass_empty: No run is complete yet.")
-        return
-    names = [variant_name(variant) for variant in variants]
-    paired = bool((table[f"{PAIRED[0]}_gain_n"] > 1).any())
-    heads = ["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if paired else [])]
-    st.html(html_table(heads, [_row(row, names, paired) for row in table.to_dict("records")]))
+def runs_table(folders: Sequence[SelfTrainingFolder]) -> None:
+    """Show the results of each run."""
+    table = _side_by_side(folders)
+    st.header("Runs side by side")
+    rows = zip(folders, table.to_dict("records"), strict=True)
+    html = [table_row(escape(title(folder)), [_cell(row, key) for key in _HEADS]) for folder, row in rows]
+    st.html(html_table(["Run", *_HEADS.values()], html))
     if table["accuracy"].isna().all():
         st.caption("No sample of the target has a label to compare with.")
-        return
-    single = bool((table["n"] == 1).any())
-    st.caption(
-        "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals, "
-        f"Student's t over seeds{'; of one seed over samples (Wilson)' if single else ''}. "
-        + (
-            f"Differences from {RULE_NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test: "
-            "p alone, and by Holm's method for all differences of the table."
-            if paired
-            else f"With two seeds or more of a rule and of {RULE_NAMES[BASE]}, their difference is tested here."
+    else:
+        st.caption(
+            "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals "
+            "over samples (Wilson). A difference between two runs also depends on their seeds."
         )
-    )
 
 
-def _gain_heads() -> list[str]:
-    base = escape(RULE_NAMES[BASE])
-    return [f"Accuracy<small>minus {base}'s</small>", f"Mean of classes<small>minus {base}'s</small>"]
-
-
-def _row(row: Mapping[Any, Any], names: Sequence[str], paired: bool) -> str:
-    cells = [f"{row['n']:,}", *(_cell(row, key, form) for _, key, form in _HEADS)]
-    cells += [_gain_cell(row, key) for key in PAIRED] if paired else []
-    return table_row(escape(names[row["line"]]), cells)
-
-
-def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
+def _cell(row: Mapping[Any, Any], key: str) -> str:
     value, low, high = (row[f"{key}{end}"] for end in ("", "_low", "_high"))
-    share = form == "share"
-    if share and low == low:  # Student's t may go beyond the ends of a share
-        low, high = max(low, 0), min(high, 1)
-    return estimate(value, low, high, 1 if share else 0, percent=share)
-
-
-def _gain_cell(row: Mapping[Any, Any], key: str) -> str:
-    value, low, high, n, p, holm = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high", "_n", "_p", "_p_holm"))
-    if n < 2:
-        return "–"
-    test = escape(f"{p_text(p)}, by Holm {p_text(holm)}") if p == p else "p –"
-    plus = "+" if value > 0 else ""
-    return f"{plus}{estimate(100 * value, 100 * low, 100 * high, 1)}<small>n {n}, {test}</small>"
+    if key == "selected":
+        return estimate(value, low, high, 0)
+    return estimate(value, low, high, 1, percent=True)

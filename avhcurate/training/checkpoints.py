@@ -1,4 +1,4 @@
-"""Weights and checkpoints as files that are whole or absent and cannot run code; the random states in them."""
+"""Weights and checkpoints in files that are complete or absent and cannot run code; the random states in them."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from avhcurate.models.weights import first_line
 
 
 def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Writes the state dict as safetensors; a crash leaves the previous file whole.
+    """Write the state dict as safetensors; a crash does not damage the previous file.
 
     Equal tensors and metadata give equal bytes.
     """
@@ -26,38 +26,38 @@ def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None 
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Replaces the checkpoint; CurateError when there is no room, which leaves the one before whole."""
+    """Replace the checkpoint. Raises CurateError when the disk is full, which keeps the previous checkpoint."""
     try:
         with replacing(path) as stream:
             torch.save(state, stream)
     # On a full disk torch fails in its own way.
     except (OSError, RuntimeError) as error:
         raise CurateError(
-            f"the checkpoint {path} could not be written ({first_line(error)}): make room on the "
-            "disk and give the same command again; the checkpoint before it is whole"
+            f"The checkpoint {path} could not be written ({first_line(error)}). Free some disk space and run the same "
+            "command again. The previous checkpoint is still valid."
         ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any] | None:
-    """What `write_checkpoint` wrote, None when there is none; CurateError when it cannot be read."""
+    """Return what `write_checkpoint` wrote, None when there is nothing. Raises CurateError for a damaged file."""
     if not path.exists():
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     # A damaged file makes torch raise almost anything.
     except Exception as error:
-        raise CurateError(f"the checkpoint {path} cannot be read: delete it to train from the beginning") from error
+        raise CurateError(f"The checkpoint {path} cannot be read. Delete it to train from the beginning.") from error
     return state
 
 
 def checkpoint_step(path: Path) -> int:
-    """Steps made when the checkpoint was written; -1 when there is none."""
-    state = read_checkpoint(path)
-    return -1 if state is None else int(state["step"])
+    """Return the steps made when the checkpoint was written; -1 when there is none."""
+    state = read_checkpoint(path) or {"step": -1}
+    return int(state["step"])
 
 
 def _with_metadata_sorted(safetensors: bytes) -> bytes:
-    """The same file with its metadata in order of name: safetensors writes them in another order in each process.
+    """Sort the metadata of a file by name, as safetensors writes them in another order in each process.
 
     A file is the length of its header in eight bytes, the header as JSON padded with blanks, then the tensors.
     """
@@ -71,7 +71,7 @@ def _with_metadata_sorted(safetensors: bytes) -> bytes:
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's global generators."""
+    """Return the states of torch's global generators."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -81,7 +81,7 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
-    """Puts back what `random_states` gave."""
+    """Restore what `random_states` returned."""
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)
@@ -91,7 +91,7 @@ def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeds the global generators, from which dropout draws, for the block; they are left as they were."""
+    """Seed the global generators, which dropout uses, for the block, and restore them after it."""
     before = random_states(device)
     try:
         torch.manual_seed(seed)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.models.head import Head, find_head
@@ -13,8 +14,10 @@ from avhcurate.training.images import LabelledImages, normalise
 from avhcurate.training.losses import AVHLoss, CosineLoss, DirectionalLoss
 from avhcurate.training.recipe import Recipe
 
-#: Images that a first layer is taken from.
+#: Images from which a first layer is taken.
 _FITTED_TO = 4096
+#: Largest decay a step of the average of the weights.
+_DECAY = 0.99
 
 _LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLoss}
 
@@ -22,7 +25,7 @@ _LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLos
 class Learner(nn.Module):
     """Returns features (N, D) and the loss's logits (N, K): the head's own, or those of the directional loss.
 
-    The head is a linear layer or, which is the same, a 1 x 1 convolution over one pixel; `module` keeps its names.
+    The head is a linear layer or, equivalently, a 1 x 1 convolution over one pixel; `module` keeps its names.
     """
 
     def __init__(self, module: nn.Module, head: Head, loss: DirectionalLoss | None) -> None:
@@ -46,23 +49,35 @@ class Learner(nn.Module):
         taken, self._taken = self._taken, None
         assert taken is not None
         features, logits = taken
-        return features, logits if self.loss is None else self.loss.logits(features, self.class_weights)
+        if self.loss is not None:
+            logits = self.loss.logits(features, self.class_weights)
+        return features, logits
+
+    def train(self, mode: bool = True) -> "Learner":
+        """Set training mode, in which frozen batch norms keep their statistics."""
+        super().train(mode)
+        for layer in self.modules():
+            trained = [parameter.requires_grad for parameter in layer.parameters()]
+            if isinstance(layer, _BatchNorm) and trained and not any(trained):
+                layer.eval()
+        return self
 
     def _take(self, head: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        # A copy where the network goes on with the output: it may work in place.
-        self._taken = inputs[0].flatten(1), (output if self.direct else output.clone()).flatten(1)
+        if not self.direct:
+            output = output.clone()  # the rest of the network may work in place
+        self._taken = inputs[0].flatten(1), output.flatten(1)
 
 
 class TrainingObjective(nn.Module):
-    """What a step of training minimises in place of cross-entropy on the learner's logits.
+    """What a step of training minimises instead of cross-entropy on the learner's logits.
 
-    Its own parameters are trained along, at the network's rate and without weight decay, and are kept in checkpoints
-    like its buffers. Chance comes from `torch.rand` and its like in `forward`, which run under the recipe's seed. In a
-    distributed run each process asks for its own part of the batch, and gradients are averaged.
+    Its own parameters are trained too, at the network's rate and without weight decay, and are kept in checkpoints like
+    its buffers. Randomness comes from `torch.rand` and similar functions in `forward`, which use the recipe's seed.
+    With several processes each gets its own part of the batch, and gradients are averaged.
     """
 
     def forward(self, learner: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, a scalar, and logits (n, K) by which the running accuracy is counted.
+        """Return the loss, a scalar, and logits (n, K) for the running accuracy.
 
         learner: gives features (n, D) and logits (n, K) of images. images (n, C, H, W): augmented and normalised.
         labels: (n,) int64, or soft (n, K). rows (n,): positions among the samples trained on, on the CPU.
@@ -71,27 +86,26 @@ class TrainingObjective(nn.Module):
 
 
 def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, head: str | None = None) -> Learner:
-    """The module with its head found, and gradients for what is to be trained.
+    """Return the module with its head found, and gradients for what is trained.
 
     A directional loss leaves the head's bias at zero. Raises CurateError when the network has no linear head.
     """
-    kind = next(parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
-    probe = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(0), dtype=kind)
+    dtype = next(parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
+    probe = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
     found_head = find_head(module.eval(), probe, name=head)
-    loss = None
-    if recipe.loss in _LOSSES:
-        loss = _LOSSES[recipe.loss](scale=recipe.scale, learn_scale=recipe.learn_scale).to(kind)
     module.requires_grad_(not recipe.freeze)
     layer = module.get_submodule(found_head.name).requires_grad_(True)
-    if loss is not None and isinstance(layer.bias, Tensor):
-        with torch.no_grad():
-            layer.bias.zero_()
-        layer.bias.requires_grad_(False)
+    loss = None
+    if recipe.loss in _LOSSES:
+        loss = _LOSSES[recipe.loss](scale=recipe.scale).to(dtype)
+        if isinstance(layer.bias, Tensor):
+            layer.bias.data.zero_()
+            layer.bias.requires_grad_(False)
     return Learner(module, found_head, loss)
 
 
 def fit_first_layer(module: nn.Module, images: LabelledImages, *, seed: int) -> None:
-    """Lets a network whose first layer comes from the data take it from some of the images, unless it has one."""
+    """Take the first layer of a `CifarFast` from some of the images, unless it has one."""
     if isinstance(module, CifarFast) and not module.fitted:
         chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:_FITTED_TO].sort().values
         mean, std = images.statistics(torch.device("cpu"), torch.float32)
@@ -101,59 +115,42 @@ def fit_first_layer(module: nn.Module, images: LabelledImages, *, seed: int) -> 
 def parameter_groups(
     learner: Learner, recipe: Recipe, objective: TrainingObjective | None = None
 ) -> list[dict[str, Any]]:
-    """What the optimizer trains: the network with weight decay, the scale of the loss and an objective without.
+    """Return what the optimizer trains: the network with weight decay, an objective without.
 
-    `rate` is what the learning rate is multiplied by.
+    `rate` is a factor of the learning rate.
     """
-    quick = _norm_biases(learner.module) if recipe.bias_rate != 1 else []
-    others = {id(bias) for bias in quick}
-    usual = [p for p in learner.module.parameters() if p.requires_grad and id(p) not in others]
+    bias_rate = recipe.pace.bias_rate
+    quick = []
+    if bias_rate != 1:
+        norms = [layer for layer in learner.module.modules() if isinstance(layer, _BatchNorm)]
+        quick = [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
+    known = {id(bias) for bias in quick}
+    usual = [p for p in learner.module.parameters() if p.requires_grad and id(p) not in known]
     groups: list[dict[str, Any]] = [{"params": usual, "rate": 1.0}]
     if quick:
         # SGD multiplies the decay by the rate too.
-        decay = recipe.weight_decay / recipe.bias_rate
-        groups.append({"params": quick, "rate": recipe.bias_rate, "weight_decay": decay})
-    if learner.loss is not None and learner.loss.log_scale.requires_grad:
-        groups.append({"params": [learner.loss.log_scale], "rate": 1.0, "weight_decay": 0.0})
+        groups.append({"params": quick, "rate": bias_rate, "weight_decay": recipe.weight_decay / bias_rate})
     if objective is not None:
         groups.append({"params": list(objective.parameters()), "rate": 1.0, "weight_decay": 0.0})
     return groups
 
 
-def _norm_biases(module: nn.Module) -> list[Tensor]:
-    norms = (layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
-    return [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
-
-
 def settle_head(learner: Learner) -> None:
-    """After a directional loss: class weights of length 1, so that the network's own logits rank as the angles do."""
+    """After a directional loss: give class weights length 1, so that the network's own logits rank like the angles."""
     if learner.loss is not None:
         weight = learner.head.weight
-        with torch.no_grad():
-            weight.copy_(F.normalize(weight.flatten(1), dim=1).view_as(weight))  # type: ignore[arg-type,operator]
+        unit = F.normalize(weight.detach().flatten(1), dim=1)  # type: ignore[operator]
+        weight.data.copy_(unit.view_as(weight))  # type: ignore[arg-type,operator]
 
 
-class WeightAverage:
-    """The exponential moving average of a learner's weights and buffers during training."""
+def average_of(learner: Learner) -> AveragedModel:
+    """Return an exponential moving average of the weights and buffers, with a lower decay in its first steps."""
+    return AveragedModel(learner, avg_fn=_mixed, use_buffers=True)
 
-    def __init__(self, learner: Learner, decay: float) -> None:
-        self._most, self._decay = decay, 0.0
-        self.model = AveragedModel(learner, multi_avg_fn=self._mix, use_buffers=True)
 
-    @property
-    def learner(self) -> Learner:
-        learner = self.model.module
-        assert isinstance(learner, Learner)
-        return learner
-
-    def update(self, learner: Learner, step: int) -> None:
-        """Takes in the weights after step number `step`; the first replace what they started from."""
-        self._decay = min(self._most, (1 + step) / (10 + step))
-        self.model.update_parameters(learner)
-
-    @torch.no_grad()
-    def _mix(self, average: Any, current: Any, _: Any) -> None:
-        if average[0].is_floating_point():
-            torch._foreach_lerp_(average, current, 1 - self._decay)
-        else:
-            torch._foreach_copy_(average, current)
+def _mixed(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+    step = int(updates) + 1
+    decay = min(_DECAY, (1 + step) / (10 + step))
+    if not average.is_floating_point():
+        return current
+    return average.lerp(current, 1 - decay)

@@ -1,4 +1,4 @@
-"""Losses on directions alone: cross-entropy on angles (the AVH loss) and on cosines; the length of x plays no part."""
+"""Losses that ignore the length of x: cross-entropy on angles (the AVH loss) and on cosines."""
 
 import math
 from typing import Any
@@ -13,47 +13,33 @@ from torch.autograd.function import once_differentiable
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import unit, unit_angles
 
-#: Within the sane range of 10 to 30: below 3 even a perfect network stays unsure, and under-fits.
+#: Usual are 10 to 30; below 3 even a perfect network stays unsure and under-fits.
 SCALE = 20.0
 
 
 class DirectionalLoss(nn.Module):
-    """Cross-entropy on `scale` times how close an embedding's direction is to each class's; see the two kinds below.
+    """Cross-entropy on `scale` times the closeness of an embedding's direction to each class's.
 
-    `scale` > 0 is given, or with `learn_scale` where training starts: the parameter is its logarithm, so that it stays
-    positive. `label_smoothing` and `reduction` are those of `torch.nn.functional.cross_entropy`.
-    Raises CurateError for a scale that is not positive and finite.
+    `label_smoothing` and `reduction` are those of `torch.nn.functional.cross_entropy`. Raises CurateError for a scale
+    that is not positive and finite.
     """
 
-    def __init__(
-        self,
-        *,
-        scale: float = SCALE,
-        learn_scale: bool = False,
-        label_smoothing: float = 0.0,
-        reduction: str = "mean",
-    ) -> None:
+    def __init__(self, *, scale: float = SCALE, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
         super().__init__()
         if not 0 < scale < math.inf:
-            raise CurateError(f"the scale of the loss must be positive and finite, not {scale}: 10 to 30 is usual")
-        self.label_smoothing, self.reduction = label_smoothing, reduction
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learn_scale)
-
-    @property
-    def scale(self) -> Tensor:
-        """What the closeness is multiplied by, a scalar; in the graph where it is learnt."""
-        return self.log_scale.exp()
+            raise CurateError(f"The scale of the loss must be positive and finite, not {scale}. Usual are 10 to 30.")
+        self.scale, self.label_smoothing, self.reduction = scale, label_smoothing, reduction
 
     def closeness(self, features: Tensor, class_weights: Tensor) -> Tensor:
-        """How close each embedding points to each class, (N, D), (K, D) -> (N, K)."""
+        """Return how close each embedding points to each class, (N, D), (K, D) -> (N, K)."""
         raise NotImplementedError
 
     def logits(self, features: Tensor, class_weights: Tensor) -> Tensor:
-        """Logits (N, K) of embeddings (N, D) for class weights (K, D): there is no bias."""
+        """Return logits (N, K) of embeddings (N, D) for class weights (K, D), without a bias."""
         return self.scale * self.closeness(features, class_weights)
 
     def forward(self, features: Tensor, class_weights: Tensor, labels: Tensor) -> Tensor:
-        """The loss of embeddings (N, D) with labels (N,) int64, -1 for none: those do not count."""
+        """Return the loss of embeddings (N, D) with labels (N,) int64; -1, for no label, does not count."""
         return F.cross_entropy(
             self.logits(features, class_weights),
             labels,
@@ -63,8 +49,7 @@ class DirectionalLoss(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        learnt = ", learnt" if self.log_scale.requires_grad else ""
-        return f"scale={float(self.scale):.4g}{learnt}"
+        return f"scale={self.scale:g}"
 
 
 class AVHLoss(DirectionalLoss):
@@ -80,7 +65,7 @@ class AVHLoss(DirectionalLoss):
     """
 
     def closeness(self, features: Tensor, class_weights: Tensor) -> Tensor:
-        """Minus the angle."""
+        """Return minus the angle."""
         return -angles(features, class_weights)
 
 
@@ -93,7 +78,7 @@ class CosineLoss(DirectionalLoss):
     """
 
     def closeness(self, features: Tensor, class_weights: Tensor) -> Tensor:
-        """The cosine, worked out in float32 at least; 0 for a zero embedding."""
+        """Return the cosine, computed in float32 at least; 0 for a zero embedding."""
         kind = torch.promote_types(torch.promote_types(features.dtype, class_weights.dtype), torch.float32)
         with torch.autocast(features.device.type, enabled=False):
             return F.normalize(features.to(kind), dim=1) @ F.normalize(class_weights.to(kind), dim=1).T
@@ -106,14 +91,13 @@ _BLOCK = 1 << 22
 
 
 def angles(features: Tensor, class_weights: Tensor) -> Tensor:
-    """Angle between every embedding and every class weight vector: (N, D), (K, D) -> (N, K) radians in [0, pi].
+    """Return the angle between every embedding and class weight vector: (N, D), (K, D) -> (N, K) radians in [0, pi].
 
-    The values are those of `scores.angles`, but for a zero vector: it has no direction, so it counts as at pi / 2 to
-    all others and takes and gives no gradient. One that is not finite gives NaN.
+    The values are those of `scores.angles`, except that a zero vector, which has no direction, is at pi / 2 to all
+    others and has no gradient. A vector that is not finite gives NaN.
 
     Differentiable once. The gradient of an angle has length 1 / |x| and no part along x, also where that of the arc
-    cosine breaks down; where two directions coincide or oppose each other, it is 0. Half precision and autocast are
-    worked out in float32, float64 stays.
+    cosine fails. It is 0 where two directions coincide or are opposite. Half precision is computed in float32.
 
     >>> x = torch.tensor([[2.0, 0.0]], requires_grad=True)
     >>> angles(x, torch.tensor([[0.0, 3.0]])).backward()
@@ -145,35 +129,35 @@ class _Angles(Function):
             steep = cosine.abs() > _STEEP
             pull = torch.where(steep, 0, -grad / (1 - cosine.square()).clamp_min(1 - _STEEP**2).sqrt())
             pairs = steep.nonzero(as_tuple=True)
-            for_x = _descend(pull, u, w, u_length, grad, pairs) if ctx.needs_input_grad[0] else None
-            for_w = _descend(pull.T, w, u, w_length, grad.T, pairs[::-1]) if ctx.needs_input_grad[1] else None
+            for_x = _descend(pull, u, w, u_length, grad, pairs)
+            for_w = _descend(pull.T, w, u, w_length, grad.T, pairs[::-1])
         return for_x, for_w
 
 
 def _direction(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit rows, zero for a zero row and NaN for one that is not finite, and their lengths (R, 1)."""
+    """Return unit rows, zero for a zero row and NaN for one that is not finite, and their lengths (R, 1)."""
     zero = (vectors == 0).all(1, keepdim=True)
     length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     return torch.where(zero, 0, unit(xp, vectors)), length
 
 
 def _descend(pull: Tensor, u: Tensor, w: Tensor, length: Tensor, grad: Tensor, pairs: tuple[Tensor, ...]) -> Tensor:
-    """Gradient for vectors of directions `u` and lengths `length`: ordinary pairs at once, steep ones by tangent."""
+    """Return the gradient for vectors of directions `u` and lengths `length`; steep pairs are done by tangent."""
     total = pull @ w
     step = max(1, _BLOCK // max(1, u.shape[1]))
     for rows, columns in zip(pairs[0].split(step), pairs[1].split(step), strict=True):
         tangent = _tangent(u[rows], w[columns])
         total.index_add_(0, rows, -grad[rows, columns, None] * tangent)
-    # What is left along u is rounding, or the part that the ordinary pairs have not taken out yet.
+    # The part along u is rounding, or what the ordinary pairs have not removed yet.
     total = total - (total * u).sum(1, keepdim=True) * u
     limits = torch.finfo(u.dtype)
     return total / length.clamp_min(limits.tiny / limits.eps) * (length > 0)
 
 
 def _tangent(u: Tensor, w: Tensor) -> Tensor:
-    """Unit tangent at u towards w for unit rows that are nearly parallel or opposite; 0 where they are exactly so."""
+    """Return the unit tangent at u towards w for unit rows that are nearly parallel or opposite; 0 if exactly so."""
     chord = torch.where((u * w).sum(1, keepdim=True) > 0, w - u, w + u)
-    # Rounding leaves unit rows a little long or short, which next to a tiny angle counts: hence no closed form here.
+    # Rounding makes unit rows a little long or short, which matters for a tiny angle: so there is no closed form here.
     tangent = chord - (chord * u).sum(1, keepdim=True) * u
     size = torch.linalg.vector_norm(tangent, dim=1, keepdim=True)
     return tangent / torch.where(size > 0, size, 1)

@@ -3,39 +3,32 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory, products_on
-from avhcurate.training.batch_norm import check_sync_batchnorm, set_to_train, share_batch_norm
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device
-from avhcurate.training.evaluation import EACH_EPOCH, EvalSchedule, RunningMeans, evaluate
-from avhcurate.training.images import (
-    Augmentation,
-    LabelledImages,
-    augment,
-    draw_augmentation,
-    mirrored_in_turn,
-    normalise,
-)
+from avhcurate.training.evaluation import RunningMeans, evaluate
+from avhcurate.training.images import LabelledImages, augment, draw_augmentation, mirrored_in_turn, normalise
 from avhcurate.training.learner import (
     Learner,
     TrainingObjective,
-    WeightAverage,
+    average_of,
     fit_first_layer,
     make_learner,
     parameter_groups,
@@ -43,10 +36,10 @@ from avhcurate.training.learner import (
 )
 from avhcurate.training.recipe import Recipe, as_numbers
 
-#: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.
+#: Steps between two looks at the loss on a GPU, or at a wish to stop in several processes.
 _TOGETHER = 16
 
-#: Seconds between checkpoints at the ends of short epochs.
+#: Least seconds between checkpoints at the ends of short epochs.
 _SOON = 1.0
 
 
@@ -60,55 +53,57 @@ def train(
     head: str | None = None,
     objective: TrainingObjective | None = None,
     device: str | torch.device = "auto",
-    schedule: EvalSchedule = EACH_EPOCH,
+    early: Sequence[float] = (),
     on_eval: Callable[[EpochEval], None] = lambda evaluation: None,
     progress: Progress = SILENT,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
-    sync_batchnorm: bool = False,
 ) -> nn.Module:
-    """Trains `module` in place on `data` and returns it on the CPU, at rest.
+    """Train `module` in place on `data` and return it on the CPU, in eval mode.
 
-    `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch, or when `schedule` says, and with
-    it the same of `learnt`, some of `data`, without augmentation. `head` names the last linear layer where it is not
-    what the module returns. `objective` is minimised in place of cross-entropy, and trained in place too. Order,
-    augmentation and dropout come from `recipe.seed` alone; the global random state is left as it was.
+    `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch and at `early` positions in epochs
+    (0 is before training), with the same of `learnt`, some of `data` without augmentation. `head` names the last linear
+    layer where it cannot be found. `objective` replaces cross-entropy, and is trained in place too. Order,
+    augmentation and dropout depend only on `recipe.seed`; the global random state does not change.
 
     A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
-    raised because the work should stop; where one is found the training goes on from it, to the same bits on a CPU as
-    if it had never stopped, and evaluations made before it are not repeated. `progress` is in samples. Started by
-    `torchrun`, the processes share each batch and the first alone calls and writes.
+    raised. A training resumes from its checkpoint, on a CPU to the same bits, and does not repeat earlier evaluations.
+    `progress` is in samples. Under `torchrun` the processes share each batch; the first one evaluates and writes.
 
-    Raises CurateError, naming epoch and step, when the loss is no longer finite, and for mistakes of the user's.
+    Raises CurateError for mistakes of the user, and with epoch and step when the loss is no longer finite.
     """
     keep_freed_memory()
-    this_device = own_device(find_device(device) if isinstance(device, str) else device)
-    with joined() as group, seeded(recipe.seed + group.rank, this_device):
-        training = _TrainingLoop(
-            make_learner(module, data, recipe, head=head),
-            objective,
-            data,
-            recipe,
-            held_out,
-            learnt,
-            this_device,
-            group,
-            schedule,
-            on_eval,
-            progress,
-            checkpoint,
-            checkpoint_seconds,
-        )
-        # What is not cast to half precision is exact, as it is when the network is run.
-        with enough_memory(this_device, "this batch"), products_on(this_device, "float32"):
-            training.prepare(sync_batchnorm=sync_batchnorm)
-            training.run()
-        return training.finished()
+    recipe = recipe.for_images(data.shape[0], data.shape[1])
+    with joined() as group:
+        if isinstance(device, str):
+            device = find_device(device)
+        device = own_device(device, group)
+        with seeded(recipe.seed + group.rank, device):
+            training = _Training(
+                learner=make_learner(module, data, recipe, head=head),
+                objective=objective,
+                data=data,
+                recipe=recipe,
+                held_out=held_out,
+                learnt=learnt,
+                device=device,
+                group=group,
+                early=early,
+                on_eval=on_eval,
+                progress=progress,
+                checkpoint=checkpoint,
+                checkpoint_seconds=checkpoint_seconds,
+            )
+            # What is not cast to half precision is exact, as it is when the network is run.
+            with enough_memory(device, "this batch"), products_on(device, "float32"):
+                training.prepare()
+                training.run()
+            return training.finished()
 
 
 @dataclass
-class _TrainingLoop:
-    """One training under way."""
+class _Training:
+    """One training in progress."""
 
     learner: Learner
     objective: TrainingObjective | None
@@ -118,70 +113,69 @@ class _TrainingLoop:
     learnt: LabelledImages | None
     device: torch.device
     group: ProcessGroup
-    schedule: EvalSchedule
+    early: Sequence[float]
     on_eval: Callable[[EpochEval], None]
     progress: Progress
     checkpoint: Path | None
     checkpoint_seconds: float
 
-    def prepare(self, *, sync_batchnorm: bool) -> None:
-        """Everything that the steps need, as the checkpoint left it where there is one."""
-        recipe, n = self.recipe, len(self.data)
-        if n < 2 * self.group.size:
-            raise CurateError(f"there are {n} samples to train on: give at least {2 * self.group.size}")
-        self.steps_per_epoch = len(self._split(torch.arange(n)))
-        self.total = recipe.epochs * self.steps_per_epoch
-        self.due = self.schedule.steps(recipe.epochs, self.steps_per_epoch)
+    def prepare(self) -> None:
+        """Set up what the steps need, from the checkpoint where there is one."""
+        recipe, n, least = self.recipe, len(self.data), 2 * self.group.size
+        if n < least:
+            raise CurateError(f"There are {n} samples to train on. Give at least {least}.")
+        self.per_epoch = len(self._split(torch.arange(n)))
+        self.total = recipe.epochs * self.per_epoch
+        positions = [*self.early, *range(1, recipe.epochs + 1)]
+        self.due = {round(position * self.per_epoch) for position in positions}
         fit_first_layer(self.learner.module, self.data, seed=recipe.seed)
         self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.sync_batchnorm = sync_batchnorm
-        if sync_batchnorm:
-            check_sync_batchnorm(self.device, self.learner.module)
-            self.learner.module = share_batch_norm(self.learner.module)
-        self.average = WeightAverage(self.learner, recipe.ema) if recipe.ema is not None else None
+        self.average: AveragedModel | None = None
+        if recipe.fast:
+            self.average = average_of(self.learner)
         if self.objective is not None:
             self.objective.to(self.device)
         self.optimizer = torch.optim.SGD(
             parameter_groups(self.learner, recipe, self.objective),
             lr=recipe.learning_rate,
-            momentum=recipe.momentum,
+            momentum=recipe.pace.momentum,
             weight_decay=recipe.weight_decay,
-            nesterov=recipe.momentum > 0,
+            nesterov=True,
         )
-        scaled = recipe.precision == "float16" and self.device.type in ("cuda", "cpu")
-        self.scaler = torch.amp.GradScaler(self.device.type if scaled else "cpu", enabled=scaled)
+        parts = filter(None, (self.learner, self.objective))
+        self.clipped = [list(part.parameters()) for part in parts]
+        scaled = recipe.precision == "float16" and self.device.type != "mps"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.mean, self.std = self.data.statistics(self.device, self.learner.class_weights.dtype)
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.epoch_state = self.generator.get_state()
         self.step, self.seconds, self.running = 0, 0.0, RunningMeans()
         self.evaluated = -1
-        self.written = self.since = time.perf_counter()
         self._load()
         self.forward: nn.Module = self.learner
         if self.group.size > 1:
-            ids = [self.device] if self.device.type == "cuda" else None
-            self.forward = DistributedDataParallel(self.learner, device_ids=ids)
+            self.forward = DistributedDataParallel(self.learner)
 
     def run(self) -> None:
-        """The steps that are left, with evaluations and checkpoints between them."""
+        """Make the steps that are left, with evaluations and checkpoints between them."""
+        self.written = self.since = time.perf_counter()
         self._tell()
         self._evaluate_if_due()
-        set_to_train(self.learner)
-        self.written = self.since = time.perf_counter()
+        self.learner.train()
         while self.step < self.total:
-            batches = self._split(self._order())[self.step % self.steps_per_epoch :]
+            batches = self._split(self._order())[self.step % self.per_epoch :]
             for index, images in self._loaded(batches):
                 self._learn(index, images)
                 self.step += 1
-                if self.average:
-                    self.average.update(self.learner, self.step)
+                if self.average is not None:
+                    self.average.update_parameters(self.learner)
                 self._after_step()
 
     def finished(self) -> nn.Module:
-        """The module with its final weights."""
+        """Return the module with its final weights."""
         module = self.learner.module
-        if self.average:
-            module.load_state_dict(self.average.learner.module.state_dict())
+        if self.average is not None:
+            module.load_state_dict(self.average.module.module.state_dict())  # type: ignore[union-attr]
         settle_head(self.learner)
         self.learner.hook.remove()
         if self.objective is not None:
@@ -189,9 +183,9 @@ class _TrainingLoop:
         return module.eval().to("cpu")
 
     def _order(self) -> Tensor:
-        """The samples in the order of this epoch; in an epoch that was cut short, the one that it began with."""
+        """Return the samples in the order of this epoch, which is the same when the epoch is resumed."""
         generator = self.generator
-        if self.step % self.steps_per_epoch:
+        if self.step % self.per_epoch:
             generator = torch.Generator()
             generator.set_state(self.epoch_state)
         else:
@@ -199,78 +193,70 @@ class _TrainingLoop:
         return torch.randperm(len(self.data), generator=generator)
 
     def _split(self, order: Tensor) -> list[Tensor]:
-        """Batches; what is left over joins the last where it is too little for batch norm in every process."""
+        """Return batches. A rest that is too small for batch norm in every process joins the last one."""
         batches = list(order.split(self.recipe.batch_size))
         if len(batches) > 1 and len(batches[-1]) < 2 * self.group.size:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches
 
+    @property
     def _own(self) -> slice:
-        """The part of a batch that this process takes."""
+        """The part of a batch for this process."""
         return slice(self.group.rank, None, self.group.size)
 
     def _loaded(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each batch with this process's images; read ahead where they come from disk or go to a GPU."""
-
-        def load(index: Tensor) -> Tensor:
-            images = self.data.take(index[self._own()])
-            return images.pin_memory() if self.device.type == "cuda" else images
-
+        """Yield each batch with this process's images, read ahead where they come from disk or go to a GPU."""
         if self.device.type == "cpu" and not isinstance(self.data.images, np.memmap):
-            yield from ((index, load(index)) for index in batches)
+            for index in batches:
+                yield index, self._images(index)
             return
         with ThreadPoolExecutor(1, "avhcurate") as pool:
-            ahead = pool.submit(load, batches[0])
+            ahead = pool.submit(self._images, batches[0])
             for index, following in zip(batches, [*batches[1:], None], strict=True):
                 images = ahead.result()
                 if following is not None:
-                    ahead = pool.submit(load, following)
+                    ahead = pool.submit(self._images, following)
                 yield index, images
 
+    def _images(self, index: Tensor) -> Tensor:
+        images = self.data.take(index[self._own])
+        if self.device.type == "cuda":
+            return images.pin_memory()
+        return images
+
     def _learn(self, index: Tensor, images: Tensor) -> None:
-        """One step."""
+        """Make one step."""
         rate = self._rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
-        # Every process draws for the whole batch, so that all stay in step and take what one process would.
-        augmentation = self._augmentation(index).part(self._own())
-        augmented = augment(images.to(self.device, non_blocking=True), self.recipe, augmentation)
-        batch = normalise(augmented, self.mean, self.std)
-        labels = self.data.labels_of(index[self._own()]).to(self.device, non_blocking=True)
+        batch = self._augmented(index, images.to(self.device, non_blocking=True))
+        labels = self.data.labels_of(index[self._own]).to(self.device, non_blocking=True)
         with self._autocast():
             if self.objective is None:
                 _, logits = self.forward(batch)
-                loss = self._loss(logits, labels, len(index))
+                loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
             else:
-                loss, logits = self.objective(self.forward, batch, labels, index[self._own()])
-        right = (logits.detach().argmax(1) == (labels if labels.ndim == 1 else labels.argmax(1))).sum()
-        self.running.pending.append((self.step, loss.detach(), right, len(index)))
-        if len(self.running.pending) >= (1 if self.device.type == "cpu" and self.group.size == 1 else _TOGETHER):
-            self._settle()
+                loss, logits = self.objective(self.forward, batch, labels, index[self._own])
+        self.running.add(loss, logits, labels)
+        if self.device.type == "cpu" or self.step % _TOGETHER == 0:
+            self._check_loss()
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
-            for part in filter(None, (self.learner, self.objective)):
-                if trained := [p for p in part.parameters() if p.requires_grad]:
-                    nn.utils.clip_grad_norm_(trained, self.recipe.clip)
+            for parameters in self.clipped:
+                nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
-    def _augmentation(self, index: Tensor) -> Augmentation:
-        augmentation, recipe = draw_augmentation(len(index), self.recipe, self.generator), self.recipe
-        if not (recipe.flip and recipe.alternate_flips):
-            return augmentation
-        mirrored = mirrored_in_turn(len(self.data), self.step // self.steps_per_epoch, seed=recipe.seed)
-        return augmentation._replace(mirrored=mirrored[index])
-
-    def _loss(self, logits: Tensor, labels: Tensor, whole: int) -> Tensor:
-        """Mean over the batch; in a group, such that the mean of the processes' gradients is the whole batch's."""
-        smoothing = self.recipe.label_smoothing
-        if self.group.size == 1:
-            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        total = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum")
-        return total * self.group.size / whole
+    def _augmented(self, index: Tensor, images: Tensor) -> Tensor:
+        """Return this process's images, augmented and normalised. Every process draws for the whole batch."""
+        recipe = self.recipe
+        draws = draw_augmentation(len(index), recipe, self.generator)
+        if recipe.fast and recipe.flip:
+            mirrored = mirrored_in_turn(len(self.data), self.step // self.per_epoch, seed=recipe.seed)
+            draws = draws._replace(mirrored=mirrored[index])
+        return normalise(augment(images, recipe, draws.part(self._own)), self.mean, self.std)
 
     def _rate(self, step: int) -> float:
         return self.recipe.learning_rate * self.recipe.share(step, self.total)
@@ -281,156 +267,148 @@ class _TrainingLoop:
         return torch.autocast(self.device.type, find_precision(self.recipe.precision))
 
     def _after_step(self) -> None:
-        """Evaluates, writes a checkpoint or stops, where it is time."""
-        epoch_ends = self.step % self.steps_per_epoch == 0
+        """Evaluate, write a checkpoint or stop, where it is time."""
+        epoch_ends = self.step % self.per_epoch == 0
         self._tell()
         self._evaluate_if_due()
-        waited = time.perf_counter() - self.written
-        write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
         stop = False
         if self.group.size == 1 or epoch_ends or self.step % _TOGETHER == 0:
-            write, stop = self.group.broadcast((write, self.progress.should_stop() if self.group.leads else False))
-        elif self.group.size > 1:
-            write = False
+            stop = self.group.broadcast(self.progress.should_stop())
+        waited = time.perf_counter() - self.written
+        write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
         if write or stop or self.step == self.total:
             self._save()
         if stop and self.step < self.total:
-            raise Cancelled(f"cancelled in epoch {self._epoch()} of {self.recipe.epochs}: the same command resumes")
+            self.group.broadcast(None)  # all wait for the checkpoint
+            raise Cancelled(f"Cancelled in epoch {self._epoch()} of {self.recipe.epochs}. The same command resumes.")
 
     def _evaluate_if_due(self) -> None:
         if self.step not in self.due or self.step <= self.evaluated:
             return
         self._pause()
-        self._settle()
-        self._check_weights_are_finite()
-        samples, learnt = self._evaluate(self.held_out), self._evaluate(self.learnt)
-        running, self.running = self.running, RunningMeans()
-        self.evaluated = self.step
+        self._check_finite()
         if self.group.leads:
-            train_loss, train_accuracy = running.means
-            evaluation = EpochEval(
-                epoch=self.step / self.steps_per_epoch,
-                step=self.step,
-                seconds=self.seconds,
-                learning_rate=self._rate(max(self.step - 1, 0)),
-                train_loss=train_loss,
-                train_accuracy=train_accuracy,
-                samples=samples,
-                learnt=learnt,
+            train_loss, train_accuracy = self.running.means
+            self.on_eval(
+                EpochEval(
+                    epoch=self.step / self.per_epoch,
+                    step=self.step,
+                    seconds=self.seconds,
+                    learning_rate=self._rate(max(self.step - 1, 0)),
+                    train_loss=train_loss,
+                    train_accuracy=train_accuracy,
+                    samples=self._evaluate(self.held_out),
+                    learnt=self._evaluate(self.learnt),
+                )
             )
-            self.on_eval(evaluation)
-        set_to_train(self.learner)
+        self.group.broadcast(None)
+        self.running, self.evaluated = RunningMeans(), self.step
+        self.learner.train()
         self.since = time.perf_counter()
 
     def _evaluate(self, images: LabelledImages | None) -> dict[str, np.ndarray]:
-        """Columns of images, none of None; each process evaluates a part of them."""
         if images is None:
             return {}
-        learner = self.average.learner if self.average else self.learner
-        parts = np.array_split(np.arange(len(images)), self.group.size)
-        gathered = self.group.gather(evaluate(learner, images.part(parts[self.group.rank]), self.device))
-        columns = [part for part in gathered if part]
-        return {key: np.concatenate([part[key] for part in columns]) for key in columns[0]} if columns else {}
+        learner = self.learner
+        if self.average is not None:
+            learner = cast(Learner, self.average.module)
+        return evaluate(learner, images, self.device)
 
-    def _settle(self) -> None:
-        """Fetches the pending losses, adds them up, and stops when one is not finite."""
-        if diverged := self.running.settle(self.group):
-            step, loss = diverged
-            raise CurateError(self._diverged(f"the loss is {loss}", step))
+    def _check_loss(self) -> None:
+        """Raise CurateError when the loss since the last evaluation is no longer finite."""
+        if not math.isfinite(self.running.numbers()[0]):
+            raise self._diverged("The loss is no longer finite", self.step)
 
-    def _check_weights_are_finite(self) -> None:
+    def _check_finite(self) -> None:
+        """Raise CurateError when the loss or a weight is no longer finite."""
+        self._check_loss()
         finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
         if not bool(torch.stack(finite).all()):
-            raise CurateError(self._diverged("the weights are no longer numbers", self.step - 1))
+            raise self._diverged("The weights are no longer finite", max(self.step - 1, 0))
 
-    def _diverged(self, reason: str, step: int) -> str:
-        epoch, within = divmod(step, self.steps_per_epoch)
-        kept = "; the last checkpoint is whole" if self.checkpoint and self.checkpoint.exists() else ""
-        half = ", or take --precision float32 or bfloat16" if self.recipe.precision == "float16" else ""
-        return (
-            f"{reason} in epoch {epoch + 1}, step {within}: lower the learning rate (now {self._rate(step):g}), "
-            f"or limit the gradient by --clip 1{half}{kept}"
-        )
+    def _diverged(self, reason: str, step: int) -> CurateError:
+        epoch, within = divmod(step, self.per_epoch)
+        message = f"{reason} in epoch {epoch + 1}, step {within}. Lower the learning rate (now {self._rate(step):g})."
+        if self.recipe.precision == "float16":
+            message += " Or use the precision float32 or bfloat16."
+        if self.checkpoint is not None and self.checkpoint.exists():
+            message += " The last checkpoint is still valid."
+        return CurateError(message)
 
     def _pause(self) -> None:
-        """Adds the time since the last pause to the training's seconds."""
+        """Add the time since the last pause to the training's seconds."""
         now = time.perf_counter()
         self.seconds += now - self.since
         self.since = now
 
     def _tell(self) -> None:
         if self.group.leads:
-            epoch, within = divmod(self.step, self.steps_per_epoch)
+            epoch, within = divmod(self.step, self.per_epoch)
             n = len(self.data)
             done = epoch * n + min(within * self.recipe.batch_size, n)
             self.progress.report(done, self.recipe.epochs * n, f"epoch {self._epoch()} of {self.recipe.epochs}")
 
     def _epoch(self) -> int:
-        """Number of the epoch that the last step belongs to, or the first."""
-        return max(1, math.ceil(self.step / self.steps_per_epoch))
+        """Return the number of the epoch of the last step, or the first."""
+        return max(1, math.ceil(self.step / self.per_epoch))
 
-    def _of(self) -> str:
-        """What a checkpoint must have been made by to go on from it."""
+    def _parts(self) -> dict[str, Any]:
+        """Return what has a state to keep, by its name in a checkpoint."""
+        parts = {
+            "learner": self.learner,
+            "objective": self.objective,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "scaler": self.scaler,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _inputs(self) -> str:
+        """Return what must be the same to resume from a checkpoint."""
         inputs = {
             "recipe": as_numbers(self.recipe),
-            "samples": len(self.data),
-            "pictures": self.data.shape,
+            "samples": [len(self.data), *self.data.shape],
             "processes": self.group.size,
-            "weights": {name: list(tensor.shape) for name, tensor in self.learner.state_dict().items()},
+            "objective": repr(self.objective),
+            "weights": [
+                [name, *tensor.shape]
+                for part in filter(None, (self.learner, self.objective))
+                for name, tensor in part.state_dict().items()
+            ],
         }
-        if self.objective is not None:
-            shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
-            inputs["objective"] = [repr(self.objective), shapes]
-        if self.sync_batchnorm:
-            inputs["sync_batchnorm"] = True
-        return json.dumps(inputs, sort_keys=True)
+        return json.dumps(inputs)
 
     def _save(self) -> None:
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self.group.leads:
             return
         self._pause()
-        self._settle()
-        self._check_weights_are_finite()
-        chance = self.group.gather(random_states(self.device))
-        if self.group.leads:
-            state = {
-                "of": self._of(),
-                "step": self.step,
-                "seconds": self.seconds,
-                "looked": self.evaluated,
-                "running": [self.running.loss, self.running.right, self.running.samples],
-                "learner": self.learner.state_dict(),
-                "objective": self.objective.state_dict() if self.objective is not None else {},
-                "average": self.average.model.state_dict() if self.average else {},
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": self.scaler.state_dict(),
-                "order": self.generator.get_state(),
-                "epoch": self.epoch_state,
-                "chance": chance,
-            }
-            write_checkpoint(self.checkpoint, state)
-        self.group.broadcast(None)  # the others go on, and perhaps read it again, only when it is there
+        self._check_finite()
+        state = {
+            "inputs": self._inputs(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "evaluated": self.evaluated,
+            "running": self.running.numbers(),
+            "order": self.generator.get_state(),
+            "epoch": self.epoch_state,
+            "random": random_states(self.device),
+        }
+        write_checkpoint(self.checkpoint, state | {name: part.state_dict() for name, part in self._parts().items()})
         self.written = self.since = time.perf_counter()
 
     def _load(self) -> None:
-        state = read_checkpoint(self.checkpoint) if self.checkpoint else None
-        if state is None:
+        if self.checkpoint is None or (state := read_checkpoint(self.checkpoint)) is None:
             return
-        if state["of"] != self._of():
+        if state["inputs"] != self._inputs():
             raise CurateError(
-                f"the checkpoint {self.checkpoint} is of a training with other settings, data or number of processes: "
-                "give those again, or delete it to train from the beginning"
+                f"The checkpoint {self.checkpoint} is of a training with other settings, data or number of processes. "
+                "Use the same ones again, or delete it to train from the beginning."
             )
-        self.learner.load_state_dict(state["learner"])
-        if self.objective is not None:
-            self.objective.load_state_dict(state["objective"])
-        if self.average:
-            self.average.model.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
         self.generator.set_state(state["order"])
         self.epoch_state = state["epoch"]
-        self.step, self.seconds, self.evaluated = state["step"], state["seconds"], state["looked"]
-        loss, right, samples = state["running"]
-        self.running = RunningMeans(loss, right, samples)
-        set_random_states(state["chance"][self.group.rank], self.device)
+        self.step, self.seconds, self.evaluated = state["step"], state["seconds"], state["evaluated"]
+        self.running = RunningMeans(*state["running"])
+        if self.group.leads:
+            set_random_states(state["random"], self.device)

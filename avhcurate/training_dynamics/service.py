@@ -16,16 +16,16 @@ from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.titles import learnt_here, titles
-from avhcurate.training_dynamics.discoveries_models import (
+from avhcurate.training_dynamics.discoveries import (
     avh_follows_hsf,
     hsf_columns,
     lower_where_better,
+    norm_increases,
     norm_is_inconsistent,
+    settles_early,
 )
-from avhcurate.training_dynamics.discoveries_training import WARM_UP, norm_increases, settles_early
 from avhcurate.training_dynamics.findings import Finding, Model, TrainingCurves
-from avhcurate.training_dynamics.settling import FALLS
-from avhcurate.training_dynamics.settling import settled as settled_by
+from avhcurate.training_dynamics.settling import FALLS, way
 from avhcurate.votes import bins
 
 #: What curves are drawn of, and the column of an evaluation that each comes from.
@@ -71,11 +71,11 @@ def curves(
 
 
 def settled(curves: pd.DataFrame) -> dict[str, float]:
-    """From `curves`: the epoch by which mean AVH, accuracy and loss of all samples have made 95 % of their way."""
+    """Return from `curves` the epoch by which mean AVH, accuracy and loss have made 95 % of their way."""
     whole = curves[curves["bin"] == ALL]
     epochs = whole["epoch"].to_numpy(float)
-    at = {key: settled_by(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}
-    return {key: epoch for key, epoch in at.items() if np.isfinite(epoch)}
+    ways = {key: way(epochs, whole[key].to_numpy(float), falls=falls) for key, falls in FALLS.items()}
+    return {key: found.settled() for key, found in ways.items() if found is not None}
 
 
 def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
@@ -177,29 +177,29 @@ def _means(values: dict[str, np.ndarray]) -> list[float]:
 def _training_curves(
     table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None
 ) -> TrainingCurves:
-    """The curves as means over random parts of the samples; one evaluation is in memory at a time."""
-    samples, planned = _EvaluatedSamples(table, training, filters), training.record.epochs
+    """Return the curves as means over random parts of the samples, without evaluations at which a part has no value.
+
+    One evaluation is in memory at a time.
+    """
+    samples = _EvaluatedSamples(table, training, filters)
     epochs, n = training.evaluations()["epoch"].to_numpy(float), len(samples.ids)
     part = np.random.default_rng(0).permutation(n) % max(1, min(_PARTS, n // _LEAST_IN_PART))
     sizes = np.bincount(part)
-    curves: dict[str, list[np.ndarray]] = {key: [] for key in ("avh", "accuracy", "loss", "norm")}
-    first = change = None
-    for number, epoch in enumerate(epochs):
+    keys = ("avh", "accuracy", "loss", "norm")
+    means = np.full((len(keys), len(epochs), len(sizes)), np.nan)
+    for number in range(len(epochs)):
         columns = samples.at(number)
-        for key, curve in curves.items():
-            curve.append(_part_means(columns[key].astype(np.float64), part, sizes))
-        if first is None and epoch >= WARM_UP * planned:
-            first = columns["norm"]
-        change = columns["norm"]
-    moved = np.zeros(n) if first is None or change is None else change - first
-    parts = {key: np.array(curve).reshape(len(epochs), len(sizes)) for key, curve in curves.items()}
-    return TrainingCurves(name, epochs, parts, sizes, float(planned), moved)
+        for place, key in enumerate(keys):
+            means[place, number] = _part_means(columns[key].astype(np.float64), part, sizes)
+    finite = np.isfinite(means).all(axis=(0, 2))
+    parts = dict(zip(keys, means[:, finite], strict=True))
+    return TrainingCurves(name, epochs[finite], parts, sizes, float(training.record.epochs))
 
 
 def _part_means(values: np.ndarray, part: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Means (G,) over the finite values (n,) of each part; NaN for a part that lacks more than half of them.
+    """Return means (G,) over the finite values (n,) of each part; NaN for a part without half of them.
 
-    An embedding of zeros has no angle, and must not take an evaluation from all others.
+    An embedding of zeros has no angle, and must not remove an evaluation.
 
     >>> _part_means(np.array([1.0, np.nan, 3.0, np.nan]), np.array([0, 0, 0, 1]), np.array([3, 1])).tolist()
     [2.0, nan]

@@ -15,8 +15,7 @@ from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import service
-from avhcurate.training_dynamics.discoveries_training import UNITS
-from avhcurate.training_dynamics.discovery_text import FALSE_VERDICTS, TITLES, figure_name, sentence
+from avhcurate.training_dynamics.discovery_text import TITLES, figure_name, sentence
 from avhcurate.training_dynamics.findings import Figure, Finding
 from avhcurate.training_dynamics.leaks import leak_text
 from avhcurate.training_dynamics.plots import Course, courses
@@ -46,12 +45,10 @@ _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "does not hold": ("orange", "cancel"),
     "too little data": ("gray", "hourglass_empty"),
 }
-_ABOUT_VERDICTS = f"""
-A discovery **holds** or **does not hold** only where 95 % intervals or a test decide it; else there is **too little
-data**. One training is judged by itself, and the verdict is on it alone; of two it must hold in both; from {UNITS} on
-each counts once, with Student's interval over them. Models are compared on the same samples, and each counts once.
-
-In simulations where a verdict is wrong, so many reached it all the same:
+_ABOUT_VERDICTS = """
+A discovery is a claim about one number of each training, model or comparison. It **holds** when the 95 % interval of
+every number lies on the claimed side. It **does not hold** when one lies on the other side, at 95 % over all of them
+together. Otherwise there is **too little data**.
 """
 
 _curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(service.curves)
@@ -212,8 +209,6 @@ def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """The five discoveries, each tested on these trainings and on all models of the dataset."""
     with st.popover("How sure is a verdict?", icon=":material/help:", type="tertiary", key="dynamics.about_verdicts"):
         st.markdown(_ABOUT_VERDICTS)
-        rows = [(*case[:3], f"{100 * case[3]:.1f} %") for case in FALSE_VERDICTS]
-        st.table(pd.DataFrame(rows, columns=["Discovery", "In truth", "Verdict", "Reached in"]).set_index("Discovery"))
     with st.container(border=True, gap="small"):
         for finding in _findings(page.table, chosen, filters=page.filters):
             _finding(finding, simulated=page.table.simulated)
@@ -236,15 +231,12 @@ def _finding(finding: Finding, *, simulated: bool) -> None:
 
 
 def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
-    """Figures as rows, with their intervals.
+    """Return figures as rows, with their intervals.
 
-    >>> figures_table([Figure("rho", 0.5, 0.25, 0.75), Figure("comparisons", 7)]).values.tolist()
-    [['rho', '0.5', '0.25 to 0.75'], ['comparisons', '7', '']]
+    >>> figures_table([Figure("a", 0.5, 0.25, 0.75, 100)]).values.tolist()
+    [['a, n 100', '0.5', '0.25 to 0.75']]
     """
-    rows = [
-        (figure_name(one), f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}" if one.low == one.low else "")
-        for one in figures
-    ]
+    rows = [(figure_name(one), f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
     return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])
 
 

@@ -7,7 +7,7 @@ from scipy.special import softmax
 from avhcurate import scores
 from avhcurate.disk.files import write_json
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.self_training.loop import Schedule
+from avhcurate.self_training.settings import Schedule
 from avhcurate.training.probe import ProbeRecipe, train_probe
 from benchmarks import gates, self_training
 from benchmarks import self_training_results as results

@@ -9,7 +9,7 @@ import torch
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, new_model
-from avhcurate.self_training.loop import Schedule
+from avhcurate.self_training.settings import Schedule
 from benchmarks import self_training_full as full
 from benchmarks import self_training_results as results
 from benchmarks.pacs_data import Pacs

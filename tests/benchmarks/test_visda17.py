@@ -49,8 +49,8 @@ def test_every_rule_goes_from_estimate_to_table_and_resumes_where_it_was_stopped
     assert visda17.main([*arguments, "--minutes", "0"]) == 1
     printed = capsys.readouterr().out
     assert f"| in all | {len(rules)} | {len(rules) * (3 + 4 + 4)} |" in printed
-    assert "the same command resumes" in printed
-    assert not visda17.results.trainings(Workspace(tmp_path), "visda-validation")
+    assert "The same command resumes" in printed
+    assert not Workspace(tmp_path).dataset("visda-validation").self_trainings()
     assert visda17.main(arguments) == 0
     printed = capsys.readouterr().out
     header = next(line for line in printed.splitlines() if line.startswith("| | aero"))
@@ -60,7 +60,7 @@ def test_every_rule_goes_from_estimate_to_table_and_resumes_where_it_was_stopped
         assert row.split("|")[-2].strip() == mean
     target = Workspace(tmp_path).dataset("visda-validation")
     assert target.record.classes == CLASSES
-    runs = visda17.results.trainings(Workspace(tmp_path), "visda-validation")
+    runs = Workspace(tmp_path).dataset("visda-validation").self_trainings()
     assert [(run.record.rule, run.record.seed, run.rounds()) for run in runs] == [
         (rule, 0, [0, 1, 2]) for rule in rules
     ]

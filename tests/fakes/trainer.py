@@ -49,18 +49,15 @@ def bits(module):
 
 PLAIN = Recipe(epochs=5, batch_size=8, crop_padding=0, flip=False)
 
-#: Everything at once: what a checkpoint must carry.
+#: Everything that a checkpoint must carry.
 FULL = Recipe(
     epochs=3,
     batch_size=100,
     learning_rate=0.05,
     crop_padding=1,
-    jitter=0.2,
-    ema=0.9,
     clip=1.0,
     loss="avh",
-    learn_scale=True,
     precision="bfloat16",
-    schedule="cosine",
     seed=5,
+    fast=True,
 )

@@ -4,7 +4,6 @@ import io
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,19 +197,23 @@ def suspects_root(demo_root: Path, once: Once) -> Path:
 def self_trained_root(demo_root: Path, once: Once) -> Path:
     """A copy of the demo whose network learnt from 60 digits and adapted to the rest; to read only.
 
-    Confidence and AVC have two seeds in three rounds, MRKLD one seed in one.
+    MRKLD has one seed in one round; then confidence and AVC have two seeds in three rounds.
     """
-    from avhcurate.self_training.loop import Schedule
-    from avhcurate.self_training.service import self_train_all
-    from avhcurate.self_training.settings import Settings
+    from avhcurate.self_training.service import self_train_dataset
+    from avhcurate.self_training.settings import SelfTrainSettings
     from avhcurate.training.probe import ProbeRecipe
 
     def make(root: Path) -> None:
         workspace = Workspace(shutil.copytree(demo_root, root / "workspace"))
         recipe = ProbeRecipe(hidden=16, epochs=12, batch_size=64, learning_rate=0.01)
-        settings = Settings("digits", "digits", schedule=Schedule(0.2, 0.1, 0.4), how=recipe, source_where="id < 60")
-        self_train_all(workspace, settings, ["avc", "confidence"], [0, 1])
-        self_train_all(workspace, replace(settings, rounds=1), ["mrkld"], [0])
+        settings = SelfTrainSettings(
+            source="digits", target="digits", portion="0.2:0.4:0.1", source_where="id < 60", rule="mrkld", rounds=1
+        )
+        self_train_dataset(workspace, settings, recipe=recipe)
+        for seed in (0, 1):
+            for rule in ("avc", "confidence"):
+                one = settings.with_(rule=rule, seed=seed, rounds=None)
+                self_train_dataset(workspace, one, recipe=recipe)
 
     return once("self-trained", make) / "workspace"
 

@@ -12,10 +12,9 @@ from avhcurate.pseudo_labels.rules import GATES
 from avhcurate.pseudo_labels.service import describe_selection, overlap, portion_curve, select
 from avhcurate.pseudo_labels.ui import file_of
 from avhcurate.self_training import results, round_export
-from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
 from avhcurate.self_training.service import self_train_dataset
-from avhcurate.self_training.settings import Settings
+from avhcurate.self_training.settings import SelfTrainSettings
 from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -155,16 +154,10 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
     features[ids[4]], features[ids[5], 0] = np.nan, np.inf
     np.save(run.root / "features.npy", features)
     for rule in GATES:
-        settings = Settings(
-            "digits",
-            "digits",
-            run.name,
-            rule=rule,
-            schedule=Schedule(0.3, 0.0, 0.3),
-            target_where=where,
-            how=ProbeRecipe(hidden=None, epochs=3),
+        settings = SelfTrainSettings(
+            source="digits", target="digits", model=run.name, rule=rule, portion="0.3", target_where=where
         )
-        folder = self_train_dataset(space, settings)
+        folder = self_train_dataset(space, settings, recipe=ProbeRecipe(hidden=None, epochs=3))
         head = ProbeHead.load(folder.round(0) / FILE)  # the head that round 1 selects by becomes the run's
         np.save(run.root / "class_weights.npy", head.class_weights)
         np.save(run.root / "bias.npy", head.bias)

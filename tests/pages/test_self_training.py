@@ -8,28 +8,27 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.export import FORMATS
-from avhcurate.self_training import results, round_export
-from avhcurate.self_training.ui_start import SelfTrain
-from avhcurate.ui.text import p_text
+from avhcurate.self_training import round_export
+from avhcurate.self_training.settings import SelfTrainSettings
 
 
 @pytest.fixture
 def runs(self_trained_root):
     """The self-trainings by rule and seed."""
-    found = results.trainings(Workspace(self_trained_root), "digits")
+    found = Workspace(self_trained_root).dataset("digits").self_trainings()
     return {(folder.record.rule, folder.record.seed): folder for folder in found}
 
 
 @pytest.fixture
 def address(runs):
-    """The experiment with confidence and AVC, looked at by AVC's run with seed 0, and what else is asked."""
+    """The runs of confidence and AVC with seed 0, one round of AVC's, and what else is asked."""
 
     def of(**query):
-        asked = {"group": runs["avc", 0].name, "run": runs["avc", 0].name} | query
+        names = ",".join(runs[rule, 0].name for rule in ("avc", "confidence"))
+        asked = {"runs": names, "run": runs["avc", 0].name} | query
         return {f"selftrain__{key}": value for key, value in asked.items()}
 
     return of
@@ -40,20 +39,16 @@ def labels(self_trained_root):
     return Workspace(self_trained_root).dataset("digits").samples(["id", "label"]).set_index("id")["label"]
 
 
-def test_rounds_are_curves_and_rules_stand_side_by_side_with_a_paired_test(
-    open_page, self_trained_root, runs, address, words
-):
+def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_root, runs, address, words):
     app = open_page("self_training", self_trained_root, **address())
     text = words(app)
-    final = {key: folder.report(3).accuracy.value for key, folder in runs.items() if key[0] != "mrkld"}
     for rule in ("avc", "confidence"):
-        assert f"<td>{100 * np.mean([final[rule, seed] for seed in (0, 1)]):.1f} %<small>" in text
-    ours, theirs = ([final[rule, seed] for seed in (0, 1)] for rule in ("avc", "confidence"))
-    p = stats.ttest_rel(ours, theirs).pvalue
-    assert f"n 2, {p_text(p)}" in text
-    assert "Means over n = 2 seeds" in text
-    assert "Labels of the target are used for reporting only" in text
-    assert "learns from 60 samples of digits" in text
+        report = runs[rule, 0].report(3).accuracy
+        assert f"{100 * report.value:.1f} %<small>{100 * report.low:.1f} to {100 * report.high:.1f}</small>" in text
+    names = [trace["name"] for trace in _figure(app, 0)["data"] if trace.get("showlegend")]
+    assert [name.split(" · ")[0] for name in names] == ["AVC", "Confidence"]
+    assert "Labels of the target are only used in reports" in text
+    assert "60 samples id < 60" in text
 
 
 def test_a_format_that_a_plugin_adds_is_offered_under_its_name(open_page, self_trained_root, address, monkeypatch):
@@ -108,31 +103,25 @@ def test_what_avc_chose_and_softmax_did_not_least_sure_first(
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == other.index[:60].tolist()
 
 
-def test_choosing_a_gate_that_its_partner_has_swaps_the_two(open_page, self_trained_root, address, words, asked):
+def test_a_gate_is_never_compared_with_itself(open_page, self_trained_root, address, asked):
     app = open_page("self_training", self_trained_root, **address())
-    before = {metric.label: metric.value for metric in app.metric}
     app.selectbox(key="selftrain.one").set_value("confidence").run()
-    assert (asked(app, "selftrain.one"), asked(app, "selftrain.other")) == ("confidence", "avc")
-    assert {metric.label: metric.value for metric in app.metric} == before
-    app = open_page("self_training", self_trained_root, **address(one="avc", other="avc"))
-    assert "Choose two different gates" in words(app)
+    assert asked(app, "selftrain.one") == "confidence"
+    assert app.selectbox(key="selftrain.other").value == "avc"
+    assert "Confidence" not in app.selectbox(key="selftrain.other").options
 
 
 def test_two_runs_are_compared_and_the_filters_narrow_them(open_page, self_trained_root, runs, address, grids, labels):
     ours, theirs = (runs[rule, 0].selection(3).set_index("id") for rule in ("avc", "confidence"))
     only = ours[ours["selected"] & ~theirs["selected"]]
-    app = open_page("self_training", self_trained_root, **address(mode="runs"))
-    assert app.selectbox(key="selftrain.against").value == runs["confidence", 0].name
+    asked = address(other=runs["confidence", 0].name)
+    app = open_page("self_training", self_trained_root, **asked)
     assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} <= set(only.index)
     digit = int(labels[only.index].mode()[0])
-    app = open_page("self_training", self_trained_root, **address(mode="runs"), **{"class": str(digit)})
+    app = open_page("self_training", self_trained_root, **asked, **{"class": str(digit)})
     kept = set(only.index[labels[only.index] == digit])
     assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} == kept
     assert app.dataframe[0].value["n"].sum() == len(ours)  # the tables stay whole
-    app.selectbox(key="selftrain.against").set_value(runs["avc", 1].name).run()
-    app.selectbox(key="selftrain.run").set_value(runs["avc", 1].name).run()
-    assert not app.warning  # a run is never held against itself
-    assert app.selectbox(key="selftrain.against").value == runs["confidence", 1].name
 
 
 def test_the_details_step_through_the_listing(open_page, self_trained_root, runs, address, grids):
@@ -142,16 +131,12 @@ def test_the_details_step_through_the_listing(open_page, self_trained_root, runs
     assert grids(app)["Image viewer"]["near"]["place"] == 1
 
 
-def test_another_experiment_of_one_seed_says_so(open_page, self_trained_root, runs, words, asked, address):
+def test_the_newest_runs_are_shown_and_others_can_be_chosen(open_page, self_trained_root, runs, asked):
     app = open_page("self_training", self_trained_root)
-    text = words(app)  # the newest, which is MRKLD alone
-    assert "of one seed over samples (Wilson)" in text
-    report = runs["mrkld", 0].report(1).accuracy
-    assert f"{100 * report.value:.1f} %<small>{100 * report.low:.1f} to {100 * report.high:.1f}</small>" in text
-    assert "their difference is tested here" in text
-    app.selectbox(key="selftrain.group").set_value(runs["avc", 0].name).run()
-    assert asked(app, "selftrain.group") == runs["avc", 0].name
-    assert "Confidence · seed 0" in app.selectbox(key="selftrain.run").options
+    assert app.multiselect(key="selftrain.runs").value == [runs["confidence", 1].name, runs["avc", 1].name]
+    app.multiselect(key="selftrain.runs").set_value([runs["mrkld", 0].name]).run()
+    assert asked(app, "selftrain.runs") == runs["mrkld", 0].name
+    assert app.selectbox(key="selftrain.run").value == runs["mrkld", 0].name
 
 
 def test_a_round_that_is_not_there_is_said(open_page, self_trained_root, address):
@@ -186,8 +171,8 @@ def test_the_export_offers_every_format_and_its_command(open_page, self_trained_
 def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
     text = words(open_page("self_training", demo_root))
     assert "No model has been adapted to digits yet" in text
-    assert "avhcurate self-train --source digits --target digits" in text
-    assert "split by two conditions" in text
+    assert "avhcurate self-train --source=digits --target=digits" in text
+    assert "split by conditions" in text
 
 
 def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, monkeypatch):
@@ -198,12 +183,13 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
     app = open_page("self_training", self_trained_root)
     app.button(key="selftrain.another").click().run()
     assert app.text_input(key="selftrain.start_source_where").value == "split = 'train'"
-    app.pills(key="selftrain.start_rule").set_value(["avc", "lrent"])
-    app.number_input(key="selftrain.start_seeds").set_value(2)
+    app.selectbox(key="selftrain.start_rule").set_value("lrent")
+    app.number_input(key="selftrain.start_seed").set_value(2)
     app.number_input(key="selftrain.start_rounds").set_value(4)
     next(button for button in app.button if button.label == "Start self-training").click().run()
     run = Workspace(self_trained_root).dataset("digits").run().name
-    wanted = SelfTrain("digits", "digits", run, ["avc", "lrent"], 2, rounds=4, source_where="split = 'train'")
+    options = {"rule": "lrent", "seed": 2, "rounds": 4, "source_where": "split = 'train'"}
+    wanted = SelfTrainSettings(source="digits", target="digits", model=run, **options)
     assert started == [(wanted.argv, "self-train", "digits")]
 
 
@@ -217,8 +203,7 @@ def test_a_network_that_scored_the_source_is_offered_for_a_target_that_none_has_
     assert app.selectbox(key="selftrain.start_source").options == ["digits", "fresh (a part of it)"]
     assert app.selectbox(key="selftrain.start_model.digits").value == folder.run().record.model
     text = words(app)
-    assert "No network has scored both datasets yet" in text
-    assert "avhcurate self-train --source digits --target fresh --rule" in text
+    assert "avhcurate self-train --source=digits --target=fresh" in text
 
 
 def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):

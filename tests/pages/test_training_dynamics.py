@@ -11,7 +11,7 @@ from avhcurate.disk.jobs import Jobs
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training_dynamics import service as training_dynamics_service
-from avhcurate.training_dynamics.discovery_text import FALSE_VERDICTS, TITLES, figure_name
+from avhcurate.training_dynamics.discovery_text import TITLES, figure_name
 from avhcurate.ui.regions import read_region
 from tests.fakes.waiting import wait_until
 
@@ -242,12 +242,6 @@ def test_the_map_of_samples_learnt_from_is_another_and_its_orders_say_so(opened,
     assert set(points_on(figures(app)[1])) == set(training.ids("learnt from"))
     assert "120 samples learnt from" in words(app)
     assert "Hardest first by Training variability" in app.selectbox(key="dynamics.sort").options
-
-
-def test_the_help_states_how_often_each_verdict_is_wrong(opened, words):
-    app = opened(ONE)
-    (stated,) = [table.value for table in app.table]
-    assert [str(rate) for rate in stated["Reached in"]] == [f"{100 * case[3]:.1f} %" for case in FALSE_VERDICTS]
 
 
 def test_a_region_in_the_address_shows_its_images_hardest_first(opened, grids, trained_root, words):

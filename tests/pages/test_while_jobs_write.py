@@ -13,16 +13,14 @@ from avhcurate.map.settings import ProjectSettings
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality.service import measure_dataset
 from avhcurate.scoring.service import score_dataset
-from avhcurate.self_training.loop import Schedule
-from avhcurate.self_training.service import self_train_all
-from avhcurate.self_training.settings import Settings
+from avhcurate.self_training.service import self_train_dataset
+from avhcurate.self_training.settings import SelfTrainSettings
 from avhcurate.suspects.service import find_suspects
 from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training.probe import ProbeRecipe
-from avhcurate.training.recipe import Recipe
+from avhcurate.training_dynamics.settings import TrainSettings
 from avhcurate.training_dynamics.train import train_seeds
-from avhcurate.training_dynamics.train_settings import TrainSettings
 
 #: States of the disk that a page is opened on; then the job is cancelled.
 MOST = 3
@@ -30,8 +28,8 @@ MOST = 3
 
 def self_train(space, progress):
     recipe = ProbeRecipe(hidden=8, epochs=2, batch_size=64, learning_rate=0.01)
-    settings = Settings("digits", "digits", schedule=Schedule(0.2, 0.1, 0.4), how=recipe, source_where="id < 60")
-    self_train_all(space, settings, ["confidence", "avc"], [0], progress=progress)
+    settings = SelfTrainSettings(source="digits", target="digits", portion="0.2:0.4:0.1", source_where="id < 60")
+    self_train_dataset(space, settings, recipe=recipe, progress=progress)
 
 
 JOBS = {
@@ -51,7 +49,7 @@ JOBS = {
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
     "self_training": self_train,
     "training_dynamics": lambda space, progress: train_seeds(
-        space, "digits", TrainSettings("avhcurate:digits", Recipe(epochs=2), early=(0, 0.5)), [0], progress=progress
+        space, TrainSettings(dataset="digits", model="avhcurate:digits", epochs=2), progress=progress
     ),
 }
 

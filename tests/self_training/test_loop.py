@@ -14,9 +14,9 @@ from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, select
 from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import ALL_ROUNDS, NO_CHANGE, Schedule, pseudo_labels, self_train
+from avhcurate.self_training.loop import ALL_ROUNDS, NO_CHANGE, pseudo_labels, self_train
 from avhcurate.self_training.probe_trainer import FILE, ProbeTrainer
-from avhcurate.training.distributed import ProcessGroup
+from avhcurate.self_training.settings import Schedule
 from avhcurate.training.probe import ProbeRecipe
 
 K, WIDTH = 4, 6
@@ -151,16 +151,6 @@ def test_a_round_that_was_not_renamed_into_place_does_not_count(adapted, tmp_pat
     folder, *_ = adapt(tmp_path)
     assert same_bits(folder, adapted[0])
     assert not half.exists()
-
-
-def test_a_process_that_does_not_lead_learns_the_same_and_writes_nothing(adapted, tmp_path):
-    told = []
-    folder, trainer, ended = adapt(
-        tmp_path, group=ProcessGroup(rank=1), progress=Progress(lambda *report: told.append(report))
-    )
-    assert (folder.rounds(), told, ended) == ([], [], ALL_ROUNDS)
-    trainer.save(tmp_path)
-    assert filecmp.cmp(tmp_path / FILE, adapted[0].round(3) / FILE, shallow=False)
 
 
 def test_the_seed_decides(adapted, tmp_path):

@@ -11,8 +11,9 @@ from torchvision.models import mnasnet0_5
 from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
+from avhcurate.self_training.loop import PseudoLabelled, self_train
 from avhcurate.self_training.network_trainer import FILE, FullTrainer
+from avhcurate.self_training.settings import Schedule
 from avhcurate.training.images import LabelledImages, Stacked
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.trainer import train
@@ -80,7 +81,7 @@ def test_it_adapts_resumes_in_mid_round_and_never_sees_a_label_of_the_target(ada
         calls.append(0)
         return len(calls) == 26
 
-    with pytest.raises(Cancelled, match="cancelled in epoch"):
+    with pytest.raises(Cancelled, match="Cancelled in epoch"):
         adapt("cut", should_stop=stop)
     unlabelled = adapt("cut", labels=np.full(300, -1))
     assert unlabelled.report(2).accuracy.value is None

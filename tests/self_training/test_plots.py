@@ -8,7 +8,7 @@ from avhcurate.self_training.plots import before_and_after, curves, stroke
 
 def values(**changes):
     rows = [
-        {"quantity": key, "line": line, "round": number, "n": 2, "mean": 0.9, "low": 0.7, "high": 1.1} | changes
+        {"quantity": key, "line": line, "round": number, "value": 0.9, "low": 0.7, "high": 1.1} | changes
         for key in ("accuracy", "mean_norm", "ece", "precision")
         for line in (0, 1)
         for number in (0, 1, 2)
@@ -24,12 +24,11 @@ def test_colour_tells_the_gate_and_the_dash_what_is_learnt():
     assert avc.color == both.color != confidence.color
     assert avc.symbol == both.symbol != confidence.symbol
     assert avc.dash == confidence.dash == "solid" != both.dash
-    assert stroke("", "avc", usual=False).symbol == f"{avc.symbol}-open"
 
 
 def test_every_quantity_has_a_panel_and_every_rule_is_named_once():
     keys = ["accuracy", "mean_norm", "ece", "precision"]
-    figure = curves(values(), STROKES, keys, source_only={"accuracy": 0.6, "ece": 0.2})
+    figure = curves(values(), STROKES, keys)
     titles = [note.text for note in figure.layout.annotations]
     assert titles == [
         "Accuracy, overall",
@@ -37,19 +36,12 @@ def test_every_quantity_has_a_panel_and_every_rule_is_named_once():
         "Calibration error (ECE)",
         "Precision of the selected",
     ]
-    assert [trace.name for trace in figure.data if trace.showlegend] == ["source only", "Confidence", "AVC + MRKLD"]
-    assert [trace.y[0] for trace in figure.data if trace.name == "source only"] == [0.6, 0.2]
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["Confidence", "AVC + MRKLD"]
     assert {trace.xaxis for trace in figure.data} == {"x", "x2", "x3", "x4"}
 
 
-def test_bands_of_shares_end_at_one_and_other_bands_do_not():
-    figure = curves(values(), STROKES, ["accuracy", "mean_norm"], source_only={})
-    tops = {trace.xaxis: max(trace.y) for trace in figure.data if trace.fill}
-    assert tops == {"x": 1.0, "x2": 1.1}
-
-
-def test_one_seed_without_an_interval_has_no_band():
-    figure = curves(values(n=1, low=np.nan, high=np.nan), STROKES, ["accuracy"], source_only={})
+def test_a_quantity_without_an_interval_has_no_band():
+    figure = curves(values(low=np.nan, high=np.nan), STROKES, ["accuracy"])
     assert len(figure.data) == 2
     assert not any(trace.fill for trace in figure.data)
 

@@ -59,5 +59,5 @@ def test_a_full_disk_leaves_the_checkpoint_before_whole(tmp_path, monkeypatch):
 def test_no_checkpoint_is_step_minus_one_and_a_damaged_one_is_refused(tmp_path):
     assert checkpoint_step(tmp_path / "none") == -1
     (tmp_path / "damaged").write_bytes(b"PK nothing")
-    with pytest.raises(CurateError, match="delete it"):
+    with pytest.raises(CurateError, match="Delete it"):
         read_checkpoint(tmp_path / "damaged")

@@ -1,4 +1,4 @@
-"""The recipe `cifar-fast`: rates of biases, a first layer from the data, resuming to the bit, the command."""
+"""The recipe `cifar-fast`: rates of biases, a first layer from the data, resuming, the command."""
 
 import copy
 from dataclasses import replace
@@ -12,7 +12,8 @@ from torch import nn
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.models.own import CifarFast
-from avhcurate.training.images import LabelledImages, normalise
+from avhcurate.training.images import LabelledImages
+from avhcurate.training.learner import make_learner, parameter_groups
 from avhcurate.training.recipe import RECIPES, Recipe, as_numbers
 from avhcurate.training.trainer import train
 
@@ -34,22 +35,21 @@ def narrow(seed=0):
 
 
 def test_biases_of_norms_learn_faster_with_as_much_decay():
-    """One step by hand: the bias moves by `bias_rate` times the rate, and all shrink by the same share."""
-    data = halves(side=2)
-    torch.manual_seed(0)
-    module = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 2))
-    nn.init.constant_(module[0].bias, 0.5)
-    before = copy.deepcopy(module).train()
-    pixels = normalise(data.images, torch.tensor(data.mean), torch.tensor(data.std))
-    nn.functional.cross_entropy(before(pixels), data.labels).backward()
-    recipe = Recipe(
-        epochs=1, batch_size=40, schedule="constant", momentum=0, weight_decay=0.1, bias_rate=8, crop_padding=0
-    )
-    train(module, data, replace(recipe, flip=False), device="cpu")
-    for name, times in (("0.bias", 8), ("0.weight", 1), ("2.bias", 1)):
-        old = before.get_parameter(name)
-        expected = old * (1 - recipe.learning_rate * recipe.weight_decay) - times * recipe.learning_rate * old.grad
-        torch.testing.assert_close(module.get_parameter(name), expected)
+    recipe = Recipe(epochs=1, weight_decay=0.1, fast=True)
+    learner = make_learner(narrow(), halves(), recipe)
+    usual, quick = parameter_groups(learner, recipe)
+    norms = [layer for layer in learner.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert [id(bias) for bias in quick["params"]] == [id(norm.bias) for norm in norms]
+    assert quick["rate"] * quick["weight_decay"] == pytest.approx(0.1)
+    assert (usual["rate"], quick["rate"]) == (1, 64)
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_norms_keep_their_statistics_only_where_they_are_frozen(freeze):
+    learner = make_learner(narrow(), halves(), Recipe(epochs=1, freeze=freeze)).train()
+    before = copy.deepcopy(list(learner.buffers()))
+    learner(torch.randn(8, 3, 16, 16))
+    assert all(map(torch.equal, before, learner.buffers())) == freeze
 
 
 def test_a_training_cut_short_resumes_to_the_same_bits(tmp_path):
@@ -91,13 +91,13 @@ def test_the_command_trains_by_the_recipe_but_for_what_is_given(cli, tmp_path):
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
     space = ("--workspace", tmp_path / "space")
     assert cli("import", "photos", tmp_path / "photos", *space)[0] == 0
-    given = ("--epochs", "1", "--batch-size", "9", "--label-smoothing", "0", "--early", "none", "--device", "cpu")
+    given = ("--epochs", "1", "--batch-size", "9", "--device", "cpu")
     code, _, error = cli("train", "photos", "--recipe", "cifar-fast", *given, *space)
     assert code == 0, error
     (training,) = Workspace(tmp_path / "space").dataset("photos").trainings()
     assert training.record.model == "avhcurate:cifar-fast"
-    expected = as_numbers(replace(FAST, epochs=1, batch_size=9, label_smoothing=0))
+    expected = as_numbers(replace(FAST, epochs=1, batch_size=9).for_images(3, 32))
     assert {key: training.record.recipe.get(key) for key in expected} == expected
     code, _, error = cli("train", "photos", *space)
     assert code == 2
-    assert "which network? Give --model, or --recipe cifar-fast" in error
+    assert "Use --model, or --recipe cifar-fast" in error

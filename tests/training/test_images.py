@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torchvision.transforms.v2 import functional as colours
 
 from avhcurate.training.images import (
     Augmentation,
@@ -33,21 +32,10 @@ def test_crops_move_an_image_by_at_most_the_padding_and_mirrors_keep_its_pixels(
 
 def test_a_part_of_the_draws_gives_that_part_of_the_batch():
     images = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    recipe = Recipe(epochs=1, crop_padding=2, jitter=0.4)
+    recipe = Recipe(epochs=1, crop_padding=2)
     draws = draw_augmentation(9, recipe, torch.Generator().manual_seed(2))
     own = slice(1, None, 3)
     assert torch.equal(augment(images, recipe, draws)[own], augment(images[own], recipe, draws.part(own)))
-
-
-def test_colours_are_torchvisions_sample_by_sample():
-    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    recipe = Recipe(epochs=1, crop_padding=0, flip=False, jitter=0.5)
-    draws = draw_augmentation(6, recipe, torch.Generator().manual_seed(0))
-    assert ((draws.factors > 0.5) & (draws.factors < 1.5)).all()
-    for image, got, (b, c, s) in zip(images, augment(images, recipe, draws), draws.factors.tolist(), strict=True):
-        pixels = colours.adjust_brightness(image.float() / 255, b)
-        expected = colours.adjust_saturation(colours.adjust_contrast(pixels, c), s) * 255
-        assert (got - expected).abs().max() <= 0.51
 
 
 def test_nothing_drawn_changes_nothing():
@@ -76,7 +64,7 @@ def test_rows_of_a_mapped_array_are_the_pictures(tmp_path):
 
 
 def test_crops_beyond_the_edge_show_its_mirror_image():
-    recipe = Recipe(epochs=1, crop_padding=2, crop_fill="reflect", flip=False)
+    recipe = Recipe(epochs=1, crop_padding=2, fast=True, flip=False)
     images = torch.arange(36, dtype=torch.uint8).view(1, 1, 6, 6).repeat(25, 1, 1, 1)
     top, left = (axis.reshape(25, 1) for axis in torch.meshgrid(torch.arange(5), torch.arange(5), indexing="ij"))
     padded = F.pad(images[:1].float(), (2, 2, 2, 2), mode="reflect")[0, 0]

@@ -83,9 +83,8 @@ def test_gradients_agree_with_finite_differences():
     features, weights = features.requires_grad_(), weights.requires_grad_()
     assert gradcheck(angles, (features, weights))
     for kind in LOSSES:
-        loss = kind(learn_scale=True).double()
-        labels = torch.tensor([0, 1, 2, 0, -1, 2])
-        assert gradcheck(lambda x, w, _, loss=loss, y=labels: loss(x, w, y), (features, weights, loss.log_scale))
+        loss, labels = kind(), torch.tensor([0, 1, 2, 0, -1, 2])
+        assert gradcheck(lambda x, w, loss=loss, y=labels: loss(x, w, y), (features, weights))
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -194,32 +193,6 @@ def test_no_finite_embedding_gives_nan(rows, scale):
     assert torch.isfinite(loss)
     assert torch.isfinite(features.grad).all()
     assert torch.isfinite(weights.grad).all()
-
-
-@pytest.mark.parametrize("kind", LOSSES)
-def test_a_learnt_scale_moves_and_stays_positive(kind):
-    loss = kind(scale=2.0, learn_scale=True)
-    weights, labels = gaussian(3, 6).requires_grad_(), torch.arange(30) % 3
-    features = weights.detach()[labels] + 0.1 * gaussian(30, 6, seed=1)
-    values = []
-    for _ in range(30):
-        value = loss(features, weights, labels)
-        moved = [weights, loss.log_scale]
-        for parameter, grad in zip(moved, torch.autograd.grad(value, moved), strict=True):
-            parameter.data -= 0.5 * grad
-        values.append(float(value.detach()))
-    assert float(loss.scale.detach()) > 2.5  # the classes are far apart: being surer pays
-    assert values[-1] < values[0]
-
-
-def test_a_given_scale_is_not_trained():
-    loss = AVHLoss(scale=7.0)
-    assert [p for p in loss.parameters() if p.requires_grad] == []
-    assert float(loss.scale) == pytest.approx(7)
-    assert "scale=7" in repr(loss)
-    again = AVHLoss()
-    again.load_state_dict(loss.state_dict())
-    assert float(again.scale) == pytest.approx(7)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.inf, math.nan])

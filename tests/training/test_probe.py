@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 from avhcurate.errors import CurateError
 from avhcurate.training.probe import Penalty, ProbeHead, ProbeRecipe, train_probe
@@ -80,14 +80,6 @@ def test_soft_targets_are_what_the_probabilities_become():
     assert probs.mean(0) == pytest.approx([0.6, 0.3, 0.1], abs=0.02)
 
 
-def test_weights_count_as_so_many_samples():
-    """Where features tell nothing, probabilities become the weighed shares of the labels."""
-    labels, weights = np.repeat([0, 1, 2], 50), np.repeat([3.0, 1.0, 0.0], 50)
-    recipe = ProbeRecipe(hidden=None, steps=400, batch_size=150, learning_rate=0.1)
-    head = fitted(np.ones((150, WIDTH), np.float32), labels, recipe, weights=weights)
-    assert softmax(head.logits(np.ones((1, WIDTH))), axis=1)[0] == pytest.approx([0.75, 0.25, 0], abs=0.02)
-
-
 def test_training_goes_on_from_a_head():
     first = fitted()
     still = fitted(recipe=ProbeRecipe(hidden=16, steps=1, learning_rate=1e-12), start=first)
@@ -126,8 +118,6 @@ def test_a_penalty_is_added_and_its_parameters_are_trained_along():
         ({"targets": np.full(len(X), -1)}, "without a label"),
         ({"targets": Y[:-1]}, "same samples"),
         ({"features": X[:0], "targets": Y[:0]}, "same samples"),
-        ({"weights": np.ones(3)}, "one a sample"),
-        ({"weights": np.full(len(X), -1.0)}, "0 or more"),
         ({"features": np.full_like(X, np.inf)}, "no longer finite"),
     ],
 )
@@ -136,9 +126,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(change, says):
         fitted(**change)
 
 
-@pytest.mark.parametrize(
-    "change", [{"epochs": 0}, {"steps": 0}, {"hidden": 0}, {"learning_rate": -1.0}, {"weight_decay": -1.0}]
-)
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"steps": 0}, {"hidden": 0}, {"learning_rate": -1.0}])
 def test_impossible_recipes_are_refused(change):
-    with pytest.raises(CurateError, match=next(iter(change))):
+    with pytest.raises(CurateError, match=next(iter(change)).replace("_", " ")):
         ProbeRecipe(**change)

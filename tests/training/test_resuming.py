@@ -11,28 +11,15 @@ import pytest
 
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.training import trainer
-from avhcurate.training.checkpoints import checkpoint_step, read_checkpoint
-from avhcurate.training.evaluation import EvalSchedule
+from avhcurate.training.checkpoints import checkpoint_step
 from avhcurate.training.images import LabelledImages
 from avhcurate.training.trainer import train
 from tests.fakes.trainer import FULL, PLAIN, bits, linear, stripes, wavering
 
 
-def test_a_learnt_scale_moves_and_comes_back_with_the_checkpoint(digit_halves, digits_net, tmp_path):
-    known, _ = digit_halves
-    recipe = replace(FULL, ema=None)
-    train(digits_net(), known, recipe, device="cpu", checkpoint=tmp_path / "c.pt")
-    scale = read_checkpoint(tmp_path / "c.pt")["learner"]["loss.log_scale"].exp()
-    assert scale.item() != pytest.approx(20, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    "recipe", [FULL, replace(FULL, loss="softmax", learn_scale=False, ema=None)], ids=["all", "softmax"]
-)
+@pytest.mark.parametrize("recipe", [FULL, replace(FULL, loss="softmax", fast=False)], ids=["all", "softmax"])
 def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(digit_halves, recipe, tmp_path):
     known, held = digit_halves
-    timing = EvalSchedule(early=(0, 0.5))
 
     def run(stops, file):
         evaluations = []
@@ -53,7 +40,7 @@ def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(dig
                     recipe,
                     held_out=held,
                     device="cpu",
-                    schedule=timing,
+                    early=(0, 0.5),
                     on_eval=evaluations.append,
                     checkpoint=file,
                     progress=Progress(should_stop=should_stop),
@@ -103,11 +90,11 @@ KILLED = """
         images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
         pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
         torch.manual_seed(0)
-        recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, ema=0.9)
+        recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, fast=True)
         module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
         save_weights(module, folder / "weights.safetensors")
 
-    for moment in ("", "1 before", "4 after", "9 before", "9 after", "18 after"):
+    for moment in ("", "1 before", "4 after", "9 before", "18 after"):
         folder = Path(sys.argv[1]) / (moment or "whole")
         for attempt in ("killed", "again") if moment else ("whole",):
             child = os.fork()
@@ -124,20 +111,17 @@ KILLED = """
 def test_a_training_that_is_killed_resumes_to_the_same_file(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [int(code) for code in ended.stdout.split()] == [0] + [-signal.SIGKILL, 0] * 5
+    assert [int(code) for code in ended.stdout.split()] == [0] + [-signal.SIGKILL, 0] * 4
     files = {path.parent.name: path.read_bytes() for path in tmp_path.glob("*/weights.safetensors")}
-    assert len(files) == 6
+    assert len(files) == 5
     assert set(files.values()) == {files["whole"]}
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "check_sync_batchnorm", lambda device, module: None)  # it asks for GPUs
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     file = tmp_path / "c.pt"
     train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
     with pytest.raises(CurateError, match="other settings"):
         train(linear(), stripes(), replace(PLAIN, learning_rate=0.2), device="cpu", checkpoint=file)
-    with pytest.raises(CurateError, match="other settings"):
-        train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file, sync_batchnorm=True)
 
 
 def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):

@@ -8,11 +8,11 @@ from PIL import Image
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.sources.service import import_dataset
-from avhcurate.training.recipe import Recipe
-from avhcurate.training_dynamics.train_settings import TrainSettings
+from avhcurate.training_dynamics.settings import TrainSettings
 
-RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
-SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5), train_sample=200)
+SETTINGS = TrainSettings(dataset="digits", model="avhcurate:digits", epochs=3, batch_size=100, train_sample=200)
+#: Of the photographs of three tones.
+PHOTOS = SETTINGS.with_(dataset="photos", batch_size=16)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@
 
 import io
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from avhcurate.cli import options
 from avhcurate.cli.train import _print
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
@@ -15,8 +15,7 @@ from avhcurate.models.loading import ModelSpec, new_model
 from avhcurate.sources.service import import_dataset
 from avhcurate.training.image_cache import ImageCache
 from avhcurate.training_dynamics.train import summary, train_model
-from avhcurate.training_dynamics.train_settings import TrainSettings
-from tests.training_dynamics.conftest import RECIPE, SETTINGS, photos
+from tests.training_dynamics.conftest import PHOTOS, SETTINGS, photos
 
 
 def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_out(fresh, tmp_path):
@@ -36,33 +35,32 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
         with Image.open(io.BytesIO(dataset.images().read_one(id))) as image:
             expected = model.preprocess.prepare(np.asarray(image.convert("RGB")))
         np.testing.assert_array_equal(store.images()[id].transpose(1, 2, 0), expected)
-    recipe = replace(RECIPE, epochs=1, batch_size=16)
-    training = train_model(fresh, "photos", TrainSettings("avhcurate:digits", recipe, early=()))
+    training = train_model(fresh, PHOTOS.with_(epochs=1))
     assert training.record.recipe["broken_images"] == 3
     assert training.record.train_samples + training.record.held_out_samples == 30
 
 
 def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one_that_goes_on(fresh, tmp_path, capsys):
     import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
-    recipe = replace(RECIPE, epochs=2, batch_size=16)
-    first = TrainSettings("avhcurate:digits", recipe, early=(0,))
-    seeds = [replace(first, recipe=replace(recipe, seed=seed)) for seed in (0, 1, 2)]
-    for one in seeds[:2]:
+    settings = PHOTOS.with_(epochs=2)
+    for seed in (0, 1):
+        stop = once_begun(fresh.dataset("photos"))
         with pytest.raises(Cancelled):
-            train_model(fresh, "photos", one, progress=Progress(should_stop=once_begun(fresh.dataset("photos"))))
+            train_model(fresh, settings, seed=seed, progress=Progress(should_stop=stop))
     for label in ("dark", "light", "mid"):
         shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
-    resumed = train_model(fresh, "photos", seeds[0])
+    resumed = train_model(fresh, settings, seed=0)
     assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
-    _print([summary(resumed)], fresh.root)
+    options._given.set(str(fresh.root))
+    _print([summary(resumed)])
     said = capsys.readouterr().out
     assert "3 images could not be read and were left out." in said
     assert f"avhcurate remove photos --training {resumed.name}\n" in said
-    whole = train_model(fresh, "photos", seeds[2])
+    whole = train_model(fresh, settings, seed=2)
     assert whole.record.recipe["broken_images"] == 0
     assert whole.record.train_samples + whole.record.held_out_samples == 33
-    with pytest.raises(CurateError, match=r"began with 28 images.* 30 and 3 can be read.*avhcurate remove photos"):
-        train_model(fresh, "photos", seeds[1])
+    with pytest.raises(CurateError, match=r"began with 28 images.*30 and 3 can be read.*avhcurate remove photos"):
+        train_model(fresh, settings, seed=1)
 
 
 def once_begun(dataset):
@@ -83,4 +81,4 @@ def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(CurateError, match="make room"):
-        train_model(fresh, "digits", SETTINGS)
+        train_model(fresh, SETTINGS)

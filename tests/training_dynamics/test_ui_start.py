@@ -7,7 +7,8 @@ from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.models.own import OWN
 from avhcurate.sources.service import import_dataset
-from avhcurate.training_dynamics.ui_start import MODELS, Train, partners, usual_model
+from avhcurate.training_dynamics.settings import TrainSettings
+from avhcurate.training_dynamics.ui_start import MODELS, partners, usual_model
 from tests.fakes.waiting import wait_until
 
 
@@ -41,10 +42,10 @@ def test_the_networks_on_offer_exist(demo_root, space):
     assert usual_model(space.dataset("few")) == MODELS[0]
 
 
-def test_a_name_that_is_missing_is_asked_for_and_none_becomes_an_option():
-    with pytest.raises(CurateError, match="which network"):
-        Train("pets", "  ")
-    argv = Train("pets", "--force", train_where="--held-out=x").argv
+def test_a_missing_network_is_asked_for_and_no_name_becomes_an_option():
+    with pytest.raises(CurateError, match="No network is given"):
+        TrainSettings(dataset="pets")
+    argv = TrainSettings(dataset="pets", model="--force", train_where="--held-out=x").argv
     assert [part for part in argv if part.startswith("--") and "=" not in part] == []
     assert "--model=--force" in argv
 

@@ -12,9 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.home import ui as home_ui
 from avhcurate.map.settings import ProjectSettings
 from avhcurate.quality import ui as quality_ui
-from avhcurate.self_training import ui_start as self_training_ui_start
 from avhcurate.suspects import ui as suspects_ui
-from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
 
 COMMANDS = [
     *(
@@ -24,7 +22,7 @@ COMMANDS = [
         home_ui.VotesCommand,
         suspects_ui.Suspects,
     ),
-    *(training_dynamics_ui_start.Train, self_training_ui_start.SelfTrain, degradation_ui.Degrade, quality_ui.Quality),
+    *(degradation_ui.Degrade, quality_ui.Quality),
 ]
 
 
