@@ -69,7 +69,6 @@ KIND_OF = {
     ("predicted_hsf", "learning_curve"): "rules",
     ("predicted_hsf", "vote_model"): "rules",
     ("toy", "truth"): "rules",
-    ("training_dynamics", "discoveries"): "rules",
 }
 
 #: Who may import a heavy or telling library: rooms, or patterns of files in them.

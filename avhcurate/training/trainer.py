@@ -79,7 +79,7 @@ def train(
             device = find_device(device)
         device = own_device(device, group)
         with seeded(recipe.seed + group.rank, device):
-            training = _Training(
+            training = _TrainingLoop(
                 learner=make_learner(module, data, recipe, head=head),
                 objective=objective,
                 data=data,
@@ -102,7 +102,7 @@ def train(
 
 
 @dataclass
-class _Training:
+class _TrainingLoop:
     """One training in progress."""
 
     learner: Learner
