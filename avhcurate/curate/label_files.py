@@ -25,7 +25,7 @@ from avhcurate.votes.row_matching import BY_END, BY_NAME, match_rows
 
 #: Columns of class names and of class indices; the first pair that the table has counts.
 _PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
-#: Columns of a CSV that are text whatever they look like.
+#: Columns of a CSV that are always text.
 _TEXTS = (*SAMPLE_COLUMNS, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair))
 _NONE, _UNKNOWN = -1, -2
 

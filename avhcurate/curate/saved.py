@@ -88,7 +88,12 @@ def rename(workspace: Workspace, dataset: str, kind: Kind, name: str, new: str, 
     saved = {event.name: event for event in log.saved(folder.id, kind)}
     if new in saved:
         raise CurateError(f"There is already a {kind} {new}. Choose another name.")
-    log.rename(folder.id, log.find(folder.id, kind, name), kind, new, who=who or user())
+    old, who = log.find(folder.id, kind, name), who or user()
+    if kind == "set":
+        log.save_set(folder.id, new, log.members(old.id).to_pylist(), who=who)
+    else:
+        log.write(folder.id, f"save {kind}", new, details=old.details, who=who)
+    log.remove(folder.id, kind, name, who=who)
 
 
 def members(workspace: Workspace, dataset: str, name: str) -> list[str]:

@@ -35,7 +35,7 @@ class Command:
 
     @property
     def line(self) -> str:
-        """As it is given in a shell."""
+        """The command as typed in a shell."""
         return f"avhcurate {shlex.join(self.argv)}"
 
     @property
@@ -87,7 +87,7 @@ def launch(
     stdin: int = subprocess.DEVNULL,
     **streams: Any,
 ) -> "subprocess.Popen[bytes]":
-    """Start a process of `python -m MODULE ARGV`, which finds this package in whatever folder it runs."""
+    """Start a process of `python -m MODULE ARGV`, which finds this package from any folder."""
     paths = os.pathsep.join(filter(None, [str(CHECKOUT or ""), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module, *argv],

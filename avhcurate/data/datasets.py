@@ -48,7 +48,7 @@ class VotesRecord(BaseModel):
     @property
     def key(self) -> str:
         """Changes with the votes and with whether they are simulated; results are kept by it."""
-        return f"{self.fingerprint} simulated" if self.simulated else self.fingerprint
+        return f"{self.fingerprint} {self.simulated}"
 
 
 class ListColumn(BaseModel):
@@ -78,7 +78,7 @@ class DatasetRecord(StoredRecord):
     fingerprint: str
     #: column of the source that names the images or holds their bytes; None for a folder
     image_column: str | None = None
-    #: files or rows of the source that are no sample
+    #: files or rows of the source that are not samples
     skipped: int = 0
     #: notices about reading the source
     messages: list[str] = Field(default_factory=list)
@@ -125,7 +125,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return self.record.lists
 
     def list_path(self, name: str) -> Path:
-        """The .npy of such a column, by id."""
+        """Return the .npy of such a column, by id."""
         return self.root / "lists" / self.record.lists[name].file
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
@@ -161,8 +161,10 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         record = self.record.votes
         if record is None:
             return None
-        filters = None if id is None else [("id", "=", id)]
-        return pq.read_table(self.votes_path(record), filters=filters).to_pandas()
+        path = self.votes_path(record)
+        if id is not None:
+            return pq.read_table(path, filters=[("id", "=", id)]).to_pandas()
+        return pq.read_table(path).to_pandas()
 
     def votes_in_parts(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """Yield the rows of `votes`, so many at a time."""
@@ -182,7 +184,9 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     def _columns(self, names: list[str], ids: np.ndarray | None) -> pa.Table:
         """Read columns of all samples, or of those from the least to the greatest id: only their row groups."""
-        between = None if ids is None else [("id", ">=", int(ids.min())), ("id", "<=", int(ids.max()))]
+        if ids is None:
+            return pq.read_table(self.samples_path, columns=names)
+        between = [("id", ">=", int(ids.min())), ("id", "<=", int(ids.max()))]
         return pq.read_table(self.samples_path, columns=names, filters=between)
 
     @cached_property
@@ -213,23 +217,23 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         )
 
     def runs(self) -> list[RunFolder]:
-        """The model runs, complete or not, oldest first."""
+        """Return the model runs, complete or not, oldest first."""
         return RunFolder.all_of(self)
 
     def training(self, name: str) -> TrainingFolder:
-        """The training of that name whose held-out samples are of this dataset; an unknown one is refused."""
+        """Return the training of that name whose held-out samples are of this dataset; an unknown one is refused."""
         return TrainingFolder.named(self, name)
 
     def trainings(self) -> list[TrainingFolder]:
-        """The trainings whose held-out samples are of this dataset, complete or not, oldest first."""
+        """Return the trainings whose held-out samples are of this dataset, complete or not, oldest first."""
         return TrainingFolder.all_of(self)
 
     def self_training(self, name: str) -> SelfTrainingFolder:
-        """The self-training of that name whose target this dataset is; an unknown one is refused."""
+        """Return the self-training of that name whose target this dataset is; an unknown one is refused."""
         return SelfTrainingFolder.named(self, name)
 
     def self_trainings(self) -> list[SelfTrainingFolder]:
-        """The self-trainings whose target this dataset is, complete or not, oldest first."""
+        """Return the self-trainings whose target this dataset is, complete or not, oldest first."""
         return SelfTrainingFolder.all_of(self)
 
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
@@ -256,5 +260,5 @@ _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
 def count_matrix(counts: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Counts (N, K) of a column of lists of K, without a Python object a sample."""
+    """Count (N, K) of a column of lists of K, without a Python object a sample."""
     return pc.list_flatten(counts).to_numpy().reshape(len(counts), -1)

@@ -6,7 +6,7 @@ so that both survive a new import.
 
 import io
 import itertools
-import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,21 +37,21 @@ EVENTS = sa.Table(
     TABLES,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("dataset", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
     sa.Column("who", sa.String, nullable=False),
     sa.Column("action", sa.String, nullable=False),
     # a tag, or the name of a class, a set, a view, a file or a person
     sa.Column("value", sa.String),
-    # JSON: the address of a view, what the keys do, a role
-    sa.Column("details", sa.String),
+    # the address of a view, what the keys do, a role
+    sa.Column("details", sa.JSON),
     sa.Column("samples", sa.Integer, nullable=False),
-    sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id"), unique=True),
+    sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
     sqlite_autoincrement=True,
 )
 EVENT_SAMPLES = sa.Table(
     "event_samples",
     TABLES,
-    sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("path", sa.String, primary_key=True),
     sa.Column("label", sa.String),
 )
@@ -59,7 +59,7 @@ EVENT_SAMPLES = sa.Table(
 SET_MEMBERS = sa.Table(
     "set_members",
     TABLES,
-    sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("paths", sa.LargeBinary, nullable=False),
 )
 
@@ -159,15 +159,6 @@ class EventLog:
         with self.engine.begin() as connection:
             return _write(connection, dataset, who, f"remove {kind}", name, samples=saved.samples)
 
-    def rename(self, dataset: str, saved: Event, kind: Kind, new: str, *, who: str) -> None:
-        """Save a set or view under a new name and remove the old name: two events, both or none."""
-        number = sa.bindparam("new", type_=sa.Integer)
-        copied = sa.select(number, SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == saved.id)
-        with self.engine.begin() as connection:
-            event = _write(connection, dataset, who, f"save {kind}", new, details=saved.details, samples=saved.samples)
-            connection.execute(SET_MEMBERS.insert().from_select(["event", "paths"], copied), {"new": event})
-            _write(connection, dataset, who, f"remove {kind}", saved.value, samples=saved.samples)
-
     def undo(self, dataset: str, *, who: str, actions: Sequence[str] = ACTIONS) -> Event | None:
         """Revert the newest event of `who`, by one of `actions`, that is not undone; return it, None without any."""
         theirs = _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
@@ -201,12 +192,8 @@ class EventLog:
 
     def delete(self, dataset: str) -> None:
         """Delete all events of a dataset, for when it is removed."""
-        theirs = sa.select(EVENTS.c.id).where(EVENTS.c.dataset == dataset)
         with self.engine.begin() as connection:
             lock_entries(connection, f"events {dataset}")
-            for table in (EVENT_SAMPLES, SET_MEMBERS):
-                connection.execute(table.delete().where(table.c.event.in_(theirs)))
-            connection.execute(EVENTS.delete().where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_not(None)))
             connection.execute(EVENTS.delete().where(EVENTS.c.dataset == dataset))
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -271,12 +258,6 @@ class EventLog:
         with self.engine.connect() as connection:
             return sorted(connection.execute(_history(sa.select(EVENTS.c[column]).distinct(), dataset)).scalars())
 
-    def count(self, dataset: str, actions: Sequence[str] = ACTIONS) -> int:
-        """Return how many events there are by some actions."""
-        query = sa.select(sa.func.count()).where(EVENTS.c.dataset == dataset, EVENTS.c.action.in_(actions))
-        with self.engine.connect() as connection:
-            return connection.execute(query).scalar_one()
-
     def state(self, dataset: str, classes: Sequence[str], *, since: int = 0) -> pd.DataFrame:
         """Return `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
 
@@ -312,9 +293,7 @@ def _write(
     else:
         require(Role.CURATOR, "changing tags, labels, exclusions, sets and views", name=who)
     lock_entries(connection, f"events {dataset}")
-    row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action, "value": value, "samples": 0}
-    if "details" in columns:
-        columns["details"] = json.dumps(columns["details"])
+    row = {"dataset": dataset, "at": time.time(), "who": who, "action": action, "value": value, "samples": 0}
     (key,) = connection.execute(EVENTS.insert().values(row | columns)).inserted_primary_key or (0,)
     return int(key)
 
@@ -368,17 +347,10 @@ def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None
 def _event(row: Any) -> Event:
     values = dict(row._mapping)
     del values["dataset"], values["reverts"]
-    values["at"] = _aware(row.at)
-    if values.get("undone_at") is not None:
-        values["undone_at"] = _aware(row.undone_at)
-    if row.details is not None:
-        values["details"] = json.loads(row.details)
+    for name in ("at", "undone_at"):
+        if values.get(name) is not None:
+            values[name] = datetime.fromtimestamp(values[name], UTC)
     return Event(**values)
-
-
-def _aware(at: datetime) -> datetime:
-    """SQLite stores no time zone: what was written is UTC."""
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _packed(paths: Sequence[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Who acts, and what they may do: asked in one place by whatever writes for people, wherever it is called from."""
+"""Who acts, and what they may do: checked in one place wherever something is written for people."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Role(IntEnum):
 
     @classmethod
     def of(cls, text: str) -> "Role":
-        """The role of that name; `CurateError` naming what there is for another."""
+        """Return the role of that name; `CurateError` naming what there is for another."""
         try:
             return cls[text.strip().upper()]
         except KeyError:
-            raise CurateError(f"there is no role {text}: choose from {', '.join(map(str, cls))}") from None
+            raise CurateError(f"There is no role {text}. Choose from {', '.join(map(str, cls))}.") from None
 
 
 @dataclass(frozen=True)
@@ -52,38 +52,39 @@ _who: Callable[[], Person] = lambda: OPERATOR  # noqa: E731  (the server puts an
 
 
 def ask(who: Callable[[], Person]) -> None:
-    """Lets the server say who acts, by the session in which it is asked."""
+    """Let the server say who acts, by the session in which it is asked."""
     global _who
     _who = who
 
 
 def acting() -> Person:
-    """Who acts now."""
+    """Return who acts now."""
     return _who()
 
 
 def require(role: Role, what: str, *, name: str | None = None) -> Person:
-    """Who acts; `NotAllowed` where their role is below `role`, or where they sign as somebody else than themselves.
+    """Return who acts; `NotAllowed` where their role is below `role`, or where they write in another name.
 
-    `what` is refused, in words that go before "is for curators". `name` is that under which they write.
+    `what` is refused, in words that go before "needs the role". `name` is that under which they write.
     """
     person = acting()
     if refused := refusal(person, role, what):
         raise NotAllowed(refused)
     if person.name and name is not None and name != person.name:
-        raise NotAllowed(f"you are signed in as {person.name} and cannot write in the name of {name}")
+        raise NotAllowed(f"You are signed in as {person.name} and cannot write in the name of {name}.")
     return person
 
 
 def refusal(person: Person, role: Role, what: str) -> str:
-    """Why a person may not, with the next step; "" where they may.
+    """Return why a person may not do `what`, with the next step; "" where they may.
 
     >>> refusal(Person("ann@x.org", Role.VIEWER), Role.CURATOR, "tagging")
-    'tagging is for curators and owners, and ann@x.org is a viewer here: an owner can give you another role'
+    'Tagging needs the role curator, and ann@x.org has the role viewer. An owner can give another role.'
     """
     if person.role is not None and person.role >= role:
         return ""
-    *some, last = (f"{one}s" for one in Role if one >= role)
-    allowed = f"{', '.join(some)} and {last}" if some else last
-    now = {None: "has no role", Role.ANNOTATOR: "is an annotator"}.get(person.role, f"is a {person.role}")
-    return f"{what} is for {allowed}, and {person.name or 'somebody'} {now} here: an owner can give you another role"
+    name, has = person.name or "you", person.role or "none"
+    return (
+        f"{what[:1].upper()}{what[1:]} needs the role {role}, and {name} has the role {has}. "
+        "An owner can give another role."
+    )

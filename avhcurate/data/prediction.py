@@ -35,7 +35,7 @@ class CoverageRow(BaseModel):
 
 
 class StrengthRecord(BaseModel):
-    """How a model was regularised: its ridge penalty, and the weight of embeddings beside scores."""
+    """How a model was regularised: its ridge penalty, and the weight of embeddings next to scores."""
 
     penalty: float
     weight: float
@@ -47,7 +47,7 @@ class PredictionRecord(Provenance):
     `voted` samples have votes, `learnt` of them taught the model. The intervals are of HSF of `votes` votes (the median
     of the voted samples) at `level`. `folds` were cross-fitted by `seed`; `weighted`: queues with known chances asked
     for the votes, and each sample counts by the inverse of its chance. `chosen`: the strength of each fold's model and
-    last that of all. `within`: correlation between two votes of samples that the inputs do not tell apart; None where
+    last that of all. `within`: correlation between two votes of samples that have the same inputs; None where
     no sample has two. `coverage` is told by bins of HSF, `coverage_predicted` by fifths of the predicted HSF.
     `confidence_rho`: Spearman of the confidence of the first run with the same HSF; `gain`: that of the predictions,
     each without its own votes, less this one, with the ends of its 95 % interval, paired by sample; `ceiling`: the
@@ -104,5 +104,5 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
         return started[max(started)] if started else None
 
     def table(self) -> pd.DataFrame:
-        """The finished table by id."""
+        """Return the finished table by id."""
         return pq.read_table(self.scores_path).to_pandas()

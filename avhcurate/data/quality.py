@@ -62,17 +62,17 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         return pq.read_table(self.root / "pairs.parquet").to_pandas()
 
     def write_groups(self, columns: pa.Table, pairs: pa.Table) -> None:
-        """Puts the columns in place, after the pairs that their groups join."""
+        """Put the columns in place, after the pairs that their groups join."""
         write_parquet(self.root / "pairs.parquet", pairs)
         write_parquet(self.columns_path, columns)
 
     def has_columns(self, names: Collection[str]) -> bool:
-        """Whether all of them were measured, as far as it has come."""
-        written = [self.scores_path] if self.scores_path.exists() else list((self.root / "scores").glob("*.parquet"))
+        """Return whether all of them were measured, as far as it has come."""
+        written = [*self.root.glob(self.TABLE), *(self.root / "scores").glob("*.parquet")]
         return all(set(names).issubset(pq.read_schema(path).names) for path in written)
 
     def clear(self) -> None:
-        """Removes everything but the lock; the record last, so that nothing outlives it."""
+        """Remove everything but the lock; the record last, so that nothing outlives it."""
         shards = (self.root / "scores").glob("*")
         for path in (self.columns_path, self.root / "pairs.parquet", self.scores_path, *shards, self.root / self.FILE):
             path.unlink(missing_ok=True)

@@ -167,7 +167,7 @@ class RunFolder(ShardedFolder[RunRecord]):
     WHAT, AGAIN = "run", "remove the folder and score again"
 
     def scored_ids(self, limit: int | None = None) -> np.ndarray:
-        """Ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
+        """Return ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
         table = pq.read_table(self.scores_path, columns=["id", "problem"])
         ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
         return ids[evenly_spread(len(ids), limit)]
@@ -199,29 +199,29 @@ class RunFolder(ShardedFolder[RunRecord]):
         return np.load(path) if path.exists() else None
 
     def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Places in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
+        """Yield places in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
         folds = self.folds()
         of_id = np.full(len(ids), -1) if folds is None else folds[ids]
         for fold in np.unique(of_id).tolist():
             yield np.flatnonzero(of_id == fold), *self.head(fold)
 
     def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
-        """Class weights (K, D) and bias (K,) of the head of a fold; of the head of all, -1."""
+        """Return class weights (K, D) and bias (K,) of the head of a fold; of the head of all, -1."""
         if fold < 0:
             return self.class_weights(), self.bias()
         return np.load(self._head_path(_WEIGHTS, fold)), np.load(self._head_path(_BIAS, fold))
 
     def has_head(self, fold: int = -1) -> bool:
-        """Whether it is written."""
+        """Return whether it is written."""
         return self._head_path(_WEIGHTS, fold).exists()
 
     def write_head(self, class_weights: np.ndarray, bias: np.ndarray, fold: int = -1) -> None:
-        """Writes (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
+        """Write (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
         write_array(self._head_path(_BIAS, fold), bias)
         write_array(self._head_path(_WEIGHTS, fold), class_weights)
 
     def write_folds(self, folds: np.ndarray) -> None:
-        """Writes what `folds` reads."""
+        """Write what `folds` reads."""
         write_array(self.root / "folds.npy", folds)
 
     def _head_path(self, file: str, fold: int) -> Path:
@@ -240,7 +240,7 @@ class RunFolder(ShardedFolder[RunRecord]):
         if (self.root / _LOGITS).exists():
             return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
         if not self.has_class_weights:
-            raise CurateError(f"run {self.name} has no logits: it was attached without. Attach --logits or --probs too")
+            raise CurateError(f"Run {self.name} was attached without logits. Attach --logits or --probs too.")
         features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
         for places, class_weights, bias in self.heads_of(ids):
             logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias
@@ -252,19 +252,17 @@ class RunFolder(ShardedFolder[RunRecord]):
         except CurateError:
             if (self.root / file).exists():
                 raise
-            raise CurateError(
-                f"run {self.name} has no {what}: it was attached without. Attach it again with {option}"
-            ) from None
+            raise CurateError(f"Run {self.name} was attached without {what}. Attach it again with {option}.") from None
 
     def create(
         self, record: RunRecord, class_weights: np.ndarray | None = None, bias: np.ndarray | None = None, *, rows: int
     ) -> None:
-        """Begins the run, with places for the features of `rows` samples; the record is written last.
+        """Begin the run, with places for the features of `rows` samples; the record is written last.
 
         A run that fits its heads has no class weights yet. Refused where the disk has too little room for the features
         of the samples to be scored.
         """
-        check_room(self.root, 4 * record.samples * record.width, f"a run on {record.samples} samples")
+        check_room(self.root, 4 * record.samples * record.width, f"A run on {record.samples} samples")
         if class_weights is not None and bias is not None:
             self.write_head(class_weights, bias)
         self.reserve(_FEATURES, (rows, record.width), some=record.samples < rows)
@@ -278,11 +276,11 @@ class RunFolder(ShardedFolder[RunRecord]):
             write_zeros(stream, "<f4", shape, some=some)
 
     def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
-        """Puts features (n, D) into the rows `ids`, ascending, and on disk."""
+        """Put features (n, D) into the rows `ids`, ascending, and on disk."""
         self.write_rows(_FEATURES, ids, features)
 
     def write_rows(self, file: Literal["features.npy", "logits.npy"], ids: np.ndarray, rows: np.ndarray) -> None:
-        """Puts rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
+        """Put rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
         with open(self.root / file, "r+b") as stream:
             start = _data_offset(stream)
             for first, part in _stretches(ids, np.ascontiguousarray(rows, dtype=np.float32)):
@@ -302,7 +300,7 @@ def _data_offset(stream: BinaryIO) -> int:
 
 
 def _stretches(ids: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Rows of consecutive ids together: (first id, its rows)."""
+    """Yield rows of consecutive ids together: (first id, its rows)."""
     cuts = np.flatnonzero(np.diff(ids) != 1) + 1
     for part in np.split(np.arange(len(ids)), cuts):
         if len(part):

@@ -1,4 +1,4 @@
-"""Groups of samples that no fold may tell apart: copies of an image, near duplicates, and groups of the user's."""
+"""Groups of samples that a fold must not split: copies of an image, near duplicates, and groups of the user's."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def sample_groups(
     digests: np.ndarray | None = None,
     column: str | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Groups (n,) of samples that no fold may tell apart, and how many of them each way of finding copies joins.
+    """Return groups (n,) of samples that a fold must not split, and how many each way of finding copies joins.
 
     Ways: equal image files (`digests`, else those of Image quality, where it has been measured), equal features, the
     near duplicates of Image quality, and the values of a column of the user's.
@@ -38,7 +38,7 @@ def sample_groups(
 
 
 def duplicates_digest(dataset: DatasetFolder) -> dict[str, str]:
-    """What the digest of settings needs where folds are made: `duplicates`, that of the near duplicates of Image
+    """Return what the digest of settings needs where folds are made: `duplicates`, that of the near duplicates of Image
     quality, which may be measured at any time; nothing where it found none.
     """
     if not dataset.quality.ready(dataset.record.fingerprint):
@@ -49,13 +49,13 @@ def duplicates_digest(dataset: DatasetFolder) -> dict[str, str]:
 
 
 def _near_duplicates(dataset: DatasetFolder) -> pd.Series:
-    """The group that Image quality found for each sample, by id; NaN for none."""
+    """Return the group that Image quality found for each sample, by id; NaN for none."""
     table = pq.read_table(dataset.quality.columns_path, columns=["id", "duplicate_group"]).to_pandas()
     return table.set_index("id")["duplicate_group"]
 
 
 def _joined(grouping: np.ndarray) -> int:
-    """Samples that are not alone in their group."""
+    """Return samples that are not alone in their group."""
     codes, _ = pd.factorize(grouping)
     members = np.bincount(codes[codes >= 0])
     return int(members[members > 1].sum())

@@ -32,7 +32,7 @@ class SelfTrainingRecord(WorkRecord):
     network at the start: for a `trainer` "probe" the one that both runs hold features of; "full" has no runs.
     `target_left_out` counts samples without an embedding in the run or, for "full", without a readable image.
     `schedule` is `start, step, end`. `recipe` is the trainer's.
-    `done`: rounds of selecting and training that are complete; `stopped` says why there are no more; `seconds` is the
+    `done`: rounds of selecting and training that are complete; `stopped` says why it ended; `seconds` is the
     time of all rounds.
     """
 
@@ -82,7 +82,7 @@ class Share(BaseModel):
 
 
 class Overlap(BaseModel):
-    """The selection of another gate from the same outputs, beside that of the run's rule: counts and precisions.
+    """The selection of another gate from the same outputs, compared with that of the run's rule: counts and precisions.
 
     Rules with the same gate select the same samples; a gate has the name of its plainest rule. jaccard: `both`
     over the samples that either chooses, None where there are none. `only_ours` and `only_theirs` are the precisions
@@ -151,15 +151,15 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         return sorted(int(path.name) for path in (self.root / "rounds").glob("[0-9]*") if path.is_dir())
 
     def round(self, number: int) -> Path:
-        """The folder of a round that is whole; another is refused."""
+        """Return the folder of a round that is whole; another is refused."""
         if number not in (known := self.rounds()):
-            raise CurateError(f"self-training {self.name} has no round {number}: it has {len(known)} rounds, from 0")
+            raise CurateError(f"Self-training {self.name} has no round {number}. It has {len(known)} rounds, from 0.")
         return self._path(number)
 
     def commit(
         self, report: RoundReport, classes: pd.DataFrame, selection: pd.DataFrame | None, save: Callable[[Path], None]
     ) -> None:
-        """Puts a round on the disk, whole or not at all; `save(folder)` writes what the trainer keeps."""
+        """Put a round on the disk, whole or not at all; `save(folder)` writes what the trainer keeps."""
         place = self._path(report.round)
         making = place.with_name(f".{place.name}.tmp")
         shutil.rmtree(making, ignore_errors=True)
@@ -176,18 +176,18 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
 
     def classes(self, number: int) -> pd.DataFrame:
-        """A row a class of a round: see `self_training.evaluation.TargetEvaluator`."""
+        """Return a row a class of a round: see `self_training.evaluation.TargetEvaluator`."""
         return pd.read_parquet(self.round(number) / "classes.parquet")
 
     def selection(self, number: int, columns: list[str] | None = None) -> pd.DataFrame:
-        """The selection of a round, a row a sample of the target in order of id; from round 1 on.
+        """Return the selection of a round, a row a sample of the target in order of id; from round 1 on.
 
         id, predicted, candidate (-1 for none), pseudo_label (missing where not selected), confidence, avc, norm,
         threshold, rank (missing for none), selected, for every gate a column `by_GATE` that says whether it would let
         the sample pass with this candidate, and `soft_label` where the run trains on soft labels.
         """
         if not number:
-            raise CurateError("round 0 learns from the source alone and selects nothing: choose a round from 1 on")
+            raise CurateError("Round 0 learns only from the source and selects nothing. Choose a round from 1 on.")
         rows = pq.read_table(self.round(number) / "selection.parquet", columns=columns)
         return rows.to_pandas(types_mapper=_NULLABLE.get)
 

@@ -165,7 +165,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
     def evaluations(self) -> pd.DataFrame:
         """Return a row for each evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN."""
         frame = pd.DataFrame([self._evaluation(step) for step in self._steps()], columns=list(OVERALL_COLUMNS))
-        return frame.astype({name: "int64" if name in ("step", "n") else "float64" for name in OVERALL_COLUMNS})
+        return frame.astype("float64").astype({"step": "int64", "n": "int64"})
 
     def samples(self, index: int, columns: Sequence[str] | None = None, *, part: Part = "held out") -> pd.DataFrame:
         """Return evaluation number `index` (as the rows of `evaluations`): id and `SAMPLE_COLUMNS`, or some of them."""
@@ -234,7 +234,7 @@ def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
     wrong = [name for name in SAMPLE_COLUMNS if np.shape(samples.get(name)) != (n,)]
     if wrong:
         raise ValueError(f"an evaluation needs a value for each of {n} samples; missing or of other shape: {wrong}")
-    kinds = {name: bool if name == "correct" else np.float32 for name in SAMPLE_COLUMNS}
+    kinds = dict.fromkeys(SAMPLE_COLUMNS, np.float32) | {"correct": bool}
     return pa.table({name: np.asarray(samples[name]).astype(kind) for name, kind in kinds.items()})
 
 

@@ -1,4 +1,4 @@
-"""Where the app's own files lie: beside the package in a checkout, in it once it is installed from a wheel."""
+"""Where the app's own files are: next to the package in a checkout, in it when installed from a wheel."""
 
 import shlex
 import sys
@@ -16,7 +16,7 @@ PAGES = ROOT / "pages"
 
 
 def install_command(extra: str) -> str:
-    """The command that adds an optional extra to this installation, for the Python that runs it.
+    """Return the command that adds an optional extra to this installation, for the Python that runs it.
 
     >>> install_command("timm").endswith("[timm]'")
     True

@@ -1,8 +1,6 @@
 """Members of an archive or files of a folder, by name and bytes; nothing is extracted to disk."""
 
-import gzip
 import lzma
-import os
 import tarfile
 import zipfile
 import zlib
@@ -14,41 +12,38 @@ from avhcurate.errors import CurateError
 
 #: A larger member is refused: it would be unpacked in memory.
 _MOST = 512 << 20
-#: What damage raises, and (RuntimeError, NotImplementedError) a password or a compression that is not known here.
+#: What damage raises, and (RuntimeError, NotImplementedError) a password or an unknown compression.
 _UNREADABLE = (
-    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(RuntimeError, NotImplementedError, ValueError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
+    *(RuntimeError, NotImplementedError),
 )
 
 
 def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Name ("/" between folders) and bytes of the regular files that are `wanted` by name.
+    """Yield name ("/" between folders) and bytes of the regular files that are `wanted` by name.
 
-    Files of a folder come sorted, members of an archive (tar, tar.gz, zip) in its order. Raises `CurateError` for a
+    Files of a folder come sorted, members of an archive (tar, tar.gz, zip) in its order. Raise `CurateError` for a
     damaged archive.
     """
+    read = _tarred
+    if place.is_dir():
+        read = _files
+    elif zipfile.is_zipfile(place):
+        read = _zipped
     try:
-        if place.is_dir():
-            yield from _files(place, wanted)
-        elif zipfile.is_zipfile(place):
-            yield from _zipped(place, wanted)
-        else:
-            yield from _tarred(place, wanted)
+        yield from read(place, wanted)
     except _UNREADABLE as problem:
         raise CurateError(
-            f"{place} cannot be read to its end ({words_of(problem)}): remove it and fetch it again"
+            f"{place} cannot be read to its end ({words_of(problem)}). Remove it and fetch it again."
         ) from problem
 
 
 def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(root, name)
-            relative = path.relative_to(folder).as_posix()
-            if wanted(relative) and path.is_file():
-                _check_size(relative, path.stat().st_size)
-                yield relative, path.read_bytes()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if wanted(name) and path.is_file():
+            _check_size(name, path.stat().st_size)
+            yield name, path.read_bytes()
 
 
 def _tarred(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
@@ -70,11 +65,11 @@ def _zipped(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
 
 
 def check_packing(info: zipfile.ZipInfo) -> None:
-    """Refuses members that are packed by another method than Deflate: few bytes of them unpack to gigabytes at once."""
+    """Refuse members that are packed by another method than Deflate: few of their bytes may unpack to gigabytes."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise CurateError(f"{info.filename[:80]!r} is not packed by Deflate, as zips mostly are: make the zip again")
+        raise CurateError(f"{info.filename[:80]!r} is not packed by Deflate, as zips mostly are. Make the zip again.")
 
 
 def _check_size(name: str, size: int) -> None:
     if size > _MOST:
-        raise CurateError(f"{name[:80]!r} has {size >> 20} MiB unpacked, and at most {_MOST >> 20} are read")
+        raise CurateError(f"{name[:80]!r} has {size >> 20} MiB unpacked (limit {_MOST >> 20}).")

@@ -139,7 +139,9 @@ def columns_of(path: Path) -> list[str]:
         if kind == "npz":
             with zipfile.ZipFile(path) as archive:
                 return [name.removesuffix(".npy") for name in archive.namelist()]
-        return list(pq.read_schema(path).names) if kind == "parquet" else []
+        if kind == "parquet":
+            return list(pq.read_schema(path).names)
+    return []
 
 
 def read_texts(path: Path, column: str) -> pa.ChunkedArray:
@@ -242,11 +244,12 @@ def _of_safetensors(path: Path) -> Iterator[ArrayInFile]:
 
 
 def _tensor_blocks(path: Path, name: str, size: int, kind: str, rows: int) -> Iterator[np.ndarray]:
-    bfloat = kind == "BF16"  # NumPy has no such type, torch has
     for start in range(0, size, rows):
-        with safe_open(path, framework="pt" if bfloat else "np") as tensors:
+        with safe_open(path, framework="pt") as tensors:  # torch has all types, also bfloat16
             part = tensors.get_slice(name)[start : min(size, start + rows)]
-        yield part.float().numpy() if bfloat else part
+        if kind == "BF16":
+            part = part.float()
+        yield part.numpy()
 
 
 def _of_parquet(path: Path) -> Iterator[ArrayInFile]:
@@ -279,10 +282,11 @@ def _number_blocks(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
 
 def _list_blocks(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
     """Yield rows (n, D) of lists; a row that is missing or of another length than the first is refused, by number."""
-    width, seen, title = None, 0, f"{path.name}:{name}"
+    width, seen, title = -1, 0, f"{path.name}:{name}"
     for column in _columns(path, name, rows):
         lengths = pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False)
-        width = int(lengths[0]) if width is None else width
+        if not seen:
+            width = int(lengths[0])
         if len(odd := np.flatnonzero((lengths != width) | (lengths < 0))):
             length = max(0, int(lengths[odd[0]]))
             raise CurateError(
@@ -312,10 +316,10 @@ def _storage(kind: pa.DataType) -> pa.DataType:
 def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Return shape, column order and type that the header of a .npy states; ValueError where it is not of numbers."""
     version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
         raise ValueError(f"version {version[0]}.{version[1]} of the format is not one of numbers")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    shape, fortran, dtype = readers[version](stream)
     if dtype.hasobject or dtype.names or dtype.subdtype or dtype.kind not in "fiubUS" or not dtype.itemsize:
         raise ValueError(f"it holds values of type {dtype}, not numbers")
     if any(side < 0 for side in shape):

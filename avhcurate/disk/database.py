@@ -79,7 +79,7 @@ def _create_tables(engine: sa.Engine, tables: sa.MetaData) -> None:
 
 
 def _is_complete(connection: sa.Connection, tables: sa.MetaData) -> bool:
-    """Whether the database has our version and all tables; `UnknownVersion` where it has another version."""
+    """Return whether the database has our version and all tables; `UnknownVersion` where it has another version."""
     existing = sa.inspect(connection).get_table_names()
     ours = set(tables.tables)
     if _VERSION_TABLE not in existing:
@@ -112,7 +112,7 @@ def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str
         log = path.with_name(f"{path.name}-wal")
         if can_write(path.parent) or not path.exists() or (log.exists() and log.stat().st_size):
             raise
-        # The write-ahead log is empty and nobody can write: the file holds everything.
+        # The write-ahead log is empty and the disk cannot be written: the file holds everything.
         record.info["read_only"] = 0
         return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", **{**options, "uri": True})
     return connection

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from avhcurate.disk.files import flush, sha256, write_atomic
 from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.disk.remote import PIECE, RemoteError, RemoteFile, is_http, is_url, open_http, pieces_of, words_of
+from avhcurate.disk.remote import PIECE, RemoteError, is_http, open_http, open_place, pieces_of, words_of
 from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 
@@ -45,16 +45,6 @@ class Fetched:
     message: str = ""
 
 
-@dataclass(frozen=True)
-class _Arriving:
-    """The bytes of a file from `start` on, of `total` (0 if unknown), and the version that the server names."""
-
-    start: int
-    total: int
-    version: str
-    pieces: Iterator[bytes]
-
-
 def fetch_file(
     wanted: Wanted,
     folder: Path,
@@ -67,8 +57,8 @@ def fetch_file(
 
     A `mirror` (a folder or an address that holds a file of that name) is asked instead of the places. `secret`
     headers go only to the places. Raise `CurateError` when no place has it or its checksum is another, `Cancelled`
-    when stopped; the same call resumes. `progress` counts bytes, of 0 where the size is unknown. One process at a
-    time downloads a file.
+    when stopped; the same call resumes where a checksum is published. `progress` counts bytes, of 0 where the size is
+    unknown. One process at a time downloads a file.
     """
     target, places = folder / wanted.name, wanted.places
     if mirror is not None:
@@ -76,79 +66,68 @@ def fetch_file(
     if target.exists():
         return _checked(wanted, target, target)
     folder.mkdir(parents=True, exist_ok=True)
-    problems = []
     try:
         with FileLock(folder / f".{wanted.name}.lock", timeout=0):
-            for place in places:
-                if target.exists():  # another process was quicker
-                    break
-                try:
-                    _download(wanted, place, target, secret, progress)
-                except (RemoteError, OSError) as problem:
-                    problems.append(f"{place}: {words_of(problem)}")
-                    continue
-                _checked(wanted, _part(target), target, place)
-                os.replace(_part(target), target)
-                _tag(target).unlink(missing_ok=True)
-            if target.exists():
-                return _checked(wanted, target, target)
+            return _fetch(wanted, places, target, secret, progress)
     except Timeout:
         raise CurateError(f"Another process is fetching {wanted.name} to {folder}. Wait for it.") from None
+
+
+def _fetch(
+    wanted: Wanted, places: tuple[str, ...], target: Path, secret: dict[str, str] | None, progress: Progress
+) -> Fetched:
+    if target.exists():  # another process was quicker
+        return _checked(wanted, target, target)
+    problems = []
+    part = target.with_name(f".{target.name}.part")
+    for place in places:
+        try:
+            _download(wanted, place, part, secret, progress)
+        except (RemoteError, OSError) as problem:
+            problems.append(f"{place}: {words_of(problem)}")
+            continue
+        fetched = _checked(wanted, part, target, place)
+        os.replace(part, target)
+        return fetched
     raise CurateError(
         f"{wanted.name} could not be fetched ({'; '.join(problems)}). {_RESUMES} Or give a folder that holds the file."
     )
-
-
-def _part(target: Path) -> Path:
-    """What has come so far."""
-    return target.with_name(f".{target.name}.part")
-
-
-def _tag(target: Path) -> Path:
-    """Which version of which place the part is."""
-    return target.with_name(f".{target.name}.part.tag")
 
 
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _download(wanted: Wanted, place: str, target: Path, secret: dict[str, str] | None, progress: Progress) -> None:
+def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
     """Download the rest, again and again where the connection breaks."""
-    tries = 0
-    while True:
-        before = _size(_part(target))
+    if wanted.checksum is None:  # a part may be of another version, which no checksum would show
+        part.unlink(missing_ok=True)
+    tries, done = 0, False
+    while not done:
+        before = _size(part)
         try:
-            return _append(wanted, place, target, secret, progress)
+            _append(wanted, place, part, secret, progress)
+            done = True
         except RemoteError as problem:
             tries += 1
-            if _size(_part(target)) > before:
+            if _size(part) > before:
                 tries = 0
-            if not problem.passing or tries >= _TRIES:
+            if not problem.passing or tries == _TRIES:
                 raise
 
 
-def _append(wanted: Wanted, place: str, target: Path, secret: dict[str, str] | None, progress: Progress) -> None:
+def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
     """Download the rest over one connection."""
-    part, tag = _part(target), _tag(target)
-    have, version = _size(part), ""
-    came_from, _, noted = tag.read_text().partition("\n") if tag.exists() else ("", "", "")
-    if came_from == place:
-        version = noted
-    else:  # another place's part may be another version
-        have = 0
+    have = _size(part)
     if have and have == wanted.size:
         return
-    with _opened(place, have, version, secret) as arriving:
-        total = arriving.total or wanted.size or 0
+    with _opened(place, have, secret) as (start, length, pieces):
+        total = length or wanted.size or 0
         if wanted.size is not None and total > wanted.size:
             raise RemoteError(f"{total} bytes would come, but {wanted.size} are expected")
-        check_room(part.parent, total - arriving.start, f"The rest of {wanted.name}")
-        if not arriving.start:  # before the tag, which must never be of another version than the part
-            part.unlink(missing_ok=True)
-        write_atomic(tag, f"{place}\n{arriving.version}")
-        with open(part, "ab") as stream:
-            for piece in arriving.pieces:
+        check_room(part.parent, total - start, f"The rest of {wanted.name}")
+        with open(part, "ab" if start else "wb") as stream:
+            for piece in pieces:
                 stream.write(piece)
                 if total and stream.tell() > total:
                     raise RemoteError(f"more than the expected {total} bytes came")
@@ -159,37 +138,33 @@ def _append(wanted: Wanted, place: str, target: Path, secret: dict[str, str] | N
 
 
 @contextmanager
-def _opened(place: str, have: int, version: str, secret: dict[str, str] | None) -> Iterator[_Arriving]:
-    """Open an address, a file of this machine or one that fsspec reads, after the first `have` bytes if possible."""
+def _opened(place: str, have: int, secret: dict[str, str] | None) -> Iterator[tuple[int, int, Iterator[bytes]]]:
+    """Open a place after the first `have` bytes if possible; yield where its bytes start, the total, and the bytes."""
     if not is_http(place):
-        with RemoteFile(place) if is_url(place) else open(place, "rb") as stream:
+        with open_place(place) as stream:
             total = stream.seek(0, os.SEEK_END)
-            start = stream.seek(have if have <= total else 0)
-            yield _Arriving(start=start, total=total, version="", pieces=iter(lambda: stream.read(PIECE), b""))
+            if have > total:
+                have = 0
+            stream.seek(have)
+            yield have, total, iter(lambda: stream.read(PIECE), b"")
         return
     headers = {}
     if have:
         headers["Range"] = f"bytes={have}-"
-        if version:
-            headers["If-Range"] = version
     try:
         with open_http(place, headers, secret=secret) as answer:
-            found = answer.headers.get("ETag", "") or answer.headers.get("Last-Modified", "")
-            if found.startswith("W/"):  # a weak version says nothing about bytes
-                found = ""
-            begin, length = 0, answer.headers.get("Content-Length", "")
+            start, total = 0, int(answer.headers.get("Content-Length") or 0)
             if answer.status_code == 206:
                 span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
                 if span is None or int(span[1]) != have:
                     raise RemoteError("the server sent another part than was requested")
-                begin, length = have, str(span[2])
-            size = int(length) if length.isdigit() else 0
-            yield _Arriving(start=begin, total=size, version=found, pieces=pieces_of(answer))
+                start, total = have, int(span[2].replace("*", "0"))
+            yield start, total, pieces_of(answer)
     except RemoteError as problem:
         if problem.status != 416 or not have:
             raise
         # It became shorter, or the size of a whole part was unknown: all of it is requested.
-        with _opened(place, 0, "", secret) as whole:
+        with _opened(place, 0, secret) as whole:
             yield whole
 
 
@@ -220,7 +195,6 @@ def _checked(wanted: Wanted, file: Path, target: Path, place: str = "") -> Fetch
         )
     if wrong:
         file.unlink()
-        _tag(target).unlink(missing_ok=True)
         raise CurateError(
             f"{wanted.name} from {place} has {' and '.join(wrong)}: it is damaged or another file, and was removed. "
             "Run the command again, or fetch it from elsewhere."

@@ -33,12 +33,12 @@ _SYSTEM = ("/dev", "/proc", "/sys")
 
 
 def user_path(text: Path | str) -> Path:
-    """A path as people write it, in which ~ is a home folder; CurateError for the home of nobody."""
+    """Return a path as people write it, in which ~ is a home folder; CurateError for an unknown user's home."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
         raise CurateError(
-            f"{text} begins with the home of a user whom this machine does not know: write the whole path, or ./~NAME"
+            f"{text} begins with the home of a user whom this machine does not know. Write the whole path, or ./~NAME."
         ) from None
 
 
@@ -72,25 +72,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Replaces `path` by `content`; a crash at any moment leaves the old file or the new one."""
+    """Replace `path` by `content`; a crash at any moment leaves the old file or the new one."""
     with replacing(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Writes an array as .npy, whole or not at all."""
+    """Write an array as .npy, whole or not at all."""
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(array))
     write_atomic(path, stream.getvalue())
 
 
 def write_json(path: Path, record: StoredRecord) -> None:
-    """Writes a record as indented JSON, whole or not at all."""
+    """Write a record as indented JSON, whole or not at all."""
     write_atomic(path, record.model_dump_json(indent=2) + "\n")
 
 
 def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size: int = 100_000) -> None:
-    """Writes a table as zstd-compressed Parquet, whole or not at all."""
+    """Write a table as zstd-compressed Parquet, whole or not at all."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with replacing(path) as stream:
@@ -98,7 +98,7 @@ def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size:
 
 
 def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: str) -> int:
-    """Writes tables as one Parquet file, a row group each; the number of rows, 0 where there is no table."""
+    """Write tables as one Parquet file, a row group each; return the number of rows."""
     remaining = iter(tables)
     first = next(remaining, None)
     if first is None:
@@ -112,21 +112,21 @@ def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: s
 
 
 def check_free(path: Path, *, force: bool) -> None:
-    """Refuses a place for a result: a link, a folder, a device or a file of the system's, without `force` any file."""
+    """Refuse a place for a result: a link, a folder, a device or a file of the system's, without `force` any file."""
     if path.is_symlink():
-        raise CurateError(f"{path} is a link: give a name of its own")
+        raise CurateError(f"{path} is a link. Give another name.")
     if path.is_dir():
-        raise CurateError(f"{path} is a folder: give the name of a file")
+        raise CurateError(f"{path} is a folder. Give the name of a file.")
     folder = path.parent.resolve()
     own = not folder.is_relative_to("/dev/shm") and any(folder.is_relative_to(system) for system in _SYSTEM)
     if own or (path.exists() and not path.is_file()):
-        raise CurateError(f"{path} is a device or belongs to the system, and is never replaced: choose another name")
+        raise CurateError(f"{path} is a device or belongs to the system, and is never replaced. Choose another name.")
     if path.exists() and not force:
-        raise CurateError(f"{path} exists: choose another name or give --force to replace it")
+        raise CurateError(f"{path} exists. Choose another name, or give --force to replace it.")
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside `path` that no other writer takes and no reader looks for; it tells its process.
+    """Return a name next to `path` that no other writer takes and no reader looks for, with the process number.
 
     `remove_leftovers` knows by it what a process left that was killed.
     """
@@ -144,14 +144,14 @@ def final_name(path: Path) -> Path | None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed processes of this machine left in a folder under temporary names."""
+    """Remove what killed processes of this machine left in a folder under temporary names."""
     for path in list(folder.glob(".*.tmp")):
         if (made := _TEMPORARY.search(path.name)) and made["host"] == _HOST and not _is_alive(int(made["pid"])):
             remove(path)
 
 
 def link(place: Path, file: Path) -> None:
-    """A link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
+    """Return a link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
     try:
         place.symlink_to(file)
     except FileExistsError:
@@ -161,7 +161,7 @@ def link(place: Path, file: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, or a folder with all in it; nothing where there is none."""
+    """Remove a file, or a folder with all in it; nothing where there is none."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -169,13 +169,13 @@ def remove(path: Path) -> None:
 
 
 def flush(stream: BinaryIO) -> None:
-    """Forces what was written to the disk, so that a rename never precedes its content."""
+    """Force what was written to the disk, so that a rename never precedes its content."""
     stream.flush()
     os.fsync(stream.fileno())
 
 
 def flush_folder(folder: Path) -> None:
-    """Forces the names in a folder to the disk, so that a rename outlives a power cut; Windows has no such call."""
+    """Force the names in a folder to the disk, so that a rename outlives a power cut; Windows has no such call."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -186,7 +186,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in blocks."""
+    """Return hexadecimal SHA-256 of a file, read in blocks."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

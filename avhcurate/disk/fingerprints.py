@@ -47,7 +47,7 @@ def fingerprint_file(path: Path) -> str:
 
 
 def _update(digest: Any, data: bytes | np.ndarray) -> None:
-    """Feeds length and content, so that no two sequences of values give the same bytes."""
+    """Feed length and content, so that no two sequences of values give the same bytes."""
     content = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.ascontiguousarray(data)
     digest.update(content.nbytes.to_bytes(8, "little"))
     digest.update(content)

@@ -50,7 +50,7 @@ class RecordFolder(Generic[Record]):
 
     @property
     def record(self) -> Record:
-        """Return the record as it is on disk now; one of another version is refused."""
+        """Return the record on disk; one of another version is refused."""
         path = self.root / self.FILE
         try:
             return self.KIND.model_validate_json(path.read_bytes())  # type: ignore[return-value]
@@ -58,11 +58,11 @@ class RecordFolder(Generic[Record]):
             raise UnknownVersion(f"The record of {self.WHAT} {self.name!r}", problem.version) from problem
         except (OSError, ValidationError) as problem:
             raise CurateError(
-                f"the record of {self.WHAT} {self.name!r} cannot be read ({path}): {self.AGAIN}"
+                f"The record of {self.WHAT} {self.name!r} cannot be read ({path}). To repair it, {self.AGAIN}."
             ) from problem
 
     def write_record(self, record: Record) -> None:
-        """Replaces the record, whole or not at all."""
+        """Replace the record, whole or not at all."""
         write_json(self.root / self.FILE, record)
 
 
@@ -75,22 +75,22 @@ class ResultFolder(RecordFolder[Work]):
 
     @classmethod
     def of(cls, owner: RecordFolder[Any], name: str) -> Self:
-        """The result of that name, there or not."""
+        """Return the result of that name, there or not."""
         return cls(owner.root / cls.HOME / name)
 
     @classmethod
     def all_of(cls, owner: RecordFolder[Any], *, by: str = "started") -> list[Self]:
-        """The results of a dataset or run, complete or not, oldest first by a field of the record."""
+        """Return the results of a dataset or run, complete or not, oldest first by a field of the record."""
         folders = [cls(path.parent) for path in (owner.root / cls.HOME).glob(f"*/{cls.FILE}")]
         return sorted(folders, key=lambda folder: (getattr(folder.record, by), folder.name))
 
     @classmethod
     def named(cls, dataset: RecordFolder[Any], name: str) -> Self:
-        """The result of that name; an unknown one is refused."""
+        """Return the result of that name; an unknown one is refused."""
         folders = {folder.name: folder for folder in cls.all_of(dataset)}
         if name not in folders:
             known = ", ".join(folders) or "none"
-            raise CurateError(f"dataset {dataset.name!r} has no {cls.WHAT} {name!r}; it has {known}")
+            raise CurateError(f"Dataset {dataset.name!r} has no {cls.WHAT} {name!r}. It has: {known}.")
         return folders[name]
 
     @property
@@ -114,7 +114,7 @@ class ResultFolder(RecordFolder[Work]):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Holds the folder's lock while it is written; refused when another process has it.
+        """Hold the folder's lock while it is written; refused when another process has it.
 
         Temporary files of an attempt that was killed go first.
         """
@@ -126,7 +126,7 @@ class ResultFolder(RecordFolder[Work]):
                 yield
         except Timeout:
             raise CurateError(
-                f"{self.WHAT} {self.name} is being written by another process: wait for it or cancel it"
+                f"Another process is writing {self.WHAT} {self.name}. Wait for it or cancel it."
             ) from None
 
 
@@ -154,7 +154,7 @@ class ShardedFolder(ResultFolder[Sharded]):
         return float(pq.read_schema(self._shard_path(shard)).metadata[_SECONDS])
 
     def finish(self, shards: Iterable[pa.Table], changes: Mapping[str, Any]) -> None:
-        """Completes it: the table from its `shards` in order of id, then the record with `changes`."""
+        """Complete it: the table from its `shards` in order of id, then the record with `changes`."""
         record, remaining = self.record.model_copy(update=dict(changes)), iter(shards)
         groups = iter(lambda: list(itertools.islice(remaining, _SHARDS_A_GROUP)), [])
         with replacing(self.scores_path) as stream:
@@ -164,14 +164,14 @@ class ShardedFolder(ResultFolder[Sharded]):
             shutil.rmtree(self.root / folder, ignore_errors=True)
 
     def _check_rows(self, rows: int, record: Sharded) -> None:
-        """Raises when the table cannot be whole."""
+        """Raise when the table cannot be whole."""
 
     def _shard_path(self, shard: int) -> Path:
         return self.root / "scores" / f"shard-{shard:05d}.parquet"
 
 
 def spread(values: np.ndarray, usable: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """The values of the usable rows in their places, null elsewhere and for NaN."""
+    """Return the values of the usable rows in their places, null elsewhere and for NaN."""
     full = np.zeros(len(usable), kind.to_pandas_dtype())
     full[usable] = values
     return pa.array(full, kind, mask=~usable | np.isnan(full))

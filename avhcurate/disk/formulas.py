@@ -13,7 +13,7 @@ _SAFE = r"^'([=+\-@\t\r\n])"
 
 
 def safe_cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe before it; all else stays.
+    """Return a text that a spreadsheet would run as a formula gets an apostrophe before it; all else stays.
 
     >>> safe_cell("=1+1"), safe_cell("cat"), safe_cell(-1.5)
     ("'=1+1", 'cat', -1.5)
@@ -22,7 +22,7 @@ def safe_cell(value: Any) -> Any:
 
 
 def plain_cell(text: str) -> str:
-    """The text that `safe_cell` made safe.
+    """Return the text that `safe_cell` made safe.
 
     >>> plain_cell("'=1+1"), plain_cell("'tis")
     ('=1+1', "'tis")

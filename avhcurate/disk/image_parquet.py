@@ -35,12 +35,12 @@ def image_metadata(classes: Sequence[str] | None) -> dict[str, str]:
 
 
 def write_images(target: Path, images: Iterable[LabelledImage], classes: Sequence[str] | None) -> Path:
-    """Writes one Parquet file, whole or not at all; the images stream through."""
+    """Write one Parquet file, whole or not at all; the images stream through."""
     metadata, remaining = image_metadata(classes), iter(images)
     blocks = iter(lambda: list(itertools.islice(remaining, _ROWS)), [])
     with replacing(target) as stream:
         if not write_tables(stream, (_table(block, metadata) for block in blocks), compression="none"):
-            raise CurateError(f"there is no image in what was fetched to {target.parent.parent}: fetch it again")
+            raise CurateError(f"The files in {target.parent.parent} have no image. Fetch them again.")
     return target
 
 

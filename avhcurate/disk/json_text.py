@@ -28,7 +28,7 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def rows_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Rows by name of the column."""
+    """Return rows by name of the column."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 

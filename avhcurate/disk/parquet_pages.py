@@ -35,7 +35,7 @@ class Pages(NamedTuple):
     largest: int
 
     def bytes_of(self, rows: int) -> int:
-        """The most that so many consecutive rows may take."""
+        """Return the most that so many consecutive rows may take."""
         taken = np.where(self.each > 0, np.minimum(self.values, rows) * self.each, self.sizes)
         before = np.concatenate([[0], np.cumsum(taken)])
         ends = np.cumsum(self.values)
@@ -52,7 +52,7 @@ class Pages(NamedTuple):
 
 
 def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:
-    """The pages of the column chunk at `start`, `length` bytes long. Raises ValueError where these are none."""
+    """Return the pages of the column chunk at `start`, `length` bytes long. Raises ValueError where these are none."""
     pages: list[tuple[int, int, int]] = []
     dictionary = largest = 0
     end = start + length
@@ -75,7 +75,7 @@ def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:
 
 
 def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
-    """The whole numbers of a thrift struct in the compact protocol, by the fields that lead to them."""
+    """Return the whole numbers of a thrift struct in the compact protocol, by the fields that lead to them."""
     found: dict[tuple[int, ...], int] = {}
     field = 0
     while byte := _byte(stream):
@@ -91,12 +91,14 @@ def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
 
 
 def _pass_over(stream: BinaryIO, kind: int) -> None:
-    """Skips a number or text; a page header holds no lists."""
+    """Skip a number or text; a page header holds no lists."""
     if kind == _BINARY:
         length = _varint(stream)
         stream.seek(length, 1)
-    elif kind in (_BYTE, _DOUBLE):
-        stream.seek(1 if kind == _BYTE else 8, 1)
+    elif kind == _BYTE:
+        stream.seek(1, 1)
+    elif kind == _DOUBLE:
+        stream.seek(8, 1)
     else:
         raise ValueError("its pages are damaged")
 

@@ -39,5 +39,5 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def settings_digest(settings: Any) -> str:
-    """Hexadecimal SHA-256 of settings that JSON can hold; the order of their keys does not matter."""
+    """Return hexadecimal SHA-256 of settings that JSON can hold; the order of their keys does not matter."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -220,6 +220,13 @@ class RemoteFile(io.RawIOBase):
 
     def _fetch(self, number: int) -> bytes:
         return read_url(self.name, start=number * self._BLOCK, size=self._BLOCK, most=self._BLOCK)
+
+
+def open_place(place: str) -> IO[bytes]:
+    """Open a file of this machine or an address, to be sought in."""
+    if is_url(place):
+        return RemoteFile(place)  # type: ignore[return-value]
+    return open(place, "rb")
 
 
 def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:

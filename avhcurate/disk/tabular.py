@@ -92,7 +92,7 @@ def decoded(table: pa.Table) -> pa.Table:
 def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] = ()) -> pa.Table:
     """Read a Parquet file by its first bytes, else CSV.
 
-    Columns `texts` of a CSV, in any case, are text whatever they look like: 01 stays 01, and only an empty cell is
+    Columns `texts` of a CSV, in any case, are always text: 01 stays 01, and only an empty cell is
     missing, since "nan" may be a name. Columns `without` of a Parquet file are left out.
     """
     if not has_parquet(path):

@@ -3,10 +3,9 @@
 import io
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, NamedTuple
 
-from avhcurate.disk.remote import RemoteError, RemoteFile, is_url, read_url
+from avhcurate.disk.remote import RemoteError, is_url, open_place, read_url
 from avhcurate.errors import CurateError
 
 BLOCK = tarfile.BLOCKSIZE
@@ -27,11 +26,11 @@ class TarDamage(CurateError):
 
 
 def open_tar(place: str) -> IO[bytes]:
-    """A seekable tar file of this machine or a URL; `CurateError` where it cannot be opened."""
+    """Return a seekable tar file of this machine or a URL; `CurateError` where it cannot be opened."""
     try:
-        return RemoteFile(place) if is_url(place) else open(place, "rb")  # type: ignore[return-value]
+        return open_place(place)
     except (RemoteError, OSError) as problem:
-        raise CurateError(f"{place} cannot be read: {problem}") from problem
+        raise CurateError(f"{place} cannot be read ({problem}).") from problem
 
 
 def members(stream: IO[bytes], title: str) -> Iterator[Member]:
@@ -40,7 +39,7 @@ def members(stream: IO[bytes], title: str) -> Iterator[Member]:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         if stream.read(2) == b"\x1f\x8b":
-            raise TarDamage(f"{title} is compressed, and so cannot be sought in: unpack it with gunzip")
+            raise TarDamage(f"{title} is compressed. Unpack it with gunzip.")
         stream.seek(0)
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             yield from _members(tar, size)
@@ -50,7 +49,7 @@ def members(stream: IO[bytes], title: str) -> Iterator[Member]:
     except (tarfile.TarError, ValueError, OverflowError) as problem:
         raise TarDamage(f"{title} cannot be read to its end ({problem})") from problem
     except (RemoteError, OSError) as problem:
-        raise CurateError(f"{title} could not be read ({problem}): import it again") from problem
+        raise CurateError(f"{title} could not be read ({problem}). Import it again.") from problem
 
 
 def _members(tar: tarfile.TarFile, size: int) -> Iterator[Member]:
@@ -63,7 +62,7 @@ def _members(tar: tarfile.TarFile, size: int) -> Iterator[Member]:
 
 
 def read_member(file: IO[bytes], start: int, most: int) -> bytes:
-    """The bytes of the member whose header begins at `start`; `ValueError` when there is none any more."""
+    """Return the bytes of the member whose header begins at `start`; `ValueError` when there is none any more."""
     file.seek(start)
     size = _size(file.read(BLOCK), most)
     data = file.read(size)
@@ -73,7 +72,7 @@ def read_member(file: IO[bytes], start: int, most: int) -> bytes:
 
 
 def read_remote_member(url: str, start: int, most: int) -> bytes:
-    """The same behind an address, mostly by one request."""
+    """Return the same behind an address, mostly by one request."""
     data = read_url(url, start=start, size=BLOCK + _WITH_HEADER, most=most)
     size = _size(data[:BLOCK], most)
     if size > len(data) - BLOCK:
@@ -88,16 +87,18 @@ def _size(header: bytes, most: int) -> int:
     try:
         size = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
     except tarfile.HeaderError as problem:
-        raise ValueError("there is no member of the tar at its place any more: import it again") from problem
+        raise ValueError("the tar has changed: import it again") from problem
     if size > most:
         raise ValueError(f"a member of {size >> 20} MiB, at most {most >> 20} are read")
     return size
 
 
 def is_tar(place: str) -> bool:
-    """Whether a path or address is called so.
+    """Return whether a path or address is called so.
 
     >>> is_tar("/data/train-000.tar"), is_tar("https://x.org/a.tar?token=1"), is_tar("/data/a.parquet")
     (True, True, False)
     """
-    return Path(place.partition("?")[0] if is_url(place) else place).suffix.casefold() == ".tar"
+    if is_url(place):
+        place = place.partition("?")[0]
+    return place.casefold().endswith(".tar")

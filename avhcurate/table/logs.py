@@ -29,7 +29,7 @@ def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
 
 
 def _url_and_file(workspace: Workspace) -> tuple[str, int]:
-    """The database and the inode of its file, which differs once a workspace was removed and made again."""
+    """Return the database and the inode of its file, which differs once a workspace was removed and made again."""
     url, path = database_url(workspace), workspace.annotations_path
     if not url.endswith(str(path)):
         return url, 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.events import ACTIONS
 from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import remove
@@ -63,7 +64,7 @@ def people_work(workspace: Workspace, name: str) -> PeopleWork:
         attached_votes=attached,
         answers=answers,
         annotators=annotators,
-        decisions=log.count(dataset.id),
+        decisions=log.history(dataset.id, actions=ACTIONS, limit=0)[1],
         sets=len(log.saved(dataset.id, "set")),
         views=len(log.saved(dataset.id, "view")),
     )

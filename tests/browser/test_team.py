@@ -25,7 +25,7 @@ client_id = "avhcurate"
 client_secret = "any"
 server_metadata_url = "http://localhost:{port}/.well-known/openid-configuration"
 """
-REFUSED = "is for curators and owners"
+REFUSED = "needs the role curator"
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     assert annotators.responses(table)["annotator"].tolist() == [ANN]
     grant(workspace, ANN, "viewer")
     open_at(page, f"{address}/annotate")
-    expect(page.get_by_text("Answering is for annotators, curators and owners")).to_be_visible()
+    expect(page.get_by_text("Answering needs the role annotator")).to_be_visible()
 
     # An open page goes on as long as its person has a role.
     open_at(page, f"{address}/gallery?sample=3")

@@ -80,6 +80,18 @@ def test_sets_are_combined(own):
     assert [one.name for one in saved.sets(own, "digits")] == ["a", "b", "c", "new"]
 
 
+def test_a_renamed_set_keeps_its_members_and_a_view_its_address(own):
+    saved.save_set(own, "digits", "hard", [1, 2])
+    saved.save_view(own, "digits", "wrong", {"mistakes": "1"}, "gallery")
+    before = saved.members(own, "digits", "hard")
+    saved.rename(own, "digits", "set", "hard", "harder")
+    saved.rename(own, "digits", "view", "wrong", "errors")
+    assert saved.members(own, "digits", "harder") == before
+    assert [one.name for one in saved.sets(own, "digits")] == ["harder"]
+    (view,) = saved.views(own, "digits")
+    assert (view.name, view.page, view.query) == ("errors", "gallery", {"mistakes": "1"})
+
+
 @pytest.mark.parametrize(
     "content",
     [

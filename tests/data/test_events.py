@@ -237,17 +237,6 @@ def test_removal_is_an_entry_that_undo_takes_back(database):
     assert held(log) == {"hard": ["a"]}
 
 
-def test_a_renamed_set_keeps_its_members_and_a_view_its_address(database):
-    log = EventLog(database)
-    log.save_set("d", "hard", ["a", "b"], who="ann")
-    log.write("d", "save view", "wrong", details=["gallery", {"mistakes": "1", "where": "avh > 0.1"}], who="ann")
-    log.rename("d", log.find("d", "set", "hard"), "set", "harder", who="bob")
-    log.rename("d", log.find("d", "view", "wrong"), "view", "errors", who="bob")
-    assert held(log) == {"harder": ["a", "b"]}
-    (view,) = log.saved("d", "view")
-    assert (view.name, view.page, view.query) == ("errors", "gallery", {"mistakes": "1", "where": "avh > 0.1"})
-
-
 def test_a_large_set_comes_back_whole(database):
     log = EventLog(database)
     paths = [f"train/class {number % 7}/ünïcode\n{number:06}.jpg" for number in range(200_000)]

@@ -117,7 +117,7 @@ def test_a_table_with_a_sample_too_few_is_never_put_in_place(run: RunFolder) -> 
 
 
 def test_one_writer_at_a_time(run: RunFolder) -> None:
-    with run.alone(), pytest.raises(CurateError, match="another process"), RunFolder(run.root).alone():
+    with run.alone(), pytest.raises(CurateError, match="Another process"), RunFolder(run.root).alone():
         pass
 
 

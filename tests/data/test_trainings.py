@@ -232,7 +232,7 @@ def test_overall_rows_need_no_samples_file(training: TrainingFolder) -> None:
 
 
 def test_one_writer_at_a_time(training: TrainingFolder) -> None:
-    with training.alone(), pytest.raises(CurateError, match="another process"), TrainingFolder(training.root).alone():
+    with training.alone(), pytest.raises(CurateError, match="Another process"), TrainingFolder(training.root).alone():
         pass
 
 

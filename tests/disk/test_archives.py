@@ -90,5 +90,5 @@ def test_what_cannot_be_read_says_what_to_do(zipped, tmp_path, name, damage):
     source = zipped if name == "a.zip" else tar_of(tmp_path / "a.tar", "w")
     place = tmp_path / f"bad-{name}"
     place.write_bytes(damage(source.read_bytes()))
-    with pytest.raises(CurateError, match=r"cannot be read to its end .* fetch it again"):
+    with pytest.raises(CurateError, match=r"cannot be read to its end .* Remove it and fetch it again"):
         list(entries(place, wanted))

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
-from avhcurate.disk import download
 from avhcurate.disk.download import Wanted, fetch_file
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
@@ -69,23 +68,6 @@ def test_a_file_that_has_changed_starts_again(web, wanted, tmp_path):
         fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
     other = DATA[::-1]
     (web.folder / "a.bin").write_bytes(other)
-    assert fetch_file(Wanted("a.bin", wanted.places), tmp_path).path.read_bytes() == other
-
-
-def test_a_kill_before_a_changed_file_begins_leaves_no_part_of_the_old_one(web, wanted, tmp_path, monkeypatch):
-    with pytest.raises(Cancelled):
-        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
-    other = DATA[::-1]
-    (web.folder / "a.bin").write_bytes(other)
-
-    def killed(path, content, write=download.write_atomic):
-        write(path, content)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(download, "write_atomic", killed)
-    with pytest.raises(KeyboardInterrupt):
-        fetch_file(Wanted("a.bin", wanted.places), tmp_path)
-    monkeypatch.undo()
     assert fetch_file(Wanted("a.bin", wanted.places), tmp_path).path.read_bytes() == other
 
 

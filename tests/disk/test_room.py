@@ -114,6 +114,6 @@ def test_arrays_take_their_room_before_they_are_mapped(cli, own_demo_root, tmp_p
 
 
 def test_work_without_room_is_refused_before_it_begins(tmp_path):
-    with pytest.raises(CurateError, match=r"takes 1000000\.0 GB and .* are free"):
+    with pytest.raises(CurateError, match=r"takes 1,000,000,000\.0 MB and .* are free"):
         check_room(tmp_path / "new" / "folder", 10**15, "a run")
     check_room(tmp_path, 1, "a run")

@@ -86,7 +86,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
     theta = scores.prototype_angles(FEATURES, LABELS, K)
     np.testing.assert_allclose(got["prototype_angle"], theta[np.arange(N), LABELS], atol=1e-6)
     assert not run.has_class_weights
-    with pytest.raises(CurateError, match=r"has no class weights: .* --class-weights"):
+    with pytest.raises(CurateError, match=r"without class weights\. .* --class-weights"):
         run.class_weights()
     np.testing.assert_allclose(softmax(run.logits_of(np.arange(N)), axis=1), softmax(LOGITS, axis=1), atol=1e-6)
 
@@ -94,7 +94,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
 def test_of_probabilities_alone_it_has_softmax_scores_and_of_features_alone_prototypes(workspace, pets, files):
     outputs = attach_run(workspace, "pets", AttachSpec(probs=files["p"]))
     assert {key for key in rows_of(outputs) if key in SCORES} == {k for k, s in SCORES.items() if s.needs == "logits"}
-    with pytest.raises(CurateError, match=r"has no features: .* --features"):
+    with pytest.raises(CurateError, match=r"without features\. .* --features"):
         outputs.features()
     alone = attach_run(workspace, "pets", AttachSpec(files["f"]))
     nearest = np.nanargmin(scores.prototype_angles(FEATURES, LABELS, K), axis=1)

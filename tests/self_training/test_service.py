@@ -307,9 +307,9 @@ def test_runs_stand_side_by_side_with_intervals_over_samples(adapted):
 
 
 def test_an_unknown_self_training_or_round_says_what_there_is(adapted_root, adapted):
-    with pytest.raises(CurateError, match=f"no self-training 'x'; it has {adapted[0].name}"):
+    with pytest.raises(CurateError, match=f"no self-training 'x'. It has: {adapted[0].name}"):
         Workspace(adapted_root).dataset("blurred").self_training("x")
-    with pytest.raises(CurateError, match="has no round 9: it has 4 rounds"):
+    with pytest.raises(CurateError, match=r"has no round 9\. It has 4 rounds"):
         adapted[0].selection(9)
     with pytest.raises(CurateError, match="selects nothing"):
         adapted[0].selection(0)

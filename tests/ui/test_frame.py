@@ -211,7 +211,7 @@ def test_what_a_role_does_not_allow_is_closed_with_the_reason(open_signed_in):
         assert f", {role}" in app.sidebar.caption[-1].value
         start = next(one for one in app.button if one.label == "Start scoring")
         assert start.disabled is not allowed
-        assert ("for curators and owners" in start.help) is not allowed
+        assert ("needs the role curator" in start.help) is not allowed
 
 
 def test_owners_give_roles_in_the_app_and_others_do_not_see_the_form(open_signed_in, own_demo_root):
