@@ -51,7 +51,7 @@ class PeopleWork:
 
 def people_work(workspace: Workspace, name: str) -> PeopleWork:
     """Return what would be removed with a dataset."""
-    dataset, log = workspace.dataset(name), open_events(workspace)
+    dataset, log = _by_present_name(workspace, name), open_events(workspace)
     attached = 0
     try:
         votes = dataset.record.votes
@@ -85,7 +85,7 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
     """
     require(Role.OWNER, "removing datasets")
     with Jobs(workspace.root).idle(), workspace.lock(name):
-        dataset = workspace.dataset(name)
+        dataset = _by_present_name(workspace, name)
         given = _given_source(workspace, dataset)
         open_events(workspace).delete(dataset.id)
         open_response_log(workspace).delete(dataset.id)
@@ -103,7 +103,7 @@ def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Pa
     """
     require(Role.OWNER, "removing runs and trainings")
     with Jobs(workspace.root).idle(), workspace.lock(name):
-        dataset = workspace.dataset(name)
+        dataset = _by_present_name(workspace, name)
         folder = find_result(dataset, kind, which)
         _discard(workspace, folder, dataset.id)
     return folder
@@ -118,6 +118,14 @@ def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
             return dataset.training(which).root
         case "self-training":
             return dataset.self_training(which).root
+
+
+def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
+    """Return a dataset; what removes it asks for its present name."""
+    dataset = workspace.dataset(name)
+    if dataset.name != name:
+        raise CurateError(f"The dataset {name!r} is now called {dataset.name!r}. Use that name.")
+    return dataset
 
 
 def _exact_run(dataset: DatasetFolder, run: str) -> Path:

@@ -15,7 +15,6 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.table.logs import open_events, open_response_log
 from avhcurate.table.removal import people_work, remove_dataset, remove_result, rename_dataset
 from avhcurate.votes.attach import attach
-from avhcurate.votes.log import Response
 from tests.fakes.datasets import bare_dataset
 
 CACHED = "pets-8-0123456789ab.npy"
@@ -29,9 +28,10 @@ def fill(workspace):
     annotate(table, [1], "tag", "odd", who="ann")
     saved.save_set(workspace, "pets", "few", [0], who="ann")
     saved.save_view(workspace, "pets", "all", {"dataset": "pets", "bin": "1"}, "gallery", who="ann")
-    answer = Response(place=0, path="a.png", answer="dog", selected=None, control="none", expected=None)
+    answer = {"annotator": "ann", "path": "a.png", "answer": "dog", "selected": None, "control": "none", "at": 1.0}
+    answer |= {"expected": None, "reaction_ms": 5, "task": "t", "place": 0, "nonce": "n"}
     with open_response_log(workspace).transaction("pets") as log:
-        log.record("classify", "ann", "t", [answer], nonce="n", reaction_ms=5, at=1.0)
+        log.record_all("classify", [answer])
     (workspace.root / "cache").mkdir()
     (workspace.root / "cache" / CACHED).touch()
     return table
@@ -59,6 +59,8 @@ def test_a_renamed_dataset_keeps_everything_and_back_again(workspace, database, 
     assert rename_dataset(workspace, "pets", "animals").name == "animals"
     check(workspace, "animals")
     assert workspace.dataset("pets").name == "animals", "scripts and jobs with the old name still find it"
+    with pytest.raises(CurateError, match="is now called 'animals'"):
+        remove_dataset(workspace, "pets")
     rename_dataset(workspace, "animals", "pets")
     check(workspace, "pets")
 
