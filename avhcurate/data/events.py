@@ -264,17 +264,9 @@ class EventLog:
         Labels are numbers in `classes`; those of a class that is gone are missing. With `since`, only the samples that
         later events are about: also those of which nothing is left, without tags and label and not excluded.
         """
-        standing = _standing(dataset).where(EVENTS.c.action.in_(ACTIONS)).subquery()
-        label = EVENT_SAMPLES.c.label
-        query = (
-            sa.select(
-                sa.case((label.is_not(None), "relabel"), else_=standing.c.action),
-                sa.func.coalesce(label, standing.c.value),
-                EVENT_SAMPLES.c.path,
-            )
-            .join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == standing.c.id)
-            .order_by(standing.c.id)
-        )
+        value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
+        query = _standing(dataset).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id).order_by(EVENTS.c.id)
+        query = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
         touched = _touched(dataset, since)
         paths = None
         with self.engine.connect() as connection:
@@ -327,7 +319,8 @@ def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None
     >>> fold(rows, []).to_dict("records")
     [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
     """
-    is_relabel, is_exclusion = rows["action"] == "relabel", rows["action"].isin(["exclude", "include"])
+    is_relabel = rows["action"].isin(["relabel", IMPORT_LABELS])
+    is_exclusion = rows["action"].isin(["exclude", "include"])
     includes = (rows["action"] == "include").astype(int)
     ended = includes[::-1].groupby(rows["path"]).cummax() > 0  # by an include that follows
     is_reason = (rows["action"] == "exclude") & rows["value"].notna() & ~ended

@@ -72,7 +72,7 @@ class Progress:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
         self.check(cancelled)
 
     def through(self, report: Callable[[int, int, str], None]) -> "Progress":

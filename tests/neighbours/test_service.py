@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.disk.schema import SCHEMA_VERSION
 from avhcurate.errors import CurateError
 from avhcurate.neighbours import searches
 from avhcurate.neighbours.graph import OUTLIER, NeighbourGraph
@@ -44,7 +45,7 @@ def test_the_graph_has_the_nearest_of_every_sample(clusters):
     record = graph.record
     assert (record.method, record.samples, record.recall, record.checked) == ("exact", 599, 1.0, 0)
     assert record.finished is not None
-    assert record.schema_version == 1
+    assert record.schema_version == SCHEMA_VERSION
     assert find_neighbours(dataset, run, count=5).record == record  # it has more than are asked for
     assert find_neighbours(dataset, run, count=20).near().shape == (600, 20)
 
