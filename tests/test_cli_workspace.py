@@ -103,7 +103,7 @@ def test_remove_says_what_goes_and_asks(cli, call, workspace):
     assert workspace.names() == []
 
 
-@pytest.mark.parametrize(("option", "what"), [("--run", "0 runs"), ("--training", "no training")])
+@pytest.mark.parametrize(("option", "what"), [("--run", "0 runs of"), ("--training", "no training")])
 def test_what_is_not_there_is_said_before_it_is_asked_about(cli, workspace, option, what):
     bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
     code, _, err = cli("remove", "pets", option, "nope", "--workspace", workspace.root)

@@ -134,12 +134,12 @@ def _csv_header(path: Path) -> tuple[str, list[str]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             head = stream.readline(_LONGEST_HEADER)
+        if len(head) == _LONGEST_HEADER:
+            raise CurateError(f"The first line of {path} has {_LONGEST_HEADER:,} characters or more. Is it a CSV?")
         delimiter = max(",;\t", key=head.count)
         columns = next(csv.reader([head], delimiter=delimiter), [])
     except (UnicodeDecodeError, csv.Error) as problem:
         raise CurateError(f"{path} is not CSV in UTF-8 ({problem}). Save it as such.") from problem
-    if len(head) == _LONGEST_HEADER:
-        raise CurateError(f"The first line of {path} does not end within {_LONGEST_HEADER:,} characters. Is it a CSV?")
     if not any(columns):
         raise CurateError(f"{path} is empty. The first line of a CSV names its columns.")
     _check_names(path, columns)

@@ -29,7 +29,7 @@ def test_a_parquet_file_of_too_many_columns_is_refused_too(tmp_path):
 def test_a_first_line_without_an_end_is_no_header(tmp_path):
     with open(tmp_path / "zeros.csv", "wb") as stream:
         stream.truncate(1 << 30)  # sparse: a gigabyte of zeros
-    with pytest.raises(CurateError, match="does not end within"):
+    with pytest.raises(CurateError, match="characters or more"):
         read_table(tmp_path / "zeros.csv")
 
 

@@ -47,8 +47,8 @@ def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, t
 @pytest.mark.parametrize(
     ("header", "row", "words"),
     [
-        ("left,right,label", "a.png,b.png,0", "left, right; choose one with --image-column"),
-        ("path,target,category", "a.png,0,1", "target, category; choose one with --label-column"),
+        ("left,right,label", "a.png,b.png,0", "left, right. Choose one by --image-column"),
+        ("path,target,category", "a.png,0,1", "target, category. Choose one by --label-column"),
         ("name,age", "Ada,36", "No column names the images"),
         ("path,path,label", "a.png,a.png,1", "several columns called path"),
         ("path,label", "gone.png,0", "none of the 1 images"),
@@ -74,7 +74,7 @@ def test_unclear_or_wrong_manifest_is_refused(
 def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace: Workspace, tmp_path: Path, option) -> None:
     grey_images(tmp_path, "a.png")
     manifest = write_csv(tmp_path / "m.csv", "file,class\na.png,cat\n")
-    with pytest.raises(CurateError, match=f"--{option.replace('_', '-')} 'clas' .* its columns are file, class$"):
+    with pytest.raises(CurateError, match=f"--{option.replace('_', '-')}: .* column 'clas'. Its columns are file, class"):
         import_dataset(workspace, "d", manifest, **{option: "clas"})
 
 
@@ -90,7 +90,7 @@ def test_named_columns_override_what_would_be_found(workspace: Workspace, tmp_pa
     source = write_csv(tmp_path / "m.csv", text)
     folder = import_dataset(workspace, "d", source, image_column="right", label_column="coarse", split_column="fold")
     assert rows(folder) == [("b.png", "1", "u"), ("a.png", "2", "v")]
-    with pytest.raises(CurateError, match="its columns are left, right, label, coarse, fold"):
+    with pytest.raises(CurateError, match="Its columns are left, right, label, coarse, fold"):
         import_dataset(workspace, "e", source, image_column="middle")
 
 

@@ -92,7 +92,7 @@ def test_nested_columns_and_second_images_are_left_out_by_name(workspace: Worksp
     [
         ({"label": [0, 3]}, "labels up to 3 (1 samples beyond the range), but 2 classes"),
         ({"label": ["cat", "owl"]}, "names owl, not among the declared classes"),
-        ({"fine": [0, 1], "coarse": [0, 1]}, "fine, coarse; choose one with --label-column"),
+        ({"fine": [0, 1], "coarse": [0, 1]}, "fine, coarse. Choose one by --label-column"),
     ],
 )
 def test_labels_must_fit_the_declared_classes(
