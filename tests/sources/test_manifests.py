@@ -74,7 +74,8 @@ def test_unclear_or_wrong_manifest_is_refused(
 def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace: Workspace, tmp_path: Path, option) -> None:
     grey_images(tmp_path, "a.png")
     manifest = write_csv(tmp_path / "m.csv", "file,class\na.png,cat\n")
-    with pytest.raises(CurateError, match=f"--{option.replace('_', '-')}: .* column 'clas'. Its columns are file, class"):
+    flag = f"--{option.replace('_', '-')}"
+    with pytest.raises(CurateError, match=f"{flag}: .* column 'clas'. Its columns are file, class"):
         import_dataset(workspace, "d", manifest, **{option: "clas"})
 
 
