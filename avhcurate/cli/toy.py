@@ -19,7 +19,7 @@ def toy(settings: ToySettings, space: "Workspace", as_json: options.JsonOption =
     if as_json:
         options.print_json(summary)
         return
-    print(f"{settings.classes} Gaussians on the {settings.space}, {settings.loss} loss, {settings.epochs} epochs")
+    print(f"{settings.classes} Gaussians, {settings.loss} loss, {settings.epochs} epochs")
     print(f"error on {service.HELD_OUT} held-out points {summary['error']:.4f}")
     print(f"Bayes error {summary['bayes_error']:.4f}\n")
     print("Spearman with the Bayes error over held-out points and over the map; epoch of 95 % of the change")

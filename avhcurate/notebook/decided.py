@@ -18,7 +18,7 @@ class DecidedDataset(OpenedDataset):
     """A dataset about whose samples people decide; see `avhcurate.notebook.dataset.Dataset`."""
 
     def tag(self, samples: Samples, tag: str) -> int:
-        """Tags samples and returns how many; see the class for what `samples` may be.
+        """Tag samples and return how many; see the class for what `samples` may be.
 
         Raises CurateError where there is no sample, and for a tag that is empty, long or not printable.
 
@@ -32,7 +32,7 @@ class DecidedDataset(OpenedDataset):
         return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "tag", tag)
 
     def untag(self, samples: Samples, tag: str) -> int:
-        """Takes a tag off samples; the reverse of `tag`.
+        """Remove a tag from samples; the reverse of `tag`.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -42,7 +42,7 @@ class DecidedDataset(OpenedDataset):
         return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "untag", tag)
 
     def relabel(self, samples: Samples, label: str | int | None) -> int:
-        """Corrects the label of samples, by the class's name or index; None restores the given one.
+        """Correct the label of samples, by the class's name or index; None restores the given one.
 
         The given label stays in `label`; `curated_label` and `curated_label_name` change. Raises CurateError for an
         unknown class.
@@ -55,11 +55,13 @@ class DecidedDataset(OpenedDataset):
         'relabel 3'
         """
         table = self.sample_table
-        value = None if label is None else annotations.class_index(table, label)
+        value = label
+        if label is not None:
+            value = annotations.class_index(table, label)
         return annotations.annotate(table, chosen(self.sample_table, samples), "relabel", value)
 
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
-        """Corrects labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
+        """Correct labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
 
         A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
         same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.
@@ -73,10 +75,12 @@ class DecidedDataset(OpenedDataset):
         """
         from avhcurate.curate.label_files import relabel_from
 
-        return relabel_from(self.sample_table, labels if isinstance(labels, pd.DataFrame) else Path(labels))
+        if not isinstance(labels, pd.DataFrame):
+            labels = Path(labels)
+        return relabel_from(self.sample_table, labels)
 
     def exclude(self, samples: Samples, reason: str | None = None) -> int:
-        """Leaves samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
+        """Leave samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -88,7 +92,7 @@ class DecidedDataset(OpenedDataset):
         return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "exclude", reason)
 
     def include(self, samples: Samples) -> int:
-        """Takes excluded samples back in.
+        """Include excluded samples again.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -98,7 +102,7 @@ class DecidedDataset(OpenedDataset):
         return annotations.annotate(self.sample_table, chosen(self.sample_table, samples, excluded=True), "include")
 
     def undo(self) -> str | None:
-        """Undoes your newest tag, relabel or exclusion and says what it was; None where there is nothing.
+        """Undo your newest tag, relabel or exclusion and return what it was; None where there is nothing.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -106,4 +110,6 @@ class DecidedDataset(OpenedDataset):
         (2, 'tag blurred')
         """
         entry = annotations.undo(self.sample_table)
-        return None if entry is None else " ".join(filter(None, (entry.action, entry.value)))
+        if entry is None:
+            return None
+        return f"{entry.action} {entry.value or ''}".strip()

@@ -22,9 +22,13 @@ class OpenedDataset:
     def __repr__(self) -> str:
         table = self.sample_table
         record, votes, run = table.dataset.record, table.votes, table.run
-        answers = f", {votes.total:,} {'simulated' if votes.simulated else 'human'} votes" if votes else ", no votes"
-        scored = f", scored by {run.record.model}" if run else ", not scored yet"
-        return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes{answers}{scored}"
+        answers, scored = "no votes", "not scored yet"
+        if votes:
+            kind = "simulated" if votes.simulated else "human"
+            answers = f"{votes.total:,} {kind} votes"
+        if run:
+            scored = f"scored by {run.record.model}"
+        return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes, {answers}, {scored}"
 
     def __len__(self) -> int:
         return self.sample_table.size
@@ -33,7 +37,7 @@ class OpenedDataset:
 
     @property
     def sample_table(self) -> DatasetTable:
-        """The table that the pages read: opened again when a run, votes or another import came, else kept."""
+        """Return the table that the pages read: opened again when a run, votes or another import came, else kept."""
         stamp = self.workspace.dataset(self.name).stamp()
         if self._opened is None or self._opened[0] != stamp:
             self._opened = stamp, open_table(self.workspace, self.name, self._model)
@@ -43,7 +47,7 @@ class OpenedDataset:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Every sample by id, excluded ones too: N rows, the columns of an export.
+        """Return every sample by id, excluded ones too: N rows, the columns of an export.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -56,7 +60,7 @@ class OpenedDataset:
 
     @property
     def classes(self) -> list[str]:
-        """Class names by label, K of them.
+        """Return the class names by label, K of them.
 
         >>> import avhcurate
         >>> len(avhcurate.example().classes)
@@ -65,9 +69,9 @@ class OpenedDataset:
         return list(self.sample_table.classes)
 
     def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """The samples that satisfy a condition and are not excluded, by id; None: every sample.
+        """Return the samples that satisfy a condition and are not excluded, by id; None: every sample.
 
-        Raises CurateError for a condition that is none, and for unknown columns.
+        Raises CurateError for a condition that is not valid, and for unknown columns.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -75,19 +79,23 @@ class OpenedDataset:
             id   hsf
         0  103  0.38
         """
-        return self.sample_table.frame(filters_of(where) if isinstance(where, str) else where, columns=columns)
+        if isinstance(where, str):
+            where = Filters(where=where)
+        return self.sample_table.frame(where, columns=columns)
 
     def _run_name(self) -> str | None:
-        """The run it is open on, by which a job of the app does the same work; None where there is none."""
+        """Return the run that it is open on, None without one."""
         run = self.sample_table.run
-        return run.name if run else None
+        return run and run.name
 
     def _on_run(self, run: str) -> Self:
-        """The dataset itself, now with that run."""
+        """Return the dataset itself, now with that run."""
         self._model, self._opened = run, None
         return self
 
 
 def filters_of(where: str | Filters | None) -> Filters:
-    """Filters of a condition; by default excluded samples are left out."""
-    return where if isinstance(where, Filters) else Filters(where=where or "")
+    """Return the filters of a condition; by default excluded samples are left out."""
+    if isinstance(where, Filters):
+        return where
+    return Filters(where=where or "")

@@ -15,26 +15,30 @@ Samples = int | str | Filters | pd.DataFrame | Iterable[int]
 
 
 def chosen(table: DatasetTable, samples: Samples, *, excluded: bool | None = False) -> list[int] | Filters:
-    """Ids or filters of some samples; a condition is about those that are excluded, or are not."""
+    """Return ids or filters of some samples; a condition is about those that are excluded, or are not."""
     if isinstance(samples, Filters):
         return samples
     if isinstance(samples, str):
         return Filters(where=samples, excluded=excluded)
     if isinstance(samples, pd.DataFrame):
         if "id" not in samples.columns:
-            raise CurateError(f"the table of samples has no column id: its columns are {listed(samples.columns)}")
+            raise CurateError(f"The table of samples has no column id. Its columns are {listed(samples.columns)}.")
         samples = samples["id"]
     values = np.atleast_1d(np.asarray(samples))
     if values.dtype == bool:
         if values.shape != (table.size,):
-            raise CurateError(f"the mask has shape {values.shape}, but there are {table.size} samples: one for each")
+            raise CurateError(f"The mask has shape {values.shape} for {table.size} samples. Give one value for each.")
         values = np.flatnonzero(values)
     if values.size and values.dtype.kind not in "iu":
-        raise CurateError(f"samples are named by whole numbers, their ids, or by a condition, not by {values.dtype}")
+        raise CurateError(
+            f"Name samples by whole numbers, their ids, or a condition, not {values.dtype}."
+        )
     return [int(id) for id in values]
 
 
 def chosen_ids(table: DatasetTable, samples: Samples) -> list[int]:
-    """Ids of some samples."""
+    """Return the ids of some samples."""
     found = chosen(table, samples)
-    return table.frame(found, columns=["id"])["id"].tolist() if isinstance(found, Filters) else found
+    if isinstance(found, Filters):
+        return table.frame(found, columns=["id"])["id"].tolist()
+    return found

@@ -1,4 +1,4 @@
-"""The app beside a notebook: a server as a child process, on a free port of this machine, that ends with its parent."""
+"""The app next to a notebook: a server as a child process, on a free port, that ends with its parent."""
 
 import atexit
 import os
@@ -36,7 +36,7 @@ class AppServer:
         port = _free_port()
         self.address = f"http://127.0.0.1:{port}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
-        # Its input is a pipe of ours: however this process ends, the server reads the end of it and stops.
+        # The server stops at the end of its input, which comes however this process ends.
         self._process = background.launch(
             ["serve", "--port", str(port), "--workspace", str(workspace.root.absolute()), "--until-input-ends"],
             environment={_FRAMES: " ".join(filter(None, [os.environ.get(_FRAMES), *_NOTEBOOKS]))},
@@ -53,7 +53,7 @@ class AppServer:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Ends the server and waits until it is gone; a second call does nothing."""
+        """End the server and wait until it is gone."""
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(timeout=_START_LIMIT)
@@ -61,7 +61,7 @@ class AppServer:
         atexit.unregister(self.stop)
 
     def _wait(self) -> None:
-        """Until it answers."""
+        """Wait until it answers."""
         until = time.monotonic() + _START_LIMIT
         while time.monotonic() < until and self.running:
             try:
@@ -73,29 +73,30 @@ class AppServer:
         output = self._log.read()
         self.stop()
         why = background.reason(output, self._process.returncode)
-        raise CurateError(f"the app did not start ({why}): run `avhcurate serve` in a shell to see more")
+        raise CurateError(f"The app did not start ({why}). Run `avhcurate serve` in a shell to see more.")
 
 
 def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
-    """The address of a page of the app, whose server is started unless this process has started it before."""
+    """Return the address of a page of the app; the first call starts its server."""
     pages = sorted(path.stem for path in PAGES.glob("*.py"))
     if page not in pages:
-        raise CurateError(f"no page is called {page}: choose from {', '.join(pages)}")
+        raise CurateError(f"There is no page {page}. Choose from {', '.join(pages)}.")
     root = workspace.root.absolute()
     server = _servers.get(root)
     if server is None or not server.running:
         server = _servers[root] = AppServer(workspace)
-    return f"{server.address}/{'' if page == 'home' else page}?{urlencode(query)}"
+    path = page.removeprefix("home")
+    return f"{server.address}/{path}?{urlencode(query)}"
 
 
 def stop_servers() -> None:
-    """Stops the servers that this process has started."""
+    """Stop the servers that this process has started."""
     while _servers:
         _servers.popitem()[1].stop()
 
 
 def in_frame(address: str, height: int) -> Any:
-    """The page in a frame of the notebook; in another Python its address, as text."""
+    """Return the page in a frame of the notebook, or in another Python its address."""
     if not _in_jupyter():
         return address
     from IPython.display import IFrame
@@ -104,7 +105,7 @@ def in_frame(address: str, height: int) -> Any:
 
 
 def _in_jupyter() -> bool:
-    """Whether a kernel of Jupyter runs this."""
+    """Return whether a kernel of Jupyter runs this."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")

@@ -1,6 +1,6 @@
 """The outputs of a network on unlabelled samples, block by block: what every selection of pseudo-labels reads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -8,14 +8,26 @@ import numpy as np
 
 from avhcurate import scores
 from avhcurate.data.runs import RunFolder
-from avhcurate.pseudo_labels.rules import RULES, Gate, Rule, Selection, predictions, select
+from avhcurate.pseudo_labels.rules import Gate, Rule, Selection, gate_of, predictions, select
 
 #: Elements of one (block, K) or (block, D) matrix.
 _BLOCK = 1 << 20
 
 
+class Outputs:
+    """Outputs of a network on N samples. Subclasses yield them by `blocks`."""
+
+    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
+        raise NotImplementedError
+
+    def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
+        """Select pseudo-labels by a rule: see `rules.select`."""
+        return select(partial(self.blocks, gate_of(rule)), rule=rule, portion=portion, alpha=alpha)
+
+
 @dataclass(frozen=True)
-class ModelOutputs:
+class ModelOutputs(Outputs):
     """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
 
     The N samples are the rows `rows` (N,) of `features`, by default all. Logits and AVC are computed from these in
@@ -28,25 +40,22 @@ class ModelOutputs:
     rows: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.features if self.rows is None else self.rows)
+        if self.rows is None:
+            return len(self.features)
+        return len(self.rows)
 
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
+        """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
         weights = self.class_weights.astype(np.float64)
-        centred = gate == "avc-centred"
-        origin, directions = (self.mean, weights - weights.mean(0)) if centred else (0.0, weights)
+        origin, directions = np.zeros(1), weights
+        if gate == "avc-centred":
+            origin, directions = self.mean, weights - weights.mean(0)
         for block in self._embeddings():
             yield block @ weights.T + self.bias, np.asarray(scores.avc(block - origin, directions))
 
-    def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-        """Selects pseudo-labels by a rule: see `rules.select`."""
-        # An unknown rule has no gate, and `select` refuses it before it reads a block.
-        gate = RULES[rule].gate if rule in RULES else "avc"
-        return select(partial(self.blocks, gate), rule=rule, portion=portion, alpha=alpha)
-
     @cached_property
     def mean(self) -> np.ndarray:
-        """Mean of the finite embeddings, (D,)."""
+        """Return the mean of the finite embeddings, (D,)."""
         total, count = np.zeros(self.features.shape[1]), 0
         for block in self._embeddings():
             finite = block[~np.isnan(block[:, 0])]
@@ -55,23 +64,25 @@ class ModelOutputs:
 
     @cached_property
     def predictions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Softmax argmax of each sample, (N,), -1 where the embedding is not finite, and its probability, NaN there."""
+        """Return the softmax argmax of each sample, -1 where the embedding is not finite, and its probability."""
         predicted, log_top, _, _ = predictions(self.blocks)
         return predicted, np.exp(log_top)
 
-    def _embeddings(self) -> Iterable[np.ndarray]:
-        """Consecutive embeddings in float64, whole rows of NaN where one is not finite."""
+    def _embeddings(self) -> Iterator[np.ndarray]:
+        """Yield consecutive embeddings in float64, whole rows of NaN where one is not finite."""
         step = max(1, _BLOCK // max(self.features.shape[1], len(self.class_weights)))
         for start in range(0, len(self), step):
-            rows = slice(start, start + step)
-            block = np.array(self.features[rows if self.rows is None else self.rows[rows]], np.float64)
+            rows: slice | np.ndarray = slice(start, start + step)
+            if self.rows is not None:
+                rows = self.rows[rows]
+            block = np.array(self.features[rows], np.float64)
             block[~np.isfinite(block).all(axis=1)] = np.nan
             yield block
 
 
 @dataclass(frozen=True)
-class StoredOutputs:
-    """As `ModelOutputs`, of samples `ids` (N,) of an attached run: its logits may not be those of its class weights.
+class StoredOutputs(Outputs):
+    """Outputs of samples `ids` (N,) of an attached run, whose logits may not be those of its class weights.
 
     AVC is NaN where the run has no class weights, so that only gates on the softmax output can select.
     """
@@ -80,19 +91,22 @@ class StoredOutputs:
     ids: np.ndarray
 
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(logits, AVC) of consecutive samples, as `ModelOutputs.blocks`."""
-        own = None
+        """Yield (logits, AVC) of consecutive samples, as `ModelOutputs.blocks`."""
         if self.run.has_class_weights:
-            own = ModelOutputs(self.run.features(), self.run.class_weights(), self.run.bias(), self.ids).blocks(gate)
-        start = 0
-        while start < len(self.ids):
-            avc = None if own is None else next(own)[1]
-            size = max(1, _BLOCK // self.run.record.num_classes) if avc is None else len(avc)
-            logits = self.run.logits_of(self.ids[start : start + size])
-            yield logits, np.full(logits.shape, np.nan) if avc is None else avc
-            start += size
+            own = ModelOutputs(self.run.features(), self.run.class_weights(), self.run.bias(), self.ids)
+            start = 0
+            for _, avc in own.blocks(gate):
+                yield self.run.logits_of(self.ids[start : start + len(avc)]), avc
+                start += len(avc)
+            return
+        step = max(1, _BLOCK // self.run.record.num_classes)
+        for start in range(0, len(self.ids), step):
+            logits = self.run.logits_of(self.ids[start : start + step])
+            yield logits, np.full(logits.shape, np.nan)
 
-    def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-        """Selects pseudo-labels by a rule: see `rules.select`."""
-        gate = RULES[rule].gate if rule in RULES else "avc"
-        return select(partial(self.blocks, gate), rule=rule, portion=portion, alpha=alpha)
+
+def outputs_of(run: RunFolder, ids: np.ndarray) -> Outputs:
+    """Return the outputs of a run for some samples."""
+    if run.record.attached is not None:
+        return StoredOutputs(run, ids)
+    return ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)

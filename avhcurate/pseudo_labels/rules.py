@@ -114,18 +114,18 @@ class Selection:
 
     @property
     def lambdas(self) -> np.ndarray:
-        """Thresholds of the softmax probability, (K,)."""
+        """Return the thresholds of the softmax probability, (K,)."""
         return np.exp(self.log_lambdas)
 
     @property
     def left_out(self) -> int:
-        """How many samples have no usable logits, as where the embedding is not finite."""
+        """Return how many samples have no usable logits, as where the embedding is not finite."""
         return int((self.predicted < 0).sum())
 
     def table(self) -> pd.DataFrame:
-        """`pseudo_label, confidence, avc, threshold, rank_in_class, selected`, N rows; only selected ones have a label.
+        """Return `pseudo_label, confidence, avc, threshold, rank_in_class, selected`, N rows.
 
-        The other columns are about the candidate label, and show by how much a sample missed the gate.
+        Only selected samples have a label. The other columns are about the candidate.
         """
         return pd.DataFrame(
             {
@@ -139,31 +139,29 @@ class Selection:
         )
 
     def classes(self, labels: ArrayLike | None = None) -> pd.DataFrame:
-        """One row a class: `label, predicted, candidates, selected, lambda, beta, note`, counts and thresholds.
+        """Return one row a class: `label, predicted, candidates, selected, lambda, beta, note`, counts and thresholds.
 
         `note` says why a class selects nothing. With true labels (N,), -1 for none, also `labelled, correct, accuracy`
         of the selected samples of the class.
         """
         size = len(self.lambdas)
-        predicted, candidates = (_count(values, size) for values in (self.predicted, self.candidate))
-        selected = _count(self.candidate[self.selected], size)
-        notes = [_note(*row) for row in zip(predicted, candidates, selected, strict=True)]
         table = pd.DataFrame(
             {
                 "label": np.arange(size),
-                "predicted": predicted,
-                "candidates": candidates,
-                "selected": selected,
+                "predicted": _count(self.predicted, size),
+                "candidates": _count(self.candidate, size),
+                "selected": _count(self.candidate[self.selected], size),
                 "lambda": self.lambdas,
                 "beta": self.betas,
-                "note": pd.array(notes, dtype="str"),
+                "note": pd.Series("", index=range(size), dtype="str"),
             }
         )
+        table.loc[table["selected"] == 0, "note"] = "no candidate passes the gate"
+        table.loc[table["candidates"] == 0, "note"] = "all its samples suit another class better"
+        table.loc[table["predicted"] == 0, "note"] = "never predicted"
         if labels is None:
             return table
         labels = np.asarray(labels)
-        if labels.shape != self.candidate.shape:
-            raise CurateError(f"labels have the shape {labels.shape}, for {len(self.candidate)} samples: give one each")
         evaluated = self.selected & (labels >= 0)
         labelled = _count(self.candidate[evaluated], size)
         correct = _count(self.candidate[evaluated & (labels == self.candidate)], size)
@@ -172,7 +170,7 @@ class Selection:
 
 
 def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-    """Class-balanced selection in two passes over blocks: thresholds, then labels. Memory: a block and O(N + K).
+    """Select by class in two passes over blocks: thresholds, then labels. Memory: a block and O(N + K).
 
     Logits may be log-probabilities. portion in (0, 1]; alpha > 0 weighs the rule's regulariser, by default that of
     `RULES`. Raises CurateError for an unknown rule and numbers out of range.
@@ -182,37 +180,49 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
     [0, <NA>, <NA>, 1]
     """
     _check(rule, portion, alpha)
-    gate, alpha = RULES[rule].gate, RULES[rule].alpha if alpha is None else alpha
+    gate = RULES[rule].gate
+    alpha = alpha or RULES[rule].alpha
     predicted, log_top, avc_top, num_classes = predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
-    entropy = alpha if gate == "lrent" else None
-    parts = [_candidates(logits, avc, log_lambdas, entropy) for logits, avc in blocks()]
-    candidate, log_prob, avc, ratio, entropic = (np.concatenate(part) for part in zip(*parts, strict=True))
-    candidate[predicted < 0] = -1
-    unknown = candidate < 0
-    angular = gate in ANGULAR
-    threshold = (betas if angular else np.exp(log_lambdas))[candidate]
-    passes = avc >= threshold if angular else (entropic if gate == "lrent" else ratio) >= 0
-    ranked_by = avc if angular else entropic if gate == "lrent" else log_prob
+    parts = [_candidates(logits, avc, log_lambdas, gate, alpha) for logits, avc in blocks()]
+    candidate, log_prob, avc, softness = (np.concatenate(part) for part in zip(*parts, strict=True))
+    unknown = predicted < 0
+    candidate[unknown] = -1
+    if gate in ANGULAR:
+        threshold, ranked_by = betas[candidate], avc
+        passes = avc >= threshold
+    else:
+        threshold, ranked_by = np.exp(log_lambdas)[candidate], log_prob
+        passes = softness >= 0
+    if gate == "lrent":
+        ranked_by = softness
+    missing = np.where(unknown, np.nan, 0.0)
     return Selection(
         rule=rule,
         portion=portion,
         alpha=alpha,
         predicted=predicted,
         candidate=candidate,
-        confidence=np.where(unknown, np.nan, np.exp(log_prob)),
-        avc=np.where(unknown, np.nan, avc),
-        threshold=np.where(unknown, np.nan, threshold),
-        rank_in_class=_ranks(candidate, np.where(unknown, np.nan, ranked_by)),
+        confidence=np.exp(log_prob) + missing,
+        avc=avc + missing,
+        threshold=threshold + missing,
+        rank_in_class=_ranks(candidate, ranked_by + missing),
         selected=passes & ~unknown,
         log_lambdas=log_lambdas,
         betas=betas,
     )
 
 
+def gate_of(rule: str) -> Gate:
+    """Return the gate of a rule; refuse an unknown one."""
+    if rule not in RULES:
+        raise CurateError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
+    return RULES[rule].gate  # type: ignore[index]
+
+
 def held(blocks: Blocks) -> Blocks:
-    """The same blocks, computed once and kept in memory where they are small enough, for several passes over them.
+    """Return the same blocks, computed once where they fit in memory, for several passes over them.
 
     >>> passes = iter([[(np.zeros((1, 2)), np.zeros((1, 2)))]])
     >>> kept = held(lambda: next(passes))
@@ -220,22 +230,21 @@ def held(blocks: Blocks) -> Blocks:
     (1, 1)
     """
     kept: list[tuple[np.ndarray, np.ndarray]] = []
-    elements = 0
     for block in blocks():
         kept.append(block)
-        elements += block[0].size
-        if elements > _HELD:
+        if sum(logits.size for logits, _ in kept) > _HELD:
             return blocks
     return lambda: kept
 
 
 def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Soft labels of the selected samples, block by block: row numbers (s,) and labels (s, K) float32, rows sum to 1.
+    """Yield soft labels of the selected samples, block by block: row numbers (s,) and labels (s, K), rows sum to 1.
 
     y_c ~ (p_c / lambda_c)^(1/alpha) (LRENT), 0 for classes never predicted; of rules with MRKLD their targets, scaled.
     """
     if RULES[selection.rule].targets == "mrkld":
-        yield from ((rows, goals / goals.sum(axis=1, keepdims=True)) for rows, goals in targets(selection, blocks))
+        for rows, goals in targets(selection, blocks):
+            yield rows, goals / goals.sum(axis=1, keepdims=True)
         return
     start = 0
     for logits, _ in blocks():
@@ -246,7 +255,7 @@ def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarr
 
 
 def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Training targets of the selected samples: row numbers (s,) and goals t (s, K) float32, to minimise -t . log p.
+    """Yield training targets of the selected samples: row numbers (s,) and goals t (s, K), to minimise -t . log p.
 
     Rows sum to 1, with MRKLD to 1 + alpha; the head of this file has the targets of each rule.
 
@@ -261,25 +270,24 @@ def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, 
         yield from soft_labels(selection, blocks)
         return
     size = len(selection.lambdas)
-    goals = np.eye(size, dtype=np.float32) + np.float32(selection.alpha / size if kind == "mrkld" else 0)
+    goals = np.eye(size, dtype=np.float32)
+    if kind == "mrkld":
+        goals += np.float32(selection.alpha / size)
     rows = np.flatnonzero(selection.selected)
-    step = max(1, _BLOCK // size)
-    for start in range(0, len(rows), step):
-        block = rows[start : start + step]
+    for block in np.array_split(rows, 1 + len(rows) * size // _BLOCK):
         yield block, goals[selection.candidate[block]]
 
 
 def _check(rule: str, portion: float, alpha: float | None) -> None:
-    if rule not in RULES:
-        raise CurateError(f"there is no rule {rule!r}: choose one of {', '.join(RULES)}")
+    gate_of(rule)
     if not 0 < portion <= 1:
-        raise CurateError(f"the portion must be above 0 and at most 1, such as 0.2; it was {portion}")
+        raise CurateError(f"The portion must be above 0 and at most 1, such as 0.2, not {portion}.")
     if alpha is not None and not 0 < alpha < np.inf:
-        raise CurateError(f"alpha must be above 0, such as 0.25; it was {alpha}")
+        raise CurateError(f"alpha must be above 0, such as 0.25, not {alpha}.")
 
 
 def predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """First pass: the softmax argmax of each sample (-1 unusable), its log-probability and AVC; number of classes."""
+    """First pass: return the softmax argmax of each sample (-1 unusable), its log-probability and AVC, and K."""
     parts = []
     num_classes = 0
     for logits, avc in blocks():
@@ -289,16 +297,16 @@ def predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int
         parts.append((np.where(np.isnan(log_probs).any(axis=1), -1, predicted), log_top, avc_top))
         num_classes = logits.shape[1]
     if not parts:
-        raise CurateError("there are no samples to select from")
+        raise CurateError("There are no samples to select from.")
     predicted, log_top, avc_top = (np.concatenate(part) for part in zip(*parts, strict=True))
     return predicted, log_top, avc_top, num_classes
 
 
 def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, portion: float) -> np.ndarray:
-    """Per class the m-th highest score of the samples predicted so, m = max(1, floor(portion n)); NaN for none."""
+    """Return per class the m-th highest score of the samples predicted so, m = max(1, floor(portion n)); or NaN."""
     usable = (predicted >= 0) & ~np.isnan(scores)
     predicted, scores = predicted[usable], scores[usable]
-    ordered = scores[_by_class(predicted, scores)]
+    ordered = scores[np.lexsort((-scores, predicted))]
     sizes = np.bincount(predicted, minlength=num_classes)
     # 0.29 * 100 is 28.999999999999996: the nudge makes it the 29 that was meant.
     taken = np.maximum(1, np.floor(portion * sizes + 1e-9).astype(np.int64))
@@ -309,22 +317,23 @@ def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, por
 
 
 def _candidates(
-    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, alpha: float | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Second pass over a block: candidate label, its log p and AVC, its log(p / lambda), and the gate of `lrent`.
+    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, gate: Gate, alpha: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Second pass over a block: candidate label, its log p and AVC, and what the softmax gate compares with 0.
 
-    Without an alpha, of the other gates, which have no use for it, log(p / lambda) takes the last one's place.
+    That is log(p / lambda), with the gate `lrent` the logarithm of its sum.
     """
     log_probs = _log_softmax(logits)
     ratios = _log_ratios(log_probs, log_lambdas)
     candidate = np.argmax(ratios, axis=1)
-    ratio = _at(ratios, candidate)
-    entropic = ratio if alpha is None else logsumexp(ratios / alpha, axis=1)
-    return candidate, _at(log_probs, candidate), _at(avc, candidate), ratio, entropic
+    softness = _at(ratios, candidate)
+    if gate == "lrent":
+        softness = logsumexp(ratios / alpha, axis=1)
+    return candidate, _at(log_probs, candidate), _at(avc, candidate), softness
 
 
 def _log_ratios(log_probs: np.ndarray, log_lambdas: np.ndarray) -> np.ndarray:
-    """log(p / lambda), minus infinity for classes never predicted."""
+    """Return log(p / lambda), minus infinity for classes never predicted."""
     return log_probs - np.where(np.isnan(log_lambdas), np.inf, log_lambdas)
 
 
@@ -337,34 +346,10 @@ def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def _ranks(candidate: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Rank of each score among those with the same candidate, 1 for the highest, ties share the best; 0 for NaN."""
-    ranked = np.flatnonzero(~np.isnan(scores))
-    order = ranked[_by_class(candidate[ranked], scores[ranked])]
-    label, value = candidate[order], scores[order]
-    new_label = np.append(True, label[1:] != label[:-1])[: len(order)]
-    new_value = new_label | np.append(True, value[1:] != value[:-1])[: len(order)]
-    position = np.arange(len(order))
-    tie_start = np.maximum.accumulate(np.where(new_value, position, 0))
-    label_start = np.maximum.accumulate(np.where(new_label, position, 0))
-    ranks = np.zeros(len(candidate), np.int64)
-    ranks[order] = tie_start - label_start + 1
-    return ranks
-
-
-def _by_class(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Order by class and then by score, the highest first; ties in any order."""
-    order = np.argsort(-scores)
-    few = labels[order].astype(np.int16 if labels.max(initial=0) < 2**15 else np.int32)  # sorted by digits, if short
-    return order[np.argsort(few, kind="stable")]
+    """Return the rank of each score among those with the same candidate, 1 for the highest; 0 for NaN."""
+    ranks = pd.Series(scores).groupby(candidate).rank(method="min", ascending=False)
+    return ranks.fillna(0).to_numpy(np.int64)
 
 
 def _count(labels: np.ndarray, size: int) -> np.ndarray:
     return np.bincount(labels[labels >= 0], minlength=size)
-
-
-def _note(predicted: int, candidates: int, selected: int) -> str:
-    if selected:
-        return ""
-    if not predicted:
-        return "never predicted"
-    return "no candidate passes the gate" if candidates else "all its samples suit another class better"

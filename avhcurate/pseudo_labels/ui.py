@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from avhcurate.export.output import manifest_text
@@ -67,7 +66,7 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 
 
 def choose_rule(page: Opened) -> tuple[Rule, float]:
-    """Rule and portion, to be drawn in a row; rules on AVC need a run with class weights."""
+    """Ask for rule and portion; rules on AVC need a run with class weights."""
     assert page.table.run is not None
     view, possible = page.view, service.rules_of(page.table.run)
     rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in possible})
@@ -78,7 +77,7 @@ def choose_rule(page: Opened) -> tuple[Rule, float]:
 
 
 def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLabels]:
-    """What the chosen rule selects, and what AVC and softmax do where the run has both."""
+    """Return what the chosen rule selects, and AVC and softmax where the run has both."""
     assert page.table.run is not None
     possible = service.rules_of(page.table.run)
     rules = [one for one in possible if one in (rule, "confidence", "avc")]
@@ -86,15 +85,17 @@ def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLab
 
 
 def headline(result: PseudoLabels) -> None:
-    """How many are selected and how accurate they are."""
+    """Say how many are selected and how accurate they are."""
     n, share, low, high = result.accuracy_interval()
     samples, selected = len(result.ids), len(result.selected)
     empty = result.classes[result.classes["selected"] == 0]
+    accuracy = "–"
+    if n:
+        accuracy = f"{100 * share:.1f} %"
     with st.container(horizontal=True, gap="medium"):
         fact("Selected", f"{selected:,}", f"{100 * selected / samples:.1f} % of {samples:,} scored samples")
-        fact("Accuracy", f"{100 * share:.1f} %" if n else "–", accuracy_note(n, low, high))
-        notes = "; ".join(dict.fromkeys(empty["note"])) if len(empty) else "every class gives some"
-        fact("Classes that give none", f"{len(empty):,}", notes)
+        fact("Accuracy", accuracy, accuracy_note(n, low, high))
+        fact("Classes with none selected", f"{len(empty):,}", "; ".join(empty["note"].unique()))
     if result.left_out:
         st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
     for note in result.notes:
@@ -102,33 +103,41 @@ def headline(result: PseudoLabels) -> None:
 
 
 def class_table(result: PseudoLabels) -> None:
-    """Counts, thresholds and accuracy of each class."""
-    classes = result.classes
-    counts = {"Predicted": "predicted", "Candidates": "candidates", "Selected": "selected"}
-    rows = pd.DataFrame({"Class": classes["label_name"], **{name: classes[key] for name, key in counts.items()}})
-    rows = rows.assign(**{"λ": classes["lambda"], "β": classes["beta"]})
-    if "accuracy" in classes and classes["labelled"].any():
-        rows = rows.assign(Accuracy=100 * classes["accuracy"], **{"With label": classes["labelled"]})
-    if (classes["note"] != "").any():
-        rows = rows.assign(Note=classes["note"])
+    """Draw counts, thresholds and accuracy of each class."""
+    number = st.column_config.NumberColumn
     st.dataframe(
-        rows,
+        result.classes,
         hide_index=True,
-        height=min(28 * (len(rows) + 1) + 3, 420),
+        height=min(28 * (len(result.classes) + 1) + 3, 420),
         row_height=28,
         key="pseudo.classes",
+        column_order=(
+            "label_name",
+            "predicted",
+            "candidates",
+            "selected",
+            "lambda",
+            "beta",
+            "accuracy",
+            "labelled",
+            "note",
+        ),
         column_config={
-            "λ": st.column_config.NumberColumn(format="%.4f", help="Threshold of the softmax probability."),
-            "β": st.column_config.NumberColumn(format="%.4f", help="Threshold of AVC."),
-            "Candidates": st.column_config.NumberColumn(help="Samples whose class-balanced label this class is."),
-            "Accuracy": st.column_config.NumberColumn(format="%.1f %%"),
-            "With label": st.column_config.NumberColumn(help="Selected samples that have a given label."),
+            "label_name": "Class",
+            "predicted": "Predicted",
+            "candidates": number("Candidates", help="Samples whose class-balanced label is this class."),
+            "selected": "Selected",
+            "lambda": number("λ", format="%.4f", help="Threshold of the softmax probability."),
+            "beta": number("β", format="%.4f", help="Threshold of AVC."),
+            "accuracy": number("Accuracy", format="percent"),
+            "labelled": number("With label", help="Selected samples that have a given label."),
+            "note": "Note",
         },
     )
 
 
 def class_chart(result: PseudoLabels) -> None:
-    """How many of its candidates each class gives."""
+    """Draw how many of its candidates each class gives."""
     share = result.classes["selected"] / result.classes["candidates"].where(result.classes["candidates"] > 0)
     what = "share of candidates selected"
     shown = choose_classes(result.classes, share, names="label_name", what=what, key="pseudo.per_class")
@@ -136,12 +145,12 @@ def class_chart(result: PseudoLabels) -> None:
 
 
 def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
-    """Accuracy against portion for all gates; on request where that takes long."""
+    """Draw accuracy against portion for all gates; on request where that takes long."""
     run = page.table.run
     assert run is not None
     record = run.record
     if page.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
-        "Work it out", key="pseudo.curve", help="32 selections over all samples in view: this may take minutes."
+        "Compute it", key="pseudo.curve", help="32 selections over all samples in view. This may take minutes."
     ):
         return
     curve = portion_curve(page.table, page.filters)
@@ -158,9 +167,9 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
 
 
 def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
-    """What only AVC and only softmax select, side by side."""
+    """Draw what only AVC and only softmax select, side by side."""
     if page.table.run is not None and not page.table.run.has_class_weights:
-        st.caption("AVC is about class weights, and this run was attached without: there is no second gate to compare.")
+        st.caption("This run has no class weights, so there is no AVC to compare with.")
         return []
     by_avc, by_softmax = found["avc"], found["confidence"]
     ids = overlap(by_avc, by_softmax)
@@ -177,25 +186,29 @@ def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: f
 
 
 def difference_text(by_avc: PseudoLabels, by_softmax: PseudoLabels) -> str:
-    """Which of the two selects more accurately, all that each selects counted; "" where no selected one has a label."""
+    """Say which of the two selects more accurately; "" where no selected sample has a label."""
     value, low, high = (100 * end for end in accuracy_difference(by_avc, by_softmax))
-    if value != value:
+    if np.isnan(value):
         return ""
-    if low != low:
-        return f"Accuracy of AVC less that of softmax: {signed(value, 1)} points, without an interval, as none varies."
-    ends = f"{signed(value, 1)} points ({signed(low, 1)} to {signed(high, 1)}, 95 %)"
-    unclear = " This does not tell them apart." if low <= 0 <= high else ""
-    return f"Accuracy of all that AVC selects less that of all that softmax does: {ends}.{unclear}"
+    text = f"Accuracy of all that AVC selects less that of all that softmax selects: {signed(value, 1)} points"
+    if np.isnan(low):
+        return f"{text}, without an interval."
+    text += f" ({signed(low, 1)} to {signed(high, 1)}, 95 %)."
+    if low <= 0 <= high:
+        text += " That is within chance."
+    return text
 
 
 def selected_by_one(
     page: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
 ) -> GridView | None:
-    """What one rule selects and the other does not, lowest `score` first."""
+    """Draw what one rule selects and the other does not, lowest `score` first."""
     n, share, low, high = result.accuracy_interval(ids)
     st.markdown(f"**{title}**")
-    accuracy = f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}" if n else ""
-    st.caption(f"n {len(ids):,}{accuracy}  \nLowest {score_name(score)} first: it is on the tiles.")
+    text = f"n {len(ids):,}"
+    if n:
+        text += f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}"
+    st.caption(f"{text}  \nLowest {score_name(score)} first: it is on the tiles.")
     if not len(ids):
         return None
     look = partial(_look, result)
@@ -210,7 +223,7 @@ def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]
 
 
 def _look(result: PseudoLabels, tile: Tile) -> Tile:
-    """A tile that names the pseudo-label beside the given one."""
+    """Return a tile that names the pseudo-label next to the given one."""
     row = int(np.searchsorted(result.ids, tile.id))
     label, given = int(result.selection.candidate[row]), int(result.labels[row])
     name = str(result.classes["label_name"].iloc[label])
@@ -223,7 +236,7 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
     with st.popover("Export", icon=":material/download:", key="pseudo.export"):
         form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
-        everything = st.toggle("Also those not selected", key="pseudo.all", help="Without a label, to see by how much.")
+        everything = st.toggle("Also those not selected", key="pseudo.all", help="Without a label.")
         name = f"{table.dataset.name}-{rule}-{portion:g}"
         count = len(result.ids) if everything else len(result.selected)
         with st.container(horizontal=True):
@@ -240,7 +253,7 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
 
 
 def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool, everything: bool) -> bytes:
-    """The file that `avhcurate select` writes."""
+    """Return the file that `avhcurate select` writes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"pseudo.{form}"
         write_pseudo_labels(table, result, out, soft=soft, all=everything)

@@ -4,7 +4,6 @@ from typing import Literal
 
 from avhcurate.data.settings import VerbSettings, option
 
-SPACES = ("sphere", "plane")
 LOSSES = ("softmax", "avh")
 
 
@@ -16,7 +15,6 @@ class ToySettings(VerbSettings):
     """
 
     verb = "toy"
-    space: Literal["sphere", "plane"] = option("sphere", "Where the Gaussians lie.")
     loss: Literal["softmax", "avh"] = option("softmax", "Loss of the network.")
     overlap: float = option(
         0.6, "Standard deviation of a class over half the distance of neighbouring centres.", low=0.2, high=2.0
@@ -24,6 +22,6 @@ class ToySettings(VerbSettings):
     noise: float = option(
         0.0, "Share of labels that are replaced by another class at random.", low=0.0, high=0.4, label="Label noise"
     )
-    classes: int = option(2, "Gaussians, evenly on a circle (on the sphere: the equator).", low=2, high=8)
+    classes: int = option(2, "Gaussians, evenly on the equator of the sphere.", low=2, high=8)
     epochs: int = option(40, "Passes over the 1,000 training points, in batches of 64.", low=5, high=100)
     seed: int = option(0, "Seed of the data, the weights and the order of training.", low=0, high=9999)

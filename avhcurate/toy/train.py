@@ -1,4 +1,4 @@
-"""Trains the toy's small network in memory on one thread, and evaluates angles and norms after every epoch."""
+"""Training of the toy's small network on one thread, with angles and norms after every epoch."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class ToyNet(nn.Module):
         self.head = nn.Linear(width, classes, bias=False)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Embeddings (n, width) of points (n, inputs)."""
+        """Return embeddings (n, width) of points (n, inputs)."""
         embedded: Tensor = self.body(points)
         return embedded
 
@@ -58,13 +58,14 @@ def train_toy(
     loss: str,
     seed: int,
 ) -> list[EvalHistory]:
-    """Trains on points (n, d) with labels (n,) and returns the history at each set of `eval_points`.
+    """Train on points (n, d) with labels (n,) and return the history at each set of `eval_points`.
 
-    loss: "softmax" or "avh". Plain gradient descent with momentum on small batches; the same bits each time on one
-    machine.
+    loss: "softmax" or "avh". Gradient descent with momentum on small batches; the same bits each time on one machine.
     """
     x, y = torch.from_numpy(points).float(), torch.from_numpy(labels)
-    to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits if loss == "avh" else F.linear
+    to_logits = F.linear
+    if loss == "avh":
+        to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits
     evaluations: list[list[EvalHistory]] = []
     with one_thread(seed=seed):
         net = ToyNet(points.shape[1], width, classes)
@@ -83,7 +84,7 @@ def _one_epoch(
     to_logits: Callable[[Tensor, Tensor], Tensor],
     moving: list[tuple[nn.Parameter, Tensor]],
 ) -> None:
-    """Steps by hand: importing torch.optim takes longer than the whole training."""
+    """Step by hand: importing torch.optim takes longer than the whole training."""
     for index in torch.randperm(len(x)).split(_BATCH):
         loss = F.cross_entropy(to_logits(net(x[index]), net.head.weight), y[index])
         gradients = torch.autograd.grad(loss, [parameter for parameter, _ in moving])
@@ -95,7 +96,7 @@ def _one_epoch(
 
 @torch.no_grad()
 def _evaluate(net: ToyNet, where: EvalPoints, to_logits: Callable[[Tensor, Tensor], Tensor]) -> EvalHistory:
-    """The values at the points as the network is now, (n,) each."""
+    """Return the values at the points as the network is now, (n,) each."""
     features, weights = net(torch.from_numpy(where.points).float()), net.head.weight
     labels = torch.from_numpy(where.labels)
     logits = to_logits(features, weights)

@@ -10,7 +10,7 @@ from avhcurate.errors import CurateError
 from avhcurate.toy import service
 from avhcurate.toy.plots import agreement_by_epoch, course, maps
 from avhcurate.toy.service import HELD_OUT, ToyResult
-from avhcurate.toy.settings import LOSSES, SPACES, ToySettings
+from avhcurate.toy.settings import LOSSES, ToySettings
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import while_allowed
@@ -22,58 +22,48 @@ from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 
 _OPTIONS = {each.name: each for each in ToySettings.options()}
-SPACE = one_of("toy.space", SPACES, SPACES[0])
 LOSS = one_of("toy.loss", LOSSES, LOSSES[0])
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss"}
-#: Two correlations over the held-out points that differ by less, on the scale of Fisher's z, are within chance: 1.96
-#: errors of two that have nothing in common, which is more than these need.
-_CLEAR = 1.96 * float(np.sqrt(2 * 1.06 / (HELD_OUT - 3)))
-_ALMOST = 1 - 1e-9
-#: Share of the epochs within which a mean must have settled to have come first.
-_EARLY = 0.8
-#: The epoch shown; -1 for the last.
-EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
-
 #: Step of each slider.
 _STEPS = {"overlap": 0.1, "noise": 0.05, "classes": 1, "epochs": 5}
-_ABOUT = rf"""
-Each class is a Gaussian in space whose draws are scaled to length 1 (on the plane: left as they are), so its density,
-and with it the **Bayes error** $1 - \max_k P(k \mid x)$, the error of the best possible classifier at each place, is
-known exactly. A network with two hidden ReLU layers learns the classes from 1,000 points. **AVH** on the map is that of
-the most likely label there; over the {HELD_OUT:,} held-out points it is that of the given label. Lines are where the
-network's prediction changes.
-
-The paper (section 4) finds AVH high where classes overlap and the norm not, and conjectures that
-training first turns the angles and then lengthens the embeddings. Both are measured here, whatever the outcome.
-"""
-
-
 NUMBERS = {
     name: number(f"toy.{name}", each.default, low=each.low, high=each.high)
     for name, each in _OPTIONS.items()
     if each.low is not None and each.high is not None
 }
+#: The epoch shown; -1 for the last.
+EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
+#: Two correlations over the held-out points that differ by less, on the scale of Fisher's z, are within chance.
+_CLEAR = 1.96 * float(np.sqrt(2 * 1.06 / (HELD_OUT - 3)))
+#: Share of the epochs within which a mean must have settled to have come first.
+_EARLY = 0.8
+
+_ABOUT = rf"""
+Each class is a Gaussian in space whose draws are scaled to length 1, so its density, and with it the **Bayes error**
+$1 - \max_k P(k \mid x)$, the error of the best possible classifier at each place, is known exactly. A network with two
+hidden ReLU layers learns the classes from 1,000 points. **AVH** on the map is that of the most likely label there; over
+the {HELD_OUT:,} held-out points it is that of the given label. Lines are where the network's prediction changes.
+
+The paper (section 4) finds AVH high where classes overlap and the norm not, and conjectures that training first turns
+the angles and then lengthens the embeddings. Both are measured here.
+"""
 
 
 def settings(view: View) -> ToySettings:
     """Return the settings of the address."""
     chosen: dict[str, Any] = {name: choice.of(view) for name, choice in NUMBERS.items()}
-    chosen |= {"space": SPACE.of(view), "loss": LOSS.of(view)}
-    return ToySettings(**chosen)
+    return ToySettings(loss=LOSS.of(view), **chosen)
 
 
 def choose_settings(asked: ToySettings) -> None:
     """Draw the widgets of all settings; a change trains a network, or reads a stored result."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        view = url_state.current()
-        SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
-        LOSS.show(st.segmented_control, "Loss", view, LOSS_NAMES, value=asked.loss)
+        LOSS.show(st.segmented_control, "Loss", url_state.current(), LOSS_NAMES, value=asked.loss)
+        for name, step in _STEPS.items():
+            _show(name, st.slider, asked, step=step, width=150)
+        _show("seed", st.number_input, asked, step=1, width=120)
         with st.popover("About the toy", icon=":material/help:", type="tertiary", key="toy.about"):
             st.markdown(_ABOUT)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        for name, step in _STEPS.items():
-            _show(name, st.slider, asked, step=step, width=185)
-        _show("seed", st.number_input, asked, step=1, width=120)
 
 
 def _show(name: str, widget: Any, asked: ToySettings, **look: Any) -> None:
@@ -85,83 +75,50 @@ def _show(name: str, widget: Any, asked: ToySettings, **look: Any) -> None:
 
 
 def trained(workspace: Path, asked: ToySettings) -> ToyResult:
-    """The result; until it exists, the page shows that it is being trained and stops, to run again afterwards."""
-    folder = service.folder_of(workspace)
+    """Return the result, which is trained first unless it is stored; stop the page where that fails."""
     try:
-        there = service.ensure(workspace, asked)
+        with st.spinner("Training the network: some seconds …"):
+            return service.trained(workspace, asked)
     except CurateError as error:
         show_user_error(error)
-        st.button(
-            "Try again",
-            icon=":material/replay:",
-            key="toy.retry",
-            on_click=service.retry,
-            args=(workspace, asked),
-            **for_curators("Training the toy"),
-        )
-        st.stop()
-    if there:
-        result = _read(str(folder), asked, service.result_path(folder, asked).stat().st_mtime_ns)
-        if result:
-            return result
-        service.retry(workspace, asked)
-        service.ensure(workspace, asked)
-    _wait(workspace, asked)
-    return st.stop()
-
-
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _read(folder: str, asked: ToySettings, stamp: int) -> ToyResult | None:
-    return service.read(Path(folder), asked)
-
-
-@st.fragment(run_every=0.4)
-@while_allowed
-def _wait(workspace: Path, asked: ToySettings) -> None:
-    try:
-        done = service.ensure(workspace, asked)
-    except CurateError:
-        done = True  # the page says why
-    if done:
-        st.rerun()
-    st.markdown(":material/progress_activity: Training the network in the background: some seconds …")
-    st.skeleton(height=420)
+        st.button("Try again", icon=":material/replay:", key="toy.retry", **for_curators("Training the toy"))
+        return st.stop()
 
 
 def summary_text(result: ToyResult) -> str:
-    """The correlations at the end of training, compared with the paper's claim."""
+    """Compare the correlations at the end of training with the paper's claim, and say which mean settled first."""
     last, at = result.curves.iloc[-1], result.settled
     avh, norm = float(last["avh_samples"]), float(last["norm_samples"])
-    if avh != avh or norm != norm:
-        return (
-            "AVH or the norm does not vary at the end of this training: there is no correlation with the Bayes error."
-        )
-    start = f"**AVH** follows the Bayes error at **{signed(avh, 2)}**, the **norm** at **{signed(norm, 2)}**"
-    ahead = float(np.diff(np.arctanh(np.clip([abs(norm), avh], -_ALMOST, _ALMOST)))[0])
+    if np.isnan(avh) or np.isnan(norm):
+        return "AVH or the norm is the same everywhere at the end of this training, so it has no correlation."
+    ahead = np.diff(np.arctanh(np.clip([abs(norm), avh], -1 + 1e-9, 1 - 1e-9)))[0]
     if abs(ahead) < _CLEAR:
         closer = "within chance of each other"
+    elif ahead > 0:
+        closer = "as in the paper, AVH more closely"
     else:
-        closer = "as in the paper, AVH more closely" if ahead > 0 else "unlike in the paper, the norm more closely"
+        closer = "unlike in the paper, the norm more closely"
     if min(at.values()) > _EARLY * result.settings.epochs:
-        order = "both still move, so which comes first cannot be told from so few epochs"
-    elif at["avh"] == at["norm"]:
-        order = "neither first"
+        order = "both still move, so these epochs are too few to say which comes first"
+    elif at["avh"] < at["norm"]:
+        order = "angles first, as in the paper"
     else:
-        first = at["avh"] < at["norm"]
-        order = "angles first, as in the paper" if first else "not angles first, unlike in the paper"
+        order = "not angles first, unlike in the paper"
     return (
-        f"{start} (Spearman, {HELD_OUT:,} held-out points): {closer}. "
-        f"Mean AVH has made 95 % of its way by epoch {at['avh']}, the mean norm by epoch {at['norm']}: {order}."
+        f"**AVH** follows the Bayes error at **{signed(avh, 2)}**, the **norm** at **{signed(norm, 2)}** (Spearman, "
+        f"{HELD_OUT:,} held-out points): {closer}. Mean AVH has made 95 % of its way by epoch {at['avh']}, the mean "
+        f"norm by epoch {at['norm']}: {order}."
     )
 
 
 @st.fragment
 @while_allowed
 def explore(result: ToyResult) -> None:
-    """A slider over the epochs, the maps at that epoch, and the curves with it marked."""
+    """Draw a slider over the epochs, the maps at that epoch, and the curves with it marked."""
     last = result.settings.epochs
-    wanted = EPOCH.of(url_state.current())
-    epoch = last if wanted < 0 else min(wanted, last)
+    epoch = EPOCH.of(url_state.current())
+    if not 0 <= epoch <= last:
+        epoch = last
     EPOCH.show(
         st.slider,
         "Epoch",
@@ -174,38 +131,27 @@ def explore(result: ToyResult) -> None:
         help="0 is the network before training. With the slider in focus, the arrow keys step.",
     )
     _facts(result, epoch)
-    drawn = maps(
-        result.x,
-        result.y,
-        points=result.points,
-        labels=result.labels,
-        avh=result.avh[epoch],
-        norm=result.norm[epoch],
-        bayes=result.bayes,
-        predicted=result.predicted[epoch],
-        avh_ends=(float(np.nanmin(result.avh)), float(np.nanmax(result.avh))),
-        norm_ends=(float(result.norm.min()), float(result.norm.max())),
-        sphere=result.settings.space == "sphere",
-    )
-    show_chart(drawn, key="toy.maps")
+    show_chart(maps(result, epoch), key="toy.maps")
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**What settles first**")
-        show_chart(course(result.curves, result.settled, epoch=epoch), key="toy.course")
+        show_chart(course(result, epoch=epoch), key="toy.course")
     with right:
         st.markdown("**What follows the Bayes error**")
         show_chart(agreement_by_epoch(result.curves, epoch=epoch), key="toy.agreement")
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     st.caption(
-        f"Means over {HELD_OUT:,} held-out points; diamonds: 95 % of the way. Trained in "
-        f"{result.seconds:.1f} s on one core, {plain(result.created)}, {plain(versions)}. "
-        f"In a shell: `{result.settings.line}`"
+        f"Means over {HELD_OUT:,} held-out points; diamonds: 95 % of the way. Trained in {result.seconds:.1f} s on one "
+        f"core, {plain(result.created)}, {plain(versions)}. In a shell: `{result.settings.line}`"
     )
 
 
 def _keep_epoch(last: int) -> None:
+    """Keep the epoch in the address; the last one is the default."""
     epoch = st.session_state[EPOCH.name]
-    EPOCH.put(-1 if epoch == last else epoch)
+    if epoch == last:
+        epoch = -1
+    EPOCH.put(epoch)
 
 
 def _facts(result: ToyResult, epoch: int) -> None:
@@ -219,4 +165,6 @@ def _facts(result: ToyResult, epoch: int) -> None:
 
 
 def _rho(value: float) -> str:
-    return "–" if value != value else signed(value, 2)
+    if np.isnan(value):
+        return "–"
+    return signed(value, 2)

@@ -42,61 +42,63 @@ _STOPPED = {
     "cancelled": ("was cancelled", ":material/cancel:"),
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
-#: Verbs whose progress does not count images, and that start over when started again.
-_NO_IMAGES = ("import", "export", "fetch", "project", "self-train", "attach")
+#: Verbs whose progress does not count images.
+_NO_IMAGES = ("import", "export", "fetch", "project", "self-train", "attach", "demo")
 #: What a message of a failed scoring may advise, as a button.
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
-#: Verbs that make the dataset that they name.
-_MAKES = ("import", "fetch")
-_START_OVER = ("import", "export", "votes", "project")
-#: Verbs of several steps, whose progress counts percents of them.
-_IN_PERCENT = ("demo",)
 
 
 def job_panel(workspace: Workspace) -> JobRecord | None:
-    """Shows the newest job while it runs, or why it stopped, and keeps itself up to date; returns the job.
+    """Show the newest job while it runs, or why it stopped, and keep the panel up to date; return the job.
 
     The whole page runs again when the job ends.
     """
     job = Jobs(workspace.root).newest()
     _notice_the_end(workspace, job)
-    watch = st.fragment(_watch, run_every=_OFTEN if job and job.active else _SELDOM)
-    watch(workspace.root, _phase(job))
+    seconds = _SELDOM
+    if job is not None and job.active:
+        seconds = _OFTEN
+    st.fragment(_watch, run_every=seconds)(workspace.root, _phase(job))
     return job
 
 
 def describe(job: JobRecord) -> str:
-    """What a job does, in words, and who started it where that is known.
+    """Say what a job does, and who started it where that is known.
 
     >>> describe(JobRecord(id="", verb="score", dataset="pets", argv=["--model", "x:y"], started=0, updated=0))
     'Scoring pets with x:y'
     >>> describe(JobRecord(id="", verb="score", dataset="pets", who="ann@x.org", started=0, updated=0))
     'Scoring pets, by ann@x.org'
     """
-    what = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
+    text = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
     model = re.search(r"--model[= ](\S+)", " ".join(job.argv))
-    return f"{what}{f' with {model[1]}' if model else ''}{f', by {job.who}' if job.who else ''}"
+    if model:
+        text += f" with {model[1]}"
+    if job.who:
+        text += f", by {job.who}"
+    return text
 
 
 def progress_text(job: JobRecord) -> str:
-    """Progress of a job: done, rate, time left, message.
+    """Say how far a job is: done, rate, time left, message.
 
     >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
-    '500 of 2,000 · 50 images/s · 30 s left'
+    '500 of 2,000 · 50.0 images/s · 30 s left'
     """
-    parts = [_done_of(job)] if job.total else []
-    rate = None if job.verb in (*_NO_IMAGES, *_IN_PERCENT) else job.rate
-    parts += [f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"] if rate else []
-    parts += [f"{duration(job.eta_s)} left"] if job.eta_s is not None and job.done < job.total else []
-    return " · ".join([*parts, *([job.message] if job.message else [])]) or "Starting …"
-
-
-def _done_of(job: JobRecord) -> str:
-    return f"{job.done / job.total:.0%}" if job.verb in _IN_PERCENT else f"{job.done:,} of {job.total:,}"
+    parts = []
+    if job.total:
+        parts.append(f"{job.done:,} of {job.total:,}")
+    if job.rate and job.verb not in _NO_IMAGES:
+        parts.append(f"{job.rate:,.1f} images/s")
+    if job.eta_s is not None and job.done < job.total:
+        parts.append(f"{duration(job.eta_s)} left")
+    if job.message:
+        parts.append(job.message)
+    return " · ".join(parts) or "Starting …"
 
 
 def duration(seconds: float) -> str:
-    """A length of time to two units.
+    """Return a length of time to two units.
 
     >>> duration(8.4), duration(75), duration(7500)
     ('8 s', '1 min 15 s', '2 h 5 min')
@@ -110,8 +112,12 @@ def duration(seconds: float) -> str:
 
 
 def _phase(job: JobRecord | None) -> str:
-    """Changes when a job begins or ends."""
-    return "" if job is None else f"{job.id} {'active' if job.active else job.state}"
+    """Return a text that changes when a job begins or ends."""
+    if job is None:
+        return ""
+    if job.active:
+        return f"{job.id} active"
+    return f"{job.id} {job.state}"
 
 
 @while_allowed
@@ -130,61 +136,42 @@ def _watch(root: Path, drawn: str) -> None:
 
 def _show_active(root: Path, job: JobRecord) -> None:
     asked = job.id in st.session_state.get(_ASKED, ())
+    label, text = "Cancel", progress_text(job)
+    if asked:
+        label, text = "Stopping …", "Stopping after the current batch; committed shards are kept."
     with st.container(border=True, key="jobs.active"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
-            st.button(
-                "Stopping …" if asked else "Cancel",
-                key="jobs.cancel",
-                icon=":material/cancel:",
-                on_click=_cancel,
-                args=(root, job),
-                **for_curators("Cancelling jobs", disabled=asked),
-            )
-        share = job.done / job.total if job.total else 0.0
-        text = "Stopping after the current batch; committed shards are kept." if asked else progress_text(job)
-        st.progress(min(share, 1.0), text=plain(text))
+            _button(label, "cancel", "cancel", _cancel, root, job, disabled=asked)
+        st.progress(min(job.done / max(1, job.total), 1.0), text=plain(text))
 
 
 def _show_stopped(root: Path, job: JobRecord) -> None:
     how, icon = _STOPPED[job.state]
     with st.container(border=True, key="jobs.stopped"):
-        st.markdown(f"{icon} **{plain(describe(job))}** {how}{f' at {_done_of(job)}' if job.total else ''}.")
+        done = f" at {job.done:,} of {job.total:,}" if job.total else ""
+        st.markdown(f"{icon} **{plain(describe(job))}** {how}{done}.")
         if job.state == "failed" and job.message:
             st.error(plain(job.message.removeprefix("avhcurate: ")))
         elif job.state == "interrupted":
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
-        if not job.argv:
-            st.caption("It took arrays from the memory of a notebook: run the cell again there.")
         with st.container(horizontal=True):
             if job.argv:
-                _offer_again(root, job)
+                _button("Resume", "resume", "play_arrow", _resume, root, job, type="primary")
+            else:
+                st.caption("It used arrays in the memory of a notebook. Run the cell there again.")
             for option, label in _OTHERWISE.items():
                 if job.verb == "score" and job.state == "failed" and option in job.message:
                     name = option.replace(" ", "=")
                     otherwise = job.model_copy(update={"argv": [*job.argv, name]})
-                    st.button(
-                        label,
-                        key=f"jobs.{name}",
-                        icon=":material/model_training:",
-                        on_click=attempt,
-                        args=(_resume, root, otherwise),
-                        **for_curators("Running jobs"),
-                    )
+                    _button(label, name, "model_training", _resume, root, otherwise)
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
 
 
-def _offer_again(root: Path, job: JobRecord) -> None:
-    resumes = job.verb not in _START_OVER and job.done > 0
-    st.button(
-        "Resume" if resumes or job.state != "failed" else "Try again",
-        key="jobs.resume",
-        icon=":material/play_arrow:",
-        type="primary",
-        on_click=attempt,
-        args=(_resume, root, job),
-        **for_curators("Running jobs"),
-    )
+def _button(label: str, key: str, icon: str, act: object, root: Path, job: JobRecord, **look: object) -> None:
+    """Draw a button for curators that does something with a job."""
+    allowed = for_curators("Running jobs", **look)
+    st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, root, job), **allowed)
 
 
 def _resume(root: Path, job: JobRecord) -> None:
@@ -193,7 +180,7 @@ def _resume(root: Path, job: JobRecord) -> None:
 
 
 def _cancel(root: Path, job: JobRecord) -> None:
-    attempt(background.cancel, root, job.id)
+    background.cancel(root, job.id)
     st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
 
 
@@ -202,13 +189,18 @@ def _hide(job: str) -> None:
 
 
 def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
-    """Announces the end of a job that this session saw running, and opens the dataset that its own job made."""
-    if job is not None and job.active:
+    """Announce the end of a job that this session saw running, and open the dataset that its own job made."""
+    if job is None:
+        return
+    if job.active:
         st.session_state[_SEEN] = job.id
-    elif job is not None and st.session_state.pop(_SEEN, None) == job.id and job.state == "done":
+    elif job.state == "done" and st.session_state.get(_SEEN) == job.id:
+        del st.session_state[_SEEN]
         announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
-        made = job.verb in _MAKES and st.session_state.pop(STARTED, None) == job.argv
+        own = st.session_state.get(STARTED) == job.argv
         shown = page().table
-        if made and job.dataset in workspace.names() and (shown is None or shown.dataset.name != job.dataset):
-            url_state.write(View(dataset=job.dataset))
+        if own and job.verb in ("import", "fetch") and job.dataset in workspace.names():
+            del st.session_state[STARTED]
+            if shown is None or shown.dataset.name != job.dataset:
+                url_state.write(View(dataset=job.dataset))
         st.rerun()

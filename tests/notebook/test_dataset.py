@@ -113,7 +113,7 @@ def test_it_follows_what_another_object_or_the_app_does(pets):
 
 
 def test_what_is_missing_is_said_with_the_next_step(pets, tmp_path):
-    with pytest.raises(CurateError, match="no model has scored pets yet"):
+    with pytest.raises(CurateError, match="o model has scored pets yet"):
         pets.correlate()
     with pytest.raises(CurateError, match="row a sample"):
         pets.votes(np.ones(12, int))

@@ -230,7 +230,7 @@ def test_a_stopped_job_of_arrays_in_a_notebook_is_not_offered_again(open_page, o
     record = jobs.create("attach", "digits", [])
     jobs.write(record.model_copy(update={"state": "failed", "message": "no room"}))
     app = open_page("home", own_demo_root)
-    assert "run the cell again there" in words(app)
+    assert "Run the cell there again" in words(app)
     assert "jobs.resume" not in [button.key for button in app.button]
     with pytest.raises(CurateError, match="run its cell there again"):
         background.resume(own_demo_root, record)

@@ -11,7 +11,6 @@ from avhcurate.errors import CurateError
 from avhcurate.toy import service as toy_service
 from avhcurate.toy.settings import LOSSES, ToySettings
 from avhcurate.toy.ui import summary_text
-from tests.fakes.waiting import wait_until
 
 #: Small enough to be trained for each test.
 QUICK = ToySettings(epochs=5)
@@ -52,9 +51,8 @@ def test_the_network_comes_close_to_the_best_possible(results):
         assert 1 - result.curves["accuracy"].iloc[-1] == pytest.approx(result.best_error, abs=0.02)
 
 
-@pytest.mark.parametrize("space", ["sphere", "plane"])
-def test_a_result_is_kept_whole_and_read_again(tmp_path, space):
-    made = toy_service.run(tmp_path, QUICK.with_(space=space, classes=3, noise=0.1))
+def test_a_result_is_kept_whole_and_read_again(tmp_path):
+    made = toy_service.run(tmp_path, QUICK.with_(classes=3, noise=0.1))
     read = toy_service.read(tmp_path, made.settings)
     assert read.curves.equals(made.curves)
     for name in ("points", "labels", "bayes", "avh", "norm", "predicted"):
@@ -111,7 +109,6 @@ def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
         ({"loss": "hinge"}, "hinge"),
         ({"epochs": 10**6}, "epochs"),
         ({"overlap": float("nan")}, "overlap"),
-        ({"space": "cube"}, "cube"),
     ],
 )
 def test_settings_out_of_range_are_a_users_mistake(wrong, said):
@@ -119,22 +116,13 @@ def test_settings_out_of_range_are_a_users_mistake(wrong, said):
         ToySettings(**wrong)
 
 
-def test_a_training_in_the_background_leaves_its_result(tmp_path):
-    asked = QUICK.with_(seed=5)
-    assert not toy_service.ensure(tmp_path, asked)
-    wait_until(lambda: toy_service.ensure(tmp_path, asked))
-    assert toy_service.read(toy_service.folder_of(tmp_path), asked).settings == asked
-
-
-def test_a_training_that_fails_says_why_until_it_is_tried_again(tmp_path):
+def test_a_training_in_a_process_of_its_own_leaves_its_result_or_says_why(tmp_path):
     (tmp_path / "toy").write_text("a file where the folder should be")
     with pytest.raises(CurateError, match="failed"):
-        wait_until(lambda: toy_service.ensure(tmp_path, QUICK))
+        toy_service.trained(tmp_path, QUICK)
     (tmp_path / "toy").unlink()
-    with pytest.raises(CurateError, match="failed"):
-        toy_service.ensure(tmp_path, QUICK)
-    toy_service.retry(tmp_path, QUICK)
-    wait_until(lambda: toy_service.ensure(tmp_path, QUICK))
+    made = toy_service.trained(tmp_path, QUICK)
+    assert toy_service.read(toy_service.folder_of(tmp_path), QUICK).curves.equals(made.curves)
 
 
 def test_the_command_line_prints_the_figures(cli, tmp_path):
@@ -162,4 +150,4 @@ def test_what_a_short_or_level_training_cannot_tell_is_not_said(results):
     assert "angles first, as in the paper" in told(0.6, 0.2, 3, end)
     assert "not angles first, unlike in the paper" in told(0.6, 0.2, end, 3)
     assert "within chance of each other" in told(0.60, 0.59, 3, end)
-    assert "cannot be told from so few epochs" in told(0.6, 0.2, end, end)
+    assert "too few to say which comes first" in told(0.6, 0.2, end, end)
