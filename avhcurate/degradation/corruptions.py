@@ -5,7 +5,7 @@ levels, made for 224 x 224, keep their meaning for images of any size. Torch is 
 """
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,75 +25,68 @@ _NARROWEST_BLUR = 0.05
 
 @dataclass(frozen=True)
 class Kind:
-    """One degradation: `strengths` are those of levels 1, 2, ..., from mild to harsh; `unit` is that of their texts.
+    """One degradation: `strengths` are those of levels 1, 2, ..., from mild to harsh.
 
-    `untouched` is the text of level 0.
+    `text` formats a strength, `unit` is that of the texts, `untouched` is the text of level 0.
     """
 
-    key: str
     name: str
     unit: str
     sentence: str
     reference: str
     strengths: tuple[float, ...]
-    text: Callable[[float], str]
+    text: str
     untouched: str
 
     def ticks(self, strengths: Sequence[float]) -> list[str]:
         """Return what to write at levels 0, 1, ...
 
         >>> KINDS["contrast"].ticks((0.5, 0.1))
-        ['100', '50', '10']
+        ['100%', '50%', '10%']
         """
-        return [self.untouched, *map(self.text, strengths)]
+        return [self.untouched, *(self.text.format(strength) for strength in strengths)]
 
-
-_ALL = (
-    Kind(
-        "contrast",
-        "Contrast",
-        "contrast, %",
-        "Every pixel moves towards mid-grey until this share of its distance is left.",
-        _GEIRHOS,
-        (0.5, 0.3, 0.15, 0.1, 0.05, 0.03, 0.01),
-        lambda share: f"{100 * share:g}",
-        "100",
-    ),
-    Kind(
-        "noise",
-        "Noise",
-        "noise width",
-        "Uniform noise up to this share of the full range either way, one draw a pixel for all channels, then clipped. "
-        "An image keeps its pattern of noise over the levels. The study reduces contrast first; this does not.",
-        _GEIRHOS,
-        (0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9),
-        lambda width: f"{width:g}",
-        "0",
-    ),
-    Kind(
-        "blur",
-        "Blur",
-        "blur σ, % of the side",
-        "Gaussian blur whose standard deviation is a share of the image's side: 1 to 40 of 224 pixels.",
-        f"{_GEIRHOS} (low-pass)",
-        tuple(sigma / _PUBLISHED_SIDE for sigma in (1, 3, 5, 7, 10, 15, 40)),
-        lambda share: f"{100 * share:.2g}",
-        "0",
-    ),
-    Kind(
-        "jpeg",
-        "JPEG",
-        "JPEG quality",
-        "Encoded as JPEG of this quality, colour at half the resolution, and decoded again.",
-        f"{_HENDRYCKS} (ImageNet-C from 25 on, CIFAR-10-C above)",
-        (80, 50, 25, 18, 15, 10, 7),
-        lambda quality: f"{quality:g}",
-        "–",
-    ),
-)
 
 #: Every kind by its key, in the order in which pages and tables show them.
-KINDS: dict[str, Kind] = {kind.key: kind for kind in _ALL}
+KINDS = {
+    "contrast": Kind(
+        name="Contrast",
+        unit="contrast",
+        sentence="Every pixel moves towards mid-grey until this share of its distance is left.",
+        reference=_GEIRHOS,
+        strengths=(0.5, 0.3, 0.15, 0.1, 0.05, 0.03, 0.01),
+        text="{:.0%}",
+        untouched="100%",
+    ),
+    "noise": Kind(
+        name="Noise",
+        unit="noise width",
+        sentence="Uniform noise up to this share of the full range either way, one draw a pixel for all channels, then "
+        "clipped. An image keeps its pattern of noise over the levels.",
+        reference=_GEIRHOS,
+        strengths=(0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9),
+        text="{:g}",
+        untouched="0",
+    ),
+    "blur": Kind(
+        name="Blur",
+        unit="blur σ, share of the side",
+        sentence="Gaussian blur whose standard deviation is a share of the image's side: 1 to 40 of 224 pixels.",
+        reference=f"{_GEIRHOS} (low-pass)",
+        strengths=tuple(sigma / _PUBLISHED_SIDE for sigma in (1, 3, 5, 7, 10, 15, 40)),
+        text="{:.2%}",
+        untouched="0",
+    ),
+    "jpeg": Kind(
+        name="JPEG",
+        unit="JPEG quality",
+        sentence="Encoded as JPEG of this quality, colour at half the resolution, and decoded again.",
+        reference=f"{_HENDRYCKS} (ImageNet-C from 25 on, CIFAR-10-C above)",
+        strengths=(80, 50, 25, 18, 15, 10, 7),
+        text="{:g}",
+        untouched="–",
+    ),
+}
 
 
 def strengths(kinds: Iterable[str], side: int) -> dict[str, tuple[float, ...]]:
@@ -104,10 +97,10 @@ def strengths(kinds: Iterable[str], side: int) -> dict[str, tuple[float, ...]]:
     >>> len(strengths(["blur"], 224)["blur"]), len(strengths(["blur"], 8)["blur"])
     (7, 6)
     """
-    levels = {key: KINDS[key].strengths for key in kinds}
-    if "blur" in levels:
-        levels["blur"] = tuple(share for share in levels["blur"] if share * side >= _NARROWEST_BLUR)
-    return levels
+    return {
+        key: tuple(each for each in KINDS[key].strengths if key != "blur" or each * side >= _NARROWEST_BLUR)
+        for key in kinds
+    }
 
 
 def steps(levels: Mapping[str, Sequence[float]]) -> list[tuple[str, int]]:
@@ -170,14 +163,12 @@ def _blur(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
 
 
 def _jpeg(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-    grey = image.shape[2] == 1
-    encoded = Image.fromarray(image[..., 0] if grey else image)
+    encoded = Image.fromarray(image.squeeze())
     decoded = []
     for quality in strengths:
         stream = io.BytesIO()
         encoded.save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
-        with Image.open(stream) as again:
-            decoded.append(np.asarray(again).reshape(image.shape))
+        decoded.append(np.asarray(Image.open(stream)).reshape(image.shape))
     return np.stack(decoded)
 
 

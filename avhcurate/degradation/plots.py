@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -14,96 +13,100 @@ from avhcurate.ui.chart_style import AT_TOP, BLUE, GREY, ORANGE, TEAL, VIOLET, b
 
 #: Colours of the measures that the page shows first; others are violet.
 _COLORS = {"avh": BLUE, "confidence": ORANGE, "norm": GREY, ACCURACY: TEAL}
-#: Whiskers of a box are at these quantiles.
-WHISKERS = (0.05, 0.95)
+#: Ends of a box and of its whiskers, and its middle.
+_QUANTILES = {"lowerfence": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 0.95}
 _ROW, _HEAD = 150, 90
 
 
 def measure_name(key: str) -> str:
-    """Name of a measure.
+    """Return the name of a measure.
 
     >>> measure_name("avh"), measure_name("accuracy")
     ('AVH', 'Accuracy')
     """
-    return "Accuracy" if key == ACCURACY else SCORES[key].name
+    if key == ACCURACY:
+        return "Accuracy"
+    return SCORES[key].name
 
 
 def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]]) -> go.Figure:
-    """A row a measure, a column a kind: means over the images at every level with their intervals.
+    """Draw a row a measure, a column a kind: means over the images at every level with their intervals.
 
     With several groups (HSF bins) a line each, from the hardest for people (orange) to the easiest (blue).
     """
-    kinds, measures = list(strengths), list(dict.fromkeys(curves["measure"]))
-    groups = list(dict.fromkeys(curves["group"]))
-    spacing = {"horizontal_spacing": 0.02, "vertical_spacing": 0.14 / max(2, len(measures))}
-    titles = [KINDS[kind].name for kind in kinds]
+    kinds, measures = list(strengths), list(curves["measure"].unique())
+    groups = list(curves["group"].unique())
     figure = make_subplots(
-        len(measures), len(kinds), shared_xaxes=True, shared_yaxes=True, column_titles=titles, **spacing
+        len(measures),
+        len(kinds),
+        shared_xaxes=True,
+        shared_yaxes=True,
+        horizontal_spacing=0.02,
+        vertical_spacing=0.14 / max(2, len(measures)),
+        column_titles=[KINDS[kind].name for kind in kinds],
+        row_titles=[measure_name(measure) for measure in measures],
     )
     shades = dict(zip(groups, ramp(len(groups)), strict=True))
     for (measure, kind, group), line in curves.groupby(["measure", "kind", "group"], sort=False):
-        row, column = measures.index(str(measure)) + 1, kinds.index(str(kind)) + 1
-        color = shades[group] if len(groups) > 1 else _COLORS.get(str(measure), VIOLET)
-        ticks = KINDS[str(kind)].ticks(strengths[str(kind)])
+        row, column = measures.index(measure) + 1, kinds.index(kind) + 1
+        color = _COLORS.get(str(measure), VIOLET)
+        if len(groups) > 1:
+            color = shades[group]
         figure.add_scatter(
             x=line["level"],
             y=line["mean"],
             mode="lines+markers",
             line={"color": color, "width": 2},
             marker={"size": 5},
-            name=str(group),
-            legendgroup=str(group),
+            name=group,
+            legendgroup=group,
             showlegend=(row, column) == (1, 1),
             error_y=intervals(line["mean"], line["ci_low"], line["ci_high"], color=color, thickness=1.2),
-            customdata=np.stack(
-                [line["ci_low"], line["ci_high"], line["n"], [ticks[level] for level in line["level"]]], axis=1
-            ),
-            hovertemplate=f"{measure_name(str(measure))} %{{y:.4~g}} [%{{customdata[0]:.4~g}}, "
-            f"%{{customdata[1]:.4~g}}], n %{{customdata[2]:,}}<br>{KINDS[str(kind)].unit} %{{customdata[3]}}"
-            f"<extra>{group if len(groups) > 1 else ''}</extra>",
+            customdata=line[["ci_low", "ci_high", "n"]],
+            hovertemplate="%{y:.4~g} [%{customdata[0]:.4~g}, %{customdata[1]:.4~g}], n %{customdata[2]:,}",
             row=row,
             col=column,
         )
-    bare(figure, height=_HEAD + _ROW * len(measures), margin={"t": 64 if len(groups) > 1 else 30})
+    bare(figure, height=_HEAD + _ROW * len(measures), margin={"t": 64})
     figure.update_layout(showlegend=len(groups) > 1, legend=AT_TOP)
     figure.update_annotations(font_size=14)
-    for number, measure in enumerate(measures, 1):
-        figure.update_yaxes(title_text=measure_name(measure), title_standoff=6, row=number, col=1)
-        if measure == ACCURACY:
-            figure.update_yaxes(tickformat=".0%", row=number)
-    for number, kind in enumerate(kinds, 1):
+    for column, kind in enumerate(kinds, 1):
         ticks = KINDS[kind].ticks(strengths[kind])
         figure.update_xaxes(
-            tickvals=list(range(len(ticks))), ticktext=ticks, tickangle=0, tickfont_size=10, showgrid=False, col=number
+            tickvals=list(range(len(ticks))), ticktext=ticks, tickangle=0, tickfont_size=10, showgrid=False, col=column
         )
-        figure.update_xaxes(title_text=KINDS[kind].unit, title_font_size=12, row=len(measures), col=number)
+        figure.update_xaxes(title_text=KINDS[kind].unit, title_font_size=12, row=len(measures), col=column)
     return figure
 
 
 def agreement_boxes(rhos: pd.DataFrame, kinds: Sequence[str], keys: Sequence[str]) -> go.Figure:
-    """The spread of each image's Spearman with the level: a panel a kind, a box a score.
+    """Draw the spread of each image's Spearman with the level: a panel a kind, a box a score.
 
     The sign is that of the hard end: right of 0 the score finds the image harder as it gets worse. A box holds half of
     the images, its whiskers nine tenths.
     """
-    figure = make_subplots(
-        1, len(kinds), shared_yaxes=True, horizontal_spacing=0.02, column_titles=[KINDS[kind].name for kind in kinds]
-    )
-    names = [SCORES[key].name for key in reversed(keys)]
+    titles = [KINDS[kind].name for kind in kinds]
+    figure = make_subplots(1, len(kinds), shared_yaxes=True, horizontal_spacing=0.02, column_titles=titles)
     for column, kind in enumerate(kinds, 1):
         of_kind = rhos[rhos["kind"] == kind]
         figure.add_vline(x=0, line={"color": faded(GREY, 0.7), "width": 1}, row=1, col=column)
         for key in reversed(keys):
-            values = SCORES[key].sign * of_kind[key].dropna().to_numpy(float)
-            if not len(values):
+            values = SCORES[key].sign * of_kind[key].dropna().astype(float)
+            if values.empty:
                 continue
-            low, first, middle, third, high = np.quantile(values, [WHISKERS[0], 0.25, 0.5, 0.75, WHISKERS[1]])
-            color = _COLORS[key] if key in ("avh", "confidence") else GREY
-            box = {"q1": [first], "median": [middle], "q3": [third], "lowerfence": [low], "upperfence": [high]}
-            look = {"line": {"color": color, "width": 1.5}, "fillcolor": faded(color, 0.35), "width": 0.6}
-            name = SCORES[key].name
-            figure.add_box(y=[name], orientation="h", name=name, hoverinfo="x+name", row=1, col=column, **box, **look)
+            color = _COLORS.get(key, GREY)
+            figure.add_box(
+                y=[SCORES[key].name],
+                name=SCORES[key].name,
+                orientation="h",
+                line={"color": color, "width": 1.5},
+                fillcolor=faded(color, 0.35),
+                hoverinfo="x+name",
+                row=1,
+                col=column,
+                **{end: [values.quantile(share)] for end, share in _QUANTILES.items()},
+            )
     bare(figure, height=70 + 27 * len(keys), margin={"t": 28})
-    figure.update_annotations(font_size=14)
+    names = [SCORES[key].name for key in reversed(keys)]
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names, showgrid=False)
     return figure.update_xaxes(range=[-1.08, 1.08], tickvals=[-1, -0.5, 0, 0.5, 1], tickfont_size=10)

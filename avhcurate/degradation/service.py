@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -83,7 +83,7 @@ def degrade_dataset(
             **backend_options(folder, len(ids) * len(steps)),
         )
         if not folder.begun:
-            folder.write_record(_record(folder, run, network, strengths=levels, samples=len(ids)))
+            folder.write_record(_record(folder, run, network, levels, len(ids)))
         images = ImagePass(
             dataset, folder, ids, SHARD, degraded, shape, images_per_sample=len(steps), progress=progress
         )
@@ -97,10 +97,27 @@ def degrade_dataset(
             fitted=fitted,
             one_length=bool(loaded.prompts),
         )
-        work = _Degrading(folder, images, record.dataset_fingerprint)
-        images.run(engine, network, scores_of_shard, work.commit)
-        work.finish()
+
+        def commit(result: ShardResult) -> None:
+            dataset.refuse_another_import(record.dataset_fingerprint)
+            folder.write_shard(result.shard, result.rows, seconds=result.seconds)
+
+        images.run(engine, network, scores_of_shard, commit)
+        _finish(folder, images)
     return folder
+
+
+def _finish(folder: DegradationFolder, images: "ImagePass") -> None:
+    """Write one table of all shards, and the record."""
+    images.dataset.refuse_another_import(folder.record.dataset_fingerprint)
+    tables = [folder.shard(shard) for shard in images.shards]
+    scored = {id for table in tables for id in table.filter(table["problem"].is_null())["id"].to_pylist()}
+    if not scored:
+        raise CurateError(
+            f"No image of {images.dataset.name} can be read. Check that they are still where they were imported from."
+        )
+    folder.finish(iter(tables), images.finished(len(images.ids) - len(scored)))
+    images.progress.report(images.total, images.total, "")
 
 
 def _weights(dataset: DatasetFolder, run: RunFolder, given: str | None) -> Literal["random"] | Path | None:
@@ -186,28 +203,30 @@ def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tup
     return {step: encode_thumbnail(image) for step, image in zip(steps, shown, strict=True)}
 
 
-# --- the scores of a shard ---------------------------------------------------------------------------------------
-
-
-def _record(folder: DegradationFolder, run: RunFolder, network: OpenNetwork, **settings: Any) -> DegradationRecord:
+def _record(
+    folder: DegradationFolder, run: RunFolder, network: OpenNetwork, levels: dict[str, tuple[float, ...]], samples: int
+) -> DegradationRecord:
     from avhcurate.scoring.image_pass import backend_values
 
-    record = run.record
+    of_run = run.record.model_dump(
+        include={"model", "weights_sha256", "weights_source", "dataset_fingerprint", "preprocess"}
+    )
     return DegradationRecord(
         name=folder.name,
         run=run.name,
-        model=record.model,
-        weights_sha256=record.weights_sha256,
-        weights_source=record.weights_source,
-        dataset_fingerprint=record.dataset_fingerprint,
-        preprocess=record.preprocess,
-        side=record.preprocess["crop"],
+        side=run.record.preprocess["crop"],
+        strengths=levels,
+        samples=samples,
         precision=network.precision,
         device=network.device_name,
         batch_size=network.batch_size,
         started=now(),
-        **backend_values(network, "scipy", "pillow") | settings,
+        **of_run,
+        **backend_values(network, "scipy", "pillow"),
     )
+
+
+# --- the scores of a shard ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -228,56 +247,26 @@ class _DegradedScores:
         from avhcurate.scoring.fitted_heads import scores_by_head
         from avhcurate.scoring.image_pass import score_columns
 
-        kinds, levels = (np.array(part) for part in zip(*self.steps, strict=True))
-        of_row, at = np.repeat(outputs.ids, len(kinds)), np.tile(np.arange(len(kinds)), len(outputs.ids))
-        why = [outputs.problems.get(id) for id in of_row.tolist()]
-        for row in np.flatnonzero(~np.isfinite(outputs.features).all(axis=1)):
-            why[row] = why[row] or "the network's features are not finite"
-        usable = np.array([text is None for text in why])
-        features, labels = outputs.features[usable], self.labels[of_row[usable]]
+        count = len(outputs.ids)
+        rows = pd.DataFrame(self.steps * count, columns=["kind", "level"])
+        rows.insert(0, "id", np.repeat(outputs.ids, len(self.steps)))
+        finite = np.isfinite(outputs.features).all(axis=1)
+        rows["problem"] = rows["id"].map(outputs.problems).astype(object)
+        rows.loc[rows["problem"].isna() & ~finite, "problem"] = "the network's features are not finite"
+        usable = rows["problem"].isna().to_numpy()
+        ids, features = rows["id"].to_numpy(), outputs.features[usable]
+        labels = self.labels[ids[usable]]
         if self.fitted is None:
             scored = scores.per_sample(features, self.class_weights, outputs.logits[usable], labels, keys=KEYS)
         else:
-            scored = scores_by_head(self.fitted, of_row[usable], features, labels, keys=KEYS)
+            scored = scores_by_head(self.fitted, ids[usable], features, labels, keys=KEYS)
         columns = {
-            "id": pa.array(of_row, pa.int64()),
-            "kind": pa.array(kinds[at], pa.string()),
-            "level": pa.array(levels[at], pa.int32()),
+            "id": pa.array(ids, pa.int64()),
+            "kind": pa.array(rows["kind"], pa.string()),
+            "level": pa.array(rows["level"], pa.int32()),
             **score_columns(scored, usable, one_length=self.one_length),
-            "problem": pa.array(why, pa.string()),
+            "problem": pa.array(rows["problem"], pa.string(), from_pandas=True),
         }
-        # Of an image that could not be read one row is enough; a level whose features are not finite keeps its own.
-        kept = (at == 0) | ~np.isin(of_row, list(outputs.problems))
+        # An image that could not be read keeps only its row of level 0.
+        kept = (rows["level"] == 0) | ~rows["id"].isin(list(outputs.problems))
         return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(kept)), outputs.seconds)
-
-
-@dataclass(frozen=True)
-class _Degrading:
-    """Commits the shards of a degradation; `images` is its pass."""
-
-    folder: DegradationFolder
-    images: "ImagePass"
-    fingerprint: str
-
-    def commit(self, result: ShardResult) -> None:
-        """Write the scores of a shard."""
-        self.images.dataset.refuse_another_import(self.fingerprint)
-        self.folder.write_shard(result.shard, result.rows, seconds=result.seconds)
-
-    def finish(self) -> None:
-        """Write one table of all shards, and the record."""
-        images = self.images
-        images.dataset.refuse_another_import(self.fingerprint)
-        skipped = sum(self._skipped(shard) for shard in images.shards)
-        if skipped == len(images.ids):
-            raise CurateError(
-                f"None of the {skipped} images of {images.dataset.name} can be read. Check that they are still where "
-                "they were imported from."
-            )
-        self.folder.finish((self.folder.shard(shard) for shard in images.shards), images.finished(skipped))
-        images.progress.report(images.total, images.total, "")
-
-    def _skipped(self, shard: int) -> int:
-        table = self.folder.shard(shard)
-        scored = set(table.filter(table["problem"].is_null())["id"].to_pylist())
-        return len(self.images.ids_of(shard)) - len(scored)

@@ -81,7 +81,7 @@ def about() -> None:
     with st.popover("About the degradations", icon=":material/help:", type="tertiary", key="degradation.about"):
         st.markdown(_ABOUT)
         for kind in KINDS.values():
-            st.markdown(f"**{kind.name}** — {kind.sentence} Levels: {', '.join(map(kind.text, kind.strengths))}.")
+            st.markdown(f"**{kind.name}** — {kind.sentence} Levels: {', '.join(kind.ticks(kind.strengths))}.")
             st.caption(kind.reference)
 
 

@@ -30,9 +30,7 @@ def chosen(table: DatasetTable, samples: Samples, *, excluded: bool | None = Fal
             raise CurateError(f"The mask has shape {values.shape} for {table.size} samples. Give one value for each.")
         values = np.flatnonzero(values)
     if values.size and values.dtype.kind not in "iu":
-        raise CurateError(
-            f"Name samples by whole numbers, their ids, or a condition, not {values.dtype}."
-        )
+        raise CurateError(f"Name samples by whole numbers, their ids, or a condition, not {values.dtype}.")
     return [int(id) for id in values]
 
 

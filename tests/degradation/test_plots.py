@@ -28,9 +28,8 @@ def test_a_panel_a_kind_and_measure_has_the_means_from_level_0_on(rows):
     assert list(line.x) == [0, 1, 2]
     np.testing.assert_allclose(line.y, of_kind["mean"])
     np.testing.assert_allclose(line.error_y.array, of_kind["ci_high"] - of_kind["mean"])
-    assert [row[3] for row in line.customdata] == ["100", "50", "10"]
     titles = {note.text for note in figure.layout.annotations}
-    assert titles == {"Contrast", "JPEG"}
+    assert titles == {"Contrast", "JPEG", "AVH", "Accuracy"}
     assert list(figure.layout.xaxis4.ticktext) == ["–", "50", "10"]
     assert not figure.layout.showlegend
 

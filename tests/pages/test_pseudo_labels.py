@@ -36,8 +36,8 @@ def test_numbers_are_those_of_the_service(open_page, demo_root, digits, words):
     low, high = wilson([round(found.accuracy * judged)], [judged])
     assert f"{100 * low[0]:.1f}–{100 * high[0]:.1f} %, n {judged:,}" in words(app)
     classes = app.dataframe[0].value
-    assert classes["Selected"].tolist() == found.classes["selected"].tolist()
-    np.testing.assert_allclose(classes["λ"], found.classes["lambda"])
+    assert classes["selected"].tolist() == found.classes["selected"].tolist()
+    np.testing.assert_allclose(classes["lambda"], found.classes["lambda"])
 
 
 def test_rule_and_portion_live_in_the_address(open_page, demo_root, asked):
