@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from typer.main import get_command
 
 import avhcurate
+from avhcurate.cli import app
 from avhcurate.curate.annotations import annotate
 from avhcurate.errors import CurateError
 from avhcurate.table.filters import Filters
@@ -245,6 +247,21 @@ def test_without_a_verb_there_is_the_help(cli):
     code, out, err = cli()
     assert code == 2
     assert "correlate" in out + err
+
+
+def parameters(command):
+    """The real parameters of each verb, by its name; --help is not one."""
+    for name, verb in command.commands.items():
+        if hasattr(verb, "commands"):
+            yield from parameters(verb)
+        else:
+            yield name, sum(param.name != "help" for param in verb.params)
+
+
+def test_the_command_line_has_few_parameters():
+    counts = dict(parameters(get_command(app)))
+    assert sum(counts.values()) <= 340
+    assert max(counts.values()) <= 47
 
 
 def test_killing_serve_ends_the_server(tmp_path):

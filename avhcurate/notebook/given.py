@@ -176,7 +176,9 @@ def _of_frame(folder: Path, name: str, frame: pd.DataFrame, given: GivenSource) 
         for start in range(0, len(frame), _ROWS):
             rows = zip(frame[column][start : start + _ROWS], names[start : start + _ROWS], strict=True)
             encoded = pa.array([{"bytes": _encoded(image), "path": path} for image, path in rows], IMAGE)
-            yield others.slice(start, _ROWS).append_column(column, encoded)
+            yield pa.table(
+                {column: encoded, **{name: others[name].slice(start, _ROWS) for name in others.column_names}}
+            )
 
     def write(place: Path) -> None:
         with replacing(place / "images.parquet") as stream:

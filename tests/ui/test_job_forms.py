@@ -7,6 +7,7 @@ from typer.main import get_command
 
 from avhcurate.cli import app
 from avhcurate.data.background import Command
+from avhcurate.data.settings import VerbSettings
 from avhcurate.degradation import ui as degradation_ui
 from avhcurate.errors import CurateError
 from avhcurate.home import ui as home_ui
@@ -34,6 +35,43 @@ def test_every_option_of_a_form_is_one_of_its_verb(command: type[Command]):
     assert asked <= options
     arguments = [param.name for param in taken if param.param_type_name == "argument"]
     assert len(arguments) == sum(field.default is MISSING for field in fields(command))
+
+
+SETTINGS = {each.verb: each for each in VerbSettings.__subclasses__() if each.verb}
+
+
+def other_value(option):
+    """A value that is not the default."""
+    if option.type is bool:
+        return not option.default
+    if option.choices:
+        return option.choices[-1]
+    if option.type in (int, float):
+        return option.type(option.high or (option.low or 0) + 1)
+    if option.is_list:
+        kind = option.type.__args__[0]
+        if kind in (int, float):
+            return (kind(1), kind(2))
+        return getattr(kind, "__args__", ("a", "b, c"))[:2]
+    return "other"
+
+
+@pytest.mark.parametrize("verb", SETTINGS)
+def test_settings_survive_the_command_line(verb):
+    """The command line that a form or a notebook leaves with a job makes the same settings again."""
+    kind = SETTINGS[verb]
+    required = {option.name: "pets" for option in kind.options() if option.required}
+    command = get_command(app).commands[verb]
+    tried = 0
+    for option in kind.options():
+        try:
+            settings = kind(**(required | {option.name: other_value(option)}))
+        except CurateError:  # options that need others
+            continue
+        given = command.make_context(verb, settings.argv[1:]).params
+        assert kind(**{name: given[name] for name in kind.model_fields if given[name] is not None}) == settings
+        tried += 1
+    assert tried > 0.6 * len(kind.options())
 
 
 @pytest.mark.parametrize("name", ["--force", "-f", " ", ""])
