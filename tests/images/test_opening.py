@@ -101,7 +101,7 @@ def test_what_is_refused_says_how_to_allow_it(monkeypatch):
     monkeypatch.setenv("AVHCURATE_IMAGE_MEMORY", "500")
     assert decode(stream.getvalue()).shape == (3000, 4000, 3)
     monkeypatch.setenv("AVHCURATE_IMAGE_MEMORY", "much")
-    with pytest.raises(CurateError, match="is not a number. Give megabytes"):
+    with pytest.raises(CurateError, match=r"is not a number\. Give megabytes"):
         image_memory()
 
 
