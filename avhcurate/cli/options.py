@@ -280,18 +280,17 @@ def distributed_job(
 
 
 def check_csv(csv: Path | None, *, force: bool = False) -> None:
-    """Refuses a file that exists before the work, not after it."""
-    from avhcurate.disk.files import check_free
-
-    if csv:
-        check_free(csv, force=force)
+    """Refuse a file that exists before the work, not after it."""
+    if csv and csv.exists() and not force:
+        raise CurateError(f"{csv} already exists. Remove it or name another file.")
 
 
 def write_csv(frame: "pd.DataFrame", csv: Path | None, *, force: bool = False) -> None:
-    """Writes a table to the file of `--csv`, if there is one."""
+    """Write a table to the file of `--csv`, if there is one."""
     from avhcurate.export.tabular import write_csv_file
 
     if csv:
+        check_csv(csv, force=force)
         write_csv_file(frame, csv, force=force)
 
 

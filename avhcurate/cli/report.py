@@ -16,10 +16,9 @@ def report(
     model: options.ModelOption = None,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Inline thumbnails.")] = True,
     force: options.ForceOption = False,
-    workspace: options.WorkspaceOption = None,
 ) -> None:
     """What a dataset is and what was found, in one HTML file that asks for nothing else, with the commands."""
     from avhcurate.report.service import write_report
 
-    path = write_report(options.open_run_table(workspace, name, model), out, images=images, force=force)
+    path = write_report(options.run_table(name, model), out, images=images, force=force)
     print(f"{path}: {size_text(path.stat().st_size)}")

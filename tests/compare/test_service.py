@@ -320,5 +320,5 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     assert [row["run"] for row in json.loads(out)["rows"]] == list(names[:2])
     assert json.loads(out)["pairs"][0]["n"] == 1797
     code, _, err = run("models", "digits", "--csv", tmp_path / "models.csv")
-    assert (code, "--force" in err) == (2, True)
+    assert (code, "already exists" in err) == (2, True)
     assert run("models", "digits", "--runs", "x")[0] == 2
