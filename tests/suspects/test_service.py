@@ -335,7 +335,7 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert (job.verb, job.state) == ("suspects", "done")
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert "--force" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspace, cli, tmp_path):
