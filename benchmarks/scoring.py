@@ -44,7 +44,6 @@ from torch import Tensor
 
 from avhcurate.data.runs import SHARD
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
@@ -282,7 +281,7 @@ class PacedEngine(LocalEngine):
     def network(self, model: LoadedModel, **options: Any) -> OpenNetwork:
         return super().network(model, **(options | {"backend": self._backend}))
 
-    def steps(self, work: ShardWork, shards: Sequence[int], folder: ShardedFolder[Any]) -> Iterator[Step]:
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
         do = work.begin()
         for start in range(0, len(shards), TOGETHER):
             some = shards[start : start + TOGETHER]

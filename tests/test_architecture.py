@@ -83,7 +83,6 @@ KEEPERS = {
     "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
     "ray": ("scoring/ray_engine.py",),
     "faiss": ("neighbours/searches.py",),
-    "pynndescent": ("neighbours/searches.py",),
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "votes/*"),
 }

@@ -146,13 +146,6 @@ AddressOption = Annotated[
         "the work [RAY_ADDRESS, else local]."
     ),
 ]
-StagingOption = Annotated[
-    str | None,
-    typer.Option(
-        help="With --engine ray: a folder or s3://BUCKET/PREFIX that every machine reaches, where results wait for "
-        "their commit [AVHCURATE_STAGING, else in the workspace]."
-    ),
-]
 
 
 def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -249,17 +242,17 @@ def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
 
 
 @contextmanager
-def engine(name: Literal["local", "ray"], address: str | None = None, staging: str | None = None) -> "Iterator[Engine]":
+def engine(name: Literal["local", "ray"], address: str | None = None) -> "Iterator[Engine]":
     """Where the work of the block is done."""
     from avhcurate.scoring.shards import LOCAL
 
     if name == "ray":
         from avhcurate.scoring.ray_engine import ray_engine
 
-        with ray_engine(address, staging=staging) as cluster:
+        with ray_engine(address) as cluster:
             yield cluster
         return
-    check_alone("--engine local", {"--address": address, "--staging": staging})
+    check_alone("--engine local", {"--address": address})
     yield LOCAL
 
 

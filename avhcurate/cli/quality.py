@@ -28,7 +28,6 @@ def quality(
     blurred: Annotated[float, typer.Option(help="Images are blurred below this sharpness.", min=0)] = 1.5,
     engine: options.EngineOption = "local",
     address: options.AddressOption = None,
-    staging: options.StagingOption = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row a sample to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -42,7 +41,7 @@ def quality(
 
     space = options.open_workspace(workspace)
     options.check_csv(csv, force=force)
-    with options.job(space, "quality", name) as progress, options.engine(engine, address, staging) as where:
+    with options.job(space, "quality", name) as progress, options.engine(engine, address) as where:
         folder = quality_service.measure_dataset(
             space,
             name,

@@ -79,25 +79,20 @@ class Attached(BaseModel):
 class FittedHeads(BaseModel):
     """Linear heads that a run fitted on frozen features, cross-fitted over the labelled samples.
 
-    groups: the column whose values share a fold. `recipe`: how a penalty was chosen; `chosen`: the penalty of each
-    fold's head and last that of the head of all. `samples` have a label; `duplicates`: how many of them each way of
-    finding copies joins to another one. `alone`: classes with samples in fewer groups than folds, which a fold's head
-    may never have seen. `accuracy`, `loss` (nats): out of fold. `agreement`: on some samples, mean Spearman correlation
-    of AVH by two folds' heads; `angle`: mean angle in degrees of a class's weights in two folds.
+    groups: the column whose values share a fold. `recipe`: how a head is fitted. `samples` have a label; `duplicates`:
+    how many of them each way of finding copies joins to another one. `accuracy`, `loss` (nats): out of fold.
+    `agreement`: on some samples, mean Spearman correlation of AVH by two folds' heads.
     """
 
     folds: int
     seed: int
     groups: str | None
     recipe: dict[str, Any]
-    chosen: list[dict[str, Any]] = []
     samples: int = 0
     duplicates: dict[str, int] = {}
-    alone: int = 0
     accuracy: float | None = None
     loss: float | None = None
     agreement: float | None = None
-    angle: float | None = None
     seconds: float | None = None
 
 
@@ -150,7 +145,48 @@ class RunRecord(Provenance):
         return self.weights_sha256, self.head, self.name if self.fitted else ""
 
 
-class RunFolder(ShardedFolder[RunRecord]):
+class FoldHeads:
+    """The linear heads of a folder: of each fold, in `heads/`, and of all, and which one has scored each sample."""
+
+    root: Path
+
+    def folds(self) -> np.ndarray | None:
+        """Return the fold whose head has scored each sample, (N,) by id, -1 for the head of all; None without folds."""
+        path = self.root / "folds.npy"
+        return np.load(path) if path.exists() else None
+
+    def write_folds(self, folds: np.ndarray) -> None:
+        """Write what `folds` reads."""
+        write_array(self.root / "folds.npy", folds)
+
+    def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield positions in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
+        folds, of_id = self.folds(), np.full(len(ids), -1)
+        if folds is not None:
+            of_id = folds[ids]
+        for fold in np.unique(of_id).tolist():
+            yield np.flatnonzero(of_id == fold), *self.head(fold)
+
+    def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """Return class weights (K, D) and bias (K,) of the head of a fold; -1 is the head of all."""
+        return np.load(self._head_path(_WEIGHTS, fold)), np.load(self._head_path(_BIAS, fold))
+
+    def has_head(self, fold: int = -1) -> bool:
+        """Whether it is written."""
+        return self._head_path(_WEIGHTS, fold).exists()
+
+    def write_head(self, class_weights: np.ndarray, bias: np.ndarray, fold: int = -1) -> None:
+        """Write (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
+        write_array(self._head_path(_BIAS, fold), bias)
+        write_array(self._head_path(_WEIGHTS, fold), class_weights)
+
+    def _head_path(self, file: str, fold: int) -> Path:
+        if fold < 0:
+            return self.root / file
+        return self.root / "heads" / str(fold) / file
+
+
+class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
     """The folder of one run.
 
     Files: `run.json`, `class_weights.npy`, `bias.npy`, `features.npy`; `scores.parquet` once it is complete, and until
@@ -193,39 +229,10 @@ class RunFolder(ShardedFolder[RunRecord]):
         """(n, D) float32 of some ids, in memory; nothing stays mapped."""
         return np.asarray(self.features()[ids])
 
-    def folds(self) -> np.ndarray | None:
-        """The fold whose head has scored each sample, (N,) by id, -1 for the head of all; None without fitted heads."""
-        path = self.root / "folds.npy"
-        return np.load(path) if path.exists() else None
-
-    def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield places in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
-        folds = self.folds()
-        of_id = np.full(len(ids), -1) if folds is None else folds[ids]
-        for fold in np.unique(of_id).tolist():
-            yield np.flatnonzero(of_id == fold), *self.head(fold)
-
     def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
-        """Return class weights (K, D) and bias (K,) of the head of a fold; of the head of all, -1."""
         if fold < 0:
             return self.class_weights(), self.bias()
-        return np.load(self._head_path(_WEIGHTS, fold)), np.load(self._head_path(_BIAS, fold))
-
-    def has_head(self, fold: int = -1) -> bool:
-        """Return whether it is written."""
-        return self._head_path(_WEIGHTS, fold).exists()
-
-    def write_head(self, class_weights: np.ndarray, bias: np.ndarray, fold: int = -1) -> None:
-        """Write (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
-        write_array(self._head_path(_BIAS, fold), bias)
-        write_array(self._head_path(_WEIGHTS, fold), class_weights)
-
-    def write_folds(self, folds: np.ndarray) -> None:
-        """Write what `folds` reads."""
-        write_array(self.root / "folds.npy", folds)
-
-    def _head_path(self, file: str, fold: int) -> Path:
-        return self.root / file if fold < 0 else self.root / "heads" / str(fold) / file
+        return super().head(fold)
 
     def class_weights(self) -> np.ndarray:
         """(K, D) float32; of the head of all where heads were fitted."""

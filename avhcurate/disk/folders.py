@@ -18,8 +18,6 @@ from avhcurate.disk.provenance import Provenance, WorkRecord
 from avhcurate.disk.schema import StoredRecord, UnknownVersion
 from avhcurate.errors import CurateError
 
-#: The folder of results that other processes have made and this one has not committed.
-STAGING = "staging"
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
 _SECONDS = b"seconds"
@@ -160,8 +158,7 @@ class ShardedFolder(ResultFolder[Sharded]):
         with replacing(self.scores_path) as stream:
             self._check_rows(write_tables(stream, map(pa.concat_tables, groups), compression="zstd"), record)
         self.write_record(record)
-        for folder in ("scores", STAGING):
-            shutil.rmtree(self.root / folder, ignore_errors=True)
+        shutil.rmtree(self.root / "scores", ignore_errors=True)
 
     def _check_rows(self, rows: int, record: Sharded) -> None:
         """Raise when the table cannot be whole."""

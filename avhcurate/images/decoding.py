@@ -24,7 +24,9 @@ def decode(data: bytes) -> np.ndarray:
         raise BrokenImage("empty file")
     try:
         pixels = _decode_plain_jpeg(data)
-        return _decode_any(data) if pixels is None else pixels
+        if pixels is None:
+            pixels = _decode_any(data)
+        return pixels
     except BrokenImage:
         raise
     # A damaged file makes a decoder raise almost anything; one image must never end a run of a million.
@@ -42,10 +44,12 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """What the header of an encoded image says; nothing is decoded. Raises `BrokenImage` for what is no image."""
+    """Return what the header of an encoded image says, without decoding. Raises `BrokenImage` for anything else."""
     try:
         with open_image(data) as image:
-            width, height = image.size[::-1] if orientation(image) > 4 else image.size
+            width, height = image.size
+            if orientation(image) > 4:
+                height, width = image.size
             return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
     except BrokenImage:
         raise
@@ -54,7 +58,7 @@ def read_header(data: bytes) -> ImageHeader:
 
 
 def format_of_suffix(suffix: str) -> str | None:
-    """The image format of a file name's ending; None for other endings.
+    """Return the image format of a file name's ending; None for other endings.
 
     >>> format_of_suffix(".JPG"), format_of_suffix(".txt")
     ('JPEG', None)
@@ -72,7 +76,7 @@ def stored_size(path: Path) -> tuple[int, int]:
 
 
 def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
-    """A small copy of uint8 pixels (H, W, 3) that fits into side x side: JPEG, or PNG up to 64 pixels a side.
+    """Return a small copy of uint8 pixels (H, W, 3) that fits into side x side: JPEG, or PNG up to 64 pixels a side.
 
     It is never enlarged. The PNG keeps every pixel of tiny images, which JPEG would smear.
     """
@@ -88,7 +92,7 @@ def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
 
 
 def encode_png(image: Image.Image, **options: Any) -> bytes:
-    """An image as PNG; `options` are Pillow's."""
+    """Return an image as PNG; `options` are Pillow's."""
     stream = io.BytesIO()
     image.save(stream, "PNG", **options)
     return stream.getvalue()
@@ -107,8 +111,8 @@ def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _writeable(rgb: np.ndarray) -> np.ndarray:
-    """The array itself, or a copy where torch would warn that it must not be written to."""
-    return rgb if rgb.flags.writeable else rgb.copy()
+    """Return the array itself, or a copy where torch would warn that it must not be written to."""
+    return np.require(rgb, requirements="W")
 
 
 def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -121,7 +125,7 @@ def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
 
 
 def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
-    """Luma of the whole image, squeezed or stretched to uint8 (side, side)."""
+    """Return the luma of the whole image, squeezed or stretched to uint8 (side, side)."""
     return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 

@@ -155,7 +155,7 @@ MEASURES: dict[str, Measure] = {
 
 
 def of_plugin(name: str, thing: object) -> Measure:
-    """The measure that a plugin adds under a name; CurateError says what is wrong with it."""
+    """Return the measure that a plugin adds under a name; CurateError says what is wrong with it."""
     if not isinstance(thing, Measure):
         raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.images.measures.Measure")
     if thing.key != name or not name.isidentifier() or name != name.lower():
@@ -187,12 +187,12 @@ GREY = 0.01
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
-    """Luma of uint8 pixels (H, W, 3), float64 (H, W) from 0 to 1."""
+    """Return the luma of uint8 pixels (H, W, 3), float64 (H, W) from 0 to 1."""
     return (rgb @ np.array(_LUMA)) / 255
 
 
 def measure_pixels(rgb: np.ndarray) -> dict[str, float]:
-    """The measures `OF_PIXELS` of uint8 pixels (H, W, 3), which the caller has made to fit into `SIDE` x `SIDE`.
+    """Return the measures `OF_PIXELS` of uint8 pixels (H, W, 3), which the caller has made to fit into `SIDE` x `SIDE`.
 
     >>> {key: round(value, 2) for key, value in measure_pixels(np.full((4, 4, 3), 51, np.uint8)).items()}
     {'brightness': 0.2, 'contrast': 0.0, 'sharpness': 0.0, 'information': 0.0, 'colour': 0.0}
@@ -219,7 +219,7 @@ def perceptual_hash(grey: np.ndarray) -> int:
 
 
 def turned_hashes(grey: np.ndarray) -> dict[str, int]:
-    """The hash of the same image in each of the attitudes `TURNS`, by their key.
+    """Return the hash of the same image in each of the attitudes `TURNS`, by their key.
 
     All come from one transform: mirroring changes the sign of every second frequency, transposing swaps the two axes.
     With the image itself they are the eight ways to lay it down, but for the turn that undoes `turned_90`: of two

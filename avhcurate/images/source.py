@@ -50,9 +50,10 @@ class ImageSource:
     """
 
     def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None, first: int = 0) -> None:
-        table = places if isinstance(places, pa.Table) else pa.Table.from_pandas(places[["_file", "_row"]])
-        self._files = table["_file"]
-        self._rows = table["_row"].fill_null(-1).to_numpy().astype(np.int64)
+        if isinstance(places, pd.DataFrame):
+            places = pa.Table.from_pandas(places[["_file", "_row"]])
+        self._files = places["_file"]
+        self._rows = places["_row"].fill_null(-1).to_numpy().astype(np.int64)
         self._image_column, self._first = image_column, first
         self._lock = threading.Lock()
         self._open: OrderedDict[str, _ParquetImages] = OrderedDict()
@@ -62,7 +63,7 @@ class ImageSource:
         return len(self._rows)
 
     def read(self, ids: Iterable[int]) -> Iterator[bytes | BrokenImage]:
-        """The bytes of each id in turn, or why there are none.
+        """Return the bytes of each id in turn, or why there are none.
 
         Ascending ids stream through each Parquet row group once; only groups that hold a wanted row are read, and of
         them only the images. Tar files are sought in. Of images on servers, some are asked for ahead.
@@ -97,8 +98,10 @@ class ImageSource:
         waiting: deque[tuple[str, int, Future[bytes] | None]] = deque()
         try:
             for file, row in places:
-                alone = is_url(file) and row < 0
-                waiting.append((file, row, pool.submit(read_file, file) if alone else None))
+                pending = None
+                if is_url(file) and row < 0:
+                    pending = pool.submit(read_file, file)
+                waiting.append((file, row, pending))
                 if len(waiting) >= _AHEAD:
                     yield waiting.popleft()
             while waiting:
@@ -107,7 +110,7 @@ class ImageSource:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _reader(self, file: str, opened: ExitStack) -> Callable[[int], bytes]:
-        """A reader of one file: of rows forward, or of members of a tar by the offset of their headers."""
+        """Return a reader of one file: of rows forward, or of members of a tar by the offset of their headers."""
         if not is_tar(file):
             return _Cursor(_ParquetImages(file, self._image_column)).get
         try:
@@ -117,7 +120,7 @@ class ImageSource:
         return lambda start: _member(file, lambda: read_member(stream, start, MAX_BYTES))
 
     def read_one(self, id: int) -> bytes:
-        """The bytes of one image; its neighbours in a Parquet file are cached."""
+        """Return the bytes of one image; its neighbours in a Parquet file are cached."""
         file, row = self._place(id)
         if row < 0:
             return read_file(file)
@@ -127,9 +130,11 @@ class ImageSource:
             return self._kept_chunk(file, row).get(row)
 
     def local_file(self, id: int) -> Path | None:
-        """The image's own file on this machine; None for an image on the web or within another file."""
+        """Return the image's own file on this machine; None for an image on the web or within another file."""
         file, row = self._place(id)
-        return None if row >= 0 or is_url(file) else Path(file)
+        if row >= 0 or is_url(file):
+            return None
+        return Path(file)
 
     def is_remote(self, id: int) -> bool:
         """Whether an image, or the file that holds it, lies on a server."""
@@ -211,7 +216,8 @@ class _ParquetImages:
                 self._rows_at_once(group), row_groups=[group], columns=[self._leaf]
             ):
                 images = batch.column(0)
-                images = images if self._leaf == self._column else images.field("bytes")
+                if self._leaf != self._column:
+                    images = images.field("bytes")
                 yield _Chunk(start, images)
                 start += len(images)
         except (pa.ArrowException, OSError, ValueError) as problem:
@@ -264,21 +270,24 @@ class _Cursor:
 def batches(
     ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], *, size: int, most_bytes: int = 32 << 20
 ) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
-    """Ids with their images from `encoded`: `size` at a time, fewer where they exceed `most_bytes`."""
+    """Return ids with their images from `encoded`: `size` at a time, fewer where they exceed `most_bytes`."""
     start, content, held = 0, list[bytes | BrokenImage](), 0
     for position in range(len(ids)):
         data = next(encoded)
         content.append(data)
-        held += len(data) if isinstance(data, bytes) else 0
+        if isinstance(data, bytes):
+            held += len(data)
         if len(content) == size or held >= most_bytes or position == len(ids) - 1:
             yield ids[start : position + 1], content
             start, content, held = position + 1, [], 0
 
 
 def read_file(place: str) -> bytes:
-    """The bytes of a file or URL; `BrokenImage` saying why when there are none."""
+    """Return the bytes of a file or URL; `BrokenImage` saying why when there are none."""
     try:
-        return read_url(place, most=MAX_REMOTE_BYTES) if is_url(place) else _read_local(place)
+        if is_url(place):
+            return read_url(place, most=MAX_REMOTE_BYTES)
+        return _read_local(place)
     except BrokenImage:
         raise
     except RemoteError as problem:

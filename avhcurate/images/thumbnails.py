@@ -29,7 +29,7 @@ class ThumbnailStore:
         self.folder = Path(folder)
 
     def get(self, id: int) -> bytes | None:
-        """The encoded thumbnail; None when it is absent or its file damaged."""
+        """Return the encoded thumbnail; None when it is absent or its file damaged."""
         shard, position = divmod(id, SHARD)
         try:
             with open(self._path(shard), "rb", buffering=0) as stream:
@@ -42,12 +42,14 @@ class ThumbnailStore:
         return self._path(shard).exists()
 
     def ids(self, shard: int) -> list[int]:
-        """The ids that have a thumbnail in this file, ascending."""
+        """Return the ids that have a thumbnail in this file, ascending."""
         index = self._index(shard)
-        return [] if index is None else (np.flatnonzero(index["length"]) + shard * SHARD).tolist()
+        if index is None:
+            return []
+        return (np.flatnonzero(index["length"]) + shard * SHARD).tolist()
 
     def write_shard(self, shard: int, thumbnails: Mapping[int, bytes]) -> None:
-        """Writes the thumbnails of one file; those that it already holds under other ids stay."""
+        """Write the thumbnails of one file; those that it already holds under other ids stay."""
         kept = {id: data for id in self.ids(shard) if id not in thumbnails and (data := self.get(id)) is not None}
         entries = np.zeros(SHARD, _ENTRY)
         bodies, start = [], _BODY
@@ -74,7 +76,7 @@ class ThumbnailStore:
 
 
 def _read(stream: RawIOBase, position: int) -> bytes | None:
-    """One thumbnail of an open file, or None where the file does not hold what its entry says."""
+    """Return one thumbnail of an open file, or None where the file does not hold what its entry says."""
     if stream.read(len(_MAGIC)) != _MAGIC:
         return None
     stream.seek(len(_MAGIC) + position * _ENTRY.itemsize)
@@ -87,4 +89,6 @@ def _read(stream: RawIOBase, position: int) -> bytes | None:
         return None
     stream.seek(start)
     data = stream.read(length) or b""
-    return data if zlib.crc32(data) == checksum else None
+    if zlib.crc32(data) != checksum:
+        return None
+    return data

@@ -37,7 +37,7 @@ class Architecture:
     build: Callable[[int | None, int], nn.Module]
     preprocess: Preprocess
     pretrained: Pretrained | None = None
-    without_weights: str = "give its weights by --weights FILE"
+    without_weights: str = "Give its weights by --weights FILE"
     keeps_weights: bool = False
     any_channels: bool = False
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
@@ -46,6 +46,6 @@ class Architecture:
     built_in: Callable[[nn.Module], Weights] | None = None
 
     def module(self, num_classes: int | None) -> nn.Module:
-        """A new network for the images that `preprocess` makes: float32, CPU, eval mode, without gradients."""
+        """Return a new network for the images that `preprocess` makes: float32, CPU, eval mode, without gradients."""
         built = self.build(num_classes, self.preprocess.crop)
         return built.to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)

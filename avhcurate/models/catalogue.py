@@ -15,7 +15,7 @@ _MATCHES = 4
 
 @cache
 def network_names() -> tuple[str, ...]:
-    """The names of `registry.model_names`, as a file beside this one lists them.
+    """Return the names of `registry.model_names`, as a file next to this one lists them.
 
     >>> "torchvision:resnet50" in network_names()
     True
@@ -24,7 +24,7 @@ def network_names() -> tuple[str, ...]:
 
 
 def near_matches(name: str, known: Sequence[str]) -> list[str]:
-    """Up to four known names that a part of one or a misspelt one may mean, with or without what is before its colon.
+    """Return up to four known names that a part of one or a misspelt one may mean, with or without its family.
 
     >>> near_matches("resnet5O", ["torchvision:resnet50", "torchvision:vgg11"])
     ['torchvision:resnet50']
@@ -40,9 +40,8 @@ def near_matches(name: str, known: Sequence[str]) -> list[str]:
 
 
 def refuse_unknown(name: str) -> None:
-    """Raises CurateError with near matches for a name that can be no network's; files and hubs are not looked at."""
+    """Raise CurateError with near matches for a name that is not a network's; files and hubs are not looked at."""
     if name in network_names() or is_factory(name) or name.rpartition(":")[0] not in _LISTED:
         return
-    near = near_matches(name, network_names())
-    hint = f"choose {', '.join(near[:-1])}{' or ' * (len(near) > 1)}{near[-1]}" if near else "choose one of the list"
-    raise CurateError(f"no model is called {name!r}: {hint}")
+    near = near_matches(name, network_names()) or ["one of the list"]
+    raise CurateError(f"No model is called {name!r}. Choose {' or '.join(near)}.")

@@ -38,7 +38,7 @@ _MOST_WORKERS = 16
 _AHEAD = 4
 
 #: Pixels that a batch holds by default: 16 images of 224 x 224 on a CPU, where more no longer pays, 64 on a GPU.
-_BATCH_PIXELS = {"cpu": 16 * 224 * 224, "other": 64 * 224 * 224}
+_BATCH_PIXELS = {"cpu": 16 * 224 * 224}
 _BATCH_LIMITS = (4, 256)
 
 #: Images that a backend of the CPU is made and tried with at least.
@@ -76,7 +76,7 @@ class Network:
         self.device, self.dtype = find_device(device), find_precision(precision)
         self.precision = precision_name(precision)
         if self.precision == "tf32" and self.device.type != "cuda":
-            raise CurateError("--precision tf32 is for NVIDIA GPUs: take float32, or bfloat16, on other devices")
+            raise CurateError("--precision tf32 is for NVIDIA GPUs. Take float32 or bfloat16 on other devices.")
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
         module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
         with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
@@ -97,38 +97,40 @@ class Network:
     @property
     def device_name(self) -> str:
         """The device in words, for a record."""
-        kind = self.device.type
-        return f"{kind} ({torch.cuda.get_device_name(self.device)})" if kind == "cuda" else kind
+        if self.device.type == "cuda":
+            return f"cuda ({torch.cuda.get_device_name(self.device)})"
+        return self.device.type
 
     def open(self) -> "Network":
-        """Itself: it is ready."""
+        """Return itself: it is ready."""
         return self
 
     def launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work.
+        """Return features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work.
 
         More images than a batch holds run in several batches.
         """
-        starts = range(0, len(images), self.batch_size)
-        if len(starts) <= 1:
-            return self._launch(images)
-        features, logits = zip(*(self._launch(images[at : at + self.batch_size]) for at in starts), strict=True)
+        parts = [
+            self._launch(images[at : at + self.batch_size]) for at in range(0, max(1, len(images)), self.batch_size)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 
     def _launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         batch = torch.from_numpy(images)
-        what = f"{len(images)} images at once"
-        products = products_on(self.device, self.precision)
-        with enough_memory(self.device, what), torch.inference_mode(), products:
+        memory = enough_memory(self.device, f"{len(images)} images at once")
+        with memory, torch.inference_mode(), products_on(self.device, self.precision):
             features = self.backend.run(batch.to(self.device, non_blocking=True))
             return features, F.linear(features, self._class_weights, self._bias)
 
     def empty_batch(self, count: int, shape: tuple[int, int, int]) -> np.ndarray:
-        """Black images (count, S, S, C) uint8, in memory from which a GPU fetches them while it is at work."""
+        """Return black images (count, S, S, C) uint8, in memory from which a GPU fetches them while it is at work."""
         return torch.zeros((count, *shape), dtype=torch.uint8, pin_memory=self.device.type == "cuda").numpy()
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32."""
+        """Return features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32."""
         features, logits = self.launch(images)
         return features.cpu().numpy(), logits.cpu().numpy()
 
@@ -164,7 +166,7 @@ class _Features(nn.Module):
 
 
 def _own_copy(model: LoadedModel) -> FeatureTap:
-    """The network with its features, apart from `model`, whose weights must stay float32 and on the CPU."""
+    """Return the network with its features, apart from `model`, whose weights must stay float32 and on the CPU."""
     name = next(name for name, layer in model.module.named_modules() if layer is model.head)
     module = fold_batch_norm(model.module, model.preprocess.random_images())
     head = module.get_submodule(name)
@@ -173,12 +175,12 @@ def _own_copy(model: LoadedModel) -> FeatureTap:
 
 
 def default_batch_size(side: int, device: torch.device) -> int:
-    """Images of `side` pixels a batch.
+    """Return how many images of `side` pixels a batch has.
 
     >>> default_batch_size(224, torch.device("cpu")), default_batch_size(32, torch.device("cpu"))
     (16, 256)
     """
-    pixels = _BATCH_PIXELS["cpu" if device.type == "cpu" else "other"]
+    pixels = _BATCH_PIXELS.get(device.type, 64 * 224 * 224)
     low, high = _BATCH_LIMITS
     return max(low, min(high, pixels // side**2))
 
@@ -186,14 +188,16 @@ def default_batch_size(side: int, device: torch.device) -> int:
 def embed(
     network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
 ) -> Generator[Embedded[Payload], None, None]:
-    """Runs the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
+    """Run the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
 
     On a CPU each core takes a batch of its own through everything, decode and forward pass: none waits for
     another, and none is idle while there are batches. A GPU, or a network that runs as it is, is fed from the
     calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
     `items` is iterated in the calling thread. Closing the iterator ends the threads.
     """
-    return _each_core(network, items, prepare) if network.backend.concurrent else _one_feeds(network, items, prepare)
+    if network.backend.concurrent:
+        return _each_core(network, items, prepare)
+    return _one_feeds(network, items, prepare)
 
 
 def _each_core(
@@ -209,30 +213,31 @@ def _each_core(
 
 
 def _threads_per_worker() -> int:
-    """Threads inside an operator where each batch has a worker of its own."""
+    """Return the threads inside an operator where each batch has a worker of its own."""
     return -(-torch.get_num_threads() // _MOST_WORKERS)
 
 
 def _one_feeds(
     network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
 ) -> Generator[Embedded[Payload], None, None]:
-    ahead: tuple[np.ndarray, Payload, tuple[Tensor, Tensor]] | None = None
+    # Images stay referenced until their outputs are fetched: a GPU may read them until then.
+    ahead: deque[tuple[np.ndarray, Payload, tuple[Tensor, Tensor]]] = deque()
     cores = torch.get_num_threads()
     # The threads of MKL are counted for the whole process: where this thread multiplies on the CPU, all keep them.
-    intra_op = cores if network.device.type == "cpu" else 1
+    intra_op = 1
+    if network.device.type == "cpu":
+        intra_op = cores
     with closing(in_order(prepare, items, workers=cores, intra_op=intra_op)) as prepared:
         for images, payload in prepared:
-            launched = network.launch(images)
             # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
-            if ahead is not None:
-                yield _landed(*ahead)
-            ahead = images, payload, launched
-    if ahead is not None:
-        yield _landed(*ahead)
+            ahead.append((images, payload, network.launch(images)))
+            if len(ahead) > 1:
+                yield _landed(*ahead.popleft())
+    if ahead:
+        yield _landed(*ahead.popleft())
 
 
 def _landed(images: np.ndarray, payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:
-    """Outputs on the CPU; a GPU may have read the images until now."""
     features, logits = tensors
     return Embedded(payload, features.cpu().numpy(), logits.cpu().numpy())
 
@@ -240,7 +245,7 @@ def _landed(images: np.ndarray, payload: Payload, tensors: tuple[Tensor, Tensor]
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, intra_op: int
 ) -> Generator[Result, None, None]:
-    """`function` of every item, in order, by threads that use `intra_op` threads each inside an operator."""
+    """Yield `function` of every item, in order, by threads that use `intra_op` threads each inside an operator."""
     before = torch.get_num_threads()
     pending: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers, "avhcurate", initializer=torch.set_num_threads, initargs=(intra_op,))

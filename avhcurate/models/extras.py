@@ -30,54 +30,55 @@ _CROP_PADDING, _MEAN, _STD = 32, 127 / 255, 128 / 255
 
 
 def timm_architecture(name: str) -> Architecture:
-    """Raises CurateError when timm is not installed, or neither it nor the hub or folder has such a network."""
+    """Raise CurateError when timm is not installed, or neither it nor the hub or folder has such a network."""
     timm = package("timm", "timm:NAME", "timm")
     elsewhere = name.partition(":")[0] in _SOURCES
     if not elsewhere and not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models())
-        hint = f"did you mean {' or '.join('timm:' + n for n in near)}?" if near else "timm.list_models() has them all"
-        raise CurateError(f"unknown model 'timm:{name}': {hint}")
+        near = [f"timm:{one}" for one in difflib.get_close_matches(name, timm.list_models())]
+        hint = " or ".join(near or ["one of timm.list_models()"])
+        raise CurateError(f"Unknown model 'timm:{name}'. Did you mean {hint}?")
 
     def build(num_classes: int | None, side: int) -> nn.Module:
-        return timm.create_model(name, **({} if num_classes is None else {"num_classes": num_classes}))
+        if num_classes is None:
+            return timm.create_model(name)
+        return timm.create_model(name, num_classes=num_classes)
 
     def load() -> Weights:
         try:
             return own_weights(timm.create_model(name, pretrained=True), f"timm {name}")
         except Exception as error:  # timm's sources fail in many ways: hub, connection, no weights at all
             raise CurateError(
-                f"the weights of timm:{name} could not be had ({first_line(error)}): connect to the network, give a "
-                "file by --weights FILE, or take --weights random for timing"
+                f"The weights of timm:{name} are not available ({first_line(error)}). Connect to the network, give a "
+                "file by --weights FILE, or take --weights random for timing."
             ) from None
 
-    configuration = _configuration_elsewhere(name) if elsewhere else _configuration(timm, name)
-    names = configuration.get("label_names")
-    classes = tuple(map(str, names)) if isinstance(names, list | tuple) else None
+    configuration = _configuration(timm, name, elsewhere)
+    classes = tuple(map(str, configuration.get("label_names") or ())) or None
     return Architecture(build, _timm_preprocess(timm, configuration), Pretrained(load, classes))
 
 
-def _configuration(timm: Any, name: str) -> dict[str, Any]:
-    try:
-        configuration: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
-    except RuntimeError:
-        architecture, _, tag = name.partition(".")
-        tags = ", ".join(timm.list_pretrained(f"{architecture}.*")) or "none"
-        raise CurateError(f"timm:{architecture} has no weights tagged {tag!r}, only: {tags}") from None
-    return configuration
-
-
-def _configuration_elsewhere(name: str) -> dict[str, Any]:
-    """What the `config.json` beside the weights says, on the hub or in a folder."""
+def _configuration(timm: Any, name: str, elsewhere: bool) -> dict[str, Any]:
+    """Return what timm knows of the weights, or the `config.json` next to them on the hub or in a folder."""
+    if not elsewhere:
+        try:
+            return dict(timm.get_pretrained_cfg(name).to_dict())
+        except RuntimeError:
+            architecture, _, tag = name.partition(".")
+            tags = ", ".join(timm.list_pretrained(f"{architecture}.*")) or "none"
+            raise CurateError(f"timm:{architecture} has no weights tagged {tag!r}, only: {tags}.") from None
     from timm.models import _hub
 
     source, _, place = name.partition(":")
-    read = _hub.load_model_config_from_path if source == "local-dir" else _hub.load_model_config_from_hf
+    read = _hub.load_model_config_from_hf
+    if source == "local-dir":
+        read = _hub.load_model_config_from_path
     try:
-        configuration: dict[str, Any] = read(place)[0]
+        return dict(read(place)[0])
     except Exception as error:  # the hub's client fails in many ways
-        where = "the folder, and the config.json in it" if source == "local-dir" else "the name and the network"
-        raise CurateError(f"timm:{name} could not be had ({first_line(error)}): check {where}") from None
-    return configuration
+        raise CurateError(
+            f"timm:{name} is not available ({first_line(error)}). Check the name and the network, or the folder and "
+            "the config.json in it."
+        ) from None
 
 
 def _timm_preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
@@ -95,7 +96,7 @@ def _timm_preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
 
 
 def efficientnet_lite(name: str) -> Architecture:
-    """Raises CurateError when the package is not installed."""
+    """Raise CurateError when the package is not installed."""
     network = package("efficientnet_lite_pytorch", name, "efficientnet").EfficientNet
 
     def build(num_classes: int | None, side: int) -> nn.Module:

@@ -36,33 +36,33 @@ def is_factory(name: str) -> bool:
 
 
 def refuse_unlisted(name: str) -> None:
-    """Raises CurateError for a factory that `AVHCURATE_FACTORIES` does not list."""
+    """Raise CurateError for a factory that `AVHCURATE_FACTORIES` does not list."""
     entries = {entry.strip() for entry in os.environ.get(ALLOWED_VARIABLE, "").split(",")}
     module, _, factory = name.partition(":")
     # What a module imports of others is not meant by its star.
     listed = name in entries or ("." not in factory and f"{module}:*" in entries)
     if is_factory(name) and not listed:
         raise CurateError(
-            f"{name!r} is no model known here, and the app imports PACKAGE.MODULE:FACTORY only where the server's "
-            f"owner lists it in {ALLOWED_VARIABLE}: have it listed, or score from a shell"
+            f"{name!r} is not a known model, and the app imports PACKAGE.MODULE:FACTORY only where the server's owner "
+            f"lists it in {ALLOWED_VARIABLE}. Ask for that, or score from a shell."
         )
 
 
 def check_name(name: str) -> None:
-    """Raises CurateError, importing nothing, for a factory that is no name of Python's, or may not be imported.
+    """Raise CurateError, importing nothing, for a factory that is no name of Python's, or may not be imported.
 
     In a job that a page started, that is any which is not listed.
     """
     module, _, factory = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *factory.split("."))):
-        raise CurateError(f"{name!r} is no PACKAGE.MODULE:FACTORY: give the name of a module and of what it defines")
+        raise CurateError(f"{name!r} is not PACKAGE.MODULE:FACTORY. Give a module and a name that it defines.")
     _refuse_standard(module, name)
     if JOB_VARIABLE in os.environ:
         refuse_unlisted(name)
 
 
 def check_factory(name: str, make: Any, module_class: type) -> None:
-    """Raises CurateError, calling nothing, unless `make` is a `module_class`, a class of it, or may return one.
+    """Raise CurateError, calling nothing, unless `make` is a `module_class`, a class of it, or may return one.
 
     A function may unless its annotation says that it returns something else, or it is the standard library's.
     """
@@ -70,14 +70,10 @@ def check_factory(name: str, make: Any, module_class: type) -> None:
         make = make.func
     if isinstance(make, module_class):
         return
-    if isinstance(make, type):
-        wrong = None if issubclass(make, module_class) else "a class of something else"
-    elif isinstance(make, types.FunctionType | types.MethodType):
-        wrong = _not_a_module(make, module_class)
-    else:
-        wrong = f"a {type(make).__name__}"
-    if wrong:
-        raise CurateError(f"{name} is {wrong}: give a function that returns a torch.nn.Module, or a class of it")
+    is_class = isinstance(make, type) and issubclass(make, module_class)
+    is_function = isinstance(make, types.FunctionType | types.MethodType) and _may_return(make, module_class)
+    if not is_class and not is_function:
+        raise CurateError(f"{name} cannot make a network. Give a function that returns a torch.nn.Module, or a class.")
     _refuse_standard(getattr(make, "__module__", None) or "", name)
 
 
@@ -85,17 +81,16 @@ def _refuse_standard(module: str, name: str) -> None:
     package = module.partition(".")[0]
     if package in sys.stdlib_module_names or package == builtins.__name__:
         raise CurateError(
-            f"{name}: {package} is a module of Python's own, which holds no network. Is yours called so? Rename it"
+            f"{name}: {package} is a module of Python's own, which holds no network. Rename yours if it has this name."
         )
 
 
-def _not_a_module(make: Any, module_class: type) -> str | None:
-    """What a function says that it returns, where no module can be that."""
+def _may_return(make: Any, module_class: type) -> bool:
+    """Whether a function may return a module, by its annotation."""
     try:
         returned = typing.get_type_hints(inspect.unwrap(make)).get("return", module_class)
     except Exception:  # an annotation of a module that is not there, say
-        return None
+        return True
     if not isinstance(returned, type):
-        return None
-    fits = issubclass(returned, module_class) or issubclass(module_class, returned)
-    return None if fits else f"a function that returns a {returned.__name__}"
+        return True
+    return issubclass(returned, module_class) or issubclass(module_class, returned)

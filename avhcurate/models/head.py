@@ -17,48 +17,48 @@ _TOLERANCE = 5e-3
 
 
 class FeatureTap(nn.Module):
-    """A network that returns (features (N, D), logits (N, K)): the input of its head, and its output."""
+    """A network that returns (features (N, D), logits (N, K)): the input of its head, and its output.
 
-    def __init__(self, module: nn.Module, head: nn.Linear) -> None:
+    With `own_logits` the logits are the head's own output, for a network that returns something else: a dict, say, or
+    a softmax.
+    """
+
+    def __init__(self, module: nn.Module, head: nn.Linear, *, own_logits: bool = False) -> None:
         super().__init__()
-        self.module = module
+        self.module, self._own_logits = module, own_logits
         self.train(module.training)
-        self._features: Tensor | None = None
-        self.hook = head.register_forward_pre_hook(self._keep)
+        self._kept: tuple[Tensor, Tensor] | None = None
+        self.hook = head.register_forward_hook(self._keep)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.module(images)
-        features, self._features = self._features, None
-        assert features is not None
-        return features, logits
+        returned, kept = self.module(images), self._kept
+        self._kept = None
+        assert kept is not None
+        if self._own_logits:
+            return kept
+        return kept[0], returned
 
-    def _keep(self, head: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self._features = inputs[0]
+    def _keep(self, head: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        if self._own_logits:
+            # A copy, because what follows the head may work in place.
+            output = output.clone()
+        self._kept = inputs[0], output
 
 
 class HeadOutput(nn.Module):
-    """A network that returns the output of its head: for one that returns a dict, or a softmax of its logits."""
+    """A network that returns the output of its head."""
 
     def __init__(self, module: nn.Module, head: nn.Linear) -> None:
         super().__init__()
-        self.module = module
+        self.tap = FeatureTap(module, head, own_logits=True)
         self.train(module.training)
-        self._logits: Tensor | None = None
-        head.register_forward_hook(self._keep)
 
     def forward(self, images: Tensor) -> Tensor:
-        self.module(images)
-        logits, self._logits = self._logits, None
-        assert logits is not None
-        return logits
-
-    def _keep(self, head: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        # A copy, because what follows the head may work in place.
-        self._logits = output.clone()
+        return self.tap(images)[1]
 
 
 class _OneTensor(nn.Module):
-    """A network that returns its features alone, where it may return them inside of something else."""
+    """A network that returns its features, where it may return them inside of something else."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Call:
 
 
 def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> Head:
-    """The linear layer whose output tensor is what `module` returns for `images`, or the one called `name`.
+    """Return the linear layer whose output tensor is what `module` returns for `images`, or the one called `name`.
 
     A network may also return its logits as `.logits` or under the key "logits". Views of the output (flatten,
     identity, dropout at rest) count as the output. Raises CurateError when there is no such layer, or when the
@@ -105,17 +105,19 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> 
     logits = _logits_of(output)
     if logits is None:
         raise CurateError(
-            f"the model returns {_kind(output)}, not one tensor of logits: "
-            f"name the layer that gives them by --head NAME.{_linear_layers(calls)}"
+            f"The model returns {_kind(output)}, not one tensor of logits. Name the layer that gives them by --head "
+            f"NAME. {_linear_layers(calls)}"
         )
-    last_call = next((call for call in reversed(calls) if _same_memory(call.output, logits)), None)
-    if last_call is None or last_call.output._version != last_call.version:
-        raise CurateError(_not_linear(calls, last, logits))
-    return Head(last_call.name, direct=logits is output)
+    for call in reversed(calls):
+        if _same_memory(call.output, logits) and call.output._version == call.version:
+            return Head(call.name, direct=logits is output)
+        if _same_memory(call.output, logits):
+            break
+    raise CurateError(_not_linear(calls, last, logits))
 
 
 def find_features(module: nn.Module, images: Tensor) -> Head:
-    """The layer whose input are the features of any network: its head or, where it has none, an empty name.
+    """Return the layer whose input are the features of any network: its head or, where it has none, an empty name.
 
     A layer that gives the logits of which the network returns something else, as their softmax, is the head too. Raises
     CurateError for a network that returns no tensor (N, D).
@@ -133,7 +135,7 @@ def find_features(module: nn.Module, images: Tensor) -> Head:
 
 
 def expose_head(module: nn.Module, head: Head) -> tuple[nn.Module, nn.Linear]:
-    """A module that returns logits alone, and the nn.Linear inside it that gives them.
+    """Return a module that returns logits, and the nn.Linear inside it that gives them.
 
     A 1 x 1 convolution is replaced, in `module`, by the linear layer that computes the same. A network without a head
     is followed by a layer that changes nothing.
@@ -154,7 +156,7 @@ def expose_head(module: nn.Module, head: Head) -> tuple[nn.Module, nn.Linear]:
 
 
 def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str) -> None:
-    """Raises CurateError unless features @ class_weights.T + bias are the logits (N, K) that `module` returns."""
+    """Raise CurateError unless features @ class_weights.T + bias are the logits (N, K) that `module` returns."""
     tap = FeatureTap(module, head)
     with torch.inference_mode():
         features, logits = tap(images)
@@ -162,24 +164,23 @@ def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str)
         wanted = (len(images), head.out_features)
         if tuple(logits.shape) != wanted or features.shape != (len(images), head.in_features):
             raise CurateError(
-                f"layer {name!r} gives logits of shape {tuple(logits.shape)}, not (samples, classes) {wanted}"
+                f"The layer {name!r} gives logits of shape {tuple(logits.shape)}, not (samples, classes) {wanted}. "
+                "Name another layer by --head."
             )
+        if not torch.isfinite(logits).all():
+            raise CurateError("The model's logits are not finite. Check that the weights are complete and its own.")
         bias = None if head.bias is None else head.bias.double()
         error = (F.linear(features.double(), head.weight.double(), bias) - logits).abs().max().item()
         size = logits.abs().max().item()
-    if not torch.isfinite(logits).all():
-        raise CurateError(
-            "the model's logits are not finite on random images: are the weights whole, and of this model?"
-        )
     if error > _TOLERANCE * size:
         raise CurateError(
-            f"the model's output is not features @ weights + bias of its layer {name!r} (it differs by {error:.2g} of "
-            f"{size:.2g}): give a model that ends with a plain linear layer"
+            f"The model's output is not features @ weights + bias of its layer {name!r} (it differs by {error:.2g} of "
+            f"{size:.2g}). Give a model that ends with a plain linear layer."
         )
 
 
 def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call], str]:
-    """The network's output, the runs of its linear layers in order, and its last layer of any kind."""
+    """Return the network's output, the runs of its linear layers in order, and its last layer of any kind."""
     calls: list[_Call] = []
     last = ""
 
@@ -203,8 +204,8 @@ def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call], str
             return module(images), calls, last
     except Exception as error:
         raise CurateError(
-            f"the model fails on images of shape {tuple(images.shape)}: {first_line(error)}. "
-            "Give the size it takes by --crop"
+            f"The model fails on images of shape {tuple(images.shape)}: {first_line(error)}. Give the size that it "
+            "takes by --crop."
         ) from error
     finally:
         for hook in hooks:
@@ -233,34 +234,34 @@ def _checked_name(module: nn.Module, calls: list[_Call], name: str) -> str:
     try:
         layer = module.get_submodule(name)
     except AttributeError:
-        near = difflib.get_close_matches(name, [call.name for call in calls])
-        hint = f"did you mean {' or '.join(near)}?" if near else "choose another."
-        raise CurateError(f"the model has no layer {name!r}: {hint}{_linear_layers(calls)}") from None
+        near = difflib.get_close_matches(name, [call.name for call in calls]) or ["another"]
+        raise CurateError(
+            f"The model has no layer {name!r}: did you mean {' or '.join(near)}? {_linear_layers(calls)}"
+        ) from None
     # By identity, because a layer may have several names.
-    runs = [call for call in calls if call.layer is layer]
+    runs = sum(call.layer is layer for call in calls)
+    if runs == 1:
+        return name
+    why = f"runs {runs} times in a forward pass, and a head runs once"
     if not runs:
-        linear = isinstance(layer, nn.Linear)
-        why = "does not run in a forward pass" if linear else f"is a {type(layer).__name__}, not a linear layer"
-        raise CurateError(f"--head {name}: it {why}.{_linear_layers(calls)}")
-    if len(runs) > 1:
-        raise CurateError(f"--head {name}: it runs {len(runs)} times in a forward pass, and a head runs once")
-    return name
+        why = "does not run in a forward pass"
+        if not isinstance(layer, nn.Linear):
+            why = f"is a {type(layer).__name__}, not a linear layer"
+    raise CurateError(f"--head {name}: it {why}. {_linear_layers(calls)}")
 
 
 def _not_linear(calls: list[_Call], last: str, logits: Tensor) -> str:
     if not calls:
-        return f"the model ends with {last} and has no linear layer: angles need one that gives the logits"
-    name = calls[-1].name
-    how = f"changes the output of its last layer {last}" if last.startswith(f"{name!r} ") else f"ends with {last}"
+        return f"The model ends with {last} and has no linear layer. Give a model that ends with one."
     return (
-        f"the model {how} and returns shape {tuple(logits.shape)}, which is not the output of a linear layer: "
-        f"angles need one. If layer {name!r} gives the logits, say --head {name}"
+        f"The model ends with {last} and returns shape {tuple(logits.shape)}, which is not the output of a linear "
+        f"layer. If layer {calls[-1].name!r} gives the logits, say --head {calls[-1].name}."
     )
 
 
 def _linear_layers(calls: list[_Call]) -> str:
     names = list(dict.fromkeys(call.name for call in calls))
-    return f" Its linear layers, last first: {', '.join(reversed(names[-5:]))}" if names else " It has no linear layer"
+    return f"Its linear layers, last first: {', '.join(reversed(names[-5:])) or 'none'}."
 
 
 def _kind(output: object) -> str:

@@ -49,35 +49,38 @@ class HubModel:
         self._local = folder.is_dir()
         self._place = str(folder) if self._local else place
         if not self._local and (not place or place.startswith((".", "/", "~")) or place.count("/") > 1):
-            raise CurateError(f"{self.name}: there is no folder {place!r}; give one, or OWNER/NAME of the hub")
-        self.config = self._read("AutoConfig", "the configuration")
+            raise CurateError(f"{self.name}: there is no folder {place!r}. Give one, or OWNER/NAME of the hub.")
+        self.config = self._read("AutoConfig", "The configuration")
         # A configuration may name a repository whose compiled code would compute the attention.
         self.config._attn_implementation = None
 
     def weights(self, kind: str) -> nn.Module:
-        """The network with its weights, float32, at rest; `kind` is the class of transformers that builds it."""
+        """Return the network with its weights, float32, at rest; `kind` is the class of transformers that builds it."""
         options = {"config": copy.deepcopy(self.config), "dtype": torch.float32, "weights_only": True}
-        module, report = self._read(kind, "the network", output_loading_info=True, **options)
+        module, report = self._read(kind, "The network", output_loading_info=True, **options)
         lacking = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
         if lacking:
             named = ", ".join(sorted(map(str, lacking))[:3])
-            raise CurateError(f"{self.name} lacks {len(lacking)} weights of a {type(module).__name__} ({named})")
+            raise CurateError(
+                f"{self.name} lacks {len(lacking)} weights of a {type(module).__name__} ({named}). Give one that was "
+                "trained as such."
+            )
         return module.eval().requires_grad_(False)
 
     def untrained(self, kind: str, **changes: Any) -> nn.Module:
-        """A network of the same configuration, with changes, and random weights."""
+        """Return a network of the same configuration, with changes, and random weights."""
         config = copy.deepcopy(self.config)
         for name, value in changes.items():
             setattr(config, name, value)
         return getattr(self._library, kind).from_config(config, trust_remote_code=False)
 
     def tokenizer(self) -> Any:
-        """What turns prompts into tokens."""
-        return self._read("AutoTokenizer", "the tokenizer")
+        """Return what turns prompts into tokens."""
+        return self._read("AutoTokenizer", "The tokenizer")
 
     def preprocess(self) -> Preprocess:
         """What the image processor does. Raises CurateError when that is not a resize, a crop and a normalisation."""
-        processor = self._read("AutoImageProcessor", "the image processor")
+        processor = self._read("AutoImageProcessor", "The image processor")
         try:
             preprocess = _preprocess(processor)
             same = _difference(processor, preprocess) <= _TOLERANCE
@@ -95,8 +98,10 @@ class HubModel:
             reader = getattr(self._library, kind)
             return reader.from_pretrained(self._place, trust_remote_code=False, local_files_only=self._local, **options)
         except Exception as error:  # files, hub and libraries fail in many ways
-            where = "the files in the folder" if self._local else "the name and the network, or give a folder"
-            raise CurateError(f"{what} of {self.name} could not be had ({first_line(error)}): check {where}") from None
+            raise CurateError(
+                f"{what} of {self.name} is not available ({first_line(error)}). Check the name and the network, or the "
+                "files in the folder."
+            ) from None
 
 
 class HubClassifier(nn.Module):
@@ -112,7 +117,7 @@ class HubClassifier(nn.Module):
 
 
 def hub_classifier(place: str) -> Architecture:
-    """The image classifier of `transformers:PLACE`, the names of its classes with it.
+    """Return the image classifier of `transformers:PLACE`, the names of its classes with it.
 
     Raises CurateError when it cannot be had, as `HubModel` does.
     """
@@ -120,8 +125,9 @@ def hub_classifier(place: str) -> Architecture:
     model = HubModel("transformers", place)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
-        changes = {} if num_classes is None else {"num_labels": num_classes}
-        return HubClassifier(model.untrained(kind, **changes))
+        if num_classes is None:
+            return HubClassifier(model.untrained(kind))
+        return HubClassifier(model.untrained(kind, num_labels=num_classes))
 
     def load() -> Weights:
         return own_weights(HubClassifier(model.weights(kind)), f"transformers {place}")
@@ -133,11 +139,13 @@ def hub_classifier(place: str) -> Architecture:
 
 
 def _class_names(config: Any) -> tuple[str, ...] | None:
-    """The names in order; None where they are only numbered, as transformers does by itself."""
+    """Return the names in order; None where they are only numbered, as transformers does by itself."""
     names = dict(getattr(config, "id2label", None) or {})
     listed = tuple(str(names.get(number)) for number in range(len(names)))
     made_up = tuple(f"LABEL_{number}" for number in range(len(names)))
-    return None if not names or listed == made_up or set(names) != set(range(len(names))) else listed
+    if listed == made_up or set(names) != set(range(len(names))):
+        return None
+    return listed
 
 
 def _preprocess(processor: Any) -> Preprocess:
@@ -167,7 +175,7 @@ def _preprocess(processor: Any) -> Preprocess:
 
 
 def _difference(processor: Any, preprocess: Preprocess) -> float:
-    """Mean difference of pixels from those that the processor itself makes of a wide image."""
+    """Return the mean difference of pixels from those that the processor itself makes of a wide image."""
     side = preprocess.crop
     coarse = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
     rgb = Preprocess(resize=2 * side, crop=2 * side, squash=True).prepare(coarse)[: side + side // 2]

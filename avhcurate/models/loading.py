@@ -55,7 +55,7 @@ class ModelSpec(BaseModel):
     def class_prompts(self) -> ClassPrompts:
         """What a zero-shot model is told of the classes. Raises CurateError where another model is told anything."""
         if not self.zero_shot and (self.prompts or self.class_names):
-            raise CurateError(f"--prompt and --classes are for {ZERO_SHOT}NAME: {self.name} has classes of its own")
+            raise CurateError(f"--prompt and --classes are for {ZERO_SHOT}NAME. {self.name} has its own classes.")
         return ClassPrompts(self.class_names, self.prompts or TEMPLATES)
 
 
@@ -118,10 +118,10 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
     try:
         with torch.random.fork_rng(devices=[]), one_thread():
-            sha256 = weights.sha256 if weights else None
+            sha256 = weights and weights.sha256
             architecture = find_architecture(spec.name, sha256=sha256, prompts=spec.class_prompts())
             if architecture.built_in and spec.weights is not None:
-                raise CurateError(f"{spec.name} comes with its weights: leave --weights out")
+                raise CurateError(f"{spec.name} comes with its weights, so leave --weights out.")
             if spec.weights is None and not architecture.keeps_weights and not architecture.built_in:
                 weights = _published_weights(spec.name, architecture, " (--weights random: for timing)")
             return _loaded(spec, architecture, weights, num_classes)
@@ -142,16 +142,21 @@ def _loaded(
     elif architecture.built_in:
         weights = architecture.built_in(module)
     else:
+        source = f"as {spec.name} makes them"
         if spec.weights == "random":
             _draw_zero_head(module, head)
-        weights = own_weights(module, "random" if spec.weights == "random" else f"as {spec.name} makes them")
+            source = "random"
+        weights = own_weights(module, source)
     module, linear = expose_head(module, head)
     _refuse_other_classes(linear.out_features, num_classes)
     check_head(module, linear, architecture.preprocess.random_images(), name=head.name)
-    published = architecture.pretrained and (spec.weights is None or architecture.recognised)
-    classes = architecture.pretrained.classes if architecture.pretrained and published else weights.classes
+    classes, prompts = weights.classes, None
+    if architecture.pretrained and (spec.weights is None or architecture.recognised):
+        classes = architecture.pretrained.classes
     if classes and len(classes) != linear.out_features:
         classes = None
+    if spec.zero_shot:
+        classes, prompts = spec.class_names, spec.class_prompts()
     return LoadedModel(
         name=spec.name,
         module=module,
@@ -160,13 +165,13 @@ def _loaded(
         preprocess=architecture.preprocess,
         weights_sha256=weights.sha256,
         weights_source=weights.source,
-        classes=spec.class_names if spec.zero_shot else classes,
-        prompts=spec.class_prompts() if spec.zero_shot else None,
+        classes=classes,
+        prompts=prompts,
     )
 
 
 def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) -> NewModel:
-    """The network of `spec` for `num_classes`, with random weights drawn from `spec.seed`, or with given ones.
+    """Return the network of `spec` for `num_classes`, with random weights drawn from `spec.seed`, or with given ones.
 
     A network of the user's own keeps the weights that its factory makes, unless others are given.
     Weights come from the file of the spec or, with `pretrained`, are those that the name is published with. A head for
@@ -176,7 +181,7 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
     with torch.random.fork_rng(devices=[]):
         architecture = find_architecture(spec.name, prompts=spec.class_prompts())
         if architecture.built_in:
-            raise CurateError(f"{spec.name} can be scored with, not trained: choose another network")
+            raise CurateError(f"{spec.name} can be used to score, but not trained. Choose another network.")
         weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
         if pretrained and weights is None:
             weights = _published_weights(spec.name, architecture)
@@ -185,8 +190,8 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
     state, weight = module.state_dict(), f"{head.name}.weight"
     if len(state[weight]) != num_classes:
         raise CurateError(
-            f"{spec.name} tells {len(state[weight])} classes apart and the dataset has {num_classes}: "
-            "let its factory take num_classes"
+            f"{spec.name} has {len(state[weight])} classes and the dataset has {num_classes}. Let its factory take "
+            "num_classes."
         )
     if weights is None and architecture.keeps_weights:
         # They may mean something, and tell the factory from what it was before an edit.
@@ -222,7 +227,7 @@ def _built(
 
 
 def _draw_zero_head(module: nn.Module, head: Head) -> bool:
-    """Draws a head that is all zero, as new vision transformers have: a class weight of no length has no angle.
+    """Draw a head that is all zero, as new vision transformers have: a class weight of no length has no angle.
 
     Whether it was so.
     """
@@ -235,7 +240,7 @@ def _draw_zero_head(module: nn.Module, head: Head) -> bool:
 
 def _published_weights(name: str, architecture: Architecture, alternative: str = "") -> Weights:
     if architecture.pretrained is None:
-        raise CurateError(f"{name} comes without weights: {architecture.without_weights}{alternative}")
+        raise CurateError(f"{name} comes without weights. {architecture.without_weights}{alternative}.")
     return architecture.pretrained.load()
 
 
@@ -246,7 +251,7 @@ def _fitting(
     tensors: dict[str, Tensor],
     num_classes: int | None,
 ) -> nn.Module:
-    """The module itself, or a new one with as many classes as the head has in the weights."""
+    """Return the module itself, or a new one with as many classes as the head has in the weights."""
     rows = tensors.get(f"{head.name}.weight")
     built = module.state_dict().get(f"{head.name}.weight")
     if rows is None or built is None or len(rows) == len(built):
@@ -258,6 +263,6 @@ def _fitting(
 def _refuse_other_classes(rows: int, num_classes: int | None) -> None:
     if num_classes is not None and rows != num_classes:
         raise OtherClasses(
-            f"the model tells {rows} classes apart and the dataset has {num_classes}: fit a head for these "
-            f"{num_classes} by --head fit, or give weights that were trained for them by --weights FILE"
+            f"The model has {rows} classes and the dataset has {num_classes}. Fit a head for these {num_classes} by "
+            "--head fit, or give weights that were trained for them by --weights FILE."
         )

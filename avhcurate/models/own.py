@@ -204,7 +204,7 @@ class CifarFast(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Takes the first layer from normalised images (N, 3, H, W)."""
+        """Take the first layer from normalised images (N, 3, H, W)."""
         patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()
         values, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (directions / (values + _WHITENING_FLOOR).sqrt()).T.reshape(12, 3, 2, 2)
@@ -236,7 +236,7 @@ def _fast_block(width_in: int, width: int) -> nn.Sequential:
 
 
 def _blocks(channels: int, widths: tuple[int, ...], *, convolutions: int) -> nn.Sequential:
-    """A block a width, each with as many convolutions and a 2 x 2 max-pool at its end."""
+    """Return a block a width, each with as many convolutions and a 2 x 2 max-pool at its end."""
     return nn.Sequential(*(_block(*ends, convolutions) for ends in pairwise((channels, *widths))))
 
 
@@ -249,11 +249,11 @@ def _block(width_in: int, width: int, convolutions: int) -> nn.Sequential:
 
 
 def _small(network: Callable[[int], nn.Module]) -> Architecture:
-    """A network for RGB images, of 32 pixels a side unless the user says otherwise."""
+    """Return a network for RGB images, of 32 pixels a side unless the user says otherwise."""
     return Architecture(
         lambda num_classes, _: network(num_classes or 10),
         Preprocess(resize=32, crop=32, mean=CIFAR_MEAN, std=CIFAR_STD),
-        without_weights="train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
+        without_weights="Train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
     )
 
 

@@ -51,11 +51,13 @@ class Preprocess:
     def __post_init__(self) -> None:
         for option, pixels in (("--resize", self.resize), ("--crop", self.crop)):
             if pixels is not None and pixels < 1:
-                raise CurateError(f"{option} is {pixels}: give a number of pixels, 1 or more")
+                raise CurateError(f"{option} is {pixels}. Give a number of pixels, 1 or more.")
         if self.resize is not None and self.resize < self.crop:
-            raise CurateError(f"--crop {self.crop} is larger than --resize {self.resize}: crop at most what is resized")
+            raise CurateError(
+                f"--crop {self.crop} is larger than --resize {self.resize}. Crop at most what is resized."
+            )
         if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
-            raise CurateError(f"--mean {_text(self.mean)}, --std {_text(self.std)}: give one number or three of each")
+            raise CurateError(f"--mean {_text(self.mean)}, --std {_text(self.std)}: give one number or three of each.")
         if not all(0 <= m <= 1 for m in self.mean):
             raise CurateError(f"--mean {_text(self.mean)}: pixel values count from 0 to 1, so divide by 255")
         if not all(0 < s < float("inf") for s in self.std):
@@ -70,7 +72,7 @@ class Preprocess:
 
     @classmethod
     def from_record(cls, values: Mapping[str, Any]) -> "Preprocess":
-        """The preprocessing that a record keeps as JSON."""
+        """Return the preprocessing that a record keeps as JSON."""
         return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
     def random_images(self) -> torch.Tensor:
@@ -78,7 +80,7 @@ class Preprocess:
         return torch.randn(2, self.channels, self.crop, self.crop, generator=torch.Generator().manual_seed(0))
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
-        """One image (H, W, 3) uint8 to (crop, crop, channels) uint8, the pixels of torchvision's own transforms.
+        """Turn one image (H, W, 3) uint8 into (crop, crop, channels) uint8, the pixels of torchvision's own transforms.
 
         An image smaller than the crop is enlarged, not padded. Safe to call from many threads; the resize, which is
         nearly all the time, runs without the GIL.
@@ -87,7 +89,9 @@ class Preprocess:
         [[[7, 7, 7], [7, 7, 7]], [[7, 7, 7], [7, 7, 7]]]
         """
         square = self._centre(self._resized(_shortened(rgb)))
-        return np.ascontiguousarray(square if self.channels == 3 else _luma(square))
+        if self.channels == 1:
+            square = _luma(square)
+        return np.ascontiguousarray(square)
 
     def overridden(
         self,
@@ -109,16 +113,16 @@ class Preprocess:
             crop = min(self.crop, resize)
         elif resize is None and crop is not None and self.resize is not None:
             resize = max(self.resize, crop)
-        return replace(
-            self,
-            resize=self.resize if resize is None else resize,
-            crop=self.crop if crop is None else crop,
-            mean=self._per_channel("--mean", mean) or self.mean,
-            std=self._per_channel("--std", std) or self.std,
-        )
+        changes = {
+            "resize": resize,
+            "crop": crop,
+            "mean": self._per_channel("--mean", mean),
+            "std": self._per_channel("--std", std),
+        }
+        return replace(self, **{name: value for name, value in changes.items() if value not in (None, ())})
 
     def greyscale(self) -> "Preprocess":
-        """The same for a network with one input channel: luma, with the mean of the channels' statistics."""
+        """Return the same for a network with one input channel: luma, with the mean of the channels' statistics."""
         return replace(self, mean=(sum(self.mean) / self.channels,), std=(sum(self.std) / self.channels,))
 
     def _per_channel(self, option: str, values: tuple[float, ...] | None) -> tuple[float, ...]:
@@ -130,12 +134,14 @@ class Preprocess:
 
     def _resized(self, rgb: np.ndarray) -> np.ndarray:
         height, width = rgb.shape[:2]
-        side = self.resize or (self.crop if min(height, width) < self.crop else None)
+        side = self.resize
+        if side is None and min(height, width) < self.crop:
+            side = self.crop
         if side is None:
             return rgb
         # A writable array spares torch's warning; channels last in memory is also its fast path for uint8.
         tensor = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).permute(2, 0, 1)
-        size = [side, side] if self.squash else [side]
+        size = [side] * (1 + self.squash)
         resized = F.resize(tensor, size, interpolation=_INTERPOLATIONS[self.interpolation], antialias=True)
         return resized.permute(1, 2, 0).numpy()
 

@@ -61,8 +61,9 @@ def find_architecture(name: str, *, sha256: str | None = None, prompts: ClassPro
     theirs = colon and family not in FAMILIES
     if theirs and ("." in family or not near or _importable(family)):
         return _factory(name)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"give one of {FORMS}"
-    raise CurateError(f"unknown model {name!r}: {hint}")
+    if near:
+        raise CurateError(f"Unknown model {name!r}. Did you mean {' or '.join(near)}?")
+    raise CurateError(f"Unknown model {name!r}. Give one of {FORMS}.")
 
 
 def _of_plugin(name: str, made: Any) -> Architecture:
@@ -70,24 +71,26 @@ def _of_plugin(name: str, made: Any) -> Architecture:
     if isinstance(made, Architecture):
         return made
     if not isinstance(made, nn.Module):
-        raise CurateError(f"{name}: the plugin returned a {type(made).__name__} and no torch.nn.Module or Architecture")
+        raise CurateError(
+            f"{name}: the plugin returned a {type(made).__name__}. It must return a torch.nn.Module or an Architecture."
+        )
     return _prepared_as_imagenet(lambda num_classes, side: copy.deepcopy(made))
 
 
 def _prepared_as_imagenet(build: Callable[[int | None, int], nn.Module]) -> Architecture:
-    without = "it keeps those that it is made with; give others by --weights FILE"
+    without = "It keeps those that it is made with; give others by --weights FILE"
     preprocess = Preprocess(resize=256, crop=224)
     return Architecture(build, preprocess, without_weights=without, keeps_weights=True, any_channels=True)
 
 
 def model_names() -> list[str]:
-    """Every name that needs no file of the user's, except timm's thousand."""
+    """Return every name that needs no file of the user's, except timm's thousand."""
     torchvision = [f"torchvision:{name}" for name in torchvision_zoo.names()]
     return [f"avhcurate:{name}" for name in OWN] + list(extras.EFFICIENTNET_LITE) + torchvision
 
 
 def _factory(name: str) -> Architecture:
-    """The network that FACTORY of `PACKAGE.MODULE:FACTORY` returns; the module may lie in the current directory.
+    """Return the network that FACTORY of `PACKAGE.MODULE:FACTORY` returns; the module may lie in the current directory.
 
     FACTORY is a function, a class of nn.Module, or a module already made, which is copied; nothing of the standard
     library is imported, and in a job that a page started nothing that the server's owner has not listed.
@@ -103,7 +106,7 @@ def _factory(name: str) -> Architecture:
         with _current_directory():
             module = _called(name, make, num_classes)
         if not isinstance(module, nn.Module):
-            raise CurateError(f"{name} returned a {type(module).__name__}: it must return a torch.nn.Module")
+            raise CurateError(f"{name} returned a {type(module).__name__}. It must return a torch.nn.Module.")
         return module
 
     return _prepared_as_imagenet(build)
@@ -124,25 +127,29 @@ def _imported(name: str) -> Any:
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
-            where = f"there is no module {error.name!r} here ({Path.cwd()}) or in the environment"
-            raise CurateError(f"{name} cannot be imported: {where}. Is PACKAGE.MODULE:FACTORY meant?") from error
+            raise CurateError(
+                f"{name} cannot be imported: there is no module {error.name!r} in {Path.cwd()} or in the environment. "
+                "Give PACKAGE.MODULE:FACTORY."
+            ) from error
         except Exception as error:
             raise CurateError(
-                f"{name} cannot be imported: {type(error).__name__}: {error}. Correct {module_name}"
+                f"{name} cannot be imported: {type(error).__name__}: {error}. Correct {module_name}."
             ) from error
     try:
         return attrgetter(attribute)(module)
     except AttributeError:
         public = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module_name]
-        has = f"it has {', '.join(public[:8])}" if public else "it defines no function or class"
-        raise CurateError(f"{module_name} has no {attribute!r}: {has}") from None
+        has = ", ".join(public[:8]) or "no function or class"
+        raise CurateError(f"{module_name} has no {attribute!r}. It defines {has}.") from None
 
 
 def _called(name: str, make: Any, num_classes: int | None) -> Any:
     if isinstance(make, nn.Module):
         return copy.deepcopy(make)
     try:
-        return make(num_classes=num_classes) if num_classes is not None and _takes_num_classes(make) else make()
+        if num_classes is not None and _takes_num_classes(make):
+            return make(num_classes=num_classes)
+        return make()
     except Exception as error:
         raise CurateError(f"{name} failed when called: {type(error).__name__}: {error}") from error
 
@@ -156,7 +163,7 @@ def _takes_num_classes(make: Callable[..., Any]) -> bool:
 
 @contextmanager
 def _current_directory() -> Iterator[None]:
-    """Imports from the current directory, as `python -m` does and a console script does not."""
+    """Import from the current directory, as `python -m` does and a console script does not."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
     importlib.invalidate_caches()

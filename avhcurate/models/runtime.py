@@ -31,7 +31,7 @@ _FOLDING_TOLERANCE = 1e-4
 
 
 def keep_freed_memory() -> bool:
-    """Keeps freed activations in the process; True when the C library took the settings.
+    """Keep freed activations in the process; True when the C library took the settings.
 
     glibc returns large blocks to the system after each layer, and the next layer then faults every page again; the
     arenas of other threads cannot hold blocks above 64 MiB at all, so all threads share the main one. Call it before
@@ -66,7 +66,7 @@ def find_device(name: str) -> torch.device:
 
 
 def find_precision(name: str) -> torch.dtype:
-    """The element type of that name. Raises CurateError for an unknown one.
+    """Return the element type of that name. Raises CurateError for an unknown one.
 
     >>> find_precision("auto")
     torch.float32
@@ -77,7 +77,7 @@ def find_precision(name: str) -> torch.dtype:
 
 
 def precision_name(name: str) -> str:
-    """The precision of that name. Raises CurateError for an unknown one.
+    """Return the precision of that name. Raises CurateError for an unknown one.
 
     >>> precision_name("auto")
     'float32'
@@ -107,7 +107,7 @@ def products_on(device: torch.device, precision: str) -> Iterator[None]:
 
 @contextmanager
 def enough_memory(device: torch.device, what: str) -> Iterator[None]:
-    """Turns too little memory on the device for `what` into a mistake with its next step."""
+    """Turn too little memory on the device for `what` into a mistake with its next step."""
     try:
         yield
     except torch.OutOfMemoryError as error:

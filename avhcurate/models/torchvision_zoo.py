@@ -27,7 +27,7 @@ _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every classification network of the installed torchvision."""
+    """Return every classification network of the installed torchvision."""
     return tuple(zoo.list_models(module=zoo))
 
 
@@ -46,7 +46,7 @@ def architecture(name: str, *, sha256: str | None = None) -> Architecture:
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    """The 1000 names of ImageNet-1k, in the order that published networks number them."""
+    """Return the 1000 names of ImageNet-1k, in the order that published networks number them."""
     return tuple(zoo.ResNet18_Weights.DEFAULT.meta["categories"])
 
 
@@ -75,7 +75,7 @@ def _preprocess(weights: WeightsEnum) -> Preprocess:
 
 
 def _download(name: str, weights: WeightsEnum) -> Weights:
-    """Reads the published file from torch's cache, fetching it first if it is not there."""
+    """Read the published file from torch's cache, fetching it first if it is not there."""
     path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(weights.url).path).name)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,12 +83,12 @@ def _download(name: str, weights: WeightsEnum) -> Weights:
             torch.hub.download_url_to_file(weights.url, str(path), _hash_prefix(weights), progress=sys.stderr.isatty())
         except (OSError, RuntimeError) as error:
             raise CurateError(
-                f"the weights of torchvision:{name} could not be downloaded ({error}): fetch {weights.url} where there "
-                "is a connection and give it by --weights FILE, or take --weights random for timing"
+                f"The weights of torchvision:{name} could not be downloaded ({error}). Fetch {weights.url} where there "
+                "is a connection and give it by --weights FILE, or take --weights random for timing."
             ) from None
     downloaded = read_weights(path)
     if not downloaded.sha256.startswith(_hash_prefix(weights)):
-        raise CurateError(f"the downloaded weights {path} are damaged: delete the file and run again")
+        raise CurateError(f"The downloaded weights {path} are damaged. Delete the file and run again.")
     return Weights(downloaded.tensors, downloaded.sha256, f"torchvision {weights}")
 
 

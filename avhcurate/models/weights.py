@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
 
 #: Where training scripts put the tensors in a checkpoint; the first that is there is taken.
@@ -51,12 +52,14 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Reads a safetensors file or a PyTorch checkpoint; the content decides which, not the name.
+    """Read a safetensors file or a PyTorch checkpoint; the content decides which, not the name.
 
     Raises CurateError when the file is missing, holds Python code, or holds no tensors.
     """
     if not path.is_file():
-        raise CurateError(f"weights file {path} {'is a folder' if path.is_dir() else 'does not exist'}: give a file")
+        if path.is_dir():
+            raise CurateError(f"The weights file {path} is a folder. Give a file.")
+        raise CurateError(f"The weights file {path} does not exist. Check the path.")
     with open(path, "rb") as stream:
         start = stream.read(9)
         stream.seek(0)
@@ -67,20 +70,22 @@ def read_weights(path: Path) -> Weights:
     if start.startswith((b"PK", b"\x80")):
         content = _read_checkpoint(path)
         tensors, container = _unwrapped(content, path)
-        source = f"{path.name} [{container}]" if container else path.name
-        return Weights(tensors, sha256, source, _class_names(content if isinstance(content, Mapping) else {}))
-    raise CurateError(f"weights file {path} is neither safetensors nor a PyTorch checkpoint: save it as one of them")
+        source = path.name
+        if container:
+            source += f" [{container}]"
+        return Weights(tensors, sha256, source, _class_names(content))
+    raise CurateError(f"The weights file {path} is neither safetensors nor a PyTorch checkpoint. Save it as one.")
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Puts the tensors into `module`, all or none.
+    """Put the tensors into `module`, all or none.
 
     Raises CurateError, with names and counts, when tensors are missing, unexpected or of another shape.
     """
     expected: OrderedDict[str, Tensor] = module.state_dict()  # type: ignore[assignment]
     problems = _problems(expected, tensors)
     if problems:
-        raise CurateError(f"{source} does not fit the model: {'; '.join(problems)}")
+        raise CurateError(f"{source} does not fit the model: {'; '.join(problems)}. Give weights of this model.")
     state = OrderedDict((name, tensor) for name, tensor in tensors.items() if name in expected)
     # Layers such as MNASNet's ask for the version they were saved with, which safetensors has no place for.
     state._metadata = expected._metadata  # type: ignore[attr-defined]
@@ -88,7 +93,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: st
 
 
 def own_weights(module: nn.Module, source: str) -> Weights:
-    """The tensors that a module already holds, hashed over names, types, shapes and bytes."""
+    """Return the tensors that a module already holds, hashed over names, types, shapes and bytes."""
     tensors = {name: tensor for name, tensor in module.state_dict().items() if isinstance(tensor, Tensor)}
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
@@ -98,7 +103,7 @@ def own_weights(module: nn.Module, source: str) -> Weights:
 
 
 def without_prefixes(tensors: Mapping[str, Tensor], expected: Iterable[str]) -> dict[str, Tensor]:
-    """The tensors under the names of `expected`: without what wrappers put before them.
+    """Return the tensors under the names of `expected`: without what wrappers put before them.
 
     >>> list(without_prefixes({"module._orig_mod.fc.weight": torch.zeros(1)}, ["fc.weight"]))
     ['fc.weight']
@@ -119,13 +124,13 @@ def _all_start_with(names: Iterable[str], prefix: str) -> bool:
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
-    """The tensors and the texts of a file."""
+    """Return the tensors and the texts of a file."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
         return load_file(path), metadata or {}
     except (SafetensorError, ValueError) as error:
-        raise CurateError(f"weights file {path} is damaged ({error}): copy or download it again") from None
+        raise CurateError(f"The weights file {path} is damaged ({error}). Copy or download it again.") from None
 
 
 def _read_checkpoint(path: Path) -> Any:
@@ -133,24 +138,25 @@ def _read_checkpoint(path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):  # an unusual pickle: what matters of it is said below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        name = re.search(r"GLOBAL ([\w.]+)", str(error))
-        content = f"Python objects ({name[1]})" if name else "more than tensors"
+        name = re.search(r"GLOBAL ([\w.]+)", str(error)) or ["", "more than tensors"]
         raise CurateError(
-            f"weights file {path} holds {content}, which could run code and is not loaded: "
-            "save the tensors alone, by torch.save(model.state_dict(), FILE) or as safetensors"
+            f"The weights file {path} holds Python objects ({name[1]}), which could run code, so it is not loaded. "
+            "Save only the tensors, by torch.save(model.state_dict(), FILE) or as safetensors."
         ) from None
     except Exception as error:
         raise CurateError(
-            f"weights file {path} cannot be read ({first_line(error)}): save model.state_dict()"
+            f"The weights file {path} cannot be read ({first_line(error)}). Save model.state_dict()."
         ) from None
 
 
-def _class_names(saved: Mapping[Any, Any]) -> tuple[str, ...] | None:
-    """The names of classes that a file gives under a usual key, as a list or as JSON.
+def _class_names(saved: Any) -> tuple[str, ...] | None:
+    """Return the names of classes that a file gives under a usual key, as a list or as JSON.
 
     >>> _class_names({"classes": '["cat", "dog"]'}), _class_names({"class_names": ["a", "b"]}), _class_names({})
     (('cat', 'dog'), ('a', 'b'), None)
     """
+    if not isinstance(saved, Mapping):
+        return None
     for key in _CLASS_KEYS:
         names = saved.get(key)
         if isinstance(names, str):
@@ -162,19 +168,19 @@ def _class_names(saved: Mapping[Any, Any]) -> tuple[str, ...] | None:
 
 
 def _unwrapped(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
-    """The tensors in a checkpoint, and the keys that led to them."""
+    """Return the tensors in a checkpoint, and the keys that led to them."""
     if isinstance(content, Mapping):
         for key in CONTAINERS:
             if isinstance(content.get(key), Mapping):
                 tensors, inner = _unwrapped(content[key], path)
-                return tensors, f"{key}.{inner}" if inner else key
+                return tensors, ".".join(filter(None, [key, inner]))
         tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
         if tensors:
             return tensors, ""
         keys = ", ".join(str(key) for key in list(content)[:8])
-        raise CurateError(f"weights file {path} holds no tensors by name, only: {keys}. Save model.state_dict()")
+        raise CurateError(f"The weights file {path} holds no tensors by name, only: {keys}. Save model.state_dict().")
     raise CurateError(
-        f"weights file {path} holds a {type(content).__name__}, not a state dict: save model.state_dict()"
+        f"The weights file {path} holds a {type(content).__name__}, not a state dict. Save model.state_dict()."
     )
 
 
@@ -187,13 +193,9 @@ def _problems(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> 
         if name in tensors and isinstance(tensor, Tensor) and tensor.shape != tensors[name].shape
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return [f"{len(names)} {kind} ({_few(names)})" for kind, names in kinds if names]
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return [f"{len(names)} {kind} ({listed(names, _NAMED)})" for kind, names in kinds if names]
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, 200 characters at most."""
+    """Return the first line of an error's message, 200 characters at most."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

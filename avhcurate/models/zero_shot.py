@@ -40,7 +40,7 @@ class ClassPrompts:
                 )
 
     def of(self, name: str) -> list[str]:
-        """The prompts of one class.
+        """Return the prompts of one class.
 
         >>> ClassPrompts(templates=("a photo of a {}", "a drawing of a {}")).of("arctic_fox")
         ['a photo of a arctic fox', 'a drawing of a arctic fox']
@@ -119,5 +119,5 @@ def _embedded(network: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
 
 
 def _tensor(output: Any) -> Tensor:
-    """The embedding (n, D): transformers 5 returns it with the layers before it."""
+    """Return the embedding (n, D): transformers 5 returns it with the layers before it."""
     return output if isinstance(output, Tensor) else output.pooler_output

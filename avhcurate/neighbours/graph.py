@@ -13,8 +13,6 @@ from avhcurate.disk.folders import ShardedFolder, spread
 from avhcurate.disk.provenance import Provenance
 from avhcurate.stats.neighbours import Neighbours
 
-Method = Literal["exact", "faiss", "pynndescent"]
-
 #: Nearest samples whose mean angle is the score `neighbour_angle`, and of which recall tells.
 OUTLIER = 12
 
@@ -30,7 +28,7 @@ class GraphRecord(Provenance):
     count: int
     samples: int
     seed: int
-    method: Method
+    method: Literal["exact", "faiss"]
     settings: dict[str, Any] = Field(default_factory=dict)
     recall: float | None = None
     checked: int = 0
@@ -48,7 +46,7 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
 
     @classmethod
     def of_run(cls, run: RunFolder) -> Self:
-        """The run's graph, there or not."""
+        """Return the run's graph, there or not."""
         return cls.of(run, "graph")
 
     def holds(self, count: int) -> bool:
@@ -64,12 +62,12 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
         return read_npy(self.root / "angles.npy")
 
     def nearest(self, id: int, *, count: int) -> Neighbours:
-        """The nearest samples of one; none of a sample without direction."""
+        """Return the nearest samples of one; none of a sample without direction."""
         ids, angles = self.near()[id, :count], self.angles()[id, :count]
         return Neighbours(ids[ids >= 0].astype(np.int64), angles[ids >= 0].astype(np.float64))
 
     def write_found(self, shard: int, ids: np.ndarray, near: np.ndarray, angles: np.ndarray, *, seconds: float) -> None:
-        """Commits the neighbours (n, count) of some samples."""
+        """Commit the neighbours (n, count) of some samples."""
         columns = {
             name: pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
             for name, values in (("near", near.astype(np.int32)), ("angles", angles.astype(np.float32)))
@@ -77,18 +75,18 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
         self.write_shard(shard, pa.table({"id": ids, **columns}), seconds=seconds)
 
     def searched(self) -> np.ndarray:
-        """Ids whose neighbours are committed."""
+        """Return ids whose neighbours are committed."""
         return np.concatenate([np.empty(0, np.int64), *(self.shard(shard)["id"].to_numpy() for shard in self.shards())])
 
     def shards(self) -> range:
-        """Those that are committed, from 0 on."""
+        """Return those that are committed, from 0 on."""
         shard = 0
         while self.has_shard(shard):
             shard += 1
         return range(shard)
 
     def assemble(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """The arrays of `rows` samples from the shards, in memory."""
+        """Return the arrays of `rows` samples from the shards, in memory."""
         count = self.record.count
         near, angles = np.full((rows, count), -1, np.int32), np.full((rows, count), np.nan, np.float32)
         for shard in self.shards():
@@ -99,7 +97,7 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
         return near, angles
 
     def complete_with(self, near: np.ndarray, angles: np.ndarray, changes: dict[str, Any]) -> None:
-        """Completes it: the arrays, the scores, and the record with `changes` last."""
+        """Complete it: the arrays, the scores, and the record with `changes` last."""
         write_array(self.root / "near.npy", near)
         write_array(self.root / "angles.npy", angles)
         has = near[:, 0] >= 0

@@ -1,22 +1,12 @@
-"""Ways to find the nearest samples by angle: exact, by faiss, by pynndescent; one face for all."""
+"""Two ways to find the nearest samples by angle: all pairs compared, or faiss."""
 
-import json
-import os
-import subprocess
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
-from avhcurate.data.background import launch, reason
-from avhcurate.disk.app_files import install_command
-from avhcurate.disk.arrays import create_npy
 from avhcurate.disk.jobs import Progress
-from avhcurate.errors import CurateError
 from avhcurate.stats.neighbours import angles_sorted, nearest_of, unit
 
 #: Up to so many samples all pairs are compared, which takes about as long as an index does.
@@ -26,8 +16,6 @@ EXACT_ROWS = 50_000
 _BLOCK = 1 << 25
 #: Found beyond the number asked for: the sample itself, and some for rounding.
 _SPARE = 5
-#: Seconds between two polls of the process of pynndescent.
-_POLL = 0.2
 
 
 class Search(ABC):
@@ -36,42 +24,40 @@ class Search(ABC):
     `shard`: how many samples are best asked for at once.
     """
 
-    method: ClassVar[Literal["exact", "faiss", "pynndescent"]]
+    method: ClassVar[Literal["exact", "faiss"]]
     packages: ClassVar[tuple[str, ...]]
     shard: ClassVar[int]
     settings: dict[str, Any]
 
     @abstractmethod
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
+        """Return the nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
 
     @abstractmethod
     def widen(self) -> bool:
-        """Searches more thoroughly from now on; False where it is as thorough as it gets."""
+        """Search more thoroughly from now on; return False where that is not possible."""
 
 
 def with_direction(features: np.ndarray) -> np.ndarray:
-    """Ids of the rows of features (N, D) that are finite and not zero, ascending."""
-    rows = [
-        part[0] + np.flatnonzero(np.isfinite(block).all(axis=1) & np.any(block, axis=1))
-        for part in blocks(np.arange(len(features)), features.shape[1])
-        for block in [np.asarray(features[part[0] : part[-1] + 1])]
-    ]
-    return np.concatenate([np.empty(0, np.int64), *rows])
+    """Return the ids of the rows of features (N, D) that are finite and not zero, ascending."""
+    rows = [np.empty(0, np.int64)]
+    for part in blocks(np.arange(len(features)), features.shape[1]):
+        block = np.asarray(features[part[0] : part[-1] + 1])
+        rows.append(part[np.isfinite(block).all(axis=1) & np.any(block, axis=1)])
+    return np.concatenate(rows)
 
 
 def blocks(ids: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """The ids in parts whose features of so many float32 numbers are read at a time."""
+    """Yield the ids in parts whose features of so many float32 numbers are read at a time."""
     step = max(1, _BLOCK // (4 * width))
     return (ids[start : start + step] for start in range(0, len(ids), step))
 
 
 def chosen_search(features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> Search:
-    """The search for `rows` of features (N, D): exact for few, else by faiss where it is installed."""
+    """Return the search for `rows` of features (N, D): exact for few, by faiss for many."""
     if len(rows) <= EXACT_ROWS:
         return ExactSearch(features)
-    kind: type[CellSearch] | type[DescentSearch] = CellSearch if find_spec("faiss") else DescentSearch
-    return kind(features, rows, seed=seed, progress=progress)
+    return CellSearch(features, rows, seed=seed, progress=progress)
 
 
 class ExactSearch(Search):
@@ -108,7 +94,9 @@ class CellSearch(Search):
         self._features, self._rows = features, rows
         width = min(self._COMPONENTS, features.shape[1])
         cells = max(1, int(self._CELLS * len(rows) ** 0.5))
-        codes = width // 2 if width % 2 == 0 else width
+        codes = width
+        if width % 2 == 0:
+            codes = width // 2
         index = faiss.index_factory(features.shape[1], f"PCA{width},IVF{cells},PQ{codes}x4fs")
         self._cells = cast(Any, faiss.downcast_index(faiss.extract_index_ivf(index)))
         self._cells.cp.min_points_per_centroid = self._cells.pq.cp.min_points_per_centroid = 1
@@ -138,88 +126,5 @@ class CellSearch(Search):
         self._cells.nprobe, self._index.k_factor = self.settings["looked_into"], float(self.settings["in_full"])
 
 
-class DescentSearch(Search):
-    """pynndescent: a graph of neighbours, improved by the neighbours of neighbours, in a process that can be ended."""
-
-    method, packages, shard = "pynndescent", ("pynndescent", "numba"), 1 << 14
-    #: Neighbours of a sample in the graph that is improved, at first and at most.
-    _FIRST, _MOST = 30, 120
-
-    def __init__(self, features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> None:
-        self._features, self._rows, self._progress = features, rows, progress
-        self.settings = {"neighbours": self._FIRST, "seed": seed}
-        self._near = self._descend()
-
-    def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        while count + 1 > self._near.shape[1]:
-            if not self.widen():
-                raise CurateError(
-                    f"pynndescent finds {self._MOST - 1} neighbours at most, not {count}: ask for fewer, or "
-                    f"run `{install_command('neighbours')}`"
-                )
-        near = self._near[np.searchsorted(self._rows, ids)]
-        return angles_sorted(self._features, ids, np.where(near >= 0, self._rows[near], -1), count=count)
-
-    def widen(self) -> bool:
-        if self.settings["neighbours"] >= self._MOST:
-            return False
-        self.settings["neighbours"] = min(2 * self.settings["neighbours"], self._MOST)
-        self._near = self._descend()
-        return True
-
-    def _descend(self) -> np.ndarray:
-        """Places (n, neighbours) of the nearest among the rows, the sample itself first."""
-        self._progress.tell(0, len(self._features), "searching by pynndescent, without progress")
-        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
-            rows, out = Path(folder) / "rows.npy", Path(folder) / "near.npy"
-            array = create_npy(rows, np.float32, (len(self._rows), self._features.shape[1]))
-            start = 0
-            for part in blocks(self._rows, array.shape[1]):
-                array[start : start + len(part)] = _directions(self._features, part)
-                start += len(part)
-            array.flush()
-            process = launch([str(rows), str(out), json.dumps(self.settings)], module=__name__, stderr=errors)
-            try:
-                while process.poll() is None:
-                    self._progress.check()
-                    _wait(process)
-            finally:
-                process.kill()
-                process.wait()
-            if process.returncode:
-                errors.seek(0)
-                raise RuntimeError(f"pynndescent failed: {reason(errors.read(), process.returncode)}")
-            return np.load(out)
-
-
-def _wait(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        process.wait(_POLL)
-    except subprocess.TimeoutExpired:
-        return
-
-
 def _directions(features: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return unit(np.asarray(features[ids], np.float32))
-
-
-def _descend(rows: str, out: str, settings: str) -> None:
-    """The work of the process of pynndescent."""
-    import pynndescent
-
-    wanted = json.loads(settings)
-    search = pynndescent.NNDescent(
-        np.load(rows),
-        metric="cosine",
-        n_neighbors=wanted["neighbours"],
-        random_state=wanted["seed"],
-        n_jobs=os.cpu_count(),
-        low_memory=True,
-    )
-    np.save(out, search.neighbor_graph[0].astype(np.int32))
-
-
-if __name__ == "__main__":
-    import sys
-
-    _descend(*sys.argv[1:])

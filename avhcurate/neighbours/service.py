@@ -28,19 +28,19 @@ _EQUAL = 2e-6
 def find_neighbours(
     dataset: DatasetFolder, run: RunFolder, *, count: int = COUNT, seed: int = 0, progress: Progress = SILENT
 ) -> NeighbourGraph:
-    """The neighbour graph of a run, searched now unless it is there with `count` neighbours or more.
+    """Return the neighbour graph of a run, searched now unless it is there with `count` neighbours or more.
 
-    Exact up to `searches.EXACT_ROWS` samples; above by faiss, or by pynndescent where that is not installed, widened
-    until the recall is `RECALL` on `CHECKED` samples drawn with `seed`, or the search is as wide as it gets: the record
-    has the recall that was reached. `progress` counts samples. A cancelled search keeps the shards that it has; the
-    next one prepares its index again. Raises Cancelled when asked to stop, and CurateError for a run without features.
+    Exact up to `searches.EXACT_ROWS` samples; above by faiss, widened until the recall is `RECALL` on `CHECKED` samples
+    drawn with `seed`, or the search cannot be wider: the record has the recall that was reached. `progress` counts
+    samples. A cancelled search keeps the shards that it has; the next one prepares its index again. Raises Cancelled
+    when asked to stop, and CurateError for a run without features.
     """
     if not 1 <= count <= MOST:
-        raise CurateError(f"a sample has 1 to {MOST} neighbours in the graph, not {count}")
+        raise CurateError(f"A sample has 1 to {MOST} neighbours in the graph, not {count}.")
     if not run.complete:
-        raise CurateError(f"the run {run.name} is not finished: run `avhcurate score` with it again to resume it")
+        raise CurateError(f"The run {run.name} is not finished. Run `avhcurate score` with it again to resume it.")
     if not run.has_features:
-        raise CurateError(f"run {run.name} has no embeddings, so no neighbours: attach it again with --features")
+        raise CurateError(f"Run {run.name} has no embeddings, so no neighbours. Attach it again with --features.")
     dataset.refuse_another_import(run.record.dataset_fingerprint)
     graph = NeighbourGraph.of_run(run)
     with graph.alone():
@@ -72,14 +72,16 @@ class _Searching:
         self._search_all(search, rows, len(features))
         near, angles = self.graph.assemble(len(features))
         self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
-        recall = _recall(angles[checked], truth) if len(checked) else 1.0
-        changes = {"settings": search.settings, "recall": round(recall, 4), "checked": len(checked)}
-        seconds = round(earlier + time.perf_counter() - started, 3)
-        self.graph.complete_with(near, angles, changes | {"finished": now(), "seconds": seconds})
+        recall = 1.0
+        if len(checked):
+            recall = round(_recall(angles[checked], truth), 4)
+        changes = {"settings": search.settings, "recall": recall, "checked": len(checked), "finished": now()}
+        changes["seconds"] = round(earlier + time.perf_counter() - started, 3)
+        self.graph.complete_with(near, angles, changes)
         self.progress.report(len(features), len(features), "")
 
     def _begin(self, search: Search, samples: int) -> float:
-        """Writes the record, unless this search was begun already; seconds that its shards have taken."""
+        """Write the record, unless this search was begun already, and return the seconds of its shards."""
         record = GraphRecord(
             run=self.run.name,
             dataset_fingerprint=self.dataset.record.fingerprint,
@@ -99,7 +101,7 @@ class _Searching:
         return sum(map(self.graph.shard_seconds, self.graph.shards()))
 
     def _truth(self, features: np.ndarray, rows: np.ndarray, search: Search) -> tuple[np.ndarray, np.ndarray]:
-        """Some samples and the exact angles of their `OUTLIER` nearest; none for an exact search."""
+        """Return some samples and the exact angles of their `OUTLIER` nearest; none for an exact search."""
         if search.method == "exact":
             return np.empty(0, np.int64), np.empty((0, OUTLIER))
         checked = np.sort(np.random.default_rng(self.seed).choice(rows, min(CHECKED, len(rows)), replace=False))
@@ -119,5 +121,5 @@ class _Searching:
 
 
 def _recall(found: np.ndarray, truth: np.ndarray) -> float:
-    """Share of the nearest that were found: as many as lie within the angle of the last true one."""
+    """Return the share of the nearest that were found: as many as lie within the angle of the last true one."""
     return float((found[:, : truth.shape[1]] <= truth[:, -1:] + _EQUAL).mean())

@@ -10,7 +10,7 @@ import pandas as pd
 
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
-from avhcurate.notebook.jobs import Repeated, running_job
+from avhcurate.notebook.jobs import running_job
 from avhcurate.notebook.measured import MeasuredDataset
 from avhcurate.notebook.opened import filters_of
 from avhcurate.notebook.samples import Samples, chosen_ids
@@ -67,37 +67,32 @@ class Dataset(MeasuredDataset):
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]
         """
-        from avhcurate.models.loading import ModelSpec
-        from avhcurate.scoring.fitted_heads import head_settings
-        from avhcurate.scoring.service import score_dataset
+        from avhcurate.data import background
+        from avhcurate.scoring.service import score_settings
+        from avhcurate.scoring.settings import ScoreSettings
 
-        mean, std = _numbers(mean), _numbers(std)
-        heads: dict[str, Any] = {
-            "groups": groups,
-            "folds": folds,
-            "seed": seed,
-            "classes_from_model": classes_from_model,
-        }
-        shape: dict[str, Any] = {"resize": resize, "crop": crop, "mean": mean, "std": std}
-        work: dict[str, Any] = {"device": device, "precision": precision, "batch_size": batch_size, "limit": limit}
-        fit, layer = head_settings(head, **heads)
-        place: Literal["random"] | Path | None = None
-        if weights is not None:
-            place = "random" if weights == "random" else Path(weights)
-        names: dict[str, Any] = {"prompts": tuple(prompts), "class_names": tuple(classes)}
-        spec = ModelSpec(name=model, weights=place, head=layer, **names, **shape)
-        given: dict[str, Any] = {"model": model, "weights": weights, "prompt": Repeated(prompts), "head": head}
-        given |= {"classes": tuple(classes) or None}
-        with running_job(self.workspace, self.name, "score", given | heads | shape | work) as progress:
-            run = score_dataset(
-                self.workspace,
-                self.name,
-                spec,
-                **work,
-                fit=fit,
-                classes_from_model=classes_from_model,
-                progress=progress,
-            )
+        settings = ScoreSettings(
+            dataset=self.name,
+            model=model,
+            weights=None if weights is None else str(weights),
+            prompt=tuple(prompts),
+            classes=tuple(classes),
+            head=head,
+            groups=groups,
+            folds=folds,
+            seed=seed,
+            classes_from_model=classes_from_model,
+            resize=resize,
+            crop=crop,
+            mean=_numbers(mean) or (),
+            std=_numbers(std) or (),
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            limit=limit,
+        )
+        with background.job(self.workspace.root, settings) as progress:
+            run = score_settings(self.workspace, settings, progress=progress)
         return self._on_run(run.name)
 
     def attach(
@@ -287,7 +282,7 @@ class Dataset(MeasuredDataset):
         return self.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
     def suspects(
-        self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: Sequence[str] | None = None
+        self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: str | Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
 

@@ -8,6 +8,7 @@ from scipy import stats as scipy_stats
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
+from avhcurate.disk.columns import listed
 from avhcurate.stats.intervals import share
 
 #: A run whose accuracy is not above chance at this level is said to be at chance; of fewer samples nothing is said, nor
@@ -75,7 +76,7 @@ def accuracy_of(dataset: DatasetFolder, run: RunFolder, ids: np.ndarray | None =
 
 
 def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -> str:
-    """What to think of a run whose accuracy is at chance, "" for any other.
+    """Return what to think of a run whose accuracy is at chance, "" for any other.
 
     Where the weights name the dataset's classes, their order cannot be the reason.
     """
@@ -86,9 +87,9 @@ def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -
     record = run.record
     why = ": do images, labels and weights belong together?"
     if not (record.classes_named or record.rows is not None or record.attached or record.fitted):
-        first = ", ".join(dataset.record.classes[:3]) + (", ..." if len(dataset.record.classes) > 3 else "")
         why = (
             "; the weights do not name their classes, so these may stand in another order than the dataset's "
-            f"({first}): import the dataset with --classes in the order that the weights were trained in"
+            f"({listed(dataset.record.classes, 3)}): import the dataset with --classes in the order that the weights "
+            "were trained in"
         )
     return f"{guess} {test}. Scores and galleries of this run mean little{why}"

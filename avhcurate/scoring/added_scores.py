@@ -15,7 +15,7 @@ from avhcurate.scoring.image_pass import score_columns
 
 
 def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILENT) -> list[str]:
-    """Adds what the run of `labels` (N,) lacks and has the outputs for; the keys that were added.
+    """Add what the run of `labels` (N,) lacks and has the outputs for; the keys that were added.
 
     The table is replaced whole, and the record written again, by which pages see that the run has changed.
     """
@@ -46,9 +46,12 @@ def _with(
 
 
 def _values(run: RunFolder, ids: np.ndarray, labels: np.ndarray, keys: list[str]) -> dict[str, np.ndarray]:
-    """The scores of some ids, each by the head that has scored it."""
-    features = run.features_of(ids) if run.has_features else None
-    logits = run.logits_of(ids).astype(np.float32) if run.has_logits else None
+    """Return the scores of some ids, each by the head that has scored it."""
+    features = logits = None
+    if run.has_features:
+        features = run.features_of(ids)
+    if run.has_logits:
+        logits = run.logits_of(ids).astype(np.float32)
     if not run.has_class_weights:
         return scores.per_sample(features, None, logits, labels[ids], keys=keys)
     assert features is not None

@@ -1,4 +1,4 @@
-"""Attaches outputs of a network that were computed elsewhere as a run, in flat memory, shard by shard."""
+"""Attaches outputs of a network that were computed elsewhere as a run, in flat memory."""
 
 import hashlib
 import re
@@ -21,9 +21,8 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
-from avhcurate.scores import ClassSums
 from avhcurate.scoring.added_scores import add_scores
-from avhcurate.scoring.attached_arrays import AttachedArray, AttachSpec, Role, open_arrays
+from avhcurate.scoring.attached_arrays import OUTPUTS, AttachedArray, AttachSpec, Role, open_arrays
 from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.image_pass import score_columns
 
@@ -31,67 +30,78 @@ from avhcurate.scoring.image_pass import score_columns
 _LEAST = float(np.finfo(np.float32).tiny)
 #: Room that stays free on the disk beside the run.
 _SPARE = 64 << 20
-_CANCELLED = "cancelled: the same command resumes"
+#: Fewer labelled samples say nothing about the order of classes.
+_FEW = 20
 
 
 def attach_run(
     workspace: Workspace, name: str, spec: AttachSpec, *, run_name: str | None = None, progress: Progress = SILENT
 ) -> RunFolder:
-    """Attaches arrays to dataset `name` as a run, and returns it complete.
+    """Attach arrays to dataset `name` as a run, and return it complete.
 
     With class weights it has every score, as if the network had been run here; logits are those given, else features @
     class_weights.T + bias. Without class weights it has the scores of the softmax output, where logits or probabilities
     are given, and scores by class prototypes, where there are features and labels, each sample left out of its own.
 
-    The arrays are copied into the run, so that their files may go. The same call again resumes after a cancel, or does
-    nothing where all is done. Raises Cancelled when asked to stop, and CurateError for a mistake of the user's: wrong
-    shapes, NaN, probabilities that do not sum to 1, two rows about one sample.
+    The arrays are copied into the run, so that their files may go. The same call again starts again after a cancel, or
+    does nothing where all is done. Raises Cancelled when asked to stop, and CurateError for a mistake of the user:
+    wrong shapes, NaN, probabilities that do not sum to 1, two rows about one sample.
     """
     dataset = workspace.dataset(name)
     if not dataset.record.samples:
-        raise CurateError(f"dataset {name!r} has no samples: import it again")
+        raise CurateError(f"Dataset {name!r} has no samples. Import it again.")
     arrays, notes = open_arrays(dataset, spec)
     files = _files(spec, arrays, progress)
-    settings = {"by": spec.by, "files": [file.model_dump() | {"source": ""} for file in files]}
-    digest = settings_digest(settings | {"dataset": dataset.record.fingerprint})
-    called = _slug(spec.title) if run_name is None else check_name(run_name)
-    run = RunFolder.of(dataset, f"attached-{called}-{digest[:8]}" if run_name is None else called)
-    work = _Attaching(dataset, run, arrays, spec.by, files, notes, progress)
+    contents = [file.model_dump(exclude={"source"}) for file in files]
+    digest = settings_digest([dataset.record.fingerprint, spec.by, contents])
+    if run_name is None:
+        called = re.sub(r"[^A-Za-z0-9._-]+", "-", spec.title).strip("-.")[:40] or "run"
+        run = RunFolder.of(dataset, f"attached-{called}-{digest[:8]}")
+    else:
+        called = check_name(run_name)
+        run = RunFolder.of(dataset, called)
     with run.alone():
-        if run.begun and not work.is_of(run.record):
-            raise CurateError(f"dataset {name!r} has a run {run.name!r} of other arrays: choose another --name")
+        if run.begun and run.record.weights_source != f"attached {digest}":
+            raise CurateError(f"Dataset {name!r} has a run {run.name!r} of other arrays. Choose another --name.")
         if run.complete:
             add_scores(run, dataset.labels(), progress=progress)
-            progress.report(work.total, work.total, "complete already")
             return run
-        if not run.begun:
-            work.copy(called)
-        work.score()
+        attached = Attached(by=spec.by, files=files, predicted=_predicted(dataset, arrays), notes=notes)
+        _Attaching(dataset, run, arrays, attached, progress).attach(f"attached:{called}", f"attached {digest}")
     return run
 
 
-def _slug(title: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.")[:40] or "run"
-
-
 def _files(spec: AttachSpec, arrays: dict[Role, AttachedArray], progress: Progress) -> list[AttachedFile]:
-    """Provenance of the arrays, each file hashed once."""
+    """Return the provenance of the arrays, each file hashed once."""
     hashes: dict[str, str] = {}
     described: list[AttachedFile] = []
     for role, one in arrays.items():
         path = str(one.array.path)
         if path not in hashes:
-            progress.check(_CANCELLED)
-            progress.report(0, 0, f"hashing {one.array.path.name}")
+            progress.tell(0, 0, f"hashing {one.array.path.name}")
             hashes[path] = sha256(one.array.path)
         shape, dtype = list(one.array.shape), str(one.array.dtype)
         described.append(AttachedFile(role=role, source=one.source, sha256=hashes[path], shape=shape, dtype=dtype))
     if spec.rows and spec.by != "order":
-        rows = user_path(spec.rows)
-        described.append(
-            AttachedFile(role="rows", source=str(rows.absolute()), sha256=sha256(rows), shape=[], dtype="")
-        )
+        rows = user_path(spec.rows).absolute()
+        described.append(AttachedFile(role="rows", source=str(rows), sha256=sha256(rows), shape=[], dtype=""))
     return described
+
+
+def _num_classes(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> int:
+    """Return as many as the arrays have, else as the dataset has."""
+    for role in OUTPUTS:
+        if role in arrays:
+            return arrays[role].classes
+    return max(len(dataset.record.classes), int(dataset.labels().max(initial=-1)) + 1)
+
+
+def _predicted(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> Literal["logits", "prototypes", "nothing"]:
+    if set(OUTPUTS) & arrays.keys():
+        return "logits"
+    if _num_classes(dataset, arrays) and (dataset.labels() >= 0).any():
+        return "prototypes"
+    return "nothing"
 
 
 @dataclass(frozen=True)
@@ -101,211 +111,156 @@ class _Attaching:
     dataset: DatasetFolder
     run: RunFolder
     arrays: dict[Role, AttachedArray]
-    by: str
-    files: list[AttachedFile]
-    notes: list[str]
+    attached: Attached
     progress: Progress
 
     @property
     def samples(self) -> int:
         return self.dataset.record.samples
 
-    @property
-    def by_sample(self) -> list[AttachedArray]:
-        """The arrays that have a row a sample."""
-        return [one for one in self.arrays.values() if one.ids is not None]
-
-    @property
-    def total(self) -> int:
-        """Steps of the work: rows copied, then samples summed by class, then samples scored."""
-        return sum(one.array.shape[0] for one in self.by_sample) + 2 * self.samples
-
-    @property
-    def num_classes(self) -> int:
-        """As many as the arrays have, else as the dataset has."""
-        if "class_weights" in self.arrays:
-            return self.arrays["class_weights"].array.shape[0]
-        if (outputs := self.arrays.get("logits") or self.arrays.get("probs")) is not None:
-            return outputs.width
-        return max(len(self.dataset.record.classes), int(self.dataset.labels().max(initial=-1)) + 1)
-
-    def is_of(self, record: RunRecord) -> bool:
-        """Whether a run was attached from the same arrays to the same import."""
-        before = record.attached
-        if before is None or record.dataset_fingerprint != self.dataset.record.fingerprint:
-            return False
-        same = [[file.model_dump(exclude={"source"}) for file in files] for files in (before.files, self.files)]
-        return before.by == self.by and same[0] == same[1]
-
-    # --- first the copy ---------------------------------------------------------------------------------------------
-
-    def copy(self, called: str) -> None:
-        """Copies the arrays into the run by id, checking every row; the record is written last."""
-        self._clear()
-        needed = sum(4 * self.samples * one.width for one in self.by_sample) + _SPARE
+    def attach(self, model: str, source: str) -> None:
+        """Copy the arrays into the run, checking every row, and score it."""
+        started = time.perf_counter()
+        by_sample = [one for one in self.arrays.values() if one.ids is not None]
+        needed = sum(4 * self.samples * one.width for one in by_sample) + _SPARE
         check_room(self.run.root, needed, "the run")
+        usable = np.ones(self.samples, bool)
         try:
-            weights = self._head()
-            done = 0
-            for one in self.by_sample:
-                self._copy_rows(one, done)
-                done += one.array.shape[0]
+            sha256_of_head = self._write_head()
+            for one in by_sample:
+                usable &= self._copy_rows(one)
         except CurateError:
             shutil.rmtree(self.run.root)
             raise
-        self.run.write_record(self._record(called, weights))
+        self.run.write_record(self._record(model, source, sha256_of_head))
+        tables = list(self._tables(usable))
+        self.dataset.refuse_another_import(self.run.record.dataset_fingerprint, again="attach it again")
+        notes = [*self.attached.notes, *self._afterthoughts(tables, usable)]
+        self.run.finish(
+            tables,
+            {
+                "attached": self.attached.model_copy(update={"notes": notes}),
+                "skipped": int((~usable).sum()),
+                "finished": now(),
+                "seconds": round(time.perf_counter() - started, 3),
+            },
+        )
 
-    def _clear(self) -> None:
-        """Removes what an attempt left that was killed before its record."""
-        for left in self.run.root.iterdir():
-            if left.is_dir():
-                shutil.rmtree(left)
-            elif left.name != "lock":
-                left.unlink()
+    def _tell(self, done: int, message: str) -> None:
+        self.progress.tell(done, self.samples, message, cancelled="cancelled: the same command starts again")
 
-    def _head(self) -> str:
-        """Writes class weights and bias; the hash that identifies the network."""
-        if (weights := self.arrays.get("class_weights")) is None:
-            return hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()
-        matrix = _finite(weights)
-        if len(empty := np.flatnonzero(~matrix.any(axis=1))):
-            raise CurateError(f"row {empty[0]} of {weights.title} is zero, so no angle to it exists")
-        bias = _finite(self.arrays["bias"]) if "bias" in self.arrays else np.zeros(len(matrix), np.float32)
-        self.run.write_head(matrix, bias)
-        return hashlib.sha256(matrix.tobytes() + bias.tobytes()).hexdigest()
+    def _write_head(self) -> str:
+        """Write class weights and bias; return the hash that identifies the network."""
+        if "class_weights" not in self.arrays:
+            return hashlib.sha256("".join(file.sha256 for file in self.attached.files).encode()).hexdigest()
+        weights = self.arrays["class_weights"].read_finite()
+        empty = np.flatnonzero(~weights.any(axis=1))
+        if len(empty):
+            raise CurateError(
+                f"Row {empty[0]} of {self.arrays['class_weights'].title} is zero, so it has no angle. Give the weights "
+                "of a trained network."
+            )
+        bias = np.zeros(len(weights), np.float32)
+        if "bias" in self.arrays:
+            bias = self.arrays["bias"].read_finite()
+        self.run.write_head(weights, bias)
+        return hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
 
-    def _copy_rows(self, one: AttachedArray, done: int) -> None:
-        file: Literal["features.npy", "logits.npy"] = "features.npy" if one.role == "features" else "logits.npy"
+    def _copy_rows(self, one: AttachedArray) -> np.ndarray:
+        """Copy an array into the run by id; return whether a row is about each sample, (N,)."""
+        file: Literal["features.npy", "logits.npy"] = "logits.npy"
+        if one.role == "features":
+            file = "features.npy"
         self.run.reserve(file, (self.samples, one.width))
+        has = np.zeros(self.samples, bool)
         for ids, rows, before in one.blocks():
-            self.progress.tell(done + before, self.total, f"copying {one.role}", cancelled=_CANCELLED)
+            self._tell(min(before, self.samples), f"copying {one.role}")
             if one.role == "probs":
                 rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
             self.run.write_rows(file, ids, rows)
+            has[ids] = True
+        return has
 
-    def _record(self, called: str, weights_sha256: str) -> RunRecord:
-        names, num_classes = self.dataset.record.classes, self.num_classes
-        features = self.arrays.get("features")
+    def _record(self, model: str, source: str, weights_sha256: str) -> RunRecord:
+        names, num_classes = self.dataset.record.classes, _num_classes(self.dataset, self.arrays)
+        if len(names) != num_classes:
+            names = []
+        width = 0
+        if "features" in self.arrays:
+            width = self.arrays["features"].width
         return RunRecord(
             name=self.run.name,
-            model=f"attached:{called}",
+            model=model,
             head="",
             weights_sha256=weights_sha256,
-            weights_source="attached",
+            weights_source=source,
             preprocess={},
             precision="float32",
             device="",
             batch_size=SHARD,
-            classes=names if len(names) == num_classes else [],
+            classes=names,
             num_classes=num_classes,
-            width=features.width if features else 0,
+            width=width,
             dataset_fingerprint=self.dataset.record.fingerprint,
             samples=self.samples,
             limit=None,
             seed=0,
             versions=versions("numpy", "pyarrow"),
             started=now(),
-            attached=Attached(by=self.by, files=self.files, predicted=self._predicted(), notes=self.notes),
+            attached=self.attached,
         )
 
-    def _predicted(self) -> Literal["logits", "prototypes", "nothing"]:
-        if {"class_weights", "logits", "probs"} & self.arrays.keys():
-            return "logits"
-        return "prototypes" if self.num_classes and (self.dataset.labels() >= 0).any() else "nothing"
+    def _tables(self, usable: np.ndarray) -> Iterator[pa.Table]:
+        """Yield the scores of all samples, some at a time."""
+        run, labels = self.run, self.dataset.labels()
+        blocks = [np.arange(at, min(self.samples, at + SHARD)) for at in range(0, self.samples, SHARD)]
+        weights = totals = None
+        if run.has_class_weights:
+            weights = run.class_weights()
+        if run.has_features and run.record.num_classes:
+            self._tell(0, "class prototypes")
+            totals = sum_by_class(run, (ids[usable[ids]] for ids in blocks), labels, run.record.num_classes)
+        for ids in blocks:
+            self._tell(int(ids[0]), "scoring")
+            some = ids[usable[ids]]
+            features = logits = prototypes = None
+            if run.has_features:
+                features = run.features_of(some)
+            if run.has_logits:
+                logits = run.logits_of(some)
+            if weights is None:
+                prototypes = totals
+            values = scores.per_sample(features, weights, logits, labels[some], prototypes=prototypes)
+            if features is not None and totals is not None:
+                means = totals.means.astype(np.float32)
+                values["prototype_distance"] = scores.prototype_distance(features, means, labels[some])
+            problems = np.where(usable[ids], None, "no row of the attached arrays is about it")
+            columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable[ids])
+            yield pa.table(columns | {"problem": pa.array(problems.tolist(), pa.string())})
 
-    # --- then the scores --------------------------------------------------------------------------------------------
-
-    def score(self) -> None:
-        """Scores every shard that is not committed, and completes the run."""
-        labels, shards = self.dataset.labels(), range(-(-self.samples // SHARD))
-        usable = np.logical_and.reduce([_has_row(one, self.samples) for one in self.by_sample])
-        done = self.total - 2 * self.samples
-        totals = self._class_sums(labels, usable, done) if self.run.has_features and self.num_classes else None
-        done += self.samples
-        for shard in shards:
-            self.progress.tell(done + shard * SHARD, self.total, "scoring", cancelled=_CANCELLED)
-            if not self.run.has_shard(shard):
-                started = time.perf_counter()
-                ids = np.arange(shard * SHARD, min(self.samples, (shard + 1) * SHARD))
-                rows = self._rows(ids, usable[ids], labels, totals)
-                self.dataset.refuse_another_import(self.run.record.dataset_fingerprint, again="attach it again")
-                self.run.write_shard(shard, rows, seconds=time.perf_counter() - started)
-        seconds = sum(map(self.run.shard_seconds, shards))
-        attached = self.run.record.attached
-        assert attached is not None
-        notes = [*attached.notes, *self._afterthoughts(labels, usable)]
-        changes = {"attached": attached.model_copy(update={"notes": notes}), "skipped": int((~usable).sum())}
-        changes |= {"finished": now(), "seconds": round(seconds, 3)}
-        self.run.finish(map(self.run.shard, shards), changes)
-        self.progress.report(self.total, self.total, "")
-
-    def _class_sums(self, labels: np.ndarray, usable: np.ndarray, done: int) -> ClassSums:
-        def blocks() -> Iterator[np.ndarray]:
-            for start in range(0, self.samples, SHARD):
-                self.progress.tell(done + start, self.total, "class prototypes", cancelled=_CANCELLED)
-                ids = np.arange(start, min(self.samples, start + SHARD))
-                yield ids[usable[ids]]
-
-        return sum_by_class(self.run, blocks(), labels, self.num_classes)
-
-    def _rows(self, ids: np.ndarray, usable: np.ndarray, labels: np.ndarray, totals: ClassSums | None) -> pa.Table:
-        """The scores of a shard."""
-        some, run = ids[usable], self.run
-        features = run.features_of(some) if run.has_features else None
-        weights = run.class_weights() if run.has_class_weights else None
-        logits = run.logits_of(some) if run.has_logits else None
-        values = scores.per_sample(
-            features, weights, logits, labels[some], prototypes=totals if weights is None else None
-        )
-        if features is not None and totals is not None:
-            means = totals.means.astype(np.float32)
-            values["prototype_distance"] = scores.prototype_distance(features, means, labels[some])
-        columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable)
-        problems = [None if has else "no row of the attached arrays is about it" for has in usable.tolist()]
-        return pa.table(columns | {"problem": pa.array(problems, pa.string())})
-
-    def _afterthoughts(self, labels: np.ndarray, usable: np.ndarray) -> list[str]:
-        """What the results say of the arrays: classes in another order, logits of another layer."""
-        notes = []
-        if missing := int((~usable).sum()):
-            notes.append(f"{missing} samples have no row and no scores, first {np.flatnonzero(~usable)[0]}")
-        run, some = self.run, np.flatnonzero(usable & (labels >= 0))
-        shard = [self.run.shard(number)["predicted"] for number in range(-(-self.samples // SHARD))]
-        predicted = pa.chunked_array([part.combine_chunks() for part in shard]).fill_null(-1).to_numpy()
-        if len(some) and self._predicted() == "logits":
-            right = float((predicted[some] == labels[some]).mean())
-            if right <= 1 / max(1, self.num_classes) and len(some) >= 20:
-                names = listed(self.dataset.record.classes, 8)
+    def _afterthoughts(self, tables: list[pa.Table], usable: np.ndarray) -> list[str]:
+        """Say what the results show of the arrays: classes in another order, logits of another layer."""
+        run, labels, notes = self.run, self.dataset.labels(), []
+        missing = np.flatnonzero(~usable)
+        if len(missing):
+            notes.append(f"{len(missing)} samples have no row and no scores, first {missing[0]}")
+        known = usable & (labels >= 0)
+        if known.sum() >= _FEW and self.attached.predicted == "logits":
+            predicted = pa.concat_tables(tables)["predicted"].fill_null(-1).to_numpy()
+            right = float((predicted[known] == labels[known]).mean())
+            if right <= 1 / max(1, run.record.num_classes):
                 notes.append(
                     f"the predicted class is the label of {100 * right:.1f} % of the samples, no more than by chance: "
-                    f"are the arrays in the dataset's order of classes ({names})?"
+                    f"are the arrays in the dataset's order of classes ({listed(self.dataset.record.classes, 8)})?"
                 )
         if run.has_class_weights and {"logits", "probs"} & self.arrays.keys():
             first = np.flatnonzero(usable)[:SHARD]
-            weights = run.class_weights().astype(np.float64)
-            own = run.features_of(first).astype(np.float64) @ weights.T + run.bias()
+            own = run.features_of(first).astype(np.float64) @ run.class_weights().T.astype(np.float64) + run.bias()
             given = run.logits_of(first)
             off = float(np.abs((own - own.mean(1, keepdims=True)) - (given - given.mean(1, keepdims=True))).max())
             if off > 1e-2 * max(1.0, float(np.abs(own).max())):
                 notes.append(
-                    f"the given {'logits' if 'logits' in self.arrays else 'probabilities'} differ from features @ "
-                    f"class_weights.T + bias by up to {off:.3g}: are all of one network, and is its bias given?"
+                    "the given logits or probabilities differ from features @ class_weights.T + bias by up to "
+                    f"{off:.3g}: are all of one network, and is its bias given?"
                 )
         return notes
-
-
-def _has_row(one: AttachedArray, samples: int) -> np.ndarray:
-    """Whether a row is about each sample, (N,) bool."""
-    has = np.zeros(samples, bool)
-    if one.ids is not None:
-        has[one.ids[one.ids >= 0]] = True
-    return has
-
-
-def _finite(one: AttachedArray) -> np.ndarray:
-    """A small array as float32; one that holds NaN or infinity is refused, naming the row."""
-    whole = one.array.read().astype(np.float32)
-    rows = whole.reshape(len(whole), -1)
-    if len(bad := np.flatnonzero(~np.isfinite(rows).all(axis=1))):
-        raise CurateError(f"row {bad[0]} of {one.title} holds NaN or infinity: give the trained weights")
-    return whole

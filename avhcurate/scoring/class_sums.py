@@ -9,7 +9,7 @@ from avhcurate.scores import ClassSums
 
 
 def sum_by_class(run: RunFolder, blocks: Iterable[np.ndarray], labels: np.ndarray, num_classes: int) -> ClassSums:
-    """Sums in float64 of the features of some ids, given in blocks; `labels` (N,) of all samples by id, -1 for none."""
+    """Sum in float64 of the features of some ids, given in blocks; `labels` (N,) of all samples by id, -1 for none."""
     sums = np.zeros((num_classes, run.record.width))
     counts = np.zeros(num_classes, np.int64)
     for block in blocks:

@@ -25,7 +25,7 @@ from avhcurate.scores import SCORES
 from avhcurate.scoring.shards import Engine, OpenNetwork, ShardResult, Step, work_through
 
 #: Columns kept in float64: next to 1, float32 would tie what the order of confidence still tells apart.
-_DOUBLE = ("confidence", "max_confidence")
+_DOUBLE = {"confidence": pa.float64(), "max_confidence": pa.float64()}
 
 #: The network's images (n, S, S, C) or (S, S, C) uint8 of one sample, from its id and its decoded image.
 MakeImages = Callable[[int, np.ndarray], np.ndarray]
@@ -55,7 +55,8 @@ class _Samples:
     shard: int
     ids: np.ndarray
     encoded: list[bytes | BrokenImage]
-    thumbnails: dict[int, bytes] | None
+    wants_thumbnails: bool
+    thumbnails: dict[int, bytes] = field(default_factory=dict)
     problems: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
 
@@ -65,8 +66,7 @@ class ImagePass:
     """The pass over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
 
     `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted, `digests` whether the
-    digest of each file is. Batches do not cross shards, so that a pass resumed has
-    the batches of one undisturbed.
+    digest of each file is. Batches do not cross shards, so that a resumed pass has the batches of an undisturbed one.
     """
 
     dataset: DatasetFolder
@@ -93,13 +93,13 @@ class ImagePass:
         return self.ids[shard * self.shard_size : (shard + 1) * self.shard_size]
 
     def finished(self, skipped: int) -> dict[str, Any]:
-        """Values for the record when the pass is over."""
+        """Return values for the record when the pass is over."""
         seconds = sum(map(self.folder.shard_seconds, self.shards))
         rate = round(self.total / seconds, 2)
         return {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped}
 
     def tell(self, done: int, message: str = "") -> None:
-        """Reports that `done` samples are finished; raises Cancelled when asked to stop."""
+        """Report that `done` samples are finished; raises Cancelled when asked to stop."""
         cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
         self.progress.tell(done * self.images_per_sample, self.total, message, cancelled=cancelled)
 
@@ -110,18 +110,18 @@ class ImagePass:
         result: Callable[[ShardOutputs], ShardResult],
         commit: Callable[[ShardResult], None],
     ) -> None:
-        """Gives `commit` the result of every shard that is not committed.
+        """Give `commit` the result of every shard that is not committed.
 
         `result` makes it of the network's outputs, where the network runs: both can be pickled.
         """
-        # How to report and to be stopped concerns this process alone.
+        # Only this process reports and can be stopped.
         work = _ImageWork(replace(self, progress=SILENT), network, result)
         work_through(work, self.folder, engine, commit=commit, tell=self.tell)
 
     def steps(
         self, network: Network, result: Callable[[ShardOutputs], ShardResult], shards: Sequence[int]
     ) -> Iterator[Step]:
-        """Runs the network over shards in turn: a step a batch, with a shard's last the result."""
+        """Run the network over shards in turn: a step a batch, with a shard's last the result."""
         parts: list[Embedded[_Samples]] = []
         started = time.perf_counter()
         batches = self._batches(shards, network.batch_size)
@@ -138,7 +138,7 @@ class ImagePass:
                     started = time.perf_counter()
 
     def outputs(self, opened: OpenNetwork) -> ShardOutputs:
-        """Those of all samples at once, as if they were one shard; nothing is committed or reported."""
+        """Return those of all samples at once, as if they were one shard; nothing is committed or reported."""
         network = opened.open()
         encoded = self.dataset.images(self.ids).read(self.ids.tolist())
         batches = self._batches_of(0, self.ids, encoded, network.batch_size)
@@ -155,9 +155,10 @@ class ImagePass:
     def _batches_of(
         self, shard: int, ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], batch_size: int
     ) -> Iterator[_Samples]:
-        size, wanted = max(1, batch_size // self.images_per_sample), self.thumbnails(shard)
+        size = max(1, batch_size // self.images_per_sample)
+        wanted = self.thumbnails(shard)
         for some, content in batches(ids, encoded, size=size):
-            yield _Samples(shard, some, content, {} if wanted else None)
+            yield _Samples(shard, some, content, wants_thumbnails=wanted)
 
     def _prepare(self, network: Network, batch: _Samples) -> tuple[np.ndarray, _Samples]:
         """In a decode thread: the images of a batch, black where there are none, and thumbnails."""
@@ -173,7 +174,7 @@ class ImagePass:
                     batch.digests[id] = blake2b(encoded, digest_size=16).digest()
                 rgb = decode(encoded)
                 images[position] = self.make(id, rgb)
-                if batch.thumbnails is not None:
+                if batch.wants_thumbnails:
                     batch.thumbnails[id] = encode_thumbnail(rgb)
             except BrokenImage as broken:
                 batch.problems[id] = broken.reason
@@ -204,41 +205,44 @@ class _ImageWork:
 
 
 def backend_options(folder: ShardedFolder, images: int) -> dict[str, Any]:
-    """What `Network` is told of its backend: how many images come, or, for a pass begun, what it was begun with."""
-    begun = folder.record.backend if folder.begun else None
-    return {"backend": begun.name if begun else None, "images": None if folder.begun else images}
+    """Return what `Network` is told of its backend: how many images come or, for a pass begun, what it began with."""
+    if not folder.begun:
+        return {"images": images}
+    begun = folder.record.backend
+    return {"backend": begun and begun.name}
 
 
 def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
-    """Values for the record: what runs the network, and versions, those of `packages` among them."""
-    backend = network.backend
-    runtime = ("onnxruntime",) if backend.name == ONNXRUNTIME else ()
-    return {
-        "backend": BackendRecord(name=backend.name, why=backend.why),
-        "versions": versions("torch", "torchvision", "numpy", *packages, *runtime),
-    }
+    """Return values for the record: what runs the network, and versions, those of `packages` among them."""
+    backend, used = network.backend, ["torch", "torchvision", "numpy", *packages]
+    if backend.name == ONNXRUNTIME:
+        used.append(ONNXRUNTIME)
+    return {"backend": BackendRecord(name=backend.name, why=backend.why), "versions": versions(*used)}
 
 
 def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
-    batches = [part.payload for part in parts]
+    problems, thumbnails, digests = dict[int, str](), dict[int, bytes](), dict[int, bytes]()
+    for part in parts:
+        problems |= part.payload.problems
+        thumbnails |= part.payload.thumbnails
+        digests |= part.payload.digests
+    first = parts[0].payload
     return ShardOutputs(
-        batches[0].shard,
-        np.concatenate([batch.ids for batch in batches]),
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.logits for part in parts]),
-        {id: problem for batch in batches for id, problem in batch.problems.items()},
-        None
-        if batches[0].thumbnails is None
-        else {id: data for batch in batches for id, data in (batch.thumbnails or {}).items()},
-        seconds,
-        {id: digest for batch in batches for id, digest in batch.digests.items()},
+        shard=first.shard,
+        ids=np.concatenate([part.payload.ids for part in parts]),
+        features=np.concatenate([part.features for part in parts]),
+        logits=np.concatenate([part.logits for part in parts]),
+        problems=problems,
+        thumbnails=thumbnails if first.wants_thumbnails else None,
+        seconds=seconds,
+        digests=digests,
     )
 
 
 def score_columns(
     values: Mapping[str, np.ndarray], usable: np.ndarray, *, one_length: bool = False
 ) -> dict[str, pa.Array]:
-    """Prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1).
+    """Return prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1).
 
     `one_length`: all features have the same length, so that the order of their norms is that of rounding: it is null.
     """
@@ -249,5 +253,5 @@ def score_columns(
     columns = {"predicted": spread(values["predicted"][values["predicted"] >= 0], known, pa.int32())}
     for key in SCORES:
         if key in values:
-            columns[key] = spread(values[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
+            columns[key] = spread(values[key], usable, _DOUBLE.get(key, pa.float32()))
     return columns

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +27,16 @@ from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import precision_name
 from avhcurate.scoring.added_scores import add_scores
 from avhcurate.scoring.class_sums import sum_by_class
-from avhcurate.scoring.fitted_heads import FitSettings, HeadFitting, number_of_classes, out_of_fold, scores_by_head
-from avhcurate.scoring.image_pass import ImagePass, backend_options, backend_values, score_columns
+from avhcurate.scoring.fitted_heads import (
+    FitSettings,
+    fit_heads,
+    head_settings,
+    number_of_classes,
+    out_of_fold,
+    scores_by_head,
+)
+from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, backend_options, backend_values, score_columns
+from avhcurate.scoring.settings import ScoreSettings
 from avhcurate.scoring.shard_scores import ShardScores, digest_rows
 from avhcurate.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
 from avhcurate.stats.downsample import evenly_spread
@@ -51,37 +60,28 @@ def score_dataset(
     engine: Engine = LOCAL,
     progress: Progress = SILENT,
 ) -> RunFolder:
-    """Runs the model over dataset `name`, stores features, scores and thumbnails, and returns the complete run.
+    """Run the model over dataset `name`, store features, scores and thumbnails, and return the complete run.
 
     `fit` ignores the model's own last layer and fits linear heads on its features, cross-fitted so that each labelled
     sample is scored by a head that saw neither it nor its copies nor its group, and others by the head of all.
     `classes_from_model` takes the rows of the model's head whose class names are the dataset's.
 
-    The run is named by the model and a fingerprint of dataset, weights, head, preprocessing, precision and limit, and
-    where heads are fitted the near duplicates: the same again resumes what was cut short, and does nothing where all is
-    done. `limit` takes that many samples, spread evenly over the dataset; thumbnails are stored by runs over all
-    samples only. An image that cannot be scored is recorded with its problem, and the run goes on.
+    The run is named by the model and a fingerprint of all that decides its numbers: the same call again resumes what
+    was cut short, and does nothing where all is done. `limit` takes that many samples, spread evenly over the dataset;
+    only runs over all samples store thumbnails. An image that cannot be scored is recorded with its problem.
 
-    `engine` is where the network runs: in this process, or on a Ray cluster, which gives the same rows. `progress` is
-    told at least once a batch, or once a shard of a cluster's. Raises Cancelled when asked to stop, after which the
-    same call resumes, and CurateError for mistakes of the user's.
+    `engine` is where the network runs: in this process, or on a Ray cluster, which gives the same rows. Raises
+    Cancelled when asked to stop, after which the same call resumes, and CurateError for mistakes of the user.
     """
     dataset = workspace.dataset(name)
-    labels, fingerprint = dataset.labels(), dataset.record.fingerprint
+    labels = dataset.labels()
     if not len(labels):
-        raise CurateError(f"dataset {name!r} has no samples: import it again")
+        raise CurateError(f"Dataset {name!r} has no samples. Import it again.")
     ids = evenly_spread(len(labels), limit)
-    limit = None if len(ids) == len(labels) else limit
+    if len(ids) == len(labels):
+        limit = None
     precision = precision_name(precision)
-    rows = None
-    if fit is not None:
-        fit.check(dataset)
-        names = tuple(dataset.record.classes) if spec.zero_shot else ()
-        model = load_model(spec.model_copy(update={"features_only": True, "class_names": spec.class_names or names}))
-    elif classes_from_model:
-        model, rows = _with_rows(load_model(spec), dataset)
-    else:
-        model, rows = _fitting_model(spec, dataset, labels)
+    model, rows = _model_for(spec, dataset, labels, fit, classes_from_model)
     heads = fit.record() if fit else None
     run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=heads, rows=rows))
     with run.alone():
@@ -104,23 +104,50 @@ def score_dataset(
             # They come in files of as many ids as a shard has, and a limit would leave holes in each.
             return limit is None and not dataset.thumbnails.has_shard(shard)
 
-        shape = model.preprocess
         images = ImagePass(
             dataset,
             run,
             ids,
             SHARD,
-            lambda _, rgb: shape.prepare(rgb),
-            shape,
+            lambda _, rgb: model.preprocess.prepare(rgb),
+            model.preprocess,
             thumbnails=thumbnails,
             digests=fit is not None,
             progress=progress,
         )
-        scoring = (_Scoring if fit is None else _FittedScoring)(run, model, images, labels, fingerprint)
-        result = digest_rows if fit is not None else ShardScores(model.class_weights, labels, bool(model.prompts))
+        result: Callable[[ShardOutputs], ShardResult] = digest_rows
+        if fit is None:
+            result = ShardScores(model.class_weights, labels, bool(model.prompts))
+        scoring = _Scoring(run, model, images, labels, dataset.record.fingerprint)
         images.run(engine, network, result, scoring.commit)
         scoring.finish(engine, network, device)
     return run
+
+
+def score_settings(
+    workspace: Workspace, settings: ScoreSettings, *, engine: Engine = LOCAL, progress: Progress = SILENT
+) -> RunFolder:
+    """Score a dataset as the options of `avhcurate score` say."""
+    fit, layer = head_settings(
+        settings.head,
+        groups=settings.groups,
+        folds=settings.folds,
+        seed=settings.seed,
+        classes_from_model=settings.classes_from_model,
+    )
+    return score_dataset(
+        workspace,
+        settings.dataset,
+        settings.spec(layer),
+        device=settings.device,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        limit=settings.limit,
+        fit=fit,
+        classes_from_model=settings.classes_from_model,
+        engine=engine,
+        progress=progress,
+    )
 
 
 def run_name(
@@ -132,7 +159,7 @@ def run_name(
     heads: FittedHeads | None = None,
     rows: list[int] | None = None,
 ) -> str:
-    """The model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
+    """Return the model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
     inputs: dict[str, Any] = {
         "dataset": dataset.record.fingerprint,
         "weights": model.weights_sha256,
@@ -141,61 +168,64 @@ def run_name(
         "precision": precision,
         "limit": limit,
     }
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60]
     if heads is not None:
+        slug += "-fit"
         inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
     if rows is not None:
         inputs["rows"] = rows
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60] + ("-fit" if heads else "")
     return f"{slug}-{settings_digest(inputs)[:8]}"
 
 
 def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> LoadedModel:
-    """The network of a run; refused unless weights, head and preprocessing are the run's.
+    """Return the network of a run; refused unless weights, head and preprocessing are the run's.
 
     Where the run fitted heads, or took some rows of the model's, it has the run's class weights and bias.
     """
     record = run.record
     if record.attached is not None:
         raise CurateError(
-            f"run {record.name} was attached from outputs computed elsewhere, so there is no network to run: score the "
-            "dataset with a model first"
+            f"Run {record.name} was attached from outputs computed elsewhere and has no network. Score the dataset "
+            "with a model first."
         )
     preprocess = Preprocess.from_record(record.preprocess)
+    prompts = record.prompts or PromptsRecord(templates=(), names=())
+    if weights is None and record.weights_source == "random":
+        weights = "random"
     spec = ModelSpec(
         name=record.model,
-        weights="random" if weights is None and record.weights_source == "random" else weights,
+        weights=weights,
         resize=preprocess.resize,
         crop=preprocess.crop,
         mean=preprocess.mean,
         std=preprocess.std,
         seed=record.seed,
-        prompts=record.prompts.templates if record.prompts else (),
-        class_names=record.prompts.names if record.prompts else (),
+        prompts=prompts.templates,
+        class_names=prompts.names,
         features_only=record.fitted is not None,
     )
     own_classes = record.fitted is None and record.rows is None
+    num_classes = record.num_classes if own_classes else None
     try:
-        loaded = load_model(spec, num_classes=record.num_classes if own_classes else None)
+        loaded = load_model(spec, num_classes=num_classes)
         same_head = loaded.head_name == record.head
     except CurateError:
         same_head = False
     if not same_head:
-        loaded = _with_head(spec, record, record.num_classes if own_classes else None)
+        loaded = _with_head(spec, record, num_classes)
     if loaded.weights_sha256 != record.weights_sha256:
         raise CurateError(
-            f"these weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
-            f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}): give that run's file by "
-            "--weights, or score the dataset with these first"
+            f"These weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
+            f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}). Give the file of that run by "
+            "--weights, or score the dataset with these first."
         )
     if loaded.preprocess != preprocess:
-        raise CurateError(
-            f"run {record.name} was made by a version of the program that prepared images otherwise: score it again"
-        )
+        raise CurateError(f"Run {record.name} was made by a version that prepared images otherwise. Score it again.")
     return loaded if own_classes else replace(loaded, other_head=run.head())
 
 
 def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> LoadedModel:
-    """The network with the last layer that the record names; an error says where the run's weights came from."""
+    """Return the network with the last layer that the record names; an error says where the run's weights came from."""
     try:
         return load_model(spec.model_copy(update={"head": record.head or None}), num_classes=num_classes)
     except CurateError as error:
@@ -215,7 +245,7 @@ class _Scoring:
     fingerprint: str
 
     def commit(self, result: ShardResult) -> None:
-        """Writes thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
+        """Write thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
         dataset = self.images.dataset
         dataset.refuse_another_import(self.fingerprint)
         if result.thumbnails is not None:
@@ -225,42 +255,60 @@ class _Scoring:
         self.run.write_shard(result.shard, result.rows, seconds=result.seconds)
 
     def finish(self, engine: Engine, network: OpenNetwork, device: str) -> None:
-        """The distances to the class prototypes, the comparison with float32, the table, the record."""
+        """Write the distances to the class prototypes, the comparison with float32, the table and the record."""
         self.images.dataset.refuse_another_import(self.fingerprint)
-        skipped, agreement = self._skipped(), None
-        more = self._fit()
         samples, shards = len(self.images.ids), self.images.shards
+        changes = self.images.finished(self._skipped())
+        if self.run.record.fitted is not None:
+            changes["fitted"] = self._fit()
         if network.precision != "float32":
             self.images.tell(samples, "comparing with float32")
-            agreement = self._rank_agreement(engine, device)
+            changes["rank_agreement"] = self._rank_agreement(engine, device)
         self.images.tell(samples, "class prototypes")
         prototypes = self._prototypes()
-        changes = self.images.finished(skipped) | {"rank_agreement": agreement} | more
         self.run.finish((self._with_distance(self._scored(shard), prototypes) for shard in shards), changes)
         self.images.progress.report(samples, samples, "")
 
-    def _fit(self) -> dict[str, Any]:
-        """Work between the pass and the table, and what the record gains by it."""
-        return {}
+    def _fit(self) -> FittedHeads:
+        """Fit the heads of the run, now that all features are written."""
+        table = pa.concat_tables(self.run.shard(shard) for shard in self.images.shards)
+        table = table.filter(pc.is_null(table["problem"]))
+        cancelled = "cancelled while a head was fitted: the same command resumes"
+        fitted = fit_heads(
+            self.images.dataset,
+            self.run,
+            table["id"].to_numpy(),
+            table["digest"].to_numpy(),
+            tell=partial(self.images.tell, len(self.images.ids)),
+            check=partial(self.images.progress.check, cancelled),
+        )
+        return fitted.model_copy(update=out_of_fold(map(self._scored, self.images.shards), self.labels))
 
     def _scored(self, shard: int) -> pa.Table:
-        """The scores of a shard."""
-        return self.run.shard(shard)
+        """Return the scores of a shard; by the head that has not seen each sample, where heads were fitted."""
+        table = self.run.shard(shard)
+        if self.run.record.fitted is None:
+            return table
+        ids, usable = _scored_ids(table), table["problem"].is_null().to_numpy()
+        values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
+        columns = {"id": table["id"].combine_chunks()}
+        columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
+        return pa.table(columns | {"problem": table["problem"].combine_chunks()})
 
     def _skipped(self) -> int:
-        """The number of samples that could not be scored; a run of nothing else is deleted and refused."""
+        """Return how many samples could not be scored; a run of nothing else is deleted and refused."""
         problems = [self.run.shard(shard)["problem"].drop_null() for shard in self.images.shards]
         skipped = sum(map(len, problems))
         if skipped == len(self.images.ids):
             shutil.rmtree(self.run.root)
             raise CurateError(
-                f"none of the {skipped} images of dataset {self.images.dataset.name!r} could be scored, the first "
-                f"because of: {problems[0][0]}. Check that they still lie where they were imported from"
+                f"None of the {skipped} images of dataset {self.images.dataset.name!r} could be scored. The first: "
+                f"{problems[0][0]}. Check that they are still where they were imported from."
             )
         return skipped
 
     def _prototypes(self) -> np.ndarray:
-        """Mean features of each class (K, D), summed in float64; zeros for a class without samples."""
+        """Return the mean features of each class (K, D), summed in float64; zeros for a class without samples."""
         scored = (_scored_ids(self.run.shard(shard)) for shard in self.images.shards)
         return sum_by_class(self.run, scored, self.labels, self.run.record.num_classes).means.astype(np.float32)
 
@@ -273,7 +321,7 @@ class _Scoring:
         return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
 
     def _rank_agreement(self, engine: Engine, device: str) -> RankAgreement:
-        """Runs some samples again in float32 and compares the order in which both put them."""
+        """Run some samples again in float32 and compare the order of both."""
         ids = self.images.ids
         ids = ids[evenly_spread(len(ids), min(_COMPARED, len(ids)))]
         some = replace(self.images, ids=ids, thumbnails=lambda _: False, progress=SILENT)
@@ -291,54 +339,35 @@ class _Scoring:
         return scores.per_sample(features, class_weights, logits, labels, keys=_COMPARED_SCORES)
 
 
-@dataclass(frozen=True)
-class _FittedScoring(_Scoring):
-    """A run that fits its heads once all features are written, and scores then."""
-
-    def _fit(self) -> dict[str, Any]:
-        shards = [self.run.shard(shard) for shard in self.images.shards]
-        table = pa.concat_tables(shards)
-        table = table.filter(pc.is_null(table["problem"]))
-        ids, digests = table["id"].to_numpy(), table["digest"].to_numpy()
-        settings, samples = self.run.record.fitted, len(self.images.ids)
-        assert settings is not None
-        fitting = HeadFitting(
-            self.images.dataset,
-            self.run,
-            settings,
-            ids,
-            digests,
-            self.labels,
-            tell=partial(self.images.tell, samples),
-            check=partial(self.images.progress.check, "cancelled while a head was fitted: the same command resumes"),
-        )
-        fitted = fitting.fit()
-        found = out_of_fold(map(self._scored, self.images.shards), self.labels)
-        return {"fitted": fitted.model_copy(update=found)}
-
-    def _scored(self, shard: int) -> pa.Table:
-        """By the heads that have not seen each sample."""
-        table = self.run.shard(shard)
-        ids, usable = _scored_ids(table), table["problem"].is_null().to_numpy()
-        values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
-        columns = {"id": table["id"].combine_chunks()}
-        columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
-        return pa.table(columns | {"problem": table["problem"].combine_chunks()})
-
-
 def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel, list[int]]:
-    """The model with the rows of its head that are the dataset's classes, and these rows."""
+    """Return the model with the rows of its head that are the dataset's classes, and these rows."""
     rows = rows_of_classes(dataset.record.classes, model.classes, model=model.name)
     return replace(model, other_head=(model.class_weights[rows], model.bias[rows])), rows
 
 
-def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> tuple[LoadedModel, list[int] | None]:
-    """The model, whose classes must be the dataset's, or hold all its labels where their number is not declared.
+def _model_for(
+    spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray, fit: FitSettings | None, classes_from_model: bool
+) -> tuple[LoadedModel, list[int] | None]:
+    """Return the model for a dataset, and the rows of its head where only some are taken."""
+    if fit is not None:
+        fit.check(dataset)
+        names = spec.class_names
+        if spec.zero_shot and not names:
+            names = tuple(dataset.record.classes)
+        return load_model(spec.model_copy(update={"features_only": True, "class_names": names})), None
+    if classes_from_model:
+        return _with_rows(load_model(spec), dataset)
+    return _fitting_model(spec, dataset, labels)
 
-    Where its weights name the same classes in another order, also the rows of its head in the dataset's.
+
+def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> tuple[LoadedModel, list[int] | None]:
+    """Return the model, whose classes must be the dataset's, or hold all its labels where these are not declared.
+
+    Where its weights name the same classes in another order, also the rows of its head in the dataset's order.
     """
-    record = dataset.record
-    declared = len(record.classes) if record.classes_declared and record.classes else None
+    record, declared = dataset.record, None
+    if record.classes_declared and record.classes:
+        declared = len(record.classes)
     if spec.zero_shot and not spec.class_names:
         spec = spec.model_copy(update={"class_names": tuple(_class_names(dataset))})
     try:
@@ -347,12 +376,12 @@ def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) 
         names = published_classes(spec.name)
         if not names or unknown_classes(record.classes, names):
             raise
-        raise OtherClasses(f"{error}; or take the model's own rows of these classes by --classes-from-model") from error
+        raise OtherClasses(f"{error} Or take the model's own rows of these classes by --classes-from-model.") from error
     num_classes = len(model.class_weights)
     if labels.max() >= num_classes:
         raise CurateError(
-            f"dataset {dataset.name!r} has labels up to {labels.max()} and {model.name} tells {num_classes} classes "
-            f"apart: fit a head for them by --head fit, or give a model of at least {labels.max() + 1} classes"
+            f"Dataset {dataset.name!r} has labels up to {labels.max()}, and {model.name} has {num_classes} classes. "
+            f"Fit a head by --head fit, or give a model of at least {labels.max() + 1} classes."
         )
     names = model.classes or ()
     if declared and set(names) == set(record.classes) and list(names) != record.classes:
@@ -361,13 +390,12 @@ def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) 
 
 
 def _class_names(dataset: DatasetFolder) -> list[str]:
-    """The names by which a zero-shot model tells the dataset's classes apart."""
+    """Return the names by which a zero-shot model knows the dataset's classes."""
     record = dataset.record
     if not record.classes_declared or len(record.classes) < 2:
-        what = "labels that are bare numbers" if record.classes else "no class names"
         raise CurateError(
-            f"dataset {dataset.name!r} has {what}, and a zero-shot model tells classes apart by their names: give them "
-            "in order by --classes cat,dog or a file with a name a line"
+            f"Dataset {dataset.name!r} has no class names, which a zero-shot model needs. Give them in order by "
+            "--classes cat,dog or a file with a name a line."
         )
     return record.classes
 
@@ -413,7 +441,7 @@ def _scored_ids(table: pa.Table) -> np.ndarray:
 
 
 def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> RankAgreement:
-    """Spearman of each score on the samples where it is defined, and the share of equal predictions."""
+    """Return Spearman of each score where it is defined, and the share of equal predictions."""
     spearman = {}
     for key in _COMPARED_SCORES:
         defined = np.isfinite(reduced[key]) & np.isfinite(exact[key])

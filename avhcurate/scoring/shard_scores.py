@@ -29,13 +29,13 @@ class ShardScores:
 
 
 def digest_rows(outputs: ShardOutputs) -> ShardResult:
-    """Features and the digest of each file, for a run that fits its heads when all features are there."""
+    """Return features and the digest of each file, for a run that fits its heads when all features are there."""
     _usable(outputs)
     return _result(outputs, {"digest": pa.array(map(outputs.digests.get, outputs.ids.tolist()), pa.binary())})
 
 
 def _usable(outputs: ShardOutputs) -> np.ndarray:
-    """Which samples can be scored; the others gain a problem and lose their features."""
+    """Return which samples can be scored; the others gain a problem and lose their features."""
     finite = np.isfinite(outputs.features).all(axis=1) & ~np.isinf(outputs.logits).any(axis=1)
     for id in outputs.ids[~finite].tolist():
         outputs.problems.setdefault(id, "the network's outputs are not finite")

@@ -47,7 +47,7 @@ class ShardWork(Protocol):
     def ids_of(self, shard: int) -> Sequence[int] | np.ndarray: ...
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
-        """Makes ready in this process, and returns what does shards in turn."""
+        """Make ready in this process, and returns what does shards in turn."""
         ...
 
 
@@ -78,15 +78,15 @@ class Engine(Protocol):
         backend: str | None = None,
         images: int | None = None,
     ) -> OpenNetwork:
-        """The network as `models.engine.Network` runs it, there, with the same arguments."""
+        """Return the network as `models.engine.Network` runs it, there, with the same arguments."""
         ...
 
     def call(self, function: Callable[[], T]) -> T:
-        """What a function returns there."""
+        """Return what a function returns there."""
         ...
 
-    def steps(self, work: ShardWork, shards: Sequence[int], folder: ShardedFolder[Any]) -> Iterator[Step]:
-        """Does shards of a folder, each once; a step without samples comes now and then while nothing is done."""
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        """Do shards, each once; a step without samples comes now and then while nothing is done."""
         ...
 
 
@@ -101,7 +101,7 @@ class LocalEngine:
     def call(self, function: Callable[[], T]) -> T:
         return function()
 
-    def steps(self, work: ShardWork, shards: Sequence[int], folder: ShardedFolder[Any]) -> Iterator[Step]:
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
         return work.begin()(shards)
 
 
@@ -125,7 +125,7 @@ def work_through(
     tell(done)
     if not missing:
         return
-    with closing(engine.steps(work, missing, folder)) as steps:  # type: ignore[type-var]  # a generator
+    with closing(engine.steps(work, missing)) as steps:  # type: ignore[type-var]  # a generator
         for step in steps:
             done += step.samples
             if step.result is not None:

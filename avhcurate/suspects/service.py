@@ -1,22 +1,22 @@
 """Find labels that are likely wrong, from several sources of evidence, and store them by rank."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.data.runs import RunFolder
+from avhcurate.data.runs import FoldHeads, RunFolder
 from avhcurate.data.sample_groups import duplicates_digest
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.neighbours.service import find_neighbours
+from avhcurate.scoring.heads import RECIPE
 from avhcurate.stats.neighbours import nearest_of
 from avhcurate.suspects import out_of_fold, rules
 from avhcurate.suspects.rules import SOURCES, AngularView, Evidence, Expected
@@ -35,7 +35,7 @@ _ROWS = 1024
 #: with the square of the dataset otherwise.
 _MEMBERS = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
-_VERSION = 2
+_VERSION = 3
 
 
 def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
@@ -64,7 +64,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         "votes": votes and votes.key,
     }
     if cross_validated:
-        identity |= {"out_of_fold": [settings.folds, settings.seed, out_of_fold.recipe()]}
+        identity |= {"out_of_fold": [settings.folds, settings.seed, RECIPE]}
         identity |= duplicates_digest(table.dataset)
     folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
     with folder.alone():
@@ -94,7 +94,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
             expected=expected,
             doubting=doubting,
             verdicts={key: int((suspects["verdict"] == key).sum()) for key in rules.VERDICTS},
-            versions=versions("torch", "numpy", "scipy"),
+            versions=versions("numpy", "scipy", "scikit-learn"),
             asked=ended,
             finished=ended,
             seconds=round(time.perf_counter() - started, 3),
@@ -155,12 +155,15 @@ class _Search:
         if "neighbours" in sources:
             near = find_neighbours(self.dataset, self.run, progress=self.progress).near()
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
-        view, columns = self._view(heads)
+        if heads is None:
+            view, columns, probs = self._judged(self.run, np.arange(self.run.record.num_classes))
+        else:
+            view, columns, probs = self._judged(heads, np.array(heads.record.classes))
+            right = float((columns["predicted"] == self.labels).mean())
+            heads.write_record(heads.record.model_copy(update={"accuracy": right}))
         angular = rules.angular(view, self.labels)
         evidence, expected = {"angular": angular}, None
-        probs = np.empty((0, self.num_classes), np.float32)
         if self.fits:
-            probs = self._probs(heads)
             expected = rules.expected_errors(probs, self.labels)
         if "neighbours" in sources:
             evidence["neighbours"] = rules.neighbours(near[self.ids, :NEIGHBOURS], self.all_labels, self.labels)
@@ -233,46 +236,47 @@ class _Search:
 
     # by the model
 
-    def _view(self, heads: OutOfFoldFolder | None) -> tuple[AngularView, dict[str, np.ndarray]]:
-        """Return angles and scores by the run's own head, or by the head that was not trained on each sample."""
-        if heads is None:
-            return self._own_view()
-        rows = pq.read_table(heads.scores_path)
-        columns = {name: rows[name].to_numpy() for name in ("predicted", "confidence", "fold")}
-        return out_of_fold.view_of(rows), columns
+    def _judged(self, heads: FoldHeads, classes: np.ndarray) -> tuple[AngularView, dict[str, np.ndarray], np.ndarray]:
+        """Return angles, prediction and confidence by heads whose rows are `classes`, and probabilities (N, K).
 
-    def _own_view(self) -> tuple[AngularView, dict[str, np.ndarray]]:
-        num_classes = self.run.record.num_classes
-        if self.labels.max() >= num_classes:
+        Each sample is judged by its own head. The probabilities have no rows where they do not fit in memory.
+        """
+        row_of = np.full(max(self.num_classes, int(classes.max()) + 1), -1)
+        row_of[classes] = np.arange(len(classes))
+        targets = row_of[self.labels]
+        if targets.min() < 0:
             raise CurateError(
-                f"The run {self.run.name} has {num_classes} classes and the labels go up to {self.labels.max()}. "
+                f"The run {self.run.name} has {len(classes)} classes and the labels go up to {self.labels.max()}. "
                 "Add --out-of-fold to train a head for these classes."
             )
+        probs = np.zeros((len(self.ids) * self.fits, len(row_of)), np.float32)
+        predicted, confidence = np.empty(len(self.ids), np.int64), np.empty(len(self.ids))
         views: list[AngularView] = []
-        for block in self._blocks():
-            features = self.run.features_of(self.ids[block]).astype(np.float64)
-            angles = np.empty((len(features), num_classes))
-            for places, class_weights, _ in self.run.heads_of(self.ids[block]):
-                angles[places] = scores.angles(features[places], class_weights.astype(np.float64))
-            views.append(rules.angular_view(angles, self.labels[block]))
+        step = max(1, min(8192, (1 << 23) // len(classes)))
+        for at in range(0, len(self.ids), step):
+            block = slice(at, at + step)
+            angles, logits = self._by_heads(heads, self.ids[block], len(classes))
+            softmaxed = softmax(logits, axis=1)
+            views.append(rules.angular_view(angles, targets[block]))
+            predicted[block] = classes[softmaxed.argmax(axis=1)]
+            confidence[block] = softmaxed[np.arange(len(softmaxed)), targets[block]]
+            if self.fits:
+                probs[block, classes] = softmaxed
         joined = {name: np.concatenate([getattr(view, name) for view in views]) for name in views[0].__dict__}
-        rows = pq.read_table(self.run.scores_path, columns=["id", "predicted", "confidence"]).to_pandas()
-        rows = rows.set_index("id").loc[self.ids]
-        columns = {name: rows[name].to_numpy() for name in ("predicted", "confidence")}
-        return AngularView(**joined), columns
+        joined["rival"] = classes[joined["rival"]]
+        return AngularView(**joined), {"predicted": predicted, "confidence": confidence}, probs
 
-    def _probs(self, heads: OutOfFoldFolder | None) -> np.ndarray:
-        """Return softmax probabilities (N, K) float32."""
-        if heads is not None:
-            return out_of_fold.probabilities(heads, self.run, self.num_classes)[1]
-        probs = np.empty((len(self.ids), self.run.record.num_classes), np.float32)
-        for block in self._blocks():
-            probs[block] = softmax(self.run.logits_of(self.ids[block]), axis=1)
-        return probs
-
-    def _blocks(self) -> Iterator[slice]:
-        step = max(1, min(8192, (1 << 23) // self.num_classes))
-        return (slice(at, at + step) for at in range(0, len(self.ids), step))
+    def _by_heads(self, heads: FoldHeads, ids: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the angles to the class weights and the logits (n, K) of some samples."""
+        features = self.run.features_of(ids).astype(np.float64)
+        angles, logits = np.empty((len(ids), num_classes)), np.empty((len(ids), num_classes))
+        for places, class_weights, bias in heads.heads_of(ids):
+            weights = class_weights.astype(np.float64)
+            angles[places] = scores.angles(features[places], weights)
+            logits[places] = features[places] @ weights.T + bias
+        if heads is self.run:  # it may have logits of its own
+            logits = self.run.logits_of(ids)
+        return angles, logits
 
     # by people
 

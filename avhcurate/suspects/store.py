@@ -7,18 +7,17 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from avhcurate.data.runs import RunFolder
-from avhcurate.disk.folders import ResultFolder, ShardedFolder
+from avhcurate.data.runs import FoldHeads, RunFolder
+from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import Provenance, WorkRecord
 from avhcurate.suspects.rules import Expected
 
 
 class OutOfFoldRecord(Provenance):
-    """The record of a cross-validation, `out_of_fold.json`. `finished` and `accuracy` are set when it is complete.
+    """The record of a cross-validation, `out_of_fold.json`. `finished` is set when it is complete.
 
-    `classes`: the labels that occur, in the order of the heads' rows. `samples` have a label and are scored by the run;
-    `copies` of them copy an earlier one and share its fold. `alone` counts classes with fewer samples than folds.
-    `accuracy`: share of samples whose out-of-fold prediction is their label.
+    `classes`: the labels that occur, in the order of the heads' rows. `accuracy`: share of samples whose out-of-fold
+    prediction is their label, set when they are judged.
     """
 
     name: str
@@ -27,25 +26,14 @@ class OutOfFoldRecord(Provenance):
     seed: int
     recipe: dict[str, Any]
     classes: list[int]
-    samples: int
-    copies: int
-    alone: int
     accuracy: float | None = None
 
 
-class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
-    """One folder in `RUN/out_of_fold/`: `out_of_fold.json`, and for each fold `head-F.safetensors` and its scores.
+class OutOfFoldFolder(FoldHeads, ResultFolder[OutOfFoldRecord]):
+    """One folder in `RUN/out_of_fold/`: `out_of_fold.json`, the heads of the folds, then `folds.npy`."""
 
-    A fold's scores are written after its head, so a fold with scores is complete. A row a sample, from the head that
-    was not trained on it: id, fold, predicted, confidence, avh, avc (of the predicted class), angular_gap, entropy, and
-    the angular view (avc_given, rival, avc_rival, margin), classes as labels of the dataset.
-    """
-
-    HOME, FILE, KIND = "out_of_fold", "out_of_fold.json", OutOfFoldRecord
-    WHAT, AGAIN = "out-of-fold scoring", "remove the folder and run it again"
-
-    def head_path(self, fold: int) -> Path:
-        return self.root / f"head-{fold}.safetensors"
+    HOME, FILE, TABLE, KIND = "out_of_fold", "out_of_fold.json", "folds.npy", OutOfFoldRecord
+    WHAT, AGAIN = "cross-validation", "remove the folder and run it again"
 
 
 class SuspectsRecord(WorkRecord):

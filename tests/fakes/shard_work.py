@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from avhcurate.disk.folders import ShardedFolder
 from avhcurate.errors import CurateError
 from avhcurate.scoring.shards import Engine, ShardResult, ShardWork, Step
 from tests.fakes.killing import die
@@ -51,8 +50,8 @@ class KillingEngine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
-    def steps(self, work: ShardWork, shards: Sequence[int], folder: ShardedFolder[Any]) -> Iterator[Step]:
-        return self.engine.steps(DyingWork(work, self.marker), shards, folder)
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        return self.engine.steps(DyingWork(work, self.marker), shards)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,14 @@ def test_a_form_lists_it_without_importing_torchvision():
 @pytest.mark.parametrize(
     ("typed", "near"),
     [
-        ("resnet5", "avhcurate:resnet56, torchvision:resnet50"),
-        ("torchvision:resnet5O", "choose torchvision:resnet50,"),
-        ("Cnn9", "choose avhcurate:cnn9"),
-        ("zzzz", "choose one of the list"),
+        ("resnet5", "avhcurate:resnet56 or torchvision:resnet50"),
+        ("torchvision:resnet5O", "Choose torchvision:resnet50 or"),
+        ("Cnn9", "Choose avhcurate:cnn9"),
+        ("zzzz", "Choose one of the list"),
     ],
 )
 def test_a_part_of_a_name_is_answered_with_the_names_that_hold_it(typed, near):
-    with pytest.raises(CurateError, match="no model is called") as refused:
+    with pytest.raises(CurateError, match="No model is called") as refused:
         refuse_unknown(typed)
     assert near in str(refused.value)
 

@@ -25,7 +25,7 @@ def test_names_and_synset_ids_give_the_rows_of_imagenet():
     [
         (["goldfish", "zebrafish"], NAMES, r"1 of the dataset's 2 classes are not among the 1000 of net .*zebrafish"),
         (["cardigan", "goldfish"], NAMES, "cardigan"),  # a dog and a garment
-        (["goldfish", "n01443537"], NAMES, "two classes of the dataset are one class of net"),
+        (["goldfish", "n01443537"], NAMES, "Two classes of the dataset are one class of net"),
         (["n01443537"], ("cat", "dog"), "not among the 2 of net"),
         (["goldfish"], None, "have no names"),
     ],

@@ -85,7 +85,7 @@ def test_a_pointwise_convolution_over_one_pixel_is_a_linear_layer():
     ("end", "named"),
     [
         (nn.Softmax(dim=1), r"ends with 'end' \(Softmax\).*--head head"),
-        (lambda logits: logits.softmax(1), r"changes the output of its last layer 'head' \(Linear\)"),
+        (lambda logits: logits.softmax(1), r"ends with 'head' \(Linear\)"),
         (lambda logits: logits[:, :3], r"shape \(3, 3\), which is not the output of a linear layer"),
         (lambda logits: (logits, logits), r"returns a tuple of 2.*--head NAME.*last first: head, decoy"),
         (lambda logits: {"scores": logits}, "returns a dict with scores"),

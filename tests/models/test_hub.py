@@ -153,7 +153,7 @@ def test_a_classifier_is_trained_for_other_classes_from_its_weights(folders):
 def test_another_class_count_is_refused_and_made_up_names_are_none(own_vit):
     folder = own_vit("config.json", id2label={str(k): f"LABEL_{k}" for k in range(3)})
     assert load_model(ModelSpec(name=f"transformers:{folder}")).classes is None
-    assert "tells 3 classes apart and the dataset has 7" in refusal(f"transformers:{folder}", 7)
+    assert "has 3 classes and the dataset has 7" in refusal(f"transformers:{folder}", 7)
 
 
 def test_a_configuration_cannot_have_code_fetched_or_run(own_vit):
@@ -162,7 +162,7 @@ def test_a_configuration_cannot_have_code_fetched_or_run(own_vit):
     (folder / "evil.py").write_text("raise SystemExit('this was run')")
     assert load_model(ModelSpec(name=f"transformers:{folder}")).classes
     own_vit("config.json", model_type="unheard-of", auto_map={"AutoConfig": "evil.Config"})
-    assert "could not be had" in refusal(f"transformers:{folder}")
+    assert "is not available" in refusal(f"transformers:{folder}")
 
 
 def test_weights_that_would_run_code_are_refused(own_vit, tmp_path):
@@ -221,7 +221,7 @@ def test_a_name_that_is_nowhere_says_what_to_check(monkeypatch):
         raise OSError("the network is unreachable\nand more")
 
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", offline)
-    assert "(the network is unreachable): check the name and the network" in refusal("transformers:owner/name")
+    assert "(the network is unreachable). Check the name and the network" in refusal("transformers:owner/name")
     assert "there is no folder './gone'" in refusal("clip:./gone", class_names=CLASSES)
 
 

@@ -115,7 +115,7 @@ def test_a_torchvision_network_gives_its_features_head_and_logits(name, head):
 
 def test_a_network_that_ends_with_a_convolution_is_refused():
     message = refusal("torchvision:squeezenet1_1", weights="random", crop=64)
-    assert "torchvision:squeezenet1_1: the model ends with" in message
+    assert "torchvision:squeezenet1_1: The model ends with" in message
     assert "no linear layer" in message
 
 
@@ -153,7 +153,7 @@ def test_published_weights_come_from_torchs_cache_and_a_damaged_file_is_refused(
     (tmp_path / "checkpoints").mkdir()
     cached = tmp_path / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
     torch.save(zoo.squeezenet1_1().state_dict(), cached)
-    assert f"{cached} are damaged: delete the file" in refusal("torchvision:squeezenet1_1")
+    assert f"{cached} are damaged. Delete the file" in refusal("torchvision:squeezenet1_1")
 
 
 def test_names_that_old_files_use_are_brought_up_to_date():
@@ -235,7 +235,7 @@ def test_a_timm_network_in_a_folder_brings_weights_names_and_preprocessing(tmp_p
     assert model.classes == ("cat", "dog", "fox")
     images = torch.randn(2, 3, 96, 96)
     assert torch.allclose(model.module(images), theirs(images), atol=1e-5)
-    assert "check the folder" in refusal(f"timm:local-dir:{tmp_path / 'gone'}")
+    assert "the folder and the config.json" in refusal(f"timm:local-dir:{tmp_path / 'gone'}")
 
 
 def test_timm_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
@@ -249,7 +249,7 @@ def test_timm_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
         monkeypatch.setattr(_builder, name, offline)
     monkeypatch.setattr(_hub, "load_model_config_from_hf", offline)
     assert "--weights FILE" in refusal("timm:test_resnet.r160_in1k")
-    assert "(the network is unreachable): check the name and the network" in refusal("timm:hf-hub:org/net")
+    assert "(the network is unreachable). Check the name and the network" in refusal("timm:hf-hub:org/net")
 
 
 def test_efficientnet_lite_comes_with_weights_that_tell_1000_classes_apart():
@@ -316,8 +316,8 @@ def test_the_class_count_is_that_of_the_file_when_none_is_asked(tmp_path):
 def test_another_class_count_than_the_datasets_is_refused_naming_both(tmp_path):
     save_file(CifarResNet(20, num_classes=17).state_dict(), tmp_path / "c.safetensors")
     message = refusal("avhcurate:resnet20", 12, weights=tmp_path / "c.safetensors")
-    assert "tells 17 classes apart and the dataset has 12" in message
-    assert "tells 10 classes apart and the dataset has 12" in refusal("avhcurate:digits", 12)
+    assert "has 17 classes and the dataset has 12" in message
+    assert "has 10 classes and the dataset has 12" in refusal("avhcurate:digits", 12)
 
 
 def test_weights_of_another_network_are_refused_naming_tensors(tmp_path):
@@ -406,11 +406,11 @@ def test_a_module_already_made_is_copied(here):
 @pytest.mark.parametrize(
     ("factory", "named"),
     [
-        ("text", "returned a str: it must return a torch.nn.Module"),
-        ("SIZE", "is a int: give a function"),
+        ("text", "returned a str. It must return a torch.nn.Module"),
+        ("SIZE", "cannot make a network. Give a function"),
         ("broken", "failed when called: RuntimeError: no such layer"),
         ("needs", "missing 1 required positional argument"),
-        ("mkae", "has no 'mkae': it has Grey, Zero, make, text"),
+        ("mkae", "has no 'mkae'. It defines Grey, Zero, make, text"),
     ],
 )
 def test_a_wrong_factory_is_refused_saying_why(here, factory, named):

@@ -159,7 +159,7 @@ def test_a_file_that_is_no_model_is_one_line(content, tmp_path):
 
 def test_classes_weights_and_training_are_refused_saying_why(tmp_path):
     file = write(tmp_path / "net.onnx")
-    with pytest.raises(CurateError, match="tells 4 classes apart and the dataset has 9"):
+    with pytest.raises(CurateError, match="has 4 classes and the dataset has 9"):
         load(file, 9)
     assert "leave --weights out" in refusal(file, weights="random")
     assert "does not exist" in refusal(tmp_path / "gone.onnx")

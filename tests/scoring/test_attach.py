@@ -156,35 +156,35 @@ def _changed(array, row, value):
 
 REFUSED = {
     "rows": ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 samples"),
-    "NaN": ({"features": _changed(FEATURES, (31, 2), np.nan)}, "row 31 of features.npy holds NaN or infinity"),
-    "infinite logits": ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "row 7 of logits.npy holds NaN"),
+    "NaN": ({"features": _changed(FEATURES, (31, 2), np.nan)}, "Row 31 of features.npy holds NaN or infinity"),
+    "infinite logits": ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "Row 7 of logits.npy holds NaN"),
     "K": ({"logits": LOGITS[:, :3]}, r"logits.npy has 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
-    "sum": ({"probs": _changed(softmax(LOGITS, 1), 12, 0.3)}, "row 12 of probs.npy has a sum of 1.2"),
+    "sum": ({"probs": _changed(softmax(LOGITS, 1), 12, 0.3)}, "Row 12 of probs.npy has a sum of 1.2"),
     "negative": (
         {"probs": _changed(softmax(LOGITS, 1), 3, [1.5, -0.5, 0, 0])},
-        "row 3 of probs.npy has the number -0.5",
+        "Row 3 of probs.npy has .* a least number of -0.5",
     ),
-    "probs as logits": ({"logits": softmax(LOGITS, 1)}, "holds probabilities, .* give it as --probs"),
+    "probs as logits": ({"logits": softmax(LOGITS, 1)}, "holds probabilities, .* Give it as --probs"),
     "transposed": (
         {"features": FEATURES, "class_weights": WEIGHTS.T},
-        "6 x 4 and the features are 6 wide: it is trans",
+        "6 x 4 and the features are 6 wide. It is trans",
     ),
-    "width": ({"features": FEATURES[:, :5], "class_weights": WEIGHTS}, "4 x 6 and the features are 5 wide: give the"),
+    "width": ({"features": FEATURES[:, :5], "class_weights": WEIGHTS}, "4 x 6 and the features are 5 wide. Give the"),
     "zero weight": (
         {"features": FEATURES, "class_weights": _changed(WEIGHTS, 2, 0)},
-        "row 2 of class_weights.npy is z",
+        "Row 2 of class_weights.npy is z",
     ),
     "NaN weight": (
         {"features": FEATURES, "class_weights": _changed(WEIGHTS, 1, np.nan)},
-        "row 1 of class_weights.npy h",
+        "Row 1 of class_weights.npy h",
     ),
     "bias": ({"features": FEATURES, "class_weights": WEIGHTS, "bias": BIAS[:3]}, "has 3 numbers and .* 4 classes"),
     "two networks": (
         {"features": FEATURES, "class_weights": WEIGHTS[:3], "logits": LOGITS},
         "different numbers of cla",
     ),
-    "no width": ({"features": FEATURES[:, :0]}, "has the shape 50 x 0: there is nothing in it"),
-    "flat": ({"features": FEATURES[:, 0]}, "has the shape 50: features has 2 dimension"),
+    "no width": ({"features": FEATURES[:, :0]}, "has the shape 50 x 0, so it is empty"),
+    "flat": ({"features": FEATURES[:, 0]}, "has the shape 50, and features needs 2 dimension"),
     "both": ({"logits": LOGITS, "probs": softmax(LOGITS, 1)}, "--logits or --probs, not both"),
     "no features": ({"class_weights": WEIGHTS, "logits": LOGITS}, "give --features too"),
     "bias alone": ({"features": FEATURES, "bias": BIAS}, "--bias belongs to --class-weights"),
@@ -208,13 +208,13 @@ def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(cli, 
 def test_two_rows_about_one_sample_are_refused_by_their_numbers(workspace, pets, tmp_path):
     paths = [*PATHS[:-1], "3.jpg"]  # a file name that sample 3 alone has
     pq.write_table(pa.table({"embedding": list(FEATURES), "path": paths}), tmp_path / "t.parquet")
-    with pytest.raises(CurateError, match=r"rows 3 and 49 of t\.parquet:embedding are both about"):
+    with pytest.raises(CurateError, match=r"Rows 3 and 49 of t\.parquet:embedding are both about"):
         attach_run(workspace, "pets", AttachSpec(str(tmp_path / "t.parquet"), by="path"))
     with pytest.raises(CurateError, match="--by size: give order, path or a column of the dataset: id, path"):
         attach_run(workspace, "pets", AttachSpec(str(tmp_path / "t.parquet"), by="size", rows=""))
 
 
-def test_it_is_resumed_after_a_cancel_kept_when_complete_and_its_name_is_its_own(workspace, pets, files, tmp_path):
+def test_it_is_finished_after_a_cancel_kept_when_complete_and_its_name_is_its_own(workspace, pets, files, tmp_path):
     spec = AttachSpec(files["f"], files["w"], files["b"])
     asked = iter([False] * 4)
     stop = Progress(should_stop=lambda: next(asked, True))
@@ -225,7 +225,7 @@ def test_it_is_resumed_after_a_cancel_kept_when_complete_and_its_name_is_its_own
     assert run.name == "mine"
     written = run.scores_path.stat().st_mtime_ns
     assert attach_run(workspace, "pets", spec, run_name="mine").scores_path.stat().st_mtime_ns == written
-    with pytest.raises(CurateError, match="has a run 'mine' of other arrays: choose another --name"):
+    with pytest.raises(CurateError, match=r"has a run 'mine' of other arrays\. Choose another --name"):
         attach_run(workspace, "pets", AttachSpec(files["f"]), run_name="mine")
     assert pets.run("mine").record.model == "attached:mine"
 

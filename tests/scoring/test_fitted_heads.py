@@ -29,13 +29,12 @@ from avhcurate.models.loading import ModelSpec
 from avhcurate.pseudo_labels.service import FITTED_HEAD
 from avhcurate.scoring import service as scoring_service
 from avhcurate.scoring.fitted_heads import FitSettings
+from avhcurate.scoring.heads import Samples, fit_head
 from avhcurate.scoring.service import score_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample import inspect
 from avhcurate.table.titles import titles
-from avhcurate.training.cross_fitting import fit_head
-from avhcurate.training.linear_head import Samples
 from tests.fakes.datasets import add_dataset
 
 SPEC = ModelSpec(name="avhcurate:digits")
@@ -91,9 +90,8 @@ def test_every_labelled_sample_is_scored_by_a_head_that_never_saw_it_its_copy_or
     for fold in (-1, 0, 1, 2):
         seen = (folds[labelled] != fold) if fold >= 0 else np.ones(len(labelled), bool)
         ids = labelled[seen]
-        head, choice = fit_head(Samples(features, ids, labels[ids].astype(np.int64), groups[seen], 3))
+        head, _ = fit_head(Samples(features, ids, labels[ids].astype(np.int64), groups[seen], 3))
         np.testing.assert_array_equal(head.class_weights, run.head(fold)[0])
-        assert run.record.fitted.chosen[fold]["strength"] == choice.strength
         scored = np.flatnonzero(folds == fold)
         expected = scores.avh(features[scored], head.class_weights, labels[scored])
         np.testing.assert_allclose(rows.loc[scored, "avh"], expected, rtol=1e-5)
@@ -107,13 +105,12 @@ def test_the_record_says_how_the_heads_were_fitted_and_how_good_they_are(table):
     run, labels = table.run, table.dataset.labels()
     heads, rows = run.record.fitted, rows_of(run)
     known = labels >= 0
-    assert (heads.folds, heads.seed, heads.groups, heads.samples, heads.alone) == (3, 0, "patient", 60, 0)
+    assert (heads.folds, heads.seed, heads.groups, heads.samples) == (3, 0, "patient", 60)
     assert heads.duplicates["files"] == 2
     assert heads.accuracy == pytest.approx((rows["predicted"][known] == labels[known]).mean())
     assert heads.accuracy > 0.9
     assert heads.loss == pytest.approx(rows["loss"].mean(), rel=1e-5)
     assert 0.5 < heads.agreement < 1
-    assert 0 < heads.angle < 60
     assert run.record.head == "head"
     assert run.record.classes == ["c0", "c1", "c2"]
     assert titles(table.dataset)[run.name] == "avhcurate:digits · fitted head"
@@ -198,9 +195,9 @@ KILLED = """
 
 
 def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(scored_root, table, tmp_path):
-    """Renames: room for features, record, shard; choice, bias and weights of each head; folds, table, record."""
+    """Renames: room for features, record, shard; bias and weights of each head; folds, table, record."""
     roots = {}
-    for moment in ("6", "9"):
+    for moment in ("5", "7"):
         roots[moment] = Path(shutil.copytree(scored_root, tmp_path / moment))
         shutil.rmtree(roots[moment] / "datasets" / "stripes" / "runs")
     command = [sys.executable, "-c", textwrap.dedent(KILLED), *(f"{root}|{moment}" for moment, root in roots.items())]
@@ -208,7 +205,7 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
     assert [int(code) for code in codes] == [-signal.SIGKILL] * len(roots)
     for moment, root in roots.items():
         (left,) = (root / "datasets" / "stripes" / "runs").iterdir()
-        assert len(list((left / "heads").glob("*/class_weights.npy"))) == {"6": 1, "9": 2}[moment]
+        assert len(list((left / "heads").glob("*/class_weights.npy"))) == {"5": 1, "7": 2}[moment]
         run = score_dataset(Workspace(root), "stripes", SPEC, fit=FIT)
         pd.testing.assert_frame_equal(rows_of(run), rows_of(table.run), obj=moment)
         assert run.record.fitted.model_copy(update={"seconds": None}) == table.run.record.fitted.model_copy(
@@ -238,8 +235,8 @@ def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, mon
     for wrong, message in {
         ("--head", "fit", "--groups", "ward"): "--groups ward: dataset 'stripes' has the columns path, split, patient",
         ("--head", "fit", "--folds", "40", "--limit", "20"): "folds must lie between",
-        ("--folds", "3"): "add --head fit",
-        ("--head", "fit", "--classes-from-model"): "leave out --head fit, or it",
+        ("--folds", "3"): "Add --head fit",
+        ("--head", "fit", "--classes-from-model"): "Leave it or --head fit out",
     }.items():
         ended = cli(*score, *wrong)
         assert (ended.code, message in ended.err) == (2, True), ended.err
@@ -263,7 +260,7 @@ def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_ro
 
 def test_one_class_of_labels_is_refused_before_the_pass(workspace, tmp_path):
     add_dataset(workspace, tmp_path, {"cat/a.png": "red", "cat/b.png": "blue"}, "pets")
-    with pytest.raises(CurateError, match="labels of 1 class and a head tells two or more apart"):
+    with pytest.raises(CurateError, match="labels of 1 class, and a head needs two or more"):
         score_dataset(workspace, "pets", SPEC, fit=FitSettings())
 
 
@@ -277,7 +274,7 @@ def test_a_model_of_other_classes_offers_its_own_rows_by_name_or_a_fitted_head(w
     spec = ModelSpec(name="efficientnet-lite0")
     pictures = {"Goldfish/a.png": "red", "n01440764 tench/b.png": "blue", "great_white-shark/c.png": "green"}
     add_dataset(workspace, tmp_path, pictures, "fish")
-    with pytest.raises(CurateError, match=r"tells 1000 classes apart and the dataset has 3: .* --head fit.* --cla"):
+    with pytest.raises(CurateError, match=r"has 1000 classes and the dataset has 3: .* --head fit.* --cla"):
         score_dataset(workspace, "fish", spec)
     run = score_dataset(workspace, "fish", spec, classes_from_model=True)
     assert run.record.rows == [1, 2, 0]

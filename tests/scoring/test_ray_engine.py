@@ -1,38 +1,26 @@
 """The Ray engine: the local engine's rows to the bit, on two nodes, with processes lost, cancelled and resumed."""
 
+import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from avhcurate.data.quality import QualityFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
 from avhcurate.degradation.settings import DegradeSettings
-from avhcurate.disk.folders import STAGING
 from avhcurate.disk.jobs import Cancelled, Progress
-from avhcurate.disk.staging import Staging
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality.service import measure_dataset
 from avhcurate.scoring.fitted_heads import FitSettings
-from avhcurate.scoring.ray_engine import (
-    RayEngine,
-    _Resources,
-    _resources,
-    _result,
-    _ShardActor,
-    _staged,
-    loopback_only,
-    ray_engine,
-)
+from avhcurate.scoring.ray_engine import RayEngine, _Resources, _resources, ray_engine
 from avhcurate.scoring.service import score_dataset
-from avhcurate.scoring.shards import LOCAL, ShardResult
+from avhcurate.scoring.shards import LOCAL
 from avhcurate.sources.service import import_dataset
 from tests.fakes.datasets import add_dataset
 from tests.fakes.shard_work import KillingEngine, SlowWork
@@ -45,16 +33,15 @@ SPEC = ModelSpec(name="avhcurate:digits")
 
 @pytest.fixture(scope="module")
 def nodes():
-    """A cluster of two nodes of one CPU each on this machine, reached by it alone."""
+    """A cluster of two nodes of one CPU each on this machine."""
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 80 << 20}
     head = node | {"include_dashboard": False, "ray_client_server_port": free_port()}
-    with loopback_only():
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        cluster.add_node(**node)
-        yield cluster
-        cluster.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(**node)
+    yield cluster
+    cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -74,24 +61,10 @@ def table(folder):
     return pd.read_parquet(folder.scores_path)
 
 
-def test_a_staged_result_is_what_it_was():
-    rows = pa.table({"id": pa.array([3, 5, 9], pa.int64()), "digest": [b"a", None, b"c"]})
-    features = np.arange(6, dtype=np.float32).reshape(3, 2)
-    read = _result(_staged(ShardResult(7, rows, 0.1, features, {3: b"x", 9: b""})))
-    assert read.rows.equals(rows)
-    assert (read.shard, read.seconds, read.thumbnails) == (7, 0.1, {3: b"x", 9: b""})
-    np.testing.assert_array_equal(read.features, features)
-    bare = _result(_staged(ShardResult(0, rows, 1.0)))
-    assert (bare.features, bare.thumbnails) == (None, None)
-
-
-def test_an_address_where_no_cluster_answers_is_told_in_one_line(cli, own_demo_root):
-    command = ("quality", "digits", "--workspace", own_demo_root, "--address")
-    for address in ("nowhere", "127.0.0.1:1", "ray://127.0.0.1:1"):
-        ended = cli(*command, address, "--engine", "ray")
-        assert (ended.code, f"--address {address}" in ended.err) == (2, True)
-    ended = cli(*command, address)
-    assert (ended.code, "--engine local" in ended.err) == (2, True)
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_an_address_where_no_cluster_answers_is_told_in_one_line(address):
+    with pytest.raises(CurateError, match=f"at the address {address} "), ray_engine(address):
+        pass
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
@@ -107,7 +80,6 @@ def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engin
     assert all(thumbnails.get(id) == digits.dataset.thumbnails.get(id) for id in range(1797))
     assert {0, 1797} < set(done)  # a shard at a time
     assert (done, run.record.device) == (sorted(done), "cpu")
-    assert not (run.root / STAGING).exists()
 
 
 def test_broken_images_are_recorded_and_a_cancelled_pass_goes_on_where_it_was(one_actor, workspace, tmp_path):
@@ -178,61 +150,34 @@ def test_a_machine_that_is_no_part_of_the_cluster_reaches_it_through_rays_client
     expected = table(measure_dataset(Workspace(shutil.copytree(own_demo_root, tmp_path / "other")), "digits"))
     port = nodes.head_node._ray_params.ray_client_server_port
     command = [sys.executable, "-m", "avhcurate", "quality", "digits", "--workspace", str(own_demo_root)]
-    command += ["--engine", "ray", "--address", f"ray://127.0.0.1:{port}"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    command += ["--engine", "ray"]
+    environment = {**os.environ, "RAY_ADDRESS": f"ray://127.0.0.1:{port}"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert (ended.returncode, "1797 images measured" in ended.stdout) == (0, True), ended.stderr
     pd.testing.assert_frame_equal(table(Workspace(own_demo_root).dataset("digits").quality), expected, check_exact=True)
 
 
 @pytest.mark.slow
-def test_workers_stage_their_results_in_an_object_store(s3, own_demo_root, tmp_path):
-    """On a cluster of its own, whose processes have the credentials of the command that starts it."""
-    expected = table(measure_dataset(Workspace(shutil.copytree(own_demo_root, tmp_path / "other")), "digits"))
-    command = [sys.executable, "-m", "avhcurate", "quality", "digits", "--workspace", str(own_demo_root)]
-    command += ["--engine", "ray", "--address", "local", "--staging", "s3://pictures/waiting"]
-    folder = Workspace(own_demo_root).dataset("digits").quality
-    folder.root.mkdir(exist_ok=True)
-    (folder.root / STAGING).write_text("results cannot wait here")
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert (ended.returncode, "1797 images measured" in ended.stdout) == (0, True), ended.stderr
-    pd.testing.assert_frame_equal(table(folder), expected, check_exact=True)
-    assert s3.list_objects_v2(Bucket="pictures").get("KeyCount") == 0  # all were taken from there
+def test_a_cluster_of_this_machine_listens_to_this_machine_only():
+    script = (
+        "from avhcurate.scoring.ray_engine import ray_engine\n"
+        "with ray_engine('local') as engine:\n"
+        "    import ray\n"
+        "    print(ray.nodes()[0]['NodeManagerAddress'], engine.call(lambda: 7))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True)
+    assert ended.stdout.split() == ["127.0.0.1", "7"]
 
 
-def test_results_wait_where_the_environment_says_unless_told_otherwise(nodes, engine, own_demo_root, monkeypatch):
-    run = Workspace(own_demo_root).dataset("digits").run()
-    monkeypatch.setenv("AVHCURATE_STAGING", "s3://bucket/waiting")
-    for given, place in ((None, "s3://bucket/waiting/"), ("/shared", "/shared/")):
-        with ray_engine(nodes.address, staging=given) as connected:
-            assert connected._place(run).startswith(place + run.name)
-
-
-def test_an_actor_that_outlives_the_work_stages_nothing(one_actor, tmp_path):
-    work, folder = SlowWork(2, 0.0), QualityFolder(tmp_path / "quality")
-    place = Path(one_actor._place(folder))
-    late = ray.remote(_ShardActor).options(num_cpus=0).remote([ray.put(work)], Staging(str(place)))
-
-    def ends_now():
-        assert ray.get(late.__call__.remote({"item": np.array([1])}))["problem"] == [""]
-
-    steps = one_actor.steps(work, work.shards, folder)
-    next(steps)
-    ends_now()
-    assert (place / "shard-00001.arrow").exists()
-    assert sum(step.result is not None for step in steps) == 2
-    ends_now()
-    assert not place.exists()
-
-
-def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor, tmp_path):
-    work, folder = SlowWork(2, 0.0, problem="give a smaller --batch-size"), QualityFolder(tmp_path / "quality")
+def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor):
+    work = SlowWork(2, 0.0, problem="give a smaller --batch-size")
     with pytest.raises(CurateError, match="give a smaller"):
-        list(one_actor.steps(work, work.shards, folder))
+        list(one_actor.steps(work, work.shards))
     with pytest.raises(CurateError, match="0 GPUs"):
         one_actor.network(None, device="cuda", precision="float32")
 
 
-def test_each_gpu_of_a_machine_has_an_actor_of_its_own(nodes, engine, tmp_path):
+def test_each_gpu_of_a_machine_has_an_actor_of_its_own(nodes, engine):
     """Ray gives out GPUs that are only claimed to be there."""
     node = nodes.add_node(num_cpus=4, num_gpus=2, object_store_memory=80 << 20)
     try:
@@ -240,7 +185,7 @@ def test_each_gpu_of_a_machine_has_an_actor_of_its_own(nodes, engine, tmp_path):
         assert on_gpus._resources.of_actor("cuda") == {"num_cpus": 2, "num_gpus": 1}
         on_gpus._device = "cuda"
         work = SlowWork(8, 0.3)
-        steps = on_gpus.steps(work, work.shards, QualityFolder(tmp_path / "quality"))
+        steps = on_gpus.steps(work, work.shards)
         tables = [step.result.rows for step in steps if step.result is not None]
     finally:
         nodes.remove_node(node)
@@ -249,9 +194,9 @@ def test_each_gpu_of_a_machine_has_an_actor_of_its_own(nodes, engine, tmp_path):
     assert set(seen["gpu"].to_pylist()) == {"0", "1"}
 
 
-def test_a_lost_node_costs_no_shard_and_doubles_none(nodes, engine, tmp_path):
-    work, folder, seen = SlowWork(12, 0.2), QualityFolder(tmp_path / "quality"), []
-    for step in engine.steps(work, work.shards, folder):
+def test_a_lost_node_costs_no_shard_and_doubles_none(nodes, engine):
+    work, seen = SlowWork(12, 0.2), []
+    for step in engine.steps(work, work.shards):
         if step.result is not None:
             seen.append((step.result.shard, step.result.rows["id"].to_pylist()))
             if len(seen) == 2:

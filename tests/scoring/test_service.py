@@ -229,7 +229,7 @@ def test_a_dataset_of_broken_images_only_is_refused(tmp_path, workspace, net):
     (tmp_path / "images" / "a").mkdir(parents=True)
     (tmp_path / "images" / "a" / "x.png").write_bytes(b"nothing")
     import_dataset(workspace, "broken", tmp_path / "images")
-    with pytest.raises(CurateError, match="none of the 1 images"):
+    with pytest.raises(CurateError, match="None of the 1 images"):
         score_dataset(workspace, "broken", net)
     assert workspace.dataset("broken").runs() == []
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 import avhcurate
@@ -20,18 +19,16 @@ from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.text import csv_text
 from avhcurate.report.service import describe_suspects
+from avhcurate.scoring.heads import Samples, fit_head
 from avhcurate.suspects import decisions
 from avhcurate.suspects import service as suspects_service
 from avhcurate.suspects.decisions import KEPT
-from avhcurate.suspects.out_of_fold import cross_validate, probabilities
+from avhcurate.suspects.out_of_fold import cross_validate
 from avhcurate.suspects.service import find_suspects
 from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.suspects.store import OutOfFoldFolder, suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.training.cross_fitting import fit_head
-from avhcurate.training.linear_head import Objective, Samples
-from avhcurate.training.probe import ProbeHead
 from tests.fakes.datasets import plant_duplicates
 
 
@@ -154,55 +151,44 @@ def test_near_duplicates_that_are_found_later_count_for_what_is_judged_out_of_fo
     plant_duplicates(table.dataset, [3, 4, 5])
     again = search(table, sources=sources, out_of_fold=True)
     assert again.name != oof
-    rows = pq.read_table(OutOfFoldFolder(table.run.root / "out_of_fold" / again.record.heads.name).scores_path)
-    assert rows.to_pandas().set_index("id")["fold"].loc[[3, 4, 5]].nunique() == 1
+    folds = OutOfFoldFolder.of(table.run, again.record.heads.name).folds()
+    assert len(set(folds[[3, 4, 5]])) == 1
     assert search(table, sources=sources).name == own, "a model's own head has no folds"
 
 
 # --- out of fold --------------------------------------------------------------------------------------------------
 
 
-def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs):
-    """Every stored number again, by hand, from heads trained on the other folds alone."""
+def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs, workspace):
+    """Every head again, by hand, from the other folds alone."""
     dataset, run = blobs
-    folder = cross_validate(dataset, run, folds=3, seed=3)
-    rows, labels, features = pq.read_table(folder.scores_path).to_pandas(), dataset.labels(), np.array(run.features())
-    assert rows["id"].tolist() == list(range(60))
-    assert sorted(np.bincount(rows["fold"])) == [20, 20, 20]
+    folder = cross_validate(dataset, run, folds=3)
+    folds, labels, features = folder.folds(), dataset.labels(), np.array(run.features())
+    assert sorted(np.bincount(folds)) == [20, 20, 20]
     for fold in range(3):
-        held = (rows["fold"] == fold).to_numpy()
-        others = np.flatnonzero(~held)
-        head, _ = fit_head(Samples(features, others, labels[others].astype(np.int64), others, 3), seed=3)
-        stored = ProbeHead.load(folder.head_path(fold))
-        assert np.array_equal(head.class_weights, stored.class_weights)
-        avh = scores.avh(features[held].astype(float), head.class_weights.astype(float), labels[held])
-        np.testing.assert_allclose(rows["avh"][held], avh, rtol=1e-9)
-        logits = features[held] @ head.class_weights.T + head.bias
-        np.testing.assert_allclose(rows["confidence"][held], scores.confidence(logits, labels[held]), rtol=1e-4)
-    probs = probabilities(folder, run, 3)[1]
-    np.testing.assert_allclose(probs[np.arange(60), labels], rows["confidence"], rtol=1e-4)
+        others = np.flatnonzero(folds != fold)
+        head, _ = fit_head(Samples(features, others, labels[others].astype(np.int64), others, 3))
+        np.testing.assert_array_equal(head.class_weights, folder.head(fold)[0])
+    rows = search(open_table(workspace, "dots"), out_of_fold=True, folds=3).suspects().set_index("id")
+    class_weights, bias = folder.head(folds[0])
+    avh = scores.avh(features[:1].astype(float), class_weights.astype(float), labels[:1])
+    assert rows.loc[0, "avh"] == pytest.approx(avh[0], rel=1e-6)
+    logits = features[:1] @ class_weights.T + bias
+    assert rows.loc[0, "confidence"] == pytest.approx(scores.confidence(logits, labels[:1])[0], rel=1e-4)
 
 
-def test_labels_that_can_only_be_known_by_heart_are_not_predicted(made_up):
+def test_labels_that_can_only_be_known_by_heart_are_not_predicted(made_up, workspace):
     """Noise with labels by chance, that a head which saw a sample could repeat: out of fold it can only guess."""
     rng = np.random.default_rng(0)
-    features, labels = rng.normal(size=(80, 300)), rng.integers(0, 2, 80)
-    dataset, run = made_up(features, labels)
-    objective = Objective(
-        Samples(features.astype(np.float32), np.arange(80), labels, np.arange(80), 2), standardised=False
-    )
-    seen = objective.head(objective.minimise(1.0, tolerance=1e-5))
-    assert (seen.logits(features).argmax(axis=1) == labels).all()
-    folder = cross_validate(dataset, run, folds=2)
-    assert 0.3 < folder.record.accuracy < 0.7
+    made_up(rng.normal(size=(80, 300)), rng.integers(0, 2, 80))
+    folder = search(open_table(workspace, "dots"), sources=("angular",), out_of_fold=True, folds=2)
+    assert 0.3 < folder.record.heads.accuracy < 0.7
 
 
-def test_an_absurd_label_does_not_pull_its_own_score(blobs):
-    dataset, run = blobs
-    rows = pq.read_table(cross_validate(dataset, run, folds=3).scores_path).to_pandas().set_index("id")
-    assert (rows.loc[0, "predicted"], dataset.labels()[0]) == (0, 1)
+def test_an_absurd_label_does_not_pull_its_own_score(blobs, workspace):
+    rows = search(open_table(workspace, "dots"), out_of_fold=True, folds=3).suspects().set_index("id")
+    assert (rows.loc[0, "predicted"], rows.loc[0, "label"]) == (0, 1)
     assert rows.loc[0, "confidence"] < 0.2
-    assert rows.loc[0, "avh"] > rows.loc[20:39, "avh"].max()
 
 
 def test_copies_share_a_fold_and_what_has_no_label_or_no_features_is_left_out(made_up):
@@ -213,30 +199,24 @@ def test_copies_share_a_fold_and_what_has_no_label_or_no_features_is_left_out(ma
     features[5] = 0
     labels[9] = -1
     dataset, run = made_up(features, labels, broken=[11])
-    folder = cross_validate(dataset, run, folds=3)
-    rows = pq.read_table(folder.scores_path).to_pandas().set_index("id")
-    assert set(range(40)) - set(rows.index) == {5, 9, 11}
-    assert rows["fold"].loc[[2, 7, 12, 31]].nunique() == 1
-    assert (folder.record.copies, folder.record.alone) == (3, 0)
+    folds = cross_validate(dataset, run, folds=3).folds()
+    assert np.flatnonzero(folds < 0).tolist() == [5, 9, 11]
+    assert len(set(folds[[2, 7, 12, 31]])) == 1
 
 
-def test_a_cancelled_cross_validation_goes_on_after_its_last_fold(blobs, workspace):
+def test_a_cancelled_cross_validation_resumes_after_its_last_head(blobs):
     dataset, run = blobs
-    two_are_there = Progress(should_stop=lambda: bool(list(run.root.glob("out_of_fold/*/scores/shard-00001.parquet"))))
-    with pytest.raises(Cancelled, match="before fold 3 of 3"):
+    two_are_there = Progress(should_stop=lambda: bool(list(run.root.glob("out_of_fold/*/heads/1/class_weights.npy"))))
+    with pytest.raises(Cancelled, match="the same command resumes"):
         cross_validate(dataset, run, folds=3, progress=two_are_there)
-    (folder,) = (OutOfFoldFolder(path) for path in (run.root / "out_of_fold").iterdir())
-    assert [folder.has_shard(fold) for fold in range(3)] == [True, True, False]
-    times = [folder.head_path(fold).stat().st_mtime_ns for fold in (0, 1)]
-    cross_validate(dataset, run, folds=3)
-    assert folder.complete
-    assert [folder.head_path(fold).stat().st_mtime_ns for fold in (0, 1)] == times
-    resumed = pq.read_table(folder.scores_path)
-    shutil.rmtree(folder.root)
-    assert resumed.equals(pq.read_table(cross_validate(dataset, run, folds=3).scores_path))
+    (folder,) = OutOfFoldFolder.all_of(run)
+    assert [folder.has_head(fold) for fold in range(3)] == [True, True, False]
+    first = folder.head(0)[0]
+    assert cross_validate(dataset, run, folds=3).complete
+    np.testing.assert_array_equal(folder.head(0)[0], first)
 
 
-def test_one_class_or_more_folds_than_samples_are_refused(made_up):
+def test_one_class_is_refused(made_up):
     dataset, run = made_up(np.eye(4) + 1, np.zeros(4, int))
     with pytest.raises(CurateError, match="of 1 class"):
         cross_validate(dataset, run)
