@@ -27,8 +27,8 @@ _HALVES = ("--source", NAME, "--target", NAME, "--source-where", "id % 2 = 0", "
 #: In the order in which they use what the one before has kept.
 VERBS: dict[str, tuple[str, ...]] = {
     "neighbours": ("neighbours", NAME),
-    "suspects": ("suspects", NAME, "--limit", "0"),
-    "suspects out of fold": ("suspects", NAME, "--out-of-fold", "--limit", "0"),
+    "suspects": ("suspects", NAME),
+    "suspects out of fold": ("suspects", NAME, "--out-of-fold"),
     "quality": ("quality", NAME),
     "self-train": ("self-train", *_HALVES, "--rounds", "1", "--epochs", "1"),
     "predict": ("predict", NAME),

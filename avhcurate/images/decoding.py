@@ -236,7 +236,7 @@ def _to_8_bits(grey: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _reason(data: bytes, problem: Exception) -> str:
-    """Why Pillow could not: what the bytes are when they are no image, else its own words, short."""
+    """Return why Pillow could not: what the bytes are when they are not an image, else its own words, short."""
     if isinstance(problem, Image.DecompressionBombError | MemoryError):
         return "too large: it claims more pixels than are decoded"
     if isinstance(problem, Image.UnidentifiedImageError):

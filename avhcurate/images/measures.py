@@ -173,10 +173,10 @@ PROXIES = tuple(key for key, measure in MEASURES.items() if measure.proxy)
 #: All that a pass over the pixels gives: those, and what plugins add.
 OF_PIXELS = tuple(dict.fromkeys([*PROXIES, *(key for key, measure in MEASURES.items() if measure.plugin)]))
 
-#: Scores and measures by key: whatever can be a row of the correlation table.
+#: Scores and measures by key: all that can be a row of the correlation table.
 RANKED: dict[str, Score] = {**SCORES, **PREDICTIONS, **MEASURES}
 
-#: Ways in which a copy may be laid down otherwise, beside upside up: mirrored left to right or top to bottom, turned by
+#: Ways in which a copy may be laid down otherwise than upright: mirrored left to right or top to bottom, turned by
 #: half a turn, mirrored at either diagonal, or turned by a quarter, to the left or right.
 TURNS = ("mirrored", "flipped", "turned_180", "transposed", "turned_90", "transversed")
 

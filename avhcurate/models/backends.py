@@ -1,4 +1,4 @@
-"""What runs a network: the network as it is or, in a long pass on a CPU, a graph of it."""
+"""What runs a network: the module itself or, in a long pass on a CPU, a graph of it."""
 
 import time
 import warnings
@@ -18,10 +18,10 @@ from avhcurate.models.weights import first_line
 
 AS_IS, PACKED, ONNXRUNTIME = "torch", "torch packed", "onnxruntime"
 
-#: Why a short pass runs the network as it is.
+#: Why a short pass runs the module itself.
 FEW_IMAGES = "few images"
 
-#: Largest share of the features' length by which a graph may differ from the network as it is.
+#: Largest share of the features' length by which a graph may differ from the module.
 _TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 #: Pixels of a pass below which making a graph costs more than it saves: 500 images of 224 x 224.
@@ -32,7 +32,7 @@ _FEW_PIXELS = 500 * 224 * 224
 class Backend:
     """Runs a network: `run` takes uint8 images (n, S, S, C) and returns float32 features (n, D).
 
-    concurrent: several threads may call `run` at once. why: the reason for running the network as it is.
+    concurrent: several threads may call `run` at once. why: the reason for running the module itself.
     """
 
     name: str
@@ -70,7 +70,7 @@ def chosen_backend(
     """Return the backend for a pass over `images` images on a CPU; None for many. `example` is a batch.
 
     Long passes take a graph: by onnxruntime in float32 where it is installed, else with packed convolutions. A graph
-    that cannot be made, gives other features, or is slower than the network leaves the network as it is.
+    that cannot be made, gives other features, or is slower than the module is not taken.
     """
     if images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
         return as_is(module, FEW_IMAGES)
@@ -89,7 +89,7 @@ def chosen_backend(
 def _graph(
     name: str, program: ExportedProgram, module: nn.Module, example: Tensor, dtype: torch.dtype, *, threads: int
 ) -> Backend:
-    """Return the backend; raises where it gives other features than the network as it is."""
+    """Return the backend; raises where it gives other features than the module."""
     run: Callable[[Tensor], Tensor]
     if name == PACKED:
         run = packed_graph(program, len(example))

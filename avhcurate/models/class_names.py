@@ -65,7 +65,7 @@ def _rows_by_name(names: tuple[str, ...]) -> dict[str, int]:
 
 
 def _key(name: str) -> str:
-    """Return a name as it is compared: a synset id in it, else without case, underscores and hyphens.
+    """Return a name for comparing: a synset id in it, else without case, underscores and hyphens.
 
     >>> _key("n01440764 tench"), _key("Great_white-shark")
     ('n01440764', 'great white shark')

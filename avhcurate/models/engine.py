@@ -47,7 +47,7 @@ _FEWEST_TO_EXPORT = 4
 
 @dataclass(frozen=True)
 class Embedded(Generic[Payload]):
-    """Outputs of one batch: `features` (n, D) and `logits` (n, K), float32 whatever the network's precision."""
+    """Outputs of one batch: `features` (n, D) and `logits` (n, K), float32 at any precision of the network."""
 
     payload: Payload
     features: np.ndarray
@@ -58,8 +58,7 @@ class Network:
     """A classifier on a device at a precision: uint8 images in, features and logits out.
 
     On a CPU a pass over `images` images gets the backend of `chosen_backend`; a pass that is resumed names the
-    `backend` that it began with. The head is applied in float32 to the features, whatever the precision of the layers
-    before it.
+    `backend` that it began with. The head is applied in float32 to the features, at any precision of the layers before.
     """
 
     def __init__(
@@ -191,7 +190,7 @@ def embed(
     """Run the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
 
     On a CPU each core takes a batch of its own through everything, decode and forward pass: none waits for
-    another, and none is idle while there are batches. A GPU, or a network that runs as it is, is fed from the
+    another, and none is idle while there are batches. A GPU, or a module that runs itself, is fed from the
     calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
     `items` is iterated in the calling thread. Closing the iterator ends the threads.
     """

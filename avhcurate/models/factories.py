@@ -49,7 +49,7 @@ def refuse_unlisted(name: str) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise CurateError, importing nothing, for a factory that is no name of Python's, or may not be imported.
+    """Raise CurateError, importing nothing, for a factory that is not a name in Python, or may not be imported.
 
     In a job that a page started, that is any which is not listed.
     """

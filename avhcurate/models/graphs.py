@@ -33,7 +33,7 @@ _ACTIVATIONS: dict[Any, tuple[str, list[float]]] = {
 def export(module: nn.Module, images: Tensor) -> ExportedProgram:
     """Return a module that takes batches like `images`, of any number, as a program without Python.
 
-    Raises whatever `torch.export` raises where the result depends on values or on the number of images.
+    Raises what `torch.export` raises where the result depends on values or on the number of images.
     """
     any_number = ({0: Dim("images", min=1, max=_MOST_IMAGES)},)
     with torch.no_grad():

@@ -19,7 +19,7 @@ from avhcurate.models.extras import package
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.weights import Weights, first_line, own_weights
 
-#: Nobody else is asked to convert an older checkpoint.
+#: Hugging Face is not asked to convert an older checkpoint.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 #: PIL's numbers of resampling, as image processors keep them.

@@ -36,7 +36,7 @@ class Preprocess:
     mean, std: per channel, in units of [0, 1] pixel values, applied on the device; their length is the channel
         count, 3 for RGB or 1 for luma.
     interpolation: "nearest", "bilinear" or "bicubic".
-    squash: resize both sides to `resize`, whatever the aspect ratio.
+    squash: resize both sides to `resize`, at any aspect ratio.
 
     Raises CurateError, naming the value, when these make no sense together.
     """

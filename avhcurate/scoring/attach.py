@@ -28,7 +28,7 @@ from avhcurate.scoring.image_pass import score_columns
 
 #: The smallest probability whose logarithm is taken: 0 counts as this.
 _LEAST = float(np.finfo(np.float32).tiny)
-#: Room that stays free on the disk beside the run.
+#: Room that stays free on the disk next to the run.
 _SPARE = 64 << 20
 #: Fewer labelled samples say nothing about the order of classes.
 _FEW = 20

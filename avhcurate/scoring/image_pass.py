@@ -24,7 +24,7 @@ from avhcurate.models.preprocess import Preprocess
 from avhcurate.scores import SCORES
 from avhcurate.scoring.shards import Engine, OpenNetwork, ShardResult, Step, work_through
 
-#: Columns kept in float64: next to 1, float32 would tie what the order of confidence still tells apart.
+#: Columns kept in float64: next to 1, float32 would tie values that differ.
 _DOUBLE = {"confidence": pa.float64(), "max_confidence": pa.float64()}
 
 #: The network's images (n, S, S, C) or (S, S, C) uint8 of one sample, from its id and its decoded image.

@@ -296,7 +296,7 @@ def _called(function: Callable[[], T]) -> T:
 
 
 def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _RemoteNetwork:
-    """Return the network as it is opened here, for others to open the same."""
+    """Open the network here, and return what others need to open the same."""
     from avhcurate.models.engine import Network
 
     network = Network(model, device=device, **options)

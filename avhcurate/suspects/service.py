@@ -206,15 +206,15 @@ class _Search:
         label are searched.
         """
         for column, name in (("label", "near_given"), ("suggested", "near_suggested")):
-            beside = self._nearest_labelled(listed["id"].to_numpy(), listed[column].to_numpy(), near)
-            listed[name] = [[int(id) for id in row if id >= 0] for row in beside]
+            nearest = self._nearest_labelled(listed["id"].to_numpy(), listed[column].to_numpy(), near)
+            listed[name] = [[int(id) for id in row if id >= 0] for row in nearest]
         return listed
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label, -1 after the last."""
         labels = np.where(near >= 0, self.all_labels[near], -1)
-        beside = _first(near, (labels == wanted[:, None]) & (labels >= 0), SHOWN)
-        short = (beside[:, -1] < 0) & (wanted >= 0)
+        nearest = _first(near, (labels == wanted[:, None]) & (labels >= 0), SHOWN)
+        short = (nearest[:, -1] < 0) & (wanted >= 0)
         features = self.run.features()
         for label in np.unique(wanted[short]):
             members = self._some_labelled(label)
@@ -224,8 +224,8 @@ class _Search:
             for at in range(0, len(asking), _ROWS):
                 self.progress.tell(len(self.ids), len(self.ids), "neighbours of the suspects")
                 some = asking[at : at + _ROWS]
-                beside[some], _ = nearest_of(features, ids[some], count=SHOWN, among=members)
-        return beside
+                nearest[some], _ = nearest_of(features, ids[some], count=SHOWN, among=members)
+        return nearest
 
     def _some_labelled(self, label: int) -> np.ndarray:
         """Return ids of samples with the label, ascending, at most `_MEMBERS`, the same each time."""

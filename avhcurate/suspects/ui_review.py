@@ -25,7 +25,7 @@ from avhcurate.ui.signin import say_why_not, who
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
 _BEHIND, _AHEAD = 4, 12
-#: A decision needs at least this time after the image is shown: nobody has seen it sooner.
+#: A decision needs at least this time after the image is shown: a faster one has not seen it.
 _LEAST_MS = 100
 
 NAMES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanlab", "votes": "Votes"}
