@@ -49,20 +49,16 @@ def keep_freed_memory() -> bool:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU where there is one. Raises CurateError when it is not there."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    present = {"cuda": gpus, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    """Return the device of that name; "auto" takes a GPU where there is one. Raises CurateError for an absent one."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    kinds = [kind for kind, there in present.items() if there]
     if name == "auto":
-        return torch.device(next(kind for kind, count in present.items() if count))
-    kind, numbered, number = name.partition(":")
-    count = present.get(kind, 0)
-    if not numbered and count:
-        return torch.device(kind)
-    if number.isascii() and number.isdecimal() and int(number) < count:
-        return torch.device(kind, int(number))
-    several = {kind: f", {kind}:0 to {kind}:{count - 1}" for kind, count in present.items() if count > 1}
-    have = ", ".join(kind + several.get(kind, "") for kind, count in present.items() if count)
-    raise CurateError(f"--device {name}: there is no such device here; choose from auto, {have}")
+        return torch.device(kinds[0])
+    kind, _, number = name.partition(":")
+    numbers = [str(each) for each in range(torch.cuda.device_count())]
+    if kind not in kinds or (number and number not in numbers):
+        raise CurateError(f"--device {name} does not exist here. Choose from auto, {', '.join(kinds)}.")
+    return torch.device(name)
 
 
 def find_precision(name: str) -> torch.dtype:
@@ -72,7 +68,7 @@ def find_precision(name: str) -> torch.dtype:
     torch.float32
     """
     if name not in PRECISIONS:
-        raise CurateError(f"--precision {name}: choose from {', '.join(PRECISIONS)}")
+        raise CurateError(f"--precision {name} is not known. Choose from {', '.join(PRECISIONS)}.")
     return PRECISIONS[name]
 
 
@@ -111,7 +107,7 @@ def enough_memory(device: torch.device, what: str) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise CurateError(f"{device} has too little memory for {what}: give a smaller --batch-size") from error
+        raise CurateError(f"{device} has too little memory for {what}. Give a smaller --batch-size.") from error
 
 
 def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
@@ -134,7 +130,7 @@ def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
 
 
 def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, str]]:
-    """Each convolution with the batch norm that takes its output, and that one's name."""
+    """Return each convolution with the batch norm that takes its output, and the name of that."""
     outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d, str]] = []
 

@@ -1,8 +1,7 @@
 """Two ways to find the nearest samples by angle: all pairs compared, or faiss."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import numpy as np
 
@@ -18,7 +17,7 @@ _BLOCK = 1 << 25
 _SPARE = 5
 
 
-class Search(ABC):
+class Search(Protocol):
     """A search among the samples of a run: `settings` it was made with, `packages` it uses.
 
     `shard`: how many samples are best asked for at once.
@@ -29,11 +28,9 @@ class Search(ABC):
     shard: ClassVar[int]
     settings: dict[str, Any]
 
-    @abstractmethod
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
 
-    @abstractmethod
     def widen(self) -> bool:
         """Search more thoroughly from now on; return False where that is not possible."""
 

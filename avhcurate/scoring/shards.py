@@ -68,16 +68,7 @@ class OpenNetwork(Protocol):
 class Engine(Protocol):
     """Where work is done."""
 
-    def network(
-        self,
-        model: "LoadedModel",
-        *,
-        device: str,
-        precision: str,
-        batch_size: int | None = None,
-        backend: str | None = None,
-        images: int | None = None,
-    ) -> OpenNetwork:
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
         """Return the network as `models.engine.Network` runs it, there, with the same arguments."""
         ...
 
@@ -93,10 +84,10 @@ class Engine(Protocol):
 class LocalEngine:
     """In this process."""
 
-    def network(self, model: "LoadedModel", **options: Any) -> OpenNetwork:
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
         from avhcurate.models.engine import Network
 
-        return Network(model, **options)
+        return Network(model, device=device, **options)
 
     def call(self, function: Callable[[], T]) -> T:
         return function()
@@ -116,7 +107,7 @@ def work_through(
     commit: Callable[[ShardResult], None],
     tell: Callable[[int], None],
 ) -> None:
-    """Gives `commit` the result of every shard that the folder does not have.
+    """Give `commit` the result of every shard that the folder does not have.
 
     `tell` hears how many samples are done, and may raise Cancelled.
     """
