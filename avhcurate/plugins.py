@@ -1,9 +1,9 @@
-"""Plugins: what other packages add by entry points. A broken one is named, and all else works without it."""
+"""Plugins: what other packages add by entry points. A broken one is named, and everything else works."""
 
 import functools
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from avhcurate.errors import CurateError
@@ -44,21 +44,22 @@ found: dict[tuple[str, str, str], Plugin] = {}
 
 
 def adding(group: str, name: str) -> Plugin | None:
-    """The plugin that adds this name to the group: of several packages that bring it, the one that is not left out."""
+    """Return the plugin that adds this name to the group: of several packages that bring it, one that works."""
     same = [plugin for plugin in found.values() if (plugin.group, plugin.name) == (group, name)]
-    return next((plugin for plugin in same if not plugin.problem), same[0] if same else None)
+    return min(same, key=lambda plugin: bool(plugin.problem), default=None)
 
 
 def note(group: str, name: str, problem: str) -> None:
-    """Records what was found wrong with the plugin that adds this name."""
-    if plugin := adding(group, name):
+    """Record what is wrong with the plugin that adds this name."""
+    plugin = adding(group, name)
+    if plugin is not None:
         found[group, name, plugin.package] = replace(plugin, problem=" ".join(problem.split()))
 
 
 def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = ()) -> dict[str, T]:
-    """What plugins add to a group, by name. `check(name, thing)` returns what is added, or raises what is wrong.
+    """Return what plugins add to a group, by name. `check(name, thing)` returns what is added, or raises what is wrong.
 
-    Entry points of the group `avhcurate.GROUP` are imported; whatever that raises is the plugin's problem alone.
+    Entry points of the group `avhcurate.GROUP` are imported; an error in one leaves out only this plugin.
     """
     added: dict[str, T] = {}
     for entry in sorted(entry_points(group=f"avhcurate.{group}"), key=lambda entry: entry.name):
@@ -67,15 +68,19 @@ def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = 
             if entry.name in taken or entry.name in added:
                 raise CurateError("the name is taken")
             added[entry.name] = check(entry.name, entry.load())
+        except CurateError as error:
+            problem = str(error)
         except (Exception, SystemExit) as error:
-            problem = str(error) if isinstance(error, CurateError) else f"{type(error).__name__}: {error}"
-        plugin = _plugin(group, entry, " ".join(problem.split()))
-        found[group, entry.name, plugin.package] = plugin
+            problem = f"{type(error).__name__}: {error}"
+        package, number = "?", "?"
+        if entry.dist is not None:
+            package, number = entry.dist.name, entry.dist.version
+        found[group, entry.name, package] = Plugin(group, entry.name, package, number, " ".join(problem.split()))
     return added
 
 
 def guarded(group: str, name: str, function: Callable[..., T]) -> Callable[..., T]:
-    """A function of a plugin whose failure is told in one line that names it."""
+    """Return a function of a plugin whose failure becomes one line that names the plugin."""
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> T:
@@ -85,10 +90,10 @@ def guarded(group: str, name: str, function: Callable[..., T]) -> Callable[..., 
             raise
         except Exception as error:
             plugin = adding(group, name)
-            package = plugin.package if plugin else "a plugin"
+            package = "a plugin" if plugin is None else plugin.package
             raise CurateError(
-                f"{name}, which {package} adds to the {group}, failed ({type(error).__name__}: {error}): correct or "
-                "uninstall it"
+                f"{name}, which {package} adds to the {group}, failed ({type(error).__name__}: {error}). Correct or "
+                "uninstall it."
             ) from error
 
     return call
@@ -97,14 +102,14 @@ def guarded(group: str, name: str, function: Callable[..., T]) -> Callable[..., 
 def checked_function(
     group: str, then: Callable[..., Any] = lambda made, *_: made
 ) -> Callable[[str, Any], Callable[..., Any]]:
-    """A check for groups whose things are functions.
+    """Return a check for groups whose things are functions.
 
     `then(made, *arguments)` gives what is used of what a function has made; where it raises, the function has failed.
     """
 
     def check(name: str, thing: Any) -> Callable[..., Any]:
         if not callable(thing):
-            raise CurateError(f"it is a {type(thing).__name__} and no function")
+            raise CurateError(f"it is a {type(thing).__name__}, not a function")
 
         @functools.wraps(thing)
         def made(*arguments: Any) -> Any:
@@ -113,8 +118,3 @@ def checked_function(
         return guarded(group, name, made)
 
     return check
-
-
-def _plugin(group: str, entry: EntryPoint, problem: str) -> Plugin:
-    package = entry.dist
-    return Plugin(group, entry.name, package.name if package else "?", package.version if package else "?", problem)

@@ -173,7 +173,7 @@ def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):
     assert listed["scores", "rivalry"]["package"] == "avhcurate-example"
     assert "ModuleNotFoundError" in listed["scores", "broken"]["problem"]
     assert listed["scores", "avh"]["problem"] == listed["scores", "predicted"]["problem"] == "the name is taken"
-    assert listed["exports", "nothing"]["problem"] == "it is a float and no function"
+    assert listed["exports", "nothing"]["problem"] == "it is a float, not a function"
     assert ended.returncode == 2
     assert ended.stderr.startswith("avhcurate: 4 of 9 plugins are left out: avh of broken (the name is taken)")
     assert ended.stderr.count("\n") == 1
