@@ -42,15 +42,13 @@ def models(
             {
                 "rows": rows,
                 "agreement": comparison.agreement,
-                "pairs": comparison.pairs,
                 "avh_rank_agreement": comparison.avh.reset_index(names="model"),
-                "norm_rank_agreement": comparison.norm.reset_index(names="model"),
                 "discoveries": findings,
             }
         )
         return
     print(f"{name}: {len(comparison.ids):,} of {comparison.labelled:,} labelled samples, scored by every run")
-    columns = ["run", "n", "accuracy", "class_accuracy", "ece_mass", "ece_width", "brier", "nll", "avh"]
+    columns = ["run", "n", "accuracy", "class_accuracy", "ece", "brier", "nll", "avh"]
     if comparison.voted:
         columns += [f"{key}_hsf" for key in keys]
     options.print_table(comparison.table[columns], digits=4)

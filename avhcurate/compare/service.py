@@ -13,11 +13,9 @@ import pandas as pd
 from avhcurate.compare import statistics
 from avhcurate.compare.samples import Scored, hardness_of_run, read_scores, shared_samples
 from avhcurate.scores import SCORES
-from avhcurate.stats import correlation_tests
-from avhcurate.stats.calibration import BINNINGS, Calibration, calibrate
+from avhcurate.stats.calibration import Calibration, calibrate
 from avhcurate.stats.correlation import ALL, correlate
 from avhcurate.stats.intervals import share
-from avhcurate.stats.multiple_testing import holm
 from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -33,20 +31,17 @@ _COLUMNS = ("max_confidence", "loss", "el2n", "avh", "relative_avh", "norm")
 class SideBySide:
     """Runs on the samples that all of them scored; `table` has a row a run.
 
-    `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `pairs`: the test of every two runs by every score
-    over all samples, as `correlation_tests.compare`, with `score` and `p_holm`, p by Holm's method for all of them.
-    `avh`, `norm`: Spearman between the runs (R, R). `findings`: the verdicts on discoveries 4 and 5.
-    `calibrations`: by run and binning. `ranks`: percentile ranks of hardness (n,) float32 by run, of the samples `ids`
-    (n,): of AVH, or of what replaces it in a run without class weights. `voted`: whether any of them has votes.
+    `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `avh`: its Spearman between the runs (R, R).
+    `findings`: the verdicts on discoveries 4 and 5. `calibrations`: by run. `ranks`: percentile ranks of hardness (n,)
+    float32 by run, of the samples `ids` (n,): of AVH, or of what replaces it in a run without class weights. `voted`:
+    whether any of them has votes.
     """
 
     table: pd.DataFrame
     agreement: pd.DataFrame
-    pairs: pd.DataFrame
     avh: pd.DataFrame
-    norm: pd.DataFrame
     findings: list[Finding]
-    calibrations: dict[tuple[str, str], Calibration]
+    calibrations: dict[str, Calibration]
     ranks: dict[str, np.ndarray]
     ids: np.ndarray
     voted: bool
@@ -71,7 +66,7 @@ def side_by_side(
     rows: list[dict[str, Any]] = []
     read: dict[str, Scored] = {}
     ranks: dict[str, np.ndarray] = {}
-    calibrations: dict[tuple[str, str], Calibration] = {}
+    calibrations: dict[str, Calibration] = {}
     for run in shared.runs:
         own = hardness_of_run(run)
         scores = read[run.name] = read_scores(run, samples["id"].to_numpy(), {*_COLUMNS, *keys, own})
@@ -80,20 +75,15 @@ def side_by_side(
         row = {"run": run.name, "model": called[run.name], "classes": run.record.num_classes}
         row |= _quality(labels, scores) | {"not_scored": shared.left_out[run.name]}
         sure = np.isfinite(scores["max_confidence"])  # for no sample where the run has no logits
-        for binning in BINNINGS:
-            one = calibrate(scores["max_confidence"][sure], right[sure], binning=binning)
-            calibrations[run.name, binning] = one
-            key = f"ece_{binning}"
-            row |= {key: one.ece, f"{key}_low": one.low, f"{key}_high": one.high, f"{key}_chance": one.chance}
+        one = calibrations[run.name] = calibrate(scores["max_confidence"][sure], right[sure])
+        row |= {"ece": one.ece, "ece_low": one.low, "ece_high": one.high, "ece_chance": one.chance}
         rows.append(row)
-    agreement, pairs = _followed(samples, read, keys, table.edges)
+    agreement = _agreement(samples, read, keys, table.edges)
     models = [Model(called[name], one["right"], one["avh"], one["norm"]) for name, one in read.items()]
     return SideBySide(
         table=_with_agreement(pd.DataFrame(rows), agreement),
         agreement=agreement,
-        pairs=pairs,
         avh=_between({called[name]: one["avh"] for name, one in read.items()}),
-        norm=_between({called[name]: one["norm"] for name, one in read.items()}),
         findings=[avh_follows_hsf(models, hsf), norm_is_inconsistent(models, hsf)],
         calibrations=calibrations,
         ranks=ranks,
@@ -131,20 +121,16 @@ def _quality(labels: np.ndarray, scores: Scored) -> dict[str, Any]:
     }
 
 
-def _followed(
+def _agreement(
     samples: pd.DataFrame, read: Mapping[str, Scored], keys: Sequence[str], edges: Sequence[float]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return how each score of each run follows HSF, and the tests of every two runs."""
-    agreement, pairs = [], []
-    hsf, labels = samples["hsf"].to_numpy(), bins.bin_labels(edges)
+) -> pd.DataFrame:
+    """Return how each score of each run follows HSF, over all samples and in each bin."""
+    parts = []
     for key in keys:
         of_runs = {name: one[key] for name, one in read.items()}
-        rows = correlate(of_runs, hsf, samples["bin"].to_numpy(), labels).rename(columns={"score": "run"})
-        agreement.append(rows.assign(score=key))
-        tests = correlation_tests.compare(of_runs, hsf, harder=dict.fromkeys(of_runs, SCORES[key].hard_end))
-        pairs.append(tests.assign(score=key))
-    tested = pd.concat(pairs, ignore_index=True)
-    return pd.concat(agreement, ignore_index=True), tested.assign(p_holm=holm(tested["p_value"]))
+        rows = correlate(of_runs, samples["hsf"].to_numpy(), samples["bin"].to_numpy(), bins.bin_labels(edges))
+        parts.append(rows.rename(columns={"score": "run"}).assign(score=key))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _with_agreement(table: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate.compare import service
 from avhcurate.compare.plots import rank_matrix, reliability
 from avhcurate.compare.service import SideBySide
-from avhcurate.compare.ui import TEST_NOTE, number_cell, test_cells
+from avhcurate.compare.ui import number_cell
 from avhcurate.table.titles import learnt_here
 from avhcurate.training_dynamics.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
@@ -18,15 +18,15 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.layout import halves
 from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import PAPER, people
+from avhcurate.ui.text import PAPER
 from avhcurate.ui.user_errors import plain
 
 #: More lines in one reliability diagram cannot be distinguished.
 _MOST_LINES = 5
 _NOTE = (
     "Small: 95 % intervals (accuracy Wilson, ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of the "
-    "classes' accuracies. ECE over 15 bins of the predicted class's probability; “chance” is what a perfectly "
-    "calibrated model stays below in 97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
+    "classes' accuracies. ECE over 15 bins of equally many samples, by the predicted class's probability; “chance” is "
+    "what a perfectly calibrated model stays below in 97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
 )
 
 
@@ -41,10 +41,10 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     left, right = halves()
     with left:
         st.header("Is it as sure as it is right?")
-        drawn = table[table["ece_mass"].notna()].head(_MOST_LINES)
-        calibrations = [runs.calibrations[run, "mass"] for run in drawn["run"]]
+        drawn = table[table["ece"].notna()].head(_MOST_LINES)
+        calibrations = [runs.calibrations[run] for run in drawn["run"]]
         show_chart(reliability(dict(zip(drawn["model"], calibrations, strict=True))), key="models.reliability")
-        st.caption(f"Bins of equal mass; a larger dot holds more samples. Up to {_MOST_LINES} runs that have logits.")
+        st.caption(f"A larger dot holds more samples. Up to {_MOST_LINES} runs that have logits.")
     with right:
         st.header("Do they find the same samples hard?")
         st.caption("Spearman of AVH between every two runs, over the samples of the table.")
@@ -54,9 +54,6 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         for finding in runs.findings:
             text = plain(sentence(finding, simulated=runs.simulated))
             st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {text}")
-        with st.expander(f"Which run follows {people(runs.simulated)} more closely"):
-            st.html(_tests_html(runs))
-            st.caption(TEST_NOTE)
 
 
 def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str]) -> str:
@@ -69,7 +66,7 @@ def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str])
         measure, mean = "relative_avh", "Relative AVH"
     if runs.simulated:
         hsf = "HSF, simulated"
-    heads = ["Run", "n", "Accuracy", "Per class", "ECE<small>equal mass</small>", "ECE<small>equal width</small>"]
+    heads = ["Run", "n", "Accuracy", "Per class", "ECE"]
     heads += ["Brier", "NLL", mean]
     if runs.voted:
         heads += [f"{escape(score_name(key))}<small>with {hsf}</small>" for key in keys]
@@ -79,10 +76,7 @@ def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str])
             f"{row['n']:,}",
             _interval(row, "accuracy", 1, percent=True),
             number_cell(100 * row["class_accuracy"], 1),
-            *(
-                f"{_interval(row, key, 3)}<small>chance {row[f'{key}_chance']:.3f}</small>"
-                for key in ("ece_mass", "ece_width")
-            ),
+            f"{_interval(row, 'ece', 3)}<small>chance {row['ece_chance']:.3f}</small>",
             *(number_cell(row[key], 4) for key in ("brier", "nll", measure)),
         ]
         if runs.voted:
@@ -94,13 +88,3 @@ def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str])
 
 def _interval(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
     return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)
-
-
-def _tests_html(runs: SideBySide) -> str:
-    """Return the test of every two runs, each score in its row."""
-    names = dict(zip(runs.table["run"], runs.table["model"], strict=True))
-    rows = []
-    for row in runs.pairs.itertuples():
-        pair = escape(f"{names[str(row.first)]} − {names[str(row.second)]}")
-        rows.append(table_row(pair, [escape(score_name(str(row.score))), *test_cells(row)]))
-    return html_table(["First − second", "Score", "n", "First", "Second", "Difference of z", "p"], rows)

@@ -198,14 +198,10 @@ def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, n
     assert of_bin["n"] == (a["hsf_bin"] == "[0.8, 1]").sum()
     assert of_bin["difference"] == 0  # both have the same confidences
     np.testing.assert_allclose(found.tests["p_holm"], holm(found.tests["p_value"]))
-    pairs = compare_service.side_by_side(table, names[:2], keys=["avh", "norm"]).pairs
-    np.testing.assert_allclose(pairs["p_holm"], holm(pairs["p_value"]))
-    assert len(pairs) == 2
 
 
 def test_discovery_five_holds_where_one_network_was_turned(table, names):
     found = compare_service.side_by_side(table, names[:2])
-    assert found.norm.to_numpy()[0, 1] == pytest.approx(-1)
     four, five = found.findings
     assert (four.discovery, five.discovery, five.verdict) == (4, 5, "holds")
     same = compare_service.side_by_side(table, [names[0], "part-2"])
@@ -315,10 +311,9 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     )
     written = pd.read_csv(tmp_path / "models.csv")
     assert set(written["hsf_source"]) == {"simulated"}
-    assert written["ece_mass"].tolist() == pytest.approx(found.table["ece_mass"].tolist())
+    assert written["ece"].tolist() == pytest.approx(found.table["ece"].tolist())
     code, out, _ = run("models", "digits", "--runs", runs, "--json")
     assert [row["run"] for row in json.loads(out)["rows"]] == list(names[:2])
-    assert json.loads(out)["pairs"][0]["n"] == 1797
     code, _, err = run("models", "digits", "--csv", tmp_path / "models.csv")
     assert (code, "already exists" in err) == (2, True)
     assert run("models", "digits", "--runs", "x")[0] == 2

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from avhcurate.compare import run_pair, transfer
+from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -189,8 +190,7 @@ def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words
     import pyarrow.parquet as pq
 
     folder = Workspace(own_demo_root).dataset("digits")
-    shutil.copytree(folder.root, folder.root.with_name("digits2"))
-    copy = Workspace(own_demo_root).dataset("digits2")
+    copy = DatasetFolder(shutil.copytree(folder.root, folder.root.with_name("0123abcd")))
     copy.write_record(copy.record.model_copy(update={"name": "digits2"}))
     path = copy.runs()[0].scores_path
     rows = pq.read_table(path).to_pandas()
