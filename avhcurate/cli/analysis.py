@@ -1,9 +1,7 @@
 """Verbs that compare scores with human votes: correlate, disagree."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
 from avhcurate.correlation.settings import CorrelateSettings
@@ -15,15 +13,12 @@ if TYPE_CHECKING:
     from avhcurate.data.workspace import Workspace
     from avhcurate.table.dataset_table import DatasetTable
 
-CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write the table to this file.")]
-
 
 @options.verb(CorrelateSettings)
 def correlate(
     settings: CorrelateSettings,
     space: "Workspace",
-    csv: CsvOption = None,
-    force: options.ForceOption = False,
+    csv: options.CsvOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.correlation import service
@@ -32,13 +27,13 @@ def correlate(
 
     table = open_table(space, settings.dataset, settings.model)
     if settings.analysis:
-        _print_analysis(table, settings.analysis, settings, csv=csv, force=force, as_json=as_json)
+        _print_analysis(table, settings.analysis, settings, csv=csv, as_json=as_json)
         return
     result = service.correlate(
         table, keys=settings.scores or None, filters=Filters(where=settings.where), against=settings.against
     )
     rows = service.export_table(result)
-    options.write_csv(rows, csv, force=force)
+    options.write_csv(rows, csv)
     if as_json:
         ceiling = result.ceiling
         options.print_json(
@@ -109,7 +104,6 @@ def _print_analysis(
     settings: CorrelateSettings,
     *,
     csv: Path | None,
-    force: bool,
     as_json: bool,
 ) -> None:
     """Print one of the further analyses, or write it to a file."""
@@ -119,7 +113,7 @@ def _print_analysis(
     if settings.against != "hsf":
         raise CurateError("--analysis needs human votes. Leave out --against.")
     rows = analyse(table, analysis, keys=settings.scores or None, filters=Filters(where=settings.where))
-    options.write_csv(rows, csv, force=force)
+    options.write_csv(rows, csv)
     if as_json:
         options.print_json({"analysis": analysis, "rows": rows})
         return
@@ -133,8 +127,7 @@ def _print_analysis(
 def disagree(
     settings: DisagreeSettings,
     space: "Workspace",
-    csv: CsvOption = None,
-    force: options.ForceOption = False,
+    csv: options.CsvOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.disagreement import service
@@ -145,7 +138,7 @@ def disagree(
     filters = Filters(where=settings.where)
     gap = service.disagree(table, key=settings.score, filters=filters, predicted=settings.predicted)
     rows = service.gap_table(table, gap)
-    options.write_csv(rows, csv, force=force)
+    options.write_csv(rows, csv)
     if as_json:
         options.print_json({"samples": gap.sets.samples, "rows": rows})
         return
