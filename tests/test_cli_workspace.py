@@ -10,7 +10,7 @@ import pytest
 
 import avhcurate
 from avhcurate.disk.jobs import Jobs
-from avhcurate.export import FORMATS
+from avhcurate.export.service import FORMATS
 from tests.fakes.datasets import bare_dataset
 
 

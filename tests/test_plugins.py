@@ -16,14 +16,13 @@ from PIL import Image
 from avhcurate import plugins, scores
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export import _written
+from avhcurate.export.service import _written
 from avhcurate.images.measures import MEASURES
 from avhcurate.scores import PREDICTIONS, SCORES
 from avhcurate.scores.table import of_plugin
-from avhcurate.sources import _made
+from avhcurate.sources.readers import _made
+from avhcurate.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
 from avhcurate.table.dataset_table import open_table
-from avhcurate.table.predicted import PREDICTED_COLUMNS
-from avhcurate.table.sample_table import COLUMNS, EXTRA
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,7 +120,7 @@ def test_a_plugins_score_is_missing_without_a_label_and_its_failure_names_it():
 
 def test_no_score_or_measure_of_a_plugin_can_be_called_as_a_column_is(demo_root):
     table = open_table(Workspace(demo_root), "digits")
-    there = {*table.columns, *COLUMNS, *EXTRA, *PREDICTED_COLUMNS, *MEASURES, *PREDICTIONS}
+    there = {*table.columns, *STANDARD, *EXTRA, *PREDICTED_COLUMNS, *MEASURES, *PREDICTIONS}
     assert there - set(SCORES) - plugins.COLUMN_NAMES == set()
     assert not plugins.COLUMN_NAMES & set(SCORES)
 

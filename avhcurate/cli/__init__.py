@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 # ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
 from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, self_train, analysis, models  # noqa: F401
-from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, labels, select, saved, votes  # noqa: F401
+from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, export, select, saved, votes  # noqa: F401
 from avhcurate.cli import report  # noqa: F401
 from avhcurate.cli import toy, degrade, plugins, roles, serve  # noqa: F401
 from avhcurate.cli.options import app

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from avhcurate.cli import options
+from avhcurate.sources.settings import DemoSettings
 
 if TYPE_CHECKING:
     from avhcurate.data.datasets import DatasetFolder
@@ -13,31 +14,23 @@ if TYPE_CHECKING:
     from avhcurate.disk.jobs import Progress
 
 
-@options.app.command()
-def demo(
-    full: Annotated[
-        bool,
-        typer.Option(
-            "--full", help="Trainings, predicted HSF, self-training, map, suspects, quality and degradation too."
-        ),
-    ] = False,
-    workspace: options.WorkspaceOption = None,
-) -> None:
-    """Import, score and attach simulated votes to the embedded handwritten digits; --full computes the rest too.
-
-    The same call again resumes: finished steps are not repeated.
-    """
+@options.verb(DemoSettings)
+def demo(settings: DemoSettings, space: "Workspace") -> None:
+    from avhcurate.data import background
     from avhcurate.sources.demo import prepare_demo
     from avhcurate.table.logs import open_response_log
 
-    space = options.open_workspace(workspace)
-    with options.job(space, "demo", "digits") as progress:
-        folder = fill_pages(space, progress) if full else prepare_demo(space, progress=progress)
+    following = [["serve"], ["demo", "--full"], ["correlate", "digits"], ["disagree", "digits"]]
+    with background.job(space.root, settings) as progress:
+        if settings.full:
+            del following[1]
+            folder = fill_pages(space, progress)
+        else:
+            folder = prepare_demo(space, progress=progress)
     open_response_log(space)
     options.print_dataset(folder)
-    more = [] if full else [["demo", "--full"]]
     print()
-    options.print_next([["serve"], *more, ["correlate", "digits"], ["disagree", "digits"]], workspace)
+    options.print_next(following)
 
 
 #: What a step does; each does nothing where it is done already, and resumes where it was cut short.
@@ -55,9 +48,8 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
     for number, (title, step) in enumerate(STEPS.items()):
 
         def tell(done: int, total: int, message: str, number: int = number, title: str = title) -> None:
-            share = min(done / total, 1.0) if total else 0.0
-            text = f"{title}: {message}" if message else title
-            progress.report(int(100 * (number + share)), 100 * len(STEPS), text)
+            share = min(done / max(total, 1), 1.0)
+            progress.report(int(100 * (number + share)), 100 * len(STEPS), f"{title}: {message}".removesuffix(": "))
 
         tell(0, 1, "")
         progress.check()

@@ -11,10 +11,10 @@ from avhcurate.errors import CurateError
 def plugins(as_json: options.JsonOption = False) -> None:
     """List what installed packages add, each tried; exit code 2 where one is broken."""
     # Importing them loads the plugins of their group.
-    import avhcurate.export
+    import avhcurate.export.service
     import avhcurate.images.measures
     import avhcurate.models.factories
-    import avhcurate.sources  # noqa: F401
+    import avhcurate.sources.readers  # noqa: F401
 
     _try_scores()
     _try_measures()

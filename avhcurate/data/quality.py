@@ -20,21 +20,18 @@ class QualityRecord(Provenance):
     """The record of the measures, `quality.json`.
 
     `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
-    were searched: in the embeddings of `run` (None: without) from cosine `similarity` on, and up to `bits` of a hash.
-    `turned`: hashes of each image mirrored and turned are there too; `upright`: the search passed them over.
+    were searched: in the embeddings of `run` (None: without) from cosine `similarity` on. `upright`: the search ignored
+    mirrored and turned images.
     """
 
     samples: int
-    hashes: bool
-    turned: bool = False
     rate: float | None = None
     skipped: int = 0
     grouped: datetime | None = None
     run: str | None = None
     near: float | None = None
     similarity: float | None = None
-    bits: int | None = None
-    upright: bool = True
+    upright: bool = False
     groups: int = 0
 
 

@@ -1,4 +1,4 @@
-"""Writes an export whole or not at all, and never over files that no export made."""
+"""Write an export whole or not at all, and never over files that no export made."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _MANIFEST = "manifest.json"
 
 @dataclass
 class Output:
-    """An export in the making: its data go to `path`, and what its manifest says to `manifest`."""
+    """An export in the making: its data go to `path`, and the content of its manifest to `manifest`."""
 
     path: Path
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -28,16 +28,24 @@ class Output:
 def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
     """An export that becomes `out` when the block ends without an error.
 
-    The manifest is `manifest.json` within a folder and `OUT.manifest.json` beside a file, where it holds the file's
-    SHA-256: a file and a manifest of two exports, after a kill between the two, are told apart by it.
+    The manifest is `manifest.json` within a folder and `OUT.manifest.json` next to a file, with the file's SHA-256,
+    which shows if a kill left a file and a manifest of two exports.
     """
-    beside = out.with_name(f"{out.name}.manifest.json")
-    output = Output(_claim(out, beside, folder=folder, force=force))
+    beside, aside = out.with_name(f"{out.name}.manifest.json"), out.with_name(f".{out.name}.aside")
+    _put_back(out, aside)
+    if folder:
+        _check_folder(out, force)
+    else:
+        files.check_free(out, force=force)
+        files.check_free(beside, force=force)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    files.remove_leftovers(out.parent)
+    output = Output(files.temporary_name(out))
     try:
         yield output
         if folder:
             files.write_atomic(output.path / _MANIFEST, manifest_text(output.manifest))
-            _replace_folder(output.path, out)
+            _replace_folder(output.path, out, aside)
         else:
             text = manifest_text(output.manifest | {"file": out.name, "file_sha256": files.sha256(output.path)})
             os.replace(output.path, out)
@@ -47,27 +55,19 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
 
 
 def manifest_text(record: Mapping[str, Any]) -> str:
-    """A manifest as indented JSON."""
+    """Return a manifest as indented JSON."""
     return json.dumps({"schema_version": SCHEMA_VERSION} | dict(record), indent=2) + "\n"
 
 
-def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:
-    """A temporary path for the export; `CurateError` when a file of the user's is in its place."""
-    _put_back(out)
-    if not folder:
-        files.check_free(out, force=force)
-        files.check_free(beside, force=force)
-    elif out.is_symlink() or (out.exists() and not _is_export(out)):
-        raise CurateError(f"{out} exists and is not an export, so it is not replaced: choose another name")
-    elif out.exists() and not force:
-        raise CurateError(f"{out} exists: choose another name or give --force to replace it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    files.remove_leftovers(out.parent)
-    return files.temporary_name(out)
+def _check_folder(out: Path, force: bool) -> None:
+    if out.is_symlink() or (out.exists() and not _is_export(out)):
+        raise CurateError(f"{out} exists and is not an export, so it is not replaced. Choose another name.")
+    if out.exists() and not force:
+        raise CurateError(f"{out} exists. Choose another name, or use --force to replace it.")
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether a folder holds a manifest that was written here: others have files of that name too."""
+    """Return whether a folder holds a manifest that was written here: others have files of that name too."""
     try:
         found = json.loads((folder / _MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -75,26 +75,19 @@ def _is_export(folder: Path) -> bool:
     return isinstance(found, dict) and {"schema_version", "dataset_fingerprint"} <= found.keys()
 
 
-def _replace_folder(temporary: Path, out: Path) -> None:
+def _replace_folder(made: Path, out: Path, aside: Path) -> None:
     """Put the finished folder in place of `out`, which is set aside first."""
-    aside = _aside(out)
     if out.exists():
         os.replace(out, aside)
-    os.replace(temporary, out)
+    os.replace(made, out)
     files.remove(aside)
     files.flush_folder(out.parent)
 
 
-def _aside(out: Path) -> Path:
-    return out.with_name(f".{out.name}.aside")
-
-
-def _put_back(out: Path) -> None:
-    """Puts back what a killed export had set aside; removes it where the new one is in place."""
-    aside = _aside(out)
-    if not _is_export(aside):
-        return
-    if out.exists():
-        files.remove(aside)
-    else:
-        os.replace(aside, out)
+def _put_back(out: Path, aside: Path) -> None:
+    """Put back what a killed export had set aside, unless the new one is in place."""
+    if _is_export(aside):
+        if out.exists():
+            files.remove(aside)
+        else:
+            os.replace(aside, out)

@@ -1,4 +1,4 @@
-"""Folders of images packed into one file, by a job, for a browser to fetch; they lie in the workspace for a week."""
+"""Folders of images packed into one file, by a job, for a browser to fetch; they stay in the workspace for a week."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,120}\.zip")
 
 
 def pack_path(workspace: Workspace, dataset: str, format: str) -> Path:
-    """Where a new pack of a dataset goes; older than a week, packs and what was left of making one are removed."""
+    """Return where a new pack of a dataset goes; packs and leftovers older than a week are removed."""
     folder = workspace.exports / workspace.dataset(dataset).id
     for old in folder.glob("*.zip*"):
         if time.time() - old.stat().st_mtime > _KEPT_S:
@@ -29,42 +29,42 @@ def pack_path(workspace: Workspace, dataset: str, format: str) -> Path:
 
 
 def packs(workspace: Workspace, dataset: str) -> list[Path]:
-    """The packs of a dataset, newest first."""
-    found = (
-        path for path in (workspace.exports / workspace.dataset(dataset).id).glob("*.zip") if _NAME.fullmatch(path.name)
-    )
+    """Return the packs of a dataset, newest first."""
+    folder = workspace.exports / workspace.dataset(dataset).id
+    found = (path for path in folder.glob("*.zip") if _NAME.fullmatch(path.name))
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def find_pack(workspace: Workspace, dataset: str, name: str) -> Path:
-    """The pack of that name, which the browser may choose among those there are."""
-    path = next((path for path in packs(workspace, dataset) if path.name == name), None)
-    if path is None or dataset not in workspace.names():
-        raise CurateError("there is no such export any more: make it again")
-    return path
+    """Return the pack of that name among those that exist."""
+    if dataset in workspace.names():
+        for path in packs(workspace, dataset):
+            if path.name == name:
+                return path
+    raise CurateError("This export no longer exists. Make it again.")
 
 
 def write_packed(write: Callable[[Path], int], out: Path, *, force: bool, progress: Progress) -> int:
-    """Packs what `write` puts into a folder of the name of `out`, whole or not at all; returns what it returns."""
+    """Pack what `write` puts into a folder of the name of `out`, whole or not at all; return what it returns."""
     files.check_free(out, force=force)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.remove_leftovers(out.parent)
-    beside = files.temporary_name(out)
+    making = files.temporary_name(out)
     try:
         with progress.interrupting("cancelled before anything was written"):
-            count = write(beside / out.stem)
-            with files.replacing(beside / out.name) as stream:
-                pack(beside / out.stem, stream, progress)
-        (beside / out.name).replace(out)
+            count = write(making / out.stem)
+            with files.replacing(making / out.name) as stream:
+                pack(making / out.stem, stream, progress)
+        (making / out.name).replace(out)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(making, ignore_errors=True)
     return count
 
 
 def pack(folder: Path, stream: BinaryIO, progress: Progress) -> None:
-    """Writes a folder with all its files as ZIP, links as what they lead to."""
+    """Write a folder with all its files as ZIP; a link becomes the file that it leads to."""
     found = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    # Stored: images do not get smaller. A date before 1980, which the format cannot tell, becomes its first.
+    # Stored, since images do not get smaller; a date before 1980, which ZIP does not have, becomes its first.
     with zipfile.ZipFile(stream, "w", strict_timestamps=False) as archive:
         for number, file in enumerate(found, 1):
             archive.write(file, file.relative_to(folder.parent))

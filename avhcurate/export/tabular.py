@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ _FRAME_FORMATS = ("csv", "jsonl", "parquet")
 def write_csv(table: DatasetTable, chosen: Chosen, path: Path) -> None:
     with text_file(path) as stream:
         for number, frame in enumerate(frames(table, chosen)):
-            frame["tags"] = frame["tags"].map(";".join)
             stream.write(csv_text(frame, header=number == 0))
 
 
@@ -34,18 +34,18 @@ def write_jsonl(table: DatasetTable, chosen: Chosen, path: Path) -> None:
 
 
 def write_parquet(table: DatasetTable, chosen: Chosen, path: Path) -> None:
-    writer = None
-    for batch in batches(table, chosen):
-        writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
-        writer.write_batch(batch)
-    if writer:
-        writer.close()
+    with ExitStack() as opened:
+        writer = None
+        for batch in batches(table, chosen):
+            if writer is None:
+                writer = opened.enter_context(pq.ParquetWriter(path, batch.schema, compression="zstd"))
+            writer.write_batch(batch)
 
 
 def write_frame(
     frame: pd.DataFrame, out: Path, record: Mapping[str, Any], *, format: str | None = None, force: bool = False
 ) -> None:
-    """Writes a data frame and its manifest `record`; the ending of `out` gives the format where none is given.
+    """Write a data frame and its manifest `record`; without a format, the ending of `out` names it.
 
     Existing files are refused unless `force`.
     """
@@ -59,20 +59,20 @@ def write_frame(
 
 
 def write_csv_file(frame: pd.DataFrame, out: Path, *, force: bool = False) -> None:
-    """Writes a data frame as CSV; an existing file is refused unless `force`."""
+    """Write a data frame as CSV; an existing file is refused unless `force`."""
     files.check_free(out, force=force)
     files.write_atomic(out, csv_text(frame))
 
 
 def format_of(out: Path) -> str:
-    """The format that the ending of a file names; `CurateError` for any other ending."""
+    """Return the format that the ending of a file names; raise `CurateError` for any other ending."""
     if (format := out.suffix.removeprefix(".")) not in _FRAME_FORMATS:
-        raise CurateError(f"cannot tell the format of {out.name}: end the name with .csv, .jsonl or .parquet")
+        raise CurateError(f"The name {out.name} does not say its format. End it with .csv, .jsonl or .parquet.")
     return format
 
 
 def frame_text(frame: pd.DataFrame, format: str) -> str:
-    """A data frame as CSV, with lists as JSON, or as JSON lines.
+    """Return a data frame as CSV, with lists as JSON, or as JSON lines.
 
     >>> print(frame_text(pd.DataFrame({"id": [1], "soft_label": [[0.5, 0.5]]}), "csv"), end="")
     id,soft_label
@@ -80,9 +80,11 @@ def frame_text(frame: pd.DataFrame, format: str) -> str:
     """
     if format == "jsonl":
         return "".join(f"{json_text(row)}\n" for row in records(frame))
-    lists = [str(name) for name in frame if frame[name].map(lambda value: isinstance(value, list)).any()]
-    return csv_text(frame.assign(**{name: frame[name].map(_list_text) for name in lists}))
+    objects = frame.select_dtypes(include="object")
+    return csv_text(frame.assign(**{str(name): objects[name].map(_list_text) for name in objects}))
 
 
-def _list_text(value: Any) -> str | None:
-    return json.dumps(value) if isinstance(value, list) else None
+def _list_text(value: Any) -> Any:
+    if isinstance(value, list):
+        return json.dumps(value)
+    return value

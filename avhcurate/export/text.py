@@ -12,10 +12,10 @@ from avhcurate.disk.formulas import safe_cell
 
 
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
-    """A frame as CSV that no spreadsheet runs: see `disk.formulas`. Lines end with LF on every system."""
+    """Return a frame as CSV that no spreadsheet runs: see `disk.formulas`. Lines end with LF on every system."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
     safe = frame.assign(**{name: frame[name].map(safe_cell) for name in texts}).rename(columns=safe_cell)
-    # Python quotes a text with \r only where lines end with one: they do at first, what is within quotes aside.
+    # Python quotes a text with \r only if lines end with one: they do at first, except within quotes.
     parts = safe.to_csv(index=False, header=header, lineterminator="\r\n").split('"')
     parts[::2] = [part.replace("\r\n", "\n") for part in parts[::2]]
     return '"'.join(parts)
@@ -23,7 +23,7 @@ def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
 
 @contextmanager
 def text_file(path: Path) -> Iterator[TextIO]:
-    """A new file for text, line ends as they come; flushed to the disk at the end."""
+    """A new file for text with unchanged line ends; flushed to the disk at the end."""
     with open(path, "w", encoding="utf-8", newline="") as stream:
         yield stream
         stream.flush()
@@ -31,7 +31,9 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 
 def write_items(stream: TextIO, items: Iterable[str]) -> None:
-    """JSON texts with commas between them, a line each, as the inside of an array or object."""
-    for number, item in enumerate(items):
-        stream.write(("\n" if number == 0 else ",\n") + item)
+    """Write JSON texts with commas between them, a line each, as the inside of an array or object."""
+    separator = "\n"
+    for item in items:
+        stream.write(separator + item)
+        separator = ",\n"
     stream.write("\n")

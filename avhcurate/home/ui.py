@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from avhcurate import export, plugins
+from avhcurate import plugins
 from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import BackendRecord, RunFolder
 from avhcurate.data.workspace import check_name
 from avhcurate.errors import CurateError
+from avhcurate.export import service as export
 from avhcurate.home.plots import NO_LABEL, class_balance, hsf_histogram
 from avhcurate.home.ui_columns import CLASSES, choose_group, value_counts
 from avhcurate.sources.fetch import PUBLIC

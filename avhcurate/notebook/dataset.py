@@ -273,7 +273,7 @@ class Dataset(MeasuredDataset):
         from avhcurate.data import background
         from avhcurate.predicted_hsf import service
         from avhcurate.predicted_hsf.settings import PredictSettings
-        from avhcurate.table.predicted import PREDICTED_COLUMNS
+        from avhcurate.table.columns import PREDICTED_COLUMNS
 
         names = (runs,) if isinstance(runs, str) else tuple(runs)
         settings = PredictSettings(dataset=self.name, runs=names or (self._run_name(),), level=level, seed=seed)
@@ -365,7 +365,7 @@ class Dataset(MeasuredDataset):
         ...     digits.export(f"{folder}/hard.csv", where="avh > 0.04 AND hsf < 0.5")
         5
         """
-        from avhcurate import export
+        from avhcurate.export import service as export
 
         format = format or Path(out).suffix[1:].casefold()
         if not format:

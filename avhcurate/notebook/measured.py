@@ -15,14 +15,12 @@ from avhcurate.table.filters import Filters
 class MeasuredDataset(DecidedDataset):
     """A dataset whose images are measured and which is divided; see `avhcurate.notebook.dataset.Dataset`."""
 
-    def quality(
-        self, *, hashes: bool = True, near: float | None = None, bits: int = 4, upright: bool = False
-    ) -> pd.DataFrame:
+    def quality(self, *, near: float | None = None, upright: bool = False) -> pd.DataFrame:
         """Measures every image and groups near duplicates: `id, path, ..., width, height, ..., duplicate_group`.
 
         The options are those of `avhcurate quality`: `near` is the least cosine of embeddings of near duplicates (None
-        reads it off the open run), `bits` of 64 may differ between hashes, `upright` passes over mirrored and turned
-        copies. A job, like `score`; the columns stay in the table.
+        reads it off the open run), `upright` ignores mirrored and turned copies. A job, like `score`;
+        the columns stay in the table.
 
         >>> import avhcurate
         >>> measures = avhcurate.example(fresh=True).quality(upright=True)
@@ -34,15 +32,13 @@ class MeasuredDataset(DecidedDataset):
         from avhcurate.quality import service
 
         model = self._run_name()
-        given = {"model": model, "no_hashes": not hashes, "near": near, "bits": bits, "upright": upright}
+        given = {"model": model, "near": near, "upright": upright}
         with running_job(self.workspace, self.name, "quality", given) as progress:
             service.measure_dataset(
                 self.workspace,
                 self.name,
                 model,
-                hashes=hashes,
                 near=near,
-                bits=bits,
                 upright=upright,
                 progress=progress,
             )

@@ -1,4 +1,4 @@
-"""Near duplicates: pairs by equal bytes, perceptual hash and embedding, joined into groups, and which to keep.
+"""Find near duplicates: pairs by equal bytes, perceptual hash and embedding, joined into groups, and which to keep.
 
 Hashes: the 64 bits are cut into one band more than bits may differ, so that every pair of near hashes shares a whole
 band; only images that share one are compared, which is exact and far from quadratic. Mirrored and turned copies are
@@ -15,34 +15,32 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from avhcurate.errors import CurateError
-
 #: Neighbours of each row: a pair is found when either row has the other among them.
 NEIGHBOURS = 10
 #: Hashes that differ in at most so many of their 64 bits are of near duplicates.
 BITS = 4
-#: Embeddings of near duplicates have at least this cosine, whatever the distribution.
+#: Embeddings of near duplicates have at least this cosine, for any distribution.
 LEAST_SIMILARITY = 0.9
-#: Pairs of images that are no copies and yet lie within the cut, as many as are expected in the whole dataset.
+#: Expected number of pairs in the whole dataset that are within the cut but not copies.
 FALSE_PAIRS = 0.5
 
 #: Pairs of hashes compared at a time.
 _COMPARED = 1 << 22
-#: Quantile of the angles to the last neighbour that says how close together images lie that are no copies: low, so that
-#: tight classes count, and not the lowest, so that a few sets of very many copies do not.
+#: Quantile of the angles to the last neighbour: how close images that are not copies lie together. Low, so that tight
+#: classes count, and not the lowest, so that a few sets of very many copies do not.
 _TIGHT = 0.1
 #: Angle (rad) below which two embeddings are the same to float32.
 _SAME_ANGLE = 1e-3
 
 
 def near_pairs(near: np.ndarray, cosines: np.ndarray, least: float) -> np.ndarray:
-    """Rows (n, 2), smaller first, of neighbours near (N, k) whose cosines (N, k), NaN for none, are at least this."""
-    rows, places = np.nonzero(cosines >= least)  # NaN is not
-    return _in_order(np.stack([rows, near[rows, places]], axis=1))
+    """Return rows (n, 2), smaller first, of neighbours near (N, k) whose cosines (N, k) are at least this."""
+    rows, columns = np.nonzero(cosines >= least)  # NaN is not
+    return _in_order(np.stack([rows, near[rows, columns]], axis=1))
 
 
 def equal_pairs(keys: pd.Series) -> np.ndarray:
-    """Rows (n, 2) that have the same key: each with the first that has it; missing keys are equal to none.
+    """Return rows (n, 2) that have the same key: each with the first that has it; missing keys equal no other.
 
     >>> equal_pairs(pd.Series(["a", "b", "a", None, None, "a"])).tolist()
     [[0, 2], [0, 5]]
@@ -54,7 +52,7 @@ def equal_pairs(keys: pd.Series) -> np.ndarray:
 
 
 def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
-    """Rows (n, 2) whose 64-bit hashes, uint64 (N,), differ in at most `bits` bits; of rows of one hash, with the first.
+    """Return rows (n, 2) whose 64-bit hashes, uint64 (N,), differ in at most `bits` bits; equal ones with the first.
 
     >>> hash_pairs(np.array([0b1111, 0b0111, 0, 0b1111], np.uint64), bits=1).tolist()
     [[0, 1], [0, 3]]
@@ -66,10 +64,10 @@ def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
 
 
 def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 2) -> np.ndarray:
-    """Rows (n, 2) of which one's hash, uint64 (N,), is near one of those of the other when `turned`, uint64 (N, M).
+    """Return rows (n, 2) of which one's hash, uint64 (N,), is near one of the other's when `turned`, uint64 (N, M).
 
-    Of rows of one hash only the first is compared, for `hash_pairs` joins them. Half the bits of `hash_pairs` do: a
-    turn changes nothing, encoding it again little.
+    Of rows of one hash only the first is compared, for `hash_pairs` joins them. Half the bits suffice: a turn changes
+    nothing, encoding it again little.
 
     >>> turned_pairs(np.array([1, 7, 7, 12], np.uint64), np.array([[8], [9], [9], [7]], np.uint64), bits=0).tolist()
     [[1, 3]]
@@ -84,13 +82,13 @@ def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 
 
 
 def similarity_cut(cosines: np.ndarray) -> float:
-    """The cosine from which on neighbours count as copies, from each row's k largest, (N, k) best first.
+    """Return the cosine from which on neighbours count as copies, from each row's k largest, (N, k) best first.
 
     A well-trained network maps all images of a class to nearby embeddings, so no fixed cosine works; and the nearest
-    neighbour may be a copy, of half the dataset or of all, so it says nothing of images that are none. The middle and
+    neighbour may be a copy, of half the dataset or of all, so it says nothing of other images. The middle and
     the last of the k neighbours do: the number of neighbours within an angle grows as its power d, the dimension of
     the data there (Levina & Bickel 2004), which gives the angle within which `FALSE_PAIRS` pairs of images are expected
-    that are no copies. It holds while images have fewer than k / 2 copies. Never below `LEAST_SIMILARITY`.
+    that are not copies. It holds while images have fewer than k / 2 copies. Never below `LEAST_SIMILARITY`.
     """
     known = np.isfinite(cosines).sum(axis=1)
     k = int(known.max(initial=0))
@@ -98,17 +96,17 @@ def similarity_cut(cosines: np.ndarray) -> float:
         return LEAST_SIMILARITY
     angles = np.arccos(np.clip(cosines[known == k, :k].astype(np.float64), -1, 1))
     middle, last = angles[:, k // 2 - 1], angles[:, -1]
-    apart = middle > _SAME_ANGLE
-    if not apart.any():  # every image has more copies than neighbours are looked at
+    distinct = middle > _SAME_ANGLE
+    if not distinct.any():  # every image has more copies than neighbours are known
         return float(np.cos(_SAME_ANGLE))
     # Of neighbours spread evenly in d dimensions, ln(last / middle) is on average the sum of these, over d.
-    per_dimension = np.log(last[apart] / middle[apart]).mean() / np.sum(1 / np.arange(k // 2, k))
-    angle = np.quantile(last[apart], _TIGHT) * (2 * FALSE_PAIRS / (k * len(angles))) ** per_dimension
+    per_dimension = np.log(last[distinct] / middle[distinct]).mean() / np.sum(1 / np.arange(k // 2, k))
+    angle = np.quantile(last[distinct], _TIGHT) * (2 * FALSE_PAIRS / (k * len(angles))) ** per_dimension
     return float(max(LEAST_SIMILARITY, np.cos(max(angle, _SAME_ANGLE))))
 
 
 def groups(rows: int, pairs: np.ndarray) -> np.ndarray:
-    """Group of each of `rows` rows that pairs (n, 2) join, numbered from 1 by their first row; 0 for one in no pair.
+    """Return the group of each of `rows` rows that pairs (n, 2) join, numbered from 1 by first row; 0 for others.
 
     >>> groups(6, np.array([[4, 5], [1, 3], [3, 0]])).tolist()
     [1, 1, 0, 1, 2, 2]
@@ -124,7 +122,7 @@ def groups(rows: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def keepers(members: pd.DataFrame) -> pd.Series:
-    """Which member of each group to keep: one True a group of `group, id, split, excluded, pixels, sharpness`.
+    """Return which member of each group to keep: one True a group of `group, id, split, excluded, pixels, sharpness`.
 
     One that is not excluded first, so that one is left. Then a copy outside the training split: a test set must stay
     comparable, and a leak is removed from the training data. Then the largest, the sharpest, the lowest id.
@@ -141,20 +139,18 @@ def keepers(members: pd.DataFrame) -> pd.Series:
 
 
 def held_out(splits: pd.Series) -> pd.Series:
-    """Whether a split is another than the training one; False for samples without a split."""
+    """Return whether a split is another than the training one; False for samples without a split."""
     return splits.notna() & ~splits.fillna("").str.lower().str.startswith("train")
 
 
 def _in_order(pairs: np.ndarray) -> np.ndarray:
-    """The pairs with the smaller row first, sorted, each once; none of a row with itself."""
+    """Return the pairs with the smaller row first, sorted, each once; none of a row with itself."""
     ordered = np.unique(np.sort(pairs.reshape(-1, 2), axis=1), axis=0).astype(np.int64)
     return ordered[ordered[:, 0] != ordered[:, 1]]
 
 
 def _banded(values: np.ndarray, others: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Places (n, 2) in two arrays of hashes that differ in at most `bits` bits, found in the bands that they share."""
-    if not 0 <= bits < 32:
-        raise CurateError(f"hashes of near duplicates differ in 0 to 31 bits, not {bits}")
+    """Yield positions (n, 2) in two arrays of hashes that differ in at most `bits` bits, found by bands."""
     for low, high in pairwise(np.linspace(0, 64, bits + 2).astype(int)):
         mask = np.uint64((1 << int(high - low)) - 1 << int(low))
         order = np.argsort(others & mask, kind="stable")

@@ -15,7 +15,7 @@ _COLUMNS = 5
 
 
 def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") -> go.Figure:
-    """A small histogram of each measure from bars `low, high, n`, that of `chosen` in the colour of emphasis."""
+    """Draw a small histogram of each measure from bars `low, high, n`, that of `chosen` emphasised."""
     rows = -(-len(bars) // _COLUMNS)
     figure = make_subplots(
         rows, _COLUMNS, subplot_titles=[_title(key) for key in bars], horizontal_spacing=0.035, vertical_spacing=0.34
@@ -23,12 +23,12 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
     for place, (key, counts) in enumerate(bars.items()):
         row, column = divmod(place, _COLUMNS)
         filled = np.flatnonzero(counts["n"])
-        counts = counts.iloc[filled[0] : filled[-1] + 1]  # of one value alone, not the empty bins beside it
+        counts = counts.iloc[filled[0] : filled[-1] + 1]  # without the empty bins at both ends
         figure.add_bar(
             x=(counts["low"] + counts["high"]) / 2,
             y=counts["n"],
             width=0.92 * (counts["high"] - counts["low"]).clip(lower=1e-9),
-            marker={"color": ORANGE if key == chosen else BLUE},
+            marker={"color": {chosen: ORANGE}.get(key, BLUE)},
             customdata=counts[["low", "high"]].to_numpy(float),
             hovertemplate=f"{MEASURES[key].name} %{{customdata[0]:.4g}} to %{{customdata[1]:.4g}}: "
             "%{y:,} samples<extra></extra>",
@@ -42,7 +42,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
 
 
 def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
-    """The angle of each image's embedding to the nearest other, on a log scale; `cut` is a cosine.
+    """Draw the angle of each image's embedding to the nearest other, on a log scale; `cut` is a cosine.
 
     An angle, since the relevant cosines are all too close to 1 for any scale.
     """
@@ -56,13 +56,16 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         x=middle,
         y=counts,
         width=0.92 * np.diff(edges),
-        marker={"color": [ORANGE if place <= limit else BLUE for place in middle]},
+        marker={"color": np.where(middle <= limit, ORANGE, BLUE)},
         customdata=np.stack([10 ** edges[:-1], 10 ** edges[1:]], axis=1),
         hovertemplate="%{customdata[0]:.3g}° to %{customdata[1]:.3g}°: %{y:,} samples<extra></extra>",
     )
     figure.add_vline(x=limit, line={"color": GREY, "width": 1.5, "dash": "dash"})
     note = f"copies up to {10**limit:.3g}°, cosine {cut:.4f}"
-    note_above(figure, limit, note, anchor="left" if limit < middle.mean() else "right")
+    anchor = "right"
+    if limit < middle.mean():
+        anchor = "left"
+    note_above(figure, limit, note, anchor=anchor)
     bare(figure, height=230, x="angle to the nearest other image", y="samples", margin={"t": 28})
     low, high = int(np.floor(edges[0])), int(np.ceil(edges[-1]))
     ticks = [power + np.log10(step) for power in range(low, high + 1) for step in (1, 3)]
@@ -74,4 +77,4 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
 
 def _title(key: str) -> str:
     measure = MEASURES[key]
-    return f"{measure.name}, {measure.unit}" if measure.unit else measure.name
+    return f"{measure.name}, {measure.unit}".removesuffix(", ")

@@ -1,7 +1,7 @@
 """The Quality page: the form that starts the job, measures, near duplicates, odd files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,11 @@ from avhcurate.data.quality import QualityRecord
 from avhcurate.images.measures import MEASURES
 from avhcurate.quality import odd_files as service_of_odd
 from avhcurate.quality import service
-from avhcurate.quality.flaws import FLAWS, Thresholds
-from avhcurate.quality.odd_files import KINDS, OddFiles
+from avhcurate.quality.duplicates import BITS
+from avhcurate.quality.odd_files import FLAWS, KINDS, OddFiles, Thresholds
 from avhcurate.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.quality.service import HOW, TAG, Duplicates
+from avhcurate.quality.settings import QualitySettings
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.titles import title_of
@@ -27,8 +28,7 @@ from avhcurate.ui.grid_actions import gallery_link, go_to_gallery, undo_button
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.job_forms import JobForm, PlacedCommand, has_ray, option
-from avhcurate.ui.job_forms import number as count
+from avhcurate.ui.job_forms import JobForm, has_ray
 from avhcurate.ui.layout import empty_state, fact
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
@@ -66,46 +66,31 @@ blurred**. **Near duplicates** are found by equal bytes, by perceptual hash, mir
 embeddings of the open run, and joined into groups: copies in two splits are a leak, copies with two labels a label
 error.
 """
-_WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found by bytes and by hash alone."
+_WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found only by bytes and by hash."
 
 
 # --- the job -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Quality(PlacedCommand):
-    """Options of `avhcurate quality`.
-
-    >>> Quality("pets", "net-1", near=0.98, upright=True).argv
-    ['quality', 'pets', '--model=net-1', '--near=0.98', '--upright']
-    """
-
-    verb = "quality"
-    dataset: str
-    model: str = ""
-    near: float | None = count(
-        None, "from the run", 190, 0.5, max_value=1.0, step=0.005, format="%.4f", label="Least cosine of copies"
-    )
-    upright: bool = option(
-        st.toggle,
-        default=False,
-        label="Upright only",
-        help="Passes over mirrored and turned copies: for letters, digits or arrows, which mean something else then.",
-    )
-
-
-def _usual(page: Opened) -> Quality:
-    return Quality(page.table.dataset.name, page.table.run.name if page.table.run else "")
+def _usual(page: Opened) -> QualitySettings:
+    model = None
+    if page.table.run:
+        model = page.table.run.name
+    return QualitySettings(dataset=page.table.dataset.name, model=model)
 
 
 def _form(page: Opened, *, busy: bool) -> JobForm:
     usual = _usual(page)
-    return JobForm(page.workspace.root, "quality.", Quality, busy=busy, dataset=usual.dataset, model=usual.model)
+    return JobForm(
+        page.workspace.root, "quality.", QualitySettings, busy=busy, dataset=usual.dataset, model=usual.model
+    )
 
 
 def empty(page: Opened, *, busy: bool) -> None:
-    """Shown before the first job: what is measured, and the button."""
-    about = _ABOUT if page.table.run else _ABOUT + _WITHOUT_RUN
+    """Draw what is shown before the first job: what is measured, and the button."""
+    about = _ABOUT
+    if page.table.run is None:
+        about += _WITHOUT_RUN
     draw = partial(_first_form, page, busy=busy)
     empty_state("The images are not measured yet", "filter_b_and_w", about, draw, command=_usual(page).line)
 
@@ -122,12 +107,12 @@ def _first_form(page: Opened, *, busy: bool) -> None:
 
 
 def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None:
-    """The headline numbers."""
+    """Draw the headline numbers."""
     groups, copies = duplicates.groups, len(duplicates.extra)
     leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
     with st.container(horizontal=True, gap="large"):
         fact("Measured", f"{record.samples - record.skipped:,}", f"{record.skipped:,} cannot be read")
-        fact("Groups of near duplicates", f"{len(groups):,}", f"{copies:,} copies too many")
+        fact("Groups of near duplicates", f"{len(groups):,}", f"{copies:,} redundant copies")
         fact("Across splits", f"{leaks:,}", "groups that leak")
         fact("Different labels", f"{conflicts:,}", "groups in conflict")
         kinds = [f"{n:,} {KINDS[kind].lower()}" for kind, n in odd.counts.items() if n]
@@ -135,7 +120,7 @@ def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None
 
 
 def choose_view(page: Opened) -> str:
-    """Asks which part of the page to show."""
+    """Ask which part of the page to show."""
     return SHOWN.show(st.segmented_control, "View", page.view, VIEWS, label_visibility="collapsed")
 
 
@@ -153,14 +138,15 @@ def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame
 
 
 def measures(page: Opened) -> GridView | None:
-    """Every measure as a histogram, and the images at one end of one."""
+    """Draw every measure as a histogram, and the images at one end of one."""
     table = page.table
     chosen = MEASURE.of(page.view)
-    chosen = chosen if chosen in table.measures else table.measures[0]
+    if chosen not in table.measures:
+        chosen = table.measures[0]
     bars = _histograms(table, page.filters)
-    filled = {key: of_key for key, of_key in bars.items() if len(of_key)}
+    filled = {key: counted for key, counted in bars.items() if len(counted)}
     if not filled:
-        st.markdown("No image in view could be measured: see Odd files.")
+        st.markdown("No image in view could be measured. See Odd files.")
         return None
     show_chart(measure_histograms(filled, chosen=chosen), key="quality.histograms")
     end = END.of(page.view)
@@ -183,7 +169,7 @@ def measures(page: Opened) -> GridView | None:
 
 
 def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = ()) -> GridView:
-    """A grid to select from, with its bar; `first` are actions of this list alone."""
+    """Draw a grid to select from, with its bar; `first` are actions only of this list."""
     about = f"{page.table.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
     view = tiles_view(tiles, about=about)
     actions_grid(page, view, first=first, tile_size=TILE_SIZES[page.view.tile], part=True)
@@ -194,7 +180,7 @@ def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAct
 
 
 def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
-    """Groups as rows of one grid, with their actions."""
+    """Draw groups as rows of one grid, with their actions."""
     if where := st.session_state.pop(_GO, ""):
         go_to_gallery(page.filters.with_(where=where, excluded=None))
     groups = duplicates.groups
@@ -221,12 +207,12 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
                 key="quality.keep_all",
                 **for_curators(
                     disabled=not copies,
-                    help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept "
-                    "is the copy outside the training split, then the largest, the sharpest, the first.",
+                    help=f"Excludes the other {copies:,} with the tag “{TAG}”; Undo reverts it. Keeps the copy "
+                    "outside the training split, then the largest, the sharpest, the first.",
                 ),
             )
     if groups.empty:
-        st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
+        st.markdown("No group of near duplicates in view.")
         undo_button(page.table, key="quality.undo", type="tertiary")
         return None
     places = page_of(PAGE, page.view, len(groups), _GROUPS)
@@ -240,20 +226,18 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
 
 
 def _group_tiles(page: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> list[Tile]:
-    by_group = groups.to_dict("index")
-    return [
-        replace(
-            tile,
-            group=_caption(member["group"], by_group[member["group"]]),
-            score=_pixels(member["pixels"]),
-            sub=f"split {member['split']}" if isinstance(member["split"], str) else "",
-            badges=(*(["keep"] if member["keep"] else []), *tile.badges),
-            differs=by_group[member["group"]]["leak"],
-        )
-        for tile, member in zip(
-            tiles_of(page, members["id"].tolist(), score="id"), members.to_dict("records"), strict=True
-        )
-    ]
+    by_group, tiles = groups.to_dict("index"), []
+    for tile, member in zip(
+        tiles_of(page, members["id"].tolist(), score="id"), members.to_dict("records"), strict=True
+    ):
+        group, badges, sub = by_group[member["group"]], tile.badges, ""
+        if member["keep"]:
+            badges = ("keep", *badges)
+        if isinstance(member["split"], str):
+            sub = f"split {member['split']}"
+        caption, pixels = _caption(member["group"], group), _pixels(member["pixels"])
+        tiles.append(replace(tile, group=caption, score=pixels, sub=sub, badges=badges, differs=group["leak"]))
+    return tiles
 
 
 def _group_actions(page: Opened, duplicates: Duplicates) -> list[BarAction]:
@@ -290,34 +274,35 @@ def _caption(number: int, group: Mapping[Any, Any]) -> str:
 
 
 def _pixels(pixels: float) -> str:
-    return f"{pixels / 1e6:.1f} MP" if pixels >= 1e5 else f"{pixels:,.0f} px" if pixels else ""
+    if pixels >= 1e5:
+        return f"{pixels / 1e6:.1f} MP"
+    return f"{pixels:,.0f} px"
 
 
 def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
-    """The similarity at which embeddings count as copies, and a way to change it."""
-    if not CUT.show(st.toggle, "How near is near?", page.view):
+    """Draw the similarity at which embeddings count as copies, and a form to change it."""
+    if not CUT.show(st.toggle, "Similarity threshold", page.view):
         return
     with st.container(border=True):
         if record.run is None or record.similarity is None:
-            st.markdown("No run was compared: score the dataset, then search again.")
+            st.markdown("No run was compared. Score the dataset, then search again.")
         else:
             nearest = page.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
             show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
-            how = "as chosen" if record.near is not None else "derived from this distribution"
-            hashes = "Hashes were not compared."
-            if record.bits is not None:
-                turned = "" if record.upright else f", {record.bits // 2} of an image mirrored or turned"
-                hashes = (
-                    f"Hashes may differ in {record.bits} of 64 bits{turned}; images below 32 pixels a side have none."
-                )
+            how, turned, note = "derived from this distribution", "", ""
+            if record.near is not None:
+                how = "as chosen"
+            if not record.upright:
+                turned = f", {BITS // 2} of an image mirrored or turned"
+            if page.table.run is not None and page.table.run.name == record.run:
+                note = neighbours_note(page.table.neighbours)
+            hashes = f"Hashes may differ in {BITS} of 64 bits{turned}; images below 32 pixels a side have none."
             run = title_of(page.table.dataset, record.run)
-            same = page.table.run is not None and page.table.run.name == record.run
-            note = neighbours_note(page.table.neighbours) if same else ""
-            st.caption(plain(f"Embeddings of {run}; the cut is {how}. {hashes} {note}"))
+            st.caption(plain(f"Embeddings of {run}; the threshold is {how}. {hashes} {note}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             form = _form(page, busy=busy)
-            form.ask("near", value=record.near)
-            form.ask("upright", value=record.turned and record.upright)
+            form.ask("near", value=record.near, width=190, step=0.005, format="%.4f")
+            form.ask("upright", value=record.upright)
             form.submit("Search again", button=st.button, type="secondary", key="quality.start")
 
 
@@ -325,7 +310,7 @@ def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
 
 
 def find_odd_files(page: Opened) -> OddFiles:
-    """The odd files in view, by the thresholds in the address."""
+    """Return the odd files in view, by the thresholds in the address."""
     tiny, black, blank, blurred = (LIMITS[key].of(page.view) for key in FLAWS)
     return _odd_files(page.table, page.filters, Thresholds(tiny or None, black, blank, blurred))
 
@@ -336,7 +321,7 @@ _odd_files = st.cache_resource(max_entries=8, show_spinner="Looking for odd file
 
 
 def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
-    """Files of one kind as a gallery, and where the kind's threshold lies."""
+    """Draw files of one kind as a gallery, with the threshold of the kind."""
     counts = found.counts
     names = {key: f"{KINDS[key]} {n:,}" for key, n in counts.items()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -351,8 +336,8 @@ def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
     elif files.empty:
         st.markdown(":material/check_circle: Every file in view can be read and has the format of its name.")
     else:
-        what = files["odd"].value_counts().head(8).items()
-        st.caption(plain(f"{len(files):,} files: {', '.join(f'{text} {n:,}' for text, n in what)}."))
+        what = ", ".join(f"{text} {n:,}" for text, n in files["odd"].value_counts().head(8).items())
+        st.caption(plain(f"{len(files):,} files: {what}."))
     if files.empty:
         return None
     st.dataframe(
@@ -360,7 +345,7 @@ def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
         hide_index=True,
         key="quality.odd",
         height=min(35 * (len(files) + 1) + 3, 330),
-        column_config={"id": "Position", "path": "File", "odd": "What is odd"},
+        column_config={"id": "Id", "path": "File", "odd": "What is odd"},
     )
     tiles = tiles_of(page, files["id"].head(_TAIL * 2).tolist(), score="id")
     by_id = dict(zip(files["id"], files["odd"], strict=True))
@@ -377,7 +362,7 @@ def _limit(page: Opened, kind: str) -> None:
 
 
 def _flaw_link(page: Opened, kind: str, limit: float) -> None:
-    """All images below the threshold in the gallery, those of an earlier kind among them."""
+    """Link to all images below the threshold in the gallery, including those of an earlier kind."""
     where = " OR ".join(f"{measure} < {limit:g}" for measure in FLAWS[kind].measures)
     if page.filters.where:
         where = f"({page.filters.where}\n) AND ({where})"

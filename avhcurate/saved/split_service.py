@@ -12,7 +12,7 @@ import pandas as pd
 from avhcurate.curate.saved import check_name, save_set
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export import describe_export
+from avhcurate.export.service import describe_export
 from avhcurate.export.tabular import write_frame
 from avhcurate.saved.split_rules import check_shares, split
 from avhcurate.table.dataset_table import DatasetTable

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from avhcurate import export as avhcurate_export
 from avhcurate.data.self_trainings import SelfTrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
+from avhcurate.export import service as avhcurate_export
 from avhcurate.export.tabular import write_frame
 from avhcurate.pseudo_labels.service import export_columns, manifest
 from avhcurate.table.dataset_table import DatasetTable

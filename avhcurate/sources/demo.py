@@ -28,12 +28,16 @@ _VOTES = Path("digits", "simulated_votes.npy")
 
 
 def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> DatasetFolder:
-    """Dataset `digits`, imported, with simulated votes, scored; finished steps are not repeated.
+    """Import dataset `digits`, attach simulated votes and score it; finished steps are not repeated.
 
     Real votes that were attached in place of the simulated ones stay. Raises CurateError when the workspace holds a
     dataset of the user's under that name, or when the network's weights are missing.
     """
-    _refuse_a_namesake(workspace)
+    if NAME in workspace.names() and not is_demo(workspace.dataset(NAME)):
+        raise CurateError(
+            f"The workspace {workspace.root} holds a dataset {NAME!r} of your own, imported from "
+            f"{workspace.dataset(NAME).record.source}. Choose another folder with --workspace DIR."
+        )
     source = workspace.downloads / _SOURCE
     if not source.exists():
         write_parquet(source, _digits_table())
@@ -52,21 +56,12 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
 
 
 def is_demo(folder: DatasetFolder) -> bool:
-    """Whether a dataset is the embedded digits, and not one of the user's of that name."""
+    """Return whether a dataset is the embedded digits, and not one of the user's of that name."""
     return folder.name == NAME and Path(folder.record.source).match(str(Path("downloads") / _SOURCE))
 
 
-def _refuse_a_namesake(workspace: Workspace) -> None:
-    if NAME in workspace.names() and not is_demo(workspace.dataset(NAME)):
-        source = workspace.dataset(NAME).record.source
-        raise CurateError(
-            f"the workspace {workspace.root} holds a dataset {NAME!r} of your own, imported from {source}: "
-            "give another folder by --workspace DIR"
-        )
-
-
 def _digits_table() -> pa.Table:
-    """The digits as Hugging Face lays images out: 8 x 8 grey PNGs beside their label and half, N rows."""
+    """Return the digits in the Hugging Face layout: 8 x 8 grey PNGs with their label and split, N rows."""
     from PIL import Image
 
     from avhcurate.training.digits import read_digits
@@ -97,18 +92,15 @@ def _note(group: SimulatedAnnotators) -> str:
     return (
         f"Simulated, not human: {group.observers} observers answer by the nearest of {low} to {high} images a digit "
         f"that they remember, of {group.common} that all know, seen shifted by up to {group.shift:g} px, with a blur "
-        f"of {_range(group.blur)} px, noise of {_range(group.noise)} and lapses of {_range(group.lapse)}; "
-        f"seed {group.seed}. No network takes part."
+        f"of {group.blur[0]:g} to {group.blur[1]:g} px, noise of {group.noise[0]:g} to {group.noise[1]:g} and lapses "
+        f"of {group.lapse[0]:g} to {group.lapse[1]:g}; seed {group.seed}. No network takes part."
     )
 
 
-def _range(ends: tuple[float, float]) -> str:
-    return f"{ends[0]:g} to {ends[1]:g}"
-
-
 def _scored(folder: DatasetFolder) -> bool:
-    """Whether a run of the network as the repository has it now, own head included, covers every sample as it is."""
-    weights = sha256(DIGITS_WEIGHTS) if DIGITS_WEIGHTS.exists() else None
-    wanted = (MODEL, weights, folder.record.fingerprint, None)
+    """Return whether a run of the current network with its own head covers every sample."""
+    if not DIGITS_WEIGHTS.exists():
+        return False
+    wanted = (MODEL, sha256(DIGITS_WEIGHTS), folder.record.fingerprint, None)
     records = (run.record for run in folder.runs() if run.complete and run.record.fitted is None)
     return any((r.model, r.weights_sha256, r.dataset_fingerprint, r.limit) == wanted for r in records)

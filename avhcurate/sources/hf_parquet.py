@@ -1,4 +1,4 @@
-"""Datasets of Hugging Face's library, written as Parquet with the images inside."""
+"""Write datasets of Hugging Face's library as Parquet with the images inside."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +14,9 @@ _ROWS = 100
 
 
 def write_hugging_face(dataset: Any, place: Path) -> None:
-    """Writes a `datasets.Dataset` as one Parquet file; images that lie in files of their own are read into it.
+    """Write a `datasets.Dataset` as one Parquet file; images in files of their own are read into it.
 
-    `to_parquet` would write where such an image lies and none of its bytes. Raises CurateError where an image is gone.
+    `to_parquet` would write the path of such an image and not its bytes. Raises CurateError if an image is gone.
     """
     from datasets.table import embed_table_storage
 
@@ -33,6 +33,6 @@ def write_hugging_face(dataset: Any, place: Path) -> None:
             write_tables(stream, blocks(), compression="none")
     except FileNotFoundError as problem:
         raise CurateError(
-            f"an image of the Hugging Face dataset is not where it was ({problem.filename or problem}): put its file "
-            "back, or load the dataset again"
+            f"An image of the Hugging Face dataset no longer exists ({problem.filename or problem}). Put its file "
+            "back, or load the dataset again."
         ) from problem

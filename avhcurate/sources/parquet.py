@@ -1,4 +1,4 @@
-"""Parquet files that hold the images' bytes, as Hugging Face lays them out."""
+"""Parquet files that hold the images' bytes, in the Hugging Face layout."""
 
 import re
 from pathlib import Path
@@ -20,55 +20,60 @@ _SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
 
 
 def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> SourceTable:
-    """One sample a row of each file, in order of the files' names; no image is read.
+    """Return one sample per row of each file, in order of the files' names; no image is read.
 
-    A sample is called by `image.path` where these paths are unique, else by FILE#ROW with FILE relative to `base`.
+    A sample is called by `image.path` if these paths are unique, else by FILE#ROW with FILE relative to `base`.
     """
     if options.root is not None:
-        raise CurateError("these Parquet files hold the images themselves: leave --root out")
+        raise CurateError("These Parquet files hold the images themselves. Leave --root out.")
     schemas = [parquet_schema(file) for file in files]
     column, _ = find_bytes_column(schemas[0], options.image_column)
     for file, schema in zip(files, schemas, strict=True):
         if column not in schema.names or bytes_leaf(schema.field(column)) is None:
-            raise CurateError(f"{file.name} has no image bytes in column {column!r} as {files[0].name} has: remove it")
+            raise CurateError(f"{file.name} has no image bytes in column {column!r}. Remove the file.")
     tables = [_without_bytes(file, schema, column) for file, schema in zip(files, schemas, strict=True)]
-    sizes = [len(table) for table in tables]
-    if not sum(sizes):
-        raise CurateError(f"{base} has no rows: there is nothing to import")
-    table = _concatenated(tables, files).replace_schema_metadata(schemas[0].metadata)
-    names = [file.relative_to(base).as_posix() for file in files]
-    files_of_rows = np.repeat(np.arange(len(files)), sizes)
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(schemas[0].metadata)
+    except pa.ArrowException as problem:
+        raise CurateError(
+            f"{files[0].name} and the other Parquet files have different columns ({problem}). Import them one by one."
+        ) from problem
+    sizes = [len(part) for part in tables]
+    if not sum(sizes):  # a table without columns has rows, too
+        raise CurateError(f"{base} has no rows.")
+    file_of_row = np.repeat(np.arange(len(files)), sizes)
     rows = np.concatenate([np.arange(size) for size in sizes])
-    paths, messages = _paths(table, pa.array(names).take(files_of_rows), rows)
-    splits = pa.array([split_of(name) for name in names], pa.string())
+    names = [file.relative_to(base).as_posix() for file in files]
+    paths, messages = _paths(table, pa.array(names).take(file_of_row), rows)
+    evidence = [fingerprint_file(file) for file in files]
+    if column != _usual_column(schemas[0]):  # the files are the same, but their images are others
+        evidence.append(column)
+    shared = set.intersection(*(set(number_lists(schema)) for schema in schemas))
+    lists = None
+    if shared:
+        columns = [name for name in number_lists(schemas[0]) if name in shared]
+        lists = ListSource([file.absolute() for file in files], columns)
     return interpret(
-        table.drop_columns(_PATH) if _PATH in table.column_names else table,
+        table.select([name for name in table.column_names if name != _PATH]),
         options,
         paths=paths,
-        files=pa.array([str(file.absolute()) for file in files]).take(files_of_rows),
+        files=pa.array([str(file.absolute()) for file in files]).take(file_of_row),
         rows=rows,
-        splits=splits.take(files_of_rows),
+        splits=pa.array([split_of(name) for name in names], pa.string()).take(file_of_row),
         kind="parquet",
         image_column=column,
-        evidence=[*(fingerprint_file(file) for file in files), *_named_column(schemas[0], column)],
+        evidence=evidence,
         messages=messages,
-        lists=_lists(files, schemas),
+        lists=lists,
     )
 
 
-def _named_column(schema: pa.Schema, column: str) -> list[str]:
-    """The column of the images where it had to be named: the files are the same, and the images are others."""
+def _usual_column(schema: pa.Schema) -> str:
+    """Return the column of the images that is found without its name; "" if it must be named."""
     try:
-        found, _ = find_bytes_column(schema)
+        return find_bytes_column(schema)[0]
     except CurateError:
-        return [column]
-    return [] if column == found else [column]
-
-
-def _lists(files: list[Path], schemas: list[pa.Schema]) -> ListSource | None:
-    """The columns of lists of numbers that every file has."""
-    columns = [name for name in number_lists(schemas[0]) if all(name in number_lists(schema) for schema in schemas)]
-    return ListSource([file.absolute() for file in files], columns) if columns else None
+        return ""
 
 
 #: Column of the paths inside the image column; a name that no user column has.
@@ -76,26 +81,15 @@ _PATH = "\0path"
 
 
 def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
-    """All columns but those of bytes, and the path inside the image column under the name `_PATH`."""
+    """Return all columns but those of bytes, and the path inside the image column under the name `_PATH`."""
     lists = number_lists(schema)
     wanted = [field.name for field in schema if bytes_leaf(field) is None and field.name not in lists]
     kind = schema.field(column).type
-    has_path = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
-    table = decoded(pq.ParquetFile(file).read(columns=wanted + ([f"{column}.path"] if has_path else [])))
-    if not has_path:
-        return table
+    if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
+        return decoded(pq.ParquetFile(file).read(columns=wanted))
+    table = decoded(pq.ParquetFile(file).read(columns=[*wanted, f"{column}.path"]))
     paths = pc.struct_field(table[column], "path").cast(pa.string())
     return table.drop_columns([column]).append_column(_PATH, paths)
-
-
-def _concatenated(tables: list[pa.Table], files: list[Path]) -> pa.Table:
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowException as problem:
-        raise CurateError(
-            f"the columns of {files[0].name} and the other Parquet files do not go together ({problem}): "
-            "import them one by one"
-        ) from problem
 
 
 def _paths(table: pa.Table, names: pa.Array, rows: np.ndarray) -> tuple[pa.ChunkedArray, list[str]]:
@@ -108,7 +102,7 @@ def _paths(table: pa.Table, names: pa.Array, rows: np.ndarray) -> tuple[pa.Chunk
             return paths, []
         if unnamed < len(paths):
             messages.append(
-                f"the paths beside the images are not unique ({unnamed} missing, {repeated} repeated): "
+                f"the paths of the images are not unique ({unnamed} missing, {repeated} repeated): "
                 "samples are called by file and row"
             )
     numbers = pa.array(rows).cast(pa.string())
@@ -116,7 +110,7 @@ def _paths(table: pa.Table, names: pa.Array, rows: np.ndarray) -> tuple[pa.Chunk
 
 
 def split_of(name: str) -> str | None:
-    """The split in the name or folder of a Parquet file, as on Hugging Face.
+    """Return the split in the name or folder of a Parquet file, as on Hugging Face.
 
     >>> [split_of(name) for name in ("data/train-00000-of-00003.parquet", "default/test/0000.parquet", "val.parquet")]
     ['train', 'test', 'val']
@@ -124,8 +118,7 @@ def split_of(name: str) -> str | None:
     True
     """
     path = Path(name)
-    shard = _SHARD.fullmatch(path.stem)
-    if shard:
+    if shard := _SHARD.fullmatch(path.stem):
         return shard["split"]
     candidates = (path.stem, path.parent.name)
     return next((text.casefold() for text in candidates if text.casefold() in SPLITS), None)

@@ -1,4 +1,4 @@
-"""What a forced import keeps of the version before, by path and by class name, and what it says of the rest."""
+"""What a forced import keeps of the version before, by path and by class name, and what it drops."""
 
 import json
 from dataclasses import dataclass
@@ -18,15 +18,13 @@ from avhcurate.table.logs import open_events, open_response_log
 from avhcurate.votes.attach import from_column, votes_that_fit
 from avhcurate.votes.queues import SETTINGS
 
-#: Folders of a dataset that hold a folder for each result; those of which there is one; those that stay.
+#: Folders of a dataset with computed results, and what they are.
 _RESULTS = {
-    "predictions": "prediction of HSF",
-    "runs": "model run",
-    "self-training": "self-training",
-    "training": "training",
+    "predictions": "predictions of HSF",
+    "runs": "model runs",
+    "self-training": "self-trainings",
+    "training": "trainings",
 }
-_OTHERS = {"quality": "measures of image quality", "thumbnails": "thumbnails"}
-_STAYS = ("lists", "queues")
 
 
 @dataclass(frozen=True)
@@ -42,40 +40,40 @@ class ClassChange:
 
     @classmethod
     def of(cls, before: DatasetFolder, table: SourceTable) -> "ClassChange | None":
-        """None where every class keeps its number, as when new ones come last."""
+        """Return None if every class keeps its number, as when new ones come last."""
         old = old_classes(before, table)
-        return None if old == table.classes[: len(old)] else cls(before.id, old, table.classes)
+        if old == table.classes[: len(old)]:
+            return None
+        return cls(before.id, old, table.classes)
 
     @property
     def gone(self) -> list[str]:
-        """Classes of which none has the name any more."""
+        """Classes whose name no longer exists."""
         kept = set(self.new)
         return [name for name in self.old if name not in kept]
 
     def lost_labels(self, log: EventLog) -> int:
-        """Samples whose relabel is of a class that is gone."""
-        gone = set(self.gone)
-        numbers = [number for number, name in enumerate(self.old) if name in gone]
+        """Return the number of samples with a relabel to a class that is gone."""
+        numbers = [number for number, name in enumerate(self.old) if name in self.gone]
         state = log.state(self.dataset, self.old)
         return int(state["curated_label"].isin(numbers).sum())
 
+    def message(self, workspace: Workspace) -> str:
+        """Return what becomes of the labels that people have given."""
+        text = "classes have other numbers than before: relabels, saved views and collections keep them by name"
+        if lost := self.lost_labels(open_events(workspace)):
+            text += f"; {lost} samples have their given label again, as the class {listed(self.gone, 4)} is gone"
+        return text
+
 
 def old_classes(before: DatasetFolder, table: SourceTable) -> list[str]:
-    """The classes of the version before, under their new names where they had only numbers."""
+    """Return the classes of the version before, under their new names if they had only numbers."""
     record = before.record
     return under_new_names(record.classes, table.classes, declared=record.classes_declared)
 
 
-def classes_message(workspace: Workspace, change: ClassChange) -> str:
-    """What becomes of the labels that people have given."""
-    text = "classes have other numbers than before: relabels, saved views and collections keep them by name"
-    if lost := change.lost_labels(open_events(workspace)):
-        text += f"; {lost} samples have their given label again, as there is no class {listed(change.gone, 4)} any more"
-    return text
-
-
 def collection_messages(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> list[str]:
-    """When a collection under way that draws asks about samples that the import brings."""
+    """Return when a collection of votes that draws samples asks about new ones."""
     settings = open_response_log(workspace).columns(before.id).choices.get(SETTINGS)
     new = len(set(table.samples["path"].to_pylist()) - set(before.samples(["path"])["path"]))
     if settings is None or not json.loads(settings).get("record") or not new:
@@ -87,15 +85,20 @@ def collection_messages(workspace: Workspace, before: DatasetFolder, table: Sour
 
 
 def refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:
-    """One line on how a source differs from what was imported under this name, and on what --force keeps and drops."""
-    lost, change = _lost_votes(before, table), ClassChange.of(before, table)
+    """Return one line on how a source differs from what was imported under this name, and what --force would drop."""
+    lost, change = _results(before), ClassChange.of(before, table)
+    votes = before.record.votes
+    if votes is not None and from_column(votes):
+        if table.votes is None:
+            lost.append(f"{votes.total} votes from {votes.source}")
+    elif votes is not None:
+        lost += votes_that_fit(before, table.samples, old_classes(before, table), table.classes)[1]
     if change is not None and (labels := change.lost_labels(open_events(workspace))):
         lost.append(f"{labels} relabels as {listed(change.gone, 4)}")
-    goes = ", ".join([*_results(before), *lost]) or "nothing"
     return (
-        f"dataset {before.record.name!r} exists and the source has changed since ({_difference(before, table)}): "
-        "choose another name, or --force to import it again, which keeps votes and what people decided, by path and "
-        f"class name, and drops what was computed; what goes: {goes}"
+        f"The dataset {before.record.name!r} exists and the source has changed since ({_difference(before, table)}). "
+        "Choose another name, or use --force to import it again. That keeps votes and what people decided, by path and "
+        f"class name, and drops computed results: {listed(lost, 20)}."
     )
 
 
@@ -119,29 +122,17 @@ def _difference(before: DatasetFolder, table: SourceTable) -> str:
 
 
 def _with_class_names(samples: pa.Table, classes: list[str]) -> pd.DataFrame:
-    """The samples by path, with the names of their labels, "" for none."""
+    """Return the samples by path, with the names of their labels, "" for none."""
     frame, names = samples.to_pandas().set_index("path"), np.array([*classes, ""], object)
     return frame.assign(label=names[frame["label"].fillna(-1).to_numpy(np.int64)])
 
 
-def _lost_votes(before: DatasetFolder, table: SourceTable) -> list[str]:
-    """Attached votes that the new version cannot hold, in words."""
-    votes = before.record.votes
-    if votes is None:
-        return []
-    if from_column(votes):
-        return [] if table.votes is not None else [f"{votes.total} votes from {votes.source}"]
-    _, lost = votes_that_fit(before, table.samples, old_classes(before, table), table.classes)
-    return lost
-
-
 def _results(before: DatasetFolder) -> list[str]:
-    """What was computed on a dataset, in words; what an import makes again or carries over is left out."""
+    """Return what was computed on a dataset, in words."""
     found = []
-    for folder in sorted(path for path in before.root.iterdir() if path.is_dir() and path.name not in _STAYS):
-        what, number = _RESULTS.get(folder.name), sum(path.is_dir() for path in folder.iterdir())
-        if what is None:
-            found.append(_OTHERS.get(folder.name, f"the folder {folder.name}"))
-        elif number:
-            found.append(f"{number} {what}{'' if number == 1 else 's'}")
+    for name, what in _RESULTS.items():
+        if number := len([path for path in (before.root / name).glob("*") if path.is_dir()]):
+            found.append(f"{number} {what}")
+    if (before.root / "quality").is_dir():
+        found.append("measures of image quality")
     return found

@@ -37,7 +37,7 @@ class SimulatedAnnotators:
 
 
 def simulate_answers(images: np.ndarray, labels: np.ndarray, group: SimulatedAnnotators | None = None) -> np.ndarray:
-    """The class that each observer chose for each image, (observers, N) int64.
+    """Return the class that each observer chose for each image, (observers, N) int64.
 
     images (N, H, W) in [0, 1], labels (N,) in 0..K-1. An observer answers with the class of the remembered image
     nearest to its view; what it remembers is blurred by the same eyes, and never holds the very image it is shown.
@@ -46,8 +46,8 @@ def simulate_answers(images: np.ndarray, labels: np.ndarray, group: SimulatedAnn
     """
     if images.ndim != 3 or labels.shape != images.shape[:1] or len(images) < 2:
         raise CurateError(
-            "simulated annotators need at least two images (N, H, W) with labels (N,): "
-            f"got {images.shape} and {labels.shape}"
+            "Simulated annotators need at least two images (N, H, W) with labels (N,), "
+            f"not {images.shape} and {labels.shape}."
         )
     group = group or SimulatedAnnotators()
     rng = np.random.default_rng(group.seed)
@@ -58,7 +58,7 @@ def simulate_answers(images: np.ndarray, labels: np.ndarray, group: SimulatedAnn
 
 
 def answer_counts(answers: np.ndarray, num_classes: int) -> np.ndarray:
-    """Votes for each class: answers (observers, N) to counts (N, K) int64.
+    """Return votes for each class: answers (observers, N) to counts (N, K) int64.
 
     >>> answer_counts(np.array([[0, 2], [0, 1], [1, 2]]), 3).tolist()
     [[2, 1, 0], [0, 1, 2]]
@@ -90,7 +90,7 @@ def _some(members: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _shift(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Each image moved by its own (down, right) pixels, offsets (2, N), by linear interpolation over a black border."""
+    """Return each image moved by its own (down, right) pixels, offsets (2, N), by linear interpolation over black."""
     down, right = (_interpolation(o, side) for o, side in zip(offsets, images.shape[1:], strict=True))
     return down @ images @ right.transpose(0, 2, 1)
 

@@ -1,10 +1,10 @@
-"""WebDataset: tar shards in which neighbouring files of one stem are a sample."""
+"""WebDataset: tar shards in which neighbouring files with the same stem are a sample."""
 
 import glob
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -20,22 +20,12 @@ from avhcurate.errors import CurateError
 from avhcurate.sources.folder import IMAGE_SUFFIXES, SPLITS
 from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
-#: Files beside an image that describe it; more bytes than this are not read.
+#: Files next to an image that describe it; longer ones than this many bytes are not read.
 _SIDECARS = ("cls", "txt", "json")
 _MOST_SIDECAR = 1 << 20
 _MOST_SHARDS = 100_000
 #: Different fields in the JSON of all samples: each becomes a column.
 _MOST_FIELDS = 200
-_SPLIT = re.compile(r"[^a-z]+")
-
-
-@dataclass
-class _Sample:
-    """Neighbouring members of one key."""
-
-    key: str
-    image: Member | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,11 +38,20 @@ class _Index:
     sizes: list[int] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
     columns: dict[str, list[Any]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     skipped: Counter[str] = field(default_factory=Counter)
     messages: list[str] = field(default_factory=list)
 
-    def add(self, shard: str, path: str, split: str | None, image: Member, fields: dict[str, Any]) -> None:
-        """One more sample; a column begins with nulls for those before it."""
+    def add(self, shard: str, image: Member | None, fields: dict[str, Any]) -> None:
+        """Add a sample; a column begins with nulls for those before it."""
+        if image is None:
+            self.skipped["samples hold no image and were skipped"] += 1
+            return
+        path = f"{_name(shard)}/{_storable(image.name)}"
+        if path in self.seen:
+            self.skipped["samples repeat another of their shard and were skipped"] += 1
+            return
+        self.seen.add(path)
         for name, value in fields.items():
             if name not in self.columns and len(self.columns) >= _MOST_FIELDS:
                 self.skipped[f"values of further fields than {_MOST_FIELDS} were left out"] += 1
@@ -64,23 +63,24 @@ class _Index:
         self.files.append(shard)
         self.starts.append(image.start)
         self.sizes.append(image.size)
-        self.splits.append(split)
+        self.splits.append(split_of_shard(shard))
 
 
 def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
-    """One sample an image in the shards; nothing is extracted, and of the other files only cls, txt and json are read.
+    """Return one sample per image in the shards; nothing is extracted.
 
-    `cls` is the label, or the field that `options.label_column` names among those of `json` and `txt`. A shard that
-    is damaged gives the samples before the damage.
+    Of other files only cls, txt and json are read. `cls` is the label, or the field of `json` and `txt` that
+    `options.label_column` names. Of a damaged shard the samples before the damage are imported.
     """
     index = _Index()
-    seen: set[str] = set()
     for shard in expand(pattern):
-        _index_shard(shard, index, seen)
+        with open_tar(shard) as stream:
+            _index_shard(shard, stream, index)
     if not index.paths:
-        why = f" ({listed(index.messages, 2)})" if index.messages else ""
-        raise CurateError(f"wds:{pattern} holds no images{why}: a sample is KEY.jpg with KEY.cls or KEY.json beside it")
-    messages = [*index.messages, *(f"{number} {what}" for what, number in index.skipped.items())]
+        raise CurateError(
+            f"wds:{pattern} holds no images. A sample is KEY.jpg with KEY.cls or KEY.json next to it. "
+            f"Problems: {listed(index.messages, 2)}."
+        )
     return interpret(
         _table(index),
         options,
@@ -91,28 +91,33 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
         kind="webdataset",
         evidence=[fingerprint_table(pa.table({"size": index.sizes}))],
         skipped=index.skipped.total(),
-        messages=messages,
+        messages=[*index.messages, *(f"{number} {what}" for what, number in index.skipped.items())],
     )
 
 
 def expand(pattern: str) -> list[str]:
-    """The shards of a pattern with braces, as `train-{000..099}.tar`, or with `*` on this machine; in order.
+    """Return the shards of a pattern with braces, as `train-{000..099}.tar`, or with `*` on this machine; in order.
 
     >>> expand("https://x.org/a-{08..11}.tar")[::3]
     ['https://x.org/a-08.tar', 'https://x.org/a-11.tar']
     """
-    places = [str(user_path(text).absolute()) if not is_url(text) else text for text in _braces(pattern)]
     shards = []
-    for place in places:
-        local_glob = not is_url(place) and any(sign in place for sign in "*?[")
-        shards += sorted(glob.glob(place)) if local_glob else [place]
+    for text in _braces(pattern):
+        if is_url(text):
+            shards.append(text)
+            continue
+        path = str(user_path(text).absolute())
+        found = [path]
+        if any(sign in path for sign in "*?["):
+            found = sorted(glob.glob(path))
+        shards += found
     if not shards:
-        raise CurateError(f"no file matches {pattern}: give wds:PATTERN, as wds:train-{{000..099}}.tar")
+        raise CurateError(f"No file matches {pattern}. Give wds:PATTERN, as wds:train-{{000..099}}.tar.")
     missing = [shard for shard in shards if not is_url(shard) and not Path(shard).is_file()]
     if missing:
-        raise CurateError(f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}: check the pattern")
+        raise CurateError(f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}.")
     if clash := [name for name, times in Counter(map(_name, shards)).items() if times > 1]:
-        raise CurateError(f"several shards are called {clash[0]}: import them one by one")
+        raise CurateError(f"Several shards have the name {clash[0]}. Import them one by one.")
     return shards
 
 
@@ -124,133 +129,101 @@ def _braces(pattern: str) -> list[str]:
     match = re.search(r"\{([^{}]*)\}", pattern)
     if match is None:
         return [pattern]
-    numbers = re.fullmatch(r"(\d+)\.\.(\d+)", match[1])
-    if numbers:
-        first, last = int(numbers[1]), int(numbers[2])
-        if last - first >= _MOST_SHARDS:
-            raise CurateError(f"{{{match[1]}}} are more than {_MOST_SHARDS} shards: import a part of them")
-        options = [str(number).zfill(len(numbers[1])) for number in range(first, last + 1)]
-    else:
-        options = match[1].split(",")
+    options: Iterable[str] = match[1].split(",")
+    if numbers := re.fullmatch(r"(\d+)\.\.(\d+)", match[1]):
+        counted = range(int(numbers[1]), int(numbers[2]) + 1)
+        options = (str(number).zfill(len(numbers[1])) for number in counted)
     head, tail = pattern[: match.start()], pattern[match.end() :]
-    shards = [text for option in options for text in _braces(head + option + tail)]
-    if len(shards) > _MOST_SHARDS:
-        raise CurateError(f"{pattern} are more than {_MOST_SHARDS} shards: import a part of them")
+    shards: list[str] = []
+    for option in options:
+        shards += _braces(head + option + tail)
+        if len(shards) > _MOST_SHARDS:
+            raise CurateError(f"{pattern} names more than {_MOST_SHARDS} shards. Import a part of them.")
     return shards
 
 
-def _index_shard(shard: str, index: _Index, seen: set[str]) -> None:
-    name = _name(shard)
-    split = split_of_shard(shard)
-    with open_tar(shard) as stream:
-        try:
-            for sample in _samples(stream, name, index):
-                if sample.image is None:
-                    index.skipped["samples hold no image and were skipped"] += 1
-                    continue
-                path = f"{name}/{sample.image.name}"
-                if path in seen:
-                    index.skipped["samples repeat another of their shard and were skipped"] += 1
-                    continue
-                seen.add(path)
-                index.add(shard, path, split, sample.image, sample.fields)
-        except TarDamage as problem:
-            index.messages.append(f"{problem}: its samples before that are imported")
-
-
-def _samples(stream: IO[bytes], shard: str, index: _Index) -> Iterator[_Sample]:
-    """Samples in order; the last one before damage is given too, so far as it is known."""
-    sample: _Sample | None = None
-    damage: TarDamage | None = None
+def _index_shard(shard: str, stream: IO[bytes], index: _Index) -> None:
+    """Add the samples of a shard; the last one before damage is added as far as it is known."""
+    key, image, fields = "", None, dict[str, Any]()
     try:
-        for member in members(stream, shard):
+        for member in members(stream, _name(shard)):
             folder, _, file = member.name.rpartition("/")
-            stem, dot, extension = file.partition(".")
+            stem, dot, extension = file.lower().partition(".")
             if not stem or not dot:  # hidden files
                 continue
-            key = f"{folder}/{stem}"
-            if sample is not None and sample.key != key:
-                yield sample
-            if sample is None or sample.key != key:
-                sample = _Sample(key)
-            _add_member(sample, member, extension.lower(), stream, index)
+            if key != (here := member.name[: len(folder) + 1 + len(stem)]):
+                if key:
+                    index.add(shard, image, fields)
+                key, image, fields = here, None, {}
+            if f".{extension.rpartition('.')[2]}" in IMAGE_SUFFIXES:
+                image = image or member
+            elif extension in _SIDECARS and member.size <= _MOST_SIDECAR:
+                fields |= _sidecar(stream, member, extension, index)
     except TarDamage as problem:
-        damage = problem
-    if sample is not None:
-        yield sample
-    if damage is not None:
-        raise damage
+        index.messages.append(f"{problem}: its samples before that are imported")
+    if key:
+        index.add(shard, image, fields)
 
 
-def _add_member(sample: _Sample, member: Member, extension: str, stream: IO[bytes], index: _Index) -> None:
-    """Adds a member to its sample, as the image or as fields."""
-    if f".{extension.rpartition('.')[2]}" in IMAGE_SUFFIXES:
-        if sample.image is None and _storable(member.name):
-            sample.image = member
-    elif extension in _SIDECARS and member.size <= _MOST_SIDECAR:
-        at = stream.tell()
-        try:
-            text = read_member(stream, member.start, _MOST_SIDECAR).decode()
-            sample.fields |= _fields(text) if extension == "json" else {extension: text.strip()}
-        except (ValueError, OSError, RemoteError, RecursionError):
-            index.skipped[f"files .{extension} could not be read"] += 1
+def _sidecar(stream: IO[bytes], member: Member, extension: str, index: _Index) -> dict[str, Any]:
+    """Return the fields that a member describes its sample by: the plain ones of a JSON object, or its text."""
+    at = stream.tell()
+    try:
+        text = read_member(stream, member.start, _MOST_SIDECAR).decode()
+        if extension != "json":
+            return {extension: text.strip()}
+        content = json.loads(text)
+        return {_storable(name): _storable(value) for name, value in content.items() if _is_plain(value)}
+    except (ValueError, OSError, RemoteError, RecursionError, AttributeError):
+        index.skipped[f"files .{extension} could not be read"] += 1
+        return {}
+    finally:
         stream.seek(at)
 
 
-def _fields(text: str) -> dict[str, Any]:
-    """The plain fields of a JSON object."""
-    content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError("no object")
-    fields = {
-        name: value
-        for name, value in content.items()
-        if value is None or isinstance(value, str | bool | float) or (isinstance(value, int) and abs(value) < 1 << 62)
-    }
-    if not all(_storable(text) for text in [*fields, *fields.values()] if isinstance(text, str)):
-        raise ValueError("no Unicode")
-    return fields
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, int):
+        return abs(value) < 1 << 62
+    return value is None or isinstance(value, str | float)
+
+
+def _storable(value: Any) -> Any:
+    """Return a value whose text a table can hold."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    return value
 
 
 def _table(index: _Index) -> pa.Table:
-    """A column a field; one of several types is text."""
-    columns = {name: values + [None] * (len(index.paths) - len(values)) for name, values in index.columns.items()}
-    return pa.table({name: _labels(values) if name == "cls" else _column(values) for name, values in columns.items()})
-
-
-def _column(values: list[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
-
-
-def _labels(values: list[Any]) -> pa.Array | pa.ChunkedArray:
-    """Labels as numbers where all are plain ones, else as they are written: 007 is a name."""
-    texts = pa.array([None if value is None else str(value) for value in values], pa.string())
-    numbers = plain_values(pa.chunked_array([texts]))
-    return numbers if pa.types.is_integer(numbers.type) else _column(values)
+    """Return a column for each field; one with values of several types is text."""
+    columns = {}
+    for name, values in index.columns.items():
+        values = values + [None] * (len(index.paths) - len(values))
+        texts = pa.array([None if value is None else str(value) for value in values], pa.string())
+        if name == "cls":  # numbers if all are plain ones; 007 is a name
+            columns[name] = plain_values(pa.chunked_array([texts]))
+            if not pa.types.is_integer(columns[name].type):
+                columns[name] = texts
+            continue
+        try:
+            columns[name] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            columns[name] = texts
+    return pa.table(columns)
 
 
 def split_of_shard(shard: str) -> str | None:
-    """The split in the name or folder of a shard.
+    """Return the split in the name or folder of a shard.
 
     >>> [split_of_shard(name) for name in ("/d/imagenet-train-000.tar", "/d/val/00.tar", "/d/00.tar")]
     ['train', 'val', None]
     """
     path = Path(shard)
-    words = [*_SPLIT.split(path.stem.casefold()), path.parent.name.casefold()]
+    words = [*re.split(r"[^a-z]+", path.stem.casefold()), path.parent.name.casefold()]
     return next((word for word in words if word in SPLITS), None)
 
 
 def _name(shard: str) -> str:
-    return Path(shard.partition("?")[0] if is_url(shard) else shard).name
-
-
-def _storable(text: str) -> bool:
-    """Whether a table can hold the text: a name that is no UTF-8 and half a surrogate pair of JSON it cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    if is_url(shard):
+        shard = shard.partition("?")[0]
+    return Path(shard).name

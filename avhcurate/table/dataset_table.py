@@ -1,4 +1,4 @@
-"""Opens a dataset with one model run as a single table, and keeps its annotations and votes up to date."""
+"""Open a dataset with one model run as a single table, and keep its annotations and votes up to date."""
 
 import threading
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
-from avhcurate.data.prediction import PredictionFolder
-from avhcurate.data.runs import RunFolder, RunRecord
+from avhcurate.data.prediction import PREDICTED, PredictionFolder
+from avhcurate.data.runs import RunFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
@@ -16,7 +16,6 @@ from avhcurate.neighbours.graph import NeighbourGraph
 from avhcurate.scores import SCORES
 from avhcurate.table.filters import Filters
 from avhcurate.table.logs import open_events, open_response_log
-from avhcurate.table.predicted import predicted_frame
 from avhcurate.table.sample_table import SampleTable
 from avhcurate.votes import bins
 from avhcurate.votes.counting import VoteCounter
@@ -38,27 +37,37 @@ class DatasetTable(SampleTable):
         self.own_classes = tuple(record.classes)
         #: The import whose samples these are.
         self.fingerprint = record.fingerprint
-        #: The training that the run's weights come from, whose scores the table has; None where there is none.
-        self.training = training_of(dataset, run) if run else None
-        #: The one that learnt from samples of this dataset and recorded some of them, held out here or elsewhere.
-        self.learnt = learning_of(workspace, dataset, run) if run else None
-        #: The newest prediction of HSF, whose columns the table has; None before `avhcurate predict`.
+        #: The training that the run's weights come from, with the scores of its held-out samples.
+        self.training: TrainingFolder | None = None
+        #: The one that learnt from samples of this dataset, and recorded some of them.
+        self.learnt: TrainingFolder | None = None
+        #: The run's neighbour graph, once it is complete.
+        self.neighbours: NeighbourGraph | None = None
+        #: The newest prediction of HSF; None before `avhcurate predict`.
         self.prediction = PredictionFolder.newest(dataset, record.fingerprint)
-        graph = NeighbourGraph.of_run(run) if run else None
-        #: The run's neighbour graph; None before it is complete.
-        self.neighbours = graph if graph and graph.complete else None
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
+        voted = None
+        if self.votes:
+            voted = self._voted
+        files = {"samples": dataset.samples_path}
+        if run:
+            files["scores"] = run.scores_path
+            self.training, self.learnt = training_of(dataset, run), learning_of(workspace, dataset, run)
+            graph = NeighbourGraph.of_run(run)
+            if graph.complete:
+                self.neighbours, files["neighbours"] = graph, graph.scores_path
+        if self.training and self.training.dynamics_path:
+            files["dynamics"] = self.training.dynamics_path
+        if self.learnt and self.learnt.train_dynamics_path:
+            files["train_dynamics"] = self.learnt.train_dynamics_path
+        if dataset.quality.ready(record.fingerprint):
+            files["quality"] = dataset.quality.columns_path
         super().__init__(
-            dataset.samples_path,
-            run.scores_path if run else None,
-            self._voted if self.votes else None,
-            class_names(record, run.record if run else None),
-            neighbours=self.neighbours.scores_path if self.neighbours else None,
-            dynamics=self.training.dynamics_path if self.training else None,
-            train_dynamics=self.learnt.train_dynamics_path if self.learnt else None,
-            quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
-            predicted=predicted_frame(self.prediction, self.edges) if self.prediction else None,
+            files,
+            class_names(record, run),
+            votes=voted,
+            predicted=self._predicted(),
             harder=record.harder,
         )
         #: Number of the newest event that this table holds.
@@ -70,6 +79,13 @@ class DatasetTable(SampleTable):
         self.refresh()
         self.present_id()  # an import that came between would have mixed two
 
+    def _predicted(self) -> pd.DataFrame | None:
+        if self.prediction is None:
+            return None
+        rows = self.prediction.table()[["id", *PREDICTED]]
+        index = pd.Series(bins.bin_index(rows["hsf_predicted"], self.edges))
+        return rows.assign(hsf_predicted_bin=index.map(dict(enumerate(bins.bin_labels(self.edges)))))
+
     @property
     def current(self) -> bool:
         """Whether these are still the dataset's samples: it may have been removed or imported again."""
@@ -80,20 +96,20 @@ class DatasetTable(SampleTable):
         return True
 
     def present_id(self) -> str:
-        """Return the dataset's id, for writing about its samples; refuse where these are no longer its samples."""
+        """Return the dataset's id, to write about its samples; raise `CurateError` if it has other samples now."""
         if not (self.dataset.root / self.dataset.FILE).exists():
             raise CurateError("The dataset was removed. Choose another one.")
         self.dataset.refuse_another_import(self.fingerprint, again="open it again")
         return self.dataset.id
 
     def present_name(self) -> str:
-        """Return the dataset's name; refuse where these are no longer its samples."""
+        """Return the dataset's name; raise `CurateError` if it has other samples now."""
         self.present_id()
         return self.dataset.name
 
     @property
     def table(self) -> pd.DataFrame:
-        """Every sample, excluded ones too, as a pandas DataFrame."""
+        """Every sample, also excluded ones, as a pandas DataFrame."""
         return self.frame()
 
     @property
@@ -102,17 +118,17 @@ class DatasetTable(SampleTable):
         return self.counter.record
 
     def _voted(self, ids: range) -> pd.DataFrame:
-        """The HSF columns of those of some ids that have votes."""
+        """Return the HSF columns of the samples with votes among some ids."""
         voted = ids.start + np.flatnonzero(self.counter.counts.votes[ids.start : ids.stop])
         return self.counter.frame(voted, self.edges)
 
     def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
-        """Those votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without any."""
+        """Return these votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without."""
         return self.counter.votes(id)
 
     @property
     def simulated(self) -> bool:
-        """Whether the votes come from a simulated panel and not from people."""
+        """Whether the votes come from simulated annotators."""
         return bool(self.votes and self.votes.simulated)
 
     @property
@@ -121,14 +137,14 @@ class DatasetTable(SampleTable):
         return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
 
     def edges_from(self, text: str, filters: Filters) -> tuple[float, ...]:
-        """Edges of HSF bins from text, as for `votes.bins.edges_of`: "q5" for five of about equally many samples, among
-        those that satisfy the filters.
+        """Return edges of HSF bins from text, as `votes.bins.edges_of` does: "q5" for five bins of about equally many
+        of the samples that satisfy the filters.
         """
         return bins.edges_of(text, self.frame(filters, columns=["hsf"])["hsf"].to_numpy(float))
 
     def refresh(self) -> None:
-        """Reads annotations, stored sets and votes that were written since, by any process."""
-        # One at a time: else a thread could overwrite a newer state with an older one.
+        """Read annotations, stored sets and votes that any process has written since."""
+        # One at a time, so that no thread overwrites a newer state with an older one.
         with self._refreshing:
             version = self.log.version(self.dataset.id)
             if version != self.annotated:
@@ -149,65 +165,78 @@ class DatasetTable(SampleTable):
 def open_table(
     workspace: Workspace, name: str, model: str | None = None, *, edges: Sequence[float] | None = None
 ) -> DatasetTable:
-    """The table of dataset `name` with the run of `model` (a run's or a model's name; None: the newest complete one).
+    """Return the table of dataset `name` with the run of `model` (a run's or a model's name; None: the newest one).
 
-    Without any run the score columns are null; asking for a model that was not run is refused.
+    Without any run the score columns are null; a model that was not run is refused.
     """
     dataset = workspace.dataset(name)
-    run = dataset.run(model) if model or any(run.complete for run in dataset.runs()) else None
-    if run and not run.complete:
+    return DatasetTable(workspace, dataset, finished_run(dataset, model), edges)
+
+
+def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
+    """Return the run of `model` (None: the newest complete run, if there is one); an unfinished one is refused."""
+    if model is None and not any(run.complete for run in dataset.runs()):
+        return None
+    run = dataset.run(model)
+    if not run.complete:
         raise CurateError(
-            f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
+            f"The run {run.root.name} is not finished. Run `avhcurate score {dataset.name} ...` again to resume it."
         )
-    return DatasetTable(workspace, dataset, run, edges)
+    return run
 
 
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
-    """The finished training whose weights the run scored; of several, the one with most held-out samples."""
-    made = _that_made(dataset, run)
-    matching = [training for training in made if training.record.held_out_fingerprint == dataset.record.fingerprint]
+    """Return the finished training whose weights the run scored; of several, the one with most held-out samples."""
+    here = dataset.record.fingerprint
+    matching = [one for one in _that_made(dataset, run) if one.record.held_out_fingerprint == here]
     return max(matching, key=lambda training: training.record.held_out_samples, default=None)
 
 
 def learning_of(workspace: Workspace, dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
-    """The finished training whose weights the run scored and which recorded samples of this dataset that it learnt
-    from; it lies with the dataset that it held out."""
+    """Return the finished training whose weights the run scored and which recorded samples of this dataset that it
+    learnt from; its folder belongs to the dataset that it held out.
+    """
     others = (workspace.dataset(name) for name in workspace.names() if name != dataset.name)
-    homes = [dataset, *others]
-    for training in (training for home in homes for training in _that_made(home, run)):
-        if training.train_dynamics_path and training.record.dataset_fingerprint == dataset.record.fingerprint:
-            return training
+    here = dataset.record.fingerprint
+    for home in (dataset, *others):
+        for training in _that_made(home, run):
+            if training.train_dynamics_path and training.record.dataset_fingerprint == here:
+                return training
     return None
 
 
 def _that_made(home: DatasetFolder, run: RunFolder) -> list[TrainingFolder]:
-    """The finished trainings of a dataset whose weights a run scored."""
+    """Return the finished trainings of a dataset whose weights a run scored."""
     try:
         finished = [training for training in home.trainings() if training.complete]
-    except CurateError:  # a damaged training must not keep a dataset from opening: its own page says what is wrong
+    except CurateError:  # its own page reports a damaged training; the dataset opens
         return []
     return [training for training in finished if training.record.weights_sha256 == run.record.weights_sha256]
 
 
-def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
-    """Names by label: the dataset's, then the model's where labels alone do not say how many classes there are."""
+def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
+    """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
     if run is None or dataset.classes_declared:
         return dataset.classes
-    numbers = [str(number) for number in range(run.num_classes)]
-    names = run.classes if len(run.classes) == run.num_classes else numbers
-    more = zip(names, numbers, strict=True)
-    unique = [f"{name} ({number})" if name in dataset.classes else name for name, number in more]
-    return dataset.classes + unique[len(dataset.classes) :]
+    known = len(dataset.classes)
+    numbers = [str(number) for number in range(run.record.num_classes)]
+    if len(run.record.classes) != len(numbers):
+        return dataset.classes + numbers[known:]
+    names = list(dataset.classes)
+    for name, number in zip(run.record.classes[known:], numbers[known:], strict=True):
+        if name in dataset.classes:
+            name = f"{name} ({number})"
+        names.append(name)
+    return names
 
 
 def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
-    """Refuses scores that the table does not have, and an empty list, saying why."""
+    """Refuse scores that the table does not have, and an empty list, with the reason."""
     missing = [key for key in keys if key not in table.scores]
     if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
         raise CurateError(
-            f"{', '.join(trained)} come from the epochs of a training, and this run has none: "
-            "run `avhcurate train NAME --model MODEL`, or choose the run of a training by --model"
+            f"{', '.join(trained)} need a recorded training, and this run has none. "
+            "Run `avhcurate train NAME --model MODEL`, or choose the run of a training with --model."
         )
     if missing or not keys:
-        names = ", ".join(missing) or "(none given)"
-        raise CurateError(f"no score is called {names}: choose from {', '.join(table.scores)}")
+        raise CurateError(f"There is no score {', '.join(missing)}. Choose from {', '.join(table.scores)}.")

@@ -1,20 +1,19 @@
-"""The user's own columns: what each can do by its type, what they hold, and which end of them means harder."""
+"""The user's own columns: what each can do by its type, what it holds, and which end of it means harder."""
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 from avhcurate.data.datasets import Harder
 from avhcurate.scores import Score
-from avhcurate.table.filters import quote
+from avhcurate.table.columns import quote
 
 Kind = Literal["number", "date", "text", "yes or no", "other"]
 
-#: Columns that one query summarises.
+#: Columns that one query summarises: DuckDB's planning takes the square of their number.
 _A_QUERY = 250
-#: A text column of at most so many values filters by them and groups.
+#: A text column of at most this many values filters by them and groups.
 FEW = 100
 
 _NUMBERS = (
@@ -25,7 +24,7 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class Summary:
-    """What a column of the user's holds: its kind, how many samples have a value, and of it what its kind has.
+    """What a column of the user's holds: its kind and how many samples have a value.
 
     `distinct`, of text: about how many values there are. `low` and `high`: the smallest and largest finite number, or
     the first and last day.
@@ -44,7 +43,7 @@ class Summary:
 
 
 def kind_of(type: str) -> Kind:
-    """What a column of a DuckDB type can do.
+    """Return what a column of a DuckDB type can do.
 
     >>> kind_of("DOUBLE"), kind_of("TIMESTAMP WITH TIME ZONE"), kind_of("VARCHAR"), kind_of("INTERVAL")
     ('number', 'date', 'text', 'other')
@@ -53,17 +52,23 @@ def kind_of(type: str) -> Kind:
         return "number"
     if type == "DATE" or type.startswith("TIMESTAMP"):
         return "date"
-    return "text" if type == "VARCHAR" else "yes or no" if type == "BOOLEAN" else "other"
+    if type == "VARCHAR":
+        return "text"
+    if type == "BOOLEAN":
+        return "yes or no"
+    return "other"
 
 
 def own_score(name: str, harder: Harder | Literal[""]) -> Score:
-    """A column of numbers described as a score is; `harder` is "" until somebody says it."""
-    said = f"{harder} means harder" if harder else "which end is harder is not said"
+    """Describe a column of numbers as a score; `harder` is "" until a person has said it."""
+    sentence = "A column of yours: which end is harder is not known."
+    if harder:
+        sentence = f"A column of yours: {harder} means harder."
     return Score(
         key=name,
         name=name,
         formula="",
-        sentence=f"A column of yours: {said}.",
+        sentence=sentence,
         harder=harder,
         needs="table",
         low="-∞",
@@ -74,27 +79,27 @@ def own_score(name: str, harder: Harder | Literal[""]) -> Score:
 
 
 def summarise(kinds: Mapping[str, Kind], read: Callable[[str], Sequence[Any]]) -> dict[str, Summary]:
-    """What columns of these kinds hold, by name; `read` gives the one row of a query.
-
-    One query, or several where there are very many: DuckDB's planning takes the square of their number.
-    """
+    """Return what columns of these kinds hold, by name; `read` returns the one row of a query."""
     found: dict[str, Summary] = {}
-    columns = iter(kinds.items())
-    while part := dict(islice(columns, _A_QUERY)):
-        values = [value for column, kind in part.items() for value in _summary_values(kind, quote(column))]
-        row = read(f"SELECT {', '.join(values)} FROM samples")
-        found |= {column: Summary(kind, *row[4 * at : 4 * at + 4]) for at, (column, kind) in enumerate(part.items())}
+    for start in range(0, len(kinds), _A_QUERY):
+        names = list(kinds)[start : start + _A_QUERY]
+        values = [_summary_sql(kinds[name], quote(name)) for name in names]
+        row = iter(read(f"SELECT {', '.join(values)} FROM samples"))
+        for name in names:
+            filled, distinct, low, high = (next(row) for _ in range(4))
+            found[name] = Summary(kind=kinds[name], filled=filled, distinct=distinct, low=low, high=high)
     return found
 
 
-def _summary_values(kind: Kind, column: str) -> tuple[str, str, str, str]:
-    """Four values of a column: filled, distinct, low, high."""
-    filled = f"count({column})"
+def _summary_sql(kind: Kind, column: str) -> str:
+    """Return SQL of four values of a column: filled, distinct, low, high."""
     if kind == "number":
         # Not FILTER, which takes ten times as long over many columns.
-        finite = f"CASE WHEN isfinite({column}::DOUBLE) THEN {column}::DOUBLE END"
-        return filled, "NULL", f"min({finite})", f"max({finite})"
+        value = f"CASE WHEN isfinite({column}::DOUBLE) THEN {column}::DOUBLE END"
+        return f"count({column}), NULL, min({value}), max({value})"
     if kind == "date":
-        days = f"CASE WHEN {column}::DATE BETWEEN '0001-01-01' AND '9999-12-31' THEN {column}::DATE END"
-        return filled, "NULL", f"min({days})", f"max({days})"
-    return filled, f"approx_count_distinct({column})" if kind == "text" else "NULL", "NULL", "NULL"
+        value = f"CASE WHEN {column}::DATE BETWEEN '0001-01-01' AND '9999-12-31' THEN {column}::DATE END"
+        return f"count({column}), NULL, min({value}), max({value})"
+    if kind == "text":
+        return f"count({column}), approx_count_distinct({column}), NULL, NULL"
+    return f"count({column}), NULL, NULL, NULL"

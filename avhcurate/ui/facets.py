@@ -10,7 +10,8 @@ import streamlit as st
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.facets import MOST_VALUES, Facet, FacetCounts, count_facets, ends_of, is_whole, round_edges
-from avhcurate.table.filters import NONE, Filters
+from avhcurate.table.filter_kinds import NONE, AllOf, AnyOf
+from avhcurate.table.filters import FILTERS, Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels, heard
@@ -19,36 +20,33 @@ from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import View
 from avhcurate.votes.bins import bin_labels
 
-#: Fields of `Filters` that facets choose, and what their buttons send back.
-FIELDS: dict[str, type] = {"hsf_bins": int, "classes": int, "predicted": int, "splits": str, "tags": str, "values": str}
-_TITLES = {"classes": "Class", "predicted": "Predicted class", "splits": "Split", "tags": "Tags"}
-#: What samples without a value are called, and the filter's value for them.
-_MISSING = {"hsf_bins": "none", "splits": "no split"}
-_MISSING_VALUE = {int: NONE, str: ""}
-#: So many values of a facet have a number of all samples beside that of the matching ones.
+#: The most values of a facet whose number among all samples is known.
 _KNOWN = 20_000
-#: Session state, with a dataset's name: the texts looked for, by the facet's key.
+#: Session state, with a dataset's name: the texts to find, by the facet's key.
 _FIND = "facets.find.{}"
 
 
 def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
-    """What to draw, by the facet's key: HSF, the sorted score, other ranges, then classes, tags and splits.
+    """Return what to draw, by the facet's key, in the order of the table of filters.
 
-    Tags are left out where there are none, splits where there is one.
+    A facet in which too few values occur is left out.
     """
     facets = _facets(table, view)
     everything = _count(table, Filters(excluded=None), tuple(replace(facet, find="") for facet in facets), _KNOWN)
     try:
         matching = _count(table, view.filters, tuple(facets), MOST_VALUES)
-    except CurateError:  # a condition that does not fit, which the sidebar says, matches nothing
+    except CurateError:  # the sidebar reports the condition that does not fit; no sample matches it
         matching = [FacetCounts({}, 0)] * len(facets)
-    counted = zip(facets, everything, matching, strict=True)
-    panels = [_panel(_Counted(*counts, table, view)) for counts in counted]
-    return {panel.key: panel for panel in panels if _worth_showing(panel)}
+    panels = {}
+    for counts in zip(facets, everything, matching, strict=True):
+        counted, facet = _Counted(*counts, table, view), counts[0]
+        if counted.everything.distinct >= FILTERS[facet.field].least or counted.chosen or facet.find:
+            panels[facet.key] = _panel(counted)
+    return panels
 
 
 def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
-    """Draws some of the panels; nothing where there are none."""
+    """Draw some of the panels, if there are any."""
     if panels:
         dataset = table.dataset.name
         facet_panels(list(panels.values()), key=key, label=label, on_event=lambda: _react(dataset, heard(key)))
@@ -58,18 +56,32 @@ def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "fa
 
 
 def _facets(table: DatasetTable, view: View) -> list[Facet]:
-    numbers = {*table.ranked, *(("hsf", "votes") if table.votes else ())}
-    columns = dict.fromkeys([view.sort, *(key for key, _, _ in view.filters.ranges)])
-    ends = _ends(table, tuple(key for key in columns if key in numbers))
-    facets = [Facet("hsf_bins", "_hsf_bin", names=tuple(bin_labels(table.edges)))] if table.votes else []
-    for key, (least, most) in ends.items():
-        facets.append(Facet("ranges", key, edges=round_edges(least, most, whole=is_whole(table, key))))
-    facets += [Facet("classes", "label", names=table.classes), Facet("tags", "tags"), Facet("splits", "split")]
-    facets += [Facet("values", name) for name, *_ in view.filters.values]
-    if table.run:
-        facets.append(Facet("predicted", "predicted", names=table.classes))
+    facets = []
+    for field, entry in FILTERS.items():
+        if field == "ranges":
+            facets += _histograms(table, view)
+        elif field == "values":
+            facets += [Facet(field, name) for name, *_ in view.filters.values]
+        elif entry.column:
+            names: tuple[str, ...] = ()
+            if isinstance(entry, AnyOf) and entry.names:
+                names = tuple(entry.names(table))
+            facets.append(Facet(field, entry.column, names=names))
     find: dict[str, str] = st.session_state.get(_FIND.format(table.dataset.name), {})
     return [replace(facet, find=find.get(facet.key, "")) for facet in facets]
+
+
+def _histograms(table: DatasetTable, view: View) -> list[Facet]:
+    """Return the facets of the sorted score and of the other ranges."""
+    numbers = {*table.ranked}
+    if table.votes:
+        numbers |= {"hsf", "votes"}
+    columns = dict.fromkeys([view.sort, *(key for key, _, _ in view.filters.ranges)])
+    ends = _ends(table, tuple(key for key in columns if key in numbers))
+    return [
+        Facet("ranges", key, edges=round_edges(low, high, whole=is_whole(table, key)))
+        for key, (low, high) in ends.items()
+    ]
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
@@ -110,40 +122,52 @@ def _panel(counted: _Counted) -> Panel:
     values = _values(counted)
     bars = tuple(_value_bar(counted, value) for value in values)
     if field == "hsf_bins":
-        title = "HSF bin (simulated)" if counted.table.simulated else "HSF bin"
-        about = f"Human selection frequency: share of votes for the given label. Bins {', '.join(facet.names)}."
+        title = "HSF bin"
+        if counted.table.simulated:
+            title = "HSF bin (simulated)"
+        bins = ", ".join(bin_labels(counted.table.edges))
+        about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
         return Panel(facet.key, title, "columns", bars, about)
-    title = shortened(facet.column, 60) if field == "values" else _TITLES[field]
-    distinct = max(counted.everything.distinct, len(facet.names))
-    more = distinct - sum(value is not None for value in values) if distinct > MOST_VALUES else 0
+    title = FILTERS[field].title or shortened(facet.column, 60)
+    if isinstance(FILTERS[field], AllOf):
+        title += "s"
+    more = 0
+    if (distinct := max(counted.everything.distinct, len(facet.names))) > MOST_VALUES:
+        more = distinct - sum(value is not None for value in values)
     return Panel(facet.key, title, "rows", bars, more=more, find=facet.find, removable=field == "values")
 
 
 def _values(counted: _Counted) -> list[int | str | None]:
-    """The values to list: all of a few; of many those that are looked for, else the chosen and the most frequent."""
+    """Return the values to list: all of a few; of many the found ones, or the chosen and the most frequent."""
     facet, everything, matching = counted.facet, counted.everything, counted.matching
-    missing = [None] if None in everything.counts else []
     if facet.find:
         return [value for value in matching.counts if value is not None]
     if facet.names and len(facet.names) <= MOST_VALUES:
-        return [*range(len(facet.names)), *missing]
-    frequent = sorted(matching.counts, key=lambda value: -matching.counts[value])
-    chosen = [value for value in counted.chosen if value not in _MISSING_VALUE.values()]
-    listed = [value for value in dict.fromkeys([*chosen, *frequent, *everything.counts]) if value is not None]
-    return [*listed[: max(MOST_VALUES, len(chosen))], *missing]
+        listed: list[Any] = list(range(len(facet.names)))
+    else:
+        frequent = sorted(matching.counts, key=lambda value: -matching.counts[value])
+        chosen = [value for value in counted.chosen if value not in (NONE, "")]
+        listed = [value for value in dict.fromkeys([*chosen, *frequent, *everything.counts]) if value is not None]
+        listed = listed[: max(MOST_VALUES, len(chosen))]
+    if None in everything.counts:
+        listed.append(None)
+    return listed
 
 
 def _value_bar(counted: _Counted, value: int | str | None) -> Bar:
-    facet, field = counted.facet, counted.facet.field
-    sent = _MISSING_VALUE[FIELDS[field]] if value is None else value
-    if field == "values":
+    facet = counted.facet
+    entry = FILTERS[facet.field]
+    sent = value
+    if value is None:
+        sent = ""
+        if facet.names:
+            sent = NONE
+    if isinstance(entry, AnyOf):
+        text = entry.name(value, counted.table)
+    elif facet.field == "values":
         text = shortened(value_text(counted.table.kinds[facet.column], str(sent)), 80)
-    elif isinstance(value, int):
-        text = facet.names[value]
     else:
-        text = _MISSING.get(field, "no label") if value is None else value
-    if field == "hsf_bins":
-        text = text.strip("[])").replace(", ", "–")
+        text = str(value)
     return counted.bar(value, text, value=sent, on=sent in counted.chosen)
 
 
@@ -152,28 +176,35 @@ def _range_panel(counted: _Counted) -> Panel:
     low, high = counted.chosen or (-math.inf, math.inf)
     whole, last = is_whole(table, facet.column), len(facet.edges) - 2
     narrowed, bars = math.isfinite(low) or math.isfinite(high), []
-    for place, (left, right) in enumerate(pairwise(facet.edges)):
-        end = right - 1 if whole else right
-        text = f"{left:.4g}" if end == left else f"{left:.4g}–{end:.4g}"
+    for number, (left, right) in enumerate(pairwise(facet.edges)):
+        end, last_value = right, math.nextafter(right, -math.inf)
+        if whole:
+            end = last_value = right - 1
+        text = f"{left:.4g}–{end:.4g}"
+        if end == left:
+            text = f"{left:.4g}"
         # The first and the last bar have no end, so that rounding never loses the extreme samples.
-        first_value, last_value = left, end if whole else math.nextafter(right, -math.inf)
-        ends = {"low": first_value if place else None, "high": last_value if place < last else None}
-        bars.append(counted.bar(place, text, on=narrowed and left <= high and low < right, **ends))
+        ends: dict[str, float | None] = {"low": left, "high": last_value}
+        if number == 0:
+            ends["low"] = None
+        if number == last:
+            ends["high"] = None
+        bars.append(counted.bar(number, text, on=narrowed and left <= high and low < right, **ends))
     return Panel(
         facet.key,
         shortened(score_name(facet.column), 60),
         "range",
         tuple(bars),
         ends=_ends(table, (facet.column,))[facet.column],
-        chosen=(low if math.isfinite(low) else None, high if math.isfinite(high) else None),
+        chosen=(_finite(low), _finite(high)),
         removable=facet.column != counted.view.sort,
     )
 
 
-def _worth_showing(panel: Panel) -> bool:
-    chosen = panel.find or any(bar.on for bar in panel.bars)
-    least = {"splits": 2, "tags": 1, "classes": 1}.get(panel.key, 0)
-    return bool(chosen) or len(panel.bars) >= least
+def _finite(end: float) -> float | None:
+    if math.isfinite(end):
+        return end
+    return None
 
 
 # --- what the user does --------------------------------------------------------------------------------------
@@ -183,8 +214,8 @@ def _react(dataset: str, event: FacetEvent | None) -> None:
     if event is None:
         return
     if event.kind == "find":
-        looked_for = _FIND.format(dataset)
-        st.session_state[looked_for] = st.session_state.get(looked_for, {}) | {event.key: event.find}
+        texts = _FIND.format(dataset)
+        st.session_state[texts] = st.session_state.get(texts, {}) | {event.key: event.find}
         return
     view = url_state.current()
     changed = changed_filters(view.filters, event, sort=view.sort)
@@ -193,31 +224,33 @@ def _react(dataset: str, event: FacetEvent | None) -> None:
 
 
 def changed_filters(filters: Filters, event: FacetEvent, *, sort: str) -> Filters:
-    """The filters after an event; an event that makes no sense changes nothing.
+    """Return the filters after an event; an invalid event changes nothing.
 
-    A range without ends is kept, but of the column `sort`, whose facet is always there.
+    A range without ends is kept, unless it is of the column `sort`, whose facet is always there.
     """
     field, _, column = event.key.partition(":")
-    if field == "ranges" and column:
-        new = (column, event.low, event.high)
-        open_ended = math.isinf(event.low) and math.isinf(event.high)
-        dropped = event.kind == "remove" or (open_ended and column == sort)
-        ranges = {one[0]: one for one in filters.ranges} | {column: new}
-        return filters.with_(ranges=tuple(one for key, one in ranges.items() if key != column or not dropped))
-    if field == "values" and column:
-        return _with_values(filters, column, event)
-    if event.kind != "value" or type(event.value) is not FIELDS.get(field):
+    entry = FILTERS.get(field)
+    if column and field in ("ranges", "values"):
+        items = {one[0]: one for one in getattr(filters, field)}
+        if event.kind == "remove":
+            items.pop(column, None)
+        elif field == "values" and event.kind == "value":
+            items[column] = (column, *_toggled(items.get(column, (column,))[1:], event))
+        elif field == "ranges" and event.kind == "range":
+            items[column] = (column, event.low, event.high)
+            if column == sort and math.isinf(event.low) and math.isinf(event.high):
+                del items[column]
+        return filters.with_(**{field: tuple(items.values())})
+    parse: Any = str
+    if isinstance(entry, AnyOf):
+        parse = entry.parse
+    if entry is None or not entry.column or event.kind != "value" or type(event.value) is not parse:
         return filters
-    chosen = tuple(value for value in getattr(filters, field) if value != event.value)
-    return filters.with_(**{field: (*chosen, event.value) if event.on else chosen})
+    return filters.with_(**{field: _toggled(getattr(filters, field), event)})
 
 
-def _with_values(filters: Filters, column: str, event: FacetEvent) -> Filters:
-    """A column stays in use without a chosen value, until it is removed."""
-    items = {name: values for name, *values in filters.values}
-    if event.kind == "remove":
-        items.pop(column, None)
-    elif event.kind == "value" and isinstance(event.value, str):
-        others = [value for value in items.get(column, []) if value != event.value]
-        items[column] = [*others, event.value] if event.on else others
-    return filters.with_(values=tuple((name, *values) for name, values in items.items()))
+def _toggled(chosen: tuple[Any, ...], event: FacetEvent) -> tuple[Any, ...]:
+    others = tuple(value for value in chosen if value != event.value)
+    if event.on:
+        return (*others, event.value)
+    return others

@@ -15,13 +15,13 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.sample import by_angle
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
-from avhcurate.ui.column_filters import filterable
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored, with_data
 from avhcurate.ui.grid_keys import say_elsewhere
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.open_images import LIKE, more_like
 from avhcurate.ui.score_help import explain_scores, score_name
+from avhcurate.ui.sidebar_filters import filterable
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted, shortened
 from avhcurate.ui.url_state import TILE_SIZES, View

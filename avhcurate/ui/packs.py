@@ -1,7 +1,6 @@
 """Exports of many images in the browser: a job packs them into a file of the workspace, which a link then fetches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 import streamlit as st
@@ -10,11 +9,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from avhcurate.curate import saved
-from avhcurate.data.background import Command
 from avhcurate.data.workspace import Workspace, find_workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.export.packs import find_pack, pack_path, packs
+from avhcurate.export.settings import ExportSettings
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.answers import NEVER_KEPT, base_path
@@ -28,18 +27,6 @@ from avhcurate.ui.user_errors import plain
 Ids = Sequence[int] | None
 #: Links that are shown at once.
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class ExportCommand(Command):
-    """Options of `avhcurate export`."""
-
-    verb = "export"
-    dataset: str
-    format: str = ""
-    out: str = ""
-    model: str = ""
-    address: str = ""
 
 
 def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, only: Ids, *, key: str) -> None:
@@ -65,14 +52,17 @@ def _start(table: DatasetTable, filters: Filters, format: str, only: Ids) -> Non
         saved.save_set(workspace, name, last, only, who=who())
         filters = Filters(excluded=None, sets=(last,))
     query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
-    command = ExportCommand(
-        name,
-        format,
-        str(pack_path(workspace, name, format)),
-        table.run.name if table.run else "",
-        f"?{urlencode(query)}",
+    model = None
+    if table.run:
+        model = table.run.name
+    settings = ExportSettings(
+        dataset=name,
+        format=format,
+        out=pack_path(workspace, name, format),
+        model=model,
+        view=f"?{urlencode(query)}",
     )
-    start(workspace.root, command)
+    start(workspace.root, settings)
 
 
 @while_allowed

@@ -10,7 +10,7 @@ from avhcurate.curate.annotations import annotate, undo
 from avhcurate.curate.history import describe, history_entries
 from avhcurate.curate.label_files import LabelCounts, relabel_from
 from avhcurate.errors import CurateError
-from avhcurate.export import export
+from avhcurate.export.service import export
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from tests.fakes.datasets import bare_dataset

@@ -17,7 +17,7 @@ from avhcurate.data.people import NotAllowed, Person, Role
 from avhcurate.data.roles import give_role, role_of, subject_of, take_role
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.export import export, export_bytes
+from avhcurate.export.service import export, export_bytes
 from avhcurate.sources.service import import_dataset
 from avhcurate.sources.uploads import keep_upload
 from avhcurate.table.dataset_table import open_table

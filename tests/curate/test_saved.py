@@ -11,7 +11,7 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.curate.history import describe, history_entries, undo_entry
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export import export
+from avhcurate.export.service import export
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -50,7 +50,7 @@ def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digit
     removal = saved.remove(own, "digits", "set", "s")
     own_digits.refresh()
     assert own_digits.sets == ("t",)
-    with pytest.raises(CurateError, match="no set is called s; the dataset has t"):
+    with pytest.raises(CurateError, match="There is no set s"):
         own_digits.count(Filters(sets=("s",)))
     undo_entry(own_digits, f"{removal}")
     assert members(own_digits, "s") == [7]
@@ -169,9 +169,9 @@ def run(own_demo_root, cli):
 
 
 def test_an_address_of_another_dataset_is_refused_and_one_of_this_dataset_is_exported(run, tmp_path):
-    call = ["export", "digits", "--format", "csv", "--out", tmp_path / "a.csv", "--address"]
+    call = ["export", "digits", "--format", "csv", "--out", tmp_path / "a.csv", "--view"]
     ended = run(*call, "http://here/gallery?dataset=cats&class=1")
-    assert (ended.code, "dataset 'cats'" in ended.err, (tmp_path / "a.csv").exists()) == (2, True, False)
+    assert (ended.code, "another dataset, 'cats'" in ended.err, (tmp_path / "a.csv").exists()) == (2, True, False)
     assert run(*call, "http://here/gallery?dataset=digits&class=1").code == 0
     assert set(pd.read_csv(tmp_path / "a.csv")["label"]) == {1}
 

@@ -14,7 +14,7 @@ KILLED = """
     from pathlib import Path
     import numpy as np
     from avhcurate.data.workspace import Workspace
-    from avhcurate.export import export
+    from avhcurate.export.service import export
     from avhcurate.sources.service import import_dataset
     from avhcurate.table.dataset_table import open_table
     from avhcurate.table.filters import Filters

@@ -10,14 +10,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from avhcurate import export as exports
 from avhcurate.curate import saved
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
-from avhcurate.export import export, export_bytes
+from avhcurate.export import service as exports
 from avhcurate.export.packs import pack, pack_path, packs
+from avhcurate.export.service import export, export_bytes
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters

@@ -14,7 +14,8 @@ from PIL import Image
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export import FOLDERS, FORMATS, columns, export, export_bytes
+from avhcurate.export import columns
+from avhcurate.export.service import FOLDERS, FORMATS, export, export_bytes
 from avhcurate.scoring.attach import attach_run
 from avhcurate.scoring.attached_arrays import AttachSpec
 from avhcurate.table.dataset_table import open_table
@@ -189,7 +190,7 @@ def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
 
 
 def test_an_image_prefix_is_refused_elsewhere(digits, tmp_path):
-    with pytest.raises(CurateError, match="leave it out"):
+    with pytest.raises(CurateError, match="only for label-studio"):
         export(digits, VIEW, "coco", tmp_path / "coco", image_prefix="x")
 
 

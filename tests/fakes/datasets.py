@@ -100,6 +100,6 @@ def plant_duplicates(dataset: DatasetFolder, *groups: Sequence[int]) -> None:
     group_of = {id: number for number, group in enumerate(groups) for id in group}
     columns = {"id": np.arange(size), "duplicate_group": pa.array([group_of.get(id) for id in range(size)], pa.int64())}
     fingerprint = dataset.record.fingerprint
-    record = QualityRecord(dataset_fingerprint=fingerprint, samples=size, hashes=True, started=now())
+    record = QualityRecord(dataset_fingerprint=fingerprint, samples=size, started=now())
     dataset.quality.write_record(record)
     dataset.quality.write_groups(pa.table(columns), pa.table({}))

@@ -9,7 +9,7 @@ from avhcurate.correlation import service as correlation_service
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.quality import service as quality_service
-from avhcurate.quality.ui import Quality
+from avhcurate.quality.settings import QualitySettings
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.ui import job_forms
@@ -48,7 +48,7 @@ def test_images_are_measured_on_the_ray_cluster_of_the_servers_owner(open_page, 
 
 
 def test_the_command_names_what_was_asked():
-    assert Quality("pets").argv == ["quality", "pets"]
+    assert QualitySettings(dataset="pets").argv == ["quality", "pets"]
 
 
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):

@@ -13,7 +13,7 @@ from avhcurate.disagreement.service import disagree, gap_table
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.disk.schema import UnknownVersion
 from avhcurate.errors import CurateError
-from avhcurate.export import export
+from avhcurate.export.service import export
 from avhcurate.predicted_hsf.inputs import Inputs
 from avhcurate.predicted_hsf.service import predict_hsf
 from avhcurate.predicted_hsf.settings import PredictSettings

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.errors import CurateError
 from avhcurate.quality.duplicates import (
     LEAST_SIMILARITY,
     NEIGHBOURS,
@@ -107,8 +106,3 @@ def test_the_copy_to_keep_is_held_out_then_largest_then_sharpest_then_first():
     assert members["id"][keepers(members)].tolist() == [7, 1, 8, 5]
     members["excluded"] = members["id"].isin([7, 9, 6, 5])  # the best one; another; the whole group
     assert members["id"][keepers(members)].tolist() == [4, 1, 8, 5]
-
-
-def test_an_impossible_number_of_bits_is_refused():
-    with pytest.raises(CurateError, match="0 to 31 bits"):
-        hash_pairs(np.array([1], np.uint64), bits=40)

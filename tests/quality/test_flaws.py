@@ -11,8 +11,7 @@ from PIL import Image, ImageFilter
 from avhcurate.data.workspace import Workspace
 from avhcurate.images.decoding import decode, fitted
 from avhcurate.images.measures import SIDE, measure_pixels
-from avhcurate.quality.flaws import Thresholds, flaw_of
-from avhcurate.quality.odd_files import odd_files
+from avhcurate.quality.odd_files import Thresholds, flaw_of, odd_files
 from avhcurate.quality.service import measure_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table

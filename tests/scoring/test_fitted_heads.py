@@ -22,8 +22,8 @@ from avhcurate.degradation.service import degrade_dataset
 from avhcurate.degradation.settings import DegradeSettings
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
-from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.export.columns import Chosen
+from avhcurate.export.tools import write_cleanlab
 from avhcurate.images import thumbnails
 from avhcurate.models.loading import ModelSpec
 from avhcurate.pseudo_labels.service import FITTED_HEAD
@@ -156,7 +156,7 @@ def test_near_duplicates_of_image_quality_share_a_fold(scored_root, tmp_path):
     from avhcurate.quality.service import measure_dataset
 
     workspace = Workspace(shutil.copytree(scored_root, tmp_path / "space"))
-    folder = measure_dataset(workspace, "stripes", near=0.97, hashes=False)
+    folder = measure_dataset(workspace, "stripes", near=0.97)
     groups = pd.read_parquet(folder.columns_path).set_index("id")["duplicate_group"].dropna()
     several = groups[groups.index.isin(range(60))].groupby(groups).filter(lambda one: len(one) > 1)
     run = score_dataset(workspace, "stripes", SPEC, fit=FIT)

@@ -125,7 +125,7 @@ def test_the_verb_shows_the_licence_and_asks_for_consent(workspace: Workspace, s
     assert "CC BY-NC-SA 4.0" in asked.output
     assert "Peterson" in asked.output
     assert isinstance(asked.exception, CurateError)
-    assert "add --yes" in str(asked.exception)
+    assert "Add --yes" in str(asked.exception)
     assert served.asked == []
     listed = run(workspace, "fetch")
     assert all(name in listed.output for name in PUBLIC)
@@ -133,14 +133,17 @@ def test_the_verb_shows_the_licence_and_asks_for_consent(workspace: Workspace, s
 
 def test_the_verb_fetches_resumes_and_imports(workspace: Workspace, served, tmp_path: Path) -> None:
     served.faults["/cifar.tar.gz"] = [("cut", 2000)]
-    done = run(workspace, "fetch", "cifar10h", "--yes", "--out", str(tmp_path / "out"))
+    done = run(workspace, "fetch", "cifar10h", "--yes")
     assert done.exit_code == 0, done.output
     assert served.ranges("cifar.tar.gz") == ["", "bytes=2000-"]
     assert "153 human votes on 3 samples" in done.output
     assert "--log" in done.output
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"cifar-10-binary.tar.gz", "cifar10h-counts.npy"}
-    assert not list(tmp_path.rglob("evil.bin"))
-    again = run(workspace, "fetch", "cifar10h", "--yes", "--out", str(tmp_path / "out"))
+    assert {path.name for path in (workspace.downloads / "fetch" / "cifar10h").iterdir()} >= {
+        "cifar-10-binary.tar.gz",
+        "cifar10h-counts.npy",
+    }
+    assert not list(workspace.root.rglob("evil.bin"))
+    again = run(workspace, "fetch", "cifar10h", "--yes")
     assert again.exit_code == 0
     assert len(served.ranges("cifar.tar.gz")) == 2
 
@@ -160,7 +163,7 @@ def test_official_files_bear_checksums_or_say_that_none_is_published() -> None:
             assert all(place.startswith("https://") for place in wanted.places)
             kind, _, digest = (wanted.checksum or "md5:" + "0" * 32).partition(":")
             assert len(digest) == {"md5": 32, "sha256": 64}[kind]
-    with pytest.raises(CurateError, match="choose one of cifar10h, imagenetv2"):
+    with pytest.raises(CurateError, match="Choose one of cifar10h, imagenetv2"):
         find_public("cifar")
 
 
@@ -266,7 +269,7 @@ def test_real_labels_join_the_images_that_the_user_has(workspace: Workspace, tmp
 def test_real_without_its_images_or_with_others_says_what_to_give(workspace: Workspace, tmp_path: Path) -> None:
     mirror = real_mirror(tmp_path / "m")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CurateError, match="give ImageNet's validation set"):
+    with pytest.raises(CurateError, match="Give ImageNet's validation set"):
         fetch_public(workspace, "imagenet-real", mirror=str(mirror), images=tmp_path / "empty")
     with pytest.raises(CurateError, match=r"--images .* is not a folder"):
         fetch_public(workspace, "imagenet-real", mirror=str(mirror), images=tmp_path / "gone")

@@ -52,7 +52,7 @@ def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, 
     os.mkfifo(root / "a" / "pipe.png")
     record = import_dataset(workspace, "d", root).record
     assert (record.samples, record.skipped) == (2, 5)
-    assert "1 files are no images" in record.messages[0]
+    assert "1 files are not images" in record.messages[0]
     assert "2 hidden" in record.messages[1]
     assert "2 names could not be read" in record.messages[2]
 
@@ -88,7 +88,7 @@ def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_
     (tmp_path / "d" / "everything").symlink_to("/")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     assert rows(folder) == [("a/1.png", None, "a")]
-    assert "were not followed, first 'c0/to0'" in said(folder)
+    assert "were not followed" in said(folder)
     assert "everything" in scan_folder(tmp_path / "d").loops
 
 
@@ -120,12 +120,12 @@ def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_p
     folder = import_dataset(workspace, "d", tmp_path / "d")
     assert folder.labels().tolist() == [-1, -1]
     assert folder.record.classes == []
-    assert "2 images lie in no class folder" in said(folder)
+    assert "2 images are in no class folder" in said(folder)
 
 
 def test_one_class_is_imported_with_a_word_about_it(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path / "d", "only/1.png")
-    assert "one class only, 'only'" in said(import_dataset(workspace, "d", tmp_path / "d"))
+    assert "only one class, only" in said(import_dataset(workspace, "d", tmp_path / "d"))
 
 
 def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspace, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspac
     with pytest.raises(CurateError, match="no images"):
         import_dataset(workspace, "d", tmp_path / "d")
     (tmp_path / "d" / "labels.csv").write_text("path,label\n")
-    with pytest.raises(CurateError, match=r"labels\.csv: import that file"):
+    with pytest.raises(CurateError, match=r"CSV files to import instead: labels\.csv"):
         import_dataset(workspace, "d", tmp_path / "d")
     assert workspace.names() == []
 
@@ -141,7 +141,7 @@ def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspac
 @pytest.mark.parametrize("name", ["gone", "archive.zip"])
 def test_what_is_no_source_is_refused(workspace: Workspace, tmp_path: Path, name: str) -> None:
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04")
-    with pytest.raises(CurateError, match="give a folder"):
+    with pytest.raises(CurateError, match="Give a folder"):
         import_dataset(workspace, "d", tmp_path / name)
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from avhcurate.cli import app
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.sources import class_list
+from avhcurate.sources.readers import class_list
 from avhcurate.sources.service import import_dataset
 from tests.fakes.sources import class_names_of, greys, png
 
@@ -60,11 +60,11 @@ def test_a_list_without_class_folders_takes_names_from_the_option(workspace: Wor
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a.png cat\n", "line 1 .* ends in no class index: each line is `path label_index`"),
+        ("a.png cat\n", "Line 1 .* does not end in a class index"),
         ("a.png 0\na.png 1\n", "several rows that differ"),
-        ("a.png\n", "line 1"),
+        ("a.png\n", "Line 1"),
         ("\n", "is empty"),
-        ("b.png 0\n", r"none of the 1 images .* another folder with --root"),
+        ("b.png 0\n", r"None of the 1 images .* another folder with --root"),
     ],
 )
 def test_a_list_of_another_kind_is_refused(workspace: Workspace, tmp_path: Path, text: str, words: str) -> None:
@@ -88,7 +88,11 @@ def test_class_lists_come_from_a_file_or_from_the_text(tmp_path: Path) -> None:
     many = [f"class number {number}" for number in range(300)]
     assert class_list(",".join(many)) == many
     (tmp_path / "latin.txt").write_bytes("caf\xe9\n".encode("latin-1"))
-    refused = {"gone.txt": "is no file", "cat,cat": "twice", str(tmp_path / "latin.txt"): "latin.txt is not UTF-8"}
+    refused = {
+        "gone.txt": "neither a file",
+        "cat,cat": "twice",
+        str(tmp_path / "latin.txt"): "not UTF-8",
+    }
     for text, words in refused.items():
         with pytest.raises(CurateError, match=words):
             class_list(text)

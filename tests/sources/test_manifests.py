@@ -51,9 +51,9 @@ def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, t
         ("path,target,category", "a.png,0,1", "target, category. Choose one by --label-column"),
         ("name,age", "Ada,36", "No column names the images"),
         ("path,path,label", "a.png,a.png,1", "several columns called path"),
-        ("path,label", "gone.png,0", "none of the 1 images"),
-        ("path,label", ",0", "empty in every row"),
-        ("path,label", "a.png,0.5", "no class index"),
+        ("path,label", "gone.png,0", "None of the 1 images"),
+        ("path,label", ",0", "names no image"),
+        ("path,label", "a.png,0.5", "not class indices"),
         ("path,label", "a.png,-2", "label -2"),
         ("path,label", "a.png,999999", "looks like an identifier"),
         ("path,label", "a.png,1\na.png,2", "several rows that differ, first 'a.png'"),
@@ -135,7 +135,7 @@ def test_manifest_without_labels_is_imported_and_says_so(workspace: Workspace, t
     grey_images(tmp_path, "a.png")
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "path\na.png\n"))
     assert folder.labels().tolist() == [-1]
-    assert "unlabelled" in said(folder)
+    assert "have no label" in said(folder)
 
 
 def test_parquet_manifest_takes_class_names_beside_the_labels(workspace: Workspace, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace: Works
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "\n".join(["path,label", *lines])))
     assert folder.record.classes == classes
     assert folder.labels().tolist() == codes
-    assert ("says nan of 1 samples, which is taken as a class" in said(folder)) == ("nan" in classes)
+    assert ("has the class nan" in said(folder)) == ("nan" in classes)
 
 
 def test_names_of_classes_and_images_keep_their_zeros(workspace: Workspace, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_nan_is_no_label_where_the_classes_are_declared(workspace: Workspace, tm
     source = write_csv(tmp_path / "m.csv", "path,label\na.png,dog\nb.png,nan\nnan,dog\n")
     folder = import_dataset(workspace, "d", source, classes=["dog", "cat"])
     assert folder.labels().tolist() == [0, -1]
-    assert "1 samples have label NaN and are taken as unlabelled" in said(folder)
+    assert "1 samples have label nan and are imported without a label" in said(folder)
     assert "1 rows name no image" in said(folder)
 
 

@@ -13,7 +13,7 @@ from avhcurate.curate.annotations import annotate, undo
 from avhcurate.curate.history import describe, history_entries, undo_entry
 from avhcurate.curate.label_files import relabel_from
 from avhcurate.errors import CurateError
-from avhcurate.export import export
+from avhcurate.export.service import export
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -98,7 +98,7 @@ def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_bac
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert curated(table) == {}
-    assert "2 samples have their given label again, as there is no class dog any more" in said(table.dataset)
+    assert "2 samples have their given label again, as the class dog is gone" in said(table.dataset)
     shutil.move(tmp_path / "dog", photos / "dog")
     table = again(workspace, photos)
     assert table.classes == ("cat", "dog", "eel")
@@ -301,21 +301,21 @@ def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace
 def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
     attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
     annotate(pets, [0], "relabel", 1, who="ann")
-    for folder in ("runs/a", "runs/b", "training/c", "self-training/d", "quality", "predictions/e", "queues", "maps"):
+    for folder in ("runs/a", "runs/b", "training/c", "self-training/d", "quality", "predictions/e", "queues"):
         (pets.dataset.root / folder).mkdir(parents=True)
     shutil.rmtree(photos / "dog")
     grey_images(photos, "eel/4.png")
     with pytest.raises(CurateError) as refused:
         import_dataset(workspace, "pets", photos)
     goes = (
-        "the folder maps, 1 prediction of HSF, measures of image quality, 2 model runs, 1 self-training, 1 training, "
+        "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, measures of image quality, "
         "1 votes of samples that are gone, 1 votes for dog, which is no class any more, 1 relabels as dog"
     )
-    assert str(refused.value).endswith(f"what goes: {goes}")
+    assert str(refused.value).endswith(f"computed results: {goes}.")
     assert "(1 samples added; 2 samples gone; classes cat, dog became cat, eel)" in str(refused.value)
 
 
 def test_samples_that_keep_their_class_have_no_other_label(workspace, pets, photos):
     grey_images(photos, "ant/4.png")
-    with pytest.raises(CurateError, match=r"\(1 samples added; classes cat, dog became ant, cat, dog\).*goes: nothing"):
+    with pytest.raises(CurateError, match=r"\(1 samples added; classes cat, dog became ant.*results: none"):
         import_dataset(workspace, "pets", photos)

@@ -62,7 +62,7 @@ def test_samples_without_a_value_count_as_none(tmp_path):
     label = pd.array([0, 1, None, 1], dtype="Int32")
     rows = {"id": range(4), "path": list("wxyz"), "split": ["a", None, None, "b"], "label": label}
     pd.DataFrame(rows).to_parquet(tmp_path / "samples.parquet")
-    table = SampleTable(tmp_path / "samples.parquet", None, None, ("x", "y"))
+    table = SampleTable({"samples": tmp_path / "samples.parquet"}, ("x", "y"))
     facets = [Facet("classes", "label", names=("x", "y")), Facet("splits", "split")]
     label, split = count_facets(table, Filters(classes=(1,)), facets)
     assert label.counts == {0: 1, 1: 2, None: 1}

@@ -14,16 +14,19 @@ from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement import service as disagreement_service
 from avhcurate.errors import CurateError
-from avhcurate.export import describe_export, export_bytes
 from avhcurate.export.columns import export_columns
+from avhcurate.export.service import describe_export, export_bytes
+from avhcurate.scores import SCORES
 from avhcurate.stats.epoch_scores import KEYS
+from avhcurate.table.columns import STANDARD
 from avhcurate.table.dataset_table import DatasetTable, open_table
 from avhcurate.table.filters import Filters
-from avhcurate.table.sample_table import COLUMNS, DYNAMICS
 from avhcurate.training_dynamics import service as training_dynamics_service
 from avhcurate.training_dynamics.discovery_text import sentence
 from avhcurate.training_dynamics.ui import run_of
 from avhcurate.votes.bins import bin_labels
+
+DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_a_run_of_other_weights_has_no_such_columns(digits: DatasetTable, traine
     for table in (digits, own):
         assert table.training is None
         assert not set(DYNAMICS) & {*table.columns, *table.scores, *table.standard}
-        assert export_columns(table)[: len(COLUMNS)] == list(COLUMNS)
+        assert export_columns(table)[: len(STANDARD)] == list(STANDARD)
 
 
 def test_two_trainings_of_one_model_are_told_apart_by_their_weights(trained: DatasetTable, trained_root: Path) -> None:
@@ -98,7 +101,7 @@ def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the
     columns = export_columns(trained)
     place = columns.index("prototype_distance") + 1
     assert columns[place : place + len(DYNAMICS)] == list(DYNAMICS)
-    assert [name for name in columns if name not in DYNAMICS] == list(COLUMNS)
+    assert [name for name in columns if name not in DYNAMICS] == list(STANDARD)
     header = export_bytes(trained, Filters(ids=(4,)), "csv").decode().splitlines()[0]
     assert header.replace("hsf_bin,hsf_source", "hsf_bin") == ",".join(columns)
     assert describe_export(trained, Filters(), "csv", 1)["training"] == trained.training.name

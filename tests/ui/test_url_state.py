@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avhcurate.table.filters import FILTER_KEYS, FILTERS, NONE, Filters
-from avhcurate.ui.facets import FIELDS
-from avhcurate.ui.sidebar_filters import FOLDED, SHOWN
+from avhcurate.table.filter_kinds import NONE, OneOf
+from avhcurate.table.filters import FILTER_KEYS, FILTERS, Filters
+from avhcurate.ui.sidebar_filters import WIDGETS
 from avhcurate.ui.url_state import TILE_SIZES, View, fit, parse
 
 TEXT = st.text(min_size=1, max_size=8)
@@ -79,10 +79,23 @@ def test_a_page_number_is_a_plain_positive_number(text):
 
 
 def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
-    own = ((("place", "a"),), (("taken", "2024-01-01", ""),))
-    everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), *own, True, True, "TRUE")
+    own = {"values": (("place", "a"),), "dates": (("taken", "2024-01-01", ""),)}
+    everything = Filters(
+        hsf_bins=(0,),
+        ranges=(("avh", 0.0, 1.0),),
+        classes=(0,),
+        tags=("a",),
+        splits=("a",),
+        sets=("a",),
+        **own,
+        excluded=True,
+        predicted=(0,),
+        mistakes=True,
+        where="TRUE",
+    )
     assert list(everything.to_query()) == list(FILTER_KEYS)
-    assert {*SHOWN, *FOLDED, *FIELDS} == set(FILTERS) - {"ids"}
+    with_facet = {field for field, entry in FILTERS.items() if entry.column or isinstance(entry, OneOf)}
+    assert with_facet | set(WIDGETS) == set(FILTERS) - {"ids"}
 
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():

