@@ -4,8 +4,6 @@ import hashlib
 import io
 import json
 import os
-import socket
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +20,6 @@ from avhcurate.disk.files import link
 from avhcurate.errors import CurateError
 from avhcurate.export import images as export_images
 from avhcurate.export.service import FORMATS, export, export_bytes
-from avhcurate.export.tabular import frame_text
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.columns import STANDARD
 from avhcurate.table.dataset_table import open_table
@@ -293,16 +290,6 @@ def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
     assert table.histogram("area")["n"].sum() == 1
 
 
-def test_small_numbers_of_a_table_keep_their_digits_in_json_lines():
-    (line,) = frame_text(pd.DataFrame({"p": [1.2345678901234e-12], "n": [0.1]}), "jsonl").splitlines()
-    assert json.loads(line) == {"p": 1.2345678901234e-12, "n": 0.1}
-
-
-def test_dates_of_a_table_are_text_in_json_lines():
-    (line,) = frame_text(pd.DataFrame({"taken": pd.to_datetime(["2026-01-02 03:04:05.678901"])}), "jsonl").splitlines()
-    assert json.loads(line) == {"taken": "2026-01-02 03:04:05.678901"}
-
-
 def test_a_users_column_called_file_stands_beside_the_exports_own(make_dataset, tmp_path):
     table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], "file": ["scan0", "scan1"]}), "own")
     export(table, Filters(), "folder", tmp_path / "out")
@@ -326,31 +313,11 @@ def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_d
     assert not open_table(workspace, "digits").simulated
 
 
-def test_the_manifest_says_what_its_hsf_bins_and_versions_are(digits, tmp_path):
-    export(digits, VIEW, "csv", tmp_path / "a.csv")
-    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
-    assert manifest["hsf_edges"] == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert manifest["run"] == digits.run.name
-    assert manifest["versions"]["avhcurate"]
-
-
 def test_a_file_and_its_manifest_are_told_apart_by_the_digest(digits, tmp_path):
     export(digits, VIEW, "csv", tmp_path / "a.csv")
     manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
     assert manifest["file"] == "a.csv"
     assert manifest["file_sha256"] == hashlib.sha256((tmp_path / "a.csv").read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("place", ["/dev/null", "/proc/self/comm", "pipe", "socket"])
-def test_only_regular_files_are_replaced(digits, tmp_path, place):
-    if place == "pipe":
-        os.mkfifo(tmp_path / place)
-    elif place == "socket":
-        with socket.socket(socket.AF_UNIX) as one:
-            one.bind(str(tmp_path / place))
-    with pytest.raises(CurateError, match="device or belongs to the system"):
-        export(digits, VIEW, "csv", tmp_path / place, force=True)
-    assert Path("/dev/null").is_char_device()
 
 
 # --- columns of the user's own --------------------------------------------------------------------------------

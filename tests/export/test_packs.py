@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from avhcurate.curate import saved
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export import service as exports
-from avhcurate.export.packs import pack, pack_path, packs
+from avhcurate.export.packs import pack_path, packs
 from avhcurate.export.service import export, export_bytes
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
@@ -85,16 +85,6 @@ def _draw_all(root):
     from avhcurate.ui.export_menu import export_choice
 
     export_choice(open_table(Workspace(root), "digits"), Filters(), 1, key="gallery")
-
-
-def test_images_dated_before_zip_knows_dates_are_packed(tmp_path):
-    (tmp_path / "all").mkdir()
-    (tmp_path / "all" / "old.png").write_bytes(b"an image")
-    os.utime(tmp_path / "all" / "old.png", (0, 0))
-    with open(tmp_path / "all.zip", "wb") as stream:
-        pack(tmp_path / "all", stream, SILENT)
-    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
-        assert archive.read("all/old.png") == b"an image"
 
 
 def test_a_selection_that_a_running_job_packs_is_not_replaced(own_demo_root, monkeypatch):

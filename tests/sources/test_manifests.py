@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
 from avhcurate.sources.service import import_dataset
@@ -105,12 +104,6 @@ def test_users_columns_are_kept_under_free_names(workspace: Workspace, tmp_path:
     assert samples["user_ID"].tolist() == [7, 8]
     assert samples["user_row"].tolist() == ["r", "s"]
     assert "ID to user_ID, avh to user_avh, _row to user_row" in said(folder)
-
-
-def test_late_surprises_in_a_csv_column_make_it_text(tmp_path: Path) -> None:
-    lines = ["path,label", *(f"x{row}.png,{row % 10}" for row in range(150_000)), "last.png,cat"]
-    table = read_table(write_csv(tmp_path / "m.csv", "\n".join(lines)))
-    assert table["label"].to_pylist()[-2:] == ["9", "cat"]
 
 
 def test_repeated_and_empty_rows_are_skipped_and_counted(workspace: Workspace, tmp_path: Path) -> None:
@@ -236,14 +229,3 @@ def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspa
     assert samples["split"].tolist() == ["train", "test", "train"]
     assert samples["site"].fillna("").tolist() == ["x", "y", ""]
     assert samples["size"].tolist() == [10, 20, 10]
-
-
-def test_views_of_text_and_categories_are_labels_beside_images_too(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path, "a.png", "b.png")
-    images = [{"bytes": (tmp_path / name).read_bytes(), "path": name} for name in ("a.png", "b.png")]
-    site = pa.array(["x", "y"]).dictionary_encode()
-    table = pa.table({"image": images, "label": pa.array(["owl", "cat"], pa.string_view()), "site": site})
-    pq.write_table(table, tmp_path / "images.parquet")
-    folder = import_dataset(workspace, "d", tmp_path / "images.parquet")
-    assert folder.labels().tolist() == [1, 0]
-    assert folder.samples()["site"].tolist() == ["x", "y"]

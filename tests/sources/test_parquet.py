@@ -192,21 +192,6 @@ def test_cifar10h_comes_with_its_human_counts(workspace: Workspace, shared_data:
     assert agreement > 0.99
 
 
-def test_pacs_keeps_its_domains(workspace: Workspace, shared_data: Path) -> None:
-    folder = import_dataset(workspace, "pacs", shared_data / "pacs_128.parquet")
-    assert folder.samples()["domain"].nunique() == 4
-    assert [row[2] for row in rows(folder)[:1]] == ["dog"]
-    first = next(folder.images().read([9990]))
-    assert isinstance(first, bytes)
-    assert decode(first).shape == (128, 128, 3)
-
-
-def test_imagenet_sample_has_gaps_in_its_class_list(workspace: Workspace, shared_data: Path) -> None:
-    record = import_dataset(workspace, "photos", shared_data / "imagenet_sample_300.parquet").record
-    assert (record.samples, record.classes_declared, record.classes[1]) == (300, False, "goldfish")
-    assert record.classes[2] == "2"
-
-
 def test_a_nul_in_a_path_keeps_no_database_from_its_sample(workspace, tmp_path, database, monkeypatch) -> None:
     monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
     pq.write_table(image_table([1, 2], paths=["a\0b.png", "c.png"], label=["cat", "dog"]), tmp_path / "d.parquet")

@@ -165,11 +165,6 @@ def test_histograms_count_every_value_once(table):
     assert table.histogram("avh", filters=Filters(where="avh IS NULL")).empty
 
 
-def test_counts_by_tag_count_each_tag(table):
-    counts = table.group_counts("tags", Filters(excluded=None))
-    assert dict(zip(counts["value"], counts["n"], strict=True)) == {"seen": 2, "odd": 1}
-
-
 def test_percentiles_are_shares_of_samples_not_above(table):
     frame = table.frame()
     share = (frame["avh"] <= frame["avh"][10]).sum() / frame["avh"].notna().sum()
