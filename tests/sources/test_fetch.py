@@ -83,7 +83,7 @@ def test_cifar10h_comes_with_its_counts(workspace: Workspace, tmp_path: Path) ->
     pixels = decode(folder.images().read_one(1))
     assert pixels[2, 5].tolist() == [int(PLANES[1, plane * 1024 + 2 * 32 + 5]) for plane in range(3)]
     assert any("without cifar10h-raw.zip" in message for message in found.messages)
-    assert any("no checksum of cifar10h-counts.npy is published" in message for message in found.messages)
+    assert any("No checksum of cifar10h-counts.npy is published" in message for message in found.messages)
     again = fetch_public(workspace, "cifar10h", mirror=str(tmp_path / "m"))
     assert again.folder is not None
     assert again.folder.record == folder.record
@@ -150,7 +150,7 @@ def test_the_verb_fetches_resumes_and_imports(workspace: Workspace, served, tmp_
 
 def test_a_wrong_checksum_stops_before_anything_is_opened(workspace: Workspace, served) -> None:
     (served.folder / "cifar.tar.gz").write_bytes((served.folder / "cifar.tar.gz").read_bytes()[:-1] + b"?")
-    with pytest.raises(CurateError, match=r"md5 .* is published: it is damaged or another file and was removed"):
+    with pytest.raises(CurateError, match=r"md5 .* is published: it is damaged or another file, and was removed"):
         fetch_public(workspace, "cifar10h")
     assert workspace.names() == []
 

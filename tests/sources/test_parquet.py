@@ -118,7 +118,7 @@ def test_truncated_parquet_is_refused(workspace: Workspace, tmp_path: Path) -> N
     pq.write_table(image_table([0], label=[0]), tmp_path / "d.parquet")
     content = (tmp_path / "d.parquet").read_bytes()
     (tmp_path / "d.parquet").write_bytes(content[: len(content) // 2])
-    with pytest.raises(CurateError, match="is it complete"):
+    with pytest.raises(CurateError, match="Is it complete"):
         import_dataset(workspace, "d", tmp_path / "d.parquet")
 
 
