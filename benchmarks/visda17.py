@@ -29,7 +29,7 @@ from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training import results
 from avhcurate.self_training.service import self_train_dataset
 from avhcurate.self_training.settings import SelfTrainSettings
-from avhcurate.sources import class_list
+from avhcurate.sources.readers import class_list
 from avhcurate.sources.service import import_dataset
 from avhcurate.training.images import LabelledImages
 from avhcurate.training.recipe import PRECISIONS, Recipe

@@ -1,9 +1,7 @@
 """`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Literal
 
 from avhcurate.cli import options
 from avhcurate.sources.settings import DemoSettings

@@ -80,7 +80,7 @@ def flaw_of(measured: pd.DataFrame, limits: Mapping[str, float]) -> np.ndarray:
     """
     found = [FLAWS[key].of(measured) < limit for key, limit in limits.items()]
     every = np.ones(len(measured), bool)
-    return np.select([*found, every], [*limits, ""]).astype(object)
+    return np.select([*found, every], [*limits, ""], "").astype(object)
 
 
 @dataclass(frozen=True)

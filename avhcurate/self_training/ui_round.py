@@ -12,7 +12,6 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.data.self_trainings import BY, SelfTrainingFolder
-from avhcurate.export import FOLDERS, FORMATS
 from avhcurate.export.output import manifest_text
 from avhcurate.export.service import FOLDERS, FORMATS
 from avhcurate.self_training import results, round_export

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.data.workspace import Workspace
-from avhcurate.export import FORMATS
+from avhcurate.export.service import FORMATS
 from avhcurate.self_training import round_export
 from avhcurate.self_training.settings import SelfTrainSettings
 
