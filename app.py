@@ -3,13 +3,12 @@
 import streamlit as st
 
 from avhcurate.disk.app_files import PACKAGE
-from avhcurate.ui import grid_routes, guards, image_routes, packs, scatter_routes, signin
+from avhcurate.ui import grid_routes, guards, image_routes, scatter_routes, signin
 from avhcurate.ui.user_errors import show_user_error
 
 ROUTES = [
     *image_routes.routes(),
     *grid_routes.routes(),
-    *packs.routes(),
     *scatter_routes.routes(),
     *signin.routes(),
 ]

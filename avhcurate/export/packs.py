@@ -1,17 +1,14 @@
 """Folders of images packed into one file, by a job, for a browser to fetch; they stay in the workspace for a week."""
 
-import re
 import shutil
-import time
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from avhcurate.data.workspace import Workspace
 from avhcurate.disk import files
 from avhcurate.disk.jobs import Progress
+<<<<<<< HEAD
 from avhcurate.errors import CurateError
 
 #: Seconds for which a pack is kept at least.
@@ -42,6 +39,8 @@ def find_pack(workspace: Workspace, dataset: str, name: str) -> Path:
             if path.name == name:
                 return path
     raise CurateError("This export no longer exists. Make it again.")
+=======
+>>>>>>> 84e3867 (Details are one dialog with one image; large exports are named by their command)
 
 
 def write_packed(write: Callable[[Path], int], out: Path, *, force: bool, progress: Progress) -> int:

@@ -1,4 +1,4 @@
-"""The details of a sample: the image, people and the network, scores, neighbours; over the page or next to it."""
+"""The details of a sample, in a dialog: the image, people and the network, scores, neighbours."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,7 +24,7 @@ from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.notes import neighbours_note
-from avhcurate.ui.open_images import in_panel, open_sample, open_side_by_side, put_in_panel, side_by_side
+from avhcurate.ui.open_images import open_sample
 from avhcurate.ui.score_help import explain_scores, value_text
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns
@@ -39,8 +39,6 @@ _NEARBY = 60
 _ROW = 28
 #: Key of the viewer, and of what its browser sends.
 _VIEWER = "detail.viewer"
-#: Session state: something was done in the details, which the page next to them does not show yet.
-_DONE = "detail.done"
 #: Session state: the image shown last that the list had, and its place there.
 _PLACE = "detail.place"
 
@@ -57,11 +55,7 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
         st.rerun()
     if frame.view.sample is None:
         return
-    if in_panel():
-        with st.container(key="details"):
-            _panel(frame, listed)
-    else:
-        _dialog(frame, listed)
+    _dialog(frame, listed)
 
 
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
@@ -76,49 +70,26 @@ def _close() -> None:
 @st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
 @while_allowed
 def _dialog(frame: Opened, listed: GridView | None) -> None:
-    _details(frame, listed, panel=False)
-
-
-@st.fragment
-@while_allowed
-def _panel(frame: Opened, listed: GridView | None) -> None:
-    _details(frame, listed, panel=True)
-
-
-def _details(frame: Opened, listed: GridView | None, *, panel: bool) -> None:
     # Read again: stepping changes the address and runs only this function.
-    view = url_state.current()
-    done = st.session_state.pop(_DONE, False)
-    if view.sample is None or panel != in_panel() or (done and panel):
+    id = url_state.current().sample
+    if id is None:
         st.rerun()
     show_messages()
     try:
         frame.table.refresh()
-        inspection = inspect(frame.table, view.sample)
+        inspection = inspect(frame.table, id)
     except CurateError as error:
         show_user_error(error)
         return
-    ids = [id for id in side_by_side(view) if id < frame.table.size]
-    if panel or len(ids) > 1:
-        _viewer(frame, ids, view.sample, listed)
-    if panel:
-        _facts(frame, inspection, ids)
-        _around(frame, inspection.row)
-        return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        if len(ids) == 1:
-            _viewer(frame, ids, view.sample, listed)
+        _viewer(frame, inspection.row, listed)
         _around(frame, inspection.row)
     with right:
-        _facts(frame, inspection, ids)
-
-
-def _facts(frame: Opened, inspection: Inspection, ids: Sequence[int]) -> None:
-    _curate(frame, inspection.row, ids)
-    _compare(frame, inspection)
-    _scores(inspection)
-    _own_columns(frame, inspection)
+        _curate(frame, inspection.row)
+        _compare(frame, inspection)
+        _scores(inspection)
+        _own_columns(frame, inspection)
 
 
 def _around(frame: Opened, row: dict[str, Any]) -> None:
@@ -130,37 +101,26 @@ def _around(frame: Opened, row: dict[str, Any]) -> None:
 # --- the viewer --------------------------------------------------------------------------------------------------
 
 
-def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None) -> None:
-    columns = ["id", "path", "label_name", "curated_label_name", "predicted_name"]
-    rows = rows_of(frame.table, ids, columns=columns).astype(object)
-    address = partial(image_url, frame.table.dataset.name, version=frame.version)
-    image_viewer(
-        [_picture(row, address) for row in rows.where(rows.notna(), None).to_dict("records")],
-        key=_VIEWER,
-        active=ids.index(sample),
-        near=_nearby(listed, sample),
-        src=address("{id}", size="full"),
-        whole=address("{id}", size="whole"),
-        panel=in_panel(),
-        actions=key_data(frame.table, _VIEWER),
-        on_act=partial(_act_by_key, frame),
-        on_shown=open_sample,
-        on_alone=lambda id: open_side_by_side([id]),
-        on_layout=put_in_panel,
-        on_close=_close,
-    )
-
-
-def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
-    id, words = int(row["id"]), row["curated_label_name"] or row["label_name"] or "none"
+def _viewer(frame: Opened, row: dict[str, Any], listed: GridView | None) -> None:
+    id, words = row["id"], row["curated_label_name"] or row["label_name"] or "none"
     if row["predicted_name"]:
         words += f", predicted {row['predicted_name']}"
-    return Picture(
-        id=id,
-        src=address(id, size="full"),
-        whole=address(id, size="whole"),
-        alt=f"Image {id}, label {words}",
-        name=f"{words} · {row['path']}",
+    address = partial(image_url, frame.table.dataset.name, version=frame.version)
+    image_viewer(
+        Picture(
+            id=id,
+            src=address(id, size="full"),
+            whole=address(id, size="whole"),
+            alt=f"Image {id}, label {words}",
+            name=f"{words} · {row['path']}",
+        ),
+        key=_VIEWER,
+        near=_nearby(listed, id),
+        src=address("{id}", size="full"),
+        whole=address("{id}", size="whole"),
+        actions=key_data(frame.table, _VIEWER),
+        on_act=partial(act_by_key, frame.table, _VIEWER),
+        on_shown=open_sample,
     )
 
 
@@ -182,15 +142,10 @@ def _nearby(listed: GridView | None, id: int) -> Nearby:
     return Nearby(view=listed.key, next=place, count=listed.count, first=first, ids=around)
 
 
-def _act_by_key(frame: Opened) -> None:
-    st.session_state[_DONE] = True
-    act_by_key(frame.table, _VIEWER)
-
-
 # --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
+def _curate(frame: Opened, row: dict[str, Any]) -> None:
     table, id = frame.table, row["id"]
     label, tags, excluded = row["curated_label"], list(row["tags"]), row["excluded"]
     st.markdown(f"`{' '.join(row['path'].replace('`', '').splitlines())}`")  # code ends with its paragraph
@@ -214,9 +169,9 @@ def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.toggle("Excluded", **_decision(frame, "excluded", id, excluded, _exclude))
         if frame.table.run is not None and frame.table.run.has_features:
-            about = "Orders the gallery by the angle to the open images."
+            about = "Orders the gallery by the angle to this image."
             if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
-                go_to_gallery(frame.filters, like=ids)
+                go_to_gallery(frame.filters, like=[id])
 
 
 def _decision(frame: Opened, name: str, id: int, value: Any, decide: Callable[..., None]) -> dict[str, Any]:
@@ -230,7 +185,6 @@ def _decision(frame: Opened, name: str, id: int, value: Any, decide: Callable[..
     def changed() -> None:
         chosen = st.session_state.get(key, value)
         if chosen != value:
-            st.session_state[_DONE] = True
             decide(partial(attempt, act, frame.table, [id], key=_VIEWER), value, chosen)
 
     return {"key": key, "on_change": changed} | for_curators()

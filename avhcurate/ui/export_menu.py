@@ -13,7 +13,6 @@ from avhcurate.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache
-from avhcurate.ui.packs import pack_choice
 
 #: Names of the formats.
 ABOUT = {
@@ -27,7 +26,7 @@ ABOUT = {
     "cleanlab": "cleanlab arrays",
     "coco": "COCO",
 }
-#: More samples than this are packed by a job, and images of more bytes than a download takes.
+#: Samples whose images a download takes, at most.
 LARGEST_ZIP = 2000
 #: Media types that `mimetypes` may not know.
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
@@ -75,7 +74,8 @@ def export_choice(
         if only is not None:
             packed = Filters(excluded=None, ids=tuple(only))
         if count > LARGEST_ZIP or _bytes_of_images(table, packed) > MOST_BYTES:
-            pack_choice(table, filters, format, count, only, key=key)
+            st.caption(f"{count:,} images are too many for a download. Export them in a shell on the server:")
+            st.code(f"avhcurate export {table.dataset.name} --format {format} --out images.zip", language="bash")
             return
     data = partial(export_bytes, table, filters, format, only=only, order=order)
     file = f"{table.dataset.name}-{count}.{ending}"

@@ -106,7 +106,6 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         BarAction("tag", "Tag", "label", asks="tag"),
         BarAction("relabel", "Relabel", "edit", asks="label"),
         BarAction("exclude", "Exclude", "block"),
-        BarAction("compare", "Side by side", "view_column", help="Opens up to four of them.", reads=True),
         BarAction("set", "Set", "bookmark_add", partial(_save_set, page), asks="set"),
     ]
     if like and page.table.run is not None:

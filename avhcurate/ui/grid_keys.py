@@ -12,7 +12,6 @@ from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.frame import announce, attempt, show_messages
-from avhcurate.ui.open_images import open_side_by_side
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted
@@ -64,8 +63,6 @@ def _do(table: DatasetTable, asked: Mapping[str, Any], key: str, more: Mapping[s
         more[action](selected_in(asked), value)
     elif action == "undo":
         undo_last(table, key)
-    elif action == "compare":
-        open_side_by_side(selected_in(asked).ids)
     elif action in _ACTIONS and isinstance(id, int):
         act(table, [id], action, value, key=key)
     elif action in _ACTIONS:

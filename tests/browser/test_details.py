@@ -1,10 +1,8 @@
 """The details in a real browser: keys, zoom, light, several images side by side, and a panel that is remembered."""
 
-import re
-
 import pytest
 
-from tests.browser.pages import TILES, expect, ids, open_at, parameter, settled, with_parameter
+from tests.browser.pages import TILES, expect, open_at, settled, with_parameter
 
 SHOWN = "document.activeElement.shadowRoot?.activeElement?.dataset"
 NO_FOCUS = "document.activeElement.matches('body, [data-testid=stMain]')"
@@ -71,56 +69,3 @@ def test_keys_step_zoom_light_and_act_and_mean_nothing_in_a_text_field(gallery):
     expect(field).to_have_value("x8")
     expect(settled(page).get_by_label("Excluded", exact=True)).not_to_be_checked()
     expect(message).to_contain_text("Undid relabel on 1 image")
-
-
-def test_several_stand_side_by_side_under_one_zoom(gallery):
-    page, tile = gallery, gallery.locator(TILES)
-    for number in (1, 4, 6):
-        tile.nth(number).click(modifiers=["Control"])
-    settled(page).keyboard.press("Shift+Enter")
-    viewer = page.locator(".viewer")
-    expect(viewer.locator(".stage")).to_have_count(3)
-    assert (parameter(settled(page), "sample"), parameter(page, "details.beside")) == ("1", "1,4,6")
-    first = scales(page)
-    page.keyboard.press("+")
-    assert [now / then for now, then in zip(scales(page), first, strict=True)] == pytest.approx([1.25] * 3)
-    page.keyboard.press("ArrowRight")
-    expect(page).to_have_url(with_parameter("sample", "4"))
-    settled(page).keyboard.press("x")
-    expect(viewer.locator(".message")).to_contain_text("1 image excluded")
-    settled(page).keyboard.press("u")
-    expect(viewer.locator(".message")).to_contain_text("Undid exclude on 1 image")
-    settled(page).get_by_role("button", name="Show only this image").click()
-    expect(viewer.locator(".stage")).to_have_count(1)
-    expect(viewer).to_have_attribute("data-id", "4")
-
-
-def test_a_panel_beside_the_page_is_remembered_marks_its_tile_and_gives_the_focus_back(gallery):
-    page = gallery
-    page.locator(TILES).nth(2).click()
-    settled(page).get_by_role("button", name="Details beside the page").click()
-    panel = page.locator(".st-key-details")
-    expect(panel.locator(".viewer")).to_be_focused()
-    expect(page.get_by_role("dialog", name="Sample")).to_have_count(0)
-    settled(page).keyboard.press("ArrowRight")
-    marked = page.locator(f"{TILES}[aria-current=true]")
-    expect(marked).to_have_attribute("data-id", "3")
-    settled(page).get_by_role("heading", name="Gallery").click()
-    page.wait_for_function(NO_FOCUS)  # from here on a key is for the viewer, not for the grid too
-    page.keyboard.press("x")
-    expect(panel.locator(".viewer .message")).to_contain_text("1 image excluded")
-    assert ids(page)[:5] == [0, 1, 2, 4, 5]
-    page.keyboard.press("ArrowRight")
-    expect(marked).to_have_attribute("data-id", "4")
-    settled(page).keyboard.press("Escape")
-    expect(panel).to_have_count(0)
-    page.wait_for_function(f"{SHOWN}?.id === '4'")
-    page.reload()
-    settled(page).locator(TILES).nth(1).click()
-    expect(panel.locator(".viewer")).to_be_focused()
-    overflow = "() => document.documentElement.scrollWidth > innerWidth"
-    for size in ({"width": 1440, "height": 900}, {"width": 720, "height": 450}):  # as it is, and at 200 % zoom
-        page.set_viewport_size(size)
-        assert not settled(page).evaluate(overflow)
-        for name in ("Next", "Close"):
-            expect(panel.get_by_role("button", name=re.compile(f"^{name}$"))).to_be_in_viewport(ratio=1)

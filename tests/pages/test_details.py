@@ -14,12 +14,10 @@ def decides(widgets, label):
 
 @pytest.fixture
 def details(open_page, own_demo_root, grids):
-    """Opens the gallery by position with details, in a panel, and gives the app and what the viewer is sent."""
+    """Opens the gallery by position with details, and gives the app and what the viewer is sent."""
 
     def opened(**query):
         app = open_page("gallery", own_demo_root, sort="id", order="asc", **query)
-        app.session_state["details.panel"] = True
-        app.run()
         return app, lambda: grids(app)["Image viewer"]
 
     return opened
@@ -27,7 +25,7 @@ def details(open_page, own_demo_root, grids):
 
 def test_what_is_done_is_said_with_a_way_back_and_the_image_that_left_the_list_keeps_its_place(details):
     app, viewer = details(sample="7")
-    assert (viewer()["panel"], viewer()["near"]["place"], viewer()["near"]["count"]) == (True, 7, 1797)
+    assert (viewer()["near"]["place"], viewer()["near"]["count"]) == (7, 1797)
     decides(app.toggle, "Excluded").set_value(True).run()
     done, near = viewer()["actions"]["done"], viewer()["near"]
     assert (done["text"], done["undo"]) == ("1 image excluded", True)
@@ -35,7 +33,7 @@ def test_what_is_done_is_said_with_a_way_back_and_the_image_that_left_the_list_k
     assert near["ids"][near["next"] - near["first"]] == 8
     decides(app.selectbox, "Label").set_value(3).run()
     assert viewer()["actions"]["done"]["text"] == "1 image labelled 3"
-    assert viewer()["images"][0]["alt"].startswith("Image 7, label 3")
+    assert viewer()["image"]["alt"].startswith("Image 7, label 3")
 
 
 def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_another(details):
@@ -60,25 +58,11 @@ def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_a
     assert (keys(), decides(app.selectbox, "Label").value) == (seventh, label)
 
 
-def test_images_side_by_side_are_those_of_the_address_while_the_open_one_is_among_them(details):
-    app, viewer = details(sample="9", details__beside="4,9,30")
-    assert ([image["id"] for image in viewer()["images"]], viewer()["active"]) == ([4, 9, 30], 1)
-    app.query_params["sample"] = "5"
-    app.run()
-    assert [image["id"] for image in viewer()["images"]] == [5]
-    app.query_params["details.beside"] = "5,99999"
-    app.run()
-    assert [image["id"] for image in viewer()["images"]] == [5]
-    app.query_params["details.beside"] = "1,2,3,4,5"
-    app.run()
-    assert "not understood" in app.warning[0].value
-
-
 def test_more_like_this_orders_the_gallery_by_the_angle_to_what_is_open(details, asked, grids):
-    app, _ = details(sample="9", details__beside="4,9")
+    app, _ = details(sample="9")
     app.button(key="detail.like").click().run()
-    assert (asked(app, "gallery.like"), asked(app, "sample")) == ("4,9", "")
-    assert {tile["id"] for tile in grids(app)["Samples"]["tiles"][:2]} == {4, 9}
+    assert (asked(app, "gallery.like"), asked(app, "sample")) == ("9", "")
+    assert grids(app)["Samples"]["tiles"][0]["id"] == 9
 
 
 def test_the_path_and_the_problem_of_an_image_are_shown_as_text(details, monkeypatch):

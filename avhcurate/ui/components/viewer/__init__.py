@@ -1,8 +1,8 @@
-"""The viewer of the details: one image, or up to four side by side, to zoom, pan and light; keys act on it."""
+"""The viewer of the details: an image to zoom, pan and light; keys act on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,7 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.mount import mount
-
-#: Images side by side, at most.
-MOST = 4
-#: The cookie in which a browser remembers where its details lie.
-COOKIE = "avhcurate_details"
+from avhcurate.ui.components.mount import is_count, mount, read_files
 
 
 def _button(does: str, text: str, about: str, more: str = "") -> str:
@@ -40,10 +35,7 @@ _HTML = f"""
     {_button("one", "1:1", "One pixel of the image on one of the screen", 'aria-pressed="false"')}
     {_button("light", "Light", "Brightness, contrast, gamma", 'aria-expanded="false" aria-controls="viewer-light"')}
     <span class="gap"></span>
-    {_button("alone", "Only this", "Show only this image")}
     {_button("keys", "?", "All keys")}
-    {_button("layout", "Beside", "Details beside the page")}
-    {_button("close", "×", "Close")}
   </div>
   <form class="light" id="viewer-light" aria-label="Light" hidden>
     {_light("brightness")}{_light("contrast")}{_light("gamma")}
@@ -56,9 +48,7 @@ _HTML = f"""
   {commands.MARKUP}
 </section>
 """
-_SCRIPT = commands.SCRIPT + "\n".join(
-    (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8") for name in ("camera", "light", "stage")
-)
+_SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, ["camera.js", "light.js", "stage.js"])
 
 
 @dataclass(frozen=True)
@@ -88,62 +78,36 @@ class Nearby:
 
 
 def image_viewer(
-    pictures: Sequence[Picture],
+    picture: Picture,
     *,
     key: str,
-    active: int,
     near: Nearby,
     src: str,
     whole: str,
-    panel: bool,
     actions: Mapping[str, Any],
     on_act: Callable[[], None],
     on_shown: Callable[[int], None],
-    on_alone: Callable[[int], None],
-    on_layout: Callable[[bool], None],
-    on_close: Callable[[], None],
 ) -> None:
-    """Draws one picture or several, of which the keys act on that at `active`.
+    """Draw a picture, on which keys act.
 
     `src` and `whole` are addresses with {id}, for the images nearby. `actions` are as in `image_grid`, and `on_act`
-    finds in the state `act` what to do, and the `id` that it is about. `on_shown` hears the id that a step went to,
-    `on_alone` the one to be shown without the others, and `on_layout` whether the details are to be a panel. All are
-    called before the page or its fragment runs.
+    finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went to.
+    Both are called before the page or its fragment runs.
     """
 
-    def told(name: str, does: Callable[[int], None]) -> Callable[[], None]:
-        def hear() -> None:
-            sent = (st.session_state.get(key) or {}).get(name)
-            if isinstance(sent, int) and not isinstance(sent, bool) and sent >= 0:
-                does(sent)
+    def shown() -> None:
+        sent = (st.session_state.get(key) or {}).get("shown")
+        if is_count(sent):
+            on_shown(sent)
 
-        return hear
-
+    data = {"image": asdict(picture), "near": asdict(near), "src": src, "whole": whole}
     mount(
         __file__,
         _HTML,
         script=_SCRIPT,
         style=commands.STYLE,
         key=key,
-        data={
-            "images": [asdict(picture) for picture in pictures],
-            "active": active,
-            "near": asdict(near),
-            "src": src,
-            "whole": whole,
-            "panel": panel,
-            "cookie": COOKIE,
-            "label": "Image viewer",
-            "actions": actions,
-        },
+        data=data | {"label": "Image viewer", "actions": actions},
         on_act_change=on_act,
-        on_shown_change=told("shown", on_shown),
-        on_alone_change=told("alone", on_alone),
-        on_layout_change=lambda: on_layout((st.session_state.get(key) or {}).get("layout") == "panel"),
-        on_close_change=on_close,
+        on_shown_change=shown,
     )
-
-
-def remembered_panel() -> bool:
-    """Whether the browser remembers that its details lie beside the page."""
-    return st.context.cookies.get(COOKIE) == "panel"

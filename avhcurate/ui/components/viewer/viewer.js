@@ -1,10 +1,9 @@
-// The viewer of the details: one image, or up to four side by side, to zoom, pan and light; its keys act on them.
+// The viewer of the details: an image to zoom, pan and light; its keys act on it.
 
 const TELL_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;
 const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
-const YEAR_S = 31536000;
 const VIEWER_KEYS = [
   ["Left, Right", "previous and next"], ["Shift + arrows", "move a zoomed image"], ["+, −, wheel", "zoom"],
   ["Space", "1:1, and fit again"], ["[ ]", "brightness"], ["{ }", "contrast"], ["< >", "gamma"],
@@ -22,28 +21,29 @@ function createViewer(parent) {
   const talk = createTalk();
   const commands = createCommands(root, { act, chosen: () => 1, back: take, own: VIEWER_KEYS });
   let data = null;
-  let stages = [];
-  let active = 0; // of several side by side
+  let shown = null; // the id in the stage
   let place = null; // in the order of the view
   let ahead = null; // the image that Python has yet to hear of
   let telling = null;
 
-  const current = () => stages[active];
-  const several = () => stages.length > 1;
+  const stage = createStage(part("stages"), {
+    camera,
+    turned: (factor, at) => repaint(() => camera.zoomBy(factor, stage.picture(), at)),
+    dragged: (across, down) => repaint(() => camera.panBy(across, down, stage.picture())),
+    taken: () => {},
+    changed: () => data && paint(),
+  });
 
   // --- which image -----------------------------------------------------------------------------
 
   function step(by) {
-    if (several()) activate((active + by + stages.length) % stages.length);
-    else {
-      const to = stepped(by);
-      const id = nearby(to);
-      if (id === undefined) return;
-      place = to;
-      current().show({ ...addressed(id), alt: `Image ${id}`, name: "" });
-      camera.fit();
-      tell(id);
-    }
+    const to = stepped(by);
+    const id = nearby(to);
+    if (id === undefined) return;
+    place = to;
+    show({ ...addressed(id), alt: `Image ${id}`, name: "" });
+    camera.fit();
+    tell(id);
     paint();
   }
 
@@ -61,11 +61,9 @@ function createViewer(parent) {
     return { id, src, whole };
   }
 
-  function activate(number) {
-    if (number === active) return;
-    active = number;
-    tell(current().id);
-    paint();
+  function show(image) {
+    shown = image.id;
+    stage.show(image);
   }
 
   function tell(id) {
@@ -80,7 +78,6 @@ function createViewer(parent) {
   }
 
   function fetchAhead() {
-    if (several()) return;
     for (const by of FETCHED) {
       const id = nearby(stepped(by));
       if (id !== undefined) new Image().src = addressed(id).src;
@@ -88,7 +85,7 @@ function createViewer(parent) {
   }
 
   function act(action, value = null) {
-    talk.act({ id: current().id, action, value });
+    talk.act({ id: shown, action, value });
     if (ahead !== null) tell(ahead);
   }
 
@@ -99,47 +96,20 @@ function createViewer(parent) {
   // --- drawing ---------------------------------------------------------------------------------
 
   function paint() {
-    for (const [number, stage] of stages.entries()) {
-      stage.place();
-      stage.root.classList.toggle("active", several() && number === active);
-    }
+    stage.place();
     root.ariaLabel = data.label;
-    root.dataset.count = stages.length;
-    root.dataset.id = current().id;
-    root.classList.toggle("panel", data.panel);
-    const panel = parent.getRootNode().host?.closest(".st-key-details");
-    panel?.style.setProperty("background", getComputedStyle(root).getPropertyValue("--st-background-color"));
+    root.dataset.id = shown;
     for (const [button, by] of [[buttons.previous, -1], [buttons.next, 1]]) {
-      button.disabled = !several() && nearby(stepped(by)) === undefined;
+      button.disabled = nearby(stepped(by)) === undefined;
     }
     buttons.light.classList.toggle("changed", light.changed());
     const number = (value) => value.toLocaleString("en");
-    part("place").textContent = several()
-      ? `${active + 1} of ${stages.length} side by side`
-      : place === null ? "" : `${number(place + 1)} of ${number(data.near.count)}`;
-    const percent = camera.percent(current().picture());
+    part("place").textContent = place === null ? "" : `${number(place + 1)} of ${number(data.near.count)}`;
+    const percent = camera.percent(stage.picture());
     part("scale").textContent = camera.mode() === "fit" ? "fit" : `${Math.round(percent)} %`;
     buttons.fit.setAttribute("aria-pressed", String(camera.mode() === "fit"));
     buttons.one.setAttribute("aria-pressed", String(camera.mode() === "one"));
-    buttons.alone.hidden = !several();
-    buttons.close.hidden = !data.panel;
-    buttons.layout.textContent = data.panel ? "Over" : "Beside";
-    buttons.layout.ariaLabel = buttons.layout.title = `Details ${data.panel ? "over" : "beside"} the page`;
     announce();
-  }
-
-  function drawStages(images) {
-    for (const stage of stages.splice(images.length)) stage.root.remove();
-    while (stages.length < images.length) {
-      stages.push(createStage(part("stages"), {
-        camera,
-        turned: (factor, at, stage) => repaint(() => camera.zoomBy(factor, stage.picture(), at)),
-        dragged: (across, down, stage) => repaint(() => camera.panBy(across, down, stage.picture())),
-        taken: (stage) => activate(stages.indexOf(stage)),
-        changed: () => data && paint(),
-      }));
-    }
-    for (const [number, stage] of stages.entries()) stage.show(images[number]);
   }
 
   function repaint(change) {
@@ -150,7 +120,7 @@ function createViewer(parent) {
   // --- what buttons and keys do ------------------------------------------------------------------
 
   function pan(across, down) {
-    const picture = current().picture();
+    const picture = stage.picture();
     camera.panBy(-across * PAN * picture.across, -down * PAN * picture.down, picture);
   }
 
@@ -161,25 +131,15 @@ function createViewer(parent) {
     if (!form.hidden) form.elements.brightness.focus();
   }
 
-  // The choice is remembered by this browser, and by Python for this session.
-  function layout() {
-    const as = data.panel ? "over" : "panel";
-    document.cookie = `${data.cookie}=${as}; path=/; max-age=${YEAR_S}; samesite=lax`;
-    talk.tell("layout", as);
-  }
-
   const does = {
     previous: () => step(-1),
     next: () => step(1),
-    in: () => camera.zoomBy(ZOOM, current().picture()),
-    out: () => camera.zoomBy(1 / ZOOM, current().picture()),
+    in: () => camera.zoomBy(ZOOM, stage.picture()),
+    out: () => camera.zoomBy(1 / ZOOM, stage.picture()),
     fit: () => camera.fit(),
     one: () => camera.one(),
     light: toggleLight,
-    alone: () => talk.tell("alone", current().id),
-    layout,
     keys: () => commands.list(),
-    close: () => talk.tell("close", true),
   };
   for (const [name, button] of Object.entries(buttons)) button.onclick = () => repaint(does[name]);
 
@@ -200,7 +160,6 @@ function createViewer(parent) {
     else if (!command && !event.shiftKey && event.key in keys) repaint(keys[event.key]);
     else if (!command && event.key === "+") repaint(does.in);
     else if (!command && light.pressed(event.key)) paint();
-    else if (event.key === "Escape" && data.panel) does.close();
     else if (!commands.pressed(event)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -211,7 +170,7 @@ function createViewer(parent) {
   function pressedBeside(event) {
     const target = event.target;
     if (event.defaultPrevented || root.contains(event.composedPath()[0])) return;
-    const around = parent.getRootNode().host?.closest?.("[data-testid=stDialog], .st-key-details");
+    const around = parent.getRootNode().host?.closest?.("[data-testid=stDialog]");
     const mine = around?.contains(target) && !target.shadowRoot && !takenElsewhere(event, root);
     if (data && (mine || idle(event))) pressed(event);
   }
@@ -225,15 +184,13 @@ function createViewer(parent) {
       const first = data === null;
       talk.hear(component, next.actions.handled);
       data = next;
-      const wanted = next.images[next.active].id;
+      const wanted = next.image.id;
       const lags = ahead !== null && wanted !== ahead;
       if (!lags) {
-        const other = current()?.id !== wanted;
+        const other = shown !== wanted;
         ahead = null;
-        active = next.active;
         place = next.near.place;
-        if (stages.length !== next.images.length) camera.fit();
-        drawStages(next.images);
+        show(next.image);
         if (other && !first) camera.fit();
         if (first || other) take();
       }
