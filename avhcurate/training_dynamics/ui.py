@@ -1,8 +1,8 @@
 """The Training dynamics page: trainings, curves, the five discoveries, links."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -21,17 +21,16 @@ from avhcurate.training_dynamics.leaks import leak_text
 from avhcurate.training_dynamics.plots import Course, courses
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_actions import gallery_link, nothing_matches
 from avhcurate.ui.job_panel import duration
-from avhcurate.ui.page_choices import Choice, one_of, some_of
+from avhcurate.ui.page_choices import Choice, some_of
 from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 
-_AXES = {"even": "Even", "start": "Start stretched"}
-AXIS = one_of("dynamics.axis", tuple(_AXES), "even")
 #: Trainings side by side; more columns would be too narrow.
 MOST = 4
 #: Seconds between two updates while a training is under way.
@@ -83,25 +82,21 @@ def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFo
 
 
 def describe(training: TrainingFolder) -> str:
-    """Data, size, progress and device of a training, in a line."""
-    record = training.record
-    evaluations = training.evaluations()
-    where = f" ({record.train_where})" if record.train_where else ""
-    on = f"{record.held_out_samples:,} of {record.held_out}"
-    on += f" ({record.held_out_where})" if record.held_out_where else ""
-    on += f" and {len(learnt):,} of those learnt from" if len(learnt := training.ids("learnt from")) else ""
+    """Return data, size, progress and device of a training, in a line."""
+    record, evaluations = training.record, training.evaluations()
+    reached, seconds = 0.0, 0.0
+    if len(evaluations):
+        reached, seconds = float(evaluations["epoch"].max()), float(evaluations["seconds"].max())
     parts = [
         record.model,
-        f"learnt from {record.train_samples:,} samples of {record.dataset}{where}",
-        f"evaluated on {on}",
-        f"{record.parameters:,} parameters" if record.parameters else "",
+        f"learnt from {record.train_samples:,} samples of {record.dataset} {record.train_where}".strip(),
+        f"evaluated on {record.held_out_samples:,} of {record.held_out} {record.held_out_where}".strip(),
+        f"and on {len(training.ids('learnt from')):,} of those learnt from",
+        f"{record.parameters:,} parameters",
+        f"epoch {reached:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
+        leak_text(record.held_out_copies, record.dataset, record.held_out),
     ]
-    reached = float(evaluations["epoch"].max()) if len(evaluations) else 0.0
-    seconds = float(evaluations["seconds"].max()) if len(evaluations) else 0.0
-    so_far = f"{record.epochs} epochs" if training.complete else f"epoch {reached:.3g} of {record.epochs}"
-    parts.append(f"{so_far} in {duration(seconds)} on {record.device}")
-    parts.append(leak_text(record.held_out_copies, record.dataset, record.held_out))
-    return plain(" · ".join(filter(None, parts)))
+    return plain(" · ".join(parts))
 
 
 def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
@@ -123,39 +118,31 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
 @while_allowed
 def _curves(page: Opened, names: list[str], live: bool) -> None:
     folder = page.table.dataset
-    trainings = service.trainings(page.workspace, folder.name)
-    by_name = {training.name: training for training in trainings}
+    by_name = {training.name: training for training in service.trainings(page.workspace, folder.name)}
     if live and choice(list(by_name)).of(url_state.current()) != names:
         st.rerun()  # the next seed of the job has begun
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.header("Curves over the epochs", width="content")
-        axis = AXIS.show(st.segmented_control, "Epoch axis", url_state.current(), _AXES, label_visibility="collapsed")
+    st.header("Curves over the epochs")
     st.caption("  \n".join(describe(by_name[name]) for name in names))
     called = titles(folder)
     drawn = [_course(page, by_name[name], called[name]) for name in names]
     if not any(len(course.curves) for course in drawn):
         st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
         return
-    voted = page.table.votes is not None
-    figure = courses(
-        drawn,
-        bin_labels(page.table.edges) if voted else (),
-        stretched=axis == "start",
-        simulated=page.table.simulated,
-    )
-    show_chart(figure, key="dynamics.curves")
+    bins: Sequence[str] = ()
+    if page.table.votes is not None:
+        bins = bin_labels(page.table.edges)
+    show_chart(courses(drawn, bins, simulated=page.table.simulated), key="dynamics.curves")
     st.caption(
-        "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). "
-        + ("Colours go from the HSF bin that is hardest for people to the easiest. " if voted else "")
-        + "Click a name in the legend to hide its curves."
+        "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
+        "that is hardest for people to the easiest. Click a name in the legend to hide its curves."
     )
 
 
 def _course(page: Opened, training: TrainingFolder, title: str) -> Course:
-    evaluations = training.evaluations()
-    rows = _curves_of(page.table, training, filters=page.filters)
-    settled = service.settled(rows) if training.complete else {}  # where its way ends is not known before
-    return Course(title, rows, fitted=evaluations, drops=training.record.drops, settled=settled)
+    rows, settled = _curves_of(page.table, training, filters=page.filters), {}
+    if training.complete:  # where its way ends is not known before
+        settled = service.settled(rows)
+    return Course(title, rows, training.evaluations(), drops=training.record.drops, settled=settled)
 
 
 # --- where to go from here -----------------------------------------------------------------------------------
@@ -179,9 +166,12 @@ def links(page: Opened, training: TrainingFolder) -> None:
                 on_click=url_state.change,
                 kwargs={"run": run},
             )
+    keys = list(_LINKED)
+    if len(service.parts(page.table, training)) > 1:
+        keys += _LINKED_LEARNT
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(":material/grid_view: All samples by", width="content")
-        for key in (*_LINKED, *(_LINKED_LEARNT if len(service.parts(page.table, training)) > 1 else ())):
+        for key in keys:
             score = SCORES[key]
             gallery_link(score.name, view, sort=key, descending=score.harder == "high")
         st.markdown("or", width="content")
@@ -196,10 +186,12 @@ def links(page: Opened, training: TrainingFolder) -> None:
 
 
 def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
-    """Name of the complete run of the network that this training made, by its own head; None before there is one."""
-    weights = training.record.weights_sha256 if training.complete else None
-    runs = [run for run in table.dataset.runs() if run.complete and run.record.weights_sha256 == weights]
-    return next((run.name for run in reversed(runs) if run.record.fitted is None), None)
+    """Return the name of the complete run of the network that this training made; None before there is one."""
+    weights = training.record.weights_sha256
+    for run in reversed(table.dataset.runs()):
+        if weights and run.complete and run.record.weights_sha256 == weights and run.record.fitted is None:
+            return run.name
+    return None
 
 
 # --- the five discoveries ------------------------------------------------------------------------------------
@@ -241,27 +233,22 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
 
 
 def _models(models: pd.DataFrame, *, simulated: bool) -> None:
-    """Every model on the same samples: how good it is, and how its AVH and its norm follow HSF."""
-    hsf = "HSF (simulated votes)" if simulated else "HSF"
-    rows = models[["model", "n", "accuracy", "avh", "norm"]].assign(
-        **{f"{key}_hsf": [_with_interval(row, key) for row in models.to_dict("records")] for key in ("avh", "norm")}
-    )
+    """Show every model on the same samples: how good it is, and how its AVH and its norm follow HSF."""
+    hsf = of_hsf(simulated)
     names = {"model": "Model", "n": "Samples", "accuracy": "Accuracy", "avh": "Mean AVH", "norm": "Mean norm"}
-    names |= {"avh_hsf": f"AVH with {hsf}", "norm_hsf": f"Norm with {hsf}"}
+    rows = models[list(names)].rename(columns=names)
+    for key, name in (("avh", "AVH"), ("norm", "Norm")):
+        ends = zip(*(models[f"{key}_{end}"] for end in ("spearman", "low", "high")), strict=True)
+        rows[f"{name} with {hsf}"] = [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in ends]
     st.dataframe(
-        rows.assign(accuracy=100 * rows["accuracy"]).rename(columns=names),
+        rows,
         hide_index=True,
         key="dynamics.models",
         column_config={
             "Samples": st.column_config.NumberColumn(format="localized"),
-            "Accuracy": st.column_config.NumberColumn(format="%.1f %%"),
+            "Accuracy": st.column_config.NumberColumn(format="percent"),
             "Mean AVH": st.column_config.NumberColumn(format="%.4f"),
             "Mean norm": st.column_config.NumberColumn(format="%.2f"),
         },
     )
-    st.caption("All on the same samples. Correlations are Spearman's, with 95 % intervals; AVH should lie below 0.")
-
-
-def _with_interval(row: Mapping[Any, Any], key: str) -> str:
-    value, low, high = (row[f"{key}_{part}"] for part in ("spearman", "low", "high"))
-    return "–" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
+    st.caption("All on the same samples. Correlations are Spearman's, with 95 % intervals; AVH should be below 0.")

@@ -31,7 +31,7 @@ def region_of(page):
 
 
 def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(page, address, trained_root):
-    open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}&dynamics.axis=start")
+    open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}")
     plot = chart(page, "dynamics-map-0")
     expect(plot).to_be_visible()
     drawn = chart(page, "dynamics-curves").evaluate(

@@ -109,14 +109,6 @@ def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address
     assert sum(trace["type"] == "scattergl" for trace in figures(app)[1]["data"]) == 1
 
 
-def test_the_start_can_be_stretched(opened, asked):
-    app = opened(ONE)
-    assert "ticktext" not in figures(app)[0]["layout"]["xaxis"]
-    app.segmented_control(key="dynamics.axis").set_value("start").run()
-    assert asked(app, "dynamics.axis") == "start"
-    assert figures(app)[0]["layout"]["xaxis"]["ticktext"][:2] == ["0", "1"]
-
-
 def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root):
     app = opened(ONE, **{"class": "3"})
     table = table_of(trained_root)
@@ -124,7 +116,7 @@ def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root
     ids = set(points_on(figures(app)[1]))
     assert ids == threes & set(table.dataset.training(ONE).ids())
     first = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == "all samples")
-    assert {int(row[1]) for row in numbers_2d(first["customdata"])} == {len(ids)}
+    assert {int(row[0]) for row in numbers_2d(first["customdata"])} == {len(ids)}
 
 
 def numbers_2d(values):
@@ -207,7 +199,6 @@ def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, t
     "query",
     [
         {"dynamics.trainings": "nobody"},
-        {"dynamics.axis": "log"},
         {"dynamics.region": "1:2:3"},
         {"dynamics.color": "red"},
         {"dynamics.sort": "id"},
