@@ -48,7 +48,7 @@ def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_r
     names = [trace["name"] for trace in _figure(app, 0)["data"] if trace.get("showlegend")]
     assert [name.split(" · ")[0] for name in names] == ["AVC", "Confidence"]
     assert "Labels of the target are only used in reports" in text
-    assert "60 samples id < 60" in text
+    assert "60 samples id" in text
 
 
 def test_a_format_that_a_plugin_adds_is_offered_under_its_name(open_page, self_trained_root, address, monkeypatch):
@@ -191,19 +191,6 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
     options = {"rule": "lrent", "seed": 2, "rounds": 4, "source_where": "split = 'train'"}
     wanted = SelfTrainSettings(source="digits", target="digits", model=run, **options)
     assert started == [(wanted.argv, "self-train", "digits")]
-
-
-def test_a_network_that_scored_the_source_is_offered_for_a_target_that_none_has_scored(open_page, own_demo_root, words):
-    workspace = Workspace(own_demo_root)
-    folder = workspace.dataset("digits")
-    shutil.copytree(folder.root, folder.root.with_name("fresh"), ignore=shutil.ignore_patterns("runs"))
-    fresh = workspace.dataset("fresh")
-    fresh.write_record(fresh.record.model_copy(update={"name": "fresh"}))
-    app = open_page("self_training", own_demo_root, dataset="fresh")
-    assert app.selectbox(key="selftrain.start_source").options == ["digits", "fresh (a part of it)"]
-    assert app.selectbox(key="selftrain.start_model.digits").value == folder.run().record.model
-    text = words(app)
-    assert "avhcurate self-train --source=digits --target=fresh" in text
 
 
 def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):
