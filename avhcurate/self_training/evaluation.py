@@ -1,4 +1,4 @@
-"""Evaluates rounds of self-training against the target's labels, for reports only."""
+"""Evaluates rounds of self-training against the target's labels, only for reports."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ class TargetEvaluator:
         self._classes = list(classes)
 
     def start(self, outputs: ModelOutputs) -> tuple[RoundReport, pd.DataFrame]:
-        """Evaluates round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`,
+        """Evaluate round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`,
         and `samples, right, accuracy, accuracy_low, accuracy_high`.
         """
         classes = self._accuracies(outputs)
@@ -32,7 +32,7 @@ class TargetEvaluator:
     def round(
         self, number: int, gate: str, chosen: Mapping[str, Selection], before: ModelOutputs, after: ModelOutputs
     ) -> tuple[RoundReport, pd.DataFrame]:
-        """Evaluates a later round: what each gate selects from the outputs `before`, of which `gate` is the run's own,
+        """Evaluate a later round: what each gate selects from the outputs `before`, of which `gate` is the run's own,
         and the outputs after training. The table adds counts, thresholds, precision and recall to that of round 0.
         """
         ours, accuracies = chosen[gate], self._accuracies(after)
@@ -55,7 +55,7 @@ class TargetEvaluator:
         return report, classes
 
     def _figures(self, outputs: ModelOutputs, classes: pd.DataFrame) -> dict[str, Any]:
-        """Accuracies and calibration error of the outputs, of which `classes` are the accuracies of each class."""
+        """Return accuracies and calibration error of the outputs; `classes` holds the accuracies of each class."""
         seen = classes[classes["samples"] > 0]
         return {
             "accuracy": _share(int(seen["right"].sum()), int(seen["samples"].sum())),
@@ -64,7 +64,7 @@ class TargetEvaluator:
         }
 
     def _accuracies(self, outputs: ModelOutputs) -> pd.DataFrame:
-        """A row a class: how many samples of it there are, and how many are predicted so."""
+        """Return a row per class: how many samples of it there are, and how many are predicted so."""
         size, (predicted, _) = len(self._classes), outputs.predictions
         known = self._labels >= 0
         samples = np.bincount(self._labels[known], minlength=size)
@@ -73,14 +73,14 @@ class TargetEvaluator:
         return table.assign(right=right, **_interval("accuracy", right, samples))
 
     def _choices(self, ours: Selection) -> pd.DataFrame:
-        """A row a class: counts and thresholds of a selection, its precision and its recall."""
+        """Return a row per class: counts and thresholds of a selection, its precision and its recall."""
         table = ours.classes(self._labels).drop(columns="accuracy")
         samples = np.bincount(self._labels[self._labels >= 0], minlength=len(table))
         recall = np.divide(table["correct"], samples, out=np.full(len(table), np.nan), where=samples > 0)
         return table.assign(**_interval("precision", table["correct"], table["labelled"]), recall=recall)
 
     def _precision(self, ours: Selection, rows: np.ndarray) -> Share:
-        """Share of some samples (N,) bool whose candidate is their label."""
+        """Return the share of some samples (N,) bool whose candidate is their label."""
         rows = rows & (self._labels >= 0)
         return _share((rows & (ours.candidate == self._labels)).sum(), rows.sum())
 
@@ -98,18 +98,19 @@ class TargetEvaluator:
 
 
 def _means(ours: Selection, outputs: ModelOutputs) -> dict[str, Any]:
-    """Means over the selected samples, of the scores of their pseudo-labels; None where none has the score."""
+    """Return means over the selected samples of the scores of their pseudo-labels; None where none has the score."""
     rows = np.flatnonzero(ours.selected)
     features = outputs.features[rows]
     avh = scores.avh(features, outputs.class_weights, ours.candidate[rows])
     values = {"avh": avh, "confidence": ours.confidence[rows], "avc": ours.avc[rows], "norm": scores.norm(features)}
     # An embedding of zeros has a confidence and no angle.
-    known = {f"mean_{key}": value[np.isfinite(value)] for key, value in values.items()}
-    return {key: float(np.mean(value, dtype=np.float64)) if len(value) else None for key, value in known.items()}
+    means = {f"mean_{key}": pd.Series(value, dtype=np.float64) for key, value in values.items()}
+    finite = {key: value[np.isfinite(value)] for key, value in means.items()}
+    return {key: float(value.mean()) for key, value in finite.items() if len(value)}
 
 
 def _mean_accuracy(classes: pd.DataFrame) -> dict[str, float]:
-    """Mean over classes, and the ends of its interval from those of each class (MOVER: Zou and Donner 2008)."""
+    """Return the mean over classes, and its interval from those of each class (MOVER: Zou and Donner 2008)."""
     if classes.empty:
         return {}
     mean = classes["accuracy"].mean()
@@ -126,14 +127,14 @@ def _share(hits: int, n: int) -> Share:
 
 
 def _interval(name: str, hits: ArrayLike, n: ArrayLike) -> dict[str, np.ndarray]:
-    """Columns of a share and the ends of its Wilson interval, NaN where n is 0."""
+    """Return columns of a share and the ends of its Wilson interval, NaN where n is 0."""
     low, high = wilson(hits, n)
     value = np.divide(hits, n, out=np.full(len(low), np.nan), where=np.asarray(n) > 0)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _calibration_error(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray) -> Share:
-    """Expected calibration error of the largest probability, over the samples with a label and a prediction."""
+    """Return the calibration error of the largest probability, over the samples with a label and a prediction."""
     known = (labels >= 0) & (predicted >= 0)
     if not known.any():
         return Share(n=0)

@@ -1,28 +1,14 @@
-"""Rounds of self-training as curves, one line per run, and each class before and after."""
+"""Rounds of self-training as curves, one line per run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.pseudo_labels.rules import RULES, Rule
-from avhcurate.ui.chart_style import (
-    AT_TOP,
-    BLUE,
-    GREY,
-    ORANGE,
-    SYMBOLS,
-    TEAL,
-    VIOLET,
-    as_text,
-    band,
-    bare,
-    faded,
-    intervals,
-)
+from avhcurate.ui.chart_style import AT_TOP, BLUE, ORANGE, SYMBOLS, TEAL, VIOLET, band, bare, faded
 
 #: Quantities that can be drawn: name and number format.
 PANELS = {
@@ -121,40 +107,3 @@ def _line(figure: go.Figure, rows: pd.DataFrame, look: Stroke, key: str, place: 
         showlegend=named,
         **place,
     )
-
-
-def before_and_after(classes: pd.DataFrame) -> go.Figure:
-    """A dumbbell a class of `label_name, samples, before, after, low, high`: hollow before, full with interval after.
-
-    The largest gain stands on top.
-    """
-    known = classes.dropna(subset=["before", "after"])
-    shown = known.loc[(known["after"] - known["before"]).sort_values(kind="stable").index]
-    names = [as_text(str(name)) for name in shown["label_name"]]
-    figure = go.Figure()
-    risen = (shown["after"] >= shown["before"]).to_numpy()
-    colors = np.where(risen, BLUE, ORANGE).tolist()
-    for name, before, after, color in zip(names, shown["before"], shown["after"], colors, strict=True):
-        line = {"color": faded(color, 0.6), "width": 3}
-        figure.add_scatter(x=[before, after], y=[name, name], mode="lines", line=line, hoverinfo="skip")
-    figure.add_scatter(
-        x=shown["before"],
-        y=names,
-        mode="markers",
-        customdata=shown[["samples"]].to_numpy(),
-        marker={"color": GREY, "symbol": "circle-open", "size": 9, "line": {"width": 2}},
-        hovertemplate="%{y}, source only: %{x:.1%}<br>n %{customdata[0]:,}<extra></extra>",
-    )
-    figure.add_scatter(
-        x=shown["after"],
-        y=names,
-        mode="markers",
-        marker={"color": colors, "size": 9},
-        error_x=intervals(shown["after"], shown["low"], shown["high"], color=faded(GREY, 0.7), thickness=1),
-        customdata=shown[["samples", "low", "high"]].to_numpy(),
-        hovertemplate="%{y}, this round: %{x:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]<br>"
-        "n %{customdata[0]:,}<extra></extra>",
-    )
-    bare(figure, height=max(220, 24 * len(shown) + 70), x="accuracy, hollow: source only")
-    figure.update_xaxes(tickformat=".0%")
-    return figure.update_yaxes(type="category", dtick=1, showgrid=False)

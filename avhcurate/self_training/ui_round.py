@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,8 @@ from avhcurate.data.self_trainings import BY, SelfTrainingFolder
 from avhcurate.export.output import manifest_text
 from avhcurate.export.service import FOLDERS, FORMATS
 from avhcurate.self_training import results, round_export
-from avhcurate.self_training.plots import before_and_after
 from avhcurate.self_training.ui import title
 from avhcurate.stats.intervals import share
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
 from avhcurate.ui.frame import Opened
@@ -94,36 +90,18 @@ def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenR
 
 
 def classes(chosen: ChosenRound) -> None:
-    """Show each class of the target by the source alone and after the round."""
+    """Show each class of the target by the source alone and after the round, with its thresholds."""
     table, before = (chosen.folder.classes(number) for number in (chosen.number, 0))
-    table["before"] = before.set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
-    table = table.rename(columns={"accuracy": "after", "accuracy_low": "low", "accuracy_high": "high"})
-    change = table["after"] - table["before"]
-    left, right = st.columns([1, 3], gap="medium")
-    with left:
-        st.markdown("**Accuracy of each class**")
-        if change.notna().any():
-            shown = choose_classes(
-                table, change, names="label_name", what="change of accuracy", key="selftrain.classes"
-            )
-            show_chart(before_and_after(shown), key="selftrain.classes")
-            st.caption("Blue rises, orange falls; 95 % intervals of the round (Wilson).")
-        else:
-            st.caption("No sample of the target has a label to compare with.")
-    with right:
-        st.markdown(f"**Classes and thresholds** · round {chosen.number}")
-        _class_table(table, change)
-
-
-def _class_table(table: pd.DataFrame, change: pd.Series) -> None:
-    shares = {"Source": "before", "Round": "after", "Precision": "precision", "Recall": "recall"}
+    before_round = before.set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
+    shares = {"Round": "accuracy", "Precision": "precision", "Recall": "recall"}
     percent, threshold = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%.4f")
     rows = pd.DataFrame(
         {
             "Class": table["label_name"],
             "n": table["samples"],
+            "Source": 100 * before_round,
             **{name: 100 * table[key] for name, key in shares.items()},
-            "Change": 100 * change,
+            "Change": 100 * (table["accuracy"] - before_round),
             "Selected": table["selected"],
             "Interval": [_ends(row) for row in table[["precision_low", "precision_high"]].to_numpy()],
             "λ": table["lambda"],
@@ -131,17 +109,15 @@ def _class_table(table: pd.DataFrame, change: pd.Series) -> None:
             "Note": table["note"].fillna(""),
         }
     )
-    order = ["Class", "n", "Source", "Round", "Change", "Selected", "Precision", "Interval", "Recall", "λ", "β"]
-    if rows["Note"].any():
-        order.append("Note")
+    st.markdown("**Classes and thresholds**")
     st.dataframe(
-        rows[order],
+        rows,
         hide_index=True,
         height=min(28 * len(rows) + 40, 420),
         row_height=28,
         key="selftrain.class_table",
         column_config={
-            **dict.fromkeys(shares, percent),
+            **dict.fromkeys(("Source", *shares), percent),
             "n": st.column_config.NumberColumn(help="Samples of the target with this label."),
             "Change": st.column_config.NumberColumn(format="%+.1f", help="In percentage points."),
             "Interval": st.column_config.TextColumn(help="95 % interval of the precision, Wilson's."),
@@ -263,43 +239,31 @@ def _export_menu(page: Opened, chosen: ChosenRound) -> None:
     with st.popover("Export", icon=":material/download:", key="selftrain.export"):
         forms = [form for form in FORMATS if form != "cleanlab" or record.target_run]
         form = st.selectbox("Format", forms, format_func=lambda form: ABOUT.get(form, form), key="selftrain.format")
-        name, out = f"{record.target}-{record.rule}-seed{record.seed}-round{chosen.number}", f"FILE.{form}"
-        if form not in FOLDERS:
-            _export_file(page, chosen, form, name, count)
-        elif count <= LARGEST_ZIP:
-            out = "FOLDER"
-            _download(count, f"{name}.zip", page, chosen, form, disabled=not count)
-            st.caption("A folder with its manifest, as ZIP: the whole selection of the round, without the filters.")
-        else:
-            out = "FOLDER"
+        name, ending, out = (
+            f"{record.target}-{record.rule}-seed{record.seed}-round{chosen.number}",
+            form,
+            f"FILE.{form}",
+        )
+        if form in FOLDERS:
+            ending, out = "zip", "FOLDER"
+        if form in FOLDERS and count > LARGEST_ZIP:
             st.caption(f"A folder of {count:,} images is written by the command line.")
-        words = ["select", record.target, "--self-training", chosen.folder.name, "--round", str(chosen.number)]
-        line = shlex.join([*words, "--format", form, "--out", out])
-        st.code(f"avhcurate {line}", language="bash", wrap_lines=True)
-
-
-def _export_file(page: Opened, chosen: ChosenRound, form: str, name: str, count: int) -> None:
-    every = st.toggle(
-        "Also those not selected",
-        key="selftrain.all",
-        help="Without a label; their scores show how close they were.",
-    )
-    if every:
-        count = chosen.folder.record.target_samples
-    with st.container(horizontal=True):
-        _download(count, f"{name}.{form}", page, chosen, form, every=every)
+        else:
+            download(
+                samples_label(count, form),
+                partial(round_export.export_bytes, page.workspace, chosen.folder, chosen.number, form),
+                f"{name}.{ending}",
+                key="selftrain.download",
+                type="primary",
+            )
         download(
             "Manifest",
             lambda: manifest_text(round_export.describe(chosen.folder, chosen.number)),
-            f"{name}.{form}.manifest.json",
+            f"{name}.manifest.json",
             key="selftrain.manifest",
             help="The run's record, rule, thresholds and counts per class, model and weights, dataset, versions.",
         )
-    st.caption("The whole selection of the round, without the filters.")
-
-
-def _download(
-    count: int, name: str, page: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
-) -> None:
-    data = partial(round_export.export_bytes, page.workspace, chosen.folder, chosen.number, form, all=every)
-    download(samples_label(count, form), data, name, key="selftrain.download", type="primary", **look)
+        st.caption("The whole selection of the round, without the filters.")
+        words = ["select", record.target, "--self-training", chosen.folder.name, "--round", str(chosen.number)]
+        line = shlex.join([*words, "--format", form, "--out", out])
+        st.code(f"avhcurate {line}", language="bash", wrap_lines=True)

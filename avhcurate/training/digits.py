@@ -1,4 +1,4 @@
-"""Trains DigitsNet on half of the digits, bit for bit the same each time: `python -m avhcurate.training.digits`."""
+"""Trains DigitsNet on half of the digits, to the same bits each time: `python -m avhcurate.training.digits`."""
 
 import argparse
 import json
@@ -37,7 +37,7 @@ class Digits(NamedTuple):
 
 
 def read_digits() -> Digits:
-    """The 1797 scans of handwritten digits that scikit-learn carries, from the UCI repository (CC BY 4.0).
+    """Return the 1797 scans of handwritten digits that scikit-learn has, from the UCI repository (CC BY 4.0).
 
     Their seventeen grey levels are spread over 0..255. Half of each class is for training, at random.
 
@@ -74,7 +74,7 @@ class Trained(NamedTuple):
 
 
 def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
-    """A new DigitsNet trained on the "train" half and evaluated on both. Two calls give the same bits.
+    """Train a new DigitsNet on the "train" half and evaluate it on both. Two calls give the same bits.
 
     Machines round differently and training amplifies the difference: in float32 two machines end with different
     networks. In float64 the difference vanishes when the weights are rounded to float32.
@@ -92,7 +92,7 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
 
 
 def save_trained(trained: Trained, path: Path, *, epochs: int, seed: int) -> None:
-    """Writes the weights with what made them, and nothing that changes from one run to the next."""
+    """Write the weights with what made them, and nothing that changes from one run to the next."""
     save_weights(
         trained.module,
         path,

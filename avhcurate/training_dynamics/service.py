@@ -1,7 +1,6 @@
 """Results over the recorded epochs of trainings: curves, the data map, models and HSF, and the five discoveries."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ _PARTS, _LEAST_IN_PART = 64, 4
 
 
 def trainings(workspace: Workspace, name: str) -> list[TrainingFolder]:
-    """The trainings evaluated on samples of dataset `name`, the newest first, unfinished ones too."""
+    """Return the trainings evaluated on samples of dataset `name`, the newest first, unfinished ones too."""
     return workspace.dataset(name).trainings()[::-1]
 
 
@@ -50,22 +49,24 @@ def curves(
     *,
     filters: Filters | None = None,
 ) -> pd.DataFrame:
-    """Means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES` with
-    its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
+    """Return means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES`
+    with its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
 
     n counts samples with a label. One evaluation is in memory at a time.
     """
     samples = _EvaluatedSamples(table, training, filters)
-    groups: list[tuple[str, Any]] = [
-        (ALL, slice(None)),
-        *samples.by_bin(table.edges if edges is None else bins.check_edges(edges)),
-    ]
+    bin_edges = bins.check_edges(edges or table.edges)
+    groups = [(ALL, np.ones(len(samples.ids), bool))]
+    if np.isfinite(samples.hsf).any():
+        index = bins.bin_index(samples.hsf, bin_edges)
+        groups += [(label, index == number) for number, label in enumerate(bins.bin_labels(bin_edges))]
     rows = []
     for number, evaluation in enumerate(training.evaluations().itertuples()):
-        columns = samples.at(number)
+        values = pd.DataFrame(samples.at(number)).astype(np.float64).replace([np.inf, -np.inf], np.nan)
         for name, members in groups:
-            values = {key: columns[key][members] for key in MEASURES}
-            rows.append([evaluation.epoch, evaluation.step, name, len(values["avh"]), *_means(values)])
+            part = values[members]
+            row = {"epoch": evaluation.epoch, "step": evaluation.step, "bin": name, "n": len(part)}
+            rows.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
     names = [name for key in MEASURES for name in (key, f"{key}_se")]
     return pd.DataFrame(rows, columns=["epoch", "step", "bin", "n", *names])
 
@@ -79,7 +80,7 @@ def settled(curves: pd.DataFrame) -> dict[str, float]:
 
 
 def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
-    """The samples that a training was evaluated on and that are of this dataset."""
+    """Return the samples that a training was evaluated on and that are of this dataset."""
     ours = training.record.dataset_fingerprint == table.dataset.record.fingerprint
     return ["held out", "learnt from"] if ours and len(training.ids("learnt from")) else ["held out"]
 
@@ -87,14 +88,14 @@ def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
 def data_map(
     table: DatasetTable, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
 ) -> pd.DataFrame:
-    """A row a recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
+    """Return a row per recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
 
     AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
     """
-    evaluations = training.evaluations()
     frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
-    last = training.samples(-1, ["avh"], part=part)["avh"] if len(evaluations) else np.nan
-    scores = training.epoch_scores(part).assign(avh=last)
+    scores = training.epoch_scores(part).assign(avh=np.nan)
+    if len(training.evaluations()):
+        scores["avh"] = training.samples(-1, ["avh"], part=part)["avh"]
     joined = frame.merge(scores, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
     return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
 
@@ -102,23 +103,29 @@ def data_map(
 def by_model(
     table: DatasetTable, chosen: Sequence[TrainingFolder] = (), *, filters: Filters | None = None
 ) -> pd.DataFrame:
-    """Every complete run of the dataset that tells as many classes apart, on samples that all of them (and all of
-    `chosen`) saw; runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
+    """Return every complete run of the dataset with as many classes, on samples that all of them and all of `chosen`
+    saw. Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
 
     `model, n, accuracy, avh, norm` (means), then of AVH and of the norm Spearman with HSF and its 95 % interval:
     `avh_spearman, avh_low, avh_high, norm_spearman, norm_low, norm_high`, NaN without votes. Best accuracy first.
     """
     models, hsf, _ = _models(table, chosen, filters)
-    rows = []
-    for model in models:
-        means = {key: float(np.nanmean(getattr(model, key))) for key in ("avh", "norm")}
-        row = {"model": model.name, "accuracy": model.accuracy, **means, **hsf_columns(model, hsf)}
-        rows.append(row | {"n": len(model.correct)})
-    return pd.DataFrame(rows).sort_values("accuracy", ascending=False, ignore_index=True) if rows else pd.DataFrame()
+    rows = [
+        {
+            "model": model.name,
+            "accuracy": model.accuracy,
+            "avh": float(np.nanmean(model.avh)),
+            "norm": float(np.nanmean(model.norm)),
+            **hsf_columns(model, hsf),
+            "n": len(model.correct),
+        }
+        for model in models
+    ]
+    return pd.DataFrame(sorted(rows, key=lambda row: -row["accuracy"]))
 
 
 def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Finding]:
-    """The five discoveries, each tested on trainings, and on models where it is about models: see `by_model`."""
+    """Test the five discoveries on trainings, and on models where they are about models: see `by_model`."""
     names = titles(table.dataset)
     curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
     models, hsf, index = _models(table, chosen, filters)
@@ -138,40 +145,22 @@ class _EvaluatedSamples:
     """The samples that a training is evaluated on, in view and with a label: `ids`, `hsf`, and their rows."""
 
     def __init__(self, table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> None:
-        frame = _labelled(table, filters)
-        recorded = training.ids()
-        place = pd.Index(frame["id"]).get_indexer(recorded)
-        self._training, self._rows = training, np.flatnonzero(place >= 0)
+        frame, recorded = _labelled(table, filters), training.ids()
+        position = frame.index.get_indexer(recorded)
+        self._training, self._rows = training, np.flatnonzero(position >= 0)
         self.ids = recorded[self._rows]
-        self.hsf = frame["hsf"].to_numpy(float)[place[self._rows]]
+        self.hsf = frame["hsf"].to_numpy(float)[position[self._rows]]
 
     def at(self, number: int) -> dict[str, np.ndarray]:
-        """Each of `MEASURES` at an evaluation, (n,)."""
+        """Return each of `MEASURES` at an evaluation, (n,)."""
         recorded = self._training.samples(number, list(MEASURES.values()))
         return {key: recorded[column].to_numpy()[self._rows] for key, column in MEASURES.items()}
 
-    def by_bin(self, edges: Sequence[float]) -> list[tuple[str, np.ndarray]]:
-        """Name and members of each HSF bin; none without votes."""
-        if not np.isfinite(self.hsf).any():
-            return []
-        index = bins.bin_index(self.hsf, edges)
-        return [(label, np.flatnonzero(index == number)) for number, label in enumerate(bins.bin_labels(edges))]
-
 
 def _labelled(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
-    """`id, label, hsf` of the samples in view that have a label."""
-    frame = table.frame(filters or Filters(), columns=["id", "label", "hsf"])
-    return frame[frame["label"].notna()].astype({"id": "int64", "label": "int64"})
-
-
-def _means(values: dict[str, np.ndarray]) -> list[float]:
-    """Mean and standard error of each measure, over its finite values; NaN where there are too few."""
-    means: list[float] = []
-    for column in values.values():
-        finite = column[np.isfinite(column)].astype(np.float64)
-        n = len(finite)
-        means += [finite.mean() if n else np.nan, finite.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan]
-    return means
+    """Return `label, hsf` by id of the samples in view that have a label."""
+    frame = table.frame(filters or Filters(), columns=["id", "label", "hsf"]).set_index("id")
+    return frame[frame["label"].notna()].astype({"label": "int64"})
 
 
 def _training_curves(
@@ -216,8 +205,8 @@ def _part_means(values: np.ndarray, part: np.ndarray, sizes: np.ndarray) -> np.n
 def _models(
     table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None
 ) -> tuple[list[Model], np.ndarray, np.ndarray]:
-    """The networks on samples that all of them saw, with the HSF (n,) and the HSF bin (n,) of these samples."""
-    frame = _labelled(table, filters).set_index("id")
+    """Return the networks on samples that all of them saw, with the HSF (n,) and HSF bin (n,) of these samples."""
+    frame = _labelled(table, filters)
     for training in chosen:
         frame = frame.loc[frame.index.intersection(pd.Index(training.ids()))]
     networks = _networks(table, chosen)
@@ -234,17 +223,17 @@ def _models(
 
 
 def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one, newest first.
+    """Yield name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one.
 
-    Weights that were scored more than once count once, but for heads fitted on their features. Of weights that a
-    training has made from this dataset, only the samples that it held out are there: the others it may know by heart.
+    The newest come first. Weights that were scored more than once count once, except for heads fitted on their
+    features. Of weights that a training made from this dataset, only the samples that it held out are there.
     """
-    names = titles(table.dataset)
-    complete = [run for run in table.dataset.runs() if run.complete][::-1]
-    classes = [table.run.record.num_classes] if table.run else [training.record.num_classes for training in chosen]
+    names, classes = titles(table.dataset), [training.record.num_classes for training in chosen]
+    if table.run:
+        classes = [table.run.record.num_classes]
     by_network: dict[tuple[str, str, str], RunFolder] = {}
-    for run in complete:
-        if run.record.num_classes in classes and run.has_class_weights:
+    for run in reversed(table.dataset.runs()):
+        if run.complete and run.record.num_classes in classes and run.has_class_weights:
             by_network.setdefault(run.record.network, run)
     learnt, held_out = learnt_here(table.dataset), _held_out(table.dataset)
     for run in list(by_network.values())[:MOST_MODELS]:
@@ -256,6 +245,6 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator
 
 
 def _held_out(dataset: DatasetFolder) -> dict[str, np.ndarray]:
-    """By the digest of the weights of each training of a dataset, the ids of its samples that it held out."""
+    """Return the ids of the samples that each training of a dataset held out, by the digest of its weights."""
     own = [one for one in dataset.trainings() if one.record.held_out_fingerprint == dataset.record.fingerprint]
     return {one.record.weights_sha256: one.ids() for one in own if one.record.weights_sha256}

@@ -76,10 +76,9 @@ def summary(training: TrainingFolder) -> dict[str, Any]:
         "epochs": record.epochs,
         "trained_samples": record.train_samples,
         "held_out_samples": record.held_out_samples,
-        "train_sample": len(training.ids("learnt from")),
         "held_out_copies": record.held_out_copies,
         "weights": str(training.weights_path),
-        "broken_images": record.recipe.get("broken_images", 0),
+        "broken_images": record.recipe["broken_images"],
     } | means
 
 

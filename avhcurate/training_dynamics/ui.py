@@ -58,12 +58,12 @@ _by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HAS
 
 
 def choice(names: Sequence[str]) -> Choice[list[str]]:
-    """The trainings to show, by name: the newest unless the address says otherwise."""
+    """Return the choice of trainings to show, by name: the newest by default."""
     return some_of("dynamics.trainings", names, names[:1], most=MOST)
 
 
 def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
-    """Asks which of `trainings` are shown side by side."""
+    """Ask which of `trainings` are shown side by side."""
     by_name = {training.name: training for training in trainings}
     called = titles(page.table.dataset)
     which = choice(list(by_name))
@@ -100,7 +100,7 @@ def describe(training: TrainingFolder) -> str:
 
 
 def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
-    """Ends the page where the filters leave none of the samples that the trainings were evaluated on."""
+    """End the page where the filters leave none of the samples that the trainings were evaluated on."""
     ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
     if not any(np.isin(training.ids(), ids).any() for training in chosen):
         nothing_matches("No training was evaluated on the samples in view", "  \n".join(map(describe, chosen)))
@@ -110,8 +110,11 @@ def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
 
 
 def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
-    """The curves of the trainings; while one is under way (`live`) they grow."""
-    watch = st.fragment(_curves, run_every=_OFTEN if live else None)
+    """Show the curves of the trainings; while one is running (`live`) they grow."""
+    every = None
+    if live:
+        every = _OFTEN
+    watch = st.fragment(_curves, run_every=every)
     watch(page, [training.name for training in chosen], live)
 
 
@@ -149,7 +152,7 @@ def _course(page: Opened, training: TrainingFolder, title: str) -> Course:
 
 
 def links(page: Opened, training: TrainingFolder) -> None:
-    """Links to the gallery by a score of the dynamics and to Correlation, with the run of this training open."""
+    """Link to the gallery by a score of the dynamics and to Correlation, with the run of this training open."""
     run = run_of(page.table, training)
     if run is None:
         st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
@@ -198,7 +201,7 @@ def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
 
 
 def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
-    """The five discoveries, each tested on these trainings and on all models of the dataset."""
+    """Show the five discoveries, tested on these trainings and on all models of the dataset."""
     with st.popover("How sure is a verdict?", icon=":material/help:", type="tertiary", key="dynamics.about_verdicts"):
         st.markdown(_ABOUT_VERDICTS)
     with st.container(border=True, gap="small"):

@@ -1,9 +1,9 @@
-"""Figures of self-training: a panel a quantity, a line a rule, bands that stay shares, and classes before and after."""
+"""Figures of self-training: a panel per quantity, a line per run."""
 
 import numpy as np
 import pandas as pd
 
-from avhcurate.self_training.plots import before_and_after, curves, stroke
+from avhcurate.self_training.plots import curves, stroke
 
 
 def values(**changes):
@@ -44,30 +44,3 @@ def test_a_quantity_without_an_interval_has_no_band():
     figure = curves(values(low=np.nan, high=np.nan), STROKES, ["accuracy"])
     assert len(figure.data) == 2
     assert not any(trace.fill for trace in figure.data)
-
-
-def classes(after):
-    size = len(after)
-    return pd.DataFrame(
-        {
-            "label_name": [f"<b>{k}" for k in range(size)],
-            "samples": 10,
-            "before": 0.5,
-            "after": after,
-            "low": np.asarray(after) - 0.1,
-            "high": np.asarray(after) + 0.1,
-        }
-    )
-
-
-def test_the_class_that_gains_most_stands_on_top_and_markup_is_text():
-    before, after = before_and_after(classes([0.6, 0.9, 0.2])).data[-2:]
-    assert list(after.y) == ["‹b›2", "‹b›0", "‹b›1"]  # Plotly draws from below
-    assert list(after.x) == [0.2, 0.6, 0.9]
-    assert list(before.x) == [0.5] * 3
-    assert len({after.marker.color[0], after.marker.color[1]}) == 2
-    np.testing.assert_allclose(after.error_x.array, 0.1)
-
-
-def test_a_class_of_unknown_accuracy_is_not_drawn():
-    assert len(before_and_after(classes([0.6, np.nan])).data[-1].x) == 1
