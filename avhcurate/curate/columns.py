@@ -48,6 +48,6 @@ def set_harder(workspace: Workspace, table: DatasetTable, ends: Mapping[str, str
             raise CurateError(f"{column} is not an own column of numbers. The dataset has: {known}.")
     with workspace.lock(table.dataset.name):
         record = table.dataset.record
-        kept = {column: end for column, end in (record.harder | ends).items() if end != NONE}
+        kept = {column: end for column, end in {**record.harder, **ends}.items() if end != NONE}
         if kept != record.harder:
             table.dataset.write_record(record.model_copy(update={"harder": kept}))

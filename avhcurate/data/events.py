@@ -266,14 +266,14 @@ class EventLog:
         """
         value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
         query = _standing(dataset).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id).order_by(EVENTS.c.id)
-        query = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
+        entries: sa.Select[Any] = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
         touched = _touched(dataset, since)
         paths = None
         with self.engine.connect() as connection:
             if since:
                 paths = list(connection.execute(touched).scalars())
-                query = query.where(EVENT_SAMPLES.c.path.in_(touched))
-            rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path"])
+                entries = entries.where(EVENT_SAMPLES.c.path.in_(touched))
+            rows = pd.DataFrame(connection.execute(entries).all(), columns=["action", "value", "path"])
         return fold(rows, classes, paths)
 
 

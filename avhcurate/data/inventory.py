@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -74,11 +75,11 @@ def _summary(dataset: DatasetFolder) -> DatasetSummary:
 
 
 def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[ResultSummary]:
-    kinds = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
+    kinds: dict[str, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
     for kind, folders in kinds.items():
         for path in sorted((dataset.root / folders.HOME).glob(f"*/{folders.FILE}")):
             folder = folders(path.parent)
-            about = {"kind": kind, "name": folder.name, "size": disk_size(folder.root)}
+            about: dict[str, Any] = {"kind": kind, "name": folder.name, "size": disk_size(folder.root)}
             try:
                 n, accuracy = _accuracy(folder, labels)
                 about |= {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}

@@ -155,7 +155,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
             return
         if steps and step < steps[-1]:
             raise ValueError(f"an evaluation at step {step} comes after one at step {steps[-1]}: truncate first")
-        tables = {"held out": _table(evaluation.samples, len(self.ids()))}
+        tables: dict[Part, pa.Table] = {"held out": _table(evaluation.samples, len(self.ids()))}
         if count := len(self.ids("learnt from")):
             tables["learnt from"] = _table(evaluation.learnt, count)
         for part in reversed(tables):
@@ -231,7 +231,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
 
 def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
-    wrong = [name for name in SAMPLE_COLUMNS if np.shape(samples.get(name)) != (n,)]
+    wrong = [name for name in SAMPLE_COLUMNS if np.shape(samples.get(name, ())) != (n,)]
     if wrong:
         raise ValueError(f"an evaluation needs a value for each of {n} samples; missing or of other shape: {wrong}")
     kinds = dict.fromkeys(SAMPLE_COLUMNS, np.float32) | {"correct": bool}
@@ -244,4 +244,4 @@ def _overall(evaluation: EpochEval) -> dict[str, Any]:
     labelled = samples[samples["confidence"].notna()].astype("float64").replace([np.inf, -np.inf], np.nan)
     course = {name: getattr(evaluation, name) for name in OVERALL_COLUMNS[:6]}
     row = course | {"n": len(labelled)} | labelled.mean().rename({"correct": "accuracy"}).to_dict()
-    return {name: None if value is None or math.isnan(value) else value for name, value in row.items()}
+    return {str(name): None if value is None or math.isnan(value) else value for name, value in row.items()}

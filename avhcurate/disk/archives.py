@@ -25,13 +25,13 @@ def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
     Files of a folder come sorted, members of an archive (tar, tar.gz, zip) in its order. Raise `CurateError` for a
     damaged archive.
     """
-    read = _tarred
-    if place.is_dir():
-        read = _files
-    elif zipfile.is_zipfile(place):
-        read = _zipped
     try:
-        yield from read(place, wanted)
+        if place.is_dir():
+            yield from _files(place, wanted)
+        elif zipfile.is_zipfile(place):
+            yield from _zipped(place, wanted)
+        else:
+            yield from _tarred(place, wanted)
     except _UNREADABLE as problem:
         raise CurateError(
             f"{place} cannot be read to its end ({words_of(problem)}). Remove it and fetch it again."

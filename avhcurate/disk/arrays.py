@@ -261,10 +261,10 @@ def _of_parquet(path: Path) -> Iterator[ArrayInFile]:
         if dtype is None:
             continue
         if is_list(_storage(field.type)):
-            blocks, shape = partial(_list_blocks, path, field.name), (count, _width(path, field))
+            shape = (count, _width(path, field))
+            yield ArrayInFile(title, path, shape, dtype, partial(_list_blocks, path, field.name))
         else:
-            blocks, shape = partial(_number_blocks, path, field.name), (count,)
-        yield ArrayInFile(title, path, shape, dtype, blocks)
+            yield ArrayInFile(title, path, (count,), dtype, partial(_number_blocks, path, field.name))
 
 
 def _columns(path: Path, name: str, rows: int) -> Iterator[pa.Array]:

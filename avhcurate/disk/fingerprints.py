@@ -43,7 +43,7 @@ def fingerprint_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _update(digest: Any, data: str | bytes | np.ndarray) -> None:
+def _update(digest: Any, data: Any) -> None:
     """Feed length and content, so that different sequences of values give different bytes."""
     if isinstance(data, str):
         data = data.encode()

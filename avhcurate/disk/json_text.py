@@ -29,7 +29,8 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
 
 def rows_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return the rows by name of the column."""
-    return frame.rename(columns=str).to_dict("records")
+    rows: list[dict[Any, Any]] = frame.rename(columns=str).to_dict("records")
+    return rows
 
 
 def _text(value: Any) -> str:
