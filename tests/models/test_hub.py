@@ -174,7 +174,7 @@ def test_weights_that_would_run_code_are_refused(own_vit, tmp_path):
             return (open, (str(tmp_path / "touched"), "w"))
 
     torch.save({"vit.layernorm.weight": Evil()}, folder / "pytorch_model.bin")
-    assert "the network of" in refusal(f"transformers:{folder}")
+    assert "The network of" in refusal(f"transformers:{folder}")
     assert not (tmp_path / "touched").exists()
 
 
