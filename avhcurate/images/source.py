@@ -1,6 +1,5 @@
 """Encoded images of a dataset by id, from files, archives or addresses, within bounded memory."""
 
-import itertools
 import os
 import stat
 import threading
@@ -85,27 +84,19 @@ class ImageSource:
                     yield problem
 
     def _places(self, ids: Iterable[int]) -> Generator[tuple[str, int, Future[bytes] | None], None, None]:
-        """File and row of each id, and the pending download of an image on a server."""
-        rest = (self._place(int(id)) for id in ids)
-        first = next(rest, None)
-        if first is None:
-            return
-        places = itertools.chain([first], rest)
-        if not is_url(first[0]) or first[1] >= 0:  # the first image shows where those of a dataset are
-            yield from ((file, row, None) for file, row in places)
-            return
+        """Yield file and row of each id, and the pending download of an image on a server."""
         pool = ThreadPoolExecutor(_ASKED, "avhcurate-fetch")
         waiting: deque[tuple[str, int, Future[bytes] | None]] = deque()
         try:
-            for file, row in places:
+            for id in ids:
+                file, row = self._place(int(id))
                 pending = None
                 if is_url(file) and row < 0:
                     pending = pool.submit(read_file, file)
                 waiting.append((file, row, pending))
                 if len(waiting) >= _AHEAD:
                     yield waiting.popleft()
-            while waiting:
-                yield waiting.popleft()
+            yield from waiting
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
