@@ -161,17 +161,12 @@ def _run_row(dataset: DatasetFolder, run: RunFolder, title: str, *, learnt: str)
 
 
 def _backend(backend: BackendRecord) -> str:
-    """What ran the network, and why or at which speed.
+    """Return what ran the network, and the reason for running it as it is.
 
-    >>> _backend(BackendRecord(name="onnxruntime", tried={"torch": 16.3, "onnxruntime": 8.8}))
-    'onnxruntime · 8.8 ms an image on a core, torch 16.3'
-    >>> _backend(BackendRecord(name="torch", tried={"torch": 2.0}, why="few images"))
+    >>> _backend(BackendRecord(name="torch", why="few images"))
     'torch · few images'
     """
-    if backend.why or not backend.tried:
-        return " · ".join(filter(None, [backend.name, backend.why]))
-    others = [f"{name} {time:.3g}" for name, time in backend.tried.items() if name != backend.name]
-    return ", ".join([f"{backend.name} · {backend.tried[backend.name]:.3g} ms an image on a core", *others])
+    return " · ".join(filter(None, [backend.name, backend.why]))
 
 
 def _accuracy(dataset: DatasetFolder, run: RunFolder, *, learnt: str) -> str | None:
