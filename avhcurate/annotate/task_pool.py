@@ -9,17 +9,13 @@ from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
-from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.scores.prototypes import class_sums
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
 from avhcurate.votes.queues import LAST, draw_rates, read_record
 
@@ -164,18 +160,9 @@ def wanted(table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
     runs = [run for run in table.dataset.runs() if run.complete]
     if len(runs) < 2:
         raise CurateError("Models disagree only where two have been run. Score with another, or choose another queue.")
-    by_run = [_hardness_of(run).set_index("id").reindex(range(table.size)) for run in runs]
-    predicted = np.stack([rows["predicted"].fillna(-1).to_numpy(np.int64) for rows in by_run])
-    hardness = np.stack([rows["hardness"].to_numpy(float) for rows in by_run])
-    # Among samples with equal predictions, how far apart the models find them hard.
-    return prediction_spread(predicted) + 1e-3 * np.nan_to_num(rank_spread(hardness))
-
-
-def _hardness_of(run: RunFolder) -> pd.DataFrame:
-    """Return `id, predicted, hardness` of a run, by the measure of hardness that it has; large = hard."""
-    key = hardness_key(pq.read_schema(run.scores_path).names)
-    rows = pq.read_table(run.scores_path, columns=["id", "predicted", key]).to_pandas()
-    return rows.assign(hardness=SCORES[key].sign * rows[key])
+    rows = [pq.read_table(run.scores_path, columns=["id", "predicted"]).to_pandas().set_index("id") for run in runs]
+    predicted = [one["predicted"].reindex(range(table.size)).fillna(-1).to_numpy(np.int64) for one in rows]
+    return prediction_spread(np.stack(predicted))
 
 
 def prediction_spread(predicted: ArrayLike) -> np.ndarray:
@@ -191,20 +178,6 @@ def prediction_spread(predicted: ArrayLike) -> np.ndarray:
     same = sum(((labels == row) & valid & (row >= 0)).sum(axis=0) for row in labels) - valid.sum(axis=0)
     pairs = valid.sum(axis=0) * (valid.sum(axis=0) - 1)
     return 1 - np.divide(same, pairs, out=np.full(labels.shape[1], np.nan), where=pairs > 0)
-
-
-def rank_spread(scores: ArrayLike) -> np.ndarray:
-    """Return how far models are apart on how hard a sample is: scores (M, N), NaN for none -> (N,).
-
-    The standard deviation over models of the sample's rank as a share of all; NaN where fewer than two have one.
-
-    >>> rank_spread([[0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]).tolist()
-    [0.0, 0.0, 0.0]
-    """
-    values = np.asarray(scores, float)
-    ranks = rankdata(values, axis=1, nan_policy="omit") / np.isfinite(values).sum(axis=1, keepdims=True)
-    spread = pd.DataFrame(ranks).std(ddof=0).to_numpy()
-    return np.where(np.isfinite(ranks).sum(axis=0) >= 2, spread, np.nan)
 
 
 _POOLS: WeakKeyDictionary[DatasetTable, TaskPool] = WeakKeyDictionary()

@@ -185,10 +185,6 @@ def source_text(source: HsfSource) -> str:
 
 
 def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> None:
-    if available:
-        rows = [{"Votes": _ORIGINS[key], "Number": number} for key, number in available.items()]
-        number = st.column_config.NumberColumn(format="localized")
-        st.dataframe(pd.DataFrame(rows), hide_index=True, key="annotators.available", column_config={"Number": number})
     options = ["auto", *available]
     key = f"annotators.source.{page.table.dataset.name}"
     with st.form(f"{key}.form", border=False):

@@ -11,7 +11,7 @@ import streamlit as st
 from avhcurate.annotate import annotators
 from avhcurate.annotate import vote_quality as annotate_vote_quality
 from avhcurate.annotate.plots import hsf_course
-from avhcurate.annotate.vote_quality import ExclusionEffect, VoteQuality
+from avhcurate.annotate.vote_quality import VoteQuality
 from avhcurate.annotate.votes_out import write_votes
 from avhcurate.curate.annotations import user
 from avhcurate.errors import CurateError
@@ -77,7 +77,7 @@ _disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes
 
 
 def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
-    """Draw limits that annotators must keep, what leaving others out would do to HSF, and a button that does it."""
+    """Draw limits that annotators must keep, who does not, and a button that excludes them."""
     with st.expander("Exclude by a rule", icon=":material/rule:"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             limits = ExclusionRule(
@@ -95,8 +95,6 @@ def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
         names = excluded["annotator"].tolist()
         reasons = zip(names, excluded["reason"], strict=True)
         st.markdown("\n".join(f"- **{plain(name)}**: {plain(why)}" for name, why in reasons))
-        effect = annotate_vote_quality.without(page.table, quality, names)
-        st.markdown(f":material/preview: {described(effect)}")
         st.button(
             f"Exclude {counted(len(names), 'annotator')}",
             key="annotators.apply",
@@ -122,23 +120,6 @@ def _limit(label: str, key: str, least: int, what: str) -> float | None:
     if value is None:
         return None
     return value / 100
-
-
-def described(effect: ExclusionEffect) -> str:
-    """Return what leaving somebody out does to HSF, in a few sentences.
-
-    >>> print(described(ExclusionEffect(samples=12, mean=0.08, most=0.5, bare=1, votes=40, spearman=float("nan"))))
-    HSF of 12 samples changes, by 0.08 on the mean and at most 0.50; 40 votes go. Samples left without a vote: 1.
-    """
-    if not effect.votes:
-        return "HSF does not change: they gave no vote that counts."
-    change = f"by {effect.mean:.2f} on the mean and at most {effect.most:.2f}"
-    parts = [f"HSF of {counted(effect.samples, 'sample')} changes, {change}; {counted(effect.votes, 'vote')} go."]
-    if effect.bare:
-        parts.append(f"Samples left without a vote: {effect.bare:,}.")
-    if effect.spearman == effect.spearman:
-        parts.append(f"Spearman with the present HSF: {effect.spearman:.3f}.")
-    return " ".join(parts)
 
 
 def _apply(page: Opened, limits: ExclusionRule) -> None:

@@ -1,19 +1,18 @@
-"""Quality of the collected votes: agreement, reliability, convergence of HSF, effect of exclusions, disputed labels."""
+"""Quality of the collected votes: agreement, reliability, convergence of HSF, disputed labels."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from avhcurate.annotate.annotators import annotators, responses
+from avhcurate.annotate.setup import columns_of
 from avhcurate.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import agreement, reliability
 from avhcurate.votes.agreement import Agreement
 from avhcurate.votes.dawid_skene import labels_by_dawid_skene
-from avhcurate.votes.hsf import from_ticks
+from avhcurate.votes.hsf_source import left_out, source_choice
 from avhcurate.votes.reliability import Reliability
 from avhcurate.votes.responses import Design, ticks_of
 
@@ -37,64 +36,26 @@ class VoteQuality:
     course: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class ExclusionEffect:
-    """What HSF would become without some annotators.
-
-    samples: whose HSF changes, by `mean` and at `most`. bare: samples that lose their last vote. votes: left out.
-    spearman: of HSF before and after.
-    """
-
-    samples: int
-    mean: float
-    most: float
-    bare: int
-    votes: int
-    spearman: float
-
-
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Return agreement, reliability and convergence of the votes collected in one design."""
     answers = responses(table, design=design)
     answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
     votes = _votes(table, answers, design)
     kinds = _counts(answers, design)
-    hits, asked = _per_sample(table, votes)
+    columns = columns_of(table)
+    excluded = left_out(columns, design, source_choice(columns)[1])
+    counts = table.counter.collected(columns, design, excluded)
     labelled = votes[votes["hit"].notna()]
     course = reliability.as_votes_came(labelled["id"].to_numpy(np.int64), labelled["hit"].to_numpy(bool))
     return VoteQuality(
         design=design,
         table=annotators(table),
         votes=votes,
-        each=np.bincount(votes["id"], minlength=table.size),
+        each=counts.votes,
         kappa=agreement.fleiss_kappa(kinds),
         alpha=agreement.krippendorff_alpha(kinds),
-        reliability=reliability.of_ticks(hits, asked),
+        reliability=reliability.of_ticks(counts.hits, counts.asked),
         course=course,
-    )
-
-
-def without(table: DatasetTable, quality: VoteQuality, annotators: Collection[str]) -> ExclusionEffect:
-    """Return what the HSF of the collected votes would become without some annotators."""
-    kept = quality.votes[~quality.votes["annotator"].isin(list(annotators))]
-    hsf = pd.DataFrame(
-        {
-            "before": from_ticks(*_per_sample(table, quality.votes))["hsf"],
-            "after": from_ticks(*_per_sample(table, kept))["hsf"],
-        }
-    ).dropna(subset="before")
-    both = hsf.dropna()
-    moved = (both["before"] - both["after"]).abs()
-    spearman = float("nan")
-    if len(both) > 2 and both.nunique().min() > 1:
-        spearman = float(spearmanr(both["before"], both["after"])[0])
-    return ExclusionEffect(
-        samples=int((moved > 0).sum()),
-        mean=float(np.nan_to_num(moved[moved > 0].mean())),
-        most=float(np.max(moved.to_numpy(), initial=0.0)),
-        bare=len(hsf) - len(both),
-        votes=len(quality.votes) - len(kept),
-        spearman=spearman,
     )
 
 
@@ -143,10 +104,3 @@ def _counts(answers: pd.DataFrame, design: Design) -> np.ndarray:
     if design == "select":
         return pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
     return pd.crosstab(answers["path"], answers["label"]).to_numpy()
-
-
-def _per_sample(table: DatasetTable, votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return votes for the given label and votes, by id: (N,) each; samples without a label have none."""
-    labelled = votes[votes["hit"].notna()]
-    hits = np.bincount(labelled["id"], labelled["hit"].astype(float), minlength=table.size)
-    return hits.astype(np.int64), np.bincount(labelled["id"], minlength=table.size)

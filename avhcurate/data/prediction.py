@@ -34,24 +34,15 @@ class CoverageRow(BaseModel):
     width: float
 
 
-class StrengthRecord(BaseModel):
-    """How a model was regularised: its ridge penalty, and the weight of embeddings next to scores."""
-
-    penalty: float
-    weight: float
-
-
 class PredictionRecord(Provenance):
     """The record of a prediction, `prediction.json`; `finished` and what follows are set when it is complete.
 
     `voted` samples have votes, `learnt` of them taught the model. The intervals are of HSF of `votes` votes (the median
     of the voted samples) at `level`. `folds` were cross-fitted by `seed`; `weighted`: queues with known chances asked
-    for the votes, and each sample counts by the inverse of its chance. `chosen`: the strength of each fold's model and
-    last that of all. `within`: correlation between two votes of samples that have the same inputs; None where
-    no sample has two. `coverage` is told by bins of HSF, `coverage_predicted` by fifths of the predicted HSF.
-    `confidence_rho`: Spearman of the confidence of the first run with the same HSF; `gain`: that of the predictions,
-    each without its own votes, less this one, with the ends of its 95 % interval, paired by sample; `ceiling`: the
-    highest that any score can be expected to have, with its interval.
+    for the votes, and each sample counts by the inverse of its chance. `coverage` is told by bins of HSF,
+    `coverage_predicted` by fifths of the predicted HSF. `confidence_rho`: Spearman of the confidence of the first run
+    with the same HSF; `gain`: that of the predictions, each without its own votes, less this one, with the ends of its
+    95 % interval, paired by sample; `ceiling`: the highest that any score can be expected to have, with its interval.
     """
 
     name: str
@@ -68,8 +59,6 @@ class PredictionRecord(Provenance):
     seed: int
     weighted: bool = False
     inputs: dict[str, int] = Field(default_factory=dict)
-    chosen: list[StrengthRecord] = Field(default_factory=list)
-    within: float | None = None
     curve: list[CurvePoint] = Field(default_factory=list)
     coverage: list[CoverageRow] = Field(default_factory=list)
     coverage_predicted: list[CoverageRow] = Field(default_factory=list)

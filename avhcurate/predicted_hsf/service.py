@@ -18,7 +18,6 @@ from avhcurate.data.prediction import (
     CurvePoint,
     PredictionFolder,
     PredictionRecord,
-    StrengthRecord,
 )
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.sample_groups import duplicates_digest, sample_groups
@@ -203,13 +202,10 @@ def _reached(found: Prediction, design: Design, settings: PredictSettings, check
     coverage = coverage_by_bin(low, high, voted.hsf, weights=voted.weights)
     by_predicted = coverage_by_bin(low, high, voted.hsf, weights=voted.weights, predicted=expit(crossed.odds))
     changes = {
-        "chosen": [StrengthRecord(**asdict(model.strength)) for model in (*crossed.models, found.model)],
         "curve": [CurvePoint.model_validate(_known(row)) for row in curve.to_dict("records")],
         "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
         "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
     }
-    if voted.votes.max() > 1:  # single votes say nothing of it
-        changes["within"] = float(expit(-crossed.log_precision))
     if voted.weights is None:  # weighted votes have not the dataset's ceiling
         ceiling = asdict(reliability.of_ticks(voted.hits, voted.votes))
         changes |= _known({key: ceiling[key] for key in ("ceiling", "ceiling_low", "ceiling_high")})

@@ -22,7 +22,7 @@ _NARROWEST = 1e-6
 
 
 def check_edges(edges: Sequence[float] | None = None) -> tuple[float, ...]:
-    """Bin edges as floats (None: the default), refused unless there are two or more, rising, within [0, 1].
+    """Return bin edges as floats (None: the default), refused unless there are two or more, rising, within [0, 1].
 
     Edges need not reach 0 and 1: an HSF outside them is in no bin.
 
@@ -32,18 +32,18 @@ def check_edges(edges: Sequence[float] | None = None) -> tuple[float, ...]:
     try:
         values = DEFAULT_EDGES if edges is None else tuple(float(edge) for edge in edges)
     except (TypeError, ValueError) as error:
-        raise CurateError(f"bin edges must be numbers, such as 0,0.5,1: {edges!r}") from error
+        raise CurateError(f"Bin edges {edges!r} are not numbers. Write them as 0,0.5,1.") from error
     if len(values) < 2:
-        raise CurateError(f"bins need two edges or more, such as 0,0.5,1; there were {len(values)}")
+        raise CurateError(f"There are {len(values)} bin edges. Give two or more, as 0,0.5,1.")
     if not all(0 <= edge <= 1 for edge in values):
-        raise CurateError(f"bin edges must lie between 0 and 1, as HSF does: {_listed(values)}")
+        raise CurateError(f"Bin edges must be between 0 and 1, as HSF is: {_listed(values)}.")
     if np.min(np.diff(values)) <= _NARROWEST:
-        raise CurateError(f"bin edges must rise, by more than {_NARROWEST} at each step: {_listed(values)}")
+        raise CurateError(f"Bin edges must rise, by more than {_NARROWEST} at each step: {_listed(values)}.")
     return values
 
 
 def parse_edges(text: str) -> tuple[float, ...]:
-    """Edges from text such as "0,0.5,1", checked.
+    """Return edges from text such as "0,0.5,1", checked.
 
     >>> parse_edges("0, .5, 1")
     (0.0, 0.5, 1.0)
@@ -52,17 +52,19 @@ def parse_edges(text: str) -> tuple[float, ...]:
 
 
 def edges_of(text: str, hsf: ArrayLike) -> tuple[float, ...]:
-    """Edges from text: numbers as for `parse_edges`, or q and a number, for so many bins of about equally many samples.
+    """Return edges from text: numbers as for `parse_edges`, or q and a number, for so many bins of about equally many samples.
 
     >>> edges_of("q2", [0.1, 0.2, 0.3, 0.4, 0.5]), edges_of("0,1", [])
     ((0.1, 0.3, 0.5), (0.0, 1.0))
     """
     count = re.fullmatch(r"\s*q\s*(\d{1,2})\s*", text, re.IGNORECASE)
-    return quantile_edges(hsf, int(count[1]))[0] if count else parse_edges(text)
+    if count:
+        return quantile_edges(hsf, int(count[1]))[0]
+    return parse_edges(text)
 
 
 def bin_index(hsf: ArrayLike, edges: Sequence[float] | None = None) -> np.ndarray:
-    """Bin of each HSF, (N,) int64 in 0..bins-1; -1 without HSF (NaN) or outside the edges.
+    """Return the bin of each HSF, (N,) int64 in 0..bins-1; -1 without HSF (NaN) or outside the edges.
 
     Raises CurateError for an HSF outside [0, 1].
 
@@ -71,7 +73,7 @@ def bin_index(hsf: ArrayLike, edges: Sequence[float] | None = None) -> np.ndarra
     """
     values, bounds = np.asarray(hsf, float), np.array(check_edges(edges))
     if ((values < -_TOLERANCE) | (values > 1 + _TOLERANCE)).any():
-        raise CurateError("HSF is a share of votes and must lie between 0 and 1")
+        raise CurateError("HSF is a share of votes and must be between 0 and 1.")
     index = np.searchsorted(bounds - _TOLERANCE, values, side="right") - 1
     index[index == len(bounds) - 1] = len(bounds) - 2
     index[np.isnan(values) | (values > bounds[-1] + _TOLERANCE)] = -1
@@ -79,7 +81,7 @@ def bin_index(hsf: ArrayLike, edges: Sequence[float] | None = None) -> np.ndarra
 
 
 def bin_labels(edges: Sequence[float] | None = None) -> tuple[str, ...]:
-    """Names of the bins, as tables and figures show them.
+    """Return the names of the bins, as tables and figures show them.
 
     >>> bin_labels([0, 0.2, 1])
     ('[0, 0.2)', '[0.2, 1]')
@@ -88,7 +90,7 @@ def bin_labels(edges: Sequence[float] | None = None) -> tuple[str, ...]:
 
 
 def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
-    """Edges of `count` bins that hold about equally many samples, and a sentence when ties left fewer (else "").
+    """Return edges of `count` bins that hold about equally many samples, and a sentence when ties left fewer (else "").
 
     HSF is tied: a value that more samples have than a bin should hold is a bin of its own, and the rest is cut into the
     other bins. An edge is the smallest HSF of its bin, or lies just below it where that is the largest HSF of all.
@@ -99,17 +101,19 @@ def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
     values = np.asarray(hsf, float)
     values = values[~np.isnan(values)]
     if count < 1:
-        raise CurateError(f"the number of quantile bins must be 1 or more; it was {count}")
+        raise CurateError(f"The number of quantile bins is {count}. It must be 1 or more.")
     if not values.size or np.ptp(values) <= _NARROWEST:
-        raise CurateError("quantile bins need at least two different HSF values: give edges instead")
+        raise CurateError("Quantile bins need at least two different HSF values. Give edges instead.")
     edges = _even_edges(np.round(values, _DIGITS), count)
     left = len(edges) - 1
-    note = f"ties in HSF merged {count} quantile bins into {left}" if left < count else ""
+    note = ""
+    if left < count:
+        note = f"ties in HSF merged {count} quantile bins into {left}"
     return check_edges(edges.tolist()), note
 
 
 def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Bin (N,) int64 of any values in `count` bins of about equally many, and the bins' names; -1 without a value.
+    """Return the bin (N,) int64 of any values in `count` bins of about equally many, and the bins' names; -1 without a value.
 
     Bins are left-closed, the last closed on both ends; ties are treated as by `quantile_edges`, and values that are all
     equal have one bin.
@@ -125,7 +129,7 @@ def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str,
 
 
 def _even_edges(values: np.ndarray, count: int) -> np.ndarray:
-    """Edges of at most `count` bins of about equally many of the values, at least one bin."""
+    """Return edges of at most `count` bins of about equally many of the values, at least one bin."""
     distinct, sizes = np.unique(values, return_counts=True)
     starts = _even_starts(sizes, count)
     edges = np.append(distinct[starts], distinct[-1])
@@ -135,7 +139,7 @@ def _even_edges(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _even_starts(sizes: np.ndarray, count: int) -> list[int]:
-    """Which of the values, `sizes` (V,) times each, begin a bin.
+    """Return which of the values, `sizes` (V,) times each, begin a bin.
 
     >>> _even_starts(np.array([1, 1, 1, 1, 6]), 3)
     [0, 2, 4]
@@ -158,7 +162,7 @@ def _even_starts(sizes: np.ndarray, count: int) -> list[int]:
 
 
 def _interval_names(edges: Sequence[float] | np.ndarray) -> tuple[str, ...]:
-    """Names of left-closed bins, in three digits, or in as many as distinguish the edges."""
+    """Return names of left-closed bins, in three digits, or in as many as distinguish the edges."""
     texts = ([f"{edge:.{digits}g}" for edge in edges] for digits in range(3, 18))
     names = next(names for names in texts if len(set(names)) == len(set(edges)))
     bins = [f"[{low}, {high})" for low, high in itertools.pairwise(names)]

@@ -49,16 +49,6 @@ class _Kept:
     counts: VoteCounts
 
 
-@dataclass(frozen=True)
-class _Votes:
-    """Single votes, (V,) each: the sample, the class chosen or shown, whether it was ticked, and the annotator."""
-
-    ids: np.ndarray
-    labels: np.ndarray
-    ticked: np.ndarray
-    annotators: np.ndarray
-
-
 class VoteCounter:
     """Counts the votes of a dataset as of now; `update` counts the responses given since.
 
@@ -147,12 +137,12 @@ class VoteCounter:
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
         columns, design = self.log.columns(self.dataset.id), DESIGN_OF[self.source.key]
-        votes = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
-        given = self.labels[votes.ids]
-        hits = votes.labels == given
+        rows, ids, labels = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
+        given = self.labels[ids]
+        about, hits = given >= 0, labels == given
         if design == "select":
-            return votes.annotators[hits], votes.ids[hits], votes.ticked[hits]
-        return votes.annotators[given >= 0], votes.ids[given >= 0], hits[given >= 0]
+            about, hits = hits, rows["selected"] == 1
+        return rows["annotator"][about], ids[about], hits[about]
 
     def ids(self, columns: ResponseColumns) -> np.ndarray:
         """Return the id of each path in the log, -1 where the dataset no longer has such a sample."""
@@ -185,31 +175,30 @@ class VoteCounter:
                 kept = _Kept(columns, columns.version[1], 0, none)
             counts = kept.counts
             if kept.rows < size:
-                counts = counts + self._count(self._votes(columns, kept.rows, design, excluded), design)
+                counts = counts + self._count(columns, kept.rows, design, excluded)
             self._kept[name] = _Kept(columns, kept.retractions, size, counts)
             if len(self._kept) > _KEPT:
                 del self._kept[next(iter(self._kept))]
         return counts
 
-    def _count(self, votes: _Votes, design: str) -> VoteCounts:
-        hits = votes.labels == self.labels[votes.ids]
+    def _count(self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray) -> VoteCounts:
+        rows, ids, labels = self._votes(columns, start, design, excluded)
+        hits = labels == self.labels[ids]
         if design == "select":  # a tick says nothing about another label
-            shown = self._occurrences(votes.ids[hits])
-            return VoteCounts(shown, self._occurrences(votes.ids[hits & votes.ticked]), shown)
-        given = self._occurrences(votes.ids)
-        return VoteCounts(given, self._occurrences(votes.ids[hits]), np.where(self.labels >= 0, given, 0))
+            ids, hits = ids[hits], rows["selected"][hits] == 1
+        votes = np.bincount(ids, minlength=len(self.labels)).astype(np.int32)
+        chosen = np.bincount(ids[hits], minlength=len(self.labels)).astype(np.int32)
+        return VoteCounts(votes, chosen, np.where(self.labels >= 0, votes, 0))
 
-    def _occurrences(self, ids: np.ndarray) -> np.ndarray:
-        return np.bincount(ids, minlength=len(self.labels)).astype(np.int32)
-
-    def _votes(self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray) -> _Votes:
-        """Return the rows from `start` on that are votes of a design for samples and classes that exist."""
+    def _votes(
+        self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the rows from `start` on that are votes of a design for what exists, with id and class index."""
         rows = columns.votes(design, start)
         rows = rows[~np.isin(rows["annotator"], excluded)]
         ids, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
         exists = (ids >= 0) & (labels >= 0)
-        rows = rows[exists]
-        return _Votes(ids[exists], labels[exists], rows["selected"] == 1, rows["annotator"])
+        return rows[exists], ids[exists], labels[exists]
 
     def _by_class(self, ids: np.ndarray) -> np.ndarray:
         """Return the votes for each class, (n, K) int32."""
@@ -221,9 +210,10 @@ class VoteCounter:
             row = place[attached["id"].to_numpy()]
             counts[row[row >= 0]] = count_matrix(attached["counts"])[row >= 0]
         columns = self.log.columns(self.dataset.id)
-        votes = self._votes(columns, 0, "classify", left_out(columns, "classify", self.source.control_filter))
-        row = place[votes.ids]
-        np.add.at(counts, (row[row >= 0], votes.labels[row >= 0]), 1)
+        excluded = left_out(columns, "classify", self.source.control_filter)
+        _, collected, labels = self._votes(columns, 0, "classify", excluded)
+        row = place[collected]
+        np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
         return counts
 
     def _available(self, columns: ResponseColumns) -> dict[str, int]:

@@ -7,7 +7,7 @@ expected Spearman of every score that does not know these votes, since no functi
 correlation with the ranks of HSF; a score without ties stays somewhat below it where many samples share an HSF.
 
 On CIFAR-10H the reliability is 0.61 and the ceiling 0.78. Split halves stepped up by Spearman-Brown, a law of Pearson
-correlations, would give 0.70 and 0.84: from 11 votes for 22 it foretells 0.64 where 0.53 is measured, the mixture 0.55.
+correlations, would give 0.70 and 0.84: from 11 votes for 22 it predicts 0.64 where 0.53 is measured, the mixture 0.55.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from avhcurate.errors import CurateError
 from avhcurate.stats.intervals import check_level
 from avhcurate.stats.ranks import spearman, standard_ranks
 from avhcurate.stats.vote_mixture import Outcomes, VoteKinds, strata
@@ -49,7 +48,7 @@ class Reliability:
 def of_ticks(
     selected: ArrayLike, shown: ArrayLike, *, resamples: int = 100, level: float = 0.95, seed: int = 0
 ) -> Reliability:
-    """Reliability of HSF from tick votes: times selected (N,) and times shown (N,).
+    """Return the reliability of HSF from tick votes: times selected (N,) and times shown (N,).
 
     Samples without a vote are left out; three need two votes or more. The samples must not be chosen by their HSF. The
     interval is normal on the atanh scale, with the spread over bootstrap resamples of the samples.
@@ -60,23 +59,30 @@ def of_ticks(
     """
     ticked, seen = ticks(selected, shown)
     check_level(level)
-    if resamples < 2:
-        raise CurateError(f"resamples must be 2 or more; it was {resamples}")
     ticked, seen = ticked[seen > 0], seen[seen > 0]
-    if (repeated := int((seen >= 2).sum())) < 3:
+    repeated = int((seen >= 2).sum())
+    if repeated < 3:
         return Reliability(len(seen), reason=f"only {repeated} samples have two votes or more")
     if np.ptp(ticked / seen) == 0:
         return Reliability(len(seen), reason="every sample has the same HSF")
     value, drawn = _agreement(ticked, seen, resamples, np.random.default_rng(seed))
     centre, reach = np.arctanh(value), ndtri((1 + level) / 2) * np.std(np.arctanh(drawn), ddof=1)
     low, high = (max(0.0, float(np.tanh(end))) for end in (centre - reach, centre + reach))
-    return Reliability(len(seen), value, low, high, value**0.5, low**0.5, high**0.5)
+    return Reliability(
+        samples=len(seen),
+        reliability=value,
+        low=low,
+        high=high,
+        ceiling=value**0.5,
+        ceiling_low=low**0.5,
+        ceiling_high=high**0.5,
+    )
 
 
 def _agreement(
     ticked: np.ndarray, seen: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> tuple[float, np.ndarray]:
-    """Expected Spearman between two sets of votes of these samples, and the same of bootstrap resamples."""
+    """Return the expected Spearman between two sets of votes of these samples, and the same of bootstrap resamples."""
     sizes, shares, weights = [], [], []
     for rows in strata(seen):
         kinds = VoteKinds.of(ticked[rows], seen[rows])
@@ -95,37 +101,28 @@ def _agreement(
     return values[0], np.array(values[1:])
 
 
-def as_votes_came(sample: ArrayLike, selected: ArrayLike, *, points: int = 50) -> pd.DataFrame:
-    """How HSF moved as votes came in: votes in order of coming, (A,) sample codes and whether each was for the label.
+def as_votes_came(sample: np.ndarray, selected: np.ndarray, *, points: int = 50) -> pd.DataFrame:
+    """Return how HSF moved as votes came in: votes in their order, (A,) sample codes and whether each is for the label.
 
-    Columns `votes, samples, mean_change, spearman`, a row for each number of votes (some of them where there are more
-    than `points`): over the samples with at least so many, the mean of |HSF of the first so many - HSF of all|, and
-    their Spearman correlation, NaN for fewer than three samples or no variation. Both end at full agreement because the
-    last row holds every vote: how flat the curve is before says whether more votes would move HSF still.
+    Columns `votes, samples, mean_change, spearman`, a row for each of at most `points` numbers of votes: over the
+    samples with at least so many, the mean of |HSF of the first so many - HSF of all|, and their Spearman correlation,
+    NaN for fewer than three samples or no variation. The last row holds every vote; a curve that is flat before says
+    that more votes would hardly move HSF.
 
-    >>> as_votes_came([0, 1, 0, 1], [True, False, False, False])[["votes", "samples", "mean_change"]].values.tolist()
-    [[1.0, 2.0, 0.25], [2.0, 2.0, 0.0]]
+    >>> as_votes_came(np.array([0, 1, 0, 1]), np.array([1, 0, 0, 0]))[["votes", "mean_change"]].values.tolist()
+    [[1.0, 0.25], [2.0, 0.0]]
     """
-    codes, hits = np.asarray(sample), np.asarray(selected, bool).astype(np.int64)
-    if codes.shape != hits.shape or codes.ndim != 1:
-        raise CurateError(f"sample {codes.shape} and selected {hits.shape} must hold one value a vote each")
-    order = np.argsort(codes, kind="stable")
-    _, starts, shown = np.unique(codes[order], return_index=True, return_counts=True)
-    before = np.concatenate([[0], np.cumsum(hits[order])])
-    totals = before[starts + shown] - before[starts]
+    votes = pd.DataFrame({"sample": sample, "hit": np.asarray(selected, float)})
+    groups = votes.groupby("sample")["hit"]
+    votes["number"], votes["early"] = groups.cumcount() + 1, groups.cumsum()
+    hsf = groups.mean()
     rows = []
-    for first in _steps(shown, points):
-        enough = shown >= first
-        early = (before[(starts + first)[enough]] - before[starts[enough]]) / first
-        late = (totals / shown)[enough]
-        rho = spearman(standard_ranks(early), standard_ranks(late)) if len(early) > 2 else _NAN
-        rows.append((first, len(early), float(np.abs(early - late).mean()), rho))
+    for number in np.unique(np.geomspace(1, max(1, votes["number"].max()), points).round()) if len(votes) else []:
+        first = votes[votes["number"] == number].set_index("sample")["early"] / number
+        late = hsf[first.index]
+        rho = _NAN
+        if len(first) > 2:
+            rho = spearman(standard_ranks(first.to_numpy()), standard_ranks(late.to_numpy()))
+        change = float((first - late).abs().mean())
+        rows.append({"votes": int(number), "samples": len(first), "mean_change": change, "spearman": rho})
     return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])
-
-
-def _steps(shown: np.ndarray, points: int) -> list[int]:
-    """Numbers of votes from 1 to the most that a sample has, evenly on a log scale where there are many."""
-    most = int(shown.max()) if len(shown) else 0
-    if most <= points:
-        return list(range(1, most + 1))
-    return sorted({round(float(v)) for v in np.geomspace(1, most, points)})

@@ -135,12 +135,6 @@ def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_w
     assert (record.ceiling, record.ceiling_low, record.ceiling_high) == (None, None, None)
 
 
-def test_single_drawn_votes_are_predicted_from_without_a_correlation_of_two(own_digits):
-    setup.configure(own_digits, DRAWN, who="lead")
-    give(own_digits, 40)
-    assert predict_hsf(own_digits).record.within is None
-
-
 @pytest.mark.parametrize("drawn", [True, False])
 def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digits, own_demo_root, cli, drawn):
     setup.configure(own_digits, DRAWN, who="lead")

@@ -89,24 +89,14 @@ def test_a_careless_annotator_fails_the_controls_and_agrees_with_nobody(voted):
     assert table.loc["mal", "agreement"] < table.loc[list(CAREFUL), "agreement"].min()
 
 
-def test_a_rule_is_previewed_and_then_does_what_the_preview_said(voted):
+def test_a_rule_names_who_fails_it_and_excludes_them(voted):
     rule = ExclusionRule(control_accuracy=0.7)
     before = vote_quality.vote_quality(voted, "classify")
-    found = annotators.excluded_by(voted, before.table, rule)
-    assert found["annotator"].tolist() == ["mal"]
-    change = vote_quality.without(voted, before, ["mal"])
-    hsf = voted.frame(columns=["id", "hsf", "votes"]).set_index("id")
+    assert annotators.excluded_by(voted, before.table, rule)["annotator"].tolist() == ["mal"]
     annotators.apply_rule(voted, rule, who="lead")
-    voted.refresh()
-    after = voted.frame(columns=["id", "hsf", "votes"]).set_index("id")
-    assert change.votes == int(hsf["votes"].sum() - after["votes"].sum()) > 0
-    both = hsf["hsf"].notna() & after["hsf"].notna()
-    moved = (hsf["hsf"] - after["hsf"]).abs()[both]
-    assert change.samples == (moved > 0).sum() > 0
-    assert change.mean == pytest.approx(moved[moved > 0].mean())
-    assert change.most == pytest.approx(moved.max())
-    assert change.bare == (hsf["hsf"].notna() & after["hsf"].isna()).sum()
-    assert annotators.excluded_by(voted, vote_quality.vote_quality(voted, "classify").table, rule).empty
+    after = vote_quality.vote_quality(voted, "classify")
+    assert "mal" not in set(after.votes["annotator"])
+    assert annotators.excluded_by(voted, after.table, rule).empty
 
 
 def test_agreement_rises_when_the_careless_one_is_excluded(voted):
@@ -117,12 +107,6 @@ def test_agreement_rises_when_the_careless_one_is_excluded(voted):
     assert after.alpha.value == pytest.approx(1)
     assert set(after.votes["annotator"]) == set(CAREFUL)
     assert set(after.table["annotator"]) == {*CAREFUL, "mal"}
-
-
-def test_leaving_out_nobody_changes_nothing(voted):
-    quality = vote_quality.vote_quality(voted, "classify")
-    change = vote_quality.without(voted, quality, [])
-    assert (change.samples, change.votes, change.bare, change.most) == (0, 0, 0, 0.0)
 
 
 def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
@@ -140,7 +124,7 @@ def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
 
 def test_too_few_votes_say_so_instead_of_a_number(asked):
     give(asked, "ann", 2, rightly)
-    with pytest.raises(CurateError, match="collect more votes first"):
+    with pytest.raises(CurateError, match="Collect more votes"):
         vote_quality.need(asked, score="avh", width=0.1)
 
 

@@ -161,7 +161,6 @@ def test_a_rule_is_previewed_and_nobody_is_excluded_until_it_is_applied(open_pag
     text = words(app)
     assert "- **mal**:" in text
     assert "**ann**" not in text
-    assert "HSF of " in text
     assert not annotators.annotators(table_of(own_root))["excluded"].any()
     app.button(key="annotators.apply").click().run()
     assert not app.exception

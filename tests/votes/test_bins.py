@@ -62,14 +62,14 @@ def test_labels_of_close_edges_stay_apart():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("0.5", "two edges or more"),
+        ("0.5", "Give two or more"),
         ("0,0.5,0.5,1", "must rise"),
         ("1,0", "must rise"),
         ("0,50,100", "between 0 and 1"),
         ("-0.1,1", "between 0 and 1"),
         ("0,nan,1", "between 0 and 1"),
-        ("0,half,1", "must be numbers"),
-        ("", "must be numbers"),
+        ("0,half,1", "are not numbers"),
+        ("", "are not numbers"),
     ],
 )
 def test_edges_that_make_no_bins_are_refused_with_the_reason(text, says):
