@@ -146,7 +146,7 @@ def source(table: DatasetTable) -> HsfSource:
 
 
 def columns_of(table: DatasetTable) -> ResponseColumns:
-    """Return the log of the table's dataset, as it is now."""
+    """Return the present log of the table's dataset."""
     return table.response_log.columns(table.dataset.id)
 
 

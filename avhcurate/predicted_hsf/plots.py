@@ -13,7 +13,7 @@ _FURTHER = 10
 
 
 def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
-    """Spearman with HSF by the number of voted samples, measured and forecast; confidence, ceiling and a target."""
+    """Return Spearman with HSF by the number of voted samples, measured and forecast; confidence, ceiling, target."""
     points = [point for point in record.curve if point.rho is not None]
     learnt = np.array([point.learnt for point in points], float)
     rho, low, high = (

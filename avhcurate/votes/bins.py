@@ -52,7 +52,7 @@ def parse_edges(text: str) -> tuple[float, ...]:
 
 
 def edges_of(text: str, hsf: ArrayLike) -> tuple[float, ...]:
-    """Return edges from text: numbers as for `parse_edges`, or q and a number, for so many bins of about equally many samples.
+    """Return edges from text: numbers as for `parse_edges`, or q and a number of bins of about equally many samples.
 
     >>> edges_of("q2", [0.1, 0.2, 0.3, 0.4, 0.5]), edges_of("0,1", [])
     ((0.1, 0.3, 0.5), (0.0, 1.0))
@@ -113,7 +113,7 @@ def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
 
 
 def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the bin (N,) int64 of any values in `count` bins of about equally many, and the bins' names; -1 without a value.
+    """Return the bin (N,) int64 of values in `count` bins of about equally many, -1 without a value, and the names.
 
     Bins are left-closed, the last closed on both ends; ties are treated as by `quantile_edges`, and values that are all
     equal have one bin.

@@ -205,10 +205,10 @@ class VoteCounter:
         counts = np.zeros((len(ids), len(self.classes)), np.int32)
         place = np.full(len(self.labels), -1)
         place[ids] = np.arange(len(ids))
-        attached = self.dataset.votes_table(int(ids[0]) if len(ids) == 1 else None)
-        if self.source.imported and attached is not None:
-            row = place[attached["id"].to_numpy()]
-            counts[row[row >= 0]] = count_matrix(attached["counts"])[row >= 0]
+        attached = self.dataset.votes(int(ids[0]) if len(ids) == 1 else None)
+        if self.source.imported and attached is not None and len(attached):
+            row = place[attached["id"]]
+            counts[row[row >= 0]] = np.stack(attached["counts"].to_list())[row >= 0]
         columns = self.log.columns(self.dataset.id)
         excluded = left_out(columns, "classify", self.source.control_filter)
         _, collected, labels = self._votes(columns, 0, "classify", excluded)

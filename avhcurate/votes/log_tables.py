@@ -6,7 +6,7 @@ METADATA = sa.MetaData()
 
 
 def _log(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
-    """A log of the datasets, in which what was written since is found by its number.
+    """Return the table of a log, in which what was written later is found by its number.
 
     Times are seconds since 1970, so that a million of them are read in one go.
     """

@@ -1,4 +1,4 @@
-"""Names in place of those of people who removed their answers: by them a name is known again, and not read."""
+"""Pseudonyms of people who removed their answers: a name can be recognised by them, but not read."""
 
 import re
 import secrets
@@ -11,13 +11,13 @@ _Value = TypeVar("_Value")
 
 
 def pseudonym(name: str) -> str:
-    """A new one of a name: a salt and a slow digest, so that names are not found by trying many."""
+    """Return a new pseudonym of a name: a salt and a slow digest, so that trying many names takes long."""
     salt = secrets.token_hex(8)
     return f"removed-{salt}-{_digest(name, salt)}"
 
 
 def with_names(values: Mapping[str, _Value], names: Iterable[str]) -> dict[str, _Value]:
-    """Values by name or pseudonym, and those of pseudonyms under their names too; what a name has itself stays.
+    """Return values by name or pseudonym, and those of pseudonyms under their names too, unless a name has its own.
 
     >>> found = with_names({pseudonym("ann"): 1, "bob": 2}, ["ann", "bob", "cyd"])
     >>> found["ann"], found["bob"], "cyd" in found

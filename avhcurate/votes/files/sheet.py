@@ -1,4 +1,4 @@
-"""Human answers of a file, whatever its form."""
+"""Human answers of a file of any form."""
 
 from dataclasses import dataclass, field
 from typing import Any
