@@ -121,7 +121,7 @@ def _drawn(table: DatasetTable, folder: MapFolder, filters: Filters, color: str,
 
 
 def _of_scale(scale: Scale) -> ScatterLook:
-    """A number's colours from low to high."""
+    """Return a number's colours from low to high."""
     return ScatterLook(
         colors=[rgba(color) for color in scale.colors(NO_SHADE)],
         symbols=[0] * NO_SHADE,
@@ -133,7 +133,7 @@ def _of_scale(scale: Scale) -> ScatterLook:
 
 
 def _of_groups(groups: np.ndarray, names: list[str], colors: list[str], title: str) -> ScatterLook:
-    """Groups with their exact numbers of samples, and those of none if there are any."""
+    """Return groups with their exact numbers of samples, and those of none if there are any."""
     without, *counts = np.bincount(groups + 1, minlength=len(names) + 1).tolist()
     symbols = [index % plots.MOST_GROUPS for index in range(len(names))]
     entries = [
@@ -147,7 +147,7 @@ def _of_groups(groups: np.ndarray, names: list[str], colors: list[str], title: s
 
 
 def _at_median(shown: MapInView, inside: np.ndarray, name: str) -> PlacedName | None:
-    """The name of a group at the median of its points; None without any."""
+    """Return the name of a group at the median of its points; None without any."""
     if not inside.any():
         return None
     x, y = (float(np.median(side[inside])) for side in (shown.points.x, shown.points.y))
@@ -155,7 +155,7 @@ def _at_median(shown: MapInView, inside: np.ndarray, name: str) -> PlacedName | 
 
 
 def _marks(folder: MapFolder, classes: Sequence[str]) -> Marks:
-    """The class weights, with their names if they are few."""
+    """Return the class weights, with their names if they are few."""
     places = folder.class_weights()
     placed = np.flatnonzero(np.isfinite(places).all(axis=1))
     if not len(placed):

@@ -1,4 +1,4 @@
-"""The region on the Map page: its images in a grid, zoom, and the way to the gallery."""
+"""The region on the Map page: its images in a grid, and the way to the gallery."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate.curate import saved
 from avhcurate.map.points import MapPoints
 from avhcurate.map.store import MapFolder
-from avhcurate.map.ui import FAR, MAP_HASH_FUNCS, REGION, WINDOW, MapInView
+from avhcurate.map.ui import MAP_HASH_FUNCS, REGION, MapInView
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_actions, regions
@@ -17,7 +17,6 @@ from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.regions import Region, write_region
-from avhcurate.ui.save_set import own_set, save_set_button
 from avhcurate.ui.signin import for_curators, who
 
 #: Session state: the gallery is to be opened.
@@ -41,7 +40,6 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             if ids:
                 _actions(page, ids)
-            st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
             regions.clear_button(REGION)
         if ids:
             about = f"{shown.about} {write_region(region)}"
@@ -51,7 +49,6 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
 
 
 def _actions(page: Opened, ids: Sequence[int]) -> None:
-    save_set_button(page, ids, key="map.save")
     st.button(
         "Open in Gallery",
         icon=":material/grid_view:",
@@ -82,7 +79,9 @@ def _ordered(
 
 def _last() -> str:
     """Return the name of the set through which the gallery gets the region's samples: one for each person."""
-    return own_set("last map selection")
+    if not who():
+        return "last map selection"
+    return f"last map selection of {who()}"[: saved.LONGEST_NAME]
 
 
 def go_to_gallery() -> None:
@@ -94,14 +93,3 @@ def go_to_gallery() -> None:
 def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
     saved.save_set(page.workspace, page.table.present_name(), _last(), ids, who=who())
     st.session_state[_GO] = True
-
-
-def _zoom(region: Region) -> None:
-    """Show the part of the map around a region."""
-    (left, right), (low, high) = (
-        np.clip([min(side), max(side)], -FAR / 4, FAR / 4).tolist() for side in (region.x, region.y)
-    )
-    up = max(high - low, (right - left) / 2, 1e-6) * 0.6
-    across = max((right - left) * 0.6, 2 * up)
-    x, y = (left + right) / 2, (low + high) / 2
-    WINDOW.put((x - across, x + across, y - up, y + up))

@@ -6,12 +6,12 @@ import streamlit as st
 
 
 def show_chart(figure: Any, *, key: str) -> None:
-    """Draws a figure without Plotly's tool bar."""
+    """Draw a figure without Plotly's tool bar."""
     st.plotly_chart(figure, key=key, config={"displayModeBar": False})
 
 
 def clicked_id(event: object) -> int | None:
-    """The id in the custom data of a chart's selection; None for anything else that a browser sends.
+    """Return the id in the custom data of a chart's selection; None for anything else that a browser sends.
 
     >>> clicked_id({"selection": {"points": [{"customdata": {"0": 7}}]}}), clicked_id({"selection": {"points": []}})
     (7, None)

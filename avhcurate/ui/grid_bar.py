@@ -8,9 +8,6 @@ from typing import Any, Literal
 import streamlit as st
 
 from avhcurate.curate import saved
-from avhcurate.curate.annotations import user
-from avhcurate.curate.history import history_entries
-from avhcurate.data.events import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import export_choice
@@ -57,7 +54,7 @@ def actions_grid(
     `like`: the page can be ordered by likeness to the selection. `look` are arguments of `selectable_grid`.
     """
     taken = {action.name for action in first}
-    bar = [*first, *_on_selection(page, like), *(action for action in _on_page(page) if action.name not in taken)]
+    bar = [*first, *_on_selection(page, like), *(action for action in _on_page() if action.name not in taken)]
     closed = for_curators()
     bar = [action if action.reads else replace(action, **closed) for action in bar]
     more = {action.name: action.do for action in bar if action.do}
@@ -116,23 +113,13 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
     return actions
 
 
-def _on_page(page: Opened) -> list[BarAction]:
+def _on_page() -> list[BarAction]:
     """Return the actions that need no selection."""
-    last = _last_entry(page.table)
     return [
-        BarAction("undo", "Undo", "undo", help=last and f"Undoes: {last}", disabled=not last, always=True),
+        BarAction("undo", "Undo", "undo", help="Undoes your last tag, relabel or exclusion.", always=True),
         BarAction("export", "Export", "download", partial(_open, "export"), always=True, reads=True),
         BarAction("keys", "Keys", "keyboard", partial(_open, "keys"), always=True, reads=True),
     ]
-
-
-def _last_entry(table: DatasetTable) -> str:
-    """Return the user's last entry that is not undone, in words; "" if there is none."""
-    mine, _ = history_entries(table, who=who() or user(), actions=ACTIONS, limit=100)
-    for entry in mine:
-        if entry.undone_by is None:
-            return " ".join(filter(None, [entry.action, entry.value, "on", counted(entry.samples, "image")]))
-    return ""
 
 
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:

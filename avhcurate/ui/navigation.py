@@ -65,7 +65,7 @@ Pages = Mapping[str, list[Any]]
 
 
 def pages() -> Pages:
-    """The pages of the app by group; those whose file is there."""
+    """Return the pages of the app by group; those whose file is there."""
     return {
         group: [
             st.Page(PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=purpose)
@@ -77,7 +77,7 @@ def pages() -> Pages:
 
 
 def place() -> Any:
-    """Where the navigation goes; to be called before anything else is drawn on the page."""
+    """Return where the navigation goes; to be called before anything else is drawn on the page."""
     return st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="navigation")
 
 

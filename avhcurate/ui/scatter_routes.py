@@ -59,7 +59,7 @@ def point_cloud(x: np.ndarray, y: np.ndarray, shades: np.ndarray) -> PointCloud:
 
 
 def points(request: Request) -> Response:
-    """The bytes of a cloud, which never change under its key."""
+    """Return the bytes of a cloud, which never change under its key."""
     cloud = _CLOUDS.get(request.path_params["key"])
     if cloud is None:
         return PlainTextResponse("These points are no longer open.", status_code=404, headers=NEVER_KEPT)
@@ -69,5 +69,5 @@ def points(request: Request) -> Response:
 
 
 def routes() -> list[Route]:
-    """The route, below `server.baseUrlPath` like Streamlit's own."""
+    """Return the route, below `server.baseUrlPath` like Streamlit's own."""
     return [Route(f"{base_path()}/points/{{key}}", points)]

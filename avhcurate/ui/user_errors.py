@@ -29,7 +29,7 @@ def plain(text: str) -> str:
 
 
 def show_user_error(error: Exception) -> bool:
-    """Shows a `CurateError` or a full disk as a message and returns True; False where an error needs its traceback."""
+    """Show a `CurateError` or a full disk as a message and returns True; False where an error needs its traceback."""
     line = str(error) if isinstance(error, CurateError) else full_disk(error)
     if not line:
         return False

@@ -6,11 +6,10 @@ import streamlit as st
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.curate.columns import set_harder
-from avhcurate.curate.saved import check_name, save_set
+from avhcurate.curate.saved import save_set
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.ui import save_set as save_set_ui
 from avhcurate.ui.cache import HASH_FUNCS, cache_key
 
 
@@ -58,14 +57,3 @@ def test_a_result_is_not_kept_when_the_votes_are_said_to_be_simulated_or_not(own
     folder.write_record(folder.record.model_copy(update={"votes": votes}))
     workspace = Workspace(folder.root.parents[1])
     assert cache_key(open_table(workspace, "digits")) != before
-
-
-def test_each_person_has_a_set_of_their_own_that_a_page_overwrites(monkeypatch):
-    assert save_set_ui.own_set("last map selection") == "last map selection"
-    monkeypatch.setattr(save_set_ui, "who", lambda: "ann@example.org")
-    assert save_set_ui.own_set("last map selection") == "last map selection of ann@example.org"
-    names = set()
-    for person in ("a" * 200 + "@example.org", "a" * 200 + "@example.com"):
-        monkeypatch.setattr(save_set_ui, "who", lambda person=person: person)
-        names.add(check_name(save_set_ui.own_set("last exported selection")))
-    assert len(names) == 2

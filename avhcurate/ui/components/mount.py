@@ -23,7 +23,7 @@ def read_files(folder: Path, names: Sequence[str]) -> str:
 
 
 def is_count(value: Any) -> TypeGuard[int]:
-    """Whether what a browser sent is a whole number from 0 that JavaScript keeps exactly."""
+    """Return whether what a browser sent is a whole number from 0 that JavaScript keeps exactly."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 

@@ -105,7 +105,7 @@ def mount_task(
     acts: bool = False,
     **data: Any,
 ) -> None:
-    """Draws the task component of the package `file` with `data` for its script; a `card` has the cards' style.
+    """Draw the task component of the package `file` with `data` for its script; a `card` has the cards' style.
 
     With the next run the component's state has `outbox`, see `read_message`, and what else it keeps in `states`.
     `acts`: its keys act on images, see `commands`.

@@ -72,7 +72,7 @@ def classify_card(
 
 
 def number_keys(classes: Sequence[str]) -> list[str]:
-    """The key of each class; none where there are more classes than number keys.
+    """Return the key of each class; none where there are more classes than number keys.
 
     Classes whose names are single digits or letters have these as their keys.
 

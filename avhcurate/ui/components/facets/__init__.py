@@ -64,18 +64,18 @@ class FacetEvent:
 
 
 def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Callable[[], None]) -> None:
-    """Draws the facets; `on_event` is called before the page runs, see `heard`."""
+    """Draw the facets; `on_event` is called before the page runs, see `heard`."""
     data = {"panels": [asdict(panel) for panel in panels], "label": label}
     mount(__file__, _HTML, key=key, data=data, on_event_change=on_event)
 
 
 def heard(key: str) -> FacetEvent | None:
-    """The last event of the facets, for their callback."""
+    """Return the last event of the facets, for their callback."""
     return decode(st.session_state.get(key) or {})
 
 
 def decode(sent: Mapping[str, Any]) -> FacetEvent | None:
-    """Reads what the browser sent, which may be anything; None where it makes no sense.
+    """Read what the browser sent, which may be anything; None where it makes no sense.
 
     >>> decode({"event": {"key": "classes", "kind": "value", "value": 3, "on": True}})
     FacetEvent(key='classes', kind='value', value=3, on=True, low=-inf, high=inf, find='')

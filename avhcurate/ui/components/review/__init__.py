@@ -115,7 +115,7 @@ def review_card(
 
 
 def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
-    """The place of the queue that is wanted and the number of the request; None for another queue or nonsense.
+    """Return the place of the queue that is wanted and the number of the request; None for another queue or nonsense.
 
     >>> read_place({"queue": "q", "place": 40, "turn": 2}, "q"), read_place({"queue": "p", "place": 40}, "q")
     ((40, 2), None)
