@@ -161,7 +161,7 @@ def test_the_details_of_a_sample_show_every_score_and_its_neighbours(open_galler
 def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, make_dataset):
     make_dataset({"<b>cat<b>/a.png": b"no image"})
     app = open_gallery(workspace, sample="0")
-    assert grid(app, "Image viewer")["images"][0]["alt"] == "Image 0, label <b>cat<b>"
+    assert grid(app, "Image viewer")["image"]["alt"] == "Image 0, label <b>cat<b>"
     tile = grid(app)["tiles"][0]
     assert (tile["title"], tile["sub"], tile["score"]) == ("<b>cat<b>", "", "")
 

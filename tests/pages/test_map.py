@@ -197,7 +197,7 @@ def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, o
     app.button(key="map.gallery").click().run()
     assert not app.exception
     (kept,) = saved.sets(Workspace(own_demo_root), "digits")
-    assert (kept.name, kept.n) == ("last map selection", (labels == 3).sum())
+    assert (kept.name, kept.samples) == ("last map selection", (labels == 3).sum())
     assert app.title[0].value == "Gallery"
     assert f"{(labels == 3).sum()}" in " ".join(caption.value for caption in app.caption)
 
