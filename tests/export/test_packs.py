@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
-from avhcurate.export.service import export
 from avhcurate.export.packs import pack
+from avhcurate.export.service import export
 from avhcurate.table.filters import Filters
 from avhcurate.ui import export_menu
 
