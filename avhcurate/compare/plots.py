@@ -60,7 +60,7 @@ def reliability(calibrations: Mapping[str, Calibration]) -> go.Figure:
 def rank_matrix(matrix: pd.DataFrame) -> go.Figure:
     """Draw Spearman of every two runs, (R, R), with the numbers in the cells."""
     numbers = list(range(1, len(matrix) + 1))
-    names = [f"{number} · {name}" for number, name in zip(numbers, _short(matrix.index, longest=34), strict=True)]
+    names = [f"{number} · {name}" for number, name in zip(numbers, _short(list(matrix.index), longest=34), strict=True)]
     figure = go.Figure()
     figure.add_heatmap(
         z=matrix.to_numpy(),
@@ -156,15 +156,14 @@ def transfer(
     _diagonal(figure, low, 1.02)
     for name, color in zip(bins, ramp(len(bins)), strict=True):
         rows = points[points["bin"] == name]
-        thin = {"color": faded(GREY, 0.45), "thickness": 1}
         figure.add_scatter(
             x=rows["x"],
             y=rows["y"],
             mode="markers",
             name=name,
             marker={"color": color, "size": 10},
-            error_x=intervals(rows["x"], rows["x_low"], rows["x_high"], **thin),
-            error_y=intervals(rows["y"], rows["y_low"], rows["y_high"], **thin),
+            error_x=intervals(rows["x"], rows["x_low"], rows["x_high"], color=faded(GREY, 0.45), thickness=1),
+            error_y=intervals(rows["y"], rows["y_low"], rows["y_high"], color=faded(GREY, 0.45), thickness=1),
             customdata=rows[["x_n", "y_n"]].to_numpy(),
             text=[as_text(model) for model in rows["model"]],
             hovertemplate=f"%{{text}}, {name}<br>%{{x:.1%}} (n %{{customdata[0]:,}}) against %{{y:.1%}} "

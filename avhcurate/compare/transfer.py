@@ -97,5 +97,6 @@ def _accuracies(table: DatasetTable, samples: pd.DataFrame, side: str) -> pd.Dat
         parts.append(counts.assign(network=[network] * len(counts)))
     found = pd.concat(parts, ignore_index=True)
     hits, n = found.pop("hits").astype(float), found.pop("n").astype(float)
-    low, high = wilson(hits, n)
-    return found.assign(**{side: hits / n, f"{side}_n": n.astype(int), f"{side}_low": low, f"{side}_high": high})
+    found[side], found[f"{side}_n"] = hits / n, n.astype(int)
+    found[f"{side}_low"], found[f"{side}_high"] = wilson(hits, n)
+    return found

@@ -50,7 +50,7 @@ def part(page: Opened, runs: Sequence[RunFolder]) -> str:
     possible = PARTS
     if len(runs) < 2:
         possible = {name: PARTS[name] for name in ("all", "transfer")}
-    look = {"on_change": PART.restart, "label_visibility": "collapsed"}
+    look: dict[str, Any] = {"on_change": PART.restart, "label_visibility": "collapsed"}
     return PART.show(st.segmented_control, "Part", page.view, possible, **look)
 
 
@@ -84,7 +84,7 @@ def runs_choice(runs: Sequence[RunFolder]) -> Choice[list[str]]:
 
 def chosen_scores(page: Opened) -> list[str]:
     """Choose the scores whose correlation with HSF is compared; AVH where the choice is empty."""
-    look = {"format_func": score_name, "max_selections": _MOST_SCORES, "placeholder": "AVH"}
+    look: dict[str, Any] = {"format_func": score_name, "max_selections": _MOST_SCORES, "placeholder": "AVH"}
     return SCORES_SHOWN.show(st.multiselect, "Scores against HSF", page.view, KEYS, **look) or ["avh"]
 
 

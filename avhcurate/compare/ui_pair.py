@@ -6,7 +6,6 @@ from html import escape
 from itertools import product
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from avhcurate.compare import plots, run_pair, statistics
@@ -68,7 +67,7 @@ def images(page: Opened, pair: RunPair, listing: ImageList) -> GridView | None:
     def look(tile: Tile) -> Tile:
         if tile.id not in points.index:
             return tile  # hard for all runs, but not scored by A or B
-        row = points.loc[tile.id]
+        row: Any = points.loc[tile.id]
         hard = f"A {100 * row['a_rank']:.0f} · B {100 * row['b_rank']:.0f}".replace("nan", "–")
         says = f"A {classes[row['a_predicted']]} · B {classes[row['b_predicted']]}"
         differs = not (row["a_right"] and row["b_right"])
@@ -129,9 +128,11 @@ def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
         row_height=30,
         column_config={"Share": st.column_config.NumberColumn(format="%.1f %%")},
     )
-    codes = table.get("people", pd.Series("-", table.index)).replace({True: "1", False: "0"})
-    for side in "ab":
-        codes = codes + table[side].map({True: "1", False: "0"})
+    digits = {True: "1", False: "0"}
+    people: Any = "-"
+    if pair.voted:
+        people = table["people"].map(digits)
+    codes = people + table["a"].map(digits) + table["b"].map(digits)
     if event["selection"]["rows"]:
         regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()

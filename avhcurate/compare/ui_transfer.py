@@ -50,7 +50,7 @@ def across(page: Opened) -> None:
             f"have scored both: {found.models}.",
         )
         return
-    bins = (ALL,)
+    bins: tuple[str, ...] = (ALL,)
     if found.by_bin:
         bins = bin_labels(page.table.edges)
     simulated = first.table.simulated or second.table.simulated

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -82,7 +83,7 @@ def choose_settings(page: Opened) -> GapSettings:
                 page.view,
                 help="Compares all images by the HSF that a model of the votes predicts, not only those with votes.",
             )
-        look = {"min_value": 0.0, "max_value": 1.0, "width": 215}
+        look: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "width": 215}
         hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", page.view, step=0.05, **look)
         label = f"{score_name(key)}: easiest and hardest share"
         score_cuts = BY_SCORE.show(st.slider, label, page.view, step=0.01, **look)
