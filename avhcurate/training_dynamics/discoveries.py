@@ -178,24 +178,13 @@ def norm_is_inconsistent(models: Sequence[Model], hsf: np.ndarray) -> Finding:
     return Finding(5, verdict, figures)
 
 
-def hsf_columns(model: Model, hsf: np.ndarray) -> dict[str, float]:
-    """Return Spearman of AVH and of the norm with HSF (n,): `n`, and by key `KEY_spearman, KEY_low, KEY_high`."""
-    columns: dict[str, float] = {}
-    for key in ("avh", "norm"):
-        one = _spearman(model, key, hsf)
-        columns |= {"n": one.n, f"{key}_spearman": one.value, f"{key}_low": one.low, f"{key}_high": one.high}
-    return columns
-
-
 def _with_hsf(models: Sequence[Model], key: str, hsf: np.ndarray) -> list[Figure]:
-    figures = [_spearman(model, key, hsf) for model in models]
-    return [one for one in figures if one.n >= LEAST_SAMPLES and np.isfinite(one.low)]
-
-
-def _spearman(model: Model, key: str, hsf: np.ndarray) -> Figure:
-    row = correlate({key: getattr(model, key)}, hsf).iloc[0]
-    low, high = float(row["ci_low"]), float(row["ci_high"])
-    return Figure(model.name, float(row["spearman"]), low, high, int(row["n"]))
+    rows = [correlate({key: getattr(model, key)}, hsf).iloc[0] for model in models]
+    return [
+        Figure(model.name, float(row["spearman"]), float(row["ci_low"]), float(row["ci_high"]), int(row["n"]))
+        for model, row in zip(models, rows, strict=True)
+        if row["n"] >= LEAST_SAMPLES and np.isfinite(row["ci_low"])
+    ]
 
 
 def _too_few(figures: Sequence[Figure], hsf: np.ndarray) -> str:

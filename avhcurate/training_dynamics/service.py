@@ -17,7 +17,6 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.titles import learnt_here, titles
 from avhcurate.training_dynamics.discoveries import (
     avh_follows_hsf,
-    hsf_columns,
     lower_where_better,
     norm_increases,
     norm_is_inconsistent,
@@ -100,35 +99,11 @@ def data_map(
     return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
 
 
-def by_model(
-    table: DatasetTable, chosen: Sequence[TrainingFolder] = (), *, filters: Filters | None = None
-) -> pd.DataFrame:
-    """Return every complete run of the dataset with as many classes, on samples that all of them and all of `chosen`
-    saw. Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
-
-    `model, n, accuracy, avh, norm` (means), then of AVH and of the norm Spearman with HSF and its 95 % interval:
-    `avh_spearman, avh_low, avh_high, norm_spearman, norm_low, norm_high`, NaN without votes. Best accuracy first.
-    """
-    models, hsf, _ = _models(table, chosen, filters)
-    rows = [
-        {
-            "model": model.name,
-            "accuracy": model.accuracy,
-            "avh": float(np.nanmean(model.avh)),
-            "norm": float(np.nanmean(model.norm)),
-            **hsf_columns(model, hsf),
-            "n": len(model.correct),
-        }
-        for model in models
-    ]
-    return pd.DataFrame(sorted(rows, key=lambda row: -row["accuracy"]))
-
-
 def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Finding]:
-    """Test the five discoveries on trainings, and on models where they are about models: see `by_model`."""
+    """Test the five discoveries on trainings, and on models where they are about models: see `compared_models`."""
     names = titles(table.dataset)
     curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
-    models, hsf, index = _models(table, chosen, filters)
+    models, hsf, index = compared_models(table, chosen, filters)
     return [
         settles_early(curves),
         lower_where_better(models, index, bins.bin_labels(table.edges)),
@@ -202,10 +177,14 @@ def _part_means(values: np.ndarray, part: np.ndarray, sizes: np.ndarray) -> np.n
 # --- models --------------------------------------------------------------------------------------------------
 
 
-def _models(
-    table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None
+def compared_models(
+    table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None = None
 ) -> tuple[list[Model], np.ndarray, np.ndarray]:
-    """Return the networks on samples that all of them saw, with the HSF (n,) and HSF bin (n,) of these samples."""
+    """Return every complete run with as many classes, on samples that all of them and all of `chosen` saw, and the HSF
+    (n,) and HSF bin (n,) of these samples.
+
+    Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
+    """
     frame = _labelled(table, filters)
     for training in chosen:
         frame = frame.loc[frame.index.intersection(pd.Index(training.ids()))]

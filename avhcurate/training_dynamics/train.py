@@ -96,23 +96,27 @@ class _Training:
 
     def train(self) -> TrainingFolder:
         settings = self.settings
-        find_device(settings.device)  # a device that is missing is an error before anything is written
-        train, held_out = train_and_held_out(self.workspace, settings)
-        num_classes = len(train.dataset.record.classes)
-        if len(np.unique(train.labels)) < 2:
+        self.device = find_device(settings.device)
+        self.parts = train_and_held_out(self.workspace, settings)
+        labelled, held_out = self.parts
+        if len(np.unique(labelled.labels)) < 2:
             raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
-        model = new_model(self._spec(settings.weights), num_classes, pretrained=settings.pretrained)
-        recipe = settings.make_recipe(self.seed).for_images(model.preprocess.channels, model.preprocess.crop)
-        training = TrainingFolder.of(held_out.dataset, _name(settings, recipe, model, train, held_out))
+        classes = len(labelled.dataset.record.classes)
+        self.model = new_model(self._spec(settings.weights), classes, pretrained=settings.pretrained)
+        shape = self.model.preprocess
+        self.recipe = settings.make_recipe(self.seed).for_images(shape.channels, shape.crop)
+        self.caches = image_caches(self.workspace, self.parts, shape)
+        name = _name(settings, self.recipe, self.model, *self.parts)
+        self.folder = TrainingFolder.of(held_out.dataset, name)
         alone: Any = nullcontext()
         if self.group.leads:
-            alone = training.alone()
+            alone = self.folder.alone()
         with alone:
-            if not self.group.broadcast(training.complete):
-                self._run(training, model, recipe, train, held_out)
+            if not self.group.broadcast(self.folder.complete):
+                self._run()
             if self.group.leads:
-                self._score(training)
-        return training
+                self._score()
+        return self.folder
 
     def _spec(self, weights: Path | None) -> ModelSpec:
         settings = self.settings
@@ -120,72 +124,52 @@ class _Training:
             name=settings.network, weights=weights, resize=settings.resize, crop=settings.crop, seed=self.seed
         )
 
-    def _run(self, training: TrainingFolder, model: NewModel, recipe: Recipe, train: Subset, held_out: Subset) -> None:
-        device, begun = find_device(self.settings.device), training.begun
-        subsets = train, held_out
-        caches = image_caches(self.workspace, subsets, model.preprocess)
+    def _run(self) -> None:
         # A training that resumes keeps its samples, so it does not try broken images again.
-        missing = sum(
-            len(cache.missing(part.ids, again=not begun)) for cache, part in zip(caches, subsets, strict=True)
-        )
-        total = self.total = missing + recipe.epochs * len(train.ids)
+        again, parts = not self.folder.begun, zip(self.caches, self.parts, strict=True)
+        missing = sum(len(cache.missing(part.ids, again=again)) for cache, part in parts)
+        total = self.total = missing + self.recipe.epochs * len(self.parts[0].ids)
         if self.group.leads:
-            decode_images(subsets, caches, self.progress.after(0, total), again=not begun)
+            decode_images(self.parts, self.caches, self.progress.after(0, total), again=again)
         self.group.broadcast(None)
-        train, images = readable_images(train, caches[0])
-        held_out, held_out_images = readable_images(held_out, caches[1])
+        train, images = readable_images(self.parts[0], self.caches[0])
+        held_out, held_out_images = readable_images(self.parts[1], self.caches[1])
         if self.group.leads:
-            self._begin(training, model, recipe, train, held_out, device)
+            self._begin(train, held_out)
         self.group.broadcast(None)
         module = trainer.train(
-            model.module,
+            self.model.module,
             images,
-            recipe,
+            self.recipe,
             held_out=held_out_images,
-            learnt=_learnt(training, train, images),
-            head=model.head_name,
-            device=device,
+            learnt=_learnt(self.folder, train, images),
+            head=self.model.head_name,
+            device=self.device,
             early=EARLY,
-            on_eval=training.append,
+            on_eval=self.folder.append,
             progress=self.progress.after(missing, total),
-            checkpoint=training.checkpoint_path,
+            checkpoint=self.folder.checkpoint_path,
         )
         if self.group.leads:
-            named = {"training": training.name, "classes": json.dumps(train.dataset.record.classes)}
-            save_weights(module, training.weights_path, named)
-            training.finish(sha256(training.weights_path))
-            training.checkpoint_path.unlink(missing_ok=True)
+            named = {"training": self.folder.name, "classes": json.dumps(train.dataset.record.classes)}
+            save_weights(module, self.folder.weights_path, named)
+            self.folder.finish(sha256(self.folder.weights_path))
+            self.folder.checkpoint_path.unlink(missing_ok=True)
 
-    def _begin(
-        self,
-        training: TrainingFolder,
-        model: NewModel,
-        recipe: Recipe,
-        train: Subset,
-        held_out: Subset,
-        device: torch.device,
-    ) -> None:
+    def _begin(self, train: Subset, held_out: Subset) -> None:
         """Write the record of a new training; of one that resumes, drop evaluations after its checkpoint."""
-        if training.begun:
-            _check_same_samples(training, train, held_out)
-            training.truncate(checkpoint_step(training.checkpoint_path))
+        if self.folder.begun:
+            _check_same_samples(self.folder, train, held_out)
+            self.folder.truncate(checkpoint_step(self.folder.checkpoint_path))
             return
         share = min(1.0, self.settings.train_sample / len(train.ids))
         learnt = train.ids[stratified(train.labels, share)]
-        training.create(self._record(training, model, recipe, train, held_out, device), held_out.ids, learnt)
+        self.folder.create(self._record(train, held_out), held_out.ids, learnt)
 
-    def _record(
-        self,
-        training: TrainingFolder,
-        model: NewModel,
-        recipe: Recipe,
-        train: Subset,
-        held_out: Subset,
-        device: torch.device,
-    ) -> TrainingRecord:
-        classes, device_name = train.dataset.record.classes, str(device)
-        if device.type == "cuda":
-            device_name = f"{self.group.size} x cuda ({torch.cuda.get_device_name(device)})"
+    def _record(self, train: Subset, held_out: Subset) -> TrainingRecord:
+        recipe, model, device = self.recipe, self.model, str(self.device)
+        if self.device.type == "cuda":
+            device = f"{self.group.size} x cuda ({torch.cuda.get_device_name(self.device)})"
         extra = {
             "weights": model.source,
             "weights_sha256": model.weights_sha256,
@@ -194,8 +178,9 @@ class _Training:
             "broken_images": train.left_out + held_out.left_out,
             "processes": self.group.size,
         }
+        classes = train.dataset.record.classes
         return TrainingRecord(
-            name=training.name,
+            name=self.folder.name,
             model=self.settings.network,
             loss=recipe.loss,
             recipe=as_numbers(recipe) | extra,
@@ -213,22 +198,22 @@ class _Training:
             classes=classes,
             num_classes=len(classes),
             parameters=sum(parameter.numel() for parameter in model.module.parameters()),
-            device=device_name,
+            device=device,
             precision=recipe.precision,
             versions=versions("torch", "torchvision", "numpy"),
             held_out_copies=held_out_copies(train, held_out),
             started=now(),
         )
 
-    def _score(self, training: TrainingFolder) -> None:
+    def _score(self) -> None:
         """Score the dataset held out with the trained weights, so that every page shows them."""
-        spec = self._spec(training.weights_path)
+        spec, name = self._spec(self.folder.weights_path), self.folder.record.held_out
 
         def tell(done: int, samples: int, _: str) -> None:
             self.progress.report(self.total, self.total, f"scoring, {done} of {samples}")
 
         progress = self.progress.through(tell)
-        score_dataset(self.workspace, training.record.held_out, spec, device=self.settings.device, progress=progress)
+        score_dataset(self.workspace, name, spec, device=self.settings.device, progress=progress)
 
 
 def _learnt(training: TrainingFolder, train: Subset, images: LabelledImages) -> LabelledImages | None:

@@ -21,7 +21,6 @@ from avhcurate.training_dynamics.leaks import leak_text
 from avhcurate.training_dynamics.plots import Course, courses
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
-from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_actions import gallery_link, nothing_matches
@@ -54,7 +53,6 @@ _curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HA
 _findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
     service.findings
 )
-_by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(service.by_model)
 
 
 def choice(names: Sequence[str]) -> Choice[list[str]]:
@@ -207,10 +205,6 @@ def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     with st.container(border=True, gap="small"):
         for finding in _findings(page.table, chosen, filters=page.filters):
             _finding(finding, simulated=page.table.simulated)
-    models = _by_model(page.table, chosen, filters=page.filters)
-    if len(models):
-        with st.expander(f"The models compared ({len(models)})", icon=":material/compare:"):
-            _models(models, simulated=page.table.simulated)
 
 
 def _finding(finding: Finding, *, simulated: bool) -> None:
@@ -233,25 +227,3 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
     """
     rows = [(figure_name(one), f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
     return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])
-
-
-def _models(models: pd.DataFrame, *, simulated: bool) -> None:
-    """Show every model on the same samples: how good it is, and how its AVH and its norm follow HSF."""
-    hsf = of_hsf(simulated)
-    names = {"model": "Model", "n": "Samples", "accuracy": "Accuracy", "avh": "Mean AVH", "norm": "Mean norm"}
-    rows = models[list(names)].rename(columns=names)
-    for key, name in (("avh", "AVH"), ("norm", "Norm")):
-        ends = zip(*(models[f"{key}_{end}"] for end in ("spearman", "low", "high")), strict=True)
-        rows[f"{name} with {hsf}"] = [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in ends]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="dynamics.models",
-        column_config={
-            "Samples": st.column_config.NumberColumn(format="localized"),
-            "Accuracy": st.column_config.NumberColumn(format="percent"),
-            "Mean AVH": st.column_config.NumberColumn(format="%.4f"),
-            "Mean norm": st.column_config.NumberColumn(format="%.2f"),
-        },
-    )
-    st.caption("All on the same samples. Correlations are Spearman's, with 95 % intervals; AVH should be below 0.")

@@ -222,19 +222,14 @@ def test_samples_that_were_learnt_from_may_be_recorded_too(own_demo_root: Path, 
 
 
 def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, trained_root: Path) -> None:
-    found = training_dynamics_service.by_model(
-        trained, training_dynamics_service.trainings(Workspace(trained_root), "digits")
-    )
-    assert found["n"].tolist() == [896] * 3
-    assert found["accuracy"].is_monotonic_decreasing
-    names = found["model"].tolist()
-    assert set(names) == {"avhcurate:digits", *(f"digits · cross-entropy · seed {seed}" for seed in (0, 1))}
-    row = found[found["model"].str.endswith("seed 0")].iloc[0]
-    frame = trained.frame(Filters(splits=("test",)))
-    assert row["accuracy"] == pytest.approx((frame["predicted"] == frame["label"]).mean())
-    assert row["avh"] == pytest.approx(frame["avh"].astype(float).mean(), rel=1e-5)
-    assert row["avh_spearman"] == pytest.approx(stats.spearmanr(frame["avh"], frame["hsf"]).statistic, abs=1e-6)
-    assert row["norm_low"] < row["norm_spearman"] < row["norm_high"]
+    chosen = training_dynamics_service.trainings(Workspace(trained_root), "digits")
+    found, hsf, _ = training_dynamics_service.compared_models(trained, chosen)
+    by_name = {model.name: model for model in found}
+    assert set(by_name) == {"avhcurate:digits", *(f"digits · cross-entropy · seed {seed}" for seed in (0, 1))}
+    assert {len(model.correct) for model in found} == {len(hsf)} == {896}
+    model, frame = by_name["digits · cross-entropy · seed 0"], trained.frame(Filters(splits=("test",)))
+    assert model.accuracy == pytest.approx((frame["predicted"] == frame["label"]).mean())
+    assert model.avh.mean() == pytest.approx(frame["avh"].astype(float).mean(), rel=1e-5)
 
 
 def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
@@ -245,7 +240,8 @@ def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
     learnt = {weights: np.setdiff1d(np.arange(trained.size), ids) for weights, ids in every.items()}
     monkeypatch.setattr(training_dynamics_service, "_held_out", lambda _: learnt)
     chosen = training_dynamics_service.trainings(Workspace(trained_root), "digits")
-    assert training_dynamics_service.by_model(trained, chosen)["model"].tolist() == ["avhcurate:digits"]
+    found, *_ = training_dynamics_service.compared_models(trained, chosen)
+    assert [model.name for model in found] == ["avhcurate:digits"]
 
 
 def test_a_head_fitted_on_a_trainings_features_does_not_stand_for_the_trained_network(
@@ -257,7 +253,7 @@ def test_a_head_fitted_on_a_trainings_features_does_not_stand_for_the_trained_ne
     add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=chosen.record.weights_sha256, fitted=heads)
     table = open_table(Workspace(root), "digits", own)
     assert run_of(table, chosen) == own
-    models = training_dynamics_service.by_model(table, [chosen])["model"].tolist()
+    models = [model.name for model in training_dynamics_service.compared_models(table, [chosen])[0]]
     assert {"digits · cross-entropy · seed 0", "digits · cross-entropy · seed 0 · fitted head"} < set(models)
 
 
@@ -270,12 +266,10 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
     assert len(by_number[1].figures) == 2  # without the unfinished one
     assert by_number[4].verdict == "holds"  # the simulated panel and AVH agree: see docs/results.md
     assert sentence(by_number[4], simulated=True).endswith("HSF comes from simulated votes.")
-    models = training_dynamics_service.by_model(
-        trained, training_dynamics_service.trainings(Workspace(trained_root), "digits")
-    ).set_index("model")
-    for name, row in models.iterrows():
-        (figure,) = (one for one in by_number[4].figures if one.name == name)
-        assert figure.value == pytest.approx(row["avh_spearman"])
+    frame = trained.frame(Filters(splits=("test",)))
+    expected = stats.spearmanr(frame["avh"], frame["hsf"]).statistic
+    (figure,) = (one for one in by_number[4].figures if one.name.endswith("seed 0"))
+    assert figure.value == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_few_samples_without_an_angle_take_no_evaluation_from_a_hundred(
@@ -306,6 +300,5 @@ def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root: P
     assert "human votes" in sentence(found[4])
     assert found[1].verdict != "too little data"
     assert set(training_dynamics_service.curves(table, table.training)["bin"]) == {"all"}
-    assert training_dynamics_service.by_model(table)["avh_spearman"].isna().all()
     none = {finding.discovery: finding for finding in training_dynamics_service.findings(table, [])}
     assert none[1].verdict == none[3].verdict == "too little data"
