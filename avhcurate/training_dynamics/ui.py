@@ -1,7 +1,6 @@
 """The Training dynamics page: trainings, curves, the five discoveries, links."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,9 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.data.trainings import TrainingFolder
-from avhcurate.disk.app_files import PAGES
-from avhcurate.scores import SCORES
-from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import service
@@ -23,10 +19,9 @@ from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_actions import gallery_link, nothing_matches
+from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import duration
 from avhcurate.ui.page_choices import Choice, some_of
-from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 
@@ -34,10 +29,6 @@ from avhcurate.votes.bins import bin_labels
 MOST = 4
 #: Seconds between two updates while a training is under way.
 _OFTEN = 2.0
-#: Scores of the dynamics that the links lead to.
-_LINKED = ("forgetting", "aum", "variability", "learning_speed")
-_LINKED_LEARNT = ("train_forgetting", "train_aum")
-
 _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "holds": ("green", "check_circle"),
     "does not hold": ("orange", "cancel"),
@@ -150,13 +141,11 @@ def _course(page: Opened, training: TrainingFolder, title: str) -> Course:
 
 
 def links(page: Opened, training: TrainingFolder) -> None:
-    """Link to the gallery by a score of the dynamics and to Correlation, with the run of this training open."""
+    """Offer to open the run of this training, whose scores every page shows."""
     run = run_of(page.table, training)
     if run is None:
         st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
-        return
-    view = replace(page.view, run=run, choices=())
-    if page.table.run is None or page.table.run.root.name != run:
+    elif page.table.run is None or page.table.run.root.name != run:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("Predictions and scores of another run are open on the left.", width="content")
             st.button(
@@ -167,23 +156,6 @@ def links(page: Opened, training: TrainingFolder) -> None:
                 on_click=url_state.change,
                 kwargs={"run": run},
             )
-    keys = list(_LINKED)
-    if len(service.parts(page.table, training)) > 1:
-        keys += _LINKED_LEARNT
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(":material/grid_view: All samples by", width="content")
-        for key in keys:
-            score = SCORES[key]
-            gallery_link(score.name, view, sort=key, descending=score.harder == "high")
-        st.markdown("or", width="content")
-        st.page_link(
-            PAGES / "correlation.py",
-            label="how each follows people",
-            icon=":material/show_chart:",
-            query_params=view.elsewhere,
-            width="content",
-        )
-        explain_scores(list(KEYS), label="About these scores", key="dynamics.explain")
 
 
 def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:

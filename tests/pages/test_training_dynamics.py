@@ -314,18 +314,6 @@ def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grid
     assert not set(before[:2]) & set(points_on(figures(app)[1]))
 
 
-def test_links_lead_to_the_run_of_the_training_sorted_by_its_scores(opened, trained_root):
-    app = opened(TWO)
-    links = {node.proto.label: node.proto for node in app.get("page_link") if node.proto.label}
-    runs = {run.root.name: run.record.weights_sha256 for run in table_of(trained_root).dataset.runs()}
-    weights = table_of(trained_root).dataset.training(TWO).record.weights_sha256
-    run = next(name for name, found in runs.items() if found == weights)
-    assert f"run={run}" in links["Held-out forgetting"].query_string
-    assert "sort=forgetting" in links["Held-out forgetting"].query_string
-    assert "order=asc" in links["Held-out AUM"].query_string
-    assert "dynamics" not in links["Held-out forgetting"].query_string
-
-
 def test_a_running_training_is_shown_with_its_progress_and_blocks_another(own_trained, open_page, words):
     root, _ = own_trained
     queue = Jobs(root)
