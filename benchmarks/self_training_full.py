@@ -61,7 +61,7 @@ SIZE, SOURCE_EPOCHS, ROUND_EPOCHS = 96, 5, 1
 SCHEDULE = Schedule()
 #: Of `RATES` the rate that did best on photos held out (`--rates`). In float32: where
 #: processors multiply bfloat16 no faster, a step under autocast takes half as long again.
-RECIPE = Recipe(epochs=ROUND_EPOCHS, batch_size=32, learning_rate=0.01, crop_padding=SIZE // 8)
+RECIPE = Recipe(epochs=ROUND_EPOCHS, batch_size=32, learning_rate=0.01, crop_padding=SIZE // 8, flip=True)
 #: Peak rates tried, the gradient of any length; the one taken also with one of length 1 at most.
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 

@@ -103,8 +103,10 @@ def results_in(out: Path) -> list[Result]:
 def refuse_other_results(out: Path, data_sha256: str, recipes: Mapping[str, Mapping[str, object]]) -> None:
     """CurateError when a folder holds results of other data, or of another recipe (`recipes`: by head)."""
     for one in results_in(out):
+        now = {"data_sha256": data_sha256} | dict(recipes[one.head])
         earlier = {"data_sha256": one.data_sha256} | one.recipe
-        refuse_others(out, earlier, {"data_sha256": data_sha256} | dict(recipes[one.head]))
+        # Fields that a recipe no longer has were at their usual values.
+        refuse_others(out, {name: value for name, value in earlier.items() if name in now}, now)
 
 
 def finished(out: Path) -> pd.DataFrame:
