@@ -384,16 +384,18 @@ def print_next(commands: Sequence[Sequence[str]], workspace: Path | None = None)
 
 
 def print_next_of_run(name: str, workspace: Path | None = None) -> None:
-    """What works with the newest run of a dataset: the correlation where there are votes, else the search for suspects
-    where it has what that needs; and the app.
-    """
+    """Print what works with the newest run of a dataset: correlations with votes, else suspects; and the app."""
     from avhcurate.table.dataset_table import open_table
 
     table = open_table(open_workspace(workspace), name)
     labelled = bool((table.dataset.labels() >= 0).any())
     searchable = table.run is not None and table.run.has_features and table.run.has_class_weights
-    verbs = ["correlate"] if table.votes else ["suspects"] if searchable else []
-    print_next([*([verb, name] for verb in verbs if labelled), ["serve"]], workspace)
+    commands = [["serve"]]
+    if labelled and table.votes:
+        commands.insert(0, ["correlate", name])
+    elif labelled and searchable:
+        commands.insert(0, ["suspects", name])
+    print_next(commands, workspace)
 
 
 def print_votes_note(table: "DatasetTable") -> None:

@@ -16,7 +16,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.titles import titles
 from avhcurate.votes import bins
 
-#: A bin of fewer samples on either side gives no point.
+#: A bin of fewer samples on either side is left out.
 LEAST_IN_BIN = 10
 
 

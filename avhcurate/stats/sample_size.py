@@ -3,7 +3,7 @@
 Two things make the correlation uncertain. Noise in HSF weakens it, and more votes take noise away: by how much depends
 on where the score orders the samples, so the votes are modelled (`stats.vote_mixture`) within tenths of the score, and
 the correlation with HSF of more votes is what these mixtures expect. And the samples are a sample: the interval
-(Fisher's z, Bonett and Wright) narrows with the square root of their number, whatever the votes.
+(Fisher's z, Bonett and Wright) narrows with the square root of their number, for any votes.
 
 So more votes narrow the interval only as far as a larger |rho| has a narrower one. More samples, at the same votes
 each, always do. The mixtures are taken as known.
