@@ -80,8 +80,8 @@ def frame_text(frame: pd.DataFrame, format: str) -> str:
     """
     if format == "jsonl":
         return "".join(f"{json_text(row)}\n" for row in records(frame))
-    objects = frame.select_dtypes(include="object")
-    return csv_text(frame.assign(**{str(name): objects[name].map(_list_text) for name in objects}))
+    objects = [str(name) for name in frame if frame[name].dtype == object]
+    return csv_text(frame.assign(**{name: frame[name].map(_list_text) for name in objects}))
 
 
 def _list_text(value: Any) -> Any:
