@@ -31,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     job_forms.another_button("train", "Train another")
 job_forms.another("train", lambda: training_dynamics_ui_start.form(page, busy=busy))
 training_dynamics_ui.need_samples(page, chosen)
-training_dynamics_ui.curves(page, chosen, live=busy and job.verb == "train")
+training_dynamics_ui.curves(page, chosen, live=busy and job is not None and job.verb == "train")
 
 st.header(f"The five discoveries of {PAPER}")
 show_queue_note(page.table)

@@ -49,7 +49,7 @@ def rgba(color: str) -> tuple[int, int, int, int]:
     if color.startswith("#"):
         return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), 255
     red, green, blue, *opacity = color.partition("(")[2].rstrip(")").split(",")
-    return int(red), int(green), int(blue), round(255 * float(*opacity or [1]))
+    return int(red), int(green), int(blue), round(255 * float(*opacity or ["1"]))
 
 
 def bare(

@@ -72,7 +72,7 @@ def _choose_data(
         notices.append(f"There is no dataset {view.dataset} here, so {names[0]} is shown.")
         view = replace(view, dataset="", run="", sample=None)
     chosen = view.dataset or names[0]
-    look = {"label_visibility": "collapsed"}
+    look: dict[str, Any] = {"label_visibility": "collapsed"}
     st.selectbox("Dataset", names, key=mirrored("frame.dataset", chosen), on_change=_switch_dataset, **look)
     folder = workspace.dataset(chosen)
     runs = {run.root.name: run.record for run in folder.runs() if run.complete}
