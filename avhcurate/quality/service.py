@@ -196,7 +196,8 @@ def _group(
     progress: Progress,
 ) -> None:
     """Find pairs of near duplicates and their groups, and write the columns that the sample table reads."""
-    record, changes = folder.record, {"run": None, "near": near, "upright": upright, "similarity": None}
+    record = folder.record
+    changes: dict[str, Any] = {"run": None, "near": near, "upright": upright, "similarity": None}
     samples = record.samples
     if run:
         changes["run"] = run.name

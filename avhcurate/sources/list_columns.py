@@ -102,7 +102,7 @@ def keep_lists(folder: DatasetFolder, source: ListSource | None) -> list[str]:
 
 def _keep(path: Path, name: str, source: ListSource, samples: int, classes: int) -> ListColumn:
     """Write lists as an array (N, width), NaN for a sample without one."""
-    array: np.ndarray | None = None
+    array: np.memmap | None = None
     missing, row, making = 0, 0, temporary_name(path)
     try:
         for lists in source.blocks(name):

@@ -73,7 +73,7 @@ def encode_labels(column: pa.ChunkedArray, *, declared: list[str] | None = None,
 
 def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
     column = _without(pc.utf8_trim_whitespace(column), "")
-    classes, messages = declared, []
+    classes, messages = declared or [], []
     if declared is None:
         classes = sorted(column.unique().drop_null().to_pylist())
         if words := [word for word in MISSING if word in classes]:

@@ -41,7 +41,7 @@ def test_images_are_measured_on_the_ray_cluster_of_the_servers_owner(open_page, 
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     app = open_page("quality", demo_root)
     where = app.selectbox(key="quality.engine")
-    assert where.options == ["In one process here", "On the Ray cluster ray://head:10001"]
+    assert where.options == ["local", "ray"]
     where.set_value("ray").run()
     app.button(key="quality.start").click().run()
     assert ["--engine=ray" in argv for argv in started] == [True]
@@ -132,7 +132,7 @@ def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_
 
     app = open_page("quality", voteless_root, quality__view="duplicates", quality__cut="1")
     assert len(app.get("plotly_chart")) == 1
-    assert "the cut is derived from this distribution" in words(app)
+    assert "the threshold is derived from this distribution" in words(app)
 
 
 def test_a_damaged_record_keeps_no_dataset_from_opening(open_page, own_root):
