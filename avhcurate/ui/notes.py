@@ -77,8 +77,8 @@ def queue_sentence(use: QueueUse, *, weighs: bool = False) -> str:
 
     >>> print(queue_sentence(QueueUse({"hardest": 30})))
     The votes were collected hardest first (30 votes): correlations are those of such images, not of the dataset, \
-and mostly weaker. The queue kept no chances, or not of every image, so they cannot be corrected. Choose Draw or a \
-random order for new votes, and save the settings again after an import.
+and mostly weaker. The queue kept no chances, or not of every image, so they cannot be corrected. Save the \
+settings of the collection again, after an import too, so that new votes have chances.
     """
     if not use.biased:
         return ""
@@ -86,7 +86,7 @@ random order for new votes, and save the settings again after an import.
     of = "correlations are those of such images, not of the dataset, and mostly weaker."
     text = f"The votes were collected {names}: {of}"
     if use.weights is None:
-        advice = "Choose Draw or a random order for new votes, and save the settings again after an import."
+        advice = "Save the settings of the collection again, after an import too, so that new votes have chances."
         return f"{text} The queue kept no chances, or not of every image, so they cannot be corrected. {advice}"
     if weighs:
         count = "count every image by the inverse of its chance to be asked about"

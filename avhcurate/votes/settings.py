@@ -1,9 +1,12 @@
 """The options of the verbs votes and votes-out."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from avhcurate.data.settings import VerbSettings, option
+from avhcurate.errors import CurateError
 
 VotesFormat = Literal["long-csv", "long-parquet", "counts", "label-studio", "imagenetv2"]
 
@@ -29,3 +32,9 @@ class VotesOutSettings(VerbSettings):
     format: VotesFormat = option(help="counts are .npy or .parquet; imagenetv2 holds ticks only.")
     out: Path = option(help="File to write, with a manifest next to it.")
     force: bool = option(False, "Replace an existing file.")
+
+    @model_validator(mode="after")
+    def _has_name(self) -> Self:
+        if not self.out.name:
+            raise CurateError(f"{self.out} is a folder without a name. Give the name of what to write.")
+        return self

@@ -189,7 +189,7 @@ def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, ph
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert votes_of(table) == {"cat/0.png": {"cat": 1}}
-    lost = "1 votes of samples that are gone; 1 votes for dog, which is no class any more"
+    lost = "1 votes of samples that are gone; 1 votes for dog, which is no longer a class"
     assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
 
 
@@ -200,7 +200,7 @@ def test_where_no_vote_is_left_the_dataset_says_so(workspace, pets, photos, tmp_
     table = again(workspace, photos)
     assert table.votes is None
     assert "the 2 votes from" in said(table.dataset)
-    assert "were dropped: 1 votes of samples that are gone; 1 votes for dog, which is no class any more" in said(
+    assert "were dropped: 1 votes of samples that are gone; 1 votes for dog, which is no longer a class" in said(
         table.dataset
     )
 
@@ -309,7 +309,7 @@ def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
         import_dataset(workspace, "pets", photos)
     goes = (
         "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, measures of image quality, "
-        "1 votes of samples that are gone, 1 votes for dog, which is no class any more, 1 relabels as dog"
+        "1 votes of samples that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
     )
     assert str(refused.value).endswith(f"computed results: {goes}.")
     assert "(1 samples added; 2 samples gone; classes cat, dog became cat, eel)" in str(refused.value)
