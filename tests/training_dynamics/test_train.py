@@ -288,7 +288,7 @@ def test_a_training_under_way_in_another_process_is_refused(fresh, trained):
     folder = fresh.dataset("digits").root / "training" / whole.name
     shutil.copytree(whole.root, folder)
     os.unlink(folder / "dynamics.parquet")
-    with TrainingFolder(folder).alone(), pytest.raises(CurateError, match="another process"):
+    with TrainingFolder(folder).alone(), pytest.raises(CurateError, match="Another process"):
         train_model(fresh, SETTINGS)
 
 
