@@ -68,7 +68,7 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
     app = open_page("training_dynamics", demo_root)
     assert "No training has evaluated digits yet" in words(app)
     assert app.selectbox(key="train.model").value == "avhcurate:digits"
-    assert (app.number_input(key="train.epochs").value, app.number_input(key="train.seeds").value) == (20, 1)
+    assert (app.number_input(key="train.epochs").value, app.text_input(key="train.seeds").value) == (None, "0")
     assert not app.get("plotly_chart")
 
 
@@ -89,7 +89,7 @@ def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, t
     app = opened(ONE)
     table = table_of(trained_root)
     expected = training_dynamics_service.curves(table, table.dataset.training(ONE))
-    drawn = [trace for trace in figures(app)[0]["data"] if "epoch %{customdata[0]" in trace.get("hovertemplate", "")]
+    drawn = [trace for trace in figures(app)[0]["data"] if "standard error" in trace.get("hovertemplate", "")]
     names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
     assert len(drawn) == 4 * len(names)
     for trace in drawn:
