@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Workspace:
     """A folder of datasets; nothing is created on disk before the first dataset is.
 
-    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`, `exports/`. The
+    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`. The
     id of a dataset is its first name, or that with a number; its present name is a field of its record.
     """
 
@@ -49,11 +49,6 @@ class Workspace:
     def downloads(self) -> Path:
         """Where `torchvision:`, `hf:` and `fetch` keep what they have fetched."""
         return self.root / "downloads"
-
-    @property
-    def exports(self) -> Path:
-        """Where exports lie that a browser may fetch, in a folder for each dataset."""
-        return self.root / "exports"
 
     @property
     def uploads(self) -> Path:

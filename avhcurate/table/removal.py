@@ -92,7 +92,7 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
         _discard(workspace, dataset.root, dataset.id)
         cached = re.compile(rf"{re.escape(dataset.id)}-\d+-[0-9a-f]{{12}}\.\w+")
         images = [path for path in (workspace.root / "cache").glob("*") if cached.fullmatch(path.name)]
-        for path in (workspace.exports / dataset.id, *images, *given):
+        for path in (*images, *given):
             remove(path)
 
 
