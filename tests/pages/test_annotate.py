@@ -53,12 +53,6 @@ def votes(table, **more):
 # --- before the work -------------------------------------------------------------------------------------------
 
 
-def test_without_a_dataset_it_says_how_to_get_one(open_page, tmp_path):
-    app = open_page("annotate", tmp_path)
-    assert app.button(key="frame.demo")
-    assert not app.get("bidi_component")
-
-
 def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, words):
     app = open_page("annotate", own_demo_root)
     assert "Set up the collection" in words(app)
@@ -107,13 +101,6 @@ def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, aske
     app.button(key="annotate.leave").click().run()
     assert asked(app, "annotate.name") == ""
     assert "Who are you?" in words(app)
-
-
-def test_a_name_that_cannot_be_is_asked_for_anew(open_page, collection, words):
-    root, _ = collection()
-    app = open_page("annotate", root, annotate__name="x" * 300)
-    assert "Who are you?" in words(app)
-    assert any("not understood" in warning.value for warning in app.warning)
 
 
 # --- blind -----------------------------------------------------------------------------------------------------
@@ -270,16 +257,6 @@ def test_another_annotators_message_is_not_taken_as_ones_own(open_page, collecti
 
 
 # --- select ----------------------------------------------------------------------------------------------------
-
-
-def test_a_grid_shows_class_definition_and_rule(open_page, collection, words):
-    root, _ = collection(
-        design="select", classes=(3,), definitions=(("3", "two open bows"),), rule="Only if you are sure."
-    )
-    text = words(open_page("annotate", root, annotate__name="ada"))
-    assert "Tick every :green[3]" in text
-    assert "two open bows" in text
-    assert "Only if you are sure." in text
 
 
 def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):

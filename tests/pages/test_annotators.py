@@ -75,10 +75,6 @@ def select_rows(app, *rows):
 # --- states ------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_dataset_it_says_how_to_get_one(open_page, tmp_path):
-    assert open_page("annotators", tmp_path).button(key="frame.demo")
-
-
 def test_without_a_collection_it_offers_to_set_one_up(open_page, demo_root, words):
     app = open_page("annotators", demo_root)
     assert "No votes are collected yet" in words(app)
@@ -126,12 +122,6 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root):
     assert rows.loc["ann", "Controls right"] == 100
     assert rows["Controls"].str.contains("n ").all()
     assert rows.loc["ann", "Median time"] == 0.9
-
-
-def test_the_charts_are_of_the_votes(open_page, voted_root):
-    app = open_page("annotators", voted_root)
-    over_time = json.loads(app.get("plotly_chart")[0].proto.spec)
-    assert {trace["name"] for trace in over_time["data"]} == {"ann", "bob", "mal"}
 
 
 # --- exclusion ---------------------------------------------------------------------------------------------------

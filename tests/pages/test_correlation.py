@@ -4,7 +4,6 @@ from html import escape
 
 import numpy as np
 import pandas as pd
-import pytest
 from scipy.stats import spearmanr
 
 from avhcurate.correlation.service import Correlations, correlate
@@ -80,11 +79,6 @@ def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, a
     assert "The annotators of imported votes are not known" in again.error[0].value
 
 
-@pytest.mark.parametrize("query", [{"correlation__first": "x"}, {"correlation__scores": "avh,x"}])
-def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, query):
-    assert "not understood" in open_page("correlation", demo_root, **query).warning[0].value
-
-
 def test_one_sample_is_not_an_error(open_page, demo_root, words):
     text = words(open_page("correlation", demo_root, where="id = 5"))
     assert "too few samples" in text
@@ -153,13 +147,6 @@ def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
     few = summary(finding([("avh", -0.9, nan, nan)]))
     assert "at 0.90, of 100 samples only" in few
     assert "interval" not in few
-
-
-def test_a_pair_may_be_asked_for_in_either_order():
-    found = finding(AVH_LOSES, [("avh", "confidence", *LOST)])
-    there, back = pair_of(found, "avh", "confidence"), pair_of(found, "confidence", "avh")
-    assert verdict(there) == verdict(back)
-    assert "**Confidence** follows people more closely than **AVH**: 0.500 against 0.300" in verdict(there)
 
 
 def test_scores_that_order_samples_equally_or_not_at_all_are_called_so():

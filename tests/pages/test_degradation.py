@@ -132,15 +132,6 @@ def test_images_are_degraded_on_a_ray_cluster_where_there_is_one(open_page, own_
     assert ["--engine=ray" in argv for argv in started] == [True]
 
 
-def test_a_workspace_without_a_run_says_how_to_score(open_page, unscored_root, words):
-    assert "No model has scored" in words(open_page("degradation", unscored_root))
-
-
-def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root):
-    app = open_page("degradation", root, degradation__kinds="fog", degradation__scores="x")
-    assert sum("not understood" in warning.value for warning in app.warning) == 2
-
-
 def test_the_command_has_the_options_that_are_not_defaults():
     settings = DegradeSettings(dataset="pets", model="run-1", kinds=["jpeg", "blur"], limit=0, weights="--force")
     assert settings.argv == ["degrade", "pets", "--model=run-1", "--weights=--force", "--kinds=blur,jpeg", "--limit=0"]

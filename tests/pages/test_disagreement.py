@@ -3,7 +3,6 @@
 import io
 
 import pandas as pd
-import pytest
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement.rules import Cuts
@@ -34,14 +33,6 @@ def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_ro
     assert "imulated" not in words(open_page("disagreement", human_root))
 
 
-def test_the_filters_of_the_frame_apply(open_page, demo_root, grids, words):
-    app = open_page("disagreement", demo_root, **{"class": "0,3"})
-    table = digits_of(demo_root)
-    gap = disagree(table, filters=Filters(classes=(0, 3)))
-    assert [tile["id"] for tile in grids(app)[NETWORK]["tiles"]] == gap.ids["hard_for_network"][:60]
-    assert f"**{gap.sets.samples:,}** of 1,797 samples" in words(app)
-
-
 def test_another_score_and_its_cuts_come_from_the_address(open_page, demo_root, grids):
     app = open_page("disagreement", demo_root, gap__score="confidence", gap__cuts="0.4:0.6")
     gap = disagree(digits_of(demo_root), key="confidence", score_cuts=Cuts(0.4, 0.6, quantile=True))
@@ -62,22 +53,6 @@ def test_cuts_that_meet_are_a_message(open_page, demo_root):
     app.slider(key="gap.hsf").set_value((0.5, 0.5)).run()
     assert not app.exception
     assert "must rise" in app.error[0].value
-
-
-@pytest.mark.parametrize(
-    ("choice", "text"),
-    [("gap__score", "hardness"), ("gap__hsf", "2:1"), ("gap__cuts", "0.9:0.1"), ("gap__cuts", "x")],
-)
-def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, grids, choice, text):
-    app = open_page("disagreement", demo_root, **{choice: text})
-    assert "not understood" in app.warning[0].value
-    assert grids(app)[NETWORK]["tiles"]
-
-
-def test_the_details_step_through_the_set_that_holds_the_sample(open_page, demo_root, grids):
-    id = grids(open_page("disagreement", demo_root))[NETWORK]["tiles"][3]["id"]
-    app = open_page("disagreement", demo_root, sample=str(id))
-    assert grids(app)["Image viewer"]["near"]["place"] == 3
 
 
 def test_a_click_on_a_point_opens_the_details_once(open_page, demo_root, asked):
@@ -101,13 +76,6 @@ def test_a_set_is_tagged_whole_and_undone(open_page, own_demo_root):
     assert table.count(Filters(tags=("hard-for-network",))) == 0
 
 
-def test_an_empty_tag_is_refused_with_a_message(open_page, demo_root):
-    app = open_page("disagreement", demo_root)
-    app.text_input(key="gap.tag_name.hard_for_network").set_value(" ")
-    app.button(key="gap.add.hard_for_network").click().run()
-    assert "a tag has" in app.error[0].value
-
-
 def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits):
     gap = disagree(digits)
     rows = pd.read_csv(io.BytesIO(export_set(digits, gap, "hard_for_network")))
@@ -120,13 +88,3 @@ def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, un
     assert "avhcurate votes digits" in words(open_page("disagreement", voteless_root))
     assert "avhcurate score pets" in words(open_page("disagreement", unscored_root))
     assert "No dataset yet" in words(open_page("disagreement", workspace.root))
-
-
-def test_an_empty_set_says_so(open_page, demo_root, grids, words):
-    app = open_page("disagreement", demo_root, gap__hsf="0:0.8")
-    assert HUMANS not in grids(app)
-    assert "No sample lies beyond both cuts" in words(app)
-
-
-def test_filters_that_leave_nothing_say_how_to_go_on(open_page, demo_root, words):
-    assert "No sample matches" in words(open_page("disagreement", demo_root, where="avh > 1"))

@@ -72,13 +72,6 @@ def test_runs_and_scores_come_from_the_address(open_page, two_runs, words, asked
     assert "Norm<small>with HSF" in words(app)
 
 
-def test_the_filters_of_the_frame_apply(open_page, two_runs, words):
-    text = words(open_page("models", two_runs, **{"class": "7", "where": "avh < 9"}))
-    n = open_table(Workspace(two_runs), "digits").group_counts("label").set_index("value")["n"][7]
-    assert f"<td>{n}</td>" in text
-    assert "use the run that is open on the left" in text
-
-
 def test_who_is_right_names_the_better_one_and_lists_an_outcome(open_page, two_runs, words, grids, found, asked):
     app = open_page("models", two_runs, **address(found, "pair", models__outcome="110"))
     text = words(app)
@@ -124,25 +117,6 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert "percentile 90 of hardness in each of 2 runs" in words(app)
 
 
-def test_the_details_step_through_the_list(open_page, two_runs, found, grids):
-    ids = run_pair.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
-    app = open_page("models", two_runs, **address(found, "hard", models__set="b", sample=str(ids[2])))
-    assert grids(app)["Image viewer"]["near"]["place"] == 2
-
-
-@pytest.mark.parametrize(
-    ("part", "query"),
-    [
-        ("all", {"models__scores": "avh,confidence,norm,loss,el2n"}),
-        ("hard", {"models__cuts": "0.01:0.99"}),
-        ("confusion", {"models__cell": "d:99:0"}),
-    ],
-)
-def test_what_the_page_cannot_show_is_ignored_and_said(open_page, two_runs, found, part, query):
-    app = open_page("models", two_runs, **address(found, part, **query))
-    assert any("ignored" in warning.value for warning in app.warning)
-
-
 def test_of_ticks_the_majority_is_more_than_half(open_page, own_demo_root, add_run, words, tmp_path):
     add_run(own_demo_root, "other-1", lambda rows: rows)
     (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
@@ -172,15 +146,6 @@ def test_without_votes_or_a_run(open_page, voteless_root, unscored_root, add_run
     assert "No clear difference in accuracy" in words(open_page("models", voteless_root, models__part="pair"))
     assert "Linear fit" not in words(open_page("models", voteless_root, models__part="transfer"))
     assert "avhcurate score pets" in words(open_page("models", unscored_root))
-
-
-@pytest.mark.parametrize(
-    ("choice", "text", "part"),
-    [("models__outcome", "12", "pair"), ("models__cell", "x:1:2", "confusion"), ("models__cuts", "0.9:0.1", "hard")],
-)
-def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, two_runs, choice, text, part):
-    app = open_page("models", two_runs, models__part=part, **{choice: text})
-    assert "not understood" in app.warning[0].value
 
 
 def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words):

@@ -122,23 +122,12 @@ def test_all_samples_may_be_exported_and_the_manifest_says_how(digits):
     assert (manifest["rule"], manifest["portion"], manifest["selected"]) == ("avc", 0.2, len(found.selected))
 
 
-@pytest.mark.parametrize("query", [{"pseudo__rule": "best"}, {"pseudo__portion": "7"}, {"pseudo__portion": "nan"}])
-def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, query):
-    app = open_page("pseudo_labels", demo_root, **query)
-    assert "not understood" in app.warning[0].value
-    assert app.slider(key="pseudo.portion").value == 0.2
-
-
 def test_it_needs_a_run_but_no_votes(open_page, workspace, unscored_root, voteless_root, words):
     text = words(open_page("pseudo_labels", voteless_root))
     assert "Where the gates differ" in text
     assert "Simulated" not in text
     assert "avhcurate score pets" in words(open_page("pseudo_labels", unscored_root))
     assert "No dataset yet" in words(open_page("pseudo_labels", workspace.root))
-
-
-def test_filters_that_leave_nothing_say_how_to_go_on(open_page, demo_root, words):
-    assert "No sample matches" in words(open_page("pseudo_labels", demo_root, where="avh > 1"))
 
 
 def test_page_command_line_and_first_round_of_self_training_select_the_same(

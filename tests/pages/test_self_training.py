@@ -124,25 +124,12 @@ def test_two_runs_are_compared_and_the_filters_narrow_them(open_page, self_train
     assert app.dataframe[0].value["n"].sum() == len(ours)  # the tables stay whole
 
 
-def test_the_details_step_through_the_listing(open_page, self_trained_root, runs, address, grids):
-    rows = runs["avc", 0].selection(3).set_index("id")
-    only = rows[rows["by_avc"] & ~rows["by_confidence"]].sort_values("confidence", kind="stable")
-    app = open_page("self_training", self_trained_root, **address(), sample=str(only.index[1]))
-    assert grids(app)["Image viewer"]["near"]["place"] == 1
-
-
 def test_the_newest_runs_are_shown_and_others_can_be_chosen(open_page, self_trained_root, runs, asked):
     app = open_page("self_training", self_trained_root)
     assert app.multiselect(key="selftrain.runs").value == [runs["confidence", 1].name, runs["avc", 1].name]
     app.multiselect(key="selftrain.runs").set_value([runs["mrkld", 0].name]).run()
     assert asked(app, "selftrain.runs") == runs["mrkld", 0].name
     assert app.selectbox(key="selftrain.run").value == runs["mrkld", 0].name
-
-
-def test_a_round_that_is_not_there_is_said(open_page, self_trained_root, address):
-    app = open_page("self_training", self_trained_root, **address(round="9"))
-    assert "selftrain.round=9" in app.warning[0].value
-    assert app.selectbox(key="selftrain.round").value == 3
 
 
 @pytest.mark.parametrize("form", ["csv", "folder"])

@@ -71,13 +71,6 @@ def test_an_address_sets_every_setting(open_toy, root):
     assert len(looks) == 7
 
 
-def test_an_address_that_makes_no_sense_is_ignored_with_a_notice(open_toy, root):
-    app = open_toy(root, **QUICK, **{"toy.overlap": "99", "toy.loss": "hinge", "toy.epoch": "x"})
-    notices = " ".join(warning.value for warning in app.warning)
-    assert all(name in notices for name in ("toy.overlap", "toy.loss", "toy.epoch"))
-    assert len(app.metric) == 5
-
-
 def test_a_change_trains_and_a_failure_says_why_and_can_be_tried_again(open_toy, tmp_path):
     (tmp_path / "toy").write_text("a file where the folder should be")
     app = open_toy(tmp_path, **QUICK)

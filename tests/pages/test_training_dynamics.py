@@ -60,10 +60,6 @@ def tiles(grids, app):
     return [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
 
 
-def test_without_a_dataset_it_says_how_to_get_one(open_page, workspace, words):
-    assert "No dataset yet" in words(open_page("training_dynamics", workspace.root))
-
-
 def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(open_page, demo_root, words):
     app = open_page("training_dynamics", demo_root)
     assert "No training has evaluated digits yet" in words(app)
@@ -126,15 +122,6 @@ def numbers_2d(values):
     return np.asarray(values, float)
 
 
-@pytest.mark.parametrize("query", [{"split": "train"}, {"where": "avh > 1"}], ids=["not recorded", "nothing"])
-def test_filters_that_leave_no_recorded_sample_say_so(opened, words, query):
-    app = opened(ONE, **query)
-    assert "No training was evaluated on the samples in view" in words(app)
-    assert "evaluated on 896 of digits" in words(app)
-    app.button(key="gallery.clear").click().run()
-    assert len(figures(app)) == 2
-
-
 def test_the_run_of_the_training_can_be_opened(opened, asked, words, trained_root):
     assert "of another run" not in words(opened(TWO))
     app = opened(ONE)
@@ -193,24 +180,6 @@ def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, t
     assert not any(str(group).startswith("[") for group in groups)
     assert app.segmented_control(key="dynamics.color").options == ["Correctness", "AVH"]
     assert "imulated" not in words(app)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"dynamics.trainings": "nobody"},
-        {"dynamics.region": "1:2:3"},
-        {"dynamics.color": "red"},
-        {"dynamics.sort": "id"},
-    ],
-    ids=lambda query: next(iter(query)),
-)
-def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, trained_root, query):
-    ((name, value),) = query.items()
-    region = {} if name == "dynamics.region" else {"dynamics__region": "0:0:1:1"}
-    app = open_page("training_dynamics", trained_root, **region, **{name.replace(".", "__"): value})
-    assert f"{name}={value}" in " ".join(warning.value for warning in app.warning).replace("\\", "")
-    assert len(figures(app)) == 2
 
 
 def test_the_map_draws_every_recorded_sample_where_its_epochs_put_it(opened, trained_root):
@@ -279,23 +248,6 @@ def test_a_button_selects_the_most_varied_tenth_and_another_clears_it(opened, as
     app.button(key="dynamics.clear").click().run()
     assert asked(app, "dynamics.region") == ""
     assert "Samples" not in grids(app)
-
-
-def test_the_order_of_the_images_can_be_changed(opened, asked, grids, trained_root):
-    app = opened(ONE, dynamics__region="-inf:0:inf:0.9")
-    app.selectbox(key="dynamics.sort").set_value("avh").run()
-    assert asked(app, "dynamics.sort") == "avh"
-    table = table_of(trained_root)
-    points = training_dynamics_service.data_map(table, table.dataset.training(ONE)).query("confidence_mean <= 0.9")
-    assert tiles(grids, app)[0] == points.sort_values("avh", ascending=False)["id"].iloc[0]
-
-
-def test_a_click_on_a_point_opens_its_sample_once(opened, asked):
-    app = opened(ONE)
-    app.session_state["dynamics.map.0"] = {"selection": {"points": [{"customdata": {"0": 42, "1": 0.1}}]}}
-    app.run()
-    assert asked(app, "sample") == "42"
-    assert app.session_state["dynamics.turn"] == 1
 
 
 def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act):
