@@ -48,7 +48,9 @@ def published_classes(model: str) -> tuple[str, ...] | None:
         pretrained = find_architecture(model).pretrained
     except CurateError:
         return None
-    return pretrained and pretrained.classes
+    if pretrained is None:
+        return None
+    return pretrained.classes
 
 
 @cache

@@ -69,7 +69,7 @@ def _configuration(timm: Any, name: str, elsewhere: bool) -> dict[str, Any]:
     from timm.models import _hub
 
     source, _, place = name.partition(":")
-    read = _hub.load_model_config_from_hf
+    read: Any = _hub.load_model_config_from_hf
     if source == "local-dir":
         read = _hub.load_model_config_from_path
     try:

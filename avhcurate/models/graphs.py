@@ -49,7 +49,8 @@ def packed_graph(program: ExportedProgram, size: int) -> GraphModule:
     graph = program.module(check_guards=False)
     assert isinstance(graph, GraphModule)
     for number, node in enumerate(graph.graph.find_nodes(op="call_function", target=_aten.conv2d.default)):
-        if node.args[1].op == "get_attr":
+        weight: Any = node.args[1]
+        if weight.op == "get_attr":
             _pack(graph, node, f"packed_{number}", size)
     # The logits, for example, when only features are returned.
     graph.graph.eliminate_dead_code()
@@ -59,11 +60,13 @@ def packed_graph(program: ExportedProgram, size: int) -> GraphModule:
 
 def _pack(graph: GraphModule, node: Node, name: str, size: int) -> None:
     """Replace a convolution, and the sum and activation after it, by a packed convolution."""
-    images, weight, *given = node.args
+    taken: Any = node.args
+    images, constant, *given = taken
     bias, stride, padding, dilation, groups = (*given, *_USUAL[len(given) :])
     geometry = (padding, stride, dilation, groups)
-    shape = [size, *map(int, images.meta["val"].shape[1:])]  # type: ignore[union-attr]
-    weight = getattr(graph.get_submodule(weight.target.rpartition(".")[0]), weight.target.rpartition(".")[2])
+    shape = [size, *map(int, images.meta["val"].shape[1:])]
+    owner, _, leaf = constant.target.rpartition(".")
+    weight: Tensor = getattr(graph.get_submodule(owner), leaf)
     packed = _onednn._reorder_convolution_weight(weight.detach(), *geometry, shape)
     # A tensor in oneDNN's layout cannot be saved.
     graph.register_buffer(name, packed, persistent=False)
@@ -74,11 +77,12 @@ def _pack(graph: GraphModule, node: Node, name: str, size: int) -> None:
     if activation is not None:
         chain += chain[-1].users
     last = chain[-1]
+    kind: str | None = None
     with graph.graph.inserting_before(last):
         common = (graph.graph.get_attr(name), bias, *geometry)
         if other is None:
             kind, limits = activation or ("none", [])
-            arguments = (images, *common, kind, limits, "")
+            arguments: Any = (images, *common, kind, limits, "")
             new = graph.graph.call_function(_onednn._convolution_pointwise.default, arguments)
         else:
             kind, limits = activation or (None, [])

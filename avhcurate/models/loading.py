@@ -118,7 +118,9 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
     try:
         with torch.random.fork_rng(devices=[]), one_thread():
-            sha256 = weights and weights.sha256
+            sha256 = None
+            if weights is not None:
+                sha256 = weights.sha256
             architecture = find_architecture(spec.name, sha256=sha256, prompts=spec.class_prompts())
             if architecture.built_in and spec.weights is not None:
                 raise CurateError(f"{spec.name} comes with its weights, so leave --weights out.")

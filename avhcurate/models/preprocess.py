@@ -113,7 +113,7 @@ class Preprocess:
             crop = min(self.crop, resize)
         elif resize is None and crop is not None and self.resize is not None:
             resize = max(self.resize, crop)
-        changes = {
+        changes: dict[str, Any] = {
             "resize": resize,
             "crop": crop,
             "mean": self._per_channel("--mean", mean),

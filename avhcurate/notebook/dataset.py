@@ -304,7 +304,7 @@ class Dataset(MeasuredDataset):
         settings = SuspectsSettings(
             dataset=self.name,
             model=self._run_name(),
-            sources=sources or (),
+            sources=sources or (),  # type: ignore[arg-type]  # a text is split
             out_of_fold=out_of_fold,
             folds=folds,
             seed=seed,

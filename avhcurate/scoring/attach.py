@@ -234,7 +234,8 @@ class _Attaching:
             if features is not None and totals is not None:
                 means = totals.means.astype(np.float32)
                 values["prototype_distance"] = scores.prototype_distance(features, means, labels[some])
-            problems = np.where(usable[ids], None, "no row of the attached arrays is about it")
+            problems = np.full(len(ids), None, object)
+            problems[~usable[ids]] = "no row of the attached arrays is about it"
             columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable[ids])
             yield pa.table(columns | {"problem": pa.array(problems.tolist(), pa.string())})
 
