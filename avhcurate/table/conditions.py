@@ -233,10 +233,9 @@ def limited(
 
     Only a query with a condition is stopped after `LONGEST_S`, and only if `timed`. `types`: of the columns.
     """
-    timer = threading.Timer(LONGEST_S, cursor.interrupt)
-    timer.daemon = True
+    ended = threading.Event()
     if condition and timed:
-        timer.start()
+        threading.Thread(target=_interrupt, args=(cursor, ended), daemon=True).start()
     try:
         yield
     except duckdb.InterruptException:
@@ -249,4 +248,12 @@ def limited(
         about = [f"{name} is {_KINDS.get(kind, kind)}" for name, kind in types.items() if name.lower() in named]
         raise CurateError(f"The condition does not fit the columns: {'; '.join([reason, *about])}.") from error
     finally:
-        timer.cancel()
+        ended.set()
+
+
+def _interrupt(cursor: duckdb.DuckDBPyConnection, ended: threading.Event) -> None:
+    """Stop a query that has not ended after `LONGEST_S`; again and again, since one that only begins ignores it."""
+    seconds = LONGEST_S
+    while not ended.wait(seconds):
+        cursor.interrupt()
+        seconds = 0.1
