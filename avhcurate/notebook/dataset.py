@@ -8,12 +8,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from avhcurate.data.settings import takes
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
-from avhcurate.notebook.jobs import running_job
 from avhcurate.notebook.measured import MeasuredDataset
 from avhcurate.notebook.opened import filters_of
 from avhcurate.notebook.samples import Samples, chosen_ids
+from avhcurate.predicted_hsf.settings import PredictSettings
+from avhcurate.scoring.settings import AttachSettings, ScoreSettings
+from avhcurate.suspects.settings import SuspectsSettings
 from avhcurate.table.filters import Filters
 
 
@@ -34,31 +37,12 @@ class Dataset(MeasuredDataset):
 
     # --- what is added to it -----------------------------------------------------------------------------------------
 
-    def score(
-        self,
-        model: str,
-        *,
-        weights: str | os.PathLike[str] | None = None,
-        head: str | None = None,
-        groups: str | None = None,
-        folds: int | None = None,
-        seed: int | None = None,
-        classes_from_model: bool = False,
-        resize: int | None = None,
-        crop: int | None = None,
-        mean: Sequence[float] | float | None = None,
-        std: Sequence[float] | float | None = None,
-        prompts: Sequence[str] = (),
-        classes: Sequence[str] = (),
-        device: str = "auto",
-        precision: str = "auto",
-        batch_size: int | None = None,
-        limit: int | None = None,
-    ) -> "Dataset":
-        """Runs a model over the images and opens the dataset on this run; what was scored already is not run again.
+    @takes(ScoreSettings, "model", "engine")
+    def score(self, model: str, **options: Any) -> "Dataset":
+        """Run a model over the images and open the dataset on this run; scored images are not run again.
 
         `model` and the options are those of `avhcurate score`: `weights` a file, or "random"; `head` "fit" for linear
-        heads fitted on any network's features; `prompts` (templates with {}) and `classes` (names in order) for a
+        heads fitted on any network's features; `prompt` (templates with {}) and `classes` (names in order) for a
         zero-shot `clip:FOLDER-or-HUB`. It is the workspace's job, which the app shows; an interrupt (Ctrl-C, or the
         kernel's) stops it, and the same call resumes. Raises CurateError for an unknown model, for weights or classes
         that do not fit, and while another job runs.
@@ -67,31 +51,10 @@ class Dataset(MeasuredDataset):
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]
         """
-        from avhcurate.data import background
         from avhcurate.scoring.service import score_settings
-        from avhcurate.scoring.settings import ScoreSettings
 
-        settings = ScoreSettings(
-            dataset=self.name,
-            model=model,
-            weights=None if weights is None else str(weights),
-            prompt=tuple(prompts),
-            classes=tuple(classes),
-            head=head,
-            groups=groups,
-            folds=folds,
-            seed=seed,
-            classes_from_model=classes_from_model,
-            resize=resize,
-            crop=crop,
-            mean=_numbers(mean) or (),
-            std=_numbers(std) or (),
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            limit=limit,
-        )
-        with background.job(self.workspace.root, settings) as progress:
+        settings = ScoreSettings(dataset=self.name, model=model, **options)
+        with self._job(settings) as progress:
             run = score_settings(self.workspace, settings, progress=progress)
         return self._on_run(run.name)
 
@@ -129,10 +92,10 @@ class Dataset(MeasuredDataset):
 
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
-            spec = AttachSpec(**files, by=by)
-            work = files | {"by": by, "name": name}
+            settings = AttachSettings(dataset=self.name, by=by, name=name, **files)
             resumes = not in_memory([*arrays.values(), rows])
-            with running_job(self.workspace, self.name, "attach", work, resumes=resumes) as progress:
+            with self._job(settings, resumes=resumes) as progress:
+                spec = AttachSpec(**files, by=by)
                 run = attach_run(self.workspace, self.name, spec, run_name=name, progress=progress)
         return self._on_run(run.name)
 
@@ -258,7 +221,8 @@ class Dataset(MeasuredDataset):
         gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted, **cuts)
         return service.gap_table(table, gap)
 
-    def predict(self, runs: Sequence[str] = (), *, level: float = 0.9, seed: int = 0) -> pd.DataFrame:
+    @takes(PredictSettings)
+    def predict(self, **options: Any) -> pd.DataFrame:
         """Predict HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
 
         `runs` to learn from (the open one; "all" for every one), `level` of the intervals. A job, like `score`; the
@@ -270,20 +234,16 @@ class Dataset(MeasuredDataset):
         >>> rows.columns.tolist()[:4], bool((rows["hsf_predicted_low"] <= rows["hsf_predicted"]).all())
         (['id', 'hsf', 'hsf_predicted', 'hsf_predicted_low'], True)
         """
-        from avhcurate.data import background
         from avhcurate.predicted_hsf import service
-        from avhcurate.predicted_hsf.settings import PredictSettings
         from avhcurate.table.columns import PREDICTED_COLUMNS
 
-        names = (runs,) if isinstance(runs, str) else tuple(runs)
-        settings = PredictSettings(dataset=self.name, runs=names or (self._run_name(),), level=level, seed=seed)
-        with background.job(self.workspace.root, settings) as progress:
+        settings = PredictSettings(dataset=self.name, **({"runs": (self._run_name(),)} | options))
+        with self._job(settings) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
         return self.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
-    def suspects(
-        self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: str | Sequence[str] | None = None
-    ) -> pd.DataFrame:
+    @takes(SuspectsSettings, "model")
+    def suspects(self, **options: Any) -> pd.DataFrame:
         """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
 
         Decided and excluded samples are left out. `out_of_fold` judges by heads that were not trained on the sample,
@@ -296,26 +256,17 @@ class Dataset(MeasuredDataset):
            id  label  suggested verdict
         0  87      4          1    open
         """
-        from avhcurate.data import background
         from avhcurate.suspects import decisions, service
-        from avhcurate.suspects.settings import SuspectsSettings
 
         table = self.sample_table
-        settings = SuspectsSettings(
-            dataset=self.name,
-            model=self._run_name(),
-            sources=sources or (),  # type: ignore[arg-type]  # a text is split
-            out_of_fold=out_of_fold,
-            folds=folds,
-            seed=seed,
-        )
-        with background.job(self.workspace.root, settings) as progress:
+        settings = SuspectsSettings(dataset=self.name, model=self._run_name(), **options)
+        with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)
         return service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
 
     def select(
         self,
-        rule: Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"] = "avc",
+        rule: Any = "avc",
         portion: float = 0.2,
         *,
         where: str | Filters | None = None,
@@ -401,7 +352,3 @@ class Dataset(MeasuredDataset):
         run = self.sample_table.run
         query = {"dataset": self.name} | ({"run": run.name} if run else {}) | filters_of(where).to_query()
         return in_frame(app_address(self.workspace, page, query), height)
-
-
-def _numbers(values: Sequence[float] | float | None) -> tuple[float, ...] | None:
-    return None if values is None else tuple(float(value) for value in np.atleast_1d(values))

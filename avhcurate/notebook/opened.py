@@ -1,11 +1,15 @@
 """A dataset that is read: its table, kept up to date with what any process adds."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Self
 
 import pandas as pd
 
+from avhcurate.data import background
+from avhcurate.data.settings import VerbSettings
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Progress
 from avhcurate.table.dataset_table import DatasetTable, open_table
 from avhcurate.table.filters import Filters
 
@@ -82,6 +86,10 @@ class OpenedDataset:
         if isinstance(where, str):
             where = Filters(where=where)
         return self.sample_table.frame(where, columns=columns)
+
+    def _job(self, settings: VerbSettings, *, resumes: bool = True) -> AbstractContextManager[Progress]:
+        """Run the block as a job of the workspace, which the app shows, cancels and can resume."""
+        return background.job(self.workspace.root, settings, resumes=resumes)
 
     def _run_name(self) -> str | None:
         """Return the run that it is open on, None without one."""
