@@ -1,6 +1,5 @@
 """Shared by the verbs: the application, options, opening workspaces and tables, jobs, and printing."""
 
-import csv
 import inspect
 import os
 import shlex
@@ -94,7 +93,7 @@ MOST_ENTRIES = 1_000_000_000
 
 
 def path(text: str) -> Path:
-    """A path that was given; an empty one, as of a variable without a value, would be the current folder.
+    """Return a path; refuse an empty one, which would be the current folder.
 
     >>> path("a.csv").name
     'a.csv'
@@ -105,8 +104,9 @@ def path(text: str) -> Path:
 
 
 def new_path(text: str) -> Path:
-    """A path at which something is made, which therefore has a name."""
-    if not (made := path(text)).name:
+    """Return a path at which something is made, which must have a name."""
+    made = path(text)
+    if not made.name:
         raise CurateError(f"{text} is a folder without a name. Give the name of what to write.")
     return made
 
@@ -115,14 +115,6 @@ def new_path(text: str) -> Path:
 PATH: dict[str, Any] = {"parser": path, "metavar": "<path>"}
 NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
-WorkspaceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        **PATH,
-        help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].",
-    ),
-]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", **PATH, help="Write the table to this new file.")]
@@ -135,17 +127,6 @@ IdsOption = Annotated[
     ),
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
-
-EngineOption = Annotated[
-    Literal["local", "ray"], typer.Option(help="Where the work is done: in this process, or on a Ray cluster.")
-]
-AddressOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Of the Ray cluster: HOST:PORT, ray://HOST:PORT, auto, or local for one of this machine that ends with "
-        "the work [RAY_ADDRESS, else local]."
-    ),
-]
 
 
 def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -181,8 +162,10 @@ def _parameter(option: "Option") -> inspect.Parameter:
     look: dict[str, Any] = {"help": option.help}
     kind = option.type
     if option.is_list:
-        kind = list[str] if option.repeat else str
-        look["metavar"] = None if option.repeat else "LIST"
+        kind = str
+        look["metavar"] = "LIST"
+        if option.repeat:
+            kind, look["metavar"] = list[str], None
     elif kind is Path:
         kind, look["metavar"] = str, "PATH"
     elif kind not in (bool, int, float) and not option.choices:
@@ -198,7 +181,9 @@ def _parameter(option: "Option") -> inspect.Parameter:
         annotation = Annotated[bool, typer.Option(option.flag, **look)]
     else:
         annotation = Annotated[kind | None, typer.Option(**look)]
-    default = inspect.Parameter.empty if option.required else _typed_default(option)
+    default = inspect.Parameter.empty
+    if not option.required:
+        default = _typed_default(option)
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -211,11 +196,11 @@ def _typed_default(option: "Option") -> Any:
     return option.default or None
 
 
-def open_workspace(option: Path | None = None) -> "Workspace":
+def open_workspace() -> "Workspace":
     """Open the workspace of --workspace, of AVHCURATE_WORKSPACE, or ./workspace."""
     from avhcurate.data.workspace import find_workspace
 
-    return find_workspace(option or given_workspace())
+    return find_workspace(given_workspace())
 
 
 def run_table(name: str, model: str | None = None) -> "DatasetTable":
@@ -225,41 +210,23 @@ def run_table(name: str, model: str | None = None) -> "DatasetTable":
     return open_table(open_workspace(), name, model)
 
 
-def open_run_table(workspace: Path | None, name: str, model: str | None) -> "DatasetTable":
-    from avhcurate.table.dataset_table import open_table
-
-    return open_table(open_workspace(workspace), name, model)
-
-
 @contextmanager
-def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
-    """Runs the block as the workspace's job, with progress on the terminal and on the pages."""
-    from avhcurate.data import background
-    from avhcurate.data.terminal import terminal_reports
-
-    with terminal_reports() as show, background.run(space.root, verb, dataset, arguments(), on_report=show) as progress:
-        yield progress
-
-
-@contextmanager
-def engine(name: Literal["local", "ray"], address: str | None = None) -> "Iterator[Engine]":
-    """Where the work of the block is done."""
-    from avhcurate.scoring.shards import LOCAL
-
+def engine(name: Literal["local", "ray"]) -> "Iterator[Engine]":
+    """Open where the work of the block is done: this process, or the Ray cluster of RAY_ADDRESS."""
     if name == "ray":
         from avhcurate.scoring.ray_engine import ray_engine
 
-        with ray_engine(address) as cluster:
+        with ray_engine(None) as cluster:
             yield cluster
         return
-    check_alone("--engine local", {"--address": address})
+    from avhcurate.scoring.shards import LOCAL
+
     yield LOCAL
 
 
-def distributed_job(
-    space: "Workspace", verb: str, dataset: str, work: "Callable[[Progress], Sequence[Any]]"
-) -> Sequence[Any]:
-    """The result of `work` as a job. In `torchrun` only the first process reports; the others return nothing."""
+def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequence[Any]]") -> Sequence[Any]:
+    """Return the result of `work` as a job. In `torchrun` only the first process reports; the others return nothing."""
+    from avhcurate.data import background
     from avhcurate.disk.jobs import SILENT, Cancelled
 
     if int(os.environ.get("RANK", "0")):
@@ -268,34 +235,23 @@ def distributed_job(
         except (Cancelled, CurateError):
             raise SystemExit(130) from None  # the first process says why
         return []
-    with job(space, verb, dataset) as progress:
+    with background.job(open_workspace().root, settings) as progress:
         return work(progress)
 
 
-def check_csv(csv: Path | None, *, force: bool = False) -> None:
+def check_csv(csv: Path | None) -> None:
     """Refuse a file that exists before the work, not after it."""
-    if csv and csv.exists() and not force:
+    if csv and csv.exists():
         raise CurateError(f"{csv} already exists. Remove it or name another file.")
 
 
-def write_csv(frame: "pd.DataFrame", csv: Path | None, *, force: bool = False) -> None:
+def write_csv(frame: "pd.DataFrame", csv: Path | None) -> None:
     """Write a table to the file of `--csv`, if there is one."""
     from avhcurate.export.tabular import write_csv_file
 
     if csv:
-        check_csv(csv, force=force)
-        write_csv_file(frame, csv, force=force)
-
-
-def arguments() -> list[str]:
-    """The arguments of this call without the workspace, as a job resumes with them."""
-    kept, skip = [], False
-    for argument in sys.argv[1:]:
-        if skip or argument == "--workspace":
-            skip = not skip
-        elif not argument.startswith("--workspace="):
-            kept.append(argument)
-    return kept
+        check_csv(csv)
+        write_csv_file(frame, csv, force=False)
 
 
 def check_alone(option: str, given: Mapping[str, Any]) -> None:
@@ -305,28 +261,6 @@ def check_alone(option: str, given: Mapping[str, Any]) -> None:
         raise CurateError(f"{', '.join(others)} cannot be given with {option}. Leave one of them out.")
 
 
-def given(context: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values, by parameter, that the caller gave and no default did."""
-    sources = {name: context.get_parameter_source(name) for name in values}
-    return {name: values[name] for name, source in sources.items() if source is not None and source.name != "DEFAULT"}
-
-
-def comma_separated(text: str) -> list[str]:
-    """Parts of a list such as avh,confidence; quotes hold a name that has a comma.
-
-    >>> comma_separated("avh, confidence"), comma_separated('avh,"a, b"')
-    (['avh', 'confidence'], ['avh', 'a, b'])
-    """
-    return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""])]
-
-
-def integers(option: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise CurateError(f"{option} takes whole numbers, as 0,1,2, not {text!r}") from None
-
-
 def check_one_of_ids_and_where(ids: str | None, where: str) -> None:
     """Refuse a call that does not name its samples in one way."""
     if (ids is None) == (not where):
@@ -334,7 +268,7 @@ def check_one_of_ids_and_where(ids: str | None, where: str) -> None:
 
 
 def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
-    """The ids of `--ids`: numbers, or those of the samples that a file lists; what it has besides is noted."""
+    """Return the ids of `--ids`: numbers, or those of the samples that a file lists."""
     from avhcurate.curate.sample_lists import listed_ids
 
     try:
@@ -342,7 +276,7 @@ def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
     except ValueError:
         if not os.path.isfile(text):
             raise CurateError(
-                f"--ids takes whole numbers, as 3,17,20, or a file that lists samples: {text!r} is neither"
+                f"--ids must be whole numbers, as 3,17,20, or a file that lists samples, not {text!r}."
             ) from None
     ids, unknown = listed_ids(dataset, Path(text).read_bytes())
     if unknown:
@@ -350,57 +284,55 @@ def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
     return ids
 
 
-def numbers(option: str, text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise CurateError(f"{option} takes numbers, as 0.5 or 0.5,0.5,0.5, not {text!r}") from None
-
-
 def print_dataset(folder: "DatasetFolder", *, as_json: bool = False) -> None:
+    """Print what a dataset holds."""
     record = folder.record
     if as_json:
         print(record.model_dump_json())
         return
     print(f"{record.name}: {record.samples} samples, {len(record.classes)} classes, {record.skipped} files skipped")
+    print_messages(record.messages)
     if record.votes:
         kind = "simulated votes" if record.votes.simulated else "human votes"
         print(f"{record.votes.total} {kind} on {record.votes.samples} samples")
-    print_messages([*record.messages, *(record.votes.messages if record.votes else [])])
+        print_messages(record.votes.messages)
 
 
 def print_messages(messages: list[str]) -> None:
+    """Print notes next to the result."""
     for message in messages:
         print(f"note: {message}", file=sys.stderr)
 
 
-def print_next(commands: Sequence[Sequence[str]], workspace: Path | None = None) -> None:
+def print_next(commands: Sequence[Sequence[str]]) -> None:
     """Print commands to try next, in the workspace of this call."""
-    workspace = workspace or given_workspace()
-    given = ["--workspace", str(workspace)] if workspace else []
-    print("Now try:", *(shlex.join(["avhcurate", *command, *given]) for command in commands), sep="\n  ")
+    workspace, given = given_workspace(), []
+    if workspace is not None:
+        given = ["--workspace", str(workspace)]
+    print("Now try:")
+    for command in commands:
+        print("  " + shlex.join(["avhcurate", *command, *given]))
 
 
-def print_next_of_run(name: str, workspace: Path | None = None) -> None:
-    """Print what works with the newest run of a dataset: correlations with votes, else suspects; and the app."""
-    from avhcurate.table.dataset_table import open_table
-
-    table = open_table(open_workspace(workspace), name)
-    labelled = bool((table.dataset.labels() >= 0).any())
-    searchable = table.run is not None and table.run.has_features and table.run.has_class_weights
-    commands = [["serve"]]
-    if labelled and table.votes:
-        commands.insert(0, ["correlate", name])
-    elif labelled and searchable:
-        commands.insert(0, ["suspects", name])
-    print_next(commands, workspace)
+def print_next_of_run(name: str) -> None:
+    """Print what works with the newest run of a dataset: correlate with votes, else suspects; and the app."""
+    table = run_table(name)
+    run, verbs = table.run, []
+    if (table.dataset.labels() >= 0).any():
+        if table.votes:
+            verbs = [["correlate", name]]
+        elif run is not None and run.has_features and run.has_class_weights:
+            verbs = [["suspects", name]]
+    print_next([*verbs, ["serve"]])
 
 
 def print_votes_note(table: "DatasetTable") -> None:
-    run = table.run.root.name if table.run else "no run"
-    print(f"{table.dataset.name}, {run}" + (", SIMULATED human votes" if table.simulated else ""))
+    """Print which dataset and run a table is of, and whether its votes are simulated."""
+    run = "no run"
+    if table.run:
+        run = table.run.root.name
+    votes = ", SIMULATED human votes" if table.simulated else ""
+    print(f"{table.dataset.name}, {run}{votes}")
 
 
 def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: int = 3) -> None:

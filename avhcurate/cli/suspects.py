@@ -17,7 +17,6 @@ def suspects(
     settings: SuspectsSettings,
     space: "Workspace",
     csv: Annotated[Path | None, typer.Option(help="Write all undecided suspects to this file.")] = None,
-    force: options.ForceOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.data import background
@@ -26,14 +25,14 @@ def suspects(
     from avhcurate.table.dataset_table import open_table
 
     table = open_table(space, settings.dataset, settings.model)
-    options.check_csv(csv, force=force)
+    options.check_csv(csv)
     with background.job(space.root, settings) as progress:
         folder = suspects_service.find_suspects(table, settings, progress=progress)
     record, every = folder.record, folder.suspects()
     doubtful = decisions.undecided(table, every)
     rows = suspects_service.export_table(table, doubtful, record)
     left_out = len(every) - len(doubtful)
-    options.write_csv(rows, csv, force=force)
+    options.write_csv(rows, csv)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "left_out": left_out, "rows": rows})
         return

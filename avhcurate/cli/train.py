@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 def train(settings: TrainSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
     from avhcurate.training_dynamics.train import summary, train_seeds
 
-    trainings = options.distributed_job(
-        space, "train", settings.dataset, lambda progress: train_seeds(space, settings, progress=progress)
-    )
+    trainings = options.distributed_job(settings, lambda progress: train_seeds(space, settings, progress=progress))
     summaries = [summary(training) for training in trainings]
     if summaries and as_json:
         options.print_json({"trainings": summaries})

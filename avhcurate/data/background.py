@@ -1,82 +1,19 @@
 """Jobs in a process of their own: started with the command line, found again, cancelled and resumed."""
 
 import os
-import shlex
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from avhcurate.data.people import Role, require
 from avhcurate.data.settings import VerbSettings
 from avhcurate.disk.app_files import CHECKOUT
 from avhcurate.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
 from avhcurate.errors import CurateError
-
-
-@dataclass(frozen=True)
-class Command:
-    """A verb of the command line: fields without a default are its arguments, the others its options.
-
-    A field's metadata may hold `write`, which turns its value into the text of the option, or into a list of texts for
-    one that may be repeated.
-    """
-
-    verb: ClassVar[str] = ""
-
-    @property
-    def subject(self) -> str:
-        """The dataset that the job is about: the first argument unless a verb says otherwise."""
-        return self.argv[1] if len(self.argv) > 1 else ""
-
-    @property
-    def line(self) -> str:
-        """The command as typed in a shell."""
-        return f"avhcurate {shlex.join(self.argv)}"
-
-    @property
-    def argv(self) -> list[str]:
-        """The verb, its arguments and options, defaults left out; what users type cannot become an option.
-
-        >>> @dataclass(frozen=True)
-        ... class Score(Command):
-        ...     verb = "score"
-        ...     dataset: str
-        ...     weights: str = ""
-        ...     batch_size: int | None = None
-        ...     force: bool = False
-        >>> Score("pets", weights="--force", batch_size=8, force=True).argv
-        ['score', 'pets', '--weights=--force', '--batch-size=8', '--force']
-        """
-        arguments, options = [], []
-        for field in fields(self):
-            value, name = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
-            if field.default is MISSING:
-                arguments.append(_argument(field.name, value))
-            elif value != field.default:
-                written = field.metadata.get("write", _text)(value)
-                values = written if isinstance(written, list) else [written]
-                options += [name if each is True else f"{name}={each}" for each in values if each not in (None, "")]
-        return [self.verb, *arguments, *options]
-
-
-def _argument(name: str, value: str) -> str:
-    value = value.strip()
-    if not value or value.startswith("-"):
-        raise CurateError(f"{name} cannot be {value!r}")
-    return value
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    return value.strip() if isinstance(value, str) else value
 
 
 def launch(

@@ -1,13 +1,12 @@
 """The Home page: counts, distributions, model runs and messages, and the forms that score, import, fetch and attach."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from avhcurate import plugins
-from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import BackendRecord, RunFolder
 from avhcurate.data.workspace import check_name
@@ -15,7 +14,9 @@ from avhcurate.errors import CurateError
 from avhcurate.export import service as export
 from avhcurate.home.plots import NO_LABEL, class_balance, hsf_histogram
 from avhcurate.home.ui_columns import CLASSES, choose_group, value_counts
+from avhcurate.scoring.settings import ScoreSettings
 from avhcurate.sources.fetch import PUBLIC
+from avhcurate.sources.settings import FetchSettings, ImportSettings
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.head_notes import head_note
@@ -28,6 +29,7 @@ from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.notes import run_accuracy
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
+from avhcurate.votes.settings import VotesSettings
 
 #: Bars of the HSF histogram; twenty fall on the default edges.
 _BARS = 20
@@ -196,78 +198,31 @@ def messages(table: DatasetTable) -> None:
 # --- forms ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ScoreCommand(forms.PlacedCommand):
-    """Options of `avhcurate score`.
-
-    >>> ScoreCommand("pets", "torchvision:resnet50", weights="--force", limit=100).argv
-    ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
-    >>> ScoreCommand("pets", "clip:models/clip", prompt="a photo of a {}\\na drawing of a {}").argv[3:]
-    ['--prompt=a photo of a {}', '--prompt=a drawing of a {}']
-    >>> ScoreCommand("pets", "efficientnet-lite0", head="fit", groups="patient").argv[3:]
-    ['--head=fit', '--groups=patient']
-    >>> ScoreCommand("pets", "efficientnet-lite0", engine="ray").argv[2:]
-    ['--engine=ray', '--model=efficientnet-lite0']
-    """
-
-    verb = "score"
-    dataset: str
-    model: str = forms.model_choice("Model", 300)
-    weights: str = forms.text(
-        "Path of a safetensors file or a weights-only checkpoint on the server; `random` for none.",
-        "the model's own",
-        300,
-    )
-    head: str = forms.option(
-        st.selectbox,
-        label="Last layer",
-        options=["", "fit"],
-        format_func=lambda name: {"": "The model's own", "fit": "Fit one for these classes"}.get(name, name),
-        accept_new_options=True,
-        width=220,
-        help="Fitted: linear heads on the model's features, each image scored by one that has not seen it; for a model "
-        "of other classes. Or type the name of the model's linear layer.",
-    )
-    folds: int | None = forms.number("For a fitted head.", "5", 100, 2, max_value=50)
-    groups: str = forms.option(
-        st.selectbox,
-        options=[""],
-        width=150,
-        format_func=lambda name: name or "none",
-        help="For a fitted head: images with the same value are never split between fitting and scoring.",
-    )
-    classes_from_model: bool = forms.tick(
-        "Classes from the model", "Take those of the model's classes that are the dataset's, by their names."
-    )
-    device: str = forms.choice(forms.DEVICES)
-    precision: str = forms.choice(
-        forms.PRECISIONS, "A reduced precision is faster; the run then records how far its ranking agrees with float32."
-    )
-    batch_size: int | None = forms.number("Images a forward pass.", "chosen", 150)
-    limit: int | None = forms.number("Score only so many samples, spread evenly.", "all", 150)
-    prompt: str = forms.lines(
-        "For `clip:`. A prompt a line, with {} for the class name; of several the mean is taken.", "a photo of a {}"
-    )
-    classes: str = forms.text("For `clip:`. Names in order: `cat,dog`, or a file of names.", "the dataset's", 300)
-
-    def __post_init__(self) -> None:
-        if not (self.model or "").strip():
-            raise CurateError("which model? Choose one or type its name, such as torchvision:resnet50")
-        if (self.folds or self.groups) and not self.head.startswith("fit"):
-            raise CurateError("folds and groups are of a fitted head: choose to fit one, or leave them empty")
+_HEADS = {"": "The model's own", "fit": "Fit one for these classes"}
 
 
 def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Choose a model and score the dataset with it."""
     runs = [run.record.model for run in table.dataset.runs()]
-    with forms.job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
+    with forms.job_form(root, "home.score_", ScoreSettings, busy=busy, dataset=table.dataset.name) as form:
         with forms.row():
-            form.ask("model", options=forms.models(*runs[-1:]))
-            form.ask("weights", "head")
+            form.ask_model(forms.models(*runs[-1:]), width=300)
+            form.ask("weights", width=300)
+            form.ask(
+                "head",
+                widget=st.selectbox,
+                label="Last layer",
+                options=list(_HEADS),
+                format_func=lambda name: _HEADS.get(name, name),
+                accept_new_options=True,
+                width=220,
+            )
             form.submit("Start scoring", "model_training")
         with st.expander("More"), forms.row():
-            form.ask("device", "precision", "batch_size", "limit", "folds")
-            form.ask("groups", options=["", *table.user_columns])
+            form.ask("device", widget=st.selectbox, options=forms.DEVICES, width=130)
+            form.ask("precision", widget=st.selectbox, options=forms.PRECISIONS, width=130)
+            form.ask("batch_size", "limit", "folds")
+            form.ask("groups", widget=st.selectbox, options=["", *table.user_columns], width=150)
             form.ask("classes_from_model", "prompt", "classes")
             form.ask_where()
 
@@ -283,66 +238,30 @@ selected), or Label Studio JSON.
 """
 
 
-@dataclass(frozen=True)
-class ImportCommand(Command):
-    """Options of `avhcurate import`.
-
-    >>> ImportCommand("pets", "~/pets", label_column="breed", force=True).argv[2:]
-    ['~/pets', '--label-column=breed', '--force']
-    """
-
-    verb = "import"
-    name: str = forms.text(None, "pets", 160, forms.MISSING)
-    source: str = forms.text(_SOURCE, "/data/pets, /data/pets.csv or hf:REPO", 360, forms.MISSING)
-    votes: str = forms.text("A file of human votes, or the source's column that holds them.", "none", 160)
-    label_column: str = forms.text(usual="found")
-    image_column: str = forms.text(usual="found")
-    split_column: str = forms.text(usual="found")
-    root: str = forms.text("Folder from which the paths of a list or manifest count.", "beside the file")
-    classes: str = forms.text("Names in order of their index: `cat,dog`, a file of names, or `visda17`.", "found")
-    force: bool = forms.tick(
-        "Replace a dataset of that name",
-        "Keeps votes and what people decided, by path and class name; drops runs, trainings, measures, predictions.",
-    )
-
-    def __post_init__(self) -> None:
-        check_name(self.name.strip())
-        _check_place(
-            self.source,
-            "where are the images? Give a folder, a file, list:FILE, wds:PATTERN, torchvision:NAME or hf:REPO",
-        )
+def _import_settings(dataset: str = "", source: str = "", **values: Any) -> ImportSettings:
+    """Return the settings of an import; refuse a name or place that no job should start with."""
+    check_name(dataset)
+    _check_place(source, "Where are the images? Give a folder, a file, list:FILE, wds:PATTERN or hf:REPO.")
+    return ImportSettings(dataset=dataset, source=source, **values)
 
 
 def import_form(root: Path, *, busy: bool) -> None:
     """Name a source of images and import it as a dataset."""
-    with forms.job_form(root, "home.import_", ImportCommand, busy=busy) as form:
+    with forms.job_form(root, "home.import_", ImportSettings, busy=busy, make=_import_settings) as form:
         with forms.row():
-            form.ask("name", "source", "votes")
+            form.ask("dataset", key="home.import_name", label="Name", placeholder="pets", width=160)
+            form.ask("source", help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=360)
+            form.ask("votes", width=160)
             form.submit("Import", "download")
         with st.expander("More"), forms.row():
             form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
 
 
-@dataclass(frozen=True)
-class FetchCommand(Command):
-    """Options of `avhcurate fetch`; refused before its terms are agreed to.
-
-    >>> FetchCommand("cifar10h", mirror="/mnt/mirror", yes=True).argv
-    ['fetch', 'cifar10h', '--mirror=/mnt/mirror', '--yes']
-    """
-
-    verb = "fetch"
-    dataset: str
-    mirror: str = forms.text(None, "the official places", 250)
-    images: str = forms.text(
-        "The folder of ImageNet's validation images, which nobody may hand on.", "/data/imagenet/val", 250
-    )
-    yes: bool = forms.tick("I agree to these terms")
-    force: bool = forms.tick("Replace a dataset of that name")
-
-    def __post_init__(self) -> None:
-        if not self.yes:
-            raise CurateError(f"read the terms of {self.dataset} and tick that you agree to them, then fetch it")
+def _fetch_settings(*, yes: bool, **values: Any) -> FetchSettings:
+    """Return the settings of a fetch; refuse one whose terms are not agreed to."""
+    if not yes:
+        raise CurateError("Read the terms and tick that you agree to them, then fetch the dataset.")
+    return FetchSettings(yes=True, **values)
 
 
 def fetch_form(root: Path, *, busy: bool) -> None:
@@ -353,43 +272,38 @@ def fetch_form(root: Path, *, busy: bool) -> None:
     public = PUBLIC[name]
     size = f"about {public.size / 1e6:,.0f} MB"
     st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
-    with forms.job_form(root, "home.fetch_", FetchCommand, busy=busy, dataset=name) as form:
+    with forms.job_form(root, "home.fetch_", FetchSettings, busy=busy, make=_fetch_settings, dataset=name) as form:
         with forms.row():
             place = f"A folder on the server or an address that holds {public.files[0].name} and the rest."
-            form.ask("mirror", help=place)
+            form.ask("mirror", help=place, placeholder="the official places", width=250)
             if public.needs_images:
-                form.ask("images")
+                form.ask("images", placeholder="/data/imagenet/val", width=250)
             form.submit("Fetch", "cloud_download")
         with st.container(horizontal=True):
-            form.ask("yes", key=f"home.fetch_agreed.{name}")
+            form.ask("yes", key=f"home.fetch_agreed.{name}", label="I agree to these terms")
             form.ask("force")
 
 
-@dataclass(frozen=True)
-class VotesCommand(Command):
-    """Options of `avhcurate votes`."""
-
-    verb = "votes"
-    dataset: str
-    file: str = forms.text(_VOTES, "/data/votes.csv", 360, forms.MISSING)
-    simulated: bool = forms.tick("These votes are simulated")
-    force: bool = forms.tick("Replace votes of another kind")
-
-    def __post_init__(self) -> None:
-        _check_place(self.file, "which file holds the votes? Give a .npy, .csv, .parquet or .json file")
+def _votes_settings(file: str = "", **values: Any) -> VotesSettings:
+    """Return the settings of attaching votes; refuse a place that no job should start with."""
+    _check_place(file, "Which file holds the votes? Give a .npy, .csv, .parquet or .json file.")
+    return VotesSettings(file=file, **values)
 
 
 def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Attach a file of votes to the dataset."""
-    with forms.job_form(root, "home.votes_", VotesCommand, busy=busy, dataset=table.dataset.name) as form:
+    name = table.dataset.name
+    with forms.job_form(root, "home.votes_", VotesSettings, busy=busy, make=_votes_settings, dataset=name) as form:
         with forms.row():
-            form.ask("file")
+            form.ask("file", help=_VOTES, placeholder="/data/votes.csv", width=360)
             form.submit("Attach votes", "how_to_vote")
         with st.container(horizontal=True):
-            form.ask("simulated", *(["force"] if table.dataset.record.votes is not None else []))
+            form.ask("simulated", label="These votes are simulated")
+            if table.dataset.record.votes is not None:
+                form.ask("force", label="Replace votes of another kind")
 
 
 def _check_place(text: str, question: str) -> None:
-    """A path or address as an argument, which must not look like an option."""
-    if not text.strip() or text.strip().startswith("-"):
+    """Refuse a path or address that is empty or looks like an option."""
+    if not text or text.startswith("-"):
         raise CurateError(question)

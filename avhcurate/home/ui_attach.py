@@ -1,14 +1,13 @@
 """The form on the Home page that attaches outputs computed elsewhere, and what the page says of a run made so."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from avhcurate.data.background import Command
 from avhcurate.data.runs import Attached
 from avhcurate.scoring.attached_arrays import AttachSpec
+from avhcurate.scoring.settings import AttachSettings
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.user_errors import plain
@@ -20,33 +19,20 @@ score; without, those of the softmax output, and angles to class prototypes, whi
 """
 
 
-def _array(help: str, usual: str, width: int = 300) -> Any:
-    """A path, or a column that the import kept."""
-    return forms.option(st.selectbox, options=[], accept_new_options=True, placeholder=usual, help=help, width=width)
+_EXAMPLES = {
+    "features": "/data/features.npy",
+    "probs": "/data/probs.npy",
+    "logits": "/data/logits.npy",
+    "class_weights": "/data/head.npz:weight",
+    "bias": "/data/head.npz:bias",
+}
 
 
-@dataclass(frozen=True)
-class AttachCommand(Command):
-    """Options of `avhcurate attach`.
-
-    >>> AttachCommand("pets", features="embedding", probs="out.npz:pred_probs", by="path").argv
-    ['attach', 'pets', '--features=embedding', '--probs=out.npz:pred_probs', '--by=path']
-    """
-
-    verb = "attach"
-    dataset: str
-    features: str = _array("Embeddings (N, D): FILE, FILE:NAME or a kept column.", "/data/features.npy")
-    probs: str = _array("Probabilities (N, K), or give logits.", "/data/probs.npy")
-    logits: str = _array("Logits (N, K).", "/data/logits.npy")
-    class_weights: str = _array("Weight (K, D) of the last linear layer, which AVH needs.", "/data/head.npz:weight")
-    bias: str = _array("Bias (K,) of that layer.", "/data/head.npz:bias")
-    by: str = forms.text("Which sample a row is: `order` of the dataset, `path`, or a column that both have.", "order")
-    rows: str = forms.text("Table with a row for each row, where the file holds numbers alone.", "in the file", 240)
-    name: str = forms.text("Name of the run.", "from the file")
-
-    def __post_init__(self) -> None:
-        names = ("features", "class_weights", "bias", "logits", "probs")
-        AttachSpec(**{name: (getattr(self, name) or "").strip() for name in names})
+def _settings(**values: Any) -> AttachSettings:
+    """Return the settings of attaching outputs; refuse arrays that do not make a run."""
+    settings = AttachSettings(**values)
+    AttachSpec(**{name: getattr(settings, name) for name in _EXAMPLES})
+    return settings
 
 
 def attach_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
@@ -60,9 +46,18 @@ def attach_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     def ask(form: forms.JobForm, name: str) -> None:
         first = next((column for column, role in kept.items() if role == name), None)
         index = None if first is None else list(kept).index(first)
-        form.ask(name, options=list(kept), index=index)
+        form.ask(
+            name,
+            widget=st.selectbox,
+            options=list(kept),
+            index=index,
+            accept_new_options=True,
+            placeholder=_EXAMPLES[name],
+            width=300,
+        )
 
-    with forms.job_form(root, "home.attach_", AttachCommand, busy=busy, dataset=table.dataset.name) as form:
+    about = {"make": _settings, "dataset": table.dataset.name}
+    with forms.job_form(root, "home.attach_", AttachSettings, busy=busy, **about) as form:
         with forms.row():
             ask(form, "features")
             ask(form, "probs")

@@ -1,13 +1,10 @@
 """The offer of the Home page to fill every page of the digits demo by one job."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import streamlit as st
 
-from avhcurate.data.background import Command
 from avhcurate.disk.jobs import Jobs
-from avhcurate.sources.demo import NAME, is_demo
+from avhcurate.sources.demo import is_demo
+from avhcurate.sources.settings import DemoSettings
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.job_forms import start
 from avhcurate.ui.signin import for_curators
@@ -16,26 +13,6 @@ _WHAT = """
 **Two trainings, predicted HSF, self-training, a map, suspects, quality and degradation of the digits**, in the
 background and in a minute or two. Cancel it at any time: finished steps are not repeated.
 """
-
-
-@dataclass(frozen=True)
-class FullDemo(Command):
-    """Options of `avhcurate demo`.
-
-    >>> FullDemo().argv, FullDemo().subject
-    (['demo', '--full'], 'digits')
-    """
-
-    verb: ClassVar[str] = "demo"
-
-    @property
-    def argv(self) -> list[str]:
-        return [self.verb, "--full"]
-
-    @property
-    def subject(self) -> str:
-        """The dataset of the demo."""
-        return NAME
 
 
 def offer(page: Opened, *, busy: bool) -> None:
@@ -50,7 +27,7 @@ def offer(page: Opened, *, busy: bool) -> None:
             key="home.fill",
             type="primary",
             on_click=attempt,
-            args=(start, page.workspace.root, FullDemo()),
+            args=(start, page.workspace.root, DemoSettings(full=True)),
             **for_curators("Running jobs", disabled=busy),
         )
 

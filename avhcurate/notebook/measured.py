@@ -3,20 +3,23 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from avhcurate.data.settings import takes
 from avhcurate.notebook.decided import DecidedDataset
-from avhcurate.notebook.jobs import running_job
 from avhcurate.notebook.opened import filters_of
+from avhcurate.quality.settings import QualitySettings
 from avhcurate.table.filters import Filters
 
 
 class MeasuredDataset(DecidedDataset):
     """A dataset whose images are measured and which is divided; see `avhcurate.notebook.dataset.Dataset`."""
 
-    def quality(self, *, near: float | None = None, upright: bool = False) -> pd.DataFrame:
-        """Measures every image and groups near duplicates: `id, path, ..., width, height, ..., duplicate_group`.
+    @takes(QualitySettings, "model", "engine")
+    def quality(self, **options: Any) -> pd.DataFrame:
+        """Measure every image and group near duplicates: `id, path, ..., width, height, ..., duplicate_group`.
 
         The options are those of `avhcurate quality`: `near` is the least cosine of embeddings of near duplicates (None
         reads it off the open run), `upright` ignores mirrored and turned copies. A job, like `score`;
@@ -31,15 +34,14 @@ class MeasuredDataset(DecidedDataset):
         """
         from avhcurate.quality import service
 
-        model = self._run_name()
-        given = {"model": model, "near": near, "upright": upright}
-        with running_job(self.workspace, self.name, "quality", given) as progress:
+        settings = QualitySettings(dataset=self.name, model=self._run_name(), **options)
+        with self._job(settings) as progress:
             service.measure_dataset(
                 self.workspace,
                 self.name,
-                model,
-                near=near,
-                upright=upright,
+                settings.model,
+                near=settings.near,
+                upright=settings.upright,
                 progress=progress,
             )
         return service.measures_table(self.sample_table)

@@ -18,10 +18,11 @@ from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
+from avhcurate.home import ui as home_ui
 from avhcurate.home import ui_guide
-from avhcurate.home.ui import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
 from avhcurate.models.loading import ModelSpec
 from avhcurate.scoring.service import score_dataset
+from avhcurate.scoring.settings import ScoreSettings
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -313,12 +314,12 @@ def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: ScoreCommand("pets", " "),
-        lambda: ImportCommand("../pets", "/x"),
-        lambda: ImportCommand("pets", "--force"),
-        lambda: ImportCommand("pets", ""),
-        lambda: VotesCommand("pets", "-x"),
-        lambda: FetchCommand("cifar10h"),
+        lambda: ScoreSettings(dataset="pets"),
+        lambda: home_ui._import_settings("../pets", "/x"),
+        lambda: home_ui._import_settings("pets", "--force"),
+        lambda: home_ui._import_settings("pets", ""),
+        lambda: home_ui._votes_settings("-x", dataset="pets"),
+        lambda: home_ui._fetch_settings(yes=False, dataset="cifar10h"),
     ],
 )
 def test_what_cannot_be_started_is_refused_before(call):
