@@ -54,15 +54,6 @@ def has_ray() -> bool:
     return find_spec("ray") is not None
 
 
-def seed_list(count: int) -> str:
-    """Return seeds as the command line takes them.
-
-    >>> seed_list(3)
-    '0,1,2'
-    """
-    return ",".join(map(str, range(count)))
-
-
 def widget_of(option: Option) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the widget of an option by its type, and how it looks."""
     if option.type is bool:
