@@ -19,7 +19,6 @@ def correlate(
     settings: CorrelateSettings,
     space: "Workspace",
     csv: options.CsvOption = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.correlation import service
     from avhcurate.table.dataset_table import open_table
@@ -27,14 +26,14 @@ def correlate(
 
     table = open_table(space, settings.dataset, settings.model)
     if settings.analysis:
-        _print_analysis(table, settings.analysis, settings, csv=csv, as_json=as_json)
+        _print_analysis(table, settings.analysis, settings, csv=csv)
         return
     result = service.correlate(
         table, keys=settings.scores or None, filters=Filters(where=settings.where), against=settings.against
     )
     rows = service.export_table(result)
     options.write_csv(rows, csv)
-    if as_json:
+    if options.as_json():
         ceiling = result.ceiling
         options.print_json(
             {
@@ -104,7 +103,6 @@ def _print_analysis(
     settings: CorrelateSettings,
     *,
     csv: Path | None,
-    as_json: bool,
 ) -> None:
     """Print one of the further analyses, or write it to a file."""
     from avhcurate.correlation.analyses import adds_sentence, analyse
@@ -114,7 +112,7 @@ def _print_analysis(
         raise CurateError("--analysis needs human votes. Leave out --against.")
     rows = analyse(table, analysis, keys=settings.scores or None, filters=Filters(where=settings.where))
     options.write_csv(rows, csv)
-    if as_json:
+    if options.as_json():
         options.print_json({"analysis": analysis, "rows": rows})
         return
     _print_votes_note(table, weighs=False)
@@ -128,7 +126,6 @@ def disagree(
     settings: DisagreeSettings,
     space: "Workspace",
     csv: options.CsvOption = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.disagreement import service
     from avhcurate.table.dataset_table import open_table
@@ -139,7 +136,7 @@ def disagree(
     gap = service.disagree(table, key=settings.score, filters=filters, predicted=settings.predicted)
     rows = service.gap_table(table, gap)
     options.write_csv(rows, csv)
-    if as_json:
+    if options.as_json():
         options.print_json({"samples": gap.sets.samples, "rows": rows})
         return
     options.print_votes_note(table)

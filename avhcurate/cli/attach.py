@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @options.verb(AttachSettings)
-def attach(settings: AttachSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def attach(settings: AttachSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.scoring.attach import attach_run
     from avhcurate.scoring.attached_arrays import AttachSpec
@@ -18,7 +18,7 @@ def attach(settings: AttachSettings, space: "Workspace", as_json: options.JsonOp
     spec = AttachSpec(**settings.model_dump(exclude={"dataset", "name"}))
     with background.job(space.root, settings) as progress:
         record = attach_run(space, settings.dataset, spec, run_name=settings.name, progress=progress).record
-    if as_json:
+    if options.as_json():
         print(record.model_dump_json())
         return
     print(f"{record.samples - record.skipped} samples of {settings.dataset} attached as {record.name}")

@@ -23,19 +23,18 @@ def tag(
     where: options.WhereOption = "",
     remove: Annotated[bool, typer.Option("--remove", help="Remove the tag instead.")] = False,
     undo: UndoOption = False,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Tag samples, or remove a tag."""
     table = options.run_table(name)
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
-        _undo(table, ("tag", "untag"), as_json)
+        _undo(table, ("tag", "untag"))
     elif tag is None:
         raise CurateError("Give a TAG, and samples by --ids or --where.")
     elif remove:
-        _decide(table, ids, where, "untag", tag, as_json)
+        _decide(table, ids, where, "untag", tag)
     else:
-        _decide(table, ids, where, "tag", tag, as_json)
+        _decide(table, ids, where, "tag", tag)
 
 
 @options.app.command()
@@ -55,7 +54,6 @@ def relabel(
     where: options.WhereOption = "",
     restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the samples.")] = False,
     undo: UndoOption = False,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Correct labels: those of some samples, or all that a file gives."""
     from avhcurate.curate.annotations import class_index
@@ -64,16 +62,16 @@ def relabel(
     others = {"LABEL": label, "--ids": ids, "--where": where, "--restore": restore}
     if undo:
         options.check_alone("--undo", others | {"--from": file})
-        _undo(table, ("relabel", "import labels"), as_json)
+        _undo(table, ("relabel", "import labels"))
     elif file is not None:
         options.check_alone("--from", others)
-        _relabel_from(table, file, as_json)
+        _relabel_from(table, file)
     elif (label is None) != restore:
         raise CurateError("Give a LABEL, --restore or --from FILE.")
     elif label is None:
-        _decide(table, ids, where, "relabel", None, as_json)
+        _decide(table, ids, where, "relabel", None)
     else:
-        _decide(table, ids, where, "relabel", class_index(table, label), as_json)
+        _decide(table, ids, where, "relabel", class_index(table, label))
 
 
 @options.app.command()
@@ -84,23 +82,20 @@ def exclude(
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
     include: Annotated[bool, typer.Option("--include", help="Include excluded samples again instead.")] = False,
     undo: UndoOption = False,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Exclude samples from views and exports, or include them again."""
     table = options.run_table(name)
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
-        _undo(table, ("exclude", "include"), as_json)
+        _undo(table, ("exclude", "include"))
     elif include:
         options.check_alone("--include", {"--reason": reason})
-        _decide(table, ids, where, "include", None, as_json)
+        _decide(table, ids, where, "include", None)
     else:
-        _decide(table, ids, where, "exclude", reason, as_json)
+        _decide(table, ids, where, "exclude", reason)
 
 
-def _decide(
-    table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None, as_json: bool
-) -> None:
+def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:
     from avhcurate.curate.annotations import annotate
     from avhcurate.table.filters import Filters
 
@@ -110,25 +105,25 @@ def _decide(
     else:
         count = annotate(table, options.sample_ids(table.dataset, ids), action, value)
     result = {"action": action, "value": value, "samples": count}
-    options.print_result(result, f"{action}: {count} samples of {table.dataset.name}; --undo reverts it", as_json)
+    options.print_result(result, f"{action}: {count} samples of {table.dataset.name}; --undo reverts it")
 
 
-def _relabel_from(table: "DatasetTable", file: Path, as_json: bool) -> None:
+def _relabel_from(table: "DatasetTable", file: Path) -> None:
     from dataclasses import asdict
 
     from avhcurate.curate.label_files import relabel_from
 
     counts = relabel_from(table, file)
-    options.print_result(asdict(counts), f"{file.name}: {counts}", as_json)
+    options.print_result(asdict(counts), f"{file.name}: {counts}")
 
 
-def _undo(table: "DatasetTable", actions: Sequence[str], as_json: bool) -> None:
+def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
     from avhcurate.curate.annotations import undo
 
     entry = undo(table, actions=actions)
     if entry is None:
-        options.print_result({"undone": None}, f"there is nothing of yours to undo in {table.dataset.name}", as_json)
+        options.print_result({"undone": None}, f"there is nothing of yours to undo in {table.dataset.name}")
         return
     undone = {"action": entry.action, "value": entry.value, "samples": entry.samples}
     text = " ".join(str(part) for part in (entry.action, entry.value) if part)
-    options.print_result({"undone": undone}, f"undone: {text} on {entry.samples} samples", as_json)
+    options.print_result({"undone": undone}, f"undone: {text} on {entry.samples} samples")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @options.verb(ImportSettings)
-def import_(settings: ImportSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def import_(settings: ImportSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.sources.readers import class_list
     from avhcurate.sources.service import import_dataset
@@ -35,11 +35,11 @@ def import_(settings: ImportSettings, space: "Workspace", as_json: options.JsonO
             progress=reports,
         )
     open_response_log(space)
-    options.print_dataset(folder, as_json=as_json)
+    options.print_dataset(folder)
 
 
 @options.verb(ColumnsSettings)
-def columns(settings: ColumnsSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def columns(settings: ColumnsSettings, space: "Workspace") -> None:
     from avhcurate.curate.columns import describe_columns, set_harder
     from avhcurate.table.dataset_table import open_table
 
@@ -49,7 +49,7 @@ def columns(settings: ColumnsSettings, space: "Workspace", as_json: options.Json
         set_harder(space, table, dict(map(_column_and_end, settings.harder)))
         table = open_table(space, name)
     described = describe_columns(table)
-    if as_json:
+    if options.as_json():
         options.print_json({"columns": described})
     elif described.empty:
         print(f"{name} has no columns of your own: import a CSV or Parquet table that has some")

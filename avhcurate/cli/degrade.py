@@ -14,7 +14,6 @@ def degrade(
     settings: DegradeSettings,
     space: "Workspace",
     csv: options.CsvOption = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.data import background
     from avhcurate.degradation import service
@@ -27,7 +26,7 @@ def degrade(
     degraded = service.read(open_table(space, settings.dataset, record.run), folder)
     summary = degraded.summary
     options.write_csv(summary, csv)
-    if as_json:
+    if options.as_json():
         options.print_json({"record": record.model_dump(mode="json"), "rows": summary})
         return
     print(f"{record.run}: {degraded.images} images at {record.steps} steps, {record.skipped} skipped")

@@ -65,7 +65,7 @@ def _note_simulated(table: "DatasetTable") -> None:
 
 
 @options.verb(SplitSettings)
-def split(settings: SplitSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def split(settings: SplitSettings, space: "Workspace") -> None:
     from avhcurate.saved import split_service
     from avhcurate.table.dataset_table import open_table
     from avhcurate.table.filters import Filters
@@ -86,7 +86,7 @@ def split(settings: SplitSettings, space: "Workspace", as_json: options.JsonOpti
         split_service.write_split(table, parts, settings.out, force=settings.force)
     if settings.as_sets is not None:
         saved = split_service.save_parts(space, table, parts, settings.as_sets)
-    if as_json:
+    if options.as_json():
         options.print_json({"parts": parts.counts, "sets": saved, "strata": parts.strata})
         return
     print(", ".join(f"{part} {count}" for part, count in parts.counts.items()))

@@ -15,7 +15,6 @@ def models(
     ] = "",
     scores: Annotated[str, typer.Option(help="Scores whose correlation with HSF is compared.")] = "avh,confidence",
     csv: options.CsvOption = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
     from avhcurate.compare.service import export_table, side_by_side
@@ -37,7 +36,7 @@ def models(
         }
         for finding in comparison.findings
     ]
-    if as_json:
+    if options.as_json():
         options.print_json(
             {
                 "rows": rows,

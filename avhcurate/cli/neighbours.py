@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @options.verb(NeighboursSettings)
-def neighbours(settings: NeighboursSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def neighbours(settings: NeighboursSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.neighbours.service import RECALL, find_neighbours
     from avhcurate.table.dataset_table import open_table
@@ -22,7 +22,7 @@ def neighbours(settings: NeighboursSettings, space: "Workspace", as_json: option
     far = open_table(space, settings.dataset, record.run).page(
         sort="neighbour_angle", descending=True, limit=10, columns=["id", "path", "label_name", "neighbour_angle"]
     )
-    if as_json:
+    if options.as_json():
         options.print_json({"record": record.model_dump(mode="json"), "outliers": far})
         return
     how = "all compared"

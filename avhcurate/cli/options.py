@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Verbs(TyperGroup):
-    """The group of all verbs. --workspace may stand anywhere in a call, and belongs to the group."""
+    """The group of all verbs. --workspace and --json may stand anywhere in a call, and belong to the group."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         moved, rest = [], []
@@ -36,7 +36,7 @@ class _Verbs(TyperGroup):
         for word in words:
             if word == "--workspace":
                 moved += [word, next(words, "")]
-            elif word.startswith("--workspace="):
+            elif word == "--json" or word.startswith("--workspace="):
                 moved.append(word)
             else:
                 rest.append(word)
@@ -69,15 +69,26 @@ def _options_of_all_verbs(
             help="The workspace, with any verb [default: AVHCURATE_WORKSPACE, else ./workspace].",
         ),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, with any verb that has one.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     _given.set(workspace)
+    _json.set(json)
 
 
 #: The --workspace of this call.
 _given: ContextVar[str | None] = ContextVar("workspace", default=None)
+
+
+#: Whether this call has --json.
+_json: ContextVar[bool] = ContextVar("json", default=False)
+
+
+def as_json() -> bool:
+    """Return whether the result is to be printed as JSON."""
+    return _json.get()
 
 
 def given_workspace() -> Path | None:
@@ -116,7 +127,6 @@ PATH: dict[str, Any] = {"parser": path, "metavar": "<path>"}
 NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
 ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", **PATH, help="Write the table to this new file.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
@@ -133,7 +143,7 @@ def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Call
     """Make a function a verb with the options of a settings class.
 
     The function gets the checked settings first. A parameter `space` gets the workspace of --workspace; any other
-    parameter is an option of the command line only, as `as_json: options.JsonOption = False`.
+    parameter is an option of the command line only, as `csv: options.CsvOption = None`.
     """
 
     def add(work: Callable[..., None]) -> Callable[..., None]:
@@ -284,10 +294,10 @@ def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
     return ids
 
 
-def print_dataset(folder: "DatasetFolder", *, as_json: bool = False) -> None:
+def print_dataset(folder: "DatasetFolder") -> None:
     """Print what a dataset holds."""
     record = folder.record
-    if as_json:
+    if as_json():
         print(record.model_dump_json())
         return
     print(f"{record.name}: {record.samples} samples, {len(record.classes)} classes, {record.skipped} files skipped")
@@ -343,9 +353,9 @@ def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: i
     print(frame.round(digits).to_string(index=False, na_rep="-"))
 
 
-def print_result(result: Mapping[str, Any], text: str, as_json: bool) -> None:
+def print_result(result: Mapping[str, Any], text: str) -> None:
     """Print a result as JSON, or as a text for people."""
-    if as_json:
+    if as_json():
         print_json(dict(result))
     else:
         print(text)

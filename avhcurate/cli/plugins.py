@@ -8,7 +8,7 @@ from avhcurate.errors import CurateError
 
 
 @options.app.command()
-def plugins(as_json: options.JsonOption = False) -> None:
+def plugins() -> None:
     """List what installed packages add, each tried; exit code 2 where one is broken."""
     # Importing them loads the plugins of their group.
     import avhcurate.export.service
@@ -19,7 +19,7 @@ def plugins(as_json: options.JsonOption = False) -> None:
     _try_scores()
     _try_measures()
     listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))
-    if as_json:
+    if options.as_json():
         options.print_json({"plugins": [asdict(plugin) for plugin in listed]})
     elif not listed:
         print("no plugins are installed")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @options.verb(PredictSettings)
-def predict(settings: PredictSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def predict(settings: PredictSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.predicted_hsf.learning_curve import forecast_of
     from avhcurate.predicted_hsf.service import predict_hsf
@@ -24,7 +24,7 @@ def predict(settings: PredictSettings, space: "Workspace", as_json: options.Json
     with background.job(space.root, settings) as progress:
         folder = predict_hsf(table, settings, progress=progress)
     record = folder.record
-    if as_json:
+    if options.as_json():
         options.print_json({"record": record.model_dump(mode="json"), "table": str(folder.scores_path)})
         return
     votes = "SIMULATED votes" if record.votes_simulated else "votes"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @options.verb(ProjectSettings)
-def project(settings: ProjectSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def project(settings: ProjectSettings, space: "Workspace") -> None:
     import numpy as np
 
     from avhcurate.data import background
@@ -19,7 +19,7 @@ def project(settings: ProjectSettings, space: "Workspace", as_json: options.Json
     with background.job(space.root, settings) as progress:
         folder = project_dataset(space, settings, progress=progress)
     record, path = folder.record, folder.root / "coordinates.parquet"
-    if as_json:
+    if options.as_json():
         options.print_json({"record": record.model_dump(mode="json"), "coordinates": str(path)})
         return
     placed = int(np.isfinite(folder.class_weights()).all(axis=1).sum())

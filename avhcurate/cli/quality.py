@@ -14,7 +14,6 @@ def quality(
     settings: QualitySettings,
     space: "Workspace",
     csv: options.CsvOption = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.data import background
     from avhcurate.quality import service
@@ -41,7 +40,7 @@ def quality(
     if csv:
         options.write_csv(service.measures_table(table), csv)
     groups = duplicates.groups
-    if as_json:
+    if options.as_json():
         options.print_json(
             {
                 "record": record.model_dump(mode="json"),

@@ -17,7 +17,6 @@ SubjectArgument = Annotated[
 @_roles.command("list")
 def list_(
     history: Annotated[bool, typer.Option("--history", help="Every change, who made it and when.")] = False,
-    as_json: options.JsonOption = False,
 ) -> None:
     """People and groups with their roles."""
     from avhcurate.curate.roles import role_history, roles
@@ -25,7 +24,7 @@ def list_(
     space = options.open_workspace()
     entries = role_history(space) if history else roles(space)
     rows = [{"who": entry.name, "role": entry.details, "by": entry.who, "at": entry.at} for entry in entries]
-    if as_json:
+    if options.as_json():
         options.print_json({"roles": rows})
     elif rows:
         options.print_table(rows)

@@ -15,7 +15,6 @@ def saved(
     where: Annotated[str, typer.Option(help="SQL condition for its samples.")] = "",
     ids: options.IdsOption = None,
     remove: Annotated[str | None, typer.Option(help="Remove this set; `history --undo` restores it.")] = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Named sets and views of a dataset: list them, save or remove a set."""
     from avhcurate.curate import saved as curate_saved
@@ -36,7 +35,7 @@ def saved(
         {"view": one.name, "page": one.page, "query": one.query, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
         for one in curate_saved.views(space, name)
     ]
-    if as_json:
+    if options.as_json():
         options.print_json({"sets": sets, "views": views})
         return
     for rows in (sets, views):
@@ -70,7 +69,6 @@ def history(
     sample: Annotated[int | None, typer.Option(help="Only what was decided about the sample with this id.")] = None,
     limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=options.MOST_ENTRIES)] = 50,
     undo: Annotated[str | None, typer.Option(help="Undo the entry with this key.")] = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Who tagged, relabelled, excluded and saved what, and when."""
     from avhcurate.curate.history import describe, history_entries, undo_entry
@@ -78,10 +76,10 @@ def history(
     table = options.run_table(name)
     if undo is not None:
         undone = undo_entry(table, undo)
-        if not as_json:
+        if not options.as_json():
             print(f"undone: {undone}")
     entries, count = history_entries(table, who=who, sample=sample, limit=limit)
-    if as_json:
+    if options.as_json():
         names = ("key", "who", "action", "value", "samples", "undone_by", "at")
         rows = [{name: getattr(entry, name) for name in names} for entry in entries]
         options.print_json({"entries": rows, "count": count})

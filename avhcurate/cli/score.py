@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @options.verb(ScoreSettings)
-def score(settings: ScoreSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def score(settings: ScoreSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.models.backends import FEW_IMAGES
     from avhcurate.scoring.accuracy import accuracy_of, chance_warning
@@ -23,7 +23,7 @@ def score(settings: ScoreSettings, space: "Workspace", as_json: options.JsonOpti
     with background.job(space.root, settings) as progress, options.engine(settings.engine) as engine:
         run = score_settings(space, settings, engine=engine, progress=progress)
     record = run.record
-    if as_json:
+    if options.as_json():
         print(record.model_dump_json())
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")

@@ -34,13 +34,12 @@ def select(
     model: options.ModelOption = None,
     where: options.WhereOption = "",
     force: options.ForceOption = False,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Select class-balanced pseudo-labels, and write them with a manifest next to them."""
     if self_training is not None:
         given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
         options.check_alone("--self-training", given)
-        _select_round(name, self_training, number, format, out, force, as_json)
+        _select_round(name, self_training, number, format, out, force)
         return
     options.check_alone("--rule", {"--round": number, "--format": format})
     if rule is None or portion is None:
@@ -56,7 +55,7 @@ def select(
     text = f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}"
     if result.accuracy is not None:
         text += f"\naccuracy against the given labels {result.accuracy:.4f}"
-    options.print_result(service.describe_selection(table, result), text, as_json)
+    options.print_result(service.describe_selection(table, result), text)
 
 
 def _note_left_out(count: int) -> None:
@@ -65,7 +64,7 @@ def _note_left_out(count: int) -> None:
 
 
 def _select_round(
-    name: str, self_training: str, number: int | None, format: str | None, out: Path, force: bool, as_json: bool
+    name: str, self_training: str, number: int | None, format: str | None, out: Path, force: bool
 ) -> None:
     """Write the pseudo-labels of a round of a self-training."""
     from avhcurate.self_training import round_export
@@ -80,4 +79,4 @@ def _select_round(
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     record = folder.record
     text = f"{count} of {record.target_samples} samples selected by {record.rule} in round {number}: {out}"
-    options.print_result(round_export.describe(folder, number), text, as_json)
+    options.print_result(round_export.describe(folder, number), text)

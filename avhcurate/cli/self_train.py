@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 @options.verb(SelfTrainSettings)
-def self_train(settings: SelfTrainSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def self_train(settings: SelfTrainSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.self_training.results import summary
     from avhcurate.self_training.service import self_train_dataset
 
     with background.job(space.root, settings) as progress:
         found = summary(self_train_dataset(space, settings, progress=progress))
-    if as_json:
+    if options.as_json():
         options.print_json(found)
         return
     _print(found)

@@ -17,7 +17,6 @@ def suspects(
     settings: SuspectsSettings,
     space: "Workspace",
     csv: Annotated[Path | None, typer.Option(help="Write all undecided suspects to this file.")] = None,
-    as_json: options.JsonOption = False,
 ) -> None:
     from avhcurate.data import background
     from avhcurate.suspects import decisions
@@ -33,7 +32,7 @@ def suspects(
     rows = suspects_service.export_table(table, doubtful, record)
     left_out = len(every) - len(doubtful)
     options.write_csv(rows, csv)
-    if as_json:
+    if options.as_json():
         options.print_json({"record": record.model_dump(mode="json"), "left_out": left_out, "rows": rows})
         return
     by = "by the run's own head"

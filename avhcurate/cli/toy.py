@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 @options.verb(ToySettings)
-def toy(settings: ToySettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def toy(settings: ToySettings, space: "Workspace") -> None:
     from avhcurate.toy import service
 
     folder = service.folder_of(space.root)
     result = service.run(folder, settings)
     summary = service.summary(result) | {"file": str(service.result_path(folder, settings))}
-    if as_json:
+    if options.as_json():
         options.print_json(summary)
         return
     print(f"{settings.classes} Gaussians, {settings.loss} loss, {settings.epochs} epochs")

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 @options.verb(TrainSettings)
-def train(settings: TrainSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def train(settings: TrainSettings, space: "Workspace") -> None:
     from avhcurate.training_dynamics.train import summary, train_seeds
 
     trainings = options.distributed_job(settings, lambda progress: train_seeds(space, settings, progress=progress))
     summaries = [summary(training) for training in trainings]
-    if summaries and as_json:
+    if summaries and options.as_json():
         options.print_json({"trainings": summaries})
     elif summaries:
         _print(summaries)

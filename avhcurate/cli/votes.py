@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 @options.verb(VotesSettings)
-def votes(settings: VotesSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def votes(settings: VotesSettings, space: "Workspace") -> None:
     from avhcurate.data import background
     from avhcurate.votes.attach import attach_votes
 
     if settings.log:
-        _log_votes(settings, space, as_json)
+        _log_votes(settings, space)
         return
     with background.run_started(space.root) as progress:
         record = attach_votes(
@@ -26,14 +26,14 @@ def votes(settings: VotesSettings, space: "Workspace", as_json: options.JsonOpti
             force=settings.force,
             progress=progress,
         )
-    if as_json:
+    if options.as_json():
         print(record.model_dump_json())
         return
     print(f"{record.total} votes on {record.samples} samples of {settings.dataset}")
     options.print_messages(record.messages)
 
 
-def _log_votes(settings: VotesSettings, space: "Workspace", as_json: bool) -> None:
+def _log_votes(settings: VotesSettings, space: "Workspace") -> None:
     from avhcurate.annotate.votes_in import log_votes
     from avhcurate.errors import CurateError
     from avhcurate.table.dataset_table import open_table
@@ -41,7 +41,7 @@ def _log_votes(settings: VotesSettings, space: "Workspace", as_json: bool) -> No
     if settings.simulated:
         raise CurateError("Simulated votes are never mixed with people's. Leave out --log.")
     logged = log_votes(open_table(space, settings.dataset), settings.file)
-    if as_json:
+    if options.as_json():
         options.print_json({"answers": logged.answers, "annotators": logged.annotators, "known": logged.known})
         return
     print(f"{logged.answers} new answers about {settings.dataset} in the log, by {logged.annotators} annotators")
@@ -49,13 +49,13 @@ def _log_votes(settings: VotesSettings, space: "Workspace", as_json: bool) -> No
 
 
 @options.verb(VotesOutSettings)
-def votes_out(settings: VotesOutSettings, space: "Workspace", as_json: options.JsonOption = False) -> None:
+def votes_out(settings: VotesOutSettings, space: "Workspace") -> None:
     from avhcurate.annotate.votes_out import write_votes
     from avhcurate.table.dataset_table import open_table
 
     table = open_table(space, settings.dataset)
     count = write_votes(table, settings.format, settings.out, force=settings.force)
-    if as_json:
+    if options.as_json():
         out = {"answers": count, "out": str(settings.out), "format": settings.format, "simulated": table.simulated}
         options.print_json(out)
         return

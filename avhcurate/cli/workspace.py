@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @options.app.command("list")
-def list_(as_json: options.JsonOption = False) -> None:
+def list_() -> None:
     """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
     from dataclasses import asdict
 
@@ -22,7 +22,7 @@ def list_(as_json: options.JsonOption = False) -> None:
 
     space = options.open_workspace()
     datasets = inventory(space)
-    if as_json:
+    if options.as_json():
         options.print_json({"workspace": str(space.root), "datasets": [asdict(one) for one in datasets]})
         return
     for dataset in datasets:
@@ -72,7 +72,6 @@ def remove(
     training: Annotated[str | None, typer.Option(help="Remove only this training.")] = None,
     self_training: Annotated[str | None, typer.Option(help="Remove only this self-training.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: options.JsonOption = False,
 ) -> None:
     """Remove a dataset from the workspace, with what people decided about it; your own files stay."""
     from dataclasses import asdict
@@ -89,14 +88,14 @@ def remove(
         _confirm(f"Remove {kind} {found.name} of {name}?", yes)
         folder = removal.remove_result(space, name, kind, which)
         result = {"removed": folder.name, "dataset": name}
-        options.print_result(result, f"{folder.name} of {name} is removed", as_json)
+        options.print_result(result, f"{folder.name} of {name} is removed")
         return
     work = removal.people_work(space, name)
     _confirm(
         f"Remove dataset {name} with its runs and trainings, and with {work}? The files that were imported stay.", yes
     )
     removal.remove_dataset(space, name)
-    options.print_result({"removed": name, "with": asdict(work)}, f"{name} is removed, with {work}", as_json)
+    options.print_result({"removed": name, "with": asdict(work)}, f"{name} is removed, with {work}")
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -112,20 +111,18 @@ def _confirm(question: str, yes: bool) -> None:
 def rename(
     name: options.NameArgument,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
-    as_json: options.JsonOption = False,
 ) -> None:
     """Rename a dataset; its votes, decisions, sets, runs, trainings and jobs stay with it."""
     from avhcurate.table.removal import rename_dataset
 
     rename_dataset(options.open_workspace(), name, new)
-    options.print_result({"name": new, "was": name}, f"{name} is now called {new}", as_json)
+    options.print_result({"name": new, "was": name}, f"{name} is now called {new}")
 
 
 @options.app.command()
 def jobs(
     cancel: Annotated[str | None, typer.Option(help="Ask this job to stop: its id, or `running`.")] = None,
     limit: Annotated[int, typer.Option(help="How many jobs, newest first.", min=1, max=options.MOST_ENTRIES)] = 20,
-    as_json: options.JsonOption = False,
 ) -> None:
     """List long work: what runs, how far it is and how it ended; or cancel it."""
     from itertools import islice
@@ -138,10 +135,10 @@ def jobs(
         job = _running(Jobs(space.root), cancel)
         background.cancel(space.root, job.id)
         text = f"{job.verb} {job.dataset} was asked to stop; the same command resumes it"
-        options.print_result({"cancelled": job.id}, text, as_json)
+        options.print_result({"cancelled": job.id}, text)
         return
     records = list(islice(Jobs(space.root).all(), limit))
-    if as_json:
+    if options.as_json():
         options.print_json({"jobs": [record.model_dump(mode="json") for record in records]})
     elif records:
         columns = ("id", "dataset", "state", "who", "done", "total", "message")

@@ -12,7 +12,7 @@ SETTINGS = {each.verb: each for each in VerbSettings.__subclasses__() if each.ve
 
 
 #: Values that the checks between options ask for.
-ALSO = {"train": {"model": "avhcurate:digits"}, "votes-out": {"format": "long-csv"}}
+ALSO = {"train": {"model": "avhcurate:digits"}, "votes-out": {"format": "long-csv"}, "split": {"shares": (0.5, 0.5)}}
 
 
 def other_value(option):
