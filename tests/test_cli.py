@@ -230,7 +230,7 @@ def test_scoring_again_is_instant_and_changes_nothing(cli, own_demo_root):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (["score"], "Missing argument 'NAME'"),
+        (["score"], "Missing argument 'DATASET'"),
         (["score", "digits", "--model", "avhcurate:digits", "--limit", "many"], "'--limit'"),
         (["scor"], "'score'"),
         (["export", "digits", "--fromat", "csv"], "--format"),

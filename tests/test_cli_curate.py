@@ -73,7 +73,7 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
     counts = call("relabel", "--from", tmp_path / "labels.csv")
     assert (counts["applied"], counts["same"], counts["unknown_path"], counts["unknown_class"]) == (2, 0, 1, 1)
     again = cli("relabel", "pets", "--from", tmp_path / "labels.csv", "--workspace", space.root).out
-    assert again == "labels.csv: 0 applied, 2 the same already, 1 with an unknown path, 1 of an unknown class\n"
+    assert again == "labels.csv: 0 applied, 2 already the same, 1 with an unknown path, 1 of an unknown class\n"
     assert call("relabel", "--undo")["undone"]["samples"] == 2
     assert pets(space).frame()["curated_label"].fillna(-1).tolist() == [0, 1, -1]
 
@@ -83,16 +83,16 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
     [
         (["tag", "pets", "odd"], "either --ids"),
         (["tag", "pets", "--ids", "1"], "Give a TAG"),
-        (["tag", "pets", "odd", "--ids", "7"], "no sample has id 7: ids run from 0 to 2"),
-        (["tag", "pets", "odd", "--ids", "-1,1,9"], "no sample has id -1, 9: ids"),
-        (["tag", "pets", "odd", "--ids", f"1,{10**30}"], f"no sample has id {10**30}: ids"),
+        (["tag", "pets", "odd", "--ids", "7"], "No sample has id 7. Ids run from 0 to 2"),
+        (["tag", "pets", "odd", "--ids", "-1,1,9"], "No sample has id -1, 9. Ids"),
+        (["tag", "pets", "odd", "--ids", f"1,{10**30}"], f"No sample has id {10**30}. Ids"),
         (["history", "pets", "--limit", f"{10**30}"], "--limit"),
         (["jobs", "--limit", f"{10**30}"], "--limit"),
         (["tag", "pets", "odd", "--ids", "one"], "whole numbers"),
         (["tag", "pets", "odd", "--undo"], "TAG cannot be given with --undo"),
         (["tag", "pets", "odd", "--where", "label = 5"], "o sample satisfies the condition"),
         (["saved", "pets", "--save-set", "five", "--where", "label = 5"], "o sample satisfies the condition"),
-        (["relabel", "pets", "horse", "--ids", "1"], "choose from cat, dog"),
+        (["relabel", "pets", "horse", "--ids", "1"], "Choose from cat, dog"),
         (["relabel", "pets", "dog", "--restore", "--ids", "1"], "Give a LABEL, --restore or --from"),
         (["relabel", "pets", "dog", "--from", "labels.csv"], "LABEL cannot be given with --from"),
         (["relabel", "pets", "--from", "labels.csv"], "labels.csv is not a file"),

@@ -93,7 +93,7 @@ def test_samples_are_taken_in_every_form(pets, samples):
         ([0.5], "whole numbers"),
         (np.array([True, False]), "mask has shape (2,)"),
         (pd.DataFrame({"path": ["a"]}), "no column id"),
-        ([99], "no sample has id 99: ids run from 0 to 11"),
+        ([99], "No sample has id 99. Ids run from 0 to 11"),
         ("colour = 3", "colour"),
         ([], "No samples are chosen"),
     ],
