@@ -28,8 +28,11 @@ def correlate(
     if settings.analysis:
         _print_analysis(table, settings.analysis, settings, csv=csv)
         return
+    filters, edges = Filters(where=settings.where), None
+    if settings.bins:
+        edges = table.edges_from(settings.bins, filters)
     result = service.correlate(
-        table, keys=settings.scores or None, filters=Filters(where=settings.where), against=settings.against
+        table, keys=settings.scores or None, filters=filters, edges=edges, against=settings.against
     )
     rows = service.export_table(result)
     options.write_csv(rows, csv)

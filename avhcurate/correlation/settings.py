@@ -14,6 +14,9 @@ class CorrelateSettings(VerbSettings):
     scores: tuple[str, ...] = option((), "Scores and columns of yours, as avh,my_score.", usual="all")
     against: str = option("hsf", "hsf, a measure of `avhcurate quality`, as sharpness, or a column of yours.")
     where: str = option("", 'SQL condition that the samples satisfy, as "relative_avh > 1".')
+    bins: str = option(
+        "", "Edges of the HSF bins, as 0,0.5,1, or q5 for five bins of equally many samples.", usual="0,0.2,...,1"
+    )
     analysis: Literal["adding", "classes", "hard", "annotators"] | None = option(
         None,
         "Instead of the table: what each score adds to confidence, correlations within classes, AUROC for hard "

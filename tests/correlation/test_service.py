@@ -1,5 +1,6 @@
 """The correlations of a real table: scipy's numbers in every group, filters, files and their marks."""
 
+import json
 import shutil
 from functools import partial
 
@@ -149,3 +150,8 @@ def test_own_columns_need_no_model(columns_root, tmp_path):
     assert correlate(table, keys=["my_score"]).table["spearman"].iloc[0] < -0.7
     with pytest.raises(CurateError, match="No model has scored"):
         correlate(table)
+
+
+def test_the_command_line_takes_edges_of_bins(demo_root, cli):
+    ended = cli("correlate", "digits", "--scores", "avh", "--bins", "0,0.5,1", "--json", "--workspace", demo_root)
+    assert [row["bin"] for row in json.loads(ended.out)["rows"]] == ["all", "[0, 0.5)", "[0.5, 1]"]
