@@ -189,7 +189,7 @@ def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, ph
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert votes_of(table) == {"cat/0.png": {"cat": 1}}
-    lost = "1 votes of samples that are gone; 1 votes for dog, which is no longer a class"
+    lost = "1 votes of samples that are gone; dropped: 1 votes for dog, which is no longer a class"
     assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
 
 
@@ -225,7 +225,7 @@ def test_votes_of_a_column_that_is_gone_are_said_to_go(workspace, tmp_path):
     pq.write_table(table.drop_columns(["counts"]), tmp_path / "pets.parquet")
     folder = import_dataset(workspace, "pets", tmp_path / "pets.parquet", force=True)
     assert folder.record.votes is None
-    assert "the 8 votes from column 'counts' of the source were dropped" in said(folder)
+    assert "the 8 votes from column of the source: 'counts' were dropped" in said(folder)
 
 
 def test_counts_by_bare_integers_are_kept_when_more_are_seen(workspace, tmp_path):
