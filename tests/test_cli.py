@@ -203,7 +203,7 @@ def test_the_home_of_nobody_is_refused_with_the_next_step(cli, own_demo_root, mo
     ended = cli(*call)
     assert ended.code == 2
     assert "~nobody-of-that-name" in ended.err
-    assert "write the whole path" in ended.err
+    assert "Write the whole path" in ended.err
 
 
 def test_an_unknown_option_is_exit_code_2(cli):

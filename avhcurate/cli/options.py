@@ -308,7 +308,7 @@ def print_dataset(folder: "DatasetFolder") -> None:
         print_messages(record.votes.messages)
 
 
-def print_messages(messages: list[str]) -> None:
+def print_messages(messages: Sequence[str]) -> None:
     """Print notes next to the result."""
     for message in messages:
         print(f"note: {message}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """`avhcurate select`: class-balanced pseudo-labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -48,7 +48,7 @@ def select(
     from avhcurate.table.filters import Filters
 
     table = options.run_table(name, model)
-    result = service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
+    result = service.select(table, rule=cast(Any, rule), portion=portion, filters=Filters(where=where))
     count = service.write_pseudo_labels(table, result, out, soft=soft, force=force)
     _note_left_out(result.left_out)
     options.print_messages(result.notes)

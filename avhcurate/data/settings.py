@@ -143,6 +143,8 @@ class VerbSettings(BaseModel):
                 read[each.name] = (value,)
             if value == "" and each.type is Path:
                 raise CurateError(f'The path of {each.name} is empty. Use "." for the current folder.')
+            if each.name == "out" and value is not None and not Path(value).name:
+                raise CurateError(f"{value} is a folder without a name. Give the name of what to write.")
         return read
 
     @property

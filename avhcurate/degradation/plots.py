@@ -48,7 +48,7 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
     )
     shades = dict(zip(groups, ramp(len(groups)), strict=True))
     for (measure, kind, group), line in curves.groupby(["measure", "kind", "group"], sort=False):
-        row, column = measures.index(measure) + 1, kinds.index(kind) + 1
+        row, column = measures.index(str(measure)) + 1, kinds.index(str(kind)) + 1
         color = _COLORS.get(str(measure), VIOLET)
         if len(groups) > 1:
             color = shades[group]

@@ -215,7 +215,7 @@ def _record(
         name=folder.name,
         run=run.name,
         side=run.record.preprocess["crop"],
-        strengths=levels,
+        strengths={kind: list(of_kind) for kind, of_kind in levels.items()},
         samples=samples,
         precision=network.precision,
         device=network.device_name,

@@ -287,7 +287,7 @@ def fetch_form(root: Path, *, busy: bool) -> None:
 def _votes_settings(file: str = "", **values: Any) -> VotesSettings:
     """Return the settings of attaching votes; refuse a place that no job should start with."""
     _check_place(file, "Which file holds the votes? Give a .npy, .csv, .parquet or .json file.")
-    return VotesSettings(file=file, **values)
+    return VotesSettings(file=Path(file), **values)
 
 
 def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:

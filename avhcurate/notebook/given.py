@@ -200,7 +200,7 @@ def _image_column(frame: pd.DataFrame) -> str | None:
 def _holds_image(column: pd.Series) -> bool:
     if not pd.api.types.is_object_dtype(column):
         return False
-    first = next((value for value in column if value is not None and not isinstance(value, float)), None)
+    first: Any = next((value for value in column if value is not None and not isinstance(value, float)), None)
     if isinstance(first, dict):
         return "bytes" in first
     if isinstance(first, bytes | bytearray | Image.Image):

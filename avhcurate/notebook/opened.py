@@ -94,7 +94,9 @@ class OpenedDataset:
     def _run_name(self) -> str | None:
         """Return the run that it is open on, None without one."""
         run = self.sample_table.run
-        return run and run.name
+        if run is None:
+            return None
+        return run.name
 
     def _on_run(self, run: str) -> Self:
         """Return the dataset itself, now with that run."""

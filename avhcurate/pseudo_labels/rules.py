@@ -218,7 +218,7 @@ def gate_of(rule: str) -> Gate:
     """Return the gate of a rule; refuse an unknown one."""
     if rule not in RULES:
         raise CurateError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
-    return RULES[rule].gate  # type: ignore[index]
+    return RULES[rule].gate
 
 
 def held(blocks: Blocks) -> Blocks:

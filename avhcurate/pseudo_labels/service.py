@@ -120,7 +120,7 @@ def _selections(
     samples = read_subset(table, filters, scored=True)
     if not len(samples.ids):
         raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if table.run.record.fitted is not None:
         notes = (FITTED_HEAD,)
     outputs = outputs_of(table.run, samples.ids)

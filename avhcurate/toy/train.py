@@ -63,7 +63,7 @@ def train_toy(
     loss: "softmax" or "avh". Gradient descent with momentum on small batches; the same bits each time on one machine.
     """
     x, y = torch.from_numpy(points).float(), torch.from_numpy(labels)
-    to_logits = F.linear
+    to_logits: Callable[..., Tensor] = F.linear
     if loss == "avh":
         to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits
     evaluations: list[list[EvalHistory]] = []

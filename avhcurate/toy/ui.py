@@ -52,7 +52,7 @@ the angles and then lengthens the embeddings. Both are measured here.
 def settings(view: View) -> ToySettings:
     """Return the settings of the address."""
     chosen: dict[str, Any] = {name: choice.of(view) for name, choice in NUMBERS.items()}
-    return ToySettings(loss=LOSS.of(view), **chosen)
+    return ToySettings(**chosen, **{"loss": LOSS.of(view)})
 
 
 def choose_settings(asked: ToySettings) -> None:

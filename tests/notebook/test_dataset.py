@@ -43,7 +43,7 @@ def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
     assert sets.get("hard_for_humans", set()) == set(pets.frame(f"hsf <= 0.3 AND confidence >= {high}")["id"])
     assert sets.get("hard_for_network", set()) == set(pets.frame(f"hsf >= 0.5 AND confidence <= {low}")["id"])
     assert len(sets) > 0
-    with pytest.raises(CurateError, match="hsf_cuts takes two values"):
+    with pytest.raises(CurateError, match="hsf_cuts needs two values"):
         pets.disagree(hsf_cuts=[0.5])
     assert pets.select("confidence", 0.5, out=tmp_path / "pseudo.csv")["selected"].all()
     assert (tmp_path / "pseudo.csv.manifest.json").exists()
@@ -108,7 +108,7 @@ def test_it_follows_what_another_object_or_the_app_does(pets):
     other.relabel(0, "dog")
     other.votes(np.ones((12, 2), int))
     assert pets.table.loc[0, ["curated_label_name", "hsf"]].tolist() == ["dog", 0.5]
-    assert other.undo() == "relabel 1"
+    assert other.undo() == "relabel dog"
     assert pets.table.loc[0, "curated_label_name"] == "cat"
 
 
