@@ -51,7 +51,7 @@ def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
     assert pets.export(tmp_path / "few.jsonl", samples=hard) == len(hard) > 0
     job = Jobs(pets.workspace.root).newest()
     assert job.argv[:4] == ["score", "pets", "--model=tiny_nets:tiny", "--weights=random"]
-    assert set(job.argv[4:]) == {"--crop=16", "--device=auto", "--precision=auto"}
+    assert set(job.argv[4:]) == {"--crop=16"}
     sys.modules.pop("tiny_nets", None)
 
 
