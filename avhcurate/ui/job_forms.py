@@ -1,5 +1,6 @@
 """Forms that start a job: the settings class of a verb gives the widgets and the command line."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -136,7 +137,9 @@ class JobForm:
     def ask_where(self) -> None:
         """Ask where the job runs, if there is a choice."""
         if has_ray():
-            self.ask("engine", width=280)
+            cluster = os.environ.get("RAY_ADDRESS", "of this machine")
+            names = {"local": "In one process here", "ray": f"On a Ray cluster {cluster}"}
+            self.ask("engine", label="Where", format_func=names.get, width=280)
 
     def submit(self, label: str, icon: str = "play_arrow", button: Any = None, **look: Any) -> None:
         """Draw the button that starts the job, unless one is running."""

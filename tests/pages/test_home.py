@@ -169,7 +169,7 @@ def test_a_part_of_a_models_name_is_answered_with_matches_and_starts_nothing(ope
     app = open_page("home", demo_root)
     app.selectbox(key="home.score_model").set_value("resnet5")
     submit(app, "Start scoring").click().run()
-    assert "avhcurate:resnet56, torchvision:resnet50" in app.error[0].value.replace("\\", "")
+    assert "avhcurate:resnet56 or torchvision:resnet50" in app.error[0].value.replace("\\", "")
     assert no_process == []
 
 
@@ -233,7 +233,7 @@ def test_a_stopped_job_of_arrays_in_a_notebook_is_not_offered_again(open_page, o
     app = open_page("home", own_demo_root)
     assert "Run the cell there again" in words(app)
     assert "jobs.resume" not in [button.key for button in app.button]
-    with pytest.raises(CurateError, match="run its cell there again"):
+    with pytest.raises(CurateError, match="Run its cell there again"):
         background.resume(own_demo_root, record)
 
 
