@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 from scipy.special import log_softmax, ndtri
-from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
-from sklearn.preprocessing import normalize
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
@@ -63,6 +61,8 @@ class _Kernel:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Kernel":
+        from sklearn.metrics.pairwise import euclidean_distances
+
         landmarks = rows[evenly_spread(len(rows), LANDMARKS)]
         squares = euclidean_distances(landmarks, squared=True)
         apart = squares[np.triu_indices(len(landmarks), 1)]
@@ -76,6 +76,8 @@ class _Kernel:
         return cls(landmarks, width, placed.mean(axis=0) * scale, raw.directions * scale)
 
     def place(self, rows: np.ndarray) -> np.ndarray:
+        from sklearn.metrics.pairwise import rbf_kernel
+
         return rbf_kernel(rows, self.landmarks, gamma=1 / self.width) @ self.directions - self.centre
 
 
@@ -132,6 +134,8 @@ def _scores_of(run: RunFolder, samples: int) -> list[np.ndarray]:
 
 def _wide_rows(run: RunFolder, ids: np.ndarray) -> np.ndarray:
     """Return embeddings (n, D) of length 1; log probabilities (n, K) of a run without."""
+    from sklearn.preprocessing import normalize
+
     if run.has_features:
         return normalize(run.features_of(ids).astype(np.float64))
     return log_softmax(run.logits_of(ids), axis=1)
