@@ -5,9 +5,9 @@ import pytest
 from avhcurate.cli import demo
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
-from avhcurate.home.ui_demo import FullDemo
 from avhcurate.self_training import service as self_training_service
 from avhcurate.self_training.settings import SelfTrainSettings
+from avhcurate.sources.settings import DemoSettings
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training_dynamics import train
 from avhcurate.training_dynamics.settings import TrainSettings
@@ -37,7 +37,7 @@ class Steps:
 def test_a_full_demo_cut_short_goes_on_where_it_was(cli, own_demo_root, monkeypatch):
     steps = Steps(monkeypatch)
     steps.stop_in = "Quality"
-    code, _, err = cli(*FullDemo().argv, "--workspace", own_demo_root)
+    code, _, err = cli(*DemoSettings(full=True).argv, "--workspace", own_demo_root)
     assert (code, "resumes" in err) == (130, True)
     job = Jobs(own_demo_root).newest()
     assert (job.state, job.done, job.total, job.message) == ("cancelled", 150, 300, "Quality: half")

@@ -9,7 +9,7 @@ from scipy.special import softmax
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.home.ui_attach import AttachCommand
+from avhcurate.home import ui_attach
 from avhcurate.scoring.attach import attach_run
 from avhcurate.scoring.attached_arrays import AttachSpec
 
@@ -85,4 +85,4 @@ def test_the_form_attaches_server_paths_and_refuses_what_does_not_go_together(op
     assert "nothing to attach" in app.error[0].value
     assert started == []
     with pytest.raises(CurateError, match="give --features too"):
-        AttachCommand("digits", class_weights="w.npy", probs="p.npy")
+        ui_attach._settings(dataset="digits", class_weights="w.npy", probs="p.npy")
