@@ -20,14 +20,14 @@ def started(monkeypatch):
     ("page", "verb", "options"),
     [
         ("map", "project", ["digits", "--model={run}"]),
-        ("suspects", "suspects", ["digits", "--model={run}", "--limit=0"]),
+        ("suspects", "suspects", ["digits", "--model={run}"]),
         ("degradation", "degrade", ["digits", "--model={run}"]),
         ("training_dynamics", "train", ["digits", "--model=avhcurate:digits"]),
         (
             "self_training",
             "self-train",
             [
-                *("--source=digits", "--target=digits", "--model={run}", "--rule=confidence,avc"),
+                *("--source=digits", "--target=digits", "--model={run}"),
                 "--source-where=split = 'train'",
             ],
         ),
