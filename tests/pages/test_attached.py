@@ -44,7 +44,7 @@ def root(demo_root, once):
         ("pseudo_labels", "alone", "This run has no logits"),
         ("suspects", "both", "heads out of fold judge its samples"),
         ("suspects", "probs", "Suspects are found by angles and nearest neighbours"),
-        ("models", "alone", "Without class weights, and so without AVH: attached"),
+        ("models", "alone", "so without AVH"),
         ("annotate", "alone", ""),
         ("quality", "probs", ""),
     ],
