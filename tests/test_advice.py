@@ -21,6 +21,7 @@ FILLED = {
     "option": "features",
     "file_option": "--features FILE",
     "shlex.join(self.argv)": "toy",
+    "line": "select digits --out a.csv",
 }
 COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")
 #: Words of prose after a verb that is only named.

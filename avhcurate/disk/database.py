@@ -69,7 +69,7 @@ def _create_tables(engine: sa.Engine, tables: sa.MetaData) -> None:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA busy_timeout=30000")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        lock_entries(connection, "avhcurate create")
+        lock_entries(connection, "AVH Curate create")
         if not _is_complete(connection, tables):
             connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version_num VARCHAR(32))"))
             if _version(connection) is None:
