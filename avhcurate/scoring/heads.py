@@ -34,7 +34,7 @@ RECIPE: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Head:
+class LinearHead:
     """A linear head that reads plain features: class_weights (K, D) and bias (K,), float32."""
 
     class_weights: np.ndarray
@@ -74,7 +74,7 @@ class Samples:
 
 
 @dataclass(frozen=True, order=True)
-class Penalty:
+class ChosenPenalty:
     """The mean loss of samples held out, and the penalty that gave it: its strength, and whether each feature is
     brought to unit variance or all by one number.
     """
@@ -84,7 +84,9 @@ class Penalty:
     standardised: bool
 
 
-def fit_head(samples: Samples, *, seed: int = 0, check: Callable[[], None] = lambda: None) -> tuple[Head, Penalty]:
+def fit_head(
+    samples: Samples, *, seed: int = 0, check: Callable[[], None] = lambda: None
+) -> tuple[LinearHead, ChosenPenalty]:
     """Return the head of these samples and its penalty, which is chosen among these samples.
 
     The same seed gives the same head. `check` is called before every fit and may raise.
@@ -96,24 +98,24 @@ def fit_head(samples: Samples, *, seed: int = 0, check: Callable[[], None] = lam
     return _Fit(fitted, check, standardised=penalty.standardised, tolerance=1e-6).head(strength), penalty
 
 
-def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> Penalty:
+def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPenalty:
     """Return the penalty with the least loss on samples whose groups were held out."""
     parts = min(PARTS, len(np.unique(samples.groups)))
     if parts < 2:
-        return Penalty(loss=math.nan, strength=1.0, standardised=False)
+        return ChosenPenalty(loss=math.nan, strength=1.0, standardised=False)
     of_sample = stratified_folds(samples.targets, samples.groups, folds=parts, seed=seed)
     # Of many samples one part says enough.
     held_out = range(parts if len(samples) < CHOICE_SAMPLES else 1)
-    found: list[Penalty] = []
+    found: list[ChosenPenalty] = []
     for standardised in (False, True):
         pairs = []
         for part in held_out:
             fit = _Fit(samples.part(of_sample != part), check, standardised=standardised, tolerance=1e-5)
             pairs.append((fit, samples.part(of_sample == part)))
-        path: list[Penalty] = []
+        path: list[ChosenPenalty] = []
         for strength in STRENGTHS:
             loss = sum(_loss(fit.head(strength), held) for fit, held in pairs)
-            path.append(Penalty(loss / sum(len(held) for _, held in pairs), strength, standardised))
+            path.append(ChosenPenalty(loss / sum(len(held) for _, held in pairs), strength, standardised))
             # A path to weaker penalties that has become worse twice does not become better.
             if min(path) not in path[-2:]:
                 break
@@ -142,7 +144,7 @@ class _Fit:
         self._weights = np.repeat([1.0, _ABSENT], [len(x), len(absent)])
         self._model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=tolerance)
 
-    def head(self, strength: float) -> Head:
+    def head(self, strength: float) -> LinearHead:
         """Return the head with that penalty."""
         from sklearn.exceptions import ConvergenceWarning
 
@@ -155,10 +157,10 @@ class _Fit:
         if self._num_classes == 2:
             weights, bias = np.stack([-weights[0], weights[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
         weights = weights / self._scale
-        return Head(weights.astype(np.float32), (bias - weights @ self._mean).astype(np.float32))
+        return LinearHead(weights.astype(np.float32), (bias - weights @ self._mean).astype(np.float32))
 
 
-def _loss(head: Head, samples: Samples) -> float:
+def _loss(head: LinearHead, samples: Samples) -> float:
     """Return the sum of the cross-entropies of a head on these samples."""
     logits = head.logits(np.asarray(samples.features[samples.ids], np.float32)).astype(np.float64)
     return float((logsumexp(logits, axis=1) - logits[np.arange(len(samples)), samples.targets]).sum())
