@@ -61,8 +61,9 @@ def packed_graph(program: ExportedProgram, size: int) -> GraphModule:
 def _pack(graph: GraphModule, node: Node, name: str, size: int) -> None:
     """Replace a convolution, and the sum and activation after it, by a packed convolution."""
     taken: Any = node.args
-    images, constant, *given = taken
-    bias, stride, padding, dilation, groups = (*given, *_USUAL[len(given) :])
+    images, constant = taken[:2]
+    given = tuple(taken[2:])
+    bias, stride, padding, dilation, groups = given + _USUAL[len(given) :]
     geometry = (padding, stride, dilation, groups)
     shape = [size, *map(int, images.meta["val"].shape[1:])]
     owner, _, leaf = constant.target.rpartition(".")

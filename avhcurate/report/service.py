@@ -222,8 +222,8 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
         how = f"out of {record.heads.folds} folds"
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
     sources = ", ".join(record.sources)
-    listed = f"{record.listed:,} of {record.samples:,} labels"
-    text = f"{record.expected_text} {listed}, {how}: {verdicts}. Evidence: {sources}."
+    size = f"{record.listed:,} of {record.samples:,} labels"
+    text = f"{record.expected_text} {size}, {how}: {verdicts}. Evidence: {sources}."
     if left_out := len(every) - len(doubtful):
         text += f" {left_out:,} are decided or excluded and not shown."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)

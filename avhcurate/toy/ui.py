@@ -52,7 +52,8 @@ the angles and then lengthens the embeddings. Both are measured here.
 def settings(view: View) -> ToySettings:
     """Return the settings of the address."""
     chosen: dict[str, Any] = {name: choice.of(view) for name, choice in NUMBERS.items()}
-    return ToySettings(**chosen, **{"loss": LOSS.of(view)})
+    chosen["loss"] = LOSS.of(view)
+    return ToySettings(**chosen)
 
 
 def choose_settings(asked: ToySettings) -> None:

@@ -121,7 +121,7 @@ class _EvaluatedSamples:
 
     def __init__(self, table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> None:
         frame, recorded = _labelled(table, filters), training.ids()
-        position = frame.index.get_indexer(recorded)
+        position = frame.index.get_indexer(recorded)  # type: ignore[arg-type]
         self._training, self._rows = training, np.flatnonzero(position >= 0)
         self.ids = recorded[self._rows]
         self.hsf = frame["hsf"].to_numpy(float)[position[self._rows]]

@@ -3,13 +3,16 @@
 import mimetypes
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 
 from avhcurate.export.images import bytes_of_images
 from avhcurate.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
+from avhcurate.export.settings import ExportSettings
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache
@@ -44,6 +47,21 @@ def samples_label(count: int, format: str) -> str:
     return f"Download {count:,} samples as {ABOUT.get(format, format)}"
 
 
+def _refer_to_shell(table: DatasetTable, filters: Filters, format: str, count: int, *, selected: bool) -> None:
+    """Show the command that exports the samples of the filters; a selection becomes a set first."""
+    text = f"{count:,} images are too many for a download."
+    if selected:
+        st.caption(f"{text} Save the selection as a set, then filter by the set and export in a shell.")
+        return
+    st.caption(f"{text} Export them in a shell on the server:")
+    settings = ExportSettings(dataset=table.dataset.name, format=format, out=Path("images.zip"))
+    if table.run is not None:
+        settings = settings.with_(model=table.run.name)
+    if query := filters.to_query():
+        settings = settings.with_(view=f"?{urlencode(query)}")
+    st.code(settings.line, language="bash")
+
+
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
 def _bytes_of_images(table: DatasetTable, filters: Filters) -> int:
     return bytes_of_images(table, filters)
@@ -74,8 +92,7 @@ def export_choice(
         if only is not None:
             packed = Filters(excluded=None, ids=tuple(only))
         if count > LARGEST_ZIP or _bytes_of_images(table, packed) > MOST_BYTES:
-            st.caption(f"{count:,} images are too many for a download. Export them in a shell on the server:")
-            st.code(f"avhcurate export {table.dataset.name} --format {format} --out images.zip", language="bash")
+            _refer_to_shell(table, filters, format, count, selected=only is not None)
             return
     data = partial(export_bytes, table, filters, format, only=only, order=order)
     file = f"{table.dataset.name}-{count}.{ending}"

@@ -182,7 +182,7 @@ def votes_that_fit(
         counts = count_matrix(votes["counts"])
         moved = np.zeros((len(counts), len(classes)), np.int32)
         moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]
-        for place in np.flatnonzero(numbers < 0):
+        for place in np.flatnonzero(numbers < 0).tolist():
             lost[f"votes for {before[place]}, which is no longer a class"] = int(counts[:, place].sum())
         votes = _counts_table(votes["id"].to_numpy(), moved)
     return votes.sort_by("id"), [f"{number} {what}" for what, number in lost.items() if number]
