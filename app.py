@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from avhcurate.disk.app_files import PACKAGE
 from avhcurate.ui import grid_routes, guards, image_routes, scatter_routes, signin
 from avhcurate.ui.user_errors import show_user_error
+from avhcurate.workspace.disk.app_files import PACKAGE
 
 ROUTES = [
     *image_routes.routes(),

@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-#: What the app is beside its package, and lies in `avhcurate/_app` of a wheel (see `avhcurate.disk.app_files`).
+#: The app next to its package; in a wheel it is in `avhcurate/_app` (see `avhcurate.workspace.disk.app_files`).
 APP = ("app.py", "pages", ".streamlit/config.toml", "data/digits_cnn.safetensors")
 
 

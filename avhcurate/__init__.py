@@ -44,9 +44,9 @@ def dataset(
     """
     from pathlib import Path
 
-    from avhcurate.data.workspace import find_workspace
     from avhcurate.notebook.dataset import Dataset
     from avhcurate.notebook.given import import_given
+    from avhcurate.workspace.data.workspace import find_workspace
 
     space = find_workspace(None if workspace is None else Path(workspace))
     import_given(
@@ -76,8 +76,8 @@ def open(workspace: str | PathLike[str], name: str, model: str | None = None) ->
     """
     from pathlib import Path
 
-    from avhcurate.data.workspace import Workspace
     from avhcurate.notebook.dataset import Dataset
+    from avhcurate.workspace.data.workspace import Workspace
 
     return Dataset(Workspace(Path(workspace)), name, model)
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from avhcurate.training.learner import TrainingObjective
+from avhcurate.networks.training.learner import TrainingObjective
 
 Tensors = Mapping[str, Tensor]
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.stats import detection
+from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.measures.stats import detection
 
 #: Gates that are no rules, beside the rules; all train on hard labels. `random` shows what a gate's order is worth.
 GATES = ("centred", "gap", "tempered", "dropout", "neighbours", "random")

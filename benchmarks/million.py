@@ -25,17 +25,17 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from avhcurate import scores
-from avhcurate.correlation.service import correlate
-from avhcurate.data.runs import SHARD, RunFolder, RunRecord
-from avhcurate.data.workspace import Workspace
-from avhcurate.map.store import MapFolder, MapRecord
-from avhcurate.scores import SCORES
-from avhcurate.sources.service import import_dataset
-from avhcurate.table.dataset_table import DatasetTable, open_table
-from avhcurate.table.facets import Facet, count_facets, ends_of, round_edges
-from avhcurate.table.filters import Filters
-from avhcurate.table.sample import rows_of
-from avhcurate.votes import bins
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, round_edges
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import rows_of
+from avhcurate.features.correlation.service import correlate
+from avhcurate.features.map.store import MapFolder, MapRecord
+from avhcurate.measures.scores import SCORES
+from avhcurate.people import bins
+from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
+from avhcurate.workspace.data.workspace import Workspace
 from benchmarks.served import browser_page, served
 
 NAME, RUN = "million", "made-up-00000000"

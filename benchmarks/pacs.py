@@ -28,11 +28,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from avhcurate.disk.files import sha256
-from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.runtime import find_device
-from avhcurate.training.recipe import PRECISIONS
+from avhcurate.networks.models.runtime import find_device
+from avhcurate.networks.training.recipe import PRECISIONS
+from avhcurate.workspace.disk.files import sha256
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 from benchmarks.cost import Work, estimate, measure
 from benchmarks.markdown import table
 from benchmarks.pacs_data import DOMAINS, Pacs, read_pacs

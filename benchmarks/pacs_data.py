@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import decode
-from avhcurate.models.preprocess import Preprocess
+from avhcurate.networks.models.preprocess import Preprocess
+from avhcurate.workspace.images.decoding import decode
 
 #: The domains, and what AVH's paper calls them.
 DOMAINS = {"art_painting": "Painting", "cartoon": "Cartoon", "photo": "Photo", "sketch": "Sketch"}

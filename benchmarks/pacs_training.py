@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avhcurate.disk.files import write_json
-from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.models.own import AlexNetSmall, Cnn9
-from avhcurate.training.checkpoints import read_checkpoint
-from avhcurate.training.evaluation import evaluate
-from avhcurate.training.images import LabelledImages
-from avhcurate.training.learner import TrainingObjective, make_learner
-from avhcurate.training.recipe import Recipe
-from avhcurate.training.trainer import train
+from avhcurate.networks.models.own import AlexNetSmall, Cnn9
+from avhcurate.networks.training.checkpoints import read_checkpoint
+from avhcurate.networks.training.evaluation import evaluate
+from avhcurate.networks.training.images import LabelledImages
+from avhcurate.networks.training.learner import TrainingObjective, make_learner
+from avhcurate.networks.training.recipe import Recipe
+from avhcurate.networks.training.trainer import train
+from avhcurate.workspace.disk.files import write_json
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 from benchmarks.domain_generalisation import FeatureCritic, LearntRegulariser, Mldg, Regularised
 from benchmarks.pacs_data import Pacs, Split, channel_statistics, split
 from benchmarks.pacs_results import METHODS, Result, Settings

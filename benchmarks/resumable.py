@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from avhcurate.disk.files import write_atomic, write_json
-from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.files import write_atomic, write_json
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
 
 #: What `settle` leaves in a folder of results.
 SETTINGS = "settings.json"

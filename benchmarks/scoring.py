@@ -42,18 +42,18 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from avhcurate.data.runs import SHARD
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Progress
+from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import decode
-from avhcurate.models.backends import AS_IS, ONNXRUNTIME, PACKED
-from avhcurate.models.engine import Network
-from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
-from avhcurate.models.runtime import PRECISIONS, find_device, keep_freed_memory
-from avhcurate.scoring.service import score_dataset
-from avhcurate.scoring.shards import LocalEngine, OpenNetwork, ShardWork, Step
-from avhcurate.sources.service import import_dataset
+from avhcurate.networks.models.backends import AS_IS, ONNXRUNTIME, PACKED
+from avhcurate.networks.models.engine import Network
+from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model
+from avhcurate.networks.models.runtime import PRECISIONS, find_device, keep_freed_memory
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.networks.scoring.shards import LocalEngine, OpenNetwork, ShardWork, Step
+from avhcurate.workspace.data.runs import SHARD
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Progress
+from avhcurate.workspace.images.decoding import decode
 from benchmarks.markdown import table
 
 #: Images a batch that the pure forward pass tries, and seconds of one of its measurements.

@@ -32,19 +32,19 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from avhcurate import scores
-from avhcurate.data.self_trainings import RoundReport, SelfTrainingFolder
-from avhcurate.disk.files import sha256, temporary_name, write_json
-from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.images.decoding import decode
-from avhcurate.models.engine import Network, embed
-from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.pseudo_labels.rules import RULES, Rule
-from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import PseudoLabelled, self_train
-from avhcurate.self_training.probe_trainer import ProbeTrainer
-from avhcurate.self_training.settings import Schedule
-from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
+from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.features.pseudo_labels.rules import RULES, Rule
+from avhcurate.features.self_training.evaluation import TargetEvaluator
+from avhcurate.features.self_training.loop import PseudoLabelled, self_train
+from avhcurate.features.self_training.probe_trainer import ProbeTrainer
+from avhcurate.features.self_training.settings import Schedule
+from avhcurate.networks.models.engine import Network, embed
+from avhcurate.networks.models.loading import ModelSpec, load_model
+from avhcurate.networks.training.probe import ProbeHead, ProbeRecipe, train_probe
+from avhcurate.workspace.data.self_trainings import RoundReport, SelfTrainingFolder
+from avhcurate.workspace.disk.files import sha256, temporary_name, write_json
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.images.decoding import decode
 from benchmarks.adaptation import METHODS
 from benchmarks.gates import GATES, Gated, gate_scores, read_gates
 from benchmarks.pacs_data import open_pacs

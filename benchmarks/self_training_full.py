@@ -29,21 +29,21 @@ import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 
-from avhcurate.data.self_trainings import SelfTrainingFolder
-from avhcurate.disk.files import sha256, write_json
-from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.models.loading import ModelSpec, NewModel, new_model
-from avhcurate.models.runtime import find_device
-from avhcurate.pseudo_labels.rules import RULES
-from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import PseudoLabelled, self_train
-from avhcurate.self_training.network_trainer import FullTrainer
-from avhcurate.self_training.settings import Schedule
-from avhcurate.training.checkpoints import save_weights
-from avhcurate.training.evaluation import accuracy
-from avhcurate.training.images import LabelledImages
-from avhcurate.training.recipe import Recipe, as_numbers
-from avhcurate.training.trainer import train
+from avhcurate.features.pseudo_labels.rules import RULES
+from avhcurate.features.self_training.evaluation import TargetEvaluator
+from avhcurate.features.self_training.loop import PseudoLabelled, self_train
+from avhcurate.features.self_training.network_trainer import FullTrainer
+from avhcurate.features.self_training.settings import Schedule
+from avhcurate.networks.models.loading import ModelSpec, NewModel, new_model
+from avhcurate.networks.models.runtime import find_device
+from avhcurate.networks.training.checkpoints import save_weights
+from avhcurate.networks.training.evaluation import accuracy
+from avhcurate.networks.training.images import LabelledImages
+from avhcurate.networks.training.recipe import Recipe, as_numbers
+from avhcurate.networks.training.trainer import train
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+from avhcurate.workspace.disk.files import sha256, write_json
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 from benchmarks.cost import Work, estimate, measure
 from benchmarks.gates import read_gate, read_gates
 from benchmarks.markdown import table

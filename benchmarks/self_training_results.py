@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from scipy import stats
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.multiple_testing import holm
+from avhcurate.measures.stats.multiple_testing import holm
 from benchmarks.gates import GateReading
 from benchmarks.markdown import cell
 from benchmarks.markdown import table as markdown

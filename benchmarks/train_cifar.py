@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import torch
 from torchvision.io import ImageReadMode, decode_image
 
-from avhcurate.data.trainings import EpochEval
-from avhcurate.models.own import CIFAR_DEPTHS, CIFAR_MEAN, CIFAR_STD, CifarResNet
-from avhcurate.training.checkpoints import save_weights
-from avhcurate.training.images import LabelledImages
-from avhcurate.training.recipe import Recipe
-from avhcurate.training.trainer import train
+from avhcurate.networks.models.own import CIFAR_DEPTHS, CIFAR_MEAN, CIFAR_STD, CifarResNet
+from avhcurate.networks.training.checkpoints import save_weights
+from avhcurate.networks.training.images import LabelledImages
+from avhcurate.networks.training.recipe import Recipe
+from avhcurate.networks.training.trainer import train
+from avhcurate.workspace.data.trainings import EpochEval
 
 
 def read_images(path: Path) -> LabelledImages:

@@ -20,20 +20,20 @@ from typing import Any
 import pandas as pd
 import torch
 
-from avhcurate.data.self_trainings import SelfTrainingFolder
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.models.loading import ModelSpec, new_model
-from avhcurate.models.runtime import find_device
-from avhcurate.pseudo_labels.rules import RULES
-from avhcurate.self_training import results
-from avhcurate.self_training.service import self_train_dataset
-from avhcurate.self_training.settings import SelfTrainSettings
-from avhcurate.sources.readers import class_list
-from avhcurate.sources.service import import_dataset
-from avhcurate.training.images import LabelledImages
-from avhcurate.training.recipe import PRECISIONS, Recipe
-from avhcurate.training.trainer import train
+from avhcurate.datasets.sources.readers import class_list
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.features.pseudo_labels.rules import RULES
+from avhcurate.features.self_training import results
+from avhcurate.features.self_training.service import self_train_dataset
+from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.networks.models.runtime import find_device
+from avhcurate.networks.training.images import LabelledImages
+from avhcurate.networks.training.recipe import PRECISIONS, Recipe
+from avhcurate.networks.training.trainer import train
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 from benchmarks.cost import Work, estimate, measure
 from benchmarks.resumable import add_minutes, run_until, say
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.annotate import ui as annotate_ui
-from avhcurate.annotate import ui_session, ui_setup
+from avhcurate.features.annotate import ui as annotate_ui
+from avhcurate.features.annotate import ui_session, ui_setup
 from avhcurate.ui import frame
 
 page = frame.with_data()

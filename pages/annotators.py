@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_quality
-from avhcurate.annotate import ui as annotate_ui
+from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_quality
+from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.notes import show_queue_note

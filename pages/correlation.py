@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from avhcurate.correlation import ui as correlation_ui
-from avhcurate.correlation.plots import per_bin, ranking
-from avhcurate.correlation.service import HSF, default_keys, export_table, to_latex
-from avhcurate.correlation.ui_analyses import further
-from avhcurate.export.text import csv_text
-from avhcurate.predicted_hsf import ui as predicted_hsf_ui
+from avhcurate.datasets.export.text import csv_text
+from avhcurate.features.correlation import ui as correlation_ui
+from avhcurate.features.correlation.plots import per_bin, ranking
+from avhcurate.features.correlation.service import HSF, default_keys, export_table, to_latex
+from avhcurate.features.correlation.ui_analyses import further
+from avhcurate.features.predicted_hsf import ui as predicted_hsf_ui
 from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download

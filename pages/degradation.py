@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from avhcurate.degradation import ui as degradation_ui
-from avhcurate.degradation import ui_example
-from avhcurate.table.titles import title_of
+from avhcurate.datasets.table.titles import title_of
+from avhcurate.features.degradation import ui as degradation_ui
+from avhcurate.features.degradation import ui_example
 from avhcurate.ui import frame
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.disagreement import ui as disagreement_ui
-from avhcurate.disagreement.service import SETS
+from avhcurate.features.disagreement import ui as disagreement_ui
+from avhcurate.features.disagreement.service import SETS
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from avhcurate.home import ui as home_ui
-from avhcurate.home import ui_attach, ui_demo, ui_guide
-from avhcurate.home.ui_columns import own_columns
+from avhcurate.features.home import ui as home_ui
+from avhcurate.features.home import ui_attach, ui_demo, ui_guide
+from avhcurate.features.home.ui_columns import own_columns
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle

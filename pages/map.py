@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from avhcurate.map import ui as map_ui
-from avhcurate.map import ui_points as map_ui_points
-from avhcurate.map import ui_region as map_ui_region
-from avhcurate.map import ui_start as map_ui_start
+from avhcurate.features.map import ui as map_ui
+from avhcurate.features.map import ui_points as map_ui_points
+from avhcurate.features.map import ui_region as map_ui_region
+from avhcurate.features.map import ui_start as map_ui_start
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches

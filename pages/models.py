@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from avhcurate.compare import ui as compare_ui
-from avhcurate.compare import ui_pair
-from avhcurate.compare.samples import comparable_runs
-from avhcurate.compare.ui_all import all_runs
-from avhcurate.compare.ui_transfer import across
+from avhcurate.features.compare import ui as compare_ui
+from avhcurate.features.compare import ui_pair
+from avhcurate.features.compare.samples import comparable_runs
+from avhcurate.features.compare.ui_all import all_runs
+from avhcurate.features.compare.ui_transfer import across
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.pseudo_labels import ui as pseudo_labels_ui
+from avhcurate.features.pseudo_labels import ui as pseudo_labels_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.quality import service as quality_service
-from avhcurate.quality import ui as quality_ui
+from avhcurate.features.quality import service as quality_service
+from avhcurate.features.quality import ui as quality_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches

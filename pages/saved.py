@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.saved.ui import choose_part, show_history, show_sets, show_views
-from avhcurate.saved.ui_split import show_split
+from avhcurate.features.saved.ui import choose_part, show_history, show_sets, show_views
+from avhcurate.features.saved.ui_split import show_split
 from avhcurate.ui import frame
 
 page = frame.with_data()

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.self_training import ui as self_training_ui
-from avhcurate.self_training import ui_round, ui_start
+from avhcurate.features.self_training import ui as self_training_ui
+from avhcurate.features.self_training import ui_round, ui_start
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.suspects import ui as suspects_ui
-from avhcurate.suspects import ui_review
+from avhcurate.features.suspects import ui as suspects_ui
+from avhcurate.features.suspects import ui_review
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches

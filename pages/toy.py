@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.toy import ui as toy_ui
+from avhcurate.features.toy import ui as toy_ui
 from avhcurate.ui import frame
 from avhcurate.ui.text import PAPER
 

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from avhcurate.training_dynamics import service as training_dynamics_service
-from avhcurate.training_dynamics import ui as training_dynamics_ui
-from avhcurate.training_dynamics import ui_data_map
-from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
+from avhcurate.features.training_dynamics import service as training_dynamics_service
+from avhcurate.features.training_dynamics import ui as training_dynamics_ui
+from avhcurate.features.training_dynamics import ui_data_map
+from avhcurate.features.training_dynamics import ui_start as training_dynamics_ui_start
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 # The programs that tests start find this tree.
@@ -38,7 +38,7 @@ SCRIPT_TIMEOUT_S = 180
 @pytest.fixture
 def workspace(tmp_path: Path) -> "Workspace":
     """An empty workspace."""
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
     return Workspace(tmp_path / "workspace")
 

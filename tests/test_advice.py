@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from avhcurate.cli.options import app
-from avhcurate.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace
 from tests.conftest import ROOT
 
 #: What stands for the parts of an advised command that depend on the user's data, by the expression in the code.

@@ -1,8 +1,10 @@
 """The house: imports point one way only, heavy libraries stay where they belong, and one name means one thing."""
 
 import ast
+import io
 import subprocess
-from collections import defaultdict
+import tokenize
+from collections import Counter, defaultdict
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -11,41 +13,44 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-#: Foundations in their order: each may import itself and those before it.
-FOUNDATIONS = (
-    *(
-        "errors",
-        "plugins",
-        "scores",
-        "stats",
-        "disk",
-        "images",
-        "models",
-        "data",
-        "neighbours",
-        "votes",
-        "training",
-        "scoring",
+#: The rooms in their order, with their folders in order: each imports itself and what comes before it.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "plugins": (),
+    "measures": ("scores", "stats"),
+    "workspace": ("disk", "images", "data"),
+    "networks": ("models", "neighbours", "training", "scoring"),
+    "people": (),
+    "datasets": ("table", "sources", "curate", "export"),
+    "ui": (),
+    "features": (
+        *("annotate", "correlation", "predicted_hsf", "disagreement", "compare", "map", "suspects", "quality"),
+        *("pseudo_labels", "self_training", "training_dynamics", "degradation", "saved", "toy", "report", "home"),
     ),
-    *("table", "sources", "curate", "export", "ui"),
-)
-#: A feature may import any foundation, but `ui` only in the files that draw; other features only by ARROWS.
-FEATURES = (
-    *(
-        "annotate",
-        "correlation",
-        "predicted_hsf",
-        "disagreement",
-        "compare",
-        "map",
-        "suspects",
-        "quality",
-        "pseudo_labels",
-    ),
-    *("pseudo_labels", "self_training", "training_dynamics", "degradation", "saved", "toy", "report", "home"),
-)
-#: Whatever starts the rest: each may import everything but those after it.
+}
+#: A feature imports other features only by ARROWS, and `ui` only in the files that draw.
+FEATURES = ROOMS["features"]
+#: The folders below the features, in their order.
+FOUNDATIONS = tuple(unit for room, folders in ROOMS.items() if room != "features" for unit in folders or (room,))
+#: What starts the rest: each imports everything but those after it.
 ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
+#: Public names of modules whose code is in a room.
+PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/training/losses.py"}
+#: The most tokens of Python (names, operators, numbers, strings) that a room may hold: what it had when the budget was
+#: set, and a little more. Lower it when a room shrinks. Raising one is a decision; say why in the commit.
+BUDGET = {
+    "measures": 19_500,
+    "workspace": 41_000,
+    "networks": 51_500,
+    "people": 27_500,
+    "datasets": 55_000,
+    "ui": 38_000,
+    "features": 152_000,
+    "notebook": 6_600,
+    "cli": 15_600,
+}
+#: The most conditional expressions in 1,000 lines of the package.
+MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
 ARROWS = {
     ("compare", "training_dynamics"),  # the discoveries read across models
@@ -84,26 +89,36 @@ KEEPERS = {
     "ray": ("scoring/ray_engine.py",),
     "faiss": ("neighbours/searches.py",),
     "duckdb": ("disk/*", "table/*", "sources/*"),
-    "sqlalchemy": ("disk/*", "data/*", "votes/*"),
+    "sqlalchemy": ("disk/*", "data/*", "people/*"),
 }
 #: Pages that are the face of a foundation or of a feature of another name.
 FACES = {"gallery": "ui", "annotators": "annotate", "models": "compare"}
 #: Features without a page of their own: verbs alone, or a section of another page.
 PAGELESS = {"report", "predicted_hsf"}
 
-LONGEST = 450
 UNFORMATTED = 30
 
 
+def without_room(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a path or module without the name of its room, if the room has folders."""
+    if ROOMS.get(parts[0]) and len(parts) > 1 and parts[1] in ROOMS[parts[0]]:
+        return parts[1:]
+    return parts
+
+
 class File:
-    """A source file: its room (foundation, feature or entrance), its name and its syntax tree."""
+    """A source file: its house (the room), the folder in it (`room`), its name and its syntax tree."""
 
     def __init__(self, path: Path) -> None:
         parts = path.relative_to(ROOT).parts
-        inside = parts[1:] if parts[0] == "avhcurate" else parts
         self.path = path
-        self.where = "/".join(inside)
-        self.room = inside[0].removesuffix(".py")
+        self.house = parts[0]
+        if parts[0] == "avhcurate":
+            parts = parts[1:]
+            self.house = parts[0].removesuffix(".py")
+            parts = without_room(parts)
+        self.where = "/".join(parts)
+        self.room = parts[0].removesuffix(".py")
         self.stem = path.stem
         self.text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
@@ -122,7 +137,7 @@ class File:
     def own(self) -> list[tuple[str, ...]]:
         """What it imports from the package: room, then file, for each."""
         names = [name.split(".") for name in self.imports()]
-        own = [tuple(name[1:]) for name in names if name[0] == "avhcurate" and len(name) > 1]
+        own = [without_room(tuple(name[1:])) for name in names if name[0] == "avhcurate" and len(name) > 1]
         return [name for name in own if name != ("__version__",)]
 
     @property
@@ -136,7 +151,9 @@ class File:
 @cache
 def files() -> list[File]:
     found = [*ROOT.glob("avhcurate/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"]
-    return [File(path) for path in sorted(found) if path != ROOT / "avhcurate" / "__init__.py"]
+    faces = {ROOT / "avhcurate" / "__init__.py", *(ROOT / name for name in PUBLIC)}
+    faces |= {ROOT / "avhcurate" / room / "__init__.py" for room, folders in ROOMS.items() if folders}
+    return [File(path) for path in sorted(found) if path not in faces]
 
 
 def kind_of(feature: str, stem: str) -> str:
@@ -249,9 +266,37 @@ def test_a_class_name_means_one_thing():
     say(twice, "A class name is defined once in the package:")
 
 
-def test_no_module_is_long():
-    long = [f"{file.where}: {n} lines" for file in files() if (n := file.text.count("\n")) > LONGEST]
-    say(long, f"No module has more than {LONGEST} lines; split it along its parts:")
+def tokens_of(text: str) -> int:
+    """Count names, operators, numbers and strings: packing two lines into one changes nothing."""
+    kinds = {tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
+    return sum(token.type in kinds for token in tokenize.generate_tokens(io.StringIO(text).readline))
+
+
+def test_each_room_is_within_its_budget():
+    held = Counter()
+    for path in ROOT.glob("avhcurate/*/**/*.py"):
+        if path.relative_to(ROOT).as_posix() not in PUBLIC:
+            held[path.relative_to(ROOT).parts[1]] += tokens_of(path.read_text(encoding="utf-8"))
+    over = [f"{room}: {n:,} of {BUDGET.get(room, 0):,} tokens" for room, n in held.items() if n > BUDGET.get(room, 0)]
+    say(over, "A room holds more than its budget: find what can go, or raise the budget and say why:")
+
+
+def test_conditional_expressions_are_rare_and_never_nested():
+    found, nested, lines = 0, [], 0
+    for file in files():
+        lines += file.text.count("\n")
+        for node in ast.walk(file.tree):
+            if isinstance(node, ast.IfExp):
+                found += 1
+                inside = [one for one in ast.walk(node) if isinstance(one, ast.IfExp) and one is not node]
+                nested += [f"{file.where}:{node.lineno}"] * bool(inside)
+    say(nested, "A conditional expression holds another one: write statements:")
+    assert 1000 * found / lines <= MOST_CONDITIONALS
+
+
+def test_the_command_line_imports_nothing_of_the_ui():
+    faults = [file.where for file in files() if file.room == "cli" for name in file.own() if name[0] == "ui"]
+    say(faults, "The command line imports the kit of the pages:")
 
 
 def test_a_file_opens_with_what_it_is_for():
@@ -263,7 +308,8 @@ def test_a_page_its_feature_and_its_tests_have_one_name():
     missing = []
     for page in pages:
         room = FACES.get(page, page)
-        for folder in (ROOT / "avhcurate" / room, ROOT / "tests" / room):
+        home = "features" if room in FEATURES else ""
+        for folder in (ROOT / "avhcurate" / home / room, ROOT / "tests" / home / room):
             if not folder.is_dir():
                 missing.append(f"pages/{page}.py without {folder.relative_to(ROOT)}/")
     say(missing, "A page, its feature and its tests have the same name:")

@@ -14,9 +14,9 @@ from typer.main import get_command
 
 import avhcurate
 from avhcurate.cli import app
-from avhcurate.curate.annotations import annotate
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.filters import Filters
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
@@ -212,7 +212,8 @@ def test_an_unknown_option_is_exit_code_2(cli):
 
 def test_a_fault_of_ours_is_exit_code_1(demo_root):
     code = (
-        "import avhcurate.table.dataset_table as t, sys; t.open_table = None; sys.argv = ['a', 'correlate', 'digits'];"
+        "import avhcurate.datasets.table.dataset_table as t, sys; t.open_table = None;"
+        "sys.argv = ['a', 'correlate', 'digits'];"
     )
     ended = subprocess.run([sys.executable, "-c", code + "from avhcurate.cli import main; main()"], capture_output=True)
     assert ended.returncode == 1

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from avhcurate.cli import demo
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Cancelled, Jobs, Progress
-from avhcurate.self_training import service as self_training_service
-from avhcurate.self_training.settings import SelfTrainSettings
-from avhcurate.sources.settings import DemoSettings
-from avhcurate.table.dataset_table import open_table
-from avhcurate.training_dynamics import train
-from avhcurate.training_dynamics.settings import TrainSettings
+from avhcurate.datasets.sources.settings import DemoSettings
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.self_training import service as self_training_service
+from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.features.training_dynamics import train
+from avhcurate.features.training_dynamics.settings import TrainSettings
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
 
 
 class Steps:

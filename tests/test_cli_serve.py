@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from avhcurate.disk.app_files import install_command
+from avhcurate.workspace.disk.app_files import install_command
 from tests.fakes.web import free_port
 
 LOGIN = '[auth]\nredirect_uri = "https://curate.example/oauth2callback"\ncookie_secret = "{}"\n'

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import avhcurate
-from avhcurate.disk.jobs import Jobs
-from avhcurate.export.service import FORMATS
+from avhcurate.datasets.export.service import FORMATS
+from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
 
 

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 
 from avhcurate import plugins, scores
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.export.service import _written
+from avhcurate.datasets.sources.readers import _made
+from avhcurate.datasets.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
-from avhcurate.export.service import _written
-from avhcurate.images.measures import MEASURES
-from avhcurate.scores import PREDICTIONS, SCORES
-from avhcurate.scores.table import of_plugin
-from avhcurate.sources.readers import _made
-from avhcurate.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
-from avhcurate.table.dataset_table import open_table
+from avhcurate.measures.scores import PREDICTIONS, SCORES
+from avhcurate.measures.scores.table import of_plugin
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.images.measures import MEASURES
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,7 +33,7 @@ USE = """
 import json, sys
 from pathlib import Path
 from avhcurate.cli import main
-from avhcurate.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace
 
 def call(*arguments):
     sys.argv = ["avhcurate", *arguments]
@@ -53,7 +53,7 @@ call("score", "digits", "--model", "average:8", "--limit", "20", "--workspace", 
 found["new"] = Workspace(root).dataset("new").record.classes
 
 import streamlit.testing.v1 as testing
-from avhcurate.disk.app_files import PACKAGE
+from avhcurate.workspace.disk.app_files import PACKAGE
 app = testing.AppTest.from_file(str(PACKAGE / "ui" / "main.py"), default_timeout=180)
 app.run()
 found["home"] = [warning.value for warning in app.warning]
@@ -97,7 +97,7 @@ def planted(**changes):
 @pytest.mark.parametrize(
     ("thing", "said"),
     [
-        (math.pi, "It is a float, not an avhcurate.scores.Score"),
+        (math.pi, "It is a float, not an avhcurate.measures.scores.Score"),
         (planted(key="other"), "Its key is 'other'"),
         (planted(function=None), "It lacks a function"),
         (planted(needs="training"), "needs that are class_weights"),

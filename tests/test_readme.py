@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from avhcurate.cli import app
-from avhcurate.scores import SCORES
+from avhcurate.measures.scores import SCORES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

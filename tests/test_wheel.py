@@ -33,7 +33,7 @@ EVERY_PAGE = """
 import json, sys
 from streamlit import config
 from streamlit.testing.v1 import AppTest
-from avhcurate.disk import app_files
+from avhcurate.workspace.disk import app_files
 
 config._main_script_path = str(app_files.SCRIPT)
 found = {"statistics": config.get_option("browser.gatherUsageStats"), "theme": config.get_option("theme.baseRadius")}

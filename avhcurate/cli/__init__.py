@@ -46,8 +46,8 @@ def main() -> NoReturn:
 
 def _end(error: BaseException) -> NoReturn:
     """Say why a call was interrupted or refused, and exit; raise any other error again."""
-    from avhcurate.disk.jobs import Cancelled
-    from avhcurate.disk.room import full_disk
+    from avhcurate.workspace.disk.jobs import Cancelled
+    from avhcurate.workspace.disk.room import full_disk
 
     if isinstance(error, Cancelled | KeyboardInterrupt):
         print("avhcurate: cancelled; run the same command again to resume", file=sys.stderr)
@@ -61,7 +61,7 @@ def _end(error: BaseException) -> NoReturn:
 
 def _refused(error: BaseException) -> str:
     """One line for what the file system refused, by the name that the user knows; "" for any other error."""
-    from avhcurate.disk.files import final_name
+    from avhcurate.workspace.disk.files import final_name
 
     if not isinstance(error, OSError):
         return ""

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.correlation.settings import CorrelateSettings
-from avhcurate.disagreement.settings import DisagreeSettings
 from avhcurate.errors import CurateError
+from avhcurate.features.correlation.settings import CorrelateSettings
+from avhcurate.features.disagreement.settings import DisagreeSettings
 
 if TYPE_CHECKING:
-    from avhcurate.correlation.service import Correlations
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.features.correlation.service import Correlations
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(CorrelateSettings)
@@ -20,9 +20,9 @@ def correlate(
     space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.correlation import service
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.correlation import service
 
     table = open_table(space, settings.dataset, settings.model)
     if settings.analysis:
@@ -52,7 +52,7 @@ def correlate(
 
 
 def _print_table(table: "DatasetTable", result: "Correlations") -> None:
-    from avhcurate.correlation import service
+    from avhcurate.features.correlation import service
 
     if result.against == service.HSF:
         _print_votes_note(table, weighs=True)
@@ -85,7 +85,7 @@ def _print_table(table: "DatasetTable", result: "Correlations") -> None:
 
 def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
     """Print whose votes these are, and whether a biased queue asked for them; `weighs`: the table corrects for it."""
-    from avhcurate.votes.queues import queue_use
+    from avhcurate.people.queues import queue_use
 
     options.print_votes_note(table)
     use = queue_use(table.counter)
@@ -108,8 +108,8 @@ def _print_analysis(
     csv: Path | None,
 ) -> None:
     """Print one of the further analyses, or write it to a file."""
-    from avhcurate.correlation.analyses import adds_sentence, analyse
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.correlation.analyses import adds_sentence, analyse
 
     if settings.against != "hsf":
         raise CurateError("--analysis needs human votes. Leave out --against.")
@@ -130,9 +130,9 @@ def disagree(
     space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.disagreement import service
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.disagreement import service
 
     table = open_table(space, settings.dataset, settings.model)
     filters = Filters(where=settings.where)

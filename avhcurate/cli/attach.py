@@ -3,17 +3,17 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.scoring.settings import AttachSettings
+from avhcurate.networks.scoring.settings import AttachSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(AttachSettings)
 def attach(settings: AttachSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.scoring.attach import attach_run
-    from avhcurate.scoring.attached_arrays import AttachSpec
+    from avhcurate.datasets.sources.attach import attach_run
+    from avhcurate.datasets.sources.attached_arrays import AttachSpec
+    from avhcurate.workspace.data import background
 
     spec = AttachSpec(**settings.model_dump(exclude={"dataset", "name"}))
     with background.job(space.root, settings) as progress:

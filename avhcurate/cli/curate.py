@@ -10,7 +10,7 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.dataset_table import DatasetTable
 
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
@@ -56,7 +56,7 @@ def relabel(
     undo: UndoOption = False,
 ) -> None:
     """Correct labels: those of some samples, or all that a file gives."""
-    from avhcurate.curate.annotations import class_index
+    from avhcurate.datasets.curate.annotations import class_index
 
     table = options.run_table(name)
     others = {"LABEL": label, "--ids": ids, "--where": where, "--restore": restore}
@@ -96,8 +96,8 @@ def exclude(
 
 
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:
-    from avhcurate.curate.annotations import annotate
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.curate.annotations import annotate
+    from avhcurate.datasets.table.filters import Filters
 
     options.check_one_of_ids_and_where(ids, where)
     if ids is None:
@@ -111,14 +111,14 @@ def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, val
 def _relabel_from(table: "DatasetTable", file: Path) -> None:
     from dataclasses import asdict
 
-    from avhcurate.curate.label_files import relabel_from
+    from avhcurate.datasets.curate.label_files import relabel_from
 
     counts = relabel_from(table, file)
     options.print_result(asdict(counts), f"{file.name}: {counts}")
 
 
 def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
-    from avhcurate.curate.annotations import undo
+    from avhcurate.datasets.curate.annotations import undo
 
     entry = undo(table, actions=actions)
     if entry is None:

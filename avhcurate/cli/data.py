@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.sources.settings import ColumnsSettings, ImportSettings
+from avhcurate.datasets.sources.settings import ColumnsSettings, ImportSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(ImportSettings)
 def import_(settings: ImportSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.sources.readers import class_list
-    from avhcurate.sources.service import import_dataset
-    from avhcurate.table.logs import open_response_log
+    from avhcurate.datasets.sources.readers import class_list
+    from avhcurate.datasets.sources.service import import_dataset
+    from avhcurate.datasets.table.logs import open_response_log
+    from avhcurate.workspace.data import background
 
     options.path(settings.source)
     progress = background.run_started(space.root)
@@ -40,8 +40,8 @@ def import_(settings: ImportSettings, space: "Workspace") -> None:
 
 @options.verb(ColumnsSettings)
 def columns(settings: ColumnsSettings, space: "Workspace") -> None:
-    from avhcurate.curate.columns import describe_columns, set_harder
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.curate.columns import describe_columns, set_harder
+    from avhcurate.datasets.table.dataset_table import open_table
 
     name = settings.dataset
     table = open_table(space, name)

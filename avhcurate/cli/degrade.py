@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.degradation.settings import DegradeSettings
+from avhcurate.features.degradation.settings import DegradeSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(DegradeSettings)
@@ -15,9 +15,9 @@ def degrade(
     space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.data import background
-    from avhcurate.degradation import service
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.degradation import service
+    from avhcurate.workspace.data import background
 
     options.check_csv(csv)
     with background.job(space.root, settings) as progress, options.engine(settings.engine) as engine:

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from avhcurate.cli import options
-from avhcurate.sources.settings import DemoSettings
+from avhcurate.datasets.sources.settings import DemoSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.datasets import DatasetFolder
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.disk.jobs import Progress
+    from avhcurate.workspace.data.datasets import DatasetFolder
+    from avhcurate.workspace.data.workspace import Workspace
+    from avhcurate.workspace.disk.jobs import Progress
 
 
 @options.verb(DemoSettings)
 def demo(settings: DemoSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.sources.demo import prepare_demo
-    from avhcurate.table.logs import open_response_log
+    from avhcurate.datasets.sources.demo import prepare_demo
+    from avhcurate.datasets.table.logs import open_response_log
+    from avhcurate.workspace.data import background
 
     following = [["serve"], ["demo", "--full"], ["correlate", "digits"], ["disagree", "digits"]]
     with background.job(space.root, settings) as progress:
@@ -41,7 +41,7 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
     Quality comes first, since trainings tell copies of what they hold out by it, and then the trainings: pages show the
     newest run, and the map and the suspects are to be of that one.
     """
-    from avhcurate.sources.demo import NAME
+    from avhcurate.datasets.sources.demo import NAME
 
     for number, (title, step) in enumerate(STEPS.items()):
 
@@ -60,23 +60,23 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
 
 
 def _prepare(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.sources.demo import prepare_demo
+    from avhcurate.datasets.sources.demo import prepare_demo
 
     return prepare_demo(space, progress=progress)
 
 
 def _train(space: "Workspace", progress: "Progress", *, loss: Literal["softmax", "avh"]) -> object:
-    from avhcurate.sources.demo import MODEL, NAME
-    from avhcurate.training_dynamics.settings import TrainSettings
-    from avhcurate.training_dynamics.train import train_model
+    from avhcurate.datasets.sources.demo import MODEL, NAME
+    from avhcurate.features.training_dynamics.settings import TrainSettings
+    from avhcurate.features.training_dynamics.train import train_model
 
     return train_model(space, TrainSettings(dataset=NAME, model=MODEL, loss=loss), progress=progress)
 
 
 def _self_train(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.self_training.service import self_train_dataset
-    from avhcurate.self_training.settings import SelfTrainSettings
-    from avhcurate.sources.demo import NAME
+    from avhcurate.datasets.sources.demo import NAME
+    from avhcurate.features.self_training.service import self_train_dataset
+    from avhcurate.features.self_training.settings import SelfTrainSettings
 
     settings = SelfTrainSettings(
         source=NAME, target=NAME, model=space.dataset(NAME).run().name, source_where="split = 'train'"
@@ -86,41 +86,41 @@ def _self_train(space: "Workspace", progress: "Progress") -> object:
 
 
 def _project(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.map.service import project_dataset
-    from avhcurate.map.settings import ProjectSettings
-    from avhcurate.sources.demo import NAME
+    from avhcurate.datasets.sources.demo import NAME
+    from avhcurate.features.map.service import project_dataset
+    from avhcurate.features.map.settings import ProjectSettings
 
     return project_dataset(space, ProjectSettings(dataset=NAME), progress=progress)
 
 
 def _suspect(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.sources.demo import NAME
-    from avhcurate.suspects.service import find_suspects
-    from avhcurate.suspects.settings import SuspectsSettings
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.sources.demo import NAME
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.suspects.service import find_suspects
+    from avhcurate.features.suspects.settings import SuspectsSettings
 
     return find_suspects(open_table(space, NAME), SuspectsSettings(dataset=NAME), progress=progress)
 
 
 def _predict(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.predicted_hsf.service import predict_hsf
-    from avhcurate.sources.demo import NAME
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.sources.demo import NAME
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.predicted_hsf.service import predict_hsf
 
     return predict_hsf(open_table(space, NAME), progress=progress)
 
 
 def _measure(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.quality.service import measure_dataset
-    from avhcurate.sources.demo import NAME
+    from avhcurate.datasets.sources.demo import NAME
+    from avhcurate.features.quality.service import measure_dataset
 
     return measure_dataset(space, NAME, progress=progress)
 
 
 def _degrade(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.degradation.service import degrade_dataset
-    from avhcurate.degradation.settings import DegradeSettings
-    from avhcurate.sources.demo import NAME
+    from avhcurate.datasets.sources.demo import NAME
+    from avhcurate.features.degradation.service import degrade_dataset
+    from avhcurate.features.degradation.settings import DegradeSettings
 
     return degrade_dataset(space, DegradeSettings(dataset=NAME), progress=progress)
 

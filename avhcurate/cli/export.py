@@ -3,21 +3,21 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
+from avhcurate.datasets.export.settings import ExportSettings, SplitSettings
 from avhcurate.errors import CurateError
-from avhcurate.export.settings import ExportSettings, SplitSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(ExportSettings)
 def export(settings: ExportSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.export.service import export, order_of
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.table.filters import Filters
-    from avhcurate.votes.bins import parse_edges
+    from avhcurate.datasets.export.service import export, order_of
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.people.bins import parse_edges
+    from avhcurate.workspace.data import background
 
     name, edges = settings.dataset, None
     query = _query(space, name, settings.view or "")
@@ -47,7 +47,7 @@ def _query(space: "Workspace", name: str, view: str) -> dict[str, str]:
     """Return the parameters of a saved view, or of the address of a page."""
     from urllib.parse import parse_qsl
 
-    from avhcurate.curate import saved
+    from avhcurate.datasets.curate import saved
 
     if not view:
         return {}
@@ -66,9 +66,9 @@ def _note_simulated(table: "DatasetTable") -> None:
 
 @options.verb(SplitSettings)
 def split(settings: SplitSettings, space: "Workspace") -> None:
-    from avhcurate.saved import split_service
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.saved import split_service
 
     if settings.out is None and settings.as_sets is None:
         raise CurateError("Say where to write the parts: --out FILE, --as-sets NAME, or both.")

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import typer
 
 from avhcurate.cli import options
+from avhcurate.datasets.sources.settings import FetchSettings
 from avhcurate.errors import CurateError
-from avhcurate.sources.settings import FetchSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.sources.public_data import PublicDataset
+    from avhcurate.datasets.sources.public_data import PublicDataset
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(FetchSettings)
 def fetch(settings: FetchSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.sources.fetch import PUBLIC, fetch_public, find_public
+    from avhcurate.datasets.sources.fetch import PUBLIC, fetch_public, find_public
+    from avhcurate.workspace.data import background
 
     if settings.dataset is None:
         for public in PUBLIC.values():

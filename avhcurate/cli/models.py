@@ -17,9 +17,9 @@ def models(
     csv: options.CsvOption = None,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
-    from avhcurate.compare.service import export_table, side_by_side
-    from avhcurate.data.settings import split_text
-    from avhcurate.training_dynamics.discovery_text import TITLES, sentence
+    from avhcurate.features.compare.service import export_table, side_by_side
+    from avhcurate.features.training_dynamics.discovery_text import TITLES, sentence
+    from avhcurate.workspace.data.settings import split_text
 
     options.check_csv(csv)
     keys = split_text(scores)

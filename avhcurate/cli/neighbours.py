@@ -3,17 +3,17 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.neighbours.settings import NeighboursSettings
+from avhcurate.networks.neighbours.settings import NeighboursSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(NeighboursSettings)
 def neighbours(settings: NeighboursSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.neighbours.service import RECALL, find_neighbours
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.networks.neighbours.service import RECALL, find_neighbours
+    from avhcurate.workspace.data import background
 
     with background.job(space.root, settings) as progress:
         dataset = space.dataset(settings.dataset)

@@ -19,12 +19,12 @@ from avhcurate.errors import CurateError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.data.datasets import DatasetFolder
-    from avhcurate.data.settings import Option, VerbSettings
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.disk.jobs import Progress
-    from avhcurate.scoring.shards import Engine
-    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.networks.scoring.shards import Engine
+    from avhcurate.workspace.data.datasets import DatasetFolder
+    from avhcurate.workspace.data.settings import Option, VerbSettings
+    from avhcurate.workspace.data.workspace import Workspace
+    from avhcurate.workspace.disk.jobs import Progress
 
 
 class _Verbs(TyperGroup):
@@ -208,14 +208,14 @@ def _typed_default(option: "Option") -> Any:
 
 def open_workspace() -> "Workspace":
     """Open the workspace of --workspace, of AVHCURATE_WORKSPACE, or ./workspace."""
-    from avhcurate.data.workspace import find_workspace
+    from avhcurate.workspace.data.workspace import find_workspace
 
     return find_workspace(given_workspace())
 
 
 def run_table(name: str, model: str | None = None) -> "DatasetTable":
     """Return the table of a dataset with the scores of a run, by default the newest."""
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
 
     return open_table(open_workspace(), name, model)
 
@@ -224,20 +224,20 @@ def run_table(name: str, model: str | None = None) -> "DatasetTable":
 def engine(name: Literal["local", "ray"]) -> "Iterator[Engine]":
     """Open where the work of the block is done: this process, or the Ray cluster of RAY_ADDRESS."""
     if name == "ray":
-        from avhcurate.scoring.ray_engine import ray_engine
+        from avhcurate.networks.scoring.ray_engine import ray_engine
 
         with ray_engine(None) as cluster:
             yield cluster
         return
-    from avhcurate.scoring.shards import LOCAL
+    from avhcurate.networks.scoring.shards import LOCAL
 
     yield LOCAL
 
 
 def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequence[Any]]") -> Sequence[Any]:
     """Return the result of `work` as a job. In `torchrun` only the first process reports; the others return nothing."""
-    from avhcurate.data import background
-    from avhcurate.disk.jobs import SILENT, Cancelled
+    from avhcurate.workspace.data import background
+    from avhcurate.workspace.disk.jobs import SILENT, Cancelled
 
     if int(os.environ.get("RANK", "0")):
         try:
@@ -257,7 +257,7 @@ def check_csv(csv: Path | None) -> None:
 
 def write_csv(frame: "pd.DataFrame", csv: Path | None) -> None:
     """Write a table to the file of `--csv`, if there is one."""
-    from avhcurate.export.tabular import write_csv_file
+    from avhcurate.datasets.export.tabular import write_csv_file
 
     if csv:
         check_csv(csv)
@@ -279,7 +279,7 @@ def check_one_of_ids_and_where(ids: str | None, where: str) -> None:
 
 def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
     """Return the ids of `--ids`: numbers, or those of the samples that a file lists."""
-    from avhcurate.curate.sample_lists import listed_ids
+    from avhcurate.datasets.curate.sample_lists import listed_ids
 
     try:
         return [int(part) for part in text.split(",")]
@@ -363,7 +363,7 @@ def print_result(result: Mapping[str, Any], text: str) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """One line of JSON; data frames as lists of their rows."""
-    from avhcurate.disk.json_text import json_text, records
+    from avhcurate.workspace.disk.json_text import json_text, records
 
     plain = {key: records(item) if hasattr(item, "to_dict") else item for key, item in value.items()}
     print(json_text(plain, ascii=True))

@@ -11,10 +11,6 @@ from avhcurate.errors import CurateError
 def plugins() -> None:
     """List what installed packages add, each tried; exit code 2 where one is broken."""
     # Importing them loads the plugins of their group.
-    import avhcurate.export.service
-    import avhcurate.images.measures
-    import avhcurate.models.factories
-    import avhcurate.sources.readers  # noqa: F401
 
     _try_scores()
     _try_measures()
@@ -34,7 +30,7 @@ def _try_scores() -> None:
     """Four samples of two classes, one without a label."""
     import numpy as np
 
-    from avhcurate.scores import SCORES, per_sample
+    from avhcurate.measures.scores import SCORES, per_sample
 
     rng = np.random.default_rng(0)
     features, class_weights = rng.normal(size=(4, 3)), rng.normal(size=(2, 3))
@@ -50,7 +46,7 @@ def _try_measures() -> None:
     """An image of eight by eight pixels."""
     import numpy as np
 
-    from avhcurate.images.measures import MEASURES
+    from avhcurate.workspace.images.measures import MEASURES
 
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     for key, measure in MEASURES.items():

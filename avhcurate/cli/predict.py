@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.predicted_hsf.settings import PredictSettings
+from avhcurate.features.predicted_hsf.settings import PredictSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(PredictSettings)
 def predict(settings: PredictSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.predicted_hsf.learning_curve import forecast_of
-    from avhcurate.predicted_hsf.service import predict_hsf
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.votes.queues import BIASED
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.predicted_hsf.learning_curve import forecast_of
+    from avhcurate.features.predicted_hsf.service import predict_hsf
+    from avhcurate.people.queues import BIASED
+    from avhcurate.workspace.data import background
 
     first = None
     if settings.runs and settings.runs[0] != "all":

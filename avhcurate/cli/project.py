@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.map.settings import ProjectSettings
+from avhcurate.features.map.settings import ProjectSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(ProjectSettings)
 def project(settings: ProjectSettings, space: "Workspace") -> None:
     import numpy as np
 
-    from avhcurate.data import background
-    from avhcurate.map.service import project_dataset
+    from avhcurate.features.map.service import project_dataset
+    from avhcurate.workspace.data import background
 
     with background.job(space.root, settings) as progress:
         folder = project_dataset(space, settings, progress=progress)

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.quality.settings import QualitySettings
+from avhcurate.features.quality.settings import QualitySettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(QualitySettings)
@@ -15,10 +15,10 @@ def quality(
     space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.data import background
-    from avhcurate.quality import service
-    from avhcurate.quality.odd_files import FLAWS, KINDS, Thresholds, odd_files
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.quality import service
+    from avhcurate.features.quality.odd_files import FLAWS, KINDS, Thresholds, odd_files
+    from avhcurate.workspace.data import background
 
     name = settings.dataset
     options.check_csv(csv)

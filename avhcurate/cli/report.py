@@ -18,7 +18,7 @@ def report(
     force: options.ForceOption = False,
 ) -> None:
     """What a dataset is and what was found, in one HTML file that asks for nothing else, with the commands."""
-    from avhcurate.report.service import write_report
+    from avhcurate.features.report.service import write_report
 
     path = write_report(options.run_table(name, model), out, images=images, force=force)
     print(f"{path}: {size_text(path.stat().st_size)}")

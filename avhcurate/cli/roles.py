@@ -19,7 +19,7 @@ def list_(
     history: Annotated[bool, typer.Option("--history", help="Every change, who made it and when.")] = False,
 ) -> None:
     """People and groups with their roles."""
-    from avhcurate.curate.roles import role_history, roles
+    from avhcurate.datasets.curate.roles import role_history, roles
 
     space = options.open_workspace()
     entries = role_history(space) if history else roles(space)
@@ -38,7 +38,7 @@ def grant(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, annotator, curator or owner.")],
 ) -> None:
     """Give a role in place of the one before; it counts at once."""
-    from avhcurate.curate import roles
+    from avhcurate.datasets.curate import roles
 
     print(f"{roles.grant(options.open_workspace(), who, role)} is {role.lower()}")
 
@@ -46,6 +46,6 @@ def grant(
 @_roles.command()
 def revoke(who: SubjectArgument) -> None:
     """Take a role away; it counts at once."""
-    from avhcurate.curate import roles
+    from avhcurate.datasets.curate import roles
 
     print(f"{roles.revoke(options.open_workspace(), who)} no longer has a role of their own")

@@ -17,7 +17,7 @@ def saved(
     remove: Annotated[str | None, typer.Option(help="Remove this set; `history --undo` restores it.")] = None,
 ) -> None:
     """Named sets and views of a dataset: list them, save or remove a set."""
-    from avhcurate.curate import saved as curate_saved
+    from avhcurate.datasets.curate import saved as curate_saved
 
     space = options.open_workspace()
     space.dataset(name)
@@ -46,9 +46,9 @@ def saved(
 
 
 def _save(name: str, title: str, where: str, ids: str | None) -> None:
-    from avhcurate.curate.saved import save_set
-    from avhcurate.table.empty_view import empty_view
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.curate.saved import save_set
+    from avhcurate.datasets.table.empty_view import empty_view
+    from avhcurate.datasets.table.filters import Filters
 
     options.check_one_of_ids_and_where(ids, where)
     table = options.run_table(name)
@@ -71,7 +71,7 @@ def history(
     undo: Annotated[str | None, typer.Option(help="Undo the entry with this key.")] = None,
 ) -> None:
     """Who tagged, relabelled, excluded and saved what, and when."""
-    from avhcurate.curate.history import describe, history_entries, undo_entry
+    from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
 
     table = options.run_table(name)
     if undo is not None:

@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.scoring.settings import ScoreSettings
+from avhcurate.networks.scoring.settings import ScoreSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(ScoreSettings)
 def score(settings: ScoreSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.models.backends import FEW_IMAGES
-    from avhcurate.scoring.accuracy import accuracy_of, chance_warning
-    from avhcurate.scoring.service import score_settings
-    from avhcurate.sources.manifest import class_list
+    from avhcurate.datasets.sources.manifest import class_list
+    from avhcurate.networks.models.backends import FEW_IMAGES
+    from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
+    from avhcurate.networks.scoring.service import score_settings
+    from avhcurate.workspace.data import background
 
     name = settings.dataset
     if len(settings.classes) == 1:  # a known order, or a file

@@ -44,8 +44,8 @@ def select(
     options.check_alone("--rule", {"--round": number, "--format": format})
     if rule is None or portion is None:
         raise CurateError("Give --rule and --portion, or --self-training to write one of its rounds.")
-    from avhcurate.pseudo_labels import service
-    from avhcurate.table.filters import Filters
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.pseudo_labels import service
 
     table = options.run_table(name, model)
     result = service.select(table, rule=cast(Any, rule), portion=portion, filters=Filters(where=where))
@@ -67,7 +67,7 @@ def _select_round(
     name: str, self_training: str, number: int | None, format: str | None, out: Path, force: bool
 ) -> None:
     """Write the pseudo-labels of a round of a self-training."""
-    from avhcurate.self_training import round_export
+    from avhcurate.features.self_training import round_export
 
     space = options.open_workspace()
     folder = space.dataset(name).self_training(self_training)

@@ -3,17 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from avhcurate.cli import options
-from avhcurate.self_training.settings import SelfTrainSettings
+from avhcurate.features.self_training.settings import SelfTrainSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(SelfTrainSettings)
 def self_train(settings: SelfTrainSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.self_training.results import summary
-    from avhcurate.self_training.service import self_train_dataset
+    from avhcurate.features.self_training.results import summary
+    from avhcurate.features.self_training.service import self_train_dataset
+    from avhcurate.workspace.data import background
 
     with background.job(space.root, settings) as progress:
         found = summary(self_train_dataset(space, settings, progress=progress))

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avhcurate.cli import options
-from avhcurate.disk.app_files import ROOT, SCRIPT, install_command
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.app_files import ROOT, SCRIPT, install_command
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 #: Tells the server to answer other machines without a login (see `ui.guards`, slow to import).
 _NO_LOGIN = "AVHCURATE_NO_LOGIN"
@@ -117,7 +117,7 @@ def _check_address(host: str, port: int) -> None:
 
 
 def _note_missing_roles(space: "Workspace") -> None:
-    from avhcurate.curate.roles import roles
+    from avhcurate.datasets.curate.roles import roles
 
     if not roles(space):
         note = "No user has access yet. Grant a role with: avhcurate roles grant YOU@example.org owner"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.suspects.settings import SuspectsSettings
+from avhcurate.features.suspects.settings import SuspectsSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(SuspectsSettings)
@@ -18,10 +18,10 @@ def suspects(
     space: "Workspace",
     csv: Annotated[Path | None, typer.Option(help="Write all undecided suspects to this file.")] = None,
 ) -> None:
-    from avhcurate.data import background
-    from avhcurate.suspects import decisions
-    from avhcurate.suspects import service as suspects_service
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.suspects import decisions
+    from avhcurate.features.suspects import service as suspects_service
+    from avhcurate.workspace.data import background
 
     table = open_table(space, settings.dataset, settings.model)
     options.check_csv(csv)

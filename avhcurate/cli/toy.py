@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.toy.settings import ToySettings
+from avhcurate.features.toy.settings import ToySettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(ToySettings)
 def toy(settings: ToySettings, space: "Workspace") -> None:
-    from avhcurate.toy import service
+    from avhcurate.features.toy import service
 
     folder = service.folder_of(space.root)
     result = service.run(folder, settings)

@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from avhcurate.cli import options
-from avhcurate.training_dynamics.settings import TrainSettings
+from avhcurate.features.training_dynamics.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(TrainSettings)
 def train(settings: TrainSettings, space: "Workspace") -> None:
-    from avhcurate.training_dynamics.train import summary, train_seeds
+    from avhcurate.features.training_dynamics.train import summary, train_seeds
 
     trainings = options.distributed_job(settings, lambda progress: train_seeds(space, settings, progress=progress))
     summaries = [summary(training) for training in trainings]
@@ -22,7 +22,7 @@ def train(settings: TrainSettings, space: "Workspace") -> None:
 
 
 def _print(summaries: list[dict[str, Any]]) -> None:
-    from avhcurate.training_dynamics.leaks import leak_text
+    from avhcurate.features.training_dynamics.leaks import leak_text
 
     first = summaries[0]
     print(

@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.votes.settings import VotesOutSettings, VotesSettings
+from avhcurate.people.settings import VotesOutSettings, VotesSettings
 
 if TYPE_CHECKING:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(VotesSettings)
 def votes(settings: VotesSettings, space: "Workspace") -> None:
-    from avhcurate.data import background
-    from avhcurate.votes.attach import attach_votes
+    from avhcurate.people.attach import attach_votes
+    from avhcurate.workspace.data import background
 
     if settings.log:
         _log_votes(settings, space)
@@ -34,9 +34,9 @@ def votes(settings: VotesSettings, space: "Workspace") -> None:
 
 
 def _log_votes(settings: VotesSettings, space: "Workspace") -> None:
-    from avhcurate.annotate.votes_in import log_votes
+    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.errors import CurateError
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.features.annotate.votes_in import log_votes
 
     if settings.simulated:
         raise CurateError("Simulated votes are never mixed with people's. Leave out --log.")
@@ -50,8 +50,8 @@ def _log_votes(settings: VotesSettings, space: "Workspace") -> None:
 
 @options.verb(VotesOutSettings)
 def votes_out(settings: VotesOutSettings, space: "Workspace") -> None:
-    from avhcurate.annotate.votes_out import write_votes
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.annotate.votes_out import write_votes
 
     table = open_table(space, settings.dataset)
     count = write_votes(table, settings.format, settings.out, force=settings.force)

@@ -9,8 +9,8 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.data.inventory import DatasetSummary
-    from avhcurate.disk.jobs import JobRecord, Jobs
+    from avhcurate.workspace.data.inventory import DatasetSummary
+    from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
 
 @options.app.command("list")
@@ -18,7 +18,7 @@ def list_() -> None:
     """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
     from dataclasses import asdict
 
-    from avhcurate.data.inventory import inventory
+    from avhcurate.workspace.data.inventory import inventory
 
     space = options.open_workspace()
     datasets = inventory(space)
@@ -76,7 +76,7 @@ def remove(
     """Remove a dataset from the workspace, with what people decided about it; your own files stay."""
     from dataclasses import asdict
 
-    from avhcurate.table import removal
+    from avhcurate.datasets.table import removal
 
     space = options.open_workspace()
     asked: dict[removal.Kind, str | None] = {"run": run, "training": training, "self-training": self_training}
@@ -113,7 +113,7 @@ def rename(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
 ) -> None:
     """Rename a dataset; its votes, decisions, sets, runs, trainings and jobs stay with it."""
-    from avhcurate.table.removal import rename_dataset
+    from avhcurate.datasets.table.removal import rename_dataset
 
     rename_dataset(options.open_workspace(), name, new)
     options.print_result({"name": new, "was": name}, f"{name} is now called {new}")
@@ -127,8 +127,8 @@ def jobs(
     """List long work: what runs, how far it is and how it ended; or cancel it."""
     from itertools import islice
 
-    from avhcurate.data import background
-    from avhcurate.disk.jobs import Jobs
+    from avhcurate.workspace.data import background
+    from avhcurate.workspace.disk.jobs import Jobs
 
     space = options.open_workspace()
     if cancel is not None:

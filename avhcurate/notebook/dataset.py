@@ -8,16 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from avhcurate.data.settings import takes
-from avhcurate.disk.columns import listed
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.features.predicted_hsf.settings import PredictSettings
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.notebook.measured import MeasuredDataset
 from avhcurate.notebook.opened import filters_of
 from avhcurate.notebook.samples import Samples, chosen_ids
-from avhcurate.predicted_hsf.settings import PredictSettings
-from avhcurate.scoring.settings import AttachSettings, ScoreSettings
-from avhcurate.suspects.settings import SuspectsSettings
-from avhcurate.table.filters import Filters
+from avhcurate.workspace.data.settings import takes
+from avhcurate.workspace.disk.columns import listed
 
 
 class Dataset(MeasuredDataset):
@@ -51,7 +51,7 @@ class Dataset(MeasuredDataset):
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]
         """
-        from avhcurate.scoring.service import score_settings
+        from avhcurate.networks.scoring.service import score_settings
 
         settings = ScoreSettings(dataset=self.name, model=model, **options)
         with self._job(settings) as progress:
@@ -86,9 +86,9 @@ class Dataset(MeasuredDataset):
         [0.032, 0.031, 0.037]
         >>> digits = avhcurate.example(fresh=True)
         """
+        from avhcurate.datasets.sources.attach import attach_run
+        from avhcurate.datasets.sources.attached_arrays import AttachSpec
         from avhcurate.notebook.outputs import as_files, in_memory
-        from avhcurate.scoring.attach import attach_run
-        from avhcurate.scoring.attached_arrays import AttachSpec
 
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
@@ -120,10 +120,10 @@ class Dataset(MeasuredDataset):
         [0.1]
         >>> digits = avhcurate.example(fresh=True)
         """
-        from avhcurate.disk.tabular import table_of_frame
-        from avhcurate.votes.attach import attach_sheet
-        from avhcurate.votes.files import VoteSheet, read_votes, sheet_of_table
-        from avhcurate.votes.hsf import whole_counts
+        from avhcurate.people.attach import attach_sheet
+        from avhcurate.people.files import VoteSheet, read_votes, sheet_of_table
+        from avhcurate.people.hsf import whole_counts
+        from avhcurate.workspace.disk.tabular import table_of_frame
 
         if isinstance(votes, str | os.PathLike):
             sheet, source = read_votes(Path(votes)), str(Path(votes).absolute())
@@ -166,9 +166,9 @@ class Dataset(MeasuredDataset):
           score    n  hard
         0   avh  120     5
         """
-        from avhcurate.correlation import service
-        from avhcurate.correlation.analyses import analyse
-        from avhcurate.votes.bins import check_edges
+        from avhcurate.features.correlation import service
+        from avhcurate.features.correlation.analyses import analyse
+        from avhcurate.people.bins import check_edges
 
         table = self.sample_table
         keys = scores
@@ -210,8 +210,8 @@ class Dataset(MeasuredDataset):
                         set  id label_name   hsf
         0  hard_for_network  86          7  0.98
         """
-        from avhcurate.disagreement import service
-        from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
+        from avhcurate.features.disagreement import service
+        from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 
         table = self.sample_table
         cuts = {
@@ -234,8 +234,8 @@ class Dataset(MeasuredDataset):
         >>> rows.columns.tolist()[:4], bool((rows["hsf_predicted_low"] <= rows["hsf_predicted"]).all())
         (['id', 'hsf', 'hsf_predicted', 'hsf_predicted_low'], True)
         """
-        from avhcurate.predicted_hsf import service
-        from avhcurate.table.columns import PREDICTED_COLUMNS
+        from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
+        from avhcurate.features.predicted_hsf import service
 
         settings = PredictSettings(dataset=self.name, **({"runs": (self._run_name(),)} | options))
         with self._job(settings) as progress:
@@ -256,7 +256,7 @@ class Dataset(MeasuredDataset):
            id  label  suggested verdict
         0  87      4          1    open
         """
-        from avhcurate.suspects import decisions, service
+        from avhcurate.features.suspects import decisions, service
 
         table = self.sample_table
         settings = SuspectsSettings(dataset=self.name, model=self._run_name(), **options)
@@ -286,7 +286,7 @@ class Dataset(MeasuredDataset):
         0   3                 3              1
         1  15                 5              1
         """
-        from avhcurate.pseudo_labels import service
+        from avhcurate.features.pseudo_labels import service
 
         table = self.sample_table
         result = service.select(table, rule=rule, portion=portion, filters=filters_of(where))
@@ -316,7 +316,7 @@ class Dataset(MeasuredDataset):
         ...     digits.export(f"{folder}/hard.csv", where="avh > 0.04 AND hsf < 0.5")
         5
         """
-        from avhcurate.export import service as export
+        from avhcurate.datasets.export import service as export
 
         format = format or Path(out).suffix[1:].casefold()
         if not format:
@@ -332,7 +332,7 @@ class Dataset(MeasuredDataset):
         ...     avhcurate.example().report(f"{folder}/digits.html").name
         'digits.html'
         """
-        from avhcurate.report.service import write_report
+        from avhcurate.features.report.service import write_report
 
         return write_report(self.sample_table, Path(out), images=images, force=force)
 

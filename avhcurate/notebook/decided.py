@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from avhcurate.curate import annotations
+from avhcurate.datasets.curate import annotations
 from avhcurate.notebook.opened import OpenedDataset
 from avhcurate.notebook.samples import Samples, chosen
 
 if TYPE_CHECKING:
-    from avhcurate.curate.label_files import LabelCounts
+    from avhcurate.datasets.curate.label_files import LabelCounts
 
 
 class DecidedDataset(OpenedDataset):
@@ -73,7 +73,7 @@ class DecidedDataset(OpenedDataset):
         >>> digits.undo()
         'import labels the table'
         """
-        from avhcurate.curate.label_files import relabel_from
+        from avhcurate.datasets.curate.label_files import relabel_from
 
         if not isinstance(labels, pd.DataFrame):
             labels = Path(labels)

@@ -22,8 +22,8 @@ def example_dataset(*, fresh: bool = False) -> Dataset:
 
 @lru_cache(maxsize=1)
 def _made() -> Dataset:
-    from avhcurate.sources.simulated_annotators import answer_counts, simulate_answers
-    from avhcurate.training.digits import read_digits
+    from avhcurate.datasets.sources.simulated_annotators import answer_counts, simulate_answers
+    from avhcurate.networks.training.digits import read_digits
 
     folder = Path(tempfile.mkdtemp(prefix="avhcurate-example-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

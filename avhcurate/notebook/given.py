@@ -13,15 +13,15 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.columns import listed
-from avhcurate.disk.files import replacing, sha256, temporary_name, write_parquet, write_tables
-from avhcurate.disk.image_parquet import IMAGE
-from avhcurate.disk.tabular import table_of_frame
+from avhcurate.datasets.sources.hf_parquet import write_hugging_face
+from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import encode_png
-from avhcurate.sources.hf_parquet import write_hugging_face
-from avhcurate.sources.service import import_dataset
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.files import replacing, sha256, temporary_name, write_parquet, write_tables
+from avhcurate.workspace.disk.image_parquet import IMAGE
+from avhcurate.workspace.disk.tabular import table_of_frame
+from avhcurate.workspace.images.decoding import encode_png
 
 #: Images in memory at once while they are encoded.
 _ROWS = 500

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from avhcurate.data.settings import takes
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.opened import filters_of
-from avhcurate.quality.settings import QualitySettings
-from avhcurate.table.filters import Filters
+from avhcurate.workspace.data.settings import takes
 
 
 class MeasuredDataset(DecidedDataset):
@@ -32,7 +32,7 @@ class MeasuredDataset(DecidedDataset):
         0   0  000.png      8       8
         >>> digits = avhcurate.example(fresh=True)
         """
-        from avhcurate.quality import service
+        from avhcurate.features.quality import service
 
         settings = QualitySettings(dataset=self.name, model=self._run_name(), **options)
         with self._job(settings) as progress:
@@ -69,7 +69,7 @@ class MeasuredDataset(DecidedDataset):
         >>> avhcurate.example().split((0.75, 0.25), by="class")["part"].value_counts().to_dict()
         {'train': 91, 'test': 29}
         """
-        from avhcurate.saved import split_service
+        from avhcurate.features.saved import split_service
 
         table = self.sample_table
         found = split_service.make_split(

@@ -6,12 +6,12 @@ from typing import Self
 
 import pandas as pd
 
-from avhcurate.data import background
-from avhcurate.data.settings import VerbSettings
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Progress
-from avhcurate.table.dataset_table import DatasetTable, open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.settings import VerbSettings
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Progress
 
 
 class OpenedDataset:

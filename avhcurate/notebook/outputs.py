@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import write_parquet
-from avhcurate.disk.tabular import table_of_frame
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import write_parquet
+from avhcurate.workspace.disk.tabular import table_of_frame
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from avhcurate.disk.columns import listed
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
+from avhcurate.workspace.disk.columns import listed
 
 #: Ids (one, a list, an array, a column), a boolean mask (N,), a table with a column `id`, a SQL condition, or filters.
 Samples = int | str | Filters | pd.DataFrame | Iterable[int]

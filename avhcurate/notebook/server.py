@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.app_files import PAGES
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.app_files import PAGES
 
 #: Variable of the server with the origins whose pages may frame it (see `ui.guards`).
 _FRAMES = "AVHCURATE_FRAMES"

@@ -1,1 +1,1 @@
-"""One trainer for all networks and losses: recipe, losses, evaluation, checkpoints, distributed runs."""
+"""The public name of the training losses; the trainer is in `avhcurate.networks.training`."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.data.trainings import TrainingFolder
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import DatasetTable, open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.workspace.data.trainings import TrainingFolder
+from avhcurate.workspace.data.workspace import Workspace
 
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curate.history import describe, history_entries
+from avhcurate.datasets.curate.history import describe, history_entries
+from avhcurate.datasets.table.sample import Inspection, inspect, neighbours, rows_of
 from avhcurate.errors import CurateError
-from avhcurate.neighbours.searches import EXACT_ROWS
-from avhcurate.scores import SCORES
-from avhcurate.table.sample import Inspection, inspect, neighbours, rows_of
+from avhcurate.measures.scores import SCORES
+from avhcurate.networks.neighbours.searches import EXACT_ROWS
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
-from avhcurate.export.images import bytes_of_images
-from avhcurate.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
-from avhcurate.export.settings import ExportSettings
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.export.images import bytes_of_images
+from avhcurate.datasets.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
+from avhcurate.datasets.export.settings import ExportSettings
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import cache
 
 #: Names of the formats.

@@ -7,18 +7,26 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.facets import (
+    MOST_VALUES,
+    Facet,
+    FacetCounts,
+    count_facets,
+    ends_of,
+    is_whole,
+    round_edges,
+)
+from avhcurate.datasets.table.filter_kinds import NONE, AllOf, AnyOf
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.facets import MOST_VALUES, Facet, FacetCounts, count_facets, ends_of, is_whole, round_edges
-from avhcurate.table.filter_kinds import NONE, AllOf, AnyOf
-from avhcurate.table.filters import FILTERS, Filters
+from avhcurate.people.bins import bin_labels
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels, heard
 from avhcurate.ui.score_help import score_name, value_text
 from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import View
-from avhcurate.votes.bins import bin_labels
 
 #: The most values of a facet whose number among all samples is known.
 _KNOWN = 20_000

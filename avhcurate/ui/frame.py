@@ -7,17 +7,17 @@ from typing import Any, NoReturn, ParamSpec
 
 import streamlit as st
 
-from avhcurate.data import background
-from avhcurate.data.people import acting
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import JobRecord, Jobs
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 from avhcurate.ui.layout import close_popover, empty_state
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.people import acting
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
 _P = ParamSpec("_P")
 

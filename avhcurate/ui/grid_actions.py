@@ -7,12 +7,11 @@ from typing import Any, NoReturn
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curate.annotations import undo
-from avhcurate.disk.app_files import PAGES
+from avhcurate.datasets.curate.annotations import undo
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
-from avhcurate.table.sample import by_angle
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored, with_data
@@ -26,6 +25,7 @@ from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted, shortened
 from avhcurate.ui.url_state import TILE_SIZES, View
 from avhcurate.ui.user_errors import show_user_error
+from avhcurate.workspace.disk.app_files import PAGES
 
 
 def choose_order(page: Opened, *, like: bool = False) -> None:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from avhcurate.curate import saved
-from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, while_allowed

@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curate.annotations import annotate, undo
-from avhcurate.curate.keys import key_actions, keys_of, save_keys, write_keys
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, write_keys
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 from avhcurate.ui.frame import announce, attempt, show_messages
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.signin import for_curators, who

@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 import pandas as pd
 
-from avhcurate.table.filters import Filters
-from avhcurate.table.sample import rows_of
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import rows_of
 from avhcurate.ui.answers import base_path
 from avhcurate.ui.cache import cache_key
 from avhcurate.ui.components.grid import FIRST, Ranges, Tile

@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.workspace import Workspace, find_workspace
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
-from avhcurate.images.source import ImageSource
 from avhcurate.ui.answers import NEVER_KEPT, base_path, kept
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
+from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
+from avhcurate.workspace.images.source import ImageSource
 
 Size = Literal["", "full", "whole"]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.data import background
-from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.settings import Option, VerbSettings, joined
-from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.models.catalogue import network_names, refuse_unknown
-from avhcurate.models.factories import refuse_unlisted
+from avhcurate.networks.models.catalogue import network_names, refuse_unknown
+from avhcurate.networks.models.factories import refuse_unlisted
 from avhcurate.ui.frame import attempt, while_allowed
 from avhcurate.ui.signin import for_curators
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.settings import Option, VerbSettings, joined
+from avhcurate.workspace.data.workspace import Workspace
 
 #: The usual models, first in a choice; any other name may be typed.
 MODELS = (

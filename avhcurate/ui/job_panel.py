@@ -5,15 +5,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import announce, attempt, page, show_error, while_allowed
 from avhcurate.ui.job_forms import STARTED
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
 #: Seconds between two updates, while a job runs and while none does.
 _OFTEN, _SELDOM = 1.0, 5.0

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from avhcurate.data import people
-from avhcurate.data.workspace import find_workspace
 from avhcurate.errors import CurateError
 from avhcurate.ui import navigation, sidebar
 from avhcurate.ui.people import show_account
 from avhcurate.ui.signin import acting_here, ask_to_sign_in
 from avhcurate.ui.user_errors import show_user_error
+from avhcurate.workspace.data import people
+from avhcurate.workspace.data.workspace import find_workspace
 
 _HERE = Path(__file__).parent
 #: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.

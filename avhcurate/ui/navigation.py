@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.disk.app_files import PAGES
+from avhcurate.workspace.disk.app_files import PAGES
 
 #: By group, in their order: file, title, icon and purpose of each page.
 GROUPS: dict[str, tuple[tuple[str, str, str, str], ...]] = {

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.runs import RunFolder
-from avhcurate.neighbours.graph import OUTLIER, NeighbourGraph
-from avhcurate.neighbours.service import RECALL
-from avhcurate.scoring.accuracy import Accuracy, accuracy_of, chance_warning
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.titles import learnt_here, titles
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.titles import learnt_here, titles
+from avhcurate.networks.neighbours.graph import OUTLIER, NeighbourGraph
+from avhcurate.networks.neighbours.service import RECALL
+from avhcurate.networks.scoring.accuracy import Accuracy, accuracy_of, chance_warning
+from avhcurate.people.queues import QueueUse, queue_use
 from avhcurate.ui.cache import file_key
 from avhcurate.ui.text import counted, listed
 from avhcurate.ui.user_errors import plain
-from avhcurate.votes.queues import QueueUse, queue_use
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 _QUEUES = {
     "hardest": "hardest first",

@@ -3,12 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curate import roles
-from avhcurate.data.people import Role, acting
-from avhcurate.data.workspace import Workspace, find_workspace
+from avhcurate.datasets.curate import roles
 from avhcurate.ui.frame import attempt
 from avhcurate.ui.signin import sign_in_configured, who
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.people import Role, acting
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
 
 _NONE = "no role"
 

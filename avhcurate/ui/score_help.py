@@ -4,10 +4,10 @@ from numbers import Integral
 
 import streamlit as st
 
-from avhcurate.images.measures import MEASURES, RANKED
-from avhcurate.scores import PREDICTIONS, Score
+from avhcurate.measures.scores import PREDICTIONS, Score
 from avhcurate.ui.text import shortened
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.images.measures import MEASURES, RANKED
 
 #: Names of the selection rules of `pseudo_labels.rules`.
 RULE_NAMES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.components.grid import Ranges, decode_selection, image_grid
 from avhcurate.ui.grid_views import GridView, carried, registered

@@ -5,13 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curate import saved
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
 from avhcurate.errors import CurateError
-from avhcurate.scores import SCORES
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
-from avhcurate.table.head_notes import EPOCHS_OF_NETWORK, head_note
+from avhcurate.measures.scores import SCORES
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.layout import closing_popover
@@ -20,6 +19,7 @@ from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.workspace import Workspace
 
 #: Name of the page that is open, which a saved view comes back to.
 _PAGE = "frame.page"

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filter_kinds import OneOf
-from avhcurate.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filter_kinds import OneOf
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.facets import panels_of, show_facets
 from avhcurate.ui.frame import attempt, mirrored

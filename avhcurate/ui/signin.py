@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from avhcurate.data.people import OPERATOR, Person, Role, acting, refusal
-from avhcurate.data.roles import role_of
-from avhcurate.data.workspace import find_workspace
-from avhcurate.disk.files import write_atomic
-from avhcurate.table.logs import open_events
+from avhcurate.datasets.table.logs import open_events
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.people import OPERATOR, Person, Role, acting, refusal
+from avhcurate.workspace.data.roles import role_of
+from avhcurate.workspace.data.workspace import find_workspace
+from avhcurate.workspace.disk.files import write_atomic
 
 User = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.table.sample import rows_of
+from avhcurate.datasets.table.sample import rows_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.image_routes import image_url

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import FILTER_KEYS, Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import FILTER_KEYS, Filters
-from avhcurate.votes.bins import DEFAULT_EDGES, parse_edges
+from avhcurate.people.bins import DEFAULT_EDGES, parse_edges
 
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
 NO_FILTERS = Filters()

@@ -4,8 +4,8 @@ import re
 
 import streamlit as st
 
-from avhcurate.disk.room import full_disk
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.room import full_disk
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
 #: What Markdown takes for code whatever stands around it: a pair of single backticks in one line.

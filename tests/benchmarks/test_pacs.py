@@ -11,9 +11,9 @@ import pytest
 import torch
 from scipy import stats
 
-from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import encode_thumbnail
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from avhcurate.workspace.images.decoding import encode_thumbnail
 from benchmarks import pacs, pacs_data, pacs_results, pacs_training
 
 

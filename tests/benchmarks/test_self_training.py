@@ -5,10 +5,10 @@ import pytest
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.disk.files import write_json
-from avhcurate.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.self_training.settings import Schedule
-from avhcurate.training.probe import ProbeRecipe, train_probe
+from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.features.self_training.settings import Schedule
+from avhcurate.networks.training.probe import ProbeRecipe, train_probe
+from avhcurate.workspace.disk.files import write_json
 from benchmarks import gates, self_training
 from benchmarks import self_training_results as results
 

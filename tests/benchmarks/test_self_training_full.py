@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.loading import ModelSpec, new_model
-from avhcurate.self_training.settings import Schedule
+from avhcurate.features.self_training.settings import Schedule
+from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from benchmarks import self_training_full as full
 from benchmarks import self_training_results as results
 from benchmarks.pacs_data import Pacs

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.models.loading import ModelSpec, new_model
+from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.workspace.data.workspace import Workspace
 from benchmarks import visda17
 
 #: The paper's order.

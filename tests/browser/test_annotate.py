@@ -5,11 +5,11 @@ import random
 import pytest
 from PIL import Image
 
-from avhcurate.annotate import annotators, setup
-from avhcurate.annotate import answers as annotate_answers
-from avhcurate.annotate.setup import CollectionSettings
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.annotate import annotators, setup
+from avhcurate.features.annotate import answers as annotate_answers
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, ids, open_at
 from tests.fakes.proxy import CuttingProxy
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.degradation.service import degrade_dataset
-from avhcurate.degradation.settings import DegradeSettings
+from avhcurate.features.degradation.service import degrade_dataset
+from avhcurate.features.degradation.settings import DegradeSettings
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import open_at, settled
 
 axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")

@@ -6,9 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from avhcurate.curate.history import history_entries
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, ids, open_at, settled, with_parameter
 
 SELECTED = ".tile[aria-selected=true]"

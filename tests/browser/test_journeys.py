@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.suspects.store import suspects_of
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import choose, expect, on_stage, open_at, scatter, settled, with_parameter
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import (
     TILES,
     expect,

@@ -2,10 +2,10 @@
 
 import shutil
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.suspects import decisions
-from avhcurate.suspects.store import suspects_of
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.suspects import decisions
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import expect, open_at
 
 

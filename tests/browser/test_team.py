@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from avhcurate.annotate import annotators, setup
-from avhcurate.annotate.setup import CollectionSettings
-from avhcurate.curate.history import history_entries
-from avhcurate.curate.roles import grant, revoke
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Jobs
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.curate.roles import grant, revoke
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.annotate import annotators, setup
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
 from tests.browser.pages import TILES, expect, open_at, settled
 from tests.browser.test_annotate import press, saved
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
-from avhcurate.training_dynamics import service as training_dynamics_service
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.training_dynamics import service as training_dynamics_service
 from avhcurate.ui.regions import read_region
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import (
     TILES,
     chart,

@@ -22,9 +22,9 @@ SAMPLES = 3000
 #: A server: threads that answer as fast as they can, each acknowledged answer a line.
 SERVER = """
     import sys, threading, uuid
-    from avhcurate.annotate import answers, queue
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.features.annotate import answers, queue
+    from avhcurate.workspace.data.workspace import Workspace
+    from avhcurate.datasets.table.dataset_table import open_table
     table = open_table(Workspace(sys.argv[1]), "pets")
 
     def annotate(who):
@@ -62,9 +62,9 @@ def _database(name: str, folder: Path) -> Iterator[str]:
 
 
 def _attack(place: Path, address: str, seconds: float, name: str, outcome: Outcome) -> None:
-    from avhcurate.annotate import annotators
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.annotate import annotators
+    from avhcurate.workspace.data.workspace import Workspace
     from tests.fakes.votes import collect, make_labelled
 
     os.environ["AVHCURATE_DATABASE_URL"] = address

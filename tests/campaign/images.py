@@ -52,8 +52,8 @@ def attack(folder: Path, seconds: float) -> Outcome:
 
 
 def _decode(data: bytes) -> str:
-    from avhcurate.images.decoding import decode
-    from avhcurate.images.opening import BrokenImage
+    from avhcurate.workspace.images.decoding import decode
+    from avhcurate.workspace.images.opening import BrokenImage
 
     try:
         decode(data)

@@ -148,9 +148,9 @@ def _litter(place: Path) -> str:
 
 def _state(place: Path) -> str:
     """A digest of all datasets as tables with their runs, and of what was exported; times and folders apart."""
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.suspects.store import suspects_of
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.suspects.store import suspects_of
+    from avhcurate.workspace.data.workspace import Workspace
 
     digest, space = hashlib.sha256(), Workspace(place / "ws")
     for name in space.names():

@@ -52,7 +52,7 @@ def _work(number: int, folder: Path, space: tuple[str, ...], end: float, results
 
 
 def _tags(folder: Path) -> set[str]:
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.workspace.data.workspace import Workspace
 
     return set(open_table(Workspace(folder / "ws"), "digits").group_counts("tags")["value"])

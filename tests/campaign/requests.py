@@ -72,17 +72,17 @@ def attack(folder: Path, seconds: float) -> Outcome:
 
 
 def _prepare(folder: Path) -> None:
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.sources.demo import prepare_demo
+    from avhcurate.datasets.sources.demo import prepare_demo
+    from avhcurate.workspace.data.workspace import Workspace
 
     prepare_demo(Workspace(folder))
 
 
 def _ask(folder: Path, condition: str) -> str:
-    from avhcurate.data.workspace import Workspace
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.filters import Filters
     from avhcurate.errors import CurateError
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.table.filters import Filters
+    from avhcurate.workspace.data.workspace import Workspace
 
     try:
         open_table(Workspace(folder), "digits").count(Filters(where=condition))

@@ -25,7 +25,7 @@ def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch, error
     def broken(data):
         raise error
 
-    monkeypatch.setattr("avhcurate.images.decoding.decode", broken)
+    monkeypatch.setattr("avhcurate.workspace.images.decoding.decode", broken)
     monkeypatch.setattr(images, "MOST", 20)
     outcome = images.attack(tmp_path, 300)
     assert len(outcome.fell) == 20

@@ -40,7 +40,12 @@ def test_every_verb_is_in_the_reference_of_the_command_line(site):
 
 def test_the_interfaces_of_python_are_there(site):
     page = (site / "api.html").read_text(encoding="utf-8")
-    named = ("avhcurate.dataset", "avhcurate.notebook.dataset.Dataset.export", "avhcurate.scores.avh", "AVHLoss")
+    named = (
+        "avhcurate.dataset",
+        "avhcurate.notebook.dataset.Dataset.export",
+        "avhcurate.measures.scores.avh",
+        "AVHLoss",
+    )
     assert [name for name in named if f'id="{name}"' not in page and f".{name}" not in page] == []
     assert page.count('<span class="gp">') > 20  # examples of docstrings are code, no quotations
     assert "<blockquote>" not in page

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from avhcurate.data.datasets import DatasetFolder, DatasetRecord
-from avhcurate.data.quality import QualityRecord
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.provenance import now
-from avhcurate.sources.service import import_dataset
-from avhcurate.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.quality import QualityRecord
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.provenance import now
 
 #: What becomes a file: an image, its pixels, the colour of a small one, or bytes as they are.
 Picture = Image.Image | np.ndarray | str | bytes

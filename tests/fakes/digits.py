@@ -10,9 +10,9 @@ def digit_halves():
     """The digits' training half and the other, as images."""
     import torch
 
-    from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD
-    from avhcurate.training.digits import read_digits
-    from avhcurate.training.images import LabelledImages
+    from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD
+    from avhcurate.networks.training.digits import read_digits
+    from avhcurate.networks.training.images import LabelledImages
 
     digits = read_digits()
     images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
@@ -25,7 +25,7 @@ def digits_net():
     """Makes a new DigitsNet from a seed."""
     import torch
 
-    from avhcurate.models.own import DigitsNet
+    from avhcurate.networks.models.own import DigitsNet
 
     def make(seed=0):
         torch.manual_seed(seed)

@@ -25,9 +25,9 @@ def code_blocks(text: str, language: str = "") -> list[str]:
 
 def tiny_efficientnet(_name: str) -> object:
     """In place of EfficientNet-Lite: a network of four features that knows 1000 other classes."""
-    from avhcurate.models.architecture import Architecture, Pretrained
-    from avhcurate.models.preprocess import Preprocess
-    from avhcurate.models.weights import own_weights
+    from avhcurate.networks.models.architecture import Architecture, Pretrained
+    from avhcurate.networks.models.preprocess import Preprocess
+    from avhcurate.networks.models.weights import own_weights
 
     names: dict[str, Any] = {}
     exec(NETS, names)
@@ -40,7 +40,7 @@ def home(tmp_path, monkeypatch):
     """The current folder: `photos/` with a dozen images of two classes, a small network and its checkpoint."""
     import torch
 
-    from avhcurate.models import extras
+    from avhcurate.networks.models import extras
 
     monkeypatch.setattr(extras, "efficientnet_lite", tiny_efficientnet)
     rng = np.random.default_rng(0)

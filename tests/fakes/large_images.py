@@ -142,7 +142,7 @@ def _decode_each(folder: Path) -> None:
         import torch
 
         torch.set_num_threads(1)
-    from avhcurate.images.decoding import BrokenImage, decode
+    from avhcurate.workspace.images.decoding import BrokenImage, decode
 
     # Whatever is loaded when it is first used is no image's.
     pq.write_table(pa.table({"image": [b"1"] * 40}), folder / "warm.parquet")
@@ -174,8 +174,8 @@ def _decode_each(folder: Path) -> None:
 
 def _read(path: Path) -> Sequence[int]:
     """The shape of an image; of a Parquet file, the sizes of its first images."""
-    from avhcurate.images.decoding import BrokenImage, decode
-    from avhcurate.images.source import ImageSource
+    from avhcurate.workspace.images.decoding import BrokenImage, decode
+    from avhcurate.workspace.images.source import ImageSource
 
     if path.suffix != ".parquet":
         return decode(path.read_bytes()).shape

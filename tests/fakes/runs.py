@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from avhcurate import scores
-from avhcurate.data.datasets import DatasetRecord
-from avhcurate.data.runs import RunFolder, RunRecord
+from avhcurate.workspace.data.datasets import DatasetRecord
+from avhcurate.workspace.data.runs import RunFolder, RunRecord
 
 
 @pytest.fixture

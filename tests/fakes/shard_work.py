@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from avhcurate.errors import CurateError
-from avhcurate.scoring.shards import Engine, ShardResult, ShardWork, Step
+from avhcurate.networks.scoring.shards import Engine, ShardResult, ShardWork, Step
 from tests.fakes.killing import die
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from avhcurate.data.datasets import DatasetFolder
-from avhcurate.images.decoding import BrokenImage, decode
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.images.decoding import BrokenImage, decode
 
 
 def png(grey: int) -> bytes:

@@ -5,8 +5,8 @@ import hashlib
 import torch
 from torch import nn
 
-from avhcurate.training.images import LabelledImages
-from avhcurate.training.recipe import Recipe
+from avhcurate.networks.training.images import LabelledImages
+from avhcurate.networks.training.recipe import Recipe
 
 
 def stripes(n=40):

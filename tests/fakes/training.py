@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import save_file
 
 from avhcurate import scores
-from avhcurate.data.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import sha256
-from avhcurate.models.loading import ModelSpec
-from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
-from avhcurate.scoring.service import score_dataset
-from avhcurate.training.digits import read_digits
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.networks.training.digits import read_digits
+from avhcurate.workspace.data.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import sha256
 
 #: Samples learnt from that are recorded.
 LEARNT = 120

@@ -5,10 +5,10 @@ import uuid
 import pyarrow as pa
 import pytest
 
-from avhcurate.annotate import answers, queue, setup
-from avhcurate.annotate.setup import CollectionSettings
-from avhcurate.data.datasets import DatasetRecord
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.annotate import answers, queue, setup
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.workspace.data.datasets import DatasetRecord
 
 CLASSES = ["cat", "dog", "bird"]
 

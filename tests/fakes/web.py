@@ -85,7 +85,7 @@ class _WebHandler(BaseHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A web server over the folder `web` of tmp_path; nobody waits between two tries."""
-    monkeypatch.setattr("avhcurate.disk.remote._WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr("avhcurate.workspace.disk.remote._WAITS_S", (0.0, 0.0))
     served = Web(tmp_path / "web")
     served.folder.mkdir()
     handler = type("Handler", (_WebHandler,), {"web": served})

@@ -16,12 +16,12 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageEnhance
 
-from avhcurate.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace
 
 if TYPE_CHECKING:
-    from avhcurate.data.trainings import TrainingFolder
-    from avhcurate.map.store import MapFolder
-    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.features.map.store import MapFolder
+    from avhcurate.workspace.data.trainings import TrainingFolder
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
@@ -52,8 +52,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 @pytest.fixture(scope="session")
 def demo_root(once: Once) -> Path:
     """A workspace with the embedded digits, their simulated votes and a run; for reading only."""
-    from avhcurate.sources.demo import prepare_demo
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.sources.demo import prepare_demo
+    from avhcurate.datasets.table.dataset_table import open_table
 
     def make(root: Path) -> None:
         prepare_demo(Workspace(root))
@@ -71,7 +71,7 @@ def own_demo_root(demo_root: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def digits(demo_root: Path) -> "DatasetTable":
     """The table of the digits; for reading only."""
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
 
     return open_table(Workspace(demo_root), "digits")
 
@@ -79,7 +79,7 @@ def digits(demo_root: Path) -> "DatasetTable":
 @pytest.fixture
 def own_digits(own_demo_root: Path) -> "DatasetTable":
     """The table of a copy of the digits that the test may annotate."""
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
 
     return open_table(Workspace(own_demo_root), "digits")
 
@@ -142,9 +142,9 @@ def _add_run(root: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFram
 @pytest.fixture(scope="session")
 def predicted_root(demo_root: Path, once: Once) -> Path:
     """The digits with votes on 250 of them and HSF of all predicted from these; for reading only."""
-    from avhcurate.predicted_hsf.service import predict_hsf
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.votes.attach import attach
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.predicted_hsf.service import predict_hsf
+    from avhcurate.people.attach import attach
 
     def make(root: Path) -> None:
         shutil.copytree(demo_root, root / "workspace")
@@ -161,7 +161,7 @@ def predicted_root(demo_root: Path, once: Once) -> Path:
 @pytest.fixture
 def own_predicted(predicted_root: Path, tmp_path: Path) -> "DatasetTable":
     """The table of a copy of it that the test may change."""
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
 
     return open_table(Workspace(shutil.copytree(predicted_root, tmp_path / "predicted")), "digits")
 
@@ -169,13 +169,13 @@ def own_predicted(predicted_root: Path, tmp_path: Path) -> "DatasetTable":
 @pytest.fixture(scope="session")
 def suspects_root(demo_root: Path, once: Once) -> Path:
     """The digits with 30 labels planted wrong, their simulated votes, a run, and its suspects out of fold; to read."""
-    from avhcurate.models.loading import ModelSpec
-    from avhcurate.scoring.service import score_dataset
-    from avhcurate.sources.service import import_dataset
-    from avhcurate.suspects.service import find_suspects
-    from avhcurate.suspects.settings import SuspectsSettings
-    from avhcurate.table.dataset_table import open_table
-    from avhcurate.votes.attach import attach_votes
+    from avhcurate.datasets.sources.service import import_dataset
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.suspects.service import find_suspects
+    from avhcurate.features.suspects.settings import SuspectsSettings
+    from avhcurate.networks.models.loading import ModelSpec
+    from avhcurate.networks.scoring.service import score_dataset
+    from avhcurate.people.attach import attach_votes
 
     def make(root: Path) -> None:
         rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet")
@@ -199,9 +199,9 @@ def self_trained_root(demo_root: Path, once: Once) -> Path:
 
     MRKLD has one seed in one round; then confidence and AVC have two seeds in three rounds.
     """
-    from avhcurate.self_training.service import self_train_dataset
-    from avhcurate.self_training.settings import SelfTrainSettings
-    from avhcurate.training.probe import ProbeRecipe
+    from avhcurate.features.self_training.service import self_train_dataset
+    from avhcurate.features.self_training.settings import SelfTrainSettings
+    from avhcurate.networks.training.probe import ProbeRecipe
 
     def make(root: Path) -> None:
         workspace = Workspace(shutil.copytree(demo_root, root / "workspace"))
@@ -247,7 +247,7 @@ def plant_map() -> "Callable[..., MapFolder]":
 
 def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") -> "MapFolder":
     """Class k lies in column k % 5 and row k // 5 of blocks, sample i at (i % 7, i % 6) in it; the weights below."""
-    from avhcurate.map.store import MapFolder, MapRecord
+    from avhcurate.features.map.store import MapFolder, MapRecord
 
     dataset = Workspace(root).dataset("digits")
     run, labels = dataset.run(), dataset.labels()
@@ -291,8 +291,8 @@ def planted_root(once: Once) -> Path:
 
 
 def _plant_pets(folder: Path) -> None:
-    from avhcurate.quality.service import measure_dataset
-    from avhcurate.sources.service import import_dataset
+    from avhcurate.datasets.sources.service import import_dataset
+    from avhcurate.features.quality.service import measure_dataset
 
     rng = np.random.default_rng(7)
     coarse = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(24)]

@@ -9,8 +9,8 @@ import pytest
 
 import avhcurate
 from avhcurate import scores
-from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.jobs import Jobs
 
 NET = """
 import torch

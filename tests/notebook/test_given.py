@@ -10,7 +10,7 @@ from PIL import Image
 
 import avhcurate
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import decode
+from avhcurate.workspace.images.decoding import decode
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), dtype=np.uint8)
 

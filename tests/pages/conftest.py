@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from avhcurate.data import background
-from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.workspace import Workspace
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
 
 

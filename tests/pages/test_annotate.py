@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from avhcurate.annotate import annotators, answers, queue, setup
-from avhcurate.annotate.setup import CollectionSettings
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.annotate import annotators, answers, queue, setup
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.workspace.data.workspace import Workspace
 
 SMALL = CollectionSettings(design="select", candidates=6, controls=2, target=1, classes=(3,))
 

@@ -8,13 +8,13 @@ import shutil
 import pandas as pd
 import pytest
 
-from avhcurate.annotate import annotators, queue, setup, vote_quality
-from avhcurate.annotate import answers as annotate_answers
-from avhcurate.annotate.setup import CollectionSettings
-from avhcurate.annotate.ui_annotators import table_key
-from avhcurate.annotate.ui_vote_quality import file_of
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.annotate import annotators, queue, setup, vote_quality
+from avhcurate.features.annotate import answers as annotate_answers
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.features.annotate.ui_annotators import table_key
+from avhcurate.features.annotate.ui_vote_quality import file_of
+from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 
 NONCES = itertools.count()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.sources.attach import attach_run
+from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.errors import CurateError
-from avhcurate.home import ui_attach
-from avhcurate.scoring.attach import attach_run
-from avhcurate.scoring.attached_arrays import AttachSpec
+from avhcurate.features.home import ui_attach
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from avhcurate.correlation.service import Correlations, correlate
-from avhcurate.correlation.ui import pair_of, summary, table_html, verdict
-from avhcurate.scores import SCORES
-from avhcurate.stats.correlation_tests import Comparison
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.correlation.service import Correlations, correlate
+from avhcurate.features.correlation.ui import pair_of, summary, table_html, verdict
+from avhcurate.measures.scores import SCORES
+from avhcurate.measures.stats.correlation_tests import Comparison
+from avhcurate.people.reliability import of_ticks
 from avhcurate.ui.text import signed
-from avhcurate.votes.reliability import of_ticks
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
-from avhcurate.degradation.corruptions import KINDS
-from avhcurate.degradation.service import KEYS, degrade_dataset, read
-from avhcurate.degradation.settings import DegradeSettings
-from avhcurate.degradation.store import degradations
-from avhcurate.degradation.ui import summary_text, table_html
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.degradation.corruptions import KINDS
+from avhcurate.features.degradation.service import KEYS, degrade_dataset, read
+from avhcurate.features.degradation.settings import DegradeSettings
+from avhcurate.features.degradation.store import degradations
+from avhcurate.features.degradation.ui import summary_text, table_html
 from avhcurate.ui import job_forms
 from avhcurate.ui.text import signed
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

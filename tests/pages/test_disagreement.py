@@ -4,12 +4,12 @@ import io
 
 import pandas as pd
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.disagreement.rules import Cuts
-from avhcurate.disagreement.service import SETS, disagree
-from avhcurate.disagreement.ui import export_set
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.disagreement.rules import Cuts
+from avhcurate.features.disagreement.service import SETS, disagree
+from avhcurate.features.disagreement.ui import export_set
+from avhcurate.workspace.data.workspace import Workspace
 
 HUMANS, NETWORK = SETS.values()
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Jobs
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
 
 
 @pytest.fixture
@@ -11,7 +11,8 @@ def started(monkeypatch):
     """What is started in place of jobs: command line, verb, dataset."""
     jobs = []
     monkeypatch.setattr(
-        "avhcurate.data.background.start", lambda root, argv, *, verb, dataset="": jobs.append((argv, verb, dataset))
+        "avhcurate.workspace.data.background.start",
+        lambda root, argv, *, verb, dataset="": jobs.append((argv, verb, dataset)),
     )
     return jobs
 

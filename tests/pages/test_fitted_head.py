@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avhcurate.data.runs import FittedHeads
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Jobs
+from avhcurate.workspace.data.runs import FittedHeads
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ import shutil
 import numpy as np
 import pytest
 
-from avhcurate.curate.annotations import annotate
-from avhcurate.curate.columns import set_harder
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.columns import set_harder
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_actions
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
+from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 

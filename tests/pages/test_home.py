@@ -14,20 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 
 import avhcurate
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Jobs
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.home import ui as home_ui
-from avhcurate.home import ui_guide
-from avhcurate.models.loading import ModelSpec
-from avhcurate.scoring.service import score_dataset
-from avhcurate.scoring.settings import ScoreSettings
-from avhcurate.sources.service import import_dataset
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.features.home import ui as home_ui
+from avhcurate.features.home import ui_guide
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.ui import job_forms
 from avhcurate.ui.navigation import GROUPS
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.workspaces import HOSTILE_COLUMN
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.curate import saved
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
-from avhcurate.map import ui_points
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.map import ui_points
 from avhcurate.ui import scatter_routes
 from avhcurate.ui.grid_views import registered
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.scatter import inside_polygon, read_points
 
 #: The block of class 3 on the planted map, and the upper half of that of class 0.

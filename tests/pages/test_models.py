@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from avhcurate.compare import run_pair, transfer
-from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
-from avhcurate.votes.attach import attach_votes
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.compare import run_pair, transfer
+from avhcurate.people.attach import attach_votes
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
 
 OWN = "avhcurate-digits"
 

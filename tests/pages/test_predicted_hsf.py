@@ -2,10 +2,10 @@
 
 import pytest
 
-from avhcurate.data.prediction import CurvePoint, PredictionFolder
-from avhcurate.data.workspace import Workspace
-from avhcurate.predicted_hsf.ui import needed_sentence, summary
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.predicted_hsf.ui import needed_sentence, summary
+from avhcurate.workspace.data.prediction import CurvePoint, PredictionFolder
+from avhcurate.workspace.data.workspace import Workspace
 
 
 def test_without_a_prediction_the_section_offers_one(open_page, demo_root, words):

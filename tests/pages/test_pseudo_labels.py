@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.pseudo_labels.rules import GATES
-from avhcurate.pseudo_labels.service import describe_selection, overlap, portion_curve, select
-from avhcurate.pseudo_labels.ui import file_of
-from avhcurate.self_training import results, round_export
-from avhcurate.self_training.probe_trainer import FILE
-from avhcurate.self_training.service import self_train_dataset
-from avhcurate.self_training.settings import SelfTrainSettings
-from avhcurate.stats.intervals import wilson
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
-from avhcurate.training.probe import ProbeHead, ProbeRecipe
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.pseudo_labels.rules import GATES
+from avhcurate.features.pseudo_labels.service import describe_selection, overlap, portion_curve, select
+from avhcurate.features.pseudo_labels.ui import file_of
+from avhcurate.features.self_training import results, round_export
+from avhcurate.features.self_training.probe_trainer import FILE
+from avhcurate.features.self_training.service import self_train_dataset
+from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.measures.stats.intervals import wilson
+from avhcurate.networks.training.probe import ProbeHead, ProbeRecipe
+from avhcurate.workspace.data.workspace import Workspace
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
 

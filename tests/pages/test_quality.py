@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.correlation import service as correlation_service
-from avhcurate.data import background
-from avhcurate.data.workspace import Workspace
-from avhcurate.quality import service as quality_service
-from avhcurate.quality.settings import QualitySettings
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.correlation import service as correlation_service
+from avhcurate.features.quality import service as quality_service
+from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.ui import job_forms
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
 
 
 @pytest.fixture

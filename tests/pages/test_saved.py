@@ -2,13 +2,13 @@
 
 import pytest
 
-from avhcurate.curate import saved
-from avhcurate.curate.annotations import annotate
-from avhcurate.curate.history import undo_entry
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.history import undo_entry
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.navigation import GROUPS
+from avhcurate.workspace.data.workspace import Workspace
 
 
 @pytest.fixture

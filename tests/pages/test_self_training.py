@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.export.service import FORMATS
-from avhcurate.self_training import round_export
-from avhcurate.self_training.settings import SelfTrainSettings
+from avhcurate.datasets.export.service import FORMATS
+from avhcurate.features.self_training import round_export
+from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.workspace.data.workspace import Workspace
 
 
 @pytest.fixture
@@ -165,7 +165,8 @@ def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
 def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "avhcurate.data.background.start", lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset))
+        "avhcurate.workspace.data.background.start",
+        lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset)),
     )
     app = open_page("self_training", self_trained_root)
     app.button(key="selftrain.another").click().run()

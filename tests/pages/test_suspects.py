@@ -8,18 +8,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from avhcurate.curate.history import history_entries
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import write_json
-from avhcurate.export.text import csv_text
-from avhcurate.neighbours.graph import NeighbourGraph
-from avhcurate.suspects import decisions
-from avhcurate.suspects.decisions import KEPT
-from avhcurate.suspects.rules import SOURCES, Expected
-from avhcurate.suspects.service import export_table
-from avhcurate.suspects.store import suspects_of
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.export.text import csv_text
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.suspects import decisions
+from avhcurate.features.suspects.decisions import KEPT
+from avhcurate.features.suspects.rules import SOURCES, Expected
+from avhcurate.features.suspects.service import export_table
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.networks.neighbours.graph import NeighbourGraph
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import write_json
 
 
 def digits_of(root):
@@ -265,7 +265,9 @@ def test_the_export_holds_the_suspects_in_view(suspects_root, found):
 
 def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypatch, words):
     started = []
-    monkeypatch.setattr("avhcurate.data.background.start", lambda root, argv, **about: started.append((argv, about)))
+    monkeypatch.setattr(
+        "avhcurate.workspace.data.background.start", lambda root, argv, **about: started.append((argv, about))
+    )
     app = open_page("suspects", demo_root)
     assert "No suspects of this run yet" in words(app)
     app.toggle(key="suspects.start_out_of_fold").set_value(True)

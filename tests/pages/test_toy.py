@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from avhcurate.toy import service as toy_service
-from avhcurate.toy.settings import ToySettings
+from avhcurate.features.toy import service as toy_service
+from avhcurate.features.toy.settings import ToySettings
 
 QUICK = {"toy.epochs": "5"}
 SETTINGS = ToySettings(epochs=5)

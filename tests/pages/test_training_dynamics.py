@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from avhcurate.curate.annotations import annotate
-from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Jobs
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
-from avhcurate.training_dynamics import service as training_dynamics_service
-from avhcurate.training_dynamics.discovery_text import TITLES, figure_name
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.training_dynamics import service as training_dynamics_service
+from avhcurate.features.training_dynamics.discovery_text import TITLES, figure_name
 from avhcurate.ui.regions import read_region
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.waiting import wait_until
 
 ONE, TWO, CUT = (f"avhcurate-digits-cross-entropy-{seed}-{seed:08x}" for seed in range(3))
@@ -229,7 +229,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_the_chart_starts_anew(
 
 
 def test_a_lasso_takes_all_samples_inside_it_also_those_not_drawn(opened, asked, grids, monkeypatch):
-    monkeypatch.setattr("avhcurate.training_dynamics.ui_data_map.MOST_POINTS", 50)
+    monkeypatch.setattr("avhcurate.features.training_dynamics.ui_data_map.MOST_POINTS", 50)
     app = opened(ONE)
     drawn = points_on(figures(app)[1])
     assert len(drawn) == 50

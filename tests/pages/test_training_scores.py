@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.scores import SCORES
-from avhcurate.stats.epoch_scores import KEYS
-from avhcurate.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.measures.scores import SCORES
+from avhcurate.measures.stats.epoch_scores import KEYS
+from avhcurate.workspace.data.workspace import Workspace
 
 NAMES = {SCORES[key].name for key in KEYS}
 

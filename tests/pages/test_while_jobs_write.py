@@ -4,23 +4,23 @@ from contextlib import suppress
 
 import pytest
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.degradation.service import degrade_dataset
-from avhcurate.degradation.settings import DegradeSettings
-from avhcurate.disk.jobs import Cancelled, Jobs, Progress
-from avhcurate.map.service import project_dataset
-from avhcurate.map.settings import ProjectSettings
-from avhcurate.models.loading import ModelSpec
-from avhcurate.quality.service import measure_dataset
-from avhcurate.scoring.service import score_dataset
-from avhcurate.self_training.service import self_train_dataset
-from avhcurate.self_training.settings import SelfTrainSettings
-from avhcurate.suspects.service import find_suspects
-from avhcurate.suspects.settings import SuspectsSettings
-from avhcurate.table.dataset_table import open_table
-from avhcurate.training.probe import ProbeRecipe
-from avhcurate.training_dynamics.settings import TrainSettings
-from avhcurate.training_dynamics.train import train_seeds
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.degradation.service import degrade_dataset
+from avhcurate.features.degradation.settings import DegradeSettings
+from avhcurate.features.map.service import project_dataset
+from avhcurate.features.map.settings import ProjectSettings
+from avhcurate.features.quality.service import measure_dataset
+from avhcurate.features.self_training.service import self_train_dataset
+from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.features.suspects.service import find_suspects
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.features.training_dynamics.settings import TrainSettings
+from avhcurate.features.training_dynamics.train import train_seeds
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.networks.training.probe import ProbeRecipe
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
 
 #: States of the disk that a page is opened on; then the job is cancelled.
 MOST = 3

@@ -4,13 +4,13 @@ import shutil
 
 import streamlit as st
 
-from avhcurate.curate.annotations import annotate
-from avhcurate.curate.columns import set_harder
-from avhcurate.curate.saved import save_set
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.columns import set_harder
+from avhcurate.datasets.curate.saved import save_set
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.cache import HASH_FUNCS, cache_key
+from avhcurate.workspace.data.workspace import Workspace
 
 
 def test_a_result_is_kept_until_filters_or_annotations_change(own_digits):

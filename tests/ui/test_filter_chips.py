@@ -2,8 +2,8 @@
 
 import math
 
-from avhcurate.table.filter_kinds import NONE
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.filter_kinds import NONE
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.filter_chips import chips_of
 
 FILTERED = Filters(

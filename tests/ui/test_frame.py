@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from avhcurate.curate.roles import grant, role_history
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.curate.roles import grant, role_history
 from avhcurate.ui import signin
 from avhcurate.ui.navigation import GROUPS, PAGES
+from avhcurate.workspace.data.workspace import Workspace
 
 MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
 

@@ -4,14 +4,14 @@ import json
 
 from streamlit.testing.v1 import AppTest
 
-from avhcurate.curate.keys import keys_of
-from avhcurate.data import people
-from avhcurate.data.people import Person, Role
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.curate.keys import keys_of
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_keys
+from avhcurate.workspace.data import people
+from avhcurate.workspace.data.people import Person, Role
+from avhcurate.workspace.data.workspace import Workspace
 
 
 def _script():
@@ -20,13 +20,13 @@ def _script():
 
     import streamlit as st
 
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.ui.frame import Opened, show_messages
     from avhcurate.ui.grid_keys import act_by_key, key_data
     from avhcurate.ui.grid_views import table_view
     from avhcurate.ui.selection import GRID, selectable_grid
     from avhcurate.ui.url_state import View
+    from avhcurate.workspace.data.workspace import Workspace
 
     root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
     table = open_table(root, "digits")
@@ -107,12 +107,12 @@ def _bar():
     import os
     from pathlib import Path
 
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.ui.frame import Opened
     from avhcurate.ui.grid_bar import actions_grid
     from avhcurate.ui.grid_views import table_view
     from avhcurate.ui.url_state import View
+    from avhcurate.workspace.data.workspace import Workspace
 
     root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
     table = open_table(root, "digits")
@@ -132,9 +132,9 @@ def _form():
     import os
     from pathlib import Path
 
-    from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.ui.grid_keys import keys_form
+    from avhcurate.workspace.data.workspace import Workspace
 
     keys_form(open_table(Workspace(Path(os.environ["AVHCURATE_WORKSPACE"])), "digits"))
 

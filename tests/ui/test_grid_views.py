@@ -6,14 +6,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from avhcurate.curate.annotations import annotate
-from avhcurate.data.workspace import Workspace
-from avhcurate.table.dataset_table import open_table
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import grid_routes
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import list_view, table_view
 from avhcurate.ui.url_state import View
+from avhcurate.workspace.data.workspace import Workspace
 
 client = TestClient(Starlette(routes=grid_routes.routes()))
 

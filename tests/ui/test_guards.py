@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import app as server
-from avhcurate.curate.roles import grant, revoke
-from avhcurate.data.workspace import Workspace
+from avhcurate.datasets.curate.roles import grant, revoke
 from avhcurate.ui import guards, signin
 from avhcurate.ui.guards import FRAMES, HOSTS, NO_LOGIN
+from avhcurate.workspace.data.workspace import Workspace
 
 ADA = {"email": "ada@example.org", "is_logged_in": True, "iat": 1}
 

@@ -11,10 +11,10 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from avhcurate.data.workspace import Workspace
-from avhcurate.sources.service import import_dataset
+from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.ui import image_routes
 from avhcurate.ui.image_routes import image_url
+from avhcurate.workspace.data.workspace import Workspace
 
 SIZE = (400, 300)
 

@@ -4,9 +4,9 @@ import pytest
 from typer.main import get_command
 
 from avhcurate.cli import app
-from avhcurate.data.settings import VerbSettings
 from avhcurate.errors import CurateError
-from avhcurate.map.settings import ProjectSettings
+from avhcurate.features.map.settings import ProjectSettings
+from avhcurate.workspace.data.settings import VerbSettings
 
 SETTINGS = {each.verb: each for each in VerbSettings.__subclasses__() if each.verb}
 

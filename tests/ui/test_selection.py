@@ -4,7 +4,7 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from avhcurate.table.filters import Filters
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import grid_routes
 from avhcurate.ui.grid_views import GridView, carried, register
 from avhcurate.ui.selection import GridSelection

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from avhcurate.data import people
-from avhcurate.data.people import OPERATOR
 from avhcurate.ui.signin import NOBODY
+from avhcurate.workspace.data import people
+from avhcurate.workspace.data.people import OPERATOR
 
 PACKAGE = Path(__file__).parents[2] / "avhcurate"
 #: Parts of pages that streamlit draws again without the main script.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avhcurate.table.filter_kinds import NONE, OneOf
-from avhcurate.table.filters import FILTER_KEYS, FILTERS, Filters
+from avhcurate.datasets.table.filter_kinds import NONE, OneOf
+from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters
 from avhcurate.ui.sidebar_filters import WIDGETS
 from avhcurate.ui.url_state import TILE_SIZES, View, fit, parse
 

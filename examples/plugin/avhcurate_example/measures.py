@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from avhcurate.images.measures import Measure
+from avhcurate.workspace.images.measures import Measure
 
 
 def _difference(rgb: np.ndarray) -> float:

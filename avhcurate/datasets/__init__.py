@@ -1,0 +1,1 @@
+"""A dataset's life: sources, the one table, decisions, exports."""

@@ -1,0 +1,73 @@
+"""The history of a dataset's tags, relabels, exclusions, sets and views: who and when, and undo of any entry."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from avhcurate.datasets.curate.annotations import user
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.class_lists import class_number
+from avhcurate.workspace.data.events import ACTIONS, Event
+
+#: No database takes a longer number.
+_MOST_DIGITS = 18
+#: What undoing an old entry means where later ones decided about the same samples.
+RULE = (
+    "Undo removes one entry. If a later entry has decided the same tag, label or exclusion, or saved the same "
+    "name, the later one stands; otherwise the earlier state returns."
+)
+_WORDS = {
+    "tag": "tagged",
+    "untag": "removed the tag",
+    "relabel": "relabelled as",
+    "import labels": "took labels from",
+    "exclude": "excluded",
+    "include": "included again",
+    "save set": "saved the set",
+    "remove set": "removed the set",
+    "save view": "saved the view",
+    "save keys": "changed the",
+    "remove view": "removed the view",
+}
+
+
+def history_entries(
+    table: DatasetTable,
+    *,
+    who: str | None = None,
+    actions: Sequence[str] = (),
+    sample: int | None = None,
+    offset: int = 0,
+    limit: int = 50,
+) -> tuple[list[Event], int]:
+    """Return entries by person, actions and annotated sample, newest first, and how many there are in all."""
+    path = None if sample is None else table.sample(sample)["path"]
+    return table.log.history(table.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
+
+
+def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> list[str]:
+    """Return everyone, or every action, in the history."""
+    return table.log.history_values(table.dataset.id, column)
+
+
+def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
+    """Undo one entry and return what it was about; one that is already undone is refused."""
+    if not key.isdecimal() or len(key) > _MOST_DIGITS:
+        raise CurateError(f"There is no entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
+    event = table.log.revert(table.present_id(), int(key), who=who or user())
+    table.refresh()
+    if event.action in ACTIONS:
+        return f"{event.action} on {event.samples:,} samples"
+    return f"{event.action} {event.name}"
+
+
+def describe(entry: Event, classes: Sequence[str]) -> str:
+    """Return in words what an entry did; `classes` are the table's."""
+    value = entry.value
+    if entry.action == "relabel":
+        if value is None:
+            return "restored the label"
+        number = class_number(value, classes)
+        if number is not None and number < len(classes):
+            value = classes[number]
+    return " ".join(filter(None, (_WORDS[entry.action], value)))

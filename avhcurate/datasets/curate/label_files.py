@@ -1,0 +1,204 @@
+"""Labels corrected elsewhere, taken from a table or a COCO file as one entry of the history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from avhcurate.datasets.curate.annotations import user
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.people.files.label_studio import read_json
+from avhcurate.people.files.sheet import SAMPLE_COLUMNS
+from avhcurate.people.row_matching import BY_END, BY_NAME, match_rows
+from avhcurate.workspace.data.class_lists import stored_class
+from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.disk.columns import LABEL_NAMES, MISSING, find_label_column, is_text, listed, plain_values
+from avhcurate.workspace.disk.formulas import plain_cell
+from avhcurate.workspace.disk.tabular import read_table, table_of_frame
+
+#: Columns of class names and of class indices; the first pair that the table has counts.
+_PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
+#: Columns of a CSV that are always text.
+_TEXTS = (*SAMPLE_COLUMNS, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair))
+_NONE, _UNKNOWN = -1, -2
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """How many rows of a file of labels, or images of a COCO file, were used or left out.
+
+    applied: samples with another label than before; same: they had it already. Left out: unknown_path, rows that name
+    no sample; unknown_class, labels that are not a class of the dataset; no_label, rows without a label;
+    several_classes, images of a COCO file with annotations of several classes. by_end, by_file_name: rows whose path is
+    only the end of that of their sample, or only a file name.
+    """
+
+    applied: int
+    same: int
+    unknown_path: int
+    unknown_class: int
+    no_label: int = 0
+    several_classes: int = 0
+    by_end: int = 0
+    by_file_name: int = 0
+
+    def __str__(self) -> str:
+        """
+        >>> str(LabelCounts(12, 3, 1, 0))
+        '12 applied, 3 already the same, 1 with an unknown path, 0 of an unknown class'
+        """
+        rare = {
+            "without a label": self.no_label,
+            "of several classes": self.several_classes,
+            "matched by the end of their path": self.by_end,
+            "matched only by file name": self.by_file_name,
+        }
+        usual = (
+            f"{self.applied} applied, {self.same} already the same, {self.unknown_path} with an unknown path, "
+            f"{self.unknown_class} of an unknown class"
+        )
+        return ", ".join([usual, *(f"{count} {what}" for what, count in rare.items() if count)])
+
+
+def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str = "") -> LabelCounts:
+    """Relabel samples by a file or DataFrame: one entry of the history, so that one undo takes it back.
+
+    A row names its sample by path (or by its end, where no other sample has the same) or id, and its class by
+    `label_name` or by `label` (a name, or an index from 0 where no value is a class); `curated_label_name` and
+    `curated_label`, as in our own exports, go before these. A COCO file (.json) gives an image the category of its
+    annotations. Everything is checked before anything is written; rows without a sample or a class are left out and
+    counted. Raise CurateError where no label can be used, or where two rows give one sample different labels.
+    """
+    several = 0
+    if isinstance(labels, pd.DataFrame):
+        title = "the table"
+        rows = table_of_frame(labels, title)
+    elif labels.suffix.casefold() == ".json":
+        title = labels.name
+        rows, several = _rows_of_coco(read_json(labels), title)
+    elif labels.is_file():
+        title, rows = labels.name, read_table(labels, texts=_TEXTS)
+    else:
+        raise CurateError(f"{labels} is not a file. Give a CSV or Parquet table of labels, or COCO JSON.")
+    codes = _codes(rows, table.classes, title)
+    paths = pq.read_table(table.dataset.samples_path, columns=["path"])["path"]
+    samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
+    if not samples:
+        raise CurateError(f"{title} has no column path or id. Its columns are {listed(rows.column_names)}.")
+    matches = match_rows(samples, paths)
+    ids = matches.ids
+    usable = pd.DataFrame({"id": ids, "code": codes})[(ids >= 0) & (codes >= 0)].drop_duplicates()
+    repeated = usable["id"][usable["id"].duplicated()]
+    if len(repeated):
+        name = paths[int(repeated.iloc[0])].as_py()
+        raise CurateError(f"{title} gives {repeated.nunique()} samples different labels, first {name!r}. Keep one row.")
+    curated = table.frame(columns=["id", "curated_label"])["curated_label"].fillna(_NONE).to_numpy(np.int64)
+    changed = usable[curated[usable["id"]] != usable["code"]]
+    counts = LabelCounts(
+        applied=len(changed),
+        same=len(usable) - len(changed),
+        unknown_path=int((ids < 0).sum()),
+        unknown_class=int(((codes == _UNKNOWN) & (ids >= 0)).sum()),
+        no_label=int(((codes == _NONE) & (ids >= 0)).sum()),
+        several_classes=several,
+        by_end=matches.count(BY_END),
+        by_file_name=matches.count(BY_NAME),
+    )
+    if usable.empty:
+        raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}.")
+    if len(changed):
+        table.log.annotate(
+            table.present_id(),
+            IMPORT_LABELS,
+            title,
+            paths.take(pa.array(changed["id"])).to_pylist(),
+            labels=[stored_class(code, table.own_classes) for code in changed["code"].tolist()],
+            who=who or user(),
+        )
+        table.refresh()
+    return counts
+
+
+def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
+    """Return the class index of each row, _NONE without a label, _UNKNOWN where it is not one of the classes."""
+    columns = set(rows.column_names)
+    names = next((pair for pair in _PAIRS if columns.intersection(pair)), None)
+    if names is None:
+        others = pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS])
+        column = find_label_column(others)
+        if column is None:
+            raise CurateError(f"{title} has no column label or label_name. Its columns are {listed(columns)}.")
+        return _codes_of(rows[column], classes)
+    name, number = names
+    if name not in columns:
+        # A column of ours has indices, also where classes are called 1, 2 and so on.
+        return _codes_of(plain_values(rows[number]) if number == "curated_label" else rows[number], classes)
+    by_name = _codes_of_names(rows[name], classes)
+    if number not in columns:
+        return by_name
+    return np.where(by_name == _NONE, _codes_of(plain_values(rows[number]), classes), by_name)
+
+
+def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
+    """Return class indices of names or of numbers; texts are names, or numbers where none of them is a class."""
+    if is_text(column.type):
+        codes, numbers = _codes_of_names(column, classes), plain_values(column)
+        if is_text(numbers.type) or (codes >= 0).any():
+            return codes
+        column = numbers
+    try:
+        numbers = column.cast(pa.int64()).fill_null(_NONE).to_numpy()
+    except pa.ArrowException as problem:
+        raise CurateError(f"The labels are neither class names nor whole numbers ({problem}).") from problem
+    return np.where(numbers >= len(classes), _UNKNOWN, np.maximum(numbers, _NONE))
+
+
+def _codes_of_names(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
+    """Return class indices of names; a word for a missing value is a label only where a class has that name."""
+    codes = dict.fromkeys(("", *MISSING), _NONE) | {text: code for code, text in enumerate(classes)}
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).to_pandas()
+    found = texts.map(codes)
+    # As a CSV of ours writes a name, and a column of whole numbers with gaps.
+    for spelled in (texts.map(plain_cell, na_action="ignore"), texts.str.removesuffix(".0")):
+        found = found.fillna(spelled.map(codes))
+    return np.where(texts.isna(), _NONE, found.fillna(_UNKNOWN)).astype(np.int64)
+
+
+def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
+    """Return `path, file_name, label_name` of the images with annotations of one category; how many have several.
+
+    A folder `images` of all of them is the file's own, not the dataset's.
+    """
+    try:
+        categories = {category["id"]: str(category["name"]) for category in content["categories"]}
+        given: dict[Any, set[str]] = {}
+        for annotation in content["annotations"]:
+            given.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
+        images = [image for image in content["images"] if len(given.get(image["id"], ())) == 1]
+        names = [str(image["file_name"]).replace("\\", "/") for image in images]
+        if all(name.startswith("images/") for name in names):
+            names = [name.removeprefix("images/") for name in names]
+        columns = {
+            "path": [_own_path(image) for image in images],
+            "file_name": names,
+            "label_name": [next(iter(given[image["id"]])) for image in images],
+        }
+    except (KeyError, TypeError) as problem:
+        raise CurateError(
+            f"{title} is not a COCO file ({problem!r}). It needs images, annotations and categories."
+        ) from problem
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    return table, sum(len(several) > 1 for several in given.values())
+
+
+def _own_path(image: Mapping[str, Any]) -> str | None:
+    """Return the sample's path where the file is an export of ours, which gives images other names."""
+    attributes = image.get("attributes")
+    return attributes.get("path") if isinstance(attributes, dict) else None

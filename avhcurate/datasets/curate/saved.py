@@ -1,0 +1,131 @@
+"""Named sets of samples and named views of a dataset: saved, listed, combined, renamed and removed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.datasets.curate.annotations import check_text, user
+from avhcurate.datasets.curate.sample_lists import listed_ids
+from avhcurate.datasets.table.filters import FILTERS
+from avhcurate.datasets.table.logs import open_events
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.class_lists import present_numbers
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.events import Event, Kind
+from avhcurate.workspace.data.workspace import Workspace
+
+#: A name is short and printable, so that it fits a list, an address and a file.
+LONGEST_NAME = 60
+
+Combination = Literal["union", "intersection", "difference"]
+
+
+def save_set(workspace: Workspace, dataset: str, name: str, ids: Sequence[int] | np.ndarray, *, who: str = "") -> None:
+    """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""
+    name, folder = check_name(name), workspace.dataset(dataset)
+    paths = pq.read_table(folder.samples_path, columns=["path"])["path"]
+    chosen = np.unique(np.asarray(ids, np.int64))
+    if not len(chosen):
+        raise CurateError("No samples are chosen. Select some first.")
+    if chosen[0] < 0 or chosen[-1] >= len(paths):
+        raise CurateError(f"Some of the chosen samples are not in {dataset}. Ids run from 0 to {len(paths) - 1}.")
+    open_events(workspace).save_set(folder.id, name, paths.take(pa.array(chosen)).to_pylist(), who=who or user())
+
+
+def save_view(
+    workspace: Workspace, dataset: str, name: str, query: Mapping[str, str], page: str, *, who: str = ""
+) -> None:
+    """Save a page's address under a name: the file name of the page and its URL parameters."""
+    name, folder = check_name(name), workspace.dataset(dataset)
+    details = [page, dict(query), folder.record.classes]
+    open_events(workspace).write(folder.id, "save view", name, details=details, who=who or user())
+
+
+def sets(workspace: Workspace, dataset: str) -> list[Event]:
+    return open_events(workspace).saved(workspace.dataset(dataset).id, "set")
+
+
+def views(workspace: Workspace, dataset: str) -> list[Event]:
+    """Return the views by name; classes that they filter by have the numbers that their names have now."""
+    folder = workspace.dataset(dataset)
+    return [_present(view, folder) for view in open_events(workspace).saved(folder.id, "view")]
+
+
+def view(workspace: Workspace, dataset: str, name: str) -> Event:
+    """Return one of them; an unknown name is refused."""
+    folder = workspace.dataset(dataset)
+    return _present(open_events(workspace).find(folder.id, "view", name), folder)
+
+
+def _present(view: Event, folder: DatasetFolder) -> Event:
+    """Return a view by the dataset's present name and class numbers; a class that is gone gets a number of no class."""
+    page, query, before = view.details
+    classes = folder.record.classes
+    changed = {"dataset": folder.name} if "dataset" in query else {}
+    for entry in (FILTERS["classes"], FILTERS["predicted"]):
+        try:
+            chosen = entry.read(query[entry.key])
+        except (KeyError, ValueError):  # no such filter, or not a valid one
+            continue
+        pairs = zip(chosen, present_numbers(chosen, before, classes), strict=True)
+        numbers = [len(classes) + old if new is None else new for old, new in pairs]
+        changed[entry.key] = entry.write(numbers)
+    return replace(view, details=[page, query | changed, classes])
+
+
+def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
+    """Remove a set or view; return the number of the event, by which it can be undone."""
+    return open_events(workspace).remove(workspace.dataset(dataset).id, kind, name, who=who or user())
+
+
+def rename(workspace: Workspace, dataset: str, kind: Kind, name: str, new: str, *, who: str = "") -> None:
+    """Give a set or view another name, which must be free."""
+    log, folder, new = open_events(workspace), workspace.dataset(dataset), check_name(new)
+    saved = {event.name: event for event in log.saved(folder.id, kind)}
+    if new in saved:
+        raise CurateError(f"There is already a {kind} {new}. Choose another name.")
+    old, who = log.find(folder.id, kind, name), who or user()
+    if kind == "set":
+        log.save_set(folder.id, new, log.members(old.id).to_pylist(), who=who)
+    else:
+        log.write(folder.id, f"save {kind}", new, details=old.details, who=who)
+    log.remove(folder.id, kind, name, who=who)
+
+
+def members(workspace: Workspace, dataset: str, name: str) -> list[str]:
+    """Return the paths of a set, sorted; some may no longer be in the dataset."""
+    log = open_events(workspace)
+    paths: list[str] = log.members(log.find(workspace.dataset(dataset).id, "set", name).id).to_pylist()
+    return paths
+
+
+def combine(
+    workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: Combination, *, who: str = ""
+) -> int:
+    """Save the samples in any, in all or in the first only of some sets as a new one; return how many there are."""
+    if len(names) < 2:
+        raise CurateError("Choose two sets or more to combine.")
+    first, *others = (set(members(workspace, dataset, one)) for one in names)
+    paths: set[str] = getattr(first, how)(*others)
+    if not paths:
+        raise CurateError(f"The {how} of {', '.join(names)} is empty. Nothing was saved.")
+    open_events(workspace).save_set(workspace.dataset(dataset).id, check_name(name), paths, who=who or user())
+    return len(paths)
+
+
+def import_set(
+    workspace: Workspace, dataset: str, name: str, content: bytes, *, who: str = ""
+) -> tuple[int, list[str]]:
+    """Save the samples that a file lists (see `listed_ids`); return how many, and the entries of no sample."""
+    ids, unknown = listed_ids(workspace.dataset(dataset), content)
+    save_set(workspace, dataset, name, ids, who=who)
+    return len(ids), unknown
+
+
+def check_name(name: str) -> str:
+    """Return a name without blanks around it; refuse one that is not valid."""
+    return check_text(name, "name", LONGEST_NAME)

@@ -1,0 +1,191 @@
+"""Images of an export: links to local files, copies of all others, in folders or Parquet."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from avhcurate.datasets.export.columns import Chosen, batches, export_columns
+from avhcurate.datasets.export.text import csv_text, text_file
+from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.workspace.disk.files import link, safe_name
+from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
+from avhcurate.workspace.images.decoding import BrokenImage, read_header, stored_size
+from avhcurate.workspace.images.source import ImageSource
+
+#: The table next to the folders of the classes.
+_SAMPLES = "samples.csv"
+#: Samples whose images are read at once.
+_BATCH = 1024
+
+
+def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each."""
+    path.mkdir()
+    folders, left_out = _folder_names(table.classes), list[int]()
+    placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]], left_out)
+    with text_file(path / _SAMPLES) as stream:
+        header = True
+        while part := list(islice(placed, _BATCH)):
+            rows = []
+            for row, file in part:
+                if "file" in row:  # the user's own
+                    row["user_file"] = row.pop("file")
+                rows.append({"file": f"{file.parent.name}/{file.name}"} | row | {"tags": ";".join(row["tags"])})
+            stream.write(csv_text(pd.DataFrame(rows, dtype=object), header=header))
+            header = False
+    return len(left_out)
+
+
+def place_images(
+    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[dict[str, Any]], str], left_out: list[int]
+) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Write or link the image of every sample in the sub-folder `within(row)`; yield its row and the file.
+
+    Samples whose images cannot be read are skipped, and their ids added to `left_out`.
+    """
+    source = table.dataset.images()
+    for batch in batches(table, chosen, rows=_BATCH):
+        rows = batch.to_pylist()
+        files = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
+        broken = set(_write_files(source, files))
+        left_out += broken
+        yield from ((row, files[row["id"]]) for row in rows if row["id"] not in broken)
+
+
+def _write_files(source: ImageSource, files: dict[int, Path]) -> Iterator[int]:
+    """Write or link the files; yield the ids of images that cannot be read."""
+    inside = []
+    for id, target in files.items():
+        target.parent.mkdir(exist_ok=True)
+        file = source.local_file(id)
+        if file is None:
+            inside.append(id)
+            continue
+        try:
+            stored_size(file)
+            link(target, file)
+        except BrokenImage:
+            yield id
+    for id, data in zip(inside, map(image_bytes, source.read(inside)), strict=True):
+        if data is None:
+            yield id
+        else:
+            files[id].write_bytes(data)
+
+
+def bytes_of_images(table: DatasetTable, filters: Filters) -> int:
+    """Return the bytes of the samples' own files on this machine, without images in other files and on servers."""
+    source = table.dataset.images()
+    files = filter(None, map(source.local_file, table.frame(filters, columns=["id"])["id"]))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def image_bytes(data: bytes | BrokenImage) -> bytes | None:
+    """Return bytes that are an image by their header, else None: a manifest may name any file on the server."""
+    if isinstance(data, BrokenImage):
+        return None
+    try:
+        read_header(data)
+    except BrokenImage:
+        return None
+    return data
+
+
+def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:
+    """Return a folder for each class and for samples without one; names that a disk may confuse are numbered.
+
+    >>> _folder_names(["cat/dog", "cat:dog", "Cat_Dog"])
+    {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog (1)', 'Cat_Dog': 'Cat_Dog (2)', None: 'unlabelled'}
+    """
+    folders: dict[str | None, str] = {}
+    taken = {_SAMPLES, "manifest.json"}
+    for number, name in enumerate([*classes, None]):
+        folder = safe_name(name or "unlabelled")
+        if folder.casefold() in taken:
+            folder = f"{folder} ({number})"
+        while folder.casefold() in taken:
+            folder += "_"
+        taken.add(folder.casefold())
+        folders[name] = folder
+    return folders
+
+
+def _file_name(path: str, id: int) -> str:
+    """Return the image's own name with its id, which makes it unique, and an ending that readers look for.
+
+    >>> _file_name("cat/a.PNG", 3), _file_name("train.parquet#5", 5)
+    ('a-3.PNG', 'train-5.jpg')
+    """
+    name = PurePosixPath(path.replace("\\", "/"))
+    suffix = name.suffix
+    if suffix.casefold() not in IMAGE_SUFFIXES:
+        suffix = ".jpg"
+    return f"{safe_name(name.stem)}-{id}{suffix}"
+
+
+#: Batches in one Parquet file, and samples in a batch, whose images are held in memory.
+_HF_BATCHES = 10
+_HF_BATCH = 1000
+
+
+def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads.
+
+    Returns how many samples are left out because their images cannot be read.
+    """
+    (path / "data").mkdir(parents=True)
+    left_out: list[int] = []
+    splits_of: dict[str, list[str]] = {}
+    for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
+        splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
+    taken: set[str] = set()
+    for number, (name, splits) in enumerate(splits_of.items()):
+        while name.casefold() in taken:  # a disk may not distinguish the names
+            name = f"{name}_{number}"
+        taken.add(name.casefold())
+        part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
+        _write_hf_split(path / "data", name, _hf_tables(table, part, left_out), image_metadata(table.classes))
+    card = f"# {table.dataset.name}, curated\n\nWritten by AVH Curate. `label` is the curated label.\n"
+    if table.simulated:
+        card += "\nThe human votes behind the `hsf` columns are **simulated**.\n"
+    (path / "README.md").write_text(card, encoding="utf-8")
+    return len(left_out)
+
+
+def _hf_tables(table: DatasetTable, chosen: Chosen, left_out: list[int]) -> Iterator[pa.Table]:
+    columns = [name for name in export_columns(table) if name not in ("label", "split")]
+    source = table.dataset.images()
+    for batch in batches(table, chosen, columns=columns, rows=_HF_BATCH):
+        ids, paths = (batch.column(name).to_pylist() for name in ("id", "path"))
+        found = list(map(image_bytes, source.read(ids)))
+        left_out += [id for id, data in zip(ids, found, strict=True) if data is None]
+        images = [{"bytes": data, "path": PurePosixPath(path).name} for data, path in zip(found, paths, strict=True)]
+        whole = pa.Table.from_batches([batch])
+        label = pc.cast(whole["curated_label"], pa.int64())
+        whole = whole.add_column(0, "image", pa.array(images, IMAGE)).add_column(1, "label", label)
+        if any(found):
+            yield whole.filter(pa.array([data is not None for data in found]))
+
+
+def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> None:
+    """Write files of `_HF_BATCHES` batches each; they are named once their number is known."""
+    parts: list[Path] = []
+    for first in tables:
+        schema = first.schema.with_metadata(metadata)
+        parts.append(folder / f".{name}-{len(parts):05d}")
+        with pq.ParquetWriter(parts[-1], schema) as writer:
+            for rows in itertools.chain([first], itertools.islice(tables, _HF_BATCHES - 1)):
+                writer.write_table(rows.cast(schema))
+    for number, part in enumerate(parts):
+        part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")

@@ -1,0 +1,93 @@
+"""Write an export whole or not at all, and never over files that no export made."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk import files
+from avhcurate.workspace.disk.schema import SCHEMA_VERSION
+
+#: The manifest within a folder; a folder without one of ours is not an export.
+_MANIFEST = "manifest.json"
+
+
+@dataclass
+class Output:
+    """An export in the making: its data go to `path`, and the content of its manifest to `manifest`."""
+
+    path: Path
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
+    """An export that becomes `out` when the block ends without an error.
+
+    The manifest is `manifest.json` within a folder and `OUT.manifest.json` next to a file, with the file's SHA-256,
+    which shows if a kill left a file and a manifest of two exports.
+    """
+    beside, aside = out.with_name(f"{out.name}.manifest.json"), out.with_name(f".{out.name}.aside")
+    _put_back(out, aside)
+    if folder:
+        _check_folder(out, force)
+    else:
+        files.check_free(out, force=force)
+        files.check_free(beside, force=force)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    files.remove_leftovers(out.parent)
+    output = Output(files.temporary_name(out))
+    try:
+        yield output
+        if folder:
+            files.write_atomic(output.path / _MANIFEST, manifest_text(output.manifest))
+            _replace_folder(output.path, out, aside)
+        else:
+            text = manifest_text(output.manifest | {"file": out.name, "file_sha256": files.sha256(output.path)})
+            os.replace(output.path, out)
+            files.write_atomic(beside, text)
+    finally:
+        files.remove(output.path)
+
+
+def manifest_text(record: Mapping[str, Any]) -> str:
+    """Return a manifest as indented JSON."""
+    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(record), indent=2) + "\n"
+
+
+def _check_folder(out: Path, force: bool) -> None:
+    if out.is_symlink() or (out.exists() and not _is_export(out)):
+        raise CurateError(f"{out} exists and is not an export, so it is not replaced. Choose another name.")
+    if out.exists() and not force:
+        raise CurateError(f"{out} exists. Choose another name, or use --force to replace it.")
+
+
+def _is_export(folder: Path) -> bool:
+    """Return whether a folder holds a manifest that was written here: others have files of that name too."""
+    try:
+        found = json.loads((folder / _MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"schema_version", "dataset_fingerprint"} <= found.keys()
+
+
+def _replace_folder(made: Path, out: Path, aside: Path) -> None:
+    """Put the finished folder in place of `out`, which is set aside first."""
+    if out.exists():
+        os.replace(out, aside)
+    os.replace(made, out)
+    files.remove(aside)
+    files.flush_folder(out.parent)
+
+
+def _put_back(out: Path, aside: Path) -> None:
+    """Put back what a killed export had set aside, unless the new one is in place."""
+    if _is_export(aside):
+        if out.exists():
+            files.remove(aside)
+        else:
+            os.replace(aside, out)

@@ -1,0 +1,201 @@
+"""Export curated labels as files that other tools read: one table, or a folder in the layout of a tool."""
+
+import io
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from operator import index
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avhcurate.datasets.export.columns import Chosen
+from avhcurate.datasets.export.images import write_folder, write_hf
+from avhcurate.datasets.export.output import atomic_output
+from avhcurate.datasets.export.packs import pack, write_packed
+from avhcurate.datasets.export.tabular import write_csv, write_jsonl, write_parquet
+from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.empty_view import empty_view
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import by_angle
+from avhcurate.errors import CurateError
+from avhcurate.plugins import checked_function, load
+from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.disk.files import safe_name
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.provenance import versions
+
+#: Writers by format; those that may leave samples out return how many.
+FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+    "folder": write_folder,
+    "hf": write_hf,
+    "fiftyone": write_fiftyone,
+    "label-studio": write_label_studio,
+    "cleanlab": write_cleanlab,
+    "coco": write_coco,
+}
+#: A folder for a download is packed in memory, up to this many bytes.
+MOST_BYTES = 512 << 20
+
+
+def _written(left_out: int | None, table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Return how many samples a plugin's function left out; raise if it wrote nothing, or returned no number."""
+    if not path.exists():
+        raise FileNotFoundError("it wrote nothing at the path that it was given")
+    return index(left_out or 0)
+
+
+FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
+
+#: Formats whose result is a folder; a plugin's function has the attribute `folder`.
+FOLDERS = (
+    *("folder", "hf", "fiftyone", "label-studio", "cleanlab", "coco"),
+    *(format for format, write in FORMATS.items() if getattr(write, "folder", False)),
+)
+
+
+def export(
+    table: DatasetTable,
+    filters: Filters,
+    format: str,
+    out: Path,
+    *,
+    force: bool = False,
+    only: Sequence[int] | None = None,
+    progress: Progress = SILENT,
+    **how: Any,
+) -> int:
+    """Write the samples that satisfy `filters` (or those of `only`, by id) to a path on this machine, for curators.
+
+    Returns how many were written. What a format cannot hold is left out and counted in the manifest: images that cannot
+    be read, and for cleanlab samples without label or prediction. `how`: `order`, ids in the order of the samples,
+    those that it does not have come last; `image_prefix`, for label-studio, comes before each image's path; `about`,
+    more for the manifest.
+
+    A folder whose `out` ends in .zip is packed into that file, with `progress`. The manifest is `OUT.manifest.json`, or
+    `manifest.json` within a folder. An existing export is refused unless `force`, and replaced when the new one is
+    complete. A folder that is not an export is never replaced.
+    """
+    require(Role.CURATOR, "writing files on the server")
+    if format in FOLDERS and out.suffix.casefold() == ".zip":
+        write = partial(_export, table, filters, format, force=force, only=only, **how)
+        return write_packed(write, out, force=force, progress=progress)
+    return _export(table, filters, format, out, force=force, only=only, **how)
+
+
+def _export(
+    table: DatasetTable,
+    filters: Filters,
+    format: str,
+    out: Path,
+    *,
+    force: bool = False,
+    only: Sequence[int] | None = None,
+    order: np.ndarray | None = None,
+    image_prefix: str | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> int:
+    if format not in FORMATS:
+        raise CurateError(f"There is no format {format}. Choose from {', '.join(FORMATS)}.")
+    write: Callable[..., int | None] = FORMATS[format]
+    if image_prefix is not None:
+        if format != "label-studio":
+            raise CurateError(f"An image prefix is only for label-studio, not for {format}.")
+        write = partial(write, image_prefix=image_prefix)
+    if only is not None:
+        filters = Filters(excluded=None, ids=tuple(int(id) for id in only))
+    count = table.count(filters)
+    if not count:
+        nothing = "No sample satisfies the filters, so there is nothing to export."
+        raise empty_view(table, filters, nothing, instead=", or export with --view excluded=with")
+    with atomic_output(out, folder=format in FOLDERS, force=force) as output:
+        left_out = write(table, Chosen(filters, order), output.path) or 0
+        table.present_name()  # after an import the images would be those of others
+        output.manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
+        output.manifest |= about or {}
+    return count - left_out
+
+
+def order_of(
+    table: DatasetTable, filters: Filters, query: Mapping[str, str], *, sort: str | None, like: Sequence[int]
+) -> np.ndarray | None:
+    """Return ids by COLUMN[:asc], by the angle to the nearest of `like`, or as the address `query` orders them.
+
+    None for the order of the dataset.
+    """
+    if not sort and not like:
+        like = [int(id) for id in query.get("gallery.like", "").split(",") if id.isdecimal()]
+        if "sort" in query:
+            sort = f"{query['sort']}:{query.get('order', 'desc')}"
+    if like:
+        return by_angle(table, filters, like)[0]
+    if sort:
+        column = sort.removesuffix(":asc").removesuffix(":desc")
+        return table.order(filters, sort=column, descending=not sort.endswith(":asc"))
+    return None
+
+
+def export_bytes(
+    table: DatasetTable,
+    filters: Filters,
+    format: str,
+    *,
+    only: Sequence[int] | None = None,
+    order: Callable[[], np.ndarray] | None = None,
+) -> bytes:
+    """Return the same as a file's content, for a download; a folder is packed as ZIP, images and all.
+
+    `order` returns the ids in their order when it is called.
+    """
+    ids = None
+    if order is not None:
+        ids = order()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / safe_name(table.dataset.name)
+        _export(table, filters, format, out, only=only, order=ids)
+        if out.is_dir():
+            return zipped(out, most=MOST_BYTES)
+        return out.read_bytes()
+
+
+def zipped(folder: Path, *, most: int | None = None) -> bytes:
+    """Return a folder with all its files as ZIP; raise `CurateError` if they have more than `most` bytes."""
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if most is not None and size > most:
+        raise CurateError(f"The files have {size >> 20} MiB, a download at most {most >> 20}. Choose fewer samples.")
+    stream = io.BytesIO()
+    pack(folder, stream, SILENT)
+    return stream.getvalue()
+
+
+def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:
+    """Return where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
+    record, run, training, votes = table.dataset.record, {}, None, None
+    if table.run:
+        run = table.run.record.model_dump(include={"model", "name", "weights_sha256"})
+    if table.training:
+        training = table.training.name
+    if table.votes:
+        votes = table.votes.model_dump(mode="json")
+    return {
+        "format": format,
+        "samples": count,
+        "dataset": record.name,
+        "dataset_fingerprint": record.fingerprint,
+        "filters": filters.to_query(),
+        "hsf_edges": list(table.edges),
+        "classes": list(table.classes),
+        "model": run.get("model"),
+        "run": run.get("name"),
+        "weights_sha256": run.get("weights_sha256"),
+        "training": training,
+        "votes": votes,
+        "versions": versions("pyarrow"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,44 @@
+"""The options of export and split."""
+
+from pathlib import Path
+
+from avhcurate.workspace.data.settings import VerbSettings, option
+
+_FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
+
+
+class ExportSettings(VerbSettings):
+    """Write curated labels of the samples that satisfy a condition."""
+
+    verb = "export"
+    dataset: str = option(help="The dataset.", argument=True)
+    format: str = option(help=f"{_FORMATS}.")
+    out: Path = option(help="File or folder to write; a folder that ends in .zip is packed.")
+    model: str | None = option(None, "Which run: a model's or a run's name.", usual="the newest")
+    where: str = option("", 'SQL condition over the columns, as "relative_avh > 1 AND hsf < 0.4".')
+    set: tuple[str, ...] = option((), "Only samples of this set; with several, of all of them.", repeat=True)
+    view: str | None = option(
+        None, "A saved view, or the address of a page (or its part after ?): its samples in its order."
+    )
+    sort: str | None = option(None, "Column to order by, the highest first; COLUMN:asc for the lowest first.")
+    like: tuple[int, ...] = option((), "Ids, as 3,14: order by the angle to the nearest of them.")
+    image_prefix: str | None = option(
+        None, "For label-studio: address before an image's path; then no image is written."
+    )
+    force: bool = option(False, "Replace an existing export.")
+
+
+class SplitSettings(VerbSettings):
+    """Divide samples into train, validation and test parts, stratified by class and HSF bin, with a manifest."""
+
+    verb = "split"
+    dataset: str = option(help="The dataset.", argument=True)
+    shares: tuple[float, ...] = option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")
+    out: Path | None = option(None, "A .csv, .jsonl or .parquet file.")
+    by: tuple[str, ...] = option(("class", "hsf"), 'Balanced across the parts: class, hsf, both, or "" for neither.')
+    group: str | None = option(None, "Column whose values stay in one part, as duplicate_group.")
+    seed: int = option(0, "Seed of the split.", low=0)
+    as_sets: str | None = option(None, "Save each part as a set with this name and the part's.")
+    where: str = option("", "Only samples that satisfy this SQL condition.")
+    set: tuple[str, ...] = option((), "Only samples of this set; with several, of all of them.", repeat=True)
+    force: bool = option(False, "Replace existing files.")

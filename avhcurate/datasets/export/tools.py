@@ -1,0 +1,274 @@
+"""The layouts of cleanlab, COCO, FiftyOne and Label Studio."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from scipy.special import softmax
+
+from avhcurate.datasets.export.columns import Chosen, frames, rows, without_missing
+from avhcurate.datasets.export.images import place_images
+from avhcurate.datasets.export.text import csv_text, text_file, write_items
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.people.files.label_studio import choice, curated, label_config
+from avhcurate.workspace.disk.arrays import create_npy
+from avhcurate.workspace.disk.json_text import json_text
+from avhcurate.workspace.images.decoding import BrokenImage, stored_size
+
+_CLEANLAB = """# {name} for cleanlab
+
+    import numpy as np
+    import pandas as pd
+    from cleanlab.filter import find_label_issues
+
+    labels, pred_probs = np.load("labels.npy"), np.load("pred_probs.npy")
+    rows = find_label_issues(labels, pred_probs, return_indices_ranked_by="self_confidence")
+    print(pd.read_csv("samples.csv").iloc[rows])
+
+Rows are the same in all files: `labels.npy` (n) curated labels, `pred_probs.npy` (n, K) softmax, `features.npy` (n, D)
+embeddings if the run has any, `samples.csv` all columns. Samples without a label or a prediction are left out.
+cleanlab expects probabilities of images that the model has not learnt from.
+"""
+
+
+def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write the files; return how many samples were left out because they lack a label or a prediction."""
+    run, name = table.run, table.dataset.name
+    if run is None:
+        raise CurateError(f"cleanlab needs a model's probabilities. Run `avhcurate score {name} ...` first.")
+    if not run.has_logits:
+        raise CurateError(f"The run {run.name} has no probabilities. Attach it again with --logits or --probs.")
+    labelled = table.frame(chosen.filters, columns=["curated_label", "predicted"])
+    usable = labelled[labelled.notna().all(axis=1)]
+    if usable.empty:
+        raise CurateError("No sample has both a label and a prediction, so there is nothing for cleanlab.")
+    n, num_classes = len(usable), run.record.num_classes
+    if usable["curated_label"].max() >= num_classes:
+        raise CurateError(f"Some labels are of classes that the model does not know. It has {num_classes}.")
+    path.mkdir()
+    arrays = {
+        "labels": create_npy(path / "labels.npy", np.int64, (n,)),
+        "pred_probs": create_npy(path / "pred_probs.npy", np.float32, (n, num_classes)),
+    }
+    if run.has_features:
+        arrays["features"] = create_npy(path / "features.npy", np.float32, (n, run.record.width))
+    start = 0
+    with text_file(path / "samples.csv") as stream:
+        for frame in frames(table, chosen):
+            frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
+            rows, ids = slice(start, start + len(frame)), frame["id"].to_numpy(np.int64)
+            arrays["labels"][rows] = frame["curated_label"].astype(np.int64)
+            arrays["pred_probs"][rows] = softmax(run.logits_of(ids), axis=1)
+            if run.has_features:
+                arrays["features"][rows] = run.features_of(ids)
+            if len(frame):
+                stream.write(csv_text(frame, header=start == 0))
+            start = rows.stop
+    for array in arrays.values():
+        array.flush()
+    (path / "README.md").write_text(_CLEANLAB.format(name=name), encoding="utf-8")
+    return len(labelled) - n
+
+
+def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write images/ and annotations.json; return how many samples were left out because their images cannot be read.
+
+    An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
+    0 for none. The sample's columns are the image's `attributes`.
+    """
+    (path / "images").mkdir(parents=True)
+    left_out: list[int] = []
+    annotations: list[dict[str, Any]] = []  # they follow the images, which are read once
+    categories = [{"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(table.classes)]
+    with text_file(path / "annotations.json") as stream:
+        stream.write(
+            f'{{"info": {json_text(_coco_info(table))}, "licenses": [],\n"categories": {json_text(categories)}'
+        )
+        stream.write(',\n"images": [')
+        write_items(stream, map(json_text, _coco_images(table, chosen, path, annotations, left_out)))
+        stream.write('],\n"annotations": [')
+        write_items(stream, map(json_text, annotations))
+        stream.write("]}\n")
+    return len(left_out)
+
+
+def _coco_images(
+    table: DatasetTable, chosen: Chosen, path: Path, annotations: list[dict[str, Any]], left_out: list[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield the image of every sample, and add its annotation."""
+    for row, file in place_images(table, chosen, path, lambda _: "images", left_out):
+        try:
+            width, height = stored_size(file)
+        except BrokenImage:
+            file.unlink()
+            left_out.append(row["id"])
+            continue
+        if row["curated_label"] is not None:
+            annotations.append(
+                {
+                    "id": row["id"] + 1,
+                    "image_id": row["id"],
+                    "category_id": row["curated_label"] + 1,
+                    "bbox": [0, 0, width, height],
+                    "segmentation": [[0, 0, width, 0, width, height, 0, height]],
+                    "area": width * height,
+                    "iscrowd": 0,
+                }
+            )
+        attributes = without_missing(row, without=("id",))
+        yield {"id": row["id"], "file_name": file.name, "width": width, "height": height, "attributes": attributes}
+
+
+def _coco_info(table: DatasetTable) -> dict[str, Any]:
+    description = f"{table.dataset.name}: curated labels of whole images, each as a box around all of it."
+    if table.simulated:
+        description += " The human votes behind hsf are simulated."
+    return {"description": description, "date_created": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+#: Fields of FiftyOne's labels; columns with these names are exported as `sample_NAME`.
+_FIFTYONE_FIELDS = ("id", "label", "confidence", "logits", "tags", "attributes")
+_FIFTYONE = """# {name}, curated
+
+    import fiftyone as fo
+
+    dataset = fo.Dataset.from_dir(
+        dataset_dir=".", dataset_type=fo.types.FiftyOneImageClassificationDataset, label_field="curated"
+    )
+    hardest = dataset.sort_by("curated.avh", reverse=True)
+
+`curated.label` is the curated label; the scores and all other columns of the sample are its attributes.
+{simulated}"""
+
+
+def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write data/, labels.json and README.md; return how many samples were left out (unreadable images)."""
+    (path / "data").mkdir(parents=True)
+    left_out: list[int] = []
+    placed = place_images(table, chosen, path, lambda _: "data", left_out)
+    with text_file(path / "labels.json") as stream:
+        stream.write(f'{{"classes": {json_text(list(table.classes))},\n"labels": {{')
+        write_items(stream, (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed))
+        stream.write("}}\n")
+    note = ""
+    if table.simulated:
+        note = "The human votes behind `hsf` are **simulated**.\n"
+    readme = _FIFTYONE.format(name=table.dataset.name, simulated=note)
+    (path / "README.md").write_text(readme, encoding="utf-8")
+    return len(left_out)
+
+
+def _fiftyone_label(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the label of one image; None, which FiftyOne has for unlabelled, if it has none."""
+    if row["curated_label"] is None:
+        return None
+    label = {"label": row["curated_label"]}  # an index of `classes`
+    # The model's confidence refers to the given label.
+    if row["confidence"] is not None and row["curated_label"] == row["label"]:
+        label["confidence"] = row["confidence"]
+    attributes = without_missing(row, without=("curated_label", "curated_label_name"))
+    for name in _FIFTYONE_FIELDS:
+        if name in attributes:
+            attributes[f"sample_{name}"] = attributes.pop(name)
+    return label | {"attributes": attributes}
+
+
+#: How Label Studio names files below its local document root.
+_LOCAL = "/data/local-files/?d="
+#: Columns of a task's data besides the scores and the user's own.
+_FACTS = ("split", "label_name", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
+#: Further fields of a task's data; the user's columns with these names are exported as `sample_NAME`.
+_TASK_FIELDS = ("class", "simulated")
+_LABEL_STUDIO = """# {name} for Label Studio
+
+1. Make a project and paste `label_config.xml` as its labelling interface.
+2. {images}
+3. Import `tasks.json`.
+
+Predictions are the model's. Annotations are {annotations}.
+"""
+_SETUP = (
+    "Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+    "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder, and add the folder `images` as local storage."
+)
+
+
+def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path, *, image_prefix: str | None = None) -> int:
+    """Write tasks.json, label_config.xml, README.md; return how many samples were left out (unreadable images).
+
+    Without `image_prefix` the images are written to images/ and named as files below Label Studio's document root; with
+    it no image is written, and each is named by the prefix and the sample's path.
+    """
+    path.mkdir()
+    left_out: list[int] = []
+    ticks = table.votes is not None and table.votes.kind == "tick"  # people ticked images of a class
+    addresses = ((row, f"{image_prefix}{quote(row['path'])}") for row in rows(table, chosen))
+    images = f"Images are read from {image_prefix}PATH."
+    if image_prefix is None:
+        placed = place_images(table, chosen, path, lambda _: "images", left_out)
+        addresses = ((row, f"{_LOCAL}{quote(f'images/{file.name}')}") for row, file in placed)
+        images = _SETUP
+    with text_file(path / "tasks.json") as stream:
+        stream.write("[")
+        write_items(stream, map(json_text, _tasks(table, addresses, ticks=ticks)))
+        stream.write("]\n")
+    (path / "label_config.xml").write_text(label_config(table.classes, select=ticks) + "\n", encoding="utf-8")
+    annotations = "the votes, one each, and the curated label, which is marked so in its `meta` and is not a vote"
+    if table.simulated:
+        annotations += "; the votes are **simulated**"
+    readme = _LABEL_STUDIO.format(name=table.dataset.name, images=images, annotations=annotations)
+    (path / "README.md").write_text(readme, encoding="utf-8")
+    return len(left_out)
+
+
+def _tasks(
+    table: DatasetTable, addresses: Iterator[tuple[dict[str, Any], str]], *, ticks: bool
+) -> Iterator[dict[str, Any]]:
+    votes = _votes(table)
+    answers: Sequence[str] = table.classes
+    if ticks:
+        answers = ("yes", "no")
+    for row, address in addresses:
+        own = {name: row[name] for name in table.user_columns}
+        for name in _TASK_FIELDS:
+            if name in own:
+                own[f"sample_{name}"] = own.pop(name)
+        facts = {name: row[name] for name in (*_FACTS, *table.scores)}
+        data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(own)}
+        if table.simulated:
+            data["simulated"] = True
+        if ticks:
+            data["class"] = row["label_name"] or ""  # the class that was ticked
+        annotations: list[dict[str, Any]] = []
+        # The model may know more classes than there are counts.
+        for answer, count in zip(answers, votes.get(row["id"], ()), strict=False):
+            vote = {"result": [choice(answer, select=ticks)], "was_cancelled": False, "ground_truth": False}
+            annotations += [vote] * int(count)
+        if (name := row["curated_label_name"]) is not None:
+            annotations.append(curated(name, ground_truth=row["curated_label"] != row["label"]))
+        yield {"data": data, "predictions": _predictions(row, table), "annotations": annotations}
+
+
+def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
+    """Return by id how often each class was given, or of ticks how often "yes" and "no" were."""
+    counted = table.vote_counts()
+    if counted is None:
+        return {}
+    ids = counted["id"].tolist()
+    if "counts" in counted:
+        return dict(zip(ids, counted["counts"], strict=True))
+    yes, no = counted["selected"], counted["shown"] - counted["selected"]
+    return dict(zip(ids, zip(yes, no, strict=True), strict=True))
+
+
+def _predictions(row: dict[str, Any], table: DatasetTable) -> list[dict[str, Any]]:
+    if table.run is None or row["predicted_name"] is None:
+        return []
+    prediction = {"model_version": table.run.name, "result": [choice(row["predicted_name"])]}
+    if row["max_confidence"] is not None:
+        prediction["score"] = row["max_confidence"]
+    return [prediction]

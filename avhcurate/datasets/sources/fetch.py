@@ -1,0 +1,125 @@
+"""Download public datasets and import them with their votes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avhcurate.datasets.sources.hubs import fetch_hub
+from avhcurate.datasets.sources.public_data import (
+    CIFAR10H,
+    IMAGENET_REAL,
+    IMAGENETV2,
+    PACS,
+    FetchedFiles,
+    PublicDataset,
+)
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.errors import CurateError
+from avhcurate.people.attach import attach_sheet
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.download import fetch_file
+from avhcurate.workspace.disk.files import user_path
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.remote import is_url
+
+#: Every public dataset by name. Checksums are the published ones; `fetch` says if there is none.
+PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """The dataset (None if the user must get its images first), the folder of the files, and messages."""
+
+    folder: DatasetFolder | None
+    place: Path
+    messages: list[str]
+
+
+def find_public(name: str) -> PublicDataset:
+    """Return the public dataset of that name; raise `CurateError` if there is none."""
+    if name in PUBLIC:
+        return PUBLIC[name]
+    raise CurateError(f"There is no public dataset {name!r}. Choose one of {', '.join(PUBLIC)}.")
+
+
+def fetch_public(
+    workspace: Workspace,
+    name: str,
+    *,
+    mirror: str | None = None,
+    images: Path | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> FetchResult:
+    """Fetch a public dataset's files and import them, with their votes, as dataset `name`.
+
+    `mirror`: a folder or an address with the files by their names, in place of the official ones. `images`: a folder of
+    images that may not be redistributed. The same call resumes. Progress is in megabytes.
+    """
+    public = find_public(name)
+    place = (workspace.downloads / "fetch" / name).absolute()
+    fetched = FetchedFiles({})
+    if images is not None:
+        fetched.images = _folder("--images", images)
+    if mirror is not None and not is_url(mirror):
+        mirror = str(_folder("--mirror", Path(mirror)))
+    if public.hub is not None and mirror is None:
+        fetched.paths["hub"] = fetch_hub(public.hub, place, progress=progress)
+    else:
+        _fetch_files(public, place, mirror, fetched, progress)
+    if public.needs_images and images is None:
+        message = (
+            f"the labels are in {place}; the images may not be redistributed. Get them from {public.home} and run "
+            f"`avhcurate fetch {name} --images FOLDER`"
+        )
+        return FetchResult(None, place, [*fetched.messages, message])
+    progress.report(0, 0, "making a dataset of it")
+    source = public.prepare(fetched, place / "prepared")
+    progress.check("cancelled; the same command again resumes")
+    folder = import_dataset(workspace, name, source, force=force)
+    with workspace.lock(name):
+        try:
+            if public.votes is not None and (sheet := public.votes(fetched, folder)) is not None:
+                attach_sheet(folder, sheet, f"{public.title}, {public.home}", force=force)
+        except CurateError as problem:
+            fetched.messages.append(f"no votes were attached: {problem}")
+    return FetchResult(folder, place, fetched.messages)
+
+
+def _fetch_files(
+    public: PublicDataset, place: Path, mirror: str | None, fetched: FetchedFiles, progress: Progress
+) -> None:
+    """Fetch or find every file; an optional file that is not available is left out with a message."""
+    done = 0
+    if mirror is not None and not is_url(mirror):
+        # The mirror may hold, or be, the unpacked tree of the first file.
+        trees = [Path(mirror) / name for name in public.trees]
+        if Path(mirror).name in public.trees:
+            trees.append(Path(mirror))
+        for tree in filter(Path.is_dir, trees):
+            fetched.paths.setdefault(public.files[0].name, tree)
+    for wanted in public.files:
+        if wanted.name in fetched.paths:
+            continue
+
+        def report(received: int, total: int, _: str, name: str = wanted.name, before: int = done) -> None:
+            most = max(public.size, before + total)
+            progress.report((before + received) // 1_000_000, most // 1_000_000, f"megabytes of {name}")
+
+        try:
+            file = fetch_file(wanted, place, mirror=mirror, progress=progress.through(report))
+        except CurateError as problem:
+            if not wanted.optional:
+                raise
+            fetched.messages.append(f"without {wanted.name}: {problem}")
+            continue
+        done += file.path.stat().st_size
+        fetched.paths[wanted.name] = file.path
+        fetched.messages += filter(None, [file.message])
+
+
+def _folder(option: str, path: Path) -> Path:
+    folder = user_path(path).absolute()
+    if not folder.is_dir():
+        raise CurateError(f"{option} {path} is not a folder.")
+    return folder

@@ -1,0 +1,269 @@
+"""Manifests: a CSV or Parquet table with a path or URL for each image, or a list of lines `path label_index`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.datasets.sources.list_columns import ListSource, number_lists
+from avhcurate.datasets.sources.source_table import MAX_CLASSES, ImportOptions, SourceTable, interpret
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.app_files import install_command
+from avhcurate.workspace.disk.columns import (
+    LABEL_NAMES,
+    MISSING,
+    PATH_NAMES,
+    find_path_column,
+    is_text,
+    name_columns,
+    plain_values,
+)
+from avhcurate.workspace.disk.files import user_path
+from avhcurate.workspace.disk.fingerprints import fingerprint_table
+from avhcurate.workspace.disk.formulas import plain_cells
+from avhcurate.workspace.disk.remote import is_url
+from avhcurate.workspace.disk.tabular import has_parquet, padded_columns, parquet_schema, read_table
+
+#: Class orders that `--classes` takes by name.
+KNOWN_CLASSES = {
+    "visda17": (
+        *("aeroplane", "bicycle", "bus", "car", "horse", "knife", "motorcycle", "person", "plant", "skateboard"),
+        *("train", "truck"),
+    )
+}
+_LIST = "Each line is `path label_index`, the index from 0."
+
+
+def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
+    """Return one sample per row. Paths are relative to the manifest's folder, absolute, or URLs (http, file, fsspec).
+
+    A row without a path is skipped, and so is one that repeats another; two different rows for one path are refused.
+    """
+    lists: list[str] = []
+    if has_parquet(path):
+        lists = number_lists(parquet_schema(path))
+        table = read_table(path, without=lists)
+    else:
+        table = _read_csv(path, options)
+    if not len(table):
+        raise CurateError(f"{path} has no rows. A manifest has a row for each image.")
+    column = find_path_column(table, options.image_column)
+    if not is_text(table[column].type) and not pa.types.is_null(table[column].type):
+        raise CurateError(
+            f"Column {column!r} of {path} holds {table[column].type}, not paths. Choose one with --image-column."
+        )
+    texts = pc.utf8_trim_whitespace(table[column].cast(pa.string()))
+    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
+    table = table.set_column(table.column_names.index(column), column, texts)
+    return _read_paths(table, column, path, options, kind="manifest", lists=lists)
+
+
+def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
+    """Read paths, names of classes and codes such as 007 as they are written, also if an export made formulas safe.
+
+    Other labels are numbers if all of them are plain numbers.
+    """
+    image, label = options.image_column or "path", options.label_column or "label"
+    names = name_columns(label)
+    table = read_table(path, texts=(image, label, *PATH_NAMES, *LABEL_NAMES, *names, *padded_columns(path)))
+    numbers = {name.casefold() for name in (label, *PATH_NAMES, *LABEL_NAMES)} - {image.casefold(), *names}
+    columns = {}
+    for name in table.column_names:
+        columns[name] = plain_cells(table[name])
+        if name.casefold() in numbers:
+            columns[name] = plain_values(columns[name])
+    return pa.table(columns)
+
+
+def _read_paths(
+    table: pa.Table,
+    column: str,
+    source: Path,
+    options: ImportOptions,
+    *,
+    kind: Literal["manifest", "list"],
+    lists: Sequence[str] = (),
+) -> SourceTable:
+    """Return the samples of a table with a column of paths, relative to `options.root` or else to its own folder."""
+    size = len(table)
+    table, rows, messages = _drop_repeated_paths(table, column)
+    if not len(table):
+        raise CurateError(f"{source} names no image in column {column!r}.")
+    root = (options.root or source.parent).absolute()
+    paths = table[column].to_pylist()
+    files = [_file_of(path, root) for path in paths]
+    _check_protocols({file.partition("://")[0].lower() for file in files if is_url(file)})
+    list_source, image_column = None, None
+    if lists:
+        list_source = ListSource([source.absolute()], list(lists), rows)
+    if kind == "manifest":
+        image_column = column
+    stats, missing = _stat_files(files, source, root)
+    return interpret(
+        table.drop_columns([column]),
+        options,
+        paths=paths,
+        files=files,
+        kind=kind,
+        image_column=image_column,
+        evidence=[fingerprint_table(stats)],
+        skipped=size - len(table),
+        messages=[*messages, *missing],
+        lists=list_source,
+    )
+
+
+def _file_of(path: str, root: Path) -> str:
+    """Return the absolute path or the URL of what a manifest names.
+
+    >>> _file_of("file:///data/a%20b.jpg", Path("/d")), _file_of("c.jpg", Path("/d"))
+    ('/data/a b.jpg', '/d/c.jpg')
+    """
+    if path.startswith("file://"):
+        return url2pathname(urlsplit(path).path)
+    if is_url(path) or os.path.isabs(path):
+        return path
+    return f"{root}/{path}"
+
+
+def _stat_files(files: list[str], source: Path, root: Path) -> tuple[pa.Table, list[str]]:
+    """Return size and modification time (ns) of each local file, -1 for the others, and a message if some are missing.
+
+    Raises `CurateError` if all are missing.
+    """
+    numbers, missing = np.full((len(files), 2), -1, np.int64), []
+    for row, file in enumerate(files):
+        if not is_url(file):
+            try:
+                status = os.stat(file)
+                numbers[row] = status.st_size, status.st_mtime_ns
+            except (OSError, ValueError):
+                missing.append(file)
+    if len(missing) == len(files):
+        raise CurateError(
+            f"None of the {len(files)} images that {source} names exists, first {missing[0]}. Relative paths start at "
+            f"{root}. Give another folder with --root."
+        )
+    stats, messages = pa.table({"size": numbers[:, 0], "time": numbers[:, 1]}), []
+    if missing:
+        messages.append(f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}")
+    return stats, messages
+
+
+def _drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, np.ndarray, list[str]]:
+    """Return the table without rows that have no path or repeat another, its row numbers, and what was left out."""
+    messages = []
+    rows = np.flatnonzero(table[column].is_valid().to_numpy())
+    named = table.take(rows)
+    if unnamed := len(table) - len(named):
+        messages.append(f"{unnamed} rows name no image and were skipped")
+    numbered = pa.table({"path": named[column], "row": np.arange(len(named))})
+    first = np.sort(numbered.group_by("path").aggregate([("row", "min")])["row_min"].to_numpy())
+    if repeated := len(named) - len(first):
+        _refuse_other_rows(named, column)
+        named, rows = named.take(first), rows[first]
+        messages.append(f"{repeated} rows repeat another and were skipped")
+    return named, rows, messages
+
+
+def _refuse_other_rows(table: pa.Table, column: str) -> None:
+    """Raise `CurateError` when two rows of one path differ."""
+    plain = [item.name for item in table.schema if not pa.types.is_nested(item.type)]
+    per_path = table.select(plain).group_by(plain).aggregate([]).group_by(column).aggregate([([], "count_all")])
+    several = per_path.filter(pc.greater(per_path["count_all"], 1))
+    if len(several):
+        raise CurateError(
+            f"{len(several)} images are in several rows that differ, first {several[column][0].as_py()!r}. A "
+            "manifest has one row for each image. Human answers belong in a table of their own: "
+            "`avhcurate votes NAME FILE`."
+        )
+
+
+def _check_protocols(protocols: set[str]) -> None:
+    """Raise `CurateError` for addresses that nothing installed can read."""
+    for protocol in sorted(protocols - {"http", "https"}):
+        try:
+            import fsspec
+
+            fsspec.get_filesystem_class(protocol)
+        except (ImportError, ValueError) as problem:
+            raise CurateError(
+                f"{protocol}:// addresses cannot be read here ({problem}). Run `{install_command('remote')}` "
+                "or install the fsspec package for it."
+            ) from problem
+
+
+# --- lists of paths ---------------------------------------------------------------------------------------------
+
+
+def read_list(path: Path, options: ImportOptions) -> SourceTable:
+    """Return one sample per line. Paths start at `options.root`, or else at the list's own folder.
+
+    Classes are those of the options, or the names of the first folders if each class has one of its own, as VisDA's
+    training list has them, or numbers.
+    """
+    if options.column is not None:
+        raise CurateError(f"A list of images has no column {options.column!r}. Leave the column options out.")
+    if not path.is_file():
+        raise CurateError(f"The list {path} does not exist. Give list:FILE. {_LIST}")
+    names, labels = [], list[int]()
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if line.strip():
+            name, label = ["", *line.strip().rsplit(maxsplit=1)][-2:]
+            if not name or not label.isdecimal() or int(label) >= MAX_CLASSES:
+                raise CurateError(f"Line {number} of {path} does not end in a class index. {_LIST}")
+            names.append(name.strip().removeprefix("./"))
+            labels.append(int(label))
+    if not names:
+        raise CurateError(f"{path} is empty. {_LIST}")
+    table = pa.table({"path": names, "label": pa.array(labels, pa.int64())})
+    options = replace(options, classes=options.classes or _by_folders(names, labels))
+    return _read_paths(table, "path", path, options, kind="list")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise CurateError(f"{path} is not UTF-8 text. Save it as UTF-8.") from problem
+
+
+def _by_folders(paths: list[str], labels: list[int]) -> list[str] | None:
+    """Return the first folder of each class if each class from 0 on has one of its own, else None."""
+    folders = [path.rpartition("/")[0].partition("/")[0] for path in paths]
+    pairs = sorted(set(zip(labels, folders, strict=True)))
+    names = [name for _, name in pairs]
+    if [code for code, _ in pairs] != list(range(len(pairs))) or len(set(names)) < len(names) or "" in names:
+        return None
+    return names
+
+
+def class_list(text: str | None) -> list[str] | None:
+    """Return the class names of `--classes`: a known order, a file with a name a line, or names with commas between.
+
+    >>> class_list("cat, dog")
+    ['cat', 'dog']
+    """
+    if text is None:
+        return None
+    if text in KNOWN_CLASSES:
+        return list(KNOWN_CLASSES[text])
+    path, parts = user_path(text), text.split(",")
+    if os.path.isfile(path):
+        parts = _text(path).splitlines()
+    elif len(parts) < 2 or path.suffix:
+        raise CurateError(
+            f"--classes {text!r} is neither a file nor a list such as cat,dog nor a known order "
+            f"({', '.join(KNOWN_CLASSES)})."
+        )
+    names = [name.strip() for name in parts if name.strip()]
+    if len(set(names)) < len(names):
+        raise CurateError(f"--classes {text!r} names a class twice. Each class needs its own name.")
+    return names

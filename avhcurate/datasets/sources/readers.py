@@ -1,0 +1,83 @@
+"""Readers of sources: a folder of classes, a manifest or list of paths, Parquet or tars with image bytes."""
+
+from pathlib import Path
+
+from avhcurate.datasets.sources.folder import read_folder, scan_folder
+from avhcurate.datasets.sources.manifest import KNOWN_CLASSES, class_list, read_list, read_manifest
+from avhcurate.datasets.sources.parquet import read_parquet
+from avhcurate.datasets.sources.source_table import ImportOptions, SourceKind, SourceTable
+from avhcurate.datasets.sources.webdataset import read_webdataset
+from avhcurate.errors import CurateError
+from avhcurate.plugins import checked_function, load
+from avhcurate.workspace.disk.columns import bytes_leaf, listed
+from avhcurate.workspace.disk.files import user_path
+from avhcurate.workspace.disk.tabular import is_csv, is_parquet, parquet_schema
+from avhcurate.workspace.disk.tars import is_tar
+
+__all__ = ["KNOWN_CLASSES", "ImportOptions", "SourceKind", "SourceTable", "class_list", "read_source"]
+
+
+def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
+    """Read everything about a source but the images' bytes; its kind follows from its content, or from its scheme.
+
+    Raises `CurateError` for anything else.
+    """
+    scheme, _, rest = str(source).partition(":")
+    if scheme in PLUGINS:
+        found = PLUGINS[scheme](rest, options)
+        if isinstance(found, SourceTable):
+            return found
+        return read_source(found, options)
+    if scheme == "list":
+        return read_list(user_path(rest), options)
+    if scheme == "wds" or is_tar(str(source)):
+        if options.root is not None:
+            raise CurateError("Tar shards hold their images. Leave --root out.")
+        return read_webdataset(str(source).removeprefix("wds:"), options)
+    source = user_path(source)
+    if source.is_dir():
+        return _read_directory(source, options)
+    if not source.exists():
+        raise CurateError(
+            f"{source} does not exist. Give a folder of images, a CSV or Parquet file, list:FILE, wds:PATTERN, "
+            "torchvision:NAME or hf:REPO."
+        )
+    if is_parquet(source) and _holds_images(source, options):
+        return read_parquet([source], source.parent, options)
+    if is_parquet(source) or is_csv(source):
+        return read_manifest(source, options)
+    raise CurateError(
+        f"{source.name} is neither CSV nor Parquet. Give a folder with a sub-folder for each class "
+        "(unpack archives first), or a CSV or Parquet file."
+    )
+
+
+def _holds_images(source: Path, options: ImportOptions) -> bool:
+    """Return whether a Parquet file has image bytes; another names images by path."""
+    schema = parquet_schema(source)
+    if options.image_column in schema.names:
+        return bytes_leaf(schema.field(options.image_column)) is not None
+    return any(bytes_leaf(field) for field in schema)
+
+
+def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
+    scan = scan_folder(source)
+    if scan.images:
+        return read_folder(source, scan, options)
+    if scan.parquet:
+        return read_parquet([source / name for name in scan.parquet], source, options)
+    raise CurateError(
+        f"{source} holds no images and no Parquet files ({len(scan.others)} other files, {scan.hidden} hidden). "
+        f"CSV files to import instead: {listed([name for name in scan.others if is_csv(source / name)], 3)}."
+    )
+
+
+def _made(found: object, *_: object) -> "SourceTable | Path":
+    """Return what a plugin's function has returned; raise TypeError if it is neither a table nor a path."""
+    if isinstance(found, SourceTable):
+        return found
+    return Path(found)  # type: ignore[arg-type]
+
+
+#: Functions of plugins by scheme: of what follows SCHEME: and the options to a SourceTable, or the path of a source.
+PLUGINS = load("sources", checked_function("sources", _made), taken=("list", "wds", "torchvision", "hf"))

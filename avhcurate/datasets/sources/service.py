@@ -1,0 +1,161 @@
+"""Import a source into the workspace as a dataset, without copying its images."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.datasets.sources.hubs import prepare_download
+from avhcurate.datasets.sources.list_columns import keep_lists
+from avhcurate.datasets.sources.readers import ImportOptions, SourceTable, read_source
+from avhcurate.datasets.sources.reimport import ClassChange, collection_messages, old_classes, refusal
+from avhcurate.errors import CurateError
+from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column
+from avhcurate.people.files import read_votes
+from avhcurate.people.queues import carry_records
+from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import user_path, write_parquet
+from avhcurate.workspace.disk.fingerprints import fingerprint_table
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+
+
+def import_dataset(
+    workspace: Workspace,
+    name: str,
+    source: Path | str,
+    *,
+    votes: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+    **options: Any,
+) -> DatasetFolder:
+    """Import `source` as dataset `name`; the record's messages say what the user should know.
+
+    `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
+    `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`; a folder that holds the workspace is refused. `votes`: a file, or a
+    column of the source. `options` are fields of `ImportOptions`: label_column, image_column, split_column, root,
+    classes. Importing the same source again changes nothing; a changed one is refused unless `force`, which drops what
+    was computed on the version before (runs, trainings, measures, predictions), but keeps votes and what people
+    decided, by path and class name. A dataset is imported whole, with its votes, or not at all. Downloads report
+    megabytes; the same call resumes them. Cancelled before it is written, it leaves everything unchanged.
+    """
+    workspace.check_new(name)
+    folder, root = user_path(source), workspace.root.resolve()
+    if folder.is_dir() and root.is_relative_to(folder.resolve()):
+        raise CurateError(
+            f"The workspace {root} lies inside {folder}, and nothing is written there. Choose another with --workspace."
+        )
+    votes_file, votes_column = _votes_file_or_column(votes)
+    place = prepare_download(workspace, str(source), progress=progress)
+    progress.report(0, 0, "reading names and labels")
+    sheet = None
+    with progress.interrupting(f"cancelled before dataset {name!r} was written"):
+        if votes_file is not None:
+            sheet = read_votes(votes_file)
+        table = read_source(place, ImportOptions(votes_column=votes_column, **options))
+        fingerprint = _fingerprint(table)
+    with workspace.lock(name):
+        before = _existing(workspace, name, force=force)
+        if before is not None and before.record.fingerprint == fingerprint:
+            _refresh(before, table, str(source))
+            keep_lists(before, table.lists)
+            if votes_column is not None and table.votes is not None:
+                attach_column(before, table.votes, votes_column, force=force)
+            if sheet is not None:
+                attach_sheet(before, sheet, str(votes), force=force)
+            return before
+        if before is not None and not force:
+            raise CurateError(refusal(workspace, before, table))
+        staged = workspace.create(name)
+        record = DatasetRecord(
+            name=name,
+            source=str(source),
+            kind=table.kind,
+            classes=table.classes,
+            classes_declared=table.classes_declared,
+            samples=len(table.samples),
+            fingerprint=fingerprint,
+            image_column=table.image_column,
+            skipped=table.skipped,
+            messages=list(table.messages),
+        )
+        if before is not None:
+            change = ClassChange.of(before, table)
+            record.former_names.extend(before.record.former_names)
+            said = before.record.harder
+            record.harder.update({name: end for name, end in said.items() if name in table.samples.column_names})
+            if change is not None:
+                record.messages.append(change.message(workspace))
+            record.messages += collection_messages(workspace, before, table)
+        staged.write(record, _with_ids(table.samples))
+        keep_lists(staged, table.lists)
+        _attach(staged, table, before, asked=votes_column is not None)
+        if before is not None:
+            carry_records(before, staged)
+        if sheet is not None:
+            attach_sheet(staged, sheet, str(votes), force=force)
+        return workspace.adopt(name, staged)
+
+
+def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | None]:
+    """Return a file if one exists or the name looks like one, else a column of the source."""
+    if votes is None:
+        return None, None
+    path = Path(votes)
+    if path.is_file():
+        return path, None
+    if path.exists() or path.suffix.casefold() in (".npy", ".csv", ".tsv", ".json", ".parquet"):
+        raise CurateError(f"--votes {path} is not a file. Give a file of votes or a column of the source.")
+    return None, str(votes)
+
+
+def _fingerprint(table: SourceTable) -> str:
+    """Return a hash of the paths, labels, the user's columns and sizes, but not of the folder that holds them."""
+    return fingerprint_table(
+        table.samples.drop_columns(["_file"]), table.kind, "\n".join(table.classes), *table.evidence
+    )
+
+
+def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder | None:
+    """Return the dataset of that name if there is one; a damaged one is an error unless `force`."""
+    if name not in workspace.names():
+        return None
+    folder = workspace.dataset(name)
+    try:
+        _ = folder.record
+    except CurateError:
+        if not force:
+            raise
+        return None
+    return folder
+
+
+def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
+    """Update the paths of files that have moved; the samples are the same."""
+    files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
+    if files != table.samples["_file"].cast(files.type):
+        write_parquet(folder.samples_path, _with_ids(table.samples))
+    if folder.record.source != source:
+        folder.write_record(folder.record.model_copy(update={"source": source}))
+
+
+def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
+    """Attach the votes of a new version: those of the source's column, or others attached to the version before."""
+    attached = None
+    if before is not None:
+        attached = before.record.votes
+    if before is not None and attached is not None and not from_column(attached) and not asked:
+        carry_votes(before, staged, old_classes(before, table))
+    elif table.votes is not None and table.votes_column is not None:
+        attach_column(staged, table.votes, table.votes_column)
+    elif attached is not None:
+        record = staged.record
+        message = f"the {attached.total} votes from {attached.source} were dropped: the source no longer has any"
+        staged.write_record(record.model_copy(update={"messages": [*record.messages, message]}))
+
+
+def _with_ids(samples: pa.Table) -> pa.Table:
+    return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))

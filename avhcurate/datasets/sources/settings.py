@@ -1,0 +1,63 @@
+"""The options of import, fetch, columns and demo."""
+
+from pathlib import Path
+
+from avhcurate.workspace.data.settings import VerbSettings, option
+
+
+class ImportSettings(VerbSettings):
+    """Import images with their labels; nothing is written next to them. The same call resumes a download."""
+
+    verb = "import"
+    dataset: str = option(help="Name of the new dataset.", argument=True)
+    source: str = option(
+        help="A folder of classes (also below train, val and test: splits), a CSV or Parquet manifest, Parquet "
+        "with images, list:FILE (lines of path and class index), wds:PATTERN (tar shards), torchvision:NAME or "
+        "hf:REPO[@REVISION][:CONFIG/SPLIT].",
+        argument=True,
+    )
+    label_column: str | None = option(None, "Column of the labels.", usual="found")
+    image_column: str | None = option(None, "Column of the images or their paths.", usual="found")
+    split_column: str | None = option(None, "Column of the splits.", usual="found")
+    votes: str | None = option(None, "A file of human votes, or the column with them.")
+    root: Path | None = option(None, "Folder that relative paths start from.", usual="that of the list or manifest")
+    classes: str | None = option(
+        None, "Class names in order of their index: as cat,dog, a file with one name per line, or visda17."
+    )
+    force: bool = option(False, "Replace the dataset; votes and what people decided are kept.")
+
+
+class FetchSettings(VerbSettings):
+    """Download a public dataset, verify its checksums and import it with its votes; the same call resumes."""
+
+    verb = "fetch"
+    dataset: str | None = option(None, "Its name; without one, the names are listed.", argument=True)
+    mirror: str | None = option(None, "Folder or address with the files, in place of the official ones.")
+    images: Path | None = option(None, "Folder of images that may not be redistributed (imagenet-real).")
+    yes: bool = option(False, "Agree to the licence and the size without being asked.")
+    force: bool = option(False, "Replace the dataset.")
+
+
+class ColumnsSettings(VerbSettings):
+    """List your own columns of a dataset, and say which end of them is harder; it is kept with the dataset."""
+
+    verb = "columns"
+    dataset: str = option(help="The dataset.", argument=True)
+    harder: tuple[str, ...] = option(
+        (), "COLUMN=high, low or none: which end of a column means a harder sample; may be repeated.", repeat=True
+    )
+
+
+class DemoSettings(VerbSettings):
+    """Import, score and attach simulated votes to the embedded handwritten digits; --full computes the rest too.
+
+    The same call again resumes: finished steps are not repeated.
+    """
+
+    verb = "demo"
+    full: bool = option(False, "Also trainings, predicted HSF, self-training, map, suspects, quality and degradation.")
+
+    @property
+    def subject(self) -> str:
+        """The embedded digits."""
+        return "digits"

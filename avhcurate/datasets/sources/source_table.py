@@ -1,0 +1,381 @@
+"""A source as a table of samples, without their pixels: labels, splits, votes and the user's columns."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.datasets.sources.list_columns import ListSource
+from avhcurate.datasets.table.columns import EXTRA, STANDARD
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import SCORES
+from avhcurate.workspace.disk.columns import (
+    MISSING,
+    check_column,
+    class_names,
+    declared_classes,
+    find_label_column,
+    find_name_column,
+    find_split_column,
+    find_votes_column,
+    is_text,
+    listed,
+)
+
+#: More classes than any classifier has: such a column is an identifier.
+MAX_CLASSES = 100_000
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`codes` int32 (N,), null for a sample without a label; `classes` their names by index.
+
+    `declared` is False if labels are bare integers, so that more classes may exist than were seen.
+    """
+
+    codes: pa.ChunkedArray
+    classes: list[str]
+    declared: bool
+    messages: list[str]
+
+
+def encode_labels(column: pa.ChunkedArray, *, declared: list[str] | None = None, title: str = "label") -> Labels:
+    """Return indices of a column of labels.
+
+    `declared` is the complete class list if the source has one. Without it the classes are the names in alphabetical
+    order, or the integers from 0 to the largest. Integer -1 means "no label".
+
+    >>> encode_labels(pa.chunked_array([["dog", "cat", None]])).codes.to_pylist()
+    [1, 0, None]
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.int32())
+    if pa.types.is_boolean(column.type):
+        column, declared = column.cast(pa.int8()), declared or ["false", "true"]
+    if is_text(column.type):
+        labels = _encode_names(column, declared, title)
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        labels = _encode_integers(column, declared, title)
+    else:
+        raise CurateError(
+            f"Column {title!r} holds {column.type} values, but a label is an integer or a name. "
+            "Choose another column with --label-column."
+        )
+    return labels
+
+
+def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
+    column = _without(pc.utf8_trim_whitespace(column), "")
+    classes, messages = declared or [], []
+    if declared is None:
+        classes = sorted(column.unique().drop_null().to_pylist())
+        if words := [word for word in MISSING if word in classes]:
+            messages.append(f"column {title!r} has the class {listed(words)}: leave cells without a label empty")
+    else:
+        for word in MISSING:
+            if word not in declared and (number := pc.sum(pc.equal(column, word)).as_py()):
+                messages.append(f"{number} samples have label {word} and are imported without a label")
+                column = _without(column, word)
+    _check_number(len(classes), title)
+    codes = pc.index_in(column, value_set=pa.array(classes, column.type), skip_nulls=True)
+    unknown = pc.filter(column, pc.and_(pc.is_valid(column), pc.is_null(codes)))
+    if len(unknown):
+        raise CurateError(
+            f"Column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
+            f"{listed(classes, 5)}. Correct the names or choose another column with --label-column."
+        )
+    return Labels(codes.cast(pa.int32()), classes, bool(classes), messages)
+
+
+def _without(column: pa.ChunkedArray, value: object) -> pa.ChunkedArray:
+    """Return the column with null in place of a value."""
+    return pc.if_else(pc.equal(column, value), pa.scalar(None, column.type), column)
+
+
+def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
+    if pa.types.is_floating(column.type):  # integers with gaps
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    try:
+        column = column.cast(pa.int64())
+    except pa.ArrowInvalid as problem:
+        raise CurateError(
+            f"Column {title!r} holds numbers that are not class indices. Choose another with --label-column."
+        ) from problem
+    messages = []
+    if without := pc.sum(pc.equal(column, -1)).as_py():
+        column = _without(column, -1)
+        messages.append(f"{without} samples have label -1 and are imported without a label")
+    low, high = 0, -1
+    if column.null_count < len(column):
+        low, high = pc.min_max(column).as_py().values()
+    if low < 0:
+        raise CurateError(f"Column {title!r} holds label {low}. Labels count from 0; only -1 means no label.")
+    if declared is not None and high >= len(declared):
+        beyond = pc.sum(pc.greater_equal(column, len(declared))).as_py()
+        raise CurateError(
+            f"Column {title!r} holds labels up to {high} ({beyond} samples out of range), but {len(declared)} "
+            "classes are declared. Correct the labels or the class list."
+        )
+    _check_number(high + 1, title)
+    classes = declared
+    if declared is None:
+        classes = [str(index) for index in range(high + 1)]
+    return _distinct(Labels(column.cast(pa.int32()), classes or [], declared is not None, messages))
+
+
+def with_names(labels: Labels, names: pa.ChunkedArray) -> Labels | None:
+    """Return the labels with the class names of another column; None if a class has several, or other declared ones."""
+    pairs = pa.table({"code": labels.codes, "name": names.cast(pa.string())}).group_by(["code", "name"]).aggregate([])
+    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["code"]), pc.is_valid(pairs["name"])))
+    named = dict(zip(pairs["code"].to_pylist(), pairs["name"].to_pylist(), strict=True))
+    if len(named) < len(pairs):
+        return None
+    if not labels.declared:
+        classes = [named.get(code, number) for code, number in enumerate(labels.classes)]
+        return _distinct(replace(labels, classes=classes))
+    if any(labels.classes[code] != name for code, name in named.items()):
+        return None
+    return labels
+
+
+def _distinct(labels: Labels) -> Labels:
+    """Return the labels with a number behind each class name that several classes share.
+
+    >>> _distinct(Labels(pa.chunked_array([[0]]), ["crane", "dog", "crane"], True, [])).classes
+    ['crane (0)', 'dog', 'crane (2)']
+    """
+    shared = sorted(name for name, times in Counter(labels.classes).items() if times > 1)
+    if not shared:
+        return labels
+    classes = list(labels.classes)
+    for index, name in enumerate(labels.classes):
+        if name in shared:
+            classes[index] = f"{name} ({index})"
+    message = f"classes with the same name got their number: {listed(shared)}"
+    return replace(labels, classes=classes, messages=[*labels.messages, message])
+
+
+def _check_number(classes: int, title: str) -> None:
+    if classes > MAX_CLASSES:
+        raise CurateError(
+            f"Column {title!r} would make {classes} classes, more than {MAX_CLASSES}. It looks like an identifier. "
+            "Choose another column with --label-column."
+        )
+
+
+def unlabelled(size: int, message: str) -> Labels:
+    """Return the labels of a source without any."""
+    return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False, [message])
+
+
+#: Column names of the table and of exports.
+_TAKEN = {*STANDARD, *EXTRA, "hsf_source", "image", "set", "gap"}
+_TAKEN |= {key for key, score in SCORES.items() if not score.plugin}
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Columns that the user names; `root`, the folder that relative paths start from; the class names."""
+
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    votes_column: str | None = None
+    root: Path | None = None
+    classes: list[str] | None = None
+
+    @property
+    def column(self) -> str | None:
+        """A column that was named, for sources without columns."""
+        return self.image_column or self.label_column or self.split_column or self.votes_column
+
+
+Column: TypeAlias = Sequence[Any] | np.ndarray  # Arrow's columns are sequences too
+#: Kinds of sources.
+SourceKind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
+
+    `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files, a
+    named column of images. `votes` holds K counts a sample if the source has such a column; `lists` are columns of
+    lists of numbers.
+    """
+
+    kind: SourceKind
+    samples: pa.Table
+    classes: list[str]
+    classes_declared: bool
+    evidence: list[str]
+    image_column: str | None = None
+    votes: pa.ChunkedArray | None = None
+    votes_column: str | None = None
+    skipped: int = 0
+    messages: list[str] = field(default_factory=list)
+    lists: ListSource | None = None
+
+
+def interpret(
+    table: pa.Table,
+    options: ImportOptions,
+    *,
+    paths: Column,
+    files: Column,
+    rows: Column | None = None,
+    splits: Column | None = None,
+    image_column: str | None = None,
+    messages: list[str],
+    **facts: Any,
+) -> SourceTable:
+    """Return labels, splits, votes and the user's columns of a table that no longer holds its images.
+
+    `rows` count within `files`, None for files that are images. A column of splits replaces `splits`. `facts` are
+    other fields of the SourceTable.
+    """
+    names = [*filter(None, [image_column]), *table.column_names]
+    for option, wanted in (("--label-column", options.label_column), ("--split-column", options.split_column)):
+        if wanted is not None:
+            check_column(wanted, names, option)
+    labels, used = _labels(table, options, len(paths))
+    votes = None
+    votes_column = find_votes_column(table.schema, options.votes_column)
+    if votes_column is not None:
+        votes = table[votes_column]
+        if problem := _unfit(votes, labels):
+            if options.votes_column:
+                raise CurateError(f"Column {votes_column!r} {problem}. Correct it or choose another with --votes.")
+            messages = [*messages, f"column {votes_column!r} is not used as votes: it {problem}"]
+            votes = votes_column = None
+        else:
+            labels = _classes_by_votes(labels, votes)
+    if split_column := find_split_column(table.schema, options.split_column):
+        splits = table[split_column]
+    others = {*used, votes_column, split_column}
+    users, renamed = user_columns(table.select([name for name in table.column_names if name not in others]))
+    samples = {
+        # A database cannot keep a NUL, and no file has one in its name.
+        "path": pc.replace_substring(_column(paths, pa.string(), len(paths)), "\0", "\ufffd"),
+        "split": _column(splits, pa.string(), len(paths)),
+        "label": labels.codes,
+    }
+    samples |= {name: users[name] for name in users.column_names}
+    samples |= {"_file": _column(files, pa.string(), len(paths)), "_row": _column(rows, pa.int64(), len(paths))}
+    return SourceTable(
+        samples=pa.table(samples),
+        classes=labels.classes,
+        classes_declared=labels.declared,
+        image_column=image_column,
+        votes=votes,
+        votes_column=votes_column,
+        messages=[*messages, *labels.messages, *renamed],
+        **facts,
+    )
+
+
+def _column(values: Column | None, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
+    if values is None:
+        return pa.nulls(size, kind)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values.cast(kind)
+    return pa.array(values, kind)
+
+
+def _labels(table: pa.Table, options: ImportOptions, size: int) -> tuple[Labels, list[str]]:
+    """Return the labels, and the columns that they come from."""
+    column = find_label_column(table.schema, options.label_column)
+    if column is None:
+        message = f"no label column among {listed(table.column_names)}, so samples have no label (--label-column)"
+        return unlabelled(size, message), []
+    declared = options.classes or declared_classes(table.schema, column)
+    labels = encode_labels(table[column], declared=declared, title=column)
+    name_column = find_name_column(table.schema, column)
+    if name_column is None or is_text(table[column].type):
+        return labels, [column]
+    if named := with_names(labels, table[name_column]):
+        return named, [column, name_column]
+    message = f"column {name_column!r} does not name the classes of {column!r} and is kept as one of yours"
+    return replace(labels, messages=[*labels.messages, message]), [column]
+
+
+def _unfit(votes: pa.ChunkedArray, labels: Labels) -> str:
+    """Return why a column cannot hold a count for each class; "" when it can."""
+    lengths = pc.unique(pc.list_value_length(votes).drop_null()).to_pylist()
+    classes = len(labels.classes)
+    if len(lengths) == 1 and (lengths[0] == classes or (not labels.declared and lengths[0] > classes)):
+        return ""
+    return f"holds {listed(lengths, 3)} counts a sample, but there are {classes} classes"
+
+
+def _classes_by_votes(labels: Labels, votes: pa.ChunkedArray) -> Labels:
+    """Return labels with as many classes as there are counts."""
+    length = pc.max(pc.list_value_length(votes)).as_py()
+    more = [str(index) for index in range(len(labels.classes), length)]
+    return replace(labels, classes=labels.classes + more, declared=True)
+
+
+# --- columns of the user ---------------------------------------------------------------------------------------
+
+
+def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Return the user's own columns under free names, and messages on those renamed or left out.
+
+    Numbers, texts, truths and times are kept; nested values and raw bytes are left out. Class indices that Hugging
+    Face declares become class names.
+    """
+    declared = class_names(table.schema)
+    kept = {field.name: table[field.name] for field in table.schema if _is_plain(field.type)}
+    for name, column in kept.items():
+        if name in declared and pa.types.is_integer(column.type):
+            names = declared[name]
+            known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(names)))
+            column = pc.take(pa.array(names, pa.string()), pc.if_else(known, column, pa.scalar(None, column.type)))
+        if is_text(column.type):  # of any storage
+            column = column.cast(pa.string())
+        kept[name] = column
+    free, messages = free_names(kept), []
+    if renamed := [f"{old} to {new}" for old, new in free.items() if old != new]:
+        messages.append(f"columns renamed because their names are used by the program: {listed(renamed)}")
+    if left_out := [name for name in table.column_names if name not in kept]:
+        messages.append(f"columns left out because their values are nested or raw bytes: {listed(left_out)}")
+    return pa.table({free[old]: column for old, column in kept.items()}), messages
+
+
+def free_names(names: Iterable[str]) -> dict[str, str]:
+    """Return a name for each column that differs from the program's and the others', compared without case as in SQL.
+
+    >>> free_names(["Label", "user_label", "_row", "domain"])
+    {'Label': 'user_Label_2', 'user_label': 'user_label', '_row': 'user_row', 'domain': 'domain'}
+    """
+    free: dict[str, str] = {}
+    seen = {name.casefold() for name in _TAKEN}
+    for name in names:
+        free[name] = ""
+        if name and not name.startswith("_") and name.casefold() not in seen:
+            free[name] = name
+            seen.add(name.casefold())
+    for name in free:
+        new = base = free[name] or f"user_{name.lstrip('_')}"
+        number = 1
+        while not free[name] and new.casefold() in seen:
+            number += 1
+            new = f"{base}_{number}"
+        free[name] = new
+        seen.add(new.casefold())
+    return free
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    types = pa.types
+    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
+    if types.is_temporal(kind):
+        return not types.is_interval(kind)
+    return is_text(kind) or any(test(kind) for test in tests)

@@ -1,0 +1,131 @@
+"""Files that a browser sends: kept inside the workspace by their content, a zip of images unpacked with limits."""
+
+import hashlib
+import re
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.archives import check_packing
+from avhcurate.workspace.disk.files import remove, remove_leftovers, replacing, temporary_name
+
+#: Suffixes of files that are kept whole, and of those that can be a manifest.
+TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".npy", ".txt")
+_MANIFESTS = TABLES[:3]
+#: A zip holds at most so many files, unpacks to so many bytes in all and so many a file.
+MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = 50_000, 8 << 30, 512 << 20
+#: A zip unpacks to at most this many times its size, or this many bytes; photographs hardly shrink.
+_MOST_RATIO, _SMALL = 200, 64 << 20
+#: What damage raises; RuntimeError and NotImplementedError mean a password or an unknown compression.
+_UNREADABLE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
+
+
+def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:
+    """Keep an uploaded file in the workspace's `uploads/` and return its path; the same content is kept once.
+
+    A zip becomes a folder of its images and tables: a single table with images next to it is returned itself, as the
+    manifest of a dataset. Raises CurateError for a kind of file that cannot be read, and for a zip that is damaged, has
+    a password, leaves its folder, holds links, or unpacks to more than the limits.
+    """
+    require(Role.CURATOR, "giving files to the server")
+    plain = PurePosixPath(name.replace("\\", "/"))
+    suffix, stem = plain.suffix.lower(), _safe(plain.stem)
+    if suffix not in (*TABLES, ".zip"):
+        raise CurateError(f"{plain.name[:80]!r} is not a zip of images or a table. Give {', '.join(TABLES)} or .zip.")
+    file.seek(0)
+    home = workspace.uploads / hashlib.file_digest(cast(Any, file), "sha256").hexdigest()[:16]
+    file.seek(0)
+    home.mkdir(parents=True, exist_ok=True)
+    if suffix == ".zip":
+        if not (home / stem).exists():
+            _unpack(file, home / stem)
+        return _source(home / stem)
+    target = home / (stem + suffix)
+    if not target.exists():
+        with replacing(target) as stream:
+            shutil.copyfileobj(file, stream)
+    return target
+
+
+def _unpack(file: BinaryIO, target: Path) -> None:
+    """Unpack a zip of images into `target`, whole or not at all."""
+    remove_leftovers(target.parent)
+    making = temporary_name(target)
+    making.mkdir()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = list(_members(archive))
+            left = min(MOST_BYTES, max(_SMALL, _MOST_RATIO * file.seek(0, 2)))
+            for info, path in members:
+                left -= _write(archive, info, making / path, left)
+        if not target.exists():  # another window may have given the same zip
+            making.rename(target)
+    except _UNREADABLE as error:
+        raise CurateError(f"The zip cannot be unpacked ({error}). Make it again without a password.") from error
+    finally:
+        remove(making)
+
+
+def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """Yield the images and tables of a zip, with their paths below its folder; other files are left out."""
+    found = set()
+    for info in archive.infolist():
+        path, name = PurePosixPath(info.filename.replace("\\", "/")), info.filename[:80]
+        if path.is_absolute() or ".." in path.parts or ":" in str(path):
+            raise CurateError(f"The zip holds {name!r}, which leaves its folder or is not a valid name. Make it again.")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise CurateError(f"The zip holds a link ({name!r}). Put the file itself into it.")
+        check_packing(info)
+        hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+        if info.is_dir() or hidden or path.suffix.lower() not in (*IMAGE_SUFFIXES, *TABLES):
+            continue
+        if str(path).casefold() in found:
+            raise CurateError(f"The zip holds {name!r} twice. Make it again.")
+        found.add(str(path).casefold())
+        if len(found) > MOST_FILES:
+            raise CurateError(f"The zip holds more than {MOST_FILES:,} files. Import its folder by its path instead.")
+        yield info, path
+    if not found:
+        raise CurateError(f"The zip holds no image. Give one of {', '.join(sorted(IMAGE_SUFFIXES))}.")
+
+
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, left: int) -> int:
+    """Unpack one file and return the bytes written; the sizes that a zip states are not trusted."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written, most = 0, min(left, MOST_FILE_BYTES)
+    with archive.open(info) as packed, open(target, "xb") as stream:
+        while block := packed.read(1 << 20):
+            written += len(block)
+            if written > most:
+                raise CurateError(
+                    f"The zip unpacks to more than the limit ({MOST_BYTES >> 30} GiB in all, {MOST_FILE_BYTES >> 20} "
+                    f"MiB a file, {_MOST_RATIO} times its size). Import its folder by its path instead."
+                )
+            stream.write(block)
+    return written
+
+
+def _source(folder: Path) -> Path:
+    """Return the folder of images below those that hold nothing else, or the one table next to them."""
+    while len(inside := sorted(folder.iterdir())) == 1 and inside[0].is_dir():
+        folder = inside[0]
+    tables = [one for one in inside if one.suffix.lower() in _MANIFESTS]
+    if len(tables) == 1:
+        return tables[0]
+    return folder
+
+
+def _safe(stem: str) -> str:
+    """Return a name without characters that a system or a shell might misread.
+
+    >>> _safe("my photos (2)"), _safe("...")
+    ('my-photos-2', 'upload')
+    """
+    return re.sub(r"[^\w.]+", "-", stem).strip(".-")[:60] or "upload"

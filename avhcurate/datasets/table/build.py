@@ -1,0 +1,102 @@
+"""Build the samples of a table from its files, some ids at a time, in memory or in a file of this process."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from avhcurate.datasets.table.columns import HSF_COLUMNS, quote, within_class_sql
+from avhcurate.datasets.table.conditions import MOST_BYTES
+from avhcurate.measures.scores import SCORES
+from avhcurate.workspace.disk.files import remove_leftovers, temporary_name
+from avhcurate.workspace.disk.room import check_room
+
+#: More samples than this are kept on disk; this many are joined at a time.
+MOST_IN_MEMORY, AT_ONCE = 2_000_000, 1_000_000
+
+#: Approximate bytes of a sample on disk.
+_BYTES = 100
+
+#: Returns `id` and `HSF_COLUMNS` of the samples with votes among some ids.
+Votes = Callable[[range], pd.DataFrame]
+
+
+def connect(samples: Path) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory DuckDB whose database `stored` is for the rows of a file of samples.
+
+    The rows of many samples are kept in a file next to theirs. It has no name once it is open, so that it disappears
+    with the process. Where this is impossible (Windows, a read-only folder), all rows are in memory.
+    """
+    connection = duckdb.connect(config={"threads": 2})
+    (count,) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(samples)]).fetchall()[0]
+    if count > MOST_IN_MEMORY and os.name != "nt" and os.access(samples.parent, os.W_OK):
+        check_room(samples.parent, count * _BYTES, f"the table of {count:,} samples")
+        remove_leftovers(samples.parent)
+        file = temporary_name(samples.with_name("table.duckdb"))
+        name = str(file).replace("'", "''")
+        # No other process reads the file, so it needs no log of changes.
+        connection.execute(f"ATTACH '{name}' AS stored (RECOVERY_MODE 'no_wal_writes')")
+        connection.execute(f"SET memory_limit = '{MOST_BYTES}B'")
+        file.unlink()
+    else:
+        connection.execute("ATTACH ':memory:' AS stored")
+    connection.execute("USE stored")
+    return connection
+
+
+def create_samples(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, str],
+    files: Mapping[str, Path],
+    *,
+    classes: Sequence[str],
+    scored: Sequence[str],
+    votes: Votes | None,
+    predicted: pd.DataFrame | None,
+) -> None:
+    """Create the table `samples` in order of id; columns: SQL by name; files: Parquet by the name that the SQL uses.
+
+    `scored` are the scores that the table has.
+    """
+    named = {name: str(file) for name, file in files.items()}
+    more = _join_within_classes(connection, named, scored)
+    if predicted is not None:
+        connection.register("incoming_predicted", predicted)
+        more += " LEFT JOIN incoming_predicted predicted USING (id)"
+    query = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM read_parquet(?)"
+    (first, last) = connection.execute(query, [named["samples"]]).fetchall()[0]
+    select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items())
+    statement = "CREATE TABLE samples AS"
+    for start in range(first, last + 1, AT_ONCE):
+        voted = pd.DataFrame({name: [] for name in ("id", *HSF_COLUMNS)})
+        if votes is not None:
+            voted = votes(range(start, start + AT_ONCE))[voted.columns]
+        connection.register("incoming_votes", voted)
+        parts = [
+            f"(SELECT * FROM read_parquet(${name}) WHERE id BETWEEN {start} AND {start + AT_ONCE - 1}) {name}"
+            for name in named
+        ]
+        joined = " LEFT JOIN ".join([parts[0], *(f"{part} USING (id)" for part in parts[1:])])
+        connection.execute(
+            f"{statement} SELECT {select} FROM {joined} {more} "
+            "LEFT JOIN incoming_votes votes USING (id) ORDER BY samples.id",
+            named | {"classes": list(classes)},
+        )
+        statement = "INSERT INTO samples"
+    connection.unregister("incoming_votes")
+    connection.execute("DROP TABLE IF EXISTS within_classes")
+
+
+def _join_within_classes(connection: duckdb.DuckDBPyConnection, files: Mapping[str, str], scored: Sequence[str]) -> str:
+    """Create the table of means and deviations within classes; return SQL of the join with it, if a score needs it."""
+    values = [within_class_sql(SCORES[key]) for key in scored if SCORES[key].within_class]
+    if not values:
+        return ""
+    connection.execute(
+        f"CREATE TABLE within_classes AS SELECT samples.label, {', '.join(values)} FROM read_parquet($samples) samples "
+        "LEFT JOIN read_parquet($scores) scores USING (id) GROUP BY samples.label",
+        {name: files[name] for name in ("samples", "scores")},
+    )
+    return "LEFT JOIN within_classes ON samples.label IS NOT DISTINCT FROM within_classes.label"

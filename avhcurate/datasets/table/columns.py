@@ -1,0 +1,188 @@
+"""The columns of the sample table: a new one is an entry of `COLUMNS`, in the order of an export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from avhcurate.measures.scores import SCORES, Score
+from avhcurate.workspace.data.prediction import PREDICTED
+from avhcurate.workspace.images.measures import MEASURES
+
+#: The class name of a label, and a number whose NaN is null.
+NAME_SQL = "list_extract($classes, {} + 1)"
+NUMBER_SQL = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"
+
+#: Columns of the table that an export leaves out unless asked.
+EXTRA = ("excluded", "problem")
+
+#: The columns of votes and of image quality, with their types.
+HSF_COLUMNS = {
+    "hsf": "DOUBLE",
+    "hsf_low": "DOUBLE",
+    "hsf_high": "DOUBLE",
+    "votes": "BIGINT",
+    "_hsf_bin": "INTEGER",
+    "hsf_bin": "VARCHAR",
+}
+QUALITY_COLUMNS = dict.fromkeys(MEASURES, "DOUBLE")
+QUALITY_COLUMNS |= {key: "BIGINT" for key, measure in MEASURES.items() if measure.whole}
+QUALITY_COLUMNS |= {"duplicate_group": "BIGINT", "oddity": "VARCHAR"}
+#: Columns that a prediction adds.
+PREDICTED_COLUMNS = (*PREDICTED, "hsf_predicted_bin", "human_gap")
+
+#: The annotation columns of a sample without a decision.
+UNDECIDED = {
+    "tags": "[]::VARCHAR[]",
+    "curated_label": "samples.label::INTEGER",
+    "curated_label_name": NAME_SQL.format("samples.label"),
+    "excluded": "FALSE",
+}
+#: SQL that removes all annotations.
+UNDO = f"""
+UPDATE samples SET {", ".join(f"{name} = {default}" for name, default in UNDECIDED.items())}
+WHERE len(tags) > 0 OR excluded OR curated_label IS DISTINCT FROM label
+"""
+#: SQL that writes the annotations of the table `incoming` into the samples.
+DECIDE = f"""
+UPDATE samples SET
+    tags = coalesce(i.tags, []),
+    curated_label = coalesce(i.curated_label, label)::INTEGER,
+    curated_label_name = {NAME_SQL.format("coalesce(i.curated_label, label)::INTEGER")},
+    excluded = coalesce(i.excluded, FALSE)
+FROM incoming i WHERE i.path = samples.path
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the sample table: its SQL over the joined files.
+
+    `source` is the file, or the column of a file, that it comes from. Without it the table lacks the column, or has
+    null if `always`. `yields`: a column of the user's with this name replaces it.
+    """
+
+    name: str
+    sql: str
+    source: str = "samples"
+    type: str = "DOUBLE"
+    always: bool = False
+    yields: bool = False
+
+
+def quote(column: str) -> str:
+    """Return a column name as a SQL identifier.
+
+    >>> print(quote('odd "name"'))
+    "odd ""name""\"
+    """
+    return '"' + column.replace('"', '""') + '"'
+
+
+def within_class_sql(score: Score) -> str:
+    """Return SQL of the mean and the deviation within a class of the score that `score` is computed from."""
+    value = NUMBER_SQL.format(f"scores.{score.within_class}")
+    return f"avg({value}) AS {score.key}_mean, stddev_pop({value}) AS {score.key}_deviation"
+
+
+def user_column(name: str, kind: str) -> str:
+    """Return SQL of a column of the user's: NaN becomes null, as in every score, and a decimal a plain number."""
+    column = f"samples.{quote(name)}"
+    if kind.startswith("DECIMAL"):
+        return f"{column}::DOUBLE"
+    if kind in ("FLOAT", "DOUBLE"):
+        return NUMBER_SQL.format(column)
+    return column
+
+
+@dataclass(frozen=True)
+class Selected:
+    """SQL by name of the program's columns in the order of an export, the user's own, and `EXTRA`; keys of scores."""
+
+    standard: dict[str, str]
+    own: dict[str, str]
+    extra: dict[str, str]
+    scores: tuple[str, ...]
+
+
+def select_columns(types: Mapping[str, Mapping[str, str]]) -> Selected:
+    """Return what a table selects; types: of the columns of each joined file, by the names of both."""
+    found = {*types, *(f"{file}.{name}" for file, columns in types.items() for name in columns)}
+    own = {name: user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
+    lower = {name.lower() for name in own}
+    there = [column for column in COLUMNS if not (column.yields and column.name in lower)]
+    standard = {}
+    for column in there:
+        if column.source in found:
+            standard[column.name] = column.sql
+        elif column.always:
+            standard[column.name] = f"NULL::{column.type}"
+    problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in found]
+    extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
+    filled = {column.name for column in there if column.source in found}
+    return Selected(
+        standard=standard,
+        own={name: sql for name, sql in own.items() if name not in standard and name not in extra},
+        extra=extra,
+        scores=tuple(key for key in SCORES if key in filled),
+    )
+
+
+# --- the table -----------------------------------------------------------------------------------------------
+
+#: Scores that every export has, in their order.
+_ALWAYS = (
+    *("confidence", "max_confidence", "avh", "relative_avh", "target_angle", "angular_gap", "class_angular_gap", "avc"),
+    *("margin", "entropy", "loss", "el2n", "grand", "norm", "prototype_distance"),
+)
+#: Files that have scores: of the run, its neighbour graph, and its training's held-out and training samples.
+_SCORE_FILES = ("scores", "neighbours", "dynamics", "train_dynamics")
+
+
+def score_file(score: Score) -> str:
+    """Return the name of the file that has a score."""
+    if score.needs == "neighbours":
+        return "neighbours"
+    if score.training and score.key.startswith("train_"):
+        return "train_dynamics"
+    if score.training:
+        return "dynamics"
+    return "scores"
+
+
+def score_column(score: Score) -> Column:
+    """Return the column of a score."""
+    key = score.key
+    source = f"{score_file(score)}.{score.within_class or key}"
+    sql = NUMBER_SQL.format(source)
+    if score.within_class:
+        sql = f"({sql} - within_classes.{key}_mean) / nullif(within_classes.{key}_deviation, 0)"
+    return Column(key, sql, source, always=key in _ALWAYS, yields=score.plugin)
+
+
+def _columns() -> list[Column]:
+    rest = [key for key in SCORES if key not in _ALWAYS]
+    rest.sort(key=lambda key: _SCORE_FILES.index(score_file(SCORES[key])))
+    name = NAME_SQL.format("scores.predicted")
+    return [
+        *(Column(name, f"samples.{name}") for name in ("id", "path", "split", "label")),
+        Column("label_name", NAME_SQL.format("samples.label")),
+        Column("predicted", "scores.predicted::INTEGER", "scores.predicted", "INTEGER", always=True),
+        Column("predicted_name", name, "scores.predicted", "VARCHAR", always=True),
+        *(score_column(SCORES[key]) for key in (*_ALWAYS, *rest)),
+        *(Column(name, f"CAST(votes.{name} AS {kind})") for name, kind in HSF_COLUMNS.items()),
+        *(Column(key, f"predicted.{key}::DOUBLE", "predicted") for key in PREDICTED),
+        Column("hsf_predicted_bin", "predicted.hsf_predicted_bin::VARCHAR", "predicted"),
+        # The confidence is that of the run, or null.
+        Column("human_gap", "(predicted.hsf_predicted - confidence)::DOUBLE", "predicted"),
+        *(Column(name, default) for name, default in UNDECIDED.items() if name not in EXTRA),
+        *(
+            Column(name, f"quality.{name}::{kind}", f"quality.{name}", yields=name in MEASURES)
+            for name, kind in QUALITY_COLUMNS.items()
+        ),
+    ]
+
+
+COLUMNS = tuple(_columns())
+#: The columns of every export, in their order.
+STANDARD = tuple(
+    column.name for column in COLUMNS if (column.always or column.source == "samples") and column.name != "_hsf_bin"
+)

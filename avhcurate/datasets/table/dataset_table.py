@@ -1,0 +1,242 @@
+"""Open a dataset with one model run as a single table, and keep its annotations and votes up to date."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.logs import open_events, open_response_log
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import SCORES
+from avhcurate.networks.neighbours.graph import NeighbourGraph
+from avhcurate.people import bins
+from avhcurate.people.counting import VoteCounter
+from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
+from avhcurate.workspace.data.prediction import PREDICTED, PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.trainings import TrainingFolder
+from avhcurate.workspace.data.workspace import Workspace
+
+
+class DatasetTable(SampleTable):
+    """The joined table of a dataset and a model run (None before any), with annotations and votes."""
+
+    def __init__(
+        self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
+    ) -> None:
+        self.dataset, self.run = dataset, run
+        self.log = open_events(workspace)
+        self.response_log = open_response_log(workspace)
+        self.edges = tuple(bins.check_edges(edges))
+        self._refreshing = threading.Lock()
+        record = dataset.record
+        #: The dataset's own classes, by which relabels are stored; `classes` may have more, of the run.
+        self.own_classes = tuple(record.classes)
+        #: The import whose samples these are.
+        self.fingerprint = record.fingerprint
+        #: The training that the run's weights come from, with the scores of its held-out samples.
+        self.training: TrainingFolder | None = None
+        #: The one that learnt from samples of this dataset, and recorded some of them.
+        self.learnt: TrainingFolder | None = None
+        #: The run's neighbour graph, once it is complete.
+        self.neighbours: NeighbourGraph | None = None
+        #: The newest prediction of HSF; None before `avhcurate predict`.
+        self.prediction = PredictionFolder.newest(dataset, record.fingerprint)
+        #: Counts the votes behind the HSF columns.
+        self.counter = VoteCounter(dataset, self.response_log)
+        voted = None
+        if self.votes:
+            voted = self._voted
+        files = {"samples": dataset.samples_path}
+        if run:
+            files["scores"] = run.scores_path
+            self.training, self.learnt = training_of(dataset, run), learning_of(workspace, dataset, run)
+            graph = NeighbourGraph.of_run(run)
+            if graph.complete:
+                self.neighbours, files["neighbours"] = graph, graph.scores_path
+        if self.training and self.training.dynamics_path:
+            files["dynamics"] = self.training.dynamics_path
+        if self.learnt and self.learnt.train_dynamics_path:
+            files["train_dynamics"] = self.learnt.train_dynamics_path
+        if dataset.quality.ready(record.fingerprint):
+            files["quality"] = dataset.quality.columns_path
+        super().__init__(
+            files,
+            class_names(record, run),
+            votes=voted,
+            predicted=self._predicted(),
+            harder=record.harder,
+        )
+        #: Number of the newest event that this table holds.
+        self.annotated = -1
+        #: How often samples were excluded or included since this was opened.
+        self.exclusions = 0
+        #: The event that saved each set.
+        self._set_entries = dict[str, int]()
+        self.refresh()
+        self.present_id()  # an import that came between would have mixed two
+
+    def _predicted(self) -> pd.DataFrame | None:
+        if self.prediction is None:
+            return None
+        rows = self.prediction.table()[["id", *PREDICTED]]
+        index = pd.Series(bins.bin_index(rows["hsf_predicted"], self.edges))
+        return rows.assign(hsf_predicted_bin=index.map(dict(enumerate(bins.bin_labels(self.edges)))))
+
+    @property
+    def current(self) -> bool:
+        """Whether these are still the dataset's samples: it may have been removed or imported again."""
+        try:
+            self.present_id()
+        except CurateError:
+            return False
+        return True
+
+    def present_id(self) -> str:
+        """Return the dataset's id, to write about its samples; raise `CurateError` if it has other samples now."""
+        if not (self.dataset.root / self.dataset.FILE).exists():
+            raise CurateError("The dataset was removed. Choose another one.")
+        self.dataset.refuse_another_import(self.fingerprint, again="open it again")
+        return self.dataset.id
+
+    def present_name(self) -> str:
+        """Return the dataset's name; raise `CurateError` if it has other samples now."""
+        self.present_id()
+        return self.dataset.name
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every sample, also excluded ones, as a pandas DataFrame."""
+        return self.frame()
+
+    @property
+    def votes(self) -> VotesRecord | None:
+        """The record of the votes behind HSF: those attached when this was opened, and collected ones."""
+        return self.counter.record
+
+    def _voted(self, ids: range) -> pd.DataFrame:
+        """Return the HSF columns of the samples with votes among some ids."""
+        voted = ids.start + np.flatnonzero(self.counter.counts.votes[ids.start : ids.stop])
+        return self.counter.frame(voted, self.edges)
+
+    def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
+        """Return these votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without."""
+        return self.counter.votes(id)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the votes come from simulated annotators."""
+        return bool(self.votes and self.votes.simulated)
+
+    @property
+    def set_sizes(self) -> dict[str, int]:
+        """Number of samples in each stored set, by name."""
+        return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
+
+    def edges_from(self, text: str, filters: Filters) -> tuple[float, ...]:
+        """Return edges of HSF bins from text, as `votes.bins.edges_of` does: "q5" for five bins of about equally many
+        of the samples that satisfy the filters.
+        """
+        return bins.edges_of(text, self.frame(filters, columns=["hsf"])["hsf"].to_numpy(float))
+
+    def refresh(self) -> None:
+        """Read annotations, stored sets and votes that any process has written since."""
+        # One at a time, so that no thread overwrites a newer state with an older one.
+        with self._refreshing:
+            version = self.log.version(self.dataset.id)
+            if version != self.annotated:
+                self._refresh_sets()
+                newer = self.log.state(self.dataset.id, self.own_classes, since=max(0, self.annotated))
+                self.exclusions += self.annotate(newer, whole=self.annotated <= 0)
+                self.annotated = version
+            if len(changed := self.counter.update()):
+                self.update_votes(self.counter.frame(changed, self.edges))
+
+    def _refresh_sets(self) -> None:
+        now = {entry.name: entry.id for entry in self.log.saved(self.dataset.id, "set")}
+        new = {key: self.log.members(entry) for key, entry in now.items() if self._set_entries.get(key) != entry}
+        self.update_sets(new | dict.fromkeys(self._set_entries.keys() - now))
+        self._set_entries = now
+
+
+def open_table(
+    workspace: Workspace, name: str, model: str | None = None, *, edges: Sequence[float] | None = None
+) -> DatasetTable:
+    """Return the table of dataset `name` with the run of `model` (a run's or a model's name; None: the newest one).
+
+    Without any run the score columns are null; a model that was not run is refused.
+    """
+    dataset = workspace.dataset(name)
+    return DatasetTable(workspace, dataset, finished_run(dataset, model), edges)
+
+
+def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
+    """Return the run of `model` (None: the newest complete run, if there is one); an unfinished one is refused."""
+    if model is None and not any(run.complete for run in dataset.runs()):
+        return None
+    run = dataset.run(model)
+    if not run.complete:
+        raise CurateError(
+            f"The run {run.root.name} is not finished. Run `avhcurate score {dataset.name} ...` again to resume it."
+        )
+    return run
+
+
+def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
+    """Return the finished training whose weights the run scored; of several, the one with most held-out samples."""
+    here = dataset.record.fingerprint
+    matching = [one for one in _that_made(dataset, run) if one.record.held_out_fingerprint == here]
+    return max(matching, key=lambda training: training.record.held_out_samples, default=None)
+
+
+def learning_of(workspace: Workspace, dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
+    """Return the finished training whose weights the run scored and which recorded samples of this dataset that it
+    learnt from; its folder belongs to the dataset that it held out.
+    """
+    others = (workspace.dataset(name) for name in workspace.names() if name != dataset.name)
+    here = dataset.record.fingerprint
+    for home in (dataset, *others):
+        for training in _that_made(home, run):
+            if training.train_dynamics_path and training.record.dataset_fingerprint == here:
+                return training
+    return None
+
+
+def _that_made(home: DatasetFolder, run: RunFolder) -> list[TrainingFolder]:
+    """Return the finished trainings of a dataset whose weights a run scored."""
+    try:
+        finished = [training for training in home.trainings() if training.complete]
+    except CurateError:  # its own page reports a damaged training; the dataset opens
+        return []
+    return [training for training in finished if training.record.weights_sha256 == run.record.weights_sha256]
+
+
+def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
+    """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
+    if run is None or dataset.classes_declared:
+        return dataset.classes
+    known = len(dataset.classes)
+    numbers = [str(number) for number in range(run.record.num_classes)]
+    if len(run.record.classes) != len(numbers):
+        return dataset.classes + numbers[known:]
+    names = list(dataset.classes)
+    for name, number in zip(run.record.classes[known:], numbers[known:], strict=True):
+        if name in dataset.classes:
+            name = f"{name} ({number})"
+        names.append(name)
+    return names
+
+
+def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
+    """Refuse scores that the table does not have, and an empty list, with the reason."""
+    missing = [key for key in keys if key not in table.scores]
+    if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
+        raise CurateError(
+            f"{', '.join(trained)} need a recorded training, and this run has none. "
+            "Run `avhcurate train NAME --model MODEL`, or choose the run of a training with --model."
+        )
+    if missing or not keys:
+        raise CurateError(f"There is no score {', '.join(missing)}. Choose from {', '.join(table.scores)}.")

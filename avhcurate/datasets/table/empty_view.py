@@ -1,0 +1,46 @@
+"""Why a view has no sample: votes that are missing, exclusions, or filters that no sample satisfies."""
+
+from collections.abc import Container
+from dataclasses import replace
+
+from avhcurate.datasets.table.columns import HSF_COLUMNS
+from avhcurate.datasets.table.conditions import columns_in
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+
+
+def empty_view(
+    table: DatasetTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str = ""
+) -> CurateError:
+    """Return the error for filters that leave no sample with a value in the column `needs`: the cause and what to do.
+
+    `otherwise` is the message if neither votes nor exclusions are the cause; `instead` is another way to include
+    excluded samples, such as ", or give --with-excluded".
+    """
+    name = table.dataset.name
+    if table.votes is None and chooses_by(filters, HSF_COLUMNS):
+        return no_votes(name)
+    if filters.excluded is False:
+        count = int(table.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
+        if count:
+            return CurateError(
+                f"All {count} samples that match are excluded: "
+                f"run `avhcurate exclude {name} --include --where CONDITION`{instead}"
+            )
+    return CurateError(otherwise)
+
+
+def no_votes(name: str) -> CurateError:
+    """Return the error for a dataset without votes."""
+    return CurateError(f"The dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
+
+
+def chooses_by(filters: Filters, columns: Container[str]) -> bool:
+    """Return whether the filters choose samples by one of the columns, which are those of HSF or among them.
+
+    >>> chooses_by(Filters(where="HSF < 0.5"), ("hsf", "votes")), chooses_by(Filters(where="id = 1"), ("hsf",))
+    (True, False)
+    """
+    named = [name for name, *_ in filters.ranges] + columns_in(filters.where)
+    return bool(filters.hsf_bins) or any(name.lower() in columns for name in named)

@@ -1,0 +1,151 @@
+"""Facets: how many samples have each value of some columns, all of them and those that match."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from avhcurate.datasets.table.columns import quote
+from avhcurate.datasets.table.filter_kinds import Ranges, Values
+from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.sample_table import SampleTable
+
+#: Bars of a histogram, and values of a facet, at most.
+BARS, MOST_VALUES = 24, 50
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A column to count by, and the field of `Filters` that chooses among its values.
+
+    Of a number, `edges` bound the bars of a histogram: bar i holds the values from edge i up to edge i + 1, the last
+    one both ends. `names` are those of values that are indices. Only values whose name contains `find` count.
+    """
+
+    field: str
+    column: str
+    edges: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    find: str = ""
+
+    @property
+    def by_column(self) -> bool:
+        """Whether the field holds (column, ...) of any number of columns."""
+        return isinstance(FILTERS[self.field], Ranges | Values)
+
+    @property
+    def key(self) -> str:
+        """Its name among the facets of a table: the field, with the column if the field has several."""
+        if self.by_column:
+            return f"{self.field}:{self.column}"
+        return self.field
+
+    def chosen(self, filters: Filters) -> tuple[Any, ...]:
+        """Return the chosen values; of a range its two ends."""
+        value: tuple[Any, ...] = getattr(filters, self.field)
+        if self.by_column:
+            return next((tuple(one[1:]) for one in value if one[0] == self.column), ())
+        return value
+
+    def others(self, filters: Filters) -> Filters:
+        """Return the filters without what this facet chooses; tags stay, since a sample must have all of them."""
+        if self.column == "tags":
+            return filters
+        kept = ()
+        if self.by_column:
+            kept = tuple(one for one in getattr(filters, self.field) if one[0] != self.column)
+        return filters.with_(**{self.field: kept})
+
+    def sql(self, table: SampleTable) -> str:
+        """Return SQL of the value of a sample; an infinite number has none."""
+        if self.edges:
+            low, step = self.edges[0], self.edges[1] - self.edges[0]
+            bar = f"TRY_CAST(floor(({table.column(self.column)} - {low!r}) / {step!r} + 1e-9) AS INTEGER)"
+            # Rounding may name a bar before the first or after the last; least() would make null a number.
+            return f"CASE WHEN {bar} IS NOT NULL THEN least(greatest({bar}, 0), {len(self.edges) - 2}) END"
+        if self.field == "values":
+            return f"nullif({table.column(self.column)}::VARCHAR, '')"
+        if self.column == "tags":
+            return "unnest(tags)"
+        return quote(self.column)
+
+
+@dataclass(frozen=True)
+class FacetCounts:
+    """How many samples have each value of a facet (None: have none), and how many values occur."""
+
+    counts: dict[int | str | None, int]
+    distinct: int
+
+
+def count_facets(
+    table: SampleTable, filters: Filters, facets: Sequence[Facet], *, most: int = MOST_VALUES
+) -> list[FacetCounts]:
+    """Return how many of the samples that match have each value: indices in order, texts with most samples first.
+
+    What a facet itself has chosen does not narrow its own counts: they tell what another choice would add. Of more than
+    `most` values the chosen and the most frequent are counted; values without samples are left out.
+    """
+    return [_count(table, filters, facet, most) for facet in facets]
+
+
+def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> FacetCounts:
+    condition, parameters = facet.others(filters).to_sql(table)
+    chosen: list[str] = []
+    if not facet.edges:
+        chosen = [str(value) for value in facet.chosen(filters)]
+    name = "value::VARCHAR"
+    if facet.names:
+        parameters.append(list(facet.names))
+        name = "list_extract(?::VARCHAR[], value + 1)"
+    rows = table.query(
+        "WITH counted AS (SELECT value, count(*) AS n, count(value) OVER () AS known "
+        f"FROM (SELECT {facet.sql(table)} AS value FROM samples WHERE {condition}) GROUP BY value) "
+        f"SELECT value, n, known FROM counted WHERE contains(lower({name}), lower(?)) OR (value IS NULL AND ? = '') "
+        "ORDER BY (value IS NULL OR list_contains(?::VARCHAR[], value::VARCHAR)) DESC, n DESC, value LIMIT ?",
+        [*parameters, facet.find, facet.find, chosen, most],
+        where=filters.where,
+    )
+    none = [row for row in rows if row[0] is None]
+    order = sorted((row for row in rows if row[0] is not None), key=lambda row: -row[1])
+    if facet.edges or facet.names:
+        order.sort()
+    known = max((row[2] for row in rows), default=0)
+    return FacetCounts({value: n for value, n, _ in [*order, *none]}, known)
+
+
+def ends_of(table: SampleTable, columns: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return the smallest and the largest finite value of each numeric column that has any."""
+    found = {}
+    for column in columns:
+        name = table.column(column)
+        ((low, high),) = table.query(f"SELECT min({name}), max({name}) FROM samples WHERE isfinite({name}::DOUBLE)")
+        if low is not None:
+            found[column] = float(low), float(high)
+    return found
+
+
+def is_whole(table: SampleTable, column: str) -> bool:
+    """Return whether a column holds whole numbers."""
+    return table.types[column] in _WHOLE
+
+
+def round_edges(least: float, most: float, *, whole: bool = False, bars: int = BARS) -> tuple[float, ...]:
+    """Return edges of at most `bars` bars, in steps of 1, 2 or 5 times a power of ten, around all values.
+
+    `whole` numbers have a bar each if there are few.
+
+    >>> round_edges(0.03, 0.11, bars=5)
+    (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)
+    >>> round_edges(1, 3, whole=True)
+    (1.0, 2.0, 3.0, 4.0)
+    """
+    most += whole  # the last bar holds only the largest number, as every other bar holds its own
+    for power in range(math.floor(math.log10(max((most - least) / bars, 1e-300))), 400):
+        for times in (1, 2, 5):
+            step = float(f"{times}e{power}")
+            first, last = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)
+            if last - first <= bars and (step >= 1 or not whole):
+                return tuple(float(f"{i * times}e{power}") for i in range(first, max(last, first + 1) + 1))
+    raise ValueError(f"no edges around {least} and {most}")

@@ -1,0 +1,94 @@
+"""The details of one sample: votes, softmax and AVC per class, percentiles, nearest neighbours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.measures import scores
+from avhcurate.measures.stats.neighbours import Neighbours, angles_to, nearest
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One sample. `votes` (shares), `softmax` and `avc` have a value a class, or are None where there is none.
+
+    `row` has the columns of the table, `percentiles` the share of samples whose score is not larger.
+    """
+
+    row: dict[str, Any]
+    percentiles: dict[str, float]
+    votes: np.ndarray | None
+    softmax: np.ndarray | None
+    avc: np.ndarray | None
+
+
+def inspect(table: DatasetTable, id: int) -> Inspection:
+    """Return the details of sample `id`; an unknown id is refused."""
+    row, softmax, avc = table.sample(id), None, None
+    ids = np.array([id])
+    if table.run is not None and row["predicted"] is not None and table.run.has_logits:
+        softmax = special.softmax(table.run.logits_of(ids)[0])
+    if table.run is not None and row["predicted"] is not None and table.run.has_class_weights:
+        # Those of the head that has scored it, so that they agree with its row.
+        ((_, class_weights, _),) = table.run.heads_of(ids)
+        avc = scores.avc(table.run.features_of(ids).astype(np.float64), class_weights.astype(np.float64))[0]
+    return Inspection(
+        row=row,
+        percentiles=table.percentiles(id),
+        votes=_vote_shares(table, id),
+        softmax=softmax,
+        avc=avc,
+    )
+
+
+def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
+    """Return the samples at the smallest angle to sample `id`, from the run's neighbour graph or else computed now."""
+    if table.run is None:
+        raise CurateError("Neighbours need a model run. Score the dataset first.")
+    if not table.run.has_features:
+        raise CurateError(f"The run {table.run.name} has no embeddings. Attach it again with --features.")
+    graph = table.neighbours
+    if graph and graph.record.count >= count and 0 <= id < table.size:
+        found = graph.nearest(id, count=count)
+        if len(found.ids):
+            return found
+    return nearest(table.run.features(), id, count=count)
+
+
+def by_angle(table: DatasetTable, filters: Filters, like: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids that satisfy the filters, (n,) int64, and their angles (rad, (n,)) to the nearest of `like`.
+
+    The smallest angle comes first; samples without direction come last, with NaN.
+    """
+    if table.run is None:
+        raise CurateError("More like this compares the features of a model. Score the dataset first.")
+    features = table.run.features()
+    if unknown := [id for id in like if not 0 <= id < len(features)]:
+        raise CurateError(f"There is no sample {unknown[0]}. The run has samples 0 to {len(features) - 1}.")
+    ids = table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
+    angles = angles_to(features, np.array(like), among=ids)
+    order = np.lexsort((ids, angles))
+    return ids[order], angles[order]
+
+
+def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some samples in the order of `ids`, also excluded ones."""
+    rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=columns)
+    return rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
+
+
+def _vote_shares(table: DatasetTable, id: int) -> np.ndarray | None:
+    frame = table.vote_counts(id)
+    if frame is None or "counts" not in frame or frame.empty:
+        return None
+    counts = np.asarray(frame["counts"].iloc[0])
+    if not counts.sum():
+        return None
+    return counts / counts.sum()

@@ -1,0 +1,384 @@
+"""The sample table of a dataset and model run: samples, scores, votes and annotations, in DuckDB."""
+
+import threading
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.datasets.table import build
+from avhcurate.datasets.table.build import Votes, connect, create_samples
+from avhcurate.datasets.table.columns import (
+    DECIDE,
+    HSF_COLUMNS,
+    QUALITY_COLUMNS,
+    UNDO,
+    quote,
+    select_columns,
+)
+from avhcurate.datasets.table.conditions import bound_memory, by_name, check_condition, limited, unknown_column
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.own_columns import Harder, Kind, Summary, kind_of, own_score, summarise
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
+from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.images.measures import MEASURES
+
+_INTEGERS = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
+_ANNOTATIONS = pa.schema(
+    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
+)
+#: Scores that tell how hard a sample is, the best first.
+_HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
+
+
+def hardness_key(columns: Container[str]) -> str:
+    """Return the key of the score among `columns` that stands for how hard a sample is: AVH, or the next best.
+
+    >>> hardness_key(["norm", "loss"])
+    'loss'
+    """
+    return next((key for key in _HARDNESS if key in columns), _HARDNESS[0])
+
+
+class SampleTable:
+    """The joined table in DuckDB; threads may share it, since every read has its own cursor.
+
+    files: Parquet by name, each with a column `id`: samples, and those of scores, neighbours, dynamics, train_dynamics
+    and quality that exist. classes: names by label. votes: returns the HSF columns of some ids. predicted: `id` and the
+    columns of a prediction. harder: which end of an own column means harder.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        classes: Sequence[str],
+        *,
+        votes: Votes | None = None,
+        predicted: pd.DataFrame | None = None,
+        harder: Mapping[str, Harder] | None = None,
+    ) -> None:
+        self.classes = tuple(classes)
+        self._lock = threading.Lock()
+        #: SQL types of the columns.
+        self.types: dict[str, str] = {}
+        self._connection = connect(files["samples"])
+        types = {name: _types(self._connection, f"read_parquet('{_text(file)}')") for name, file in files.items()}
+        if predicted is not None:
+            types["predicted"] = {}
+        selected = select_columns(types)
+        #: Keys of the scores, in the order of SCORES; empty before a model was run.
+        self.scores = selected.scores
+        create_samples(
+            self._connection,
+            selected.standard | selected.own | selected.extra,
+            files,
+            classes=classes,
+            scored=self.scores,
+            votes=votes,
+            predicted=predicted,
+        )
+        self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
+        #: Names of the stored sets.
+        self.sets: tuple[str, ...] = ()
+        bound_memory(self._connection)
+        self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        self.types = {name: kind for name, kind in _types(self._connection, "samples").items() if name[:1] != "_"}
+        self.columns = tuple(self.types)
+        #: The program's columns in the order of an export, and the user's own.
+        self.standard = tuple(name for name in selected.standard if name[:1] != "_")
+        self.user_columns = tuple(selected.own)
+        #: Keys of the predicted numbers, of what was measured of the images, and of the measures among these.
+        self.predictions = tuple(key for key in PREDICTIONS if key in selected.standard)
+        self.measured = tuple(key for key in QUALITY_COLUMNS if key in selected.standard)
+        self.measures = tuple(key for key in self.measured if key in MEASURES)
+        self.kinds: dict[str, Kind] = {name: kind_of(self.types[name]) for name in self.user_columns}
+        #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.
+        self.ranked: dict[str, Score] = {key: SCORES[key] for key in self.scores}
+        self.ranked |= {key: PREDICTIONS[key] for key in self.predictions}
+        self.ranked |= {key: MEASURES[key] for key in self.measures}
+        self.ranked |= {name: own_score(name, (harder or {}).get(name, "")) for name in self.own("number")}
+        self.size = self.count()
+
+    def own(self, *kinds: Kind) -> tuple[str, ...]:
+        """Return the user's columns of some kinds, in their order."""
+        return tuple(name for name, kind in self.kinds.items() if kind in kinds)
+
+    @cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """What the user's columns hold, by name; read when first asked for, since they never change."""
+        return summarise(self.kinds, lambda query: self._rows(query, None)[0])
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The user's columns of few values, by which samples can be grouped and filtered."""
+        return tuple(name for name, summary in self.summaries.items() if summary.groups)
+
+    @property
+    def hardness(self) -> str:
+        """Key of the score that stands for how hard a sample is: AVH, or the best that the run has."""
+        return hardness_key(self.scores)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection for one thread."""
+        cursor = self._connection.cursor()
+        cursor.execute("USE stored")
+        return cursor
+
+    # --- what people decide --------------------------------------------------------------------------------------
+
+    def annotate(self, state: pd.DataFrame, *, whole: bool = True) -> bool:
+        """Update the annotations from `path, tags, curated_label, excluded`, as `EventLog.state` gives them.
+
+        If `whole`, the decisions on all other samples are removed. Returns whether a sample in it was excluded or
+        included. Annotations are written into the samples, since a join at every read costs more.
+        """
+        # Column by column, since an empty column of lists has no type for Arrow.
+        arrays = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _ANNOTATIONS]
+        names = {"classes": list(self.classes)}
+        with self._updating(pa.table(arrays, schema=_ANNOTATIONS)) as cursor:
+            moved = "SELECT count(*) FROM samples s JOIN incoming i USING (path) WHERE s.excluded <> i.excluded"
+            changed = bool(cursor.execute(moved).fetchall()[0][0])
+            if whole:
+                cursor.execute(UNDO, names)
+            cursor.execute(DECIDE, names)
+        return changed
+
+    def update_sets(self, members: Mapping[str, pa.Array | None]) -> None:
+        """Update stored sets by name: the paths of each, None for one that is removed; other sets stay.
+
+        Paths that the dataset does not have are ignored.
+        """
+        for name, paths in members.items():
+            with self._updating(pa.table({"path": pa.array(paths or [], pa.string())})) as cursor:
+                cursor.execute("DELETE FROM memberships WHERE name = ?", [name])
+                cursor.execute("INSERT INTO memberships SELECT ?, id FROM incoming JOIN samples USING (path)", [name])
+        removed = {name for name, paths in members.items() if paths is None}
+        self.sets = tuple(sorted({*self.sets, *members} - removed))
+
+    def update_votes(self, votes: pd.DataFrame) -> None:
+        """Update the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""
+        changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in HSF_COLUMNS.items())
+        incoming = pa.Table.from_pandas(votes[["id", *HSF_COLUMNS]], preserve_index=False)
+        with self._updating(incoming) as cursor:
+            cursor.execute(f"UPDATE samples SET {changes} FROM incoming i WHERE i.id = samples.id")
+
+    @contextmanager
+    def _updating(self, incoming: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of a transaction with a table `incoming`; one thread at a time."""
+        with self._lock:
+            cursor = self._cursor()
+            cursor.register("incoming", incoming)
+            cursor.execute("BEGIN")
+            yield cursor
+            cursor.execute("COMMIT")
+            cursor.unregister("incoming")
+
+    def sets_of(self, id: int) -> list[str]:
+        """Return the names of the stored sets that a sample is in."""
+        query = "SELECT name FROM memberships WHERE id = ? ORDER BY name"
+        return [row[0] for row in self._cursor().execute(query, [id]).fetchall()]
+
+    # --- rows ----------------------------------------------------------------------------------------------------
+
+    def count(self, filters: Filters | None = None) -> int:
+        """Return the number of samples that satisfy the filters; without filters, of all, also excluded ones."""
+        return int(self._rows("SELECT count(*) FROM samples", filters)[0][0])
+
+    def page(
+        self,
+        filters: Filters | None = None,
+        *,
+        sort: str = "id",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 60,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
+        order = self._ordering(sort, descending)
+        # First which rows, reading only the columns of the conditions; then these few rows whole.
+        ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
+        chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
+        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
+
+    def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
+        """Return the ids of all samples that satisfy the filters, (n,) int32, in the order that `page` gives them."""
+        query, tail = "SELECT id::INTEGER AS id FROM samples", self._ordering(sort, descending)
+        return self._read(query, filters, tail)["id"].to_numpy()
+
+    def _ordering(self, sort: str, descending: bool) -> str:
+        direction = "ASC"
+        if descending:
+            direction = "DESC"
+        return f"ORDER BY {self.column(sort)} {direction} NULLS LAST, id"
+
+    def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return all samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
+        query = f"SELECT {self._list(columns)} FROM samples"
+        parts = [self._read(query, filters, "ORDER BY id", part) for part in self._parts(filters)]
+        return _to_pandas(pa.concat_tables(parts))
+
+    def _parts(self, filters: Filters | None) -> list[str]:
+        """Return SQL of ranges of ids, which are sorted one by one, since all at once might not fit into memory."""
+        if self.size <= build.AT_ONCE or (filters is not None and filters.ids is not None):
+            return ["TRUE"]
+        starts = range(0, self.size, build.AT_ONCE)
+        return [f"id BETWEEN {start} AND {start + build.AT_ONCE - 1}" for start in starts]
+
+    def batches(
+        self,
+        filters: Filters | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        rows: int = 50_000,
+        order: np.ndarray | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Return the same rows as Arrow batches, for exports that do not fit into memory.
+
+        They come in the order of the ids `order`, (n,) int64, if it is given; samples that it lacks come last.
+        """
+        filters = filters or Filters(excluded=None)
+        if filters.where:
+            self.count(filters)  # refuses a condition that takes too long before the first row
+        query, tail, cursor, parts = f"SELECT {self._list(columns)} FROM samples", "id", self._cursor(), ["TRUE"]
+        if order is None:
+            parts = self._parts(filters)
+        else:
+            cursor.register("in_order", pa.table({"_id": order, "_rank": np.arange(len(order))}))
+            query, tail = f"{query} LEFT JOIN in_order ON id = _id", "_rank NULLS LAST, id"
+        with limited(cursor, filters.where, self.types, timed=False):
+            where, parameters = filters.to_sql(self)
+            for part in parts:
+                statement = f"{query} WHERE {where} AND {part} ORDER BY {tail}"
+                yield from cursor.sql(statement, params=parameters).to_arrow_reader(rows)
+
+    def paths(self, filters: Filters | None = None) -> list[str]:
+        return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]
+
+    def paths_of(self, ids: Sequence[int]) -> list[str]:
+        """Return the paths of the samples with these ids; an unknown id is refused."""
+        query = "SELECT path FROM unnest(?::BIGINT[]) WITH ORDINALITY AS c(id, n) JOIN samples USING (id) ORDER BY n"
+        wanted = [int(id) for id in ids]
+        if missing := [id for id in wanted if not 0 <= id < self.size]:
+            raise CurateError(f"No sample has id {listed(map(str, missing))}. Ids run from 0 to {self.size - 1}.")
+        return [row[0] for row in self._cursor().execute(query, [wanted]).fetchall()]
+
+    def sample(self, id: int) -> dict[str, Any]:
+        """Return the row of one sample; an unknown id is refused."""
+        table = self._cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
+        if not table.num_rows:
+            raise CurateError(f"There is no sample {id}. Ids run from 0 to {self.size - 1}.")
+        (row,) = table.to_pylist()
+        return {name: value for name, value in row.items() if not name.startswith("_")}
+
+    # --- summaries -----------------------------------------------------------------------------------------------
+
+    def percentiles(self, id: int) -> dict[str, float]:
+        """Return for each score of the sample the share of samples whose value is not larger, in (0, 1]."""
+        row = self.sample(id)
+        keys = [key for key in self.scores if row[key] is not None]
+        if not keys:
+            return {}
+        shares = ", ".join(f"avg((s.{key} <= o.{key})::DOUBLE)" for key in keys)
+        (values,) = self.query(f"SELECT {shares} FROM samples s, (SELECT * FROM samples WHERE id = ?) o", [id])
+        return dict(zip(keys, values, strict=True))
+
+    def histogram(
+        self, column: str, *, filters: Filters | None = None, bins: int = 20, limits: tuple[float, float] | None = None
+    ) -> pd.DataFrame:
+        """Return counts of a numeric column in equal bins, `low, high, n`; empty when it has no values."""
+        name = self.column(column)
+        condition = f"isfinite({name}::DOUBLE)"
+        if limits is None:
+            (limits,) = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)
+            if limits[0] is None:
+                return pd.DataFrame({"low": [], "high": [], "n": []})
+        low, high = map(float, limits)
+        width = (high - low) / bins or 1.0
+        bucket = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
+        query = f"SELECT {bucket} AS bucket, count(*) FROM samples"
+        counts = dict(self._rows(query, filters, "GROUP BY bucket", condition))
+        edges = [low + i * width for i in range(bins + 1)]
+        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": [counts.get(i, 0) for i in range(bins)]})
+
+    def group_counts(self, column: str, filters: Filters | None = None, *, limit: int | None = None) -> pd.DataFrame:
+        """Return how many samples have each value of a column: `value, n`, most first; tags count one by one.
+
+        `limit`: the most values to return, for a column that may have a million.
+        """
+        name, most = self.column(column), ""
+        if column == "tags":
+            name = f"unnest({name})"
+        if limit is not None:
+            most = f" LIMIT {int(limit)}"
+        query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
+        return _to_pandas(self._read(query, filters, f") GROUP BY value ORDER BY n DESC, value{most}"))
+
+    # --- queries -------------------------------------------------------------------------------------------------
+
+    def query(self, query: str, parameters: Sequence[Any] = (), *, where: str = "") -> list[tuple[Any, ...]]:
+        """Return the rows of a query over `samples`; `where` is the user's condition in it."""
+        cursor = self._cursor()
+        with limited(cursor, where, self.types):
+            return cursor.execute(query, list(parameters)).fetchall()
+
+    def _rows(
+        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+    ) -> list[tuple[Any, ...]]:
+        with self._relation(query, filters, tail, condition) as relation:
+            return relation.fetchall()
+
+    def _read(self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE") -> pa.Table:
+        with self._relation(query, filters, tail, condition) as relation:
+            return relation.to_arrow_table()
+
+    @contextmanager
+    def _relation(
+        self, query: str, filters: Filters | None, tail: str, condition: str
+    ) -> Iterator[duckdb.DuckDBPyRelation]:
+        """A relation to be read within the block."""
+        filters = filters or Filters(excluded=None)
+        cursor = self._cursor()
+        with limited(cursor, filters.where, self.types):
+            where, parameters = filters.to_sql(self)
+            yield cursor.sql(f"{query} WHERE {where} AND {condition} {tail}", params=parameters)
+
+    def column(self, name: str) -> str:
+        """Return a column's name as SQL; an unknown one is refused."""
+        if name not in self.types:
+            raise unknown_column(name, self.columns)
+        return quote(name)
+
+    def condition(self, text: str) -> str:
+        """Return a condition over the columns as SQL; anything else is refused."""
+        check_condition(text, self.columns)
+        return f"({by_name(text)}\n)"
+
+    def _list(self, columns: Sequence[str] | None) -> str:
+        return ", ".join(self.column(name) for name in columns or self.columns)
+
+
+def _text(file: Path) -> str:
+    return str(file).replace("'", "''")
+
+
+def _types(connection: duckdb.DuckDBPyConnection, rows: str) -> dict[str, str]:
+    """Return SQL types of columns by name."""
+    return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()}
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return a data frame whose integers are nullable."""
+    return table.to_pandas(types_mapper=_INTEGERS.get)

@@ -1,0 +1,67 @@
+"""Part of a dataset, by a condition, with the labels to train on or to evaluate by."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Samples of a dataset: ids (n,) ascending, labels (n,) with -1 for none, and the run that holds their features.
+
+    where: the condition that they satisfy, or a description. left_out: how many satisfy it but have no finite
+    embedding, or no readable image.
+    """
+
+    dataset: DatasetFolder
+    ids: np.ndarray
+    labels: np.ndarray
+    where: str = ""
+    run: RunFolder | None = None
+    left_out: int = 0
+
+    def only(self, chosen: np.ndarray) -> "Subset":
+        """Return the samples for which `chosen` (n,) is true."""
+        return replace(self, ids=self.ids[chosen], labels=self.labels[chosen])
+
+    def readable(self, chosen: np.ndarray) -> "Subset":
+        """Return the same, and count the others as left out."""
+        return replace(self.only(chosen), left_out=self.left_out + int((~chosen).sum()))
+
+
+def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", scored: bool = False) -> Subset:
+    """Return the samples that satisfy `filters`, labelled by a column; `scored`: only those embedded by the run."""
+    frame = table.frame(filters, columns=list({"id", label, "predicted"})).sort_values("id")
+    subset = Subset(
+        dataset=table.dataset,
+        ids=frame["id"].to_numpy(np.int64),
+        labels=frame[label].fillna(-1).to_numpy(np.int64),
+        where=filters.where,
+    )
+    if not scored:
+        return subset
+    return replace(subset, run=table.run).readable(frame["predicted"].notna().to_numpy())
+
+
+def rest_of(condition: str) -> str:
+    """Return the condition of all other samples, also of those for which this one is neither true nor false.
+
+    >>> rest_of("domain = 'photo'")
+    "(domain = 'photo') IS NOT TRUE"
+    """
+    return f"({condition}) IS NOT TRUE"
+
+
+def same_classes(record: DatasetRecord, other: DatasetRecord) -> bool:
+    """Return whether the other dataset has the same classes in the same order, or begins with them if it declares none.
+
+    Classes that are bare integers number as many as occur; a dataset may have no label at all.
+    """
+    if other.classes_declared:
+        return other.classes == record.classes
+    return other.classes == record.classes[: len(other.classes)]

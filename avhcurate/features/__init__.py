@@ -1,0 +1,1 @@
+"""A folder for each feature: rules, service, plots and what the page draws."""

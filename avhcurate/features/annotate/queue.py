@@ -1,0 +1,310 @@
+"""Hands out the tasks of an annotator, single images or a grid: for a limited time, and never beyond the target.
+
+Annotators are not told whether an image is a control, nor what others or a model say about it.
+"""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate.setup import LEASE_S, annotator_name, columns_of, required_settings
+from avhcurate.features.annotate.task_pool import seed_of, task_pool
+from avhcurate.people.grids import grid_of, is_check
+from avhcurate.people.hsf_source import left_out, source_choice
+from avhcurate.people.log import Lease, LogTransaction
+from avhcurate.people.responses import Design
+
+#: Expired leases are kept for a day, since their answers may still be welcome.
+_KEPT_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class GridTask:
+    """A task of the design `select`: tick the images that show the class. `ticked`: as it was before a retraction."""
+
+    task: str
+    label: int
+    class_name: str
+    definition: str
+    ids: tuple[int, ...]
+    ticked: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A task of the design `classify`: which class is this image?"""
+
+    task: str
+    id: int
+
+
+@dataclass(frozen=True)
+class CollectionProgress:
+    """Progress of a collection; `answers` (controls included), `tasks` and `left` are one annotator's.
+
+    samples: in the collection; done: those with the target or more; votes: that count; wanted: samples times target.
+    """
+
+    answers: int
+    tasks: int
+    left: int
+    samples: int
+    done: int
+    votes: int
+    wanted: int
+    annotators: int
+
+
+def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:
+    """Return the next images of an annotator, up to `ahead`; those handed out before come first.
+
+    New ones join when no more than half of them are left. Empty when nothing is left for the annotator.
+    """
+    queue = TaskQueue(table, annotator_name(annotator), "classify")
+    leases = queue.leases()
+    if len(leases) <= ahead // 2 or _run_out(leases):
+        leases = queue.more_questions(ahead)
+    ids = queue.pool.ids_of([lease.path for lease in leases])
+    return tuple(Question(lease.task, ids[lease.path]) for lease in leases if lease.path in ids)[:ahead]
+
+
+def next_grid(table: DatasetTable, annotator: str, *, label: int | None = None) -> GridTask | None:
+    """Return an annotator's open grid, else a new one of class `label` (None: of the classes in turn).
+
+    None when nothing is left. A grid of another class is given up when one is asked for.
+    """
+    queue = TaskQueue(table, annotator_name(annotator), "select")
+    leases = _first_task(queue.leases())
+    name = ""
+    if label is not None:
+        name = queue.class_name(label)
+    if not leases or name not in ("", leases[0].class_name) or _run_out(leases):
+        leases = queue.another_grid(name)
+    if not leases:
+        return None
+    return queue.grid_task(leases)
+
+
+def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
+    """Return the progress of the collection, and of an annotator in it."""
+    queue = TaskQueue(table, annotator)
+    scope, target = queue.settings.scope(queue.pool), queue.settings.target
+    left = scope & (queue.votes < target)
+    left[queue.seen] = False
+    rows = queue.columns.rows
+    people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
+    return CollectionProgress(
+        answers=len(queue.answers),
+        tasks=queue.tasks_done,
+        left=int(left.sum()),
+        samples=int(scope.sum()),
+        done=int((scope & (queue.votes >= target)).sum()),
+        votes=int(queue.votes[scope].sum()),
+        wanted=int(scope.sum()) * target,
+        annotators=len(np.unique(people)),
+    )
+
+
+class TaskQueue:
+    """The tasks of one annotator on a dataset, as the log is now; refused for another design than the collection's."""
+
+    def __init__(self, table: DatasetTable, annotator: str, design: Design | None = None) -> None:
+        self.table, self.annotator, self.columns = table, annotator, columns_of(table)
+        self.settings = required_settings(table, self.columns, design)
+        self.design, self.pool = self.settings.design, task_pool(table)
+
+    @cached_property
+    def answers(self) -> np.ndarray:
+        """The annotator's standing answers of the design."""
+        rows = self.columns.rows
+        own = rows["annotator"] == self.columns.annotators.number(self.annotator)
+        return rows[own & rows["standing"] & self.columns.of_design(self.design)]
+
+    @cached_property
+    def votes(self) -> np.ndarray:
+        """Collected votes that count of each sample, (N,); of grids, those for the sample's own label."""
+        excluded = left_out(self.columns, self.design, source_choice(self.columns)[1])
+        return self.table.counter.collected(self.columns, self.design, excluded).votes
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Ids that the annotator has answered; in grids, for their own label."""
+        ids = self.table.counter.ids(self.columns)[self.answers["path"]]
+        counted = ids >= 0
+        if self.design == "select":
+            asked = self.table.counter.class_numbers(self.columns)[self.answers["answer"]]
+            counted &= asked == self.pool.labels[ids]
+        return np.unique(ids[counted])
+
+    @property
+    def tasks_done(self) -> int:
+        return int((self.answers["place"] == 0).sum())
+
+    def leases(self) -> list[Lease]:
+        """Return the images that the annotator has, expired or not, in order."""
+        with self.table.response_log.reading(self.table.dataset.id) as log:
+            return log.leases(self.design, self.annotator)
+
+    def more_questions(self, ahead: int) -> list[Lease]:
+        """Return the annotator's images, with more time, and new ones up to `ahead`."""
+        order = self.settings.order(self.pool, self.votes)
+        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
+            now = TaskQueue(self.table, self.annotator, self.design)  # others may have answered since
+            leases = now._kept(log)
+            held = np.zeros(len(self.pool.labels), bool)
+            held[now.seen] = True
+            held[list(self.pool.ids_of([lease.path for lease in leases]).values())] = True
+            need = max(0, ahead - len(leases))
+            free = order[now.room(log)[order] & ~held[order]][:need]
+            held[free] = True  # what is asked about is not a check
+            new = now._with_checks(free, held, leases, need)
+            log.lend("classify", self.annotator, new)
+            log.forget(time.time() - _KEPT_S)
+        return leases + new
+
+    def _with_checks(self, free: np.ndarray, held: np.ndarray, leases: list[Lease], need: int) -> list[Lease]:
+        """Return leases on images, with attention checks that the annotator has not met mixed in."""
+        seed, share, pool = seed_of(self.annotator), self.settings.control_share, self.pool
+        spare = pool.checks[~held[pool.checks]]
+        checks = np.random.default_rng([seed, len(spare)]).permutation(spare).tolist()
+        questions = free.tolist()
+        # What was answered and what is out: together the position of the next image in the annotator's sequence.
+        first = self.tasks_done + len(leases)
+        turn = max([lease.turn for lease in leases], default=0)
+        new: list[Lease] = []
+        for position in range(first, first + need):
+            if not questions:
+                break
+            lease = Lease(task=uuid.uuid4().hex, path="", turn=turn + 1 + len(new), expires=time.time() + LEASE_S)
+            if checks and is_check(position, share=share, seed=seed):
+                id = checks.pop()
+                lease = replace(lease, control="attention", expected=pool.classes[pool.labels[id]])
+            else:
+                id = questions.pop(0)
+            new.append(replace(lease, path=str(pool.paths[id])))
+        return new
+
+    def another_grid(self, name: str) -> list[Lease]:
+        """Return the annotator's grid with more time, or a new one; of the class that is wanted, if there is one."""
+        order = self.settings.order(self.pool, self.votes)
+        order = order[self.settings.scope(self.pool)[order]]
+        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
+            now = TaskQueue(self.table, self.annotator, self.design)
+            leases = _first_task(now._kept(log))
+            if leases and name in ("", leases[0].class_name):
+                return leases
+            log.release({lease.task for lease in leases})
+            grid: list[Lease] = []
+            for label in now._classes_in_turn(np.setdiff1d(order, now.seen), name):
+                grid = now._new_grid(log, label, order[self.pool.labels[order] == label])
+                if grid:
+                    break
+            log.lend("select", self.annotator, grid)
+            log.forget(time.time() - _KEPT_S)
+        return grid
+
+    def _new_grid(self, log: LogTransaction, label: int, candidates: np.ndarray) -> list[Lease]:
+        pool, settings, name = self.pool, self.settings, self.pool.classes[label]
+        seen = self._seen_for(name)
+        free = candidates[self.room(log, name)[candidates] & ~np.isin(candidates, seen)][: settings.candidates]
+        needed = int((pool.labels[seen] != label).sum()) + settings.controls + settings.candidates - len(free)
+        grid = grid_of(
+            free,
+            pool.known(label),
+            pool.known_of_others(label, needed=needed),
+            seen=seen,
+            size=settings.candidates,
+            controls=settings.controls,
+            seed=seed_of(self.annotator, name, len(seen)),
+        )
+        if grid is None:
+            return []
+        task, expires = uuid.uuid4().hex, time.time() + LEASE_S
+        return [
+            Lease(
+                task=task, path=str(pool.paths[id]), place=place, class_name=name, control=str(control), expires=expires
+            )
+            for place, (id, control) in enumerate(zip(*grid, strict=True))
+        ]
+
+    def _classes_in_turn(self, unseen: np.ndarray, name: str) -> list[int]:
+        """Return the classes with images for the annotator: those of which they did the fewest grids come first."""
+        classes, labels = self.pool.classes, np.unique(self.pool.labels[unseen])
+        if name:
+            return [label for label in labels.tolist() if classes[label] == name]
+        grids = self.answers["answer"][self.answers["place"] == 0]
+        done = np.bincount(grids, minlength=len(self.columns.classes.texts) + 1)
+        grids_done = [done[self.columns.classes.number(classes[label])] for label in labels]
+        shuffled = np.random.default_rng(seed_of("classes")).permutation(len(classes))
+        return labels[np.lexsort([shuffled[labels], grids_done])].tolist()
+
+    def _seen_for(self, class_name: str) -> np.ndarray:
+        """Return the ids that the annotator has met in grids of a class, controls among them."""
+        met = self.answers["answer"] == self.columns.classes.number(class_name)
+        ids = self.table.counter.ids(self.columns)[self.answers["path"][met]]
+        return np.unique(ids[ids >= 0])
+
+    def room(self, log: LogTransaction, class_name: str = "") -> np.ndarray:
+        """Return a mask (N,) of the samples that others neither have answered nor have now up to the target."""
+        taken = self.votes.copy()
+        loans = log.on_loan(self.design, class_name, annotator=self.annotator, now=time.time())
+        for path, id in self.pool.ids_of(loans).items():
+            taken[id] += loans[path]
+        return taken < self.settings.target
+
+    def still_wanted(self, log: LogTransaction, leases: Sequence[Lease]) -> bool:
+        """Return whether a late answer is still of use: there is room for one image of it, or it is a check."""
+        asked = [lease.path for lease in leases if lease.control == "none"]
+        ids = list(self.pool.ids_of(asked).values())
+        return not asked or bool(self.room(log, leases[0].class_name)[ids].any())
+
+    def _kept(self, log: LogTransaction) -> list[Lease]:
+        """Return the images that the annotator has, with more time; release those answered by others."""
+        leases = log.leases(self.design, self.annotator)
+        ids = self.pool.ids_of([lease.path for lease in leases])
+        kept: list[Lease] = []
+        for task in dict.fromkeys(lease.task for lease in leases):
+            images = [lease for lease in leases if lease.task == task]
+            exist = all(lease.path in ids for lease in images)
+            if exist and (images[0].expires >= time.time() or self.still_wanted(log, images)):
+                kept += images
+            else:
+                log.release([task])
+        expires = time.time() + LEASE_S
+        log.prolong({lease.task for lease in kept}, expires)
+        return [replace(lease, expires=expires) for lease in kept]
+
+    def class_name(self, label: int) -> str:
+        """Return the name of a class that the collection asks about."""
+        classes = self.pool.classes
+        if not 0 <= label < len(classes) or (self.settings.classes and label not in self.settings.classes):
+            raise CurateError(f"The collection does not ask about class {label}. Choose one of its classes.")
+        return classes[label]
+
+    def grid_task(self, leases: Sequence[Lease]) -> GridTask:
+        """Return a grid as its annotator may see it."""
+        name, classes = leases[0].class_name, self.pool.classes
+        ids = self.pool.ids_of([lease.path for lease in leases])
+        return GridTask(
+            task=leases[0].task,
+            label=classes.index(name) if name in classes else -1,
+            class_name=name,
+            definition=dict(self.settings.definitions).get(name, ""),
+            ids=tuple(ids.values()),
+            ticked=tuple(ids[lease.path] for lease in leases if lease.ticked and lease.path in ids),
+        )
+
+
+def _run_out(leases: Sequence[Lease]) -> bool:
+    """Return whether less than half of the time is left for any of them."""
+    return any(lease.expires < time.time() + LEASE_S / 2 for lease in leases)
+
+
+def _first_task(leases: Sequence[Lease]) -> list[Lease]:
+    return [lease for lease in leases if lease.task == leases[0].task]

@@ -1,0 +1,203 @@
+"""The samples that annotators can be asked about, in the order of a queue; known members and others for controls."""
+
+import threading
+import weakref
+from collections.abc import Iterable
+from functools import cached_property
+from hashlib import blake2b
+from typing import Literal, get_args
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import SCORES
+from avhcurate.measures.scores.prototypes import class_sums
+from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
+from avhcurate.people.queues import LAST, draw_rates, read_record
+
+#: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, or where
+#: votes tell the model of predicted HSF most. All but `fewest` draw by chance and keep a record.
+Queue = Literal["random", "hardest", "disagreement", "fewest", "informative"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+
+
+class TaskPool:
+    """The samples of a table that annotators can be asked about, by id, and the controls among them.
+
+    `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): neither excluded nor unreadable; `classes`: names by
+    label, as the dataset has them.
+    """
+
+    def __init__(self, table: DatasetTable) -> None:
+        self.exclusions, self.classes = table.exclusions, table.counter.classes
+        self._table, self._run = weakref.ref(table), table.run  # the pool of a table must not keep it alive
+        frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", table.hardness])
+        self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
+        self.paths = frame["path"].to_numpy(object)
+        self.eligible = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy()
+        self._hardness = self._hsf = self._votes = None
+        if table.run is not None:
+            self._hardness = SCORES[table.hardness].sign * frame[table.hardness].to_numpy(float)
+        if table.votes is not None and not table.simulated:
+            self._hsf, self._votes = frame["hsf"].to_numpy(float), frame["votes"].fillna(0).to_numpy(float)
+        self._known: dict[int, np.ndarray] = {}
+        self._drawn: dict[int, np.ndarray] = {}
+
+    def ids_of(self, paths: Iterable[str]) -> dict[str, int]:
+        """Return ids by path, of the samples that the dataset still has."""
+        return {path: self._ids[path] for path in paths if path in self._ids}
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {str(path): id for id, path in enumerate(self.paths)}
+
+    def fewest_order(self, votes: np.ndarray, *, target: int) -> np.ndarray:
+        """Return the ids that need votes, those with the fewest of `votes` (N,) first, ties at random.
+
+        Half of the known members come last, so that there are controls to the end.
+        """
+        shuffled = np.random.default_rng(0).permutation(len(votes))
+        ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
+        return ids[self.eligible[ids] & (votes[ids] < target)]
+
+    def drawn_order(self, record: int, votes: np.ndarray, *, target: int) -> np.ndarray:
+        """Return the ids that need votes in the order of the times of a record, see `votes.queues`.
+
+        Samples that it could not ask about, as those of a later import, come after all others, in a random order.
+        """
+        table = self._table()
+        if record not in self._drawn and table is not None:
+            times = read_record(table.dataset, record)["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
+            self._drawn[record] = np.lexsort([np.random.default_rng(record).permutation(len(times)), times])
+        ids = self._drawn[record]
+        return ids[self.eligible[ids] & (votes[ids] < target)]
+
+    def rates(self, queue: Queue, score: str) -> np.ndarray:
+        """Return how likely a queue that draws asks about each sample next, (N,); 0 where it cannot ask.
+
+        A random order keeps half of the known members for the end, so that there are controls. Other queues do not:
+        these samples would have no chance.
+        """
+        table = self._table()
+        if queue == "random" or table is None:
+            rates = np.where(self._kept_back, LAST, 1.0)
+        else:
+            rates = draw_rates(wanted(table, queue, score))
+        return np.where(self.eligible, rates, 0.0)
+
+    def known(self, label: int) -> np.ndarray:
+        """Return the ids of samples of a class whose label is beyond doubt, judged by votes or a model."""
+        if label not in self._known:
+            size = int((self.labels == label).sum())
+            self._known[label] = known_members(
+                np.flatnonzero(self.eligible & (self.labels == label)),
+                hsf=self._hsf,
+                votes=self._votes,
+                hardness=self._hardness,
+                needed=GRID_CONTROLS * -(-size // CANDIDATES) + CANDIDATES // 2,
+            )
+        return self._known[label]
+
+    def known_of_others(self, label: int, *, needed: int) -> np.ndarray:
+        """Return known members of the most similar other class, and of the next ones where it has too few.
+
+        By the angles between the run's class weights; without a run, other classes in a random order.
+        """
+        if self._similar is None:
+            others = np.delete(np.arange(len(self.classes)), label)
+            order = np.random.default_rng(label).permutation(others)
+        else:
+            order = self._similar[label]
+        pool = np.empty(0, np.int64)
+        for other in order:
+            if len(pool) >= needed:
+                break
+            pool = np.concatenate([pool, self.known(int(other))])
+        return pool
+
+    @cached_property
+    def checks(self) -> np.ndarray:
+        """Ids of known members of every class."""
+        present = np.unique(self.labels[self.labels >= 0])
+        return np.concatenate([np.empty(0, np.int64), *(self.known(int(label)) for label in present)])
+
+    @cached_property
+    def _similar(self) -> np.ndarray | None:
+        run, number = self._run, len(self.classes)
+        if run is None:
+            return None
+        if run.has_class_weights and len(run.class_weights()) >= number:
+            return similar_classes(run.class_weights()[:number])
+        if run.has_features:
+            return similar_classes(class_sums(run.features(), self.labels, number).means)
+        return None
+
+    @cached_property
+    def _kept_back(self) -> np.ndarray:
+        """Mask (N,) of the known members that are asked about last."""
+        kept = np.zeros(len(self.labels), bool)
+        if len(self.checks) <= len(self.labels) / 2:  # else every sample is a known member
+            kept[np.random.default_rng(0).permutation(self.checks)[: len(self.checks) // 2]] = True
+        return kept
+
+
+def wanted(table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
+    """Return how much a queue wants each sample, (N,), large = first; NaN for unknown."""
+    if queue == "hardest":
+        if table.run is None:
+            raise CurateError("Hardest first needs a model run. Score the dataset, or choose another queue.")
+        return SCORES[score].sign * table.frame(columns=[score])[score].to_numpy(float)
+    if queue == "informative":
+        if table.prediction is None:
+            raise CurateError(
+                "It is not known where votes teach most. Run `avhcurate predict` first, or choose another queue."
+            )
+        return table.prediction.table()["information"].to_numpy(float)
+    runs = [run for run in table.dataset.runs() if run.complete]
+    if len(runs) < 2:
+        raise CurateError("Models disagree only where two have been run. Score with another, or choose another queue.")
+    rows = [pq.read_table(run.scores_path, columns=["id", "predicted"]).to_pandas().set_index("id") for run in runs]
+    predicted = [one["predicted"].reindex(range(table.size)).fillna(-1).to_numpy(np.int64) for one in rows]
+    return prediction_spread(np.stack(predicted))
+
+
+def prediction_spread(predicted: ArrayLike) -> np.ndarray:
+    """Return the share of pairs of models that predict different labels: predicted (M, N), -1 for none -> (N,).
+
+    NaN where fewer than two predict one.
+
+    >>> prediction_spread([[0, 0], [0, 1], [0, 2]]).tolist()
+    [0.0, 1.0]
+    """
+    labels = np.asarray(predicted)
+    valid = labels >= 0
+    same = sum(((labels == row) & valid & (row >= 0)).sum(axis=0) for row in labels) - valid.sum(axis=0)
+    pairs = valid.sum(axis=0) * (valid.sum(axis=0) - 1)
+    return 1 - np.divide(same, pairs, out=np.full(labels.shape[1], np.nan), where=pairs > 0)
+
+
+_POOLS: WeakKeyDictionary[DatasetTable, TaskPool] = WeakKeyDictionary()
+_OPENING = threading.Lock()
+
+
+def task_pool(table: DatasetTable) -> TaskPool:
+    """Return the pool of a table, made once, and again when samples were excluded or included since."""
+    with _OPENING:
+        pool = _POOLS.get(table)
+        if pool is None or pool.exclusions != table.exclusions:
+            pool = _POOLS[table] = TaskPool(table)
+        return pool
+
+
+def seed_of(*parts: str | int) -> int:
+    """Return a seed from names and numbers, the same on every machine.
+
+    >>> seed_of(0, "ann") == seed_of(0, "ann") != seed_of(1, "ann")
+    True
+    """
+    text = "\0".join(map(str, parts)).encode()
+    return int.from_bytes(blake2b(text, digest_size=4).digest(), "little")

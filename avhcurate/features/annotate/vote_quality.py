@@ -1,0 +1,106 @@
+"""Quality of the collected votes: agreement, reliability, convergence of HSF, disputed labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.annotate.annotators import annotators, responses
+from avhcurate.features.annotate.setup import columns_of
+from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_needed
+from avhcurate.people import agreement, reliability
+from avhcurate.people.agreement import Agreement
+from avhcurate.people.dawid_skene import labels_by_dawid_skene
+from avhcurate.people.hsf_source import left_out, source_choice
+from avhcurate.people.reliability import Reliability
+from avhcurate.people.responses import Design, ticks_of
+
+
+@dataclass(frozen=True)
+class VoteQuality:
+    """Quality of the collected votes of one design; excluded annotators are left out of all but `table`.
+
+    table: a row per annotator, see `annotators.annotators`. votes: a row per counted vote, oldest first: `at,
+    annotator, id, label, hit`; hit: for the given label, missing without one. each: votes of each sample, (N,).
+    course: see `reliability.as_votes_came`.
+    """
+
+    design: Design
+    table: pd.DataFrame
+    votes: pd.DataFrame
+    each: np.ndarray
+    kappa: Agreement
+    alpha: Agreement
+    reliability: Reliability
+    course: pd.DataFrame
+
+
+def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
+    """Return agreement, reliability and convergence of the votes collected in one design."""
+    answers = responses(table, design=design)
+    answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
+    votes = _votes(table, answers, design)
+    kinds = _counts(answers, design)
+    columns = columns_of(table)
+    excluded = left_out(columns, design, source_choice(columns)[1])
+    counts = table.counter.collected(columns, design, excluded)
+    labelled = votes[votes["hit"].notna()]
+    course = reliability.as_votes_came(labelled["id"].to_numpy(np.int64), labelled["hit"].to_numpy(bool))
+    return VoteQuality(
+        design=design,
+        table=annotators(table),
+        votes=votes,
+        each=counts.votes,
+        kappa=agreement.fleiss_kappa(kinds),
+        alpha=agreement.krippendorff_alpha(kinds),
+        reliability=reliability.of_ticks(counts.hits, counts.asked),
+        course=course,
+    )
+
+
+def need(table: DatasetTable, *, score: str, width: float) -> Need:
+    """Return how many more votes, or samples, the score's correlation with HSF needs to be as narrow as asked."""
+    frame = table.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
+    ids, counts = frame["id"].to_numpy(np.int64), table.counter.counts
+    return votes_needed(VoteForecast(frame[score], counts.hits[ids], counts.asked[ids]), width=width)
+
+
+def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
+    """Return the samples whose label annotators dispute, by Dawid-Skene, surest first.
+
+    Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
+    """
+    answers = responses(table, design=design)
+    answers = answers[~answers["excluded"] & (answers["id"] >= 0) & (answers["label"] >= 0)]
+    found = labels_by_dawid_skene(answers, table.counter.classes).rename(columns={"label": "said"})
+    ids = answers.drop_duplicates("path").set_index("path")["id"]
+    found["id"] = ids.reindex(found["path"]).to_numpy(np.int64)
+    given, said = table.dataset.labels()[found["id"]], found["said"].to_numpy()
+    if design == "select":
+        differs = (said == given) & (found["prob"] < 0.5)
+        found = found.assign(said=-1, prob=1 - found["prob"])
+    else:
+        differs = (given >= 0) & (said != given)
+    return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
+
+
+def _votes(table: DatasetTable, answers: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Return votes for samples the dataset still has; ticks only where the class asked about is the label."""
+    rows = answers[answers["id"] >= 0].reset_index(drop=True)
+    given = table.dataset.labels()[rows["id"].to_numpy(np.int64)]
+    if design == "select":
+        rows["hit"] = rows["selected"].astype("boolean")
+        rows = rows[given == rows["label"]].reset_index(drop=True)
+    else:
+        rows["hit"] = (rows["label"] == given).astype("boolean").where(given >= 0)
+    return rows[["at", "annotator", "id", "label", "hit"]]
+
+
+def _counts(answers: pd.DataFrame, design: Design) -> np.ndarray:
+    """Return answers to each question by category: a class (classify), or left and ticked (select)."""
+    if answers.empty:
+        return np.zeros((0, 2), np.int64)
+    if design == "select":
+        return pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
+    return pd.crosstab(answers["path"], answers["label"]).to_numpy()

@@ -1,0 +1,187 @@
+"""Exports votes: every answer that HSF uses, or their counts, as files that this and other tools read."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.datasets.export.output import atomic_output
+from avhcurate.datasets.export.text import csv_text, text_file, write_items
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate.annotators import responses
+from avhcurate.people.files.imagenetv2 import hits_of
+from avhcurate.people.files.label_studio import label_config, tasks_of
+from avhcurate.people.hsf_source import DESIGN_OF
+from avhcurate.people.responses import check_responses, votes_of
+from avhcurate.workspace.disk.arrays import create_npy
+from avhcurate.workspace.disk.files import write_atomic, write_parquet
+from avhcurate.workspace.disk.json_text import json_text
+from avhcurate.workspace.disk.provenance import versions
+
+#: Answers that are held in memory at once.
+_MOST_ANSWERS = 50_000_000
+#: Columns of a long file in their order; the answer is called label or class, as it is read again.
+_LONG = ("path", "annotator", "answer", "selected", "control", "expected", "reaction_ms", "task", "at")
+
+
+def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = False) -> int:
+    """Write the votes that HSF uses, with controls where the format has them; return how many.
+
+    A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
+    where it can. An existing file is refused unless `force`. Excluded annotators are left out.
+    """
+    if format not in FORMATS:
+        raise CurateError(f"There is no format {format}. Choose one of {', '.join(FORMATS)}.")
+    if table.votes is None:
+        raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
+    with atomic_output(out, folder=False, force=force) as output:
+        if format == "counts":
+            number, more = _write_counts(table, output.path, out.suffix.casefold()), {}
+        else:
+            answers = responses_in_use(table)
+            number, more = len(answers), FORMATS[format](table, answers, output.path)
+        output.manifest |= describe_votes(table, format, number) | more
+    return number
+
+
+def responses_in_use(table: DatasetTable) -> pd.DataFrame:
+    """Return every answer behind HSF and the controls of those who gave them, a row each, see `votes.responses`.
+
+    Votes that were imported as counts are answers without an annotator, as many as were counted.
+    """
+    source = table.counter.source
+    parts = []
+    if source.imported:
+        parts.append(check_responses(_attached(table)))
+    if source.collected:
+        collected = responses(table, design=DESIGN_OF[source.key], controls=True)
+        parts.append(check_responses(collected[~collected["excluded"]]))
+    answers = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
+    answers = check_responses(answers)
+    kept = answers["control"] != "none"
+    kept.loc[votes_of(answers).index] = True
+    return answers[kept].reset_index(drop=True)
+
+
+def describe_votes(table: DatasetTable, format: str, number: int) -> dict[str, Any]:
+    """Return the manifest of a file of votes."""
+    record, votes = table.dataset.record, table.votes
+    assert votes is not None
+    return {
+        "format": format,
+        "answers": number,
+        "simulated": votes.simulated,
+        "dataset": record.name,
+        "dataset_fingerprint": record.fingerprint,
+        "classes": list(table.counter.classes),
+        "votes": votes.model_dump(mode="json"),
+        "versions": versions("pyarrow"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _attached(table: DatasetTable) -> pd.DataFrame:
+    """Return imported votes, a row per answer; ticks are for the sample's own label."""
+    votes, record = table.dataset.votes(), table.dataset.record.votes
+    assert votes is not None
+    assert record is not None
+    if record.total > _MOST_ANSWERS:
+        raise CurateError(f"There are {record.total} answers, more than {_MOST_ANSWERS}. Export counts instead.")
+    paths = table.dataset.samples(["path"])["path"].to_numpy(object)
+    classes = np.array(table.counter.classes, object)
+    ids = votes["id"].to_numpy()
+    if record.kind == "k-way":
+        counts = np.stack(votes["counts"].to_list())
+        rows, labels = np.nonzero(counts)
+        answers = pd.DataFrame({"path": paths[ids[rows]], "answer": classes[labels], "design": "classify"})
+        return answers.loc[answers.index.repeat(counts[rows, labels])]
+    labels = table.dataset.labels()[ids]
+    answers = pd.DataFrame({"path": paths[ids], "answer": classes[labels], "design": "select"})
+    answers = answers.loc[answers.index.repeat(votes["shown"])]
+    turn = answers.groupby(level=0).cumcount().to_numpy()
+    return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
+
+
+def _long(table: DatasetTable, answers: pd.DataFrame) -> pd.DataFrame:
+    name = "label"
+    if answers["design"].iloc[0] == "select":
+        name = "class"
+    else:
+        answers = answers.drop(columns="selected")
+    long = answers[[column for column in _LONG if column in answers]].rename(columns={"answer": name})
+    long = long.astype({"reaction_ms": "Float64", "path": "str", "annotator": "str", name: "str"})
+    long["at"] = pd.to_datetime(long["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+    return long.assign(simulated=table.simulated)
+
+
+def _write_csv(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+    write_atomic(path, csv_text(_long(table, answers)))
+    return {}
+
+
+def _write_parquet(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+    frame = _long(table, answers)
+    kinds = dict.fromkeys(frame.columns, "str") | {"simulated": "bool", "reaction_ms": "Float64"}
+    if "selected" in frame:
+        kinds["selected"] = "bool"
+    write_parquet(path, frame.astype(kinds))
+    return {}
+
+
+def _write_label_studio(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+    select = answers["design"].iloc[0] == "select"
+    classes = [] if select else table.counter.classes
+    with text_file(path) as stream:
+        stream.write("[")
+        write_items(stream, map(json_text, tasks_of(answers, simulated=table.simulated)))
+        stream.write("]\n")
+    return {"label_config": label_config(classes, select=select)}
+
+
+def _write_imagenetv2(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+    if answers["design"].iloc[0] != "select":
+        raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
+    write_atomic(path, json.dumps(hits_of(answers, simulated=table.simulated)))
+    return {}
+
+
+def _write_counts(table: DatasetTable, path: Path, suffix: str) -> int:
+    """Write a matrix with a row for every sample in order of id, or a table that names the samples."""
+    votes = table.vote_counts()
+    assert votes is not None
+    assert table.votes is not None
+    ids, tick = votes["id"].to_numpy(), table.votes.kind == "tick"
+    if suffix == ".npy" and tick:
+        raise CurateError("Ticks have no matrix of counts by class. Give --out a name that ends in .parquet.")
+    if suffix == ".npy":
+        matrix = create_npy(path, np.int32, (len(table.counter.labels), len(table.counter.classes)))
+        matrix[ids] = np.stack(votes["counts"].to_list())
+        matrix.flush()
+        return table.votes.total
+    if suffix not in (".parquet", ".pq"):
+        raise CurateError("Counts are written as .npy (a row for every sample, in order of id) or .parquet.")
+    columns: dict[str, Any] = {"path": pa.array(table.dataset.samples(["path"])["path"].iloc[ids], pa.string())}
+    if tick:
+        columns["class"] = pa.array(np.array(table.counter.classes, object)[table.counter.labels[ids]], pa.string())
+        columns |= {name: pa.array(votes[name], pa.int32()) for name in ("selected", "shown")}
+    else:
+        columns["counts"] = pa.array(votes["counts"].to_list(), pa.list_(pa.int32()))
+    columns["simulated"] = pa.array([table.simulated] * len(ids), pa.bool_())
+    write_parquet(path, pa.table(columns))
+    return table.votes.total
+
+
+#: What `write_votes` can write: each returns what the manifest says in addition. Counts have no single answers.
+FORMATS: dict[str, Callable[[DatasetTable, pd.DataFrame, Path], dict[str, Any]]] = {
+    "long-csv": _write_csv,
+    "long-parquet": _write_parquet,
+    "counts": _write_parquet,
+    "label-studio": _write_label_studio,
+    "imagenetv2": _write_imagenetv2,
+}

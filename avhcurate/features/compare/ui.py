@@ -1,0 +1,151 @@
+"""Shared by the parts of the Models page: choices of runs and scores, the cached comparisons, cells of tables."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.compare import run_pair, service
+from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
+from avhcurate.features.compare.service import SideBySide
+from avhcurate.features.training_dynamics.ui_start import usual_model
+from avhcurate.ui import cache
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate
+from avhcurate.ui.layout import empty_state
+from avhcurate.ui.notes import run_titles
+from avhcurate.ui.page_choices import Choice, one_of, some_of
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import p_text
+from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.runs import RunFolder
+
+#: Parts of the page: one is computed and drawn at a time.
+PARTS = {
+    "all": "All runs",
+    "pair": "Who is right",
+    "confusion": "Confusions",
+    "hard": "Hard for one, or for all",
+    "transfer": "Across datasets",
+}
+PART = one_of("models.part", tuple(PARTS), "all")
+
+_MOST_SCORES = 4
+SCORES_SHOWN = some_of("models.scores", KEYS, ["avh", "confidence"], most=_MOST_SCORES)
+
+#: Below every table of `test_cells`.
+TEST_NOTE = (
+    "Agreement is Spearman with HSF turned by the score's hard end: above 0, the run finds hard what has a low HSF. "
+    "Meng, Rosenthal and Rubin's test of two correlations on the same samples; where its standard error is off by more "
+    "than a tenth, that by a jackknife of ranks. With the 95 % interval of the difference of Fisher z; p, and p by "
+    "Holm's method for all comparisons of the table."
+)
+
+
+def part(page: Opened, runs: Sequence[RunFolder]) -> str:
+    """Choose the part of the page; with a single run only those that need no second."""
+    possible = PARTS
+    if len(runs) < 2:
+        possible = {name: PARTS[name] for name in ("all", "transfer")}
+    look: dict[str, Any] = {"on_change": PART.restart, "label_visibility": "collapsed"}
+    return PART.show(st.segmented_control, "Part", page.view, possible, **look)
+
+
+def filters_note(page: Opened) -> None:
+    """Say which run the filters on predictions and scores use."""
+    filters = page.filters
+    if filters.mistakes or filters.predicted or filters.ranges or filters.where:
+        assert page.table.run is not None
+        run = plain(run_titles(page.table.dataset)[page.table.run.root.name])
+        st.caption(f"Filters on predictions and scores use the run that is open on the left: {run}.")
+
+
+def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
+    """Choose the runs of the table: the newest of each network unless the address says otherwise."""
+    called = run_titles(page.table.dataset)
+    return runs_choice(runs).show(
+        st.multiselect,
+        "Runs",
+        page.view,
+        {run.name: called[run.name] for run in runs},
+        max_selections=MOST_RUNS,
+        placeholder="The newest run of each network",
+        help=f"Up to {MOST_RUNS}, on the samples that all of them have scored.",
+    )
+
+
+def runs_choice(runs: Sequence[RunFolder]) -> Choice[list[str]]:
+    names = [run.name for run in runs]
+    return some_of("models.runs", names, default_runs(runs), most=MOST_RUNS)
+
+
+def chosen_scores(page: Opened) -> list[str]:
+    """Choose the scores whose correlation with HSF is compared; AVH where the choice is empty."""
+    look: dict[str, Any] = {"format_func": score_name, "max_selections": _MOST_SCORES, "placeholder": "AVH"}
+    return SCORES_SHOWN.show(st.multiselect, "Scores against HSF", page.view, KEYS, **look) or ["avh"]
+
+
+def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
+    """Choose runs A and B, by default the open run and the newest other; None for one run twice."""
+    called = run_titles(page.table.dataset)
+    names = {run.name: called[run.name] for run in runs}
+    assert page.table.run is not None
+    first = one_of("models.a", tuple(names), page.table.run.root.name)
+    with st.container(horizontal=True):
+        a = first.show(st.selectbox, "A", page.view, names, width=300)
+        second = one_of("models.b", tuple(names), next(name for name in names if name != a))
+        b = second.show(st.selectbox, "B", page.view, names, width=300)
+    if a == b:
+        st.caption("Choose two different runs.")
+        return None
+    return a, b
+
+
+def only_one_run(page: Opened, runs: Sequence[RunFolder]) -> None:
+    """Say what to do where there is nothing to compare."""
+    name, network = page.table.dataset.name, usual_model(page.table.dataset)
+    empty_state(
+        "Two runs are needed",
+        "balance",
+        "So far one model has scored this dataset. Score it with another, with other weights of the same model, "
+        "or train one: its network is scored when the training ends. Start either on the Home page, or run:",
+        command=f"avhcurate score {name} --model ANOTHER_MODEL\navhcurate train {name} --model {network}",
+    )
+
+
+def runs_key(table: DatasetTable) -> str:
+    """Return a key that changes with what a comparison depends on: the table, and the dataset's runs."""
+    runs = [f"{run.name} {run.scores_path.stat().st_mtime_ns}" for run in comparable_runs(table)]
+    return "\n".join([cache.cache_key(table), *runs])
+
+
+HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
+side_by_side = st.cache_resource(max_entries=6, show_spinner="Comparing the runs …", hash_funcs=HASH_FUNCS)(
+    service.side_by_side
+)
+compare_pair = st.cache_resource(max_entries=6, show_spinner="Comparing A and B …", hash_funcs=HASH_FUNCS)(
+    run_pair.compare_pair
+)
+
+
+def runs_shown(page: Opened) -> SideBySide:
+    """Return the comparison of the runs and scores in the address, without a choice."""
+    names = runs_choice(comparable_runs(page.table)).of(page.view)
+    return side_by_side(page.table, names, keys=SCORES_SHOWN.of(page.view) or ["avh"], filters=page.filters)
+
+
+def number_cell(value: float, digits: int) -> str:
+    """Return a number, a dash where the run lacks it."""
+    return estimate(value, float("nan"), float("nan"), digits)
+
+
+def test_cells(row: Any) -> list[str]:
+    """Return n, both agreements, the difference of Fisher z with its interval, and p, also by Holm's method."""
+    cells = [f"{row.n:,}", number_cell(row.first_agreement, 3), number_cell(row.second_agreement, 3)]
+    if pd.isna(row.p_value):
+        return [*cells, "–", "–"]
+    p = f"{escape(p_text(row.p_value))}<small>by Holm {escape(p_text(row.p_holm))}</small>"
+    return [*cells, estimate(row.difference, row.ci_low, row.ci_high, 3), p]

@@ -1,0 +1,90 @@
+"""All runs on the Models page: their table, calibration, rank agreement, and how each follows HSF."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.datasets.table.titles import learnt_here
+from avhcurate.features.compare import service
+from avhcurate.features.compare.plots import rank_matrix, reliability
+from avhcurate.features.compare.service import SideBySide
+from avhcurate.features.compare.ui import number_cell
+from avhcurate.features.training_dynamics.discovery_text import TITLES, sentence
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate, html_table, table_row
+from avhcurate.ui.layout import halves
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import PAPER
+from avhcurate.ui.user_errors import plain
+
+#: More lines in one reliability diagram cannot be distinguished.
+_MOST_LINES = 5
+_NOTE = (
+    "Small: 95 % intervals (accuracy Wilson, ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of the "
+    "classes' accuracies. ECE over 15 bins of equally many samples, by the predicted class's probability; “chance” is "
+    "what a perfectly calibrated model stays below in 97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
+)
+
+
+def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
+    """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
+    name, n, table = page.table.dataset.name, len(runs.ids), runs.table
+    st.html(_runs_html(runs, keys, learnt_here(page.table.dataset)))
+    st.caption(f"n {n:,} of {runs.labelled:,} labelled samples in view: those that every run has scored. {_NOTE}")
+    if without := plain(", ".join(table["model"][table["avh"].isna()])):
+        st.caption(f"Without class weights, and so without AVH: {without}.")
+    download("CSV", service.export_table(runs).to_csv(index=False), f"{name}-models.csv", key="models.csv")
+    left, right = halves()
+    with left:
+        st.header("Is it as sure as it is right?")
+        drawn = table[table["ece"].notna()].head(_MOST_LINES)
+        calibrations = [runs.calibrations[run] for run in drawn["run"]]
+        show_chart(reliability(dict(zip(drawn["model"], calibrations, strict=True))), key="models.reliability")
+        st.caption(f"A larger dot holds more samples. Up to {_MOST_LINES} runs that have logits.")
+    with right:
+        st.header("Do they find the same samples hard?")
+        st.caption("Spearman of AVH between every two runs, over the samples of the table.")
+        show_chart(rank_matrix(runs.avh.dropna(how="all").dropna(how="all", axis=1)), key="models.ranks")
+    if runs.voted:
+        st.header(f"Discoveries 4 and 5 of {PAPER}")
+        for finding in runs.findings:
+            text = plain(sentence(finding, simulated=runs.simulated))
+            st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {text}")
+
+
+def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str]) -> str:
+    """Return a row a run: accuracy, calibration, mean AVH, and Spearman of each of `keys` with HSF.
+
+    `learnt`: of runs that learnt from the dataset's samples, from how many.
+    """
+    measure, mean, hsf = "avh", "Mean AVH", "HSF"
+    if runs.table["classes"].nunique() > 1:
+        measure, mean = "relative_avh", "Relative AVH"
+    if runs.simulated:
+        hsf = "HSF, simulated"
+    heads = ["Run", "n", "Accuracy", "Per class", "ECE"]
+    heads += ["Brier", "NLL", mean]
+    if runs.voted:
+        heads += [f"{escape(score_name(key))}<small>with {hsf}</small>" for key in keys]
+    rows = []
+    for row in runs.table.to_dict("records"):
+        cells = [
+            f"{row['n']:,}",
+            _interval(row, "accuracy", 1, percent=True),
+            number_cell(100 * row["class_accuracy"], 1),
+            f"{_interval(row, 'ece', 3)}<small>chance {row['ece_chance']:.3f}</small>",
+            *(number_cell(row[key], 4) for key in ("brier", "nll", measure)),
+        ]
+        if runs.voted:
+            cells += [_interval(row, f"{key}_hsf", 3) for key in keys]
+        notes = " · ".join(filter(None, [f"{row['classes']} classes", learnt.get(row["run"])]))
+        rows.append(table_row(f"{escape(row['model'])}<small>{notes}</small>", cells, title=escape(row["run"])))
+    return html_table(heads, rows)
+
+
+def _interval(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
+    return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)

@@ -1,0 +1,256 @@
+"""Two runs on the Models page: who is right more often, and the images of each part as a grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from itertools import product
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.features.compare import plots, run_pair, statistics
+from avhcurate.features.compare.run_pair import RunPair
+from avhcurate.features.compare.service import hard_for_all
+from avhcurate.features.compare.ui import TEST_NOTE, runs_shown, test_cells
+from avhcurate.ui import regions
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import sample_grid
+from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.html_table import html_table, table_row
+from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import p_text, people
+from avhcurate.ui.user_errors import plain
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """Samples to show as a grid: a title, and their ids in order."""
+
+    title: str = ""
+    ids: Sequence[int] = ()
+
+
+def headline(pair: RunPair) -> None:
+    """Say which of the two is right more often, and on which samples."""
+    a_only, b_only, p = pair.only
+    verdict = "No clear difference in accuracy"
+    if p < 0.05:
+        verdict = "A is right more often"
+    if p < 0.05 and b_only > a_only:
+        verdict = "B is right more often"
+    a, b = 100 * pair.points["a_right"].mean(), 100 * pair.points["b_right"].mean()
+    st.markdown(
+        f"**{verdict}**: A {a:.1f} %, B {b:.1f} % of {len(pair.points):,} samples; {a_only:,} only A has right, "
+        f"{b_only:,} only B (McNemar, {p_text(p)})."
+    )
+    if any(pair.left_out):
+        a_lacks, b_lacks = pair.left_out
+        st.caption(
+            f"Of {pair.labelled:,} labelled samples in view, {a_lacks:,} have no score of A and {b_lacks:,} none of B. "
+            "They are left out."
+        )
+
+
+def images(page: Opened, pair: RunPair, listing: ImageList) -> GridView | None:
+    """Draw the samples of a listing as a grid, each with what A and B make of it."""
+    if not listing.title:
+        return None
+    st.markdown(f"**{plain(listing.title)}** · n {len(listing.ids):,}")
+    if not listing.ids:
+        st.markdown("No sample is like that here.")
+        return None
+    points, classes = pair.points.set_index("id"), class_names(page, pair)
+
+    def look(tile: Tile) -> Tile:
+        if tile.id not in points.index:
+            return tile  # hard for all runs, but not scored by A or B
+        row: Any = points.loc[tile.id]
+        hard = f"A {100 * row['a_rank']:.0f} · B {100 * row['b_rank']:.0f}".replace("nan", "–")
+        says = f"A {classes[row['a_predicted']]} · B {classes[row['b_predicted']]}"
+        differs = not (row["a_right"] and row["b_right"])
+        return replace(tile, score=hard, sub=says, differs=differs, alt=f"{tile.alt}, percentile {hard}, says {says}")
+
+    return sample_grid(page, listing.ids, about=f"{pair.names} {listing.title}", look=look)
+
+
+def class_names(page: Opened, pair: RunPair) -> list[str]:
+    """Return names by class of the run with more classes; the open one may have fewer."""
+    known = list(page.table.classes)
+    return [*known, *map(str, range(len(known), pair.num_classes))]
+
+
+# --- who is right ------------------------------------------------------------------------------------------------
+
+_VERDICTS = {True: "right", False: "wrong"}
+#: People (- without votes), A and B, 1 for right.
+OUTCOME = one_of("models.outcome", ("", *map("".join, product("-01", "01", "01"))), "")
+
+
+def who_is_right(page: Opened, pair: RunPair) -> ImageList:
+    """Draw people, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
+    judge = "people"
+    if pair.simulated:
+        judge = "panel (simulated)"
+    if pair.voted:
+        names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
+        figure = plots.who_is_right(run_pair.who_is_right(pair), names, simulated=pair.simulated)
+        show_chart(figure, key="models.right")
+        st.caption(
+            "Share right with Wilson's 95 % interval, over the samples that have votes. The majority is right where "
+            "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
+            "same votes, so in low bins it is mostly wrong."
+        )
+        st.header(f"Which of the two follows {people(pair.simulated)} more closely")
+        rows = [
+            table_row(escape(score_name(str(row.score))), [escape(str(row.bin)), *test_cells(row)])
+            for row in pair.tests.itertuples()
+        ]
+        st.html(html_table(["Score", "HSF bin", "n", "A", "B", "Difference of z", "p"], rows))
+        st.caption(TEST_NOTE)
+    st.header("Right and wrong together")
+    return _outcomes(page, pair, judge.capitalize())
+
+
+def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
+    """Draw all combinations with their counts; the images of the one whose row is chosen."""
+    table = run_pair.outcomes(pair)
+    shown = table.rename(columns={"people": judge, "a": "A", "b": "B", "n": "Samples", "share": "Share"})
+    shown = shown.replace(_VERDICTS).assign(Share=100 * table["share"])
+    event: Any = st.dataframe(
+        shown,
+        hide_index=True,
+        key=regions.turned(OUTCOME, "models.outcomes"),
+        on_select="rerun",
+        selection_mode="single-row",
+        row_height=30,
+        column_config={"Share": st.column_config.NumberColumn(format="%.1f %%")},
+    )
+    digits = {True: "1", False: "0"}
+    people: Any = "-"
+    if pair.voted:
+        people = table["people"].map(digits)
+    codes = people + table["a"].map(digits) + table["b"].map(digits)
+    if event["selection"]["rows"]:
+        regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
+        st.rerun()
+    chosen = codes[codes == OUTCOME.of(page.view)]
+    if chosen.empty:
+        st.caption("Select a row to see its images.")
+        return ImageList()
+    row = table.loc[chosen.index[0]]
+    title = f"A {_VERDICTS[row['a']]}, B {_VERDICTS[row['b']]}"
+    if pair.voted:
+        title = f"{judge} {_VERDICTS[row['people']]}, {title}"
+    return ImageList(title, run_pair.with_outcome(pair, row.get("people"), row["a"], row["b"]))
+
+
+# --- confusions --------------------------------------------------------------------------------------------------
+
+#: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
+MOST_CLASSES = 12
+_MOST_PAIRS = 40
+_SIDES = {"a": "A", "b": "B", "d": "B − A"}
+_PREDICTS = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}
+
+
+def _read_cell(text: str) -> tuple[str, int, int]:
+    side, label, predicted = text.split(":")
+    if side not in _SIDES or not (label.isdigit() and predicted.isdigit()):
+        raise ValueError(text)
+    return side, int(label), int(predicted)
+
+
+CELL: Choice[tuple[str, int, int] | None] = Choice(
+    "models.cell", None, _read_cell, lambda cell: ":".join(map(str, cell or ()))
+)
+
+
+def confusions(page: Opened, pair: RunPair) -> ImageList:
+    """Draw both confusion matrices, their difference and the pairs confused most; list the samples of a chosen cell."""
+    a, b = run_pair.confusions(pair)
+    classes = class_names(page, pair)
+    pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
+    chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
+    for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
+        with column:
+            st.markdown(f"**{_SIDES[side]}**")
+            event: Any = st.plotly_chart(
+                plots.confusion(counts, chosen, classes, difference=side == "d"),
+                key=regions.turned(CELL, f"models.confusion_{side}"),
+                on_select="rerun",
+                selection_mode="points",
+                config={"displayModeBar": False},
+                alt=f"Confusion matrix {_SIDES[side]}",
+            )
+        for point in event["selection"]["points"]:
+            carried = point["customdata"]
+            regions.answer(CELL, (side, int(carried["0"]), int(carried["1"])))
+            st.rerun()
+    st.caption(
+        f"Row: given label. Column: predicted class. The {len(chosen)} classes that are confused most, of "
+        f"{pair.num_classes}. In B − A orange is what B does worse, blue what it does better. Click a cell to see its "
+        "images."
+    )
+    with st.expander(f"Confused most ({len(pairs)} pairs)"):
+        names = dict(enumerate(classes))
+        shown = pairs.replace({"label": names, "predicted": names}).assign(difference=pairs["second"] - pairs["first"])
+        shown.columns = ["Label", "Predicted", "A", "B", "B − A"]
+        st.dataframe(shown, hide_index=True, row_height=30)
+    cell = CELL.of(page.view)
+    if cell is None:
+        return ImageList()
+    side, label, predicted = cell
+    if max(label, predicted) >= pair.num_classes:
+        st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
+        return ImageList()
+    title = f"Label {classes[label]}, {_PREDICTS[side]} {classes[predicted]}"
+    return ImageList(title, run_pair.in_cell(pair, side, label, predicted))
+
+
+# --- hard for one, or for all ------------------------------------------------------------------------------------
+
+#: The sets of the gallery, in words.
+SETS = {"a": "Hard for A, easy for B", "b": "Hard for B, easy for A", "all": "Hard for all runs"}
+SET = one_of("models.set", tuple(SETS), "a")
+#: Ends of the slider.
+_LEAST_CUT, _MOST_CUT = 0.05, 0.95
+
+
+def _read_cuts(text: str) -> tuple[float, float]:
+    easy, hard = map(float, text.split(":"))
+    if not _LEAST_CUT <= easy <= hard <= _MOST_CUT:
+        raise ValueError(text)
+    return easy, hard
+
+
+CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:{cuts[1]:g}")
+
+
+def hard_for(page: Opened, pair: RunPair) -> ImageList:
+    """List the samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
+    measure, n = score_name(pair.measure), len(pair.points)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        look: dict[str, Any] = {"on_change": SET.restart, "label_visibility": "collapsed"}
+        chosen = SET.show(st.segmented_control, "Set", page.view, SETS, **look)
+        look = {"step": 0.05, "on_change": CUTS.restart, "width": 300}
+        label = f"Percentiles of {measure}: easy up to, hard from"
+        easy, hard = CUTS.show(st.slider, label, page.view, _LEAST_CUT, _MOST_CUT, **look)
+    if chosen == "all":
+        runs = runs_shown(page)
+        ids, n = hard_for_all(runs, hard=hard), len(runs.ids)
+        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {len(runs.ranks)} runs"
+    else:
+        ids = run_pair.hard_for_one(pair, for_a=chosen == "a", easy=easy, hard=hard)
+        what = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
+    st.caption(
+        f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {what} · widest difference or highest mean "
+        "first. A percentile is the share of the compared samples with a lower value, ties counted half."
+    )
+    return ImageList(SETS[chosen], ids)
+
+
+#: What each part about two runs draws; it returns the samples that it lists.
+LISTINGS = {"pair": who_is_right, "confusion": confusions, "hard": hard_for}

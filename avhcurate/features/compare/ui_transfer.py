@@ -1,0 +1,107 @@
+"""Accuracy across datasets on the Models page: that of every network on one dataset or split against another."""
+
+import streamlit as st
+
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.compare import plots, transfer
+from avhcurate.features.compare.transfer import LEAST_IN_BIN, Side
+from avhcurate.features.compare.ui import runs_key
+from avhcurate.measures.stats.correlation import ALL
+from avhcurate.people.bins import bin_labels
+from avhcurate.ui import cache
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import empty_state
+from avhcurate.ui.page_choices import one_of
+from avhcurate.ui.text import signed
+
+
+def across(page: Opened) -> None:
+    """Draw the accuracy of every network on one side against that on another."""
+    st.caption(
+        "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
+        "are; a point is a network and HSF bin."
+    )
+    sides = possible_sides(page)
+    if len(sides) < 2:
+        empty_state(
+            "Nothing to compare this dataset with",
+            "balance",
+            "It has one split, and no other dataset here has the same classes and a run. Import it again with its "
+            "splits (`--split-column`), or import another and score it with the same weights:",
+            command="avhcurate import OTHER path/to/images\navhcurate score OTHER --model MODEL",
+        )
+        return
+    x_choice = one_of("models.x", tuple(sides), next(iter(sides)))
+    with st.container(horizontal=True):
+        x = x_choice.show(st.selectbox, "Across", page.view, sides, width=300)
+        y_choice = one_of("models.y", tuple(sides), next(name for name in sides if name != x))
+        y = y_choice.show(st.selectbox, "Up", page.view, sides, width=300)
+    if x == y:
+        st.caption("Choose two different sides.")
+        return
+    first, second = _side(page, x), _side(page, y)
+    found = _transfer(first, second)
+    if found.points.empty:
+        empty_state(
+            "No network has scored both sides",
+            "balance",
+            f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} samples on both sides. Networks that "
+            f"have scored both: {found.models}.",
+        )
+        return
+    bins: tuple[str, ...] = (ALL,)
+    if found.by_bin:
+        bins = bin_labels(page.table.edges)
+    simulated = first.table.simulated or second.table.simulated
+    figure = plots.transfer(found.points, found.line, sides=(sides[x], sides[y]), bins=bins, simulated=simulated)
+    show_chart(figure, key="models.transfer")
+    note = f"{len(found.points)} points of {found.models} networks; {found.left_out} left out, with too few samples."
+    if (line := found.line) is not None:
+        note += (
+            f" Linear fit: slope {signed(line.slope, 3)} [{signed(line.low, 3)}, {signed(line.high, 3)}], intercept "
+            f"{signed(line.intercept, 3)}, R² {line.r_squared:.3f}, n {line.n}. The interval takes points as "
+            "independent, which bins of one network are not quite."
+        )
+    st.caption(f"{note} Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both.")
+
+
+def possible_sides(page: Opened) -> dict[str, str]:
+    """Return datasets with the classes of the open one and a run, whole and by split: the name of each by key.
+
+    The open one comes first.
+    """
+    opened, sides = page.table.dataset, {}
+    for name in dict.fromkeys([opened.name, *page.workspace.names()]):
+        folder = page.workspace.dataset(name)
+        if folder.record.classes != opened.record.classes or not any(run.complete for run in folder.runs()):
+            continue
+        splits = sorted({split for split in folder.samples(["split"])["split"] if isinstance(split, str)})
+        if len(splits) < 2:
+            sides[name] = name
+            continue
+        sides |= {f"{name}:{split}": f"{name}, {split}" for split in splits}
+        sides[name] = f"{name}, all splits"
+    return sides
+
+
+def _side(page: Opened, key: str) -> Side:
+    name, _, split = key.partition(":")
+    if name != page.table.dataset.name:
+        # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
+        own = page.filters
+        filters = Filters(hsf_bins=own.hsf_bins, classes=own.classes, excluded=own.excluded)
+        return Side(cache.table(page.workspace, name, "", page.view.edges), split or None, filters)
+    filters = page.filters
+    if split:
+        filters = filters.with_(splits=())
+    return Side(page.table, split or None, filters)
+
+
+def _side_key(side: Side) -> tuple[str, str | None, dict[str, str]]:
+    return runs_key(side.table), side.split, side.filters.to_query()
+
+
+_transfer = st.cache_resource(max_entries=12, show_spinner="Reading both sides …", hash_funcs={Side: _side_key})(
+    transfer.transfer
+)

@@ -1,0 +1,249 @@
+"""Further analyses: what adds to confidence, correlations within classes, hard samples, other annotators.
+
+Every correlation is turned by the score's hard end, so that it is positive where the score agrees with people. Samples
+are those in view with HSF and the score.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.correlation.service import HSF, checked_keys, marked, no_sample
+from avhcurate.measures.stats.correlation import COLUMNS, Z, correlate, standard_error
+from avhcurate.measures.stats.detection import auroc
+from avhcurate.measures.stats.multiple_testing import holm
+from avhcurate.measures.stats.partial_correlation import partial_spearman
+from avhcurate.measures.stats.random_effects import random_effects
+from avhcurate.measures.stats.rank_influence import Estimate
+from avhcurate.measures.stats.ranks import resample, spearman, standard_ranks
+from avhcurate.people.queues import queue_use
+
+#: The score that others may add to, where the table has it.
+BASE = "confidence"
+#: HSF below which a sample is called hard.
+BELOW = 0.5
+#: The row over all classes.
+ALL_CLASSES = "mean of classes"
+_RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Voted:
+    """Samples in view with HSF: `frame` has id, hsf, label and the scores, turned until high is easy."""
+
+    table: DatasetTable
+    keys: tuple[str, ...]
+    frame: pd.DataFrame
+
+    @classmethod
+    def of(cls, table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> "Voted":
+        chosen = [key for key in checked_keys(table, keys, HSF) if table.ranked[key].harder]
+        if not chosen:
+            raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
+        columns = list(dict.fromkeys(["id", HSF, "label", *chosen]))
+        frame = table.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
+        if frame.empty:
+            raise no_sample(table, filters, HSF)
+        for key in chosen:
+            frame[key] = -table.ranked[key].sign * frame[key].astype(float)
+        return cls(table, tuple(chosen), frame)
+
+    def each(self, *others: str) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Yield every score with the samples that have it, and the other columns."""
+        for key in self.keys:
+            yield key, self.frame.dropna(subset=[key, *others])
+
+
+def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+    """Return what each score adds to confidence, and confidence to it: partial and semipartial Spearman with HSF.
+
+    Columns `score, base, n`, then `partial`, `semipartial` and `base_partial`, the reverse, each with `_low`, `_high`
+    and `_p`; `partial_p_holm`. Scores that rank the samples as confidence does have none.
+    """
+    if keys is not None:
+        keys = [*keys, BASE]
+    voted = Voted.of(table, keys, filters)
+    if BASE not in voted.keys:
+        raise CurateError("This run has no confidence: its outputs lack logits. Attach it again with --logits.")
+    rows = []
+    for key, frame in voted.each(BASE):
+        if key != BASE:
+            x, base, human = (frame[name].to_numpy(float) for name in (key, BASE, HSF))
+            there, back = partial_spearman(x, human, base), partial_spearman(base, human, x)
+            rows.append(
+                {"score": key, "base": BASE, "n": len(frame)}
+                | _columns("partial", there.partial)
+                | _columns("semipartial", there.semipartial)
+                | _columns("base_partial", back.partial)
+            )
+    result = pd.DataFrame(rows)
+    if rows:
+        result["partial_p_holm"] = holm(result["partial_p"])
+    return result
+
+
+def adds_sentence(rows: pd.DataFrame, score: str = "avh", name: str = "AVH") -> str:
+    """Say whether a score adds to confidence, and confidence to it; "" where that is not known.
+
+    >>> row = {"score": "avh", "base": "confidence", "n": 90, "partial": 0.1, "partial_low": 0.0, "partial_high": 0.2}
+    >>> row |= {"partial_p": 0.05, "base_partial": 0.3, "base_partial_low": 0.2, "base_partial_high": 0.4}
+    >>> print(adds_sentence(pd.DataFrame([row | {"base_partial_p": 0.001}])))
+    It is not clear that AVH adds to confidence: 0.10 [0.00, 0.20]. Confidence adds to AVH: 0.30 [0.20, 0.40].
+    """
+    found = rows[rows["score"] == score]
+    if found.empty or found["partial"].isna().any():
+        return ""
+    row = found.iloc[0]
+    return f"{_adds(row, 'partial', name, BASE)} {_adds(row, 'base_partial', BASE.capitalize(), name)}"
+
+
+def _adds(row: pd.Series, column: str, name: str, given: str) -> str:
+    value, low, high = row[column], row[f"{column}_low"], row[f"{column}_high"]
+    numbers = f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    if low > 0:
+        return f"{name} adds to {given}: {numbers}."
+    if high < 0:
+        return f"{name} contradicts people when {given} is known: {numbers}."
+    return f"It is not clear that {name} adds to {given}: {numbers}."
+
+
+def by_class(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+    """Return Spearman with HSF within each class, signs kept, and its mean over the classes as units.
+
+    The columns of the correlation table, then `class, p_holm` (over the classes of a score), and of the rows
+    `mean of classes`, which is DerSimonian and Laird's on the scale of Fisher's z with Hartung and Knapp's interval:
+    `classes`, the number of those with a correlation and its standard error, over `n` samples; `spread`, the standard
+    deviation of Fisher's z between them; `differ_p`, that they are all the same.
+    """
+    voted = Voted.of(table, keys, filters)
+    numbers = np.unique(voted.frame["label"].dropna().astype(int))
+    index = pd.Index(numbers).get_indexer(voted.frame["label"])
+    names = [table.classes[number] for number in numbers]
+    scores = {key: -table.ranked[key].sign * voted.frame[key] for key in voted.keys}
+    rows = correlate(scores, voted.frame[HSF], index, names)
+    parts = []
+    for key, of_score in rows.groupby("score", sort=False):
+        of_classes = of_score[1:].rename(columns={"bin": "class"})  # the first row is over all samples
+        of_classes["p_holm"] = holm(of_classes["p_value"])
+        parts += [_mean_of_classes(str(key), of_classes), of_classes]
+    result = pd.concat(parts, ignore_index=True).assign(bin="all")
+    return result[[*COLUMNS, "class", "p_holm", "classes", "spread", "differ_p"]]
+
+
+def _mean_of_classes(key: str, rows: pd.DataFrame) -> pd.DataFrame:
+    errors = [standard_error(rho, n) for rho, n in zip(rows["spearman"], rows["n"], strict=True)]
+    mean = random_effects(rows["fisher_z"], errors)
+    counted = np.isfinite(rows["fisher_z"]) & np.isfinite(errors)  # three samples have no standard error
+    row = {
+        "score": key,
+        "class": ALL_CLASSES,
+        "n": int(rows["n"][counted].sum()),
+        "spearman": np.tanh(mean.value),
+        "ci_low": np.tanh(mean.low),
+        "ci_high": np.tanh(mean.high),
+        "fisher_z": mean.value,
+        "p_value": mean.p_value,
+        "classes": mean.n,
+        "spread": mean.spread,
+        "differ_p": mean.differ_p,
+    }
+    return pd.DataFrame([row])
+
+
+def finding_hard(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+    """Return how well each score finds the samples with an HSF below `BELOW`.
+
+    Columns `score, n, hard, auroc, auroc_low, auroc_high, auroc_p`.
+    """
+    rows = []
+    for key, frame in Voted.of(table, keys, filters).each():
+        hard = frame[HSF].to_numpy(float) < BELOW
+        found = auroc(-frame[key].to_numpy(float), hard)
+        rows.append({"score": key, "n": len(frame), "hard": int(hard.sum())} | _columns("auroc", found))
+    return pd.DataFrame(rows)
+
+
+def over_annotators(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+    """Return the agreement with HSF and its 95 % interval over bootstrap resamples of the annotators.
+
+    Columns `score, n, agreement, annotators, annotators_low, annotators_high`. A resample has fewer different
+    annotators, so its HSF is noisier and its correlation weaker: percentiles would lie below the agreement. The
+    interval is the spread of resamples around the agreement, on the scale of Fisher's z.
+    """
+    source = table.counter.source
+    if source.imported or not source.collected:
+        raise CurateError("The annotators of imported votes are not known. Collect votes on the page Annotate.")
+    voted = Voted.of(table, keys, filters)
+    annotators, ids, hits = table.counter.by_annotator()
+    names, code = np.unique(annotators, return_inverse=True)
+    if len(names) < 2:
+        raise CurateError("One annotator has voted. Two or more are needed to resample them.")
+    drawn: dict[str, list[float]] = {key: [] for key in voted.keys}
+    rng = np.random.default_rng(0)
+    for _ in range(_RESAMPLES):
+        times = resample(len(names), rng)[code]
+        votes, chosen = np.bincount(ids, times, table.size), np.bincount(ids, times * hits, table.size)
+        hsf = np.divide(chosen, votes, out=np.full(table.size, np.nan), where=votes > 0)
+        for key, frame in voted.each():
+            of_score = hsf[frame["id"]]
+            drawn[key].append(_spearman(frame[key].to_numpy(float), of_score))
+    rows = []
+    for key, frame in voted.each():
+        agreement = _spearman(frame[key].to_numpy(float), frame[HSF].to_numpy(float))
+        low, high = spread_around(agreement, drawn[key])
+        rows.append(
+            {
+                "score": key,
+                "n": len(frame),
+                "agreement": agreement,
+                "annotators": len(names),
+                "annotators_low": low,
+                "annotators_high": high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    known = ~np.isnan(y)
+    if known.sum() < 3:
+        return float("nan")
+    return spearman(standard_ranks(x[known]), standard_ranks(y[known]))
+
+
+def spread_around(agreement: float, drawn: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval around an agreement by the spread of resamples on the scale of Fisher's z."""
+    known = np.array(drawn)[~np.isnan(drawn)]
+    if len(known) < 2 or not abs(agreement) < 1:
+        return float("nan"), float("nan")
+    reach = Z * np.std(np.arctanh(np.clip(known, -1 + 1e-9, 1 - 1e-9)), ddof=1)
+    return float(np.tanh(np.arctanh(agreement) - reach)), float(np.tanh(np.arctanh(agreement) + reach))
+
+
+def _columns(name: str, found: Estimate) -> dict[str, Any]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_p": found.p_value}
+
+
+#: The title and the function of each analysis by its key.
+ANALYSES: Mapping[str, tuple[str, Callable[..., pd.DataFrame]]] = {
+    "adding": ("Adds to confidence", adding),
+    "classes": ("Per class", by_class),
+    "hard": ("Finding hard samples", finding_hard),
+    "annotators": ("Other annotators", over_annotators),
+}
+
+
+def analyse(
+    table: DatasetTable, analysis: str, *, keys: Sequence[str] | None = None, filters: Filters | None = None
+) -> pd.DataFrame:
+    """Return the table of an analysis by its key; columns mark simulated votes and a biased queue."""
+    if analysis not in ANALYSES:
+        raise CurateError(f"There is no analysis {analysis}. Choose one of {', '.join(ANALYSES)}.")
+    _, function = ANALYSES[analysis]
+    return marked(function(table, keys, filters or Filters()), queue_use(table.counter), simulated=table.simulated)

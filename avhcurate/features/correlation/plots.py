@@ -1,0 +1,139 @@
+"""How each score follows people: all scores ranked below the noise ceiling, and some of them bin by bin."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from avhcurate.features.correlation.service import HSF, Correlations
+from avhcurate.measures.stats.correlation import FEW
+from avhcurate.ui.chart_style import (
+    ABOVE,
+    BLUE,
+    GREY,
+    ORANGE,
+    SERIES,
+    SYMBOLS,
+    bare,
+    faded,
+    intervals,
+    note_above,
+    of_hsf,
+)
+
+#: Scores that the ranking highlights: AVH, and the one it is compared with.
+_HIGHLIGHTED = {"avh": BLUE, "confidence": ORANGE}
+#: Characters of the name of a score.
+_LONGEST = 40
+_HOVER = "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>"
+
+
+def agreement(result: Correlations) -> pd.DataFrame:
+    """Return the correlation table with `agreement, low, high`: Spearman and its interval, turned by the hard ends.
+
+    Positive always means that the score finds hard what people find hard. NaN where the hard end of a column of the
+    user is not known.
+    """
+    table = result.table
+    sign = table["score"].map(result.sign).replace(0, np.nan)
+    ends = np.sort([sign * table["ci_low"], sign * table["ci_high"]], axis=0)
+    return table.assign(agreement=sign * table["spearman"], low=ends[0], high=ends[1])
+
+
+def ranking(result: Correlations, *, against: str = "") -> go.Figure:
+    """Draw a dot with its interval for each score of the rows `all`, closest to people on top, and the noise ceiling.
+
+    `against` names what replaces HSF.
+    """
+    rows = agreement(result)
+    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"]).sort_values("agreement", kind="stable")
+    names = _titles(result, rows["score"])
+    colors = [_HIGHLIGHTED.get(key, GREY) for key in rows["score"]]
+    figure = go.Figure()
+    right = rows["high"].fillna(rows["agreement"])
+    ends = [0.0, *rows["low"].dropna(), *rows["agreement"], *right]
+    limits = [min(ends) - 0.03, max(ends) + 0.08]
+    ceiling = result.ceiling
+    if result.against == HSF and not ceiling.reason:
+        band = faded(GREY, 0.25)
+        figure.add_vrect(x0=ceiling.ceiling_low, x1=ceiling.ceiling_high, fillcolor=band, line_width=0, layer="below")
+        figure.add_vline(x=ceiling.ceiling, line={"color": GREY, "width": 1.5, "dash": "dash"})
+        note_above(figure, ceiling.ceiling, f"noise ceiling {ceiling.ceiling:.2f}", anchor="right")
+        limits[1] = 1.03
+    figure.add_vline(x=0, line={"color": faded(GREY, 0.7), "width": 1})
+    figure.add_scatter(
+        x=rows["agreement"],
+        y=names,
+        mode="markers",
+        marker={"size": 9, "color": colors},
+        error_x=intervals(rows["agreement"], rows["low"], rows["high"]),
+        customdata=rows[["spearman", "low", "high", "n"]].to_numpy(),
+        hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>" + _HOVER,
+    )
+    for x, name, value, color in zip(right, names, rows["agreement"], colors, strict=True):
+        figure.add_annotation(
+            x=x,
+            y=name,
+            text=f"{value:.2f}",
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+            font={"size": 12, "color": color},
+        )
+    margin = {"t": 26, "r": 16}
+    bare(figure, height=90 + 25 * len(rows), x=f"agreement with {_what(result, against)}", margin=margin)
+    figure.update_yaxes(type="category", showgrid=False)
+    return figure.update_xaxes(range=limits)
+
+
+def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> go.Figure:
+    """Draw for each of `keys` a dot with its interval in every bin of HSF or `against`, hollow for few samples."""
+    rows = agreement(result)
+    rows = rows[rows["bin"] != "all"]
+    counts = rows.groupby("bin", sort=False)["n"].max()
+    figure = go.Figure()
+    figure.add_hline(y=0, line={"color": faded(GREY, 0.7), "width": 1})
+    step = min(0.16, 0.7 / max(1, len(keys)))
+    for number, (key, title) in enumerate(zip(keys, _titles(result, keys), strict=True)):
+        of_score = rows[rows["score"] == key]
+        color, symbol = SERIES[number % len(SERIES)], SYMBOLS[number % len(SYMBOLS)]
+        figure.add_scatter(
+            x=np.arange(len(counts)) + (number - (len(keys) - 1) / 2) * step,
+            y=of_score["agreement"],
+            mode="markers",
+            name=title,
+            marker={
+                "size": 10,
+                "color": color,
+                "symbol": np.where(of_score["n"] < FEW, f"{symbol}-open", symbol),
+            },
+            error_y=intervals(of_score["agreement"], of_score["low"], of_score["high"], color=color),
+            customdata=of_score[["spearman", "low", "high", "n"]].to_numpy(),
+            hovertemplate=f"{title}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>" + _HOVER,
+        )
+    bare(figure, height=360, x=_what(result, against), y="agreement within the bin", margin={"t": 30})
+    figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
+    ticks = [f"{str(name).replace(', ', ',<br>')}<br>n {n:,}" for name, n in counts.items()]
+    if not against:  # names of HSF's bins are short
+        ticks = [f"{name}<br>n {n:,}" for name, n in counts.items()]
+    return figure.update_xaxes(
+        tickvals=list(range(len(counts))), ticktext=ticks, range=[-0.5, len(counts) - 0.5], showgrid=False
+    )
+
+
+def _what(result: Correlations, against: str) -> str:
+    if against:
+        return escape(against)
+    return of_hsf(result.simulated)
+
+
+def _titles(result: Correlations, keys: Iterable[str]) -> list[str]:
+    """Return short names of scores, all different, that Plotly shows literally."""
+    short = [" ".join(result.ranked[key].name.split())[:_LONGEST] for key in keys]
+    for place, name in enumerate(short):
+        if short.count(name) > 1:
+            short[place] = f"{name} ({place + 1})"
+    # A per cent sign before a brace would begin a value of a hover text.
+    return [escape(name).replace("%", "&#37;") for name in short]

@@ -1,0 +1,325 @@
+"""How each score follows human judgement: the correlation table, its comparisons, and the noise ceiling."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
+from avhcurate.datasets.table.empty_view import chooses_by, empty_view, no_votes
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.correlation.weighting import weighted_table
+from avhcurate.measures.scores import Score
+from avhcurate.measures.stats import correlation, correlation_tests
+from avhcurate.measures.stats.correlation import Z
+from avhcurate.measures.stats.multiple_testing import holm
+from avhcurate.people import bins, reliability
+from avhcurate.people.queues import QueueUse, queue_use
+from avhcurate.people.reliability import Reliability
+from avhcurate.workspace.images.measures import MEASURES, PROXIES, RANKED
+
+#: What scores are compared with by default.
+HSF = "hsf"
+#: Bins of a measure in place of HSF, of about equally many samples.
+_BINS = 5
+_DISATTENUATED = ["disattenuated", "disattenuated_low", "disattenuated_high"]
+#: Columns that choose samples by their HSF.
+_OF_HSF = {"hsf", "hsf_low", "hsf_high", "hsf_bin"}
+#: Signs that LaTeX writes in another way.
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " "}
+_LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+#: The remarks of `stats.correlation.remarks`, in words.
+REMARKS = {
+    "too few": "fewer than 3 samples",
+    "constant": "the score or HSF is constant",
+    "few": f"fewer than {correlation.FEW} samples",
+}
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
+
+    `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
+    scores are compared with, "hsf", a measure of the images or a column of the user. `ranked` describes the scores by
+    key; a column of the user without a known harder end has a correlation, but no agreement and no pair. `queue`: where
+    collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about, see
+    `weighting`, where the queue kept its chances.
+    """
+
+    table: pd.DataFrame
+    remarks: pd.Series
+    pairs: pd.DataFrame
+    ceiling: Reliability
+    simulated: bool
+    against: str = HSF
+    ranked: Mapping[str, Score] = field(default_factory=lambda: RANKED)
+    queue: QueueUse = field(default_factory=lambda: QueueUse({}))
+    weighted: pd.DataFrame | None = None
+
+    def sign(self, key: str) -> int:
+        """Return the factor that turns a correlation until positive means agreement; 0 without a known harder end."""
+        return _sign(self.ranked, key, self.against)
+
+    @property
+    def toward(self) -> int:
+        """Return +1 where a low value of what scores are compared with is hard, -1 where a high one is, 0 unknown."""
+        return _toward(self.ranked, self.against)
+
+    @property
+    def own(self) -> bool:
+        """Whether scores are compared with a column of the user."""
+        return self.against != HSF and self.ranked[self.against].needs == "table"
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the scores of the table, in order."""
+        return list(dict.fromkeys(self.table["score"]))
+
+    @property
+    def unsaid(self) -> list[str]:
+        """Return the columns of the user without a known harder end."""
+        keys = dict.fromkeys([*self.keys, self.against])
+        return [key for key in keys if key != HSF and not self.ranked[key].harder]
+
+
+def _toward(ranked: Mapping[str, Score], against: str) -> int:
+    if against == HSF:
+        return 1
+    return -ranked[against].sign
+
+
+def _sign(ranked: Mapping[str, Score], key: str, against: str) -> int:
+    return -ranked[key].sign * _toward(ranked, against)
+
+
+def correlate(
+    table: DatasetTable,
+    *,
+    keys: Sequence[str] | None = None,
+    filters: Filters | None = None,
+    edges: Sequence[float] | None = None,
+    against: str = HSF,
+) -> Correlations:
+    """Return Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
+
+    Default: every score of the table, the measures of the images that may replace HSF, and the user's columns with a
+    known harder end. `against` one of these measures or columns takes it in place of HSF, in five bins of about equally
+    many samples: a second proxy of human hardness, which needs no votes. Refused without votes, with nothing to
+    correlate, and when no sample has both.
+    """
+    filters = filters or Filters()
+    chosen = checked_keys(table, keys, against)
+    frame = table.frame(filters, columns=list(dict.fromkeys(["id", against, *chosen])))
+    if not frame[against].notna().any():
+        raise no_sample(table, filters, against)
+    ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, against]) if key != HSF}
+    ceiling, use = Reliability(0), QueueUse({})
+    if against == HSF:
+        ceiling, use = noise_ceiling(table, filters), queue_use(table.counter)
+        edges = bins.check_edges(edges or table.edges)
+        index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
+    else:
+        index, labels = bins.quantile_bins(frame[against], _BINS)
+    scores = {key: frame[key] for key in chosen}
+    rows = correlation.correlate(scores, frame[against], index, labels)
+    signs = {key: sign for key in chosen if (sign := _sign(ranked, key, against))}
+    # What takes the place of HSF is turned until low means hard.
+    pairs = correlation_tests.compare(
+        {key: scores[key] for key in signs},
+        _toward(ranked, against) * frame[against],
+        harder={key: ranked[key].hard_end for key in signs},
+    )
+    pairs = pairs.assign(p_holm=holm(pairs["p_value"]))
+    weighted = None
+    if use.weights is not None:
+        values = {key: column.to_numpy(float) for key, column in scores.items()}
+        hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
+        weighted = weighted_table(values, hsf, weights, index, labels)
+    return Correlations(
+        table=rows,
+        remarks=correlation.remarks(rows),
+        pairs=pairs,
+        ceiling=ceiling,
+        simulated=table.simulated,
+        against=against,
+        ranked=ranked,
+        queue=use,
+        weighted=weighted,
+    )
+
+
+def no_sample(table: DatasetTable, filters: Filters, against: str) -> CurateError:
+    """Return the error for filters that leave no sample with what scores are compared with."""
+    what = f"a {against}"
+    if against == HSF:
+        what = "human votes"
+    return empty_view(table, filters, f"No sample in view has {what}. Widen the filters.", needs=against)
+
+
+def possible_targets(table: DatasetTable) -> list[str]:
+    """Return what scores can be compared with: HSF where there are votes, measures and own columns in its place."""
+    targets = [*_proxies(table), *table.own("number")]
+    if table.votes:
+        return [HSF, *targets]
+    return targets
+
+
+def said_columns(table: DatasetTable) -> list[str]:
+    """Return the user's columns with a known harder end, which join the table by themselves."""
+    return [name for name in table.own("number") if table.ranked[name].harder]
+
+
+def default_keys(table: DatasetTable, columns: Sequence[str], against: str = HSF) -> list[str]:
+    """Return every score of the table, the measures that may replace HSF and some columns, without `against`."""
+    return [key for key in [*table.scores, *_proxies(table), *columns] if key != against]
+
+
+def _proxies(table: DatasetTable) -> list[str]:
+    return [key for key in PROXIES if key in table.measures]
+
+
+def noise_ceiling(table: DatasetTable, filters: Filters) -> Reliability:
+    """Return the reliability of HSF of the samples in view, and the best Spearman that a score could reach."""
+    if table.votes is None:
+        raise no_votes(table.dataset.name)
+    ids = table.frame(filters, columns=["id"])["id"].to_numpy()
+    if chooses_by(filters, _OF_HSF):
+        return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
+    counts = table.counter.counts
+    return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
+
+
+def remark_texts(result: Correlations) -> list[str]:
+    """Return each remark with the bins that it is about, in words."""
+    bins_of = result.table["bin"][result.remarks != ""].groupby(result.remarks)
+    return [f"{REMARKS[str(remark)]}: {', '.join(dict.fromkeys(names))}" for remark, names in bins_of]
+
+
+def export_table(result: Correlations) -> pd.DataFrame:
+    """Return the table as files have it: further columns, and one that names simulated votes or what replaces HSF.
+
+    `p_holm`: p corrected by Holm's method for the scores tried in the same bin. `disattenuated`, of the rows `all`: the
+    correlation over the noise ceiling, with its interval (delta method on the logarithm); no score exceeds 1 but by
+    chance. Where a biased queue asked for the votes, `queue` names it, and the columns of `weighting` are there if it
+    kept its chances.
+    """
+    table = result.table.assign(p_holm=result.table.groupby("bin", sort=False)["p_value"].transform(holm))
+    if result.against != HSF:
+        return table.assign(against=result.against)
+    table[_DISATTENUATED] = [disattenuated(result, row) for row in table.itertuples()]
+    if result.weighted is not None:
+        table = table.merge(result.weighted, on=["score", "bin"], how="left")
+    return marked(table, result.queue, simulated=result.simulated)
+
+
+def marked(rows: pd.DataFrame, queue: QueueUse, *, simulated: bool) -> pd.DataFrame:
+    """Return the rows with columns that name a biased queue and simulated votes."""
+    if queue.biased:
+        rows = rows.assign(queue=" and ".join(sorted(queue.votes)))
+    if simulated:
+        rows = rows.assign(hsf_source="simulated")
+    return rows
+
+
+def disattenuated(result: Correlations, row: Any) -> tuple[float, float, float]:
+    """Return a correlation of the rows `all` over the noise ceiling, with the ends of its interval; NaN for none."""
+    ceiling = result.ceiling
+    if row.bin != correlation.ALL or ceiling.reason or not ceiling.ceiling > 0 or not 0 < abs(row.spearman) < 1:
+        return (float("nan"),) * 3
+    value = row.spearman / ceiling.ceiling
+    spread_of_rho = correlation.standard_error(row.spearman, row.n) * (1 - row.spearman**2) / abs(row.spearman)
+    spread_of_ceiling = (ceiling.ceiling_high - ceiling.ceiling_low) / (2 * Z * ceiling.ceiling)
+    reach = math.exp(Z * math.hypot(spread_of_rho, spread_of_ceiling))
+    low, high = sorted((value / reach, value * reach))
+    return value, low, high
+
+
+def to_latex(result: Correlations) -> str:
+    """Return the table in LaTeX as Chen et al. print theirs: a row a score, a column a bin; n and Fisher z in front.
+
+    Needs the LaTeX package booktabs.
+    """
+    groups = list(dict.fromkeys(result.table["bin"]))
+    rows = [["Score", "$z$", *map(_escape, groups)]]
+    for counts, keys in sample_counts(result.table).items():
+        name = "samples"
+        if len(rows) > 1:
+            name = f"samples of {', '.join(_escape(result.ranked[key].name) for key in keys)}"
+        rows.append([name, "", *map(str, counts)])
+    for key, of_score in result.table.groupby("score", sort=False):
+        values = [of_score["fisher_z"].iloc[0], *of_score["spearman"]]
+        rows.append([_escape(result.ranked[str(key)].name), *map(_number, values)])
+    head, *body = [" & ".join(row) + r" \\" for row in rows]
+    columns = "l" + "r" * (len(groups) + 1)
+    lines = [
+        f"% {_source(result)}, signs kept.",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        head,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
+    """Return the scores of a table of correlations by their numbers of samples in each bin, the first score's first.
+
+    >>> rows = [("avh", "all", 9), ("aum", "all", 4), ("norm", "all", 9)]
+    >>> sample_counts(pd.DataFrame(rows, columns=["score", "bin", "n"]))
+    {(9,): ['avh', 'norm'], (4,): ['aum']}
+    """
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for key, rows in table.groupby("score", sort=False):
+        groups.setdefault(tuple(rows["n"].tolist()), []).append(str(key))
+    return groups
+
+
+def _source(result: Correlations) -> str:
+    if result.own:
+        return f"Spearman with your column {_escape(result.ranked[result.against].name)}"
+    if result.against != HSF:
+        return f"Spearman with {_escape(result.ranked[result.against].name)} of the images"
+    if result.simulated:
+        return "Human votes: SIMULATED panel; Spearman with HSF"
+    return "Human votes: people; Spearman with HSF"
+
+
+def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
+    """Return the scores to correlate, by default all; refused where the table lacks one of them or `against`."""
+    name = table.dataset.name
+    if keys is None:
+        keys = default_keys(table, said_columns(table), against)
+    chosen = list(dict.fromkeys(keys))
+    unknown = [key for key in chosen if key not in table.ranked]
+    if table.run is None and (unknown or not chosen):
+        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL`.")
+    if against == HSF and table.votes is None:
+        raise no_votes(name)
+    if against != HSF and against not in table.ranked:
+        unknown.append(against)
+    if missing := [key for key in unknown if key in MEASURES]:
+        raise CurateError(f"{', '.join(missing)} of {name} are not measured yet. Run `avhcurate quality {name}`.")
+    if against in unknown or against in table.scores:
+        raise CurateError(
+            f"Scores cannot be compared with {against}. Choose hsf, {', '.join(PROXIES)} or a column of numbers."
+        )
+    if unknown or not chosen:
+        check_scores(table, unknown)
+    return chosen
+
+
+def _number(value: float) -> str:
+    if pd.isna(value):
+        return "--"
+    return f"${value:.3f}$"
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in text)

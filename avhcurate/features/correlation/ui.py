@@ -1,0 +1,339 @@
+"""Parts of the Correlation page: the table, its summary in words, and the comparison of two scores."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.correlation import service
+from avhcurate.features.correlation.plots import agreement
+from avhcurate.features.correlation.service import HSF, REMARKS, Correlations
+from avhcurate.measures.stats.correlation_tests import Comparison
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate, html_table, table_row, tint
+from avhcurate.ui.page_choices import one_of, some_of
+from avhcurate.ui.score_help import column_name, score_name
+from avhcurate.ui.text import listed, p_text, people, shortened, signed
+from avhcurate.ui.url_state import View
+from avhcurate.workspace.images.measures import PROXIES, RANKED
+
+#: The address's text for no column of the user: no column has that name.
+_NO_COLUMN = "_"
+#: A difference whose p-value is at least this is called unclear.
+_CLEAR = 0.05
+#: `correlation.service.correlate`, kept until what it correlates changes.
+correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(service.correlate)
+
+
+def choose_against(page: Opened) -> str:
+    """Choose what the scores are compared with: HSF, or in its place a measure of the images or an own column."""
+    table = page.table
+    possible = service.possible_targets(table)
+    if len(possible) == 1:
+        return possible[0]
+    own = table.own("number")
+    widget: Any = st.segmented_control
+    width: int | str = "content"
+    if own:
+        widget, width = st.selectbox, 240
+    return one_of("correlation.against", [HSF, *PROXIES, *own], HSF).show(
+        widget,
+        "Against",
+        page.view,
+        possible,
+        format_func=_short_name,
+        help="HSF, the judgement of people, or what replaces it where there are no votes: a measure of the images or a "
+        "column of yours.",
+        width=width,
+    )
+
+
+def choose_columns(page: Opened) -> list[str]:
+    """Choose the user's columns that join the scores; by default those with a known harder end."""
+    own = page.table.own("number")
+    if not own:
+        return []
+    return some_of("correlation.columns", own, service.said_columns(page.table), none=_NO_COLUMN).show(
+        st.multiselect,
+        "Your columns",
+        page.view,
+        list(own),
+        format_func=lambda key: shortened(key, 60),
+        placeholder="Add columns to the table",
+        width=420,
+    )
+
+
+def choose_shown(result: Correlations, view: View) -> list[str]:
+    """Choose the scores of the figure by bins."""
+    scores = _directed(result)
+    return some_of("correlation.scores", [*RANKED, *scores], ["avh", "confidence"]).show(
+        st.multiselect,
+        "Scores",
+        view,
+        scores,
+        format_func=_short_name,
+        max_selections=5,
+        label_visibility="collapsed",
+        placeholder="Choose scores",
+    )
+
+
+def _short_name(key: str) -> str:
+    return shortened(score_name(key), 60)
+
+
+def _directed(result: Correlations) -> list[str]:
+    """Return the scores of the table with a known harder end."""
+    return [key for key in result.keys if result.ranked[key].harder]
+
+
+# --- in words ----------------------------------------------------------------------------------------------------
+
+
+def pair_of(result: Correlations, first: str, second: str) -> pd.Series:
+    """Return the row of two scores among the pairs, where they may stand in the other order."""
+    pairs = result.pairs
+    wanted = pairs[["first", "second"]].isin([first, second]).all(axis=1)
+    return pairs[wanted].iloc[0]
+
+
+def verdict(pair: Any, *, against: str = "people") -> str:
+    """Say which of two scores follows people, or what replaces them, more closely."""
+    one, other = column_name(pair.first), column_name(pair.second)
+    if pd.isna(pair.p_value):
+        return (
+            f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary or puts "
+            f"the samples in the very order of {against}."
+        )
+    if abs(pair.difference) < 1e-9:
+        return (
+            f"**{one}** and **{other}** put these {pair.n:,} samples in the same order: both follow {against} at "
+            f"{pair.first_agreement:.3f}."
+        )
+    at, other_at = signed(pair.first_agreement, 3), signed(pair.second_agreement, 3)
+    test = f"({p_text(pair.p_value)}, n {pair.n:,})"
+    if pair.p_value >= _CLEAR:
+        return f"No clear difference: **{one}** follows {against} at {at}, **{other}** at {other_at} {test}."
+    if pair.difference > 0:
+        return f"**{one}** follows {against} more closely than **{other}**: {at} against {other_at} {test}."
+    return f"**{other}** follows {against} more closely than **{one}**: {other_at} against {at} {test}."
+
+
+def summary(result: Correlations) -> str:
+    """Say what the table says in a few plain sentences, whichever score wins."""
+    rows = agreement(result)
+    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"]).sort_values("agreement", ascending=False)
+    # Scores of a training are over fewer samples, so they are not ranked with the others.
+    trained = [key for key in result.keys if result.ranked[key].training]
+    of_training = rows["score"].isin(trained) & (rows["n"] < rows["n"].max())
+    recorded, rows = rows[of_training], rows[~of_training]
+    if rows.empty:
+        what = column_name(result.against)
+        return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
+    sentences = [_leader(result, rows)]
+    if {"avh", "confidence"} <= set(rows["score"]):
+        sentences.append(_avh_or_confidence(pair_of(result, "avh", "confidence")))
+    ceiling, top = result.ceiling, rows["agreement"].iloc[0]
+    if not ceiling.reason and ceiling.ceiling > 0 and top > 0:
+        sentences.append(
+            f"The votes are noisy themselves: no score can be expected above {ceiling.ceiling:.2f}, "
+            f"and the best reaches {top / ceiling.ceiling:.0%} of that."
+        )
+    for n, of_training in recorded.groupby("n"):
+        key, top = of_training["score"].iloc[0], of_training["agreement"].iloc[0]
+        sentences.append(
+            f"Of the scores of the training over {n:,} samples, **{column_name(key)}** comes closest, at "
+            f"{signed(top, 2)}; the SQL condition `{key} IS NOT NULL` compares all scores on those."
+        )
+    opposed = [column_name(key) for key in rows["score"][rows["high"] < 0]]
+    if opposed and result.against == HSF:
+        sentences.append(f"Against the judgement of {compared_with(result)}: {listed(opposed)}.")
+    return " ".join(filter(None, sentences))
+
+
+def _leader(result: Correlations, rows: pd.DataFrame) -> str:
+    """Say which score comes first, and where AVH stands."""
+    best, against = rows.iloc[0], compared_with(result)
+    text = f"**{column_name(best['score'])}** follows {against} most closely, at {signed(best['agreement'], 2)}"
+    if pd.isna(best["low"]):
+        text += f", of {best['n']:,} samples only"
+    elif best["low"] <= 0:
+        text += ", though its interval reaches 0"
+    of_avh = rows["agreement"][rows["score"] == "avh"]
+    if len(of_avh) and best["score"] != "avh":
+        # Scores that agree equally with people, to three digits, share a place.
+        place = 1 + (rows["agreement"] > of_avh.iloc[0] + 5e-4).sum()
+        text += f"; AVH is number {place} of {len(rows)}, at {signed(of_avh.iloc[0], 2)}"
+    return f"{text}."
+
+
+def compared_with(result: Correlations) -> str:
+    """Say who or what the scores are compared with."""
+    if result.against == HSF:
+        return people(result.simulated)
+    name = column_name(result.against)
+    if result.own:
+        return f"your column {name}"
+    return f"the {name.lower()} of the images"
+
+
+def _avh_or_confidence(pair: Any) -> str:
+    if pd.isna(pair.p_value):
+        return ""
+    if pair.p_value >= _CLEAR:
+        return f"Between AVH and confidence there is no clear difference ({p_text(pair.p_value)})."
+    at = {pair.first: signed(pair.first_agreement, 2), pair.second: signed(pair.second_agreement, 2)}
+    values = f"{at['avh']} against {at['confidence']} ({p_text(pair.p_value)})"
+    if (pair.difference > 0) == (pair.first == "avh"):
+        return f"AVH does better than confidence here: {values}."
+    return f"AVH does worse than confidence here: {values}."
+
+
+def notes(result: Correlations) -> list[str]:
+    """Return what is to be known of the table, a line each."""
+    lines = [_ceiling_note(result)]
+    if texts := service.remark_texts(result):
+        lines.append(f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}.")
+    if result.unsaid:
+        names = listed([column_name(key) for key in result.unsaid])
+        lines.append(
+            f"It is not known which end of {names} is harder, so there is a correlation and no agreement. Set it on "
+            "Home under Your columns, or by `avhcurate columns`."
+        )
+    if result.against == HSF:
+        lines.append(
+            "Which score to use for what, by the networks that we measured: docs/results.md, “Use this score when”."
+        )
+    return lines
+
+
+def _ceiling_note(result: Correlations) -> str:
+    """Say what the noise ceiling and the reliability behind it are, with intervals, or why there is none."""
+    ceiling, name = result.ceiling, column_name(result.against)
+    if result.against != HSF:
+        hard = {1: "An image with less of it counts as harder. ", -1: "An image with more of it is harder. ", 0: ""}
+        return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many samples."
+    if ceiling.reason:
+        return f"No noise ceiling: {ceiling.reason}."
+    return (
+        f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}]: the root of "
+        f"the Spearman of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] to expect between this "
+        f"HSF and that of as many further votes of the {ceiling.samples:,} samples with votes in view."
+    )
+
+
+def others(table: DatasetTable) -> str:
+    """Name what scores can be compared with besides HSF; "" where there is nothing."""
+    kinds = ""
+    if table.measures:
+        kinds += " or a measure of the images"
+    if table.own("number"):
+        kinds += " or a column of yours"
+    return kinds
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+
+def table_html(result: Correlations) -> str:
+    """Return the table with intervals: a row a score, a column for all and each bin, n in the header.
+
+    A cell's colour shows the correlation's sign and size; cells of few samples are marked, with the reason. Its title
+    has p, p by Holm's method for the scores of the column, Fisher's z and the correlation over the noise ceiling.
+    """
+    counts = result.table.groupby("bin", sort=False)["n"].max()
+    heads = [f"{escape(str(group))}<small>n {n:,}</small>" for group, n in counts.items()]
+    if result.weighted is not None:
+        heads.insert(1, "weighted<small>to all samples</small>")
+    return html_table(["Score", "Hard end", *heads], _rows(result), tinted=True)
+
+
+def _rows(result: Correlations) -> Iterator[str]:
+    table = service.export_table(result).assign(remark=result.remarks)
+    table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
+    ends = {"high": "↑ high", "low": "↓ low", "": "not known"}
+    for key, rows in table.groupby("score", sort=False):
+        score = result.ranked[str(key)]
+        cells = [ends[score.harder], *map(_cell, rows.itertuples())]
+        if result.weighted is not None:
+            of_all = rows.iloc[0]
+            cells.insert(2, estimate(of_all["weighted"], of_all["weighted_low"], of_all["weighted_high"], 3))
+        yield table_row(escape(shortened(score.name, 32)), cells, title=escape(score.sentence))
+
+
+def _cell(row: Any) -> str:
+    remark, mark, kind = escape(REMARKS.get(row.remark, "")), "", ""
+    if remark:
+        mark, kind = "*", " class='few'"
+    if pd.isna(row.spearman):
+        return f"<td{kind} title='{remark}'>–<small>{remark}</small></td>"
+    notes = []
+    if pd.notna(row.ci_low):
+        notes.append(f"{signed(row.ci_low, 2)} to {signed(row.ci_high, 2)}")
+    if row.fewer:
+        notes.append(f"n {row.n:,}")
+    titles = [f"{p_text(row.p_value)}, by Holm {p_text(row.p_holm)}"]
+    for column, words in (
+        ("fisher_z", "Fisher z"),
+        ("disattenuated", "over the ceiling"),
+        ("weighted", "weighted to all samples"),
+    ):
+        value = getattr(row, column, float("nan"))
+        if pd.notna(value):
+            titles.append(f"{words} {signed(value, 3)}")
+    title = "; ".join(filter(None, [escape(", ".join(titles)), remark]))
+    value = f"{signed(row.spearman, 3)}{mark}"
+    if row.bin == "all":
+        value = f"<b>{value}</b>"
+    style = tint(row.spearman, min(0.55, 0.75 * abs(row.spearman)))
+    return f"<td{kind} style='{style}' title='{title}'>{value}<small>{' · '.join(notes)}</small></td>"
+
+
+# --- two scores --------------------------------------------------------------------------------------------------
+
+
+def compare(result: Correlations, view: View) -> None:
+    """Draw a choice of two scores and the test between them; a score that is not in the table becomes the default."""
+    scores = _directed(result)
+    if len(scores) < 2 or not result.toward:
+        st.caption("Two scores whose harder ends are known can be compared here.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first, second = (
+            one_of(f"correlation.{name}", [*RANKED, *scores], default).show(
+                st.selectbox, label, view, scores, format_func=_short_name, width=200
+            )
+            for name, label, default in (("first", "Compare", "avh"), ("second", "with", "confidence"))
+        )
+    if first == second:
+        st.caption("Choose two different scores.")
+        return
+    pair = pair_of(result, first, second)
+    st.markdown(verdict(pair, against=compared_with(result)))
+    if pd.notna(pair.p_value):
+        st.caption(
+            f"Difference of Fisher z, {column_name(pair['first'])} minus {column_name(pair['second'])}: "
+            f"{_interval(pair.difference, pair.ci_low, pair.ci_high)}; of the correlations themselves "
+            f"{_interval(pair.gap, pair.gap_low, pair.gap_high)}; the two scores correlate at "
+            f"{signed(pair['between'], 3)} with each other. {_tested_by(pair)} Corrected for the "
+            f"{len(result.pairs):,} pairs of scores by Holm's method: {p_text(pair.p_holm)}."
+        )
+    if result.weighted is not None:
+        st.caption("This comparison is not weighted to the whole dataset.")
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
+
+
+def _tested_by(pair: pd.Series) -> str:
+    """Say which of the two standard errors the test uses, and the other."""
+    meng, ranks = f"{pair.error:.4f} by Meng, Rosenthal and Rubin", f"{pair.rank_error:.4f} by a jackknife of ranks"
+    if Comparison(**pair[list(Comparison._fields)]).by_ranks:
+        return f"Standard error {ranks}, in place of {meng}, since they differ by more than a tenth."
+    return f"Standard error {meng}; it is {ranks}."

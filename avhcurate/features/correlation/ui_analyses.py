@@ -1,0 +1,132 @@
+"""Further analyses of the Correlation page, one at a time, below the table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.export.text import csv_text
+from avhcurate.errors import CurateError
+from avhcurate.features.correlation import analyses
+from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW, adds_sentence
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate, html_table, table_row
+from avhcurate.ui.page_choices import one_of
+from avhcurate.ui.score_help import column_name
+from avhcurate.ui.text import p_text, shortened, signed
+from avhcurate.ui.user_errors import show_user_error
+
+_NONE = "none"
+_ANALYSIS = one_of("correlation.more", [_NONE, *ANALYSES], _NONE)
+
+_analyse = st.cache_data(max_entries=16, show_spinner="Computing …", hash_funcs=HASH_FUNCS)(analyses.analyse)
+
+#: The note below the table of each analysis.
+_NOTES = {
+    "adding": "Partial Spearman: the correlation with HSF that is left when the other score is taken out of both; "
+    "semipartial: out of the score only. 95 % intervals by a jackknife of ranks. Holm: p corrected for the scores "
+    "tried. Scores that rank the images exactly as confidence does have none.",
+    "classes": "The mean over classes is DerSimonian and Laird's, on the scale of Fisher's z, with Hartung and Knapp's "
+    "interval: the class is the unit. Spread: standard deviation of Fisher's z between classes beyond chance; p: that "
+    "they are all the same.",
+    "hard": f"Hard: HSF below {BELOW}. AUROC: how often a hard image has the harder score than another one; 0.5 is "
+    "chance, p that of the rank sum. DeLong's interval; below 50 images of either kind Newcombe's.",
+    "annotators": "95 % intervals over 400 resamples of the annotators who gave the votes in the app: their spread "
+    "around the agreement, since HSF of a resample is noisier.",
+}
+
+_NOT_WEIGHTED = " Not weighted: it describes images that the queue chose, not the dataset."
+
+
+def further(page: Opened, keys: Sequence[str]) -> None:
+    """Draw a choice of one analysis, its table, a note and a download."""
+    titles = {_NONE: "None"} | {key: title for key, (title, _) in ANALYSES.items()}
+    chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", page.view, titles)
+    if chosen == _NONE:
+        return
+    try:
+        rows = _analyse(page.table, chosen, keys=list(keys), filters=page.filters)
+    except CurateError as error:
+        show_user_error(error)
+        return
+    if chosen == "adding":
+        st.markdown(adds_sentence(rows))
+    heads, cells_of = _LAYOUTS[chosen]
+    drawn = [
+        table_row(escape(shortened(column_name(row["score"]), 32)), cells_of(row, rows))
+        for row in rows.drop_duplicates("score").to_dict("records")
+    ]
+    st.html(html_table(["Score", *heads], drawn))
+    note = _NOTES[chosen]
+    if "queue" in rows:
+        note += _NOT_WEIGHTED
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(note)
+        name = f"{page.table.dataset.name}-correlation-{chosen}.csv"
+        download("CSV", csv_text(rows), name, key="correlation.more.csv")
+
+
+def _adding(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:
+    return [
+        f"{row['n']:,}",
+        _value(row, "partial"),
+        _p(row["partial_p"]),
+        _p(row["partial_p_holm"]),
+        _value(row, "semipartial"),
+        _value(row, "base_partial"),
+        _p(row["base_partial_p"]),
+    ]
+
+
+def _classes(mean: Mapping[Any, Any], rows: pd.DataFrame) -> list[str]:
+    of_score = rows[(rows["score"] == mean["score"]) & (rows["class"] != ALL_CLASSES)]
+    single = of_score.dropna(subset=["spearman"]).sort_values("spearman").to_dict("records")
+    ends = ["–", "–"]
+    if single:
+        ends = [
+            f"{signed(one['spearman'], 3)}<small>{escape(shortened(one['class'], 24))}, n {one['n']:,}</small>"
+            for one in (single[0], single[-1])
+        ]
+    return [
+        f"{int(mean['classes'])}<small>n {mean['n']:,}</small>",
+        estimate(mean["spearman"], mean["ci_low"], mean["ci_high"], 3),
+        _p(mean["p_value"]),
+        signed(mean["spread"], 3).replace("nan", "–"),
+        _p(mean["differ_p"]),
+        *ends,
+    ]
+
+
+def _hard(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:
+    return [f"{row['hard']:,} of {row['n']:,}", _value(row, "auroc"), _p(row["auroc_p"])]
+
+
+def _annotators(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:
+    interval = estimate(row["agreement"], row["annotators_low"], row["annotators_high"], 3)
+    return [f"{row['n']:,}", interval, f"{row['annotators']:,}"]
+
+
+#: Heads after the score, and a function that makes the cells from the first row of a score and all rows.
+_LAYOUTS: dict[str, tuple[list[str], Callable[[Mapping[Any, Any], pd.DataFrame], list[str]]]] = {
+    "adding": (
+        ["n", "Adds to confidence", "p", "Holm", "Semipartial", "Confidence adds to it", "p"],
+        _adding,
+    ),
+    "classes": (["Classes", "Mean of classes", "p", "Spread", "p", "Lowest", "Highest"], _classes),
+    "hard": (["Hard", "AUROC", "p"], _hard),
+    "annotators": (["n", "Agreement", "Annotators"], _annotators),
+}
+
+
+def _value(row: Mapping[Any, Any], name: str) -> str:
+    return estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], 3)
+
+
+def _p(value: float) -> str:
+    if pd.isna(value):
+        return "–"
+    return escape(p_text(value)[2:].removeprefix("=").strip())

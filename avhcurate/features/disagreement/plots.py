@@ -1,0 +1,102 @@
+"""HSF against a score: where people and the network agree, and the two corners where they do not."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from avhcurate.features.disagreement.rules import GapSets
+from avhcurate.measures.stats.downsample import downsample
+from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, faded, of_hsf
+
+#: A browser draws and links so many points with ease.
+MOST_POINTS = 20_000
+
+#: The colour of each set.
+COLORS = {"hard_for_humans": ORANGE, "hard_for_network": BLUE}
+
+
+def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFrame:
+    """Return at most `most` rows of `set, ...`, in their order; both sets are kept whole where they fit in half.
+
+    >>> points = pd.DataFrame({"set": ["", "a", "", ""]})
+    >>> downsampled(points, most=2)["set"].tolist().count("a")
+    1
+    """
+    return points.iloc[downsample((points["set"] == "").to_numpy(), most=most, even=True)]
+
+
+def gap_scatter(
+    points: pd.DataFrame,
+    sets: GapSets,
+    *,
+    score: str,
+    names: Mapping[str, str],
+    simulated: bool = False,
+    predicted: bool = False,
+) -> go.Figure:
+    """Draw points `id, hsf, value, difficulty, set`; up is always harder for the network and left harder for people.
+
+    `names` gives the name of each set, with its n. The height is `difficulty`, the share of samples that the network
+    finds easier. `predicted`: HSF is predicted, not voted. A point carries its id as custom data.
+    """
+    human = of_hsf(simulated)
+    if predicted:
+        human = f"predicted {human}"
+    easy, hard = sorted(sets.sign * cut for cut in sets.score_cuts)
+    difficult = sets.sign * points["value"]
+    easy, hard = points["difficulty"][difficult <= easy].max(), points["difficulty"][difficult >= hard].min()
+    figure = go.Figure()
+    marker = {"color": GREY, "size": 5, "opacity": 0.35}
+    figure.add_scattergl(**_dots(points[points["set"] == ""], score), name="neither", marker=marker)
+    for name, title in names.items():
+        marker = {"color": COLORS[name], "size": 7, "opacity": 0.8}
+        figure.add_scattergl(**_dots(points[points["set"] == name], score), name=title, marker=marker)
+    bottom, top = -0.04, 1.04
+    _region(figure, "hard_for_humans", names, x=(-0.02, sets.hsf_cuts[0]), y=(bottom, easy))
+    _region(figure, "hard_for_network", names, x=(sets.hsf_cuts[1], 1.02), y=(hard, top))
+    heights = f"{score}, percentile of difficulty   harder for the network →"
+    bare(figure, height=420, x=f"{human}   ← harder for people", y=heights)
+    figure.update_layout(margin={"t": 26, "b": 26}, dragmode=False, clickmode="event+select")
+    figure.update_xaxes(range=[-0.02, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], showgrid=False)
+    return figure.update_yaxes(range=[bottom, top], tickformat=".0%")
+
+
+def _dots(points: pd.DataFrame, score: str) -> dict[str, object]:
+    return {
+        "x": points["hsf"],
+        "y": points["difficulty"],
+        "mode": "markers",
+        "ids": points["id"].astype(str),
+        "customdata": points[["id", "value"]].to_numpy(),
+        "hovertemplate": f"image %{{customdata[0]}}<br>HSF %{{x:.2f}}, {score} %{{customdata[1]:.4g}}<extra></extra>",
+    }
+
+
+def _region(
+    figure: go.Figure, name: str, names: Mapping[str, str], *, x: tuple[float, float], y: tuple[float, float]
+) -> None:
+    """Draw the region of a set, and its name at the corner of the chart that it lies in."""
+    color = COLORS[name]
+    figure.add_shape(
+        type="rect",
+        x0=x[0],
+        x1=x[1],
+        y0=y[0],
+        y1=y[1],
+        layer="below",
+        fillcolor=faded(color, 0.1),
+        line={"color": faded(color, 0.6), "width": 1},
+    )
+    at = {"x": 0.0, "y": 0.0, "xanchor": "left", "yshift": 2}
+    if name == "hard_for_network":
+        at = {"x": 1.0, "y": 1.0, "xanchor": "right", "yshift": 4}
+    figure.add_annotation(
+        **at,
+        xref="paper",
+        yref="paper",
+        yanchor="bottom",
+        text=f"<b>{names[name]}</b>",
+        showarrow=False,
+        font={"color": color, "size": 13},
+    )

@@ -1,0 +1,197 @@
+"""The Disagreement page: score and cuts, the scatter chart, both sets with their actions."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.export.text import csv_text
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
+from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
+from avhcurate.features.disagreement.service import SETS, Gap, compared_points, disagree, gap_table, members_only
+from avhcurate.measures.scores import SCORES
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import clicked_id
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.export_menu import download, samples_label
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_actions import undo_button
+from avhcurate.ui.grid_bar import narrow_grid
+from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.layout import closing_popover
+from avhcurate.ui.page_choices import Choice, one_of, switch
+from avhcurate.ui.score_help import explain_scores, format_score, score_name
+from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.text import counted
+
+_TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
+
+
+def _read_cuts(text: str) -> tuple[float, float]:
+    low, high = map(float, text.split(":"))
+    if not 0 <= low <= high <= 1:
+        raise ValueError(text)
+    return low, high
+
+
+def _write_cuts(cuts: tuple[float, float]) -> str:
+    return f"{cuts[0]:.6g}:{cuts[1]:.6g}"
+
+
+SCORE = one_of("gap.score", list(SCORES), "avh")
+HUMAN = switch("gap.predicted")
+BY_HSF = Choice("gap.hsf", (HSF_CUTS.low, HSF_CUTS.high), _read_cuts, _write_cuts)
+BY_SCORE = Choice("gap.cuts", (SCORE_CUTS.low, SCORE_CUTS.high), _read_cuts, _write_cuts)
+
+
+@dataclass(frozen=True)
+class GapSettings:
+    """What the page compares: a score, the cuts of HSF, and the shares of the samples at which the score is cut.
+
+    `predicted`: predicted HSF in place of votes.
+    """
+
+    key: str
+    hsf_cuts: tuple[float, float]
+    score_cuts: tuple[float, float]
+    predicted: bool = False
+
+    @property
+    def name(self) -> str:
+        return score_name(self.key)
+
+
+def choose_settings(page: Opened) -> GapSettings:
+    """Draw the choices of the score and of the cuts of both scales."""
+    key = SCORE.of(page.view)
+    if key not in page.table.scores:
+        key = page.table.hardness  # the run's own measure of hardness
+    predicted = False
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        key = SCORE.show(
+            st.selectbox, "Score", page.view, page.table.scores, value=key, format_func=score_name, width=160
+        )
+        if page.table.prediction is not None:
+            predicted = HUMAN.show(
+                st.toggle,
+                "Predicted HSF",
+                page.view,
+                help="Compares all images by the HSF that a model of the votes predicts, not only those with votes.",
+            )
+        look: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "width": 215}
+        hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", page.view, step=0.05, **look)
+        label = f"{score_name(key)}: easiest and hardest share"
+        score_cuts = BY_SCORE.show(st.slider, label, page.view, step=0.01, **look)
+        explain_scores([key, "hsf"], label="About", key="gap.explain")
+    return GapSettings(key=key, hsf_cuts=hsf_cuts, score_cuts=score_cuts, predicted=predicted)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
+def compare(table: DatasetTable, filters: Filters, settings: GapSettings) -> tuple[Gap, pd.DataFrame]:
+    """Return both sets of the gap, and the points to draw: a part of them where they are many."""
+    gap = disagree(
+        table,
+        key=settings.key,
+        filters=filters,
+        hsf_cuts=Cuts(*settings.hsf_cuts),
+        score_cuts=Cuts(*settings.score_cuts, quantile=True),
+        predicted=settings.predicted,
+    )
+    return members_only(gap), downsampled(compared_points(gap))
+
+
+def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
+    """Draw HSF against the score; return the id of a point that was just clicked."""
+    names = {key: f"{title} · n {len(gap.ids[key]):,}" for key, title in SETS.items()}
+    figure = gap_scatter(
+        shown,
+        gap.sets,
+        score=settings.name,
+        names=names,
+        simulated=gap.simulated,
+        predicted=gap.predicted,
+    )
+    # A new key drops the click once it is answered, else every later run would open the sample again.
+    turn = st.session_state.setdefault("gap.turn", 0)
+    event = st.plotly_chart(
+        figure,
+        key=f"gap.chart.{turn}",
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"{gap.human} against {settings.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
+    )
+    note = f"{gap.sets.samples:,} samples have both {gap.human} and {settings.name}."
+    if len(shown) < gap.sets.samples:
+        note += (
+            f" {MOST_POINTS:,} of them are drawn: both sets as far as they fit, and a random part of the rest. Every n "
+            "counts all."
+        )
+    st.caption(f"{note} Click a point to open it.")
+    clicked = clicked_id(event)
+    if clicked is not None:
+        st.session_state["gap.turn"] = turn + 1
+    return clicked
+
+
+def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> GridView | None:
+    """Draw one set of the gap as a grid with its n and actions."""
+    ids = gap.ids[name]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{SETS[name]}**", width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            if ids:
+                _actions(page, gap, name)
+    st.caption(_sentence(settings, gap, name))
+    if not ids:
+        st.markdown("No sample lies beyond both cuts. Move them inwards.")
+        return None
+    return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=settings.key, look=_look)
+
+
+def _look(tile: Tile) -> Tile:
+    return replace(tile, sub=tile.sub.replace("predicted", "pred."))  # these tiles are narrow
+
+
+def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
+    """Say how many samples a set has and where it begins."""
+    sets, n = gap.sets, len(gap.ids[name])
+    (hsf_low, hsf_high), (low, high) = sets.hsf_cuts, sets.score_cuts
+    hsf = f"{gap.human} ≥ {hsf_high:.2g}"
+    if name == "hard_for_humans":
+        hsf = f"{gap.human} ≤ {hsf_low:.2g}"
+    score = f"{settings.name} ≥ {format_score(settings.key, high)}"
+    if (name == "hard_for_humans") == (sets.harder == "high"):
+        score = f"{settings.name} ≤ {format_score(settings.key, low)}"
+    share = n / max(1, sets.samples)
+    return f"n {n:,} of {sets.samples:,} ({100 * share:.1f} %) · {hsf} and {score} · widest gap first"
+
+
+def _actions(page: Opened, gap: Gap, name: str) -> None:
+    n = len(gap.ids[name])
+    with closing_popover("Tag", icon=":material/label:", key=f"gap.tag.{name}", **for_curators()):
+        st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
+        with st.container(horizontal=True):
+            st.button(
+                f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
+            )
+            undo_button(page.table, key=f"gap.undo.{name}")
+    file = f"{page.table.dataset.name}-{_TAGS[name]}.csv"
+    download(samples_label(n, "csv"), partial(export_set, page.table, gap, name), file, key=f"gap.download.{name}")
+
+
+def export_set(table: DatasetTable, gap: Gap, name: str) -> bytes:
+    """Return one set of the gap as CSV; a column says so where HSF comes from simulated votes."""
+    rows = gap_table(table, gap)
+    return csv_text(rows[rows["set"] == name]).encode()
+
+
+def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
+    tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
+    done = f"{counted(len(ids), 'image')} tagged {tag}"
+    attempt(annotate, table, ids, "tag", tag, who=who(), done=done, closes=f"gap.tag.{name}")

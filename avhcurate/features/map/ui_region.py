@@ -1,0 +1,95 @@
+"""The region on the Map page: its images in a grid, and the way to the gallery."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.map.points import MapPoints
+from avhcurate.features.map.store import MapFolder
+from avhcurate.features.map.ui import MAP_HASH_FUNCS, REGION, MapInView
+from avhcurate.ui import grid_actions, regions
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_bar import sample_grid
+from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.regions import Region, write_region
+from avhcurate.ui.signin import for_curators, who
+
+#: Session state: the gallery is to be opened.
+_GO = "map.go"
+
+
+def two_columns() -> Any:
+    """Return what holds the map and the images of the region, which go below it in a narrow window (frame.css)."""
+    return st.container(horizontal=True, gap="medium", key="map.sides")
+
+
+def images(page: Opened, shown: MapInView) -> GridView | None:
+    """Draw the images of the region in a grid, with its actions."""
+    region = shown.region
+    if region is None:
+        return None
+    sort, descending = page.view.sort, page.view.descending
+    ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
+    with st.container():
+        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            if ids:
+                _actions(page, ids)
+            regions.clear_button(REGION)
+        if ids:
+            about = f"{shown.about} {write_region(region)}"
+            return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
+        st.markdown("The region holds no sample. Draw another one.")
+        return None
+
+
+def _actions(page: Opened, ids: Sequence[int]) -> None:
+    st.button(
+        "Open in Gallery",
+        icon=":material/grid_view:",
+        key="map.gallery",
+        on_click=attempt,
+        args=(_keep_as_last, page, ids),
+        **for_curators(help=f"Saves them as the set “{_last()}” and shows it in the gallery."),
+    )
+    with st.popover("Order", icon=":material/sort:", key="map.order"):
+        grid_actions.choose_order(page)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
+def _ordered(
+    table: DatasetTable,
+    folder: MapFolder,
+    filters: Filters,
+    region: Region,
+    sort: str,
+    descending: bool,
+    _points: MapPoints,
+) -> tuple[int, ...]:
+    """Return ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
+    ids = _points.ids[region.holds(_points.x, _points.y)]
+    order = table.order(filters, sort=sort, descending=descending)
+    return tuple(order[np.isin(order, ids)].tolist())
+
+
+def _last() -> str:
+    """Return the name of the set through which the gallery gets the region's samples: one for each person."""
+    if not who():
+        return "last map selection"
+    return f"last map selection of {who()}"[: saved.LONGEST_NAME]
+
+
+def go_to_gallery() -> None:
+    """Open the gallery with the region's samples after the button was pressed."""
+    if st.session_state.pop(_GO, False):
+        grid_actions.go_to_gallery(Filters(excluded=None, sets=(_last(),)))
+
+
+def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
+    saved.save_set(page.workspace, page.table.present_name(), _last(), ids, who=who())
+    st.session_state[_GO] = True

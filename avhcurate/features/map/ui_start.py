@@ -1,0 +1,50 @@
+"""The form that makes a map: `avhcurate project` as a job."""
+
+from functools import partial
+
+from avhcurate.features.map.settings import ProjectSettings
+from avhcurate.features.map.store import MapFolder, maps
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.job_forms import await_more, fill_page, job_form, row
+from avhcurate.ui.layout import empty_state
+
+_WHY = """
+Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
+PCA is quick and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw around a
+group to see its images and to tag, relabel, exclude, export or save them.
+"""
+
+
+def maps_of_run(page: Opened) -> list[MapFolder]:
+    """Return the complete maps of the open run, oldest first."""
+    assert page.table.run is not None
+    return maps(page.table.run)
+
+
+def first(page: Opened, *, busy: bool) -> None:
+    """Draw what the page is for, and the form, before there is a map."""
+    assert page.table.run is not None
+    usual = ProjectSettings(dataset=page.table.dataset.name, model=page.table.run.name)
+    form = partial(_first_form, page, usual, busy=busy)
+    empty_state("No map of this run yet", "bubble_chart", _WHY, form, command=usual.line)
+    if busy:
+        await_map(page, 0)
+
+
+def _first_form(page: Opened, usual: ProjectSettings, *, busy: bool) -> None:
+    fill_page(page.workspace.root, usual, busy=busy)
+    form(page, busy=busy)
+
+
+def await_map(page: Opened, number: int) -> None:
+    """Run the page again as soon as the run has more or fewer maps than `number`."""
+    await_more(lambda: len(maps_of_run(page)), known=number)
+
+
+def form(page: Opened, *, busy: bool) -> None:
+    """Draw the options, and the button that starts the job."""
+    assert page.table.run is not None
+    about = {"dataset": page.table.dataset.name, "model": page.table.run.name}
+    with job_form(page.workspace.root, "map.start_", ProjectSettings, busy=busy, **about) as fields, row():
+        fields.ask("neighbours", "seed", "limit", width=140)
+        fields.submit("Make the map")

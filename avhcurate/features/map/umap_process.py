@@ -1,0 +1,86 @@
+"""UMAP in its own process, which reports epochs and can be ended at any moment: the library cannot be cancelled."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections import deque
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+
+from avhcurate.workspace.data.background import launch, reason
+from avhcurate.workspace.disk.files import temporary_name
+from avhcurate.workspace.disk.jobs import Progress
+
+#: Seconds between two looks at the process.
+_POLL = 0.2
+
+
+def lay_out(rows: Path, *, nearest: Path, options: dict[str, Any], progress: Progress) -> np.ndarray:
+    """Return places (n, 2) float32 of the rows (n, d) of an .npy file, by `umap.UMAP(**options)`.
+
+    `nearest`: a file with `near` and `distances` of each row, itself first; if it is missing, UMAP searches them.
+    `progress` counts the epochs of the optimisation; UMAP reports nothing before it. Raises Cancelled when asked to
+    stop, which ends the process at once, and RuntimeError with the reason of a failure.
+    """
+    out = temporary_name(rows.with_suffix(".out.npy"))
+    with tempfile.TemporaryFile() as errors:
+        argv = [str(rows), str(out), json.dumps(options), str(nearest)]
+        process = launch(argv, module=__name__, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        epochs: deque[bytes] = deque()
+        reader = Thread(target=epochs.extend, args=(process.stdout,), daemon=True)
+        reader.start()
+        try:
+            while reader.is_alive() or epochs:
+                progress.check("Cancelled while UMAP worked. The same command starts it again.")
+                reader.join(_POLL)
+                while epochs:
+                    epoch = int(epochs.popleft())
+                    progress.report(epoch, epoch, "")
+            process.wait()
+            if process.returncode < 0:
+                raise RuntimeError("UMAP's process was killed before it was done, perhaps for lack of memory.")
+            if process.returncode:
+                errors.seek(0)
+                raise RuntimeError(f"UMAP failed: {reason(errors.read(), process.returncode)}")
+            return np.load(out)
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+            process.stdout.close()  # type: ignore[union-attr]
+            out.unlink(missing_ok=True)
+
+
+class _Epochs:
+    """The file that UMAP's progress bar writes to: a number an epoch, printed as a line."""
+
+    def write(self, text: str) -> None:
+        if text.strip().isdigit():
+            print(text.strip(), flush=True)
+
+    def flush(self) -> None:
+        """Do nothing: every line is flushed already."""
+
+
+def _lay_out(rows: str, out: str, options: str, nearest: str) -> None:
+    """Do the work of the process. When its parent is gone, printing an epoch fails and ends it too."""
+    laid = np.load(rows)
+    import umap
+
+    warnings.filterwarnings("ignore", category=UserWarning)  # on seeds and sizes, which the record has
+    bar = {"file": _Epochs(), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
+    given = json.loads(options)
+    if Path(nearest).exists():
+        with np.load(nearest) as file:
+            given["precomputed_knn"] = file["near"], file["distances"]
+    with open(out, "wb") as stream:
+        np.save(stream, umap.UMAP(**given, tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
+
+
+if __name__ == "__main__":
+    _lay_out(*sys.argv[1:])

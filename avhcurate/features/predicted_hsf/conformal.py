@@ -1,0 +1,147 @@
+"""Intervals of a predicted HSF: beta-binomial ranges, widened or narrowed until they cover as many as they claim.
+
+A range is cut out of the distribution that the model gives HSF of so many votes, by the share of it below (votes tied
+at a value count half). Where it is cut is conformal (Vovk et al. 2005; cross-conformal, Barber et al. 2021): at the
+quantile that voted samples reach, each judged by a model that did not know its votes, in each bin of the predicted HSF
+separately (Mondrian). So the claim holds over all samples like the voted ones and within these bins, for any model; it
+does not hold within bins of the HSF that people gave, which `coverage_by_bin` shows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from scipy.stats import betabinom
+
+from avhcurate.measures.stats.intervals import wilson
+from avhcurate.people.bins import bin_index, bin_labels, quantile_bins
+
+#: The most votes of the HSF that an interval is of.
+_MOST_VOTES = 200
+#: Log odds at which intervals are computed; those between are interpolated.
+_GRID = np.linspace(-12, 12, 481)
+#: Bins of predicted HSF for which coverage is shown.
+_FIFTHS = 5
+#: Voted samples that a bin of predicted HSF has at least, and the most bins.
+_PER_BIN, _MOST_BINS = 100, 10
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Ends of an interval by log odds at `_GRID`, low and high (B, 481), in each of B bins of log odds.
+
+    `edges` (B - 1,) are between the bins; `reach` (B,) is where the range is cut in each, up to 1/2.
+    """
+
+    edges: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    reach: np.ndarray
+
+    def of(self, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends (N,) at log odds (N,)."""
+        index, low, high = np.searchsorted(self.edges, odds, side="right"), np.empty(len(odds)), np.empty(len(odds))
+        for number in np.unique(index):
+            rows = index == number
+            low[rows] = np.interp(odds[rows], _GRID, self.low[number])
+            high[rows] = np.interp(odds[rows], _GRID, self.high[number])
+        return low, high
+
+
+def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: np.ndarray) -> np.ndarray:
+    """Return how far each HSF is from the middle of its distribution, (n,) in [0, 1/2].
+
+    >>> distances(np.zeros(3), np.log(2), np.array([0, 1, 2]), np.array([2, 2, 2])).round(3).tolist()
+    [0.333, 0.0, 0.333]
+    """
+    n = np.minimum(votes, _MOST_VOTES)
+    k = np.round(hits * n / votes).astype(np.int64)
+    found = np.empty(len(odds))
+    for size in np.unique(n):
+        rows = np.flatnonzero(n == size)
+        found[rows] = _below(odds[rows], log_precision, int(size))[np.arange(len(rows)), k[rows]]
+    return np.abs(found - 0.5)
+
+
+def conformal_interval(
+    odds: np.ndarray,
+    reached: np.ndarray,
+    log_precision: float,
+    votes: int,
+    *,
+    level: float = 0.9,
+    weights: np.ndarray | None = None,
+) -> Interval:
+    """Return intervals for HSF of `votes` votes of samples like those of log odds (n,) with `distances` (n,).
+
+    weights (n,): how many samples each stands for, where the voted ones were drawn with unequal chances.
+    """
+    if weights is None:
+        weights = np.ones(len(reached))
+    bins = int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
+    edges = np.unique(np.quantile(odds, np.arange(1, bins) / bins))
+    edges = edges[edges > odds.min()]
+    index = np.searchsorted(edges, odds, side="right")
+    parts = [index == number for number in range(len(edges) + 1)]
+    reach = np.array([_reach(reached[part], weights[part], level) for part in parts])
+    votes = min(votes, _MOST_VOTES)
+    far = np.abs(_below(_GRID, log_precision, votes) - 0.5)
+    middle = np.round(expit(_GRID) * votes).astype(np.int64)
+    low, high = np.empty((2, len(reach), len(_GRID)))
+    for number, most in enumerate(reach):
+        inside = far <= most
+        # Where no number of votes is within reach, the range is the expected one only.
+        inside[np.arange(len(_GRID)), middle] |= ~inside.any(axis=1)
+        # Half a vote more: HSF of a few votes more or less is between those of `votes`.
+        first, last = inside.argmax(axis=1) - 0.5, votes - inside[:, ::-1].argmax(axis=1) + 0.5
+        low[number] = np.minimum.accumulate(first[::-1])[::-1] / votes
+        high[number] = np.maximum.accumulate(last) / votes
+    return Interval(edges, np.clip(low, 0, 1), np.clip(high, 0, 1), reach)
+
+
+def _reach(reached: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """Return the distance that samples reach at a level; 1/2 where there are too few."""
+    order = np.argsort(reached)
+    # One more sample, the new one, whose distance is not known and counts as the largest.
+    share = np.cumsum(weights[order]) / (weights.sum() + weights.max(initial=1.0))
+    return float(np.append(reached[order], 0.5)[np.searchsorted(share, level)])
+
+
+def coverage_by_bin(
+    low: np.ndarray,
+    high: np.ndarray,
+    hsf: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Return how many HSF (n,) are within their intervals: `bin, n, coverage, coverage_low, coverage_high, width`.
+
+    The row `all` comes first, then one for each bin of the HSF that has samples, or of the predicted HSF (n,), in
+    fifths. 95 % intervals are Wilson's. With weights (n,), a sample counts so many times, and intervals are those of
+    the effective number of samples (Kish 1965).
+    """
+    index, names = bin_index(hsf), bin_labels()
+    if predicted is not None:
+        index, names = quantile_bins(predicted, _FIFTHS)
+    bins = np.array([*names, ""], object)[index]
+    rows = pd.DataFrame({"bin": bins, "w": 1.0 if weights is None else weights})
+    rows["inside"] = rows["w"] * ((low - 1e-9 <= hsf) & (hsf <= high + 1e-9))
+    rows["width"], rows["square"] = rows["w"] * (high - low), rows["w"] ** 2
+    rows = pd.concat([rows.assign(bin="all"), rows[rows["bin"] != ""]])
+    groups = rows.groupby("bin")
+    sums = groups.sum()
+    effective = sums["w"] ** 2 / sums["square"]
+    share = sums["inside"] / sums["w"]
+    ends = wilson((share * effective).to_numpy(), effective.to_numpy())
+    table = pd.DataFrame({"n": groups.size(), "coverage": share})
+    table["coverage_low"], table["coverage_high"], table["width"] = *ends, sums["width"] / sums["w"]
+    return table.reindex([name for name in ("all", *names) if name in table.index]).rename_axis("bin").reset_index()
+
+
+def _below(odds: np.ndarray, log_precision: float, votes: int) -> np.ndarray:
+    """Return the share of the beta-binomial distribution below each number of votes, that number counted half."""
+    chance, precision = np.clip(expit(odds), 1e-9, 1 - 1e-9)[:, None], np.exp(log_precision)
+    mass = betabinom.pmf(np.arange(votes + 1), votes, precision * chance, precision * (1 - chance))
+    return np.cumsum(mass, axis=1) - mass / 2

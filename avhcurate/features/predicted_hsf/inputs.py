@@ -1,0 +1,141 @@
+"""Inputs of the model of votes: scores of one or more runs, the class, and kernel features of embeddings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+from scipy.special import log_softmax, ndtri
+
+from avhcurate.errors import CurateError
+from avhcurate.features.predicted_hsf.vote_model import Design
+from avhcurate.measures.scores import SCORES
+from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
+
+#: Landmarks of the kernel on a run's embeddings, features that are made of them, and samples that scales come from.
+LANDMARKS, FEATURES, _REFERENCE = 256, 128, 20_000
+#: Size of a class indicator next to a score of standard deviation 1: classes differ, and are shrunk less.
+_CLASS = 4.0
+#: Size of what all scores have in common within a class: each class has a slope of its own on it.
+_SLOPE = 2.0
+#: With more classes the class is not an input of its own.
+MOST_CLASSES = 200
+#: Points at which the distribution of a score is kept.
+_POINTS = 513
+
+
+class _Ranked:
+    """Turns a score into normal scores of its rank among the reference, so that no scale or outlier matters."""
+
+    def __init__(self, reference: np.ndarray) -> None:
+        known = np.sort(reference[np.isfinite(reference)])
+        at = np.linspace(0, max(0, len(known) - 1), min(_POINTS, len(known))).astype(np.int64)
+        self._values, first = np.unique(known[at], return_index=True)
+        # A tied value takes the middle of the ranks that it has.
+        last = np.append(first[1:], len(at))
+        self._shares = ((first + last - 1) / 2 + 0.5) / max(1, len(at))
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return normal scores (N,); 0, the middle, where there is no score."""
+        if len(self._values) < 2:
+            return np.zeros(len(values))
+        limited = np.clip(values, self._values[0], self._values[-1])
+        return np.nan_to_num(ndtri(np.interp(limited, self._values, self._shares)))
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """Where embeddings are by a Gaussian kernel: its Nystroem features, from the similarities to some landmarks.
+
+    landmarks (L, D); `width`: the squared distance of similarity 1 / e, the median one; directions (L, W) turn
+    similarities into features, whose variances add up to W. One scale is for all of them: those of little variance
+    stay small, and so are shrunk further.
+    """
+
+    landmarks: np.ndarray
+    width: float
+    centre: np.ndarray
+    directions: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> "_Kernel":
+        from sklearn.metrics.pairwise import euclidean_distances
+
+        landmarks = rows[evenly_spread(len(rows), LANDMARKS)]
+        squares = euclidean_distances(landmarks, squared=True)
+        apart = squares[np.triu_indices(len(landmarks), 1)]
+        width = float(np.median(apart)) if apart.any() else 1.0
+        values, vectors = np.linalg.eigh(np.exp(-squares / width))
+        kept = np.flatnonzero(values > 1e-6 * values[-1])[-FEATURES:]
+        raw = cls(landmarks, width, np.zeros(len(kept)), vectors[:, kept] / np.sqrt(values[kept]))
+        placed = raw.place(rows)
+        variance = float(placed.var(axis=0).sum())
+        scale = np.sqrt(len(kept) / variance) if variance > 1e-12 else 0.0
+        return cls(landmarks, width, placed.mean(axis=0) * scale, raw.directions * scale)
+
+    def place(self, rows: np.ndarray) -> np.ndarray:
+        from sklearn.metrics.pairwise import rbf_kernel
+
+        return rbf_kernel(rows, self.landmarks, gamma=1 / self.width) @ self.directions - self.centre
+
+
+class Inputs:
+    """The inputs of every sample that has a label and that all runs have scored, by id.
+
+    `ids` (n,): those samples, ascending; `scores`: how many scores of runs there are; `features`: of embeddings.
+    """
+
+    def __init__(self, dataset: DatasetFolder, runs: Sequence[RunFolder]) -> None:
+        if not runs:
+            raise CurateError(
+                f"Dataset {dataset.name} has no run. Run `avhcurate score {dataset.name} --model MODEL` first."
+            )
+        self._labels = dataset.labels()
+        self._wide = [run for run in runs if run.has_features or run.has_logits]
+        scored = [np.isin(np.arange(len(self._labels)), run.scored_ids()) for run in runs]
+        self.ids = np.flatnonzero(np.all(scored, axis=0) & (self._labels >= 0))
+        if len(self.ids) < 2:
+            raise CurateError(f"Fewer than two samples of {dataset.name} have a label and scores of all these runs.")
+        reference = self.ids[evenly_spread(len(self.ids), _REFERENCE)]
+        columns = [values for run in runs for values in _scores_of(run, len(self._labels))]
+        self._columns = [(values, _Ranked(values[reference])) for values in columns]
+        self._kernels = [_Kernel.of(_wide_rows(run, reference)) for run in self._wide]
+        # What all scores have in common: their first principal component, of variance 1.
+        variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(self._ranked_scores(reference), rowvar=False)))
+        self._common = directions[:, -1] / np.sqrt(max(variance[-1], 1e-12))
+        self._classes = np.unique(self._labels[self.ids])
+        if len(self._classes) > MOST_CLASSES:
+            self._classes = self._classes[:0]
+        self.scores = len(self._columns)
+        self.features = sum(kernel.directions.shape[1] for kernel in self._kernels)
+
+    def design(self, ids: np.ndarray) -> Design:
+        """Return the inputs of some of `ids`."""
+        scores = self._ranked_scores(ids)
+        of_class = (self._labels[ids][:, None] == self._classes).astype(float)
+        slopes = of_class * (scores @ self._common)[:, None]
+        wide = [kernel.place(_wide_rows(run, ids)) for run, kernel in zip(self._wide, self._kernels, strict=True)]
+        narrow = np.hstack([scores, _CLASS * of_class, _SLOPE * slopes])
+        return Design(narrow, np.hstack([np.empty((len(ids), 0)), *wide]))
+
+    def _ranked_scores(self, ids: np.ndarray) -> np.ndarray:
+        return np.stack([ranked.of(values[ids]) for values, ranked in self._columns], axis=1)
+
+
+def _scores_of(run: RunFolder, samples: int) -> list[np.ndarray]:
+    """Return the scores of a run, (N,) each by id, NaN for none."""
+    keys = [key for key in pq.read_schema(run.scores_path).names if key in SCORES]
+    table = pq.read_table(run.scores_path, columns=["id", *keys]).to_pandas().set_index("id")
+    by_id = table.reindex(range(samples))
+    return [by_id[key].to_numpy(np.float32) for key in keys]
+
+
+def _wide_rows(run: RunFolder, ids: np.ndarray) -> np.ndarray:
+    """Return embeddings (n, D) of length 1; log probabilities (n, K) of a run without."""
+    from sklearn.preprocessing import normalize
+
+    if run.has_features:
+        return normalize(run.features_of(ids).astype(np.float64))
+    return log_softmax(run.logits_of(ids), axis=1)

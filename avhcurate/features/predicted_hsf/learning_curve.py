@@ -1,0 +1,134 @@
+"""The learning curve of predicted HSF: Spearman with HSF by how many samples have votes, and how many a target needs.
+
+A curve `limit - drop / sqrt(n)` is fitted to what was measured; beyond that it is a forecast.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, Design, fit_votes
+from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
+from avhcurate.workspace.data.prediction import PredictionRecord
+
+#: Shares of the voted samples that models learn from.
+SHARES = (0.05, 0.1, 0.2, 0.4)
+#: Fewest samples that a point of the curve is learnt from.
+_FEWEST = 20
+#: More voted samples than this are called out of reach.
+_FURTHEST = 1e9
+#: Standard errors from the middle of a 95 % interval to its ends.
+_Z = float(ndtri(0.975))
+
+
+def learning_curve(
+    design: Design,
+    hits: np.ndarray,
+    votes: np.ndarray,
+    folds: np.ndarray,
+    fitted: CrossFit,
+    *,
+    weights: np.ndarray | None = None,
+    seed: int = 0,
+    check: Check = lambda: None,
+) -> pd.DataFrame:
+    """Return the Spearman of HSF with predictions for samples held out: `learnt, n, rho, low, high`.
+
+    Each row learns from so many of the samples of the other folds, at random; the last row from all, which is `fitted`.
+    Intervals are 95 %, by a jackknife of ranks over the n samples; with weights (n,), a sample counts so many times.
+    """
+    rng, voted = np.random.default_rng(seed), len(hits)
+    found = {}
+    for learnt in (round(share * voted) for share in SHARES):
+        if learnt < _FEWEST:
+            continue
+        odds = np.empty(voted)
+        for fold, model in enumerate(fitted.models):
+            check()
+            held = folds == fold
+            some = rng.choice(np.flatnonzero(~held), min(learnt, int((~held).sum())), replace=False)
+            odds[held] = fit_votes(design.of(some), hits[some], votes[some], model.strength).odds(design.of(held))
+        found[learnt] = odds
+    found[round(voted * (1 - 1 / len(fitted.models)))] = fitted.odds
+    points = []
+    for learnt, odds in found.items():
+        one = estimate(*spearman_influence(odds, hits / votes, weights))
+        points.append({"learnt": learnt, "n": voted, "rho": one.value, "low": one.low, "high": one.high})
+    return pd.DataFrame(points)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The curve `limit - drop / sqrt(n)` of Spearman by the number n of voted samples.
+
+    covariance (2, 2): of limit and drop; zeros where the points have no intervals. `measured`: the largest number that
+    a point was learnt from.
+    """
+
+    limit: float
+    drop: float
+    covariance: np.ndarray = field(default_factory=lambda: np.zeros((2, 2)))
+    measured: float = float(_FEWEST)
+
+    def rho(self, learnt: np.ndarray | float) -> np.ndarray | float:
+        """Return the Spearman to expect with so many voted samples."""
+        return self.limit - self.drop / np.sqrt(learnt)
+
+    def band(self, learnt: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of its 95 % interval, (n,) each; that of the limit at infinity."""
+        at = 1 / np.sqrt(np.atleast_1d(np.asarray(learnt, float)))
+        (limit, both), (_, drop) = self.covariance
+        reach = _Z * np.sqrt(np.maximum(0, limit - 2 * both * at + drop * at**2))
+        middle = self.limit - self.drop * at
+        return np.maximum(middle - reach, -1), np.minimum(middle + reach, 1)
+
+    def needed(self, target: float) -> int | None:
+        """Return the voted samples to reach a Spearman of `target`; None where no number of them does.
+
+        >>> Forecast(0.5, 1.0).needed(0.4), Forecast(0.5, 1.0).needed(0.6)
+        (100, None)
+        """
+        if target >= self.limit or self.drop <= 0:
+            return None
+        return math.ceil(round((self.drop / (self.limit - target)) ** 2, 6))
+
+    def needed_range(self, target: float) -> tuple[int | None, int | None]:
+        """Return the fewest and the most, from those measured on, by the band; None for more than `_FURTHEST`."""
+        numbers = np.geomspace(self.measured, _FURTHEST, 1000)
+        low, high = self.band(numbers)
+        ends = []
+        for end in (high, low):
+            enough = numbers[end >= target]
+            ends.append(int(np.ceil(enough[0])) if len(enough) else None)
+        return ends[0], ends[1]
+
+
+def forecast(curve: pd.DataFrame) -> Forecast | None:
+    """Return the curve through the measured points `learnt, rho, low, high`; None below two points.
+
+    Each point is weighted by how many it was learnt from. The covariance is from the intervals of the points: their
+    errors as far as they are independent, and that of the last point once more, since all are judged by the same
+    samples, which the largest models have learnt from too.
+    """
+    known = curve.dropna(subset="rho").astype(float)
+    if len(known) < 2:
+        return None
+    learnt = known["learnt"].to_numpy()
+    inputs = np.stack([np.ones(len(known)), -1 / np.sqrt(learnt)], axis=1)
+    weighted = inputs * np.sqrt(learnt)[:, None]
+    solve = np.linalg.solve(weighted.T @ inputs, weighted.T)
+    limit, drop = solve @ known["rho"].to_numpy()
+    variances = ((known["high"] - known["low"]).fillna(0).to_numpy() / (2 * _Z)) ** 2
+    covariance = (solve * variances) @ solve.T
+    covariance[0, 0] += variances[-1]
+    return Forecast(float(limit), float(drop), covariance, float(learnt.max()))
+
+
+def forecast_of(record: PredictionRecord) -> Forecast | None:
+    """Return the forecast of a prediction's own curve."""
+    return forecast(
+        pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
+    )

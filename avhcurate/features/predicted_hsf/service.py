@@ -1,0 +1,276 @@
+"""Predicts HSF of every sample from the votes that some samples have, with intervals, and stores it for the table."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.special import expit
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin, distances
+from avhcurate.features.predicted_hsf.inputs import Inputs
+from avhcurate.features.predicted_hsf.learning_curve import learning_curve
+from avhcurate.features.predicted_hsf.settings import LEVEL, PredictSettings
+from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, Design, VoteModel, cross_fit, fit_votes, told
+from avhcurate.measures.stats.folds import stratified_folds
+from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
+from avhcurate.people import reliability
+from avhcurate.people.queues import queue_use
+from avhcurate.workspace.data.prediction import (
+    PREDICTED,
+    CoverageRow,
+    CurvePoint,
+    PredictionFolder,
+    PredictionRecord,
+)
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.sample_groups import duplicates_digest, sample_groups
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.provenance import now, settings_digest, versions
+
+#: Fewest samples with votes that a model is made from, and most that it learns from.
+FEWEST, MOST = 30, 20_000
+FOLDS = 5
+#: Samples whose inputs are in memory at once.
+_BLOCK = 16_384
+#: Part of the folder's name: raise it when the same settings give other predictions.
+_VERSION = 4
+
+
+@dataclass(frozen=True)
+class VotedSamples:
+    """The samples with votes: ids, hits of votes, folds, how many samples each stands for (None: one); all (n,)."""
+
+    ids: np.ndarray
+    hits: np.ndarray
+    votes: np.ndarray
+    folds: np.ndarray
+    weights: np.ndarray | None = None
+
+    @property
+    def usual(self) -> int:
+        """The median number of votes, which the intervals are for."""
+        return max(1, round(float(np.median(self.votes))))
+
+    @property
+    def hsf(self) -> np.ndarray:
+        return self.hits / self.votes
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A fitted model of the votes: each voted sample's cross-fitted log odds, the model of all, and the intervals."""
+
+    voted: VotedSamples
+    crossed: CrossFit
+    model: VoteModel
+    interval: Interval
+    reached: np.ndarray
+
+    def columns(self, ids: np.ndarray, design: Design) -> dict[str, np.ndarray]:
+        """Return the columns of the samples `ids`, ascending, (n,) each."""
+        odds, variance = self.model.odds(design), self.model.variance(design)
+        place = np.minimum(np.searchsorted(self.voted.ids, ids), len(self.voted.ids) - 1)
+        known = self.voted.ids[place] == ids
+        odds[known] = self.crossed.odds[place[known]]
+        for fold, model in enumerate(self.crossed.models):
+            # As if it had no votes: what a queue's chances depend on must not depend on who was asked about before.
+            rows = np.flatnonzero(known & (self.voted.folds[place] == fold))
+            variance[rows] = model.variance(design.of(rows))
+        low, high = self.interval.of(odds)
+        predicted = expit(odds)
+        return {
+            "hsf_predicted": predicted,
+            "hsf_predicted_low": np.minimum(low, predicted),
+            "hsf_predicted_high": np.maximum(high, predicted),
+            "information": told(odds, self.crossed.log_precision, self.voted.usual, variance),
+        }
+
+
+def predict_hsf(
+    table: DatasetTable, settings: PredictSettings | None = None, *, progress: Progress = SILENT
+) -> PredictionFolder:
+    """Predict HSF of every sample that has a label and that the runs have scored, from the samples with votes.
+
+    A sample with votes is predicted by a model that did not know them; copies share a fold. Where votes, runs and
+    copies are the same, the same call does nothing; another prediction replaces the one before once it is complete.
+    Raises Cancelled when asked to stop, and CurateError for too few votes or no run.
+    """
+    dataset, votes = table.dataset, table.votes
+    settings = settings or PredictSettings(dataset=dataset.name)
+    if votes is None:
+        raise CurateError(f"Dataset {dataset.name} has no votes. Run `avhcurate votes {dataset.name} FILE` first.")
+    started, runs, use = time.perf_counter(), runs_of(table, settings.runs), queue_use(table.counter)
+    named = {
+        "version": _VERSION,
+        "dataset": dataset.record.fingerprint,
+        "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
+        "votes": votes.key,
+        "level": settings.level,
+        "seed": settings.seed,
+        **duplicates_digest(dataset),
+    }
+    folder = PredictionFolder.of(dataset, settings_digest(named)[:12])
+    with folder.alone():
+        if folder.complete:
+            return folder
+        progress.tell(0, 3, "reading the inputs")
+        inputs = Inputs(dataset, runs)
+        voted = _voted(table, inputs, runs[0], settings.seed, use.weights)
+        record = PredictionRecord(
+            name=folder.name,
+            runs=[run.name for run in runs],
+            dataset_fingerprint=dataset.record.fingerprint,
+            votes_fingerprint=votes.fingerprint,
+            votes_simulated=votes.simulated,
+            queues=use.votes,
+            samples=len(inputs.ids),
+            voted=int((table.counter.counts.asked > 0).sum()),
+            learnt=len(voted.ids),
+            votes=voted.usual,
+            level=settings.level,
+            folds=FOLDS,
+            seed=settings.seed,
+            weighted=voted.weights is not None,
+            inputs={"scores": inputs.scores, "features": inputs.features},
+            versions=versions("numpy", "scipy", "scikit-learn"),
+            started=now(),
+        )
+        folder.write_record(record)
+        design = inputs.design(voted.ids)
+        progress.tell(0, 3, "fitting the model of votes")
+        found = fit_prediction(design, voted, level=settings.level, check=progress.check)
+        progress.tell(1, 3, "measuring the learning curve")
+        changes = _reached(found, design, settings, progress.check) | _compared(runs[0], voted, found.crossed.odds)
+        progress.tell(2, 3, "predicting")
+        folder.write_shard(0, _table(found, inputs, len(table.counter.labels)), seconds=0.0)
+        changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
+        folder.finish([folder.shard(0)], changes)
+        progress.report(3, 3, "")
+    for other in PredictionFolder.all_of(dataset):
+        if other.name != folder.name:
+            shutil.rmtree(other.root, ignore_errors=True)
+    return folder
+
+
+def fit_prediction(
+    design: Design, voted: VotedSamples, *, level: float = LEVEL, check: Check = lambda: None
+) -> Prediction:
+    """Return the model of the votes of samples whose inputs are `design`, cross-fitted, with conformal intervals."""
+    crossed = cross_fit(design, voted.hits, voted.votes, voted.folds, check)
+    model = fit_votes(design, voted.hits, voted.votes, crossed.strength)
+    reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
+    interval = conformal_interval(
+        crossed.odds, reached, crossed.log_precision, voted.usual, level=level, weights=voted.weights
+    )
+    return Prediction(voted, crossed, model, interval, reached)
+
+
+def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends (n,) of the intervals of the voted samples, those of a fold from the other folds' distances."""
+    voted, crossed = found.voted, found.crossed
+    low, high = np.empty((2, len(found.reached)))
+    weights = np.ones(len(low)) if voted.weights is None else voted.weights
+    for fold in range(len(crossed.models)):
+        held = voted.folds == fold
+        ends = conformal_interval(
+            crossed.odds[~held],
+            found.reached[~held],
+            crossed.log_precision,
+            voted.usual,
+            level=level,
+            weights=weights[~held],
+        )
+        low[held], high[held] = ends.of(crossed.odds[held])
+    return low, high
+
+
+def _reached(found: Prediction, design: Design, settings: PredictSettings, check: Check) -> dict[str, Any]:
+    """Return the fields of the record that say how good the prediction is."""
+    voted, crossed = found.voted, found.crossed
+    curve = learning_curve(
+        design, voted.hits, voted.votes, voted.folds, crossed, weights=voted.weights, seed=settings.seed, check=check
+    )
+    low, high = covered(found, level=settings.level)
+    coverage = coverage_by_bin(low, high, voted.hsf, weights=voted.weights)
+    by_predicted = coverage_by_bin(low, high, voted.hsf, weights=voted.weights, predicted=expit(crossed.odds))
+    changes = {
+        "curve": [CurvePoint.model_validate(_known(row)) for row in curve.to_dict("records")],
+        "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
+        "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
+    }
+    if voted.weights is None:  # weighted votes have not the dataset's ceiling
+        ceiling = asdict(reliability.of_ticks(voted.hits, voted.votes))
+        changes |= _known({key: ceiling[key] for key in ("ceiling", "ceiling_low", "ceiling_high")})
+    return changes
+
+
+def _table(found: Prediction, inputs: Inputs, samples: int) -> pa.Table:
+    """Return the columns of all samples by id; null where there are no inputs."""
+    parts = []
+    for start in range(0, len(inputs.ids), _BLOCK):
+        ids = inputs.ids[start : start + _BLOCK]
+        parts.append(pd.DataFrame(found.columns(ids, inputs.design(ids)), index=ids, dtype=np.float32))
+    columns = pd.concat(parts).reindex(range(samples)).rename_axis("id").reset_index()
+    return pa.Table.from_pandas(columns[["id", *PREDICTED, "information"]], preserve_index=False)
+
+
+def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
+    """Return the runs to learn from: those named, all complete ones for "all", the table's without a name."""
+    if list(names) == ["all"]:
+        return [run for run in table.dataset.runs() if run.complete]
+    if not names:
+        return [table.run] if table.run else []
+    runs = [table.dataset.run(name) for name in names]
+    for run in runs:
+        if not run.complete:
+            raise CurateError(f"The run {run.name} is not finished. Score again to resume it, or leave it out.")
+    return runs
+
+
+def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:
+    """Return the samples with inputs and votes, at most `MOST` of them at random, in folds."""
+    counts = table.counter.counts
+    ids = inputs.ids[counts.asked[inputs.ids] > 0]
+    if len(ids) < FEWEST:
+        raise CurateError(
+            f"{len(ids)} samples of {table.dataset.name} have votes, a label and scores. A prediction needs {FEWEST} "
+            "or more. Collect more votes first, best of images in a random order."
+        )
+    if len(ids) > MOST:
+        ids = np.sort(np.random.default_rng(seed).choice(ids, MOST, replace=False))
+    groups = sample_groups(table.dataset, run, ids)[0] if run.has_features else np.arange(len(ids))
+    folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
+    known = None
+    if weights is not None and not np.isnan(weights[ids]).any():
+        known = weights[ids]
+    return VotedSamples(ids, counts.hits[ids], counts.asked[ids], folds, known)
+
+
+def _compared(run: RunFolder, voted: VotedSamples, odds: np.ndarray) -> dict[str, Any]:
+    """Return Spearman of the run's confidence with HSF over the voted samples, and by how much predictions exceed it.
+
+    Over the samples that have a confidence; paired by sample.
+    """
+    rows = pq.read_table(run.scores_path).to_pandas().set_index("id").reindex(voted.ids)
+    if "confidence" not in rows or rows["confidence"].count() < 3:
+        return {}
+    confidence = rows["confidence"].to_numpy(float)
+    known = ~np.isnan(confidence)
+    weights = None if voted.weights is None else voted.weights[known]
+    bar, of_bar = spearman_influence(confidence[known], voted.hsf[known], weights)
+    reached, of_reached = spearman_influence(odds[known], voted.hsf[known], weights)
+    gain = estimate(reached - bar, of_reached - of_bar)
+    return _known({"confidence_rho": bar, "gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
+
+
+def _known(values: dict[Any, Any]) -> dict[str, Any]:
+    """Return values with None in place of NaN."""
+    return {str(key): None if value != value else value for key, value in values.items()}

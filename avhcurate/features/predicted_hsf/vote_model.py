@@ -1,0 +1,177 @@
+"""The model of votes: a beta-binomial regression on standardised inputs with a ridge penalty, chosen by folds.
+
+Log odds of a vote for the label are linear in the inputs. Each vote counts, yet a sample has a chance of its own, so
+that 50 votes on one hard image do not outweigh all others, as they would in a binomial model. The penalty, and how far
+to trust the wide inputs (embeddings), are those that agree best with HSF held out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
+
+from avhcurate.measures.stats.beta_binomial import vote_likelihood
+from avhcurate.measures.stats.ranks import spearman, standard_ranks
+
+#: Penalties that are tried, strongest first, and weights of the wide inputs in relation to the scores.
+PENALTIES = (100.0, 30.0, 10.0, 3.0)
+WIDE_WEIGHTS = (0.05, 0.1, 0.2, 0.4)
+_WEIGHT = 0.1
+#: Parts of the choice of a penalty.
+_PARTS = 3
+_STEPS, _PRECISE = 60, 1e-7
+#: Bounds of the log of the precision, and where it starts; what keeps the constant finite where all votes agree.
+_PRECISIONS, _LOG_PRECISION, _ON_CONSTANT = (-4.0, 9.0), 1.0, 1e-3
+
+#: Called between fits; may raise to stop.
+Check = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Inputs of the model, standardised: scores and class (N, S), trusted, and wide ones (N, W), shrunk further."""
+
+    narrow: np.ndarray
+    wide: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Design":
+        return Design(self.narrow[rows], self.wide[rows])
+
+    def matrix(self, weight: float) -> np.ndarray:
+        """Return both, the wide inputs times a weight, and a constant: (N, d + 1)."""
+        return np.concatenate([self.narrow, weight * self.wide, np.ones((len(self.narrow), 1))], axis=1)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How a model is regularised."""
+
+    penalty: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class VoteModel:
+    """Coefficients (d + 1,) of the log odds, the constant last; the log of the precision; the strength they came by.
+
+    spread (d + 1, d + 1): the inverse information of the coefficients, the posterior's covariance.
+    """
+
+    coefficients: np.ndarray
+    log_precision: float
+    strength: Strength
+    spread: np.ndarray
+
+    def odds(self, design: Design) -> np.ndarray:
+        """Return the log odds of a vote for the label, (N,)."""
+        return design.matrix(self.strength.weight) @ self.coefficients
+
+    def variance(self, design: Design) -> np.ndarray:
+        """Return the variance of these log odds that the coefficients leave, (N,)."""
+        x = design.matrix(self.strength.weight)
+        return np.einsum("nd,de,ne->n", x, self.spread, x)
+
+
+def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength) -> VoteModel:
+    """Return the likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
+    x = design.matrix(strength.weight)
+    penalties = np.full(x.shape[1], strength.penalty)
+    penalties[-1] = _ON_CONSTANT
+
+    def covariance(beta: np.ndarray, log_precision: float) -> np.ndarray:
+        weights = information(x @ beta, log_precision, votes)
+        return np.linalg.inv((x * weights[:, None]).T @ x + np.diag(penalties))
+
+    share = (hits.sum() + 0.5) / (votes.sum() + 1)
+    first = np.zeros(x.shape[1])
+    first[-1] = np.log(share / (1 - share))
+    # In coordinates in which the information is about the identity, a few steps are enough.
+    turn = np.linalg.cholesky(covariance(first, _LOG_PRECISION))
+
+    def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
+        beta, log_precision = first + turn @ at[:-1], at[-1]
+        found = vote_likelihood(x @ beta, log_precision, hits, votes)
+        gradient = turn.T @ (x.T @ found.by_odds - penalties * beta)
+        return float(penalties @ beta**2 / 2 - found.values.sum()), -np.append(gradient, found.by_precision)
+
+    bounds = [(None, None)] * len(first) + [_PRECISIONS]
+    options = {"maxiter": _STEPS, "ftol": _PRECISE}
+    start = np.append(np.zeros(len(first)), _LOG_PRECISION)
+    at = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    beta, log_precision = first + turn @ at[:-1], float(at[-1])
+    return VoteModel(beta, log_precision, strength, covariance(beta, log_precision))
+
+
+def told(odds: np.ndarray, log_precision: float, votes: float, variance: np.ndarray) -> np.ndarray:
+    """Return what so many more votes on each sample tell a model whose log odds have this variance, in nats, (n,)."""
+    return np.asarray(np.log1p(information(odds, log_precision, votes) * variance) / 2)
+
+
+def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | float) -> np.ndarray:
+    """Return what votes say of a sample's log odds, (n,): that of independent ones over their inflation of variance."""
+    chance = expit(odds)
+    return votes * chance * (1 - chance) / (1 + (votes - 1) * expit(-log_precision))
+
+
+def choose_strength(
+    design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
+) -> Strength:
+    """Return the strength whose models, each of all folds (n,) but one, agree best with HSF of that one, by Spearman.
+
+    First the penalty at the middle weight of the wide inputs, then the weight at that penalty.
+    """
+
+    def agreement(strength: Strength) -> float:
+        found = []
+        for fold in np.unique(folds):
+            held = folds == fold
+            odds = fit_votes(design.of(~held), hits[~held], votes[~held], strength).odds(design.of(held))
+            rho = spearman(standard_ranks(odds), standard_ranks(hits[held] / votes[held]))
+            found.append(np.nan_to_num(rho, nan=-1.0))
+        check()
+        return sum(found)
+
+    best = max((Strength(penalty, _WEIGHT) for penalty in PENALTIES), key=agreement)
+    if not design.wide.shape[1]:
+        return best
+    return max((Strength(best.penalty, weight) for weight in WIDE_WEIGHTS), key=agreement)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Models that predict each voted sample without its votes: log odds (n,), and the models by fold.
+
+    log_precision: the likeliest for these log odds; a model's own is that of votes it has learnt, and too high.
+    """
+
+    odds: np.ndarray
+    log_precision: float
+    models: Sequence[VoteModel]
+
+    @property
+    def strength(self) -> Strength:
+        """The median of the strengths of the folds' models."""
+        penalty = sorted(model.strength.penalty for model in self.models)[len(self.models) // 2]
+        weight = sorted(model.strength.weight for model in self.models)[len(self.models) // 2]
+        return Strength(penalty, weight)
+
+
+def cross_fit(
+    design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
+) -> CrossFit:
+    """Return a model for each fold (n,), 0 to F - 1, of the votes of all others, its strength chosen within these."""
+    odds, models, number = np.empty(len(hits)), [], int(folds.max()) + 1
+    for fold in range(number):
+        held = folds == fold
+        rest = np.flatnonzero(~held)
+        parts = (folds[rest] - fold - 1) % number % _PARTS
+        strength = choose_strength(design.of(rest), hits[rest], votes[rest], parts, check)
+        models.append(fit_votes(design.of(rest), hits[rest], votes[rest], strength))
+        odds[held] = models[-1].odds(design.of(held))
+
+    def loss(log_precision: float) -> float:
+        return -float(vote_likelihood(odds, log_precision, hits, votes).values.sum())
+
+    return CrossFit(odds, float(minimize_scalar(loss, bounds=_PRECISIONS, method="bounded").x), models)

@@ -1,0 +1,112 @@
+"""The outputs of a network on unlabelled samples, block by block: what every selection of pseudo-labels reads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from avhcurate.features.pseudo_labels.rules import Gate, Rule, Selection, gate_of, predictions, select
+from avhcurate.measures import scores
+from avhcurate.workspace.data.runs import RunFolder
+
+#: Elements of one (block, K) or (block, D) matrix.
+_BLOCK = 1 << 20
+
+
+class Outputs:
+    """Outputs of a network on N samples. Subclasses yield them by `blocks`."""
+
+    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
+        raise NotImplementedError
+
+    def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
+        """Select pseudo-labels by a rule: see `rules.select`."""
+        return select(partial(self.blocks, gate_of(rule)), rule=rule, portion=portion, alpha=alpha)
+
+
+@dataclass(frozen=True)
+class ModelOutputs(Outputs):
+    """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
+
+    The N samples are the rows `rows` (N,) of `features`, by default all. Logits and AVC are computed from these in
+    float64. An embedding that is not finite counts as NaN throughout and takes no part in the mean.
+    """
+
+    features: np.ndarray
+    class_weights: np.ndarray
+    bias: np.ndarray
+    rows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        if self.rows is None:
+            return len(self.features)
+        return len(self.rows)
+
+    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
+        weights = self.class_weights.astype(np.float64)
+        origin, directions = np.zeros(1), weights
+        if gate == "avc-centred":
+            origin, directions = self.mean, weights - weights.mean(0)
+        for block in self._embeddings():
+            yield block @ weights.T + self.bias, np.asarray(scores.avc(block - origin, directions))
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Return the mean of the finite embeddings, (D,)."""
+        total, count = np.zeros(self.features.shape[1]), 0
+        for block in self._embeddings():
+            finite = block[~np.isnan(block[:, 0])]
+            total, count = total + finite.sum(0), count + len(finite)
+        return total / max(1, count)
+
+    @cached_property
+    def predictions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the softmax argmax of each sample, -1 where the embedding is not finite, and its probability."""
+        predicted, log_top, _, _ = predictions(self.blocks)
+        return predicted, np.exp(log_top)
+
+    def _embeddings(self) -> Iterator[np.ndarray]:
+        """Yield consecutive embeddings in float64, whole rows of NaN where one is not finite."""
+        step = max(1, _BLOCK // max(self.features.shape[1], len(self.class_weights)))
+        for start in range(0, len(self), step):
+            rows: slice | np.ndarray = slice(start, start + step)
+            if self.rows is not None:
+                rows = self.rows[rows]
+            block = np.array(self.features[rows], np.float64)
+            block[~np.isfinite(block).all(axis=1)] = np.nan
+            yield block
+
+
+@dataclass(frozen=True)
+class StoredOutputs(Outputs):
+    """Outputs of samples `ids` (N,) of an attached run, whose logits may not be those of its class weights.
+
+    AVC is NaN where the run has no class weights, so that only gates on the softmax output can select.
+    """
+
+    run: RunFolder
+    ids: np.ndarray
+
+    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (logits, AVC) of consecutive samples, as `ModelOutputs.blocks`."""
+        if self.run.has_class_weights:
+            own = ModelOutputs(self.run.features(), self.run.class_weights(), self.run.bias(), self.ids)
+            start = 0
+            for _, avc in own.blocks(gate):
+                yield self.run.logits_of(self.ids[start : start + len(avc)]), avc
+                start += len(avc)
+            return
+        step = max(1, _BLOCK // self.run.record.num_classes)
+        for start in range(0, len(self.ids), step):
+            logits = self.run.logits_of(self.ids[start : start + step])
+            yield logits, np.full(logits.shape, np.nan)
+
+
+def outputs_of(run: RunFolder, ids: np.ndarray) -> Outputs:
+    """Return the outputs of a run for some samples."""
+    if run.record.attached is not None:
+        return StoredOutputs(run, ids)
+    return ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)

@@ -1,0 +1,265 @@
+"""Class-balanced pseudo-labels from a model run: selected by a rule, compared, exported with a manifest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from avhcurate.datasets.export.tabular import format_of, write_frame
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.empty_view import empty_view
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.subset import read_subset
+from avhcurate.errors import CurateError
+from avhcurate.features.pseudo_labels.model_outputs import outputs_of
+from avhcurate.features.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, gate_of, held, soft_labels
+from avhcurate.features.pseudo_labels.rules import select as select_from
+from avhcurate.measures.stats.intervals import share
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.disk.json_text import records
+from avhcurate.workspace.disk.provenance import now, versions
+
+#: The portions of `portion_curve`.
+PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
+
+#: What to know where the head of a run was fitted on all labels of the dataset.
+FITTED_HEAD = (
+    "The run's head was fitted on all labels, so the accuracy of this selection on labelled images is better than it "
+    "would be on new ones."
+)
+#: Standard errors from the middle of a 95 % interval to its ends.
+_Z = float(ndtri(0.975))
+
+#: Columns of an export.
+COLUMNS = (
+    *("id", "path", "pseudo_label", "pseudo_label_name"),
+    *("confidence", "avc", "threshold", "rank_in_class", "selected"),
+)
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """The `selection` from the scored samples `ids` (n,) that satisfy `filters`.
+
+    labels: the given ones, (n,), -1 for none, for reports only. left_out: samples that satisfy `filters` but have no
+    finite embedding in the run, so that no rule selects them. notes: what a user should know.
+    """
+
+    selection: Selection
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: pd.DataFrame
+    filters: Filters
+    left_out: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def selected(self) -> np.ndarray:
+        """Return the ids of the selected samples."""
+        return self.ids[self.selection.selected]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Return the share of selected samples whose pseudo-label is their given label; None without such labels."""
+        n, accuracy, _, _ = self.accuracy_interval()
+        if not n:
+            return None
+        return accuracy
+
+    def accuracy_interval(self, ids: Sequence[int] | None = None) -> tuple[int, float, float, float]:
+        """Return n, the share and its Wilson interval over selected samples with a label, of `ids` if given."""
+        labelled = self.selection.selected & (self.labels >= 0)
+        if ids is not None:
+            labelled &= np.isin(self.ids, ids)
+        return share((self.selection.candidate[labelled] == self.labels[labelled]).sum(), labelled.sum())
+
+
+def rules_of(run: RunFolder) -> list[Rule]:
+    """Return the rules that a run can be selected by: none without logits, none on AVC without class weights."""
+    if not run.has_logits:
+        return []
+    return [rule for rule, spec in RULES.items() if run.has_class_weights or spec.gate not in ANGULAR]
+
+
+def select(
+    table: DatasetTable, *, rule: Rule = "avc", portion: float = 0.2, filters: Filters | None = None
+) -> PseudoLabels:
+    """Select from the samples in view that the model has scored; the given labels play no part in it."""
+    return select_by_each(table, (rule,), portion=portion, filters=filters)[rule]
+
+
+def select_by_each(
+    table: DatasetTable, rules: Sequence[Rule], *, portion: float = 0.2, filters: Filters | None = None
+) -> dict[Rule, PseudoLabels]:
+    """Select by several rules, for which the network's outputs are computed once where they fit in memory."""
+    return {result.selection.rule: result for result in _selections(table, rules, (portion,), filters or Filters())}
+
+
+def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
+    """Return `rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`."""
+    gates: list[Rule] = [gate for gate in GATES if table.run is not None and gate in rules_of(table.run)]
+    rows = [
+        (result.selection.rule, result.selection.portion, len(result.selected), *result.accuracy_interval())
+        for result in _selections(table, gates, PORTIONS, filters)
+    ]
+    return pd.DataFrame(rows, columns=["rule", "portion", "selected", "n", "accuracy", "low", "high"])
+
+
+def _selections(
+    table: DatasetTable, rules: Sequence[Rule], portions: Sequence[float], filters: Filters
+) -> Iterator[PseudoLabels]:
+    """Yield what each rule selects at each portion from the scored samples that satisfy the filters."""
+    for rule in rules:
+        _check_rule(table, rule)
+    assert table.run is not None
+    samples = read_subset(table, filters, scored=True)
+    if not len(samples.ids):
+        raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
+    notes: tuple[str, ...] = ()
+    if table.run.record.fitted is not None:
+        notes = (FITTED_HEAD,)
+    outputs = outputs_of(table.run, samples.ids)
+    plain = held(outputs.blocks)
+    for rule in rules:
+        blocks = plain
+        if gate_of(rule) == "avc-centred":
+            blocks = held(partial(outputs.blocks, "avc-centred"))
+        for portion in portions:
+            selection = select_from(blocks, rule=rule, portion=portion)
+            classes = selection.classes(samples.labels)
+            # A model may know more classes than the dataset names.
+            names = dict(enumerate(table.classes))
+            classes.insert(1, "label_name", [names.get(label, str(label)) for label in classes["label"]])
+            yield PseudoLabels(
+                selection=selection,
+                ids=samples.ids,
+                labels=samples.labels,
+                classes=classes,
+                filters=filters,
+                left_out=samples.left_out + selection.left_out,
+                notes=notes,
+            )
+
+
+def _check_rule(table: DatasetTable, rule: Rule) -> None:
+    if table.run is None:
+        name = table.dataset.name
+        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL` first.")
+    gate = gate_of(rule)
+    if not table.run.has_logits:
+        raise CurateError(f"The run {table.run.name} has no logits. Attach them with --logits or --probs.")
+    if gate in ANGULAR and not table.run.has_class_weights:
+        raise CurateError(
+            f"The rule {rule} needs class weights, which the run {table.run.name} does not have. Attach them with "
+            f"--class-weights, or choose from {', '.join(rules_of(table.run))}."
+        )
+
+
+def pseudo_label_table(
+    table: DatasetTable, result: PseudoLabels, *, soft: bool = False, all: bool = False
+) -> pd.DataFrame:
+    """Return the export columns, a row a selected sample; with `all` also the others, whose label is null.
+
+    `soft` adds `soft_label`, a list of K probabilities that sum to 1.
+    """
+    rows = result.selection.table().assign(id=result.ids)
+    if not all:
+        rows = rows[result.selection.selected]
+    paths = table.frame(Filters(excluded=None, ids=tuple(rows["id"].tolist())), columns=["id", "path"])
+    rows = export_columns(rows, paths.astype({"id": "int64"}), result.classes["label_name"].to_list())
+    if soft:
+        assert table.run is not None  # it was selected from
+        vectors: dict[int, list[float]] = {}
+        for places, values in soft_labels(result.selection, outputs_of(table.run, result.ids).blocks):
+            vectors.update(zip(result.ids[places].tolist(), values.tolist(), strict=True))
+        rows["soft_label"] = rows["id"].map(vectors).astype(object)
+    return rows
+
+
+def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return `COLUMNS` of rows of a selection, with the path of each id and the name of each label."""
+    rows = rows.merge(paths, on="id", how="left")
+    labels = rows["pseudo_label"].map(dict(enumerate(names))).astype(object)
+    rows["pseudo_label_name"] = labels.where(labels.notna(), None)
+    return rows[list(COLUMNS)]
+
+
+def write_pseudo_labels(
+    table: DatasetTable, result: PseudoLabels, out: Path, *, soft: bool = False, all: bool = False, force: bool = False
+) -> int:
+    """Write the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; return how many samples are selected."""
+    format_of(out)  # refused before the work
+    rows = pseudo_label_table(table, result, soft=soft, all=all)
+    write_frame(rows, out, describe_selection(table, result), force=force)
+    return len(result.selected)
+
+
+def describe_selection(table: DatasetTable, result: PseudoLabels) -> dict[str, Any]:
+    """Return the manifest: what was selected from what, by which rule and thresholds, with which model."""
+    assert table.run is not None  # it was selected from
+    record, run, selection = table.dataset.record, table.run.record, result.selection
+    about = {
+        "rule": selection.rule,
+        "portion": selection.portion,
+        "alpha": selection.alpha,
+        "samples": len(result.ids),
+        "filters": result.filters.to_query(),
+        "hsf_edges": list(table.edges),
+        "accuracy_against_given_labels": result.accuracy,
+        "model": run.model,
+        "run": table.run.root.name,
+        "weights_sha256": run.weights_sha256,
+        "notes": list(result.notes),
+        "precision": run.precision,
+        "dataset": record.name,
+        "dataset_fingerprint": record.fingerprint,
+        "versions": versions("numpy", "torch"),
+    }
+    return manifest(about, result.classes)
+
+
+def manifest(about: Mapping[str, Any], classes: pd.DataFrame) -> dict[str, Any]:
+    """Return a manifest of pseudo-labels: `about`, counts and thresholds of each class, and the time."""
+    return {
+        **about,
+        "selected": int(classes["selected"].sum()),
+        "classes": classes["label_name"].tolist(),
+        "per_class": records(classes),
+        "created": now().isoformat(timespec="seconds"),
+    }
+
+
+def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
+    """Return ids that both select, and those that only one does: `both, first, second`, each in order of id."""
+    a, b = first.selected, second.selected
+    return {
+        "both": np.intersect1d(a, b).tolist(),
+        "first": np.setdiff1d(a, b).tolist(),
+        "second": np.setdiff1d(b, a).tolist(),
+    }
+
+
+def accuracy_difference(first: PseudoLabels, second: PseudoLabels) -> tuple[float, float, float]:
+    """Return the accuracy of the first less that of the second, with its 95 % interval.
+
+    Both select from the same samples, so the interval is of how each sample moves the difference; NaN where none does.
+    All are NaN where one selects no sample with a label.
+    """
+    moved = np.zeros(len(first.ids))
+    difference = 0.0
+    for one, sign in ((first, 1), (second, -1)):
+        counted = one.selection.selected & (one.labels >= 0)
+        if not counted.any():
+            return (float("nan"),) * 3
+        right = (one.selection.candidate == one.labels)[counted]
+        difference += sign * float(right.mean())
+        moved[counted] += sign * (right - right.mean()) / len(right)
+    reach = float("nan")
+    if moved.any():
+        reach = _Z * float(np.sqrt((moved**2).sum()))
+    return difference, difference - reach, difference + reach

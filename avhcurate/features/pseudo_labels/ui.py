@@ -1,0 +1,260 @@
+"""The Pseudo-labels page: rule and portion, classes, accuracy, differences between rules, and the export."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.datasets.export.output import manifest_text
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.pseudo_labels import service
+from avhcurate.features.pseudo_labels.plots import accuracy_by_portion, selected_per_class
+from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
+from avhcurate.features.pseudo_labels.service import (
+    PseudoLabels,
+    accuracy_difference,
+    describe_selection,
+    overlap,
+    write_pseudo_labels,
+)
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.charts_by_class import choose_classes
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.export_menu import download, samples_label
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import narrow_grid
+from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.page_choices import number, one_of
+from avhcurate.ui.score_help import RULE_NAMES, score_name
+from avhcurate.ui.text import PAPER, accuracy_note, signed
+
+RULE = one_of("pseudo.rule", list(RULES), "avc")
+PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
+
+#: Up to so many numbers in features and logits, the curve over portions is computed without a click.
+_CHEAP = 4_000_000
+_FORMATS = ("csv", "jsonl", "parquet")
+
+#: `pseudo_labels.service` in a cache.
+_select_by_each = st.cache_resource(max_entries=4, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(
+    service.select_by_each
+)
+portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
+    service.portion_curve
+)
+
+_MEANING = r"""
+Label, for every rule: the class with the largest softmax probability over its threshold,
+$\arg\max_c\, p_c / \lambda_c$. $\lambda_k$, and $\beta_k$ in the same way on AVC: sort the samples predicted $k$ by
+their value, highest first, and take the value at portion $p$ of that list. A sample that is not selected is dropped.
+
+- **Confidence** (CBST): used if $p_k \ge \lambda_k$.
+- **AVC** (PAPER): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
+- **AVC, centred** (ours): as AVC, of embeddings and class weights minus their means; an idea under
+  test, no established gain.
+- **LRENT** (CRST): used if the entropy-regularised loss is no worse than without a label; soft labels
+  $y_c \propto (p_c / \lambda_c)^{1/\alpha}$, $\alpha = 0.25$.
+- **MRKLD** (CRST): used as Confidence; training adds $\alpha / K$ to the target of each class, $\alpha = 0.1$.
+- **AVC + LRENT**, **AVC + MRKLD**: used as AVC, trained as LRENT or MRKLD.
+""".replace("PAPER", PAPER)
+
+
+def choose_rule(page: Opened) -> tuple[Rule, float]:
+    """Ask for rule and portion; rules on AVC need a run with class weights."""
+    assert page.table.run is not None
+    view, possible = page.view, service.rules_of(page.table.run)
+    rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in possible})
+    portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
+    with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
+        st.markdown(_MEANING)
+    return rule, portion
+
+
+def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLabels]:
+    """Return what the chosen rule selects, and AVC and softmax where the run has both."""
+    assert page.table.run is not None
+    possible = service.rules_of(page.table.run)
+    rules = [one for one in possible if one in (rule, "confidence", "avc")]
+    return _select_by_each(page.table, tuple(rules), portion=portion, filters=page.filters)
+
+
+def headline(result: PseudoLabels) -> None:
+    """Say how many are selected and how accurate they are."""
+    n, share, low, high = result.accuracy_interval()
+    samples, selected = len(result.ids), len(result.selected)
+    empty = result.classes[result.classes["selected"] == 0]
+    accuracy = "–"
+    if n:
+        accuracy = f"{100 * share:.1f} %"
+    with st.container(horizontal=True, gap="medium"):
+        fact("Selected", f"{selected:,}", f"{100 * selected / samples:.1f} % of {samples:,} scored samples")
+        fact("Accuracy", accuracy, accuracy_note(n, low, high))
+        fact("Classes with none selected", f"{len(empty):,}", "; ".join(empty["note"].unique()))
+    if result.left_out:
+        st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
+    for note in result.notes:
+        st.caption(note)
+
+
+def class_table(result: PseudoLabels) -> None:
+    """Draw counts, thresholds and accuracy of each class."""
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        result.classes,
+        hide_index=True,
+        height=min(28 * (len(result.classes) + 1) + 3, 420),
+        row_height=28,
+        key="pseudo.classes",
+        column_order=(
+            "label_name",
+            "predicted",
+            "candidates",
+            "selected",
+            "lambda",
+            "beta",
+            "accuracy",
+            "labelled",
+            "note",
+        ),
+        column_config={
+            "label_name": "Class",
+            "predicted": "Predicted",
+            "candidates": number("Candidates", help="Samples whose class-balanced label is this class."),
+            "selected": "Selected",
+            "lambda": number("λ", format="%.4f", help="Threshold of the softmax probability."),
+            "beta": number("β", format="%.4f", help="Threshold of AVC."),
+            "accuracy": number("Accuracy", format="percent"),
+            "labelled": number("With label", help="Selected samples that have a given label."),
+            "note": "Note",
+        },
+    )
+
+
+def class_chart(result: PseudoLabels) -> None:
+    """Draw how many of its candidates each class gives."""
+    share = result.classes["selected"] / result.classes["candidates"].where(result.classes["candidates"] > 0)
+    what = "share of candidates selected"
+    shown = choose_classes(result.classes, share, names="label_name", what=what, key="pseudo.per_class")
+    show_chart(selected_per_class(shown), key="pseudo.per_class")
+
+
+def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
+    """Draw accuracy against portion for all gates; on request where that takes long."""
+    run = page.table.run
+    assert run is not None
+    record = run.record
+    if page.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
+        "Compute it", key="pseudo.curve", help="32 selections over all samples in view. This may take minutes."
+    ):
+        return
+    curve = portion_curve(page.table, page.filters)
+    if not curve["n"].any():
+        st.caption("No sample in view has a label to compare with.")
+        return
+    names: dict[str, str] = {gate: RULE_NAMES[gate] for gate in GATES}
+    figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
+    show_chart(figure, key="pseudo.by_portion")
+    if not page.filters.splits and "train" in set(page.table.group_counts("split", page.filters)["value"]):
+        st.caption(
+            "Samples of the split “train” may be those that the model learnt from: filter by split to evaluate it."
+        )
+
+
+def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
+    """Draw what only AVC and only softmax select, side by side."""
+    if page.table.run is not None and not page.table.run.has_class_weights:
+        st.caption("This run has no class weights, so there is no AVC to compare with.")
+        return []
+    by_avc, by_softmax = found["avc"], found["confidence"]
+    ids = overlap(by_avc, by_softmax)
+    text = f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both."
+    st.caption(f"{text} {difference_text(by_avc, by_softmax)}")
+    left, right = halves()
+    with left:
+        title = "Selected by AVC and not by softmax"
+        one = selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
+    with right:
+        title = "Selected by softmax and not by AVC"
+        other = selected_by_one(page, title, by_softmax, ids["second"], score="avc", name="softmax")
+    return [one, other]
+
+
+def difference_text(by_avc: PseudoLabels, by_softmax: PseudoLabels) -> str:
+    """Say which of the two selects more accurately; "" where no selected sample has a label."""
+    value, low, high = (100 * end for end in accuracy_difference(by_avc, by_softmax))
+    if np.isnan(value):
+        return ""
+    text = f"Accuracy of all that AVC selects less that of all that softmax selects: {signed(value, 1)} points"
+    if np.isnan(low):
+        return f"{text}, without an interval."
+    text += f" ({signed(low, 1)} to {signed(high, 1)}, 95 %)."
+    if low <= 0 <= high:
+        text += " That is within chance."
+    return text
+
+
+def selected_by_one(
+    page: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
+) -> GridView | None:
+    """Draw what one rule selects and the other does not, lowest `score` first."""
+    n, share, low, high = result.accuracy_interval(ids)
+    st.markdown(f"**{title}**")
+    text = f"n {len(ids):,}"
+    if n:
+        text += f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}"
+    st.caption(f"{text}  \nLowest {score_name(score)} first: it is on the tiles.")
+    if not len(ids):
+        return None
+    look = partial(_look, result)
+    return narrow_grid(page, _by_doubt(result, ids, score), key=f"pseudo.{name}", label=title, score=score, look=look)
+
+
+def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
+    rows = np.searchsorted(result.ids, np.asarray(ids))
+    values = getattr(result.selection, score)[rows]
+    in_order: list[int] = result.ids[rows[np.argsort(values, kind="stable")]].tolist()
+    return in_order
+
+
+def _look(result: PseudoLabels, tile: Tile) -> Tile:
+    """Return a tile that names the pseudo-label next to the given one."""
+    row = int(np.searchsorted(result.ids, tile.id))
+    label, given = int(result.selection.candidate[row]), int(result.labels[row])
+    name = str(result.classes["label_name"].iloc[label])
+    return replace(tile, sub=f"as {name}", differs=given >= 0 and label != given)
+
+
+def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
+    """Download the pseudo-labels and their manifest."""
+    rule, portion = result.selection.rule, result.selection.portion
+    with st.popover("Export", icon=":material/download:", key="pseudo.export"):
+        form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
+        soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
+        everything = st.toggle("Also those not selected", key="pseudo.all", help="Without a label.")
+        name = f"{table.dataset.name}-{rule}-{portion:g}"
+        count = len(result.ids) if everything else len(result.selected)
+        with st.container(horizontal=True):
+            data = partial(file_of, table, result, form, soft=soft, everything=everything)
+            label = samples_label(count, form)
+            download(label, data, f"{name}.{form}", key="pseudo.download", type="primary")
+            download(
+                "Manifest",
+                lambda: manifest_text(describe_selection(table, result)),
+                f"{name}.{form}.manifest.json",
+                key="pseudo.manifest",
+                help="Rule, thresholds and counts per class, model and weights, dataset, versions, time.",
+            )
+
+
+def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool, everything: bool) -> bytes:
+    """Return the file that `avhcurate select` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / f"pseudo.{form}"
+        write_pseudo_labels(table, result, out, soft=soft, all=everything)
+        return out.read_bytes()

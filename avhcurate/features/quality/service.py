@@ -1,0 +1,353 @@
+"""Measure every image of a dataset in one pass and group near duplicates."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.quality import duplicates
+from avhcurate.networks.neighbours.service import find_neighbours
+from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, work_through
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.quality import SHARD, QualityFolder, QualityRecord
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.provenance import now, versions
+from avhcurate.workspace.images.decoding import BrokenImage, decode, fitted, format_of_suffix, read_header, square_luma
+from avhcurate.workspace.images.measures import (
+    HASH_SIDE,
+    OF_PIXELS,
+    SIDE,
+    TURNS,
+    UNIFORM,
+    measure_pixels,
+    perceptual_hash,
+    turned_hashes,
+)
+
+#: The tag that an excluded copy gets.
+TAG = "duplicate"
+#: Encoded images held at a time.
+_BATCH = 32
+_HASHES = ("phash", *(f"phash_{turn}" for turn in TURNS))
+_SCHEMA = pa.schema(
+    {"id": pa.int64()}
+    | dict.fromkeys(OF_PIXELS, pa.float64())
+    | {"width": pa.int32(), "height": pa.int32(), "aspect": pa.float64(), "file_bytes": pa.int64()}
+    | dict.fromkeys(_HASHES, pa.uint64())
+    | {"sha256": pa.string(), "oddity": pa.string(), "problem": pa.string()}
+)
+
+
+def measure_dataset(
+    workspace: Workspace,
+    name: str,
+    model: str | None = None,
+    *,
+    near: float | None = None,
+    upright: bool = False,
+    engine: Engine = LOCAL,
+    progress: Progress = SILENT,
+) -> QualityFolder:
+    """Measure the images of dataset `name` and group near duplicates; return the complete folder.
+
+    Duplicates have equal bytes, hashes that differ in at most `BITS` bits, also mirrored or turned with half as many
+    (unless `upright`), or, if a model has scored the dataset, embeddings of at least cosine `near`; None derives it
+    from the run (see `quality.duplicates.similarity_cut`). `model` names a run or a model (None: the newest one).
+
+    The same call again resumes; measured images are not read again, so that another `near` or run only repeats the
+    search. `engine` is where images are measured. `progress` counts images measured, then images compared. Raises
+    Cancelled when asked to stop, and CurateError for mistakes of the user's.
+    """
+    dataset = workspace.dataset(name)
+    run = finished_run(dataset, model)
+    if run and not run.has_features:  # probabilities cannot distinguish near duplicates
+        run = None
+    folder, record = dataset.quality, dataset.record
+    with folder.alone():
+        if folder.begun and not _fits(folder, record.fingerprint):
+            folder.clear()
+        if not folder.begun:
+            folder.write_record(
+                QualityRecord(
+                    dataset_fingerprint=record.fingerprint,
+                    samples=record.samples,
+                    versions=versions("numpy", "scipy", "pillow"),
+                    started=now(),
+                )
+            )
+        if not folder.complete:
+            _measure(dataset, folder, record.samples, engine, progress)
+        _group(dataset, folder, run, near, upright, progress)
+    return folder
+
+
+def _fits(folder: QualityFolder, fingerprint: str) -> bool:
+    """Return whether earlier measures are of this import, and have those of every plugin."""
+    return folder.record.dataset_fingerprint == fingerprint and folder.has_columns(OF_PIXELS)
+
+
+@dataclass(frozen=True)
+class _MeasureWork:
+    """Measuring as work for any process."""
+
+    dataset: DatasetFolder
+    samples: int
+
+    @property
+    def shards(self) -> range:
+        return range(-(-self.samples // SHARD))
+
+    def ids_of(self, shard: int) -> range:
+        return range(shard * SHARD, min(self.samples, (shard + 1) * SHARD))
+
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        return self._steps
+
+    def _steps(self, shards: Sequence[int]) -> Iterator[Step]:
+        ends = np.array([self.ids_of(shards[0])[0], self.ids_of(shards[-1])[-1]])
+        paths, first = self.dataset.paths(ends), int(ends[0])
+        images = self.dataset.images(ends).read(id for shard in shards for id in self.ids_of(shard))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for shard in shards:
+                started, rows, ids = time.perf_counter(), list[dict[str, Any]](), self.ids_of(shard)
+                for start in range(0, len(ids), _BATCH):
+                    part = ids[start : start + _BATCH]
+                    encoded = [next(images) for _ in part]
+                    measured = pool.map(examine, encoded, [paths[id - first] for id in part])
+                    rows += [row | {"id": id} for id, row in zip(part, measured, strict=True)]
+                    if len(rows) < len(ids):
+                        yield Step(len(part))
+                table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+                yield Step(len(part), ShardResult(shard, table, time.perf_counter() - started))
+
+
+def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine: Engine, progress: Progress) -> None:
+    """Measure every shard that is not on disk, then write one table of all shards, and the record."""
+    work = _MeasureWork(dataset, samples)
+
+    def commit(result: ShardResult) -> None:
+        folder.write_shard(result.shard, result.rows, seconds=result.seconds)
+
+    def tell(done: int) -> None:
+        progress.tell(done, 2 * samples, "measuring")
+
+    work_through(work, folder, engine, commit=commit, tell=tell)
+    dataset.refuse_another_import(folder.record.dataset_fingerprint, again="measure it again")
+    tables = [folder.shard(shard) for shard in work.shards]
+    seconds = sum(map(folder.shard_seconds, work.shards))
+    skipped = sum(len(table) - table["problem"].null_count for table in tables)
+    changes: dict[str, Any] = {"finished": now(), "seconds": round(seconds, 3), "skipped": skipped}
+    if seconds:
+        changes["rate"] = round(samples / seconds, 2)
+    folder.finish(tables, changes)
+
+
+def examine(encoded: bytes | BrokenImage, path: str) -> dict[str, Any]:
+    """Return the row of one image: its measures, or its `problem`.
+
+    Raises CurateError if a plugin's measure fails on it; earlier measures are kept, and the same call resumes.
+    """
+    if isinstance(encoded, BrokenImage):
+        return {"problem": encoded.reason}
+    row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
+    try:
+        rgb = decode(encoded)
+        header = read_header(encoded)
+    except BrokenImage as broken:
+        return row | {"problem": broken.reason}
+    except Exception as error:  # out of memory, say: one image must never end a pass over a million
+        return row | {"problem": f"cannot be measured: {type(error).__name__}"}
+    small, odd, suffix = fitted(rgb, SIDE), [], PurePosixPath(path).suffix
+    try:
+        row |= measure_pixels(small)
+    except CurateError as error:
+        raise CurateError(f"{path}: {error}") from None
+    if format_of_suffix(suffix) not in (None, header.format):
+        odd.append(f"{header.format} named {suffix}")
+    if header.animated:
+        odd.append("several frames")
+    row |= {"width": header.width, "height": header.height, "aspect": header.width / header.height}
+    row["oddity"] = "; ".join(odd) or None
+    grey = square_luma(small, HASH_SIDE)
+    turned = turned_hashes(grey)
+    return row | {"phash": perceptual_hash(grey)} | {f"phash_{turn}": value for turn, value in turned.items()}
+
+
+def _group(
+    dataset: DatasetFolder,
+    folder: QualityFolder,
+    run: RunFolder | None,
+    near: float | None,
+    upright: bool,
+    progress: Progress,
+) -> None:
+    """Find pairs of near duplicates and their groups, and write the columns that the sample table reads."""
+    record = folder.record
+    changes: dict[str, Any] = {"run": None, "near": near, "upright": upright, "similarity": None}
+    samples = record.samples
+    if run:
+        changes["run"] = run.name
+    same = all(getattr(record, name) == changes[name] for name in ("run", "near", "upright"))
+    if same and record.grouped and folder.columns_path.exists():
+        progress.report(2 * samples, 2 * samples, "complete already")
+        return
+    measured, nearest = folder.measures(), np.full(samples, np.nan)
+    # Smaller and even images have no meaningful hash.
+    large = measured[["width", "height"]].min(axis=1) >= HASH_SIDE
+    clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & large)
+    hashes = measured[list(_HASHES)].iloc[clear].to_numpy(np.uint64)
+    pairs_by = {
+        "bytes": duplicates.equal_pairs(measured["sha256"]),
+        "hash": clear[duplicates.hash_pairs(hashes[:, 0])],
+    }
+    if not upright:
+        pairs_by["turned"] = clear[duplicates.turned_pairs(hashes[:, 0], hashes[:, 1:])]
+    if run:
+
+        def compared(done: int, _: int, message: str) -> None:
+            progress.report(samples + done, 2 * samples, message)
+
+        graph = find_neighbours(dataset, run, progress=progress.through(compared))
+        cosines = np.cos(graph.angles()[:, : duplicates.NEIGHBOURS], dtype=np.float64)
+        nearest = cosines[:, 0]
+        changes["similarity"] = near or duplicates.similarity_cut(cosines)
+        pairs_by["embedding"] = duplicates.near_pairs(graph.near(), cosines, changes["similarity"])
+    frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in pairs_by.items()]
+    pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
+    group = duplicates.groups(samples, pairs[["first", "second"]].to_numpy())
+    columns = measured.drop(columns=[*_HASHES, "sha256"]).assign(
+        nearest_similarity=nearest, duplicate_group=pd.Series(group, dtype="Int64").where(group > 0)
+    )
+    # If interrupted from here on, the columns may be of this search and the record of the last one.
+    folder.write_record(record.model_copy(update={"grouped": None}))
+    folder.write_groups(
+        pa.Table.from_pandas(columns, preserve_index=False), pa.Table.from_pandas(pairs, preserve_index=False)
+    )
+    changes |= {"grouped": now(), "groups": int(group.max(initial=0))}
+    folder.write_record(record.model_copy(update=changes))
+    progress.report(2 * samples, 2 * samples, "")
+
+
+# --- results -----------------------------------------------------------------------------------------------------
+
+#: Ways of finding pairs, the most certain first, and their descriptions.
+HOW = {
+    "bytes": "same bytes",
+    "hash": "same image by hash",
+    "turned": "mirrored or turned, by hash",
+    "embedding": "similar by embedding",
+}
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Groups that have two members or more in view, leaks first, then conflicts, then the largest.
+
+    `groups`: `group, n, leak, conflict, how`, where how is the weakest way needed to connect the group. `members`: a
+    row a member in that order, `group, id, split, label_name, excluded, pixels, sharpness, keep`.
+    """
+
+    groups: pd.DataFrame
+    members: pd.DataFrame
+
+    def of(self, groups: Sequence[int]) -> pd.DataFrame:
+        """Return the members of some groups."""
+        return self.members[self.members["group"].isin(groups)]
+
+    @property
+    def extra(self) -> list[int]:
+        """Ids of all members but those to keep."""
+        return self.members["id"][~self.members["keep"]].tolist()
+
+
+def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Duplicates:
+    """Return the groups with a member that satisfies `filters`; excluded members count only if filters show them.
+
+    `leak`: members in different splits; `conflict`: members of different labels, corrections included.
+    """
+    folder, filters = ready(table), filters or Filters()
+    of_id = pd.read_parquet(folder.columns_path, columns=["id", "duplicate_group", "width", "height", "sharpness"])
+    of_id = of_id.dropna(subset="duplicate_group").set_index("id")
+    in_view = table.frame(filters, columns=["id"])["id"]
+    wanted = of_id["duplicate_group"][of_id.index.isin(in_view)].unique()
+    of_id = of_id[of_id["duplicate_group"].isin(wanted)]
+    shown = Filters(excluded=None, ids=tuple(of_id.index.tolist()))
+    if filters.excluded is False:
+        shown = shown.with_(excluded=False)
+    decided = table.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
+    names = {"duplicate_group": "group", "curated_label_name": "label_name"}
+    members = decided.join(of_id, on="id").rename(columns=names)
+    members["group"] = members["group"].astype(int)
+    members["pixels"] = (members["width"] * members["height"]).fillna(0)
+    members = members[members.groupby("group")["id"].transform("size") > 1]
+    by_group = members.groupby("group")
+    groups = by_group.size().to_frame("n")
+    groups["leak"], groups["conflict"] = by_group["split"].nunique() > 1, by_group["curated_label"].nunique() > 1
+    groups["how"] = _weakest(folder, of_id["duplicate_group"]).reindex(groups.index)
+    groups = groups.reset_index().sort_values(
+        ["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True
+    )
+    rank = members["group"].map(pd.Series(groups.index, groups["group"]))
+    members = members.assign(keep=duplicates.keepers(members), _rank=rank).sort_values(
+        ["_rank", "keep", "id"], ascending=[True, False, True], ignore_index=True
+    )
+    kept = ["group", "id", "split", "label_name", "excluded", "pixels", "sharpness", "keep"]
+    return Duplicates(groups, members[kept])
+
+
+def _weakest(folder: QualityFolder, group_of: pd.Series) -> pd.Series:
+    """Return by group the first of `HOW` whose pairs, with those before it, connect all of it; `group_of` by id."""
+    pairs, weakest = folder.pairs(), pd.Series(None, group_of.unique(), dtype=object)
+    for number, how in enumerate(HOW):
+        used = pairs.loc[pairs["how"].isin(list(HOW)[: number + 1]), ["first", "second"]].to_numpy(np.int64)
+        part = pd.Series(duplicates.groups(folder.record.samples, used)[group_of.index], group_of.index)
+        parts = part.groupby(group_of).agg(["min", "max"]).reindex(weakest.index)
+        weakest[weakest.isna() & (parts["min"] == parts["max"]) & (parts["min"] > 0)] = how
+    return weakest
+
+
+def keep_one(table: DatasetTable, members: pd.DataFrame, *, who: str = "") -> int:
+    """Exclude, and tag `TAG`, all `members` of groups but those to keep; one entry, undone in one step.
+
+    For those to keep see `quality.duplicates.keepers`. Returns how many were excluded; refused if there is none.
+    """
+    ids = members["id"][~members["keep"] & ~members["excluded"]].tolist()
+    if not ids:
+        raise CurateError("The other copies are excluded already.")
+    return annotate(table, ids, "exclude", TAG, who=who)
+
+
+def ready(table: DatasetTable) -> QualityFolder:
+    """Return the measures of the table's dataset; refused if there are none."""
+    folder, record = table.dataset.quality, table.dataset.record
+    if not folder.ready(record.fingerprint):
+        raise CurateError(f"The images of {record.name} are not measured yet: run `avhcurate quality {record.name}`")
+    return folder
+
+
+def summarise(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
+    """Return a row a measure: `measure, n`, its 1, 50 and 99 % quantiles and ends, over the samples in view."""
+    values = table.frame(filters or Filters(), columns=["id", *table.measures])[list(table.measures)].astype(float)
+    ends = values.quantile([0, 0.01, 0.5, 0.99, 1]).T.set_axis(["min", "q01", "median", "q99", "max"], axis=1)
+    ends.insert(0, "n", values.count())
+    return ends.rename_axis("measure").reset_index()
+
+
+def measures_table(table: DatasetTable) -> pd.DataFrame:
+    """Return the measures of every sample, as files have them."""
+    ready(table)
+    return table.frame(columns=["id", "path", "split", "label_name", *table.measured, "problem"])

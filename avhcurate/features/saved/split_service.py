@@ -1,0 +1,144 @@
+"""Train, validation and test parts of a dataset, stratified by class and HSF bin: as a table and as sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.curate.saved import check_name, save_set
+from avhcurate.datasets.export.service import describe_export
+from avhcurate.datasets.export.tabular import write_frame
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.empty_view import empty_view
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.saved.split_rules import check_shares, split
+from avhcurate.workspace.data.workspace import Workspace
+
+#: What strata can be made of, and the columns that hold it.
+STRATA = {"class": "curated_label_name", "hsf": "hsf_bin"}
+_NAMES = {2: ("train", "test"), 3: ("train", "validation", "test")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The parts of a split.
+
+    `rows` has id, path, split, curated_label, curated_label_name, hsf_bin and part, by id. `strata` has the columns of
+    `by`, n, a column per part, and a note where a stratum is smaller than the number of parts. In both a column
+    `hsf_source` after `hsf_bin` marks simulated votes.
+    """
+
+    rows: pd.DataFrame
+    strata: pd.DataFrame
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    by: tuple[str, ...]
+    seed: int
+    group: str | None
+    filters: Filters
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of samples in each part."""
+        return {name: int((self.rows["part"] == name).sum()) for name in self.names}
+
+
+def make_split(
+    table: DatasetTable,
+    shares: Sequence[float],
+    *,
+    by: Sequence[str] = ("class", "hsf"),
+    seed: int = 0,
+    group: str | None = None,
+    filters: Filters | None = None,
+) -> Split:
+    """Divide the samples in view into parts.
+
+    Two parts are train and test, three are train, validation and test. `by` holds keys of STRATA. The values of the
+    column `group` stay in one part. Samples without a class or without votes are their own stratum. Raises
+    CurateError for shares that do not sum to 1, unknown strata, and an empty view.
+    """
+    filters = filters or Filters()
+    fractions = check_shares(shares)
+    names = _NAMES.get(len(fractions)) or tuple(f"part-{number + 1}" for number in range(len(fractions)))
+    if unknown := [key for key in by if key not in STRATA]:
+        raise CurateError(f"Strata cannot be made by {', '.join(unknown)}. Choose from {', '.join(STRATA)}.")
+    rows = table.frame(filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"])
+    if rows.empty:
+        raise empty_view(table, filters, "No sample satisfies the filters, so there is nothing to split. Widen them.")
+    codes, strata = _strata(rows, [STRATA[key] for key in by])
+    parts = split(codes, fractions.tolist(), seed=seed, groups=_groups(table, filters, group))
+    rows["part"] = np.array(names, object)[parts]
+    for number, name in enumerate(names):
+        strata[name] = np.bincount(codes[parts == number], minlength=len(strata))
+    strata["note"] = np.where(strata["n"] < len(names), "fewer than parts", "")
+    if table.simulated:
+        _mark_simulated(rows)
+        _mark_simulated(strata)
+    return Split(
+        rows=rows,
+        strata=strata,
+        names=names,
+        shares=tuple(fractions.tolist()),
+        by=tuple(by),
+        seed=seed,
+        group=group,
+        filters=filters,
+    )
+
+
+def write_split(table: DatasetTable, split: Split, out: Path, *, force: bool = False) -> None:
+    """Write the rows as .csv, .jsonl or .parquet, by the ending of `out`, with a manifest that counts the strata."""
+    write_frame(split.rows, out, _manifest(table, split), force=force)
+
+
+def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: str, *, who: str = "") -> list[str]:
+    """Save every part that has samples as a set NAME PART. Return the names."""
+    names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
+    for part, title in names.items():
+        ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
+        save_set(workspace, table.present_name(), title, ids, who=who)
+    table.refresh()
+    return list(names.values())
+
+
+def _manifest(table: DatasetTable, split: Split) -> dict[str, Any]:
+    strata = split.strata.astype(object).where(split.strata.notna(), None)
+    return describe_export(table, split.filters, "table", len(split.rows)) | {
+        "split": dict(zip(split.names, split.shares, strict=True)),
+        "parts": split.counts,
+        "by": list(split.by),
+        "group": split.group,
+        "seed": split.seed,
+        "strata": strata.to_dict("records"),
+        "versions": {name: version(name) for name in ("avhcurate", "numpy", "pyarrow")},
+    }
+
+
+def _mark_simulated(table: pd.DataFrame) -> None:
+    if "hsf_bin" in table:
+        table.insert(list(table).index("hsf_bin") + 1, "hsf_source", "simulated")
+
+
+def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return the stratum of each row (N,), and the strata in order with their sizes `n`."""
+    if not columns:
+        return np.zeros(len(rows), np.int64), pd.DataFrame({"n": [len(rows)]})
+    grouped = rows.groupby(columns, dropna=False, sort=True)
+    strata = grouped.size().rename("n").reset_index()
+    return grouped.ngroup().to_numpy(np.int64), strata
+
+
+def _groups(table: DatasetTable, filters: Filters, column: str | None) -> np.ndarray | None:
+    if column is None:
+        return None
+    values = table.frame(filters, columns=[column])[column]
+    if table.types[column].endswith("]") or table.types[column].startswith(("STRUCT", "MAP")):
+        raise CurateError(f"The column {column} holds lists or records, which cannot group samples. Choose another.")
+    codes: np.ndarray = pd.factorize(values)[0]
+    return codes.astype(np.int64)

@@ -1,0 +1,84 @@
+"""Pseudo-labels of one round of a self-training as files, each with its manifest."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from avhcurate.datasets.export import service as avhcurate_export
+from avhcurate.datasets.export.tabular import write_frame
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.pseudo_labels.service import export_columns, manifest
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+from avhcurate.workspace.data.workspace import Workspace
+
+
+def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
+    """Return the columns of `select` of a round, a row per selected sample; with soft labels also `soft_label`."""
+    record, dataset = folder.record, workspace.dataset(folder.record.target)
+    if dataset.record.fingerprint != record.target_fingerprint:
+        raise CurateError(
+            f"{record.target!r} was imported again since {folder.name}, so its ids have changed. Self-train again."
+        )
+    rows = folder.selection(number).query("selected").rename(columns={"rank": "rank_in_class"})
+    result = export_columns(rows, dataset.samples(["id", "path"]), record.classes)
+    if "soft_label" in rows:
+        result["soft_label"] = [list(map(float, values)) for values in rows["soft_label"]]
+    return result
+
+
+def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
+    """Return the manifest of a round's pseudo-labels: the self-training's record, the portion, and counts per class."""
+    record, report = folder.record, folder.report(number)
+    columns = ["label", "label_name", "predicted", "candidates", "selected", "lambda", "beta", "precision", "note"]
+    about = {
+        "self_training": record.model_dump(mode="json"),
+        **{key: getattr(record, key) for key in ("rule", "alpha", "model", "weights_sha256", "versions")},
+        "round": number,
+        "portion": report.portion,
+        "samples": report.samples,
+        "accuracy_against_given_labels": report.precision.value,
+        "run": record.target_run,
+        "dataset": record.target,
+        "dataset_fingerprint": record.target_fingerprint,
+    }
+    return manifest(about, folder.classes(number)[columns])
+
+
+def export_bytes(workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str) -> bytes:
+    """Return what `export` writes as a file's content, for a download; a folder is packed as ZIP with its manifest."""
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / f"{avhcurate_export.safe_name(folder.record.target)}-round{number}"
+        export(workspace, folder, number, format, out)
+        if out.is_dir():
+            return avhcurate_export.zipped(out)
+        return out.read_bytes()
+
+
+def export(
+    workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str, out: Path, *, force: bool = False
+) -> int:
+    """Write the pseudo-labels of a round with their manifest, and return how many samples have one.
+
+    csv, jsonl and parquet hold `pseudo_labels`. The other formats of `export.FORMATS` hold the selected samples, with
+    their pseudo-labels as curated labels. Existing files are refused unless `force`.
+    """
+    if format not in avhcurate_export.FORMATS:
+        raise CurateError(f"There is no format {format!r}. Choose from {', '.join(avhcurate_export.FORMATS)}.")
+    rows, about = pseudo_labels(workspace, folder, number), describe(folder, number)
+    if format not in avhcurate_export.FOLDERS:
+        write_frame(rows, out, about, format=format, force=force)
+        return len(rows)
+    # A table of the target in which the pseudo-labels are the curated labels.
+    annotations = rows[["path"]].assign(curated_label=rows["pseudo_label"], excluded=False)
+    annotations["tags"] = pd.Series([[]] * len(rows), index=rows.index, dtype=object)
+    dataset, run = workspace.dataset(folder.record.target), None
+    if folder.record.target_run:  # a whole network has none, and scores of another network are not its own
+        run = dataset.run(folder.record.target_run)
+    table = DatasetTable(workspace, dataset, run)
+    table.annotate(annotations)
+    more = {"pseudo_labels": about}
+    return avhcurate_export.export(table, Filters(), format, out, force=force, only=rows["id"].tolist(), about=more)

@@ -1,0 +1,155 @@
+"""The form that starts self-training, with defaults from the workspace."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.datasets.table.subset import same_classes
+from avhcurate.features.self_training.domains import known_runs
+from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.ui import job_forms as forms
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import empty_state
+from avhcurate.ui.notes import run_titles
+from avhcurate.ui.score_help import RULE_NAMES
+from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.datasets import DatasetFolder
+
+STORY = (
+    "Does a model get better on images without labels? It learns from a source with labels, then round by round from "
+    "its own pseudo-labels of this dataset, the target.  \nLabels of the target are only used in reports. Filters on "
+    "the left only narrow the gallery."
+)
+_TRAINERS = {"probe": "A head on frozen features", "full": "The whole network"}
+_TRAIN_SPLIT = "split = 'train'"
+_WHY = """
+Choose where the labels come from. In every round the rule selects the samples of this dataset whose class-balanced
+label it trusts, learns from the source and from those, and labels the dataset again. Afterwards this page shows whether
+the model got better and what AVC chose that softmax did not; the labels of any round can be exported. A head on frozen
+features takes seconds to minutes. A dataset that the network has not scored yet is scored first.
+"""
+
+
+def first_start(page: Opened, *, busy: bool) -> None:
+    """Show what the page is for, and the form, before there is a run or while the first one starts."""
+    usual = _usual(page)
+
+    def draw() -> None:
+        forms.fill_page(page.workspace.root, usual, busy=busy)
+        form(page, busy=busy)
+
+    title = f"No model has been adapted to {plain(page.table.dataset.name)} yet"
+    empty_state(title, "autorenew", _WHY, draw, command=usual.line)
+    if busy:
+        await_round(page)
+
+
+def await_round(page: Opened) -> None:
+    """Run the page again as soon as there is another round to show."""
+
+    def rounds() -> int:
+        return sum(1 + len(folder.rounds()) for folder in page.table.dataset.self_trainings())
+
+    forms.await_more(rounds, every=2.0)
+
+
+def _sources(page: Opened) -> list[str]:
+    """Return other datasets of the workspace whose classes are the target's, in its order."""
+    target = page.table.dataset.record
+    others = [other.record for other in forms.other_datasets(page.workspace, target.name)]
+    return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
+
+
+def _usual(page: Opened) -> SelfTrainSettings:
+    """Return what the form proposes: another dataset as the source, else the training split of this one."""
+    target = page.table.dataset
+    source_name = [*_sources(page), target.name][0]
+    where = ""
+    if source_name == target.name:
+        where = _TRAIN_SPLIT
+    source = page.workspace.dataset(source_name)
+    model = _models(source, target, _networks(source, target))[0]
+    return SelfTrainSettings(source=source_name, target=target.name, model=model, source_where=where)
+
+
+def _models(source: DatasetFolder, target: DatasetFolder, scored_both: dict[str, str]) -> list[str]:
+    """Return networks to choose from: runs of both, then what has scored either, newest first, then all others."""
+    scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
+    return forms.models(*scored_both, *scored)
+
+
+def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
+    """Return runs of the target whose network has scored the source too, newest first: name and title."""
+    names = run_titles(target)
+    return {
+        run.name: f"{names[run.name]} (scored both)"
+        for run in reversed(target.runs())
+        if run.complete and known_runs(source, target, run.name)
+    }
+
+
+def form(page: Opened, *, busy: bool) -> None:
+    """Draw source, rule and network of a self-training, and the button that starts the job."""
+    target, others = page.table.dataset, _sources(page)
+    titles = {name: name for name in others} | {target.name: f"{target.name} (a part of it)"}
+    if not others:
+        st.caption(
+            "No other dataset here has these classes in this order. This one is split by conditions: one for the "
+            "source, the rest is the target."
+        )
+    with forms.row():
+        source = st.selectbox(
+            "Learn from",
+            list(titles),
+            key="selftrain.start_source",
+            width=200,
+            format_func=titles.__getitem__,
+            help="The source: its curated labels are learnt, excluded samples are not.",
+        )
+        trainer = st.segmented_control(
+            "What learns",
+            list(_TRAINERS),
+            default="probe",
+            required=True,
+            key="selftrain.start_trainer",
+            format_func=_TRAINERS.__getitem__,
+            help="The whole network takes a GPU, or hours.",
+        )
+    source_folder = page.workspace.dataset(source)
+    scored_both = _networks(source_folder, target)
+    make = partial(_settings, target, source=source, trainer=trainer)
+    with forms.job_form(
+        page.workspace.root, "selftrain.start_", SelfTrainSettings, busy=busy, make=make, then=_close
+    ) as fields:
+        with forms.row():
+            fields.ask("rule", format_func=RULE_NAMES.__getitem__, width=180)
+            fields.ask_model(
+                _models(source_folder, target, scored_both),
+                check=None,  # the name of a run stands for its features
+                key=f"selftrain.start_model.{source}",  # one a source: another has not been scored by the same runs
+                format_func=lambda name: scored_both.get(name, name),
+                width=260,
+            )
+            fields.ask("portion", "rounds", "seed")
+        where = ""
+        if source == target.name:
+            where = _TRAIN_SPLIT
+        with forms.row():
+            fields.ask("source_where", value=where, placeholder="all", width=300)
+            fields.ask("target_where", placeholder="all the rest", width=300)
+        with st.expander("More"), forms.row():
+            fields.ask("epochs", "learning_rate", "weights", "device")
+        fields.submit("Start self-training", "autorenew")
+
+
+def _settings(target: DatasetFolder, **options: Any) -> SelfTrainSettings:
+    """Return the settings. The whole network and other weights need the model's name, not that of a run."""
+    for run in target.runs():
+        if run.name == options.get("model") and (options["trainer"] == "full" or options.get("weights")):
+            options["model"] = run.record.model
+    return SelfTrainSettings(target=target.name, **options)
+
+
+def _close(_: SelfTrainSettings) -> None:
+    forms.open_form("selftrain", False)

@@ -1,0 +1,52 @@
+"""Decisions on suspects, as events: accept the suggestion, keep the label, undo either."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+
+#: The tag of a sample whose given label was confirmed: it does not come back as a suspect.
+KEPT = "label-ok"
+
+
+def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
+    """Return the decision on each sample, by id in order: "accepted" (its label was changed), "kept" or ""."""
+    rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=["id", "label", "curated_label", "tags"])
+    changed = (rows["curated_label"] != rows["label"]).fillna(True)
+    kept = np.array([KEPT in tags for tags in rows["tags"]], bool)
+    decisions = np.select([changed, kept], ["accepted", "kept"], "")
+    return pd.Series(decisions, index=rows["id"].astype("int64")).loc[list(ids)]
+
+
+def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
+    """Return the suspects, rows with an `id`, that are not decided and not excluded."""
+    ids = suspects["id"].tolist()
+    included = table.frame(Filters(ids=tuple(ids)), columns=["id"])["id"]
+    return suspects[suspects["id"].isin(included) & (decided(table, ids) == "").to_numpy()]
+
+
+def accept(table: DatasetTable, suggested: dict[int, int], *, who: str = "") -> int:
+    """Relabel samples, by id, as suggested. Write one event per label, and return how many."""
+    labels = sorted(set(suggested.values()))
+    for label in labels:
+        annotate(table, [id for id, other in suggested.items() if other == label], "relabel", label, who=who)
+    return len(labels)
+
+
+def keep(table: DatasetTable, ids: Sequence[int], *, who: str = "") -> int:
+    """Confirm the given labels by a tag. Return the number of events, 1."""
+    annotate(table, ids, "tag", KEPT, who=who)
+    return 1
+
+
+def take_back(table: DatasetTable, id: int, *, who: str = "") -> None:
+    """Make a sample undecided again, with the label of its source and without the tag `label-ok`."""
+    decision = decided(table, [id])[id]
+    if decision == "accepted":
+        annotate(table, [id], "relabel", None, who=who)
+    elif decision == "kept":
+        annotate(table, [id], "untag", KEPT, who=who)

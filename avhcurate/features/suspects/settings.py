@@ -1,0 +1,21 @@
+"""The options of `avhcurate suspects`."""
+
+from avhcurate.workspace.data.settings import VerbSettings, option
+
+
+class SuspectsSettings(VerbSettings):
+    """Find labels that are likely wrong and undecided, by rank, with what each source says.
+
+    >>> SuspectsSettings(dataset="pets", sources="angular,votes", out_of_fold=True).argv
+    ['suspects', 'pets', '--sources=angular,votes', '--out-of-fold']
+    """
+
+    verb = "suspects"
+    dataset: str = option(help="The dataset.", argument=True)
+    model: str | None = option(None, "Which run: the name of a model or of a run.", usual="the newest")
+    sources: tuple[str, ...] = option((), "Some of angular, neighbours, cleanlab, votes.", usual="all available")
+    out_of_fold: bool = option(
+        False, "Judge by heads cross-validated on the run's features, for a model that was trained on these samples."
+    )
+    folds: int = option(5, "Folds of the cross-validation.", low=2, high=50)
+    seed: int = option(0, "Seed of the folds and of the heads.", low=0)

@@ -1,0 +1,98 @@
+"""Folders of a run: out-of-fold scores and lists of suspects."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from avhcurate.features.suspects.rules import Expected
+from avhcurate.workspace.data.runs import FoldHeads, RunFolder
+from avhcurate.workspace.disk.folders import ResultFolder
+from avhcurate.workspace.disk.provenance import Provenance, WorkRecord
+
+
+class OutOfFoldRecord(Provenance):
+    """The record of a cross-validation, `out_of_fold.json`. `finished` is set when it is complete.
+
+    `classes`: the labels that occur, in the order of the heads' rows. `accuracy`: share of samples whose out-of-fold
+    prediction is their label, set when they are judged.
+    """
+
+    name: str
+    run: str
+    folds: int
+    seed: int
+    recipe: dict[str, Any]
+    classes: list[int]
+    accuracy: float | None = None
+
+
+class OutOfFoldFolder(FoldHeads, ResultFolder[OutOfFoldRecord]):
+    """One folder in `RUN/out_of_fold/`: `out_of_fold.json`, the heads of the folds, then `folds.npy`."""
+
+    HOME, FILE, TABLE, KIND = "out_of_fold", "out_of_fold.json", "folds.npy", OutOfFoldRecord
+    WHAT, AGAIN = "cross-validation", "remove the folder and run it again"
+
+
+class SuspectsRecord(WorkRecord):
+    """The settings and counts of a list of suspects, `suspects.json`.
+
+    `samples` have a label and are scored by the run; `listed` of them are in the table. `expected`: how many labels
+    are expected to be wrong, None where it is too much to compute. `doubting`: how many each source doubts. `missing`:
+    why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head. `asked`: when this
+    list was last asked for.
+    """
+
+    name: str
+    run: str
+    dataset_fingerprint: str
+    sources: list[str]
+    missing: dict[str, str]
+    heads: OutOfFoldRecord | None
+    votes_fingerprint: str | None
+    votes_simulated: bool
+    votes_kind: str | None
+    samples: int
+    listed: int
+    expected: Expected | None
+    doubting: dict[str, int]
+    verdicts: dict[str, int]
+    asked: datetime
+
+    @property
+    def expected_text(self) -> str:
+        """Return how many labels are expected to be wrong, as a sentence; "" if that is not known."""
+        if self.expected is None:
+            return ""
+        return (
+            f"About {self.expected.errors:,.0f} of {self.samples:,} labels are wrong if the model is right where it is "
+            f"confident (95 % interval {self.expected.low:,.0f} to {self.expected.high:,.0f})."
+        )
+
+
+class SuspectsFolder(ResultFolder[SuspectsRecord]):
+    """One folder in `RUN/suspects/`: `suspects.parquet`, then `suspects.json`."""
+
+    HOME, FILE, TABLE, KIND = "suspects", "suspects.json", "suspects.parquet", SuspectsRecord
+    WHAT, AGAIN = "list of suspects", "remove the folder and find them again"
+
+    @property
+    def table_path(self) -> Path:
+        return self.root / self.TABLE
+
+    def suspects(self) -> pd.DataFrame:
+        """Return the suspects by rank, a row each.
+
+        id, label, suggested (-1 for none), verdict, rank, doubt, agreement, spoke; SOURCE_score, SOURCE_suggested,
+        SOURCE_doubts of each source; predicted, confidence, avh, avh_share, avc_given, avc_rival, rival, avc_share,
+        margin (rad); neighbours_known (how many of them have a label); votes_n, votes_share, votes_low, votes_high of
+        the votes' suggestion; near_given and near_suggested, ids of the nearest samples of either label.
+        """
+        return pq.read_table(self.table_path).to_pandas()
+
+
+def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
+    """Return the lists of suspects of a run, in the order in which they were last asked for."""
+    return [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]

@@ -1,0 +1,197 @@
+"""The five discoveries of Chen et al. (2020), tested on trainings and on models that saw the same samples.
+
+One rule for all: a discovery is a claim about one number of each training, model or comparison. It holds when the 95 %
+interval of every number lies on the claimed side. It does not hold when one lies on the other side, at 95 % over all of
+them together (Bonferroni). Else, and without enough data, there is too little data.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from avhcurate.features.training_dynamics.findings import (
+    LEAST_EVALUATIONS,
+    LEAST_SAMPLES,
+    Figure,
+    Finding,
+    Model,
+    TrainingCurves,
+    Verdict,
+)
+from avhcurate.features.training_dynamics.settling import FALLS, way
+from avhcurate.measures.stats.correlation import correlate
+
+#: Accuracy or loss still improves where more than this share of its way is left; AVH has 5 % left by then.
+STILL = 0.1
+#: Share of the planned epochs before the norm's trend is read: at first the norm fluctuates.
+WARM_UP = 0.1
+#: Fewer samples in an HSF bin are not judged.
+LEAST_IN_BIN = 30
+
+_RESAMPLES = 100
+_Z = float(stats.norm.ppf(0.975))
+
+
+def verdict_of(figures: Sequence[Figure], *, above: float) -> Verdict:
+    """Return the verdict on the claim that every number lies above a limit.
+
+    >>> verdict_of([Figure("a", 2.0, 1.0, 3.0), Figure("b", 0.5, -1.0, 2.0)], above=0)
+    'too little data'
+    """
+    if not figures:
+        return "too little data"
+    if all(one.low > above for one in figures):
+        return "holds"
+    reach = float(stats.norm.ppf(1 - 0.025 / len(figures))) / _Z
+    if any(one.value + reach * (one.high - one.value) < above for one in figures):
+        return "does not hold"
+    return "too little data"
+
+
+def _negated(figures: Sequence[Figure]) -> list[Figure]:
+    return [one._replace(value=-one.value, low=-one.high, high=-one.low) for one in figures]
+
+
+# --- 1 and 3: trainings --------------------------------------------------------------------------------------
+
+
+def settles_early(trainings: Sequence[TrainingCurves]) -> Finding:
+    """Discovery 1: when AVH has made 95 % of its way, accuracy or loss has more than `STILL` of its own way left.
+
+    The interval is over random parts of the samples, drawn again. A training is judged at its end, with an evaluation
+    before it, where all three curves move.
+    """
+    figures = []
+    for training in trainings:
+        finished = len(training.epochs) and training.epochs[-1] >= training.planned - 1e-6
+        if finished and training.epochs[0] == 0 and _enough(training, len(training.epochs)):
+            figures += _left_when_settled(training)
+    missing = "It needs a finished training with evaluations from before it on, in which AVH, accuracy and loss move."
+    return Finding(1, verdict_of(figures, above=STILL), figures, "" if figures else missing)
+
+
+def _left_when_settled(training: TrainingCurves) -> list[Figure]:
+    """Return the share of its way that the slower of accuracy and loss has left when AVH has settled."""
+    whole = _left(training, training.sizes / training.sizes.sum())
+    rng, parts, drawn = np.random.default_rng(0), len(training.sizes), []
+    for _ in range(_RESAMPLES):
+        weights = rng.multinomial(parts, np.full(parts, 1 / parts)) * training.sizes
+        drawn.append(_left(training, weights / weights.sum()))
+    if whole is None or None in drawn:
+        return []
+    low, high = np.quantile(np.array(drawn, float), [0.025, 0.975])
+    return [Figure(training.name, whole, float(low), float(high), int(training.sizes.sum()))]
+
+
+def _left(training: TrainingCurves, weights: np.ndarray) -> float | None:
+    curves = {key: training.parts[key] @ weights for key in FALLS}
+    ways = [way(training.epochs, curves[key], falls=falls) for key, falls in FALLS.items()]
+    known = [one for one in ways if one is not None]
+    if len(known) < len(ways):
+        return None
+    at = known[0].settled()
+    return max(one.left(at) for one in known[1:])
+
+
+def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
+    """Discovery 3: after `WARM_UP` of the epochs the mean norm grows, as a share of what it was then.
+
+    The interval is that of a random walk with a direction: Student's t over the steps between evaluations.
+    """
+    figures = []
+    for training in trainings:
+        after = training.epochs >= WARM_UP * training.planned
+        if _enough(training, int(after.sum())):
+            epochs, norms = training.epochs[after], training.mean("norm")[after]
+            figures.append(Figure(training.name, *_drift(epochs, norms / norms[0]), int(training.sizes.sum())))
+    missing = f"It needs a training with {LEAST_EVALUATIONS} evaluations after the warm-up."
+    return Finding(3, verdict_of(figures, above=0), figures, "" if figures else missing)
+
+
+def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
+    """Return the growth per unit of time of a walk whose variance grows with time, and its 95 % interval."""
+    gaps, steps = np.diff(times), np.diff(values)
+    growth = float(steps.sum() / gaps.sum())
+    variance = np.sum((steps - growth * gaps) ** 2 / gaps) / (len(steps) - 1)
+    reach = float(stats.t.ppf(0.975, len(steps) - 1) * np.sqrt(variance / gaps.sum()))
+    return growth, growth - reach, growth + reach
+
+
+def _enough(training: TrainingCurves, evaluations: int) -> bool:
+    return evaluations >= LEAST_EVALUATIONS and training.sizes.sum() >= LEAST_SAMPLES
+
+
+# --- 2, 4 and 5: models --------------------------------------------------------------------------------------
+
+
+def lower_where_better(models: Sequence[Model], bin_index: np.ndarray, bin_labels: Sequence[str]) -> Finding:
+    """Discovery 2: of two models, one clearly more accurate, that one has lower mean AVH in every HSF bin.
+
+    bin_index (n,): of each sample, -1 for none. Differences are paired, over bins of `LEAST_IN_BIN` samples or more.
+    """
+    members = {label: np.flatnonzero(bin_index == number) for number, label in enumerate(bin_labels)}
+    figures = []
+    for better, worse in combinations(sorted(models, key=lambda model: -model.accuracy), 2):
+        if _paired("", better.correct.astype(float), worse.correct.astype(float)).low <= 0:
+            continue
+        for label, rows in members.items():
+            if len(rows) >= LEAST_IN_BIN:
+                name = f"{better.name} less {worse.name} in {label}"
+                figures.append(_paired(name, better.avh[rows], worse.avh[rows]))
+    missing = f"It needs two models that differ clearly in accuracy, and HSF bins of {LEAST_IN_BIN} samples."
+    return Finding(2, verdict_of(_negated(figures), above=0), figures, "" if figures else missing)
+
+
+def _paired(name: str, first: np.ndarray, second: np.ndarray) -> Figure:
+    """Return the mean difference of two measures of the same samples."""
+    difference = (first - second)[np.isfinite(first) & np.isfinite(second)]
+    if len(difference) < 2:
+        return Figure(name, float("nan"), float("nan"), float("nan"))
+    mean, reach = float(difference.mean()), _Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
+    return Figure(name, mean, mean - reach, mean + reach, len(difference))
+
+
+def avh_follows_hsf(models: Sequence[Model], hsf: np.ndarray) -> Finding:
+    """Discovery 4: AVH falls as HSF (n,) rises in every model, by Spearman."""
+    figures = _with_hsf(models, "avh", hsf)
+    if missing := _too_few(figures, hsf):
+        return Finding(4, "too little data", figures, missing)
+    return Finding(4, verdict_of(_negated(figures), above=0), figures)
+
+
+def norm_is_inconsistent(models: Sequence[Model], hsf: np.ndarray) -> Finding:
+    """Discovery 5: the norm does not follow HSF alike in all models, by Spearman.
+
+    The claim is the opposite of a consistent direction: it does not hold when all intervals lie on one side of 0, and
+    holds when the intervals of two models do not overlap.
+    """
+    figures = _with_hsf(models, "norm", hsf)
+    if missing := _too_few(figures, hsf):
+        return Finding(5, "too little data", figures, missing)
+    verdict: Verdict = "too little data"
+    if "holds" in (verdict_of(figures, above=0), verdict_of(_negated(figures), above=0)):
+        verdict = "does not hold"
+    elif max(one.low for one in figures) > min(one.high for one in figures):
+        verdict = "holds"
+    return Finding(5, verdict, figures)
+
+
+def _with_hsf(models: Sequence[Model], key: str, hsf: np.ndarray) -> list[Figure]:
+    rows = [correlate({key: getattr(model, key)}, hsf).iloc[0] for model in models]
+    return [
+        Figure(model.name, float(row["spearman"]), float(row["ci_low"]), float(row["ci_high"]), int(row["n"]))
+        for model, row in zip(models, rows, strict=True)
+        if row["n"] >= LEAST_SAMPLES and np.isfinite(row["ci_low"])
+    ]
+
+
+def _too_few(figures: Sequence[Figure], hsf: np.ndarray) -> str:
+    """Return why models cannot be judged, "" where they can."""
+    voted = int(np.isfinite(hsf).sum())
+    if voted < LEAST_SAMPLES:
+        return f"It needs {LEAST_SAMPLES} samples with human votes, and there are {voted:,}."
+    if len(figures) < 2:
+        return f"It needs two models on the same samples, and there is {len(figures)}."
+    return ""

@@ -1,0 +1,201 @@
+"""The Training dynamics page: trainings, curves, the five discoveries, links."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.titles import titles
+from avhcurate.features.training_dynamics import service
+from avhcurate.features.training_dynamics.discovery_text import TITLES, figure_name, sentence
+from avhcurate.features.training_dynamics.findings import Figure, Finding
+from avhcurate.features.training_dynamics.leaks import leak_text
+from avhcurate.features.training_dynamics.plots import Course, courses
+from avhcurate.people.bins import bin_labels
+from avhcurate.ui import url_state
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import Opened, while_allowed
+from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.job_panel import duration
+from avhcurate.ui.page_choices import Choice, some_of
+from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.trainings import TrainingFolder
+
+#: Trainings side by side; more columns would be too narrow.
+MOST = 4
+#: Seconds between two updates while a training is under way.
+_OFTEN = 2.0
+_VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
+    "holds": ("green", "check_circle"),
+    "does not hold": ("orange", "cancel"),
+    "too little data": ("gray", "hourglass_empty"),
+}
+_ABOUT_VERDICTS = """
+A discovery is a claim about one number of each training, model or comparison. It **holds** when the 95 % interval of
+every number lies on the claimed side. It **does not hold** when one lies on the other side, at 95 % over all of them
+together. Otherwise there is **too little data**.
+"""
+
+_curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(service.curves)
+_findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
+    service.findings
+)
+
+
+def choice(names: Sequence[str]) -> Choice[list[str]]:
+    """Return the choice of trainings to show, by name: the newest by default."""
+    return some_of("dynamics.trainings", names, names[:1], most=MOST)
+
+
+def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+    """Ask which of `trainings` are shown side by side."""
+    by_name = {training.name: training for training in trainings}
+    called = titles(page.table.dataset)
+    which = choice(list(by_name))
+    chosen = which.show(
+        st.multiselect,
+        "Trainings",
+        page.view,
+        list(by_name),
+        format_func=called.__getitem__,
+        max_selections=MOST,
+        placeholder="The newest",
+        help=f"Up to {MOST}, side by side. Newest first.",
+        width="stretch",
+    )
+    return [by_name[name] for name in chosen]
+
+
+def describe(training: TrainingFolder) -> str:
+    """Return data, size, progress and device of a training, in a line."""
+    record, evaluations = training.record, training.evaluations()
+    reached, seconds = 0.0, 0.0
+    if len(evaluations):
+        reached, seconds = float(evaluations["epoch"].max()), float(evaluations["seconds"].max())
+    parts = [
+        record.model,
+        f"learnt from {record.train_samples:,} samples of {record.dataset} {record.train_where}".strip(),
+        f"evaluated on {record.held_out_samples:,} of {record.held_out} {record.held_out_where}".strip(),
+        f"and on {len(training.ids('learnt from')):,} of those learnt from",
+        f"{record.parameters:,} parameters",
+        f"epoch {reached:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
+        leak_text(record.held_out_copies, record.dataset, record.held_out),
+    ]
+    return plain(" · ".join(parts))
+
+
+def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
+    """End the page where the filters leave none of the samples that the trainings were evaluated on."""
+    ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
+    if not any(np.isin(training.ids(), ids).any() for training in chosen):
+        nothing_matches("No training was evaluated on the samples in view", "  \n".join(map(describe, chosen)))
+
+
+# --- curves --------------------------------------------------------------------------------------------------
+
+
+def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
+    """Show the curves of the trainings; while one is running (`live`) they grow."""
+    every = None
+    if live:
+        every = _OFTEN
+    watch = st.fragment(_curves, run_every=every)
+    watch(page, [training.name for training in chosen], live)
+
+
+@while_allowed
+def _curves(page: Opened, names: list[str], live: bool) -> None:
+    folder = page.table.dataset
+    by_name = {training.name: training for training in service.trainings(page.workspace, folder.name)}
+    if live and choice(list(by_name)).of(url_state.current()) != names:
+        st.rerun()  # the next seed of the job has begun
+    st.header("Curves over the epochs")
+    st.caption("  \n".join(describe(by_name[name]) for name in names))
+    called = titles(folder)
+    drawn = [_course(page, by_name[name], called[name]) for name in names]
+    if not any(len(course.curves) for course in drawn):
+        st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
+        return
+    bins: Sequence[str] = ()
+    if page.table.votes is not None:
+        bins = bin_labels(page.table.edges)
+    show_chart(courses(drawn, bins, simulated=page.table.simulated), key="dynamics.curves")
+    st.caption(
+        "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
+        "that is hardest for people to the easiest. Click a name in the legend to hide its curves."
+    )
+
+
+def _course(page: Opened, training: TrainingFolder, title: str) -> Course:
+    rows, settled = _curves_of(page.table, training, filters=page.filters), {}
+    if training.complete:  # where its way ends is not known before
+        settled = service.settled(rows)
+    return Course(title, rows, training.evaluations(), drops=training.record.drops, settled=settled)
+
+
+# --- where to go from here -----------------------------------------------------------------------------------
+
+
+def links(page: Opened, training: TrainingFolder) -> None:
+    """Offer to open the run of this training, whose scores every page shows."""
+    run = run_of(page.table, training)
+    if run is None:
+        st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
+    elif page.table.run is None or page.table.run.root.name != run:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Predictions and scores of another run are open on the left.", width="content")
+            st.button(
+                "Open this training's run",
+                key="dynamics.run",
+                type="tertiary",
+                icon=":material/model_training:",
+                on_click=url_state.change,
+                kwargs={"run": run},
+            )
+
+
+def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
+    """Return the name of the complete run of the network that this training made; None before there is one."""
+    weights = training.record.weights_sha256
+    for run in reversed(table.dataset.runs()):
+        if weights and run.complete and run.record.weights_sha256 == weights and run.record.fitted is None:
+            return run.name
+    return None
+
+
+# --- the five discoveries ------------------------------------------------------------------------------------
+
+
+def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
+    """Show the five discoveries, tested on these trainings and on all models of the dataset."""
+    with st.popover("How sure is a verdict?", icon=":material/help:", type="tertiary", key="dynamics.about_verdicts"):
+        st.markdown(_ABOUT_VERDICTS)
+    with st.container(border=True, gap="small"):
+        for finding in _findings(page.table, chosen, filters=page.filters):
+            _finding(finding, simulated=page.table.simulated)
+
+
+def _finding(finding: Finding, *, simulated: bool) -> None:
+    color, icon = _VERDICTS[finding.verdict]
+    verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
+    verdict.badge(finding.verdict, color=color, icon=f":material/{icon}:")
+    text = plain(sentence(finding, simulated=simulated))
+    told.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}**  \n{text}")
+    if finding.figures:
+        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{finding.discovery}"):
+            rows, key = figures_table(finding.figures), f"dynamics.table.{finding.discovery}"
+            st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
+
+
+def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
+    """Return figures as rows, with their intervals.
+
+    >>> figures_table([Figure("a", 0.5, 0.25, 0.75, 100)]).values.tolist()
+    [['a, n 100', '0.5', '0.25 to 0.75']]
+    """
+    rows = [(figure_name(one), f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
+    return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])

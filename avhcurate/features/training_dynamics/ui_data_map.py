@@ -1,0 +1,160 @@
+"""The data map on the Training dynamics page: a map to draw regions on, and the images that lie in one."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.table.titles import titles
+from avhcurate.features.training_dynamics import service
+from avhcurate.features.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
+from avhcurate.measures.scores import SCORES
+from avhcurate.measures.stats.epoch_scores import KEYS
+from avhcurate.people.bins import bin_labels
+from avhcurate.ui import regions
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import sample_grid
+from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.page_choices import one_of
+from avhcurate.ui.regions import Region, write_region
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.trainings import Part, TrainingFolder
+
+COLOR = one_of("dynamics.color", list(COLORS), "correctness")
+#: What the images of a region can be ordered by, hardest first.
+SORTS = ("variability", "confidence_mean", "correctness", "forgetting", "aum", "avh", "hsf")
+SORT = one_of("dynamics.sort", SORTS, "variability")
+_PARTS: dict[Part, str] = {"held out": "Held out", "learnt from": "Learnt from"}
+PART = one_of("dynamics.samples", tuple(_PARTS), "held out")
+REGION = regions.region_choice("dynamics")
+#: Share of the samples in a region that a button selects.
+_TENTH = 0.1
+
+_points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch …", hash_funcs=HASH_FUNCS)(
+    service.data_map
+)
+
+ABOUT = r"""
+Each point is a sample. Over the evaluations at the end of each epoch, **confidence** is the mean of the probability
+that the network gave to its label, **variability** its standard deviation, **correctness** the share of epochs in
+which it was right (Swayamdipta et al. 2020). As in the paper, it is of some of the samples learnt from, or of those
+held out. The two are never mixed: a network believes what it has seen.
+
+Low in the corner on the left lie samples that the network hardly ever believes: wrong labels and odd images are among
+them. Far to the right lie those on which it changes its mind.
+"""
+
+
+def mapped(page: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
+    """Return the training that the map is of: of several the one that the address names."""
+    if len(chosen) == 1:
+        return chosen[0]
+    by_name, called = {training.name: training for training in chosen}, titles(page.table.dataset)
+    which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
+    view = page.view
+    if view.chosen(which.name) not in by_name:
+        view = view.choosing(which.name, "")
+    names = {name: called[name] for name in by_name}
+    return by_name[which.show(st.segmented_control, "Map of", view, names, label_visibility="collapsed")]
+
+
+def choose_part(page: Opened, training: TrainingFolder) -> Part:
+    """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
+    if len(service.parts(page.table, training)) > 1:
+        return PART.show(st.segmented_control, "Samples", page.view, _PARTS, label_visibility="collapsed")
+    if learnt := len(training.ids("learnt from")):
+        there = plain(training.record.dataset)
+        st.caption(
+            f"{learnt:,} samples of {there} that it learnt from are on record too: score {there} with its weights."
+        )
+    return "held out"
+
+
+def points(page: Opened, training: TrainingFolder, part: Part) -> pd.DataFrame:
+    """Return a row per sample in view: its place on the data map, and what it can be coloured and ordered by."""
+    return _points_of(page.table, training, part=part, filters=page.filters)
+
+
+def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:
+    """Ask for colour and tool, and offer regions; return the tool, as `regions.choose_tool`."""
+    colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or page.table.votes is not None}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        COLOR.show(st.segmented_control, "Colour", page.view, colors)
+        tool = regions.choose_tool("dynamics")
+        for label, region in corners(points).items():
+            st.button(label, key=f"dynamics.corner.{label}", on_click=regions.answer, args=(REGION, region))
+        if REGION.of(page.view) is not None:
+            regions.clear_button(REGION)
+        with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
+            st.markdown(ABOUT)
+    return tool
+
+
+def corners(points: pd.DataFrame) -> dict[str, Region]:
+    """Return regions worth seeing, each with about a tenth of the samples."""
+    varied = float(points["variability"].quantile(1 - _TENTH, interpolation="higher"))
+    doubted = float(points["confidence_mean"].quantile(_TENTH, interpolation="lower"))
+    return {
+        "Most varied tenth": Region((varied, math.inf), (-math.inf, math.inf)),
+        "Least believed tenth": Region((-math.inf, math.inf), (-math.inf, doubted)),
+    }
+
+
+def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str]) -> int | None:
+    """Draw the map and take over a region drawn on it; return the id of a point just clicked."""
+    color, region = COLOR.of(page.view), REGION.of(page.view)
+    drawn, outline = downsampled(points, most=MOST_POINTS), None
+    if region is not None:
+        outline = region.outline(-0.02, 1.02)
+    figure = data_map(
+        drawn,
+        points,
+        color=color,
+        bins=bin_labels(page.table.edges),
+        outline=outline,
+        dragmode=tool[0],
+        simulated=page.table.simulated,
+    )
+    clicked = regions.chart(
+        figure,
+        REGION,
+        key="dynamics.map",
+        alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
+    )
+    hint = tool[1].replace("a box", "a box on the map or on a histogram")
+    note = f"{len(points):,} samples {part}"
+    if len(drawn) < len(points):
+        note += f", {len(drawn):,} of them drawn, a random part where it is crowded. A selection takes all"
+    st.caption(f"{note}. {hint} The histograms count all samples.")
+    return clicked
+
+
+def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> GridView | None:
+    """Show the images of the region in a grid; return the view of them, None where none are chosen.
+
+    `about` names what the map is of: a selection of images made on another is void.
+    """
+    region = REGION.of(page.view)
+    if region is None:
+        return None
+    inside = points[region.holds(points["variability"], points["confidence_mean"])]
+    prefix = ""
+    if part == "learnt from":
+        prefix = "train_"
+    columns = {key: f"{prefix}{key}" if key in KEYS else key for key in SORTS if points[key].notna().any()}
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
+        orders = {key: f"Hardest first by {score_name(name)}" for key, name in columns.items()}
+        sort = SORT.show(st.selectbox, "Order", page.view, orders, label_visibility="collapsed", width=290)
+    if inside.empty:
+        st.markdown("No sample lies there. Draw another region.")
+        return None
+    rising = sort not in SCORES or SCORES[sort].harder == "low"
+    ordered = inside.sort_values(sort, ascending=rising, na_position="last", kind="stable")
+    ids = ordered["id"].astype(int).tolist()
+    values = pd.Series(ordered[sort].to_numpy(), ids)
+    about = f"{about} {part} {write_region(region)}"
+    return sample_grid(page, ids, about=about, score=columns[sort], values=values)

@@ -1,0 +1,113 @@
+"""The form that starts a training, with defaults from the dataset."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.datasets.table.subset import same_classes
+from avhcurate.features.training_dynamics.settings import TrainSettings
+from avhcurate.ui import job_forms as forms
+from avhcurate.ui import url_state
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import empty_state
+from avhcurate.ui.text import PAPER
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
+
+#: Networks that are usually trained here, the project's own first.
+MODELS = (
+    "avhcurate:resnet20",
+    "avhcurate:resnet56",
+    "avhcurate:resnet18",
+    "avhcurate:cifar-fast",
+    "avhcurate:cnn9",
+    "avhcurate:vgg-small",
+    "avhcurate:alexnet-small",
+    "avhcurate:digits",
+    "torchvision:resnet18",
+    "torchvision:resnet50",
+)
+LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
+
+_WHY = f"""
+Training shows how samples are learnt: each held-out sample is evaluated several times in the first epoch and after
+every epoch. Its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper ({PAPER}) says of
+training, on your data; the map shows which samples were learnt early, late or never.
+"""
+
+
+def first(page: Opened, *, busy: bool) -> None:
+    """Show what the page is for, and the form, before there is a training or while the first one begins."""
+    dataset = page.table.dataset
+    settings = TrainSettings(dataset=dataset.name, model=usual_model(dataset))
+
+    def draw() -> None:
+        forms.fill_page(page.workspace.root, settings, busy=busy)
+        form(page, busy=busy)
+
+    title = f"No training has evaluated {plain(dataset.name)} yet"
+    empty_state(title, "timeline", _WHY, draw, command=settings.line)
+    if busy:
+        forms.await_more(lambda: len(page.table.dataset.trainings()), known=0)
+
+
+def usual_model(dataset: DatasetFolder) -> str:
+    """Return the project's own network that scored the dataset or was trained on it last, else a small ResNet."""
+    done = [run.record.model for run in dataset.runs()] + [training.record.model for training in dataset.trainings()]
+    known = [model for model in done if model.startswith("avhcurate:")]
+    return [MODELS[0], *known][-1]
+
+
+def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder]:
+    """Return other datasets of the workspace with the same classes in the same order."""
+    others = forms.other_datasets(workspace, dataset.name)
+    return [other for other in others if same_classes(dataset.record, other.record)]
+
+
+def form(page: Opened, *, busy: bool) -> None:
+    """Draw the options of a training and the button that starts it."""
+    dataset, root = page.table.dataset, page.workspace.root
+    others = [other.name for other in partners(page.workspace, dataset)]
+    known: dict[str, Any] = {"dataset": dataset.name}
+    if others:
+        known = {}
+    then = partial(_show, dataset.name)
+    with forms.job_form(root, "train.", TrainSettings, busy=busy, make=_settings, then=then, **known) as fields:
+        with forms.row():
+            fields.ask_model(forms.models(usual_model(dataset), usual=MODELS), width=230)
+            fields.ask("loss", format_func=LOSS_NAMES.__getitem__, width=160)
+            fields.ask("epochs", "seeds", width=110)
+            if others:
+                fields.ask("dataset", "held_out", widget=st.selectbox, options=[dataset.name, *others], width=180)
+            fields.submit("Start training", "model_training")
+        st.caption(
+            "Learns from the split “train” and evaluates on the rest. Without such a split a tenth of each class is "
+            "held out."
+        )
+        with st.expander("More"):
+            with forms.row():
+                fields.ask("learning_rate", "drops", "batch_size", "precision", "device")
+            with forms.row():
+                fields.ask("train_where", placeholder="such as hsf > 0.4", width=230)
+                fields.ask("held_out_where", placeholder="such as split = 'val'", width=230)
+                fields.ask("train_sample", width=190)
+                fields.ask("pretrained")
+
+
+def _settings(dataset: str, *, held_out: str | None = None, **options: Any) -> TrainSettings:
+    if held_out == dataset:
+        held_out = None
+    return TrainSettings(dataset=dataset, held_out=held_out, **options)
+
+
+def _show(shown: str, settings: TrainSettings) -> None:
+    """Show the newest training, which now begins, on the dataset that it holds out."""
+    forms.open_form("train", False)
+    view = url_state.current()
+    if settings.subject == shown:
+        url_state.write(view.choosing("dynamics.trainings", ""))
+    else:
+        url_state.write(View(dataset=settings.subject))

@@ -1,0 +1,1 @@
+"""Pure functions over arrays: scores of hardness and statistics."""

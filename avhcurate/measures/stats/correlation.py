@@ -1,0 +1,151 @@
+"""The correlation table: Spearman of every score with HSF, over all samples and within each HSF bin.
+
+Interval, 95 %: Fisher's z with the standard error of Bonett and Wright (Psychometrika 65, 2000), sqrt((1 + rho^2 / 2) /
+(n - 3)), made for Spearman: Pearson's 1 / sqrt(n - 3) is too short, and Fieller, Hartley and Pearson's (1957)
+sqrt(1.06 / (n - 3)) does not grow with |rho| as it should. In simulations it covers at its nominal level with ties as
+in HSF (see the tests).
+
+p-value: two-sided, that rho is 0. From every permutation below 10 samples, else from Student's t with n - 2 degrees of
+freedom (Kendall and Stuart), as scipy's.
+"""
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import ndtri, stdtr
+
+from avhcurate.measures.stats.ranks import (
+    ranks_in_order,
+    spearman,
+    standard_ranks_of_codes,
+    standardised,
+)
+
+COLUMNS = ("score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value")
+
+#: Name of the row over all samples with HSF.
+ALL = "all"
+#: A correlation over fewer samples is shown and marked.
+FEW = 10
+#: Standard errors from the middle of a 95 % interval to its ends.
+Z = float(ndtri(0.975))
+#: Scores that are ranked at once, each in a thread.
+RANKED_AT_ONCE = min(4, os.cpu_count() or 1)
+
+
+def correlate(
+    scores: Mapping[str, ArrayLike],
+    hsf: ArrayLike,
+    bin_index: ArrayLike | None = None,
+    bin_labels: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return Spearman with HSF, signs kept: columns `COLUMNS`, for each score the row `all`, then a row a bin.
+
+    scores: (N,) each, NaN for none; hsf (N,), NaN for none; bin_index (N,) the bin of each sample, -1 for none, an
+    index into bin_labels. `all` takes every sample with HSF, also one without a bin. n counts samples with both values;
+    an infinite score ranks last, it is not missing. Where there is no correlation, for too few samples or no variation,
+    the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
+
+    >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
+    >>> table[["bin", "n", "spearman"]].round(6).values.tolist()
+    [['all', 4, -0.8], ['[0, 0.5)', 2, nan], ['[0.5, 1]', 2, nan]]
+    """
+    columns = {name: numbers(values) for name, values in scores.items()}
+    votes = numbers(hsf)
+    bins = np.full(votes.shape, -1, np.int16)
+    if bin_index is not None:
+        bins = np.asarray(bin_index, np.int16)
+    levels = pd.factorize(votes, sort=True)[0].astype(np.int32)  # by hashing: HSF has few values
+    of_score = partial(_rows, levels=levels, bins=bins, labels=bin_labels)
+    with ThreadPoolExecutor(RANKED_AT_ONCE) as pool:
+        parts = pool.map(of_score, columns, columns.values())
+        return pd.DataFrame(itertools.chain(*parts), columns=list(COLUMNS))
+
+
+def remarks(table: pd.DataFrame) -> pd.Series:
+    """Say why a row has no correlation ("too few", "constant") or an uncertain one ("few"); "" for the others.
+
+    >>> remarks(pd.DataFrame({"n": [2, 9, 50, 50], "spearman": [float("nan"), 0.5, float("nan"), 0.3]})).to_list()
+    ['too few', 'few', 'constant', '']
+    """
+    conditions = [table["n"] < 3, table["spearman"].isna(), table["n"] < FEW]
+    return pd.Series(np.select(conditions, ["too few", "constant", "few"], ""), index=table.index, name="remark")
+
+
+def fisher_interval(rho: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval by Fisher's z, standard error of Bonett and Wright; NaN below 4 samples.
+
+    >>> [round(end, 3) for end in fisher_interval(0.5, 100)]
+    [0.326, 0.641]
+    """
+    if n < 4 or not abs(rho) < 1:
+        return float("nan"), float("nan")
+    z, reach = np.arctanh(rho), Z * standard_error(rho, n)
+    return float(np.tanh(z - reach)), float(np.tanh(z + reach))
+
+
+def standard_error(rho: float, n: int) -> float:
+    """Return Bonett and Wright's standard error of Fisher's z of a Spearman correlation; NaN below 4 samples."""
+    if n < 4:
+        return float("nan")
+    return float(np.sqrt((1 + rho * rho / 2) / (n - 3)))
+
+
+def numbers(values: ArrayLike) -> np.ndarray:
+    """Return a column as floats, NaN for what pandas calls missing."""
+    return pd.Series(values).to_numpy(np.float64, na_value=np.nan)
+
+
+def _rows(
+    name: str, values: np.ndarray, *, levels: np.ndarray, bins: np.ndarray, labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the rows of one score. It is sorted once for all groups, and HSF never: its few values are counted."""
+    known = np.flatnonzero((levels >= 0) & ~np.isnan(values))
+    order = known[np.argsort(values[known])]
+    bins_in_order = bins[order]
+    groups = [(ALL, order)] + [(label, order[bins_in_order == number]) for number, label in enumerate(labels)]
+    return [{"score": name, "bin": label} | _row(values[rows], levels[rows]) for label, rows in groups]
+
+
+def _row(ordered: np.ndarray, levels: np.ndarray) -> dict[str, float]:
+    """Return the correlation of ascending scores with levels of HSF."""
+    n = len(ordered)
+    x = y = None
+    if n > 2:
+        x, y = standardised(ranks_in_order(ordered)), standard_ranks_of_codes(levels)
+    rho, p_value, fisher_z = spearman(x, y), float("nan"), float("nan")
+    low, high = fisher_interval(rho, n)
+    if x is not None and y is not None:
+        p_value = _p_value(rho, x, y)
+    if abs(rho) < 1:
+        fisher_z = float(np.arctanh(rho))
+    return {
+        "n": n,
+        "spearman": rho,
+        "ci_low": low,
+        "ci_high": high,
+        "fisher_z": fisher_z,
+        "p_value": p_value,
+    }
+
+
+def _p_value(rho: float, x: np.ndarray, y: np.ndarray) -> float:
+    n = len(x)
+    if n < FEW:
+        # Of all orders of y, those whose correlation is as far from 0. Rounding must not separate equal ones.
+        return float(np.mean(np.abs(y[_permutations(n)] @ x) >= abs(rho) - 1e-9))
+    if abs(rho) == 1:
+        return 0.0
+    return float(2 * stdtr(n - 2, -abs(rho) * np.sqrt((n - 2) / (1 - rho * rho))))
+
+
+@lru_cache
+def _permutations(n: int) -> np.ndarray:
+    return np.array(list(itertools.permutations(range(n))), np.int8)

@@ -1,6 +1,0 @@
-"""Networks by name: weights, last linear layer, preprocessing, and the engine that runs them."""
-
-from avhcurate.disk.app_files import ROOT
-
-#: DigitsNet's weights, made by `python -m avhcurate.training.digits`; here, because reading their hash needs no torch.
-DIGITS_WEIGHTS = ROOT / "data" / "digits_cnn.safetensors"

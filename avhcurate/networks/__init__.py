@@ -1,0 +1,1 @@
+"""Images and networks: loading, running, training, scoring, neighbours."""

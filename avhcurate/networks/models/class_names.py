@@ -1,0 +1,78 @@
+"""Which rows of a published head are a dataset's classes: by ImageNet's names, by synset ids, or by a model's own."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.registry import find_architecture
+from avhcurate.networks.models.torchvision_zoo import imagenet_classes
+from avhcurate.workspace.disk.columns import listed
+
+_SYNSET = re.compile(r"n\d{8}")
+
+
+def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, model: str) -> list[int]:
+    """Return the row of each class in a head whose rows have these names; raises CurateError where one has none.
+
+    >>> rows_of_classes(["Great_white shark", "n01440764"], imagenet_classes(), model="net")
+    [2, 0]
+    """
+    if not names:
+        raise CurateError(f"The classes of {model} have no names to choose by. Fit a head by --head fit.")
+    if not classes:
+        raise CurateError("The dataset's classes have no names to choose by. Import it with --classes.")
+    known, missing = _rows_by_name(tuple(names)), unknown_classes(classes, names)
+    if missing:
+        raise CurateError(
+            f"{len(missing)} of the dataset's {len(classes)} classes are not among the {len(names)} of {model} by name "
+            f"({listed(missing, 5)}). Fit a head for them by --head fit, or rename them by --classes at import."
+        )
+    rows = [known[_key(name)] for name in classes]
+    if len(set(rows)) < len(rows):
+        twice = next(name for at, name in enumerate(classes) if rows[at] in rows[:at])
+        raise CurateError(f"Two classes of the dataset are one class of {model}, {twice} among them. Merge them.")
+    return rows
+
+
+def unknown_classes(classes: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the classes that match no row, or more than one."""
+    known = _rows_by_name(tuple(names))
+    return [name for name in classes if known.get(_key(name), -1) < 0]
+
+
+def published_classes(model: str) -> tuple[str, ...] | None:
+    """Return the names of the classes that a model is published with, without loading it; None where there are none."""
+    try:
+        pretrained = find_architecture(model).pretrained
+    except CurateError:
+        return None
+    if pretrained is None:
+        return None
+    return pretrained.classes
+
+
+@cache
+def _rows_by_name(names: tuple[str, ...]) -> dict[str, int]:
+    """Return rows by name in lower case, -1 for a name of several rows; also by synset id for ImageNet's."""
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if rows.setdefault(_key(name), row) != row:
+            rows[_key(name)] = -1
+    if names == imagenet_classes():
+        synsets = Path(__file__).with_name("imagenet_synsets.txt").read_text(encoding="ascii").split()
+        rows |= {synset: row for row, synset in enumerate(synsets)}
+    return rows
+
+
+def _key(name: str) -> str:
+    """Return a name for comparing: a synset id in it, else without case, underscores and hyphens.
+
+    >>> _key("n01440764 tench"), _key("Great_white-shark")
+    ('n01440764', 'great white shark')
+    """
+    synset = _SYNSET.search(name)
+    if synset:
+        return synset[0]
+    return " ".join(re.split(r"[\s_-]+", name.strip().lower()))

@@ -1,0 +1,260 @@
+"""Runs a network over a stream of batches: decode and forward pass side by side, results in order."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.backends import AS_IS, Backend, as_is, chosen_backend, named_backend
+from avhcurate.networks.models.head import FeatureTap
+from avhcurate.networks.models.loading import LoadedModel
+from avhcurate.networks.models.preprocess import Preprocess
+from avhcurate.networks.models.runtime import (
+    enough_memory,
+    find_device,
+    find_precision,
+    fold_batch_norm,
+    keep_freed_memory,
+    precision_name,
+    products_on,
+)
+
+Item = TypeVar("Item")
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+#: Most forward passes at once on a CPU: each holds its own activations.
+_MOST_WORKERS = 16
+
+#: Batches under way or waiting, a thread: enough to keep all busy while the calling thread writes a shard.
+_AHEAD = 4
+
+#: Pixels that a batch holds by default: 16 images of 224 x 224 on a CPU, where more no longer pays, 64 on a GPU.
+_BATCH_PIXELS = {"cpu": 16 * 224 * 224}
+_BATCH_LIMITS = (4, 256)
+
+#: Images that a backend of the CPU is made and tried with at least.
+_FEWEST_TO_EXPORT = 4
+
+
+@dataclass(frozen=True)
+class Embedded(Generic[Payload]):
+    """Outputs of one batch: `features` (n, D) and `logits` (n, K), float32 at any precision of the network."""
+
+    payload: Payload
+    features: np.ndarray
+    logits: np.ndarray
+
+
+class Network:
+    """A classifier on a device at a precision: uint8 images in, features and logits out.
+
+    On a CPU a pass over `images` images gets the backend of `chosen_backend`; a pass that is resumed names the
+    `backend` that it began with. The head is applied in float32 to the features, at any precision of the layers before.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        backend: str | None = None,
+        images: int | None = None,
+    ) -> None:
+        keep_freed_memory()
+        self.device, self.dtype = find_device(device), find_precision(precision)
+        self.precision = precision_name(precision)
+        if self.precision == "tf32" and self.device.type != "cuda":
+            raise CurateError("--precision tf32 is for NVIDIA GPUs. Take float32 or bfloat16 on other devices.")
+        self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
+        module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
+        with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
+            module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.backend = self._backend(module, model.preprocess, backend, images)
+            self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
+            self._bias = torch.from_numpy(model.bias).to(self.device)
+
+    def _backend(self, module: nn.Module, preprocess: Preprocess, name: str | None, images: int | None) -> Backend:
+        if self.device.type != "cpu" and name in (None, AS_IS):
+            return as_is(module)
+        # An export takes a single image for a constant.
+        example, threads = _example(preprocess, max(self.batch_size, _FEWEST_TO_EXPORT)), _threads_per_worker()
+        if name is not None:
+            return named_backend(name, module, example, self.dtype, threads=threads)
+        return chosen_backend(module, example, self.dtype, threads=threads, images=images)
+
+    @property
+    def device_name(self) -> str:
+        """The device in words, for a record."""
+        if self.device.type == "cuda":
+            return f"cuda ({torch.cuda.get_device_name(self.device)})"
+        return self.device.type
+
+    def open(self) -> "Network":
+        """Return itself: it is ready."""
+        return self
+
+    def launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work.
+
+        More images than a batch holds run in several batches.
+        """
+        parts = [
+            self._launch(images[at : at + self.batch_size]) for at in range(0, max(1, len(images)), self.batch_size)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        features, logits = zip(*parts, strict=True)
+        return torch.cat(features), torch.cat(logits)
+
+    def _launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
+        batch = torch.from_numpy(images)
+        memory = enough_memory(self.device, f"{len(images)} images at once")
+        with memory, torch.inference_mode(), products_on(self.device, self.precision):
+            features = self.backend.run(batch.to(self.device, non_blocking=True))
+            return features, F.linear(features, self._class_weights, self._bias)
+
+    def empty_batch(self, count: int, shape: tuple[int, int, int]) -> np.ndarray:
+        """Return black images (count, S, S, C) uint8, in memory from which a GPU fetches them while it is at work."""
+        return torch.zeros((count, *shape), dtype=torch.uint8, pin_memory=self.device.type == "cuda").numpy()
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32."""
+        features, logits = self.launch(images)
+        return features.cpu().numpy(), logits.cpu().numpy()
+
+
+def _example(preprocess: Preprocess, count: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, preprocess.crop, preprocess.crop, preprocess.channels)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+class _Features(nn.Module):
+    """uint8 images (N, S, S, C) to float32 features (N, D): normalisation, the network, the input of its head."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, tap: FeatureTap, preprocess: Preprocess, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.tap = tap.to(dtype)
+        self.dtype = dtype
+        mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
+        self.shape = (preprocess.crop, preprocess.crop, preprocess.channels)
+        self.register_buffer("scale", (1 / (255 * std)).repeat(preprocess.crop))
+        self.register_buffer("shift", (-mean / std).repeat(preprocess.crop))
+
+    def forward(self, images: Tensor) -> Tensor:
+        # Whole rows at once: an inner loop over three channels takes eight times as long. Rounded once, at the end.
+        pixels = torch.addcmul(self.shift, images.flatten(2).float(), self.scale).to(self.dtype)
+        # NHWC memory seen as NCHW is channels last already.
+        nchw = pixels.unflatten(2, self.shape[1:]).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        features, _ = self.tap(nchw)
+        return features.float()
+
+
+def _own_copy(model: LoadedModel) -> FeatureTap:
+    """Return the network with its features, apart from `model`, whose weights must stay float32 and on the CPU."""
+    name = next(name for name, layer in model.module.named_modules() if layer is model.head)
+    module = fold_batch_norm(model.module, model.preprocess.random_images())
+    head = module.get_submodule(name)
+    assert isinstance(head, nn.Linear)
+    return FeatureTap(module, head)
+
+
+def default_batch_size(side: int, device: torch.device) -> int:
+    """Return how many images of `side` pixels a batch has.
+
+    >>> default_batch_size(224, torch.device("cpu")), default_batch_size(32, torch.device("cpu"))
+    (16, 256)
+    """
+    pixels = _BATCH_PIXELS.get(device.type, 64 * 224 * 224)
+    low, high = _BATCH_LIMITS
+    return max(low, min(high, pixels // side**2))
+
+
+def embed(
+    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
+) -> Generator[Embedded[Payload], None, None]:
+    """Run the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
+
+    On a CPU each core takes a batch of its own through everything, decode and forward pass: none waits for
+    another, and none is idle while there are batches. A GPU, or a module that runs itself, is fed from the
+    calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
+    `items` is iterated in the calling thread. Closing the iterator ends the threads.
+    """
+    if network.backend.concurrent:
+        return _each_core(network, items, prepare)
+    return _one_feeds(network, items, prepare)
+
+
+def _each_core(
+    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
+) -> Generator[Embedded[Payload], None, None]:
+    def run(item: Item) -> Embedded[Payload]:
+        images, payload = prepare(item)
+        return Embedded(payload, *network(images))
+
+    workers = torch.get_num_threads() // _threads_per_worker()
+    with closing(in_order(run, items, workers=workers, intra_op=_threads_per_worker())) as results:
+        yield from results
+
+
+def _threads_per_worker() -> int:
+    """Return the threads inside an operator where each batch has a worker of its own."""
+    return -(-torch.get_num_threads() // _MOST_WORKERS)
+
+
+def _one_feeds(
+    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
+) -> Generator[Embedded[Payload], None, None]:
+    # Images stay referenced until their outputs are fetched: a GPU may read them until then.
+    ahead: deque[tuple[np.ndarray, Payload, tuple[Tensor, Tensor]]] = deque()
+    cores = torch.get_num_threads()
+    # The threads of MKL are counted for the whole process: where this thread multiplies on the CPU, all keep them.
+    intra_op = 1
+    if network.device.type == "cpu":
+        intra_op = cores
+    with closing(in_order(prepare, items, workers=cores, intra_op=intra_op)) as prepared:
+        for images, payload in prepared:
+            # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
+            ahead.append((images, payload, network.launch(images)))
+            if len(ahead) > 1:
+                yield _landed(*ahead.popleft())
+    if ahead:
+        yield _landed(*ahead.popleft())
+
+
+def _landed(images: np.ndarray, payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:
+    features, logits = tensors
+    return Embedded(payload, features.cpu().numpy(), logits.cpu().numpy())
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, intra_op: int
+) -> Generator[Result, None, None]:
+    """Yield `function` of every item, in order, by threads that use `intra_op` threads each inside an operator."""
+    before = torch.get_num_threads()
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, "avhcurate", initializer=torch.set_num_threads, initargs=(intra_op,))
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= _AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)

@@ -1,0 +1,123 @@
+"""Zero-shot classifiers: `clip:FOLDER-or-HUB`, whose class weights are the embeddings of class names in prompts.
+
+As in Radford et al. 2021 (doi.org/10.48550/arXiv.2103.00020), section 3.1: the logits are the cosines between image
+and class, times a learnt scale; a class is the mean of the unit vectors of its prompts, of unit length again.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.architecture import Architecture
+from avhcurate.networks.models.hub import HubModel
+from avhcurate.networks.models.weights import own_weights
+
+#: The prompt where none is given; the class name takes the place of the braces.
+TEMPLATES = ("a photo of a {}",)
+
+#: Prompts that the text encoder takes at once.
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ClassPrompts:
+    """What is said about each class: every template with the class's name in place of its {}."""
+
+    names: tuple[str, ...] = ()
+    templates: tuple[str, ...] = TEMPLATES
+
+    def __post_init__(self) -> None:
+        for template in self.templates:
+            if template.count("{}") != 1:
+                raise CurateError(
+                    f"--prompt {template!r}: put {{}} once where the class name goes, as {TEMPLATES[0]!r}"
+                )
+
+    def of(self, name: str) -> list[str]:
+        """Return the prompts of one class.
+
+        >>> ClassPrompts(templates=("a photo of a {}", "a drawing of a {}")).of("arctic_fox")
+        ['a photo of a arctic fox', 'a drawing of a arctic fox']
+        """
+        return [template.replace("{}", name.replace("_", " ").strip()) for template in self.templates]
+
+
+class ZeroShotClassifier(nn.Module):
+    """Images to logits (N, K) by the image encoder of `network` and the class weights of `prompts`.
+
+    The features (N, D) are unit vectors times the scale of the logits, the class weights (K, D) unit vectors: so their
+    product is the logits. SigLIP's bias, one number, is the bias of all classes.
+    """
+
+    scale: Tensor
+
+    def __init__(self, network: Any, tokenizer: Any, prompts: ClassPrompts) -> None:
+        super().__init__()
+        class_weights = _class_weights(network, tokenizer, prompts)
+        bias = getattr(network, "logit_bias", None)
+        self.head = nn.Linear(class_weights.shape[1], len(class_weights), bias=bias is not None)
+        with torch.no_grad():
+            self.head.weight.copy_(class_weights)
+            if bias is not None:
+                self.head.bias.copy_(bias.expand(len(class_weights)))
+        self.register_buffer("scale", network.logit_scale.detach().exp().reshape(()))
+        self.network = copy.copy(network)
+        # Its work is done, and a copy of the network would hold it twice.
+        self.network._modules = {name: part for name, part in network._modules.items() if not name.startswith("text_")}
+        self.network._parameters = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        embedding = _tensor(self.network.get_image_features(pixel_values=images))
+        return self.head(F.normalize(embedding, dim=1) * self.scale)
+
+
+def zero_shot(place: str, prompts: ClassPrompts) -> Architecture:
+    """The two encoders of `clip:PLACE` (CLIP, SigLIP and their like) as a classifier of the classes of `prompts`.
+
+    Raises CurateError when they cannot be had, as `HubModel` does, or do not embed images and texts.
+    """
+    model = HubModel("clip", place)
+
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        if len(prompts.names) < 2:
+            raise CurateError(
+                f"{model.name} tells classes apart by their names: give at least two by --classes cat,dog"
+            )
+        if num_classes is not None and num_classes != len(prompts.names):
+            raise CurateError(
+                f"--classes names {len(prompts.names)} classes and the dataset has {num_classes}: name each, in order"
+            )
+        network = model.weights("AutoModel") if hasattr(model.config, "text_config") else None
+        if not all(hasattr(network, part) for part in ("get_image_features", "get_text_features", "logit_scale")):
+            kind = model.config.model_type
+            raise CurateError(f"{model.name}: a {kind} does not embed images and texts; give CLIP, SigLIP or the like")
+        return ZeroShotClassifier(network, model.tokenizer(), prompts)
+
+    return Architecture(build, model.preprocess(), built_in=lambda module: own_weights(module, f"transformers {place}"))
+
+
+def _class_weights(network: Any, tokenizer: Any, prompts: ClassPrompts) -> Tensor:
+    """(K, D), each row of unit length."""
+    texts = [text for name in prompts.names for text in prompts.of(name)]
+    with torch.inference_mode():
+        parts = [_embedded(network, tokenizer, texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)]
+        each = F.normalize(torch.cat(parts), dim=1).unflatten(0, (len(prompts.names), len(prompts.templates)))
+        return F.normalize(each.mean(dim=1), dim=1).clone()
+
+
+def _embedded(network: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    # SigLIP was trained on texts padded to its longest; CLIP does not look at what follows the end.
+    longest = network.config.text_config.max_position_embeddings
+    tokens = tokenizer(list(texts), padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
+    return _tensor(network.get_text_features(**tokens))
+
+
+def _tensor(output: Any) -> Tensor:
+    """Return the embedding (n, D): transformers 5 returns it with the layers before it."""
+    return output if isinstance(output, Tensor) else output.pooler_output

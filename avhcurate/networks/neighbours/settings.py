@@ -1,0 +1,16 @@
+"""The options of a search for neighbours."""
+
+from avhcurate.workspace.data.settings import VerbSettings, option
+
+
+class NeighboursSettings(VerbSettings):
+    """Find the nearest samples of every sample by angle, for suspects, copies, the map and outliers.
+
+    The same call again does nothing, or resumes. `avhcurate attach` makes a run of embeddings of your own.
+    """
+
+    verb = "neighbours"
+    dataset: str = option(help="The dataset.", argument=True)
+    model: str | None = option(None, "Name of a run or of its model.", usual="the newest run")
+    count: int = option(16, "Neighbours of each sample.", low=1, high=200)
+    seed: int = option(0, "Seed of the search, and of the samples that check it.", low=0)

@@ -1,0 +1,154 @@
+"""Fits linear heads on a run's frozen features, and scores each sample by the head that has not seen it."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.stats import spearmanr
+
+from avhcurate.errors import CurateError
+from avhcurate.measures import scores
+from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.measures.stats.folds import stratified_folds
+from avhcurate.networks.scoring.heads import RECIPE, Samples, fit_folds, fit_head
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import FittedHeads, RunFolder
+from avhcurate.workspace.data.sample_groups import sample_groups
+
+#: Samples on which the heads of two folds are compared.
+_COMPARED = 2000
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How heads are fitted: how many folds, from which seed, and the column whose groups share a fold."""
+
+    folds: int = 5
+    seed: int = 0
+    groups: str | None = None
+
+    def check(self, dataset: DatasetFolder) -> None:
+        """Refuse what cannot be fitted, before the pass over the images."""
+        labels = dataset.labels()
+        classes = np.unique(labels[labels >= 0])
+        if len(classes) < 2:
+            raise CurateError(
+                f"Dataset {dataset.name!r} has labels of {len(classes)} class, and a head needs two or more. Import it "
+                "with labels."
+            )
+        columns = pq.read_schema(dataset.samples_path).names
+        if self.groups and (self.groups.startswith("_") or self.groups not in columns):
+            known = [name for name in columns if name not in ("id", "label") and not name.startswith("_")]
+            raise CurateError(f"--groups {self.groups}: dataset {dataset.name!r} has the columns {', '.join(known)}.")
+        if not 2 <= self.folds <= (labels >= 0).sum():
+            raise CurateError(f"--folds {self.folds}: give 2 or more, and not more than there are labelled samples.")
+
+    def record(self) -> FittedHeads:
+        """Return the record before anything is fitted."""
+        return FittedHeads(folds=self.folds, seed=self.seed, groups=self.groups, recipe=RECIPE)
+
+
+def head_settings(
+    head: str | None, *, groups: str | None, folds: int | None, seed: int | None, classes_from_model: bool
+) -> tuple[FitSettings | None, str | None]:
+    """Return the settings of fitted heads, if `head` asks for any ("fit", "fit:LAYER"), and the layer that it names.
+
+    >>> head_settings("fit:fc", groups=None, folds=3, seed=None, classes_from_model=False)
+    (FitSettings(folds=3, seed=0, groups=None), 'fc')
+    """
+    word, colon, layer = (head or "").partition(":")
+    if word != "fit":
+        if groups is not None or folds is not None or seed is not None:
+            raise CurateError("--groups, --folds and --seed belong to fitted heads. Add --head fit.")
+        return None, head
+    if classes_from_model:
+        raise CurateError("--classes-from-model takes rows of the model's own head. Leave it or --head fit out.")
+    if colon and not layer:
+        raise CurateError("--head fit: does not name a layer. Give --head fit, or --head fit:LAYER.")
+    return FitSettings(folds=folds or 5, seed=seed or 0, groups=groups), layer or None
+
+
+def number_of_classes(dataset: DatasetFolder) -> int:
+    """Return K: the dataset's classes, or as many as its labels name where their number is not declared."""
+    return max(len(dataset.record.classes), int(dataset.labels().max()) + 1)
+
+
+def fit_heads(
+    dataset: DatasetFolder,
+    run: RunFolder,
+    ids: np.ndarray,
+    digests: np.ndarray,
+    *,
+    tell: Callable[[str], None],
+    check: Callable[[], None],
+) -> FittedHeads:
+    """Fit the heads of a run whose features are written: that of each fold, then that of all, and return the record.
+
+    `ids` ascending are the scored samples, `digests` (n,) those of their files. Heads that are on disk are kept.
+    `check` raises Cancelled when asked to stop.
+    """
+    settings, started, labels = run.record.fitted, time.perf_counter(), dataset.labels()
+    assert settings is not None
+    labelled = labels[ids] >= 0
+    ids, digests = ids[labelled], digests[labelled]
+    targets = labels[ids].astype(np.int64)
+    groups, duplicates = sample_groups(dataset, run, ids, digests=digests, column=settings.groups)
+    of_sample = stratified_folds(targets, groups, folds=settings.folds, seed=settings.seed)
+    samples = Samples(run.features(), ids, targets, groups, number_of_classes(dataset))
+    fit_folds(run, samples, of_sample, seed=settings.seed, tell=tell, check=check)
+    if not run.has_head():
+        tell("fitting the head of all")
+        head, _ = fit_head(samples, seed=settings.seed, check=check)
+        run.write_head(head.class_weights, head.bias)
+    folds = np.full(len(labels), -1, np.int16)
+    folds[ids] = of_sample
+    run.write_folds(folds)
+    return settings.model_copy(
+        update={
+            "samples": len(ids),
+            "duplicates": duplicates,
+            "agreement": _agreement(run, ids, targets, settings.folds),
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+    )
+
+
+def scores_by_head(
+    run: RunFolder, ids: np.ndarray, features: np.ndarray, labels: np.ndarray, *, keys: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Return `scores.per_sample` of samples with their features (n, D), each by the head that has scored it."""
+    found: dict[str, np.ndarray] = {}
+    heads = list(run.heads_of(ids))
+    if not heads:  # no samples have the columns of any head
+        heads = [(np.arange(0), *run.head())]
+    for places, class_weights, bias in heads:
+        x = features[places]
+        values = scores.per_sample(x, class_weights, x @ class_weights.T + bias, labels[places], keys=keys)
+        for key, column in values.items():
+            found.setdefault(key, np.zeros(len(ids), column.dtype))[places] = column
+    return found
+
+
+def out_of_fold(tables: Iterable[pa.Table], labels: np.ndarray) -> dict[str, float]:
+    """Return the accuracy and mean loss of the labelled samples of score tables."""
+    right, losses = [], []
+    for table in tables:
+        of_row = labels[table["id"].to_numpy()]
+        known = (of_row >= 0) & table["predicted"].is_valid().to_numpy()
+        right.append(table["predicted"].fill_null(-1).to_numpy()[known] == of_row[known])
+        losses.append(table["loss"].to_numpy()[known])
+    return {"accuracy": float(np.concatenate(right).mean()), "loss": float(np.concatenate(losses).mean())}
+
+
+def _agreement(run: RunFolder, ids: np.ndarray, targets: np.ndarray, folds: int) -> float:
+    """Return the mean Spearman correlation of AVH by the heads of two folds, on some samples."""
+    some = evenly_spread(len(ids), min(_COMPARED, len(ids)))
+    features = run.features_of(ids[some]).astype(np.float64)
+    avh = np.stack([scores.avh(features, run.head(fold)[0].astype(np.float64), targets[some]) for fold in range(folds)])
+    avh = avh[:, np.isfinite(avh).all(axis=0)]
+    alike = [spearmanr(avh[a], avh[b]).statistic for a, b in itertools.combinations(range(folds), 2)]
+    return round(float(np.mean(alike)), 6)

@@ -1,0 +1,187 @@
+"""Linear heads on frozen features by scikit-learn, for `score --head fit`, suspects out of fold and benchmarks."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from avhcurate.measures.stats.folds import stratified_folds
+from avhcurate.workspace.data.runs import FoldHeads
+
+#: Strengths of the penalty that are tried, from the strongest: it counts half the squared weights once, against the sum
+#: of the losses, so that a strength which is right for some of the samples is right for all.
+STRENGTHS = tuple(4.0**power for power in range(7, -4, -1))
+#: Samples on which strengths are compared, parts of them that are held out in turn, and numbers (samples times width)
+#: up to which all samples are fitted.
+CHOICE_SAMPLES, PARTS, MOST_NUMBERS = 6000, 3, 1 << 27
+#: A class without samples gets one at the mean of the features, of this weight: its class weights point away from what
+#: there is.
+_ABSENT = 1e-4
+_STEPS = 1000
+
+#: What decides the numbers of a head, for a record and for the name of a folder.
+RECIPE: dict[str, Any] = {
+    "model": "multinomial logistic regression",
+    "strengths": list(STRENGTHS),
+    "choice_samples": CHOICE_SAMPLES,
+    "parts": PARTS,
+    "most_numbers": MOST_NUMBERS,
+}
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """A linear head that reads plain features: class_weights (K, D) and bias (K,), float32."""
+
+    class_weights: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, K) of features (n, D)."""
+        return features @ self.class_weights.T + self.bias
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training samples: rows `ids` (n,) of features (N, D), with targets (n,) below K and groups (n,).
+
+    Samples of one group always share a fold: copies of an image, for example.
+    """
+
+    features: np.ndarray
+    ids: np.ndarray
+    targets: np.ndarray
+    groups: np.ndarray
+    num_classes: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def part(self, which: np.ndarray) -> "Samples":
+        """Return those that a mask or positions choose."""
+        ids, targets, groups = self.ids[which], self.targets[which], self.groups[which]
+        return Samples(self.features, ids, targets, groups, self.num_classes)
+
+    def some(self, most: int, *, seed: int) -> "Samples":
+        """Return at most so many, drawn by chance, in their order."""
+        if len(self) <= most:
+            return self
+        return self.part(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
+
+
+@dataclass(frozen=True, order=True)
+class ChosenPenalty:
+    """The mean loss of samples held out, and the penalty that gave it: its strength, and whether each feature is
+    brought to unit variance or all by one number.
+    """
+
+    loss: float
+    strength: float
+    standardised: bool
+
+
+def fit_head(
+    samples: Samples, *, seed: int = 0, check: Callable[[], None] = lambda: None
+) -> tuple[LinearHead, ChosenPenalty]:
+    """Return the head of these samples and its penalty, which is chosen among these samples.
+
+    The same seed gives the same head. `check` is called before every fit and may raise.
+    """
+    penalty = _choose(samples.some(CHOICE_SAMPLES, seed=seed), seed, check)
+    fitted = samples.some(max(1, MOST_NUMBERS // samples.features.shape[1]), seed=seed)
+    # The penalty stays the same share of the objective.
+    strength = penalty.strength * len(fitted) / len(samples)
+    return _Fit(fitted, check, standardised=penalty.standardised, tolerance=1e-6).head(strength), penalty
+
+
+def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPenalty:
+    """Return the penalty with the least loss on samples whose groups were held out."""
+    parts = min(PARTS, len(np.unique(samples.groups)))
+    if parts < 2:
+        return ChosenPenalty(loss=math.nan, strength=1.0, standardised=False)
+    of_sample = stratified_folds(samples.targets, samples.groups, folds=parts, seed=seed)
+    # Of many samples one part says enough.
+    held_out = range(parts if len(samples) < CHOICE_SAMPLES else 1)
+    found: list[ChosenPenalty] = []
+    for standardised in (False, True):
+        pairs = []
+        for part in held_out:
+            fit = _Fit(samples.part(of_sample != part), check, standardised=standardised, tolerance=1e-5)
+            pairs.append((fit, samples.part(of_sample == part)))
+        path: list[ChosenPenalty] = []
+        for strength in STRENGTHS:
+            loss = sum(_loss(fit.head(strength), held) for fit, held in pairs)
+            path.append(ChosenPenalty(loss / sum(len(held) for _, held in pairs), strength, standardised))
+            # A path to weaker penalties that has become worse twice does not become better.
+            if min(path) not in path[-2:]:
+                break
+        found += path
+    return min(found)
+
+
+class _Fit:
+    """Fits to the same samples with weaker and weaker penalties, each from where the last one ended."""
+
+    def __init__(self, samples: Samples, check: Callable[[], None], *, standardised: bool, tolerance: float) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self._check, self._num_classes = check, samples.num_classes
+        x = np.asarray(samples.features[samples.ids], np.float32)
+        self._mean = x.mean(axis=0, dtype=np.float64)
+        scale = x.std(axis=0, dtype=np.float64)
+        # What is the same in all samples tells nothing.
+        self._scale = np.where(scale > 1e-6 * scale.max(initial=0), scale, np.inf)
+        if not standardised:
+            self._scale = np.full(len(scale), math.sqrt(np.mean(scale**2)) or 1.0)
+        absent = np.setdiff1d(np.arange(samples.num_classes), samples.targets)
+        zeros = np.zeros((len(absent), x.shape[1]), np.float32)
+        self._x = np.concatenate([((x - self._mean) / self._scale).astype(np.float32), zeros])
+        self._targets = np.concatenate([samples.targets, absent])
+        self._weights = np.repeat([1.0, _ABSENT], [len(x), len(absent)])
+        self._model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=tolerance)
+
+    def head(self, strength: float) -> LinearHead:
+        """Return the head with that penalty."""
+        from sklearn.exceptions import ConvergenceWarning
+
+        self._check()
+        # Two classes have one row of weights, whose square counts twice as much.
+        self._model.C = (2 if self._num_classes == 2 else 1) / strength
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+            self._model.fit(self._x, self._targets, self._weights)
+        weights, bias = self._model.coef_.astype(np.float64), self._model.intercept_.astype(np.float64)
+        if self._num_classes == 2:
+            weights, bias = np.stack([-weights[0], weights[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
+        weights = weights / self._scale
+        return LinearHead(weights.astype(np.float32), (bias - weights @ self._mean).astype(np.float32))
+
+
+def _loss(head: LinearHead, samples: Samples) -> float:
+    """Return the sum of the cross-entropies of a head on these samples."""
+    logits = head.logits(np.asarray(samples.features[samples.ids], np.float32)).astype(np.float64)
+    return float((logsumexp(logits, axis=1) - logits[np.arange(len(samples)), samples.targets]).sum())
+
+
+def fit_folds(
+    folder: FoldHeads,
+    samples: Samples,
+    of_sample: np.ndarray,
+    *,
+    seed: int,
+    tell: Callable[[str], None],
+    check: Callable[[], None],
+) -> None:
+    """Write the head of each fold, fitted without it, into a folder that may have some: (n,) `of_sample` are the folds.
+
+    A head is on disk before the next one begins. `tell` hears what is done; `check` may raise Cancelled.
+    """
+    count = int(of_sample.max()) + 1
+    for fold in range(count):
+        tell(f"fitting head {fold + 1} of {count}")
+        if not folder.has_head(fold):
+            head, _ = fit_head(samples.part(of_sample != fold), seed=seed, check=check)
+            folder.write_head(head.class_weights, head.bias, fold)

@@ -1,0 +1,321 @@
+"""Work over shards on a Ray cluster: a pool of actors that each do a shard at a time.
+
+A shard is the unit of work, because its batches are those of a pass in one process: the rows are the same to the bit.
+An actor reads its images, runs the network and returns the result through Ray's object store; this process commits it
+to the workspace. When an actor or its machine is lost, its shards go to another one.
+"""
+
+import os
+import socket
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.scoring.shards import OpenNetwork, ShardResult, ShardWork, Step
+from avhcurate.workspace.disk.app_files import install_command
+
+if TYPE_CHECKING:
+    from avhcurate.networks.models.backends import Backend
+    from avhcurate.networks.models.engine import Network
+    from avhcurate.networks.models.loading import LoadedModel
+
+T = TypeVar("T")
+
+#: Ray's variable, read when it is imported: 0 makes a cluster of this machine listen to this machine only, because
+#: whoever reaches Ray's ports can run code. If Ray was imported before, the cluster listens at the machine's address.
+_CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+#: Seconds within which a cluster must answer.
+_ANSWER_S = 10.0
+#: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
+_LOOK_S = 0.5
+#: How often a shard is begun again because its actor was lost: an image that ends its process must not do so for ever.
+_RETRIES = 5
+#: Shards that an actor has at a time: the next one waits for it while this process commits the last.
+_AHEAD = 2
+#: CPUs of an actor: as many batches at once as `models.engine` makes on a CPU.
+_MOST_CPUS = 16
+#: Bytes of shared memory of a cluster that is started for one run: the network and a few results.
+_OBJECTS = 512 << 20
+
+
+@contextmanager
+def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
+    """Yield an engine on the cluster at `address`: HOST:PORT, ray://HOST:PORT, "auto", or "local".
+
+    None is the address in RAY_ADDRESS, else "local": a cluster of this machine, which listens to this machine and ends
+    with the block. A session that is connected already is used. Every machine must reach the workspace by the same
+    name.
+    """
+    # Read when Ray is imported, and by what it starts.
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if address == "local":
+        os.environ.setdefault(_CLUSTERS, "0")
+    try:
+        import ray
+    except ImportError:
+        raise CurateError(f"--engine ray needs the package ray. Install it with `{install_command('ray')}`.") from None
+    connected = ray.is_initialized()
+    if not connected:
+        _connect(address)
+    try:
+        yield RayEngine(_resources(ray.nodes()))
+    finally:
+        if not connected:
+            ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == "local":
+        options |= {"include_dashboard": False, "object_store_memory": _OBJECTS}
+    try:
+        if address not in ("local", "auto"):
+            _refuse_silence(address)
+        ray.init(address, **options)
+    except (OSError, ValueError, RuntimeError, ImportError) as problem:
+        words = " ".join(str(problem).split())[:200]
+        raise CurateError(
+            f"No Ray cluster answers at the address {address} ({words}). Set RAY_ADDRESS to HOST:PORT, "
+            "ray://HOST:10001, auto or local."
+        ) from problem
+
+
+def _refuse_silence(address: str) -> None:
+    """Raise OSError or ValueError when nothing listens at the address: Ray would try for ever."""
+    place = urlsplit(address if "://" in address else f"ray://{address}")
+    if not place.hostname or not place.port:
+        raise ValueError("it does not name a host and a port")
+    socket.create_connection((place.hostname, place.port), timeout=_ANSWER_S).close()
+
+
+@dataclass(frozen=True)
+class _Resources:
+    """CPUs and GPUs in a cluster's actors, and how many actors there is room for, with and without a GPU."""
+
+    cpus: int
+    actors: int
+    gpu_cpus: int
+    gpus: int
+
+    def of_actor(self, device: str) -> dict[str, Any]:
+        """Return what Ray keeps for one actor or task."""
+        if device.startswith("cuda"):
+            return {"num_cpus": self.gpu_cpus, "num_gpus": 1}
+        return {"num_cpus": self.cpus, "num_gpus": 0}
+
+
+def _resources(nodes: Sequence[dict[str, Any]]) -> _Resources:
+    """Read the nodes as `ray.nodes()` lists them: on CPUs an actor takes the smallest machine whole.
+
+    >>> def node(cpus, gpus=0):
+    ...     return {"Alive": True, "Resources": {"CPU": cpus, "GPU": gpus}}
+    >>> _resources([node(8), node(4)]), _resources([node(8), node(32, 4)]).of_actor("cuda")
+    (_Resources(cpus=4, actors=3, gpu_cpus=1, gpus=0), {'num_cpus': 8, 'num_gpus': 1})
+    """
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    pairs = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in alive]
+    cpus = min([count for count, _ in pairs if count] or [1])
+    cpus = min(cpus, _MOST_CPUS)
+    gpu_cpus = min((count // gpus for count, gpus in pairs if gpus), default=1)
+    actors = sum(count // cpus for count, _ in pairs)
+    return _Resources(cpus, max(1, actors), max(1, gpu_cpus), sum(gpus for _, gpus in pairs))
+
+
+@dataclass(frozen=True)
+class _RemoteNetwork:
+    """A network that each actor opens for itself."""
+
+    model: "LoadedModel"
+    device: str
+    device_name: str
+    precision: str
+    batch_size: int
+    backend: "Backend"
+
+    def open(self) -> "Network":
+        from avhcurate.networks.models.engine import Network
+
+        options: dict[str, Any] = {"precision": self.precision, "batch_size": self.batch_size}
+        return Network(self.model, device=self.device, backend=self.backend.name, **options)
+
+
+class RayEngine:
+    """On the cluster that is connected."""
+
+    def __init__(self, resources: _Resources) -> None:
+        self._resources = resources
+        self._device = "cpu"
+
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
+        """On GPUs where the cluster has some, unless another device is asked for; one worker chooses for all."""
+        gpus = self._resources.gpus
+        if device == "auto":
+            device = "cuda" if gpus else "cpu"
+        if device not in ("cpu", "cuda") or (device == "cuda" and not gpus):
+            raise CurateError(f"--device {device}: this cluster has {gpus} GPUs. Choose from auto, cpu, cuda.")
+        self._device = device
+        return self.call(partial(_chosen, model, device, options))
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Return what a function returns there."""
+        import ray
+
+        task: Any = ray.remote(_called)
+        with _as_it_was_raised():
+            value: T = ray.get(task.options(**self._resources.of_actor(self._device)).remote(function))
+        return value
+
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        """Do the shards; a step without samples comes now and then."""
+        count = self._resources.actors
+        if self._device == "cuda":
+            count = self._resources.gpus
+        pool = _Pool(work, self._resources.of_actor(self._device), min(count, len(shards)))
+        try:
+            yield from pool.do(shards)
+        finally:
+            pool.end()
+
+
+class _Pool:
+    """Actors, and the shards that they have."""
+
+    def __init__(self, work: ShardWork, resources: dict[str, Any], count: int) -> None:
+        import ray
+
+        self._work = work
+        # In a list the work stays a reference, which each actor fetches for itself.
+        self._held = [ray.put(work)]
+        self._kind: Any = ray.remote(_ShardActor).options(**resources)
+        self._starting: dict[Any, Any] = {}
+        self._running: dict[Any, tuple[Any, int]] = {}
+        self._free: deque[Any] = deque()
+        for _ in range(count):
+            self._start()
+
+    def do(self, shards: Sequence[int]) -> Iterator[Step]:
+        """Yield the result of each shard."""
+        import ray
+
+        left, lost = deque(shards), Counter[int]()
+        while left or self._running:
+            while left and self._free:
+                actor, shard = self._free.popleft(), left.popleft()
+                self._running[actor.result.remote(shard)] = actor, shard
+            done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
+            for reference in done:
+                if reference in self._starting:
+                    self._free.extend([self._starting.pop(reference)] * _AHEAD)
+                    continue
+                actor, shard = self._running.pop(reference)
+                try:
+                    with _as_it_was_raised():
+                        result: ShardResult = ray.get(reference)
+                except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
+                    left.append(shard)
+                    lost[shard] += 1
+                    self._replace(actor)
+                    if lost[shard] > _RETRIES:
+                        raise CurateError(
+                            "The cluster loses its processes again and again. The same command resumes the work."
+                        ) from problem
+                    continue
+                self._free.append(actor)
+                yield Step(len(self._work.ids_of(shard)), result)
+            yield Step()
+
+    def end(self) -> None:
+        """End all actors."""
+        import ray
+
+        for actor in {*self._free, *self._starting.values(), *(actor for actor, _ in self._running.values())}:
+            ray.kill(actor)
+
+    def _start(self) -> None:
+        actor = self._kind.remote(self._held)
+        # It gets work once it runs: the cluster may have no room for it at first.
+        self._starting[actor.ready.remote()] = actor
+
+    def _replace(self, actor: Any) -> None:
+        """Start another actor in place of one that was lost, once."""
+        others = [one for one, _ in self._running.values()]
+        self._free = deque(free for free in self._free if free != actor)
+        if actor not in others:
+            self._start()
+
+
+@contextmanager
+def _as_it_was_raised() -> Iterator[None]:
+    """Raise a user's mistake that another process has found as one here."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayTaskError as problem:
+        if isinstance(problem.cause, CurateError):
+            raise CurateError(str(problem.cause)) from problem
+        raise
+
+
+# --- on the cluster ----------------------------------------------------------------------------------------------
+
+
+class _ShardActor:
+    """Does shards one by one, with the network that it opens for the first."""
+
+    def __init__(self, work: list[Any]) -> None:
+        import ray
+
+        self._work: ShardWork = ray.get(work[0])
+        self._steps: Callable[[Sequence[int]], Iterator[Step]] | None = None
+        _use_own_cpus()
+
+    def ready(self) -> bool:
+        """Answer once the actor runs."""
+        return True
+
+    def result(self, shard: int) -> ShardResult:
+        """Return what the work makes of a shard."""
+        self._steps = self._steps or self._work.begin()
+        results = [step.result for step in self._steps([shard]) if step.result is not None]
+        return results[0]
+
+
+def _called(function: Callable[[], T]) -> T:
+    _use_own_cpus()
+    return function()
+
+
+def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _RemoteNetwork:
+    """Open the network here, and return what others need to open the same."""
+    from avhcurate.networks.models.engine import Network
+
+    network = Network(model, device=device, **options)
+    return _RemoteNetwork(
+        model=model,
+        device=device,
+        device_name=network.device_name,
+        precision=network.precision,
+        batch_size=network.batch_size,
+        backend=network.backend.elsewhere(),
+    )
+
+
+def _use_own_cpus() -> None:
+    """Use as many threads as Ray keeps CPUs for this process."""
+    import ray
+
+    if "torch" not in sys.modules:  # image quality does without
+        return
+    import torch
+
+    torch.set_num_threads(max(1, int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))))

@@ -1,0 +1,88 @@
+"""The options of the verbs that make a run: score and attach."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from avhcurate.workspace.data.settings import VerbSettings, option
+
+if TYPE_CHECKING:
+    from avhcurate.networks.models.loading import ModelSpec
+
+_ARRAY = "FILE, FILE:NAME, or a list column that the import kept."
+
+
+class ScoreSettings(VerbSettings):
+    """Run a model over a dataset and store every score; the same call again resumes.
+
+    >>> ScoreSettings(dataset="pets", model="avhcurate:digits", head="fit", folds=3).argv
+    ['score', 'pets', '--model=avhcurate:digits', '--head=fit', '--folds=3']
+    """
+
+    verb = "score"
+    dataset: str = option(help="The dataset.", argument=True)
+    model: str = option(
+        help="torchvision:NAME, timm:NAME, efficientnet-lite0/1/2, avhcurate:NAME, transformers:FOLDER-or-HUB, "
+        "clip:FOLDER-or-HUB (zero-shot, by class names), onnx:FILE or PACKAGE.MODULE:FACTORY."
+    )
+    weights: str | None = option(
+        None, "Safetensors file or checkpoint; 'random' for untrained weights.", usual="the published ones"
+    )
+    prompt: tuple[str, ...] = option((), "For clip: a prompt, as 'a photo of a {}'; repeated, their mean.", repeat=True)
+    classes: tuple[str, ...] = option(
+        (), "For clip: names in order, as cat,dog or a file.", usual="the dataset's classes"
+    )
+    head: str | None = option(
+        None,
+        "Name of the last linear layer; 'fit' fits linear heads on the input of that layer, 'fit:LAYER' on the input "
+        "of LAYER.",
+        usual="found",
+    )
+    groups: str | None = option(None, "With --head fit: a column whose values share a fold.")
+    folds: int | None = option(None, "With --head fit: folds.", low=2, high=50, usual="5")
+    seed: int | None = option(None, "With --head fit: random seed of the folds.", usual="0")
+    classes_from_model: bool = option(
+        False, "Take the rows of the model's head that are the dataset's classes by name."
+    )
+    resize: int | None = option(None, "Shorter side in pixels.", usual="the model's")
+    crop: int | None = option(None, "Side of the centre crop in pixels.", usual="the model's")
+    mean: tuple[float, ...] = option((), "One or three numbers, as 0.5 or 0.5,0.5,0.5.", usual="the model's")
+    std: tuple[float, ...] = option((), "As --mean.", usual="the model's")
+    device: str = option("auto", "auto, cpu, cuda or mps.")
+    precision: str = option("auto", "auto, float32, bfloat16, float16 or, on an NVIDIA GPU, tf32.")
+    batch_size: int | None = option(None, "Images in a forward pass.", low=1, usual="chosen")
+    limit: int | None = option(None, "Score only so many samples, spread evenly.", low=1, usual="all")
+    engine: Literal["local", "ray"] = option("local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).")
+
+    def spec(self, layer: str | None) -> "ModelSpec":
+        """Return what is said about the model; `layer` is its last linear layer, None to find it."""
+        from avhcurate.networks.models.loading import ModelSpec
+
+        weights: str | Path | None = self.weights
+        if weights is not None and weights != "random":
+            weights = Path(weights)
+        return ModelSpec(
+            name=self.model,
+            weights=weights,  # type: ignore[arg-type]
+            head=layer,
+            resize=self.resize,
+            crop=self.crop,
+            mean=self.mean or None,
+            std=self.std or None,
+            prompts=self.prompt,
+            class_names=self.classes,
+        )
+
+
+class AttachSettings(VerbSettings):
+    """Attach embeddings, class weights, logits or probabilities as a run; .npy, .npz, safetensors, Parquet."""
+
+    verb = "attach"
+    dataset: str = option(help="The dataset.", argument=True)
+    features: str = option("", f"Embeddings (N, D): {_ARRAY}")
+    class_weights: str = option("", "Weight (K, D) of the last linear layer, for AVH.")
+    bias: str = option("", "Its bias (K,).")
+    logits: str = option("", "Logits (N, K).")
+    probs: str = option("", "Probabilities (N, K), in place of logits.")
+    by: str = option("order", "Which sample a row is: order of id, path, or a column that both sides have.")
+    rows: str = option("", "Table with a row for each row, where the file holds only numbers.")
+    name: str | None = option(None, "Name of the run.", usual="that of the file")

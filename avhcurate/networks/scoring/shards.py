@@ -1,0 +1,124 @@
+"""Work over the shards of a folder, and the engine that does it: in this process, or on a cluster (`ray_engine`)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from avhcurate.workspace.disk.folders import ShardedFolder
+
+# Torch takes seconds to import, and image quality does without.
+if TYPE_CHECKING:
+    from avhcurate.networks.models.backends import Backend
+    from avhcurate.networks.models.engine import Network
+    from avhcurate.networks.models.loading import LoadedModel
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What work makes of a shard: its `rows`, and features (n, D) and thumbnails by id where there are any."""
+
+    shard: int
+    rows: pa.Table
+    seconds: float
+    features: np.ndarray | None = None
+    thumbnails: dict[int, bytes] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Part of the work: how many samples more are done, and with the last of a shard its result."""
+
+    samples: int = 0
+    result: ShardResult | None = None
+
+
+class ShardWork(Protocol):
+    """Work that any process can do: it can be pickled, and gives the same for a shard whichever others it does."""
+
+    @property
+    def shards(self) -> range: ...
+
+    def ids_of(self, shard: int) -> Sequence[int] | np.ndarray: ...
+
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        """Make ready in this process, and returns what does shards in turn."""
+        ...
+
+
+class OpenNetwork(Protocol):
+    """What a record says of a network, which is opened where it runs."""
+
+    @property
+    def device_name(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def backend(self) -> "Backend": ...
+    def open(self) -> "Network": ...
+
+
+class Engine(Protocol):
+    """Where work is done."""
+
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
+        """Return the network as `models.engine.Network` runs it, there, with the same arguments."""
+        ...
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Return what a function returns there."""
+        ...
+
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        """Do shards, each once; a step without samples comes now and then while nothing is done."""
+        ...
+
+
+class LocalEngine:
+    """In this process."""
+
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
+        from avhcurate.networks.models.engine import Network
+
+        return Network(model, device=device, **options)
+
+    def call(self, function: Callable[[], T]) -> T:
+        return function()
+
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        return work.begin()(shards)
+
+
+LOCAL = LocalEngine()
+
+
+def work_through(
+    work: ShardWork,
+    folder: ShardedFolder[Any],
+    engine: Engine,
+    *,
+    commit: Callable[[ShardResult], None],
+    tell: Callable[[int], None],
+) -> None:
+    """Give `commit` the result of every shard that the folder does not have.
+
+    `tell` hears how many samples are done, and may raise Cancelled.
+    """
+    missing = [shard for shard in work.shards if not folder.has_shard(shard)]
+    done = sum(len(work.ids_of(shard)) for shard in set(work.shards).difference(missing))
+    tell(done)
+    if not missing:
+        return
+    with closing(engine.steps(work, missing)) as steps:  # type: ignore[type-var]  # a generator
+        for step in steps:
+            done += step.samples
+            if step.result is not None:
+                commit(step.result)
+            tell(done)

@@ -1,0 +1,420 @@
+"""The trainer: SGD over images by a recipe, with evaluations and checkpoints that resume to the same bits."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory, products_on
+from avhcurate.networks.training.checkpoints import (
+    random_states,
+    read_checkpoint,
+    seeded,
+    set_random_states,
+    write_checkpoint,
+)
+from avhcurate.networks.training.distributed import ProcessGroup, joined, own_device
+from avhcurate.networks.training.evaluation import RunningMeans, evaluate
+from avhcurate.networks.training.images import LabelledImages, augment, draw_augmentation, mirrored_in_turn, normalise
+from avhcurate.networks.training.learner import (
+    Learner,
+    TrainingObjective,
+    average_of,
+    fit_first_layer,
+    make_learner,
+    parameter_groups,
+    settle_head,
+)
+from avhcurate.networks.training.recipe import Recipe, as_numbers
+from avhcurate.workspace.data.trainings import EpochEval
+from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Progress
+
+#: Steps between two looks at the loss on a GPU, or at a wish to stop in several processes.
+_TOGETHER = 16
+
+#: Least seconds between checkpoints at the ends of short epochs.
+_SOON = 1.0
+
+
+def train(
+    module: nn.Module,
+    data: LabelledImages,
+    recipe: Recipe,
+    *,
+    held_out: LabelledImages | None = None,
+    learnt: LabelledImages | None = None,
+    head: str | None = None,
+    objective: TrainingObjective | None = None,
+    device: str | torch.device = "auto",
+    early: Sequence[float] = (),
+    on_eval: Callable[[EpochEval], None] = lambda evaluation: None,
+    progress: Progress = SILENT,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> nn.Module:
+    """Train `module` in place on `data` and return it on the CPU, in eval mode.
+
+    `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch and at `early` positions in epochs
+    (0 is before training), with the same of `learnt`, some of `data` without augmentation. `head` names the last linear
+    layer where it cannot be found. `objective` replaces cross-entropy, and is trained in place too. Order,
+    augmentation and dropout depend only on `recipe.seed`; the global random state does not change.
+
+    A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
+    raised. A training resumes from its checkpoint, on a CPU to the same bits, and does not repeat earlier evaluations.
+    `progress` is in samples. Under `torchrun` the processes share each batch; the first one evaluates and writes.
+
+    Raises CurateError for mistakes of the user, and with epoch and step when the loss is no longer finite.
+    """
+    keep_freed_memory()
+    recipe = recipe.for_images(data.shape[0], data.shape[1])
+    with joined() as group:
+        if isinstance(device, str):
+            device = find_device(device)
+        device = own_device(device, group)
+        with seeded(recipe.seed + group.rank, device):
+            training = _TrainingLoop(
+                learner=make_learner(module, data, recipe, head=head),
+                objective=objective,
+                data=data,
+                recipe=recipe,
+                held_out=held_out,
+                learnt=learnt,
+                device=device,
+                group=group,
+                early=early,
+                on_eval=on_eval,
+                progress=progress,
+                checkpoint=checkpoint,
+                checkpoint_seconds=checkpoint_seconds,
+            )
+            # What is not cast to half precision is exact, as it is when the network is run.
+            with enough_memory(device, "this batch"), products_on(device, "float32"):
+                training.prepare()
+                training.run()
+            return training.finished()
+
+
+@dataclass
+class _TrainingLoop:
+    """One training in progress."""
+
+    learner: Learner
+    objective: TrainingObjective | None
+    data: LabelledImages
+    recipe: Recipe
+    held_out: LabelledImages | None
+    learnt: LabelledImages | None
+    device: torch.device
+    group: ProcessGroup
+    early: Sequence[float]
+    on_eval: Callable[[EpochEval], None]
+    progress: Progress
+    checkpoint: Path | None
+    checkpoint_seconds: float
+
+    def prepare(self) -> None:
+        """Set up what the steps need, from the checkpoint where there is one."""
+        recipe, n, least = self.recipe, len(self.data), 2 * self.group.size
+        if n < least:
+            raise CurateError(f"There are {n} samples to train on. Give at least {least}.")
+        self.per_epoch = len(self._split(torch.arange(n)))
+        self.total = recipe.epochs * self.per_epoch
+        positions = [*self.early, *range(1, recipe.epochs + 1)]
+        self.due = {round(position * self.per_epoch) for position in positions}
+        fit_first_layer(self.learner.module, self.data, seed=recipe.seed)
+        self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average: AveragedModel | None = None
+        if recipe.fast:
+            self.average = average_of(self.learner)
+        if self.objective is not None:
+            self.objective.to(self.device)
+        self.optimizer = torch.optim.SGD(
+            parameter_groups(self.learner, recipe, self.objective),
+            lr=recipe.learning_rate,
+            momentum=recipe.pace.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=True,
+        )
+        parts = filter(None, (self.learner, self.objective))
+        self.clipped = [list(part.parameters()) for part in parts]
+        scaled = recipe.precision == "float16" and self.device.type != "mps"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+        self.mean, self.std = self.data.statistics(self.device, self.learner.class_weights.dtype)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.epoch_state = self.generator.get_state()
+        self.step, self.seconds, self.running = 0, 0.0, RunningMeans()
+        self.evaluated = -1
+        self._load()
+        self.forward: nn.Module = self.learner
+        if self.group.size > 1:
+            self.forward = DistributedDataParallel(self.learner)
+
+    def run(self) -> None:
+        """Make the steps that are left, with evaluations and checkpoints between them."""
+        self.written = self.since = time.perf_counter()
+        self._tell()
+        self._evaluate_if_due()
+        self.learner.train()
+        while self.step < self.total:
+            batches = self._split(self._order())[self.step % self.per_epoch :]
+            for index, images in self._loaded(batches):
+                self._learn(index, images)
+                self.step += 1
+                if self.average is not None:
+                    self.average.update_parameters(self.learner)
+                self._after_step()
+
+    def finished(self) -> nn.Module:
+        """Return the module with its final weights."""
+        module = self.learner.module
+        if self.average is not None:
+            module.load_state_dict(self.average.module.module.state_dict())  # type: ignore[union-attr]
+        settle_head(self.learner)
+        self.learner.hook.remove()
+        if self.objective is not None:
+            self.objective.to("cpu")
+        return module.eval().to("cpu")
+
+    def _order(self) -> Tensor:
+        """Return the samples in the order of this epoch, which is the same when the epoch is resumed."""
+        generator = self.generator
+        if self.step % self.per_epoch:
+            generator = torch.Generator()
+            generator.set_state(self.epoch_state)
+        else:
+            self.epoch_state = generator.get_state()
+        return torch.randperm(len(self.data), generator=generator)
+
+    def _split(self, order: Tensor) -> list[Tensor]:
+        """Return batches. A rest that is too small for batch norm in every process joins the last one."""
+        batches = list(order.split(self.recipe.batch_size))
+        if len(batches) > 1 and len(batches[-1]) < 2 * self.group.size:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    @property
+    def _own(self) -> slice:
+        """The part of a batch for this process."""
+        return slice(self.group.rank, None, self.group.size)
+
+    def _loaded(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each batch with this process's images, read ahead where they come from disk or go to a GPU."""
+        if self.device.type == "cpu" and not isinstance(self.data.images, np.memmap):
+            for index in batches:
+                yield index, self._images(index)
+            return
+        with ThreadPoolExecutor(1, "avhcurate") as pool:
+            ahead = pool.submit(self._images, batches[0])
+            for index, following in zip(batches, [*batches[1:], None], strict=True):
+                images = ahead.result()
+                if following is not None:
+                    ahead = pool.submit(self._images, following)
+                yield index, images
+
+    def _images(self, index: Tensor) -> Tensor:
+        images = self.data.take(index[self._own])
+        if self.device.type == "cuda":
+            return images.pin_memory()
+        return images
+
+    def _learn(self, index: Tensor, images: Tensor) -> None:
+        """Make one step."""
+        rate = self._rate(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["rate"]
+        batch = self._augmented(index, images.to(self.device, non_blocking=True))
+        labels = self.data.labels_of(index[self._own]).to(self.device, non_blocking=True)
+        with self._autocast():
+            if self.objective is None:
+                _, logits = self.forward(batch)
+                loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            else:
+                loss, logits = self.objective(self.forward, batch, labels, index[self._own])
+        self.running.add(loss, logits, labels)
+        if self.device.type == "cpu" or self.step % _TOGETHER == 0:
+            self._check_loss()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.recipe.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            for parameters in self.clipped:
+                nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _augmented(self, index: Tensor, images: Tensor) -> Tensor:
+        """Return this process's images, augmented and normalised. Every process draws for the whole batch."""
+        recipe = self.recipe
+        draws = draw_augmentation(len(index), recipe, self.generator)
+        if recipe.fast and recipe.flip:
+            mirrored = mirrored_in_turn(len(self.data), self.step // self.per_epoch, seed=recipe.seed)
+            draws = draws._replace(mirrored=mirrored[index])
+        return normalise(augment(images, recipe, draws.part(self._own)), self.mean, self.std)
+
+    def _rate(self, step: int) -> float:
+        return self.recipe.learning_rate * self.recipe.share(step, self.total)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.recipe.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, find_precision(self.recipe.precision))
+
+    def _after_step(self) -> None:
+        """Evaluate, write a checkpoint or stop, where it is time."""
+        epoch_ends = self.step % self.per_epoch == 0
+        self._tell()
+        self._evaluate_if_due()
+        stop = False
+        if self.group.size == 1 or epoch_ends or self.step % _TOGETHER == 0:
+            stop = self.group.broadcast(self.progress.should_stop())
+        waited = time.perf_counter() - self.written
+        write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
+        if write or stop or self.step == self.total:
+            self._save()
+        if stop and self.step < self.total:
+            self.group.broadcast(None)  # all wait for the checkpoint
+            raise Cancelled(f"Cancelled in epoch {self._epoch()} of {self.recipe.epochs}. The same command resumes.")
+
+    def _evaluate_if_due(self) -> None:
+        if self.step not in self.due or self.step <= self.evaluated:
+            return
+        self._pause()
+        self._check_finite()
+        if self.group.leads:
+            train_loss, train_accuracy = self.running.means
+            self.on_eval(
+                EpochEval(
+                    epoch=self.step / self.per_epoch,
+                    step=self.step,
+                    seconds=self.seconds,
+                    learning_rate=self._rate(max(self.step - 1, 0)),
+                    train_loss=train_loss,
+                    train_accuracy=train_accuracy,
+                    samples=self._evaluate(self.held_out),
+                    learnt=self._evaluate(self.learnt),
+                )
+            )
+        self.group.broadcast(None)
+        self.running, self.evaluated = RunningMeans(), self.step
+        self.learner.train()
+        self.since = time.perf_counter()
+
+    def _evaluate(self, images: LabelledImages | None) -> dict[str, np.ndarray]:
+        if images is None:
+            return {}
+        learner = self.learner
+        if self.average is not None:
+            learner = cast(Learner, self.average.module)
+        return evaluate(learner, images, self.device)
+
+    def _check_loss(self) -> None:
+        """Raise CurateError when the loss since the last evaluation is no longer finite."""
+        if not math.isfinite(self.running.numbers()[0]):
+            raise self._diverged("The loss is no longer finite", self.step)
+
+    def _check_finite(self) -> None:
+        """Raise CurateError when the loss or a weight is no longer finite."""
+        self._check_loss()
+        finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
+        if not bool(torch.stack(finite).all()):
+            raise self._diverged("The weights are no longer finite", max(self.step - 1, 0))
+
+    def _diverged(self, reason: str, step: int) -> CurateError:
+        epoch, within = divmod(step, self.per_epoch)
+        message = f"{reason} in epoch {epoch + 1}, step {within}. Lower the learning rate (now {self._rate(step):g})."
+        if self.recipe.precision == "float16":
+            message += " Or use the precision float32 or bfloat16."
+        if self.checkpoint is not None and self.checkpoint.exists():
+            message += " The last checkpoint is still valid."
+        return CurateError(message)
+
+    def _pause(self) -> None:
+        """Add the time since the last pause to the training's seconds."""
+        now = time.perf_counter()
+        self.seconds += now - self.since
+        self.since = now
+
+    def _tell(self) -> None:
+        if self.group.leads:
+            epoch, within = divmod(self.step, self.per_epoch)
+            n = len(self.data)
+            done = epoch * n + min(within * self.recipe.batch_size, n)
+            self.progress.report(done, self.recipe.epochs * n, f"epoch {self._epoch()} of {self.recipe.epochs}")
+
+    def _epoch(self) -> int:
+        """Return the number of the epoch of the last step, or the first."""
+        return max(1, math.ceil(self.step / self.per_epoch))
+
+    def _parts(self) -> dict[str, Any]:
+        """Return what has a state to keep, by its name in a checkpoint."""
+        parts = {
+            "learner": self.learner,
+            "objective": self.objective,
+            "average": self.average,
+            "optimizer": self.optimizer,
+            "scaler": self.scaler,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _inputs(self) -> str:
+        """Return what must be the same to resume from a checkpoint."""
+        inputs = {
+            "recipe": as_numbers(self.recipe),
+            "samples": [len(self.data), *self.data.shape],
+            "processes": self.group.size,
+            "objective": repr(self.objective),
+            "weights": [
+                [name, *tensor.shape]
+                for part in filter(None, (self.learner, self.objective))
+                for name, tensor in part.state_dict().items()
+            ],
+        }
+        return json.dumps(inputs)
+
+    def _save(self) -> None:
+        if self.checkpoint is None or not self.group.leads:
+            return
+        self._pause()
+        self._check_finite()
+        state = {
+            "inputs": self._inputs(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "evaluated": self.evaluated,
+            "running": self.running.numbers(),
+            "order": self.generator.get_state(),
+            "epoch": self.epoch_state,
+            "random": random_states(self.device),
+        }
+        write_checkpoint(self.checkpoint, state | {name: part.state_dict() for name, part in self._parts().items()})
+        self.written = self.since = time.perf_counter()
+
+    def _load(self) -> None:
+        if self.checkpoint is None or (state := read_checkpoint(self.checkpoint)) is None:
+            return
+        if state["inputs"] != self._inputs():
+            raise CurateError(
+                f"The checkpoint {self.checkpoint} is of a training with other settings, data or number of processes. "
+                "Use the same ones again, or delete it to train from the beginning."
+            )
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.generator.set_state(state["order"])
+        self.epoch_state = state["epoch"]
+        self.step, self.seconds, self.evaluated = state["step"], state["seconds"], state["evaluated"]
+        self.running = RunningMeans(*state["running"])
+        if self.group.leads:
+            set_random_states(state["random"], self.device)

@@ -1,0 +1,123 @@
+"""Reliability of each annotator: answers to controls, agreement with the others, speed; and rules of exclusion.
+
+By default no annotator is left out, as in ImageNetV2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.measures.stats.intervals import wilson
+from avhcurate.people.responses import check_responses, correct_controls, questions, votes_of
+
+#: Controls, compared votes and timed answers from which on a rule judges an annotator.
+LEAST_CONTROLS, LEAST_COMPARED, LEAST_TIMED = 5, 20, 10
+#: Answers in fewer milliseconds cannot have been thought about: of one image, and of one tile of a grid.
+#:
+#: Naming an image takes people about half a second; a grid's time is shared among its tiles (ImageNetV2's toasters: a
+#: median of 52 s for 48 tiles, 1100 ms each).
+FASTEST_CLASSIFY_MS, FASTEST_SELECT_MS = 300.0, 100.0
+
+
+@dataclass(frozen=True)
+class ExclusionRule:
+    """Limits that an annotator must keep, as shares; None for no limit.
+
+    control_accuracy: least share of right answers to controls. agreement: least share of votes that agree with the
+    others' majority. too_fast: largest share of answers that are impossibly fast.
+    """
+
+    control_accuracy: float | None = None
+    agreement: float | None = None
+    too_fast: float | None = None
+
+
+def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per annotator, in order of name. Rows without an annotator help to judge others.
+
+    answers: all answers; votes: without controls, the last of each question. control_accuracy: share of right answers
+    to `controls` controls. agreement: share of the `compared` votes that say what most other annotators say to the same
+    question; where the others tie, an answer among the tied counts as one over their number. Both shares have Wilson
+    intervals (_low, _high), as if votes were independent. median_ms: of the time that an image or tile took; too_fast:
+    share of the `timed` ones that were impossibly fast. NaN where there is nothing to judge by.
+    """
+    table = check_responses(responses)
+    votes = votes_of(table)
+    table["right"] = correct_controls(table).astype("Float64")
+    votes = votes.assign(agrees=_agreement(votes))
+    signed = table[table["annotator"].notna()].assign(**_times(table))
+    people, voters = signed.groupby("annotator"), votes.groupby("annotator")
+    result = pd.DataFrame({"answers": people.size()}).rename_axis("annotator")
+    result["votes"] = voters.size().reindex(result.index, fill_value=0)
+    for name, number, judged in (
+        ("control_accuracy", "controls", people["right"]),
+        ("agreement", "compared", voters["agrees"]),
+    ):
+        trials = judged.count().reindex(result.index, fill_value=0)
+        hits = judged.sum().reindex(result.index, fill_value=0).astype(float)
+        result[number], result[name] = trials, hits / trials.where(trials > 0)
+        prefix = name.removesuffix("_accuracy")
+        result[f"{prefix}_low"], result[f"{prefix}_high"] = wilson(hits.to_numpy(), trials.to_numpy())
+    result["timed"], result["median_ms"] = people["each_ms"].count(), people["each_ms"].median()
+    result["too_fast"] = people["fast"].mean()
+    return result.reset_index().astype({"annotator": "str"})
+
+
+def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
+    """Return who a rule leaves out of an `annotator_table`, and why in words: `annotator, reason`.
+
+    >>> table = pd.DataFrame({"annotator": ["ann", "bob"], "controls": [10, 10], "control_accuracy": [1.0, 0.5]})
+    >>> exclusions(table, ExclusionRule(control_accuracy=0.7)).to_dict("records")
+    [{'annotator': 'bob', 'reason': '50% of 10 controls right, below 70%'}]
+    """
+    reasons = pd.Series("", table.index, dtype=object)
+    if rule.control_accuracy is not None:
+        share, number = table["control_accuracy"], table["controls"]
+        for row in table.index[(number >= LEAST_CONTROLS) & (share < rule.control_accuracy)]:
+            reasons[row] += f"; {share[row]:.0%} of {number[row]} controls right, below {rule.control_accuracy:.0%}"
+    if rule.agreement is not None:
+        share, number = table["agreement"], table["compared"]
+        for row in table.index[(number >= LEAST_COMPARED) & (share < rule.agreement)]:
+            reasons[row] += f"; agrees with most others in {share[row]:.0%} of {number[row]} votes, "
+            reasons[row] += f"below {rule.agreement:.0%}"
+    if rule.too_fast is not None:
+        share, number = table["too_fast"], table["timed"]
+        for row in table.index[(number >= LEAST_TIMED) & (share > rule.too_fast)]:
+            reasons[row] += f"; {share[row]:.0%} of {number[row]} answers impossibly fast, above {rule.too_fast:.0%}"
+    found = pd.DataFrame({"annotator": table["annotator"], "reason": reasons.str.removeprefix("; ")})
+    return found[found["reason"] != ""].astype("str").reset_index(drop=True)
+
+
+def _agreement(votes: pd.DataFrame) -> pd.Series:
+    """Return how far each vote says what most other votes on its question say, from 0 to 1; NaN without others."""
+    question, said = questions(votes)
+    answers = pd.DataFrame({"question": question, "said": said}, index=votes.index)
+    sizes = answers.value_counts(["question", "said"]).rename("size").reset_index()
+    # The two largest answers to each question, and how many answers are as large as each of them.
+    own = answers.join(sizes.set_index(["question", "said"])["size"], on=["question", "said"])
+    ranked = sizes.merge(sizes, on="question", suffixes=("", "_other"))
+    ranked = ranked[ranked["said"] != ranked["said_other"]]
+    groups = ranked.groupby(["question", "said"])["size_other"]
+    rival = groups.max()
+    rivals = ranked[ranked["size_other"] == groups.transform("max")].groupby(["question", "said"]).size()
+    best = pd.DataFrame({"rival": rival, "rivals": rivals})
+    own = own.join(best, on=["question", "said"]).fillna({"rival": 0, "rivals": 0})
+    others = own["size"] - 1
+    agrees = (others > own["rival"]).astype(float)
+    tied = (others == own["rival"]) & (others > 0)
+    agrees = agrees.mask(tied, 1 / (1 + own["rivals"]))
+    answered = own.groupby("question")["said"].transform("size")
+    return agrees.where((answered > 1) & votes["annotator"].notna())
+
+
+def _times(responses: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the milliseconds of each image or tile, NaN where unknown (also -1), and whether they are too few."""
+    milliseconds = pd.to_numeric(responses["reaction_ms"]).astype(float)
+    milliseconds = milliseconds.where(milliseconds >= 0)
+    select = responses["design"] == "select"
+    task = responses["task"].astype(object).where(responses["task"].notna(), responses["path"])
+    tiles = responses.groupby([responses["annotator"], task])["path"].transform("size")
+    each = milliseconds.where(~select, milliseconds / tiles)
+    limit = np.where(select, FASTEST_SELECT_MS, FASTEST_CLASSIFY_MS)
+    return {"each_ms": each, "fast": (each < limit).astype(float).where(each.notna())}

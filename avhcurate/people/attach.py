@@ -1,0 +1,259 @@
+"""Attaches human votes to a dataset: matches answers with samples and classes, and counts them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from avhcurate.errors import CurateError
+from avhcurate.people.files import VoteSheet, counts_of_lists, read_votes
+from avhcurate.people.hsf import count_answers, count_ticks
+from avhcurate.people.row_matching import match_samples
+from avhcurate.workspace.data.class_lists import class_numbers
+from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.files import write_parquet
+from avhcurate.workspace.disk.fingerprints import fingerprint_table
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+
+_OF_COLUMN = "column of the source: "
+_STOPPED = "cancelled before the votes were attached"
+
+
+def attach_votes(
+    workspace: Workspace,
+    name: str,
+    file: Path | str,
+    *,
+    simulated: bool = False,
+    note: str = "",
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> VotesRecord:
+    """Attach the votes of a file (see `votes.files.read_votes`) in place of those attached before.
+
+    Votes of another kind, or simulated in place of real ones, are replaced only with `force`; the same votes are no
+    longer marked as simulated only with `force`. Rows that match no sample are left out and reported in the record's
+    messages; when none matches, the file is refused. Cancelled before they are written, it leaves the votes unchanged.
+    """
+    progress.report(0, 0, "reading the votes")
+    with progress.interrupting(_STOPPED):
+        sheet = read_votes(Path(file))
+    source = str(Path(file).absolute())
+    with workspace.lock(name):
+        folder = workspace.dataset(name)
+        return attach_sheet(folder, sheet, source, simulated=simulated, note=note, force=force, progress=progress)
+
+
+def attach_sheet(
+    folder: DatasetFolder,
+    sheet: VoteSheet,
+    source: str,
+    *,
+    simulated: bool = False,
+    progress: Progress = SILENT,
+    **options: Any,
+) -> VotesRecord:
+    """Attach votes that were read already; the caller holds the dataset's lock. `options` are those of `attach`."""
+    with progress.interrupting(_STOPPED):
+        votes, messages = counted(sheet, folder)
+    if sheet.simulated and not simulated:
+        messages = [*messages, "the file says that its votes are simulated"]
+    simulated = simulated or sheet.simulated
+    return attach(folder, votes, source=source, messages=messages, simulated=simulated, **options)
+
+
+def attach_column(folder: DatasetFolder, column: pa.ChunkedArray, title: str, *, force: bool = False) -> VotesRecord:
+    """Attach a column of the source that holds K counts per sample; the caller holds the dataset's lock."""
+    votes = _counts_table(*counts_of_lists(column, title))
+    message = f"human votes were found in column {title!r} ({len(votes)} samples)"
+    return attach(folder, votes, source=f"{_OF_COLUMN}{title!r}", messages=[message], force=force)
+
+
+def attach(
+    folder: DatasetFolder,
+    votes: pa.Table,
+    *,
+    source: str,
+    messages: list[str],
+    simulated: bool = False,
+    note: str = "",
+    force: bool = False,
+) -> VotesRecord:
+    """Write a table of votes (k-way: id, counts; tick: id, selected, shown) and its record."""
+    if not len(votes):
+        raise CurateError(f"{source} has no vote for any sample. Nothing was attached.")
+    record = folder.record
+    before = record.votes
+    after = VotesRecord(
+        kind="k-way" if "counts" in votes.column_names else "tick",
+        simulated=simulated,
+        source=source,
+        total=_total(votes),
+        samples=len(votes),
+        fingerprint=fingerprint_votes(votes),
+        note=note,
+        messages=messages,
+    )
+    if before is not None and before.fingerprint != after.fingerprint:
+        after.messages = [*messages, f"they replace {before.total} votes from {before.source}"]
+    if before is not None and not force:
+        _refuse_mixing(before, after)
+    write_parquet(folder.votes_path(after), votes)
+    folder.write_record(record.model_copy(update={"votes": after}))
+    if before is not None and folder.votes_path(before) != folder.votes_path(after):
+        folder.votes_path(before).unlink(missing_ok=True)
+    return after
+
+
+def from_column(record: VotesRecord) -> bool:
+    """Return whether a column of the source holds the votes, which an import reads again."""
+    return record.source.startswith(_OF_COLUMN)
+
+
+def _refuse_mixing(before: VotesRecord, after: VotesRecord) -> None:
+    """Refuse votes that are not the same measure as those attached before."""
+    if before.kind != after.kind:
+        raise CurateError(
+            f"{before.kind} votes from {before.source} are attached, and these are {after.kind} votes, which are not "
+            "the same measure. Use --force to replace them."
+        )
+    if after.simulated and not before.simulated:
+        raise CurateError(
+            f"Real votes from {before.source} are attached, and these are simulated. Use --force to replace them."
+        )
+    if before.fingerprint == after.fingerprint and before.simulated and not after.simulated:
+        raise CurateError(
+            f"The same votes are attached as simulated ones, from {before.source}. Use --simulated again, or --force "
+            "if people gave them."
+        )
+
+
+def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) -> VotesRecord | None:
+    """Take votes over to a new version of a dataset, by path and class name; None without any.
+
+    `classes`: those of the old version under the names that they have now. The messages say what is lost: those of the
+    votes, or of the dataset where none is left.
+    """
+    before, record = old.record.votes, new.record
+    if before is None:
+        return None
+    samples = pq.read_table(new.samples_path, columns=["path", "label"])
+    votes, lost = votes_that_fit(old, samples, classes, record.classes)
+    if not len(votes):
+        dropped = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
+        new.write_record(record.model_copy(update={"messages": [*record.messages, dropped]}))
+        return None
+    kept = f"kept from the import before ({before.samples - len(votes)} samples with votes are gone)"
+    messages = [*before.messages, "; dropped: ".join([kept, *lost])]
+    return attach(
+        new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
+    )
+
+
+def votes_that_fit(
+    old: DatasetFolder, samples: pa.Table, before: Sequence[str], classes: Sequence[str]
+) -> tuple[pa.Table, list[str]]:
+    """Return attached votes as a new version can hold them, and what is lost, in words.
+
+    samples: its `path, label` by id. before, classes: class names of the old version and of the new one.
+    """
+    record, was = old.record.votes, pq.read_table(old.samples_path, columns=["path", "label"])
+    assert record is not None
+    votes, numbers = pq.read_table(old.votes_path(record)), class_numbers(before, classes)
+    was = was.take(votes["id"])
+    ids = pc.index_in(was["path"], value_set=samples["path"].combine_chunks()).cast(pa.int64())
+    votes = votes.set_column(0, "id", ids)
+    gone = votes.filter(pc.is_null(ids))
+    lost = {"votes of samples that are gone": _total(gone)}
+    label = pa.array([*numbers.tolist(), -1]).take(was["label"].fill_null(len(numbers))).filter(pc.is_valid(ids))
+    votes = votes.filter(pc.is_valid(ids))
+    if record.kind == "tick":  # a tick says nothing about another label
+        same = pc.fill_null(pc.equal(label, samples["label"].take(votes["id"])), False)
+        lost["votes of samples that have another label now"] = _total(votes.filter(pc.invert(same)))
+        votes = votes.filter(same)
+    elif len(votes):
+        counts = count_matrix(votes["counts"])
+        moved = np.zeros((len(counts), len(classes)), np.int32)
+        moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]
+        for place in np.flatnonzero(numbers < 0).tolist():
+            lost[f"votes for {before[place]}, which is no longer a class"] = int(counts[:, place].sum())
+        votes = _counts_table(votes["id"].to_numpy(), moved)
+    return votes.sort_by("id"), [f"{number} {what}" for what, number in lost.items() if number]
+
+
+def _total(votes: pa.Table) -> int:
+    """Return the answers given, all samples together."""
+    column = pc.list_flatten(votes["counts"]) if "counts" in votes.column_names else votes["shown"]
+    return int(pc.sum(column).as_py() or 0)
+
+
+def fingerprint_votes(votes: pa.Table) -> str:
+    if "counts" not in votes.column_names:
+        return fingerprint_table(votes)
+    flat = pa.table({"counts": pc.list_flatten(votes["counts"])})
+    return fingerprint_table(votes.select(["id"]), fingerprint_table(flat))
+
+
+def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]:
+    """Return votes by id of a dataset, and what the user should know of rows that were left out."""
+    classes = folder.record.classes
+    samples = pq.read_table(folder.samples_path, columns=["path", "label"])
+    ids, messages = match_samples(sheet, samples["path"])
+    rows = np.flatnonzero(ids >= 0)
+    messages = [*sheet.messages, *messages]
+    if sheet.counts is not None:
+        return _of_counts(sheet.counts[rows], ids[rows], classes), messages
+    assert sheet.answers is not None
+    answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
+    if "selected" in answers:
+        votes, more = _of_ticks(answers, samples["label"].fill_null(-1).to_numpy(), classes)
+    else:
+        found, counts, more = count_answers(answers, classes)
+        votes = _counts_table(found, counts)
+    return votes, messages + more
+
+
+def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
+    if counts.shape[1] != len(classes):
+        raise CurateError(
+            f"The votes have {counts.shape[1]} counts per sample, but the dataset has {len(classes)} classes "
+            f"({listed(classes, 5)}). Give a column for each class, in this order."
+        )
+    unique, place = np.unique(ids, return_inverse=True)
+    sums = np.zeros((len(unique), len(classes)), np.int64)
+    np.add.at(sums, place, counts)
+    return _counts_table(unique, sums)
+
+
+def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
+    """Return ticks for the class that is a sample's label; for other classes they say nothing about that label."""
+    own = labels[answers["sample"]]
+    if "class" not in answers:
+        answers = answers.assign(**{"class": np.array([*classes, ""], object)[own]})
+    answers = answers[own >= 0]
+    if answers.empty:
+        raise CurateError("No row is about a sample that has a label. Ticks are counted for the given label.")
+    ticks, messages = count_ticks(answers, classes)
+    table = ticks[ticks["label"] == labels[ticks["sample"]]]
+    others = int(ticks["shown"].sum() - table["shown"].sum())
+    if others:
+        messages = [f"{others} answers show a class that is not the sample's label and were left out", *messages]
+    columns = {"id": pa.array(table["sample"], pa.int64())}
+    columns |= {name: pa.array(table[name], pa.int32()) for name in ("selected", "shown")}
+    return pa.table(columns), messages
+
+
+def _counts_table(ids: np.ndarray, counts: np.ndarray) -> pa.Table:
+    """Return the k-way table of samples that have any vote."""
+    some = counts.sum(axis=1) > 0
+    counts = counts[some].astype(np.int32)
+    offsets = np.arange(len(counts) + 1, dtype=np.int32) * counts.shape[1]
+    lists = pa.ListArray.from_arrays(offsets, counts.ravel())
+    return pa.table({"id": ids[some].astype(np.int64), "counts": lists})

@@ -1,0 +1,274 @@
+"""Counts the votes that HSF uses: imported ones and those collected in the app, of one kind."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.people import bins, hsf
+from avhcurate.people.hsf_source import DESIGN_OF, HsfSource, left_out, source_choice
+from avhcurate.people.log import ResponseLog
+from avhcurate.people.log_columns import ResponseColumns
+from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
+
+#: Counts that are kept: of two designs, with and without the annotators that a control filter leaves out.
+_KEPT = 4
+
+
+@dataclass(frozen=True)
+class VoteCounts:
+    """Votes of each sample, by id: `votes` (N,) int32, and among them those for the given label, `hits` of `asked`.
+
+    `asked` is 0 where a sample has no label, so that its votes say nothing about it.
+    """
+
+    votes: np.ndarray
+    hits: np.ndarray
+    asked: np.ndarray
+
+    @classmethod
+    def none(cls, samples: int) -> "VoteCounts":
+        """Return counts without a vote, which take no memory and cannot be written."""
+        nothing = np.broadcast_to(np.int32(0), samples)
+        return cls(nothing, nothing, nothing)
+
+    def __add__(self, other: "VoteCounts") -> "VoteCounts":
+        return VoteCounts(self.votes + other.votes, self.hits + other.hits, self.asked + other.asked)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Counts of the first `rows` rows of the log, of which so many answers were retracted."""
+
+    columns: ResponseColumns
+    retractions: int
+    rows: int
+    counts: VoteCounts
+
+
+class VoteCounter:
+    """Counts the votes of a dataset as of now; `update` counts the responses given since.
+
+    `record` describes the votes in use, None without any; `source` says where they come from.
+    """
+
+    def __init__(self, dataset: DatasetFolder, log: ResponseLog) -> None:
+        self.dataset, self.log = dataset, log
+        record = dataset.record
+        self.classes, self.labels, self._fingerprint = record.classes, dataset.labels(), record.fingerprint
+        self._attached = record.votes
+        self._imported = _imported(dataset, self.labels)
+        self._known_ids: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._paths: pd.Index | None = None
+        self._kept: dict[tuple[str, bytes], _Kept] = {}
+        self._busy = threading.Lock()
+        self._version: tuple[int, ...] | None = None
+        self.counts = VoteCounts.none(len(self.labels))
+        self.record: VotesRecord | None = None
+        self.source = HsfSource()
+        self.update()
+
+    def update(self) -> np.ndarray:
+        """Count again where responses, statuses or choices are new; return the ids whose counts changed."""
+        columns = self.log.columns(self.dataset.id)
+        if columns.version == self._version:
+            return np.empty(0, np.int64)
+        version, before = columns.version, self.counts
+        chosen, control_filter = source_choice(columns)
+        key = self._key(columns, chosen)
+        design = DESIGN_OF[key]
+        excluded = left_out(columns, design, control_filter)
+        imported, collected = self._imported_votes(key), self.collected(columns, design, excluded)
+        self.counts = imported + collected
+        number = int(collected.votes.sum())
+        rows = columns.rows
+        of_design = np.unique(rows["annotator"][columns.of_design(design)])
+        counted = np.setdiff1d(of_design, excluded)
+        self.source = HsfSource(
+            key=key,
+            chosen=chosen,
+            control_filter=control_filter,
+            imported=int(imported.votes.sum()),
+            collected=number,
+            annotators=len(counted),
+            left_out=len(of_design) - len(counted),
+        )
+        self.record = self._record(version)
+        self._version = version
+        changed = self.counts.votes != before.votes
+        changed |= (self.counts.hits != before.hits) | (self.counts.asked != before.asked)
+        return np.flatnonzero(changed)
+
+    def frame(self, ids: np.ndarray, edges: Sequence[float]) -> pd.DataFrame:
+        """Return `id, hsf, hsf_low, hsf_high, votes, hsf_bin, _hsf_bin` of some samples; missing without votes."""
+        table = hsf.from_ticks(self.counts.hits[ids], self.counts.asked[ids])
+        votes = self.counts.votes[ids]
+        index = pd.Series(bins.bin_index(table["hsf"], edges))
+        names = dict(enumerate(bins.bin_labels(edges)))
+        return table.assign(
+            id=ids,
+            votes=pd.Series(votes, dtype="Int64").where(votes > 0),
+            hsf_bin=index.map(names),
+            _hsf_bin=index.where(index >= 0),
+        )
+
+    def sources(self) -> dict[str, int]:
+        """Return the votes of each kind that HSF could use, with all annotators who are not excluded by hand."""
+        return self._available(self.log.columns(self.dataset.id))
+
+    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+        """Return the votes in use by id, or those of one sample, as `DatasetFolder.votes` with collected ones."""
+        if self.source.key is None:
+            return None
+        if not self.source.collected:
+            return self.dataset.votes(id)
+        ids = np.flatnonzero(self.counts.votes)
+        if id is not None:
+            ids = ids[ids == id]
+        if self.source.key == "tick":
+            return pd.DataFrame({"id": ids, "selected": self.counts.hits[ids], "shown": self.counts.asked[ids]})
+        counts = self._by_class(ids)
+        some = counts.any(axis=1)
+        return pd.DataFrame({"id": ids[some], "counts": list(counts[some])})
+
+    def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
+        columns, design = self.log.columns(self.dataset.id), DESIGN_OF[self.source.key]
+        rows, ids, labels = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
+        given = self.labels[ids]
+        about, hits = given >= 0, labels == given
+        if design == "select":
+            about, hits = hits, rows["selected"] == 1
+        return rows["annotator"][about], ids[about], hits[about]
+
+    def ids(self, columns: ResponseColumns) -> np.ndarray:
+        """Return the id of each path in the log, -1 where the dataset no longer has such a sample."""
+        known, ids = self._known_ids
+        texts = columns.paths.texts
+        if known is not columns:
+            ids = np.empty(0, np.int64)
+        if len(ids) < len(texts):
+            if self._paths is None:
+                self.dataset.refuse_another_import(self._fingerprint, again="open it again")
+                self._paths = pd.Index(self.dataset.samples(["path"])["path"])
+            ids = np.concatenate([ids, self._paths.get_indexer(pd.Index(texts[len(ids) :], dtype="str"))])
+            self._known_ids = (columns, ids)
+        return ids
+
+    def class_numbers(self, columns: ResponseColumns) -> np.ndarray:
+        """Return the class index of each class name in the log, -1 where the dataset no longer has such a class."""
+        return pd.Index(self.classes).get_indexer(pd.Index(columns.classes.texts, dtype="str"))
+
+    def collected(self, columns: ResponseColumns, design: str, excluded: np.ndarray) -> VoteCounts:
+        """Return the standing votes of a design in the log, without the annotators whose numbers are in `excluded`."""
+        none = VoteCounts.none(len(self.labels))
+        if not design:
+            return none
+        name = (design, excluded.tobytes())
+        with self._busy:
+            size = len(columns.rows)  # read here, so that no other thread has counted more of them before
+            kept = self._kept.pop(name, None)
+            if kept is None or kept.columns is not columns or kept.retractions != columns.version[1]:
+                kept = _Kept(columns, columns.version[1], 0, none)
+            counts = kept.counts
+            if kept.rows < size:
+                counts = counts + self._count(columns, kept.rows, design, excluded)
+            self._kept[name] = _Kept(columns, kept.retractions, size, counts)
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return counts
+
+    def _count(self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray) -> VoteCounts:
+        rows, ids, labels = self._votes(columns, start, design, excluded)
+        hits = labels == self.labels[ids]
+        if design == "select":  # a tick says nothing about another label
+            ids, hits = ids[hits], rows["selected"][hits] == 1
+        votes = np.bincount(ids, minlength=len(self.labels)).astype(np.int32)
+        chosen = np.bincount(ids[hits], minlength=len(self.labels)).astype(np.int32)
+        return VoteCounts(votes, chosen, np.where(self.labels >= 0, votes, 0))
+
+    def _votes(
+        self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the rows from `start` on that are votes of a design for what exists, with id and class index."""
+        rows = columns.votes(design, start)
+        rows = rows[~np.isin(rows["annotator"], excluded)]
+        ids, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
+        exists = (ids >= 0) & (labels >= 0)
+        return rows[exists], ids[exists], labels[exists]
+
+    def _by_class(self, ids: np.ndarray) -> np.ndarray:
+        """Return the votes for each class, (n, K) int32."""
+        counts = np.zeros((len(ids), len(self.classes)), np.int32)
+        place = np.full(len(self.labels), -1)
+        place[ids] = np.arange(len(ids))
+        attached = self.dataset.votes(int(ids[0]) if len(ids) == 1 else None)
+        if self.source.imported and attached is not None and len(attached):
+            row = place[attached["id"]]
+            counts[row[row >= 0]] = np.stack(attached["counts"].to_list())[row >= 0]
+        columns = self.log.columns(self.dataset.id)
+        excluded = left_out(columns, "classify", self.source.control_filter)
+        _, collected, labels = self._votes(columns, 0, "classify", excluded)
+        row = place[collected]
+        np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
+        return counts
+
+    def _available(self, columns: ResponseColumns) -> dict[str, int]:
+        available = {}
+        for key in ("k-way", "tick", "simulated"):
+            design = DESIGN_OF[key]
+            collected = self.collected(columns, design, left_out(columns, design, None))
+            number = int(collected.votes.sum() + self._imported_votes(key).votes.sum())
+            if number:
+                available[key] = number
+        return available
+
+    def _imported_votes(self, key: str | None) -> VoteCounts:
+        return self._imported.get(key, VoteCounts.none(len(self.labels)))
+
+    def _key(self, columns: ResponseColumns, chosen: str) -> str | None:
+        available = self._available(columns)
+        if chosen in available:
+            return chosen
+        human = [key for key in available if key != "simulated"]
+        return max(human or available, key=lambda key: available[key], default=None)
+
+    def _record(self, version: tuple[int, ...]) -> VotesRecord | None:
+        source, attached = self.source, self._attached
+        if source.key is None:
+            return None
+        if not source.collected:
+            return attached
+        where = f"the app (annotators: {source.annotators:,})"
+        record = VotesRecord(kind="tick", source=where, total=0, samples=0, fingerprint="")
+        if source.imported and attached is not None:
+            record = attached.model_copy(update={"source": f"{attached.source} and {where}"})
+        content = f"{record.fingerprint} {source} {version}"
+        changes = {
+            "kind": source.key,
+            "total": int(self.counts.votes.sum()),
+            "samples": int((self.counts.votes > 0).sum()),
+            "fingerprint": blake2b(content.encode(), digest_size=32).hexdigest(),
+        }
+        return record.model_copy(update=changes)
+
+
+def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str | None, VoteCounts]:
+    """Return the attached votes by the key of their source, read in parts, since they have K counts a sample."""
+    record = dataset.record.votes
+    if record is None:
+        return {}
+    whole = VoteCounts(*(np.zeros(len(labels), np.int32) for _ in range(3)))
+    for votes in dataset.votes_in_parts():
+        ids = votes["id"].to_numpy()
+        if "counts" in votes.schema.names:
+            counts = count_matrix(votes["counts"])
+            whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
+            whole.votes[ids] = counts.sum(axis=1)
+        else:
+            whole.hits[ids], whole.asked[ids] = hsf.ticks(votes["selected"], votes["shown"])
+            whole.votes[ids] = whole.asked[ids]
+    return {"simulated" if record.simulated else record.kind: whole}

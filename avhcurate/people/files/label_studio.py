@@ -1,0 +1,185 @@
+"""Label Studio's JSON, read and written: tasks with annotations, whose choices are answers.
+
+Its import takes tasks with `data` and `annotations`, each with a `result`, `was_cancelled`, `ground_truth` (true unless
+given) and `lead_time` in seconds. It refuses a file with an annotator that its organisation does not know, so
+`completed_by` is left out and the annotator's name is in the result's `meta`, which comes back when it exports.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+from xml.sax.saxutils import quoteattr
+
+import pandas as pd
+
+from avhcurate.errors import CurateError
+from avhcurate.people.files.sheet import SAMPLE_COLUMNS, VoteSheet, sheet_of_rows, sheet_simulated
+from avhcurate.workspace.disk.columns import listed
+
+#: Names of the controls in tasks that we write: which class, and whether an image belongs to the class in its data.
+_CLASSIFY, _SELECT = "label", "belongs"
+#: Key of the curated label in the `meta` of a result.
+CURATED = "curated"
+#: What Label Studio puts before the name of an uploaded file.
+_UPLOADED = re.compile(r"^/data/upload/(.*/)?[0-9a-f]{8}-")
+#: Details of an answer that our files keep in `meta`.
+_META = ("annotator", "control", "expected", "task")
+#: Data of a task that never name its sample.
+_NO_SAMPLE = ("class", "simulated")
+
+
+def are_tasks(content: Any) -> bool:
+    """Return whether JSON has the form of a Label Studio export."""
+    return isinstance(content, list) and all(isinstance(task, dict) and "annotations" in task for task in content)
+
+
+def tasks_of(responses: pd.DataFrame, *, simulated: bool) -> Iterator[dict[str, Any]]:
+    """Return tasks for Label Studio's import from responses of one design (`votes.responses`), one for each image."""
+    select = bool(len(responses)) and responses["design"].iloc[0] == "select"
+    keys = ["path", "answer"] if select else ["path"]
+    for key, rows in responses.groupby(keys, sort=False):
+        data = {"image": f"/data/local-files/?d={quote(str(key[0]))}", "path": key[0]}
+        if select:
+            data["class"] = key[1]
+        if simulated:
+            data["simulated"] = True
+        yield {"data": data, "annotations": [_annotation(row, select) for row in rows.to_dict("records")]}
+
+
+def label_config(classes: Sequence[str], *, select: bool) -> str:
+    """Return the labelling interface that a project needs for such tasks.
+
+    With `select` it asks whether an image belongs to the class in its data, with `classes` which of them it is.
+    """
+    parts = ['<Image name="image" value="$image"/>']
+    if select:
+        parts = ['<Header value="$class"/>', *parts, _control(_SELECT, ["yes", "no"])]
+    if classes:
+        parts.append(_control(_CLASSIFY, classes))
+    return f"<View>{''.join(parts)}</View>"
+
+
+def _control(name: str, choices: Sequence[str]) -> str:
+    inner = "".join(f"<Choice value={quoteattr(choice)}/>" for choice in choices)
+    return f'<Choices name="{name}" toName="image" choice="single">{inner}</Choices>'
+
+
+def choice(said: str, *, select: bool = False, meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the result of an annotation: a class, or with `select` "yes" or "no"."""
+    return {
+        "from_name": _SELECT if select else _CLASSIFY,
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": [said]},
+        "meta": dict(meta or {}),
+    }
+
+
+def curated(name: str, *, ground_truth: bool) -> dict[str, Any]:
+    """Return an annotation with the curated label; it is not read as a vote unless somebody changes it."""
+    return {"result": [choice(name, meta={CURATED: name})], "was_cancelled": False, "ground_truth": ground_truth}
+
+
+def _annotation(row: Mapping[Any, Any], select: bool) -> dict[str, Any]:
+    said = row["answer"]
+    if select:
+        said = "yes" if row["selected"] else "no"
+    meta = {name: row[name] for name in _META if pd.notna(row[name]) and row[name] != "none"}
+    if pd.notna(row["at"]):
+        meta["at"] = pd.Timestamp(row["at"]).isoformat()
+    annotation = {"result": [choice(said, select=select, meta=meta)], "was_cancelled": False, "ground_truth": False}
+    if pd.notna(row["reaction_ms"]):
+        annotation["lead_time"] = float(row["reaction_ms"]) / 1000
+    return annotation
+
+
+def sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
+    """Return the choices of an export: one answer for each annotation that was not cancelled."""
+    left_out = {"cancelled": 0, "without one choice": 0}
+    try:
+        answers = [answer for task in tasks for answer in _choices(task, left_out)]
+    except (AttributeError, TypeError) as problem:
+        raise CurateError(f"{title} is not a Label Studio export ({problem}). Export it again as JSON.") from problem
+    if not answers:
+        raise CurateError(f"{title} has no choices in its {len(tasks)} tasks. Annotate with a Choices control.")
+    messages = [f"{number} annotations {why} were left out" for why, number in left_out.items() if number]
+    rows = pd.DataFrame(answers).dropna(axis=1, how="all")
+    simulated = sheet_simulated(rows.pop("simulated"), title)
+    if "selected" in rows and rows["selected"].isna().any():
+        raise CurateError(f"{title} mixes choices of a class with ticks for one. Export them as two files.")
+    data = [name for name in map(str, rows) if name.startswith("data ")]
+    titles = {name: name.removeprefix("data ") for name in data}
+    ordered = [name for name in SAMPLE_COLUMNS if name in titles.values()]
+    ordered += [name for name in titles.values() if name not in ordered]
+    return sheet_of_rows(rows.rename(columns=titles), ordered, messages, simulated=simulated)
+
+
+def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Return the answer of each annotation that counts, with its details, and the task's data as `data NAME`."""
+    data = task.get("data") or {}
+    names = {f"data {name}": _sample_text(value) for name, value in data.items() if name not in _NO_SAMPLE}
+    for annotation in task["annotations"]:
+        if annotation.get("was_cancelled"):
+            left_out["cancelled"] += 1
+            continue
+        results = [item for item in annotation.get("result") or [] if item.get("type") == "choices"]
+        questions = {str(item.get("from_name")) for item in results}
+        if len(questions) > 1:
+            raise CurateError(f"Tasks answer several questions ({listed(sorted(questions))}). Export one of them.")
+        chosen = [choice for item in results for choice in (item.get("value") or {}).get("choices") or []]
+        if len(chosen) != 1:
+            left_out["without one choice"] += 1
+            continue
+        said, meta = str(chosen[0]), results[0].get("meta")
+        if not isinstance(meta, dict):
+            meta = {}
+        if meta.get(CURATED) == said:
+            continue
+        answer: dict[str, Any] = {"label": said}
+        if questions == {_SELECT} and "class" in data and said in ("yes", "no"):
+            answer = {"class": str(data["class"]), "selected": said == "yes"}
+        yield answer | _details(annotation, meta) | {"simulated": bool(data.get("simulated"))} | names
+
+
+def _details(annotation: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+    """Return annotator, time and control; those in `meta`, which we write, go before those of Label Studio."""
+    who = annotation.get("completed_by")
+    if isinstance(who, dict):
+        who = who.get("id", who.get("email"))
+    found = {"annotator": who} | {name: meta[name] for name in _META if name in meta}
+    details: dict[str, Any] = {name: str(value) for name, value in found.items() if value is not None}
+    at = meta.get("at", annotation.get("created_at"))
+    if isinstance(at, str):
+        details["at"] = pd.to_datetime(at, utc=True, errors="coerce")
+    if isinstance(annotation.get("lead_time"), int | float):
+        details["reaction_ms"] = 1000 * float(annotation["lead_time"])
+    return details
+
+
+def _sample_text(value: Any) -> str | None:
+    """Return the file that a task's address means.
+
+    >>> _sample_text("/data/local-files/?d=photos/a%20b.jpg"), _sample_text("/data/upload/3/0a1b2c3d-2.png")
+    ('photos/a b.jpg', '2.png')
+    """
+    if value is None or isinstance(value, dict | list):
+        return None
+    text = str(value)
+    if "/local-files/" in text:
+        return parse_qs(urlsplit(text).query).get("d", [text])[0]
+    if text.startswith("/data/"):
+        return _UPLOADED.sub("", unquote(text))
+    return text
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON of a file."""
+    try:
+        content = json.loads(path.read_bytes())
+        json.dumps(content, ensure_ascii=False).encode()  # a text of half a character cannot be kept
+        return content
+    except (ValueError, RecursionError) as problem:
+        raise CurateError(f"{path.name} is not JSON ({problem}). Export it again as JSON.") from problem

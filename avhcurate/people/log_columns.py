@@ -1,0 +1,119 @@
+"""The response log in memory, as one array of rows, so that votes are counted in milliseconds."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.people.grids import CONTROLS
+
+_ROW = np.dtype(
+    [
+        ("id", np.int64),
+        ("at", np.float64),
+        ("annotator", np.int32),
+        ("path", np.int32),
+        ("answer", np.int32),
+        ("expected", np.int32),
+        ("reaction_ms", np.int32),
+        ("place", np.int32),
+        ("selected", np.int8),
+        ("control", np.int8),
+        ("classify", np.bool_),
+        ("standing", np.bool_),
+    ]
+)
+
+
+class Vocabulary:
+    """Numbers of texts, in order of first appearance.
+
+    >>> words = Vocabulary()
+    >>> words.numbers(["b", "a", "b"]).tolist(), words.texts
+    ([0, 1, 0], ['b', 'a'])
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        """Return the number of a text; -1 where it has none."""
+        return self._numbers.get(text, -1)
+
+    def numbers(self, texts: Iterable[str | None]) -> np.ndarray:
+        """Return the numbers of texts, new ones where needed, -1 for None: (n,) int32."""
+        codes, unique = pd.factorize(np.array(list(texts), object))
+        for text in unique:
+            if text not in self._numbers:
+                self._numbers[text] = len(self.texts)
+                self.texts.append(text)
+        return np.array([*(self._numbers[text] for text in unique), -1], np.int32)[codes]
+
+
+class ResponseColumns:
+    """Every response of one dataset, in order of the log; names are numbers in it.
+
+    Fields of `rows`: id; classify (else select); annotator, path, answer, expected: numbers of `annotators`, `paths`,
+    `classes` (expected -1 for none); selected: 1, 0, -1 for classify; control: index of CONTROLS; reaction_ms, at;
+    place within its task; standing: not retracted. `statuses`: the newest (action, why, who) on each annotator;
+    `choices`: the newest value of each kind.
+    """
+
+    COLUMNS = (
+        *("id", "design", "annotator", "path", "answer", "selected", "control", "expected", "reaction_ms", "place"),
+        "at",
+    )
+
+    def __init__(self) -> None:
+        self.annotators, self.paths, self.classes = Vocabulary(), Vocabulary(), Vocabulary()
+        self.statuses: dict[str, tuple[str, str, str]] = {}
+        self.choices: dict[str, str] = {}
+        self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+        self._rows = np.empty(0, _ROW)
+        self._size = 0
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The responses, oldest first, as they are now: later ones do not join what was read."""
+        return self._rows[: self._size]
+
+    def of_design(self, design: str, start: int = 0) -> np.ndarray:
+        """Return a mask of the rows of a design, `classify` or `select`, from the row `start` on."""
+        if not design:
+            return np.zeros(self._size - start, bool)
+        return self.rows["classify"][start:] == (design == "classify")
+
+    def votes(self, design: str, start: int = 0) -> np.ndarray:
+        """Return the rows that are standing votes of a design, from the row `start` on."""
+        rows = self.rows[start:]
+        return rows[rows["standing"] & (rows["control"] == 0) & self.of_design(design, start)]
+
+    def append(self, rows: Sequence[Any]) -> None:
+        """Add rows of `COLUMNS`, whose ids are higher than those of earlier rows."""
+        if not rows:
+            return
+        values: dict[str, Any] = dict(zip(self.COLUMNS, zip(*rows, strict=True), strict=True))
+        values["classify"] = [design == "classify" for design in values.pop("design")]
+        values["selected"] = pd.array(values["selected"], "Int8").fillna(-1)
+        values["control"] = [CONTROLS.index(name) for name in values["control"]]
+        values["annotator"] = self.annotators.numbers(values["annotator"])
+        values["path"] = self.paths.numbers(values["path"])
+        values["answer"] = self.classes.numbers(values["answer"])
+        values["expected"] = self.classes.numbers(values["expected"])
+        end = self._size + len(rows)
+        if end > len(self._rows):
+            grown = np.empty(max(end, 2 * len(self._rows)), _ROW)
+            grown[: self._size] = self.rows
+            self._rows = grown
+        new = self._rows[self._size : end]
+        new["standing"] = True
+        for name, column in values.items():
+            new[name] = column
+        self._size = end
+
+    def retract(self, ids: Sequence[int]) -> None:
+        """Mark responses as retracted, in a copy, so that what a reader has does not change."""
+        self._rows = self._rows.copy()
+        self._rows["standing"][np.searchsorted(self.rows["id"], ids)] = False

@@ -1,0 +1,1 @@
+"""What lies on the disk: files, the database, datasets, runs, jobs and events."""

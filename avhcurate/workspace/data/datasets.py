@@ -1,0 +1,264 @@
+"""One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, Field
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.quality import QualityFolder
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+from avhcurate.workspace.data.trainings import TrainingFolder
+from avhcurate.workspace.disk.files import write_parquet
+from avhcurate.workspace.disk.folders import RecordFolder
+from avhcurate.workspace.disk.provenance import versions
+from avhcurate.workspace.disk.schema import StoredRecord
+from avhcurate.workspace.images.source import ImageSource
+from avhcurate.workspace.images.thumbnails import ThumbnailStore
+
+#: Which end of a column means a harder sample.
+Harder = Literal["high", "low"]
+
+
+class VotesRecord(BaseModel):
+    """The record of a dataset's human votes."""
+
+    kind: Literal["k-way", "tick"]
+    simulated: bool = False
+    source: str
+    #: answers given, all samples together
+    total: int
+    #: samples that have at least one answer
+    samples: int
+    fingerprint: str
+    note: str = ""
+    #: notices about reading them: rows left out, names not found
+    messages: list[str] = Field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """Changes with the votes and with whether they are simulated; results are kept by it."""
+        return f"{self.fingerprint} {self.simulated}"
+
+
+class ListColumn(BaseModel):
+    """A column of lists of numbers of one length, kept at import: embeddings, probabilities or logits, say.
+
+    `file` holds it by id, (N, width), NaN in the rows of `missing` samples. role: what it seems to be.
+    """
+
+    file: str
+    width: int
+    role: Literal["features", "logits", "probs"]
+    missing: int = 0
+
+
+class DatasetRecord(StoredRecord):
+    """The record of a dataset, `dataset.json`; written last, so that a dataset is whole or absent."""
+
+    name: str
+    #: names before renamings, by which it is still found
+    former_names: list[str] = Field(default_factory=list)
+    source: str
+    kind: Literal["folder", "manifest", "parquet", "list", "webdataset"]
+    classes: list[str]
+    #: False where labels are bare integers, so that more classes may exist than were seen
+    classes_declared: bool
+    samples: int
+    fingerprint: str
+    #: column of the source that names the images or holds their bytes; None for a folder
+    image_column: str | None = None
+    #: files or rows of the source that are not samples
+    skipped: int = 0
+    #: notices about reading the source
+    messages: list[str] = Field(default_factory=list)
+    votes: VotesRecord | None = None
+    #: which end of a column of the user's means harder, as a person has said
+    harder: dict[str, Harder] = Field(default_factory=dict)
+    #: columns of lists by name, and the hash of where they came from
+    lists: dict[str, ListColumn] = Field(default_factory=dict)
+    lists_fingerprint: str = ""
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
+
+
+class DatasetFolder(RecordFolder[DatasetRecord]):
+    """The folder of one dataset.
+
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `lists/`, `thumbnails/`,
+    `runs/`, `training/`, `self-training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
+    """
+
+    FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
+
+    @property
+    def id(self) -> str:
+        """The name of its folder, which never changes: logs and caches refer to it."""
+        return self.root.name
+
+    @property
+    def name(self) -> str:
+        """Its present name."""
+        return dataset_names(self.root)[0]
+
+    @property
+    def samples_path(self) -> Path:
+        return self.root / "samples.parquet"
+
+    def votes_path(self, votes: VotesRecord) -> Path:
+        """Named by its content: until the record is written, the votes before stay in force."""
+        return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
+
+    @property
+    def lists(self) -> dict[str, ListColumn]:
+        """The columns of lists of numbers that the import kept, by name."""
+        return self.record.lists
+
+    def list_path(self, name: str) -> Path:
+        """Return the .npy of such a column, by id."""
+        return self.root / "lists" / self.record.lists[name].file
+
+    def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
+        """Refuse when this is not the import of that fingerprint: ids then mean other samples."""
+        if self.record.fingerprint != fingerprint:
+            raise CurateError(f"Dataset {self.name!r} was imported again since: {again}.")
+
+    def stamp(self) -> str:
+        """Return a text that changes when it is imported again, gets votes or measures, or a result is finished."""
+        patterns = (
+            *("dataset.json", "samples.parquet", "quality/columns.parquet", "runs/*/run.json"),
+            *("runs/*/neighbours/graph/scores.parquet", "training/*/training.json", "predictions/*/prediction.json"),
+        )
+        files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
+        return " ".join(f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files)
+
+    def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return a row for each sample in order of id: id, path, split, label, the user's columns, _file, _row.
+
+        `label` is pandas' nullable Int32 and `_row` Int64: missing stays missing.
+        """
+        return pq.read_table(self.samples_path, columns=columns).to_pandas(types_mapper=_NULLABLE.get)
+
+    def labels(self) -> np.ndarray:
+        """Return the given label of each sample, int32 (N,), -1 where it has none."""
+        return pq.read_table(self.samples_path, columns=["label"])["label"].fill_null(-1).to_numpy()
+
+    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+        """Return human votes, a row for each sample that has any, by id, or those of one sample; None without any.
+
+        k-way: id, counts (a list of K int32, see `count_matrix`). tick: id, selected, shown.
+        """
+        record = self.record.votes
+        if record is None:
+            return None
+        path = self.votes_path(record)
+        if id is not None:
+            return pq.read_table(path, filters=[("id", "=", id)]).to_pandas()
+        return pq.read_table(path).to_pandas()
+
+    def votes_in_parts(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `votes`, so many at a time."""
+        if record := self.record.votes:
+            with pq.ParquetFile(self.votes_path(record)) as file:
+                yield from file.iter_batches(rows)
+
+    def images(self, ids: np.ndarray | None = None) -> ImageSource:
+        """Return the images of all samples, or of those from the least to the greatest of some ids."""
+        first = 0 if ids is None else int(ids.min())
+        return ImageSource(self._columns(["_file", "_row"], ids), image_column=self.record.image_column, first=first)
+
+    def paths(self, ids: np.ndarray) -> list[str]:
+        """Return the paths of all samples from the least to the greatest of some ids."""
+        paths: list[str] = self._columns(["path"], ids)["path"].to_pylist()
+        return paths
+
+    def _columns(self, names: list[str], ids: np.ndarray | None) -> pa.Table:
+        """Read columns of all samples, or of those from the least to the greatest id: only their row groups."""
+        if ids is None:
+            return pq.read_table(self.samples_path, columns=names)
+        between = [("id", ">=", int(ids.min())), ("id", "<=", int(ids.max()))]
+        return pq.read_table(self.samples_path, columns=names, filters=between)
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailStore:
+        return ThumbnailStore(self.root / "thumbnails")
+
+    @property
+    def quality(self) -> QualityFolder:
+        return QualityFolder(self.root / "quality")
+
+    def run(self, name: str | None = None) -> RunFolder:
+        """Return the run of that name or of that model; the newest complete one when no name is given."""
+        runs = self.runs()
+        found = runs
+        if name is not None:
+            named = [run for run in runs if run.name == name]
+            found = named or [run for run in runs if run.record.model == name]
+        complete = [run for run in found if run.complete]
+        if name is not None:
+            complete = complete or found
+        if complete:
+            return complete[-1]
+        known = ", ".join(run.name for run in runs) or "none"
+        wanted = f"run {name!r}" if name else "complete run"
+        raise CurateError(
+            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}. "
+            f"Run `avhcurate score {self.name} --model MODEL`."
+        )
+
+    def runs(self) -> list[RunFolder]:
+        """Return the model runs, complete or not, oldest first."""
+        return RunFolder.all_of(self)
+
+    def training(self, name: str) -> TrainingFolder:
+        """Return the training of that name whose held-out samples are of this dataset; an unknown one is refused."""
+        return TrainingFolder.named(self, name)
+
+    def trainings(self) -> list[TrainingFolder]:
+        """Return the trainings whose held-out samples are of this dataset, complete or not, oldest first."""
+        return TrainingFolder.all_of(self)
+
+    def self_training(self, name: str) -> SelfTrainingFolder:
+        """Return the self-training of that name whose target this dataset is; an unknown one is refused."""
+        return SelfTrainingFolder.named(self, name)
+
+    def self_trainings(self) -> list[SelfTrainingFolder]:
+        """Return the self-trainings whose target this dataset is, complete or not, oldest first."""
+        return SelfTrainingFolder.all_of(self)
+
+    def write(self, record: DatasetRecord, samples: pa.Table) -> None:
+        write_parquet(self.samples_path, samples)
+        self.write_record(record)
+
+
+def dataset_names(root: Path) -> tuple[str, ...]:
+    """Return the present name of the dataset in a folder, then its former ones; the folder's where it is damaged."""
+    path = root / DatasetFolder.FILE
+    try:
+        return _names_in(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError):
+        return (root.name,)
+
+
+@lru_cache(maxsize=1024)
+def _names_in(path: Path, _: int) -> tuple[str, ...]:
+    record = json.loads(path.read_bytes())
+    return (record["name"], *record["former_names"])
+
+
+_NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+
+
+def count_matrix(counts: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Count (N, K) of a column of lists of K, without a Python object a sample."""
+    return pc.list_flatten(counts).to_numpy().reshape(len(counts), -1)

@@ -1,0 +1,356 @@
+"""The log of what people decide in a workspace: tags, labels, exclusions, sets, views, keys and roles.
+
+Nothing is updated: undo is an event that reverts another. Samples are stored by their path and classes by their name,
+so that both survive a new import.
+"""
+
+import io
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.class_lists import class_number
+from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.disk.database import lock_entries, open_engine
+
+#: The action of labels that came in a file: each sample has its own, and `value` names the file.
+IMPORT_LABELS = "import labels"
+#: Decisions about samples.
+ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include")
+#: Roles are of the whole workspace.
+EVERY_DATASET = ""
+
+Kind = Literal["set", "view", "keys"]
+
+TABLES = sa.MetaData()
+EVENTS = sa.Table(
+    "events",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.String, nullable=False, index=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("action", sa.String, nullable=False),
+    # a tag, or the name of a class, a set, a view, a file or a person
+    sa.Column("value", sa.String),
+    # the address of a view, what the keys do, a role
+    sa.Column("details", sa.JSON),
+    sa.Column("samples", sa.Integer, nullable=False),
+    sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
+    sqlite_autoincrement=True,
+)
+EVENT_SAMPLES = sa.Table(
+    "event_samples",
+    TABLES,
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("path", sa.String, primary_key=True),
+    sa.Column("label", sa.String),
+)
+#: The members of a set as one Parquet file of paths: a million of them are written and read at once.
+SET_MEMBERS = sa.Table(
+    "set_members",
+    TABLES,
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("paths", sa.LargeBinary, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """`who` did `action` (such as "tag" or "save set") about `value` and so many `samples`, unless it is undone."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    value: str | None
+    details: Any
+    samples: int
+    undone_by: str | None = None
+    undone_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """How people name it to undo it."""
+        return str(self.id)
+
+    @property
+    def name(self) -> str:
+        """The name of a set, a view or a person."""
+        return self.value or ""
+
+    @property
+    def page(self) -> str:
+        """The page of a view."""
+        return str(self.details[0])
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of a view's address."""
+        return dict(self.details[1])
+
+
+class EventLog:
+    """The events of one workspace, in the database at a SQLAlchemy address; writing asks for a role."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url, TABLES)
+
+    def version(self, dataset: str) -> int:
+        """Return the number of the newest event, 0 without any: it changes whenever the state may have."""
+        query = sa.select(sa.func.max(EVENTS.c.id)).where(EVENTS.c.dataset == dataset)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def annotate(
+        self,
+        dataset: str,
+        action: str,
+        value: str | None,
+        paths: Sequence[str],
+        *,
+        who: str,
+        labels: Sequence[str] | None = None,
+    ) -> int:
+        """Write one of `ACTIONS` for all `paths`, whole or not at all; return its number once it is on disk.
+
+        `labels`, a class name for each path, go only with `IMPORT_LABELS`.
+        """
+        if action not in ACTIONS:
+            raise CurateError(f"The action {action} is unknown. Choose from {', '.join(ACTIONS)}.")
+        if not len(paths):
+            raise CurateError("No samples are chosen. Select some first.")
+        if (labels is None) == (action == IMPORT_LABELS):
+            raise ValueError(f"labels go with the action {IMPORT_LABELS!r}, not with {action!r}")
+        with self.engine.begin() as connection:
+            event = _write(connection, dataset, who, action, value, samples=len(paths))
+            pairs = zip(paths, labels or itertools.repeat(None), strict=False)
+            rows = [{"event": event, "path": path, "label": label} for path, label in pairs]
+            connection.execute(EVENT_SAMPLES.insert(), rows)
+        return event
+
+    def write(self, dataset: str, action: str, value: str | None = None, *, who: str, details: Any = None) -> int:
+        """Write an event about no samples; return its number once it is on disk."""
+        with self.engine.begin() as connection:
+            return _write(connection, dataset, who, action, value, details=details)
+
+    def save_set(self, dataset: str, name: str, paths: Iterable[str], *, who: str) -> int:
+        """Write a set, whole or not at all; return the event's number once it is on disk."""
+        members = sorted(set(paths))
+        with self.engine.begin() as connection:
+            event = _write(connection, dataset, who, "save set", name, samples=len(members))
+            connection.execute(SET_MEMBERS.insert().values(event=event, paths=_packed(members)))
+        return event
+
+    def remove(self, dataset: str, kind: Kind, name: str, *, who: str) -> int:
+        """Remove a set or view; undo restores it."""
+        saved = self.find(dataset, kind, name)
+        with self.engine.begin() as connection:
+            return _write(connection, dataset, who, f"remove {kind}", name, samples=saved.samples)
+
+    def undo(self, dataset: str, *, who: str, actions: Sequence[str] = ACTIONS) -> Event | None:
+        """Revert the newest event of `who`, by one of `actions`, that is not undone; return it, None without any."""
+        theirs = _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
+        newest = theirs.order_by(EVENTS.c.id.desc()).limit(1)
+        try:
+            return self._revert(newest, who)
+        except sa.exc.IntegrityError:  # another window undid the same event at the same moment
+            return self._revert(newest, who)
+
+    def revert(self, dataset: str, event: int, *, who: str) -> Event:
+        """Undo one event of anyone and return it; one that is already undone is refused.
+
+        Later events about the same tag, label, exclusion or name still count.
+        """
+        try:
+            reverted = self._revert(_standing(dataset).where(EVENTS.c.id == event), who)
+        except sa.exc.IntegrityError:
+            reverted = None
+        if reverted is None:
+            raise CurateError(f"Entry {event} is already undone, or does not exist. Reload the list.")
+        return reverted
+
+    def _revert(self, query: sa.Select[Any], who: str) -> Event | None:
+        """Revert the event that a query finds. `IntegrityError` when another window reverts it at the same moment."""
+        with self.engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            _write(connection, row.dataset, who, "undo", samples=row.samples, reverts=row.id)
+        return _event(row)
+
+    def delete(self, dataset: str) -> None:
+        """Delete all events of a dataset, for when it is removed."""
+        with self.engine.begin() as connection:
+            lock_entries(connection, f"events {dataset}")
+            connection.execute(EVENTS.delete().where(EVENTS.c.dataset == dataset))
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def newest(self, dataset: str, *actions: str) -> dict[str, Event]:
+        """Return the newest event by one of `actions` about each value, without those undone, by value."""
+        query = _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id)
+        with self.engine.connect() as connection:
+            found = {row.value: _event(row) for row in connection.execute(query)}
+        return {value: found[value] for value in sorted(found)}
+
+    def saved(self, dataset: str, kind: Kind) -> list[Event]:
+        """Return the sets, the views or the keys of a dataset, by name."""
+        newest = self.newest(dataset, f"save {kind}", f"remove {kind}")
+        return [event for event in newest.values() if event.action == f"save {kind}"]
+
+    def find(self, dataset: str, kind: Kind, name: str) -> Event:
+        """Return a set or view; an unknown name is refused."""
+        saved = {event.name: event for event in self.saved(dataset, kind)}
+        if name not in saved:
+            known = ", ".join(saved) or "none"
+            raise CurateError(f"The {kind} {name!r} does not exist. The dataset has: {known}.")
+        return saved[name]
+
+    def members(self, event: int) -> pa.Array:
+        """Return the sorted paths of the set that an event saved."""
+        with self.engine.connect() as connection:
+            packed = connection.execute(sa.select(SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == event)).scalar_one()
+        return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
+
+    def history(
+        self,
+        dataset: str,
+        *,
+        who: str | None = None,
+        actions: Sequence[str] = (),
+        path: str | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> tuple[list[Event], int]:
+        """Return events `offset` to `offset + limit`, newest first, and how many there are.
+
+        `who`, `actions` (any of them) and `path` (a sample that was annotated) narrow them.
+        """
+        undo = EVENTS.alias()
+        query = _history(sa.select(EVENTS, undo.c.who.label("undone_by"), undo.c.at.label("undone_at")), dataset)
+        query = query.outerjoin(undo, undo.c.reverts == EVENTS.c.id)
+        if who is not None:
+            query = query.where(EVENTS.c.who == who)
+        if actions:
+            query = query.where(EVENTS.c.action.in_(actions))
+        if path is not None:
+            about = sa.exists().where(EVENT_SAMPLES.c.event == EVENTS.c.id, EVENT_SAMPLES.c.path == path)
+            query = query.where(about)
+        with self.engine.connect() as connection:
+            count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+            page = query.order_by(EVENTS.c.id.desc()).offset(offset).limit(limit)
+            return [_event(row) for row in connection.execute(page)], count
+
+    def history_values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
+        """Return everyone, or every action, in the history."""
+        with self.engine.connect() as connection:
+            return sorted(connection.execute(_history(sa.select(EVENTS.c[column]).distinct(), dataset)).scalars())
+
+    def state(self, dataset: str, classes: Sequence[str], *, since: int = 0) -> pd.DataFrame:
+        """Return `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
+
+        Labels are numbers in `classes`; those of a class that is gone are missing. With `since`, only the samples that
+        later events are about: also those of which nothing is left, without tags and label and not excluded.
+        """
+        value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
+        query = _standing(dataset).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id).order_by(EVENTS.c.id)
+        entries: sa.Select[Any] = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
+        touched = _touched(dataset, since)
+        paths = None
+        with self.engine.connect() as connection:
+            if since:
+                paths = list(connection.execute(touched).scalars())
+                entries = entries.where(EVENT_SAMPLES.c.path.in_(touched))
+            rows = pd.DataFrame(connection.execute(entries).all(), columns=["action", "value", "path"])
+        return fold(rows, classes, paths)
+
+
+def _write(
+    connection: sa.Connection, dataset: str, who: str, action: str, value: str | None = None, **columns: Any
+) -> int:
+    if dataset == EVERY_DATASET:
+        require(Role.OWNER, "giving roles", name=who)
+    else:
+        require(Role.CURATOR, "changing tags, labels, exclusions, sets and views", name=who)
+    lock_entries(connection, f"events {dataset}")
+    row = {"dataset": dataset, "at": time.time(), "who": who, "action": action, "value": value, "samples": 0}
+    (key,) = connection.execute(EVENTS.insert().values(row | columns)).inserted_primary_key or (0,)
+    return int(key)
+
+
+def _standing(dataset: str) -> sa.Select[Any]:
+    """Select the decisions that are not undone."""
+    reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
+    return _history(sa.select(EVENTS), dataset).where(EVENTS.c.id.not_in(reverted))
+
+
+def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:
+    """Narrow a query to what people decided about a dataset, undone or not."""
+    return query.where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None))
+
+
+def _touched(dataset: str, since: int) -> sa.Select[Any]:
+    """Select the paths of the events after a number, and of those that they revert."""
+    newer = sa.select(sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
+    newer = newer.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since)
+    return sa.select(EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(newer)).distinct()
+
+
+def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the state after events `action, value, path`, oldest first: the last one of each tag, label and exclusion.
+
+    The value of an exclusion is a tag until the sample is included again, unless it is tagged so as well. `paths`:
+    the samples to include, with or without events; by default those that have some.
+
+    >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", "dark", "a"), ("include", None, "a")],
+    ...                     columns=["action", "value", "path"])
+    >>> fold(rows, []).to_dict("records")
+    [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
+    """
+    is_relabel = rows["action"].isin(["relabel", IMPORT_LABELS])
+    is_exclusion = rows["action"].isin(["exclude", "include"])
+    includes = (rows["action"] == "include").astype(int)
+    ended = includes[::-1].groupby(rows["path"]).cummax() > 0  # by an include that follows
+    is_reason = (rows["action"] == "exclude") & rows["value"].notna() & ~ended
+    is_tag = rows["action"].isin(["tag", "untag"]) | is_reason
+    last_tags = rows[is_tag].drop_duplicates(["path", "value"], keep="last")
+    tags = last_tags[last_tags["action"] != "untag"].groupby("path")["value"].agg(sorted)
+    labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"].dropna()
+    numbers = {stored: class_number(stored, classes) for stored in labels.unique()}
+    exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
+    state = pd.DataFrame({"path": rows["path"].unique() if paths is None else list(paths)})
+    state["tags"] = [names if isinstance(names, list) else [] for names in state["path"].map(tags)]
+    state["curated_label"] = state["path"].map(labels).map(numbers).astype("Int64")
+    state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)
+    return state
+
+
+def _event(row: Any) -> Event:
+    values = dict(row._mapping)
+    del values["dataset"], values["reverts"]
+    for name in ("at", "undone_at"):
+        if values.get(name) is not None:
+            values[name] = datetime.fromtimestamp(values[name], UTC)
+    return Event(**values)
+
+
+def _packed(paths: Sequence[str]) -> bytes:
+    """Return a Parquet file of sorted paths, each stored as its difference from the one before."""
+    buffer = io.BytesIO()
+    table = pa.table({"path": pa.array(paths, pa.string())})
+    pq.write_table(
+        table, buffer, compression="zstd", use_dictionary=False, column_encoding={"path": "DELTA_BYTE_ARRAY"}
+    )
+    return buffer.getvalue()

@@ -1,0 +1,47 @@
+"""Who has which role in a workspace: events about a person, a group or everyone, the newest of which counts."""
+
+from collections.abc import Collection
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.events import EVERY_DATASET, Event, EventLog
+from avhcurate.workspace.data.people import Role
+
+#: Stands for all who can sign in.
+EVERYONE = "everyone"
+_GROUP = "group:"
+_LONGEST = 254
+
+
+def subject_of(text: str) -> str:
+    """Return the name of a person (by e-mail address), of a group, or `EVERYONE`, as roles are stored by it.
+
+    >>> subject_of("Ann@X.org"), subject_of("group:Labellers")
+    ('ann@x.org', 'group:Labellers')
+    """
+    text = text.strip()
+    if not text or len(text) > _LONGEST or not text.isprintable() or text == _GROUP:
+        raise CurateError(f"{text[:40]!r} is not a valid name. Give an e-mail address, group:NAME or {EVERYONE}.")
+    return text if text.startswith(_GROUP) else text.casefold()
+
+
+def give_role(log: EventLog, subject: str, role: Role, *, who: str) -> None:
+    log.write(EVERY_DATASET, "grant", subject, details=str(role), who=who)
+
+
+def take_role(log: EventLog, subject: str, *, who: str) -> None:
+    log.write(EVERY_DATASET, "revoke", subject, who=who)
+
+
+def role_events(log: EventLog) -> dict[str, Event]:
+    """Return the event that gave each person, group or everyone their present role."""
+    newest = log.newest(EVERY_DATASET, "grant", "revoke")
+    return {subject: event for subject, event in newest.items() if event.action == "grant"}
+
+
+def role_of(log: EventLog, name: str, groups: Collection[str] = ()) -> Role | None:
+    """Return the highest role that a person has: their own, that of a group of theirs, or that of everyone."""
+    subjects = {EVERYONE, *(f"{_GROUP}{group}" for group in groups)}
+    if not name.startswith(_GROUP):
+        subjects.add(name.casefold())
+    roles = [Role.of(event.details) for subject, event in role_events(log).items() if subject in subjects]
+    return max(roles, default=None)

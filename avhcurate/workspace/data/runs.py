@@ -1,0 +1,314 @@
+"""One model run over a dataset: its record, features, class weights and scores, written shard by shard."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from avhcurate.errors import CurateError
+from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.workspace.disk.arrays import read_npy, write_zeros
+from avhcurate.workspace.disk.files import flush, replacing, write_array
+from avhcurate.workspace.disk.folders import ShardedFolder
+from avhcurate.workspace.disk.provenance import Provenance
+from avhcurate.workspace.disk.room import check_room
+
+_FEATURES: Literal["features.npy"] = "features.npy"
+_LOGITS: Literal["logits.npy"] = "logits.npy"
+_WEIGHTS, _BIAS = "class_weights.npy", "bias.npy"
+
+#: Samples a shard: what a killed run loses at most.
+SHARD = 1024
+
+
+class RankAgreement(BaseModel):
+    """How a run in reduced precision orders samples, against float32: on `samples` of the run, spread evenly.
+
+    spearman: by score; `predicted`: share of samples with the same predicted class.
+    """
+
+    samples: int
+    spearman: dict[str, float]
+    predicted: float
+
+
+class BackendRecord(BaseModel):
+    """What ran the network, from the first shard to the last.
+
+    name: "torch" as it is, "torch packed" with packed convolutions, or "onnxruntime". why: the reason for running the
+    network as it is.
+    """
+
+    name: str
+    why: str = ""
+
+
+class PromptsRecord(BaseModel):
+    """What a zero-shot model was told: prompts of class k are the templates with `names[k]` in place of {}."""
+
+    templates: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+class AttachedFile(BaseModel):
+    """A file, or a kept column of the dataset, that outputs of a network were taken from."""
+
+    role: Literal["features", "class_weights", "bias", "logits", "probs", "rows"]
+    source: str
+    sha256: str
+    shape: list[int]
+    dtype: str
+
+
+class Attached(BaseModel):
+    """Where a run comes from whose outputs were computed elsewhere.
+
+    by: what told which sample a row is: "order", "path", or a column. predicted: what `predicted` means. notes: what
+    the user should know.
+    """
+
+    by: str
+    files: list[AttachedFile]
+    predicted: Literal["logits", "prototypes", "nothing"]
+    notes: list[str] = []
+
+
+class FittedHeads(BaseModel):
+    """Linear heads that a run fitted on frozen features, cross-fitted over the labelled samples.
+
+    groups: the column whose values share a fold. `recipe`: how a head is fitted. `samples` have a label; `duplicates`:
+    how many of them each way of finding copies joins to another one. `accuracy`, `loss` (nats): out of fold.
+    `agreement`: on some samples, mean Spearman correlation of AVH by two folds' heads.
+    """
+
+    folds: int
+    seed: int
+    groups: str | None
+    recipe: dict[str, Any]
+    samples: int = 0
+    duplicates: dict[str, int] = {}
+    accuracy: float | None = None
+    loss: float | None = None
+    agreement: float | None = None
+    seconds: float | None = None
+
+
+class RunRecord(Provenance):
+    """The record of a run, `run.json`; `finished` and what follows are set when it is complete.
+
+    `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
+    weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
+    the parts before a resume and all workers of a cluster together; `rate` is in samples a second. `backend`: None
+    where outputs were attached, and in older records. `prompts`:
+    of a zero-shot model. `attached` is set where no
+    network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
+    `fitted`: heads that the run fitted itself, where `head` is the layer whose input are the features, or empty for
+    what the network returns. `rows`: those of the model's head that are the dataset's classes, where only these were
+    taken.
+    """
+
+    name: str
+    model: str
+    head: str
+    weights_sha256: str
+    weights_source: str
+    preprocess: dict[str, Any]
+    precision: str
+    device: str
+    batch_size: int
+    classes: list[str]
+    num_classes: int
+    width: int
+    samples: int
+    limit: int | None
+    seed: int
+    rate: float | None = None
+    skipped: int = 0
+    rank_agreement: RankAgreement | None = None
+    backend: BackendRecord | None = None
+    prompts: PromptsRecord | None = None
+    attached: Attached | None = None
+    fitted: FittedHeads | None = None
+    rows: list[int] | None = None
+    #: Whether the weights name their classes, and these are the dataset's in its order.
+    classes_named: bool = False
+
+    @property
+    def network(self) -> tuple[str, str, str]:
+        """Equal for runs of one network, prompts included, with one last layer, on any dataset.
+
+        A fitted head is of its run alone: one network has another for each dataset.
+        """
+        return self.weights_sha256, self.head, self.name if self.fitted else ""
+
+
+class FoldHeads:
+    """The linear heads of a folder: of each fold, in `heads/`, and of all, and which one has scored each sample."""
+
+    root: Path
+
+    def folds(self) -> np.ndarray | None:
+        """Return the fold whose head has scored each sample, (N,) by id, -1 for the head of all; None without folds."""
+        path = self.root / "folds.npy"
+        return np.load(path) if path.exists() else None
+
+    def write_folds(self, folds: np.ndarray) -> None:
+        """Write what `folds` reads."""
+        write_array(self.root / "folds.npy", folds)
+
+    def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield positions in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
+        folds, of_id = self.folds(), np.full(len(ids), -1)
+        if folds is not None:
+            of_id = folds[ids]
+        for fold in np.unique(of_id).tolist():
+            yield np.flatnonzero(of_id == fold), *self.head(fold)
+
+    def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """Return class weights (K, D) and bias (K,) of the head of a fold; -1 is the head of all."""
+        return np.load(self._head_path(_WEIGHTS, fold)), np.load(self._head_path(_BIAS, fold))
+
+    def has_head(self, fold: int = -1) -> bool:
+        """Whether it is written."""
+        return self._head_path(_WEIGHTS, fold).exists()
+
+    def write_head(self, class_weights: np.ndarray, bias: np.ndarray, fold: int = -1) -> None:
+        """Write (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
+        write_array(self._head_path(_BIAS, fold), bias)
+        write_array(self._head_path(_WEIGHTS, fold), class_weights)
+
+    def _head_path(self, file: str, fold: int) -> Path:
+        if fold < 0:
+            return self.root / file
+        return self.root / "heads" / str(fold) / file
+
+
+class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
+    """The folder of one run.
+
+    Files: `run.json`, `class_weights.npy`, `bias.npy`, `features.npy`; `scores.parquet` once it is complete, and until
+    then `scores/shard-XXXXX.parquet`. A shard's file is renamed into place after its rows of `features.npy` are on
+    disk: where the file is, the shard is whole. `logits.npy` where the logits are not those of class weights and bias.
+    A run that was attached may lack features, class weights, or both. One that fits heads has `folds.npy` and `heads/`
+    of each fold too, and `class_weights.npy` and `bias.npy` are those of the head of all.
+
+    A row of scores: id, predicted, a column a score, problem. A sample that could not be scored has a `problem` and
+    nulls; a score that is not defined is null.
+    """
+
+    HOME, FILE, KIND = "runs", "run.json", RunRecord
+    WHAT, AGAIN = "run", "remove the folder and score again"
+
+    def scored_ids(self, limit: int | None = None) -> np.ndarray:
+        """Return ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
+        table = pq.read_table(self.scores_path, columns=["id", "problem"])
+        ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
+        return ids[evenly_spread(len(ids), limit)]
+
+    @property
+    def has_features(self) -> bool:
+        return (self.root / _FEATURES).exists()
+
+    @property
+    def has_class_weights(self) -> bool:
+        return (self.root / _WEIGHTS).exists()
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether there is a softmax output: logits of its own, or those of its class weights."""
+        return self.has_class_weights or (self.root / _LOGITS).exists()
+
+    def features(self) -> np.memmap:
+        """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""
+        return self._array(_FEATURES, "features", "--features")
+
+    def features_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n, D) float32 of some ids, in memory; nothing stays mapped."""
+        return np.asarray(self.features()[ids])
+
+    def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        if fold < 0:
+            return self.class_weights(), self.bias()
+        return super().head(fold)
+
+    def class_weights(self) -> np.ndarray:
+        """(K, D) float32; of the head of all where heads were fitted."""
+        return np.array(self._array(_WEIGHTS, "class weights", "--class-weights"))
+
+    def bias(self) -> np.ndarray:
+        """(K,) float32; of the head of all where heads were fitted."""
+        return np.array(self._array(_BIAS, "class weights", "--class-weights"))
+
+    def logits_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
+        if (self.root / _LOGITS).exists():
+            return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
+        if not self.has_class_weights:
+            raise CurateError(f"Run {self.name} was attached without logits. Attach --logits or --probs too.")
+        features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
+        for places, class_weights, bias in self.heads_of(ids):
+            logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias
+        return logits
+
+    def _array(self, file: str, what: str, option: str) -> np.memmap:
+        try:
+            return read_npy(self.root / file)
+        except CurateError:
+            if (self.root / file).exists():
+                raise
+            raise CurateError(f"Run {self.name} was attached without {what}. Attach it again with {option}.") from None
+
+    def create(
+        self, record: RunRecord, class_weights: np.ndarray | None = None, bias: np.ndarray | None = None, *, rows: int
+    ) -> None:
+        """Begin the run, with places for the features of `rows` samples; the record is written last.
+
+        A run that fits its heads has no class weights yet. Refused where the disk has too little room for the features
+        of the samples to be scored.
+        """
+        check_room(self.root, 4 * record.samples * record.width, f"A run on {record.samples} samples")
+        if class_weights is not None and bias is not None:
+            self.write_head(class_weights, bias)
+        self.reserve(_FEATURES, (rows, record.width), some=record.samples < rows)
+        self.write_record(record)
+
+    def reserve(
+        self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int], *, some: bool = False
+    ) -> None:
+        """Places for the rows of all samples, zeros until written; their room is taken unless only `some` will be."""
+        with replacing(self.root / file) as stream:
+            write_zeros(stream, "<f4", shape, some=some)
+
+    def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
+        """Put features (n, D) into the rows `ids`, ascending, and on disk."""
+        self.write_rows(_FEATURES, ids, features)
+
+    def write_rows(self, file: Literal["features.npy", "logits.npy"], ids: np.ndarray, rows: np.ndarray) -> None:
+        """Put rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
+        with open(self.root / file, "r+b") as stream:
+            start = _data_offset(stream)
+            for first, part in _stretches(ids, np.ascontiguousarray(rows, dtype=np.float32)):
+                stream.seek(start + first * part.strides[0])
+                stream.write(part.data)
+            flush(stream)
+
+    def _check_rows(self, rows: int, record: RunRecord) -> None:
+        if rows != record.samples:
+            raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
+
+
+def _data_offset(stream: BinaryIO) -> int:
+    np.lib.format.read_magic(stream)
+    np.lib.format.read_array_header_1_0(stream)
+    return stream.tell()
+
+
+def _stretches(ids: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield rows of consecutive ids together: (first id, its rows)."""
+    cuts = np.flatnonzero(np.diff(ids) != 1) + 1
+    for part in np.split(np.arange(len(ids)), cuts):
+        if len(part):
+            yield int(ids[part[0]]), rows[part[0] : part[-1] + 1]

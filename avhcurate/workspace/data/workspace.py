@@ -1,0 +1,194 @@
+"""The workspace: a folder of datasets, the results computed on them and the decisions of people."""
+
+import itertools
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.datasets import DatasetFolder, dataset_names
+from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.disk import files
+
+_PATIENCE_S = 60
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Workspace:
+    """A folder of datasets; nothing is created on disk before the first dataset is.
+
+    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`. The id of
+    a dataset is its first name, or that with a number; its present name is a field of its record.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.root)!r})"
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def annotations_path(self) -> Path:
+        return self.root / "annotations.db"
+
+    @property
+    def downloads(self) -> Path:
+        """Where `torchvision:`, `hf:` and `fetch` keep what they have fetched."""
+        return self.root / "downloads"
+
+    @property
+    def uploads(self) -> Path:
+        """Where files that a browser sent are kept."""
+        return self.root / "uploads"
+
+    def names(self) -> list[str]:
+        """Return the names of the datasets, sorted; a half-imported one is not among them."""
+        return sorted(self._ids())
+
+    def dataset(self, name: str) -> DatasetFolder:
+        """Return the dataset of that name, or that had it before a renaming; an unknown name is refused."""
+        ids = self._ids()
+        if (id := ids.get(name) or self._former_ids().get(name)) is not None:
+            return DatasetFolder(self.datasets / id)
+        if ids:
+            raise CurateError(
+                f"There is no dataset {name!r} in {self.root}, which has {', '.join(sorted(ids))}. "
+                "Choose one of them, or run `avhcurate import NAME SOURCE`."
+            )
+        raise CurateError(
+            f"There is no dataset {name!r}: the workspace {self.root} is empty. "
+            "Run `avhcurate demo` for the embedded digits, or `avhcurate import NAME SOURCE` for your own images."
+        )
+
+    def check_new(self, name: str) -> None:
+        """Refuse a name that is not valid, or that differs only by case from that of another dataset."""
+        check_name(name)
+        alike = [other for other in self.names() if other != name and other.casefold() == name.casefold()]
+        if alike:
+            raise CurateError(
+                f"There is a dataset {alike[0]!r}, which is too similar to {name!r}. Choose another name."
+            )
+
+    def create(self, name: str) -> DatasetFolder:
+        """Return an empty staging folder for a new version of dataset `name`, which `adopt` puts in its place."""
+        self.check_new(name)
+        folder = self.datasets / f".{self._id_for(name)}.{uuid.uuid4().hex[:8]}.staged"
+        folder.mkdir(parents=True)
+        return DatasetFolder(folder)
+
+    def adopt(self, name: str, staged: DatasetFolder) -> DatasetFolder:
+        """Put a complete staged folder in place of dataset `name`, whose lock is held; remove what stood there.
+
+        The version before is set aside between two renames, and never removed while its dataset is absent.
+        """
+        id = self._id_for(name)
+        target, aside = self.datasets / id, self.datasets / f".{id}.aside"
+        if target.exists():
+            os.rename(target, aside)
+        os.rename(staged.root, target)
+        files.flush_folder(self.datasets)
+        shutil.rmtree(aside, ignore_errors=True)
+        return DatasetFolder(target)
+
+    def rename(self, old: str, new: str) -> DatasetFolder:
+        """Give a dataset another name, which must be free; it is still found by the old one while that is free."""
+        with self.lock(old):
+            dataset = self.dataset(old)
+            if new in self.names():
+                raise CurateError(f"There is already a dataset {new!r}. Choose another name.")
+            self.check_new(new)
+            record = dataset.record
+            former = {*record.former_names, record.name} - {new}
+            dataset.write_record(record.model_copy(update={"name": new, "former_names": sorted(former)}))
+        return dataset
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a dataset while its samples, votes or record change, by curators; refuse when it takes long."""
+        require(Role.CURATOR, "changing datasets")
+        id = self._ids().get(name) or self._former_ids().get(name) or check_name(name)
+        self.datasets.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.datasets / f".{id}.lock")
+        try:
+            lock.acquire(timeout=_PATIENCE_S)
+        except Timeout:
+            raise CurateError(f"Another process is changing dataset {name!r}. Try again when it is done.") from None
+        try:
+            self._put_back(id)
+            for leftover in self.datasets.glob(f".{id}.????????.staged"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            files.remove_leftovers(self.datasets / id)
+            yield
+        finally:
+            lock.release()
+
+    def _ids(self) -> dict[str, str]:
+        """Return the id of each dataset by its name."""
+        for aside in self.datasets.glob(".*.aside"):  # of a killed `adopt`; one that another process does is left alone
+            id = aside.name[1 : -len(".aside")]
+            with suppress(Timeout), FileLock(self.datasets / f".{id}.lock", timeout=0):
+                self._put_back(id)
+        return {names[0]: id for id, names in self._names_by_id()}
+
+    def _former_ids(self) -> dict[str, str]:
+        return {former: id for id, names in self._names_by_id() for former in names[1:]}
+
+    def _names_by_id(self) -> list[tuple[str, tuple[str, ...]]]:
+        folders = sorted(
+            path.parent for path in self.datasets.glob("*/dataset.json") if _NAME.fullmatch(path.parent.name)
+        )
+        return [(folder.name, dataset_names(folder)) for folder in folders]
+
+    def _id_for(self, name: str) -> str:
+        """Return the id of the dataset that has a name now, or that a new one gets."""
+        if (id := self._ids().get(name)) is not None:
+            return id
+        choices = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        return next(id for id in choices if not (self.datasets / id).exists())
+
+    def _put_back(self, id: str) -> None:
+        """Put back a dataset that a killed `adopt` had set aside; its lock is held."""
+        aside = self.datasets / f".{id}.aside"
+        if (self.datasets / id).exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        elif aside.exists():
+            os.rename(aside, self.datasets / id)
+
+
+def holds_workspace(folder: Path) -> bool:
+    """Return whether a folder is the root of a workspace that has a dataset."""
+    records = (folder / "datasets").glob("*/dataset.json")
+    return any(DatasetFolder(record.parent).samples_path.exists() for record in records)
+
+
+def check_name(name: str) -> str:
+    """Return the name when it can be a folder's name everywhere; refuse it otherwise.
+
+    >>> check_name("cifar10h")
+    'cifar10h'
+    """
+    if not _NAME.fullmatch(name) or files.safe_name(name) != name:
+        raise CurateError(
+            f"{name!r} is not a valid name of a dataset. Use up to 64 letters, digits, '.', '_' or '-', begin with a "
+            "letter or digit, and do not end with a dot or use a name that Windows reserves."
+        )
+    return name
+
+
+def find_workspace(option: Path | None = None) -> Workspace:
+    """Return the workspace of the option, else of AVHCURATE_WORKSPACE, else ./workspace."""
+    root = option or os.environ.get("AVHCURATE_WORKSPACE") or "workspace"
+    folder = files.user_path(root).absolute()
+    if folder.is_file():
+        raise CurateError(f"{root} is a file, and the workspace must be a folder. Choose an existing or a new folder.")
+    return Workspace(folder)

@@ -1,0 +1,75 @@
+"""Members of an archive or files of a folder, by name and bytes; nothing is extracted to disk."""
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.remote import words_of
+
+#: A larger member is refused: it would be unpacked in memory.
+_MOST = 512 << 20
+#: What damage raises, and (RuntimeError, NotImplementedError) a password or an unknown compression.
+_UNREADABLE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
+    *(RuntimeError, NotImplementedError),
+)
+
+
+def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield name ("/" between folders) and bytes of the regular files that are `wanted` by name.
+
+    Files of a folder come sorted, members of an archive (tar, tar.gz, zip) in its order. Raise `CurateError` for a
+    damaged archive.
+    """
+    try:
+        if place.is_dir():
+            yield from _files(place, wanted)
+        elif zipfile.is_zipfile(place):
+            yield from _zipped(place, wanted)
+        else:
+            yield from _tarred(place, wanted)
+    except _UNREADABLE as problem:
+        raise CurateError(
+            f"{place} cannot be read to its end ({words_of(problem)}). Remove it and fetch it again."
+        ) from problem
+
+
+def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if wanted(name) and path.is_file():
+            _check_size(name, path.stat().st_size)
+            yield name, path.read_bytes()
+
+
+def _tarred(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(place, "r:*") as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+            if member.isreg() and wanted(member.name) and (stream := tar.extractfile(member)) is not None:
+                _check_size(member.name, member.size)
+                yield member.name.removeprefix("./"), stream.read()
+
+
+def _zipped(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(place) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and wanted(info.filename):
+                _check_size(info.filename, info.file_size)
+                check_packing(info)
+                yield info.filename, archive.read(info)
+
+
+def check_packing(info: zipfile.ZipInfo) -> None:
+    """Refuse members that are packed by another method than Deflate: few of their bytes may unpack to gigabytes."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CurateError(f"{info.filename[:80]!r} is not packed by Deflate, as zips mostly are. Make the zip again.")
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > _MOST:
+        raise CurateError(f"{name[:80]!r} has {size >> 20} MiB unpacked (limit {_MOST >> 20}).")

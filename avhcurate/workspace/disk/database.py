@@ -1,0 +1,139 @@
+"""The database of what people write, SQLite or PostgreSQL: opened, given its tables, and checked for its version."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.app_files import install_command
+from avhcurate.workspace.disk.room import can_write
+from avhcurate.workspace.disk.schema import SCHEMA_VERSION, check_version
+
+#: A name of our own: the database may hold the tables of another program.
+_VERSION_TABLE = "avhcurate_version"
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+#: WAL lets pages read while somebody writes, FULL makes an acknowledged entry survive a power cut, and secure_delete
+#: overwrites what is deleted.
+_PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+
+
+def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
+    """Return an engine of a database that answers, with `tables` in it; those that are missing are created.
+
+    Raise `CurateError` when its driver or the server is missing, or when the database has another schema version.
+    """
+    try:
+        # A server may restart or drop idle connections: a connection is tested before it is used.
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except ImportError as problem:
+        raise CurateError(f"PostgreSQL needs its driver. Install it with: {install_command('postgres')}") from problem
+    except sa.exc.ArgumentError as problem:
+        raise CurateError(
+            "AVHCURATE_DATABASE_URL is not the address of a database. Write it as postgresql://user@host/name."
+        ) from problem
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "do_connect", _connect_sqlite)
+        sa.event.listen(engine, "checkout", _connect_again)
+    try:
+        _create_tables(engine, tables)
+    except sa.exc.OperationalError as problem:
+        where = engine.url.render_as_string(hide_password=True)
+        reason = str(problem.orig).strip().splitlines()[0]
+        raise CurateError(
+            f"The database {where} cannot be opened ({reason}). Check that it is running and that its name is right."
+        ) from problem
+    finally:
+        engine.dispose()
+    if engine.dialect.name == "sqlite":  # once the file is there: several processes cannot make it WAL at once
+        sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def lock_entries(connection: sa.Connection, name: str) -> None:
+    """Let only this transaction write entries of a `name`, up to its commit; SQLite has one writer anyway.
+
+    So entries become visible in the order of their numbers.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"name": name})
+
+
+def _create_tables(engine: sa.Engine, tables: sa.MetaData) -> None:
+    """Create what is missing, also when several processes start at once; a complete database is only read."""
+    with engine.connect() as connection:
+        if _is_complete(connection, tables):
+            return
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        lock_entries(connection, "AVH Curate create")
+        if not _is_complete(connection, tables):
+            connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version_num VARCHAR(32))"))
+            if _version(connection) is None:
+                connection.execute(sa.text(f"INSERT INTO {_VERSION_TABLE} VALUES ('{SCHEMA_VERSION}')"))
+            tables.create_all(connection)
+        connection.commit()
+
+
+def _is_complete(connection: sa.Connection, tables: sa.MetaData) -> bool:
+    """Return whether the database has our version and all tables; `UnknownVersion` where it has another version."""
+    existing = sa.inspect(connection).get_table_names()
+    ours = set(tables.tables)
+    if _VERSION_TABLE not in existing:
+        if ours.intersection(existing):
+            check_version(_named(connection), "0")
+        return False
+    version = _version(connection)
+    if version != str(SCHEMA_VERSION):
+        check_version(_named(connection), version)
+    return ours.issubset(existing)
+
+
+def _version(connection: sa.Connection) -> str | None:
+    version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
+    return version
+
+
+def _named(connection: sa.Connection) -> str:
+    return f"The database {connection.engine.url.render_as_string(hide_password=True)}"
+
+
+def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> sqlite3.Connection:
+    """Connect; on a full or write-protected disk, where not even a reader's lock file fits, connect to read only."""
+    connection = sqlite3.connect(*arguments, **options)
+    path = Path(str(arguments[0]))
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:  # "disk is full", "unable to open" or, from its shared memory, "disk I/O error"
+        connection.close()
+        log = path.with_name(f"{path.name}-wal")
+        if can_write(path.parent) or not path.exists() or (log.exists() and log.stat().st_size):
+            raise
+        # The write-ahead log is empty and the disk cannot be written: the file holds everything.
+        record.info["read_only"] = 0
+        return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", **{**options, "uri": True})
+    return connection
+
+
+def _connect_again(_: Any, record: Any, __: Any) -> None:
+    """Let each use of a read-only connection first try whether there is room again."""
+    if "read_only" in record.info:
+        record.info["read_only"] += 1
+        if record.info["read_only"] > 1:
+            del record.info["read_only"]
+            raise sa.exc.DisconnectionError
+
+
+def _configure_sqlite(connection: Any, record: Any) -> None:
+    if "read_only" in record.info:
+        return
+    for pragma in _PRAGMAS:
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError:
+            (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()
+            if can_write(Path(path).parent):
+                raise  # else the disk has become full since the file was created: it is read in its present mode

@@ -1,0 +1,203 @@
+"""Files that are whole or absent: written under a temporary name, flushed, renamed into place."""
+
+import hashlib
+import io
+import itertools
+import os
+import platform
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.schema import StoredRecord
+
+#: This machine in temporary names: a process number means something on its own machine only.
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+_TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
+#: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
+_LONGEST = 100
+#: Names that Windows keeps for devices, also before a dot.
+_DEVICE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.ASCII | re.IGNORECASE)
+#: Folders whose files are the system's own.
+_SYSTEM = ("/dev", "/proc", "/sys")
+
+
+def user_path(text: Path | str) -> Path:
+    """Return a path as people write it, in which ~ is a home folder; CurateError for an unknown user's home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise CurateError(
+            f"{text} begins with the home of a user whom this machine does not know. Write the whole path, or ./~NAME."
+        ) from None
+
+
+def safe_name(name: str) -> str:
+    """Return a name for a file or folder that stays in its folder, is not hidden and is valid on every system.
+
+    >>> safe_name("../cat/dog"), safe_name("oil filter"), safe_name("..."), safe_name("CON"), safe_name("nul.1")
+    ('cat_dog', 'oil filter', '_', 'CON_', 'nul_.1')
+    """
+    cleaned = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", name).strip(" ._")
+    short = cleaned.encode()[:_LONGEST].decode(errors="ignore").rstrip(" .") or "_"
+    return _DEVICE.sub(r"\1_", short)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content replaces `path` at the end of the block; an error or a crash leaves the old file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+            flush(stream)
+        os.replace(temporary, path)
+        flush_folder(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk is named by its file
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Replace `path` by `content`; a crash at any moment leaves the old file or the new one."""
+    with replacing(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy, whole or not at all."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array))
+    write_atomic(path, stream.getvalue())
+
+
+def write_json(path: Path, record: StoredRecord) -> None:
+    """Write a record as indented JSON, whole or not at all."""
+    write_atomic(path, record.model_dump_json(indent=2) + "\n")
+
+
+def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size: int = 100_000) -> None:
+    """Write a table as zstd-compressed Parquet, whole or not at all."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with replacing(path) as stream:
+        pq.write_table(table, stream, compression="zstd", row_group_size=row_group_size)
+
+
+def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: str) -> int:
+    """Write tables as one Parquet file, a row group each; return the number of rows."""
+    remaining = iter(tables)
+    first = next(remaining, None)
+    if first is None:
+        return 0
+    rows = 0
+    with pq.ParquetWriter(stream, first.schema, compression=compression) as writer:
+        for table in itertools.chain([first], remaining):
+            writer.write_table(table)
+            rows += len(table)
+    return rows
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Refuse a place for a result: a link, a folder, a device or a file of the system's, without `force` any file."""
+    if path.is_symlink():
+        raise CurateError(f"{path} is a link. Give another name.")
+    if path.is_dir():
+        raise CurateError(f"{path} is a folder. Give the name of a file.")
+    folder = path.parent.resolve()
+    own = not folder.is_relative_to("/dev/shm") and any(folder.is_relative_to(system) for system in _SYSTEM)
+    if own or (path.exists() and not path.is_file()):
+        raise CurateError(f"{path} is a device or belongs to the system, and is never replaced. Choose another name.")
+    if path.exists() and not force:
+        raise CurateError(f"{path} exists. Choose another name, or give --force to replace it.")
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name next to `path` that no other writer takes and no reader looks for, with the process number.
+
+    `remove_leftovers` knows by it what a process left that was killed.
+    """
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+
+
+def final_name(path: Path) -> Path | None:
+    """Return the path for which `temporary_name` made this one; None for another name.
+
+    >>> final_name(temporary_name(Path("a.csv"))) == Path("a.csv"), final_name(Path("a.csv"))
+    (True, None)
+    """
+    made = _TEMPORARY.search(path.name)
+    return path.with_name(path.name[1 : made.start()]) if made else None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder under temporary names."""
+    for path in list(folder.glob(".*.tmp")):
+        if (made := _TEMPORARY.search(path.name)) and made["host"] == _HOST and not _is_alive(int(made["pid"])):
+            remove(path)
+
+
+def link(place: Path, file: Path) -> None:
+    """Return a link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
+    try:
+        place.symlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copyfile(file, place)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush(stream: BinaryIO) -> None:
+    """Force what was written to the disk, so that a rename never precedes its content."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk, so that a rename outlives a power cut; Windows has no such call."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """Return hexadecimal SHA-256 of a file, read in blocks."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there a signal would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

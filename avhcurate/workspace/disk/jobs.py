@@ -1,0 +1,281 @@
+"""Jobs as files: their state, progress and requests to cancel; one job at a time in a workspace."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.files import remove_leftovers, write_json
+from avhcurate.workspace.disk.room import full_disk
+from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
+
+State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
+
+#: Tells a process that the app started which job it is.
+JOB_VARIABLE = "AVHCURATE_JOB"
+
+#: Seconds between two writes of progress.json, and between two looks for a request to cancel.
+_INTERVAL = 0.3
+#: Seconds within which a started process must have taken the lock.
+_START_LIMIT = 60.0
+#: Seconds to wait for the lock: checking whether a job is alive takes it for a moment.
+_PATIENCE = 1.0
+
+_CANCELLED = "cancelled: the same command resumes"
+
+
+class Cancelled(Exception):
+    """The work was cancelled; what was committed stays."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Callbacks of long work: `report(done, total, message)` hears its progress, `should_stop()` may end it."""
+
+    report: Callable[[int, int, str], None] = lambda done, total, message: None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def tell(self, done: int, total: int, message: str = "", *, cancelled: str = _CANCELLED) -> None:
+        """Report, then raise Cancelled, saying `cancelled`, when the work should stop."""
+        self.report(done, total, message)
+        self.check(cancelled)
+
+    def check(self, cancelled: str = _CANCELLED) -> None:
+        if self.should_stop():
+            raise Cancelled(cancelled)
+
+    @contextmanager
+    def interrupting(self, cancelled: str = _CANCELLED) -> Iterator[None]:
+        """End a block that does not ask by itself as soon as the work should stop, even while it waits for the disk.
+
+        Raise Cancelled within it, in the main thread of a system that has timers; elsewhere only at its end. For what
+        loses nothing wherever it ends: reading, not writing.
+        """
+        timed = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+        if self is SILENT or not timed:
+            yield
+            self.check(cancelled)
+            return
+        before = signal.signal(signal.SIGALRM, lambda *_: self.check(cancelled))
+        signal.setitimer(signal.ITIMER_REAL, _INTERVAL, _INTERVAL)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+        self.check(cancelled)
+
+    def through(self, report: Callable[[int, int, str], None]) -> "Progress":
+        """Return the progress of a part of the work, which reports to `report` and is stopped with the whole."""
+        return replace(self, report=report)
+
+    def after(self, before: int, total: int) -> "Progress":
+        """Return the progress of work that follows `before` of all `total`."""
+        return self.through(lambda done, _, message: self.report(before + done, total, message))
+
+    def part(self, number: int, parts: int, title: str) -> "Progress":
+        """Return the progress of part `number` of equal parts; its messages begin with `title`."""
+        return self.through(
+            lambda done, total, message: self.report(
+                number * total + done, parts * total, f"{title}, {message}".rstrip(", ")
+            )
+        )
+
+
+#: Work that reports to no one and is never stopped.
+SILENT = Progress()
+
+
+class JobRecord(StoredRecord):
+    """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
+
+    `cwd` is the folder from which the paths in `argv` count. Without `argv` it cannot be started again: it took what
+    lay in the memory of a notebook. `who` started it from the app, "" without a login.
+    """
+
+    id: str
+    verb: str
+    dataset: str = ""
+    argv: list[str] = Field(default_factory=list)
+    cwd: str = ""
+    who: str = ""
+    state: State = "starting"
+    done: int = 0
+    total: int = 0
+    rate: float | None = None
+    eta_s: float | None = None
+    message: str = ""
+    pid: int = 0
+    started: float
+    updated: float
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("starting", "running")
+
+
+class Jobs:
+    """The jobs of one workspace, in ROOT/jobs/ID/."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "jobs"
+        self._lock = FileLock(self.root / "lock", timeout=0)
+
+    def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "", who: str = "") -> JobRecord:
+        """Write the record of a job that is about to start, in `cwd` or else here."""
+        now = time.time()
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S-%f")
+        record = JobRecord(
+            id=f"{stamp}-{verb}",
+            verb=verb,
+            dataset=dataset,
+            argv=argv,
+            cwd=cwd or os.getcwd(),
+            who=who,
+            started=now,
+            updated=now,
+        )
+        for earlier in self.root.glob("*/"):
+            remove_leftovers(earlier)  # of jobs that were killed while they reported
+        self.write(record)
+        return record
+
+    def folder(self, job: str) -> Path:
+        return self.root / job
+
+    def write(self, record: JobRecord) -> None:
+        write_json(self.folder(record.id) / "progress.json", record)
+
+    def read(self, job: str) -> JobRecord | None:
+        """Return the job's record; work whose process is gone is `interrupted`. None for one that cannot be read."""
+        try:
+            record = JobRecord.model_validate_json((self.folder(job) / "progress.json").read_bytes())
+        except (OSError, ValidationError, UnknownVersion):
+            return None
+        fresh = record.state == "starting" and time.time() - record.started < _START_LIMIT
+        if record.active and not fresh and not self._lock_is_held():
+            record.state = "interrupted"
+        return record
+
+    def all(self) -> Iterator[JobRecord]:
+        """Yield the readable records, newest first."""
+        names = sorted((path.name for path in self.root.glob("*-*") if path.is_dir()), reverse=True)
+        yield from filter(None, map(self.read, names))
+
+    def newest(self) -> JobRecord | None:
+        return next(self.all(), None)
+
+    def request_cancel(self, job: str) -> None:
+        """Ask a job to stop at its next opportunity."""
+        (self.folder(job) / "cancel").touch()
+
+    def refuse_second(self) -> None:
+        """Refuse another job while one is running or about to."""
+        newest = self.newest()
+        if newest and newest.active:
+            raise CurateError(f"`{newest.verb} {newest.dataset}` is running. Wait for it or cancel it first.")
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Keep jobs from running while the block works; refused while one runs or is about to."""
+        self.refuse_second()
+        with self._holding_lock():
+            yield
+
+    @contextmanager
+    def running(self, record: JobRecord, *, on_report: Callable[[JobRecord], None] | None = None) -> Iterator[Progress]:
+        """Hold the workspace's lock while the block works, and record how it ended."""
+        try:
+            with self._holding_lock(but=record.id):
+                running = _RunningJob(self, record, on_report)
+                try:
+                    yield Progress(running.report, running.should_stop)
+                except (Cancelled, KeyboardInterrupt):
+                    running.finish(state="cancelled")
+                    raise
+                except BaseException as error:
+                    running.finish(state="failed", message=full_disk(error) or str(error) or type(error).__name__)
+                    raise
+                running.finish(state="done")
+        except _AnotherRuns as error:
+            self.write(record.model_copy(update={"state": "failed", "message": str(error)}))
+            raise
+
+    @contextmanager
+    def _holding_lock(self, *, but: str = "") -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=_PATIENCE)
+        except Timeout:
+            names = (f"`{job.verb} {job.dataset}`" for job in self.all() if job.active and job.id != but)
+            name = next(names, "Another job")
+            raise _AnotherRuns(f"{name} is running in this workspace. Wait for it or cancel it first.") from None
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _lock_is_held(self) -> bool:
+        if self._lock.is_locked:
+            return True
+        try:
+            with FileLock(self.root / "lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+
+class _AnotherRuns(CurateError):
+    """Another job holds the workspace's lock."""
+
+
+class _RunningJob:
+    def __init__(self, jobs: Jobs, record: JobRecord, on_report: Callable[[JobRecord], None] | None) -> None:
+        self._jobs, self._on_report = jobs, on_report
+        self._cancel = jobs.folder(record.id) / "cancel"
+        self._first: tuple[float, int] | None = None
+        self.record = record
+        self._write(state="running", pid=os.getpid())
+        self._written = 0.0  # the first report is written whenever it comes
+
+    def report(self, done: int, total: int, message: str) -> None:
+        """Note that `done` of `total` samples are finished; rate and time left follow from the calls so far.
+
+        Another `total` begins another stage of the work, with a rate of its own.
+        """
+        now = time.time()
+        if self._first is None or total != self.record.total:
+            self._first = (now, done)
+        seconds, since = now - self._first[0], done - self._first[1]
+        rate = left = None
+        if seconds > 0 and since:
+            rate = since / seconds
+            left = (total - done) / rate
+        changes = {"done": done, "total": total, "rate": rate, "eta_s": left, "message": message, "updated": now}
+        self.record = self.record.model_copy(update=changes)
+        if self._on_report:
+            self._on_report(self.record)
+        if now - self._written > _INTERVAL or done == total:
+            self._write()
+
+    def should_stop(self) -> bool:
+        return self._cancel.exists()
+
+    def finish(self, **changes: Any) -> None:
+        with suppress(OSError):  # a full disk: the reader finds the job's process gone
+            self._write(eta_s=None, updated=time.time(), **changes)
+
+    def _write(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update=changes)
+        self._jobs.write(self.record)
+        self._written = time.time()

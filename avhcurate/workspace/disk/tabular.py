@@ -1,0 +1,168 @@
+"""CSV and Parquet files as tables; columns of image bytes are never read."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.columns import MISSING, bytes_leaf, listed
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+#: Columns of a table, known from its header before anything else is read.
+MOST_COLUMNS = 5000
+#: Characters of the header of a CSV.
+_LONGEST_HEADER = 1 << 24
+#: What Arrow raises for damaged Parquet; a damaged name of a column is not valid text.
+_BROKEN_PARQUET = (pa.ArrowException, OSError, UnicodeDecodeError)
+
+
+def is_parquet(path: Path) -> bool:
+    return path.suffix.casefold() in PARQUET_SUFFIXES
+
+
+def has_parquet(path: Path) -> bool:
+    """Return whether a file is Parquet, by its first bytes."""
+    with open(path, "rb") as stream:
+        return stream.read(4) == b"PAR1"
+
+
+def is_csv(path: Path) -> bool:
+    return path.suffix.casefold() in CSV_SUFFIXES
+
+
+def parquet_schema(path: Path) -> pa.Schema:
+    """Return the schema of a Parquet file, or raise `CurateError`."""
+    try:
+        schema = pq.read_schema(path)
+        names = schema.names
+    except _BROKEN_PARQUET as problem:
+        raise _not_parquet(path, problem) from problem
+    _check_names(path, names)
+    return schema
+
+
+def _not_parquet(path: Path, problem: Exception) -> CurateError:
+    return CurateError(f"{path} cannot be read as Parquet ({str(problem).splitlines()[0]}). Is it complete?")
+
+
+def _check_names(path: Path, columns: list[str]) -> None:
+    if len(columns) > MOST_COLUMNS:
+        raise CurateError(
+            f"{path} has {len(columns):,} columns (limit {MOST_COLUMNS:,}). Keep those you need, and put embeddings or "
+            "probabilities into one list column."
+        )
+    repeated = sorted(name for name, times in Counter(columns).items() if times > 1)
+    if repeated:
+        raise CurateError(f"{path} has several columns called {listed(repeated)}. Give each its own name.")
+
+
+def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
+    """Return a DataFrame without its index; refuse columns whose values have no common type."""
+    named = frame.rename(columns=str)
+    _check_names(Path(title), list(named.columns))
+    try:
+        return decoded(pa.Table.from_pandas(named, preserve_index=False))
+    except pa.ArrowException as problem:
+        raise CurateError(
+            f"{title} cannot be read ({problem.args[0]}). Give each column values of one type."
+        ) from problem
+
+
+def decoded(table: pa.Table) -> pa.Table:
+    """Return the table with the values of categories and of string views, which Arrow's functions refuse."""
+    for place, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_string_view(kind):
+            kind = pa.string()
+        if kind != field.type:
+            table = table.set_column(place, field.with_type(kind), table[field.name].cast(kind))
+    return table
+
+
+def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] = ()) -> pa.Table:
+    """Read a Parquet file by its first bytes, else CSV.
+
+    Columns `texts` of a CSV, in any case, are always text: 01 stays 01, and only an empty cell is
+    missing, since "nan" may be a name. Columns `without` of a Parquet file are left out.
+    """
+    if not has_parquet(path):
+        return _read_csv(path, {name.casefold() for name in texts})
+    schema = parquet_schema(path)
+    columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
+    try:
+        return decoded(pq.ParquetFile(path).read(columns=columns))
+    except _BROKEN_PARQUET as problem:
+        raise _not_parquet(path, problem) from problem
+
+
+def padded_columns(path: Path) -> list[str]:
+    """Return the columns of a CSV with a whole number that begins with a zero, as in 007: the zeros count."""
+    delimiter, columns = _csv_header(path)
+    try:
+        table = _parse_csv(path, delimiter, columns)
+    except pa.ArrowInvalid:
+        return []
+    return [name for name in columns if pc.any(pc.match_substring_regex(table[name], r"^0\d+$")).as_py()]
+
+
+def _read_csv(path: Path, wanted: set[str]) -> pa.Table:
+    delimiter, columns = _csv_header(path)
+    texts = [name for name in columns if name.casefold() in wanted]
+    try:
+        table = _parse_csv(path, delimiter, texts)
+    except pa.ArrowInvalid:
+        # Types are guessed from the first rows: where later ones disagree, everything is text.
+        try:
+            table = _parse_csv(path, delimiter, columns)
+        except pa.ArrowInvalid as problem:
+            raise CurateError(f"{path} cannot be read as CSV: {problem}") from problem
+    return _without_missing(table, texts)
+
+
+def _csv_header(path: Path) -> tuple[str, list[str]]:
+    """Return the delimiter and the columns of a CSV, from its first line."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            head = stream.readline(_LONGEST_HEADER)
+        if len(head) == _LONGEST_HEADER:
+            raise CurateError(f"The first line of {path} has {_LONGEST_HEADER:,} characters or more. Is it a CSV?")
+        delimiter = max(",;\t", key=head.count)
+        columns = next(csv.reader([head], delimiter=delimiter), [])
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise CurateError(f"{path} is not CSV in UTF-8 ({problem}). Save it as such.") from problem
+    if not any(columns):
+        raise CurateError(f"{path} is empty. The first line of a CSV names its columns.")
+    _check_names(path, columns)
+    return delimiter, columns
+
+
+def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
+    return pa_csv.read_csv(
+        path,
+        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types={name: pa.string() for name in texts},
+            null_values=["", *MISSING],
+        ),
+    )
+
+
+def _without_missing(table: pa.Table, texts: list[str]) -> pa.Table:
+    """Put null in place of empty texts, and of words for a missing value in columns other than `texts`."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            words = [""] if field.name in texts else ["", *MISSING]
+            column = table[field.name]
+            empty = pc.is_in(column, value_set=pa.array(words))
+            table = table.set_column(place, field.name, pc.if_else(empty, pa.scalar(None, pa.string()), column))
+    return table

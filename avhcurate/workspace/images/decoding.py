@@ -1,0 +1,258 @@
+"""Decodes untrusted bytes into RGB pixels in bounded memory, and encodes thumbnails."""
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from avhcurate.workspace.images.opening import FULL_PIXELS, BrokenImage, open_image, room_for, shrink_factor
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Return the pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
+
+    The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
+    gives its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number. An image
+    that may take more memory than AVHCURATE_IMAGE_MEMORY (1000 megabytes) is refused. Raises `BrokenImage`, and nothing
+    else, for anything that is not such an image.
+    """
+    if not data:
+        raise BrokenImage("empty file")
+    try:
+        pixels = _decode_plain_jpeg(data)
+        if pixels is None:
+            pixels = _decode_any(data)
+        return pixels
+    except BrokenImage:
+        raise
+    # A damaged file makes a decoder raise almost anything; one image must never end a run of a million.
+    except Exception as problem:
+        raise BrokenImage(_reason(data, problem)) from problem
+
+
+class ImageHeader(NamedTuple):
+    """Format of an encoded image, as Pillow calls it; its upright size; whether it has several frames or pages."""
+
+    format: str
+    width: int
+    height: int
+    animated: bool
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """Return what the header of an encoded image says, without decoding. Raises `BrokenImage` for anything else."""
+    try:
+        with open_image(data) as image:
+            width, height = image.size
+            if orientation(image) > 4:
+                height, width = image.size
+            return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
+    except BrokenImage:
+        raise
+    except Exception as problem:  # as in `decode`
+        raise BrokenImage(_reason(data, problem)) from problem
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """Return the image format of a file name's ending; None for other endings.
+
+    >>> format_of_suffix(".JPG"), format_of_suffix(".txt")
+    ('JPEG', None)
+    """
+    return Image.registered_extensions().get(suffix.lower())
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file as its header says, not turned by EXIF; `BrokenImage` for anything else."""
+    try:
+        with open(path, "rb") as stream, open_image(stream) as image:
+            return image.size
+    except Exception as problem:  # as above
+        raise BrokenImage("no image that can be read") from problem
+
+
+def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
+    """Return a small copy of uint8 pixels (H, W, 3) that fits into side x side: JPEG, or PNG up to 64 pixels a side.
+
+    It is never enlarged. The PNG keeps every pixel of tiny images, which JPEG would smear.
+    """
+    height, width = rgb.shape[:2]
+    scale = side / max(height, width)
+    if scale < 1:
+        rgb = _shrink(rgb, max(1, round(height * scale)), max(1, round(width * scale)))
+    if max(height, width) <= 64:
+        return encode_png(Image.fromarray(rgb), compress_level=3)
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "JPEG", quality=80, subsampling="4:2:0")
+    return stream.getvalue()
+
+
+def encode_png(image: Image.Image, **options: Any) -> bytes:
+    """Return an image as PNG; `options` are Pillow's."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Antialiased bilinear; by torch where the process has it, which takes a third of Pillow's time."""
+    if "torch" not in sys.modules:
+        return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR))
+    import torch
+
+    # A batch of one before the axes are turned: so torch knows the memory for channels last, and keeps it.
+    image = torch.from_numpy(_writeable(rgb))[None].permute(0, 3, 1, 2)
+    small = torch.nn.functional.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return small[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _writeable(rgb: np.ndarray) -> np.ndarray:
+    """Return the array itself, or a copy where torch would warn that it must not be written to."""
+    return np.require(rgb, requirements="W")
+
+
+def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Pixels (H, W, 3) averaged down until they fit into side x side; never enlarged."""
+    scale = side / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    height, width = (max(1, round(length * scale)) for length in rgb.shape[:2])
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+
+
+def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Return the luma of the whole image, squeezed or stretched to uint8 (side, side)."""
+    return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
+
+
+def _decode_plain_jpeg(data: bytes) -> np.ndarray | None:
+    """Decode an 8-bit JPEG, grey or of three components, by torchvision: Pillow's pixels in less time; else None.
+
+    Only where the process has torch already: a page that shows one image must not wait seconds for its import.
+    """
+    if not data.startswith(b"\xff\xd8\xff") or "torch" not in sys.modules:
+        return None
+    with open_image(data) as header:
+        if header.mode not in ("L", "RGB") or header.width * header.height > FULL_PIXELS:
+            return None
+        room = room_for(header, data, header.size)
+    import torch
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    with room:
+        try:
+            encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            image = decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
+        except RuntimeError:
+            return None  # Pillow is more patient, and its reason is readable
+        return image.permute(1, 2, 0).contiguous().numpy()
+
+
+def _decode_any(data: bytes) -> np.ndarray:
+    with open_image(data) as image:
+        size = image.size
+        factor = shrink_factor(size)
+        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
+        image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
+        with room_for(image, data, size):
+            image.load()
+            return np.asarray(_to_rgb(image))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return a loaded image as RGB, upright, and not too large."""
+    turned = orientation(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _to_8_bit_grey(image)
+    if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):
+        image = image.convert("RGBA")
+    elif image.mode in ("1", "P"):
+        image = image.convert("RGB")
+    factor = shrink_factor(image.size)
+    if factor > 1:
+        image = image.reduce(factor)
+    if image.mode in ("LA", "RGBA"):
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if turned in _TURNS:
+        image = image.transpose(_TURNS[turned])
+    return image
+
+
+#: How an image is turned upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def orientation(image: Image.Image) -> int:
+    """Return how an opened image is turned by its EXIF: 1 for upright, up to 8."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged EXIF says nothing about the pixels
+        return 1
+
+
+def _to_8_bit_grey(image: Image.Image) -> Image.Image:
+    """Scale grey of a deeper kind to 8 bits: 16-bit by its full range, anything wider from its least to its most."""
+    ends = [(band.min(), band.max()) for _, band in _bands(image)]
+    low, high = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    if image.mode != "F" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    grey = Image.new("L", image.size)
+    for top, band in _bands(image):
+        grey.paste(Image.fromarray(_to_8_bits(band, low, high)), (0, top))
+    return grey
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield grey of a deeper kind in parts from top to bottom: scaling all at once takes four times the memory."""
+    for top in range(0, image.height, 64):
+        band = image.crop((0, top, image.width, min(top + 64, image.height)))
+        yield top, np.nan_to_num(np.asarray(band), posinf=0, neginf=0)
+
+
+def _to_8_bits(grey: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Grey from `low` to `high` as uint8.
+
+    >>> _to_8_bits(np.array([[0, 257, 65535]], np.uint16), 0, 65535).tolist()
+    [[0, 1, 255]]
+    >>> _to_8_bits(np.array([[-1.0, 0.0, 1.0]], np.float32), -1, 1).tolist()
+    [[0, 128, 255]]
+    """
+    return np.rint((grey.astype(np.float64) - low) * (255 / (high - low or 1))).astype(np.uint8)
+
+
+def _reason(data: bytes, problem: Exception) -> str:
+    """Return why Pillow could not: what the bytes are when they are not an image, else its own words, short."""
+    if isinstance(problem, Image.DecompressionBombError | MemoryError):
+        return "too large: it claims more pixels than are decoded"
+    if isinstance(problem, Image.UnidentifiedImageError):
+        return _describe_content(data)
+    words = " ".join(str(problem).split()) or type(problem).__name__
+    return f"damaged: {words[:120]}"
+
+
+def _describe_content(data: bytes) -> str:
+    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<svg", b"<?xml")) or b"<svg" in start:
+        return "SVG, which is not decoded"
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<script", b"<!--")):
+        return "HTML, not an image"
+    if start.startswith(b"%pdf"):
+        return "PDF, not an image"
+    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
+        return "HEIC, which is not decoded"
+    return "not an image"

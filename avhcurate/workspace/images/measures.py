@@ -1,0 +1,243 @@
+"""Measures of an image without a network: the one table of measures, and perceptual hashes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.fft import dct
+from scipy.ndimage import laplace
+
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import PREDICTIONS, SCORES, Needs, Score
+from avhcurate.plugins import COLUMN_NAMES, checked_function, load
+
+#: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
+SIDE = 256
+#: Side of the square whose cosine transform is hashed, and of the block of its lowest frequencies.
+HASH_SIDE, _HASH_BLOCK = 32, 8
+#: Weights of red, green and blue in the luma of ITU-R BT.601.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(Score):
+    """A measure of an image, described as a score is.
+
+    `harder` is the end of bad images; `proxy`: known to make images hard for people at that end. `low_end` and
+    `high_end` name the odd images at both ends; `whole`: values are whole numbers.
+    """
+
+    harder: Literal["high", "low", ""] = "low"
+    needs: Needs = "images"
+    reference: str = ""
+    needs_label: bool = False
+    low_end: str
+    high_end: str
+    proxy: bool = False
+    whole: bool = False
+    #: of a plugin's measure: its value of uint8 pixels (H, W, 3)
+    pixels: Callable[[np.ndarray], float] | None = None
+
+
+MEASURES: dict[str, Measure] = {
+    measure.key: measure
+    for measure in (
+        Measure(
+            key="brightness",
+            name="Brightness",
+            formula=r"\bar{Y}",
+            sentence="Mean luma of the image.",
+            low_end="darkest",
+            high_end="brightest",
+            proxy=True,
+            reference="Luma Y of ITU-R BT.601.",
+        ),
+        Measure(
+            key="contrast",
+            name="Contrast",
+            formula=r"\sqrt{\overline{(Y - \bar{Y})^2}}",
+            sentence="Standard deviation of the luma.",
+            high="1/2",
+            low_end="least contrast",
+            high_end="most contrast",
+            proxy=True,
+            reference="RMS contrast: Peli, JOSA A 7, 1990.",
+        ),
+        Measure(
+            key="sharpness",
+            name="Sharpness",
+            formula=r"\log_{10}\left(1 + \mathrm{Var}(\nabla^2\, 255\,Y)\right)",
+            sentence="Log of the variance of the Laplacian of the luma at up to 256 pixels a side; low means blurred.",
+            high="about 6",
+            low_end="blurriest",
+            high_end="sharpest",
+            proxy=True,
+            reference="Pech-Pacheco et al., ICPR 2000.",
+        ),
+        Measure(
+            key="information",
+            name="Information",
+            formula=r"-\sum_v h_v \log_2 h_v",
+            sentence="Entropy of the histogram of luma over 256 levels; near 0 the image is one even area.",
+            high="8",
+            unit="bit",
+            low_end="least information",
+            high_end="most information",
+            proxy=True,
+            reference="Shannon 1948.",
+        ),
+        Measure(
+            key="colour",
+            name="Colour",
+            formula=r"\overline{\max(R, G, B) - \min(R, G, B)}",
+            sentence="Mean distance of the strongest from the weakest channel; 0 means grey.",
+            low_end="greyest",
+            high_end="most colour",
+            proxy=True,
+        ),
+        Measure(
+            key="width",
+            name="Width",
+            formula="W",
+            sentence="Pixels from left to right, upright.",
+            low="1",
+            high="∞",
+            unit="px",
+            low_end="narrowest",
+            high_end="widest",
+            whole=True,
+        ),
+        Measure(
+            key="height",
+            name="Height",
+            formula="H",
+            sentence="Pixels from top to bottom, upright.",
+            low="1",
+            high="∞",
+            unit="px",
+            low_end="lowest",
+            high_end="tallest",
+            whole=True,
+        ),
+        Measure(
+            key="aspect",
+            name="Aspect",
+            formula="W / H",
+            sentence="Width over height.",
+            high="∞",
+            low_end="tallest shape",
+            high_end="widest shape",
+        ),
+        Measure(
+            key="file_bytes",
+            name="File size",
+            formula="",
+            sentence="Bytes of the encoded image.",
+            low="1",
+            high="∞",
+            unit="B",
+            low_end="smallest files",
+            high_end="largest files",
+            whole=True,
+        ),
+        Measure(
+            key="nearest_similarity",
+            name="Nearest similarity",
+            formula=r"\max_{j \neq i} \cos(x_i, x_j)",
+            sentence="Cosine of the embedding to its nearest neighbour's, in the run with which duplicates were found.",
+            low="-1",
+            low_end="least like any other",
+            high_end="most like another",
+        ),
+    )
+}
+
+
+def of_plugin(name: str, thing: object) -> Measure:
+    """Return the measure that a plugin adds under a name; CurateError says what is wrong with it."""
+    if not isinstance(thing, Measure):
+        raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.workspace.images.measures.Measure")
+    if thing.key != name or not name.isidentifier() or name != name.lower():
+        raise CurateError(f"its key is {thing.key!r}: key and entry point have one name, in small letters")
+    if thing.pixels is None or thing.whole:
+        raise CurateError("it lacks a function of the pixels, or has whole numbers")
+    pixels = checked_function("measures", lambda value, _: float(value))(name, thing.pixels)
+    return replace(thing, pixels=pixels, plugin=True)
+
+
+MEASURES.update(load("measures", of_plugin, taken={*SCORES, *MEASURES, *COLUMN_NAMES}))
+
+#: Measures of the pixels, which a single pass over the images gives.
+PROXIES = tuple(key for key, measure in MEASURES.items() if measure.proxy)
+#: All that a pass over the pixels gives: those, and what plugins add.
+OF_PIXELS = tuple(dict.fromkeys([*PROXIES, *(key for key, measure in MEASURES.items() if measure.plugin)]))
+
+#: Scores and measures by key: all that can be a row of the correlation table.
+RANKED: dict[str, Score] = {**SCORES, **PREDICTIONS, **MEASURES}
+
+#: Ways in which a copy may be laid down otherwise than upright: mirrored left to right or top to bottom, turned by
+#: half a turn, mirrored at either diagonal, or turned by a quarter, to the left or right.
+TURNS = ("mirrored", "flipped", "turned_180", "transposed", "turned_90", "transversed")
+
+#: An image of less contrast is one even area, whose hash says nothing.
+UNIFORM = 0.02
+#: Below this mean distance between channels an image counts as grey.
+GREY = 0.01
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Return the luma of uint8 pixels (H, W, 3), float64 (H, W) from 0 to 1."""
+    return (rgb @ np.array(_LUMA)) / 255
+
+
+def measure_pixels(rgb: np.ndarray) -> dict[str, float]:
+    """Return the measures `OF_PIXELS` of uint8 pixels (H, W, 3), which the caller has made to fit into `SIDE` x `SIDE`.
+
+    >>> {key: round(value, 2) for key, value in measure_pixels(np.full((4, 4, 3), 51, np.uint8)).items()}
+    {'brightness': 0.2, 'contrast': 0.0, 'sharpness': 0.0, 'information': 0.0, 'colour': 0.0}
+    """
+    light = luma(rgb)
+    levels = np.bincount(np.rint(light * 255).astype(np.uint8).ravel(), minlength=256) / light.size
+    levels = levels[levels > 0]
+    return {
+        "brightness": float(light.mean()),
+        "contrast": float(light.std()),
+        "sharpness": float(np.log10(1 + laplace(255 * light, mode="nearest").var())),
+        "information": float(-(levels * np.log2(levels)).sum() + 0.0),
+        "colour": float((rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)).mean() / 255),
+    } | {key: measure.pixels(rgb) for key, measure in MEASURES.items() if measure.pixels is not None}
+
+
+def perceptual_hash(grey: np.ndarray) -> int:
+    """64 bits that stay nearly the same when an image is scaled, encoded again or lit otherwise.
+
+    `grey`: luma of the whole image made 32 x 32, any unit. The bits say which of the 64 lowest frequencies of its
+    cosine transform lie above their median, row by row, the first the highest (Zauner 2010, pHash).
+    """
+    return _bits(_low_frequencies(grey))
+
+
+def turned_hashes(grey: np.ndarray) -> dict[str, int]:
+    """Return the hash of the same image in each of the attitudes `TURNS`, by their key.
+
+    All come from one transform: mirroring changes the sign of every second frequency, transposing swaps the two axes.
+    With the image itself they are the eight ways to lay it down, but for the turn that undoes `turned_90`: of two
+    images each is the other turned, one way or the other.
+    """
+    waves = _low_frequencies(grey)
+    every_second = (-1.0) ** np.arange(_HASH_BLOCK)
+    across, down = every_second[None, :], every_second[:, None]
+    flat, upright = waves, waves.T
+    laid = (flat * across, flat * down, flat * across * down, upright, upright * down, upright * across * down)
+    return dict(zip(TURNS, map(_bits, laid), strict=True))
+
+
+def _low_frequencies(grey: np.ndarray) -> np.ndarray:
+    if grey.shape != (HASH_SIDE, HASH_SIDE):
+        raise ValueError(f"a hash takes {HASH_SIDE} x {HASH_SIDE} values, not {grey.shape}")
+    return np.asarray(dct(dct(np.asarray(grey, np.float64), axis=0), axis=1))[:_HASH_BLOCK, :_HASH_BLOCK]
+
+
+def _bits(waves: np.ndarray) -> int:
+    return int.from_bytes(np.packbits(waves > np.median(waves)).tobytes())

@@ -1,0 +1,148 @@
+"""Curation through the table: what is decided shows at once, for chosen ids and for filters, and undo takes it back."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate.task_pool import task_pool
+from avhcurate.workspace.data.workspace import Workspace
+
+
+def test_a_tag_on_a_filter_reaches_all_that_match_and_no_other(own_digits):
+    filters = Filters(classes=(3,), splits=("test",))
+    count = annotate(own_digits, filters, "tag", "threes")
+    frame = own_digits.frame()
+    tagged = frame["tags"].map(lambda tags: "threes" in tags)
+    assert count == tagged.sum() > 0
+    assert (tagged == ((frame["label"] == 3) & (frame["split"] == "test"))).all()
+    assert own_digits.count(Filters(tags=("threes",))) == count
+
+
+def test_a_relabel_changes_the_curated_label_only_and_undo_brings_it_back(own_digits):
+    before = own_digits.sample(5)
+    annotate(own_digits, [5], "relabel", (before["label"] + 1) % 10)
+    after = own_digits.sample(5)
+    assert after["label"] == before["label"]
+    assert after["curated_label"] == (before["label"] + 1) % 10
+    assert after["curated_label_name"] == own_digits.classes[after["curated_label"]]
+    assert undo(own_digits).action == "relabel"
+    assert own_digits.sample(5) == before
+
+
+def test_an_excluded_sample_leaves_the_view_until_it_is_included_again(own_digits):
+    everything = own_digits.count(Filters())
+    annotate(own_digits, [7, 8], "exclude")
+    assert own_digits.count(Filters()) == everything - 2
+    assert own_digits.frame(Filters(excluded=True))["id"].tolist() == [7, 8]
+    annotate(own_digits, Filters(excluded=True), "include")
+    assert own_digits.count(Filters()) == everything
+
+
+def test_another_process_sees_it_and_history_names_who(own_digits, own_demo_root):
+    annotate(own_digits, [1, 2, 3], "tag", "odd", who="ann")
+    undo(own_digits, who="bob")
+    again = open_table(Workspace(own_demo_root), "digits")
+    assert again.count(Filters(tags=("odd",))) == 3
+    assert [(event.who, event.action, event.samples) for event in history_entries(again)[0]] == [("ann", "tag", 3)]
+
+
+def test_annotations_outlive_a_new_import_of_the_dataset(own_digits, own_demo_root):
+    annotate(own_digits, [4], "tag", "kept")
+    path = own_digits.sample(4)["path"]
+    again = open_table(Workspace(own_demo_root), "digits").frame(Filters(tags=("kept",)))
+    assert again["path"].tolist() == [path]
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "message"),
+    [
+        ("tag", "", "1 to 60"),
+        ("tag", "x" * 61, "1 to 60"),
+        ("tag", "a\nb", "printable"),
+        ("relabel", 10, "0 to 9"),
+        ("delete", None, "Choose from"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, value, message):
+    with pytest.raises(CurateError, match=message):
+        annotate(own_digits, [1], action, value)
+    assert history_entries(own_digits) == ([], 0)
+
+
+def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
+    with pytest.raises(CurateError, match="No sample satisfies the condition"):
+        annotate(own_digits, Filters(where="avh > 5"), "exclude")
+    with pytest.raises(CurateError, match="no sample has id 999999: ids run from 0 to"):
+        annotate(own_digits, [999_999], "exclude")
+
+
+def test_the_notebook_table_is_a_data_frame_with_the_contracts_columns(demo_root):
+    import avhcurate
+
+    table = avhcurate.open(demo_root, "digits").table
+    assert isinstance(table, pd.DataFrame)
+    assert len(table) == 1797
+    assert table["relative_avh"].dropna().to_numpy() == pytest.approx(10 * table["avh"].dropna().to_numpy(), rel=1e-5)
+
+
+def test_an_id_given_twice_counts_once_and_may_be_of_numpy(own_digits):
+    assert annotate(own_digits, list(np.array([3, 5, 3])), "tag", "odd") == 2
+    assert own_digits.count(Filters(tags=("odd",))) == 2
+
+
+def test_a_label_that_is_no_class_is_refused(own_digits):
+    for value in ("cat", 10, -1, 1.5):
+        with pytest.raises(CurateError, match="no class"):
+            annotate(own_digits, [0], "relabel", value)
+
+
+def test_a_table_that_takes_over_what_changed_is_one_that_is_opened_anew(own_digits, own_demo_root):
+    for ids, action, value in ([0, 1], "tag", "odd"), ([1, 2], "relabel", 4), ([2, 3], "exclude", "blurred"):
+        annotate(own_digits, ids, action, value)
+    undo(own_digits)
+    annotate(own_digits, [1], "untag", "odd")
+    opened = open_table(Workspace(own_demo_root), "digits")
+    pd.testing.assert_frame_equal(own_digits.frame(None), opened.frame(None))
+    assert opened.frame(None)["excluded"].sum() == 0
+
+
+def test_annotators_are_asked_anew_after_an_exclusion_and_not_after_a_tag(own_digits):
+    pool = task_pool(own_digits)
+    annotate(own_digits, [0], "tag", "odd")
+    assert task_pool(own_digits) is pool
+    annotate(own_digits, [0], "exclude")
+    assert not task_pool(own_digits).eligible[0]
+    undo(own_digits)
+    assert task_pool(own_digits).eligible[0]
+
+
+def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monkeypatch):
+    state, entered, go_on = own_digits.log.state, threading.Event(), threading.Event()
+
+    def slow_state(*asked, **more):
+        found = state(*asked, **more)
+        if threading.current_thread() is slow:
+            entered.set()
+            go_on.wait(5)
+        return found
+
+    monkeypatch.setattr(own_digits.log, "state", slow_state)
+    own_digits.log.annotate("digits", "tag", "one", own_digits.paths_of([0]), who="me")
+    slow = threading.Thread(target=own_digits.refresh)
+    slow.start()
+    entered.wait(5)
+    own_digits.log.annotate("digits", "tag", "two", own_digits.paths_of([0]), who="me")
+    fast = threading.Thread(target=own_digits.refresh)
+    fast.start()
+    fast.join(0.3)
+    go_on.set()
+    slow.join()
+    fast.join()
+    assert own_digits.sample(0)["tags"] == ["one", "two"]

@@ -1,0 +1,178 @@
+"""Labels corrected elsewhere: matched, checked before anything is written, and one entry of the history."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.history import describe, history_entries
+from avhcurate.datasets.curate.label_files import LabelCounts, relabel_from
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from tests.fakes.datasets import bare_dataset
+
+
+@pytest.fixture
+def pets(workspace):
+    """Four samples of two classes, one without a label."""
+    bare_dataset(workspace, ["cat/a.png", "cat/b.png", "dog/c.png", "d.png"], [0, 0, 1, None], ["cat", "dog"], "pets")
+    return open_table(workspace, "pets")
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def curated(table):
+    return table.frame()["curated_label_name"].tolist()
+
+
+def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
+    file = write(
+        tmp_path / "labels.csv",
+        "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n",
+    )
+    assert relabel_from(pets, file) == LabelCounts(applied=2, same=1, unknown_path=1, unknown_class=1, by_file_name=1)
+    assert curated(pets) == ["dog", "cat", "dog", "cat"]
+    assert pets.frame()["label"].fillna(-1).tolist() == [0, 0, 1, -1]
+
+
+def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path):
+    annotate(pets, [1], "relabel", 1)
+    relabel_from(pets, write(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"), who="ann")
+    assert curated(pets)[:3] == ["dog", "cat", "cat"]
+    (entry, _), count = history_entries(pets)
+    assert (describe(entry, pets.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
+    assert undo(pets, who="ann").samples == 3
+    assert curated(pets)[:3] == ["cat", "dog", "dog"]
+
+
+def test_a_later_decision_stands_over_a_file(pets):
+    relabel_from(pets, pd.DataFrame({"path": ["cat/a.png", "cat/b.png"], "label": ["dog", "dog"]}))
+    annotate(pets, [0], "relabel", None)
+    assert curated(pets)[:2] == ["cat", "dog"]
+
+
+def test_the_same_labels_write_nothing(pets):
+    counts = relabel_from(pets, pd.DataFrame({"id": [0, 2], "label": [0, 1], "mood": ["good", None]}))
+    assert (counts.applied, counts.same) == (0, 2)
+    assert history_entries(pets)[1] == 0
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_an_export_of_ours_brings_its_curated_labels_into_another_workspace(pets, tmp_path, format):
+    annotate(pets, [0], "relabel", 1)
+    export(pets, Filters(), format, tmp_path / f"labels.{format}")
+    undo(pets)
+    assert relabel_from(pets, tmp_path / f"labels.{format}").applied == 1
+    assert curated(pets)[0] == "dog"
+
+
+def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
+    content = {
+        "images": [
+            {"id": 7, "file_name": "images/a.png"},
+            {"id": 8, "file_name": "images\\c.png"},
+            {"id": 9, "file_name": "images/z"},
+            {"id": 10, "file_name": "images/renamed-1.png", "attributes": {"path": "cat/b.png"}},
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"image_id": 8, "category_id": 1},
+            *({"image_id": image, "category_id": 2} for image in (7, 7, 8, 9, 10)),
+        ],
+    }
+    file = write(tmp_path / "coco.json", json.dumps(content))
+    assert relabel_from(pets, file) == LabelCounts(
+        applied=2, same=0, unknown_path=1, unknown_class=0, several_classes=1, by_file_name=1
+    )
+    assert curated(pets)[:3] == ["dog", "dog", "dog"]
+
+
+def pets_called(workspace, classes):
+    """A sample of each class, in a folder called so."""
+    bare_dataset(workspace, [f"{name}/{name}.png" for name in classes], range(len(classes)), classes, "called")
+    return open_table(workspace, "called")
+
+
+@pytest.mark.parametrize(
+    ("classes", "content", "becomes"),
+    [
+        (["01", "02", "03"], "path,label_name\n03/03.png,01\n", "01"),
+        (["01", "02", "03"], "path,label\n03/03.png,02\n", "02"),
+        (["01", "02", "03"], "path,label\n03/03.png,1\n", "02"),
+        (["01", "02", "03"], "path,category\n03/03.png,01\n", "01"),
+        (["1", "10", "2"], "path,label\n2/2.png,1\n", "1"),
+        (["1", "10", "2"], "path,label\n2/2.png,1.0\n1/1.png,\n", "1"),
+        (["1", "10", "2"], "path,label\n2/2.png,0\n", "1"),
+        (["1", "10", "2"], "path,label,label_name\n2/2.png,1,10\n", "10"),
+        (["1", "10", "2"], "path,curated_label\n2/2.png,1\n", "10"),
+        (["nan", "roti", "soup"], "path,label\nsoup/soup.png,nan\nroti/roti.png,\n", "nan"),
+        (["NA", "null", "None"], "path,label_name\nNone/None.png,null\n", "null"),
+        (["-soup", "=1+1", "roti"], "path,label_name\nroti/roti.png,'=1+1\n", "=1+1"),
+    ],
+)
+def test_a_number_is_an_index_only_where_it_is_not_a_name(workspace, tmp_path, classes, content, becomes):
+    table = pets_called(workspace, classes)
+    assert relabel_from(table, write(tmp_path / "labels.csv", content)).applied == 1
+    assert curated(table)[2] == becomes
+
+
+def test_categories_of_pandas_are_the_texts_that_they_hold(pets, tmp_path):
+    frame = pd.DataFrame({"path": pd.Categorical(["cat/a.png"]), "label": pd.Categorical(["dog"])})
+    assert relabel_from(pets, frame).applied == 1
+    frame.to_parquet(tmp_path / "labels.parquet")
+    assert relabel_from(pets, tmp_path / "labels.parquet").same == 1
+
+
+def test_nan_is_no_label_where_no_class_is_called_so(pets, tmp_path):
+    counts = relabel_from(pets, write(tmp_path / "labels.csv", "path,label\ncat/a.png,dog\ncat/b.png,nan\nd.png,\n"))
+    assert (counts.applied, counts.no_label, counts.unknown_class) == (1, 2, 0)
+
+
+def test_labels_that_are_numbers_in_parquet_are_indices(workspace, tmp_path):
+    table = pets_called(workspace, ["1", "10", "2"])
+    pd.DataFrame({"path": ["2/2.png"], "label": [1]}).to_parquet(tmp_path / "labels.parquet")
+    relabel_from(table, tmp_path / "labels.parquet")
+    assert curated(table)[2] == "10"
+
+
+@pytest.mark.parametrize("classes", [["01", "02", "10"], ["1", "2", "10"], ["=1+1", "@home", "nan"]])
+def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(workspace, tmp_path, classes):
+    table = pets_called(workspace, classes)
+    annotate(table, [0], "relabel", 2)
+    export(table, Filters(), "csv", tmp_path / "labels.csv")
+    undo(table)
+    counts = relabel_from(table, tmp_path / "labels.csv")
+    assert counts == LabelCounts(applied=1, same=2, unknown_path=0, unknown_class=0)
+    assert curated(table) == [classes[2], *classes[1:]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,label\nx.png,cat\n", "No row names a sample"),
+        ("path,label\na.png,cat\ncat/a.png,dog\n", "different labels, first 'cat/a.png'"),
+        ("path,label\na.png,horse\n", "changes nothing: 0 applied"),
+        ("path,label\na.png,2\n", "1 of an unknown class"),
+        ("path,label\na.png,0.5\n", "neither class names nor whole numbers"),
+        ("path,mood\na.png,good\n", "has no column label or label_name"),
+        ("name,label\na.png,cat\n", "has no column path or id"),
+        ("path,label\n", "No row names a sample"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp_path, content, message):
+    with pytest.raises(CurateError, match=re.escape(message)):
+        relabel_from(pets, write(tmp_path / "labels.csv", content))
+    assert history_entries(pets)[1] == 0
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{}", '{"images": [], "annotations": [{}], "categories": []}'])
+def test_json_that_is_not_coco_is_refused(pets, tmp_path, content):
+    with pytest.raises(CurateError, match="not a COCO file"):
+        relabel_from(pets, write(tmp_path / "coco.json", content))

@@ -1,0 +1,209 @@
+"""Sets and views over a real dataset: filters that name them, a re-import, combinations, lists from files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import bare_dataset, write_images
+
+
+@pytest.fixture
+def own(own_demo_root):
+    return Workspace(own_demo_root)
+
+
+def members(table, *names):
+    return table.frame(Filters(excluded=None, sets=names), columns=["id"])["id"].tolist()
+
+
+def test_a_filter_by_sets_takes_what_is_in_all_of_them(own, own_digits):
+    saved.save_set(own, "digits", "even", np.arange(0, 1797, 2))
+    saved.save_set(own, "digits", "few, 'odd'", [2, 3, 4])
+    own_digits.refresh()
+    assert members(own_digits, "few, 'odd'") == [2, 3, 4]
+    assert members(own_digits, "few, 'odd'", "even") == [2, 4]
+    filters = Filters(sets=("even", "few, 'odd'"), classes=(2,))
+    assert Filters.from_query(filters.to_query()) == filters
+    assert own_digits.sets_of(4) == ["even", "few, 'odd'"]
+    assert own_digits.sets_of(5) == []
+
+
+def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digits):
+    saved.save_set(own, "digits", "s", [1, 2])
+    own_digits.refresh()
+    assert members(own_digits, "s") == [1, 2]
+    saved.save_set(own, "digits", "s", [7])
+    saved.save_set(own, "digits", "t", [8])
+    own_digits.refresh()
+    assert (members(own_digits, "s"), members(own_digits, "t")) == ([7], [8])
+    removal = saved.remove(own, "digits", "set", "s")
+    own_digits.refresh()
+    assert own_digits.sets == ("t",)
+    with pytest.raises(CurateError, match="There is no set s"):
+        own_digits.count(Filters(sets=("s",)))
+    undo_entry(own_digits, f"{removal}")
+    assert members(own_digits, "s") == [7]
+
+
+def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace, make_dataset):
+    make_dataset({"b/x.png": "red", "c/x.png": "red"}, "own")
+    saved.save_set(workspace, "own", "kept", [0])
+    import_dataset(workspace, "own", write_images(tmp_path / "own", {"a/x.png": "red"}), force=True)
+    table = open_table(workspace, "own")
+    assert [table.sample(id)["path"] for id in members(table, "kept")] == ["b/x.png"]
+
+
+def test_sets_are_combined(own):
+    for name, ids in (("a", [1, 2, 3]), ("b", [3, 4]), ("c", [3])):
+        saved.save_set(own, "digits", name, ids)
+    ways = {"union": {1, 2, 3, 4}, "intersection": {3}, "difference": {1, 2}}
+    table = open_table(own, "digits")
+    for how, want in ways.items():
+        assert saved.combine(own, "digits", "new", ["a", "b", "c"], how) == len(want)
+        table.refresh()
+        assert set(members(table, "new")) == want
+    with pytest.raises(CurateError, match="empty"):
+        saved.combine(own, "digits", "none", ["c", "b"], "difference")
+    with pytest.raises(CurateError, match="Choose two sets"):
+        saved.combine(own, "digits", "none", ["c"], "union")
+    assert [one.name for one in saved.sets(own, "digits")] == ["a", "b", "c", "new"]
+
+
+def test_a_renamed_set_keeps_its_members_and_a_view_its_address(own):
+    saved.save_set(own, "digits", "hard", [1, 2])
+    saved.save_view(own, "digits", "wrong", {"mistakes": "1"}, "gallery")
+    before = saved.members(own, "digits", "hard")
+    saved.rename(own, "digits", "set", "hard", "harder")
+    saved.rename(own, "digits", "view", "wrong", "errors")
+    assert saved.members(own, "digits", "harder") == before
+    assert [one.name for one in saved.sets(own, "digits")] == ["harder"]
+    (view,) = saved.views(own, "digits")
+    assert (view.name, view.page, view.query) == ("errors", "gallery", {"mistakes": "1"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{path}\n5\n\nnowhere.png\n",
+        "who,id,why\nann,1,x\nann,5,\nann,nowhere.png,y\n",
+        "\ufeffpath,n\n{path},1\n5,2\nnowhere.png,3\n",
+    ],
+)
+def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own_digits, content):
+    text = content.format(path=own_digits.sample(1)["path"])
+    assert saved.import_set(own, "digits", "listed", text.encode()) == (2, ["nowhere.png"])
+    own_digits.refresh()
+    assert members(own_digits, "listed") == [1, 5]
+
+
+def test_paths_come_back_from_an_export_of_ours_whatever_they_begin_with(workspace, tmp_path):
+    bare_dataset(workspace, ["@a.png", "=b.png", "'c.png", "'-d.png", "e.png"], [0] * 5, ["x"], "odd")
+    table = open_table(workspace, "odd")
+    export(table, Filters(where="id < 4"), "csv", tmp_path / "odd.csv")
+    assert saved.import_set(workspace, "odd", "four", (tmp_path / "odd.csv").read_bytes()) == (4, [])
+    assert saved.members(workspace, "odd", "four") == sorted(table.paths()[:4])
+
+
+def test_a_number_with_zeros_before_it_is_no_id(workspace):
+    bare_dataset(workspace, ["a.png", "b.png"], [0, 0], ["x"], "padded")
+    assert saved.import_set(workspace, "padded", "one", b"1\n01\n") == (1, ["01"])
+
+
+def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
+    for name in ("", "  ", "x" * 61, "a\nb"):
+        with pytest.raises(CurateError, match="1 to 60 printable"):
+            saved.save_set(own, "digits", name, [1])
+    with pytest.raises(CurateError, match="No samples are chosen"):
+        saved.save_set(own, "digits", "none", [])
+    with pytest.raises(CurateError, match="Ids run from 0 to 1796"):
+        saved.save_set(own, "digits", "none", [1797])
+    with pytest.raises(CurateError, match="no sample of digits"):
+        saved.import_set(own, "digits", "none", b"nowhere.png")
+    with pytest.raises(CurateError, match="UTF-8"):
+        saved.import_set(own, "digits", "none", b"\xff\xfe\x00")
+    saved.save_set(own, "digits", "a", [1])
+    saved.save_set(own, "digits", "b", [1])
+    with pytest.raises(CurateError, match="already"):
+        saved.rename(own, "digits", "set", "a", "b")
+    assert [one.name for one in saved.sets(own, "digits")] == ["a", "b"]
+
+
+def test_history_says_in_words_who_did_what(own, own_digits):
+    annotate(own_digits, [3], "relabel", 7, who="ann")
+    annotate(own_digits, [3, 4], "tag", "odd", who="bob")
+    saved.save_set(own, "digits", "s", [3], who="bob")
+    found, count = history_entries(own_digits)
+    words = [(entry.who, describe(entry, own_digits.classes)) for entry in found]
+    assert count == 3
+    assert words == [
+        ("bob", "saved the set s"),
+        ("bob", "tagged odd"),
+        ("ann", f"relabelled as {own_digits.classes[7]}"),
+    ]
+    assert [entry.who for entry in history_entries(own_digits, sample=4)[0]] == ["bob"]
+    undo_entry(own_digits, found[2].key, who="zoe")
+    assert own_digits.sample(3)["curated_label"] == own_digits.sample(3)["label"]
+    assert history_entries(own_digits)[0][2].undone_by == "zoe"
+    for key in ("7", f"{10**20}", "tag"):
+        with pytest.raises(CurateError, match=f"ntry {key}"):
+            undo_entry(own_digits, key)
+
+
+# --- the command line ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(own_demo_root, cli):
+    return lambda *arguments: cli(*arguments, "--workspace", own_demo_root)
+
+
+def test_an_address_of_another_dataset_is_refused_and_one_of_this_dataset_is_exported(run, tmp_path):
+    call = ["export", "digits", "--format", "csv", "--out", tmp_path / "a.csv", "--view"]
+    ended = run(*call, "http://here/gallery?dataset=cats&class=1")
+    assert (ended.code, "another dataset, 'cats'" in ended.err, (tmp_path / "a.csv").exists()) == (2, True, False)
+    assert run(*call, "http://here/gallery?dataset=digits&class=1").code == 0
+    assert set(pd.read_csv(tmp_path / "a.csv")["label"]) == {1}
+
+
+def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
+    listed = json.loads(run("saved", "digits", "--save-set", "hard", "--where", "id < 3", "--json").out)
+    assert [(one["set"], one["samples"]) for one in listed["sets"]] == [("hard", 3)]
+    saved.save_view(own, "digits", "ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
+    out = tmp_path / "a.csv"
+    run("export", "digits", "--set", "hard", "--format", "csv", "--out", out)
+    assert pd.read_csv(out)["id"].tolist() == [0, 1, 2]
+    run("export", "digits", "--view", "ones", "--set", "hard", "--format", "csv", "--out", out, "--force")
+    assert pd.read_csv(out)["id"].tolist() == [1]  # the digits come in order: 0, 1, 2
+    query = {"dataset": "digits", "edges": "0,0.9,1", "bin": "0", "where": "id < 100 OR id > 1700"}
+    saved.save_view(own, "digits", "low", query, "gallery")
+    run("export", "digits", "--view", "low", "--where", "id < 200", "--format", "csv", "--out", out, "--force")
+    table = open_table(own, "digits")
+    want = table.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
+    assert pd.read_csv(out)["id"].tolist() == want
+    for name in ("low", "ones"):
+        saved.remove(own, "digits", "view", name)
+    assert "no sets and no views" in run("saved", "digits", "--remove", "hard").out
+    assert run("history", "digits", "--json").out.count("save set") == 1
+    gone = run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force")
+    assert "view 'ones' does not exist" in gone.err
+    assert "either --ids LIST or --where CONDITION" in run("saved", "digits", "--save-set", "hard").err
+
+
+def test_a_set_takes_the_numbers_and_the_files_that_a_tag_takes(run, own, tmp_path):
+    (tmp_path / "listed.csv").write_text("id,why\n5,\n7,\nnowhere.png,\n")
+    run("saved", "digits", "--save-set", "five", "--ids", "5,7")
+    listed = run("saved", "digits", "--save-set", "file", "--ids", tmp_path / "listed.csv", "--json")
+    assert {(one["set"], one["samples"]) for one in json.loads(listed.out)["sets"]} == {("five", 2), ("file", 2)}
+    assert "1 entries of" in listed.err
+    assert "as nowhere.png: left out" in listed.err

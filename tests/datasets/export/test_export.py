@@ -1,0 +1,392 @@
+"""Exports read back by the tools that people use, and what an export must never do."""
+
+import hashlib
+import io
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.saved import save_view
+from avhcurate.datasets.export import images as export_images
+from avhcurate.datasets.export.service import FORMATS, export, export_bytes
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.columns import STANDARD
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import by_angle
+from avhcurate.errors import CurateError
+from avhcurate.people.attach import attach_votes
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import link
+from tests.fakes.workspaces import HOSTILE_COLUMN
+
+VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
+
+
+def expected(table, filters=VIEW):
+    return table.frame(filters, columns=list(STANDARD))
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_a_table_comes_back_from_pandas_with_the_same_rows_and_columns(digits, tmp_path, format):
+    out = tmp_path / f"labels.{format}"
+    count = export(digits, VIEW, format, out)
+    readers = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
+    got, want = readers[format](out), expected(digits)
+    assert count == len(got) == len(want) > 0
+    place = STANDARD.index("hsf_bin") + 1
+    assert list(got.columns) == [*STANDARD[:place], "hsf_source", *STANDARD[place:], *digits.user_columns]
+    for column in ("id", "label", "curated_label", "path", "hsf_bin"):
+        assert got[column].tolist() == want[column].tolist(), column
+    for column in ("avh", "confidence", "hsf", "loss"):
+        np.testing.assert_allclose(got[column], want[column].astype("float64"), rtol=1e-6)
+    assert set(got["hsf_source"]) == {"simulated"}
+
+
+def test_the_manifest_says_what_was_exported_from_what(digits, tmp_path):
+    out = tmp_path / "labels.csv"
+    count = export(digits, VIEW, "csv", out)
+    manifest = json.loads((tmp_path / "labels.csv.manifest.json").read_text())
+    assert manifest["samples"] == count
+    assert manifest["votes"]["simulated"]
+    assert manifest["weights_sha256"] == digits.run.record.weights_sha256
+    assert Filters.from_query(manifest["filters"]) == VIEW
+
+
+def test_image_folder_reads_the_folder_with_the_curated_labels(own_digits, tmp_path):
+    annotate(own_digits, Filters(classes=(1,)), "relabel", 8)
+    filters = Filters(classes=(1, 8), splits=("test",))
+    count = export(own_digits, filters, "folder", tmp_path / "folder")
+    dataset = ImageFolder(tmp_path / "folder")
+    assert dataset.classes == [own_digits.classes[8]]
+    assert len(dataset) == count == own_digits.count(filters)
+    assert dataset[0][0].size == (8, 8)
+
+
+def test_the_datasets_library_reads_the_hub_layout_with_class_names_and_splits(digits, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    count = export(digits, VIEW, "hf", tmp_path / "hf")
+    loaded = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
+    assert sum(len(part) for part in loaded.values()) == count
+    for split, part in loaded.items():
+        want = expected(digits, VIEW.with_(splits=(split,)))
+        assert part.features["label"].names == list(digits.classes)
+        assert part["label"] == want["label"].tolist()
+        assert part[0]["image"].size == (8, 8)
+        assert part["id"] == want["id"].tolist()
+
+
+def test_excluded_samples_stay_out_unless_asked_for(own_digits, tmp_path):
+    annotate(own_digits, [0, 1], "exclude")
+    assert export(own_digits, Filters(), "csv", tmp_path / "a.csv") == 1795
+    assert export(own_digits, Filters(excluded=None), "csv", tmp_path / "b.csv") == 1797
+
+
+def test_chosen_ids_export_whatever_the_filters_say(digits):
+    text = export_bytes(digits, Filters(classes=(9,)), "csv", only=[3, 1]).decode()
+    assert [line.split(",")[0] for line in text.splitlines()] == ["id", "1", "3"]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "folder", "hf", "label-studio", "cleanlab", "coco"])
+def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
+    order = digits.order(VIEW, sort="loss", descending=True)
+    out = tmp_path / f"labels.{format}"
+    assert export(digits, VIEW, format, out, order=order[2:]) == len(order)
+    read = {
+        "csv": lambda: pd.read_csv(out)["id"],
+        "jsonl": lambda: pd.read_json(out, lines=True)["id"],
+        "parquet": lambda: pd.read_parquet(out)["id"],
+        "folder": lambda: pd.read_csv(out / "samples.csv")["id"],
+        "hf": lambda: pd.concat([pd.read_parquet(file)["id"] for file in sorted(out.glob("data/train*"))]),
+        "label-studio": lambda: [task["data"]["avh"] for task in json.loads((out / "tasks.json").read_text())],
+        "cleanlab": lambda: pd.read_csv(out / "samples.csv")["id"],
+        "coco": lambda: [image["id"] for image in json.loads((out / "annotations.json").read_text())["images"]],
+    }[format]
+    rows = digits.frame(VIEW, columns=["id", "avh", "split"]).set_index("id", drop=False)
+    want = rows.loc[[*order[2:], *sorted(order[:2])]]
+    want = want[want["split"] == "train"] if format == "hf" else want
+    assert list(read()) == pytest.approx(want["avh" if format == "label-studio" else "id"].tolist())
+
+
+def test_the_shell_orders_as_the_address_of_the_gallery_does(cli, demo_root, digits, tmp_path):
+    def ids(*options):
+        arguments = ("--where", "label = 3", "--format", "csv", "--out", tmp_path / "a.csv", "--force")
+        ended = cli("export", "digits", *arguments, *options, "--workspace", demo_root)
+        assert ended[0] == (2 if ended[2] else 0)
+        return ended[2] or pd.read_csv(tmp_path / "a.csv")["id"].tolist()
+
+    view = Filters(where="label = 3")
+    assert ids() == sorted(ids())
+    assert ids("--sort", "loss") == digits.order(view, sort="loss", descending=True).tolist()
+    assert ids("--sort", "loss:asc") == digits.order(view, sort="loss").tolist()
+    assert ids("--like", "5, 20") == by_angle(digits, view, [5, 20])[0].tolist()
+    assert "There is no column lss" in ids("--sort", "lss")
+    assert "--like" in ids("--like", "five")
+
+
+def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
+    table, out = open_table(Workspace(own_demo_root), "digits"), tmp_path / "a.csv"
+    filters = Filters(classes=(3,))
+    views = {
+        "easy": ({"sort": "hsf"}, table.order(filters, sort="hsf", descending=True)),
+        "like": ({"gallery.like": "7"}, by_angle(table, filters, [7])[0]),
+    }
+    for name, (query, want) in views.items():
+        save_view(Workspace(own_demo_root), "digits", name, {"class": "3", **query}, "gallery")
+        arguments = ("--view", name, "--format", "csv", "--out", out, "--force")
+        assert cli("export", "digits", *arguments, "--workspace", own_demo_root)[0] == 0
+        assert pd.read_csv(out)["id"].tolist() == want.tolist()
+
+
+def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
+    out = tmp_path / "labels.csv"
+    out.write_text("mine")
+    with pytest.raises(CurateError, match="--force"):
+        export(digits, VIEW, "csv", out)
+    assert out.read_text() == "mine"
+    export(digits, VIEW, "csv", out, force=True)
+    assert out.read_text().startswith("id,path")
+    export(digits, VIEW, "folder", tmp_path / "folder")
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    with pytest.raises(CurateError, match="--force"):
+        export(digits, VIEW, "folder", tmp_path / "folder")
+    export(digits, VIEW, "folder", tmp_path / "folder", force=True)
+    assert not (tmp_path / "folder" / "mine.txt").exists()
+
+
+def test_a_failing_export_leaves_nothing_behind(digits, tmp_path):
+    with pytest.raises(CurateError, match="nothing to export"):
+        export(digits, Filters(where="avh > 7"), "csv", tmp_path / "none.csv")
+    with pytest.raises(CurateError, match="There is no column"):
+        export(digits, Filters(where="nothing > 7"), "csv", tmp_path / "none.csv")
+    with pytest.raises(CurateError, match="Choose from csv"):
+        export(digits, Filters(), "xls", tmp_path / "none.xls")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formulas_from_tags_are_defused_in_csv_and_stay_in_parquet(own_digits, tmp_path):
+    annotate(own_digits, [2], "tag", "=cmd|'/c calc'!A1")
+    chosen = Filters(ids=(2,))
+    export(own_digits, chosen, "csv", tmp_path / "a.csv")
+    assert pd.read_csv(tmp_path / "a.csv")["tags"][0] == "'=cmd|'/c calc'!A1"
+    export(own_digits, chosen, "parquet", tmp_path / "a.parquet")
+    assert pd.read_parquet(tmp_path / "a.parquet")["tags"][0].tolist() == ["=cmd|'/c calc'!A1"]
+
+
+def test_class_names_and_paths_cannot_leave_the_folder(tmp_path, workspace):
+    from PIL import Image
+
+    from avhcurate.datasets.table.dataset_table import open_table
+
+    source = tmp_path / "images"
+    source.mkdir()
+    Image.new("RGB", (9, 9)).save(source / "a.png")
+    manifest = pd.DataFrame({"path": ["images/a.png"], "label": ["../../escape"]})
+    manifest.to_csv(tmp_path / "manifest.csv", index=False)
+    import_dataset(workspace, "evil", tmp_path / "manifest.csv")
+    out = tmp_path / "deep" / "out"
+    export(open_table(workspace, "evil"), Filters(), "folder", out)
+    written = [path for path in out.rglob("*") if path.suffix == ".png"]
+    assert len(written) == 1
+    assert written[0].parent.parent == out
+    assert os.path.realpath(written[0]) == str(source / "a.png")
+    assert not (tmp_path / "escape").exists()
+
+
+def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
+    (tmp_path / "secrets.toml").write_text("cookie_secret = 's3cr3t'")
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text(f"path,label\na.png,cat\n{tmp_path}/secrets.toml,cat\n")
+    import_dataset(workspace, "pets", tmp_path / "manifest.csv")
+    table = open_table(workspace, "pets")
+    for format in ("folder", "hf", "coco", "fiftyone", "label-studio"):
+        export(table, Filters(), format, tmp_path / format)
+        files = [path for path in (tmp_path / format).rglob("*") if path.is_file()]
+        assert files
+        assert not any(b"s3cr3t" in path.read_bytes() for path in files), format
+        manifest = json.loads((tmp_path / format / "manifest.json").read_text())
+        assert (manifest["samples"], manifest["left_out"]) == (1, 1), format
+    (rows,) = (tmp_path / "hf" / "data").iterdir()
+    assert pq.read_table(rows)["id"].to_pylist() == [0]
+
+
+def images(count):
+    stream = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(stream, "PNG")
+    return [{"bytes": stream.getvalue(), "path": None}] * count
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "folder", "hf"])
+def test_force_never_replaces_a_folder_that_no_export_made(digits, tmp_path, format):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "precious.jpg").write_bytes(b"mine")
+    with pytest.raises(CurateError, match="photos"):
+        export(digits, VIEW, format, tmp_path / "photos", force=True)
+    assert [file.name for file in (tmp_path / "photos").iterdir()] == ["precious.jpg"]
+    for theirs in ('{"name": "a web app", "icons": []}', "{", "[]", '{"schema_version": 2}'):
+        (tmp_path / "photos" / "manifest.json").write_text(theirs)
+        with pytest.raises(CurateError, match="photos"):
+            export(digits, VIEW, format, tmp_path / "photos", force=True)
+    assert (tmp_path / "photos" / "precious.jpg").exists()
+
+
+def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tmp_path):
+    (tmp_path / "a.csv.manifest.json").write_text("mine")
+    with pytest.raises(CurateError, match="manifest"):
+        export(digits, VIEW, "csv", tmp_path / "a.csv")
+    assert (tmp_path / "a.csv.manifest.json").read_text() == "mine"
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, make_dataset, monkeypatch):
+    monkeypatch.setattr(export_images, "_HF_BATCH", 2048)
+    monkeypatch.setattr(export_images, "_HF_BATCHES", 1)
+    count = 5000
+    splits = [[None, "train", "a b", "a-b", "", "train", "a b", "a-b"][number % 8] for number in range(count)]
+    table = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
+    assert export(table, Filters(), "hf", tmp_path / "hf") == count
+    files = sorted((tmp_path / "hf" / "data").iterdir())
+    assert [file.name for file in files] == [
+        f"{split}-{number:05d}-of-00002.parquet" for split in ("a_b", "train") for number in range(2)
+    ]
+    ids = np.concatenate([pq.read_table(file, columns=["id"])["id"].to_numpy() for file in files])
+    assert sorted(ids) == list(range(count))
+
+
+def test_hf_gives_splits_that_differ_in_case_files_of_other_names(tmp_path, make_dataset):
+    table = make_dataset(pa.table({"image": images(3), "label": [0, 1, 0], "split": ["Train", "train", "test"]}), "own")
+    export(table, Filters(), "hf", tmp_path / "hf")
+    files = sorted((tmp_path / "hf" / "data").iterdir())
+    ids = {file.name.partition("-")[0]: pq.read_table(file)["id"].to_pylist() for file in files}
+    assert ids == {"Train": [0], "test": [2], "train_2": [1]}
+
+
+def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path, make_dataset):
+    names = ["a:b", "a*b", "Cat", "cat"]
+    table = make_dataset(pa.table({"image": images(4), "label": names}), "own")
+    export(table, Filters(), "folder", tmp_path / "out")
+    folder = ImageFolder(tmp_path / "out")
+    assert len(folder.classes) == len({name.casefold() for name in folder.classes}) == len(names)
+    assert len(folder) == len(names)  # though no image has a name of its own
+
+
+def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    values = [float("nan"), float("inf"), 1.5]
+    table = make_dataset(pa.table({"image": images(3), "label": [0, 0, 0], "area": values}), "own")
+    lines = export_bytes(table, Filters(), "jsonl").decode().splitlines()
+    assert [json.loads(line, parse_constant=refuse)["area"] for line in lines] == [None, None, 1.5]
+    assert table.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
+    assert table.histogram("area")["n"].sum() == 1
+
+
+def test_a_users_column_called_file_stands_beside_the_exports_own(make_dataset, tmp_path):
+    table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], "file": ["scan0", "scan1"]}), "own")
+    export(table, Filters(), "folder", tmp_path / "out")
+    samples = pd.read_csv(tmp_path / "out" / "samples.csv")
+    assert all((tmp_path / "out" / file).is_file() for file in samples["file"])
+    assert sorted(samples["user_file"]) == ["scan0", "scan1"]
+
+
+def test_columns_that_an_export_adds_are_not_taken_by_the_users(make_dataset):
+    taken = {"image": images(2), "label": [0, 1], "hsf_source": ["x", "y"], "gap": [1, 2]}
+    table = make_dataset(pa.table(taken), "own")
+    assert table.user_columns == ("user_hsf_source", "user_gap")
+
+
+def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_digits, tmp_path):
+    np.save(tmp_path / "people.npy", np.eye(10, dtype=int)[own_digits.dataset.labels()])
+    workspace = Workspace(own_digits.dataset.root.parents[1])
+    attach_votes(workspace, "digits", tmp_path / "people.npy", force=True)
+    assert "simulated" in export_bytes(own_digits, VIEW, "csv").decode()
+    assert own_digits.simulated
+    assert not open_table(workspace, "digits").simulated
+
+
+def test_a_file_and_its_manifest_are_told_apart_by_the_digest(digits, tmp_path):
+    export(digits, VIEW, "csv", tmp_path / "a.csv")
+    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
+    assert manifest["file"] == "a.csv"
+    assert manifest["file_sha256"] == hashlib.sha256((tmp_path / "a.csv").read_bytes()).hexdigest()
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+def own_values(folder, format):
+    """By id, the user's columns that an export holds."""
+    if format == "csv":
+        return pd.read_csv(folder).set_index("id").to_dict("index")
+    if format == "parquet":
+        return pd.read_parquet(folder).set_index("id").to_dict("index")
+    if format == "jsonl":
+        return {row["id"]: row for row in map(json.loads, folder.read_text().splitlines())}
+    if format in ("folder", "cleanlab"):
+        return pd.read_csv(folder / "samples.csv").set_index("id").to_dict("index")
+    if format == "hf":
+        parts = [pq.read_table(part).drop_columns(["image"]) for part in (folder / "data").glob("*.parquet")]
+        return pa.concat_tables(parts).to_pandas().set_index("id").to_dict("index")
+    if format == "coco":
+        images = json.loads((folder / "annotations.json").read_text())["images"]
+        return {image["id"]: image["attributes"] for image in images}
+    if format == "fiftyone":
+        labels = json.loads((folder / "labels.json").read_text())["labels"].values()
+        return {label["attributes"]["sample_id"]: label["attributes"] for label in labels}
+    tasks = [task["data"] for task in json.loads((folder / "tasks.json").read_text())]
+    return {int(task["path"].removesuffix(".png")): task for task in tasks}
+
+
+@pytest.mark.parametrize("format", list(FORMATS))
+def test_own_columns_are_in_every_format(columns_root, tmp_path, format):
+    table = open_table(Workspace(columns_root), "digits")
+    chosen = Filters(ids=(3, 4, 50))
+    out = tmp_path / (f"out.{format}" if format in ("csv", "jsonl", "parquet") else "out")
+    assert export(table, chosen, format, out) == 3
+    found, wanted = own_values(out, format), table.frame(chosen).set_index("id")
+    assert set(found) == {3, 4, 50}
+    for id, row in found.items():
+        assert row[HOSTILE_COLUMN] == wanted.loc[id, HOSTILE_COLUMN]
+        assert row["camera"] == f"camera {id}"
+        assert str(row["taken"])[:10] == str(wanted.loc[id, "taken"])[:10]
+        if id == 50:
+            assert pd.isna(row.get("my_score"))
+            assert pd.isna(row.get("seen"))
+            assert pd.isna(row.get("place"))
+        else:
+            assert row["my_score"] == pytest.approx(wanted.loc[id, "my_score"])
+            assert bool(row["seen"]) == (id % 4 == 0)
+            assert row["place"] == ("zoo" if id % 3 == 0 else "park, old")
+
+
+def test_label_studio_keeps_a_column_whose_name_it_needs_itself(make_dataset, tmp_path):
+    pixels = io.BytesIO()
+    Image.new("RGB", (9, 9), "red").save(pixels, "png")
+    images = pa.array(
+        [{"bytes": pixels.getvalue(), "path": "a.png"}], pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    )
+    table = make_dataset(pa.table({"image": images, "label": ["cat"], "simulated": ["by hand"]}))
+    export(table, Filters(), "label-studio", tmp_path / "out")
+    (task,) = json.loads((tmp_path / "out" / "tasks.json").read_text())
+    assert task["data"]["sample_simulated"] == "by hand"
+    assert "simulated" not in task["data"]
+
+
+def test_where_no_link_can_be_made_the_image_is_copied(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    (tmp_path / "image.png").write_bytes(b"image")
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    link(tmp_path / "place.png", tmp_path / "image.png")
+    assert (tmp_path / "place.png").read_bytes() == b"image"
+    assert not (tmp_path / "place.png").is_symlink()

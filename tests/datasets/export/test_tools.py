@@ -1,0 +1,297 @@
+"""Exports for other tools, read back by the tools or held against their documented form."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.export import columns
+from avhcurate.datasets.export.service import FOLDERS, FORMATS, export, export_bytes
+from avhcurate.datasets.sources.attach import attach_run
+from avhcurate.datasets.sources.attached_arrays import AttachSpec
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.people.attach import attach_votes
+from avhcurate.workspace.data.workspace import Workspace
+
+VIEW = Filters(where="id < 120 AND label IN (1, 8)")
+
+
+def rows(table, filters=VIEW):
+    return table.frame(filters).set_index("id")
+
+
+@pytest.fixture
+def odd(make_dataset):
+    """Three samples without a run: a class that is no file name, no label, and no image."""
+    stream = io.BytesIO()
+    Image.new("RGB", (5, 3)).save(stream, "PNG")
+    images = [{"bytes": data, "path": "../a.png"} for data in (stream.getvalue(), stream.getvalue(), b"no")]
+    table = pa.table({"image": images, "label": ['<a>&"/../x', None, "dog"], "tags_of_mine": [["x"], [], None]})
+    return make_dataset(table, "odd")
+
+
+# --- COCO ----------------------------------------------------------------------------------------------------
+
+
+def test_pycocotools_reads_labels_sizes_and_images(own_digits, tmp_path, capsys):
+    coco = pytest.importorskip("pycocotools.coco")
+    annotate(own_digits, [1], "relabel", 8)
+    count = export(own_digits, VIEW, "coco", tmp_path / "coco")
+    read, want = coco.COCO(str(tmp_path / "coco" / "annotations.json")), rows(own_digits)
+    names = {category["id"]: category["name"] for category in read.loadCats(read.getCatIds())}
+    assert list(names.values()) == list(own_digits.classes)
+    assert sorted(read.getImgIds()) == want.index.tolist()
+    assert count == len(want)
+    for image in read.loadImgs(read.getImgIds()):
+        (annotation,) = read.loadAnns(read.getAnnIds(imgIds=[image["id"]]))
+        assert names[annotation["category_id"]] == want.loc[image["id"], "curated_label_name"]
+        assert annotation["bbox"] == [0, 0, image["width"], image["height"]] == [0, 0, 8, 8]
+        assert Image.open(tmp_path / "coco" / "images" / image["file_name"]).size == (8, 8)
+        assert image["attributes"]["avh"] == pytest.approx(want.loc[image["id"], "avh"])
+        assert image["attributes"]["hsf_source"] == "simulated"
+    assert set(read.getImgIds(catIds=[9])) == set(want.index[want["curated_label"] == 8])
+
+
+def test_coco_leaves_out_what_is_no_image_and_counts_it(odd, tmp_path):
+    assert export(odd, Filters(), "coco", tmp_path / "coco") == 2
+    read = json.loads((tmp_path / "coco" / "annotations.json").read_text())
+    assert [(image["id"], image["width"], image["height"]) for image in read["images"]] == [(0, 5, 3), (1, 5, 3)]
+    assert [annotation["image_id"] for annotation in read["annotations"]] == [0]  # the other has no label
+    assert len(list((tmp_path / "coco" / "images").iterdir())) == 2
+    manifest = json.loads((tmp_path / "coco" / "manifest.json").read_text())
+    assert (manifest["samples"], manifest["left_out"]) == (2, 1)
+
+
+# --- FiftyOne ------------------------------------------------------------------------------------------------
+
+
+def test_fiftyones_labels_match_images_by_name_and_carry_scores(own_digits, tmp_path):
+    annotate(own_digits, [1], "relabel", 8)
+    annotate(own_digits, [1, 8], "tag", "odd")
+    count = export(own_digits, VIEW, "fiftyone", tmp_path / "fo")
+    read, want = json.loads((tmp_path / "fo" / "labels.json").read_text()), rows(own_digits)
+    files = {file.stem: file for file in (tmp_path / "fo" / "data").iterdir()}
+    assert read["classes"] == list(own_digits.classes)
+    assert set(read["labels"]) == set(files)
+    assert len(files) == count == len(want)
+    for name, label in read["labels"].items():
+        sample = want.loc[label["attributes"]["sample_id"]]
+        assert read["classes"][label["label"]] == sample["curated_label_name"]
+        assert name.endswith(f"-{sample.name}")
+        assert label["attributes"]["avh"] == pytest.approx(sample["avh"])
+        # What the label has of its own must not come twice.
+        assert not {"id", "label", "confidence", "tags", "logits"} & set(label["attributes"])
+        if sample["curated_label"] == sample["label"]:
+            assert label["confidence"] == pytest.approx(sample["confidence"])
+        else:
+            assert "confidence" not in label
+    assert {
+        label["attributes"]["sample_id"]
+        for label in read["labels"].values()
+        if "odd" in label["attributes"].get("sample_tags", [])
+    } == {1, 8}
+
+
+def test_fiftyones_unlabelled_image_has_no_target(odd, tmp_path):
+    assert export(odd, Filters(), "fiftyone", tmp_path / "fo") == 2
+    read = json.loads((tmp_path / "fo" / "labels.json").read_text())
+    targets = {
+        name.rpartition("-")[2]: label and read["classes"][label["label"]] for name, label in read["labels"].items()
+    }
+    assert targets == {"0": '<a>&"/../x', "1": None}
+
+
+# --- Label Studio --------------------------------------------------------------------------------------------
+
+
+def test_votes_come_back_from_label_studios_tasks_as_they_were(digits, own_demo_root, tmp_path):
+    export(digits, VIEW, "label-studio", tmp_path / "ls")
+    workspace = Workspace(own_demo_root)
+    before = rows(open_table(workspace, "digits"))
+    attach_votes(workspace, "digits", tmp_path / "ls" / "tasks.json", force=True)
+    again = open_table(workspace, "digits")
+    assert again.simulated
+    after = again.frame(Filters(where="votes > 0", excluded=None)).set_index("id")
+    pd.testing.assert_frame_equal(after[["hsf", "votes"]], before[["hsf", "votes"]])
+
+
+def test_ticks_come_back_from_label_studios_tasks_and_a_relabel_is_no_vote(own_digits, own_demo_root, tmp_path):
+    workspace = Workspace(own_demo_root)
+    wanted = rows(own_digits)
+    ticks = pd.DataFrame(
+        {
+            "path": wanted["path"],
+            "class": wanted["label_name"],
+            "selected": np.arange(len(wanted)) % 4,
+            "shown": 3,
+        }
+    )
+    ticks[ticks["path"] != wanted["path"].iloc[0]].to_parquet(tmp_path / "ticks.parquet")
+    attach_votes(workspace, "digits", tmp_path / "ticks.parquet", force=True)
+    table = open_table(workspace, "digits")
+    annotate(table, [int(wanted.index[1])], "relabel", 4)
+    export(table, VIEW, "label-studio", tmp_path / "ls")
+    before = rows(table)[["hsf", "votes"]]
+    tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
+    (told,) = [one for one in tasks[1]["annotations"] if one["ground_truth"]]
+    assert told["result"][0]["value"]["choices"] == ["4"]
+    assert [task["data"]["class"] for task in tasks] == wanted["label_name"].tolist()
+    config = (tmp_path / "ls" / "label_config.xml").read_text()
+    assert 'name="belongs"' in config
+    assert 'name="label"' in config
+    attach_votes(workspace, "digits", tmp_path / "ls" / "tasks.json", force=True)
+    after = rows(open_table(workspace, "digits"))[["hsf", "votes"]]
+    pd.testing.assert_frame_equal(after, before)
+    assert after["votes"].isna().sum() == 1
+
+
+def test_label_studios_tasks_have_the_documented_form(digits, tmp_path):
+    import xml.etree.ElementTree as ET
+
+    export(digits, VIEW, "label-studio", tmp_path / "ls")
+    tasks, want = json.loads((tmp_path / "ls" / "tasks.json").read_text()), rows(digits).set_index("path")
+    config = ET.fromstring((tmp_path / "ls" / "label_config.xml").read_text())
+    control, image = config.find("Choices"), config.find("Image")
+    allowed = [choice.get("value") for choice in control.findall("Choice")]
+    assert image.get("value") == "$image"
+    assert len(tasks) == len(want)
+    for task in tasks:
+        sample = want.loc[task["data"]["path"]]
+        (prediction,) = task["predictions"]
+        assert prediction["score"] == pytest.approx(sample["max_confidence"])
+        assert prediction["result"][0]["value"]["choices"] == [sample["predicted_name"]]
+        for answer in [*task["annotations"], prediction]:
+            (result,) = answer["result"]
+            assert (result["from_name"], result["to_name"]) == (control.get("name"), image.get("name"))
+            assert result["type"] == "choices"
+            assert set(result["value"]["choices"]) <= set(allowed)
+        place = task["data"]["image"].removeprefix("/data/local-files/?d=")
+        assert (tmp_path / "ls" / place).is_file()
+
+
+def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
+    annotate(odd, [1], "relabel", 0)
+    export(odd, Filters(), "label-studio", tmp_path / "ls", image_prefix="https://example.org/a b/")
+    tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
+    said = [[(a["result"][0]["value"]["choices"], a["ground_truth"]) for a in task["annotations"]] for task in tasks]
+    assert said == [[(['<a>&"/../x'], False)], [(['<a>&"/../x'], True)], [(["dog"], False)]]
+    assert all(task["predictions"] == [] for task in tasks)
+    assert tasks[0]["data"]["image"].startswith("https://example.org/a b/")
+    assert not (tmp_path / "ls" / "images").exists()
+
+
+def test_an_image_prefix_is_refused_elsewhere(digits, tmp_path):
+    with pytest.raises(CurateError, match="only for label-studio"):
+        export(digits, VIEW, "coco", tmp_path / "coco", image_prefix="x")
+
+
+# --- cleanlab ------------------------------------------------------------------------------------------------
+
+
+def test_cleanlab_finds_planted_label_errors_in_the_files(own_digits, tmp_path):
+    cleanlab = pytest.importorskip("cleanlab.filter")
+    test = own_digits.frame(Filters(splits=("test",)))
+    sure = test[(test["predicted"] == test["label"]) & (test["confidence"] > 0.99)]["id"].tolist()
+    wrong = sure[:12]
+    for id in wrong:
+        annotate(own_digits, [id], "relabel", (int(own_digits.sample(id)["label"]) + 5) % 10)
+    count = export(own_digits, Filters(splits=("test",)), "cleanlab", tmp_path / "cl")
+    labels, probs = np.load(tmp_path / "cl" / "labels.npy"), np.load(tmp_path / "cl" / "pred_probs.npy")
+    samples = pd.read_csv(tmp_path / "cl" / "samples.csv")
+    assert len(labels) == len(probs) == len(samples) == count == len(test)
+    assert samples["curated_label"].tolist() == labels.tolist()
+    given = probs[np.arange(len(samples)), samples["label"]]
+    np.testing.assert_allclose(given, samples["confidence"], atol=1e-5)
+    features = np.load(tmp_path / "cl" / "features.npy")
+    np.testing.assert_array_equal(features, own_digits.run.features()[samples["id"]])
+    found = cleanlab.find_label_issues(labels, probs, return_indices_ranked_by="self_confidence", n_jobs=1)
+    assert set(samples["id"].to_numpy()[found[:12]]) == set(wrong)
+
+
+def test_cleanlabs_table_has_one_header_though_the_first_batches_hold_no_usable_sample(
+    make_dataset, workspace, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(columns.batches, "__kwdefaults__", columns.batches.__kwdefaults__ | {"rows": 2})
+    pictures = {f"{place}/{number}.png": "red" for number in range(2) for place in (".", "cat", "dog")}
+    table = make_dataset(pictures)
+    np.save(tmp_path / "probs.npy", np.full((table.size, 2), 0.5, np.float32))
+    attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
+    unlabelled_first = table.frame(columns=["id", "label"]).sort_values("label", na_position="first")["id"]
+    count = export(open_table(workspace, "pets"), Filters(), "cleanlab", tmp_path / "cl", order=unlabelled_first)
+    samples = pd.read_csv(tmp_path / "cl" / "samples.csv")
+    assert samples["curated_label"].tolist() == np.load(tmp_path / "cl" / "labels.npy").tolist()
+    assert len(samples) == count == 4
+
+
+def test_cleanlab_needs_a_run(odd, tmp_path):
+    with pytest.raises(CurateError, match="avhcurate score"):
+        export(odd, Filters(), "cleanlab", tmp_path / "cl")
+    assert not (tmp_path / "cl").exists()
+
+
+# --- all of them ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FOLDERS)
+def test_a_folder_is_never_left_overwritten_or_filled_from_outside(digits, tmp_path, format):
+    out = tmp_path / "out"
+    few = Filters(where="id < 3")
+    export(digits, few, format, out)
+    assert json.loads((out / "manifest.json").read_text())["samples"] == 3
+    with pytest.raises(CurateError, match="--force"):
+        export(digits, few, format, out)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(CurateError, match="not an export"):
+        export(digits, few, format, tmp_path / "mine", force=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
+
+
+@pytest.mark.parametrize("format", [name for name in FOLDERS if name != "cleanlab"])
+def test_names_of_the_users_cannot_leave_the_folder(odd, tmp_path, format):
+    out = tmp_path / "deep" / "out"
+    before = {file for file in tmp_path.rglob("*") if "deep" not in file.parts}
+    export(odd, Filters(), format, out)
+    assert {file for file in tmp_path.rglob("*") if "deep" not in file.parts} == before
+    assert [file.name for file in out.parent.iterdir()] == ["out"]
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "cleanlab"])
+def test_names_of_three_hundred_bytes_and_lists_with_holes_go_out(tmp_path, make_dataset, format):
+    stream = io.BytesIO()
+    Image.new("RGB", (5, 3)).save(stream, "PNG")
+    images = [{"bytes": stream.getvalue(), "path": f"{'字' * 84}.png"}] * 2  # as long as a file system allows
+    boxes = [[float("nan"), 1.0], [float("inf")]]
+    source = pa.table({"image": images, "label": ["漢" * 120, "漢" * 121], "box": boxes})
+    table = make_dataset(source, "odd")
+    for tag in ("a;b", "=1+1"):
+        annotate(table, [0], "tag", tag)
+    out = tmp_path / "out"
+    assert export(table, Filters(), format, out) == 2
+    texts = [*out.glob("*.json")] if out.is_dir() else [out] if format == "jsonl" else []
+    for text in texts:
+        for line in text.read_text().splitlines() if format == "jsonl" else [text.read_text()]:
+            json.loads(line, parse_constant=refuse)
+    if format == "folder":
+        assert sorted(len(list(folder.iterdir())) for folder in out.iterdir() if folder.is_dir()) == [1, 1]
+
+
+def test_a_folder_is_downloaded_as_one_zip_with_its_images(digits):
+    packed = zipfile.ZipFile(io.BytesIO(export_bytes(digits, Filters(where="id < 3"), "coco")))
+    names = packed.namelist()
+    assert {Path(name).parts[0] for name in names} == {"digits"}
+    images = [name for name in names if "/images/" in name]
+    assert len(images) == 3
+    assert Image.open(io.BytesIO(packed.read(images[0]))).size == (8, 8)

@@ -1,0 +1,129 @@
+"""Importing a folder: classes, splits, links, and what is skipped and said."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from avhcurate.datasets.sources.folder import scan_folder
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.images.decoding import decode
+from tests.fakes.sources import grey_images, rows, said
+
+
+def test_folder_of_classes_gives_sorted_classes_and_their_images(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "pets", "dog/b.png", "cat/sub/deep/a.png", "cat/z.JPG", "Ant/1.webp")
+    folder = import_dataset(workspace, "pets", tmp_path / "pets")
+    assert folder.record.classes == ["Ant", "cat", "dog"]
+    assert folder.record.classes_declared
+    assert rows(folder) == [
+        ("Ant/1.webp", None, "Ant"),
+        ("cat/sub/deep/a.png", None, "cat"),
+        ("cat/z.JPG", None, "cat"),
+        ("dog/b.png", None, "dog"),
+    ]
+    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(4))] == [3, 1, 2, 0]
+
+
+def test_train_and_test_on_the_first_level_are_splits(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "train/cat/a.png", "train/dog/b.png", "test/dog/c.png", "test/loose.png")
+    folder = import_dataset(workspace, "d", tmp_path / "d")
+    assert rows(folder) == [
+        ("test/dog/c.png", "test", "dog"),
+        ("test/loose.png", "test", None),
+        ("train/cat/a.png", "train", "cat"),
+        ("train/dog/b.png", "train", "dog"),
+    ]
+
+
+def test_a_class_beside_train_makes_train_a_class(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "train/a.png", "plane/b.png")
+    assert import_dataset(workspace, "d", tmp_path / "d").record.classes == ["plane", "train"]
+
+
+def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    grey_images(root, "a/1.png", "a/._1.png", ".thumbs/x.png", "b/2.png")
+    (root / "a" / "notes.txt").write_text("hello")
+    (root / "a" / "dead.png").symlink_to("nowhere")
+    os.mkfifo(root / "a" / "pipe.png")
+    record = import_dataset(workspace, "d", root).record
+    assert (record.samples, record.skipped) == (2, 5)
+    assert "1 files are not images" in record.messages[0]
+    assert "2 hidden" in record.messages[1]
+    assert "2 names could not be read" in record.messages[2]
+
+
+def test_a_workspace_below_the_images_is_refused_and_nothing_is_written(cli, tmp_path, monkeypatch):
+    grey_images(tmp_path, "cat/a.png", "dog/b.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AVHCURATE_WORKSPACE", raising=False)
+    for source in (".", tmp_path):
+        ended = cli("import", "pets", source)
+        assert (ended.code, "--workspace" in ended.err) == (2, True)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "dog"]
+
+
+def test_a_workspace_among_the_images_is_not_read_and_the_user_is_told(tmp_path):
+    photos = tmp_path / "photos"
+    grey_images(photos, "cat/a.png", "dog/b.png", "datasets/c.png")
+    inside = Workspace(photos / "ours")
+    import_dataset(inside, "cats", photos / "cat")
+    grey_images(inside.uploads, "x/d.png")
+    record = import_dataset(Workspace(tmp_path / "elsewhere"), "pets", photos).record
+    assert (record.samples, record.classes) == (3, ["cat", "datasets", "dog"])
+    assert "workspaces of this program are not read: ours" in record.messages
+
+
+def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "a/1.png")
+    for one in range(45):
+        (tmp_path / "elsewhere" / str(one)).mkdir(parents=True)
+        (tmp_path / "d" / f"c{one}").symlink_to(tmp_path / "elsewhere" / str(one))
+        for other in range(45):
+            (tmp_path / "elsewhere" / str(one) / f"to{other}").symlink_to(tmp_path / "elsewhere" / str(other))
+    (tmp_path / "d" / "everything").symlink_to("/")
+    folder = import_dataset(workspace, "d", tmp_path / "d")
+    assert rows(folder) == [("a/1.png", None, "a")]
+    assert "were not followed" in said(folder)
+    assert "everything" in scan_folder(tmp_path / "d").loops
+
+
+def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "elsewhere/x.png", "d/a/1.png")
+    (tmp_path / "d" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "d" / "a" / "up").symlink_to(tmp_path / "d")
+    folder = import_dataset(workspace, "d", tmp_path / "d")
+    assert [path for path, *_ in rows(folder)] == ["a/1.png", "b/x.png"]
+
+
+def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "1.png", "2.png")
+    folder = import_dataset(workspace, "d", tmp_path / "d")
+    assert folder.labels().tolist() == [-1, -1]
+    assert folder.record.classes == []
+    assert "2 images are in no class folder" in said(folder)
+
+
+def test_one_class_is_imported_with_a_word_about_it(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "only/1.png")
+    assert "only one class, only" in said(import_dataset(workspace, "d", tmp_path / "d"))
+
+
+def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with pytest.raises(CurateError, match="no images"):
+        import_dataset(workspace, "d", tmp_path / "d")
+    (tmp_path / "d" / "labels.csv").write_text("path,label\n")
+    with pytest.raises(CurateError, match=r"CSV files to import instead: labels\.csv"):
+        import_dataset(workspace, "d", tmp_path / "d")
+    assert workspace.names() == []
+
+
+@pytest.mark.parametrize("name", ["gone", "archive.zip"])
+def test_what_is_no_source_is_refused(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(CurateError, match="Give a folder"):
+        import_dataset(workspace, "d", tmp_path / name)

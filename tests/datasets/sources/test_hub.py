@@ -1,0 +1,147 @@
+"""Importing from the hub: by config and split, from its server or a copy, and what it has not."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from tests.fakes.sources import (
+    greys,
+    png,
+)
+
+
+@pytest.fixture
+def hub(web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
+    """A server that speaks as much of the hub's language as is needed, with one dataset of two configs."""
+    monkeypatch.setenv("HF_ENDPOINT", web.url)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    commit = "c0ffee" + "0" * 34
+    files = []
+    for path, number in {
+        "big/train-a.parquet": 0,
+        "big/train-b.parquet": 10,
+        "big/test.parquet": 20,
+        "s.parquet": 30,
+    }.items():
+        images = [{"bytes": png(number + row), "path": f"{number + row}.png"} for row in range(3)]
+        table = pa.table({"image": images, "label": [0, 1, 1]})
+        stream = io.BytesIO()
+        pq.write_table(table, stream)
+        data = stream.getvalue()
+        file = web.folder / "datasets" / "org" / "pets" / "resolve" / commit / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        large = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
+        files.append({"rfilename": path, "size": len(data), "lfs": large})
+    configs = [
+        {
+            "config_name": "big",
+            "data_files": [{"split": "train", "path": "big/train-*"}, {"split": "test", "path": ["big/test*"]}],
+        },
+        {"config_name": "small", "data_files": "s.parquet"},
+    ]
+    for revision in ("main", "v1"):
+        answer(web, "org/pets", revision, commit, files, configs)
+    return web
+
+
+def answer(web, name: str, revision: str, commit: str, files: list, configs: list | None = None) -> None:
+    """Let the server describe a dataset."""
+    info = {"id": name, "sha": commit, "siblings": files, "cardData": {"configs": configs}}
+    web.routes[f"/api/datasets/{name}/revision/{revision}?blobs=true"] = (json.dumps(info).encode(), {})
+
+
+def test_a_hub_dataset_comes_by_config_and_split(workspace: Workspace, hub) -> None:
+    folder = import_dataset(workspace, "d", "hf:org/pets:big")
+    assert greys(folder) == [20, 21, 22, 0, 1, 2, 10, 11, 12]
+    assert folder.samples()["split"].tolist() == ["test"] * 3 + ["train"] * 6
+    assert {said for path, _, said in hub.asked if "/pets/" in path} == {"Bearer secret"}
+    asked = len(hub.asked)
+    assert import_dataset(workspace, "d", "hf:org/pets:big").record == folder.record
+    assert len(hub.asked) == asked
+    assert greys(import_dataset(workspace, "s", "hf:org/pets@v1:small/train")) == [30, 31, 32]
+
+
+def test_a_hub_dataset_is_gone_on_with(workspace: Workspace, hub) -> None:
+    with pytest.raises(Cancelled):
+        import_dataset(workspace, "d", "hf:org/pets:big", progress=Progress(should_stop=lambda: len(hub.asked) >= 2))
+    assert workspace.names() == []
+    before = [path for path, *_ in hub.asked if path.endswith(".parquet")]
+    folder = import_dataset(workspace, "d", "hf:org/pets:big")
+    after = [path for path, *_ in hub.asked if path.endswith(".parquet")][len(before) :]
+    assert folder.record.samples == 9
+    assert before[0] not in after
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("hf:org/pets", "has the configs big, small. Name one, as hf:org/pets:big"),
+        ("hf:org/pets:huge", "has the configs big, small"),
+        ("hf:org/pets:big/validation", "no split 'validation'. It has train, test"),
+        ("hf:org/gone", r"hf:org/gone could not be read at .*404.*download its Parquet files"),
+    ],
+)
+def test_what_the_hub_has_not_is_said(workspace: Workspace, hub, source: str, words: str) -> None:
+    with pytest.raises(CurateError, match=words):
+        import_dataset(workspace, "d", source)
+
+
+def test_a_file_that_is_not_the_hubs_is_refused(workspace: Workspace, hub) -> None:
+    file = next(hub.folder.rglob("s.parquet"))
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(CurateError, match="is published: it is damaged or another file"):
+        import_dataset(workspace, "d", "hf:org/pets:small")
+
+
+def test_what_the_hub_made_into_parquet_is_taken_where_there_is_no_other(workspace: Workspace, hub) -> None:
+    file = hub.folder / "datasets/org/zips/resolve/cafe/default/train/0000.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(next(hub.folder.rglob("s.parquet")).read_bytes())
+    entry = {"rfilename": "default/train/0000.parquet", "size": file.stat().st_size}
+    part = {"rfilename": "default/partial-test/0000.parquet", "size": 1}
+    answer(hub, "org/zips", "main", "beef", [])
+    answer(hub, "org/zips", "refs%2Fconvert%2Fparquet", "cafe", [entry, part])
+    folder = import_dataset(workspace, "d", "hf:org/zips")
+    assert greys(folder) == [30, 31, 32]
+    assert set(folder.samples()["split"]) == {"train"}
+
+
+def test_other_forms_than_parquet_are_left_to_the_hubs_library(
+    workspace: Workspace, hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is missing: install avhcurate[datasets]")
+    datasets.disable_progress_bars()
+    answer(hub, "org/zips", "main", "beef", [])
+    for split, name in {"train": "cat", "test": "dog"}.items():
+        (tmp_path / "zips" / split / name).mkdir(parents=True)
+        (tmp_path / "zips" / split / name / "0.png").write_bytes(png(len(split)))
+    load = datasets.load_dataset
+
+    def load_local(repository: str, config: str | None, *, revision: str | None, cache_dir: str) -> object:
+        assert (repository, config, revision) == ("org/zips", None, None)
+        return load("imagefolder", data_dir=str(tmp_path / "zips"), cache_dir=cache_dir)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_local)
+    folder = import_dataset(workspace, "d", "hf:org/zips")
+    assert greys(folder) == [4, 5]
+    assert folder.samples()["split"].tolist() == ["test", "train"]
+    monkeypatch.setenv("AVHCURATE_REMOTE_HOSTS", "127.0.0.1")
+    with pytest.raises(CurateError, match="does not respect AVHCURATE_REMOTE_HOSTS"):
+        import_dataset(workspace, "e", "hf:org/zips:/train")
+    monkeypatch.delenv("AVHCURATE_REMOTE_HOSTS")
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda *arguments, **options: load("imagefolder", data_dir=str(tmp_path / "no"))
+    )
+    with pytest.raises(CurateError, match=r"has no Parquet files.*could not be read otherwise"):
+        import_dataset(workspace, "e", "hf:org/zips:/train")

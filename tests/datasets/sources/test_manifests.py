@@ -1,0 +1,231 @@
+"""Importing a manifest: its columns are found, or named; what is unclear is refused."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.images.decoding import decode
+from tests.fakes.sources import grey_images, rows, said, write_csv
+
+
+def test_manifest_paths_start_at_its_own_folder(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "img/0.png", "img/1.png", "with space.png", "3.png")
+    root = tmp_path / "d"
+    text = f"file,label,split\nimg/0.png,cat,train\n{root}/img/1.png,dog,\nfile://{root}/with%20space.png,cat,test\n"
+    folder = import_dataset(workspace, "d", write_csv(root / "m.csv", text + "./3.png,,test\n"))
+    assert [row[1:] for row in rows(folder)] == [("train", "cat"), (None, "dog"), ("test", "cat"), ("test", None)]
+    assert rows(folder)[0][0] == "img/0.png"
+    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(4))] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiter_and_byte_order_mark_are_found_out(workspace: Workspace, tmp_path: Path, delimiter: str) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    text = "\ufeff" + "\n".join(delimiter.join(row) for row in [("path", "label"), ("a.png", "x"), ("b.png", "y")])
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
+    assert rows(folder) == [("a.png", None, "x"), ("b.png", None, "y")]
+
+
+def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    text = "photograph,class,remark\na.png,1,so\nb.png,0,la la\n"
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
+    assert folder.record.image_column == "photograph"
+    assert folder.labels().tolist() == [1, 0]
+    assert folder.record.classes == ["0", "1"]
+    assert not folder.record.classes_declared
+    assert folder.samples()["remark"].tolist() == ["so", "la la"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "words"),
+    [
+        ("left,right,label", "a.png,b.png,0", "left, right. Choose one by --image-column"),
+        ("path,target,category", "a.png,0,1", "target, category. Choose one by --label-column"),
+        ("name,age", "Ada,36", "No column names the images"),
+        ("path,path,label", "a.png,a.png,1", "several columns called path"),
+        ("path,label", "gone.png,0", "None of the 1 images"),
+        ("path,label", ",0", "names no image"),
+        ("path,label", "a.png,0.5", "not class indices"),
+        ("path,label", "a.png,-2", "label -2"),
+        ("path,label", "a.png,999999", "looks like an identifier"),
+        ("path,label", "a.png,1\na.png,2", "several rows that differ, first 'a.png'"),
+        ("path,label", "gs-unknown://bucket/a.png,1", "gs-unknown:// addresses cannot be read"),
+    ],
+)
+def test_unclear_or_wrong_manifest_is_refused(
+    workspace: Workspace, tmp_path: Path, header: str, row: str, words: str
+) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    with pytest.raises(CurateError) as refused:
+        import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", f"{header}\n{row}\n"))
+    assert words in str(refused.value)
+    assert workspace.names() == []
+
+
+@pytest.mark.parametrize("option", ["label_column", "split_column"])
+def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace: Workspace, tmp_path: Path, option) -> None:
+    grey_images(tmp_path, "a.png")
+    manifest = write_csv(tmp_path / "m.csv", "file,class\na.png,cat\n")
+    flag = f"--{option.replace('_', '-')}"
+    with pytest.raises(CurateError, match=f"{flag}: .* column 'clas'. Its columns are file, class"):
+        import_dataset(workspace, "d", manifest, **{option: "clas"})
+
+
+@pytest.mark.parametrize("text", ["", "path,label\n"])
+def test_manifest_without_rows_is_refused(workspace: Workspace, tmp_path: Path, text: str) -> None:
+    with pytest.raises(CurateError, match=r"m\.csv"):
+        import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
+
+
+def test_named_columns_override_what_would_be_found(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    text = "left,right,label,coarse,fold\na.png,b.png,x,u,1\nb.png,a.png,y,v,2\n"
+    source = write_csv(tmp_path / "m.csv", text)
+    folder = import_dataset(workspace, "d", source, image_column="right", label_column="coarse", split_column="fold")
+    assert rows(folder) == [("b.png", "1", "u"), ("a.png", "2", "v")]
+    with pytest.raises(CurateError, match="Its columns are left, right, label, coarse, fold"):
+        import_dataset(workspace, "e", source, image_column="middle")
+
+
+def test_users_columns_are_kept_under_free_names(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    text = "file,label,ID,avh,_row,weather,taken\na.png,x,7,0.1,r,sun,2024-01-02\nb.png,y,8,0.2,s,rain,2024-01-03\n"
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
+    samples = folder.samples()
+    users = [name for name in samples.columns if name not in ("id", "path", "split", "label", "_file", "_row")]
+    assert users == ["user_ID", "user_avh", "user_row", "weather", "taken"]
+    assert samples["user_ID"].tolist() == [7, 8]
+    assert samples["user_row"].tolist() == ["r", "s"]
+    assert "ID to user_ID, avh to user_avh, _row to user_row" in said(folder)
+
+
+def test_repeated_and_empty_rows_are_skipped_and_counted(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    folder = import_dataset(
+        workspace, "d", write_csv(tmp_path / "m.csv", "path,label\na.png,0\n,1\nb.png,1\na.png,0\n")
+    )
+    assert [path for path, *_ in rows(folder)] == ["a.png", "b.png"]
+    assert folder.record.skipped == 2
+    assert "1 rows name no image" in said(folder)
+    assert "1 rows repeat another" in said(folder)
+
+
+def test_label_of_minus_one_and_missing_label_mean_unlabelled(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "path,label\na.png,-1\nb.png,\nc.png,1\n"))
+    assert folder.labels().tolist() == [-1, -1, 1]
+    assert folder.samples()["label"].isna().tolist() == [True, True, False]
+
+
+def test_manifest_without_labels_is_imported_and_says_so(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png")
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "path\na.png\n"))
+    assert folder.labels().tolist() == [-1]
+    assert "have no label" in said(folder)
+
+
+def test_parquet_manifest_takes_class_names_beside_the_labels(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    table = {"path": ["a.png", "b.png", "c.png"], "label": [4, 1, 2], "label_name": ["crane", "crane", "owl"]}
+    pq.write_table(pa.table(table), tmp_path / "m.parquet")
+    folder = import_dataset(workspace, "d", tmp_path / "m.parquet")
+    assert folder.record.classes == ["0", "crane (1)", "owl", "3", "crane (4)"]
+    assert not folder.record.classes_declared
+    assert "label_name" not in folder.samples()
+
+
+def test_names_that_are_no_class_names_stay_a_column_of_the_user(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    source = write_csv(tmp_path / "m.csv", "path,label,label_name\na.png,0,a red car\nb.png,0,a blue car\n")
+    folder = import_dataset(workspace, "d", source)
+    assert folder.record.classes == ["0"]
+    assert folder.samples()["user_label_name"].tolist() == ["a red car", "a blue car"]
+
+
+def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tmp_path: Path, web) -> None:
+    grey_images(web.folder, "a.png", "b.png")
+    source = write_csv(tmp_path / "m.csv", f"url,label\n{web.url}/b.png,x\n{web.url}/a.png,y\n")
+    folder = import_dataset(workspace, "d", source)
+    assert [path for path, *_ in rows(folder)] == [f"{web.url}/b.png", f"{web.url}/a.png"]
+    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read([0, 1])] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "codes"),
+    [
+        (["01", "02", "10"], ["01", "02", "10"], [0, 1, 2]),
+        (["1", "2", "4"], ["0", "1", "2", "3", "4"], [1, 2, 4]),
+        (["1.0", "", "0.0"], ["0", "1"], [1, -1, 0]),
+        (["1", "NaN", "0"], ["0", "1"], [1, -1, 0]),
+        (["True", "false", ""], ["false", "true"], [1, 0, -1]),
+        (["nan", "roti", ""], ["nan", "roti"], [0, 1, -1]),
+        (["NA", "null", "None"], ["NA", "None", "null"], [0, 2, 1]),
+    ],
+)
+def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace: Workspace, tmp_path, labels, classes, codes):
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    lines = [f"{name}.png,{label}" for name, label in zip("abc", labels, strict=True)]
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "\n".join(["path,label", *lines])))
+    assert folder.record.classes == classes
+    assert folder.labels().tolist() == codes
+    assert ("has the class nan" in said(folder)) == ("nan" in classes)
+
+
+def test_names_of_classes_and_images_keep_their_zeros(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "001", "002")
+    text = "photo,label,label_name,coarse_label,y\n001,1,02,07,7\n002,0,01,08,8\n"
+    source = write_csv(tmp_path / "m.csv", text)
+    folder = import_dataset(workspace, "d", source, image_column="photo", label_column="label")
+    assert rows(folder) == [("001", None, "02"), ("002", None, "01")]
+    assert folder.record.classes == ["01", "02"]
+    assert folder.samples()["coarse_label"].tolist() == ["07", "08"]
+    assert folder.samples()["y"].tolist() == [7, 8]
+
+
+def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(workspace: Workspace, tmp_path) -> None:
+    grey_images(tmp_path, "-a.png", "b.png")
+    source = write_csv(
+        tmp_path / "m.csv", "path,label,patient,age,note\n'-a.png,cat,007,7,'=1+1\nb.png,'-dog,12,70,'tis\n"
+    )
+    folder = import_dataset(workspace, "d", source)
+    assert rows(folder) == [("-a.png", None, "cat"), ("b.png", None, "-dog")]
+    assert folder.samples()["patient"].tolist() == ["007", "12"]
+    assert folder.samples()["age"].tolist() == [7, 70]
+    assert folder.samples()["note"].tolist() == ["=1+1", "'tis"]
+
+
+def test_nan_is_no_label_where_the_classes_are_declared(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    source = write_csv(tmp_path / "m.csv", "path,label\na.png,dog\nb.png,nan\nnan,dog\n")
+    folder = import_dataset(workspace, "d", source, classes=["dog", "cat"])
+    assert folder.labels().tolist() == [0, -1]
+    assert "1 samples have label nan and are imported without a label" in said(folder)
+    assert "1 rows name no image" in said(folder)
+
+
+def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    frame = pd.DataFrame(
+        {
+            "path": pd.Categorical(["a.png", "b.png", "c.png"]),
+            "label": pd.Categorical(["dog", None, "cat"], categories=["dog", "owl", "cat"]),
+            "split": pd.Categorical(["train", "test", "train"]),
+            "site": pd.Categorical(["x", "y", None]),
+            "size": pd.Categorical([10, 20, 10]),
+        }
+    )
+    frame.to_parquet(tmp_path / "m.parquet")
+    folder = import_dataset(workspace, "d", tmp_path / "m.parquet")
+    assert folder.record.classes == ["cat", "dog"]
+    assert folder.labels().tolist() == [1, -1, 0]
+    samples = folder.samples()
+    assert samples["split"].tolist() == ["train", "test", "train"]
+    assert samples["site"].fillna("").tolist() == ["x", "y", ""]
+    assert samples["size"].tolist() == [10, 20, 10]

@@ -1,0 +1,321 @@
+"""A forced import that gives classes other numbers: what people wrote by number is kept by name."""
+
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
+from avhcurate.datasets.curate.label_files import relabel_from
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import answers, queue, setup
+from avhcurate.features.annotate.setup import NO_CLASS, CollectionSettings
+from avhcurate.people.attach import attach_votes
+from tests.fakes.sources import grey_images, image_table, said, write_csv
+
+PETS = ("cat/0.png", "cat/1.png", "dog/2.png", "dog/3.png")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of cats and dogs."""
+    grey_images(tmp_path / "photos", *PETS)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def pets(workspace, database, monkeypatch, photos):
+    """A table of them, on either database."""
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    import_dataset(workspace, "pets", photos)
+    return open_table(workspace, "pets")
+
+
+def again(workspace, source):
+    import_dataset(workspace, "pets", source, force=True)
+    return open_table(workspace, "pets")
+
+
+def curated(table):
+    """Names of the labels that people have changed, by path."""
+    frame = table.frame(columns=["path", "label_name", "curated_label_name"])
+    changed = frame[frame["label_name"] != frame["curated_label_name"]]
+    return dict(zip(changed["path"], changed["curated_label_name"], strict=True))
+
+
+def words(table, **narrowed):
+    entries, _ = history_entries(table, **narrowed)
+    return [describe(entry, table.classes) for entry in entries]
+
+
+def test_relabels_keep_their_class_when_another_comes_before_it(workspace, pets, photos, tmp_path):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"), who="ann")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    assert table.classes == ("ant", "cat", "dog")
+    assert curated(table) == {"dog/3.png": "cat", "cat/0.png": "dog"}
+    assert "relabels, saved views and collections keep them by name" in said(table.dataset)
+    assert words(table) == ["took labels from labels.csv", "relabelled as cat"]
+
+
+def test_undo_goes_back_over_the_import(workspace, pets, photos):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    dog = table.paths().index("dog/3.png")
+    annotate(table, [dog], "relabel", 0, who="ann")
+    assert curated(table) == {"dog/3.png": "ant"}
+    assert words(table) == ["relabelled as ant", "relabelled as cat"]
+    undo(table, who="ann")
+    assert curated(table) == {"dog/3.png": "cat"}
+    undo(table, who="ann")
+    assert curated(table) == {}
+    assert undo(table, who="ann") is None
+
+
+def test_an_older_entry_can_be_undone_after_a_change_of_classes(workspace, pets, photos):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    annotate(pets, [3], "relabel", None, who="ann")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    assert curated(table) == {}
+    entries, _ = history_entries(table)
+    undo_entry(table, entries[0].key, who="bob")
+    assert curated(table) == {"dog/3.png": "cat"}
+
+
+def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_back(workspace, pets, photos, tmp_path):
+    annotate(pets, [0, 1], "relabel", 1, who="ann")
+    shutil.move(photos / "dog", tmp_path / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert curated(table) == {}
+    assert "2 samples have their given label again, as the class dog is gone" in said(table.dataset)
+    shutil.move(tmp_path / "dog", photos / "dog")
+    table = again(workspace, photos)
+    assert table.classes == ("cat", "dog", "eel")
+    assert curated(table) == {"cat/0.png": "dog", "cat/1.png": "dog"}
+
+
+def test_new_classes_at_the_end_change_nothing(workspace, pets, photos):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert curated(table) == {"dog/3.png": "cat"}
+    assert "relabels" not in said(table.dataset)
+
+
+def test_bare_integers_keep_their_number_when_they_get_names(workspace, tmp_path):
+    rows = "a.png,0\nb.png,1\nc.png,2\n"
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    source = write_csv(tmp_path / "pets.csv", f"path,label\n{rows}")
+    import_dataset(workspace, "pets", source)
+    annotate(open_table(workspace, "pets"), [0], "relabel", 2, who="ann")
+    import_dataset(workspace, "pets", source, classes=["cat", "dog", "eel"], force=True)
+    assert curated(open_table(workspace, "pets")) == {"a.png": "eel"}
+
+
+def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pets, photos, tmp_path):
+    grey_images(photos, "ant/4.png")
+    assert pets.current
+    again(workspace, photos)
+    assert not pets.current
+    labels = write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n")
+    for write in (
+        lambda: annotate(pets, [3], "relabel", 0, who="ann"),
+        lambda: annotate(pets, [3], "tag", "odd", who="ann"),
+        lambda: relabel_from(pets, labels, who="ann"),
+        lambda: export(pets, Filters(), "folder", tmp_path / "out"),
+    ):
+        with pytest.raises(CurateError, match="imported again since: open it again"):
+            write()
+    assert not (tmp_path / "out").exists()
+    assert words(open_table(workspace, "pets")) == []
+
+
+def test_answers_over_an_import_are_about_the_images_that_were_shown(workspace, pets, photos):
+    setup.configure(pets, CollectionSettings(design="classify"), who="boss")
+    (question,) = queue.next_questions(pets, "ann", ahead=1)
+    shown = pets.paths_of([question.id])
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    with pytest.raises(CurateError, match="imported again since"):
+        answers.answer(pets, "ann", question.task, question.id, 0, nonce="n", reaction_ms=700)
+    (same,) = queue.next_questions(table, "ann", ahead=1)
+    assert table.paths_of([same.id]) == shown
+
+
+# --- attached votes -----------------------------------------------------------------------------------------------
+
+
+def votes_of(table):
+    """The attached votes, by path: counts by class name that are not 0, or ticks."""
+    rows, paths = table.dataset.votes().to_dict("records"), table.paths()
+    if "counts" not in rows[0]:
+        return {paths[row["id"]]: (row["selected"], row["shown"]) for row in rows}
+    return {
+        paths[row["id"]]: {name: int(n) for name, n in zip(table.classes, row["counts"], strict=True) if n}
+        for row in rows
+    }
+
+
+def attached(workspace, tmp_path, text):
+    attach_votes(workspace, "pets", write_csv(tmp_path / "votes.csv", text))
+
+
+def test_votes_keep_their_class_when_another_comes_before_it(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\ndog/2.png,dog\n")
+    before = pets.dataset.record.votes
+    grey_images(photos, "ant/4.png", "eel/5.png")
+    table = again(workspace, photos)
+    assert table.classes == ("ant", "cat", "dog", "eel")
+    assert votes_of(table) == {"cat/0.png": {"cat": 1, "dog": 1}, "dog/2.png": {"dog": 2}}
+    assert (table.votes.total, table.votes.source) == (4, before.source)
+    hsf = table.frame(columns=["path", "hsf"]).set_index("path")["hsf"]
+    assert (hsf["cat/0.png"], hsf["dog/2.png"]) == (0.5, 1)
+
+
+def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert votes_of(table) == {"cat/0.png": {"cat": 1}}
+    lost = "1 votes of samples that are gone; dropped: 1 votes for dog, which is no longer a class"
+    assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
+
+
+def test_where_no_vote_is_left_the_dataset_says_so(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ndog/2.png,dog\ncat/0.png,dog\n")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert table.votes is None
+    assert "the 2 votes from" in said(table.dataset)
+    assert "were dropped: 1 votes of samples that are gone; 1 votes for dog, which is no longer a class" in said(
+        table.dataset
+    )
+
+
+def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
+    def imported(*labels):
+        rows = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
+        return again(workspace, write_csv(tmp_path / "pets.csv", f"path,label\n{rows}"))
+
+    grey_images(tmp_path, *(f"{number}.png" for number in range(3)))
+    imported("cat", "cat", "dog")
+    attached(workspace, tmp_path, "path,selected,shown\n0.png,3,4\n1.png,1,4\n2.png,4,4\n")
+    table = imported("cat", "ant", "dog")
+    assert votes_of(table) == {"0.png": (3, 4), "2.png": (4, 4)}
+    assert "dropped: 4 votes of samples that have another label now" in table.votes.messages[-1]
+
+
+def test_votes_of_a_column_that_is_gone_are_said_to_go(workspace, tmp_path):
+    table = image_table([0, 1], label=["cat", "dog"], counts=[[3, 1], [0, 4]])
+    pq.write_table(table, tmp_path / "pets.parquet")
+    import_dataset(workspace, "pets", tmp_path / "pets.parquet")
+    pq.write_table(table.drop_columns(["counts"]), tmp_path / "pets.parquet")
+    folder = import_dataset(workspace, "pets", tmp_path / "pets.parquet", force=True)
+    assert folder.record.votes is None
+    assert "the 8 votes from column of the source: 'counts' were dropped" in said(folder)
+
+
+def test_counts_by_bare_integers_are_kept_when_more_are_seen(workspace, tmp_path):
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    import_dataset(workspace, "pets", write_csv(tmp_path / "pets.csv", "path,label\na.png,0\nb.png,1\n"))
+    np.save(tmp_path / "votes.npy", np.array([[1, 2], [0, 3]]))
+    attach_votes(workspace, "pets", tmp_path / "votes.npy")
+    table = again(workspace, write_csv(tmp_path / "pets.csv", "path,label\na.png,0\nb.png,1\nc.png,2\n"))
+    assert votes_of(table) == {"a.png": {"0": 1, "1": 2}, "b.png": {"1": 3}}
+
+
+# --- saved views and collections ----------------------------------------------------------------------------------
+
+
+def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
+    saved.save_view(workspace, "pets", "dogs", {"class": "1,-1", "sort": "path"}, "gallery", who="ann")
+    saved.save_view(workspace, "pets", "cats", {"predicted": "0", "class": "odd"}, "gallery", who="ann")
+    grey_images(photos, "ant/4.png")
+    again(workspace, photos)
+    queries = {view.name: view.query for view in saved.views(workspace, "pets")}
+    assert queries["dogs"] == {"class": "2,-1", "sort": "path"}
+    assert queries["cats"] == {"predicted": "1", "class": "odd"}
+    # One that is saved since, or under a new name, is of the classes of now.
+    saved.save_view(workspace, "pets", "ants", {"class": "0"}, "gallery", who="ann")
+    saved.rename(workspace, "pets", "view", "dogs", "hounds", who="ann")
+    assert saved.view(workspace, "pets", "ants").query == {"class": "0"}
+    assert saved.view(workspace, "pets", "hounds").query == {"class": "2,-1", "sort": "path"}
+
+
+def test_a_view_of_a_class_that_is_gone_says_so(workspace, pets, photos):
+    saved.save_view(workspace, "pets", "dogs", {"class": "1"}, "gallery", who="ann")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    _, notices = Filters.from_query(saved.view(workspace, "pets", "dogs").query).fit(table)
+    assert len(notices) == 1
+    assert "no class" in notices[0]
+
+
+def test_the_export_of_a_view_is_of_its_classes(workspace, pets, photos, tmp_path, cli):
+    saved.save_view(workspace, "pets", "dogs", {"class": "1"}, "gallery", who="ann")
+    grey_images(photos, "ant/4.png")
+    again(workspace, photos)
+    at = ("--workspace", workspace.root, "--format", "csv", "--out", tmp_path / "dogs.csv")
+    assert cli("export", "pets", "--view", "dogs", *at).code == 0
+    assert (tmp_path / "dogs.csv").read_text().count("dog/") == 2
+
+
+def test_a_collection_asks_about_the_same_classes(workspace, pets, photos):
+    settings = CollectionSettings(design="select", classes=(1,), candidates=2, controls=0, target=1)
+    setup.configure(pets, settings, who="lead")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    assert setup.settings_of(table).classes == (2,)
+    assert queue.next_grid(table, "ann").class_name == "dog"
+    setup.configure(table, setup.settings_of(table), who="lead")
+    assert setup.settings_of(table).classes == (2,)
+
+
+def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace, pets, photos):
+    setup.configure(pets, CollectionSettings(design="select", classes=(1,)), who="lead")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert setup.settings_of(table).classes == (NO_CLASS,)
+    assert queue.next_grid(table, "ann") is None
+    assert queue.progress(table).samples == 0
+
+
+# --- what is said before ------------------------------------------------------------------------------------------
+
+
+def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
+    annotate(pets, [0], "relabel", 1, who="ann")
+    for folder in ("runs/a", "runs/b", "training/c", "self-training/d", "quality", "predictions/e", "queues"):
+        (pets.dataset.root / folder).mkdir(parents=True)
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    with pytest.raises(CurateError) as refused:
+        import_dataset(workspace, "pets", photos)
+    goes = (
+        "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, measures of image quality, "
+        "1 votes of samples that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
+    )
+    assert str(refused.value).endswith(f"computed results: {goes}.")
+    assert "(1 samples added; 2 samples gone; classes cat, dog became cat, eel)" in str(refused.value)
+
+
+def test_samples_that_keep_their_class_have_no_other_label(workspace, pets, photos):
+    grey_images(photos, "ant/4.png")
+    with pytest.raises(CurateError, match=r"\(1 samples added; classes cat, dog became ant.*results: none"):
+        import_dataset(workspace, "pets", photos)

@@ -1,0 +1,118 @@
+"""Uploads: a zip of images becomes the source of a dataset, and none leaves the workspace or fills the disk."""
+
+import io
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from avhcurate.datasets.sources import uploads
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.sources.uploads import keep_upload
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.archives import entries
+
+
+def png(tone=0):
+    stream = io.BytesIO()
+    Image.fromarray(np.full((9, 9, 3), tone, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def zipped(files, **options):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream
+
+
+PETS = {"pets/cat/a.png": png(1), "pets/dog/a.png": png(2), "__MACOSX/pets/cat/._a.png": b"x", "pets/run.sh": b"x"}
+
+
+def test_a_zip_of_folders_becomes_a_dataset_and_is_kept_once(workspace):
+    place = keep_upload(workspace, "C:\\photos\\My pets.zip", zipped(PETS))
+    assert place.is_relative_to(workspace.root)
+    assert keep_upload(workspace, "My pets.zip", zipped(PETS)) == place
+    assert sorted(path.name for path in place.parent.rglob("*") if path.is_file()) == ["a.png", "a.png"]
+    import_dataset(workspace, "pets", place)
+    table = open_table(workspace, "pets")
+    assert (table.classes, table.size) == (("cat", "dog"), 2)
+
+
+def test_a_manifest_in_the_zip_is_the_source_and_one_alone_is_kept(workspace):
+    manifest = b"path,label\ncat/a.png,tabby\n"
+    place = keep_upload(workspace, "pets.zip", zipped({"labels.csv": manifest, "cat/a.png": png()}))
+    assert place.name == "labels.csv"
+    import_dataset(workspace, "pets", place)
+    assert open_table(workspace, "pets").classes == ("tabby",)
+    assert keep_upload(workspace, "votes.csv", io.BytesIO(b"sample,label\n")).read_bytes() == b"sample,label\n"
+
+
+def test_a_zip_of_the_folder_itself_is_unpacked(workspace):
+    place = keep_upload(workspace, "pets.zip", zipped({"./": b"", "./cat/a.png": png(), "./dog/a.png": png(1)}))
+    assert sorted(path.name for path in place.iterdir()) == ["cat", "dog"]
+
+
+def link():
+    info = zipfile.ZipInfo("cat/link.png")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"../../outside.png": png()}, "leaves its folder"),
+        ({"/etc/outside.png": png()}, "leaves its folder"),
+        ({"cat\\..\\..\\outside.png": png()}, "leaves its folder"),
+        ({"C:/outside.png": png()}, "leaves its folder"),
+        ({"cat/a.png:b.png": png()}, "not a valid name"),
+        ({link(): "/etc/passwd"}, "holds a link"),
+        ({"cat/A.png": png(), "cat/a.png": png()}, "twice"),
+        ({"notes.pdf": b"x", "inner.zip": b"x"}, "holds no image"),
+        ({f"cat/{number}.png": b"x" for number in range(6)}, "more than 5 files"),
+        ({"cat/bomb.png": bytes(3 << 20)}, "unpacks to more than the limit"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_zip_that_leaves_its_folder_or_fills_the_disk_is_refused_and_leaves_nothing(
+    workspace, monkeypatch, files, said
+):
+    monkeypatch.setattr(uploads, "MOST_FILES", 5)
+    monkeypatch.setattr(uploads, "_SMALL", 1 << 20)
+    with pytest.raises(CurateError, match=said):
+        keep_upload(workspace, "pets.zip", zipped(files))
+    assert [path for path in workspace.root.rglob("*") if path.is_file()] == []
+    assert not list(workspace.root.parent.rglob("outside.png"))
+
+
+def test_sizes_that_a_zip_lies_about_are_not_believed(workspace, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_FILE_BYTES", 1000)
+    data = bytearray(zipped({"cat/a.png": bytes(5000)}).getvalue())
+    # Both headers then say that the file has ten bytes.
+    true, false = (5000).to_bytes(4, "little"), (10).to_bytes(4, "little")
+    with pytest.raises(CurateError, match=r"cannot be unpacked|more than is taken"):
+        keep_upload(workspace, "pets.zip", io.BytesIO(bytes(data).replace(true, false)))
+    assert [path for path in workspace.root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packing_that_unpacks_without_bounds_is_refused(workspace, tmp_path, method):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.writestr("cat/a.png", bytes(5000))
+    with pytest.raises(CurateError, match="not packed by Deflate"):
+        keep_upload(workspace, "pets.zip", stream)
+    (tmp_path / "a.zip").write_bytes(stream.getvalue())
+    with pytest.raises(CurateError, match="not packed by Deflate"):
+        list(entries(tmp_path / "a.zip", lambda name: True))
+
+
+@pytest.mark.parametrize(("name", "data"), [("pets.exe", b"x"), ("pets.zip", b"no zip"), ("pets.tar", b"")])
+def test_other_files_and_damaged_ones_are_refused(workspace, name, data):
+    with pytest.raises(CurateError, match=r"is not a zip|cannot be unpacked"):
+        keep_upload(workspace, name, io.BytesIO(data))

@@ -1,0 +1,308 @@
+"""Only conditions over known columns pass; statements, files and private columns do not."""
+
+import operator
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avhcurate.datasets.table import build
+from avhcurate.datasets.table.columns import quote
+from avhcurate.datasets.table.conditions import check_condition
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.errors import CurateError
+from tests.fakes.datasets import add_dataset
+
+COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On", "_file"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "avh > 0.1",
+        "avh > 0.1 AND (hsf IS NULL OR hsf BETWEEN 0.2 AND 0.4)",
+        "label_name IN ('cat', 'dog') AND NOT list_contains(tags, 'seen')",
+        "\"Taken On\" = 'x'",
+        "path LIKE 'train/%' OR path ILIKE '%.PNG'",
+        "lower(label_name) = 'cat' -- a comment",
+        "CASE WHEN hsf < 0.5 THEN avh ELSE 0 END > 0.1",
+        "label::INTEGER % 2 = 1",
+        "'a;b' = path",
+        "lower(path) LIKE 'a/' || label_name || '/%'",
+    ],
+)
+def test_conditions_pass(text):
+    check_condition(text, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "length(replace(replace(path, 'a', 'aaaaaaaaaaaa'), 'a', 'aaaaaaaaaaaa')) > 1",
+        "length(path" + " || path" * 17 + ") > 1",
+        "",
+        "1; DROP TABLE samples",
+        "1) OR (1",
+        "1 UNION SELECT 1 FROM samples",
+        "1 ORDER BY avh",
+        "1 LIMIT 1",
+        "1 GROUP BY id",
+        "EXISTS (SELECT 1 FROM read_csv('/etc/passwd'))",
+        "avh > (SELECT max(avh) FROM samples)",
+        "path IN (SELECT content FROM read_text('/etc/passwd'))",
+        "read_text('/etc/passwd') = ''",
+        "getenv('HOME') = ''",
+        "current_setting('home_directory') = ''",
+        "pg_sleep(10)",
+        "repeat(path, 1000000000) = ''",
+        "row_number() OVER () = 1",
+        "list_filter(tags, x -> true) = []",
+        "columns('.*') > 1",
+        "*",
+        "_file = 'x'",
+        "avhh > 1",
+        "samples.avh > 1",
+        "version() = ''",
+        "avh > $1",
+        "avh > ?",
+        "avh > " + "1" * 5000,
+    ],
+)
+def test_everything_else_is_refused(text):
+    with pytest.raises(CurateError):
+        check_condition(text, COLUMNS)
+
+
+def test_a_misspelt_column_gets_a_suggestion():
+    with pytest.raises(CurateError, match=r"avhh\. Did you mean avh"):
+        check_condition("avhh > 1", COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [
+        ("hsf_predicted", "predict NAME"),
+        ("Human_Gap", "predict NAME"),
+        ("duplicate_group", "quality NAME"),
+        ("sharpness", "quality NAME"),
+        ("neighbour_angle", "neighbours NAME"),
+        ("train_aum", "train NAME --model MODEL"),
+    ],
+)
+def test_a_column_that_is_not_computed_yet_names_what_computes_it(name, verb):
+    with pytest.raises(CurateError, match=f"^{name} is not computed yet: run `avhcurate {verb}`"):
+        check_condition(f"{name} IS NULL", [*COLUMNS, "predicted"])
+
+
+def test_a_name_that_is_near_no_column_gets_them_all():
+    with pytest.raises(CurateError, match=r"no column qqq\. Choose from "):
+        check_condition("qqq > 1", COLUMNS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(alphabet="avhs0.1 ()<>='\";-*,/[]", max_size=30))
+def test_what_passes_is_a_single_condition_within_brackets(text):
+    try:
+        check_condition(text, COLUMNS)
+    except CurateError:
+        return
+    frame = pd.DataFrame({"avh": [0.1], "hsf": [0.1], "a": 0, "v": 0, "h": 0, "s": 0})
+    connection = duckdb.connect()
+    connection.register("frame", frame)
+    try:
+        rows = connection.execute(f"SELECT 1 FROM frame WHERE FALSE AND ({text}\n)").fetchall()
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException, duckdb.OutOfRangeException):
+        return  # the table says so in its own words
+    assert rows == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "regexp_matches(path, '(')",
+        "id % 0 = 1",
+        "avh::nonsense = 1",
+        "path LIKE 'a' ESCAPE 'ab'",
+        "regexp_matches(path, 'a', 'zz')",
+        "NOT " * 900 + "excluded",
+    ],
+)
+def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
+    with pytest.raises(CurateError):
+        digits.count(Filters(where=text))
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("label = '3'", "label = 3"),
+        ("'3' <> label AND avh > 0.1", "label <> 3 AND avh > 0.1"),
+        ("predicted IN ('1', '8')", "predicted IN (1, 8)"),
+        ("lower(label) LIKE '3%'", "label = 3"),
+        ("NOT (curated_label BETWEEN '0' AND '2')", "curated_label > 2"),
+        ("label = 3 AND path LIKE 'digits%'", "label = 3 AND path LIKE 'digits%'"),
+    ],
+)
+def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
+    assert digits.count(Filters(where=text)) == digits.count(Filters(where=same))
+
+
+def test_names_are_compared_and_not_indices(workspace, tmp_path):
+    table = add_dataset(workspace, tmp_path, {"10/a.png": b"", "2/a.png": b"", "2/b.png": b""})
+    assert table.classes == ("10", "2")
+    assert table.frame(Filters(where="label = '2'"))["path"].to_list() == ["2/a.png", "2/b.png"]
+    assert table.count(Filters(where="label = 'cat'")) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("AVH > 'high'", "avh is a number"),
+        ("tags = 5", r"tags is a list, for list_contains\(tags, 'blurred'\)"),
+        ("excluded > 'b'", "excluded is true or false"),
+    ],
+)
+def test_a_condition_that_does_not_fit_names_the_kinds_of_its_columns(digits, text, said):
+    with pytest.raises(CurateError, match=said):
+        digits.count(Filters(where=text))
+
+
+# --- random conditions, DuckDB against pandas ----------------------------------------------------------------
+
+NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
+_COMPARE = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def some(values, kind):
+    """Every seventh value or so is missing."""
+    gone = np.random.default_rng(len(values)).random(len(values)) < 0.15
+    return pd.array([None if no else value for value, no in zip(values, gone, strict=True)], kind)
+
+
+@pytest.fixture(scope="module", params=[60, 3_000], ids=["in memory", "on disk"])
+def table(request, tmp_path_factory):
+    """Few rows in memory, or many on disk, joined in three parts."""
+    rows, rng, folder = request.param, np.random.default_rng(4), tmp_path_factory.mktemp("conditions")
+    labels = some(rng.integers(0, 3, rows).tolist(), "Int32")
+    samples = pd.DataFrame({"id": np.arange(rows), "path": [f"{i}.png" for i in range(rows)], "split": None})
+    samples = samples.assign(label=labels, **{"Taken On": some(rng.choice(["mon", "tu%", "o'clock"], rows), "str")})
+    scores = pd.DataFrame({"id": np.arange(rows), "predicted": rng.integers(0, 3, rows).astype("int32")})
+    scores["avh"] = np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 9, rows) / 8)
+    votes = pd.DataFrame({"id": np.arange(0, rows, 2), "hsf": rng.integers(0, 5, rows // 2) / 4, "votes": 4})
+    votes = votes.assign(hsf_low=votes["hsf"], hsf_high=votes["hsf"], _hsf_bin=0, hsf_bin="0")
+    samples.to_parquet(folder / "samples.parquet")
+    scores.to_parquet(folder / "scores.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "MOST_IN_MEMORY", 1000)
+        patch.setattr(build, "AT_ONCE", 1000)
+        return SampleTable(
+            {"samples": folder / "samples.parquet", "scores": folder / "scores.parquet"},
+            ["cat", "dog's", "eel"],
+            votes=lambda ids: votes[votes["id"].isin(ids)],
+        )
+
+
+def literal(value):
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def compared(column, sign, value):
+    """SQL, and what it is of a frame: True, False or missing, row by row."""
+    return f"{quote(column)} {sign} {literal(value)}", lambda frame: known(frame, column, _COMPARE[sign], value)
+
+
+def known(frame, column, test, *values):
+    """A test of the values that there are; missing where there is none."""
+    given = frame[column]
+    return pd.array([None if pd.isna(one) else bool(test(one, *values)) for one in given], "boolean")
+
+
+def chosen(column, values):
+    return (
+        f"{quote(column)} IN ({', '.join(map(literal, values))})",
+        lambda frame: known(frame, column, lambda one: one in values),
+    )
+
+
+def between(column, low, high):
+    return (
+        f"{quote(column)} BETWEEN {low} AND {high}",
+        lambda frame: known(frame, column, lambda one: low <= one <= high),
+    )
+
+
+def missing(column, negated):
+    return (
+        f"{quote(column)} IS {'NOT ' if negated else ''}NULL",
+        lambda frame: pd.array(frame[column].isna() ^ negated, "boolean"),
+    )
+
+
+def joined(word, first, second):
+    both = {"AND": operator.and_, "OR": operator.or_}[word]
+    return f"({first[0]}) {word} ({second[0]})", lambda frame: both(first[1](frame), second[1](frame))
+
+
+NUMBER = st.sampled_from([-1, 0, 1, 2, 0.25, 0.5, 0.875, 1.0, 30])
+TEXT = st.sampled_from(["cat", "dog's", "mon", "tu%", "o'clock", "--", ""])
+LEAVES = st.one_of(
+    st.builds(compared, st.sampled_from(NUMBERS), st.sampled_from(list(_COMPARE)), NUMBER),
+    st.builds(compared, st.sampled_from(TEXTS), st.sampled_from(list(_COMPARE)), TEXT),
+    st.builds(chosen, st.sampled_from(NUMBERS), st.lists(NUMBER, min_size=1, max_size=3)),
+    st.builds(chosen, st.sampled_from(TEXTS), st.lists(TEXT, min_size=1, max_size=3)),
+    st.builds(between, st.sampled_from(NUMBERS), NUMBER, NUMBER),
+    st.builds(missing, st.sampled_from(NUMBERS + TEXTS), st.booleans()),
+)
+CONDITIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(joined, st.sampled_from(["AND", "OR"]), inner, inner),
+        inner.map(lambda one: (f"NOT ({one[0]})", lambda frame: ~one[1](frame))),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(condition=CONDITIONS)
+def test_the_rows_of_random_conditions_are_those_of_pandas(table, condition):
+    text, holds = condition
+    check_condition(text, table.columns)
+    frame = table.frame()
+    expected = frame["id"][pd.Series(holds(frame), frame.index).fillna(False).astype(bool)]
+    assert table.frame(Filters(excluded=None, where=text), columns=["id"])["id"].tolist() == expected.tolist()
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    condition=CONDITIONS,
+    harm=st.sampled_from(
+        [
+            "{}; DROP TABLE samples",
+            "{}) OR (TRUE",
+            "{} UNION SELECT 1",
+            "({}) AND path IN (SELECT 'x')",
+            "({}) AND read_text('/etc/passwd') = ''",
+            "({}) OR EXISTS (FROM read_csv('x'))",
+            "({}) AND glob('*') = path",
+            "({}) AND path IN (FROM 'samples.parquet')",
+            "({}) LIMIT 1",
+            "({}) AND nextval('x') > 0",
+        ]
+    ),
+)
+def test_a_condition_with_a_statement_or_a_file_in_it_is_refused(table, condition, harm):
+    with pytest.raises(CurateError):
+        table.count(Filters(where=harm.format(condition[0])))
+    assert table.count() == table.size

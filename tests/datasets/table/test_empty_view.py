@@ -1,0 +1,57 @@
+"""What an empty view says: votes that are missing, exclusions, or filters that nothing satisfies."""
+
+import numpy as np
+import pytest
+
+import avhcurate
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.saved.split_service import make_split
+from tests.fakes.datasets import bare_dataset
+
+
+@pytest.fixture
+def pets(workspace):
+    bare_dataset(workspace, ["a.png", "b.png", "c.png"], [0, 1, None], ["cat", "dog"], "pets")
+    return open_table(workspace, "pets")
+
+
+@pytest.fixture
+def uses(pets, tmp_path):
+    """What needs samples, by what it would do with those that satisfy filters."""
+    return [
+        lambda filters: export(pets, filters, "csv", tmp_path / "a.csv"),
+        lambda filters: make_split(pets, (0.5, 0.5), filters=filters),
+        lambda filters: annotate(pets, filters, "tag", "odd"),
+    ]
+
+
+def test_a_condition_on_votes_that_there_are_none_of_names_the_command(uses):
+    for use in uses:
+        for filters in (Filters(where="HSF < 0.4"), Filters(ranges=(("votes", 1, np.inf),)), Filters(hsf_bins=(1,))):
+            with pytest.raises(CurateError, match="dataset pets has no human votes: run `avhcurate votes pets FILE`"):
+                use(filters)
+
+
+def test_a_condition_that_excluded_samples_alone_satisfy_says_so(pets, uses):
+    annotate(pets, Filters(where="id < 2"), "exclude")
+    for use in uses:
+        with pytest.raises(CurateError, match="All 2 samples that match are excluded: run `avhcurate exclude pets"):
+            use(Filters(where="id < 2"))
+        with pytest.raises(CurateError, match=r"(?i)no sample satisfies"):
+            use(Filters(where="id > 7"))
+        with pytest.raises(CurateError, match=r"(?i)no sample satisfies"):
+            use(Filters(where="id = 2", excluded=True))
+    with pytest.raises(CurateError, match="--view excluded=with"):
+        uses[0](Filters(where="id < 2"))
+
+
+def test_votes_of_excluded_samples_alone_are_told_from_none(workspace, pets):
+    avhcurate.open(workspace.root, "pets").votes(np.array([[3, 1], [0, 0], [0, 0]]))
+    voted = open_table(workspace, "pets")
+    annotate(voted, [0], "exclude")
+    with pytest.raises(CurateError, match="All 1 samples that match are excluded"):
+        export(voted, Filters(where="hsf > 0"), "csv", workspace.root / "a.csv")

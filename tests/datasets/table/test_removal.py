@@ -1,0 +1,154 @@
+"""A renamed dataset keeps everything, and a removed one leaves nothing."""
+
+import json
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.logs import open_events, open_response_log
+from avhcurate.datasets.table.removal import people_work, remove_dataset, remove_result, rename_dataset
+from avhcurate.errors import CurateError
+from avhcurate.people.attach import attach
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
+from tests.fakes.datasets import bare_dataset
+
+CACHED = "pets-8-0123456789ab.npy"
+
+
+def fill(workspace):
+    """The dataset `pets` with a tag, a set, a view, an answer, attached votes and a cached image."""
+    folder = bare_dataset(workspace, ["a.png", "b.png"], [0, 1], ["cat", "dog"], "pets")
+    attach(folder, pa.table({"id": [1], "counts": pa.array([[1, 3]], pa.list_(pa.int32()))}), source="s", messages=[])
+    table = open_table(workspace, "pets")
+    annotate(table, [1], "tag", "odd", who="ann")
+    saved.save_set(workspace, "pets", "few", [0], who="ann")
+    saved.save_view(workspace, "pets", "all", {"dataset": "pets", "bin": "1"}, "gallery", who="ann")
+    answer = {"annotator": "ann", "path": "a.png", "answer": "dog", "selected": None, "control": "none", "at": 1.0}
+    answer |= {"expected": None, "reaction_ms": 5, "task": "t", "place": 0, "nonce": "n"}
+    with open_response_log(workspace).transaction("pets") as log:
+        log.record_all("classify", [answer])
+    (workspace.root / "cache").mkdir()
+    (workspace.root / "cache" / CACHED).touch()
+    return table
+
+
+def check(workspace, name):
+    """All of it is there under this name."""
+    assert workspace.names() == [name]
+    table = open_table(workspace, name)
+    assert (table.dataset.name, table.dataset.record.name, table.dataset.id) == (name, name, "pets")
+    assert [list(tags) for tags in table.frame()["tags"]] == [[], ["odd"]]
+    assert table.sets == ("few",)
+    (view,) = saved.views(workspace, name)
+    assert view.query == {"dataset": name, "bin": "1"}
+    work = people_work(workspace, name)
+    assert (work.attached_votes, work.answers, work.annotators) == (4, 1, 1)
+    assert (work.decisions, work.sets, work.views) == (1, 1, 1)
+    assert len(table.response_log.columns("pets").rows) == 1
+    assert (workspace.root / "cache" / CACHED).exists()
+
+
+def test_a_renamed_dataset_keeps_everything_and_back_again(workspace, database, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    fill(workspace)
+    assert rename_dataset(workspace, "pets", "animals").name == "animals"
+    check(workspace, "animals")
+    assert workspace.dataset("pets").name == "animals", "scripts and jobs with the old name still find it"
+    with pytest.raises(CurateError, match="is now called 'animals'"):
+        remove_dataset(workspace, "pets")
+    rename_dataset(workspace, "animals", "pets")
+    check(workspace, "pets")
+
+
+def test_a_table_that_was_open_before_a_renaming_can_still_be_written_to(workspace):
+    table = fill(workspace)
+    rename_dataset(workspace, "pets", "animals")
+    annotate(table, [0], "tag", "late", who="ann")
+    assert [list(tags) for tags in open_table(workspace, "animals").frame()["tags"]] == [["late"], ["odd"]]
+
+
+def test_a_table_that_was_open_before_a_removal_cannot(workspace):
+    table = fill(workspace)
+    remove_dataset(workspace, "pets")
+    with pytest.raises(CurateError, match="was removed"):
+        annotate(table, [0], "tag", "late", who="ann")
+
+
+def test_another_dataset_may_take_the_old_name_and_the_two_are_kept_apart(workspace):
+    fill(workspace)
+    rename_dataset(workspace, "pets", "animals")
+    other = bare_dataset(workspace, ["c.png"], [0], ["cat"], "pets")
+    assert (other.id, workspace.names()) == ("pets-2", ["animals", "pets"])
+    annotate(open_table(workspace, "pets"), [0], "tag", "new")
+    assert [list(tags) for tags in open_table(workspace, "pets").frame()["tags"]] == [["new"]]
+    assert [list(tags) for tags in open_table(workspace, "animals").frame()["tags"]] == [[], ["odd"]]
+    remove_dataset(workspace, "pets")
+    check(workspace, "animals")
+
+
+def test_a_name_that_cannot_be_given_is_refused_and_nothing_changes(workspace):
+    fill(workspace)
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "taken")
+    for old, new, message in [
+        ("pets", "taken", "already a dataset"),
+        ("pets", "pets", "already a dataset"),
+        ("pets", "Taken", "too similar"),
+        ("pets", "a/b", "not a valid name"),
+        ("pets", "nul", "not a valid name"),
+        ("nothing", "other", "no dataset 'nothing'"),
+    ]:
+        with pytest.raises(CurateError, match=message):
+            rename_dataset(workspace, old, new)
+    jobs = Jobs(workspace.root)
+    with jobs.running(jobs.create("train", "pets", ["train", "pets"])):
+        for change in (lambda: rename_dataset(workspace, "pets", "other"), lambda: remove_dataset(workspace, "pets")):
+            with pytest.raises(CurateError, match="`train pets` is running"):
+                change()
+    remove_dataset(workspace, "taken")
+    check(workspace, "pets")
+
+
+def test_a_damaged_dataset_is_listed_by_its_folder_and_can_be_removed(workspace):
+    table = fill(workspace)
+    (table.dataset.root / "dataset.json").write_text(json.dumps({"name": 1}))
+    assert people_work(workspace, "pets").answers == 1
+    remove_dataset(workspace, "pets")
+    assert workspace.names() == []
+
+
+def test_removing_a_dataset_leaves_nothing_of_it_and_all_of_the_others(workspace, database, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    fill(workspace)
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "other")
+    annotate(open_table(workspace, "other"), [0], "tag", "kept")
+    theirs = workspace.root / "cache" / "pets-large-8-0123456789ab.npy"
+    theirs.touch()
+    remove_dataset(workspace, "pets")
+    assert workspace.names() == ["other"]
+    assert [path.name for path in workspace.datasets.iterdir() if path.is_dir()] == ["other"]
+    assert list((workspace.root / "cache").iterdir()) == [theirs]
+    assert [list(tags) for tags in open_table(workspace, "other").frame()["tags"]] == [["kept"]]
+    with open_events(workspace).engine.connect() as connection:
+        for table in ("events", "event_samples", "set_members", "ballots"):
+            left = connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
+            assert left == (table in ("events", "event_samples"))
+    bare_dataset(workspace, ["a.png", "b.png"], [0, 1], ["cat", "dog"], "pets")
+    assert [list(tags) for tags in open_table(workspace, "pets").frame()["tags"]] == [[], []]
+    assert str(people_work(workspace, "pets")) == "nothing that people wrote"
+
+
+def test_a_run_is_removed_by_itself_and_an_unclear_one_is_refused(own_demo_root, add_run):
+    workspace = Workspace(own_demo_root)
+    add_run(own_demo_root, "second", lambda rows: rows, model="avhcurate:digits")
+    with pytest.raises(CurateError, match="2 runs of 'avhcurate:digits'"):
+        remove_result(workspace, "digits", "run", "avhcurate:digits")
+    remove_result(workspace, "digits", "run", "second")
+    assert [run.record.model for run in workspace.dataset("digits").runs()] == ["avhcurate:digits"]
+    with pytest.raises(CurateError, match="no training 't'"):
+        remove_result(workspace, "digits", "training", "t")
+    assert open_table(workspace, "digits").run is not None

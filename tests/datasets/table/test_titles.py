@@ -1,0 +1,46 @@
+"""What runs are called: by network, weights file and training, and from how many of the samples they learnt."""
+
+import pytest
+
+from avhcurate.datasets.table.titles import learnt_here, title_of, titles
+from avhcurate.workspace.data.workspace import Workspace
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "title"),
+    [
+        ("torchvision:resnet50", "torchvision ResNet50_Weights.IMAGENET1K_V2", "torchvision:resnet50"),
+        ("torchvision:resnet50", "best.pth [state_dict]", "resnet50 · best.pth"),
+        ("torchvision:resnet50", "my own.safetensors", "resnet50 · my own.safetensors"),
+        ("torchvision:resnet50", "random", "resnet50 · random weights"),
+        ("timm:resnet10t", "timm resnet10t", "timm:resnet10t"),
+        ("onnx:nets/cats.onnx", "cats.onnx", "onnx:nets/cats.onnx"),
+        ("attached:mine", "attached", "attached:mine"),
+    ],
+)
+def test_a_run_is_named_by_the_file_of_its_weights_where_they_are_not_the_networks_own(
+    own_demo_root, add_run, model, source, title
+):
+    add_run(own_demo_root, "one-1a", lambda rows: rows, model=model, weights_source=source, weights_sha256="f")
+    called = titles(Workspace(own_demo_root).dataset("digits"))
+    assert called["one-1a"] == title
+    assert sorted(called.values()) == sorted(["avhcurate:digits", title])
+
+
+def test_runs_of_a_training_are_named_by_it_and_say_how_much_of_the_dataset_they_learnt_from(trained_root):
+    dataset = Workspace(trained_root).dataset("digits")
+    called, learnt = titles(dataset), learnt_here(dataset)
+    scored = {name: called[name] for name in learnt}
+    assert sorted(scored.values()) == ["digits · cross-entropy · seed 0", "digits · cross-entropy · seed 1"]
+    assert set(learnt.values()) == {"learnt from some of these"}
+    assert title_of(dataset, "gone-1") == "gone-1"
+
+
+def test_another_damaged_training_costs_no_title(own_demo_root, train_digits):
+    train_digits(own_demo_root, seed=0, epochs=1)
+    dataset = Workspace(own_demo_root).dataset("digits")
+    before = titles(dataset)
+    damaged = dataset.root / "training" / "zz-damaged" / "training.json"
+    damaged.parent.mkdir()
+    damaged.write_text("{")
+    assert titles(dataset) == before

@@ -1,0 +1,216 @@
+"""Which answers are taken, once each, and how they are retracted; none is lost, whoever answers at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.removal import rename_dataset
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import annotators, answers, queue
+from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.votes import collect, make_labelled, say, tick
+
+
+def test_a_grid_is_taken_whole_and_only_as_it_was_shown(pets):
+    collect(pets, "select", candidates=4, controls=1)
+    grid = queue.next_grid(pets, "ann")
+    others = [id for id in range(60) if id not in grid.ids][:6]
+    reply = answers.submit_grid(pets, "ann", grid.task, others, [], nonce="n", reaction_ms=9000)
+    assert reply == answers.STALE
+    assert tick(pets, "ann", grid, [], ms=100) == answers.FAST
+    with pytest.raises(CurateError, match="not on screen"):
+        tick(pets, "ann", grid, others)
+    assert annotators.responses(pets, controls=True).empty
+    assert tick(pets, "ann", grid, grid.ids[:2], nonce="n") == ""
+    assert tick(pets, "ann", grid, grid.ids[:2], nonce="n") == ""
+    assert tick(pets, "ann", grid, [], nonce="m") == answers.ANSWERED
+    rows = annotators.responses(pets, controls=True)
+    assert len(rows) == 6
+    assert set(rows["id"][rows["selected"] == True]) == set(grid.ids[:2])  # noqa: E712
+
+
+def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):
+    collect(pets, "select", candidates=4, controls=1)
+    grid = queue.next_grid(pets, "ann")
+    tick(pets, "ann", grid, grid.ids[1:3])
+    following = queue.next_grid(pets, "ann")
+    again = answers.take_back(pets, "ann")
+    assert again.ids == grid.ids
+    assert set(again.ticked) == set(grid.ids[1:3])
+    assert again.task != grid.task
+    assert queue.next_grid(pets, "ann") == again
+    assert annotators.responses(pets).empty
+    assert tick(pets, "ann", again, []) == ""
+    assert queue.next_grid(pets, "ann").ids == following.ids
+
+
+def test_a_stale_answer_is_refused_and_says_so(pets):
+    collect(pets)
+    first, second = queue.next_questions(pets, "ann", ahead=2)
+    wrong = answers.answer(pets, "ann", first.task, second.id, 0, nonce="n", reaction_ms=700)
+    assert wrong == answers.STALE
+    assert say(pets, "bob", first, 0) == answers.STALE
+    assert answers.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700) == answers.STALE
+    assert annotators.responses(pets).empty
+
+
+def test_an_answer_in_a_window_that_was_open_during_a_renaming_is_kept(pets, workspace):
+    collect(pets)
+    (question,) = queue.next_questions(pets, "ann", ahead=1)
+    rename_dataset(workspace, "pets", "animals")
+    assert say(pets, "ann", question, 0) == ""
+    assert len(annotators.responses(open_table(workspace, "animals"))) == 1
+
+
+def test_an_impossibly_fast_answer_is_refused_and_the_image_stays(pets):
+    collect(pets)
+    question = queue.next_questions(pets, "ann")[0]
+    assert say(pets, "ann", question, 0, ms=99) == answers.FAST
+    assert queue.next_questions(pets, "ann")[0] == question
+    assert say(pets, "ann", question, 0, ms=100) == ""
+
+
+def test_an_answer_sent_again_counts_once_and_another_one_is_refused(pets):
+    collect(pets, control_share=0.0)
+    question = queue.next_questions(pets, "ann")[0]
+    assert say(pets, "ann", question, 0, nonce="n") == ""
+    assert say(pets, "ann", question, 0, nonce="n") == ""
+    assert say(pets, "ann", question, 1, nonce="m") == answers.ANSWERED
+    assert annotators.responses(pets)["label"].tolist() == [0]
+
+
+def test_what_makes_no_sense_is_refused(pets):
+    with pytest.raises(CurateError, match="Set up a collection"):
+        queue.next_questions(pets, "ann")
+    collect(pets)
+    question = queue.next_questions(pets, "ann")[0]
+    with pytest.raises(CurateError, match="Labels run from 0 to 2"):
+        say(pets, "ann", question, 3)
+    with pytest.raises(CurateError, match="nonce"):
+        answers.answer(pets, "ann", question.task, question.id, 0, nonce="", reaction_ms=700)
+    for name in ("", "  ", "x" * 255, "a\nb"):
+        with pytest.raises(CurateError, match="1 to 254 printable"):
+            queue.next_questions(pets, name)
+    with pytest.raises(CurateError, match="Reload"):
+        queue.next_grid(pets, "ann")
+
+
+def test_backspace_takes_answers_back_one_by_one_and_asks_them_again_first(pets):
+    collect(pets)
+    first, second, third, *_ = queue.next_questions(pets, "ann", ahead=5)
+    say(pets, "ann", first, 0)
+    say(pets, "ann", second, 1)
+    back = answers.take_back(pets, "ann")
+    assert back.id == second.id
+    assert answers.take_back(pets, "ann").id == first.id
+    assert answers.take_back(pets, "ann") is None
+    following = [question.id for question in queue.next_questions(pets, "ann", ahead=5)]
+    assert following[:3] == [first.id, second.id, third.id]
+    assert annotators.responses(pets).empty
+    assert len(annotators.responses(pets, standing=False, controls=True)) == 2
+    assert say(pets, "ann", back, 2) == ""
+
+
+def test_a_backspace_that_is_sent_again_takes_back_no_second_answer(pets):
+    collect(pets)
+    first, second, *_ = queue.next_questions(pets, "ann", ahead=5)
+    say(pets, "ann", first, 0, nonce="one")
+    say(pets, "ann", second, 1, nonce="two")
+    back = answers.take_back(pets, "ann", of="two")
+    assert back.id == second.id
+    assert answers.take_back(pets, "ann", of="two") == back
+    assert len(annotators.responses(pets, controls=True)) == 1
+    assert say(pets, "ann", back, 2) == ""
+    assert answers.take_back(pets, "ann", of="two") is None
+    assert answers.take_back(pets, "ann", of="unknown") is None
+    assert answers.take_back(pets, "bob", of="one") is None
+    assert len(annotators.responses(pets, controls=True)) == 2
+    assert answers.take_back(pets, "ann", of="one").id == first.id
+
+
+@pytest.mark.slow
+def test_fifty_annotators_at_once_lose_nothing_double_nothing_and_waste_nothing(database, tmp_path, monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        # In memory, so that 5,000 commits do not wait for a disk.
+        url = database if database.startswith("postgres") else f"sqlite:///{folder}/annotations.db"
+        monkeypatch.setenv("AVHCURATE_DATABASE_URL", url)
+        workspace = Workspace(tmp_path / "workspace")
+        make_labelled(workspace, [0, 1, 2] * 200)
+        table = open_table(workspace, "pets")
+        collect(table, control_share=0.1, target=10)
+        acknowledged, problems = [], []
+
+        def annotate_100(who):
+            done = 0
+            try:
+                while done < 100:
+                    for question in queue.next_questions(table, who, ahead=min(20, 100 - done)):
+                        nonce = uuid.uuid4().hex
+                        replies = [say(table, who, question, question.id % 3, nonce=nonce) for _ in range(1 + done % 2)]
+                        assert not any(replies)
+                        acknowledged.append((who, question.id))
+                        done += 1
+            except BaseException as problem:
+                problems.append(problem)
+                raise
+
+        threads = [threading.Thread(target=annotate_100, args=(f"w{number}",)) for number in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+        found = annotators.responses(table, controls=True)
+        written = list(zip(found["annotator"], found["id"], strict=True))
+        assert len(acknowledged) == 50 * 100
+        assert sorted(written) == sorted(acknowledged)
+        assert len(set(written)) == len(written)
+        votes = found[found["control"] == "none"]["id"].value_counts()
+        assert votes.max() <= 10
+        table.refresh()
+        assert table.frame()["votes"].sum() == len(found[found["control"] == "none"])
+        assert (table.frame()["hsf"].dropna() == 1.0).all()
+
+
+def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    make_labelled(workspace, [0, 1, 2] * 100)
+    table = open_table(workspace, "pets")
+    collect(table)
+    script = f"""
+        import threading, uuid
+        from avhcurate.features.annotate import answers, queue
+        from avhcurate.datasets.table.dataset_table import open_table
+        from avhcurate.workspace.data.workspace import Workspace
+        table = open_table(Workspace({str(workspace.root)!r}), "pets")
+        def annotate(who):
+            while True:
+                for question in queue.next_questions(table, who):
+                    reply = answers.answer(
+                        table, who, question.task, question.id, 0, nonce=uuid.uuid4().hex, reaction_ms=500
+                    )
+                    if reply == "":
+                        print(f"{{who}} {{question.id}}\\n", end="", flush=True)
+        for who in ("ann", "bob", "cyd"):
+            threading.Thread(target=annotate, args=(who,)).start()
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    acknowledged = [next(process.stdout) for _ in range(40)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += process.stdout.readlines()
+    process.wait()
+    found = annotators.responses(table, controls=True)
+    kept = {f"{who} {id}\n" for who, id in zip(found["annotator"], found["id"], strict=True)}
+    assert {line for line in acknowledged if line.endswith("\n")} <= kept
+    assert len(kept) <= len(acknowledged) + 3
+    question = queue.next_questions(table, "ann")[0]
+    assert say(table, "ann", question, 0) == ""

@@ -1,0 +1,181 @@
+"""A queue that draws: its record, the order it gives, and the correlations that are weighted by it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import queue, setup
+from avhcurate.features.annotate.setup import CollectionSettings, settings_of
+from avhcurate.features.correlation.analyses import analyse
+from avhcurate.features.correlation.service import correlate, export_table
+from avhcurate.features.correlation.ui import table_html
+from avhcurate.features.predicted_hsf.service import predict_hsf
+from avhcurate.people.queues import LAST, queue_use, read_record
+from avhcurate.people.reliability import of_ticks
+from avhcurate.ui.notes import queue_sentence
+from tests.fakes.votes import say
+
+DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control_share=0.0)
+
+
+def give(table, number, who="ann"):
+    """Lets an annotator answer questions, wrongly of the hardest half by AVH every other time; their ids in order."""
+    labels, avh, ids = table.dataset.labels(), table.frame(columns=["avh"])["avh"], []
+    for _ in range(number):
+        (question,) = queue.next_questions(table, who, ahead=1)
+        wrong = avh[question.id] > avh.median() and len(ids) % 2
+        label = int(labels[question.id] + wrong) % 10
+        assert say(table, who, question, label) == ""
+        ids.append(question.id)
+    table.refresh()
+    return ids
+
+
+def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_them(own_digits):
+    setup.configure(own_digits, DRAWN, who="lead")
+    settings = settings_of(own_digits)
+    record = read_record(own_digits.dataset, settings.record)
+    ids = give(own_digits, 40)
+    assert ids == np.argsort(record["time"]).tolist()[:40]
+    avh = own_digits.frame(columns=["avh"])["avh"].to_numpy()
+    assert spearmanr(record["rate"], avh).statistic == pytest.approx(1)
+
+    use = queue_use(own_digits.counter)
+    assert use.votes == {"hardest": 40}
+    assert np.flatnonzero(~np.isnan(use.weights)).tolist() == sorted(ids)
+    assert use.weights[ids].sum() == pytest.approx(own_digits.size, rel=0.5)
+    result = correlate(own_digits, keys=["avh", "confidence"])
+    table = export_table(result)
+    row = table.iloc[0]
+    assert (row["queue"], row["n"]) == ("hardest", 40)
+    assert row["weighted_low"] < row["weighted"] < row["weighted_high"]
+    assert row["weighted"] != row["spearman"]
+    assert table.loc[table["bin"] != "all", "weighted"].isna().all()  # one vote an image: HSF is 0 or 1 in a bin
+    assert "weighted to all samples" in table_html(result)
+    assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
+
+    # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
+    setup.configure(own_digits, replace(settings, target=2), who="lead")
+    assert settings_of(own_digits).record == settings.record
+    setup.configure(own_digits, replace(settings, queue="fewest"), who="lead")
+    assert settings_of(own_digits).record == 0
+    give(own_digits, 2)
+    mixed = queue_use(own_digits.counter)
+    assert mixed.votes == {"hardest": 40, "fewest": 2}
+    assert mixed.weights is None
+
+
+def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
+    """At random first, then hardest drawn twice by different scores: three records, each of the samples left over."""
+    first = setup.configure(own_digits, replace(DRAWN, queue="random"), who="lead")
+    assert first.record
+    steps = [(first, 40)]
+    for score in ("avh", "entropy"):
+        steps.append((replace(DRAWN, score=score), 30))
+    asked = []
+    for settings, number in steps:
+        record = setup.configure(own_digits, settings, who="lead").record
+        asked.append((read_record(own_digits.dataset, record).reset_index(), give(own_digits, number)))
+    use = queue_use(own_digits.counter)
+    assert use.votes == {"random": 40, "hardest": 60}
+    voted = np.concatenate([ids for _, ids in asked])
+    assert len(np.unique(voted)) == 100
+    # Worked out by hand: the time of the first sample that a batch left, and the chance to come later in all of them.
+    escapes, left = np.ones(own_digits.size), np.ones(own_digits.size, bool)
+    for record, ids in asked:
+        left[ids] = False
+        end = record["time"][left].min()
+        assert record["time"][ids].max() < end
+        escapes *= np.exp(-record["rate"] * end)
+    assert use.weights[voted] == pytest.approx(1 / (1 - escapes[voted]))
+    assert np.isnan(np.delete(use.weights, voted)).all()
+    # No two batches go by the same times, whatever the seed of the collection.
+    units = [record["rate"] * record["time"] for record, _ in asked]
+    assert abs(spearmanr(units[1], units[2]).statistic) < 0.1
+    result = correlate(own_digits, keys=["avh"])
+    assert result.weighted is not None
+    assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
+
+
+def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
+    settings = setup.configure(own_digits, replace(DRAWN, queue="random"), who="lead")
+    record = read_record(own_digits.dataset, settings.record)
+    kept = (record["rate"] == LAST).to_numpy()
+    assert 0 < kept.sum() < 0.2 * own_digits.size
+    assert record["time"][kept].min() > record["time"][~kept].max()
+
+
+def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits):
+    setup.configure(own_digits, replace(DRAWN, queue="random", target=3), who="lead")
+    for who in ("ann", "bob", "cid"):
+        give(own_digits, 25, who)
+    row = analyse(own_digits, "annotators", keys=["avh"]).iloc[0]
+    assert row["annotators"] == 3
+    assert row["annotators_low"] <= row["agreement"] <= row["annotators_high"]
+    annotators, ids, hits = own_digits.counter.by_annotator()
+    assert (len(np.unique(annotators)), len(ids)) == (3, 75)
+    assert np.bincount(ids, hits, own_digits.size).tolist() == own_digits.counter.counts.hits.tolist()
+
+
+def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_weighted_number_has_it(own_digits):
+    setup.configure(own_digits, replace(DRAWN, target=3), who="lead")
+    for who in ("ann", "bob", "cid"):
+        give(own_digits, 40, who)
+    result, counts = correlate(own_digits, keys=["avh"]), own_digits.counter.counts
+    asked = np.flatnonzero(counts.asked)
+    assert result.weighted is not None
+    assert result.ceiling == of_ticks(counts.hits[asked], counts.asked[asked])
+    row = export_table(result).iloc[0]
+    assert row["disattenuated"] == pytest.approx(row["spearman"] / result.ceiling.ceiling)
+    record = predict_hsf(own_digits).record
+    assert record.weighted
+    assert (record.ceiling, record.ceiling_low, record.ceiling_high) == (None, None, None)
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digits, own_demo_root, cli, drawn):
+    setup.configure(own_digits, DRAWN, who="lead")
+    give(own_digits, 32)
+    if not drawn:  # without its record the chances are not known
+        (own_digits.dataset.root / "queues" / "0001.parquet").unlink()
+    at = ("digits", "--workspace", own_demo_root)
+    table = cli("correlate", *at).out
+    assert ("--csv or --json correct for it" in table, "kept no chances" in table) == (drawn, not drawn)
+    further = cli("correlate", *at, "--analysis", "hard").out
+    assert "This analysis is not weighted" in further
+    assert "correct for it" not in further
+    assert set(analyse(own_digits, "hard", keys=["avh"])["queue"]) == {"hardest"}
+    predicted = cli("predict", *at).out
+    meant = "weighted to the dataset" if drawn else "of such samples and not of the dataset"
+    assert f"votes came from the queue hardest: what follows is {meant}" in predicted
+    assert "over all samples like the voted ones" in predicted
+
+
+def test_imported_votes_come_from_no_queue(digits):
+    use = queue_use(digits.counter)
+    assert (use.votes, use.weights, queue_sentence(use)) == ({}, None, "")
+
+
+def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_a_prediction(own_predicted):
+    informative = CollectionSettings(design="classify", queue="informative", target=100, control_share=0.0)
+    settings = setup.configure(own_predicted, informative, who="lead")
+    assert settings.prediction == own_predicted.prediction.name
+    record = read_record(own_predicted.dataset, settings.record)
+    information = own_predicted.prediction.table()["information"]
+    assert spearmanr(record["rate"], information).statistic == pytest.approx(1)
+    assert queue.next_questions(own_predicted, "ann", ahead=1)[0].id == np.argmin(record["time"])
+    # Saved again it keeps its record; another prediction gives it another one.
+    assert setup.configure(own_predicted, replace(settings, target=99), who="lead").record == settings.record
+    later = setup.configure(own_predicted, replace(settings, prediction="before"), who="lead")
+    assert later.record == settings.record
+    own_predicted.prediction.root.rename(own_predicted.prediction.root.with_name("later"))
+    own_predicted.prediction = type(own_predicted.prediction)(own_predicted.prediction.root.with_name("later"))
+    assert setup.configure(own_predicted, informative, who="lead").record == settings.record + 1
+
+
+def test_the_informative_queue_needs_a_prediction(own_digits):
+    with pytest.raises(CurateError, match="Run `avhcurate predict` first"):
+        setup.configure(own_digits, replace(DRAWN, queue="informative"), who="lead")

@@ -1,0 +1,161 @@
+"""What annotators are asked: never beyond the target, nothing twice, controls among the images, grids by class."""
+
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import annotators, answers
+from avhcurate.features.annotate import queue as annotate_queue
+from tests.fakes.votes import answer_all, collect, members, say, tick, truth
+
+
+def test_an_image_that_one_holds_is_not_given_to_another_beyond_the_target(pets):
+    collect(pets, target=2, control_share=0.0)
+    given = Counter()
+    for who in ("ann", "bob", "cyd", "dan", "eve", "fay"):
+        questions = annotate_queue.next_questions(pets, who, ahead=20)
+        assert len({question.id for question in questions}) == 20
+        given.update(question.id for question in questions)
+    assert set(given.values()) == {2}
+    assert len(given) == 60
+    assert annotate_queue.next_questions(pets, "gil", ahead=20) == ()
+
+
+def test_a_lease_that_ran_out_is_given_to_another(pets, monkeypatch):
+    collect(pets, target=1, control_share=0.0)
+    first = annotate_queue.next_questions(pets, "ann", ahead=60)
+    assert len(first) == 60
+    assert annotate_queue.next_questions(pets, "bob") == ()
+    later = time.time() + 601
+    monkeypatch.setattr(time, "time", lambda: later)
+    second = annotate_queue.next_questions(pets, "bob", ahead=10)
+    assert len(second) == 10
+    assert say(pets, "bob", second[0], 0) == ""
+    late = next(question for question in first if question.id == second[0].id)
+    assert say(pets, "ann", late, 0) == answers.TAKEN
+    still_free = next(question for question in first if question.id not in {other.id for other in second})
+    assert say(pets, "ann", still_free, 1) == ""
+
+
+def test_a_reload_gives_the_same_images_in_the_same_order(pets):
+    collect(pets)
+    first = annotate_queue.next_questions(pets, "ann", ahead=6)
+    assert annotate_queue.next_questions(pets, "ann", ahead=6) == first
+    say(pets, "ann", first[0], 0)
+    assert annotate_queue.next_questions(pets, "ann", ahead=6)[:5] == first[1:]
+
+
+def test_everybody_sees_each_image_once_and_all_of_them(pets):
+    collect(pets, target=3, control_share=0.0)
+    for who in ("ann", "bob", "cyd"):
+        answer_all(pets, who, truth(pets), 60)
+        assert annotate_queue.next_questions(pets, who) == ()
+    found = annotators.responses(pets)
+    assert found.groupby("annotator")["id"].nunique().tolist() == [60, 60, 60]
+    progress = annotate_queue.progress(pets, "ann")
+    assert (progress.answers, progress.left, progress.done, progress.votes) == (60, 0, 60, 180)
+    assert progress.wanted == 180
+
+
+def test_fewest_votes_first_asks_about_what_has_none(pets):
+    collect(pets, queue="random", control_share=0.0)
+    answer_all(pets, "ann", truth(pets), 40)
+    collect(pets, queue="fewest", control_share=0.0)
+    seen = set(annotators.responses(pets)["id"])
+    for question in annotate_queue.next_questions(pets, "bob", ahead=20):
+        assert question.id not in seen
+
+
+def test_an_excluded_sample_is_not_asked_about(pets):
+    annotate(pets, list(range(30)), "exclude")
+    collect(pets, control_share=0.0)
+    assert {question.id for question in annotate_queue.next_questions(pets, "ann", ahead=60)} == set(range(30, 60))
+
+
+def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits):
+    collect(own_digits, control_share=0.2, target=5)
+    answer_all(own_digits, "ann", truth(own_digits), 100)
+    rows = annotators.responses(own_digits, controls=True)
+    checks = rows[rows["control"] == "attention"]
+    assert len(checks) == 20
+    assert (checks["expected"].astype(int) == own_digits.dataset.labels()[checks["id"]]).all()
+    assert rows["id"].is_unique
+    # The checks are images that the model finds easy for their class.
+    easier = own_digits.frame(columns=["label", "avh"]).groupby("label")["avh"].rank(pct=True)
+    assert (easier[checks["id"]] < 0.5).all()
+    question = annotate_queue.next_questions(own_digits, "ann")[0]
+    assert set(asdict(question)) == {"task", "id"}
+
+
+def test_hard_ones_come_first_by_the_score(own_digits):
+    collect(own_digits, queue="hardest", score="avh", control_share=0.0)
+    ids = [question.id for question in annotate_queue.next_questions(own_digits, "ann", ahead=60)]
+    avh = own_digits.frame(columns=["avh"])["avh"]
+    assert avh.rank(pct=True)[ids].mean() > 0.6
+
+
+def test_a_queue_that_needs_models_says_so(pets):
+    for queue, message in (("hardest", "needs a model run"), ("disagreement", "two have been run")):
+        with pytest.raises(CurateError, match=message):
+            collect(pets, queue=queue)
+
+
+# --- grids
+
+
+def test_a_grid_holds_candidates_and_controls_of_the_right_classes(own_digits):
+    collect(own_digits, "select", target=3)
+    grid = annotate_queue.next_grid(own_digits, "ann", label=3)
+    assert len(grid.ids) == len(set(grid.ids)) == 48
+    tick(own_digits, "ann", grid, members(grid, own_digits))
+    rows = annotators.responses(own_digits, controls=True)
+    assert rows["control"].value_counts().to_dict() == {"none": 42, "positive": 3, "negative": 3}
+    labels = pd.Series(own_digits.dataset.labels()[rows["id"]])
+    assert (labels[rows["control"] != "negative"] == 3).all()
+    negatives = set(labels[rows["control"] == "negative"])
+    weights = own_digits.run.class_weights()
+    unit = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    assert negatives == {int(np.argsort(-(unit @ unit[3]))[1])}
+
+
+def test_grids_of_one_annotator_show_no_image_twice_for_a_class_and_end_when_all_are_seen(pets):
+    collect(pets, "select", candidates=6, controls=1, target=5)
+    shown = defaultdict(list)
+    while (grid := annotate_queue.next_grid(pets, "ann")) is not None:
+        assert len(grid.ids) <= 8
+        shown[grid.label] += grid.ids
+        assert tick(pets, "ann", grid, members(grid, pets)) == ""
+    for label, ids in shown.items():
+        assert len(ids) == len(set(ids))
+        assert set(np.flatnonzero(pets.dataset.labels() == label)) <= set(ids)
+    assert set(shown) == {0, 1, 2}
+    assert annotate_queue.progress(pets, "ann").left == 0
+
+
+def test_classes_take_turns_and_the_chosen_one_comes_when_asked_for(pets):
+    collect(pets, "select", candidates=4, controls=1, classes=(0, 2))
+    labels = []
+    for _ in range(4):
+        grid = annotate_queue.next_grid(pets, "ann")
+        labels.append(grid.label)
+        tick(pets, "ann", grid, [])
+    assert sorted(labels[:2]) == sorted(labels[2:]) == [0, 2]
+    assert annotate_queue.next_grid(pets, "ann", label=2).label == 2
+    assert annotate_queue.next_grid(pets, "ann", label=0).label == 0
+    with pets.response_log.reading("pets") as log:
+        assert len(log.leases("select", "ann")) == 6
+    with pytest.raises(CurateError, match="does not ask about class 1"):
+        annotate_queue.next_grid(pets, "ann", label=1)
+
+
+def test_two_at_once_share_out_a_class(pets):
+    collect(pets, "select", candidates=10, controls=0, target=1, classes=(0,))
+    grids = [annotate_queue.next_grid(pets, who) for who in ("ann", "bob")]
+    assert sorted([*grids[0].ids, *grids[1].ids]) == list(range(0, 60, 3))
+    assert annotate_queue.next_grid(pets, "cyd") is None

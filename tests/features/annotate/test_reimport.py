@@ -1,0 +1,148 @@
+"""A collection over an import of a changed source: annotators go on, and weights are right or none."""
+
+import json
+import shutil
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import queue, setup
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.people.queues import SETTINGS, queue_use, read_record, write_record
+from tests.fakes.sources import grey_images, said, write_csv
+from tests.fakes.votes import members, say, tick
+
+RANDOM = CollectionSettings(design="classify", control_share=0.0, target=1)
+
+
+@pytest.fixture
+def photos(workspace, tmp_path):
+    """A table of 16 photos of two classes."""
+    grey_images(tmp_path / "photos", *(f"{name}/{number}.png" for name in "ab" for number in range(8)))
+    import_dataset(workspace, "p", tmp_path / "photos")
+    return open_table(workspace, "p")
+
+
+def with_more(workspace, tmp_path, *names):
+    """The table after an import of the same folder with more images."""
+    grey_images(tmp_path / "photos", *names)
+    import_dataset(workspace, "p", tmp_path / "photos", force=True)
+    return open_table(workspace, "p")
+
+
+def answer(table, number, who="ann"):
+    """Paths that an annotator is asked about one by one, each answered."""
+    paths = []
+    for _ in range(number):
+        (question,) = queue.next_questions(table, who, ahead=1)
+        assert say(table, who, question, 0) == ""
+        paths.append(table.paths()[question.id])
+    table.refresh()
+    return paths
+
+
+def drawn(table, rates, **changes):
+    """Settings of a queue that draws hard samples, which a model of the tests' own rates."""
+    paths = table.dataset.samples(["path"])["path"].to_numpy(object)
+    number = write_record(table.dataset, paths, rates)
+    settings = replace(RANDOM, queue="hardest", record=number, **changes)
+    choose(table, settings)
+    return settings
+
+
+def choose(table, settings):
+    with table.response_log.transaction(table.dataset.name) as log:
+        log.choose(SETTINGS, json.dumps(asdict(settings) | {"class_names": table.own_classes}), who="lead", at=0.0)
+
+
+def test_annotators_go_on_after_images_were_added_and_the_new_ones_come_last(photos, workspace, tmp_path):
+    setup.configure(photos, RANDOM, who="lead")
+    order = read_record(photos.dataset, 1).sort_values("time").index.tolist()
+    first = answer(photos, 5)
+    table = with_more(workspace, tmp_path, "a/new.png", "b/new.png")
+    assert "the 2 new samples come when all others have" in said(table.dataset)
+    assert first + answer(table, 11) == order
+    assert sorted(answer(table, 2)) == ["a/new.png", "b/new.png"]
+    assert queue.next_questions(table, "ann") == ()
+
+
+def test_saved_again_the_queue_draws_anew_from_all_that_is_left(photos, workspace, tmp_path):
+    assert setup.configure(photos, RANDOM, who="lead").record == 1
+    first = answer(photos, 5)
+    table = with_more(workspace, tmp_path, "a/new.png")
+    again = setup.configure(table, setup.settings_of(table), who="lead")
+    assert again.record == 2
+    assert set(read_record(table.dataset, 2).index) == set(table.paths())
+    assert sorted(first + answer(table, 12)) == sorted(table.paths())
+    assert setup.configure(table, again, who="lead").record == 2
+
+
+def test_where_the_record_is_gone_saving_once_starts_another_under_a_new_number(photos, workspace):
+    settings = setup.configure(photos, RANDOM, who="lead")
+    answer(photos, 2)
+    shutil.rmtree(photos.dataset.root / "queues")
+    table = open_table(workspace, "p")
+    with pytest.raises(CurateError, match="Save the collection's settings again"):
+        queue.next_questions(table, "bob")
+    assert setup.configure(table, settings, who="lead").record == 2
+    assert len(answer(table, 14, "bob")) == 14
+
+
+def test_votes_are_weighted_by_the_record_that_asked_before_the_import_and_by_the_one_after(
+    photos, workspace, tmp_path
+):
+    drawn(photos, np.linspace(1, 20, 16))
+    before = answer(photos, 5)
+    assert queue_use(photos.counter).weights is not None
+    table = with_more(workspace, tmp_path, "a/new.png", "a/newer.png")
+    use = queue_use(table.counter)
+    assert (use.votes, use.weights) == ({"hardest": 5}, None)  # the new images had no chance yet
+
+    setup.configure(table, replace(setup.settings_of(table), queue="random"), who="lead")
+    after = answer(table, 4)
+    weights = queue_use(table.counter).weights
+    first, second = (read_record(table.dataset, number) for number in (1, 2))
+    for path, weight in zip(table.paths(), weights, strict=True):
+        if path not in before + after:
+            assert np.isnan(weight)
+            continue
+        escapes = 1.0
+        for record, gone in ((first, before), (second, before + after)):
+            end = record["time"].drop(gone, errors="ignore").min()
+            escapes *= np.exp(-record["rate"].get(path, 0.0) * end)
+        assert weight == pytest.approx(1 / (1 - escapes))
+
+
+def test_votes_of_samples_that_the_record_does_not_know_have_no_weights(photos, workspace, tmp_path):
+    drawn(photos, np.linspace(1, 20, 16))
+    answer(photos, 16)
+    table = with_more(workspace, tmp_path, "a/new.png")
+    assert answer(table, 1) == ["a/new.png"]
+    assert queue_use(table.counter).weights is None
+
+
+def test_votes_of_samples_that_could_not_be_asked_about_have_no_weights(photos):
+    drawn(photos, np.r_[0.0, np.ones(15)])
+    answer(photos, 15)
+    assert np.nanmax(queue_use(photos.counter).weights) == 1
+    assert answer(photos, 1) == [photos.paths()[0]]
+    assert queue_use(photos.counter).weights is None
+
+
+def test_a_grids_queue_whose_samples_got_other_labels_has_no_weights(workspace, tmp_path):
+    def imported(labels):
+        rows = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
+        import_dataset(workspace, "p", write_csv(tmp_path / "p.csv", f"path,label\n{rows}"), force=True)
+        return open_table(workspace, "p")
+
+    grey_images(tmp_path, *(f"{number}.png" for number in range(12)))
+    table = imported("aaaaaabbbbbb")
+    drawn(table, np.linspace(1, 20, 12), design="select", candidates=3, controls=1)
+    grid = queue.next_grid(table, "ann")
+    assert tick(table, "ann", grid, members(grid, table)) == ""
+    assert queue_use(open_table(workspace, "p").counter).weights is not None
+    assert queue_use(imported("aaaaabbbbbbb").counter).weights is None

@@ -1,0 +1,319 @@
+"""Runs of networks that were planted beside the real one of the digits, compared on the same samples."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.compare import run_pair, samples, transfer
+from avhcurate.features.compare import service as compare_service
+from avhcurate.features.compare import statistics as compare_statistics
+from avhcurate.features.compare.transfer import Side
+from avhcurate.measures.stats import correlation_tests
+from avhcurate.measures.stats.multiple_testing import holm
+from avhcurate.people.attach import attach_votes
+from avhcurate.workspace.data.runs import FittedHeads
+from avhcurate.workspace.data.workspace import Workspace
+
+HARD = ("[0, 0.2)", "[0.2, 0.4)")
+
+
+@pytest.fixture(scope="module")
+def planted(demo_root, tmp_path_factory, add_run):
+    """The demo with `sharp`, right in the two hardest bins and else wrong on 7, and `part`, which lacks 100 ids."""
+    import shutil
+
+    root = shutil.copytree(demo_root, tmp_path_factory.mktemp("planted") / "workspace")
+    table = open_table(Workspace(root), "digits").frame(columns=["id", "label", "hsf_bin"])
+    hard, seven = table["hsf_bin"].isin(HARD).to_numpy(), (table["label"] == 7).to_numpy()
+    labels = table["label"].to_numpy()
+
+    def sharp(rows):
+        predicted = np.where(hard, labels, np.where(seven, 1, rows["predicted"]))
+        flipped = np.where(hard, rows["avh"].min(), rows["avh"])
+        return rows.assign(predicted=predicted.astype("int32"), avh=flipped, norm=-rows["norm"])
+
+    def part(rows):
+        return rows[rows["id"] >= 100]
+
+    add_run(root, "sharp-1", sharp)
+    add_run(root, "part-2", part)
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(planted):
+    return open_table(Workspace(planted), "digits", "sharp-1")
+
+
+@pytest.fixture(scope="module")
+def names(table):
+    return next(run.name for run in table.dataset.runs() if run.record.model == "avhcurate:digits"), "sharp-1", "part-2"
+
+
+def rows_of(table, name):
+    rows = pq.read_table(table.dataset.run(name).scores_path).to_pandas().set_index("id")
+    return rows.join(table.frame(columns=["id", "label", "hsf", "hsf_bin", "split"]).set_index("id"))
+
+
+def test_the_table_says_what_the_files_say(table, names):
+    found = compare_service.side_by_side(table, names[:2], keys=["avh", "norm"])
+    assert found.table["run"].tolist() == list(names[:2])
+    rows = rows_of(table, names[0])
+    row = found.table.iloc[0]
+    right = rows["predicted"] == rows["label"]
+    assert (row["n"], row["accuracy"]) == (1797, pytest.approx(right.mean()))
+    assert row["class_accuracy"] == pytest.approx(right.groupby(rows["label"]).mean().mean())
+    # Brier and NLL again from the features, head and labels.
+    run = table.dataset.run(names[0])
+    logits = run.features().astype(float) @ run.class_weights().T + run.bias()
+    probs = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probs /= probs.sum(axis=1, keepdims=True)
+    labels = rows["label"].to_numpy(int)
+    assert row["brier"] == pytest.approx(((probs - np.eye(10)[labels]) ** 2).sum(axis=1).mean(), rel=1e-4)
+    assert row["nll"] == pytest.approx(-np.log(probs[np.arange(1797), labels]).mean(), rel=1e-3)
+    assert row["avh_hsf"] == pytest.approx(rows["avh"].corr(rows["hsf"], method="spearman"))
+    assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    in_bin = found.agreement.set_index(["run", "score", "bin"])["spearman"]
+    some = rows[rows["hsf_bin"] == "[0.8, 1]"]
+    expected = some["avh"].corr(some["hsf"], method="spearman")
+    assert in_bin[names[0], "avh", "[0.8, 1]"] == pytest.approx(expected)
+
+
+def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names):
+    found = compare_service.side_by_side(table, names)
+    assert (len(found.ids), found.labelled) == (1697, 1797)
+    assert found.table.set_index("run")["not_scored"].to_dict() == {names[0]: 0, "sharp-1": 0, "part-2": 100}
+    assert set(found.table["n"]) == {1697}
+    pair = run_pair.compare_pair(table, "part-2", names[0])
+    assert pair.left_out == (100, 0)
+    # The part has the numbers of the real run: aligned by id, both sides are the same.
+    assert (pair.points["a"] == pair.points["b"]).all()
+    assert pair.points["id"].min() == 100
+    assert pair.only == (0, 0, 1.0)
+
+
+def test_the_filters_apply(table, names):
+    filters = Filters(classes=(3, 7), hsf_bins=(4,))
+    found = compare_service.side_by_side(table, names[:2], filters=filters)
+    assert len(found.ids) == table.count(filters)
+    assert set(table.dataset.labels()[found.ids]) == {3, 7}
+    with pytest.raises(CurateError, match="Widen the filters"):
+        compare_service.side_by_side(table, names, filters=Filters(where="id < 100"))
+
+
+def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names):
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    rows = run_pair.who_is_right(found).set_index("bin")
+    assert (rows.loc[list(HARD), "b"] == 1).all()
+    assert (rows.loc[list(HARD), "b_high"] == 1).all()
+    assert rows.loc[HARD[0], "people"] < 0.1
+    assert (rows.loc[list(HARD), "people"] < rows.loc[list(HARD), "b"]).all()
+    of_bin = rows_of(table, names[0]).query("hsf_bin == '[0, 0.2)'")
+    assert rows.loc[HARD[0], "a"] == pytest.approx((of_bin["predicted"] == of_bin["label"]).mean())
+    assert rows["n"].iloc[1:].sum() == rows.loc["all", "n"] == 1797
+
+
+def test_people_are_right_where_no_other_class_has_as_many_votes(table, names):
+    points = run_pair.compare_pair(table, names[0], "sharp-1").points.set_index("id")
+    for id, counts in table.vote_counts().head(300).itertuples(index=False):
+        label = points.loc[id, "label"]
+        others = [votes for number, votes in enumerate(counts) if number != label]
+        assert points.loc[id, "people"] == (counts[label] > max(others))
+
+
+def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, add_run, tmp_path):
+    add_run(own_demo_root, "other-1", lambda rows: rows)
+    (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
+    attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
+    table = open_table(Workspace(own_demo_root), "digits")
+    found = run_pair.compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
+    assert found.points.set_index("id")["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
+    rows = run_pair.who_is_right(found).set_index("bin")
+    assert rows.loc["all", ["n", "people"]].tolist() == [4, 0.5]
+    assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
+    assert run_pair.outcomes(found)["n"].sum() == 4
+    side = compare_service.side_by_side(table)
+    assert (side.table["avh_hsf_n"] == 4).all()
+    assert not side.simulated
+
+
+def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    rows = run_pair.outcomes(found)
+    assert (len(rows), rows["n"].sum()) == (8, 1797)
+    points = found.points.set_index("id")
+    for row in rows.itertuples():
+        ids = run_pair.with_outcome(found, row.people, row.a, row.b)
+        assert len(ids) == row.n
+        some = points.loc[ids]
+        assert (some["people"] == row.people).all()
+        assert (some["a_right"] == row.a).all()
+        assert (some["b_right"] == row.b).all()
+
+
+def test_confusions_are_those_of_a_cross_table_and_cells_hold_their_samples(table, names):
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    a, b = run_pair.confusions(found)
+    for matrix, name in ((a, names[0]), (b, "sharp-1")):
+        rows = rows_of(table, name)
+        crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
+        assert (matrix == crossed.to_numpy()).all()
+    pairs = compare_statistics.confused_pairs(a, b, most=5)
+    assert pairs.iloc[0][["label", "predicted"]].tolist() == [7, 1]
+    rows = rows_of(table, "sharp-1")
+    ids = run_pair.in_cell(found, "b", 7, 1)
+    assert sorted(ids) == sorted(rows[(rows["label"] == 7) & (rows["predicted"] == 1)].index)
+    both = set(ids) & set(run_pair.in_cell(found, "a", 7, 1))
+    assert set(run_pair.in_cell(found, "d", 7, 1)) == (set(ids) | set(run_pair.in_cell(found, "a", 7, 1))) - both
+
+
+def test_hard_for_one_is_what_was_planted(table, names):
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    ids = run_pair.hard_for_one(found, for_a=True, easy=0.2, hard=0.8)
+    assert len(ids) > 20
+    hard = rows_of(table, names[0]).loc[ids]
+    assert hard["hsf_bin"].isin(HARD).all()  # there the planted network finds everything easy
+    assert (hard["avh"] >= rows_of(table, names[0])["avh"].quantile(0.79)).all()
+    every = compare_service.hard_for_all(compare_service.side_by_side(table, names), hard=0.9)
+    assert len(every)
+    assert not rows_of(table, "sharp-1").loc[every, "hsf_bin"].isin(HARD).any()
+
+
+def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, names):
+    found = run_pair.compare_pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
+    a, b = rows_of(table, names[0]), rows_of(table, "sharp-1")
+    expected = correlation_tests.compare(
+        {"a": a["avh"], "b": b["avh"]}, a["hsf"], harder={"a": "high", "b": "high"}
+    ).iloc[0]
+    row = found.tests[(found.tests["score"] == "avh") & (found.tests["bin"] == "all")].iloc[0]
+    assert (row["difference"], row["p_value"]) == pytest.approx((expected["difference"], expected["p_value"]))
+    assert row["difference"] > 0  # the planted network finds easy what people find hard
+    of_bin = found.tests[(found.tests["score"] == "confidence") & (found.tests["bin"] == "[0.8, 1]")].iloc[0]
+    assert of_bin["n"] == (a["hsf_bin"] == "[0.8, 1]").sum()
+    assert of_bin["difference"] == 0  # both have the same confidences
+    np.testing.assert_allclose(found.tests["p_holm"], holm(found.tests["p_value"]))
+
+
+def test_discovery_five_holds_where_one_network_was_turned(table, names):
+    found = compare_service.side_by_side(table, names[:2])
+    four, five = found.findings
+    assert (four.discovery, five.discovery, five.verdict) == (4, 5, "holds")
+    same = compare_service.side_by_side(table, [names[0], "part-2"])
+    assert same.findings[1].verdict == "does not hold"
+
+
+def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_root, add_run):
+    add_run(own_demo_root, "wide-1", lambda rows: rows.assign(avh=rows["avh"] / 2), num_classes=20)
+    table = open_table(Workspace(own_demo_root), "digits")
+    first = table.dataset.run("avhcurate:digits").name
+    pair = run_pair.compare_pair(table, first, "wide-1")
+    assert (pair.measure, pair.num_classes) == ("relative_avh", 20)
+    assert (pair.points["a"] == pair.points["b"]).all()
+    a, b = run_pair.confusions(pair)
+    assert b.shape == (20, 20)
+    pairs = compare_statistics.confused_pairs(a, b, most=3)
+    few = run_pair.most_confused(pairs, 20, most=4)
+    assert few == sorted(few)
+    assert set(few) <= set(pairs["label"]) | set(pairs["predicted"])
+    assert set(pairs.loc[0, ["label", "predicted"]]) <= set(few)
+    assert len(few) == 4
+
+
+def test_one_split_against_the_other(table, names):
+    sides = [Side(table, split, Filters()) for split in ("train", "test")]
+    found = transfer.transfer(*sides)
+    assert (found.models, found.by_bin) == (3, True)
+    points = found.points.set_index(["model", "bin"])
+    rows = rows_of(table, "sharp-1")
+    for split, axis in (("train", "x"), ("test", "y")):
+        some = rows[(rows["split"] == split) & (rows["hsf_bin"] == "[0.4, 0.6)")]
+        at = points.loc["planted:sharp-1", "[0.4, 0.6)"]
+        assert at[f"{axis}_n"] == len(some)
+        assert at[axis] == pytest.approx((some["predicted"] == some["label"]).mean())
+    assert found.line.n == len(found.points)
+    assert (found.line.slope, found.line.intercept) == pytest.approx(
+        tuple(np.polyfit(found.points["x"], found.points["y"], 1))
+    )
+    assert found.points[["x_low", "x_high"]].notna().all(axis=None)
+    halves = Side(open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1)), "test", Filters())
+    with pytest.raises(CurateError, match="different HSF bins"):
+        transfer.transfer(sides[0], halves)
+    few = transfer.transfer(*(Side(table, side.split, Filters(where="id < 60")) for side in sides))
+    assert few.left_out > 0
+
+
+def test_a_head_fitted_on_one_side_is_not_the_network_of_the_other(demo_root, own_demo_root, add_run):
+    theirs = open_table(Workspace(demo_root), "digits")
+    weights = theirs.dataset.run("avhcurate:digits").record.weights_sha256
+    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
+    add_run(own_demo_root, "wrong-fit-1", lambda rows: rows.assign(predicted=-1), weights_sha256=weights, fitted=heads)
+    ours = open_table(Workspace(own_demo_root), "digits")
+    found = transfer.transfer(Side(ours, None, Filters()), Side(theirs, None, Filters()))
+    assert found.models == 1
+    assert found.points["x"].tolist() == found.points["y"].tolist()
+    assert "wrong-fit-1" in samples.default_runs(samples.comparable_runs(ours))
+    both = transfer.transfer(*(Side(ours, split, Filters()) for split in ("train", "test")))
+    assert both.models == 2
+
+
+def test_by_default_each_network_counts_once(own_demo_root, add_run):
+    table = open_table(Workspace(own_demo_root), "digits")
+    own = table.dataset.run("avhcurate:digits")
+    same = own.record.weights_sha256
+    add_run(own_demo_root, "again-1", lambda rows: rows[:1000], weights_sha256=same)
+    add_run(own_demo_root, "tiny-2", lambda rows: rows[:300])
+    add_run(own_demo_root, "other-3", lambda rows: rows)
+    chosen = samples.default_runs(samples.comparable_runs(table))
+    assert sorted(chosen) == sorted([own.name, "other-3"])
+
+
+def test_mistakes_say_what_there_is(table, names):
+    with pytest.raises(CurateError, match="Name each run once"):
+        run_pair.compare_pair(table, names[0], names[0])
+    with pytest.raises(CurateError, match="A run has no score aum"):
+        compare_service.side_by_side(table, names, keys=["aum"])
+    with pytest.raises(CurateError, match="has no run 'nothing'"):
+        compare_service.side_by_side(table, ["nothing"])
+
+
+def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add_run):
+    add_run(own_demo_root, "other-1", lambda rows: rows)
+    folder = Workspace(own_demo_root).dataset("digits")
+    folder.write_record(folder.record.model_copy(update={"votes": None}))
+    table = open_table(Workspace(own_demo_root), "digits")
+    found = compare_service.side_by_side(table)
+    assert not found.voted
+    assert found.table["avh_hsf"].isna().all()
+    assert found.findings[0].verdict == "too little data"
+    pair = run_pair.compare_pair(table, *found.table["run"])
+    assert run_pair.who_is_right(pair)["bin"].tolist() == ["all"]
+    assert len(run_pair.outcomes(pair)) == 4
+    assert not transfer.transfer(Side(table, "train", Filters()), Side(table, "test", Filters())).by_bin
+
+
+def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli):
+    def run(*arguments):
+        return cli(*arguments, "--workspace", planted)
+
+    runs = ",".join(names[:2])
+    code, out, _ = run("models", "digits", "--runs", runs, "--csv", tmp_path / "models.csv")
+    assert code == 0
+    assert "SIMULATED" in out
+    assert "AVH follows HSF in every model" in out
+    found = compare_service.side_by_side(
+        open_table(Workspace(planted), "digits"), names[:2], keys=["avh", "confidence"]
+    )
+    written = pd.read_csv(tmp_path / "models.csv")
+    assert set(written["hsf_source"]) == {"simulated"}
+    assert written["ece"].tolist() == pytest.approx(found.table["ece"].tolist())
+    code, out, _ = run("models", "digits", "--runs", runs, "--json")
+    assert [row["run"] for row in json.loads(out)["rows"]] == list(names[:2])
+    code, _, err = run("models", "digits", "--csv", tmp_path / "models.csv")
+    assert (code, "already exists" in err) == (2, True)
+    assert run("models", "digits", "--runs", "x")[0] == 2

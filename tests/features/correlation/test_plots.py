@@ -1,0 +1,100 @@
+"""The correlation figures: values as in the table, turned so that positive means agreement with people."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.table.own_columns import own_score
+from avhcurate.features.correlation.plots import agreement, per_bin, ranking
+from avhcurate.features.correlation.service import Correlations
+from avhcurate.measures.scores import SCORES
+from avhcurate.people.reliability import Reliability, of_ticks
+from avhcurate.workspace.images.measures import RANKED
+
+BINS = ["all", "[0, 0.5)", "[0.5, 1]"]
+CEILING = Reliability(100, ceiling=0.9, ceiling_low=0.88, ceiling_high=0.92)
+
+
+def result_of(table, *, simulated=False, **more):
+    ceiling = more.pop("ceiling", of_ticks([], []))
+    return Correlations(table, pd.Series(""), table, ceiling, simulated, **more)
+
+
+@pytest.fixture
+def table():
+    rows = []
+    for key, rho in (("avh", -0.4), ("confidence", 0.5), ("norm", -0.2)):
+        for group, n, part in zip(BINS, (300, 8, 292), (1, 0.5, 0.25), strict=True):
+            rows.append((key, group, n, rho * part, rho * part - 0.1, rho * part + 0.05, np.arctanh(rho * part), 0.01))
+    columns = ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_agreement_turns_a_score_whose_hard_end_is_high_with_its_interval(table):
+    turned = agreement(result_of(table)).set_index(["score", "bin"])
+    assert turned.loc[("avh", "all"), ["agreement", "low", "high"]].tolist() == pytest.approx([0.4, 0.35, 0.5])
+    assert turned.loc[("confidence", "all"), ["agreement", "low", "high"]].tolist() == pytest.approx([0.5, 0.4, 0.55])
+    assert (turned["low"] <= turned["agreement"]).all()
+    assert (turned["agreement"] <= turned["high"]).all()
+
+
+def test_the_ranking_shows_the_rows_all_closest_to_people_on_top(table):
+    figure = ranking(result_of(table, ceiling=CEILING))
+    (dots,) = figure.data
+    assert list(dots.y) == ["Norm", "AVH", "Confidence"]  # a category axis begins below
+    assert list(dots.x) == pytest.approx([-0.2, 0.4, 0.5])
+    assert list(dots.error_x.array) == pytest.approx([0.05, 0.1, 0.05])
+    assert list(dots.error_x.arrayminus) == pytest.approx([0.1, 0.05, 0.1])
+
+
+def test_the_ceiling_is_a_line_with_its_interval_and_left_out_when_there_is_none(table):
+    figure = ranking(result_of(table, ceiling=CEILING))
+    assert any("noise ceiling 0.90" in note.text for note in figure.layout.annotations)
+    assert {(shape.x0, shape.x1) for shape in figure.layout.shapes} >= {(0.88, 0.92), (0.9, 0.9)}
+    assert not any("ceiling" in note.text for note in ranking(result_of(table)).layout.annotations)
+
+
+def test_a_score_without_a_correlation_has_no_dot(table):
+    table.loc[table["score"] == "avh", ["spearman", "ci_low", "ci_high"]] = np.nan
+    assert "AVH" not in ranking(result_of(table)).data[0].y
+    table["spearman"] = np.nan
+    assert len(ranking(result_of(table)).data[0].y or ()) == 0
+
+
+def test_bins_show_each_score_with_n_and_hollow_where_there_are_few(table):
+    figure = per_bin(result_of(table, simulated=True), ["avh", "confidence"])
+    assert [trace.name for trace in figure.data] == [SCORES["avh"].name, SCORES["confidence"].name]
+    assert list(figure.data[0].y) == pytest.approx([0.2, 0.1])
+    assert list(figure.data[1].y) == pytest.approx([0.25, 0.125])
+    assert list(figure.layout.xaxis.ticktext) == ["[0, 0.5)<br>n 8", "[0.5, 1]<br>n 292"]
+    assert [symbol.endswith("-open") for symbol in figure.data[0].marker.symbol] == [True, False]
+    assert "simulated" in figure.layout.xaxis.title.text
+
+
+def test_dots_of_a_bin_stand_side_by_side(table):
+    figure = per_bin(result_of(table), ["avh", "confidence", "norm"])
+    places = np.stack([trace.x for trace in figure.data])
+    assert (np.diff(places, axis=0) > 0).all()
+    assert np.abs(places - np.round(places)).max() < 0.5
+
+
+@pytest.mark.parametrize(("harder", "sign"), [("high", -1), ("low", 1), ("", None)])
+def test_a_column_of_the_users_is_turned_by_what_was_said_and_left_out_where_nothing_was(table, harder, sign):
+    ranked = RANKED | {"norm": own_score("a<b>%{x}", harder)}
+    turned = agreement(result_of(table, ranked=ranked)).set_index(["score", "bin"]).loc[("norm", "all"), "agreement"]
+    names = list(ranking(result_of(table, ranked=ranked)).data[0].y)
+    if sign is None:
+        assert np.isnan(turned)
+        assert len(names) == 2
+    else:
+        assert turned == pytest.approx(-0.2 * sign)
+        assert "a&lt;b&gt;&#37;{x}" in names
+
+
+def test_a_second_proxy_with_its_hard_end_above_turns_every_score(table):
+    ranked = RANKED | {"mine": own_score("mine", "high")}
+    as_hsf = agreement(result_of(table))["agreement"]
+    turned = agreement(result_of(table, against="mine", ranked=ranked))["agreement"]
+    assert turned.tolist() == pytest.approx((-as_hsf).tolist())
+    unsaid = RANKED | {"mine": own_score("mine", "")}
+    assert agreement(result_of(table, against="mine", ranked=unsaid))["agreement"].isna().all()

@@ -1,0 +1,157 @@
+"""The correlations of a real table: scipy's numbers in every group, filters, files and their marks."""
+
+import json
+import shutil
+from functools import partial
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.columns import set_harder
+from avhcurate.datasets.export.tabular import write_csv_file
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.correlation.analyses import analyse
+from avhcurate.features.correlation.service import correlate, export_table, to_latex
+from avhcurate.measures.scores import SCORES
+from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import HOSTILE_COLUMN
+
+
+def test_the_correlation_table_equals_scipy_in_every_group(digits):
+    found = correlate(digits)
+    frame = digits.frame(Filters())
+    assert list(found.table.columns) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
+    assert set(found.table["score"]) == {
+        key for key, score in SCORES.items() if score.needs not in ("training", "prototypes", "neighbours")
+    }
+    for row in found.table.itertuples():
+        group = frame if row.bin == "all" else frame[frame["hsf_bin"] == row.bin]
+        group = group[group[row.score].notna() & group["hsf"].notna()]
+        assert row.n == len(group)
+        expected = stats.spearmanr(group[row.score].astype("float64"), group["hsf"]).statistic
+        assert row.spearman == pytest.approx(expected, abs=1e-9)
+    by_bin = found.table[found.table["score"] == "avh"].set_index("bin")["n"]
+    assert by_bin["all"] == by_bin.drop("all").sum() == frame["hsf"].notna().sum()
+
+
+def test_filters_narrow_the_correlations(digits):
+    some = correlate(digits, keys=["avh"], filters=Filters(splits=("test",)))
+    assert some.table["n"].iloc[0] == digits.count(Filters(splits=("test",)))
+    assert list(some.table["score"].unique()) == ["avh"]
+
+
+def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
+    found = correlate(digits, keys=["avh", "confidence"])
+    write_csv_file(export_table(found), tmp_path / "c.csv")
+    written = pd.read_csv(tmp_path / "c.csv")
+    assert set(written["hsf_source"]) == {"simulated"}
+    assert list(written.columns[:8]) == list(found.table.columns)
+    latex = to_latex(found)
+    assert "SIMULATED" in latex
+    assert latex.count(r"\\") == 4
+    with pytest.raises(CurateError, match="--force"):
+        write_csv_file(export_table(found), tmp_path / "c.csv")
+
+
+def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
+    annotate(own_digits, Filters(where="id < 1700"), "exclude")
+    some = Filters(where="id < 1700")
+    for find in (correlate, partial(analyse, analysis="adding")):
+        with pytest.raises(CurateError, match="ll 1700 samples that match are excluded"):
+            find(own_digits, filters=some)
+        with pytest.raises(CurateError, match="No sample in view has human votes"):
+            find(own_digits, filters=Filters(where="avh > 5"))
+
+
+def test_what_is_missing_is_named(digits):
+    with pytest.raises(CurateError, match="hardness"):
+        correlate(digits, keys=["hardness"])
+    with pytest.raises(CurateError, match="Widen"):
+        correlate(digits, filters=Filters(where="avh > 5"))
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def columns(columns_root):
+    return open_table(Workspace(columns_root), "digits")
+
+
+@pytest.fixture(scope="module")
+def said(columns_root, tmp_path_factory):
+    """The same with the harder ends said."""
+    space = Workspace(shutil.copytree(columns_root, tmp_path_factory.mktemp("said") / "workspace"))
+    set_harder(space, open_table(space, "digits"), {"my_score": "high", HOSTILE_COLUMN: "low"})
+    return open_table(space, "digits")
+
+
+@pytest.mark.parametrize("name", ["my_score", HOSTILE_COLUMN])
+def test_an_own_number_is_correlated_beside_the_scores_and_in_place_of_hsf(columns, name):
+    frame = columns.frame(Filters())
+    found = correlate(columns, keys=["avh", name])
+    row = found.table[(found.table["score"] == name) & (found.table["bin"] == "all")].iloc[0]
+    expected = frame[name].astype(float).corr(frame["hsf"], method="spearman")
+    assert (row["spearman"], row["n"]) == (pytest.approx(expected), frame[name].notna().sum())
+    assert found.unsaid == [name]
+    assert found.pairs.empty
+    against = correlate(columns, keys=["avh", "confidence"], against=name)
+    expected = frame["avh"].corr(frame[name].astype(float), method="spearman")
+    assert against.table["spearman"].iloc[0] == pytest.approx(expected)
+    assert against.pairs.empty
+    assert name in export_table(against)["against"].to_list()
+
+
+def test_a_column_joins_by_itself_once_its_harder_end_is_said_and_is_compared(said, columns):
+    assert "my_score" not in set(correlate(columns).table["score"])
+    found = correlate(said)
+    assert list(dict.fromkeys(found.table["score"]))[-2:] == ["my_score", HOSTILE_COLUMN]
+    pair = found.pairs.set_index(["first", "second"]).loc[("avh", "my_score")]
+    assert pair["second_agreement"] > 0.7 > pair["first_agreement"] > 0  # my_score is 1 - HSF with a little noise
+    assert pair["difference"] < 0
+
+
+def test_a_proxy_of_which_much_is_hard_turns_the_signs(said):
+    with_hsf = correlate(said, keys=["avh", "confidence"])
+    with_own = correlate(said, keys=["avh", "confidence"], against="my_score")
+    assert (with_hsf.toward, with_own.toward) == (1, -1)
+    for one, other in zip(with_hsf.pairs.itertuples(), with_own.pairs.itertuples(), strict=True):
+        assert one.first_agreement * other.first_agreement > 0
+        assert one.second_agreement * other.second_agreement > 0
+
+
+def test_latex_escapes_a_name(said):
+    latex = to_latex(correlate(said, keys=["avh", HOSTILE_COLUMN]))
+    assert r"\textasciitilde{}0 [x](y) \$z\$" in latex
+    assert latex.count(r"\\") == 4
+
+
+@pytest.mark.parametrize(
+    ("keys", "against", "reason"),
+    [
+        (["avh", "place"], "hsf", "There is no score place"),
+        (["avh"], "taken", "cannot be compared with taken.*column of numbers"),
+        (["sharpness"], "hsf", "not measured yet"),
+    ],
+)
+def test_columns_that_are_not_numbers_are_refused(columns, keys, against, reason):
+    with pytest.raises(CurateError, match=reason):
+        correlate(columns, keys=keys, against=against)
+
+
+def test_own_columns_need_no_model(columns_root, tmp_path):
+    space = Workspace(shutil.copytree(columns_root, tmp_path / "unscored"))
+    shutil.rmtree(space.dataset("digits").root / "runs")
+    table = open_table(space, "digits")
+    assert correlate(table, keys=["my_score"]).table["spearman"].iloc[0] < -0.7
+    with pytest.raises(CurateError, match="No model has scored"):
+        correlate(table)
+
+
+def test_the_command_line_takes_edges_of_bins(demo_root, cli):
+    ended = cli("correlate", "digits", "--scores", "avh", "--bins", "0,0.5,1", "--json", "--workspace", demo_root)
+    assert [row["bin"] for row in json.loads(ended.out)["rows"]] == ["all", "[0, 0.5)", "[0.5, 1]"]

@@ -1,0 +1,49 @@
+"""The overview's figures say what their tables say."""
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
+from avhcurate.ui.chart_style import ramp
+
+EDGES = (0.0, 0.5, 1.0)
+
+
+def bars_of(values):
+    n, edges = np.histogram(values, bins=20, range=(0, 1))
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n})
+
+
+def test_bars_stand_over_their_hsf_in_the_colour_of_their_bin():
+    bars = bars_of([0.1, 0.1, 0.6, 1.0])
+    figure = hsf_histogram(bars, [2, 2], edges=EDGES)
+    (drawn,) = figure.data
+    assert list(drawn.y) == bars["n"].tolist()
+    hard, easy = ramp(2)
+    assert [color == hard for color in drawn.marker.color] == [middle < 0.5 for middle in drawn.x]
+    assert drawn.marker.color[-1] == easy
+
+
+def test_each_bin_says_its_n_between_its_edges():
+    figure = hsf_histogram(bars_of([0.1, 0.6]), [1, 1234], edges=EDGES)
+    assert [(note.x, note.text) for note in figure.layout.annotations] == [(0.25, "n 1"), (0.75, "n 1,234")]
+    assert [shape.x0 for shape in figure.layout.shapes] == list(EDGES)
+
+
+def test_bars_outside_the_edges_are_in_no_bins_colour():
+    (drawn,) = hsf_histogram(bars_of([0.1, 0.5, 0.9]), [1], edges=(0.4, 0.6)).data
+    inside = [color in ramp(1) for color in drawn.marker.color]
+    assert inside == [0.4 < middle < 0.6 for middle in drawn.x]
+
+
+def test_simulated_votes_are_called_so_on_the_axis():
+    assert "simulated" in hsf_histogram(bars_of([0.5]), [0, 1], edges=EDGES, simulated=True).layout.xaxis.title.text
+    assert "simulated" not in hsf_histogram(bars_of([0.5]), [0, 1], edges=EDGES).layout.xaxis.title.text
+
+
+def test_a_bar_a_class_and_one_for_samples_without_a_label():
+    counts = pd.DataFrame({"name": ["cat", "dog", NO_LABEL], "n": [3, 1200, 5]})
+    (drawn,) = class_balance(counts).data
+    assert dict(zip(drawn.y, drawn.x, strict=True)) == {"cat": 3, "dog": 1200, NO_LABEL: 5}
+    assert list(drawn.text) == ["3", "1,200", "5"]
+    assert drawn.marker.color[2] != drawn.marker.color[0]

@@ -1,0 +1,133 @@
+"""What a map shows: the samples in view with a place, and the group or number that colours each."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.map.points import color_options, points_in_view
+from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import HOSTILE_COLUMN
+
+
+@pytest.fixture(scope="module")
+def table(demo_root, tmp_path_factory, plant_map):
+    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("mapping") / "demo"))
+    plant_map(root)
+    table = open_table(Workspace(root), "digits")
+    annotate(table, [4, 5, 6], "tag", "odd")
+    annotate(table, [7, 8], "exclude")
+    return table
+
+
+@pytest.fixture(scope="module")
+def folder(table, plant_map):
+    return plant_map(table.dataset.root.parents[1])
+
+
+EVERY = Filters(excluded=None)
+
+
+def test_samples_in_view_lie_where_the_map_has_them(table, folder):
+    points = points_in_view(table, folder, Filters(classes=(3, 8)), color="label")
+    labels = table.dataset.labels()
+    expected = [id for id in range(1797) if labels[id] in (3, 8) and id not in (7, 8)]
+    assert points.ids.tolist() == expected
+    assert (points.x == 30 + points.ids % 7).all()
+    assert (points.y == 12 * (points.labels // 5) + points.ids % 6).all()
+    assert (points.groups == points.labels).all()
+
+
+@pytest.mark.parametrize("color", ["avh", "hsf", "entropy"])
+def test_numbers_are_those_of_the_table(table, folder, color):
+    points = points_in_view(table, folder, EVERY, color=color)
+    np.testing.assert_array_equal(points.values, table.frame(EVERY, columns=[color])[color].to_numpy(float))
+    assert points.groups is None
+
+
+@pytest.mark.parametrize(
+    ("color", "column", "names"),
+    [
+        ("hsf_bin", "hsf_bin", None),
+        ("split", "split", ("test", "train")),
+        ("excluded", "excluded", ("kept", "excluded")),
+        ("predicted", "predicted_name", None),
+    ],
+)
+def test_groups_are_those_of_the_table(table, folder, color, column, names):
+    points = points_in_view(table, folder, EVERY, color=color)
+    said = table.frame(EVERY, columns=[column])[column]
+    expected = said.map({False: "kept", True: "excluded"}) if color == "excluded" else said
+    assert [points.names[group] for group in points.groups] == expected.tolist()
+    assert names is None or points.names == names
+
+
+def test_mistakes_and_tags_are_groups(table, folder):
+    points = points_in_view(table, folder, EVERY, color="mistake")
+    frame = table.frame(EVERY, columns=["label", "predicted"])
+    assert (points.groups == (frame["label"] != frame["predicted"]).to_numpy(int)).all()
+    points = points_in_view(table, folder, EVERY, color="tag:odd")
+    assert points.ids[points.groups == 1].tolist() == [4, 5, 6]
+
+
+def test_samples_without_a_place_are_left_out(table, folder):
+    ids, places = folder.coordinates()
+    kept = ids % 3 == 0
+    folder.finish(folder.record, ids[kept], places[kept], folder.class_weights())
+    points = points_in_view(table, folder, EVERY, color="avh")
+    assert points.ids.tolist() == list(range(0, 1797, 3))
+    np.testing.assert_array_equal(points.values, table.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
+    folder.finish(folder.record, ids, places, folder.class_weights())
+
+
+def test_colours_are_offered_where_there_is_something_to_see(table, digits):
+    assert {"label", "hsf_bin", "split", "avh", "hsf", "tag:odd"} <= set(color_options(table))
+    assert "tag:odd" not in color_options(digits)
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def columns(columns_root, tmp_path_factory, plant_map):
+    root = Path(shutil.copytree(columns_root, tmp_path_factory.mktemp("columns") / "workspace"))
+    samples = Workspace(root).dataset("digits").samples_path
+    rows = pq.read_table(samples)
+    rows = rows.append_column("mistake", pa.array(range(len(rows)))).append_column("tag:x", pa.array(["a"] * len(rows)))
+    pq.write_table(rows, samples)
+    return open_table(Workspace(root), "digits"), plant_map(root)
+
+
+def test_own_columns_colour_and_those_of_many_texts_do_not(columns):
+    options = color_options(columns[0])
+    assert {"my_score", HOSTILE_COLUMN, "place", "seen", "mistake", "own:mistake", "own:tag:x"} < set(options)
+    assert "camera" not in options
+    assert options["own:mistake"] == "mistake"
+
+
+@pytest.mark.parametrize("color", ["my_score", HOSTILE_COLUMN, "own:mistake"])
+def test_an_own_number_is_the_colour_of_its_samples(columns, color):
+    table, folder = columns
+    points = points_in_view(table, folder, EVERY, color=color)
+    np.testing.assert_array_equal(
+        points.values, table.frame(EVERY)[color.removeprefix("own:")].to_numpy(float, na_value=np.nan)
+    )
+
+
+@pytest.mark.parametrize(
+    ("color", "names"), [("place", ("park, old", "zoo")), ("seen", ("no", "yes")), ("own:tag:x", ("a",))]
+)
+def test_texts_and_truths_are_groups(columns, color, names):
+    table, folder = columns
+    points = points_in_view(table, folder, EVERY, color=color)
+    assert points.names == names
+    values = table.frame(EVERY)[color.removeprefix("own:")]
+    assert ((points.groups == -1) == values.isna().to_numpy()).all()
+    if color == "place":
+        assert [names[group] for group in points.groups if group >= 0] == values.dropna().tolist()

@@ -1,0 +1,41 @@
+"""Directions of embeddings, and views of them that keep distances or angles, by NumPy's own decomposition."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avhcurate.features.map.projection import directions, plane, subspace
+
+
+def features(n=200, width=12, seed=0):
+    """Positive ones, as behind a ReLU, that lie mostly in a few directions."""
+    rng = np.random.default_rng(seed)
+    return np.abs(rng.normal(size=(n, 3)) @ rng.normal(size=(3, width)) + 0.05 * rng.normal(size=(n, width)))
+
+
+def test_the_plane_is_that_of_the_singular_value_decomposition():
+    rows = directions(features())[0]
+    found = plane(rows)
+    left, values, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    expected = left[:, :2] * values[:2]
+    places = found.transform(rows)
+    np.testing.assert_allclose(places, expected * np.sign((places * expected).sum(axis=0)), atol=1e-3)
+    np.testing.assert_allclose(found.explained_variance_ratio_, (values**2 / (values**2).sum())[:2], rtol=1e-3)
+
+
+def test_angles_survive_the_subspace_about_the_origin():
+    rows = directions(features(width=30))[0]
+    narrow = subspace(rows, 8).transform(rows)
+    unit = narrow / np.linalg.norm(narrow, axis=1, keepdims=True)
+    assert np.abs(unit @ unit.T - rows @ rows.T).max() < 0.05
+
+
+@given(st.floats(1e-30, 1e30), st.integers(0, 20))
+def test_length_does_not_move_a_sample(factor, seed):
+    rows = features(5, 4, seed)
+    np.testing.assert_allclose(directions(rows * factor)[0], directions(rows)[0], rtol=1e-5)
+
+
+def test_rows_without_a_direction_have_no_place():
+    rows = np.array([[1.0, 2.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
+    assert directions(rows)[1].tolist() == [True, False, False, False]

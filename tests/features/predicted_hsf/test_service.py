@@ -1,0 +1,195 @@
+"""Predicted HSF of a dataset: its columns beside the votes, filters, export, resuming, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.disagreement.service import disagree, gap_table
+from avhcurate.features.predicted_hsf.inputs import Inputs
+from avhcurate.features.predicted_hsf.service import predict_hsf
+from avhcurate.features.predicted_hsf.settings import PredictSettings
+from avhcurate.measures.stats.ranks import spearman, standard_ranks
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from avhcurate.workspace.disk.schema import UnknownVersion
+from tests.fakes.datasets import plant_duplicates
+
+
+@pytest.fixture(scope="module")
+def predicted(predicted_root):
+    return open_table(Workspace(predicted_root), "digits")
+
+
+def reopened(table):
+    """The table as another process would open it."""
+    return open_table(Workspace(table.dataset.root.parents[1]), "digits")
+
+
+def test_every_sample_has_a_prediction_and_only_voted_ones_have_votes(predicted):
+    frame = predicted.frame()
+    assert frame["hsf"].notna().sum() == 250
+    assert frame["hsf_predicted"].notna().all()
+    low, high = frame["hsf_predicted_low"], frame["hsf_predicted_high"]
+    assert ((low <= frame["hsf_predicted"]) & (frame["hsf_predicted"] <= high)).all()
+    assert frame["human_gap"].to_numpy() == pytest.approx((frame["hsf_predicted"] - frame["confidence"]).to_numpy())
+    assert predicted.simulated
+    assert predicted.prediction.record.votes_simulated
+
+
+def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root):
+    """The demo has votes on all digits, the copy on 250."""
+    every = open_table(Workspace(demo_root), "digits").frame(columns=["hsf"])["hsf"]
+    frame = predicted.frame(columns=["hsf", "hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "confidence"])
+    new = frame["hsf"].isna()
+    truth = standard_ranks(every[new].to_numpy())
+    rho = spearman(standard_ranks(frame["hsf_predicted"][new].to_numpy()), truth)
+    assert rho > 0.1 + spearman(standard_ranks(frame["confidence"][new].to_numpy()), truth)
+    inside = (frame["hsf_predicted_low"] <= every) & (every <= frame["hsf_predicted_high"])
+    assert inside[new].mean() == pytest.approx(0.9, abs=0.06)
+
+
+def test_the_record_says_what_was_reached(predicted):
+    record = predicted.prediction.record
+    assert (record.voted, record.learnt, record.samples, record.level) == (250, 250, 1797, 0.9)
+    assert record.coverage[0].bin == "all"
+    assert record.coverage[0].n == 250
+    assert [point.learnt for point in record.curve] == [25, 50, 100, 200]
+    assert record.curve[-1].rho > record.confidence_rho
+    assert record.gain == pytest.approx(record.curve[-1].rho - record.confidence_rho)
+    columns = predicted.frame(columns=["hsf", "hsf_predicted", "confidence"]).dropna().to_numpy(float).T
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(400):
+        hsf, *others = (standard_ranks(values) for values in columns[:, rng.integers(250, size=250)])
+        drawn.append(np.subtract(*(spearman(one, hsf) for one in others)))
+    assert record.gain_high - record.gain_low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
+
+
+def test_the_bar_to_pass_is_the_confidence_of_the_first_run_whichever_is_open(predicted_root, add_run, tmp_path):
+    root = shutil.copytree(predicted_root, tmp_path / "copy")
+    other = add_run(root, "other", lambda rows: rows.assign(confidence=rows["confidence"].to_numpy()[::-1]))
+    table = open_table(Workspace(root), "digits", model="avhcurate:digits")
+    assert table.run.name != other
+    record = predict_hsf(table, PredictSettings(dataset="digits", runs=(other, table.run.name))).record
+    of_other = open_table(Workspace(root), "digits", model=other).frame(columns=["hsf", "confidence"]).dropna()
+    hsf, confidence = (standard_ranks(values) for values in of_other.to_numpy(float).T)
+    assert record.confidence_rho == pytest.approx(spearman(confidence, hsf))
+
+
+def test_filters_bins_and_order_use_predictions_where_there_are_no_votes(predicted):
+    low = Filters(ranges=(("hsf_predicted", 0.0, 0.5),))
+    assert predicted.count(low) == predicted.count(Filters(where="hsf_predicted <= 0.5")) > 0
+    assert low.fit(predicted) == (low, [])
+    page = predicted.page(sort="hsf_predicted", limit=3)
+    assert page["hsf_predicted"].is_monotonic_increasing
+    bins = predicted.group_counts("hsf_predicted_bin")
+    assert bins["n"].sum() == 1797
+    assert "[0.8, 1]" in bins["value"].to_list()
+    # The bins of votes hold samples with votes alone.
+    assert predicted.count(Filters(hsf_bins=(0, 1, 2, 3, 4))) == 250
+
+
+def test_an_export_marks_what_was_predicted(predicted, tmp_path):
+    export(predicted, Filters(), "csv", tmp_path / "labels.csv")
+    rows = pd.read_csv(tmp_path / "labels.csv")
+    at = list(rows.columns).index("hsf_predicted")
+    assert list(rows.columns[at : at + 6]) == [
+        *("hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "hsf_predicted_bin", "human_gap"),
+        "hsf_predicted_from",
+    ]
+    assert set(rows["hsf_predicted_from"]) == {"simulated votes"}
+    assert rows["hsf"].notna().sum() == 250
+
+
+def test_the_same_call_does_nothing_and_a_cancelled_one_leaves_the_prediction_before(own_predicted):
+    table = own_predicted
+    before = table.prediction.scores_path.stat().st_mtime_ns
+    assert predict_hsf(table).scores_path.stat().st_mtime_ns == before
+    with pytest.raises(Cancelled):
+        predict_hsf(table, PredictSettings(dataset="digits", seed=1), progress=Progress(lambda *_: None, lambda: True))
+    assert reopened(table).prediction.name == table.prediction.name
+
+
+def test_near_duplicates_that_are_found_later_are_predicted_anew(own_predicted):
+    table, before = own_predicted, own_predicted.prediction.name
+    plant_duplicates(table.dataset)
+    assert predict_hsf(table).name == before, "none were found"
+    plant_duplicates(table.dataset, np.flatnonzero(table.counter.counts.asked > 0)[:20].tolist())
+    assert predict_hsf(table).name != before
+
+
+def test_the_same_votes_with_another_mark_are_predicted_from_again(own_predicted):
+    folder = own_predicted.dataset
+    votes = folder.record.votes
+    folder.write_record(folder.record.model_copy(update={"votes": votes.model_copy(update={"simulated": False})}))
+    with pytest.raises(Cancelled):
+        predict_hsf(reopened(own_predicted), progress=Progress(lambda *_: None, lambda: True))
+
+
+def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
+    table, folder = own_predicted, own_predicted.prediction
+    first, record = folder.table(), folder.record
+    folder.scores_path.unlink()
+    folder.write_record(record.model_copy(update={"finished": None, "curve": []}))
+    assert reopened(table).prediction is None
+    again = predict_hsf(table)
+    pd.testing.assert_frame_equal(again.table(), first)
+    assert again.record.curve == record.curve
+
+
+def test_a_newer_prediction_is_refused_and_not_taken_for_none(own_predicted):
+    file = own_predicted.prediction.root / PredictionFolder.FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
+    with pytest.raises(UnknownVersion, match="The record of prediction"):
+        reopened(own_predicted)
+
+
+def test_a_damaged_prediction_keeps_no_dataset_from_opening(own_predicted):
+    (own_predicted.prediction.root / PredictionFolder.FILE).write_text("{")
+    assert "hsf_predicted" not in reopened(own_predicted).columns
+
+
+def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
+    table = own_predicted
+    with pytest.raises(CurateError, match="of --level is not valid"):
+        predict_hsf(table, PredictSettings(dataset="digits", level=1.0))
+    with pytest.raises(CurateError, match="no run 'nothing'"):
+        predict_hsf(table, PredictSettings(dataset="digits", runs=("nothing",)))
+    table.counter.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
+    with pytest.raises(CurateError, match="needs 30 or more"):
+        predict_hsf(table, PredictSettings(dataset="digits", seed=3))
+
+
+def test_a_dataset_with_one_label_is_refused(made_up):
+    dataset, run = made_up(np.random.default_rng(0).normal(size=(20, 4)), np.where(np.arange(20) == 7, 0, -1))
+    with pytest.raises(CurateError, match="Fewer than two samples of dots"):
+        Inputs(dataset, [run])
+
+
+def test_the_verb_prints_what_was_reached(predicted_root, cli):
+    ended = cli("predict", "digits", "--workspace", str(predicted_root))
+    assert ended.code == 0
+    assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
+    assert "They claim 90% over all samples like the voted ones" in ended.out
+    record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]
+    assert record["voted"] == 250
+
+
+def test_both_sets_of_the_gap_by_predicted_hsf_hold_samples_without_votes(predicted, demo_root, predicted_root, cli):
+    by_votes, by_model = disagree(predicted), disagree(predicted, predicted=True)
+    assert by_votes.sets.samples == 250
+    assert by_model.sets.samples == 1797
+    rows = gap_table(predicted, by_model)
+    assert set(rows["gap_by"]) == {"hsf_predicted"}
+    assert set(rows["hsf_source"]) == {"simulated"}
+    assert "gap_by" not in gap_table(predicted, by_votes)
+    assert "of 1797" in cli("disagree", "digits", "--predicted", "--workspace", str(predicted_root)).out
+    with pytest.raises(CurateError, match="not predicted yet"):
+        disagree(open_table(Workspace(demo_root), "digits"), predicted=True)

@@ -1,0 +1,196 @@
+"""The model of votes, its intervals and its learning curve, on votes whose chances are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from avhcurate.features.predicted_hsf.conformal import conformal_interval, coverage_by_bin, distances
+from avhcurate.features.predicted_hsf.learning_curve import Forecast, forecast, learning_curve
+from avhcurate.features.predicted_hsf.service import VotedSamples, covered, fit_prediction
+from avhcurate.features.predicted_hsf.vote_model import Design, Strength, fit_votes
+from avhcurate.measures.stats.ranks import spearman, standard_ranks
+
+SAMPLES, VOTES = 900, 20
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A design of three narrow inputs, of which two matter, and six wide ones; chances with a spread of their own."""
+    rng = np.random.default_rng(0)
+    design = Design(rng.normal(size=(SAMPLES, 3)), rng.normal(size=(SAMPLES, 6)))
+    odds = 1.5 + 1.2 * design.narrow[:, 0] - 0.6 * design.narrow[:, 1] + 0.5 * design.wide[:, 0]
+    chance = rng.beta(8 * expit(odds), 8 * expit(-odds))
+    return design, odds, rng.binomial(VOTES, chance)
+
+
+@pytest.fixture(scope="module")
+def prediction(known):
+    design, _, hits = known
+    some = np.arange(0, SAMPLES, 2)
+    voted = VotedSamples(some, hits[some], np.full(len(some), VOTES), np.arange(len(some)) % 5)
+    return fit_prediction(design.of(some), voted)
+
+
+def test_the_fit_finds_the_coefficients_that_made_the_votes(known):
+    design, odds, hits = known
+    model = fit_votes(design, hits, np.full(SAMPLES, VOTES), Strength(1.0, 1.0))
+    assert model.coefficients[:4] == pytest.approx([1.2, -0.6, 0.0, 0.5], abs=0.12)
+    assert model.coefficients[-1] == pytest.approx(1.5, abs=0.12)
+    assert np.exp(model.log_precision) == pytest.approx(8, rel=0.3)
+    # The posterior's variance is that by which the fitted log odds miss the true ones.
+    assert np.mean((model.odds(design) - odds) ** 2) == pytest.approx(model.variance(design).mean(), rel=0.8)
+
+
+def test_a_strong_penalty_leaves_the_mean_alone(known):
+    design, _, hits = known
+    model = fit_votes(design, hits, np.full(SAMPLES, VOTES), Strength(1e7, 1.0))
+    assert np.ptp(expit(model.odds(design))) < 0.01
+    assert expit(model.coefficients[-1]) == pytest.approx(hits.mean() / VOTES, abs=0.03)
+
+
+def test_a_voted_sample_is_predicted_without_its_votes(known):
+    design, _, hits = known
+    votes, folds = np.full(60, VOTES), np.arange(60) % 5
+    some = np.arange(60)
+    before = fit_prediction(design.of(some), VotedSamples(some, hits[:60], votes, folds))
+    changed = hits[:60].copy()
+    changed[folds == 0] = VOTES - changed[folds == 0]
+    after = fit_prediction(design.of(some), VotedSamples(some, changed, votes, folds))
+    assert before.crossed.odds[folds == 0] == pytest.approx(after.crossed.odds[folds == 0])
+    assert before.crossed.odds[folds == 1] != pytest.approx(after.crossed.odds[folds == 1])
+
+
+def test_intervals_cover_what_they_claim_on_samples_never_seen(known, prediction):
+    design, _, hits = known
+    unseen = np.arange(1, SAMPLES, 2)
+    found, hsf = prediction.columns(unseen, design.of(unseen)), hits[unseen] / VOTES
+    low, high = found["hsf_predicted_low"], found["hsf_predicted_high"]
+    assert ((low <= hsf) & (hsf <= high)).mean() == pytest.approx(0.9, abs=0.045)
+    assert ((low <= found["hsf_predicted"]) & (found["hsf_predicted"] <= high)).all()
+    assert (high - low).mean() < 0.75
+    assert spearman(standard_ranks(found["hsf_predicted"]), standard_ranks(hsf)) > 0.6
+
+
+def test_coverage_is_shown_for_each_bin(known, prediction):
+    low, high = covered(prediction)
+    table = coverage_by_bin(low, high, prediction.voted.hits / VOTES).set_index("bin")
+    assert table.loc["all", "coverage"] == pytest.approx(0.9, abs=0.045)
+    assert table["n"].iloc[1:].sum() == table.loc["all", "n"]
+    # Honest where it hurts: images that nearly nobody calls by the label are covered less often.
+    assert table.loc["[0, 0.2)", "coverage"] < table.loc["[0.8, 1]", "coverage"]
+
+
+def test_weights_count_samples_that_were_asked_about_less_often():
+    """Hard samples asked about ten times as often: unweighted intervals are those of hard samples."""
+    rng = np.random.default_rng(1)
+    spread = np.where(rng.random(4000) < 0.5, 0.5, 0.1)
+    reached = rng.random(4000) * spread
+    asked = rng.random(4000) < np.where(spread > 0.3, 0.5, 0.05)
+    odds, weights = np.zeros(asked.sum()), np.where(spread > 0.3, 2.0, 20.0)[asked]
+    (plain,) = conformal_interval(odds, reached[asked], 1.0, 10, level=0.6).reach
+    (weighted,) = conformal_interval(odds, reached[asked], 1.0, 10, level=0.6, weights=weights).reach
+    truth = np.quantile(reached, 0.6)
+    assert abs(weighted - truth) < 0.02 < abs(plain - truth)
+
+
+def test_intervals_cover_within_bins_of_predicted_hsf_though_the_model_is_too_sure_of_some():
+    """Hard samples vary more than the one precision of the model says: one cut misses them, a cut a bin does not."""
+    rng = np.random.default_rng(3)
+    odds = rng.normal(2, 1.5, 6000)
+    precision = np.where(odds < 1, 2, 30)
+    hits = rng.binomial(VOTES, rng.beta(precision * expit(odds), precision * expit(-odds)))
+    votes, known = np.full(6000, VOTES), np.arange(6000) < 3000
+    interval = conformal_interval(odds[known], distances(odds, 2.0, hits, votes)[known], 2.0, VOTES)
+    low, high = interval.of(odds[~known])
+    hsf, predicted = hits[~known] / VOTES, expit(odds[~known])
+    table = coverage_by_bin(low, high, hsf, predicted=predicted)
+    assert len(table) == 6
+    assert table["n"].iloc[1:].sum() == 3000
+    assert table["coverage"].to_numpy() == pytest.approx(0.9, abs=0.045)
+    one = conformal_interval(np.zeros(3000), distances(odds, 2.0, hits, votes)[known], 2.0, VOTES)
+    ends = one.of(odds[~known])
+    assert coverage_by_bin(*ends, hsf, predicted=predicted)["coverage"][1] < 0.8
+    # The claim does not extend to bins of the truth: samples harder than expected lie outside.
+    assert coverage_by_bin(low, high, hsf)["coverage"].min() < 0.8
+
+
+def test_an_interval_takes_in_hsf_of_a_vote_more_or_less():
+    """48 of 50 lies within an interval for 51 votes that holds 49 of 51."""
+    interval = conformal_interval(np.zeros(20), np.full(20, 0.01), 3.0, 51)
+    low, high = interval.of(np.array([0.0]))
+    assert low[0] * 51 % 1 == pytest.approx(0.5)
+    assert high[0] * 51 % 1 == pytest.approx(0.5)
+
+
+def test_coverage_counts_a_sample_so_many_times():
+    low, high, hsf = np.zeros(4), np.array([0.5, 0.5, 0.5, 0.9]), np.array([0.4, 0.6, 0.8, 0.9])
+    plain = coverage_by_bin(low, high, hsf).set_index("bin")
+    weighted = coverage_by_bin(low, high, hsf, weights=np.array([1.0, 3.0, 1.0, 1.0])).set_index("bin")
+    assert plain.loc["all", "coverage"] == 0.5
+    assert weighted.loc["all", "coverage"] == pytest.approx(2 / 6)
+    assert weighted.loc["all", "width"] == pytest.approx((5 * 0.5 + 0.9) / 6)
+    assert np.ptp(weighted.loc["all", ["coverage_low", "coverage_high"]]) > np.ptp(
+        plain.loc["all", ["coverage_low", "coverage_high"]]
+    )
+
+
+def test_what_votes_would_tell_does_not_depend_on_having_them(known, prediction):
+    """A voted sample is as wanted as its twin without votes, or a queue's chances would not be those before it came."""
+    design, _, _ = known
+    voted = prediction.voted.ids
+    said = prediction.columns(voted, design.of(voted))["information"]
+    twins = prediction.columns(voted + SAMPLES, design.of(voted))["information"]
+    learnt = prediction.model.variance(design.of(voted))
+    unlearnt = [prediction.crossed.models[fold].variance(design.of(voted)) for fold in range(5)]
+    assert (np.choose(prediction.voted.folds, unlearnt) > learnt).all()
+    assert (said > twins).mean() > 0.9
+
+
+def test_distances_are_those_of_a_uniform_where_the_model_is_right():
+    rng = np.random.default_rng(2)
+    odds = rng.normal(1, 1, 4000)
+    hits = rng.binomial(40, rng.beta(5 * expit(odds), 5 * expit(-odds)))
+    reached = distances(odds, np.log(5), hits, np.full(4000, 40))
+    assert np.quantile(reached, [0.25, 0.5, 0.75]) == pytest.approx([0.125, 0.25, 0.375], abs=0.02)
+
+
+def test_the_learning_curve_rises_and_ends_at_the_cross_fit(known, prediction):
+    design, voted = known[0].of(prediction.voted.ids), prediction.voted
+    curve = learning_curve(design, voted.hits, voted.votes, voted.folds, prediction.crossed)
+    assert curve["learnt"].is_monotonic_increasing
+    assert curve["learnt"].iloc[-1] == 360
+    assert curve["rho"].iloc[-1] > curve["rho"].iloc[0]
+    hsf = voted.hits / voted.votes
+    assert curve["rho"].iloc[-1] == pytest.approx(
+        spearman(standard_ranks(prediction.crossed.odds), standard_ranks(hsf))
+    )
+    assert (curve["low"] < curve["rho"]).all()
+    assert (curve["rho"] < curve["high"]).all()
+
+
+def test_a_forecast_goes_through_a_curve_of_its_form():
+    learnt = np.array([50, 200, 800])
+    rho = 0.5 - 1.4 / np.sqrt(learnt)
+    found = forecast(pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho, "high": rho}))
+    assert (found.limit, found.drop) == pytest.approx((0.5, 1.4))
+    assert found.needed(0.45) == 784
+    assert Forecast(0.4, 0.0).needed(0.3) is None
+    assert found.needed_range(0.45) == (pytest.approx(800, rel=0.03), pytest.approx(800, rel=0.03))
+    assert forecast(pd.DataFrame({"learnt": [9], "rho": [0.1], "low": [0.0], "high": [0.2]})) is None
+
+
+def test_the_band_of_a_forecast_covers_the_curve_though_all_points_share_an_error():
+    rng, learnt, error = np.random.default_rng(0), np.array([25, 50, 100, 200]), 0.03
+    truth, inside, unsure = Forecast(0.5, 1.0), [], 0
+    for _ in range(400):
+        rho = truth.rho(learnt) + error * rng.normal() + error * rng.normal(size=4)
+        found = forecast(
+            pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho - 1.96 * error, "high": rho + 1.96 * error})
+        )
+        low, high = found.band(np.array([400, 4000]))
+        inside.append((low <= truth.rho(np.array([400, 4000]))) & (truth.rho(np.array([400, 4000])) <= high))
+        fewest, most = found.needed_range(0.46)
+        unsure += fewest is not None and fewest <= 625 and (most is None or most >= 625)
+    assert np.mean(inside, axis=0) == pytest.approx([0.95, 0.95], abs=0.04)
+    assert unsure > 360  # 0.46 needs 625

@@ -1,0 +1,138 @@
+"""Selection over a real table: its files, its gates, and what plays no part in it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate import scores
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.pseudo_labels import model_outputs
+from avhcurate.features.pseudo_labels import rules as pseudo_labels_rules
+from avhcurate.features.pseudo_labels import service as pseudo_labels_service
+from avhcurate.features.pseudo_labels.ui import difference_text
+
+
+@pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
+def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(digits, tmp_path, rule):
+    found = pseudo_labels_service.select(digits, rule=rule, portion=0.3)
+    out = tmp_path / "pseudo.csv"
+    count = pseudo_labels_service.write_pseudo_labels(digits, found, out, soft=True)
+    rows = pd.read_csv(out)
+    manifest = json.loads((tmp_path / "pseudo.csv.manifest.json").read_text())
+    assert list(rows.columns) == [*pseudo_labels_service.COLUMNS, "soft_label"]
+    assert count == len(rows) == manifest["selected"] == sum(row["selected"] for row in manifest["per_class"])
+    assert rows["selected"].all()
+    assert rows["pseudo_label"].notna().all()
+    soft = np.array([json.loads(text) for text in rows["soft_label"]])
+    np.testing.assert_allclose(soft.sum(1), 1, atol=1e-5)
+    assert manifest["classes"] == list(digits.classes)
+    truth = digits.frame(columns=["id", "label"]).set_index("id")["label"]
+    share = (rows["pseudo_label"].to_numpy() == truth[rows["id"]].to_numpy()).mean()
+    assert manifest["accuracy_against_given_labels"] == pytest.approx(share)
+
+
+def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
+    run = digits.run
+    features, weights = np.asarray(run.features(), np.float64), run.class_weights().astype(np.float64)
+    centred = scores.avc(features - features.mean(0), weights - weights.mean(0))
+    logits = features @ weights.T + run.bias()
+    expected = pseudo_labels_rules.select(lambda: [(logits, centred)], rule="avc-centred", portion=0.3)
+    monkeypatch.setattr(model_outputs, "_BLOCK", 300 * features.shape[1])
+    found = pseudo_labels_service.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
+    np.testing.assert_array_equal(found.selection.selected, expected.selected)
+    np.testing.assert_allclose(found.selection.avc, expected.avc)
+    assert (
+        found.selection.selected != pseudo_labels_service.select(digits, rule="avc", portion=0.3).selection.selected
+    ).any()
+
+
+def test_the_run_features_give_the_scores_that_the_table_holds(digits):
+    """Selection works the logits and AVC out again: they must be those of the scoring pass."""
+    found = pseudo_labels_service.select(digits, rule="avc", portion=1.0)
+    frame = digits.frame(Filters())
+    assert (found.selection.predicted == frame["predicted"].to_numpy()).all()
+    same = found.selection.candidate == found.selection.predicted
+    np.testing.assert_allclose(found.selection.avc[same], frame["avc"].to_numpy()[same], rtol=1e-4)
+
+
+def test_with_all_the_unselected_have_no_label(digits, tmp_path):
+    found = pseudo_labels_service.select(digits, rule="avc", portion=0.2)
+    table = pseudo_labels_service.pseudo_label_table(digits, found, all=True)
+    assert len(table) == 1797
+    assert table.loc[~table["selected"], "pseudo_label"].isna().all()
+    out = tmp_path / "pseudo.parquet"
+    pseudo_labels_service.write_pseudo_labels(digits, found, out, all=True)
+    assert len(pd.read_parquet(out)) == 1797
+
+
+def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
+    before = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    frame = digits.frame
+
+    def shuffled(filters=None, *, columns=None):
+        found = frame(filters, columns=columns)
+        return found.assign(label=found["label"].sample(frac=1, random_state=0).to_numpy())
+
+    monkeypatch.setattr(digits, "frame", shuffled)
+    after = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    assert (before.selected == after.selected).all()
+    assert (before.selection.candidate == after.selection.candidate).all()
+
+
+def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
+    a = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    b = pseudo_labels_service.select(digits, rule="confidence", portion=0.3)
+    parts = pseudo_labels_service.overlap(a, b)
+    assert sorted(parts["both"] + parts["first"]) == a.selected.tolist()
+    assert sorted(parts["both"] + parts["second"]) == b.selected.tolist()
+
+
+def test_the_difference_of_two_accuracies_is_paired_as_a_bootstrap_of_samples_says(digits):
+    a, b = (pseudo_labels_service.select(digits, rule=rule, portion=0.9) for rule in ("avc", "confidence"))
+    found, low, high = pseudo_labels_service.accuracy_difference(a, b)
+    assert found == pytest.approx(a.accuracy - b.accuracy)
+    rng, drawn = np.random.default_rng(0), []
+    right = [one.selection.candidate == one.labels for one in (a, b)]
+    for _ in range(1000):
+        rows = rng.integers(len(a.ids), size=len(a.ids))
+        drawn.append(
+            np.subtract(*(r[rows][one.selection.selected[rows]].mean() for r, one in zip(right, (a, b), strict=True)))
+        )
+    assert high - low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
+    same = pseudo_labels_service.accuracy_difference(a, a)
+    assert same[0] == 0
+    few = [pseudo_labels_service.select(digits, rule=rule, portion=0.1) for rule in ("avc", "confidence")]
+    assert [one.accuracy for one in few] == [1, 1]
+    assert pseudo_labels_service.accuracy_difference(*few) == pytest.approx((0, np.nan, np.nan), nan_ok=True)
+    assert "0.0 points, without an interval" in difference_text(*few)
+
+
+def test_a_file_of_another_format_is_refused(digits, tmp_path):
+    with pytest.raises(CurateError, match=r"\.csv"):
+        pseudo_labels_service.write_pseudo_labels(digits, pseudo_labels_service.select(digits), tmp_path / "out.txt")
+
+
+def test_several_rules_select_what_each_alone_does_from_outputs_computed_once(digits, monkeypatch):
+    rules = ("confidence", "avc", "avc-centred", "lrent")
+    alone = {rule: pseudo_labels_service.select(digits, rule=rule, portion=0.3) for rule in rules}
+    gates, blocks = [], model_outputs.ModelOutputs.blocks
+    monkeypatch.setattr(
+        model_outputs.ModelOutputs, "blocks", lambda own, gate="avc": gates.append(gate) or blocks(own, gate)
+    )
+    together = pseudo_labels_service.select_by_each(digits, rules, portion=0.3)
+    assert gates == ["avc", "avc-centred"]
+    for rule, found in together.items():
+        pd.testing.assert_frame_equal(found.selection.table(), alone[rule].selection.table())
+        pd.testing.assert_frame_equal(found.classes, alone[rule].classes)
+    with pytest.raises(CurateError, match="no rule 'other'"):
+        pseudo_labels_service.select_by_each(digits, ("avc", "other"))
+
+
+def test_a_view_whose_samples_are_excluded_says_so(own_digits):
+    annotate(own_digits, Filters(where="id < 5"), "exclude")
+    with pytest.raises(CurateError, match="all 5 samples that match are excluded"):
+        pseudo_labels_service.select(own_digits, filters=Filters(where="id < 5"))

@@ -1,0 +1,356 @@
+"""Measuring a dataset: planted copies and flaws are found, others never; it resumes; what it finds are columns."""
+
+import hashlib
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from scipy import stats
+
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.export.columns import export_columns
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.correlation import service as correlation_service
+from avhcurate.features.quality import service as quality_service
+from avhcurate.features.quality.odd_files import odd_files
+from avhcurate.features.quality.service import find_duplicates, keep_one, measure_dataset
+from avhcurate.workspace.data.quality import QualityFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from avhcurate.workspace.images.measures import MEASURES, PROXIES, measure_pixels, of_plugin
+
+#: The planted copies: each set is one group, in the order of ids.
+COPIES = ({"a00.jpg", "exact.jpg"}, {"a01.jpg", "again.jpg", "small.png"}, {"a02.jpg", "bright.jpg"})
+
+
+@pytest.fixture
+def own(planted_root, tmp_path):
+    """A table of the planted images that the test may change."""
+    return open_table(Workspace(Path(shutil.copytree(planted_root, tmp_path / "planted"))), "pets")
+
+
+@pytest.fixture
+def table(planted_root):
+    return open_table(Workspace(planted_root), "pets")
+
+
+@pytest.fixture(scope="module")
+def measured_digits(demo_root, tmp_path_factory):
+    """The digits, measured, with image 200 made a copy of image 100 in the eyes of the network; for reading only."""
+    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("measured") / "demo"))
+    run = Workspace(root).dataset("digits").run()
+    features = np.load(run.root / "features.npy", mmap_mode="r+")
+    features[200] = 3 * features[100]
+    features.flush()
+    measure_dataset(Workspace(root), "digits")
+    return open_table(Workspace(root), "digits")
+
+
+def names(table, ids):
+    return set(table.paths_of(list(ids)))
+
+
+def test_planted_copies_are_grouped_and_nothing_else_is(table):
+    found = find_duplicates(table)
+    assert {frozenset(names(table, ids)) for _, ids in found.members.groupby("group")["id"]} == set(
+        map(frozenset, COPIES)
+    )
+    how = {frozenset(names(table, found.of([row.group])["id"])): row.how for row in found.groups.itertuples()}
+    assert [how[frozenset(copies)] for copies in COPIES] == ["bytes", "hash", "hash"]
+    assert found.groups["n"].tolist() == [2, 3, 2]
+
+
+def test_leaks_come_first_and_conflicts_are_told(table):
+    found = find_duplicates(table)
+    first = found.groups.iloc[0]
+    assert names(table, found.of([first["group"]])["id"]) == COPIES[0]
+    assert (first["leak"], first["conflict"]) == (True, True)
+    assert found.groups["leak"].tolist() == [True, True, False]
+    assert found.groups["conflict"].tolist() == [True, False, False]
+    kept = names(table, found.members["id"][found.members["keep"]])
+    assert kept == {"exact.jpg", "again.jpg", "bright.jpg"}  # the test copy of a leak, else the sharper one
+
+
+def test_a_corrected_label_settles_a_conflict(own):
+    found = find_duplicates(own)
+    wrong = found.members.iloc[0]
+    annotate(own, [int(found.members["id"].iloc[1])], "relabel", own.classes.index(wrong["label_name"]))
+    assert find_duplicates(own).groups["conflict"].sum() == 0
+
+
+def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
+    before, found = own.frame(), find_duplicates(own)
+    assert keep_one(own, found.members) == 4
+    left = own.frame(Filters(ids=tuple(found.members["id"].tolist())))
+    assert sorted(left["id"]) == sorted(found.members["id"][found.members["keep"]])
+    taken = own.frame(Filters(excluded=True))
+    assert set(taken["id"]) == set(found.extra)
+    assert all("duplicate" in tags for tags in taken["tags"])
+    assert find_duplicates(own).groups.empty
+    assert len(find_duplicates(own, Filters(excluded=None)).groups) == 3
+    assert [(event.action, event.value, event.samples) for event in history_entries(own)[0]] == [
+        ("exclude", "duplicate", 4)
+    ]
+    undo(own)
+    pd.testing.assert_frame_equal(own.frame(), before)
+
+
+def test_one_group_is_kept_apart_from_the_others(own):
+    found = find_duplicates(own)
+    group = int(found.groups["group"].iloc[1])
+    assert keep_one(own, found.of([group])) == len(found.of([group])) - 1
+    assert group not in find_duplicates(own).groups["group"].tolist()
+    assert len(find_duplicates(own).groups) == 2
+    with pytest.raises(CurateError, match="excluded already"):
+        keep_one(own, find_duplicates(own, Filters(where="id < 0")).members)
+
+
+def test_filters_choose_groups_by_any_member(table):
+    ids = table.frame(Filters(where="path = 'small.png'"))["id"].tolist()
+    found = find_duplicates(table, Filters(ids=tuple(ids)))
+    assert names(table, found.members["id"]) == COPIES[1]
+
+
+def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
+    found = odd_files(table)
+    odd = dict(found.files[["path", "odd"]].itertuples(index=False))
+    assert found.counts == {"file": 4, "tiny": 0, "black": 0, "blank": 0, "blurred": 21}  # they are drawn smooth
+    odd = {path: said for path, said in odd.items() if not said.startswith("blurred")}
+    assert odd.pop("cut.jpg").startswith("damaged")
+    assert odd == {"page.jpg": "HTML, not an image", "wrong.png": "JPEG named .png", "moving.gif": "several frames"}
+    record = table.dataset.quality.record
+    assert (record.samples, record.skipped) == (table.size, 2)
+    unreadable = table.frame(Filters(where="problem IS NOT NULL"))
+    assert set(unreadable["path"]) == {"cut.jpg", "page.jpg"}
+    assert unreadable["brightness"].isna().all()
+    assert unreadable["file_bytes"].tolist() == [len(table.dataset.images().read_one(id)) for id in unreadable["id"]]
+
+
+def test_the_columns_are_the_measures_of_the_files(table):
+    row = table.frame(Filters(where="path = 'small.png'")).iloc[0]
+    data = table.dataset.images().read_one(int(row["id"]))
+    rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert {key: row[key] for key in PROXIES} == pytest.approx(measure_pixels(rgb))
+    assert (row["width"], row["height"], row["aspect"], row["file_bytes"]) == (48, 48, 1.0, len(data))
+    kept = table.dataset.quality.measures().set_index("id").loc[row["id"]]
+    assert kept["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_measures_sort_filter_and_export_as_pandas_says(table, tmp_path):
+    whole = table.frame(Filters(excluded=None))
+    low, high = whole["sharpness"].quantile([0.2, 0.7])
+    found = table.frame(Filters(ranges=(("sharpness", low, high),), where="width >= 50 AND colour > 0.05"))
+    expected = whole[whole["sharpness"].between(low, high) & (whole["width"] >= 50) & (whole["colour"] > 0.05)]
+    assert 0 < len(expected) < len(whole)
+    assert found["id"].tolist() == expected["id"].tolist()
+    page = table.page(sort="contrast", descending=True, limit=10)
+    assert page["id"].tolist() == whole.sort_values("contrast", ascending=False, kind="stable")["id"].tolist()[:10]
+    export(table, Filters(), "csv", tmp_path / "out.csv")
+    columns = pd.read_csv(tmp_path / "out.csv").columns.tolist()
+    assert columns == export_columns(table)
+    assert columns.index("curated_label_name") < columns.index("brightness") < columns.index("note")
+
+
+def test_a_column_of_the_users_stands_before_a_measure_of_its_name(tmp_path):
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "a.png")
+    pd.DataFrame({"path": ["a.png"], "width": ["wide"]}).to_csv(tmp_path / "m.csv", index=False)
+    import_dataset(Workspace(tmp_path / "ws"), "one", tmp_path / "m.csv")
+    measure_dataset(Workspace(tmp_path / "ws"), "one")
+    table = open_table(Workspace(tmp_path / "ws"), "one")
+    row = table.frame().iloc[0]
+    assert (row["width"], row["height"]) == ("wide", 6)
+    assert "width" not in table.measures
+
+
+@pytest.mark.parametrize(("value", "said"), [(lambda: 1 / 0, "ZeroDivisionError"), (lambda: [1, 2], "TypeError")])
+def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected(tmp_path, monkeypatch, value, said):
+    workspace, mending = Workspace(tmp_path / "ws"), []
+    (tmp_path / "blue").mkdir()
+    for shade in range(4):
+        Image.new("RGB", (8, 6), (0, 0, 40 * shade)).save(tmp_path / "blue" / f"{shade}.png")
+    import_dataset(workspace, "blue", tmp_path / "blue")
+    mine = replace(MEASURES["colour"], key="mine", pixels=lambda rgb: value() if rgb.max() == 80 and not mending else 5)
+    monkeypatch.setitem(MEASURES, "mine", of_plugin("mine", mine))
+    monkeypatch.setattr(quality_service, "SHARD", 1)
+    with pytest.raises(CurateError, match=rf"2\.png: mine, which a plugin adds to the measures, failed \({said}"):
+        measure_dataset(workspace, "blue")
+    seen, examine = [], quality_service.examine
+    monkeypatch.setattr(quality_service, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
+    mending.append(True)
+    folder = measure_dataset(workspace, "blue")
+    assert 0 < len(seen) < 4
+    assert folder.measures()["brightness"].notna().all()
+
+
+def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(planted_root, tmp_path, monkeypatch):
+    root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
+    folder = Workspace(root).dataset("pets").quality
+    before = pd.read_parquet(folder.columns_path)
+    folder.clear()
+    monkeypatch.setattr(quality_service, "SHARD", 8)
+    seen, examine = [], quality_service.examine
+    monkeypatch.setattr(quality_service, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
+    with pytest.raises(Cancelled):
+        measure_dataset(Workspace(root), "pets", progress=Progress(should_stop=lambda: len(seen) >= 16))
+    assert not open_table(Workspace(root), "pets").measured
+    first = len(seen)
+    reports = []
+    measure_dataset(Workspace(root), "pets", progress=Progress(lambda *report: reports.append(report[:2])))
+    assert 0 < first < len(before)
+    assert sorted(seen) == sorted(open_table(Workspace(root), "pets").paths())
+    assert reports[0][0] == first
+    assert reports[-1] == (2 * len(before), 2 * len(before))
+    pd.testing.assert_frame_equal(pd.read_parquet(folder.columns_path), before)
+    seen.clear()
+    measure_dataset(Workspace(root), "pets", upright=True)  # searched again, not measured
+    assert seen == []
+
+
+def test_what_was_measured_of_another_import_does_not_count(planted_root, tmp_path):
+    root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
+    space = Workspace(root)
+    record = space.dataset("pets").record
+    space.dataset("pets").write_record(record.model_copy(update={"fingerprint": "0" * 64}))
+    table = open_table(space, "pets")
+    assert table.measured == ()
+    with pytest.raises(CurateError, match="avhcurate quality pets"):
+        find_duplicates(table)
+
+
+def test_embeddings_alone_find_a_copy_without_joining_a_tight_class(measured_digits):
+    found = find_duplicates(measured_digits)
+    assert sorted(found.members["id"]) == [100, 200]
+    assert found.groups["how"].tolist() == ["embedding"]
+    nearest = measured_digits.frame()["nearest_similarity"]
+    assert nearest[[100, 200]].to_list() == pytest.approx([1, 1])
+    assert (nearest > 0.95).mean() > 0.5  # so that a fixed cosine of 0.95 would have joined most digits
+
+
+def test_scores_against_a_measure_are_spearmans_of_scipy(measured_digits):
+    found = correlation_service.correlate(measured_digits, against="contrast")
+    frame = measured_digits.frame()
+    rows = found.table[found.table["bin"] == "all"].set_index("score")
+    assert list(rows.index) == [*measured_digits.scores, *(key for key in PROXIES if key != "contrast")]
+    for key in ("avh", "loss", "sharpness"):
+        expected = stats.spearmanr(frame[key], frame["contrast"])
+        assert rows.loc[key, ["spearman", "p_value"]].tolist() == pytest.approx(list(expected), abs=1e-12)
+    of_bins = found.table[(found.table["score"] == "avh") & (found.table["bin"] != "all")]
+    assert of_bins["n"].sum() == len(frame)
+    codes = pd.qcut(frame["contrast"], 5, labels=False)
+    lowest = frame[codes == 0]
+    assert abs(of_bins["n"].iloc[0] - len(lowest)) <= 2
+    assert list(found.table.columns) == list(correlation_service.correlation.COLUMNS)
+    assert set(correlation_service.export_table(found)["against"]) == {"contrast"}
+
+
+def test_measures_are_rows_against_hsf_too_and_low_counts_as_hard(measured_digits):
+    found = correlation_service.correlate(measured_digits, keys=["avh", "contrast"])
+    frame = measured_digits.frame().dropna(subset="hsf")
+    row = found.table[(found.table["score"] == "contrast") & (found.table["bin"] == "all")].iloc[0]
+    expected = stats.spearmanr(frame["contrast"], frame["hsf"]).statistic
+    assert row["spearman"] == pytest.approx(expected)
+    assert found.pairs["second_agreement"].iloc[0] == pytest.approx(expected)
+
+
+def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, tmp_path):
+    """Some photos and copies of them, by their hashes."""
+    encoded = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])["image"].to_pylist()[:60]
+    photos = [Image.open(io.BytesIO(one["bytes"])).convert("RGB") for one in encoded]
+    turns = [Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180]
+    turns.append(Image.Transpose.ROTATE_270)
+    (tmp_path / "images").mkdir()
+    for number, photo in enumerate(photos):
+        photo.save(tmp_path / "images" / f"{number:02}-0.jpg", quality=90)
+        photo.transpose(turns[number % 4]).save(tmp_path / "images" / f"{number:02}-1.jpg", quality=75)
+    space = Workspace(tmp_path / "space")
+    import_dataset(space, "photos", tmp_path / "images")
+    measure_dataset(space, "photos")
+    table = open_table(space, "photos")
+    groups = find_duplicates(table)
+    assert set(groups.groups["how"]) == {"turned"}
+    assert {
+        tuple(sorted(path[:2] for path in names(table, ids))) for _, ids in groups.members.groupby("group")["id"]
+    } == {(f"{number:02}",) * 2 for number in range(60)}
+    measure_dataset(space, "photos", upright=True)
+    assert find_duplicates(open_table(space, "photos")).groups.empty
+
+
+def test_refusals_say_what_to_do(digits, planted_root):
+    with pytest.raises(CurateError, match="avhcurate quality digits"):
+        correlation_service.correlate(digits, against="sharpness")
+    with pytest.raises(CurateError, match="cannot be compared with norm"):
+        correlation_service.correlate(digits, against="norm")
+    assert set(MEASURES) >= set(PROXIES)
+
+
+def test_the_command_line_measures_lists_and_writes(planted_root, tmp_path, cli):
+    root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
+
+    def run(*arguments):
+        return cli(*arguments, "--workspace", root)
+
+    out = tmp_path / "quality.csv"
+    code, said, err = run("quality", "pets", "--csv", out)
+    assert code == 0, err
+    assert "3 groups of near duplicates (4 copies)" in said
+    assert "2 across splits, 1 with" in said
+    written = pd.read_csv(out)
+    assert written["duplicate_group"].notna().sum() == 7
+    assert run("quality", "pets", "--csv", out)[0] == 2
+    found = json.loads(run("quality", "pets", "--json")[1])
+    assert found["record"]["groups"] == 3
+    assert {row["measure"] for row in found["measures"]} == set(MEASURES)
+    code, _, err = run("quality", "pets", "--near", "2")
+    assert (code, "--near" in err) == (2, True)
+
+
+def test_a_search_that_was_killed_is_not_taken_for_the_one_before(own, monkeypatch):
+    folder = own.dataset.quality
+    before, write = folder.pairs(), QualityFolder.write_groups
+
+    def killed(folder, columns, pairs):
+        write(folder, columns, pairs)
+        raise KeyboardInterrupt
+
+    workspace = Workspace(own.dataset.root.parents[1])
+    monkeypatch.setattr(QualityFolder, "write_groups", killed)
+    with pytest.raises(KeyboardInterrupt):
+        measure_dataset(workspace, "pets", upright=True)
+    monkeypatch.setattr(QualityFolder, "write_groups", write)
+    measure_dataset(workspace, "pets")
+    pd.testing.assert_frame_equal(folder.pairs(), before)
+
+
+def test_a_copy_that_was_excluded_does_not_stand_for_its_group(own):
+    shown = Filters(excluded=None)
+    group = find_duplicates(own).members.query("group == 1")
+    kept = int(group["id"][group["keep"]].iloc[0])
+    annotate(own, [kept], "exclude", who="mia")
+    found = find_duplicates(own, shown)
+    members = found.of([1]).set_index("id")
+    assert members["excluded"].loc[kept]
+    assert not members["keep"].loc[kept]
+    with pytest.raises(CurateError, match="excluded already"):
+        keep_one(own, found.of([1]), who="mia")
+    assert own.frame(columns=["excluded"])["excluded"].sum() == 1
+
+
+def test_a_group_is_as_sure_as_what_is_needed_to_hold_it_together():
+    rows = [(0, 1, "bytes"), (0, 2, "bytes"), (1, 2, "embedding"), (3, 4, "bytes"), (4, 5, "embedding"), (6, 7, "hash")]
+    pairs = pd.DataFrame(rows, columns=["first", "second", "how"])
+    folder = SimpleNamespace(pairs=lambda: pairs, record=SimpleNamespace(samples=9))
+    found = quality_service._weakest(folder, pd.Series([1, 1, 1, 2, 2, 2, 3, 3]))
+    assert found.to_dict() == {1: "bytes", 2: "embedding", 3: "hash"}

@@ -1,0 +1,134 @@
+"""The report: its figures are those of the verbs, its commands can be given, and the file asks for nothing."""
+
+import re
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+import avhcurate
+from avhcurate.cli.options import app
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.correlation.service import correlate
+from avhcurate.features.disagreement.service import disagree
+from avhcurate.features.quality.service import measure_dataset
+from avhcurate.features.report import service
+from avhcurate.features.suspects.service import find_suspects
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.features.suspects.store import suspects_of
+
+BLACK = np.zeros((8, 8, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """120 scored digits with simulated votes, suspects and measures."""
+    made = avhcurate.example(fresh=True)
+    find_suspects(made.sample_table, SuspectsSettings(dataset=made.name, sources="angular,neighbours"))
+    measure_dataset(made.workspace, "digits")
+    return open_table(made.workspace, "digits")
+
+
+def written(table, out, **options):
+    return service.write_report(table, out, **options).read_text(encoding="utf-8")
+
+
+def test_the_figures_are_those_of_the_verbs(digits):
+    rows = {row[0]: row[1:] for row in service.describe_correlation(digits, False).rows}
+    signs = {score.name: -score.sign for score in digits.ranked.values() if score.sign}
+    agreement = [
+        signs[name] * float(row[1].split(" ")[0]) for name, row in rows.items() if name in signs and row[1] != "-"
+    ]
+    assert agreement == sorted(agreement, reverse=True)  # one that goes against people is not closest to them
+    avh = correlate(digits).table.query("bin == 'all'").set_index("score").loc["avh"]
+    assert rows["AVH"] == ["120", service.interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]
+    ids = disagree(digits).ids
+    galleries = service.describe_gap(digits, False).galleries
+    assert [len(gallery.tiles) + gallery.more for gallery in galleries] == [len(some) for some in ids.values()]
+    record = suspects_of(digits.run)[-1].record
+    assert f"{record.listed:,} of 120 labels" in service.describe_suspects(digits, False).text
+    bins = {bar.name: bar.count for bar in service.describe_votes(digits, False).bars}
+    hsf = digits.frame(columns=["hsf"])["hsf"].to_numpy(float)
+    assert bins["[0.8, 1]"] == np.count_nonzero(hsf >= 0.8)
+
+
+def test_excluded_samples_are_in_no_figure(digits):
+    assert f"{digits.votes.total:,} simulated votes on 120 samples" in service.describe_votes(digits, False).text
+    wrong = digits.frame(Filters(mistakes=True))["id"].to_list()
+    annotate(digits, wrong, "exclude", who="test")
+    left, n = digits.frame(Filters()), 120 - len(wrong)
+    data, network, votes = (build(digits, False) for build in service.SECTIONS[:3])
+    assert data.text.startswith(f"{n} samples of 10 classes. {len(wrong)} more are excluded")
+    assert sum(bar.count for bar in data.bars) == n > 100
+    assert sum(bar.count for bar in votes.bars) == n
+    assert f"{left['votes'].sum():,} simulated votes on {n} samples" in votes.text
+    assert "accuracy 100.0 %" in network.text
+    undo(digits, who="test")
+    assert "excluded" not in service.describe_data(digits, False).text
+
+
+def test_a_section_that_cannot_be_made_says_why_and_the_others_stand(digits, tmp_path, monkeypatch):
+    def refuse(table):
+        raise CurateError("the score quantiles 0.2 and 0.8 are both 0, for ties")
+
+    for verb in ("correlate", "disagree"):
+        monkeypatch.setattr(service, verb, refuse)
+    text = written(digits, tmp_path / "report.html", images=False)
+    assert text.count("The score quantiles 0.2 and 0.8 are both 0, for ties.") == 2
+    assert "labels, by the run&#39;s own head" in text
+
+
+def test_every_command_can_be_given(digits):
+    commands = typer.main.get_command(app).commands
+    for build in service.SECTIONS:
+        program, verb, *arguments = shlex.split(build(digits, False).command)
+        assert program == "avhcurate"
+        commands[verb].make_context(verb, arguments)
+
+
+def test_the_file_asks_for_nothing_and_inlines_images_where_wanted(digits, tmp_path):
+    with_images, without = written(digits, tmp_path / "a.html"), written(digits, tmp_path / "b.html", images=False)
+    for text in (with_images, without):
+        assert re.findall(r"""(?:src|href)=["'](?!data:)""", text) == []
+        assert "<script" not in text
+        assert "simulated annotators" in text
+    assert with_images.count("data:image/") > 10
+    assert "data:image/" not in without
+    assert str(digits.dataset.root.parent) not in with_images  # where the images lie is nobody's business
+
+
+def test_names_are_text(make_dataset, tmp_path):
+    text = written(make_dataset({"<b onclick=alert(1)>/a.png": BLACK, "cat/b.png": BLACK}), tmp_path / "report.html")
+    assert "<b onclick" not in text
+    assert "&lt;b onclick=alert(1)&gt;" in text
+
+
+def test_what_is_not_computed_yet_is_named_with_its_command(make_dataset, tmp_path):
+    text = written(make_dataset({"cat/a.png": BLACK, "dog/b.png": BLACK}), tmp_path / "report.html")
+    assert all(f"<pre>avhcurate {verb} pets" in text for verb in ("score", "votes", "quality"))
+    assert "run `" not in text
+
+
+def test_a_file_that_exists_is_kept(make_dataset, tmp_path, cli):
+    table, out = make_dataset({"cat/a.png": BLACK}), tmp_path / "report.html"
+    out.write_text("mine")
+    with pytest.raises(CurateError, match="exists"):
+        service.write_report(table, out)
+    arguments = ("report", "pets", "--out", str(out), "--workspace", str(table.dataset.root.parents[1]))
+    assert cli(*arguments).code == 2
+    assert out.read_text() == "mine"
+    assert cli(*arguments, "--force").code == 0
+    assert out.read_text().startswith("<!doctype html>")
+
+
+def test_of_many_classes_the_largest_are_shown():
+    counts = pd.DataFrame({"value": [f"c{k}" for k in range(1000)], "n": range(1000, 0, -1)})
+    shown = service.bars(counts)
+    assert [(bar.name, bar.count) for bar in shown[:2]] == [("c0", 1000), ("c1", 999)]
+    assert len(shown) == service.ROWS
+    assert shown[1].share == pytest.approx(0.999)

@@ -1,0 +1,112 @@
+"""Splits of a dataset: stratified by class and HSF bin, written as a table, as exports and as sets."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.datasets.curate import saved
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.saved.split_service import make_split, save_parts, write_split
+from avhcurate.workspace.data.workspace import Workspace
+
+SHARES = (0.8, 0.1, 0.1)
+
+
+def test_parts_are_alike_by_class_and_bin(digits):
+    found = make_split(digits, SHARES, seed=1)
+    frame = digits.frame(columns=["id", "curated_label_name", "hsf_bin"]).merge(found.rows[["id", "part"]], on="id")
+    assert len(frame) == digits.size == found.strata["n"].sum()
+    counted = frame.groupby(["curated_label_name", "hsf_bin"], dropna=False)["part"].value_counts()
+    for _, row in found.strata.iterrows():
+        for part, share in zip(found.names, SHARES, strict=True):
+            want = counted.get((row["curated_label_name"], row["hsf_bin"], part), 0)
+            assert row[part] == want
+            assert abs(want - share * row["n"]) < 1
+    small = found.strata["n"] < 3
+    assert (found.strata["note"] != "").equals(small)
+    assert small.any()
+
+
+def test_strata_by_simulated_votes_are_marked(digits):
+    strata = make_split(digits, SHARES).strata
+    assert list(strata)[:3] == ["curated_label_name", "hsf_bin", "hsf_source"]
+    assert set(strata["hsf_source"]) == {"simulated"}
+    assert "hsf_source" not in make_split(digits, SHARES, by=("class",)).strata
+
+
+def test_without_strata_only_the_shares_count(digits):
+    found = make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000"))
+    assert found.counts == {"train": 750, "test": 250}
+
+
+def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
+    found = make_split(digits, SHARES, by=("class",))
+    for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
+        out = tmp_path / f"split{suffix}"
+        write_split(digits, found, out)
+        rows = read(out)
+        assert rows["part"].value_counts().to_dict() == found.counts
+        manifest = json.loads((tmp_path / f"split{suffix}.manifest.json").read_text())
+        assert manifest["parts"] == found.counts
+        assert sum(stratum["train"] for stratum in manifest["strata"]) == found.counts["train"]
+        assert (manifest["seed"], manifest["by"], manifest["split"]["train"]) == (0, ["class"], 0.8)
+        with pytest.raises(CurateError, match="--force"):
+            write_split(digits, found, out)
+    with pytest.raises(CurateError, match=r"\.csv, \.jsonl or \.parquet"):
+        write_split(digits, found, tmp_path / "split.xls")
+
+
+def test_parts_become_sets_that_share_no_sample(own_digits):
+    workspace = Workspace(own_digits.dataset.root.parents[1])
+    found = make_split(own_digits, SHARES)
+    assert save_parts(workspace, own_digits, found, "s") == ["s train", "s validation", "s test"]
+    ids = [own_digits.frame(Filters(sets=(f"s {name}",)), columns=["id"])["id"].tolist() for name in found.names]
+    assert [len(part) for part in ids] == list(found.counts.values())
+    assert sorted(np.concatenate(ids)) == list(range(1797))
+    with pytest.raises(CurateError, match="1 to 60 printable"):
+        save_parts(workspace, own_digits, found, "x" * 51)  # "... train" would fit, "... validation" does not
+    assert len(saved.sets(workspace, "digits")) == 3
+
+
+def test_a_column_keeps_its_values_together(digits):
+    found = make_split(digits, (0.5, 0.5), by=(), group="split")
+    assert (found.rows.groupby("split")["part"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"by": ("colour",)}, "by colour"),
+        ({"group": "nothing"}, "There is no column nothing"),
+        ({"group": "lable"}, "Did you mean label"),
+        ({"group": "tags"}, "cannot group samples"),
+        ({"filters": Filters(where="id < 0")}, "nothing to split"),
+    ],
+)
+def test_what_cannot_be_split_says_why(digits, options, message):
+    with pytest.raises(CurateError, match=message):
+        make_split(digits, (0.5, 0.5), **options)
+
+
+def test_a_split_is_made_from_a_shell(own_demo_root, tmp_path, cli):
+    out = tmp_path / "split.csv"
+
+    def run(*more):
+        arguments = ["split", "digits", "--shares", "0.7,0.3", "--by", "class", "--out", out, *more]
+        ended = cli(*arguments, "--workspace", own_demo_root)
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    said = json.loads(run("--as-sets", "half", "--json"))
+    rows = pd.read_csv(out)
+    assert rows["part"].value_counts().to_dict() == said["parts"]
+    assert said["sets"] == ["half train", "half test"]
+    again = rows["part"].tolist()
+    assert set(rows["hsf_source"]) == {"simulated"}
+    assert "come from simulated votes" in run("--force")
+    assert pd.read_csv(out)["part"].tolist() == again
+    run("--force", "--seed", "1")
+    assert pd.read_csv(out)["part"].tolist() != again

@@ -1,0 +1,207 @@
+"""Evidence against labels: each source on planted errors, how they are combined, and wrong against ambiguous."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from avhcurate import scores
+from avhcurate.errors import CurateError
+from avhcurate.features.suspects import rules as suspects_rules
+from avhcurate.features.suspects.rules import Evidence
+from avhcurate.measures.stats.intervals import wilson
+
+K, PER_CLASS = 4, 40
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Four classes; the first six samples of class 0 are labelled 1, the last five lie between 2 and 3."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(K), PER_CLASS)
+    class_weights = np.eye(K, 8)
+    features = class_weights[truth] + rng.normal(scale=0.12, size=(len(truth), 8))
+    labels = truth.copy()
+    labels[:6] = 1
+    features[:6] = class_weights[0] + rng.normal(scale=0.06, size=(6, 8))
+    features[-5:] = (class_weights[2] + class_weights[3]) / 2 + rng.normal(scale=0.02, size=(5, 8))
+    return features, class_weights, labels
+
+
+@pytest.fixture(scope="module")
+def view(planted):
+    features, class_weights, labels = planted
+    return suspects_rules.angular_view(scores.angles(features, class_weights), labels)
+
+
+def test_the_angular_view_repeats_avh_avc_and_gap(planted, view):
+    features, class_weights, labels = planted
+    avc, rows = scores.avc(features, class_weights), np.arange(len(labels))
+    np.testing.assert_allclose(view.avh, scores.avh(features, class_weights, labels))
+    np.testing.assert_allclose(view.avc_given, avc[rows, labels])
+    np.testing.assert_allclose(view.avc_rival, np.where(np.eye(K, dtype=bool)[labels], 0, avc).max(axis=1))
+    # With the given label among the best two, the margin is the angular gap without its sign.
+    best_two = np.sort(scores.angles(features, class_weights), axis=1)[:, :2]
+    np.testing.assert_allclose(view.margin, best_two[:, 1] - best_two[:, 0])
+
+
+def judge(features, class_weights, labels):
+    """Evidence of the angles alone, the expected number of errors, and the verdicts."""
+    view = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
+    probs = softmax(10 * features @ class_weights.T, axis=1)
+    found, expected = suspects_rules.angular(view, labels), suspects_rules.expected_errors(probs, labels)
+    rank = suspects_rules.combine({"angular": found}, probs.shape[1])["rank"].to_numpy()
+    probability = probs[np.arange(len(labels)), labels]
+    return found, expected, suspects_rules.verdicts(view, probability, rank, found.doubts, expected=expected.errors)
+
+
+def test_planted_errors_are_wrong_and_mixed_images_ambiguous(planted, view):
+    found, expected, verdict = judge(*planted)
+    np.testing.assert_array_equal(found.score, view.avc_rival - view.avc_given)
+    assert found.doubts[:6].all()
+    assert (found.suggested[:6] == 0).all()
+    assert set(np.argsort(-found.score)[:6]) == set(range(6))
+    assert expected.low < 6 < expected.high
+    assert set(verdict[:6]) == {"wrong"}
+    assert set(verdict[-5:]) == {"ambiguous"}
+    assert (verdict[6:-5] == "wrong").sum() == 0
+
+
+def test_a_network_that_is_right_by_a_radian_everywhere_has_no_error_and_nothing_ambiguous():
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(K), 500)
+    class_weights = np.eye(K, 32)
+    features = class_weights[labels] + rng.normal(scale=0.03, size=(2000, 32))
+    view = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
+    assert view.margin.min() > 1
+    found, expected, verdict = judge(features, class_weights, labels)
+    assert (expected.errors, expected.low) == (0, 0)
+    assert expected.high < 2000 * 0.005
+    assert not found.doubts.any()
+    assert set(verdict) == {""}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_the_expected_number_of_errors_is_that_of_uniform_noise_and_the_wrong_are_found(share):
+    covered, caught, planted_errors, rng = 0, 0, 0, np.random.default_rng(1)
+    truth = np.repeat(np.arange(10), 100)
+    class_weights = np.eye(10, 40)
+    for _ in range(20):
+        features = class_weights[truth] + rng.normal(scale=0.14, size=(1000, 40))
+        wrong = rng.random(1000) < share
+        labels = np.where(wrong, (truth + rng.integers(1, 10, 1000)) % 10, truth)
+        _, expected, verdict = judge(features, class_weights, labels)
+        assert expected.errors == pytest.approx(wrong.sum(), rel=0.2, abs=8)
+        caught, planted_errors = caught + ((verdict == "wrong") & wrong).sum(), planted_errors + wrong.sum()
+        covered += expected.low <= wrong.sum() <= expected.high
+    assert covered >= 17
+    assert caught > 0.9 * planted_errors
+
+
+def test_no_error_is_expected_among_equal_probabilities_and_a_class_without_samples_is_none():
+    probs = np.full((30, 3), 1 / 3, np.float32)
+    assert suspects_rules.expected_errors(probs, np.repeat([0, 1], 15)).errors <= 15
+    sure = np.tile(np.array([0.7, 0.2, 0.1], np.float32), (30, 1))
+    assert suspects_rules.expected_errors(sure, np.zeros(30, np.int64)).errors == 0
+
+
+def test_quantiles_make_the_scale_of_avc_irrelevant(planted):
+    """Ten more classes that are far from everything flatten AVC, and the same labels stay in doubt."""
+    features, class_weights, labels = planted
+    wide = np.hstack([features, np.zeros((len(features), 10))])
+    more = np.vstack([np.hstack([class_weights, np.zeros((K, 10))]), np.eye(18)[8:]])
+    few = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
+    many = suspects_rules.angular_view(scores.angles(wide, more), labels)
+    assert many.avc_rival.max() < few.avc_rival.max() / 2
+    assert (suspects_rules.angular(many, labels).doubts == suspects_rules.angular(few, labels).doubts).all()
+
+
+def test_neighbours_count_labels_leave_out_what_has_none_and_break_ties_by_nearness():
+    labels = np.array([0, 1, 2, 1, 2, -1, 0])
+    near = np.array([[1, 2, 3, 4], [6, 0, 5, -1], [5, -1, -1, -1]])
+    found = suspects_rules.neighbours(near, labels, np.array([0, 0, 0]))
+    np.testing.assert_allclose(found.score, [1.0, 0.0, np.nan])
+    assert found.suggested.tolist() == [1, -1, -1]  # classes 1 and 2 have two each: 1 is nearer
+    assert found.doubts.tolist() == [True, False, False]
+    assert found.details["known"].tolist() == [4, 2, 0]
+
+
+def test_confident_learning_finds_what_was_planted():
+    pytest.importorskip("cleanlab", reason="cleanlab is an extra")
+    truth = np.repeat([0, 1, 3], 30)  # class 2 does not occur
+    probs = np.full((90, 4), 0.02)
+    probs[np.arange(90), truth] = 0.94
+    labels = truth.copy()
+    labels[:4] = 1
+    found = suspects_rules.confident_learning(probs, labels)
+    assert np.flatnonzero(found.doubts).tolist() == [0, 1, 2, 3]
+    assert found.suggested[:4].tolist() == [0, 0, 0, 0]
+    # Of the three classes that occur, 0.94, 0.02 and 0.02 of 0.98: the margin is 0.92 / 0.98, of 1 on either side.
+    assert found.score[[0, 50]] == pytest.approx([(1 + 0.92 / 0.98) / 2, (1 - 0.92 / 0.98) / 2])
+
+
+def test_without_cleanlab_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cleanlab.filter", None)
+    with pytest.raises(CurateError, match=r"pip install .*\[cleanlab\]"):
+        suspects_rules.confident_learning(np.array([[0.5, 0.5]]), np.array([0]))
+
+
+def test_votes_doubt_where_another_label_has_more_and_give_its_interval():
+    counts = np.array([[3, 7, 0], [5, 5, 0], [10, 0, 0], [0, 0, 0]])
+    found = suspects_rules.kway_votes(counts, np.array([0, 0, 0, 0]))
+    assert found.doubts.tolist() == [True, False, False, False]
+    assert found.suggested.tolist() == [1, 1, -1, -1]
+    np.testing.assert_allclose(found.score, [0.7, 0.5, 0.0, np.nan])
+    low, high = wilson(7, 10)
+    assert (found.details["low"][0], found.details["high"][0]) == pytest.approx((float(low), float(high)))
+
+
+def test_ticks_doubt_by_frequency_and_name_no_other_label():
+    found = suspects_rules.tick_votes(np.array([2, 5, 8, 0]), np.array([10, 10, 10, 0]))
+    assert found.doubts.tolist() == [True, False, False, False]
+    assert (found.suggested == -1).all()
+    np.testing.assert_allclose(found.score, [0.8, 0.5, 0.2, np.nan])
+    low, high = wilson(8, 10)
+    assert (found.details["low"][0], found.details["high"][0]) == pytest.approx((float(low), float(high)))
+
+
+def one(score, suggested, doubts):
+    return Evidence(np.array(score, float), np.array(suggested), np.array(doubts), {})
+
+
+def test_the_rank_is_by_the_mean_of_rank_shares_over_the_sources_that_speak():
+    found = suspects_rules.combine(
+        {
+            "angular": one([0.9, 0.1, 0.5], [1, 2, 2], [True, False, False]),
+            "votes": one([np.nan, 0.2, 0.8], [-1, 0, 2], [False, False, True]),
+        },
+        3,
+    )
+    # Rank shares 5/6, 1/6, 3/6 of three, and 1/4, 3/4 of the two that have votes.
+    assert found["doubt"].tolist() == pytest.approx([5 / 6, (1 / 6 + 1 / 4) / 2, (1 / 2 + 3 / 4) / 2])
+    assert found["rank"].tolist() == [1, 3, 2]
+    assert found["spoke"].tolist() == [1, 2, 2]
+    assert found["agreement"].tolist() == [1, 0, 1]
+
+
+def test_the_suggestion_is_that_of_most_doubting_sources():
+    found = suspects_rules.combine(
+        {
+            "angular": one([1.0, 0.0], [1, 1], [True, False]),
+            "neighbours": one([0.0, 1.0], [2, 2], [True, False]),
+            "cleanlab": one([0.0, 0.0], [2, 3], [True, True]),
+            "votes": one([1.0, 1.0], [-1, -1], [True, True]),
+        },
+        4,
+    )
+    assert found["suggested"].tolist() == [2, 3]
+    assert found["agreement"].tolist() == [2, 1]  # ticks doubt too, but name no label
+
+
+def test_where_only_ticks_doubt_the_suggestion_comes_from_the_others():
+    ticks, angles = one([1.0, 0.0], [-1, -1], [True, False]), one([0.5, 0.4], [1, 0], [False, False])
+    found = suspects_rules.combine({"votes": ticks, "angular": angles}, 2)
+    assert (found["suggested"][0], found["agreement"][0]) == (1, 0)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(CurateError, match="two classes or more"):
+        suspects_rules.angular_view(np.ones((2, 1)), np.array([0, 0]))

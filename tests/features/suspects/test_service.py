@@ -1,0 +1,352 @@
+"""Label suspects: planted errors in the digits, honest scores out of fold, resuming, decisions, and the files."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import avhcurate
+from avhcurate import scores
+from avhcurate.cli import main
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.export.text import csv_text
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.report.service import describe_suspects
+from avhcurate.features.suspects import decisions
+from avhcurate.features.suspects import service as suspects_service
+from avhcurate.features.suspects.decisions import KEPT
+from avhcurate.features.suspects.out_of_fold import cross_validate
+from avhcurate.features.suspects.service import find_suspects
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
+from avhcurate.networks.scoring.heads import Samples, fit_head
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
+from tests.fakes.datasets import plant_duplicates
+
+
+def search(table, progress=SILENT, **options):
+    settings = SuspectsSettings(dataset=table.dataset.name, **options)
+    return find_suspects(table, settings, progress=progress)
+
+
+def digits_of(root):
+    return open_table(Workspace(root), "digits")
+
+
+@pytest.fixture
+def blobs(made_up):
+    """Three classes of twenty samples about directions of their own; sample 0 is labelled 1, sample 59 is a mixture."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 20)
+    features = np.eye(3, 6)[labels] + rng.normal(scale=0.1, size=(60, 6)) + 0.1
+    features[59] = features[0] / 2 + features[20] / 2
+    labels[0] = 1
+    return made_up(features, labels)
+
+
+# --- planted errors in the digits ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def truth(demo_root):
+    return digits_of(demo_root).dataset.labels()
+
+
+def planted(root, truth):
+    return set(np.flatnonzero(digits_of(root).dataset.labels() != truth).tolist())
+
+
+def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, truth):
+    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
+    wrong = planted(suspects_root, truth)
+    assert len(wrong) == 30
+    folder = suspects_of(digits_of(suspects_root).run)[-1]
+    found, n = folder.suspects(), len(wrong)
+    assert folder.record.sources == ["angular", "neighbours", "cleanlab", "votes"]
+    hits = {}
+    for source in folder.record.sources:
+        first = found.sort_values(f"{source}_score", ascending=False)["id"].head(n)
+        hits[source] = len(wrong & set(first))
+        assert len(wrong & set(found["id"][found[f"{source}_doubts"]])) >= 0.8 * n
+    assert min(hits.values()) >= 0.7 * n, hits
+    assert len(wrong & set(found.sort_values("rank")["id"].head(n))) >= max(hits.values()) - 1 >= 0.9 * n
+    chance = np.random.default_rng(0).choice(len(truth), n, replace=False)
+    assert len(wrong & set(chance.tolist())) <= 3
+    expected = folder.record.expected
+    assert expected.errors == pytest.approx(n, abs=3)
+    assert expected.low < n < expected.high < 2 * n
+    of_wrong = found[found["id"].isin(wrong)]
+    assert (of_wrong["suggested"] == truth[of_wrong["id"]]).mean() >= 0.9
+    assert (of_wrong["verdict"] == "wrong").mean() >= 0.8
+
+
+def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of_neighbours(suspects_root):
+    table = digits_of(suspects_root)
+    folder = suspects_of(table.run)[-1]
+    found, record, labels = folder.suspects(), folder.record, table.dataset.labels()
+    doubted = np.any([found[f"{source}_doubts"] for source in record.sources], axis=0)
+    assert (doubted | (found["verdict"] == "ambiguous")).all()
+    assert found["rank"].is_monotonic_increasing
+    assert record.listed == len(found) == sum(record.verdicts.values())
+    assert record.votes_simulated
+    for row in found.head(20).to_dict("records"):
+        assert set(labels[row["near_given"]]) == {row["label"]}
+        assert set(labels[row["near_suggested"]]) == {row["suggested"]}
+        assert row["id"] not in row["near_given"]
+
+
+def test_of_a_large_label_a_part_is_searched_for_those_beside_a_suspect(blobs, workspace, monkeypatch):
+    nearest_of, searched = suspects_service.nearest_of, []
+
+    def watched(*arguments, among, **options):
+        searched.append(among)
+        return nearest_of(*arguments, among=among, **options)
+
+    monkeypatch.setattr(suspects_service, "nearest_of", watched)
+    monkeypatch.setattr(suspects_service, "_MEMBERS", 8)
+    table = open_table(workspace, "dots")
+    found = search(table, sources=["angular"]).suspects().set_index("id")
+    labels = table.dataset.labels()
+    assert searched
+    assert {len(members) for members in searched} == {8}
+    row = found.loc[0]
+    assert row["near_given"].tolist()[0] in searched[0]
+    for column, label in (("near_given", 1), ("near_suggested", 0)):
+        assert len(row[column]) == 6
+        assert set(labels[row[column]]) == {label}
+        assert set(row[column]) <= set(np.concatenate(searched))
+    wanted = [members for members in searched if set(labels[members]) == {1}]
+    assert all((members == wanted[0]).all() for members in wanted)
+
+
+def test_the_same_call_finds_what_is_stored(suspects_root):
+    said = []
+    again = search(digits_of(suspects_root), out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
+    assert said == []
+    assert [folder.name for folder in suspects_of(digits_of(suspects_root).run)] == [again.name]
+
+
+def test_the_list_that_was_last_asked_for_is_the_newest(blobs, workspace):
+    table = open_table(workspace, "dots")
+    first = search(table, sources=["angular"])
+    second = search(table, sources=["neighbours"])
+    assert suspects_of(table.run)[-1].name == second.name
+    search(table, sources=["angular"])
+    assert suspects_of(table.run)[-1].name == first.name
+
+
+def test_near_duplicates_that_are_found_later_count_for_what_is_judged_out_of_fold(blobs, workspace):
+    table, sources = open_table(workspace, "dots"), ["angular"]
+    own, oof = (search(table, sources=sources, out_of_fold=out_of_fold).name for out_of_fold in (False, True))
+    plant_duplicates(table.dataset)
+    assert search(table, sources=sources, out_of_fold=True).name == oof, "none were found"
+    plant_duplicates(table.dataset, [3, 4, 5])
+    again = search(table, sources=sources, out_of_fold=True)
+    assert again.name != oof
+    folds = OutOfFoldFolder.of(table.run, again.record.heads.name).folds()
+    assert len(set(folds[[3, 4, 5]])) == 1
+    assert search(table, sources=sources).name == own, "a model's own head has no folds"
+
+
+# --- out of fold --------------------------------------------------------------------------------------------------
+
+
+def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs, workspace):
+    """Every head again, by hand, from the other folds alone."""
+    dataset, run = blobs
+    folder = cross_validate(dataset, run, folds=3)
+    folds, labels, features = folder.folds(), dataset.labels(), np.array(run.features())
+    assert sorted(np.bincount(folds)) == [20, 20, 20]
+    for fold in range(3):
+        others = np.flatnonzero(folds != fold)
+        head, _ = fit_head(Samples(features, others, labels[others].astype(np.int64), others, 3))
+        np.testing.assert_array_equal(head.class_weights, folder.head(fold)[0])
+    rows = search(open_table(workspace, "dots"), out_of_fold=True, folds=3).suspects().set_index("id")
+    class_weights, bias = folder.head(folds[0])
+    avh = scores.avh(features[:1].astype(float), class_weights.astype(float), labels[:1])
+    assert rows.loc[0, "avh"] == pytest.approx(avh[0], rel=1e-6)
+    logits = features[:1] @ class_weights.T + bias
+    assert rows.loc[0, "confidence"] == pytest.approx(scores.confidence(logits, labels[:1])[0], rel=1e-4)
+
+
+def test_labels_that_can_only_be_known_by_heart_are_not_predicted(made_up, workspace):
+    """Noise with labels by chance, that a head which saw a sample could repeat: out of fold it can only guess."""
+    rng = np.random.default_rng(0)
+    made_up(rng.normal(size=(80, 300)), rng.integers(0, 2, 80))
+    folder = search(open_table(workspace, "dots"), sources=("angular",), out_of_fold=True, folds=2)
+    assert 0.3 < folder.record.heads.accuracy < 0.7
+
+
+def test_an_absurd_label_does_not_pull_its_own_score(blobs, workspace):
+    rows = search(open_table(workspace, "dots"), out_of_fold=True, folds=3).suspects().set_index("id")
+    assert (rows.loc[0, "predicted"], rows.loc[0, "label"]) == (0, 1)
+    assert rows.loc[0, "confidence"] < 0.2
+
+
+def test_copies_share_a_fold_and_what_has_no_label_or_no_features_is_left_out(made_up):
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 20)
+    features = np.eye(2, 4)[labels] + rng.normal(scale=0.1, size=(40, 4))
+    features[[7, 12, 31]] = features[2]
+    features[5] = 0
+    labels[9] = -1
+    dataset, run = made_up(features, labels, broken=[11])
+    folds = cross_validate(dataset, run, folds=3).folds()
+    assert np.flatnonzero(folds < 0).tolist() == [5, 9, 11]
+    assert len(set(folds[[2, 7, 12, 31]])) == 1
+
+
+def test_a_cancelled_cross_validation_resumes_after_its_last_head(blobs):
+    dataset, run = blobs
+    two_are_there = Progress(should_stop=lambda: bool(list(run.root.glob("out_of_fold/*/heads/1/class_weights.npy"))))
+    with pytest.raises(Cancelled, match="the same command resumes"):
+        cross_validate(dataset, run, folds=3, progress=two_are_there)
+    (folder,) = OutOfFoldFolder.all_of(run)
+    assert [folder.has_head(fold) for fold in range(3)] == [True, True, False]
+    first = folder.head(0)[0]
+    assert cross_validate(dataset, run, folds=3).complete
+    np.testing.assert_array_equal(folder.head(0)[0], first)
+
+
+def test_one_class_is_refused(made_up):
+    dataset, run = made_up(np.eye(4) + 1, np.zeros(4, int))
+    with pytest.raises(CurateError, match="of 1 class"):
+        cross_validate(dataset, run)
+
+
+# --- what is judged, and by whom ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("out_of_fold", [False, True])
+def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, out_of_fold):
+    found = search(open_table(workspace, "dots"), out_of_fold=out_of_fold, folds=3).suspects().set_index("id")
+    assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("wrong", 0, 1)
+    assert found.loc[59, "verdict"] == "ambiguous"
+    assert found.loc[59, "margin"] < found.loc[0, "margin"] / 5
+
+
+def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs, workspace):
+    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
+    table = open_table(workspace, "dots")
+    record = search(table, sources=["neighbours", "angular"]).record
+    assert (record.sources, record.missing) == (["angular", "neighbours"], {})
+    assert set(search(table).record.missing) == {"votes"}
+    with pytest.raises(CurateError, match="votes is not available: there are no votes"):
+        search(table, sources=["votes"])
+    with pytest.raises(CurateError, match="no source hunch"):
+        search(table, sources=["hunch"])
+
+
+def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path):
+    from avhcurate.people.attach import attach_votes
+
+    rows = [(f"{i}.png", "c0", who, int(i > 3)) for i in range(1, 20) for who in range(5)]
+    pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
+    attach_votes(workspace, "dots", tmp_path / "v.csv")
+    folder = search(open_table(workspace, "dots"), sources=["votes"])
+    found = folder.suspects().query("votes_doubts").set_index("id")
+    assert folder.record.votes_kind == "tick"
+    assert not folder.record.votes_simulated
+    assert sorted(found.index) == [1, 2, 3]
+    assert (found["suggested"] == -1).all()
+    assert (found["votes_n"] == 5).all()
+    attach_votes(workspace, "dots", tmp_path / "v.csv", simulated=True, force=True)
+    assert search(open_table(workspace, "dots"), sources=["votes"]).record.votes_simulated
+
+
+def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspace):
+    labels = np.repeat([0, 1, 2], 8)
+    _, run = made_up(np.eye(3, 4)[labels] + np.random.default_rng(0).random((24, 4)) / 9, labels)
+    run.write_head(run.class_weights()[:2], run.bias()[:2])
+    run.write_record(run.record.model_copy(update={"num_classes": 2}))
+    table = open_table(workspace, "dots")
+    with pytest.raises(CurateError, match="Add --out-of-fold"):
+        search(table, sources=["angular"])
+    assert search(table, sources=["angular"], out_of_fold=True, folds=2).record.heads.accuracy > 0.9
+
+
+# --- decisions and files ------------------------------------------------------------------------------------------
+
+
+def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
+    table = open_table(workspace, "dots")
+    assert decisions.accept(table, {0: 0, 5: 2, 6: 2}, who="ada") == 2  # one entry a label
+    decisions.keep(table, [7], who="ada")
+    assert decisions.decided(table, []).to_dict() == {}
+    assert decisions.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
+    assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
+    for id in (0, 7, 8):
+        decisions.take_back(table, id, who="ada")
+    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
+    assert table.sample(0)["curated_label"] == 1
+    assert [entry.action for entry in history_entries(table)[0]] == ["untag", "relabel", "tag", "relabel", "relabel"]
+
+
+def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
+    root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
+    command = ["avhcurate", "suspects", "digits", "--out-of-fold"]
+    monkeypatch.setattr("sys.argv", [*command, "--csv", str(tmp_path / "out.csv"), "--workspace", str(root)])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    said = capsys.readouterr().out
+    assert "SIMULATED votes" in said
+    folder = suspects_of(digits_of(root).run)[-1]
+    written, found = pd.read_csv(tmp_path / "out.csv"), folder.suspects()
+    assert written.columns.tolist() == [
+        *("id", "path", "label", "label_name", "suggested", "suggested_name", "verdict", "angular_score"),
+        *("neighbours_score", "cleanlab_score", "votes_score", "rank", "votes_source"),
+    ]
+    assert written["id"].tolist() == found["id"].tolist()
+    assert written["angular_score"].to_numpy() == pytest.approx(found["angular_score"].to_numpy())
+    assert f"{written['path'][0]}" in said
+    assert "About 30 of 1,797 labels are wrong if the model is right where it is confident (95 % interval " in said
+    assert len(said.splitlines()) == 4 + 1 + 30 + 1
+    assert f"{len(found) - 30} more are in doubt" in said
+    job = Jobs(root).newest()
+    assert (job.verb, job.state) == ("suspects", "done")
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspace, cli, tmp_path):
+    labels = np.repeat([0, 1, 2], 20)
+    features = np.eye(3, 6)[labels] + np.random.default_rng(0).normal(scale=0.1, size=(60, 6)) + 0.1
+    labels[[0, 1, 20, 21, 40]] = 1, 2, 0, 2, 0
+    made_up(features, labels)
+    table = open_table(workspace, "dots")
+    found = search(table, sources=["angular"]).suspects()
+    first, second, third, *others = found["id"]
+    decisions.keep(table, [first])
+    decisions.accept(table, {second: int(found["suggested"][1])})
+    annotate(table, [third], "exclude")
+    command = ["suspects", "dots", "--sources", "angular", "--workspace", workspace.root]
+    assert "3 are decided or excluded and left out" in cli(*command, "--csv", tmp_path / "out.csv").out
+    assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == others
+    printed = json.loads(cli(*command, "--json").out)
+    assert (printed["left_out"], [row["id"] for row in printed["rows"]]) == (3, others)
+    assert avhcurate.open(workspace.root, "dots").suspects(sources="angular")["id"].tolist() == others
+    section = describe_suspects(open_table(workspace, "dots"), False)
+    assert "3 are decided or excluded and not shown" in section.text
+    (shown,) = section.galleries
+    assert len(shown.tiles) + shown.more == len(others) > 1
+
+
+def test_a_file_bears_names_and_leaves_an_unknown_suggestion_empty(blobs, workspace):
+    table = open_table(workspace, "dots")
+    folder = search(table, sources=["angular"])
+    found = folder.suspects().head(2).assign(suggested=[0, -1])
+    text = io.StringIO(csv_text(suspects_service.export_table(table, found, folder.record)))
+    rows = pd.read_csv(text)
+    assert rows["suggested_name"].tolist()[0] == "c0"
+    assert rows[["suggested", "suggested_name"]].iloc[1].isna().all()
+    assert rows["label_name"].tolist() == [f"c{label}" for label in rows["label"]]

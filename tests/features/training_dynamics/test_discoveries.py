@@ -1,0 +1,159 @@
+"""The five discoveries on planted curves and models: what holds, what does not, and what is too little data."""
+
+import numpy as np
+import pytest
+
+from avhcurate.features.training_dynamics.discoveries import (
+    avh_follows_hsf,
+    lower_where_better,
+    norm_increases,
+    norm_is_inconsistent,
+    settles_early,
+)
+from avhcurate.features.training_dynamics.discovery_text import sentence
+from avhcurate.features.training_dynamics.findings import Figure, Finding, Model, TrainingCurves
+from avhcurate.features.training_dynamics.settling import way
+
+EPOCHS = np.array([0, 0.25, 0.5, 0.75, *range(1, 41)], float)
+
+
+def falling(at, start=1.0, end=0.2):
+    """An exponential that has made 95 % of its way at epoch `at`."""
+    return end + (start - end) * np.exp(np.log(0.05) * EPOCHS / at)
+
+
+def course(*, avh=4.0, accuracy=15.0, loss=15.0, norm=None, samples=2000, noise=0.02, seed=0, shown=None):
+    """A training whose curves settle at these epochs, with noise of samples and of evaluations."""
+    rng = np.random.default_rng(seed)
+    curves = {
+        "avh": falling(avh, 0.1, 0.05),
+        "accuracy": 1 - falling(accuracy, 0.9, 0.1),
+        "loss": falling(loss, 2.3, 0.3),
+        "norm": norm if norm is not None else 5 + EPOCHS / 10,
+    }
+    sizes = np.bincount(np.arange(samples) % 64)
+    parts = {}
+    for key, curve in curves.items():
+        shaken = curve * (1 + noise * rng.normal(size=len(EPOCHS)))
+        of_part = rng.normal(size=len(sizes)) * 0.1 * curve.std() / np.sqrt(sizes)
+        parts[key] = (shaken[:, None] + of_part)[:shown]
+    return TrainingCurves("a", EPOCHS[:shown], parts, sizes, 40.0)
+
+
+def settled(values, *, falls=True):
+    found = way(EPOCHS[: len(values)], values, falls=falls)
+    return np.nan if found is None else found.settled()
+
+
+@pytest.mark.parametrize("at", [2.0, 5.0, 12.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_smooth_curve_settles_where_it_was_planted(at, sign):
+    assert settled(sign * falling(at), falls=sign > 0) == pytest.approx(at, abs=0.6)
+
+
+def test_one_lucky_evaluation_does_not_settle_a_curve_and_a_turn_ends_it():
+    lucky = falling(8)
+    lucky[6] = 0.2  # at epoch 3, as low as the end
+    assert settled(lucky) > 5
+    turned = falling(5)
+    turned[20:] += np.linspace(0, 0.6, len(turned) - 20)
+    assert settled(turned) == pytest.approx(5, abs=1)
+    assert all(np.isnan(settled(curve)) for curve in (EPOCHS, np.ones(len(EPOCHS)), falling(1)[:4]))
+
+
+@pytest.mark.parametrize(
+    ("trainings", "verdict"),
+    [
+        ([course()], "holds"),
+        ([course(seed=seed) for seed in (1, 2)], "holds"),
+        ([course(accuracy=3.0, loss=3.0)], "does not hold"),
+        ([course(), course(accuracy=3.0, loss=3.0)], "does not hold"),
+        ([course(shown=20)], "too little data"),  # not finished
+        ([course(samples=90)], "too little data"),
+        ([], "too little data"),
+    ],
+)
+def test_avh_settles_early(trainings, verdict):
+    found = settles_early(trainings)
+    assert found.verdict == verdict
+    assert bool(found.figures) != bool(found.missing)
+
+
+@pytest.mark.parametrize(
+    ("norm", "verdict"),
+    [
+        (5 + EPOCHS / 10, "holds"),
+        (9 - EPOCHS / 10, "does not hold"),
+        (np.full(len(EPOCHS), 5.0), "too little data"),
+        (5 + (EPOCHS > 20), "too little data"),  # one leap may be a walk
+    ],
+)
+def test_the_norm_keeps_increasing(norm, verdict):
+    assert norm_increases([course(norm=norm, noise=0.001)]).verdict == verdict
+
+
+def test_a_walk_is_rarely_taken_for_growth():
+    rng = np.random.default_rng(0)
+    walks = [100 + np.r_[0, np.cumsum(rng.normal(size=len(EPOCHS) - 1) * np.sqrt(np.diff(EPOCHS)))] for _ in range(200)]
+    held = [norm_increases([course(norm=walk, noise=0)]).verdict == "holds" for walk in walks]
+    assert np.mean(held) < 0.06
+
+
+def model(name, *, accuracy=0.8, avh=0.1, follows=0.0, norm=0.0, n=600, seed=0):
+    """A network with so much accuracy, mean AVH, and correlation of AVH and of the norm with `HSF`."""
+    rng, human = np.random.default_rng(seed), (HSF[:n] - 0.5) * np.sqrt(12)
+    noise = rng.normal(size=(2, n))
+    return Model(
+        name,
+        np.arange(n) < accuracy * n,
+        avh + 0.02 * (follows * human + np.sqrt(1 - follows**2) * noise[0]),
+        norm * human + np.sqrt(1 - norm**2) * noise[1],
+    )
+
+
+HSF = np.random.default_rng(9).random(600)
+BINS = (HSF > 0.5).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("models", "verdict"),
+    [
+        ([model("a", accuracy=0.9, avh=0.05), model("b", seed=1)], "holds"),
+        ([model("a", accuracy=0.9, avh=0.15), model("b", seed=1)], "does not hold"),
+        ([model("a", accuracy=0.9), model("b", seed=1)], "too little data"),
+        ([model("a"), model("b", avh=0.05, seed=1)], "too little data"),  # equally accurate
+        ([model("a")], "too little data"),
+    ],
+)
+def test_better_models_have_lower_avh(models, verdict):
+    assert lower_where_better(models, BINS, ("low", "high")).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("correlations", "four", "five"),
+    [
+        ((-0.5, -0.4), "holds", "does not hold"),
+        ((-0.5, 0.4), "does not hold", "holds"),
+        ((-0.5, 0.0), "too little data", "holds"),
+        ((0.0, 0.0), "too little data", "too little data"),
+        ((-0.5,), "too little data", "too little data"),
+    ],
+)
+def test_avh_follows_hsf_and_the_norm_does_not_consistently(correlations, four, five):
+    models = [model(str(n), follows=rho, norm=rho, seed=n) for n, rho in enumerate(correlations)]
+    assert avh_follows_hsf(models, HSF).verdict == four
+    assert norm_is_inconsistent(models, HSF).verdict == five
+
+
+def test_without_votes_nothing_is_judged():
+    models = [model("a", follows=-0.9), model("b", follows=-0.9, seed=1)]
+    few = np.where(np.arange(600) < 50, HSF, np.nan)
+    found = avh_follows_hsf(models, few)
+    assert found.verdict == "too little data"
+    assert sentence(found, simulated=True) == "It needs 100 samples with human votes, and there are 50."
+
+
+def test_simulated_votes_are_named_where_they_matter():
+    figures = [Figure("a", 0.1, 0.05, 0.15, 200)]
+    assert sentence(Finding(4, "holds", figures), simulated=True).endswith("simulated votes.")
+    assert "simulated" not in sentence(Finding(3, "holds", figures), simulated=True)

@@ -1,0 +1,52 @@
+"""Finding samples of a kind: AUROC by counting pairs, and its interval."""
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from avhcurate.measures.stats.detection import auroc
+
+
+def drawn(n, seed, shift=1.0, hard=0.2):
+    rng = np.random.default_rng(seed)
+    wanted = rng.random(n) < hard
+    return (rng.normal(size=n) + shift * wanted).round(1), wanted
+
+
+def test_auroc_is_the_share_of_pairs_in_order():
+    score, wanted = drawn(200, 0)
+    expected = mannwhitneyu(score[wanted], score[~wanted]).statistic / (wanted.sum() * (~wanted).sum())
+    assert auroc(score, wanted).value == pytest.approx(expected)
+
+
+def test_the_interval_of_auroc_is_delongs_and_covers():
+    score, wanted = drawn(200, 1)
+    above = (score[wanted][:, None] > score[~wanted]) + 0.5 * (score[wanted][:, None] == score[~wanted])
+    variance = above.mean(axis=1).var() / wanted.sum() + above.mean(axis=0).var() / (~wanted).sum()
+    assert auroc(score, wanted).error == pytest.approx(variance**0.5)
+    truth = auroc(*drawn(100_000, 2)).value
+    found = [auroc(*drawn(200, seed)) for seed in range(3, 203)]
+    assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.045)
+
+
+def test_a_separation_without_a_mistake_is_not_chance():
+    found = auroc(np.arange(400.0), np.arange(400) >= 318)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert 0.95 < found.low < 1
+    assert found.p_value < 1e-20
+
+
+@pytest.mark.parametrize("hard", [1, 2, 3, 5, 10])
+def test_a_handful_of_wanted_samples_claims_no_more_than_it_knows(hard):
+    rng, wanted = np.random.default_rng(hard), np.arange(300) < hard
+    found = [auroc(rng.normal(size=300), wanted) for _ in range(200)]
+    assert np.mean([one.p_value < 0.05 for one in found]) < 0.1
+    assert np.mean([one.low <= 0.5 <= one.high for one in found]) > 0.9
+    one = auroc(np.arange(1000.0), np.arange(1000) == 950)
+    assert (one.low < 0.5, one.p_value > 0.05) == (True, True)
+
+
+def test_chance_is_a_half_and_a_single_kind_has_none():
+    score, wanted = drawn(2000, 4, shift=0.0)
+    assert auroc(score, wanted).p_value > 0.05
+    assert np.isnan(auroc(score, np.zeros(2000, bool))).all()

@@ -1,0 +1,37 @@
+"""Fair samples and cells: exact numbers, every group there, and cells as counted by hand."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avhcurate.measures.stats.downsample import cells_of, downsample
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=8), st.integers(1, 300), st.integers(0, 9))
+def test_a_downsample_has_the_number_asked_for_and_every_group_its_share(counts, most, seed):
+    groups = np.repeat(np.arange(-1, len(counts) - 1), counts)
+    chosen = downsample(np.random.default_rng(seed).permutation(groups), most=most)
+    assert len(chosen) == min(most, len(groups))
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_rare_groups_stay_and_the_others_keep_their_proportion():
+    groups = np.repeat([0, 1, 2], [60_000, 30_000, 12])
+    kept = np.bincount(groups[downsample(groups, most=3000)])
+    assert kept[2] == 12
+    assert kept.sum() == 3000
+    assert 1.7 < kept[0] / kept[1] < 2.1
+
+
+def test_another_seed_draws_others():
+    groups = np.zeros(1000, int)
+    first, again, other = (set(downsample(groups, most=50, seed=seed)) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_a_cell_holds_what_lies_in_it():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-1, 3, 500), rng.uniform(0, 2, 500)
+    expected = np.where((x >= 0) & (x < 2), np.floor(y) * 4 + np.floor(x * 2), -1)
+    assert cells_of(x, y, (0, 2, 0, 2), columns=4, rows=2).tolist() == expected.tolist()
+    assert cells_of(np.array([2.0]), np.array([2.0]), (0, 2, 0, 2), columns=4, rows=2).tolist() == [7]

@@ -1,0 +1,30 @@
+"""Intervals of shares and of means over seeds: scipy's numbers, and none where there is nothing to tell."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from avhcurate.measures.stats.intervals import mean_over_seeds, wilson
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=8), st.floats(0.5, 0.999))
+def test_the_wilson_interval_is_scipys(pairs, level):
+    successes, trials = np.array([min(p) for p in pairs]), np.array([max(p) for p in pairs])
+    low, high = wilson(successes, trials, level=level)
+    for k, n, a, b in zip(successes, trials, low, high, strict=True):
+        if n == 0:
+            assert np.isnan([a, b]).all()
+        else:
+            reference = binomtest(int(k), int(n)).proportion_ci(level, method="wilson")
+            assert (a, b) == pytest.approx((reference.low, reference.high), abs=1e-12)
+            assert 0 <= a <= k / n <= b <= 1
+
+
+def test_differences_that_are_all_equal_have_no_p():
+    same = mean_over_seeds([0.25, 0.25, np.nan])
+    assert (same.n, same.value, same.low, same.high) == (2, 0.25, 0.25, 0.25)
+    assert np.isnan(same.p)
+    assert np.isnan(mean_over_seeds([]).value)

@@ -1,0 +1,55 @@
+"""Partial Spearman: by regression of ranks, coverage in simulation, and the cases without one."""
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from avhcurate.measures.stats.partial_correlation import partial_spearman
+
+
+def three(n, seed, adds=0.0):
+    """x, y, z: both follow z, and x says `adds` more of y."""
+    rng = np.random.default_rng(seed)
+    z, own = rng.normal(size=(2, n))
+    x = z + own
+    return x, (z + adds * own + rng.normal(size=n)).round(1), z
+
+
+def residual(values, given):
+    """What a regression on `given` leaves of ranks."""
+    y, x = rankdata(values), rankdata(given)
+    slope, intercept = np.polyfit(x, y, 1)
+    return y - slope * x - intercept
+
+
+def test_it_is_the_correlation_of_what_regressions_of_ranks_leave():
+    x, y, z = three(300, 0, adds=0.4)
+    found = partial_spearman(x, y, z)
+    left = residual(x, z)
+    assert found.partial.value == pytest.approx(np.corrcoef(left, residual(y, z))[0, 1])
+    assert found.semipartial.value == pytest.approx(np.corrcoef(left, rankdata(y))[0, 1])
+    assert 0 < found.semipartial.value < found.partial.value
+
+
+@pytest.mark.parametrize("adds", [0.0, 0.5])
+def test_the_intervals_cover_the_truth_and_nothing_is_found_where_nothing_is_added(adds):
+    truth = partial_spearman(*three(200_000, 1, adds))
+    found = [partial_spearman(*three(150, seed, adds)) for seed in range(2, 202)]
+    for part in ("partial", "semipartial"):
+        inside = [getattr(one, part).low < getattr(truth, part).value < getattr(one, part).high for one in found]
+        assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
+    clear = np.mean([one.partial.p_value < 0.05 for one in found])
+    assert clear > 0.9 if adds else clear < 0.09
+
+
+def test_a_score_that_ranks_as_the_other_has_none():
+    x, y, _ = three(50, 3)
+    assert np.isnan(partial_spearman(x, y, 2 * x).partial).all()
+    assert np.isnan(partial_spearman(x[:4], y[:4], y[:4]).partial).all()
+    assert np.isnan(partial_spearman(x, np.ones(50), y).semipartial).all()
+
+
+def test_of_ten_samples_it_finds_no_more_than_chance_and_of_fewer_nothing():
+    found = [partial_spearman(*three(10, seed)).partial for seed in range(250)]
+    assert np.mean([one.p_value < 0.05 for one in found]) < 0.09
+    assert np.isnan(partial_spearman(*three(9, 0)).partial.value)

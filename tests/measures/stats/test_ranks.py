@@ -1,0 +1,43 @@
+"""Average ranks and Spearman against scipy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import rankdata, spearmanr
+
+from avhcurate.measures.stats.ranks import (
+    average_ranks,
+    rank_shares,
+    resample,
+    spearman,
+    standard_ranks,
+    standard_ranks_of_codes,
+)
+
+TIED = arrays(
+    np.float64, st.integers(1, 50), elements=st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-40, 0.2, 1.0, np.inf])
+)
+
+
+@settings(deadline=None)
+@given(TIED)
+def test_average_ranks_are_scipys(values):
+    assert average_ranks(values).tolist() == rankdata(values).tolist()
+    assert average_ranks(values.astype(np.float32)).tolist() == rankdata(values).tolist()
+
+
+def test_spearman_is_scipys_by_values_and_by_codes():
+    rng = np.random.default_rng(0)
+    x, y = rng.random(80), rng.integers(0, 9, 80)
+    expected = spearmanr(x, y).statistic
+    for ranks in (standard_ranks(y), standard_ranks_of_codes(y)):
+        assert spearman(standard_ranks(x), ranks) == pytest.approx(expected)
+    assert resample(80, rng).sum() == 80
+
+
+def test_shares_of_ranks_count_what_lies_below_and_half_of_the_ties():
+    values = np.random.default_rng(0).integers(0, 9, 60).astype(float)
+    slow = [((values < value).sum() + 0.5 * (values == value).sum()) / 60 for value in values]
+    assert rank_shares(values) == pytest.approx(slow)

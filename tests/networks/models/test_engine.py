@@ -1,0 +1,235 @@
+"""The engine: the numbers of the plain network, in order, whatever the batch, the thread and the precision."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.backends import AS_IS, PACKED
+from avhcurate.networks.models.engine import Network, default_batch_size, embed
+from avhcurate.networks.models.head import FeatureTap
+from avhcurate.networks.models.loading import LoadedModel
+from avhcurate.networks.models.preprocess import Preprocess
+from avhcurate.networks.models.runtime import find_device, fold_batch_norm, products_on
+
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
+
+SIDE, WIDTH, CLASSES = 12, 16, 5
+PREPROCESS = Preprocess(resize=None, crop=SIDE, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
+
+
+class Net(nn.Module):
+    """Two convolutions with batch norm that has statistics, a residual, a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH)
+        self.conv2, self.bn2 = nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.BatchNorm2d(WIDTH)
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = torch.relu(x + self.bn2(self.conv2(x)))
+        return self.head(x.mean((2, 3)))
+
+
+class Looping(Net):
+    """A loop over the images, so that no graph holds for any number of them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.stack([image * 1 for image in x]))
+
+
+def loaded(network: type[Net] = Net) -> LoadedModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = network()
+        for norm in (module.bn1, module.bn2):
+            nn.init.uniform_(norm.weight, 0.5, 2)
+            nn.init.normal_(norm.bias)
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    module.eval().requires_grad_(False)
+    return LoadedModel("net", module, module.head, "head", PREPROCESS, "sha", "random", None)
+
+
+def images(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def reference(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and logits in float64, from the module itself."""
+    model = loaded()
+    tap = FeatureTap(model.module, model.head).double()
+    normalised = (pixels / 255 - np.array(PREPROCESS.mean)) / np.array(PREPROCESS.std)
+    features, logits = tap(torch.from_numpy(normalised.transpose(0, 3, 1, 2)))
+    return features.numpy(), logits.numpy()
+
+
+def test_features_and_logits_are_those_of_the_network_in_float64() -> None:
+    network = Network(loaded(), device="cpu", batch_size=8, backend=PACKED)
+    features, logits = network(images(8))
+    expected_features, expected_logits = reference(images(8))
+    assert features.dtype == logits.dtype == np.float32
+    np.testing.assert_allclose(features, expected_features, atol=1e-5)
+    np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 8), (3, 8), (8, 8), (20, 8), (3, 1)])
+def test_a_packed_network_takes_batches_of_any_size(count: int, size: int) -> None:
+    features, _ = Network(loaded(), device="cpu", batch_size=size, backend=PACKED)(images(count))
+    np.testing.assert_allclose(features, reference(images(count))[0], atol=1e-5)
+
+
+def test_reduced_precision_stays_near_and_its_head_is_applied_in_float32() -> None:
+    model = loaded()
+    network = Network(model, device="cpu", precision="bfloat16", batch_size=8)
+    assert (network.precision, network.dtype) == ("bfloat16", torch.bfloat16)
+    features, logits = network(images(8))
+    error = np.linalg.norm(features - reference(images(8))[0]) / np.linalg.norm(features)
+    assert 1e-5 < error < 2e-2
+    np.testing.assert_allclose(logits, features @ model.class_weights.T + model.bias, atol=1e-5)
+
+
+def test_the_loaded_model_stays_as_it_was() -> None:
+    model = loaded()
+    before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    Network(model, device="cpu", precision="bfloat16", batch_size=2)
+    after = model.module.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not model.head._forward_pre_hooks
+
+
+def test_a_network_that_cannot_be_exported_runs_as_it_is_and_says_so() -> None:
+    network = Network(loaded(Looping), device="cpu", batch_size=8)
+    assert network.backend.name == AS_IS
+    assert network.backend.why.startswith("it cannot be exported: ")
+    for count in (1, 5, 8):
+        np.testing.assert_allclose(network(images(count))[0], reference(images(count))[0], atol=1e-5)
+
+
+def test_batch_norm_is_folded_without_changing_the_output() -> None:
+    module = loaded().module
+    pixels = torch.randn(2, 3, SIDE, SIDE)
+    folded = fold_batch_norm(module, pixels)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in module.modules()) == 2
+    torch.testing.assert_close(folded(pixels), module(pixels), atol=1e-5, rtol=1e-5)
+
+
+def test_a_convolution_whose_output_is_used_twice_is_not_folded() -> None:
+    class Twice(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            plain = self.conv1(x)
+            return self.head((plain + self.bn1(plain)).mean((2, 3)))
+
+    module, pixels = loaded(Twice).module, torch.randn(2, 3, SIDE, SIDE)
+    folded = fold_batch_norm(module, pixels)
+    torch.testing.assert_close(folded(pixels), module(pixels))
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("network", "backend"), [(Net, PACKED), (Looping, AS_IS)])
+def test_batches_come_back_in_order_with_their_own_results(network: type[Net], backend: str, threads: int) -> None:
+    made = Network(loaded(network), device="cpu", batch_size=4, backend=backend)
+
+    def prepare(seed: int) -> tuple[np.ndarray, int]:
+        time.sleep(0.01 * (seed % 3))
+        return images(4, seed), seed
+
+    results = list(embed(made, range(12), prepare))
+    assert [result.payload for result in results] == list(range(12))
+    for result in results:
+        np.testing.assert_allclose(result.features, reference(images(4, result.payload))[0], atol=1e-5)
+    assert torch.get_num_threads() == threads
+
+
+def test_few_batches_are_under_way_at_once() -> None:
+    network = Network(loaded(), device="cpu", batch_size=2, backend=PACKED)
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for seed in range(100):
+            taken += 1
+            yield seed
+
+    results = embed(network, items(), lambda seed: (images(2, seed), seed))
+    for done in range(20):
+        next(results)
+        assert taken <= done + 1 + 4 * torch.get_num_threads()
+    results.close()
+
+
+def test_closing_early_ends_the_threads() -> None:
+    results = embed(Network(loaded(), device="cpu"), range(1000), lambda seed: (images(2, seed), seed))
+    next(results)
+    assert any(thread.name.startswith("avhcurate") for thread in threading.enumerate())
+    results.close()
+    assert not any(thread.name.startswith("avhcurate") for thread in threading.enumerate())
+
+
+def test_a_fault_in_a_thread_comes_to_the_caller() -> None:
+    def prepare(seed: int) -> tuple[np.ndarray, int]:
+        if seed == 5:
+            raise ValueError("no such batch")
+        return images(2, seed), seed
+
+    with pytest.raises(ValueError, match="no such batch"):
+        list(embed(Network(loaded(), device="cpu"), range(10), prepare))
+
+
+def test_an_unknown_precision_or_device_is_named() -> None:
+    with pytest.raises(CurateError, match=r"float8.*bfloat16"):
+        Network(loaded(), precision="float8")
+    with pytest.raises(CurateError, match=r"abacus.*auto"):
+        find_device("abacus")
+
+
+def test_products_on_a_gpu_are_exact_unless_told_otherwise_and_settings_come_back() -> None:
+    settings = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [setting.fp32_precision for setting in settings]
+    for kind, precision, expected in (
+        ("cuda", "float32", ["ieee", "ieee"]),
+        ("cuda", "tf32", ["tf32", "tf32"]),
+        ("cpu", "float32", before),
+    ):
+        with products_on(torch.device(kind), precision):
+            assert [setting.fp32_precision for setting in settings] == expected
+    assert [setting.fp32_precision for setting in settings] == before
+
+
+def test_tf32_is_refused_without_an_nvidia_gpu() -> None:
+    with pytest.raises(CurateError, match="tf32 is for NVIDIA GPUs"):
+        Network(loaded(), device="cpu", precision="tf32")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
+def test_a_gpu_gives_the_features_of_the_cpu(precision: str) -> None:
+    network = Network(loaded(), device="cuda", precision=precision, batch_size=8)
+    exact = Network(loaded(), device="cpu", batch_size=8)(images(20))[0]
+    error = np.linalg.norm(network(images(20))[0] - exact) / np.linalg.norm(exact)
+    assert error < (1e-5 if precision == "float32" else 0.03)
+    assert torch.from_numpy(network.empty_batch(2, (4, 4, 3))).is_pinned()
+
+
+def test_small_images_come_in_large_batches() -> None:
+    cpu = torch.device("cpu")
+    sizes = [default_batch_size(side, cpu) for side in (8, 32, 64, 224, 600)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] <= 256
+    assert sizes[-1] >= 1

@@ -1,0 +1,205 @@
+"""The last linear layer: found by what it computes, refused when there is none."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from avhcurate import scores
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.head import FeatureTap, check_head, expose_head, find_head
+
+IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+class Net(nn.Module):
+    """A body, a decoy linear layer that is defined last, and a head; `end` is applied to the head's output."""
+
+    def __init__(self, end=lambda logits: logits, classes: int = 4) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(6, classes)
+        self.decoy = nn.Linear(6, 6)
+        self.end = end
+
+    def forward(self, x: torch.Tensor):
+        return self.end(self.head(self.decoy(self.body(x))))
+
+
+def exposed(module: nn.Module, name: str | None = None):
+    """What load_model does: find, expose, check."""
+    module.eval().requires_grad_(False)
+    found = find_head(module, IMAGES, name=name)
+    exposed_module, head = expose_head(module, found)
+    check_head(exposed_module, head, IMAGES, name=found.name)
+    return exposed_module, head, found.name
+
+
+def features_and_logits(module: nn.Module, head: nn.Linear):
+    with torch.inference_mode():
+        return FeatureTap(module, head)(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda logits: logits,
+        nn.Identity(),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        lambda logits: logits.view(-1, 4).squeeze(),
+        lambda logits: {"loss": None, "logits": logits},
+        lambda logits: SimpleNamespace(logits=logits, hidden_states=None),
+    ],
+    ids=["plain", "identity", "dropout", "flatten", "view", "dict", "attribute"],
+)
+def test_the_head_is_the_layer_whose_output_is_the_models(end):
+    module, head, name = exposed(Net(end))
+    features, logits = features_and_logits(module, head)
+    assert name == "head"
+    torch.testing.assert_close(features @ head.weight.T + head.bias, logits)
+
+
+def test_a_head_without_bias_is_found():
+    net = Net()
+    net.head = nn.Linear(6, 4, bias=False)
+    module, head, _ = exposed(net)
+    features, logits = features_and_logits(module, head)
+    torch.testing.assert_close(features @ head.weight.T, logits)
+
+
+def test_a_pointwise_convolution_over_one_pixel_is_a_linear_layer():
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(6, 4, 1), nn.Flatten())
+    expected = net.eval()(IMAGES).detach()
+    module, head, name = exposed(net)
+    features, logits = features_and_logits(module, head)
+    assert name == "3"
+    assert features.shape == (3, 6)
+    torch.testing.assert_close(logits, expected)
+
+
+@pytest.mark.parametrize(
+    ("end", "named"),
+    [
+        (nn.Softmax(dim=1), r"ends with 'end' \(Softmax\).*--head head"),
+        (lambda logits: logits.softmax(1), r"ends with 'head' \(Linear\)"),
+        (lambda logits: logits[:, :3], r"shape \(3, 3\), which is not the output of a linear layer"),
+        (lambda logits: (logits, logits), r"returns a tuple of 2.*--head NAME.*last first: head, decoy"),
+        (lambda logits: {"scores": logits}, "returns a dict with scores"),
+        (lambda logits: None, "returns a NoneType"),
+    ],
+    ids=["softmax layer", "softmax", "part", "tuple", "dict", "nothing"],
+)
+def test_a_model_that_does_not_end_with_a_linear_layer_is_refused_naming_what_it_ends_with(end, named):
+    with pytest.raises(CurateError, match=named):
+        exposed(Net(end))
+
+
+@pytest.mark.parametrize(
+    "end", [nn.Softmax(dim=1), lambda logits: (logits, logits), nn.ReLU(inplace=True)], ids=["softmax", "tuple", "relu"]
+)
+def test_a_named_head_gives_the_logits_whatever_comes_after(end):
+    torch.manual_seed(0)
+    net = Net(end)
+    with torch.no_grad():
+        net.head.bias[0] = -10.0  # so that a softmax or ReLU after the head would show
+    module, head, name = exposed(net, name="head")
+    features, logits = features_and_logits(module, head)
+    assert name == "head"
+    torch.testing.assert_close(logits, F.linear(features, head.weight, head.bias))
+    assert logits.min() < 0
+
+
+def test_an_output_changed_in_place_after_the_head_is_refused():
+    net = Net(nn.ReLU(inplace=True))
+    nn.init.constant_(net.head.bias, 100)  # so that no value betrays the ReLU
+    with pytest.raises(CurateError, match=r"ends with 'end' \(ReLU\)"):
+        exposed(net)
+
+
+def test_a_cosine_head_is_not_taken_for_a_linear_one():
+    class Cosine(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 20 * F.linear(F.normalize(x), F.normalize(self.weight))
+
+    net = Net()
+    net.head = Cosine(6, 4)
+    with pytest.raises(CurateError, match=r"not features @ weights \+ bias of its layer 'head'"):
+        exposed(net)
+
+
+def test_a_convolutional_classifier_is_refused():
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(CurateError, match=r"ends with '4' \(Flatten\) and has no linear layer"):
+        exposed(net)
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("haed", "no layer 'haed': did you mean head"),
+        ("body.0", "--head body.0: it is a Conv2d, not a linear layer"),
+        ("unused", "--head unused: it does not run"),
+        ("twice", "--head twice: it runs 2 times"),
+    ],
+)
+def test_a_wrong_head_is_refused_by_name(name, named):
+    net = Net()
+    net.unused, net.twice = nn.Linear(6, 4), nn.Linear(6, 6)
+    net.decoy = nn.Sequential(net.twice, net.twice)
+    with pytest.raises(CurateError, match=named):
+        exposed(net, name=name)
+
+
+def test_a_model_that_fails_on_the_images_tells_their_shape():
+    with pytest.raises(CurateError, match=r"fails on images of shape \(3, 3, 8, 8\): .*--crop"):
+        exposed(nn.Sequential(nn.Flatten(), nn.Linear(7, 4)))
+
+
+def test_logits_that_are_not_finite_are_refused():
+    net = Net()
+    nn.init.constant_(net.head.weight, float("nan"))
+    with pytest.raises(CurateError, match="not finite"):
+        exposed(net)
+
+
+def test_a_linear_layer_over_a_map_of_features_is_refused():
+    with pytest.raises(CurateError, match=r"layer '0' gives logits of shape \(3, 3, 8, 4\)"):
+        exposed(nn.Sequential(nn.Linear(8, 4)))
+
+
+def test_hooks_are_gone_after_the_search():
+    net = Net()
+    exposed(net)
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in net.modules())
+
+
+@pytest.mark.filterwarnings("error::DeprecationWarning")
+def test_the_tap_can_be_exported():
+    module, head, _ = exposed(Net())
+    tap = FeatureTap(module, head)
+    with torch.no_grad():
+        exported = torch.export.export(tap, (IMAGES,)).module()
+        for graph, eager in zip(exported(IMAGES.flip(0)), tap(IMAGES.flip(0)), strict=True):
+            torch.testing.assert_close(graph, eager)
+
+
+def test_a_copy_of_the_tap_runs_its_own_network():
+    module, head, _ = exposed(Net(nn.Softmax(dim=1)), name="head")
+    tap = FeatureTap(module, head)
+    twin = copy.deepcopy(tap)
+    nn.init.zeros_(head.weight)
+    with torch.inference_mode():
+        assert twin(IMAGES)[1].std() > 0.01
+        torch.testing.assert_close(tap(IMAGES)[1], head.bias.expand(3, 4))
+
+
+def test_scaling_the_embedding_changes_logits_but_no_angle():
+    module, head, _ = exposed(Net())
+    features, logits = features_and_logits(module, head)
+    weights = head.weight.detach()
+    torch.testing.assert_close(scores.angles(features * 7.5, weights), scores.angles(features, weights))
+    assert not torch.allclose(F.linear(features * 7.5, weights, head.bias), logits)

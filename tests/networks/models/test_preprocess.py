@@ -1,0 +1,125 @@
+"""The pixels that a network sees."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode, Normalize
+from torchvision.transforms._presets import ImageClassification
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.models.preprocess import Preprocess
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    """Smooth colours with some grain, 375 x 500, as a photograph has them."""
+    random = np.random.default_rng(7)
+    coarse = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((500, 375), Image.BICUBIC)
+    return np.clip(np.asarray(coarse) + random.normal(0, 6, (375, 500, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("resize", "crop"), [(256, 224), (232, 224), (255, 224), (224, 224), (600, 480)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_pixels_are_those_of_torchvisions_own_transforms(photo, resize, crop, interpolation):
+    prepared = Preprocess(resize, crop, interpolation=interpolation).prepare(photo)
+    reference = ImageClassification(
+        crop_size=crop,
+        resize_size=resize,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        interpolation=InterpolationMode(interpolation),
+    )
+    expected = reference(Image.fromarray(photo)).mul(255).round().permute(1, 2, 0).numpy()
+    differences = np.abs(prepared - expected)
+    assert prepared.dtype == np.uint8
+    assert prepared.shape == (crop, crop, 3)
+    assert differences.max() <= 1
+    assert (differences > 0).mean() < 0.02
+
+
+def test_an_image_of_the_right_size_passes_untouched(photo):
+    square = photo[:32, :32]
+    np.testing.assert_array_equal(Preprocess(32, 32).prepare(square), square)
+
+
+def test_a_read_only_or_strided_array_is_taken(photo):
+    prepare = Preprocess(64, 64).prepare
+    frozen = photo.copy()
+    frozen.setflags(write=False)
+    np.testing.assert_array_equal(prepare(frozen), prepare(photo))
+    assert prepare(photo[::-1, ::2]).shape == (64, 64, 3)
+
+
+def test_an_image_smaller_than_the_crop_is_enlarged_without_borders():
+    prepared = Preprocess(None, 32).prepare(np.full((8, 12, 3), 200, np.uint8))
+    assert prepared.shape == (32, 32, 3)
+    assert (prepared == 200).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 40000, 3), (40000, 1, 3), (3, 50000, 3)])
+def test_a_long_strip_does_not_fill_the_memory(shape):
+    strip = np.full(shape, 9, np.uint8)
+    assert (Preprocess(256, 224).prepare(strip) == 9).all()
+
+
+def test_squash_keeps_both_ends_of_a_wide_image():
+    wide = np.zeros((50, 200, 3), np.uint8)
+    wide[:, :20], wide[:, -20:] = 255, 255
+    squashed = Preprocess(100, 100, squash=True).prepare(wide)
+    cropped = Preprocess(100, 100).prepare(wide)
+    assert squashed[:, 0].min() > 250
+    assert squashed[:, -1].min() > 250
+    assert cropped.max() == 0
+
+
+def test_one_channel_is_luma_and_leaves_grey_exactly_as_it_is():
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    luma = Preprocess(None, 16, mean=(0.5,), std=(0.5,))
+    np.testing.assert_array_equal(luma.prepare(grey.repeat(3, axis=2)), grey)
+    colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(luma.prepare(colours)[..., 0], np.asarray(Image.fromarray(colours).convert("L")))
+
+
+def test_greyscale_averages_the_statistics():
+    grey = Preprocess(256, 224, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3)).greyscale()
+    assert (grey.channels, grey.mean, grey.std) == (1, pytest.approx((0.5,)), pytest.approx((0.2,)))
+
+
+def test_overrides_keep_crop_within_resize():
+    base = Preprocess(256, 224)
+    assert (base.overridden(resize=160).resize, base.overridden(resize=160).crop) == (160, 160)
+    assert (base.overridden(crop=320).resize, base.overridden(crop=320).crop) == (320, 320)
+    assert (base.overridden(crop=192).resize, base.overridden(crop=192).crop) == (256, 192)
+    assert base.overridden() == base
+    assert base.overridden(std=(0.3,)).std == (0.3, 0.3, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ({"resize": 200, "crop": 224}, "--crop 224 is larger than --resize 200"),
+        ({"resize": 0}, "--resize is 0"),
+        ({"crop": -1}, "--crop is -1"),
+        ({"mean": (0.4, 0.5)}, "--mean 0.4,0.5"),
+        ({"mean": (123.7, 116.3, 103.5)}, "divide by 255"),
+        ({"mean": (float("nan"),)}, "--mean nan"),
+        ({"std": (0.2, 0.0, 0.2)}, "--std 0.2,0,0.2"),
+        ({"std": (0.2, 0.2, 0.2, 0.2)}, "--std 0.2,0.2,0.2,0.2"),
+    ],
+)
+def test_an_override_that_makes_no_sense_is_refused_by_name(override, named):
+    with pytest.raises(CurateError, match=named.replace("(", r"\(")):
+        Preprocess(256, 224).overridden(**override)
+
+
+def test_an_unknown_interpolation_is_refused():
+    with pytest.raises(CurateError, match="'lanczos': choose from nearest, bilinear, bicubic"):
+        Preprocess(256, 224, interpolation="lanczos")
+
+
+def test_mean_and_std_are_in_the_units_of_torchvisions_normalize():
+    preprocess = Preprocess(None, 4)
+    prepared = torch.from_numpy(preprocess.prepare(np.full((4, 4, 3), 128, np.uint8))).permute(2, 0, 1) / 255
+    normalised = Normalize(preprocess.mean, preprocess.std)(prepared)
+    assert normalised[0, 0, 0].item() == pytest.approx((128 / 255 - 0.485) / 0.229, abs=1e-6)

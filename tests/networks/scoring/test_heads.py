@@ -1,0 +1,66 @@
+"""Linear heads on frozen features: at the minimum of their objective, with a penalty chosen inside."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from avhcurate.networks.scoring import heads
+from avhcurate.networks.scoring.heads import Samples, fit_head
+
+WIDTH = 12
+
+
+def samples(n=400, *, classes=4, noise=1.0, seed=0):
+    """Overlapping clusters whose columns have means and scales of their own."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, classes, n)
+    x = rng.normal(size=(classes, WIDTH))[targets] + noise * rng.normal(size=(n, WIDTH))
+    x = (3 + x * np.geomspace(0.1, 10, WIDTH)).astype(np.float32)
+    return Samples(x, np.arange(n), targets, np.arange(n), classes)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_head_is_at_the_minimum_of_loss_and_penalty(classes):
+    given = samples(classes=classes)
+    head, penalty = fit_head(given)
+    x = given.features.astype(float)
+    scale = x.std(axis=0)
+    if not penalty.standardised:
+        scale = np.full(WIDTH, np.sqrt(np.mean(scale**2)))
+    errors = softmax(head.logits(x), axis=1) - np.eye(classes)[given.targets]
+    weights = head.class_weights.astype(float) * scale
+    gradient = errors.T @ ((x - x.mean(axis=0)) / scale) + penalty.strength * weights
+    assert np.abs(gradient).max() < 0.01 * len(x)
+    assert np.abs(errors.sum(axis=0)).max() < 0.01 * len(x)
+
+
+def test_more_noise_gets_a_stronger_penalty_and_the_same_seed_the_same_head():
+    clear, noisy = (fit_head(samples(noise=noise))[1] for noise in (0.3, 4.0))
+    assert clear.strength < noisy.strength
+    first, second = (fit_head(samples(), seed=1)[0] for _ in range(2))
+    np.testing.assert_array_equal(first.class_weights, second.class_weights)
+
+
+def test_a_class_without_samples_has_a_weight_and_is_never_predicted():
+    given = samples()
+    head, _ = fit_head(Samples(given.features, given.ids, given.targets, given.groups, 5))
+    assert np.linalg.norm(head.class_weights, axis=1).min() > 0
+    assert head.logits(given.features).argmax(axis=1).max() == 3
+
+
+def test_a_feature_that_never_changes_has_no_weight_and_one_group_is_enough():
+    given = samples()
+    given.features[:, 3] = 7
+    head, _ = fit_head(Samples(given.features, given.ids, given.targets, np.zeros(400, int), 4))
+    assert np.isfinite(head.class_weights).all()
+    assert np.abs(head.class_weights[:, 3]).max() < 1e-6
+
+
+def test_of_many_samples_some_are_fitted(monkeypatch):
+    whole = fit_head(samples(4000))[0]
+    monkeypatch.setattr(heads, "MOST_NUMBERS", 2000 * WIDTH)
+    given = samples(4000)
+    part = fit_head(given)[0]
+    assert not np.array_equal(part.class_weights, whole.class_weights)
+    agree = whole.logits(given.features).argmax(axis=1) == part.logits(given.features).argmax(axis=1)
+    assert agree.mean() > 0.98

@@ -1,0 +1,300 @@
+"""Scoring: right numbers, and a run that is killed, cancelled or repeated comes to the same table."""
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from avhcurate import scores
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import SCORES
+from avhcurate.networks.models.head import FeatureTap
+from avhcurate.networks.models.loading import ModelSpec, load_model
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
+
+SPEC = ModelSpec(name="avhcurate:digits")
+
+
+def table(run):
+    return pd.read_parquet(run.scores_path)
+
+
+def test_scores_equal_a_direct_float64_reference(digits):
+    """The network applied image by image in float64, and the scores of its features by their public functions."""
+    model = load_model(SPEC)
+    tap = FeatureTap(model.module, model.head).double()
+    chosen = list(range(0, 1797, 90))
+    source = digits.dataset.images()
+    mean, std = model.preprocess.mean[0], model.preprocess.std[0]
+    pixels = []
+    for id in chosen:
+        with Image.open(io.BytesIO(source.read_one(id))) as image:
+            pixels.append((np.asarray(image.convert("L"), np.float64) / 255 - mean) / std)
+    with torch.inference_mode():
+        features, logits = tap(torch.from_numpy(np.stack(pixels)[:, None]))
+    labels = digits.dataset.labels()[chosen]
+    weights = model.class_weights.astype(np.float64)
+    expected = scores.per_sample(features.numpy(), weights, logits.numpy(), labels)
+    got = table(digits.run).set_index("id").loc[chosen]
+    for key in SCORES:
+        if key in expected:
+            np.testing.assert_allclose(got[key], expected[key], rtol=2e-4, atol=2e-5, err_msg=key)
+    np.testing.assert_allclose(digits.run.features()[chosen], features.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_prototype_distance_is_to_the_mean_of_the_class(digits):
+    features = np.asarray(digits.run.features(), np.float64)
+    labels = digits.dataset.labels()
+    expected = scores.prototype_distance(features, scores.prototypes(features, labels, 10), labels)
+    np.testing.assert_allclose(table(digits.run)["prototype_distance"], expected, atol=1e-5)
+
+
+#: Every commit point of a run is a rename: class weights, bias, room for features, record; thumbnails and scores of
+#: two shards; the table, the record. Killed before or after the one of that number.
+MOMENTS = ["3 after", "5 after", "6 before", "7 after", "9 before", "9 after"]
+
+#: Starts from one import of torch, which takes seconds: a child for each moment, which runs until it is killed.
+KILLED = """
+    import os, sys
+    from pathlib import Path
+    from avhcurate.networks.models.loading import ModelSpec
+    from avhcurate.networks.scoring.service import score_dataset
+    from avhcurate.workspace.data.workspace import Workspace
+    from tests.fakes.killing import die_at_rename
+
+    for argument in sys.argv[1:]:
+        root, number, when = argument.split("|")
+        child = os.fork()
+        if child == 0:
+            die_at_rename(int(number), when == "before")
+            score_dataset(Workspace(Path(root)), "digits", ModelSpec(name="avhcurate:digits"))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_very_same_table(fresh, digits, tmp_path):
+    roots = {moment: Path(shutil.copytree(fresh.root, tmp_path / moment)) for moment in MOMENTS}
+    arguments = [f"{root}|{moment.replace(' ', '|')}" for moment, root in roots.items()]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), *arguments]
+    codes = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert [int(code) for code in codes] == [-signal.SIGKILL] * len(MOMENTS)
+    for moment, root in roots.items():
+        run = score_dataset(Workspace(root), "digits", SPEC)
+        pd.testing.assert_frame_equal(table(run), table(digits.run), obj=moment)
+        assert table(run)["id"].tolist() == list(range(1797))
+        np.testing.assert_array_equal(run.features(), digits.run.features())
+        thumbnails = Workspace(root).dataset("digits").thumbnails
+        assert all(thumbnails.get(id) == digits.dataset.thumbnails.get(id) for id in range(0, 1797, 50))
+        assert not list(run.root.rglob("*.tmp"))
+
+
+def test_a_complete_run_is_not_run_again(fresh):
+    first = score_dataset(fresh, "digits", SPEC)
+    written = {path: path.stat().st_mtime_ns for path in first.root.rglob("*") if path.name != "lock"}
+    said = []
+    again = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda *report: said.append(report)))
+    assert said == [(1797, 1797, "complete already")]
+    assert {path: path.stat().st_mtime_ns for path in again.root.rglob("*") if path.name != "lock"} == written
+
+
+def test_a_run_that_another_process_writes_is_left_alone(fresh):
+    run = score_dataset(fresh, "digits", SPEC)
+    with run.alone(), pytest.raises(CurateError, match="another process"):
+        score_dataset(fresh, "digits", SPEC)
+
+
+def test_a_killed_command_line_job_is_resumed_by_the_same_command(fresh, digits):
+    command = ["score", "digits", "--model", "avhcurate:digits", "--workspace", str(fresh.root)]
+    doomed = "from tests.fakes.killing import die_at_rename; die_at_rename(1, False, '/scores/')"
+    doomed += "; from avhcurate.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", doomed, *command], capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(list((fresh.dataset("digits").root / "runs").glob("*/scores/*.parquet"))) == 1
+    again = subprocess.run([sys.executable, "-m", "avhcurate", *command], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    pd.testing.assert_frame_equal(table(fresh.dataset("digits").run()), table(digits.run))
+
+
+def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
+    seen = []
+
+    def stop():
+        return bool(seen) and seen[-1] >= 1024
+
+    with pytest.raises(Cancelled, match="resumes"):
+        score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: seen.append(done), stop))
+    again = []
+    run = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: again.append(done)))
+    assert again[0] == 1024
+    assert again[-1] == 1797
+    pd.testing.assert_frame_equal(table(run), table(digits.run))
+
+
+def test_progress_never_goes_back_and_ends_at_the_total(fresh):
+    seen = []
+    score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, total, _: seen.append((done, total))))
+    done = [at for at, _ in seen]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 1797)
+    assert {total for _, total in seen} == {1797}
+
+
+def test_other_settings_make_another_run_and_a_limit_spreads_over_the_dataset(fresh):
+    whole = score_dataset(fresh, "digits", SPEC)
+    some = score_dataset(fresh, "digits", SPEC, limit=100)
+    assert whole.name != some.name
+    ids = table(some)["id"]
+    assert len(ids) == 100
+    assert (ids.min(), ids.diff().min() >= 17) == (0, True)
+    shared = table(whole).set_index("id").loc[ids]
+    np.testing.assert_allclose(table(some)["avh"], shared["avh"], rtol=1e-4)
+
+
+def test_reduced_precision_says_how_well_it_keeps_the_order_of_float32(fresh):
+    record = score_dataset(fresh, "digits", SPEC, precision="bfloat16").record
+    assert record.precision == "bfloat16"
+    assert record.rank_agreement.samples == 200
+    assert 0.98 < record.rank_agreement.spearman["avh"] <= 1
+    assert record.rank_agreement.predicted > 0.97
+
+
+TINY = """
+    import torch
+    from torch import nn
+
+    def make(num_classes=2):
+        layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        return nn.Sequential(*layers, nn.Linear(8, num_classes))
+"""
+
+
+@pytest.fixture
+def net(tmp_path, monkeypatch):
+    """A network of the user's own, beside the images."""
+    (tmp_path / "tiny_net.py").write_text(textwrap.dedent(TINY))
+    monkeypatch.chdir(tmp_path)
+    yield ModelSpec(name="tiny_net:make", resize=16, crop=16)
+    sys.modules.pop("tiny_net", None)
+
+
+@pytest.fixture
+def mixed(tmp_path, workspace):
+    """A folder of good, broken, truncated, odd and huge images."""
+    rng = np.random.default_rng(0)
+    for label in ("0", "1"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for i in range(5):
+            Image.fromarray(rng.integers(0, 255, (30, 20, 3), np.uint8)).save(tmp_path / "images" / label / f"{i}.jpg")
+    whole = (tmp_path / "images" / "0" / "0.jpg").read_bytes()
+    (tmp_path / "images" / "0" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "images" / "0" / "empty.png").write_bytes(b"")
+    (tmp_path / "images" / "1" / "text.png").write_text("no image")
+    Image.new("CMYK", (20, 20)).save(tmp_path / "images" / "1" / "cmyk.jpg")
+    Image.fromarray(rng.integers(0, 65535, (20, 20), np.uint16)).save(tmp_path / "images" / "1" / "deep.png")
+    import_dataset(workspace, "mixed", tmp_path / "images")
+    return workspace
+
+
+def test_broken_images_are_recorded_and_the_run_goes_on(mixed, net):
+    run = score_dataset(mixed, "mixed", net)
+    rows = table(run).set_index("id")
+    names = mixed.dataset("mixed").samples().set_index("id")["path"]
+    broken = set(names[rows["problem"].notna()])
+    assert broken == {"0/truncated.jpg", "0/empty.png", "1/text.png"}
+    assert run.record.skipped == 3
+    assert (
+        rows.loc[rows["problem"].notna(), [*(key for key in SCORES if key in rows), "predicted"]].isna().all(axis=None)
+    )
+    assert rows.loc[rows["problem"].isna(), "avh"].notna().all()
+
+
+def test_a_dataset_of_broken_images_only_is_refused(tmp_path, workspace, net):
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (tmp_path / "images" / "a" / "x.png").write_bytes(b"nothing")
+    import_dataset(workspace, "broken", tmp_path / "images")
+    with pytest.raises(CurateError, match="None of the 1 images"):
+        score_dataset(workspace, "broken", net)
+    assert workspace.dataset("broken").runs() == []
+
+
+def test_a_model_of_other_classes_is_refused_naming_both_counts(mixed):
+    with pytest.raises(CurateError, match=r"10.*2|2.*10"):
+        score_dataset(mixed, "mixed", SPEC)
+
+
+def test_an_import_under_way_stops_the_run_and_gets_no_thumbnail_of_it(fresh, tmp_path):
+    for number in range(3):
+        (tmp_path / "other" / "cat").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "other" / "cat" / f"{number}.png")
+
+    def import_another(done, total, message):
+        if 0 < done < total and fresh.dataset("digits").record.samples == total:
+            import_dataset(fresh, "digits", tmp_path / "other", force=True)
+
+    with pytest.raises(CurateError, match="imported again"):
+        score_dataset(fresh, "digits", SPEC, progress=Progress(import_another))
+    after = fresh.dataset("digits")
+    assert after.record.samples == 3
+    assert after.thumbnails.get(0) is None
+    assert after.runs() == []
+
+
+def test_classes_that_only_the_model_knows_have_its_names_or_numbers(demo_root, tmp_path):
+    rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet", columns=["image"])[:64]
+    pq.write_table(rows.replace_schema_metadata(None), tmp_path / "bare.parquet")
+    workspace = Workspace(tmp_path / "workspace")
+    import_dataset(workspace, "bare", tmp_path / "bare.parquet")
+    score_dataset(workspace, "bare", SPEC)
+    opened = open_table(workspace, "bare")
+    assert len(opened.classes) == 10
+    frame = opened.table
+    assert frame["label"].isna().all()
+    assert frame["avh"].isna().all()
+    assert frame["predicted_name"].to_list() == [opened.classes[label] for label in frame["predicted"]]
+    assert annotate(opened, [0], "relabel", 7) == 1
+    assert opened.sample(0)["curated_label_name"] == opened.classes[7]
+
+
+def test_every_image_counts_once_whatever_the_batch_size(mixed, net):
+    """Batches of any size, and of few bytes, give the same rows."""
+    whole = table(score_dataset(mixed, "mixed", net))
+    for size in (1, 4):
+        shutil.rmtree(mixed.dataset("mixed").root / "runs")
+        again = table(score_dataset(mixed, "mixed", net, batch_size=size))
+        pd.testing.assert_frame_equal(again, whole, rtol=1e-4)
+
+
+CONTRAST = """
+    class Contrast(nn.Module):
+        def forward(self, x):
+            red = x[:, :1]
+            return x / (red.amax((2, 3), keepdim=True) - red.amin((2, 3), keepdim=True))
+"""
+
+
+def test_features_that_are_not_finite_are_a_problem_of_the_sample(mixed, net, tmp_path):
+    """A network that divides by each image's contrast has nothing to say of one flat colour."""
+    source = textwrap.dedent(TINY).replace("[nn.Conv2d", "[Contrast(), nn.Conv2d") + textwrap.dedent(CONTRAST)
+    (tmp_path / "contrast_net.py").write_text(source)
+    run = score_dataset(mixed, "mixed", net.model_copy(update={"name": "contrast_net:make"}))
+    problems = table(run).set_index("id")["problem"]
+    names = mixed.dataset("mixed").samples().set_index("id")["path"]
+    assert names[problems.str.contains("not finite", na=False)].tolist() == ["1/cmyk.jpg"]
+    assert np.isfinite(run.features()).all()

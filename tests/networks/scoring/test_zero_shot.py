@@ -1,0 +1,107 @@
+"""Zero-shot scoring: class names are enough, labels are not needed, and the run says what was asked."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import avhcurate
+from avhcurate import scores
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
+from avhcurate.features.degradation.service import degrade_dataset, read
+from avhcurate.features.degradation.settings import DegradeSettings
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring.service import rebuild_model, score_dataset
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
+from tests.fakes.datasets import add_dataset
+from tests.fakes.networks import save_clip
+
+pytest.importorskip("transformers", reason="the extra transformers is not installed")
+
+COLOURS = ("red", "green", "blue", "black", "white", "navy")
+TEMPLATES = ("a photo of a {}", "a drawing of a {}")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    save_clip(folder)
+    return f"clip:{folder}"
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    """A workspace with six images in no class folder."""
+    root = tmp_path_factory.mktemp("unlabelled")
+    add_dataset(Workspace(root / "workspace"), root, {f"{colour}.png": colour for colour in COLOURS})
+    return Workspace(root / "workspace")
+
+
+@pytest.fixture(scope="module")
+def run(unlabelled, clip):
+    spec = ModelSpec(name=clip, prompts=TEMPLATES, class_names=("cat", "dog", "fox"))
+    return score_dataset(unlabelled, "pets", spec)
+
+
+def test_every_image_without_a_label_has_avc_and_confidence(unlabelled, run):
+    table = pd.read_parquet(run.scores_path)
+    assert table[["predicted", "avc", "max_confidence", "entropy"]].notna().all(axis=None)
+    assert table[["avh", "confidence", "loss", "prototype_distance"]].isna().all(axis=None)
+    avc = scores.avc(np.asarray(run.features()), run.class_weights())
+    np.testing.assert_allclose(table["avc"], avc[np.arange(6), table["predicted"]], rtol=1e-5)
+    assert list(open_table(unlabelled, "pets").classes) == ["cat", "dog", "fox"]
+
+
+def test_the_length_that_all_features_share_is_no_score(run):
+    assert pd.read_parquet(run.scores_path)["norm"].isna().all()
+    lengths = np.linalg.norm(run.features(), axis=1)
+    np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
+
+
+def test_nor_is_it_of_degraded_images(unlabelled, run):
+    folder = degrade_dataset(unlabelled, DegradeSettings(dataset="pets", kinds=["contrast"]))
+    summary = read(open_table(unlabelled, "pets"), folder).summary
+    found = summary.set_index("score")["n"]
+    assert found["max_confidence"] == 6
+    assert found["norm"] == 0
+
+
+def test_the_record_holds_the_prompts_and_gives_the_model_back(run):
+    assert run.record.prompts.templates == TEMPLATES
+    assert list(run.record.prompts.names) == run.record.classes == ["cat", "dog", "fox"]
+    np.testing.assert_array_equal(rebuild_model(run, None).class_weights, run.class_weights())
+
+
+def test_a_notebook_says_the_same_and_leaves_a_job_that_can_be_resumed(unlabelled, run, clip):
+    dataset = avhcurate.open(unlabelled.root, "pets").score(clip, prompts=TEMPLATES, classes=["cat", "dog", "fox"])
+    assert dataset.table["avc"].notna().all()
+    argv = Jobs(unlabelled.root).newest().argv
+    assert {f"--prompt={template}" for template in TEMPLATES} | {"--classes=cat,dog,fox"} < set(argv)
+    assert len(unlabelled.dataset("pets").runs()) == 1
+
+
+def test_labels_get_avh_by_the_names_of_the_dataset(workspace, tmp_path, clip):
+    add_dataset(workspace, tmp_path, {f"{name}/{c}.png": c for name in ("cat", "dog") for c in COLOURS[:2]})
+    run = score_dataset(workspace, "pets", ModelSpec(name=clip))
+    table = pd.read_parquet(run.scores_path)
+    expected = scores.avh(np.asarray(run.features()), run.class_weights(), np.array([0, 0, 1, 1]))
+    np.testing.assert_allclose(table["avh"], expected, rtol=1e-5)
+    assert run.record.prompts.names == ("cat", "dog")
+
+
+def test_without_names_it_asks_for_them(unlabelled, clip):
+    with pytest.raises(CurateError, match=r"has no class names.*--classes cat,dog"):
+        score_dataset(unlabelled, "pets", ModelSpec(name=clip))
+
+
+@pytest.mark.parametrize("page", ["home", "gallery", "map", "pseudo_labels", "correlation"])
+def test_pages_show_images_without_labels(page, unlabelled, run, open_page):
+    open_page(page, unlabelled.root)
+
+
+def test_a_name_that_was_asked_for_can_become_a_label(unlabelled, run):
+    table = open_table(unlabelled, "pets")
+    annotate(table, [0], "relabel", 2)
+    assert table.sample(0)["curated_label_name"] == "fox"

@@ -1,0 +1,108 @@
+"""The embedded network: its data, its training, and the weights in the repository."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from avhcurate.networks.models import DIGITS_WEIGHTS
+from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
+from avhcurate.networks.training.digits import main, read_digits, save_trained, train
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return read_digits()
+
+
+@pytest.fixture(scope="module")
+def committed():
+    module = DigitsNet()
+    module.load_state_dict(load_file(DIGITS_WEIGHTS))
+    return module.eval()
+
+
+def share_right(module, digits, half):
+    chosen = digits.split == half
+    pixels = (torch.from_numpy(digits.images[chosen])[:, None] / 255 - DIGITS_MEAN[0]) / DIGITS_STD[0]
+    with torch.inference_mode():
+        return float((module(pixels).argmax(1).numpy() == digits.labels[chosen]).mean())
+
+
+def test_half_of_every_class_is_held_out(digits):
+    halves = Counter(zip(digits.labels.tolist(), digits.split.tolist(), strict=True))
+    assert all(halves[label, "train"] - halves[label, "test"] in (0, 1) for label in range(10))
+    assert sum(halves.values()) == len(digits.images) == 1797
+
+
+def test_the_split_is_the_documented_one(digits):
+    """Weights are committed for these very halves: what they held out must stay held out."""
+    assert np.flatnonzero(digits.split == "test")[:12].tolist() == [0, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 17]
+
+
+def test_every_grey_level_is_kept_apart(digits):
+    assert np.unique(digits.images).tolist() == [round(level * 255 / 16) for level in range(17)]
+
+
+def test_pixels_are_normalised_by_the_training_half(digits):
+    pixels = digits.images[digits.split == "train"] / 255
+    assert pixels.mean() == pytest.approx(DIGITS_MEAN[0], abs=1e-3)
+    assert pixels.std() == pytest.approx(DIGITS_STD[0], abs=1e-3)
+
+
+def test_committed_weights_are_small_and_read_held_out_digits(committed, digits):
+    assert DIGITS_WEIGHTS.stat().st_size < 1_000_000
+    with safe_open(DIGITS_WEIGHTS, "pt") as file:
+        said = file.metadata()
+    for half in ("train", "test"):
+        assert share_right(committed, digits, half) == pytest.approx(float(said[f"{half}_accuracy"]), abs=1e-4)
+    assert share_right(committed, digits, "test") >= 0.98
+
+
+def test_angles_of_the_committed_network_pass_ninety_degrees(committed, digits):
+    with torch.inference_mode():
+        features = []
+        hook = committed.embed.register_forward_hook(lambda module, inputs, output: features.append(output))
+        committed((torch.from_numpy(digits.images)[:, None] / 255 - DIGITS_MEAN[0]) / DIGITS_STD[0])
+        hook.remove()
+        cosines = torch.cosine_similarity(features[0][:, None], committed.head.weight, dim=2)
+    assert features[0].shape == (1797, 64)
+    assert (cosines < 0).float().mean() > 0.3
+
+
+def test_training_twice_writes_the_same_bytes_and_leaves_torch_as_it_was(digits, tmp_path):
+    before = torch.get_num_threads(), torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
+    torch.manual_seed(5)
+    files = [tmp_path / "one", tmp_path / "two"]
+    for file in files:
+        save_trained(train(digits, epochs=2), file, epochs=2, seed=0)
+    drawn = torch.rand(3)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert (torch.get_num_threads(), torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()) == before
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_another_seed_trains_another_network(digits):
+    first, second = (train(digits, epochs=1, seed=seed).module.head.weight for seed in (0, 1))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.slow
+def test_the_whole_training_reaches_the_accuracy_of_the_committed_weights(committed, digits):
+    """On the machine and with the versions that made them the bytes agree too; see data/README.md."""
+    trained = train(digits)
+    assert trained.train_accuracy >= 0.995
+    assert trained.test_accuracy == pytest.approx(share_right(committed, digits, "test"), abs=0.005)
+
+
+def test_the_command_writes_weights_and_says_how_good_they_are(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "weights.safetensors"
+    monkeypatch.setattr("sys.argv", ["digits", "--epochs", "1", "--out", str(out)])
+    main()
+    with safe_open(out, "pt") as file:
+        assert file.metadata()["made_by"] == "python -m avhcurate.networks.training.digits --epochs 1 --seed 0"
+    assert str(out) in capsys.readouterr().out

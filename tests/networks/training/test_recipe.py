@@ -1,0 +1,49 @@
+"""Schedules at points that a reader can check, and recipes that make no sense."""
+
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.networks.training.recipe import RECIPES, Recipe, find_recipe, one_cycle
+
+
+def test_the_rate_of_one_cycle_rises_and_falls_to_nothing():
+    rates = [one_cycle(step / 100, 0.2) for step in range(101)]
+    assert max(rates) == rates[20] == 1
+    assert rates[:21] == sorted(rates[:21])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert rates[100] == 0
+
+
+def test_the_rate_falls_to_a_tenth_at_each_drop():
+    recipe = Recipe(epochs=10, drops=(3, 7.5))
+    rates = [recipe.share(step, steps=40) for step in range(40)]
+    assert rates[:12] == [1] * 12
+    assert rates[12:30] == [0.1] * 18
+    assert rates[30:] == pytest.approx([0.01] * 10)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"loss": "hinge"}, "softmax, avh, cosine"),
+        ({"precision": "float8"}, "bfloat16"),
+        ({"learning_rate": float("nan")}, "learning rate is nan"),
+        ({"clip": 0.0}, "clip is 0"),
+        ({"drops": (5.0,)}, "between 0 and 2"),
+    ],
+)
+def test_what_makes_no_sense_is_named(wrong, message):
+    with pytest.raises(CurateError, match=message):
+        Recipe(**{"epochs": 2, **wrong})
+
+
+def test_augmentation_is_chosen_by_the_images():
+    assert Recipe(epochs=1).for_images(3, 32) == Recipe(epochs=1, crop_padding=4, flip=True)
+    assert Recipe(epochs=1, crop_padding=0).for_images(1, 32) == Recipe(epochs=1, crop_padding=0, flip=False)
+
+
+def test_a_recipe_has_a_name():
+    assert find_recipe("cifar-fast") is RECIPES["cifar-fast"]
+    with pytest.raises(CurateError, match=r"no recipe 'fast'\. Choose from cifar-fast"):
+        find_recipe("fast")

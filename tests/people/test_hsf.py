@@ -1,0 +1,152 @@
+"""Votes to human selection frequency: shares, Wilson intervals, raw answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.people import hsf
+
+CLASSES = ("cat", "dog", "owl")
+
+
+def hsf_of(counts, labels):
+    return hsf.from_ticks(*hsf.selections(counts, labels))
+
+
+def test_hsf_is_the_share_of_votes_for_the_given_label():
+    table = hsf_of([[3, 2, 0], [1, 1, 8]], [0, 2])
+    assert table["votes"].tolist() == [5, 10]
+    assert table["hsf"].tolist() == [0.6, 0.8]
+    assert (table["hsf_low"] < table["hsf"]).all()
+    assert (table["hsf"] < table["hsf_high"]).all()
+
+
+def test_hsf_is_missing_and_never_zero_without_votes_or_label():
+    table = hsf_of(np.array([[0, 0, 0], [4, 1, 0]]), np.array([1, -1]))
+    assert table[["hsf", "hsf_low", "hsf_high"]].isna().all(axis=None)
+    assert table["votes"].tolist() == [0, 0]
+
+
+def test_nobody_choosing_the_label_is_zero_and_not_missing():
+    table = hsf_of([[0, 7, 0]], [0])
+    assert table["hsf"].tolist() == [0.0]
+    assert table["hsf_low"].tolist() == [0.0]
+    assert 0 < table["hsf_high"][0] < 0.5
+
+
+def test_tick_votes_give_the_same_hsf_as_the_k_way_votes_they_stand_for():
+    counts = np.array([[3, 2, 0], [1, 1, 8], [0, 0, 0]])
+    pd.testing.assert_frame_equal(hsf_of(counts, [1, 2, 0]), hsf.from_ticks([2, 8, 0], [5, 10, 0]))
+
+
+def test_a_wider_level_gives_a_wider_interval():
+    narrow, wide = (hsf.from_ticks([3], [10], level=level) for level in (0.8, 0.99))
+    assert wide["hsf_low"][0] < narrow["hsf_low"][0] < narrow["hsf_high"][0] < wide["hsf_high"][0]
+
+
+def test_no_samples_give_an_empty_table():
+    assert len(hsf_of(np.zeros((0, 3), int), np.zeros(0, int))) == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: hsf_of([[1, 2]], [2]), "Label 2 is out of range"),
+        (lambda: hsf_of([[1, -2]], [0]), "negative counts"),
+        (lambda: hsf_of([[0.5, 0.5]], [0]), "not shares"),
+        (lambda: hsf_of([[1, 2]], [0, 1]), "one per row"),
+        (lambda: hsf_of([1, 2], [0, 1]), "a row per sample"),
+        (lambda: hsf_of([["x", "y"]], [0]), "whole numbers"),
+        (lambda: hsf.from_ticks([1, 5], [2, 4]), "Row 1 was selected 5 times but shown 4"),
+        (lambda: hsf.from_ticks([1], [2, 4]), "one count per sample"),
+        (lambda: hsf.from_ticks([1], [2], level=95), "confidence level"),
+    ],
+)
+def test_impossible_votes_are_refused_with_the_reason(call, says):
+    with pytest.raises(CurateError, match=says):
+        call()
+
+
+def answers(*rows):
+    return pd.DataFrame(rows, columns=["sample", "annotator", "label"])
+
+
+def test_answers_are_counted_by_sample_and_class():
+    table = answers(("b", 1, "dog"), ("a", 1, "cat"), ("b", 2, "dog"), ("b", 3, "owl"))
+    samples, counts, messages = hsf.count_answers(table, CLASSES)
+    assert samples.tolist() == ["a", "b"]
+    assert counts.tolist() == [[1, 0, 0], [0, 2, 1]]
+    assert messages == []
+
+
+def test_the_last_answer_of_an_annotator_wins_and_the_others_are_told():
+    table = answers(("a", 1, "dog"), ("a", 2, "cat"), ("a", 1, "owl"), ("b", 1, "dog"))
+    _, counts, messages = hsf.count_answers(table, CLASSES)
+    assert counts.tolist() == [[1, 0, 1], [0, 1, 0]]
+    assert messages == ["1 answers were replaced by a later one of the same annotator"]
+
+
+def test_answers_without_an_annotator_all_count():
+    unnamed = answers(("a", None, "dog"), ("a", None, "dog"), ("a", 7, "dog"), ("a", 7, "dog"))
+    assert hsf.count_answers(unnamed, CLASSES)[1].tolist() == [[0, 3, 0]]
+    without_column = pd.DataFrame({"sample": ["a", "a"], "label": ["dog", "dog"]})
+    assert hsf.count_answers(without_column, CLASSES)[1].tolist() == [[0, 2, 0]]
+
+
+def test_a_blank_answer_is_no_vote_and_does_not_undo_an_earlier_one():
+    _, counts, messages = hsf.count_answers(answers(("a", 1, "dog"), ("a", 1, None), ("a", 2, "cat")), CLASSES)
+    assert counts.tolist() == [[1, 1, 0]]
+    assert messages == ["1 rows without an answer were left out"]
+
+
+@pytest.mark.parametrize("labels", [[2, 0], [2.0, 0.0], ["2", "0"]])
+def test_labels_may_be_indices(labels):
+    assert hsf.class_indices(pd.Series(labels), CLASSES).tolist() == [2, 0]
+
+
+def test_class_names_that_are_numbers_are_names_and_not_indices():
+    assert hsf.class_indices(pd.Series([7, 5]), ["5", "6", "7"]).tolist() == [2, 0]
+    with pytest.raises(CurateError, match="no class 0"):
+        hsf.class_indices(pd.Series([0, 5]), ["5", "6", "7"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "unknown"),
+    [(["cat", "cow", "emu"], "cow, emu"), ([0, 3], "3"), ([0, -1], "-1"), ([0.5], "0.5")],
+)
+def test_unknown_labels_are_named(labels, unknown):
+    with pytest.raises(CurateError, match=f"no class {unknown}. The classes are cat, dog, owl"):
+        hsf.class_indices(pd.Series(labels), CLASSES)
+
+
+def test_missing_columns_and_samples_are_named():
+    with pytest.raises(CurateError, match=r"Row 1 of the votes .* has no sample"):
+        hsf.count_answers(answers(("a", 1, "cat"), (None, 1, "cat")), CLASSES)
+
+
+def test_ticks_are_counted_by_sample_and_class_asked_about():
+    tiles = pd.DataFrame(
+        [("a", 1, "cat", 1), ("a", 2, "cat", 0), ("a", 1, "dog", 1), ("b", 1, "cat", 0), ("a", 2, "cat", 1)],
+        columns=["sample", "annotator", "class", "selected"],
+    )
+    table, messages = hsf.count_ticks(tiles, CLASSES)
+    assert table.to_dict("list") == {
+        "sample": ["a", "a", "b"],
+        "label": [0, 1, 0],
+        "selected": [2, 1, 0],
+        "shown": [2, 1, 1],
+    }
+    assert messages == ["1 answers were replaced by a later one of the same annotator"]
+
+
+@pytest.mark.parametrize("yes_no", [[True, False], [1, 0], [1.0, 0.0], ["yes", "No"], ["TRUE", "false"], ["1", "0"]])
+def test_ticks_may_be_spelled_in_the_usual_ways(yes_no):
+    tiles = pd.DataFrame({"sample": ["a", "a"], "class": ["cat", "cat"], "selected": yes_no})
+    assert hsf.count_ticks(tiles, CLASSES)[0][["selected", "shown"]].values.tolist() == [[1, 2]]
+
+
+def test_a_tick_that_is_neither_yes_nor_no_is_named():
+    tiles = pd.DataFrame({"sample": ["a"], "class": ["cat"], "selected": ["perhaps"]})
+    with pytest.raises(CurateError, match="perhaps, which is neither true nor false"):
+        hsf.count_ticks(tiles, CLASSES)

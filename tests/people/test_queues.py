@@ -1,0 +1,130 @@
+"""Votes of a biased queue: what weighting by its chances recovers, and what strict order does."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import spearmanr
+
+from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
+from avhcurate.people.queues import FAVOUR, DrawnBatch, draw_rates, draw_times, inclusion
+
+
+def dataset(seed, samples=2000):
+    """A hardness score and HSF of ten votes, which would be known if everybody voted on everything."""
+    rng = np.random.default_rng(seed)
+    easy = rng.normal(size=samples)
+    return 0.6 * rng.normal(size=samples) - easy, rng.binomial(10, expit(1.8 * easy + 0.8)) / 10
+
+
+def drawn(score, seed, number):
+    """Mask of the first so many samples of a queue that draws, and the chance of each."""
+    rates = draw_rates(score)
+    times = draw_times(rates, seed)
+    asked = times <= np.sort(times)[number - 1]
+    return asked, inclusion([DrawnBatch(rates, times, asked)])
+
+
+def drawn_in_batches(score, hsf, seed, sizes):
+    """Batches as they come in use: the first at random, then where a model of the votes so far expects a low HSF."""
+    size, batches = len(score), []
+    left = np.ones(size, bool)
+    for number, count in enumerate(sizes):
+        rates = np.ones(size)
+        if number:
+            rates = draw_rates(-np.polyval(np.polyfit(score[~left], hsf[~left], 2), score))
+        times = draw_times(rates, 100 * seed + number)
+        asked = left & (times <= np.sort(times[left])[count - 1])
+        batches.append(DrawnBatch(rates, times, asked))
+        left &= ~asked
+    return batches
+
+
+def test_weighting_by_the_chances_recovers_what_the_queue_bends():
+    found = []
+    for seed in range(120):
+        score, hsf = dataset(seed)
+        asked, chances = drawn(score, seed + 1000, 400)
+        first = np.argsort(-score)[:400]
+        rho, influence = spearman_influence(score[asked], hsf[asked], 1 / chances[asked])
+        interval = estimate(rho, influence)
+        truth = spearmanr(score, hsf).statistic
+        strict = spearmanr(score[first], hsf[first]).statistic
+        plain = spearmanr(score[asked], hsf[asked]).statistic
+        found.append((truth, strict, plain, rho, interval.low < truth < interval.high))
+    truth, strict, plain, weighted, inside = np.mean(found, axis=0)
+    assert strict > truth + 0.25
+    assert plain > truth + 0.02
+    assert weighted == pytest.approx(truth, abs=0.01)
+    assert inside == pytest.approx(0.95, abs=0.05)
+
+
+def test_weighting_over_batches_that_learn_from_those_before_recovers_it_too():
+    found = []
+    for seed in range(120):
+        score, hsf = dataset(seed, samples=1500)
+        batches = drawn_in_batches(score, hsf, seed, (60, 150, 150))
+        asked = np.any([batch.asked for batch in batches], axis=0)
+        rho, influence = spearman_influence(score[asked], hsf[asked], 1 / inclusion(batches)[asked])
+        z = estimate(float(np.arctanh(rho)), influence / (1 - rho * rho))
+        truth = spearmanr(score, hsf).statistic
+        plain = spearmanr(score[asked], hsf[asked]).statistic
+        found.append((truth, plain, rho, z.low < np.arctanh(truth) < z.high))
+    truth, plain, weighted, inside = np.mean(found, axis=0)
+    assert plain > truth + 0.01
+    assert weighted == pytest.approx(truth, abs=0.006)
+    assert inside == pytest.approx(0.95, abs=0.04)
+
+
+def test_weights_over_batches_make_up_for_how_often_samples_are_drawn():
+    score, hsf = dataset(0, samples=60)
+    counted, often = np.zeros(60), np.zeros(60)
+    for seed in range(2000):
+        batches = drawn_in_batches(score, hsf, seed, (12, 8, 8))
+        asked = np.any([batch.asked for batch in batches], axis=0)
+        counted += asked / inclusion(batches) / 2000
+        often += asked / 2000
+    assert often.max() > 2 * often.min()
+    # Of batches this small all weights are 4 % low, which a weighted correlation does not see.
+    assert counted.mean() == pytest.approx(1, abs=0.06)
+    np.testing.assert_allclose(counted / counted.mean(), 1, atol=0.12)
+
+
+def test_a_sample_that_no_batch_could_ask_about_has_no_chance():
+    rates, asked = np.array([1.0, 1.0, 0.0]), np.array([True, False, False])
+    batch = DrawnBatch(rates, draw_times(rates, 0), asked)
+    assert batch.times[2] == np.inf
+    assert inclusion([batch])[2] == 0
+
+
+def test_chances_are_how_often_samples_are_drawn():
+    score = np.random.default_rng(0).normal(size=60)
+    asked, chances = zip(*(drawn(score, seed, 15) for seed in range(3000)), strict=True)
+    often, said = np.mean(asked, axis=0), np.mean(chances, axis=0)
+    np.testing.assert_allclose(often, said, atol=0.04)
+    assert often[np.argmax(score)] > 5 * often[np.argmin(score)]
+
+
+def test_rates_grow_with_what_is_wanted_up_to_the_bound():
+    rates = draw_rates(np.array([3.0, 1.0, np.nan, 2.0]))
+    assert np.argsort(rates).tolist() == [2, 1, 3, 0]
+    assert rates[2] == 1
+    assert rates.max() <= FAVOUR
+
+
+def test_groups_are_asked_about_in_turn_and_all_of_one_is_certain():
+    rates, times = np.ones(6), np.array([0.1, 0.2, 0.3, 0.1, 0.2, 0.3])
+    asked = np.array([True, False, False, True, True, True])
+    chances = inclusion([DrawnBatch(rates, times, asked)], np.array([0, 0, 0, 1, 1, 1]))
+    assert chances.tolist() == pytest.approx([1 - np.exp(-0.2)] * 3 + [1] * 3)
+
+
+def test_weights_count_a_sample_so_many_times():
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 9, (2, 80)).astype(float)
+    times = rng.integers(1, 4, 80)
+    rho, influence = spearman_influence(x, y, times.astype(float))
+    assert rho == pytest.approx(spearmanr(np.repeat(x, times), np.repeat(y, times)).statistic)
+    assert influence.mean() == pytest.approx(0, abs=1e-12)
+    copies = np.repeat(np.arange(80), times)
+    whole = estimate(*spearman_influence(np.repeat(x, times), np.repeat(y, times)), groups=copies)
+    assert estimate(rho, influence).error == pytest.approx(whole.error)

@@ -1,0 +1,108 @@
+"""Jobs started in the background: they report, outlive their starter's interest, and say why they failed."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+
+import pytest
+from PIL import Image
+
+from avhcurate.errors import CurateError
+from avhcurate.people import attach
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
+from tests.fakes.waiting import wait_until
+
+
+def wait_for(workspace, done):
+    return wait_until(lambda: (job := Jobs(workspace).newest()) and done(job) and job)
+
+
+def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):
+    started = background.start(
+        tmp_path, ["score", "nothing", "--model", "avhcurate:digits"], verb="score", dataset="nothing"
+    )
+    assert started.active
+    with pytest.raises(CurateError, match="score nothing"):
+        background.start(tmp_path, ["demo"], verb="demo")
+    job = wait_for(tmp_path, lambda job: not job.active)
+    assert job.state == "failed"
+    assert "nothing" in job.message
+
+
+def test_an_import_is_a_job_only_when_it_was_started_as_one(tmp_path):
+    (tmp_path / "images" / "cat").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "cat" / "a.png")
+    root = tmp_path / "workspace"
+    background.start(root, ["import", "pets", str(tmp_path / "images")], verb="import", dataset="pets")
+    assert wait_for(root, lambda job: not job.active).state == "done"
+    assert Workspace(root).names() == ["pets"]
+    with background.run_started(root):
+        assert not Jobs(root).newest().active
+
+
+def test_votes_that_cannot_be_attached_say_why(tmp_path):
+    background.start(tmp_path, ["votes", "nothing", str(tmp_path / "none.csv")], verb="votes", dataset="nothing")
+    job = wait_for(tmp_path, lambda job: not job.active)
+    assert job.state == "failed"
+    assert "none.csv" in job.message
+
+
+@pytest.mark.parametrize("how", ["page", "shell"])
+def test_an_import_that_reads_for_long_is_cancelled_and_leaves_nothing(tmp_path, how):
+    root, pipe = tmp_path / "workspace", tmp_path / "endless.csv"
+    os.mkfifo(pipe)  # its reader waits for ever, as a hung network disk would let it
+    if how == "page":
+        background.start(root, ["import", "pets", str(pipe)], verb="import", dataset="pets")
+        job = wait_for(root, lambda job: job.state == "running")
+        background.cancel(root, job.id)
+        assert wait_for(root, lambda job: not job.active).state == "cancelled"
+    else:
+        command = ["import", "pets", str(pipe), "--workspace", str(root)]
+        process = background.launch(command, stderr=subprocess.PIPE, preexec_fn=_hear_ctrl_c)
+        wait_until(lambda: _is_read(pipe))
+        for _ in range(6):  # one that comes while a destructor runs is lost, as in every Python program
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+                break
+        said = process.communicate(timeout=60)[1].decode()
+        assert (process.returncode, said.count("\n")) == (130, 1), said
+    assert not (root / "datasets").exists()
+
+
+@pytest.mark.parametrize("slow", ["read_votes", "counted"])
+def test_votes_that_take_long_are_cancelled_and_leave_those_before(tmp_path, make_dataset, monkeypatch, slow):
+    folder, file = make_dataset({"cat/a.png": "red", "dog/b.png": "blue"}).dataset, tmp_path / "votes.csv"
+    file.write_text("path,label\ncat/a.png,cat\n")
+    workspace = Workspace(folder.root.parents[1])
+    before = attach.attach_votes(workspace, folder.name, file)
+    monkeypatch.setattr(attach, slow, lambda *_: time.sleep(60))
+    with pytest.raises(Cancelled, match="before the votes were attached"):
+        attach.attach_votes(workspace, folder.name, file, progress=Progress(should_stop=lambda: True))
+    assert workspace.dataset(folder.name).record.votes == before
+
+
+def _hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it, and so would its children
+
+
+def _is_read(pipe):
+    """Whether somebody has opened the pipe, who then waits for its first byte."""
+    with suppress(OSError):
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+
+
+def test_a_job_is_resumed_in_the_folder_that_its_paths_count_from(tmp_path, monkeypatch):
+    (tmp_path / "here" / "images" / "cat").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "here" / "images" / "cat" / "a.png")
+    root = tmp_path / "workspace"
+    monkeypatch.chdir(tmp_path / "here")
+    job = Jobs(root).create("import", "pets", ["import", "pets", "images"])
+    Jobs(root).write(job.model_copy(update={"state": "cancelled"}))
+    monkeypatch.chdir(tmp_path)
+    background.resume(root, job)
+    assert wait_for(root, lambda job: not job.active).state == "done"

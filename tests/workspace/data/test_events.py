@@ -1,0 +1,348 @@
+"""The log of events: what counts after any order of events and undos, by whom, and across processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.events import EventLog, _write, fold
+
+
+@pytest.fixture
+def log(tmp_path):
+    return EventLog(f"sqlite:///{tmp_path / 'annotations.db'}")
+
+
+CLASSES = ("0", "1", "2", "3")
+
+
+def state(log, dataset="d"):
+    return log.state(dataset, CLASSES).set_index("path").to_dict("index")
+
+
+def test_the_last_entry_about_a_thing_stands(log):
+    log.annotate("d", "tag", "blurred", ["a", "b"], who="ann")
+    log.annotate("d", "tag", "odd", ["a"], who="ann")
+    log.annotate("d", "untag", "blurred", ["b"], who="bob")
+    log.annotate("d", "relabel", "3", ["a"], who="ann")
+    log.annotate("d", "exclude", None, ["b"], who="ann")
+    assert state(log) == {
+        "a": {"tags": ["blurred", "odd"], "curated_label": 3, "excluded": False},
+        "b": {"tags": [], "curated_label": None, "excluded": True},
+    }
+    assert state(log, "another") == {}
+
+
+def test_undo_takes_back_ones_own_newest_entry_and_nothing_twice(log):
+    log.annotate("d", "tag", "first", ["a"], who="ann")
+    log.annotate("d", "tag", "second", ["a"], who="bob")
+    log.annotate("d", "tag", "third", ["a"], who="ann")
+    assert log.undo("d", who="ann").value == "third"
+    assert log.undo("d", who="ann").value == "first"
+    assert log.undo("d", who="ann") is None
+    assert state(log)["a"]["tags"] == ["second"]
+
+
+def test_version_changes_with_every_entry_and_undo(log):
+    versions = [log.version("d")]
+    log.annotate("d", "exclude", None, ["a"], who="ann")
+    versions.append(log.version("d"))
+    log.undo("d", who="ann")
+    versions.append(log.version("d"))
+    assert versions == sorted(set(versions))
+
+
+def test_an_unknown_action_and_an_empty_choice_are_refused(log):
+    with pytest.raises(CurateError, match="tag, untag"):
+        log.annotate("d", "delete", None, ["a"], who="ann")
+    with pytest.raises(CurateError, match="Select some"):
+        log.annotate("d", "exclude", None, [], who="ann")
+
+
+ENTRY = st.tuples(
+    st.sampled_from(["tag", "untag", "relabel", "exclude", "include"]),
+    st.sampled_from("123"),
+    st.sampled_from("ab"),
+)
+ENTRIES = st.lists(ENTRY, max_size=25)
+
+
+@settings(max_examples=40, deadline=None)
+@given(entries=ENTRIES)
+def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
+    replay = {}
+    for action, value, path in entries:
+        sample = replay.setdefault(path, {"tags": set(), "reasons": set(), "curated_label": None, "excluded": False})
+        if action == "tag":
+            sample["tags"].add(value)
+        elif action == "untag":
+            sample["tags"].discard(value)
+            sample["reasons"].discard(value)
+        elif action == "relabel":
+            sample["curated_label"] = int(value)
+        else:
+            sample["excluded"] = action == "exclude"
+            # The reason of an exclusion is a tag until the sample is included again.
+            sample["reasons"] = sample["reasons"] | {value} if sample["excluded"] else set()
+    for sample in replay.values():
+        sample["tags"] = sorted(sample["tags"] | sample.pop("reasons"))
+    assert (
+        fold(pd.DataFrame(entries, columns=["action", "value", "path"]), CLASSES).set_index("path").to_dict("index")
+        == replay
+    )
+
+
+def test_the_reason_of_an_exclusion_is_a_tag_until_the_sample_is_included_again(log):
+    log.annotate("d", "tag", "dark", ["a"], who="ann")
+    for reason in ("blurred", "dark"):
+        log.annotate("d", "exclude", reason, ["a", "b"], who="ann")
+    assert state(log)["a"]["tags"] == ["blurred", "dark"]
+    before = log.version("d")
+    log.annotate("d", "include", None, ["a"], who="bob")
+    assert state(log)["a"] == {"tags": ["dark"], "curated_label": None, "excluded": False}
+    assert state(log)["b"]["tags"] == ["blurred", "dark"], "it is excluded still"
+    assert log.state("d", CLASSES, since=before)["tags"].to_list() == [["dark"]]
+    log.undo("d", who="bob")
+    assert state(log)["a"] == {"tags": ["blurred", "dark"], "curated_label": None, "excluded": True}
+
+
+@settings(max_examples=20, deadline=None)
+@given(steps=st.lists(st.one_of(st.none(), ENTRY), min_size=1, max_size=12), looks=st.integers(1, 4))
+def test_what_changed_since_leads_to_the_whole_state(steps, looks):
+    """None is an undo. A reader that looks now and then, and takes over what changed, has what a new one reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, kept, read = EventLog(f"sqlite:///{folder}/annotations.db"), {}, 0
+        for number, step in enumerate(steps):
+            if step is None:
+                log.undo("d", who="ann")
+            else:
+                action, value, path = step
+                log.annotate("d", action, value, [path, "of all"], who="ann")
+            if number % looks == 0 or number == len(steps) - 1:
+                kept |= log.state("d", CLASSES, since=read).set_index("path").to_dict("index")
+                read = log.version("d")
+        nothing = {"tags": [], "curated_label": None, "excluded": False}
+        assert {path: one for path, one in kept.items() if one != nothing} == {
+            path: one for path, one in state(log).items() if one != nothing
+        }
+        log.engine.dispose()
+
+
+def test_writers_at_once_lose_nothing(log):
+    def write(who):
+        for i in range(20):
+            log.annotate("d", "tag", f"{who}-{i}", ["a"], who=who)
+
+    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(state(log)["a"]["tags"]) == 120
+
+
+def test_entries_become_visible_in_the_order_of_their_numbers(database):
+    log = EventLog(database)
+    later = threading.Thread(target=log.annotate, args=("d", "tag", "b", ["a"]), kwargs={"who": "bob"})
+    with log.engine.begin() as connection:
+        _write(connection, "d", "ann", "tag", "a")
+        later.start()
+        later.join(0.3)
+        assert later.is_alive(), "it waits for the entry before it"
+        assert state(log) == {}
+    later.join(20)
+    assert state(log)["a"]["tags"] == ["b"]
+
+
+def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
+    url = f"sqlite:///{tmp_path / 'annotations.db'}"
+    script = f"""
+        from avhcurate.workspace.data.events import EventLog
+        log = EventLog({url!r})
+        for i in range(100000):
+            log.annotate("d", "tag", str(i), ["a"], who="ann")
+            print(i, flush=True)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    acknowledged = [next(process.stdout) for _ in range(30)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += process.stdout.readlines()
+    process.wait()
+    kept = EventLog(url).state("d", CLASSES)["tags"][0]
+    assert {line.strip() for line in acknowledged if line.endswith("\n")} <= set(kept)
+    assert len(kept) <= len(acknowledged) + 1
+
+
+def test_several_processes_may_open_a_new_log_at_once(tmp_path):
+    code = "import sys; from avhcurate.workspace.data.events import EventLog as L; [L(url) for url in sys.argv[1:]]"
+    urls = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(12)]
+    started = [subprocess.Popen([sys.executable, "-c", code, *urls]) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]
+
+
+def test_labels_of_a_file_are_one_entry_on_every_database(database):
+    log = EventLog(database)
+    log.annotate("d", "tag", "odd", ["a"], who="ann")
+    log.annotate("d", "import labels", "labels.csv", ["a", "b"], labels=["2", "0"], who="ann")
+    assert state(log)["a"] == {"tags": ["odd"], "curated_label": 2, "excluded": False}
+    assert state(log)["b"]["curated_label"] == 0
+    assert log.undo("d", who="ann", actions=("tag",)).value == "odd"
+    assert log.undo("d", who="ann").action == "import labels"
+    assert state(log) == {}
+    with pytest.raises(ValueError, match="import labels"):
+        log.annotate("d", "tag", "odd", ["a"], labels=["1"], who="ann")
+
+
+# --- sets and views ------------------------------------------------------------------------------------------
+
+
+def held(log, dataset="d"):
+    """Members of every set."""
+    return {entry.name: log.members(entry.id).to_pylist() for entry in log.saved(dataset, "set")}
+
+
+def test_a_set_is_what_was_saved_last_under_its_name_and_undo_brings_the_one_before_back(database):
+    log = EventLog(database)
+    log.save_set("d", "hard", ["b", "a", "b"], who="ann")
+    second = log.save_set("d", "hard", ["c"], who="bob")
+    log.save_set("other", "hard", ["x"], who="ann")
+    assert held(log) == {"hard": ["c"]}
+    log.revert("d", second, who="ann")
+    assert held(log) == {"hard": ["a", "b"]}
+    (entry,) = log.saved("d", "set")
+    assert (entry.samples, entry.who) == (2, "ann")
+    with pytest.raises(CurateError, match="already undone"):
+        log.revert("d", second, who="bob")
+    with pytest.raises(CurateError, match="does not exist"):
+        log.revert("other", entry.id, who="bob")
+
+
+def test_removal_is_an_entry_that_undo_takes_back(database):
+    log = EventLog(database)
+    log.save_set("d", "hard", ["a"], who="ann")
+    removal = log.remove("d", "set", "hard", who="bob")
+    assert held(log) == {}
+    with pytest.raises(CurateError, match="The set 'hard' does not exist"):
+        log.remove("d", "set", "hard", who="bob")
+    log.revert("d", removal, who="bob")
+    assert held(log) == {"hard": ["a"]}
+
+
+def test_a_large_set_comes_back_whole(database):
+    log = EventLog(database)
+    paths = [f"train/class {number % 7}/ünïcode\n{number:06}.jpg" for number in range(50_000)]
+    entry = log.save_set("d", "large", paths, who="ann")
+    assert log.members(entry).to_pylist() == sorted(paths)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["save", "remove", "undo"]), st.sampled_from("xy"), st.integers(1, 9)), max_size=12
+    )
+)
+def test_what_stands_equals_a_replay_without_what_was_undone(tmp_path_factory, steps):
+    log = EventLog(f"sqlite:///{tmp_path_factory.mktemp('saved') / 'a.db'}")
+    written, undone = [], set()
+    for action, name, number in steps:
+        if action == "save":
+            written.append((log.save_set("d", name, [str(number)], who="ann"), action, name, [str(number)]))
+        elif action == "remove" and name in held(log):
+            written.append((log.remove("d", "set", name, who="ann"), action, name, None))
+        elif action == "undo" and (left := [entry for entry, *_ in written if entry not in undone]):
+            undone.add(left[number % len(left)])
+            log.revert("d", left[number % len(left)], who="ann")
+    replay = {}
+    for entry, action, name, paths in written:
+        if entry in undone:
+            continue
+        if action == "save":
+            replay[name] = paths
+        else:
+            replay.pop(name, None)
+    assert held(log) == replay
+
+
+def test_a_set_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    script = textwrap.dedent(
+        f"""
+        from avhcurate.workspace.data.events import EventLog
+        log, number = EventLog({url!r}), 0
+        while True:
+            print(number, flush=True)
+            log.save_set("d", f"s{{number}}", [str(i) for i in range(2000)], who="ann")
+            number += 1
+        """
+    )
+    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    started = [int(writer.stdout.readline()) for _ in range(8)][-1]
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    found = held(EventLog(url))
+    assert len(found) >= started
+    assert all(len(members) == 2000 for members in found.values())
+
+
+# --- history -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def history(database):
+    """A history with two people's entries, one undone by the other."""
+    log = EventLog(database)
+    first = log.annotate("d", "tag", "odd", ["a", "b"], who="ann")
+    log.annotate("d", "exclude", None, ["b"], who="bob")
+    log.save_set("d", "hard", ["a", "b", "c"], who="ann")
+    log.write("d", "save view", "mine", details=["gallery", {}], who="bob")
+    log.revert("d", first, who="bob")
+    log.annotate("other", "tag", "odd", ["a"], who="zoe")
+    return log
+
+
+def test_history_lists_events_newest_first_and_says_who_undid(history):
+    found, count = history.history("d")
+    assert [(entry.who, entry.action, entry.value, entry.samples) for entry in found] == [
+        ("bob", "save view", "mine", 0),
+        ("ann", "save set", "hard", 3),
+        ("bob", "exclude", None, 1),
+        ("ann", "tag", "odd", 2),
+    ]
+    assert count == 4
+    assert [entry.undone_by for entry in found] == [None, None, None, "bob"]
+    assert all(entry.at.tzinfo for entry in found)
+    assert len({entry.key for entry in found}) == 4
+
+
+def test_history_is_narrowed_by_person_action_and_sample_and_comes_in_pages(history):
+    assert [entry.value for entry in history.history("d", who="ann")[0]] == ["hard", "odd"]
+    assert [entry.who for entry in history.history("d", actions=["save set", "tag"])[0]] == ["ann", "ann"]
+    assert [entry.action for entry in history.history("d", path="b")[0]] == ["exclude", "tag"]
+    assert [entry.action for entry in history.history("d", path="a")[0]] == ["tag"]
+    whole = history.history("d")[0]
+    paged = [history.history("d", offset=place, limit=1) for place in range(4)]
+    assert [entry for (entry,), _ in paged] == whole
+    assert {count for _, count in paged} == {4}
+    assert history.history_values("d", "who") == ["ann", "bob"]
+    assert history.history_values("d", "action") == ["exclude", "save set", "save view", "tag"]
+
+
+def test_an_older_entry_is_reverted_and_later_ones_about_the_same_thing_stand(database):
+    log = EventLog(database)
+    old = log.annotate("d", "relabel", "1", ["a", "b"], who="ann")
+    log.annotate("d", "relabel", "2", ["a"], who="bob")
+    log.revert("d", old, who="bob")
+    labels = log.state("d", CLASSES).set_index("path")["curated_label"]
+    assert labels["a"] == 2
+    assert "b" not in labels.index  # the label of the source again
+    with pytest.raises(CurateError, match="already undone"):
+        log.revert("d", old, who="ann")

@@ -1,0 +1,80 @@
+"""What is stored says its version: one that this program does not know is refused, and nothing of it is changed."""
+
+import json
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from avhcurate.people.log import ResponseLog
+from avhcurate.workspace.data.events import EVENTS, EventLog
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Jobs
+from avhcurate.workspace.disk.schema import SCHEMA_VERSION, UnknownVersion
+
+
+def version_in(engine):
+    with engine.connect() as connection:
+        return connection.execute(sa.text("SELECT version_num FROM avhcurate_version")).scalars().all()
+
+
+def test_a_new_database_says_its_version_and_both_logs_share_it(database):
+    log = EventLog(database)
+    ResponseLog(database)
+    assert version_in(log.engine) == [str(SCHEMA_VERSION)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE avhcurate_version SET version_num = '0003'", "DROP TABLE avhcurate_version"],
+    ids=["another version", "without a version"],
+)
+def test_a_database_of_another_version_is_refused_and_stays_as_it_is(database, statement):
+    log = EventLog(database)
+    ResponseLog(database)
+    log.annotate("d", "tag", "odd", ["a"], who="ann")
+    with log.engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    for kind in (EventLog, ResponseLog):
+        with pytest.raises(UnknownVersion, match=r"The database .* has schema version .* reads only version"):
+            kind(database)
+    with log.engine.connect() as connection:
+        assert connection.execute(sa.select(EVENTS.c.value)).scalars().all() == ["odd"]
+
+
+def test_those_who_open_a_new_database_at_once_create_it_once(database):
+    errors, barrier = [], threading.Barrier(6)
+
+    def work():
+        try:
+            barrier.wait()
+            EventLog(database)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert version_in(EventLog(database).engine) == [str(SCHEMA_VERSION)]
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
+def test_a_record_of_another_version_is_refused_and_says_what_to_do(cli, own_demo_root, version):
+    run = Workspace(own_demo_root).dataset("digits").run()
+    record = run.root / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"schema_version": version}))
+    ended = cli("correlate", "digits", "--workspace", own_demo_root)
+    assert ended.code == 2
+    assert f"The record of run {run.name!r} has schema version {version}" in ended.err
+    assert "docs/install.md" in ended.err
+
+
+def test_a_job_of_another_version_is_left_out(tmp_path):
+    jobs = Jobs(tmp_path)
+    job = jobs.create("score", "pets", ["score", "pets"])
+    progress = jobs.folder(job.id) / "progress.json"
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | {"schema_version": 99}))
+    assert jobs.newest() is None

@@ -1,0 +1,202 @@
+"""The workspace and its datasets: found, named, whole or absent."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.runs import RunRecord
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
+from avhcurate.workspace.disk.files import write_json, write_parquet
+from avhcurate.workspace.disk.fingerprints import fingerprint_file, fingerprint_table
+
+
+def add(workspace: Workspace, name: str, labels: list[int | None]) -> DatasetFolder:
+    """A dataset of a few samples without images."""
+    samples = pa.table(
+        {
+            "id": pa.array(range(len(labels)), pa.int64()),
+            "path": [f"{id}.jpg" for id in range(len(labels))],
+            "split": pa.nulls(len(labels), pa.string()),
+            "label": pa.array(labels, pa.int32()),
+            "_file": [f"/nowhere/{id}.jpg" for id in range(len(labels))],
+            "_row": pa.nulls(len(labels), pa.int64()),
+        }
+    )
+    record = DatasetRecord(
+        name=name,
+        source="test",
+        kind="folder",
+        classes=["a", "b"],
+        classes_declared=True,
+        samples=len(labels),
+        fingerprint="f",
+    )
+    staged = workspace.create(name)
+    staged.write(record, samples)
+    return workspace.adopt(name, staged)
+
+
+def test_option_goes_before_environment_before_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AVHCURATE_WORKSPACE", raising=False)
+    assert find_workspace().root == tmp_path / "workspace"
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(tmp_path / "other"))
+    assert find_workspace().root == tmp_path / "other"
+    assert find_workspace(tmp_path / "given").root == tmp_path / "given"
+    assert not any(tmp_path.iterdir())
+
+
+def test_unknown_dataset_says_what_to_do(workspace: Workspace) -> None:
+    with pytest.raises(CurateError, match="avhcurate demo"):
+        workspace.dataset("digits")
+    add(workspace, "pets", [0])
+    add(workspace, "birds", [0])
+    with pytest.raises(CurateError, match="birds, pets"):
+        workspace.dataset("digits")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../x", "a/b", ".hidden", "a b", "x" * 65, "a\n", "ä", "pets.", "con", "aux.v2"]
+)
+def test_a_name_that_is_not_valid_for_a_folder_is_refused(workspace: Workspace, name: str) -> None:
+    with pytest.raises(CurateError, match="not a valid name"):
+        workspace.create(name)
+    with pytest.raises(CurateError):
+        workspace.dataset(name)
+
+
+@pytest.mark.parametrize("name", ["console", "nul-v2", "com10", "a.con"])
+def test_a_name_that_holds_a_device_among_others_is_free(workspace: Workspace, name: str) -> None:
+    add(workspace, name, [0])
+    assert workspace.names() == [name]
+
+
+def test_a_name_that_differs_only_by_case_is_refused(workspace: Workspace) -> None:
+    add(workspace, "Pets", [0])
+    with pytest.raises(CurateError, match="too similar"):
+        workspace.create("pets")
+    assert workspace.names() == ["Pets"]
+
+
+def test_staged_dataset_is_not_there_until_adopted(workspace: Workspace) -> None:
+    add(workspace, "pets", [0, 1])
+    staged = workspace.create("pets")
+    assert workspace.names() == ["pets"]
+    assert workspace.dataset("pets").record.samples == 2
+    add(workspace, "pets", [0])
+    assert workspace.dataset("pets").record.samples == 1
+    with workspace.lock("pets"):  # whoever writes next removes what an attempt before left
+        assert not staged.root.exists()
+
+
+def test_missing_labels_stay_missing(workspace: Workspace) -> None:
+    folder = add(workspace, "pets", [1, None, 0])
+    samples = folder.samples()
+    assert str(samples["label"].dtype) == "Int32"
+    assert samples["label"].isna().tolist() == [False, True, False]
+    np.testing.assert_array_equal(folder.labels(), [1, -1, 0])
+    assert folder.votes() is None
+
+
+def test_damaged_record_says_what_to_do(workspace: Workspace) -> None:
+    folder = add(workspace, "pets", [0])
+    (folder.root / "dataset.json").write_text("{")
+    with pytest.raises(CurateError, match="--force"):
+        _ = workspace.dataset("pets").record
+
+
+def test_dataset_without_runs_says_how_to_score(workspace: Workspace) -> None:
+    folder = add(workspace, "pets", [0])
+    assert folder.runs() == []
+    with pytest.raises(CurateError, match="avhcurate score pets"):
+        folder.run()
+
+
+def add_run(folder: DatasetFolder, name: str, model: str, *, day: int, complete: bool) -> None:
+    started = datetime(2026, 1, day, tzinfo=UTC)
+    record = RunRecord(
+        name=name,
+        model=model,
+        head="fc",
+        weights_sha256="0",
+        weights_source="random",
+        preprocess={},
+        precision="float32",
+        device="cpu",
+        batch_size=1,
+        classes=["a", "b"],
+        num_classes=2,
+        width=1,
+        dataset_fingerprint="f",
+        samples=1,
+        limit=None,
+        seed=0,
+        versions={},
+        started=started,
+        finished=started if complete else None,
+    )
+    write_json(folder.root / "runs" / name / "run.json", record)
+    if complete:
+        write_parquet(folder.root / "runs" / name / "scores.parquet", pa.table({"id": [0]}))
+
+
+def test_run_is_found_by_its_name_its_model_or_as_the_newest_complete(workspace: Workspace) -> None:
+    folder = add(workspace, "pets", [0])
+    add_run(folder, "z-old", "torchvision:resnet50", day=1, complete=True)
+    add_run(folder, "a-new", "torchvision:resnet50", day=2, complete=True)
+    add_run(folder, "other", "avhcurate:digits", day=3, complete=False)
+    assert [run.name for run in folder.runs()] == ["z-old", "a-new", "other"]
+    assert folder.run().name == "a-new"
+    assert folder.run("z-old").name == "z-old"
+    assert folder.run("torchvision:resnet50").name == "a-new"
+    assert folder.run("avhcurate:digits").name == "other"
+    with pytest.raises(CurateError, match=r"no run 'x'\. Its runs: z-old, a-new, other"):
+        folder.run("x")
+
+
+def test_second_writer_waits_and_then_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avhcurate.workspace.data.workspace._PATIENCE_S", 0.1)
+    with workspace.lock("pets"), pytest.raises(CurateError, match="Another process"), workspace.lock("pets"):
+        pass
+    with workspace.lock("pets"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": ["x", "yz"], "n": [1, 2]},
+        {"a": ["xy", "z"], "n": [1, 3]},
+        {"a": ["xy", None], "n": [1, 2]},
+        {"a": ["xy", "z"], "n": [1, None]},
+        {"b": ["xy", "z"], "n": [1, 2]},
+        {"a": ["xy"], "n": [1]},
+    ],
+)
+def test_fingerprint_tells_tables_apart(other: dict[str, list[object]]) -> None:
+    assert fingerprint_table(pa.table({"a": ["xy", "z"], "n": [1, 2]})) != fingerprint_table(pa.table(other))
+
+
+def test_fingerprint_is_blind_to_how_a_table_is_stored() -> None:
+    table = pa.table(
+        {"a": ["xy", "", None], "n": pa.array([1, 2, None], pa.int64()), "f": [0.5, None, 1], "t": [1, 0, 1]}
+    )
+    table = table.set_column(3, "t", table["t"].cast(pa.bool_()))
+    stored = pa.concat_tables([table[:1], table[1:]])
+    stored = stored.set_column(0, "a", stored["a"].cast(pa.large_string()).dictionary_encode())
+    stored = stored.set_column(1, "n", stored["n"].cast(pa.int16()))
+    assert fingerprint_table(table) == fingerprint_table(stored)
+    assert fingerprint_table(table) != fingerprint_table(table, "evidence")
+
+
+def test_fingerprint_of_a_file_sees_its_size_and_its_end(tmp_path: Path) -> None:
+    prints = set()
+    for content in (b"a" * 10**6, b"a" * 10**6 + b"b", b"a" * (10**6 - 1) + b"b", b"b" + b"a" * (10**6 - 1), b""):
+        (tmp_path / "file").write_bytes(content)
+        prints.add(fingerprint_file(tmp_path / "file"))
+    assert len(prints) == 5

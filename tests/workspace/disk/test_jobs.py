@@ -1,0 +1,131 @@
+"""Jobs as files: how they end, one at a time, and what is said of those that were killed."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.jobs import Cancelled, Jobs
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    return Jobs(tmp_path)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from avhcurate.workspace.disk.jobs import Jobs
+jobs = Jobs(Path(sys.argv[1]))
+with jobs.running(jobs.create("score", "digits", [])) as progress:
+    progress.tell(3, 10)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def other_process(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_finished_job_says_done_and_how_far_it_came(jobs):
+    reports = []
+    with jobs.running(jobs.create("score", "digits", ["score"]), on_report=reports.append) as progress:
+        progress.tell(0, 20)
+        time.sleep(0.02)
+        progress.tell(20, 20, "scoring")
+    newest = jobs.newest()
+    assert (newest.state, newest.done, newest.total, newest.message) == ("done", 20, 20, "scoring")
+    assert newest.rate > 0
+    assert [report.done for report in reports] == [0, 20]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(Cancelled(), "cancelled"), (KeyboardInterrupt(), "cancelled"), (ValueError("no disk"), "failed")],
+)
+def test_a_job_that_raises_says_how_it_ended(jobs, error, state):
+    with pytest.raises(type(error)), jobs.running(jobs.create("score", "digits", [])):
+        raise error
+    assert jobs.newest().state == state
+    if state == "failed":
+        assert jobs.newest().message == "no disk"
+
+
+def test_another_total_begins_a_stage_with_a_rate_of_its_own(jobs):
+    told = []
+    with jobs.running(jobs.create("project", "digits", []), on_report=told.append) as progress:
+        progress.tell(0, 1000)
+        progress.tell(900, 1000)
+        progress.tell(0, 500)
+        assert (told[-1].rate, told[-1].eta_s) == (None, None)
+
+
+def test_rate_and_time_left_count_only_what_this_run_did(jobs, monkeypatch):
+    now, told = time.time(), []
+    with jobs.running(jobs.create("score", "digits", []), on_report=told.append) as progress:
+        monkeypatch.setattr(time, "time", lambda: now)
+        progress.tell(900, 1000)  # resumed: 900 were there
+        monkeypatch.setattr(time, "time", lambda: now + 2)
+        progress.tell(910, 1000)
+        assert told[-1].rate == pytest.approx(5)
+        assert told[-1].eta_s == pytest.approx(90 / 5)
+
+
+def test_cancel_is_seen_by_the_work(jobs):
+    record = jobs.create("score", "digits", [])
+    with jobs.running(record) as progress:
+        assert not progress.should_stop()
+        jobs.request_cancel(record.id)
+        assert progress.should_stop()
+
+
+def test_a_full_disk_at_the_start_leaves_the_next_job_free(jobs, tmp_path, monkeypatch):
+    record = jobs.create("score", "digits", [])
+
+    def full(record):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "write", full)
+        with pytest.raises(OSError, match="No space"), jobs.running(record):
+            pass
+    later = Jobs(tmp_path)
+    with later.running(later.create("score", "digits", [])):
+        pass
+    assert later.newest().state == "done"
+
+
+def test_one_job_at_a_time_and_the_refused_one_names_the_other(jobs, other_process):
+    assert jobs.newest().state == "running"
+    with pytest.raises(CurateError, match="score digits"), jobs.running(jobs.create("score", "pacs", [])):
+        pass
+
+
+def test_a_killed_job_is_interrupted_and_the_next_may_start(jobs, other_process):
+    os.kill(other_process.pid, signal.SIGKILL)
+    other_process.wait()
+    newest = jobs.newest()
+    assert (newest.state, newest.done) == ("interrupted", 3)
+    with jobs.running(jobs.create("score", "digits", [])):
+        pass
+    assert jobs.newest().state == "done"
+
+
+def test_a_damaged_record_is_passed_over(jobs):
+    with jobs.running(jobs.create("score", "digits", [])):
+        pass
+    broken = jobs.create("score", "pacs", [])
+    (jobs.folder(broken.id) / "progress.json").write_text("{")
+    assert jobs.newest().dataset == "digits"

@@ -1,0 +1,119 @@
+"""A full or write-protected disk is told in one line, what is there can still be read, and nothing is lost."""
+
+import errno
+import gc
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+
+import pytest
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table import logs
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.room import check_room
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """The folder of a small disk of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def full_disk(own_demo_root, disk):
+    """A workspace with the digits on it, and a function that fills it up or makes room."""
+    place = disk
+    shutil.copytree(own_demo_root, place / "workspace")
+    logs.open_response_log(Workspace(place / "workspace"))
+    logs._shared.cache_clear()  # as a process that starts now
+    gc.collect()
+
+    def fill(full=True):
+        filler = place / "filler"
+        filler.unlink(missing_ok=True)
+        if full:
+            with suppress(OSError), open(filler, "wb", buffering=0) as stream:
+                while True:
+                    stream.write(bytes(4096))
+
+    return place / "workspace", fill
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "digits", "--format", "csv", "--out", "{}/a.csv"],
+        ["export", "digits", "--format", "folder", "--out", "{}/out"],
+        ["export", "digits", "--format", "cleanlab", "--out", "{}/out"],
+        ["select", "digits", "--rule", "avc", "--portion", "0.5", "--out", "{}/p.csv"],
+        ["quality", "digits"],
+        ["tag", "digits", "odd", "--ids", "1,2"],
+        ["toy", "--seed", "3"],
+    ],
+)
+def test_every_verb_that_writes_says_so_in_one_line(cli, full_disk, arguments):
+    root, fill = full_disk
+    fill()
+    ended = cli(*(part.format(root.parent) for part in arguments), "--workspace", root)
+    assert ended.code == 2
+    assert len(ended.err.strip().splitlines()) == 1
+    assert "disk is full" in ended.err or "room" in ended.err
+
+
+def test_reading_works_on_a_full_disk_and_writing_once_there_is_room(cli, full_disk):
+    root, fill = full_disk
+    fill()
+    assert cli("correlate", "digits", "--workspace", root).code == 0
+    assert cli("history", "digits", "--workspace", root).code == 0
+    table = open_table(Workspace(root), "digits")
+    assert table.count() == 1797
+    fill(full=False)
+    assert cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root).code == 0
+    table.refresh()
+    assert table.count(Filters(tags=("odd",))) == 2
+
+
+def test_reading_works_on_a_write_protected_disk(cli, own_demo_root, disk):
+    root = shutil.copytree(own_demo_root, disk / "workspace")
+    annotate(open_table(Workspace(root), "digits"), [1, 2, 3], "tag", "blurred")
+    logs._shared.cache_clear()  # closes the database
+    gc.collect()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert cli("correlate", "digits", "--workspace", root).code == 0
+    assert "blurred" in cli("history", "digits", "--workspace", root).out
+    assert open_table(Workspace(root), "digits").count(Filters(tags=("blurred",))) == 3
+    ended = cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root)
+    assert ended.code == 2
+    assert "write-protected" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["export", "digits", "--format", "cleanlab"], ["votes-out", "digits", "--format", "counts"]]
+)
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot take room")
+def test_arrays_take_their_room_before_they_are_mapped(cli, own_demo_root, tmp_path, monkeypatch, arguments):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    ended = cli(*arguments, "--out", tmp_path / "out" / "votes.npy", "--workspace", own_demo_root)
+    assert ended.code == 2
+    assert "disk is full" in ended.err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_work_without_room_is_refused_before_it_begins(tmp_path):
+    with pytest.raises(CurateError, match=r"takes 1,000,000,000\.0 MB and .* are free"):
+        check_room(tmp_path / "new" / "folder", 10**15, "a run")
+    check_room(tmp_path, 1, "a run")

@@ -1,0 +1,47 @@
+"""Tables are refused by their header before anything else of them is read."""
+
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.tabular import MOST_COLUMNS, read_table
+
+
+def test_a_csv_of_a_hundred_thousand_columns_is_refused_by_its_header(tmp_path):
+    names = ",".join(f"column_{i}" for i in range(100_000))
+    (tmp_path / "wide.csv").write_text(f"{names}\nthe rest is never parsed,\n\x00")
+    started = time.process_time()
+    with pytest.raises(CurateError, match=r"has 100,000 columns \(limit 5,000\)"):
+        read_table(tmp_path / "wide.csv")
+    assert time.process_time() - started < 5  # counting each name among all took minutes
+
+
+def test_a_parquet_file_of_too_many_columns_is_refused_too(tmp_path):
+    names = [f"c{i}" for i in range(MOST_COLUMNS + 1)]
+    pq.write_table(pa.table({name: pa.nulls(0, pa.int8()) for name in names}), tmp_path / "wide.parquet")
+    with pytest.raises(CurateError, match="has 5,001 columns"):
+        read_table(tmp_path / "wide.parquet")
+
+
+def test_a_first_line_without_an_end_is_no_header(tmp_path):
+    with open(tmp_path / "zeros.csv", "wb") as stream:
+        stream.truncate(1 << 30)  # sparse: a gigabyte of zeros
+    with pytest.raises(CurateError, match="characters or more"):
+        read_table(tmp_path / "zeros.csv")
+
+
+def test_parquet_with_any_byte_of_it_damaged_is_read_or_refused(tmp_path):
+    pq.write_table(pa.table({"sample": ["a.png"], "annotator": ["ann"], "label": ["cat"]}), tmp_path / "whole.parquet")
+    data, messages = (tmp_path / "whole.parquet").read_bytes(), []
+    for place in range(4, len(data) - 8):
+        path = tmp_path / "damaged.parquet"
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        try:
+            read_table(path)
+        except CurateError as error:
+            messages.append(str(error))
+    assert len(messages) > 50
+    assert [message for message in messages if "\n" in message] == []

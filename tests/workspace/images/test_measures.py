@@ -1,0 +1,107 @@
+"""Measures of pixels against independent formulas, and the hash against imagehash."""
+
+import math
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from avhcurate.workspace.images.decoding import square_luma
+from avhcurate.workspace.images.measures import (
+    HASH_SIDE,
+    MEASURES,
+    PROXIES,
+    TURNS,
+    measure_pixels,
+    perceptual_hash,
+    turned_hashes,
+)
+
+
+def photo(seed=0, side=64):
+    """Smooth patches of colour with edges between them, as photographs have."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    return np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def blurred(rgb, radius):
+    return np.asarray(Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def test_measures_are_what_their_formulas_say_pixel_by_pixel():
+    rgb = photo(side=12)
+    luma = [[(0.299 * r + 0.587 * g + 0.114 * b) / 255 for r, g, b in row] for row in rgb.tolist()]
+    flat = [value for row in luma for value in row]
+    mean = sum(flat) / len(flat)
+
+    def at(y, x):
+        return 255 * luma[min(max(y, 0), 11)][min(max(x, 0), 11)]
+
+    laplacian = [
+        at(y - 1, x) + at(y + 1, x) + at(y, x - 1) + at(y, x + 1) - 4 * at(y, x) for y in range(12) for x in range(12)
+    ]
+    middle = sum(laplacian) / 144
+    levels = [round(255 * value) for value in flat]
+    shares = [levels.count(level) / 144 for level in set(levels)]
+    expected = {
+        "brightness": mean,
+        "contrast": math.sqrt(sum((value - mean) ** 2 for value in flat) / 144),
+        "sharpness": math.log10(1 + sum((value - middle) ** 2 for value in laplacian) / 144),
+        "information": -sum(share * math.log2(share) for share in shares),
+        "colour": sum(max(p) - min(p) for row in rgb.tolist() for p in row) / 144 / 255,
+    }
+    assert measure_pixels(rgb) == pytest.approx(expected)
+    assert set(expected) == set(PROXIES) < set(MEASURES)
+
+
+def test_each_flaw_lowers_its_own_measure():
+    rgb = photo()
+    before = measure_pixels(rgb)
+    grey = np.repeat(rgb.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    assert measure_pixels(rgb // 3)["brightness"] == pytest.approx(before["brightness"] / 3, abs=0.01)
+    assert measure_pixels((128 + (rgb.astype(int) - 128) // 4).astype(np.uint8))["contrast"] < before["contrast"] / 3
+    softer = [measure_pixels(blurred(rgb, radius))["sharpness"] for radius in (0, 1, 2, 4)]
+    assert softer == sorted(softer, reverse=True)
+    assert softer[0] > softer[-1] + 0.5
+    assert measure_pixels(grey)["colour"] == 0 < 0.1 < before["colour"]
+    assert measure_pixels(rgb // 64 * 64)["information"] < before["information"] - 1
+
+
+def test_a_hash_survives_what_leaves_the_picture_and_tells_others_apart():
+    pictures = [photo(seed) for seed in range(20)]
+    hashes = [perceptual_hash(square_luma(rgb, HASH_SIDE)) for rgb in pictures]
+
+    def bits(rgb, number):
+        return (perceptual_hash(square_luma(rgb, HASH_SIDE)) ^ hashes[number]).bit_count()
+
+    for number, rgb in enumerate(pictures):
+        brighter = np.clip(rgb * 1.1 + 5, 0, 255).astype(np.uint8)
+        larger = np.asarray(Image.fromarray(rgb).resize((150, 150), Image.Resampling.BICUBIC))
+        assert max(bits(brighter, number), bits(larger, number), bits(blurred(rgb, 1), number)) <= 4
+    apart = [(a ^ b).bit_count() for i, a in enumerate(hashes) for b in hashes[:i]]
+    assert min(apart) > 10
+
+
+def test_hashes_of_the_attitudes_are_those_of_the_image_laid_down_so():
+    grey = square_luma(photo(3), HASH_SIDE)
+    laid = {
+        "mirrored": np.fliplr(grey),
+        "flipped": np.flipud(grey),
+        "turned_180": np.rot90(grey, 2),
+        "transposed": grey.T,
+        "turned_90": np.rot90(grey),
+        "transversed": np.rot90(grey, 2).T,
+    }
+    assert turned_hashes(grey) == {turn: perceptual_hash(laid[turn]) for turn in TURNS}
+    assert turned_hashes(np.rot90(grey))["turned_180"] == perceptual_hash(np.rot90(grey, 3))
+
+
+def test_the_hash_is_imagehashs_to_the_bit():
+    imagehash = pytest.importorskip(
+        "imagehash", reason="imagehash is not installed: it is an independent check, no more"
+    )
+    for seed in range(10):
+        rgb = photo(seed)
+        expected = int(str(imagehash.phash(Image.fromarray(rgb))), 16)
+        assert perceptual_hash(square_luma(rgb, HASH_SIDE)) == expected
