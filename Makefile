@@ -22,8 +22,8 @@ install: $(VENV)/installed
 test: $(VENV)/tested browser lint
 	$(MAKE) --no-print-directory -j 2 types check
 
-# Two processes that share what they prepare and take tests from each other at the end. The browser tests run apart:
-# their driver keeps an event loop. One test is a campaign: CAMPAIGN_MINUTES=2 make test for a shorter one.
+# Two processes share what they prepare. The browser tests run apart: their driver keeps an event loop. One test is a
+# campaign of two minutes: CAMPAIGN_MINUTES=10 make test for a longer one.
 check:
 	AVHCURATE_CAMPAIGN_MINUTES=$(CAMPAIGN_MINUTES) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser

@@ -415,7 +415,8 @@ def test_the_same_votes_change_their_mark_only_by_force(
     with pytest.raises(CurateError, match=r"attached as simulated ones.*--force"):
         attach_votes(workspace, "d", file)
     assert dataset.record.votes == simulated
-    assert simulated.key != real.key == real.fingerprint
+    assert simulated.key != real.key
+    assert simulated.fingerprint == real.fingerprint
     assert attach_votes(workspace, "d", file, force=True) == real
 
 

@@ -83,7 +83,7 @@ def test_corrections_from_another_root_are_taken_and_counted_as_such(animals):
     table = pd.DataFrame({"path": ["D:\\animals\\bird\\0001.png", "0004.png"], "label_name": ["fish", "bird"]})
     counts = relabel_from(animals, table)
     assert (counts.applied, counts.by_end, counts.by_file_name) == (2, 1, 1)
-    assert str(counts).endswith("1 matched by the end of their path, 1 matched by file name alone")
+    assert str(counts).endswith("1 matched by the end of their path, 1 matched only by file name")
 
 
 def test_votes_on_another_image_of_the_same_file_name_are_left_out(workspace, animals, tmp_path):

@@ -116,7 +116,7 @@ def test_a_complete_run_is_not_run_again(fresh):
 
 def test_a_run_that_another_process_writes_is_left_alone(fresh):
     run = score_dataset(fresh, "digits", SPEC)
-    with run.alone(), pytest.raises(CurateError, match="another process"):
+    with run.alone(), pytest.raises(CurateError, match="Another process is writing"):
         score_dataset(fresh, "digits", SPEC)
 
 

@@ -75,7 +75,7 @@ def test_the_record_holds_the_prompts_and_gives_the_model_back(run):
 
 
 def test_a_notebook_says_the_same_and_leaves_a_job_that_can_be_resumed(unlabelled, run, clip):
-    dataset = avhcurate.open(unlabelled.root, "pets").score(clip, prompts=TEMPLATES, classes=["cat", "dog", "fox"])
+    dataset = avhcurate.open(unlabelled.root, "pets").score(clip, prompt=TEMPLATES, classes=["cat", "dog", "fox"])
     assert dataset.table["avc"].notna().all()
     argv = Jobs(unlabelled.root).newest().argv
     assert {f"--prompt={template}" for template in TEMPLATES} | {"--classes=cat,dog,fox"} < set(argv)
