@@ -156,4 +156,4 @@ def _running(jobs: "Jobs", which: str) -> "JobRecord":
             return job
     if which == "running":
         raise CurateError("No job is running.")
-    raise CurateError(f"There is no job {which}. List them with `avhcurate jobs`.")
+    raise CurateError(f"Unknown job {which}. List them with `avhcurate jobs`.")

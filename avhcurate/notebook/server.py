@@ -80,7 +80,7 @@ def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
     """Return the address of a page of the app; the first call starts its server."""
     pages = sorted(path.stem for path in PAGES.glob("*.py"))
     if page not in pages:
-        raise CurateError(f"There is no page {page}. Choose from {', '.join(pages)}.")
+        raise CurateError(f"Unknown page {page}. Choose from {', '.join(pages)}.")
     root = workspace.root.absolute()
     server = _servers.get(root)
     if server is None or not server.running:

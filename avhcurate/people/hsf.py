@@ -137,7 +137,7 @@ def class_indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     unknown = [text for text, index in zip(texts, indices, strict=True) if index < 0]
     if unknown:
         raise CurateError(
-            f"There is no class {listed(unknown, 5)}. The classes are {listed(classes, 5)}. Correct the votes."
+            f"Unknown class {listed(unknown, 5)}. The classes are {listed(classes, 5)}. Correct the votes."
         )
     return indices[rows].astype(np.int64)
 

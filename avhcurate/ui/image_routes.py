@@ -137,7 +137,7 @@ def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSourc
         home = workspace.dataset(dataset).root
         stamp = tuple((home / file).stat().st_mtime_ns for file in ("dataset.json", "samples.parquet"))
     except (OSError, CurateError) as error:
-        raise NoSuchImage(f"There is no dataset {dataset!r}.") from error
+        raise NoSuchImage(f"Unknown dataset {dataset!r}.") from error
     try:
         with _OPENING:
             return _open(workspace.root, dataset, stamp)

@@ -134,7 +134,7 @@ def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
     for field, use in (("sort", "to sort by"), ("caption", "to show on the images")):
         column = getattr(view, field)
         if column and column not in table.columns:
-            notices.append(f"There is no column {column} {use}.")
+            notices.append(f"Unknown column {column} {use}.")
             view = replace(view, **{field: getattr(View(), field)})
     return view, notices
 

@@ -78,7 +78,7 @@ def test_a_kernel_shows_it_in_a_frame_and_an_unknown_page_is_refused(pets, monke
     assert pets.show(height=600) == ("http://127.0.0.1:1/gallery?dataset=pets", "100%", 600)
     pets.show("home")
     assert len(started) == 1
-    with pytest.raises(CurateError, match="no page galery"):
+    with pytest.raises(CurateError, match="Unknown page galery"):
         pets.show("galery")
 
 

@@ -69,5 +69,5 @@ def test_a_run_that_comes_from_no_training_neither_shows_nor_offers_them(open_pa
     assert app.selectbox(key="gap.score").value == "avh"
     app = open_page("gallery", demo_root, sort="aum", range="aum:0:1")
     assert not {f"Sort by {name}" for name in NAMES} & set(app.selectbox(key="gallery.sort").options)
-    assert "no column aum to sort by" in app.warning[0].value
+    assert "Unknown column aum to sort by" in app.warning[0].value
     assert "the filter was left out" in app.warning[0].value

@@ -207,7 +207,7 @@ def test_two_columns_may_give_the_same_answers_by_name_and_index(
     ("text", "words"),
     [
         ("sample,label\na/0.png,unsure\n", "unsure"),
-        ("sample,label\na/0.png,3\n", "no class 3"),
+        ("sample,label\na/0.png,3\n", "Unknown class 3"),
         ("sample,label\nx.png,cat\ny.png,cat\n", "No row names a sample"),
         ("sample,label\n", "no rows"),
         ("picture,mood\na/0.png,good\n", "names no samples"),
@@ -286,7 +286,7 @@ def test_padded_class_names_are_no_numbers(workspace: Workspace, padded: Dataset
 
 
 def test_a_padded_number_is_no_index(workspace: Workspace, dataset: DatasetFolder, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="no class 01, 02"):
+    with pytest.raises(CurateError, match="Unknown class 01, 02"):
         attach_votes(workspace, "d", csv(tmp_path, "path,label\na/0.png,01\na/1.png,02\n"))
 
 
@@ -423,7 +423,7 @@ def test_the_same_votes_change_their_mark_only_by_force(
 def test_votes_for_an_unknown_dataset_or_from_no_file(
     workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
 ) -> None:
-    with pytest.raises(CurateError, match="no dataset 'other'"):
+    with pytest.raises(CurateError, match="Unknown dataset 'other'"):
         attach_votes(workspace, "other", csv(tmp_path, "id,label\n0,cat\n"))
     with pytest.raises(CurateError, match="not a file"):
         attach_votes(workspace, "d", tmp_path / "gone.csv")

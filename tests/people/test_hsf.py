@@ -107,7 +107,7 @@ def test_labels_may_be_indices(labels):
 
 def test_class_names_that_are_numbers_are_names_and_not_indices():
     assert hsf.class_indices(pd.Series([7, 5]), ["5", "6", "7"]).tolist() == [2, 0]
-    with pytest.raises(CurateError, match="no class 0"):
+    with pytest.raises(CurateError, match="Unknown class 0"):
         hsf.class_indices(pd.Series([0, 5]), ["5", "6", "7"])
 
 
@@ -116,7 +116,7 @@ def test_class_names_that_are_numbers_are_names_and_not_indices():
     [(["cat", "cow", "emu"], "cow, emu"), ([0, 3], "3"), ([0, -1], "-1"), ([0.5], "0.5")],
 )
 def test_unknown_labels_are_named(labels, unknown):
-    with pytest.raises(CurateError, match=f"no class {unknown}. The classes are cat, dog, owl"):
+    with pytest.raises(CurateError, match=f"Unknown class {unknown}. The classes are cat, dog, owl"):
         hsf.class_indices(pd.Series(labels), CLASSES)
 
 

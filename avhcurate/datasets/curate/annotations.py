@@ -49,7 +49,7 @@ def class_index(table: DatasetTable, label: str | int) -> int:
         return table.classes.index(str(label))
     if str(label).isdecimal() and int(label) < len(table.classes):
         return int(label)
-    raise CurateError(f"There is no class {label}. Choose from {listed(table.classes)}.")
+    raise CurateError(f"Unknown class {label}. Choose from {listed(table.classes)}.")
 
 
 def user() -> str:
@@ -75,5 +75,5 @@ def _stored(table: DatasetTable, action: str, value: str | int | None) -> str | 
     if action != "relabel" or value is None:
         return None
     if not str(value).isdecimal() or int(value) >= len(table.classes):
-        raise CurateError(f"There is no class {value}. Labels run from 0 to {len(table.classes) - 1}.")
+        raise CurateError(f"Unknown class {value}. Labels run from 0 to {len(table.classes) - 1}.")
     return stored_class(int(value), table.own_classes)

@@ -53,7 +53,7 @@ def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> lis
 def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
-        raise CurateError(f"There is no entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
+        raise CurateError(f"Unknown entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
     event = table.log.revert(table.present_id(), int(key), who=who or user())
     table.refresh()
     if event.action in ACTIONS:

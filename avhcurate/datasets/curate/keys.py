@@ -54,7 +54,7 @@ def read_keys(text: str, classes: Sequence[str]) -> dict[str, str]:
         if key not in _KEYS or key in keys:
             raise CurateError(f"{key[:10]} cannot be a key. Use a digit or letter once, but not {TAKEN.upper()}.")
         if action == "label" and name not in classes:
-            raise CurateError(f"There is no class {name[:40]} for the key {key}.")
+            raise CurateError(f"Unknown class {name[:40]} for the key {key}.")
         keys[key] = f"{action} {name}"
     return keys
 

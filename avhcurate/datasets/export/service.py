@@ -102,7 +102,7 @@ def _export(
     about: Mapping[str, Any] | None = None,
 ) -> int:
     if format not in FORMATS:
-        raise CurateError(f"There is no format {format}. Choose from {', '.join(FORMATS)}.")
+        raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
     write: Callable[..., int | None] = FORMATS[format]
     if image_prefix is not None:
         if format != "label-studio":

@@ -39,7 +39,7 @@ def find_public(name: str) -> PublicDataset:
     """Return the public dataset of that name; raise `CurateError` if there is none."""
     if name in PUBLIC:
         return PUBLIC[name]
-    raise CurateError(f"There is no public dataset {name!r}. Choose one of {', '.join(PUBLIC)}.")
+    raise CurateError(f"Unknown public dataset {name!r}. Choose one of {', '.join(PUBLIC)}.")
 
 
 def fetch_public(

@@ -202,16 +202,16 @@ def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
     >>> print(unknown_column("hsf_predicted", ["hsf", "predicted"]))
     hsf_predicted is not computed yet: run `avhcurate predict NAME`
     >>> print(unknown_column("labels", ["id", "label"]))
-    There is no column labels. Did you mean label?
+    Unknown column labels. Did you mean label?
     >>> print(unknown_column("zoom", ["id", "label"]))
-    There is no column zoom. Choose from id, label.
+    Unknown column zoom. Choose from id, label.
     """
     if command := _COMPUTED_BY.get(name.lower()):
         return CurateError(f"{name} is not computed yet: run `{command}`")
     by_lower = {column.lower(): column for column in columns}
     if near := difflib.get_close_matches(name.lower(), by_lower, n=3):
-        return CurateError(f"There is no column {name}. Did you mean {', '.join(by_lower[key] for key in near)}?")
-    return CurateError(f"There is no column {name}. Choose from {', '.join(by_lower.values())}.")
+        return CurateError(f"Unknown column {name}. Did you mean {', '.join(by_lower[key] for key in near)}?")
+    return CurateError(f"Unknown column {name}. Choose from {', '.join(by_lower.values())}.")
 
 
 #: Seconds that such a query may take, and bytes besides the table.

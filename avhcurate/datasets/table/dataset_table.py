@@ -239,4 +239,4 @@ def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
             "Run `avhcurate train NAME --model MODEL`, or choose the run of a training with --model."
         )
     if missing or not keys:
-        raise CurateError(f"There is no score {', '.join(missing)}. Choose from {', '.join(table.scores)}.")
+        raise CurateError(f"Unknown score {', '.join(missing)}. Choose from {', '.join(table.scores)}.")

@@ -71,7 +71,7 @@ def by_angle(table: DatasetTable, filters: Filters, like: Sequence[int]) -> tupl
         raise CurateError("More like this compares the features of a model. Score the dataset first.")
     features = table.run.features()
     if unknown := [id for id in like if not 0 <= id < len(features)]:
-        raise CurateError(f"There is no sample {unknown[0]}. The run has samples 0 to {len(features) - 1}.")
+        raise CurateError(f"Unknown sample {unknown[0]}. The run has samples 0 to {len(features) - 1}.")
     ids = table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
     angles = angles_to(features, np.array(like), among=ids)
     order = np.lexsort((ids, angles))

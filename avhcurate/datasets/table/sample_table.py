@@ -279,7 +279,7 @@ class SampleTable:
         """Return the row of one sample; an unknown id is refused."""
         table = self._cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
         if not table.num_rows:
-            raise CurateError(f"There is no sample {id}. Ids run from 0 to {self.size - 1}.")
+            raise CurateError(f"Unknown sample {id}. Ids run from 0 to {self.size - 1}.")
         (row,) = table.to_pylist()
         return {name: value for name, value in row.items() if not name.startswith("_")}
 

@@ -37,7 +37,7 @@ def answer(
     """
     classes = table.counter.classes
     if not 0 <= label < len(classes):
-        raise CurateError(f"There is no class {label}. Labels run from 0 to {len(classes) - 1}.")
+        raise CurateError(f"Unknown class {label}. Labels run from 0 to {len(classes) - 1}.")
     path = _path(table, id)
 
     def answered(leases: list[Lease]) -> list[Lease]:

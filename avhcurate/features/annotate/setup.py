@@ -177,7 +177,7 @@ def _check(table: DatasetTable, settings: CollectionSettings) -> None:
     if not 1 <= settings.target <= 1000:
         raise CurateError(f"The target is {settings.target} votes per sample. It must be between 1 and 1000.")
     if settings.queue == "hardest" and settings.score not in SCORES:
-        raise CurateError(f"There is no score {settings.score}. Choose one of {', '.join(SCORES)}.")
+        raise CurateError(f"Unknown score {settings.score}. Choose one of {', '.join(SCORES)}.")
     if not 0 <= settings.control_share <= 0.5:
         raise CurateError("The share of attention checks must be between 0 and 0.5.")
     if settings.candidates < 1 or settings.controls < 0 or settings.candidates + 2 * settings.controls > 400:
@@ -188,4 +188,4 @@ def _check(table: DatasetTable, settings: CollectionSettings) -> None:
     if settings.design == "select" and not settings.scope(pool).any():
         raise CurateError("No sample has a label of these classes. Choose others.")
     if settings.classes and max(settings.classes) >= len(pool.classes):
-        raise CurateError(f"There is no class {max(settings.classes)}. Labels run from 0 to {len(pool.classes) - 1}.")
+        raise CurateError(f"Unknown class {max(settings.classes)}. Labels run from 0 to {len(pool.classes) - 1}.")

@@ -37,7 +37,7 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
     """
     if format not in FORMATS:
-        raise CurateError(f"There is no format {format}. Choose one of {', '.join(FORMATS)}.")
+        raise CurateError(f"Unknown format {format}. Choose one of {', '.join(FORMATS)}.")
     if table.votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
     with atomic_output(out, folder=False, force=force) as output:

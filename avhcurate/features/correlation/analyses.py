@@ -244,6 +244,6 @@ def analyse(
 ) -> pd.DataFrame:
     """Return the table of an analysis by its key; columns mark simulated votes and a biased queue."""
     if analysis not in ANALYSES:
-        raise CurateError(f"There is no analysis {analysis}. Choose one of {', '.join(ANALYSES)}.")
+        raise CurateError(f"Unknown analysis {analysis}. Choose one of {', '.join(ANALYSES)}.")
     _, function = ANALYSES[analysis]
     return marked(function(table, keys, filters or Filters()), queue_use(table.counter), simulated=table.simulated)

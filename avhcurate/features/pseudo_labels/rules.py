@@ -217,7 +217,7 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
 def gate_of(rule: str) -> Gate:
     """Return the gate of a rule; refuse an unknown one."""
     if rule not in RULES:
-        raise CurateError(f"There is no rule {rule!r}. Choose one of {', '.join(RULES)}.")
+        raise CurateError(f"Unknown rule {rule!r}. Choose one of {', '.join(RULES)}.")
     return RULES[rule].gate
 
 

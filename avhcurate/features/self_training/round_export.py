@@ -67,7 +67,7 @@ def export(
     their pseudo-labels as curated labels. Existing files are refused unless `force`.
     """
     if format not in avhcurate_export.FORMATS:
-        raise CurateError(f"There is no format {format!r}. Choose from {', '.join(avhcurate_export.FORMATS)}.")
+        raise CurateError(f"Unknown format {format!r}. Choose from {', '.join(avhcurate_export.FORMATS)}.")
     rows, about = pseudo_labels(workspace, folder, number), describe(folder, number)
     if format not in avhcurate_export.FOLDERS:
         write_frame(rows, out, about, format=format, force=force)

@@ -71,7 +71,7 @@ class TrainSettings(VerbSettings):
         if self.weights and self.pretrained:
             raise CurateError("--weights and --pretrained exclude each other. Give one of them.")
         if self.recipe is not None and self.recipe not in RECIPES:
-            raise CurateError(f"There is no recipe {self.recipe!r}. Choose from {', '.join(RECIPES)}.")
+            raise CurateError(f"Unknown recipe {self.recipe!r}. Choose from {', '.join(RECIPES)}.")
         if not (self.model or self.recipe):
             raise CurateError(f"No network is given. Use --model, or --recipe {' or '.join(RECIPES)}.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):

@@ -90,7 +90,7 @@ def _known(keys: Iterable[str] | None, at_hand: set[str]) -> list[str]:
     wanted = list(keys)
     unknown = [key for key in wanted if key not in offered]
     if unknown:
-        raise CurateError(f"There is no score {', '.join(unknown)}. Choose from {', '.join(offered)}.")
+        raise CurateError(f"Unknown score {', '.join(unknown)}. Choose from {', '.join(offered)}.")
     return wanted
 
 

@@ -32,7 +32,7 @@ def nearest(features: np.ndarray, row: int, *, count: int = 12) -> Neighbours:
     array([2, 1])
     """
     if not 0 <= row < len(features):
-        raise CurateError(f"There is no sample {row}. The run has features of samples 0 to {len(features) - 1}.")
+        raise CurateError(f"Unknown sample {row}. The run has features of samples 0 to {len(features) - 1}.")
     if not _has_direction(features[row]):
         raise CurateError(f"The embedding of sample {row} is zero or not finite, so it has no neighbours.")
     ids, angles = nearest_of(features, np.array([row]), count=count)

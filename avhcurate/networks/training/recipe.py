@@ -157,5 +157,5 @@ RECIPES = {
 def find_recipe(name: str) -> NamedRecipe:
     """Return the recipe of that name. Raises CurateError where there is none."""
     if name not in RECIPES:
-        raise CurateError(f"There is no recipe {name!r}. Choose from {', '.join(RECIPES)}.")
+        raise CurateError(f"Unknown recipe {name!r}. Choose from {', '.join(RECIPES)}.")
     return RECIPES[name]

@@ -29,7 +29,7 @@ class Role(IntEnum):
         try:
             return cls[text.strip().upper()]
         except KeyError:
-            raise CurateError(f"There is no role {text}. Choose from {', '.join(map(str, cls))}.") from None
+            raise CurateError(f"Unknown role {text}. Choose from {', '.join(map(str, cls))}.") from None
 
 
 @dataclass(frozen=True)

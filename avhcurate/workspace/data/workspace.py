@@ -62,11 +62,11 @@ class Workspace:
             return DatasetFolder(self.datasets / id)
         if ids:
             raise CurateError(
-                f"There is no dataset {name!r} in {self.root}, which has {', '.join(sorted(ids))}. "
+                f"Unknown dataset {name!r} in {self.root}, which has {', '.join(sorted(ids))}. "
                 "Choose one of them, or run `avhcurate import NAME SOURCE`."
             )
         raise CurateError(
-            f"There is no dataset {name!r}: the workspace {self.root} is empty. "
+            f"Unknown dataset {name!r}: the workspace {self.root} is empty. "
             "Run `avhcurate demo` for the embedded digits, or `avhcurate import NAME SOURCE` for your own images."
         )
 

@@ -31,7 +31,7 @@ def test_a_class_that_is_gone_has_no_key():
         ("1 paint cat", "is not valid"),
         ("12 label cat", "cannot be a key"),
         ("t tag odd", "not TLXU"),
-        ("1 label cow", "no class cow"),
+        ("1 label cow", "Unknown class cow"),
         ("a tag b\nA tag c", "once"),
     ],
 )

@@ -128,7 +128,7 @@ def test_the_shell_orders_as_the_address_of_the_gallery_does(cli, demo_root, dig
     assert ids("--sort", "loss") == digits.order(view, sort="loss", descending=True).tolist()
     assert ids("--sort", "loss:asc") == digits.order(view, sort="loss").tolist()
     assert ids("--like", "5, 20") == by_angle(digits, view, [5, 20])[0].tolist()
-    assert "There is no column lss" in ids("--sort", "lss")
+    assert "Unknown column lss" in ids("--sort", "lss")
     assert "--like" in ids("--like", "five")
 
 

@@ -99,7 +99,7 @@ def test_a_column_that_is_not_computed_yet_names_what_computes_it(name, verb):
 
 
 def test_a_name_that_is_near_no_column_gets_them_all():
-    with pytest.raises(CurateError, match=r"no column qqq\. Choose from "):
+    with pytest.raises(CurateError, match=r"Unknown column qqq\. Choose from "):
         check_condition("qqq > 1", COLUMNS)
 
 

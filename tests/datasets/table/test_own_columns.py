@@ -168,7 +168,7 @@ def test_a_filter_of_a_column_that_is_not_there_or_of_another_type_is_left_out_a
     fitted, lost = filters.fit(kinds)
     assert fitted == Filters()
     assert len(lost) == 3
-    with pytest.raises(CurateError, match="There is no column gone"):
+    with pytest.raises(CurateError, match="Unknown column gone"):
         kinds.count(filters)
 
 

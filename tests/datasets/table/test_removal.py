@@ -100,7 +100,7 @@ def test_a_name_that_cannot_be_given_is_refused_and_nothing_changes(workspace):
         ("pets", "Taken", "too similar"),
         ("pets", "a/b", "not a valid name"),
         ("pets", "nul", "not a valid name"),
-        ("nothing", "other", "no dataset 'nothing'"),
+        ("nothing", "other", "Unknown dataset 'nothing'"),
     ]:
         with pytest.raises(CurateError, match=message):
             rename_dataset(workspace, old, new)

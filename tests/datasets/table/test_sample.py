@@ -39,5 +39,5 @@ def test_rows_come_in_the_order_asked_for(digits):
 
 
 def test_an_unknown_sample_is_refused(digits):
-    with pytest.raises(CurateError, match="no sample 5000"):
+    with pytest.raises(CurateError, match="Unknown sample 5000"):
         inspect(digits, 5000)

@@ -173,7 +173,7 @@ def test_percentiles_are_shares_of_samples_not_above(table):
 
 
 def test_unknown_ids_and_columns_are_named(table):
-    with pytest.raises(CurateError, match="no sample 4000"):
+    with pytest.raises(CurateError, match="Unknown sample 4000"):
         table.sample(4000)
     with pytest.raises(CurateError, match="hardness"):
         table.page(sort="hardness")

@@ -84,7 +84,7 @@ def test_an_interval_over_annotators_holds_the_agreement_and_covers_that_of_othe
 def test_filters_narrow_and_what_cannot_be_analysed_is_refused(digits):
     some = analyse(digits, "hard", keys=["avh"], filters=Filters(splits=("test",)))
     assert some["n"].iloc[0] == digits.count(Filters(splits=("test",)))
-    for analysis, words in (("x", "no analysis x"), ("annotators", "annotators of imported votes are not known")):
+    for analysis, words in (("x", "Unknown analysis x"), ("annotators", "annotators of imported votes are not known")):
         with pytest.raises(CurateError, match=words):
             analyse(digits, analysis)
 

@@ -133,7 +133,7 @@ def test_latex_escapes_a_name(said):
 @pytest.mark.parametrize(
     ("keys", "against", "reason"),
     [
-        (["avh", "place"], "hsf", "There is no score place"),
+        (["avh", "place"], "hsf", "Unknown score place"),
         (["avh"], "taken", "cannot be compared with taken.*column of numbers"),
         (["sharpness"], "hsf", "not measured yet"),
     ],

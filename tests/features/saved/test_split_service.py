@@ -80,7 +80,7 @@ def test_a_column_keeps_its_values_together(digits):
     ("options", "message"),
     [
         ({"by": ("colour",)}, "by colour"),
-        ({"group": "nothing"}, "There is no column nothing"),
+        ({"group": "nothing"}, "Unknown column nothing"),
         ({"group": "lable"}, "Did you mean label"),
         ({"group": "tags"}, "cannot group samples"),
         ({"filters": Filters(where="id < 0")}, "nothing to split"),

@@ -241,7 +241,7 @@ def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs,
     assert set(search(table).record.missing) == {"votes"}
     with pytest.raises(CurateError, match="votes is not available: there are no votes"):
         search(table, sources=["votes"])
-    with pytest.raises(CurateError, match="no source hunch"):
+    with pytest.raises(CurateError, match="Unknown source hunch"):
         search(table, sources=["hunch"])
 
 

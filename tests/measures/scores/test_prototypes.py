@@ -104,7 +104,7 @@ def test_what_is_at_hand_decides_which_scores_there_are():
     alone = scores.per_sample(features)
     assert set(alone) == {"predicted", "norm"}
     assert (alone["predicted"] == -1).all()
-    with pytest.raises(CurateError, match="There is no score avh"):
+    with pytest.raises(CurateError, match="Unknown score avh"):
         scores.per_sample(features, None, logits, labels, keys=["avh"])
     with pytest.raises(CurateError, match="features, logits or both"):
         scores.per_sample(None)

@@ -87,8 +87,8 @@ def test_half_precision_features_work():
 @pytest.mark.parametrize(
     ("row", "count", "says"),
     [
-        (5, 3, "no sample 5"),
-        (-1, 3, "no sample -1"),
+        (5, 3, "Unknown sample 5"),
+        (-1, 3, "Unknown sample -1"),
         (1, 3, "zero or not finite"),
         (2, 3, "zero or not finite"),
     ],

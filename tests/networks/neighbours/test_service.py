@@ -136,7 +136,7 @@ def test_outliers_have_a_score_and_the_details_their_neighbours(clusters, worksp
     read = neighbours(table, 5, count=8)
     assert read.ids.tolist() == compared.ids.tolist()
     assert read.angles == pytest.approx(compared.angles, abs=1e-6)
-    with pytest.raises(CurateError, match="There is no sample 600"):
+    with pytest.raises(CurateError, match="Unknown sample 600"):
         neighbours(table, 600)
     with pytest.raises(CurateError, match="zero or not finite"):
         neighbours(table, 7)

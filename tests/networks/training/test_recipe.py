@@ -45,5 +45,5 @@ def test_augmentation_is_chosen_by_the_images():
 
 def test_a_recipe_has_a_name():
     assert find_recipe("cifar-fast") is RECIPES["cifar-fast"]
-    with pytest.raises(CurateError, match=r"no recipe 'fast'\. Choose from cifar-fast"):
+    with pytest.raises(CurateError, match=r"Unknown recipe 'fast'\. Choose from cifar-fast"):
         find_recipe("fast")
