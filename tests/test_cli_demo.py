@@ -38,7 +38,7 @@ def test_a_full_demo_cut_short_goes_on_where_it_was(cli, own_demo_root, monkeypa
     steps = Steps(monkeypatch)
     steps.stop_in = "Quality"
     code, _, err = cli(*DemoSettings(full=True).argv, "--workspace", own_demo_root)
-    assert (code, "resumes" in err) == (130, True)
+    assert (code, "again to resume" in err) == (130, True)
     job = Jobs(own_demo_root).newest()
     assert (job.state, job.done, job.total, job.message) == ("cancelled", 150, 300, "Quality: half")
     assert (job.argv, job.dataset) == (["demo", "--full"], "digits")

@@ -1,17 +1,26 @@
 """The verb that lists and tries plugins."""
 
 from dataclasses import asdict
+from importlib import import_module
 
 from avhcurate import plugins as plugins_
 from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
+#: Modules that load the plugins of a group when they are imported.
+_LOADERS = (
+    "avhcurate.datasets.export.service",
+    "avhcurate.datasets.sources.readers",
+    "avhcurate.networks.models.factories",
+    "avhcurate.workspace.images.measures",
+)
+
 
 @options.app.command()
 def plugins() -> None:
     """List what installed packages add, each tried; exit code 2 where one is broken."""
-    # Importing them loads the plugins of their group.
-
+    for module in _LOADERS:
+        import_module(module)
     _try_scores()
     _try_measures()
     listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))

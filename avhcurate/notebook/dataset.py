@@ -164,7 +164,7 @@ class Dataset(MeasuredDataset):
         6  confidence  120      0.21
         >>> avhcurate.example().correlate("avh", analysis="hard")[["score", "n", "hard"]]
           score    n  hard
-        0   avh  120     5
+        0   avh  120     6
         """
         from avhcurate.features.correlation import service
         from avhcurate.features.correlation.analyses import analyse

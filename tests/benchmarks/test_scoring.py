@@ -16,7 +16,7 @@ def test_each_slice_is_compared_with_parts_measured_just_before_it() -> None:
     rates = iter([10.0, 10.0, 20.0, 20.0])
     engine = PacedEngine("torch", {part: lambda: Speed(next(rates), 1.0) for part in ("forward", "decode")})
     work = SlowWork(2 * TOGETHER, 0.01)
-    done = [step.result.shard for step in engine.steps(work, work.shards, None) if step.result]
+    done = [step.result.shard for step in engine.steps(work, work.shards) if step.result]
     assert done == list(work.shards)
     assert [slice.limit(on_gpu=False).rate for slice in engine.slices] == [5.0, 10.0]
     assert all(0 < slice.scoring.rate <= 1000 for slice in engine.slices)

@@ -30,7 +30,7 @@ def test_home_and_every_frame_say_that_the_head_was_fitted(open_page, fitted_roo
     app = open_page("home", fitted_root)
     text = words(app)
     assert "Fitted head" in text
-    assert "scored by the one of 3 that saw nothing of its writer, nor its copies" in text
+    assert "scored by the head that saw nothing of its writer, nor its copies" in text
     row = app.dataframe[0].value.iloc[0]
     assert (row["Model"], row["Right"], row["Folds agree"]) == ("avhcurate:digits · fitted head", 0.985, 0.97)
 
@@ -50,7 +50,7 @@ def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fit
     for page in ("map", "pseudo_labels"):
         app = open_page(page, fitted_root)
         assert not app.exception
-        assert "Class weights are those of the fitted head of all, which has seen every label" in words(app)
+        assert "those of one head fitted on all labelled images" in words(app)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_form_asks_for_a_fitted_head_with_folds_and_groups(open_page, own_de
     app.number_input(key="home.score_folds").set_value(3)
     start = next(button for button in app.button if button.label == "Start scoring")
     start.click().run()
-    assert "folds and groups are of a fitted head" in app.error[0].value
+    assert "belong to fitted heads" in app.error[0].value
     app.selectbox(key="home.score_head").set_value("fit")
     next(button for button in app.button if button.label == "Start scoring").click().run()
     options = ["--model=avhcurate:digits", "--head=fit", "--folds=3"]

@@ -144,7 +144,7 @@ def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery,
 def test_more_like_this_without_a_run_says_so(open_gallery, workspace, make_dataset):
     make_dataset({"cat/a.png": b"no image"})
     app = open_gallery(workspace, gallery__like="0")
-    assert "score the dataset first" in app.error[0].value
+    assert "Score the dataset first" in app.error[0].value
     assert len(grid(app)["tiles"]) == 1
 
 

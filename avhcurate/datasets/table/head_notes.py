@@ -7,6 +7,8 @@ HEAD_OF_ALL = (
     "The class weights here are those of one head fitted on all labelled images; the scores come from heads that have "
     "not seen the image, so angles differ a little."
 )
+#: On pages where that head selects.
+HEAD_SELECTS = f"{HEAD_OF_ALL} It selects here: its accuracy on labelled images is better than on new ones."
 #: On pages that show scores of the epochs, which a fitted head does not have.
 EPOCHS_OF_NETWORK = "Scores of the epochs are those of the network's own training, with its own head."
 
@@ -21,11 +23,11 @@ def head_note(record: RunRecord) -> str:
 
 
 def _fitted(heads: FittedHeads) -> str:
-    """
+    """Return sentences on heads that were fitted on frozen features.
+
     >>> heads = FittedHeads(folds=5, seed=0, groups=None, recipe={}, samples=1000, accuracy=0.9, loss=0.25)
-    >>> print(_fitted(heads).replace(" in", "\\nin"))
-    Linear heads fitted on frozen features, in 5 folds over 1,000 labelled images: each is scored by the head that saw
-    neither it nor its copies, others by the head of all. Out of fold 90.0 % right, loss 0.250.
+    >>> _fitted(heads)[-46:]
+    ' of all. Out of fold 90.0 % right, loss 0.250.'
     """
     folds = f"Linear heads fitted on frozen features, in {heads.folds} folds over {heads.samples:,} labelled images"
     apart = "neither it nor its copies"

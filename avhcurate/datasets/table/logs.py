@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import TypeVar
 
 from avhcurate.people.log import ResponseLog
-from avhcurate.workspace.data.events import EventLog
+from avhcurate.people.log_tables import METADATA
+from avhcurate.workspace.data.events import TABLES, EventLog
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.database import open_engine
 
 _Log = TypeVar("_Log")
 
@@ -25,6 +27,9 @@ def open_response_log(workspace: Workspace) -> ResponseLog:
 
 @lru_cache(maxsize=16)
 def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
+    # The tables of both logs: on a disk that is full later, none could be created for reading.
+    for tables in (TABLES, METADATA):
+        open_engine(url, tables).dispose()
     return log(url)
 
 

@@ -118,13 +118,12 @@ def choose(outputs: ModelOutputs, *, portion: float, rule: Rule) -> dict[str, Se
 
 def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
     """Return the selected samples, and the targets of the rule for each. Raises CurateError for no sample."""
-    blocks = list(targets(chosen, outputs.blocks))
-    if not blocks:
+    if not chosen.selected.any():
         raise CurateError(
             f"{chosen.rule} selects no sample of the target, so there is nothing to learn from. Give a larger portion, "
             "or another network where its embeddings have no direction."
         )
-    rows, goals = zip(*blocks, strict=True)
+    rows, goals = zip(*targets(chosen, outputs.blocks), strict=True)
     return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
 
 

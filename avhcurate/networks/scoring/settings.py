@@ -1,8 +1,11 @@
 """The options of the verbs that make a run: score and attach."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
+from pydantic import model_validator
+
+from avhcurate.errors import CurateError
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 if TYPE_CHECKING:
@@ -52,6 +55,13 @@ class ScoreSettings(VerbSettings):
     batch_size: int | None = option(None, "Images in a forward pass.", low=1, usual="chosen")
     limit: int | None = option(None, "Score only so many samples, spread evenly.", low=1, usual="all")
     engine: Literal["local", "ray"] = option("local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        asked = (self.groups, self.folds, self.seed) != (None, None, None)
+        if asked and not (self.head or "").startswith("fit"):
+            raise CurateError("--groups, --folds and --seed belong to fitted heads. Add --head fit.")
+        return self
 
     def spec(self, layer: str | None) -> "ModelSpec":
         """Return what is said about the model; `layer` is its last linear layer, None to find it."""

@@ -175,8 +175,13 @@ def words_of(problem: BaseException) -> str:
         return "file not found"
     if isinstance(problem, TimeoutError):
         return "no answer in time"
-    if isinstance(problem, OSError) and problem.strerror:
-        return problem.strerror.lower()
+    while problem.__cause__ is None and problem.args and isinstance(problem.args[0], BaseException):
+        problem = problem.args[0]  # requests wraps the error of its connection
+    reason = getattr(problem, "reason", problem)
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror.lower()
+    if "refused" in str(reason):
+        return "connection refused"
     return " ".join(str(problem).split())[:120] or type(problem).__name__
 
 

@@ -145,5 +145,5 @@ def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
 
     for module in (own, demo):
         monkeypatch.setattr(module, "DIGITS_WEIGHTS", tmp_path / "none.safetensors")
-    with pytest.raises(CurateError, match=r"avhcurate\.training\.digits"):
+    with pytest.raises(CurateError, match=r"avhcurate\.networks\.training\.digits"):
         prepare_demo(Workspace(tmp_path / "workspace"))

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageFilter
 
-from avhcurate import cli, export
+from avhcurate import cli
+from avhcurate.datasets import export
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.attach import attach_run
 from avhcurate.datasets.sources.attached_arrays import AttachSpec

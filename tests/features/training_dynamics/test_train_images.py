@@ -80,5 +80,5 @@ def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
 
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(CurateError, match="make room"):
+    with pytest.raises(CurateError, match="Make room"):
         train_model(fresh, SETTINGS)

@@ -212,7 +212,7 @@ function createBoard(parent, first) {
 
   submit.onclick = handIn;
   back.onclick = () => {
-    outbox.put({ kind: "back", id: -1, of: submitted });
+    outbox.put({ kind: "back", of: submitted });
     submitted = "";
     say("");
     paint();
