@@ -18,8 +18,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from avhcurate import cli
-from avhcurate.datasets import export
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.attach import attach_run
 from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.datasets.sources.service import import_dataset
