@@ -30,7 +30,7 @@ found = pseudo_labels_ui.selections(page, rule, portion)
 result = found[rule]
 with toolbar:
     pseudo_labels_ui.export_menu(page.table, result)
-pseudo_labels_ui.headline(result, fitted=page.table.run.record.fitted is not None)
+pseudo_labels_ui.headline(result)
 
 left, right = halves()
 with left:

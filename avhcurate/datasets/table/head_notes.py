@@ -7,8 +7,6 @@ HEAD_OF_ALL = (
     "The class weights here are those of one head fitted on all labelled images; the scores come from heads that have "
     "not seen the image, so angles differ a little."
 )
-#: On pages where that head selects.
-HEAD_SELECTS = f"{HEAD_OF_ALL} It selects here: its accuracy on labelled images is better than on new ones."
 #: On pages that show scores of the epochs, which a fitted head does not have.
 EPOCHS_OF_NETWORK = "Scores of the epochs are those of the network's own training, with its own head."
 

@@ -11,7 +11,6 @@ import streamlit as st
 
 from avhcurate.datasets.export.output import manifest_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.head_notes import HEAD_SELECTS
 from avhcurate.features.pseudo_labels import service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion, selected_per_class
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
@@ -85,8 +84,8 @@ def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLab
     return _select_by_each(page.table, tuple(rules), portion=portion, filters=page.filters)
 
 
-def headline(result: PseudoLabels, *, fitted: bool = False) -> None:
-    """Say how many are selected and how accurate they are; `fitted`: the run has a fitted head."""
+def headline(result: PseudoLabels) -> None:
+    """Say how many are selected and how accurate they are."""
     n, share, low, high = result.accuracy_interval()
     samples, selected = len(result.ids), len(result.selected)
     empty = result.classes[result.classes["selected"] == 0]
@@ -101,8 +100,6 @@ def headline(result: PseudoLabels, *, fitted: bool = False) -> None:
         st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
     for note in result.notes:
         st.caption(note)
-    if fitted:
-        st.caption(HEAD_SELECTS)
 
 
 def class_table(result: PseudoLabels) -> None:
