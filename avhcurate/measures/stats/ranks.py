@@ -12,10 +12,27 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     >>> average_ranks(np.array([30.0, 10.0, 30.0]))
     array([2.5, 1. , 2.5])
     """
-    order = np.argsort(values)
+    order, ordered = sorted_positions(values)
     ranks = np.empty(len(values))
-    ranks[order] = ranks_in_order(values[order])
+    ranks[order] = ranks_in_order(ordered)
     return ranks
+
+
+def sorted_positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions (n,) of values from low to high, and the values, or whole numbers in the same order.
+
+    >>> sorted_positions(np.array([3.0, -1.0, 3.0], np.float32))[0].tolist()
+    [1, 0, 2]
+    """
+    if values.dtype != np.float32:
+        order = np.argsort(values)
+        return order, values[order]
+    # Value and position as one whole number: sorting them takes half the time of sorting positions by value.
+    bits = (values + np.float32(0)).view(np.int32)  # -0 becomes 0
+    ascending = np.bitwise_xor(bits, (bits >> 31) & np.int32(2**31 - 1))
+    pairs = (ascending.astype(np.int64) << 32) | np.arange(len(values))
+    pairs.sort()
+    return pairs & 0xFFFFFFFF, pairs >> 32
 
 
 def ranks_in_order(ordered: np.ndarray) -> np.ndarray:
