@@ -108,7 +108,7 @@ def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked)
     assert asked(app, "sample") == "5"
     assert "Image 5, 5" in words(app)
     app = open_page("degradation", root, sample="99999")
-    assert any("Unknown sample 99999" in warning.value for warning in app.warning)
+    assert any("no sample 99999" in warning.value for warning in app.warning)
 
 
 def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root, words, monkeypatch):

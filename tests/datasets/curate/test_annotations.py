@@ -99,7 +99,7 @@ def test_an_id_given_twice_counts_once_and_may_be_of_numpy(own_digits):
 
 def test_a_label_that_is_no_class_is_refused(own_digits):
     for value in ("cat", 10, -1, 1.5):
-        with pytest.raises(CurateError, match="no class"):
+        with pytest.raises(CurateError, match="Unknown class"):
             annotate(own_digits, [0], "relabel", value)
 
 

@@ -165,7 +165,7 @@ def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
 def test_a_failing_export_leaves_nothing_behind(digits, tmp_path):
     with pytest.raises(CurateError, match="nothing to export"):
         export(digits, Filters(where="avh > 7"), "csv", tmp_path / "none.csv")
-    with pytest.raises(CurateError, match="There is no column"):
+    with pytest.raises(CurateError, match="Unknown column nothing"):
         export(digits, Filters(where="nothing > 7"), "csv", tmp_path / "none.csv")
     with pytest.raises(CurateError, match="Choose from csv"):
         export(digits, Filters(), "xls", tmp_path / "none.xls")
