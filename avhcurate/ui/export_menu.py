@@ -3,19 +3,17 @@
 import mimetypes
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 
 from avhcurate.datasets.export.images import bytes_of_images
 from avhcurate.datasets.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
-from avhcurate.datasets.export.settings import ExportSettings
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import cache
+from avhcurate.ui.packs import pack_choice
 
 #: Names of the formats.
 ABOUT = {
@@ -29,7 +27,7 @@ ABOUT = {
     "cleanlab": "cleanlab arrays",
     "coco": "COCO",
 }
-#: Samples whose images a download takes, at most.
+#: Samples whose images a download takes, at most; a job packs more.
 LARGEST_ZIP = 2000
 #: Media types that `mimetypes` may not know.
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
@@ -45,21 +43,6 @@ def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) ->
 def samples_label(count: int, format: str) -> str:
     """Return the label of a download; it names the format, so that a change of the choice shows on the button."""
     return f"Download {count:,} samples as {ABOUT.get(format, format)}"
-
-
-def _refer_to_shell(table: DatasetTable, filters: Filters, format: str, count: int, *, selected: bool) -> None:
-    """Show the command that exports the samples of the filters; a selection becomes a set first."""
-    text = f"{count:,} images are too many for a download."
-    if selected:
-        st.caption(f"{text} Save the selection as a set, then filter by the set and export in a shell.")
-        return
-    st.caption(f"{text} Export them in a shell on the server:")
-    settings = ExportSettings(dataset=table.dataset.name, format=format, out=Path("images.zip"))
-    if table.run is not None:
-        settings = settings.with_(model=table.run.name)
-    if query := filters.to_query():
-        settings = settings.with_(view=f"?{urlencode(query)}")
-    st.code(settings.line, language="bash")
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
@@ -92,7 +75,7 @@ def export_choice(
         if only is not None:
             packed = Filters(excluded=None, ids=tuple(only))
         if count > LARGEST_ZIP or _bytes_of_images(table, packed) > MOST_BYTES:
-            _refer_to_shell(table, filters, format, count, selected=only is not None)
+            pack_choice(table, filters, format, count, only, key=key)
             return
     data = partial(export_bytes, table, filters, format, only=only, order=order)
     file = f"{table.dataset.name}-{count}.{ending}"

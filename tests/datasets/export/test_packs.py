@@ -1,16 +1,21 @@
-"""Exports of many images: packed into one file in a shell, and how the page says so."""
+"""Exports of many images: packed into one file, in a shell or by a job of the page."""
 
+import io
 import os
+import re
 import zipfile
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.export.packs import pack
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui import export_menu
-from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Progress
+from avhcurate.ui import export_menu, packs
+from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
+from tests.fakes.waiting import wait_until
 
 
 def test_images_dated_before_zip_knows_dates_are_packed(tmp_path):
@@ -29,21 +34,30 @@ def test_a_cancelled_pack_leaves_nothing(digits, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def _menu(root):
+def _menu(only):
     from avhcurate.datasets.table import dataset_table, filters
     from avhcurate.ui import export_menu as menu
     from avhcurate.workspace.data import workspace
 
-    table = dataset_table.open_table(workspace.Workspace(root), "digits")
-    menu.export_choice(table, filters.Filters(classes=(1, 2)), 1, key="gallery")
+    table = dataset_table.open_table(workspace.find_workspace(), "digits")
+    menu.export_choice(table, filters.Filters(classes=(1,)), 1, key="gallery", only=only)
 
 
-@pytest.mark.parametrize(("most", "shown"), [(0, 1), (1, 0)])
-def test_more_images_than_a_download_takes_are_left_to_the_shell(demo_root, monkeypatch, most, shown):
-    monkeypatch.setattr(export_menu, "LARGEST_ZIP", most)
-    app = AppTest.from_function(_menu, args=(str(demo_root),), default_timeout=60).run()
+@pytest.mark.parametrize(("only", "count"), [(None, 182), ((1, 11), 2)])
+def test_more_images_than_a_download_takes_are_packed_by_a_job_and_linked(own_demo_root, monkeypatch, only, count):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    monkeypatch.setattr(export_menu, "LARGEST_ZIP", 0)
+    app = AppTest.from_function(_menu, args=(only,), default_timeout=60).run()
     app.selectbox(key="gallery.export_format").set_value("folder").run()
-    assert len(app.code) == shown
-    for one in app.code:
-        assert "--model=avhcurate-digits" in one.value
-        assert "--view='?class=1%2C2'" in one.value or "'--view=?class=1%2C2'" in one.value
+    assert not app.markdown
+    app.button(key="gallery.pack").click().run()
+    job = wait_until(lambda: (newest := Jobs(own_demo_root).newest()) and not newest.active and newest)
+    assert (job.verb, job.state) == ("export", "done"), job.message
+    (link,) = (one.value for one in app.run().markdown)
+    client = TestClient(Starlette(routes=packs.routes()))
+    address = re.search(r"\((/exports/.*?)\)", link)[1]
+    with zipfile.ZipFile(io.BytesIO(client.get(address).content)) as archive:
+        images = [name for name in archive.namelist() if name.endswith(".png")]
+    assert len(images) == count
+    assert client.get("/exports/digits/dataset.json").status_code == 404
+    assert client.get("/exports/none/a.zip").status_code == 404
