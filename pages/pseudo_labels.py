@@ -35,13 +35,10 @@ pseudo_labels_ui.headline(result)
 left, right = halves()
 with left:
     st.markdown(f"**Selected of the candidates of each class** · {RULE_NAMES[rule]}")
-    pseudo_labels_ui.class_chart(result)
+    pseudo_labels_ui.class_table(result)
 with right:
     st.markdown("**Accuracy against portion**")
     curve = st.container()
-with st.expander("Thresholds and counts per class"):
-    pseudo_labels_ui.class_table(result)
-
 st.header("Where the gates differ")
 shown = pseudo_labels_ui.where_gates_differ(page, found, portion)
 show_details(page, view_holding(shown, page.view.sample))

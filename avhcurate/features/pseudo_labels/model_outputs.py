@@ -1,6 +1,6 @@
 """The outputs of a network on unlabelled samples, block by block: what every selection of pseudo-labels reads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -13,21 +13,12 @@ from avhcurate.workspace.data.runs import RunFolder
 #: Elements of one (block, K) or (block, D) matrix.
 _BLOCK = 1 << 20
 
-
-class Outputs:
-    """Outputs of a network on N samples. Subclasses yield them by `blocks`."""
-
-    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
-        raise NotImplementedError
-
-    def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-        """Select pseudo-labels by a rule: see `rules.select`."""
-        return select(partial(self.blocks, gate_of(rule)), rule=rule, portion=portion, alpha=alpha)
+#: (logits, AVC) of consecutive samples; of the gate `avc-centred` the AVC is the centred one.
+GateBlocks = Callable[[Gate], Iterator[tuple[np.ndarray, np.ndarray]]]
 
 
 @dataclass(frozen=True)
-class ModelOutputs(Outputs):
+class ModelOutputs:
     """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
 
     The N samples are the rows `rows` (N,) of `features`, by default all. Logits and AVC are computed from these in
@@ -39,10 +30,9 @@ class ModelOutputs(Outputs):
     bias: np.ndarray
     rows: np.ndarray | None = None
 
-    def __len__(self) -> int:
-        if self.rows is None:
-            return len(self.features)
-        return len(self.rows)
+    def select(self, *, rule: Rule, portion: float) -> Selection:
+        """Select pseudo-labels by a rule: see `rules.select`."""
+        return select(partial(self.blocks, gate_of(rule)), rule=rule, portion=portion)
 
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
@@ -70,43 +60,41 @@ class ModelOutputs(Outputs):
 
     def _embeddings(self) -> Iterator[np.ndarray]:
         """Yield consecutive embeddings in float64, whole rows of NaN where one is not finite."""
+        rows = self.rows
+        if rows is None:
+            rows = np.arange(len(self.features))
         step = max(1, _BLOCK // max(self.features.shape[1], len(self.class_weights)))
-        for start in range(0, len(self), step):
-            rows: slice | np.ndarray = slice(start, start + step)
-            if self.rows is not None:
-                rows = self.rows[rows]
-            block = np.array(self.features[rows], np.float64)
+        for start in range(0, len(rows), step):
+            block = np.array(self.features[rows[start : start + step]], np.float64)
             block[~np.isfinite(block).all(axis=1)] = np.nan
             yield block
 
 
-@dataclass(frozen=True)
-class StoredOutputs(Outputs):
-    """Outputs of samples `ids` (N,) of an attached run, whose logits may not be those of its class weights.
+def blocks_of(run: RunFolder, ids: np.ndarray) -> GateBlocks:
+    """Return the outputs of a run for some samples.
 
-    AVC is NaN where the run has no class weights, so that only gates on the softmax output can select.
+    The logits of an attached run may not be those of its class weights. Without class weights its AVC is NaN, so that
+    only gates on the softmax output can select.
     """
-
-    run: RunFolder
-    ids: np.ndarray
-
-    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (logits, AVC) of consecutive samples, as `ModelOutputs.blocks`."""
-        if self.run.has_class_weights:
-            own = ModelOutputs(self.run.features(), self.run.class_weights(), self.run.bias(), self.ids)
-            start = 0
-            for _, avc in own.blocks(gate):
-                yield self.run.logits_of(self.ids[start : start + len(avc)]), avc
-                start += len(avc)
-            return
-        step = max(1, _BLOCK // self.run.record.num_classes)
-        for start in range(0, len(self.ids), step):
-            logits = self.run.logits_of(self.ids[start : start + step])
-            yield logits, np.full(logits.shape, np.nan)
+    if not run.has_class_weights:
+        return partial(_without_avc, run, ids)
+    outputs = ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)
+    if run.record.attached is None:
+        return outputs.blocks
+    return partial(_attached, run, ids, outputs)
 
 
-def outputs_of(run: RunFolder, ids: np.ndarray) -> Outputs:
-    """Return the outputs of a run for some samples."""
-    if run.record.attached is not None:
-        return StoredOutputs(run, ids)
-    return ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)
+def _attached(
+    run: RunFolder, ids: np.ndarray, outputs: ModelOutputs, gate: Gate
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    start = 0
+    for _, avc in outputs.blocks(gate):
+        yield run.logits_of(ids[start : start + len(avc)]), avc
+        start += len(avc)
+
+
+def _without_avc(run: RunFolder, ids: np.ndarray, _: Gate) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    step = max(1, _BLOCK // run.record.num_classes)
+    for start in range(0, len(ids), step):
+        logits = run.logits_of(ids[start : start + step])
+        yield logits, np.full(logits.shape, np.nan)

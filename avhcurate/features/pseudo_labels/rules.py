@@ -101,7 +101,6 @@ class Selection:
 
     rule: Rule
     portion: float
-    alpha: float
     predicted: np.ndarray
     candidate: np.ndarray
     confidence: np.ndarray
@@ -116,6 +115,11 @@ class Selection:
     def lambdas(self) -> np.ndarray:
         """Return the thresholds of the softmax probability, (K,)."""
         return np.exp(self.log_lambdas)
+
+    @property
+    def alpha(self) -> float:
+        """Return the weight of the rule's regulariser."""
+        return RULES[self.rule].alpha
 
     @property
     def left_out(self) -> int:
@@ -169,23 +173,22 @@ class Selection:
         return table.assign(labelled=labelled, correct=correct, accuracy=accuracy)
 
 
-def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
+def select(blocks: Blocks, *, rule: Rule, portion: float) -> Selection:
     """Select by class in two passes over blocks: thresholds, then labels. Memory: a block and O(N + K).
 
-    Logits may be log-probabilities. portion in (0, 1]; alpha > 0 weighs the rule's regulariser, by default that of
-    `RULES`. Raises CurateError for an unknown rule and numbers out of range.
+    Logits may be log-probabilities. portion in (0, 1]. Raises CurateError for an unknown rule and a portion out of it.
 
     >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
     >>> select(lambda: [(np.log(probs), probs)], rule="confidence", portion=0.4).table()["pseudo_label"].to_list()
     [0, <NA>, <NA>, 1]
     """
-    _check(rule, portion, alpha)
-    gate = RULES[rule].gate
-    alpha = alpha or RULES[rule].alpha
+    gate = gate_of(rule)
+    if not 0 < portion <= 1:
+        raise CurateError(f"The portion must be above 0 and at most 1, such as 0.2, not {portion}.")
     predicted, log_top, avc_top, num_classes = predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
-    parts = [_candidates(logits, avc, log_lambdas, gate, alpha) for logits, avc in blocks()]
+    parts = [_candidates(logits, avc, log_lambdas, rule) for logits, avc in blocks()]
     candidate, log_prob, avc, softness = (np.concatenate(part) for part in zip(*parts, strict=True))
     unknown = predicted < 0
     candidate[unknown] = -1
@@ -201,7 +204,6 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
     return Selection(
         rule=rule,
         portion=portion,
-        alpha=alpha,
         predicted=predicted,
         candidate=candidate,
         confidence=np.exp(log_prob) + missing,
@@ -278,14 +280,6 @@ def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, 
         yield block, goals[selection.candidate[block]]
 
 
-def _check(rule: str, portion: float, alpha: float | None) -> None:
-    gate_of(rule)
-    if not 0 < portion <= 1:
-        raise CurateError(f"The portion must be above 0 and at most 1, such as 0.2, not {portion}.")
-    if alpha is not None and not 0 < alpha < np.inf:
-        raise CurateError(f"alpha must be above 0, such as 0.25, not {alpha}.")
-
-
 def predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """First pass: return the softmax argmax of each sample (-1 unusable), its log-probability and AVC, and K."""
     parts = []
@@ -317,7 +311,7 @@ def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, por
 
 
 def _candidates(
-    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, gate: Gate, alpha: float
+    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, rule: Rule
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Second pass over a block: candidate label, its log p and AVC, and what the softmax gate compares with 0.
 
@@ -327,8 +321,8 @@ def _candidates(
     ratios = _log_ratios(log_probs, log_lambdas)
     candidate = np.argmax(ratios, axis=1)
     softness = _at(ratios, candidate)
-    if gate == "lrent":
-        softness = logsumexp(ratios / alpha, axis=1)
+    if RULES[rule].gate == "lrent":
+        softness = logsumexp(ratios / RULES[rule].alpha, axis=1)
     return candidate, _at(log_probs, candidate), _at(avc, candidate), softness
 
 

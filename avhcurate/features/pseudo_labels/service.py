@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from avhcurate.datasets.export.tabular import format_of, write_frame
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -16,7 +15,7 @@ from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import read_subset
 from avhcurate.errors import CurateError
-from avhcurate.features.pseudo_labels.model_outputs import outputs_of
+from avhcurate.features.pseudo_labels.model_outputs import blocks_of
 from avhcurate.features.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, gate_of, held, soft_labels
 from avhcurate.features.pseudo_labels.rules import select as select_from
 from avhcurate.measures.stats.intervals import share
@@ -32,9 +31,6 @@ FITTED_HEAD = (
     "The run's head was fitted on all labels, so the accuracy of this selection on labelled images is better than it "
     "would be on new ones."
 )
-#: Standard errors from the middle of a 95 % interval to its ends.
-_Z = float(ndtri(0.975))
-
 #: Columns of an export.
 COLUMNS = (
     *("id", "path", "pseudo_label", "pseudo_label_name"),
@@ -123,12 +119,12 @@ def _selections(
     notes: tuple[str, ...] = ()
     if table.run.record.fitted is not None:
         notes = (FITTED_HEAD,)
-    outputs = outputs_of(table.run, samples.ids)
-    plain = held(outputs.blocks)
+    outputs = blocks_of(table.run, samples.ids)
+    plain = held(partial(outputs, "avc"))
     for rule in rules:
         blocks = plain
         if gate_of(rule) == "avc-centred":
-            blocks = held(partial(outputs.blocks, "avc-centred"))
+            blocks = held(partial(outputs, "avc-centred"))
         for portion in portions:
             selection = select_from(blocks, rule=rule, portion=portion)
             classes = selection.classes(samples.labels)
@@ -160,24 +156,15 @@ def _check_rule(table: DatasetTable, rule: Rule) -> None:
         )
 
 
-def pseudo_label_table(
-    table: DatasetTable, result: PseudoLabels, *, soft: bool = False, all: bool = False
-) -> pd.DataFrame:
-    """Return the export columns, a row a selected sample; with `all` also the others, whose label is null.
-
-    `soft` adds `soft_label`, a list of K probabilities that sum to 1.
-    """
-    rows = result.selection.table().assign(id=result.ids)
-    if not all:
-        rows = rows[result.selection.selected]
+def pseudo_label_table(table: DatasetTable, result: PseudoLabels, *, soft: bool = False) -> pd.DataFrame:
+    """Return the export columns, a row a selected sample; `soft` adds `soft_label`: K probabilities that sum to 1."""
+    rows = result.selection.table().assign(id=result.ids)[result.selection.selected]
     paths = table.frame(Filters(excluded=None, ids=tuple(rows["id"].tolist())), columns=["id", "path"])
     rows = export_columns(rows, paths.astype({"id": "int64"}), result.classes["label_name"].to_list())
     if soft:
         assert table.run is not None  # it was selected from
-        vectors: dict[int, list[float]] = {}
-        for places, values in soft_labels(result.selection, outputs_of(table.run, result.ids).blocks):
-            vectors.update(zip(result.ids[places].tolist(), values.tolist(), strict=True))
-        rows["soft_label"] = rows["id"].map(vectors).astype(object)
+        blocks = partial(blocks_of(table.run, result.ids), "avc")
+        rows["soft_label"] = [row for _, part in soft_labels(result.selection, blocks) for row in part.tolist()]
     return rows
 
 
@@ -190,11 +177,11 @@ def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]
 
 
 def write_pseudo_labels(
-    table: DatasetTable, result: PseudoLabels, out: Path, *, soft: bool = False, all: bool = False, force: bool = False
+    table: DatasetTable, result: PseudoLabels, out: Path, *, soft: bool = False, force: bool = False
 ) -> int:
     """Write the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; return how many samples are selected."""
     format_of(out)  # refused before the work
-    rows = pseudo_label_table(table, result, soft=soft, all=all)
+    rows = pseudo_label_table(table, result, soft=soft)
     write_frame(rows, out, describe_selection(table, result), force=force)
     return len(result.selected)
 
@@ -232,34 +219,3 @@ def manifest(about: Mapping[str, Any], classes: pd.DataFrame) -> dict[str, Any]:
         "per_class": records(classes),
         "created": now().isoformat(timespec="seconds"),
     }
-
-
-def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
-    """Return ids that both select, and those that only one does: `both, first, second`, each in order of id."""
-    a, b = first.selected, second.selected
-    return {
-        "both": np.intersect1d(a, b).tolist(),
-        "first": np.setdiff1d(a, b).tolist(),
-        "second": np.setdiff1d(b, a).tolist(),
-    }
-
-
-def accuracy_difference(first: PseudoLabels, second: PseudoLabels) -> tuple[float, float, float]:
-    """Return the accuracy of the first less that of the second, with its 95 % interval.
-
-    Both select from the same samples, so the interval is of how each sample moves the difference; NaN where none does.
-    All are NaN where one selects no sample with a label.
-    """
-    moved = np.zeros(len(first.ids))
-    difference = 0.0
-    for one, sign in ((first, 1), (second, -1)):
-        counted = one.selection.selected & (one.labels >= 0)
-        if not counted.any():
-            return (float("nan"),) * 3
-        right = (one.selection.candidate == one.labels)[counted]
-        difference += sign * float(right.mean())
-        moved[counted] += sign * (right - right.mean()) / len(right)
-    reach = float("nan")
-    if moved.any():
-        reach = _Z * float(np.sqrt((moved**2).sum()))
-    return difference, difference - reach, difference + reach

@@ -1,7 +1,6 @@
 """The Pseudo-labels page: rule and portion, classes, accuracy, differences between rules, and the export."""
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,18 +11,11 @@ import streamlit as st
 from avhcurate.datasets.export.output import manifest_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.pseudo_labels import service
-from avhcurate.features.pseudo_labels.plots import accuracy_by_portion, selected_per_class
+from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
-from avhcurate.features.pseudo_labels.service import (
-    PseudoLabels,
-    accuracy_difference,
-    describe_selection,
-    overlap,
-    write_pseudo_labels,
-)
+from avhcurate.features.pseudo_labels.service import PseudoLabels, describe_selection, write_pseudo_labels
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened
@@ -32,7 +24,7 @@ from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.score_help import RULE_NAMES, score_name
-from avhcurate.ui.text import PAPER, accuracy_note, signed
+from avhcurate.ui.text import PAPER, accuracy_note
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
@@ -40,6 +32,20 @@ PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 #: Up to so many numbers in features and logits, the curve over portions is computed without a click.
 _CHEAP = 4_000_000
 _FORMATS = ("csv", "jsonl", "parquet")
+
+_NUMBER = st.column_config.NumberColumn
+#: Columns of the table of classes, in their order.
+_COLUMNS = {
+    "label_name": "Class",
+    "predicted": "Predicted",
+    "candidates": _NUMBER("Candidates", help="Samples whose class-balanced label is this class."),
+    "selected": "Selected",
+    "lambda": _NUMBER("λ", format="%.4f", help="Threshold of the softmax probability."),
+    "beta": _NUMBER("β", format="%.4f", help="Threshold of AVC."),
+    "accuracy": _NUMBER("Accuracy", format="percent"),
+    "labelled": _NUMBER("With label", help="Selected samples that have a given label."),
+    "note": "Note",
+}
 
 #: `pseudo_labels.service` in a cache.
 _select_by_each = st.cache_resource(max_entries=4, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(
@@ -104,44 +110,15 @@ def headline(result: PseudoLabels) -> None:
 
 def class_table(result: PseudoLabels) -> None:
     """Draw counts, thresholds and accuracy of each class."""
-    number = st.column_config.NumberColumn
     st.dataframe(
         result.classes,
         hide_index=True,
         height=min(28 * (len(result.classes) + 1) + 3, 420),
         row_height=28,
         key="pseudo.classes",
-        column_order=(
-            "label_name",
-            "predicted",
-            "candidates",
-            "selected",
-            "lambda",
-            "beta",
-            "accuracy",
-            "labelled",
-            "note",
-        ),
-        column_config={
-            "label_name": "Class",
-            "predicted": "Predicted",
-            "candidates": number("Candidates", help="Samples whose class-balanced label is this class."),
-            "selected": "Selected",
-            "lambda": number("λ", format="%.4f", help="Threshold of the softmax probability."),
-            "beta": number("β", format="%.4f", help="Threshold of AVC."),
-            "accuracy": number("Accuracy", format="percent"),
-            "labelled": number("With label", help="Selected samples that have a given label."),
-            "note": "Note",
-        },
+        column_order=list(_COLUMNS),
+        column_config=_COLUMNS,
     )
-
-
-def class_chart(result: PseudoLabels) -> None:
-    """Draw how many of its candidates each class gives."""
-    share = result.classes["selected"] / result.classes["candidates"].where(result.classes["candidates"] > 0)
-    what = "share of candidates selected"
-    shown = choose_classes(result.classes, share, names="label_name", what=what, key="pseudo.per_class")
-    show_chart(selected_per_class(shown), key="pseudo.per_class")
 
 
 def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
@@ -160,10 +137,7 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
     names: dict[str, str] = {gate: RULE_NAMES[gate] for gate in GATES}
     figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
     show_chart(figure, key="pseudo.by_portion")
-    if not page.filters.splits and "train" in set(page.table.group_counts("split", page.filters)["value"]):
-        st.caption(
-            "Samples of the split “train” may be those that the model learnt from: filter by split to evaluate it."
-        )
+    st.caption("Samples that the model learnt from count too. Filter by split to leave them out.")
 
 
 def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
@@ -172,54 +146,34 @@ def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: f
         st.caption("This run has no class weights, so there is no AVC to compare with.")
         return []
     by_avc, by_softmax = found["avc"], found["confidence"]
-    ids = overlap(by_avc, by_softmax)
-    text = f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both."
-    st.caption(f"{text} {difference_text(by_avc, by_softmax)}")
+    both = np.intersect1d(by_avc.selected, by_softmax.selected)
+    st.caption(f"Both rules at portion {portion:g}: {len(both):,} samples are selected by both.")
     left, right = halves()
     with left:
         title = "Selected by AVC and not by softmax"
-        one = selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
+        one = selected_by_one(page, title, by_avc, both, score="confidence", name="avc")
     with right:
         title = "Selected by softmax and not by AVC"
-        other = selected_by_one(page, title, by_softmax, ids["second"], score="avc", name="softmax")
+        other = selected_by_one(page, title, by_softmax, both, score="avc", name="softmax")
     return [one, other]
 
 
-def difference_text(by_avc: PseudoLabels, by_softmax: PseudoLabels) -> str:
-    """Say which of the two selects more accurately; "" where no selected sample has a label."""
-    value, low, high = (100 * end for end in accuracy_difference(by_avc, by_softmax))
-    if np.isnan(value):
-        return ""
-    text = f"Accuracy of all that AVC selects less that of all that softmax selects: {signed(value, 1)} points"
-    if np.isnan(low):
-        return f"{text}, without an interval."
-    text += f" ({signed(low, 1)} to {signed(high, 1)}, 95 %)."
-    if low <= 0 <= high:
-        text += " That is within chance."
-    return text
-
-
 def selected_by_one(
-    page: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
+    page: Opened, title: str, result: PseudoLabels, both: np.ndarray, *, score: str, name: str
 ) -> GridView | None:
-    """Draw what one rule selects and the other does not, lowest `score` first."""
+    """Draw what one rule selects and not `both` do, lowest `score` first."""
+    rows = np.flatnonzero(result.selection.selected & ~np.isin(result.ids, both))
+    ids = result.ids[rows[np.argsort(getattr(result.selection, score)[rows], kind="stable")]].tolist()
     n, share, low, high = result.accuracy_interval(ids)
     st.markdown(f"**{title}**")
     text = f"n {len(ids):,}"
     if n:
         text += f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}"
     st.caption(f"{text}  \nLowest {score_name(score)} first: it is on the tiles.")
-    if not len(ids):
+    if not ids:
         return None
     look = partial(_look, result)
-    return narrow_grid(page, _by_doubt(result, ids, score), key=f"pseudo.{name}", label=title, score=score, look=look)
-
-
-def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
-    rows = np.searchsorted(result.ids, np.asarray(ids))
-    values = getattr(result.selection, score)[rows]
-    in_order: list[int] = result.ids[rows[np.argsort(values, kind="stable")]].tolist()
-    return in_order
+    return narrow_grid(page, ids, key=f"pseudo.{name}", label=title, score=score, look=look)
 
 
 def _look(result: PseudoLabels, tile: Tile) -> Tile:
@@ -236,12 +190,10 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
     with st.popover("Export", icon=":material/download:", key="pseudo.export"):
         form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
-        everything = st.toggle("Also those not selected", key="pseudo.all", help="Without a label.")
         name = f"{table.dataset.name}-{rule}-{portion:g}"
-        count = len(result.ids) if everything else len(result.selected)
         with st.container(horizontal=True):
-            data = partial(file_of, table, result, form, soft=soft, everything=everything)
-            label = samples_label(count, form)
+            data = partial(file_of, table, result, form, soft=soft)
+            label = samples_label(len(result.selected), form)
             download(label, data, f"{name}.{form}", key="pseudo.download", type="primary")
             download(
                 "Manifest",
@@ -252,9 +204,9 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
             )
 
 
-def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool, everything: bool) -> bytes:
+def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool) -> bytes:
     """Return the file that `avhcurate select` writes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"pseudo.{form}"
-        write_pseudo_labels(table, result, out, soft=soft, all=everything)
+        write_pseudo_labels(table, result, out, soft=soft)
         return out.read_bytes()

@@ -1,24 +1,11 @@
-"""The pseudo-label figures: counts and accuracies as in their tables."""
+"""The figure of pseudo-labels: accuracies as in their table."""
 
 import numpy as np
 import pandas as pd
 
-from avhcurate.features.pseudo_labels.plots import accuracy_by_portion, selected_per_class
+from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 
 NAMES = {"confidence": "Confidence", "avc": "AVC"}
-
-
-def test_selected_ones_stand_within_their_candidates():
-    classes = pd.DataFrame({"label_name": ["cat", "dog"], "candidates": [10, 4], "selected": [3, 0]})
-    candidates, selected = selected_per_class(classes).data
-    assert dict(zip(candidates.y, candidates.x, strict=True)) == {"cat": 10, "dog": 4}
-    assert dict(zip(selected.y, selected.x, strict=True)) == {"cat": 3, "dog": 0}
-    assert selected_per_class(classes).layout.barmode == "overlay"
-
-
-def test_the_name_of_a_class_is_no_markup():
-    figure = selected_per_class(pd.DataFrame({"label_name": ["<b>"], "candidates": [1], "selected": [1]}))
-    assert {*figure.data[0].y, *figure.data[1].y, figure.layout.annotations[0].y} == {"‹b›"}
 
 
 def test_a_line_a_rule_with_the_interval_of_the_rule_in_use():

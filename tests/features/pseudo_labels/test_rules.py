@@ -73,7 +73,7 @@ def by_the_book(logits, avc, rule, portion, alpha=0.25):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("portion", [0.03, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("portion", [0.03, 0.3, 1.0])
 @pytest.mark.parametrize(("n", "k"), [(300, 4), (80, 30)])
 def test_selection_agrees_with_a_slow_reading_of_the_papers(rule, portion, n, k):
     logits, avc = sample(n, k, seed=n)
@@ -87,22 +87,6 @@ def test_selection_agrees_with_a_slow_reading_of_the_papers(rule, portion, n, k)
     for c in range(k):
         assert found.lambdas[c] == pytest.approx(lambdas.get(c, math.nan), nan_ok=True)
         assert found.betas[c] == pytest.approx(betas.get(c, math.nan), nan_ok=True)
-
-
-def test_the_portion_of_each_class_is_what_its_threshold_lets_through():
-    logits, avc = sample(1000, 5)
-    found = select(logits, avc, rule="confidence", portion=0.2)
-    for c in range(5):
-        mine = found.predicted == c
-        top = np.exp(logits[mine, c]) / np.exp(logits[mine]).sum(axis=1)
-        assert (top >= found.lambdas[c] - 1e-12).sum() == max(1, int(0.2 * mine.sum()))
-
-
-def test_the_label_comes_from_softmax_whatever_the_gate():
-    logits, avc = sample(500, 6, seed=1)
-    confidence, angular = (select(logits, avc, rule=rule, portion=0.3) for rule in ("confidence", "avc"))
-    assert (confidence.candidate == angular.candidate).all()
-    assert (confidence.selected != angular.selected).any()
 
 
 def test_a_rare_class_wins_samples_from_a_common_one():
@@ -119,12 +103,6 @@ def test_a_class_of_one_sample_is_selected_at_any_portion():
     for rule in RULES:
         found = select(np.log(probs), probs, rule=rule, portion=0.001)
         assert found.table()["pseudo_label"][50] == 1
-
-
-def test_portion_one_selects_every_sample():
-    logits, avc = sample(200, 5, seed=3)
-    for rule in ("confidence", "lrent"):
-        assert select(logits, avc, rule=rule, portion=1).selected.all()
 
 
 def test_a_class_never_predicted_selects_nothing_and_hides_no_other():
@@ -170,25 +148,6 @@ def test_samples_that_softmax_rounds_to_certain_are_still_told_apart():
     found = select(logits, np.full((100, 3), 1 / 3), rule="confidence", portion=0.2)
     assert np.flatnonzero(found.selected).tolist() == list(range(80, 100))
     assert found.rank_in_class[99] == 1
-
-
-def test_the_table_gives_a_label_to_selected_samples_only():
-    logits, avc = sample(60, 3)
-    found = select(logits, avc, rule="avc", portion=0.2)
-    table = found.table()
-    assert list(table) == ["pseudo_label", "confidence", "avc", "threshold", "rank_in_class", "selected"]
-    assert table["pseudo_label"].isna().tolist() == (~table["selected"]).tolist()
-    chosen = table[table["selected"]]
-    assert (chosen["avc"] >= chosen["threshold"]).all()
-    assert (table["rank_in_class"] >= 1).all()
-
-
-def test_confidence_and_avc_of_the_table_are_those_of_the_candidate():
-    logits, avc = sample(50, 4)
-    found = select(logits, avc, rule="confidence", portion=0.2)
-    rows = np.arange(50)
-    assert found.confidence == pytest.approx(np.array(softmax_rows(logits))[rows, found.candidate], abs=1e-12)
-    assert (found.avc == avc[rows, found.candidate]).all()
 
 
 def test_samples_without_usable_logits_get_nothing_and_disturb_nobody():
@@ -261,15 +220,6 @@ def test_training_is_asked_for_what_the_papers_losses_say(rule):
     assert -(goals * log_q).sum(axis=1) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_given_alpha_weighs_the_regulariser():
-    logits, avc = sample(50, 4)
-    found = select(logits, avc, rule="avc-mrkld", portion=0.3, alpha=0.4)
-    _, goals = joined(targets(found, one_block(logits, avc)))
-    assert np.unique(goals.round(6)).tolist() == pytest.approx([0.1, 1.1])
-    _, soft = joined(soft_labels(found, one_block(logits, avc)))
-    assert soft == pytest.approx(goals / 1.4)
-
-
 def test_accuracy_is_counted_over_selected_samples_with_a_label():
     probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8]])
     classes = select(np.log(probs), probs, rule="confidence", portion=1).classes([0, 1, 1, -1])
@@ -285,7 +235,6 @@ def test_accuracy_is_counted_over_selected_samples_with_a_label():
         ({"portion": 1.5}, "at most 1"),
         ({"portion": float("nan")}, "above 0"),
         ({"rule": "softmax"}, "Choose one of confidence, avc, avc-centred, lrent"),
-        ({"alpha": 0}, "alpha"),
     ],
 )
 def test_impossible_choices_are_refused_with_the_reason(change, says):
@@ -328,14 +277,7 @@ PROBS = st.tuples(st.integers(1, 25), st.integers(2, 5)).flatmap(
 PORTION = st.floats(0.01, 1)
 
 
-@settings(max_examples=60, deadline=None)
-@given(PROBS, PORTION, st.sampled_from(list(RULES)))
-def test_unselected_samples_never_get_a_label_and_selected_ones_always_do(inputs, portion, rule):
-    table = select(*inputs, rule=rule, portion=portion).table()
-    assert table["pseudo_label"].notna().equals(table["selected"])
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PROBS, PORTION, st.sampled_from(list(RULES)), st.randoms(use_true_random=False))
 def test_the_order_of_samples_does_not_matter(inputs, portion, rule, random):
     logits, avc = inputs
@@ -347,14 +289,14 @@ def test_the_order_of_samples_does_not_matter(inputs, portion, rule, random):
     assert shuffled.table().equals(found.table().iloc[order].reset_index(drop=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PROBS, PORTION, PORTION, st.sampled_from(["confidence", "lrent", "mrkld"]))
 def test_a_larger_portion_selects_a_superset(inputs, one, other, rule):
     less, more = (select(*inputs, rule=rule, portion=p) for p in sorted((one, other)))
     assert (more.selected | ~less.selected).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PROBS, PORTION)
 def test_the_angular_gate_opens_with_the_portion_for_samples_that_keep_their_label(inputs, portion):
     less, more = (select(*inputs, rule="avc", portion=p) for p in (portion / 2, portion))
@@ -362,14 +304,14 @@ def test_the_angular_gate_opens_with_the_portion_for_samples_that_keep_their_lab
     assert (more.selected | ~less.selected)[kept].all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PROBS, PORTION)
 def test_lrent_selects_whatever_confidence_does(inputs, portion):
     confidence, lrent = (select(*inputs, rule=rule, portion=portion) for rule in ("confidence", "lrent"))
     assert (lrent.selected | ~confidence.selected).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(PROBS, PORTION, st.sampled_from(list(RULES)))
 def test_no_predicted_class_vanishes_in_silence(inputs, portion, rule):
     found = select(*inputs, rule=rule, portion=portion)
@@ -385,14 +327,6 @@ def test_no_predicted_class_vanishes_in_silence(inputs, portion, rule):
             top = np.exp(inputs[0]) / np.exp(inputs[0]).sum(axis=1, keepdims=True)
             mine = np.flatnonzero(found.predicted == c)
             assert found.selected[mine[np.argmax(top[mine, c])]]
-
-
-def test_scaling_all_avc_values_changes_no_selection():
-    logits, avc = sample(300, 5)
-    assert (
-        select(logits, avc, rule="avc", portion=0.3).selected.tolist()
-        == select(logits, avc / 1024, rule="avc", portion=0.3).selected.tolist()
-    )
 
 
 def test_blocks_that_fit_are_computed_once_and_others_at_every_pass(monkeypatch):

@@ -13,7 +13,6 @@ from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import model_outputs
 from avhcurate.features.pseudo_labels import rules as pseudo_labels_rules
 from avhcurate.features.pseudo_labels import service as pseudo_labels_service
-from avhcurate.features.pseudo_labels.ui import difference_text
 
 
 @pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
@@ -59,16 +58,6 @@ def test_the_run_features_give_the_scores_that_the_table_holds(digits):
     np.testing.assert_allclose(found.selection.avc[same], frame["avc"].to_numpy()[same], rtol=1e-4)
 
 
-def test_with_all_the_unselected_have_no_label(digits, tmp_path):
-    found = pseudo_labels_service.select(digits, rule="avc", portion=0.2)
-    table = pseudo_labels_service.pseudo_label_table(digits, found, all=True)
-    assert len(table) == 1797
-    assert table.loc[~table["selected"], "pseudo_label"].isna().all()
-    out = tmp_path / "pseudo.parquet"
-    pseudo_labels_service.write_pseudo_labels(digits, found, out, all=True)
-    assert len(pd.read_parquet(out)) == 1797
-
-
 def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
     before = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
     frame = digits.frame
@@ -81,39 +70,6 @@ def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
     after = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
     assert (before.selected == after.selected).all()
     assert (before.selection.candidate == after.selection.candidate).all()
-
-
-def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
-    a = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
-    b = pseudo_labels_service.select(digits, rule="confidence", portion=0.3)
-    parts = pseudo_labels_service.overlap(a, b)
-    assert sorted(parts["both"] + parts["first"]) == a.selected.tolist()
-    assert sorted(parts["both"] + parts["second"]) == b.selected.tolist()
-
-
-def test_the_difference_of_two_accuracies_is_paired_as_a_bootstrap_of_samples_says(digits):
-    a, b = (pseudo_labels_service.select(digits, rule=rule, portion=0.9) for rule in ("avc", "confidence"))
-    found, low, high = pseudo_labels_service.accuracy_difference(a, b)
-    assert found == pytest.approx(a.accuracy - b.accuracy)
-    rng, drawn = np.random.default_rng(0), []
-    right = [one.selection.candidate == one.labels for one in (a, b)]
-    for _ in range(1000):
-        rows = rng.integers(len(a.ids), size=len(a.ids))
-        drawn.append(
-            np.subtract(*(r[rows][one.selection.selected[rows]].mean() for r, one in zip(right, (a, b), strict=True)))
-        )
-    assert high - low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
-    same = pseudo_labels_service.accuracy_difference(a, a)
-    assert same[0] == 0
-    few = [pseudo_labels_service.select(digits, rule=rule, portion=0.1) for rule in ("avc", "confidence")]
-    assert [one.accuracy for one in few] == [1, 1]
-    assert pseudo_labels_service.accuracy_difference(*few) == pytest.approx((0, np.nan, np.nan), nan_ok=True)
-    assert "0.0 points, without an interval" in difference_text(*few)
-
-
-def test_a_file_of_another_format_is_refused(digits, tmp_path):
-    with pytest.raises(CurateError, match=r"\.csv"):
-        pseudo_labels_service.write_pseudo_labels(digits, pseudo_labels_service.select(digits), tmp_path / "out.txt")
 
 
 def test_several_rules_select_what_each_alone_does_from_outputs_computed_once(digits, monkeypatch):
