@@ -18,7 +18,8 @@ class Steps:
 
     def __init__(self, monkeypatch):
         self.done, self.worked, self.stop_in = [], [], ""
-        monkeypatch.setattr(demo, "STEPS", {name: self.step(name) for name in ("Digits", "Quality", "Map")})
+        every = {name: self.step(name) for name in ("Digits", "Quality", "Map")}
+        monkeypatch.setattr(demo, "steps", lambda: every)
 
     def step(self, name):
         def work(space, progress):
@@ -66,7 +67,7 @@ def test_its_trainings_are_those_that_the_page_starts(cli, own_demo_root, monkey
     asked = []
     monkeypatch.setattr(train, "train_model", lambda space, settings, **_: asked.append(settings))
     for step in ("Training with softmax", "Training with the AVH loss"):
-        demo.STEPS[step](Workspace(own_demo_root), Progress())
+        demo.steps()[step](Workspace(own_demo_root), Progress())
     monkeypatch.setattr(train, "train_seeds", lambda space, settings, **_: asked.append(settings) or [])
     for loss in ("softmax", "avh"):
         cli(*TrainSettings(dataset="digits", model="avhcurate:digits", loss=loss).argv, "--workspace", own_demo_root)
@@ -78,7 +79,7 @@ def test_its_self_training_is_the_one_that_the_page_starts(own_demo_root, monkey
     monkeypatch.setattr(
         self_training_service, "self_train_dataset", lambda space, settings, **_: asked.append(settings)
     )
-    demo.STEPS["Self-training"](Workspace(own_demo_root), Progress())
+    demo.steps()["Self-training"](Workspace(own_demo_root), Progress())
     run = Workspace(own_demo_root).dataset("digits").run().name
     page = SelfTrainSettings(source="digits", target="digits", model=run, source_where="split = 'train'")
     assert asked == [page.with_(rule="confidence"), page]
@@ -86,8 +87,8 @@ def test_its_self_training_is_the_one_that_the_page_starts(own_demo_root, monkey
 
 def test_it_predicts_hsf_of_the_newest_run(own_demo_root):
     space = Workspace(own_demo_root)
-    demo.STEPS["Predicted HSF"](space, Progress())
+    demo.steps()["Predicted HSF"](space, Progress())
     table = open_table(space, "digits")
     assert table.prediction.record.runs == [table.run.name]
     assert table.prediction.record.votes_simulated
-    assert list(demo.STEPS).index("Predicted HSF") > list(demo.STEPS).index("Training with the AVH loss")
+    assert list(demo.steps()).index("Predicted HSF") > list(demo.steps()).index("Training with the AVH loss")

@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_refused_before_a_server_starts(told):
         port = other.getsockname()[1]
         ended, command, _ = told("--port", port)
         assert (ended.code, command) == (2, ())
-        assert f"Port {port} is in use. Choose another one with --port" in ended.err
+        assert f"cannot listen at 127.0.0.1, port {port}" in ended.err
     assert told("--port", port)[0].code == 0
 
 
@@ -79,4 +79,4 @@ def test_a_port_that_is_taken_is_refused_before_a_server_starts(told):
 def test_an_address_that_the_machine_does_not_have_is_refused(told, host):
     ended, command, _ = told("--host", host, "--no-login")
     assert (ended.code, command) == (2, ())
-    assert "is not an address of this machine" in ended.err
+    assert "cannot listen at" in ended.err

@@ -11,22 +11,19 @@ from avhcurate.features.disagreement.settings import DisagreeSettings
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
     from avhcurate.features.correlation.service import Correlations
-    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(CorrelateSettings)
 def correlate(
     settings: CorrelateSettings,
-    space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation import service
 
-    table = open_table(space, settings.dataset, settings.model)
+    table = options.run_table(settings.dataset, settings.model)
     if settings.analysis:
-        _print_analysis(table, settings.analysis, settings, csv=csv)
+        _print_analysis(table, settings.analysis, settings, csv)
         return
     filters, edges = Filters(where=settings.where), None
     if settings.bins:
@@ -36,19 +33,16 @@ def correlate(
     )
     rows = service.export_table(result)
     options.write_csv(rows, csv)
-    if options.as_json():
-        ceiling = result.ceiling
-        options.print_json(
-            {
-                "rows": rows,
-                "pairs": result.pairs,
-                "noise_ceiling": ceiling.ceiling,
-                "noise_ceiling_low": ceiling.ceiling_low,
-                "noise_ceiling_high": ceiling.ceiling_high,
-            }
-        )
-        return
-    _print_table(table, result)
+    ceiling = result.ceiling
+    found = {
+        "rows": rows,
+        "pairs": result.pairs,
+        "noise_ceiling": ceiling.ceiling,
+        "noise_ceiling_low": ceiling.ceiling_low,
+        "noise_ceiling_high": ceiling.ceiling_high,
+    }
+    if not options.printed(found):
+        _print_table(table, result)
 
 
 def _print_table(table: "DatasetTable", result: "Correlations") -> None:
@@ -92,21 +86,11 @@ def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
     if not use.biased:
         return
     print(f"The queue {' and '.join(use.votes)} chose the samples: correlations describe them, not the dataset.")
-    if not weighs:
-        print("This analysis is not weighted to the whole dataset.")
-    elif use.weights is None:
-        print("The queue kept no chances of every sample, so they cannot be corrected.")
-    else:
+    if weighs and use.weights is not None:
         print("Columns weighted, weighted_low and weighted_high of --csv or --json correct for it.")
 
 
-def _print_analysis(
-    table: "DatasetTable",
-    analysis: str,
-    settings: CorrelateSettings,
-    *,
-    csv: Path | None,
-) -> None:
+def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings, csv: Path | None) -> None:
     """Print one of the further analyses, or write it to a file."""
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import adds_sentence, analyse
@@ -115,8 +99,7 @@ def _print_analysis(
         raise CurateError("--analysis needs human votes. Leave out --against.")
     rows = analyse(table, analysis, keys=settings.scores or None, filters=Filters(where=settings.where))
     options.write_csv(rows, csv)
-    if options.as_json():
-        options.print_json({"analysis": analysis, "rows": rows})
+    if options.printed({"analysis": analysis, "rows": rows}):
         return
     _print_votes_note(table, weighs=False)
     print(rows.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="-"))
@@ -127,20 +110,17 @@ def _print_analysis(
 @options.verb(DisagreeSettings)
 def disagree(
     settings: DisagreeSettings,
-    space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.disagreement import service
 
-    table = open_table(space, settings.dataset, settings.model)
+    table = options.run_table(settings.dataset, settings.model)
     filters = Filters(where=settings.where)
     gap = service.disagree(table, key=settings.score, filters=filters, predicted=settings.predicted)
     rows = service.gap_table(table, gap)
     options.write_csv(rows, csv)
-    if options.as_json():
-        options.print_json({"samples": gap.sets.samples, "rows": rows})
+    if options.printed({"samples": gap.sets.samples, "rows": rows}):
         return
     options.print_votes_note(table)
     columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", gap.key]))

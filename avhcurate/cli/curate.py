@@ -97,13 +97,9 @@ def exclude(
 
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:
     from avhcurate.datasets.curate.annotations import annotate
-    from avhcurate.datasets.table.filters import Filters
 
-    options.check_one_of_ids_and_where(ids, where)
-    if ids is None:
-        count = annotate(table, Filters(where=where, excluded=action == "include"), action, value)
-    else:
-        count = annotate(table, options.sample_ids(table.dataset, ids), action, value)
+    chosen = options.samples(table, ids, where, excluded=action == "include")
+    count = annotate(table, chosen, action, value)
     result = {"action": action, "value": value, "samples": count}
     options.print_result(result, f"{action}: {count} samples of {table.dataset.name}; --undo reverts it")
 

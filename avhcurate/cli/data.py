@@ -1,25 +1,19 @@
 """Verbs that bring data in and describe it: import, columns."""
 
-from typing import TYPE_CHECKING
-
 from avhcurate.cli import options
 from avhcurate.datasets.sources.settings import ColumnsSettings, ImportSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(ImportSettings)
-def import_(settings: ImportSettings, space: "Workspace") -> None:
+def import_(settings: ImportSettings) -> None:
     from avhcurate.datasets.sources.readers import class_list
     from avhcurate.datasets.sources.service import import_dataset
     from avhcurate.datasets.table.logs import open_response_log
-    from avhcurate.workspace.data import background
 
     options.path(settings.source)
-    progress = background.run_started(space.root)
+    space, progress = options.open_workspace(), options.started_job()
     if settings.source.startswith(("hf:", "torchvision:")):  # hours, perhaps: the pages show it
-        progress = background.job(space.root, settings)
+        progress = options.job(settings)
     with progress as reports:
         folder = import_dataset(
             space,
@@ -39,19 +33,18 @@ def import_(settings: ImportSettings, space: "Workspace") -> None:
 
 
 @options.verb(ColumnsSettings)
-def columns(settings: ColumnsSettings, space: "Workspace") -> None:
+def columns(settings: ColumnsSettings) -> None:
     from avhcurate.datasets.curate.columns import describe_columns, set_harder
-    from avhcurate.datasets.table.dataset_table import open_table
 
     name = settings.dataset
-    table = open_table(space, name)
+    table = options.run_table(name)
     if settings.harder:
-        set_harder(space, table, dict(map(_column_and_end, settings.harder)))
-        table = open_table(space, name)
+        set_harder(options.open_workspace(), table, dict(map(_column_and_end, settings.harder)))
+        table = options.run_table(name)
     described = describe_columns(table)
-    if options.as_json():
-        options.print_json({"columns": described})
-    elif described.empty:
+    if options.printed({"columns": described}):
+        return
+    if described.empty:
         print(f"{name} has no columns of your own: import a CSV or Parquet table that has some")
     else:
         print(described.to_string(index=False, na_rep=""))

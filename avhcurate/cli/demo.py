@@ -1,7 +1,7 @@
 """`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
 from avhcurate.datasets.sources.settings import DemoSettings
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 @options.verb(DemoSettings)
-def demo(settings: DemoSettings, space: "Workspace") -> None:
+def demo(settings: DemoSettings) -> None:
     from avhcurate.datasets.sources.demo import prepare_demo
     from avhcurate.datasets.table.logs import open_response_log
-    from avhcurate.workspace.data import background
 
+    space = options.open_workspace()
     following = [["serve"], ["demo", "--full"], ["correlate", "digits"], ["disagree", "digits"]]
-    with background.job(space.root, settings) as progress:
+    with options.job(settings) as progress:
         if settings.full:
             del following[1]
             folder = fill_pages(space, progress)
@@ -36,104 +36,58 @@ Step = Callable[["Workspace", "Progress"], object]
 
 
 def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
-    """Every step of the full demo in turn; `progress` counts percents of them. Returns the dataset.
-
-    Quality comes first, since trainings tell copies of what they hold out by it, and then the trainings: pages show the
-    newest run, and the map and the suspects are to be of that one.
-    """
-    from avhcurate.datasets.sources.demo import NAME
-
-    for number, (title, step) in enumerate(STEPS.items()):
+    """Take every step of the full demo in turn, and return the dataset; `progress` counts percents of them."""
+    every = steps()
+    for number, (title, step) in enumerate(every.items()):
 
         def tell(done: int, total: int, message: str, number: int = number, title: str = title) -> None:
             share = min(done / max(total, 1), 1.0)
-            progress.report(int(100 * (number + share)), 100 * len(STEPS), f"{title}: {message}".removesuffix(": "))
+            progress.report(int(100 * (number + share)), 100 * len(every), f"{title}: {message}".removesuffix(": "))
 
         tell(0, 1, "")
         progress.check()
         step(space, progress.through(tell))
-    progress.report(100 * len(STEPS), 100 * len(STEPS), "all steps are done")
-    return space.dataset(NAME)
+    progress.report(100 * len(every), 100 * len(every), "all steps are done")
+    return space.dataset("digits")
 
 
-# --- the steps, each with the settings that its page starts with -------------------------------------------------
+def steps() -> dict[str, Step]:
+    """Return the steps in their order, by what they say of themselves, with the settings that their pages start with.
 
-
-def _prepare(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import prepare_demo
-
-    return prepare_demo(space, progress=progress)
-
-
-def _train(space: "Workspace", progress: "Progress", *, loss: Literal["softmax", "avh"]) -> object:
-    from avhcurate.datasets.sources.demo import MODEL, NAME
+    Quality comes first, since trainings tell copies of what they hold out by it, and then the trainings: pages show the
+    newest run, and the map and the suspects are to be of that one.
+    """
+    from avhcurate.datasets.sources.demo import MODEL, NAME, prepare_demo
+    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.features.degradation.service import degrade_dataset
+    from avhcurate.features.degradation.settings import DegradeSettings
+    from avhcurate.features.map.service import project_dataset
+    from avhcurate.features.map.settings import ProjectSettings
+    from avhcurate.features.predicted_hsf.service import predict_hsf
+    from avhcurate.features.quality.service import measure_dataset
+    from avhcurate.features.self_training.service import self_train_dataset
+    from avhcurate.features.self_training.settings import SelfTrainSettings
+    from avhcurate.features.suspects.service import find_suspects
+    from avhcurate.features.suspects.settings import SuspectsSettings
     from avhcurate.features.training_dynamics.settings import TrainSettings
     from avhcurate.features.training_dynamics.train import train_model
 
-    return train_model(space, TrainSettings(dataset=NAME, model=MODEL, loss=loss), progress=progress)
+    def self_train(space: "Workspace", progress: "Progress") -> None:
+        run = space.dataset(NAME).run().name
+        settings = SelfTrainSettings(source=NAME, target=NAME, model=run, source_where="split = 'train'")
+        self_train_dataset(space, settings.with_(rule="confidence"), progress=progress.part(0, 2, "confidence"))
+        self_train_dataset(space, settings, progress=progress.part(1, 2, "avc"))
 
-
-def _self_train(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import NAME
-    from avhcurate.features.self_training.service import self_train_dataset
-    from avhcurate.features.self_training.settings import SelfTrainSettings
-
-    settings = SelfTrainSettings(
-        source=NAME, target=NAME, model=space.dataset(NAME).run().name, source_where="split = 'train'"
-    )
-    self_train_dataset(space, settings.with_(rule="confidence"), progress=progress.part(0, 2, "confidence"))
-    return self_train_dataset(space, settings, progress=progress.part(1, 2, "avc"))
-
-
-def _project(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import NAME
-    from avhcurate.features.map.service import project_dataset
-    from avhcurate.features.map.settings import ProjectSettings
-
-    return project_dataset(space, ProjectSettings(dataset=NAME), progress=progress)
-
-
-def _suspect(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import NAME
-    from avhcurate.datasets.table.dataset_table import open_table
-    from avhcurate.features.suspects.service import find_suspects
-    from avhcurate.features.suspects.settings import SuspectsSettings
-
-    return find_suspects(open_table(space, NAME), SuspectsSettings(dataset=NAME), progress=progress)
-
-
-def _predict(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import NAME
-    from avhcurate.datasets.table.dataset_table import open_table
-    from avhcurate.features.predicted_hsf.service import predict_hsf
-
-    return predict_hsf(open_table(space, NAME), progress=progress)
-
-
-def _measure(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import NAME
-    from avhcurate.features.quality.service import measure_dataset
-
-    return measure_dataset(space, NAME, progress=progress)
-
-
-def _degrade(space: "Workspace", progress: "Progress") -> object:
-    from avhcurate.datasets.sources.demo import NAME
-    from avhcurate.features.degradation.service import degrade_dataset
-    from avhcurate.features.degradation.settings import DegradeSettings
-
-    return degrade_dataset(space, DegradeSettings(dataset=NAME), progress=progress)
-
-
-#: In their order, by what they say of themselves.
-STEPS: dict[str, Step] = {
-    "Digits": _prepare,
-    "Quality": _measure,
-    "Training with softmax": lambda space, progress: _train(space, progress, loss="softmax"),
-    "Training with the AVH loss": lambda space, progress: _train(space, progress, loss="avh"),
-    "Suspects": _suspect,
-    "Predicted HSF": _predict,
-    "Degradation": _degrade,
-    "Self-training": _self_train,
-    "Map": _project,
-}
+    by_softmax = TrainSettings(dataset=NAME, model=MODEL)
+    by_avh, suspects = by_softmax.with_(loss="avh"), SuspectsSettings(dataset=NAME)
+    return {
+        "Digits": lambda space, progress: prepare_demo(space, progress=progress),
+        "Quality": lambda space, progress: measure_dataset(space, NAME, progress=progress),
+        "Training with softmax": lambda space, progress: train_model(space, by_softmax, progress=progress),
+        "Training with the AVH loss": lambda space, progress: train_model(space, by_avh, progress=progress),
+        "Suspects": lambda space, progress: find_suspects(open_table(space, NAME), suspects, progress=progress),
+        "Predicted HSF": lambda space, progress: predict_hsf(open_table(space, NAME), progress=progress),
+        "Degradation": lambda space, progress: degrade_dataset(space, DegradeSettings(dataset=NAME), progress=progress),
+        "Self-training": self_train,
+        "Map": lambda space, progress: project_dataset(space, ProjectSettings(dataset=NAME), progress=progress),
+    }

@@ -8,27 +8,24 @@ from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
-    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(ExportSettings)
-def export(settings: ExportSettings, space: "Workspace") -> None:
+def export(settings: ExportSettings) -> None:
     from avhcurate.datasets.export.service import export, order_of
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.people.bins import parse_edges
-    from avhcurate.workspace.data import background
 
     name, edges = settings.dataset, None
-    query = _query(space, name, settings.view or "")
+    query = _query(name, settings.view or "")
     if "edges" in query:
         edges = parse_edges(query["edges"])
-    table = open_table(space, name, settings.model or query.get("run"), edges=edges)
+    table = options.run_table(name, settings.model or query.get("run"), edges=edges)
     filters = Filters.from_query(query)
     conditions = [f"({one}\n)" for one in (filters.where, settings.where) if one]
     sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
     filters = filters.with_(where=" AND ".join(conditions), sets=sets)
-    with background.run_started(space.root) as progress:
+    with options.started_job() as progress:
         count = export(
             table,
             filters,
@@ -43,7 +40,7 @@ def export(settings: ExportSettings, space: "Workspace") -> None:
     _note_simulated(table)
 
 
-def _query(space: "Workspace", name: str, view: str) -> dict[str, str]:
+def _query(name: str, view: str) -> dict[str, str]:
     """Return the parameters of a saved view, or of the address of a page."""
     from urllib.parse import parse_qsl
 
@@ -52,7 +49,7 @@ def _query(space: "Workspace", name: str, view: str) -> dict[str, str]:
     if not view:
         return {}
     if "=" not in view:
-        return saved.view(space, name, view).query
+        return saved.view(options.open_workspace(), name, view).query
     query = dict(parse_qsl(view.rpartition("?")[2]))
     if query.get("dataset", name) != name:
         raise CurateError(f"The address is of another dataset, {query['dataset']!r}. Export that one.")
@@ -65,14 +62,13 @@ def _note_simulated(table: "DatasetTable") -> None:
 
 
 @options.verb(SplitSettings)
-def split(settings: SplitSettings, space: "Workspace") -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
+def split(settings: SplitSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.saved import split_service
 
     if settings.out is None and settings.as_sets is None:
         raise CurateError("Say where to write the parts: --out FILE, --as-sets NAME, or both.")
-    table = open_table(space, settings.dataset)
+    table = options.run_table(settings.dataset)
     parts = split_service.make_split(
         table,
         settings.shares,
@@ -85,9 +81,8 @@ def split(settings: SplitSettings, space: "Workspace") -> None:
     if settings.out is not None:
         split_service.write_split(table, parts, settings.out, force=settings.force)
     if settings.as_sets is not None:
-        saved = split_service.save_parts(space, table, parts, settings.as_sets)
-    if options.as_json():
-        options.print_json({"parts": parts.counts, "sets": saved, "strata": parts.strata})
+        saved = split_service.save_parts(options.open_workspace(), table, parts, settings.as_sets)
+    if options.printed({"parts": parts.counts, "sets": saved, "strata": parts.strata}):
         return
     print(", ".join(f"{part} {count}" for part, count in parts.counts.items()))
     print(parts.strata.to_string(index=False))

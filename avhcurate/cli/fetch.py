@@ -11,22 +11,20 @@ from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     from avhcurate.datasets.sources.public_data import PublicDataset
-    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(FetchSettings)
-def fetch(settings: FetchSettings, space: "Workspace") -> None:
+def fetch(settings: FetchSettings) -> None:
     from avhcurate.datasets.sources.fetch import PUBLIC, fetch_public, find_public
-    from avhcurate.workspace.data import background
 
     if settings.dataset is None:
         for public in PUBLIC.values():
             print(f"{public.name}: {public.title} ({_megabytes(public.size)})")
         return
     _agree(find_public(settings.dataset), settings.yes)
-    with background.job(space.root, settings) as progress:
+    with options.job(settings) as progress:
         result = fetch_public(
-            space,
+            options.open_workspace(),
             settings.dataset,
             mirror=settings.mirror,
             images=settings.images,

@@ -21,7 +21,6 @@ def models(
     from avhcurate.features.training_dynamics.discovery_text import TITLES, sentence
     from avhcurate.workspace.data.settings import split_text
 
-    options.check_csv(csv)
     keys = split_text(scores)
     comparison = side_by_side(options.run_table(name), split_text(runs) or None, keys=keys)
     rows = export_table(comparison)
@@ -36,15 +35,14 @@ def models(
         }
         for finding in comparison.findings
     ]
-    if options.as_json():
-        options.print_json(
-            {
-                "rows": rows,
-                "agreement": comparison.agreement,
-                "avh_rank_agreement": comparison.avh.reset_index(names="model"),
-                "discoveries": findings,
-            }
-        )
+    if options.printed(
+        {
+            "rows": rows,
+            "agreement": comparison.agreement,
+            "avh_rank_agreement": comparison.avh.reset_index(names="model"),
+            "discoveries": findings,
+        }
+    ):
         return
     print(f"{name}: {len(comparison.ids):,} of {comparison.labelled:,} labelled samples, scored by every run")
     columns = ["run", "n", "accuracy", "class_accuracy", "ece", "brier", "nll", "avh"]

@@ -1,29 +1,21 @@
 """`avhcurate neighbours`: the nearest samples of every sample, and the score of outliers."""
 
-from typing import TYPE_CHECKING
-
 from avhcurate.cli import options
 from avhcurate.networks.neighbours.settings import NeighboursSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(NeighboursSettings)
-def neighbours(settings: NeighboursSettings, space: "Workspace") -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
+def neighbours(settings: NeighboursSettings) -> None:
     from avhcurate.networks.neighbours.service import RECALL, find_neighbours
-    from avhcurate.workspace.data import background
 
-    with background.job(space.root, settings) as progress:
-        dataset = space.dataset(settings.dataset)
+    with options.job(settings) as progress:
+        dataset = options.open_workspace().dataset(settings.dataset)
         run = dataset.run(settings.model)
         record = find_neighbours(dataset, run, count=settings.count, seed=settings.seed, progress=progress).record
-    far = open_table(space, settings.dataset, record.run).page(
+    far = options.run_table(settings.dataset, record.run).page(
         sort="neighbour_angle", descending=True, limit=10, columns=["id", "path", "label_name", "neighbour_angle"]
     )
-    if options.as_json():
-        options.print_json({"record": record.model_dump(mode="json"), "outliers": far})
+    if options.printed({"record": record, "outliers": far}):
         return
     how = "all compared"
     if record.method != "exact":

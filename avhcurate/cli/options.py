@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.filters import Filters
     from avhcurate.networks.scoring.shards import Engine
     from avhcurate.workspace.data.datasets import DatasetFolder
     from avhcurate.workspace.data.settings import Option, VerbSettings
@@ -86,11 +87,6 @@ _given: ContextVar[str | None] = ContextVar("workspace", default=None)
 _json: ContextVar[bool] = ContextVar("json", default=False)
 
 
-def as_json() -> bool:
-    """Return whether the result is to be printed as JSON."""
-    return _json.get()
-
-
 def given_workspace() -> Path | None:
     """Return the folder of --workspace, if it was given."""
     given = _given.get()
@@ -142,20 +138,18 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset."
 def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a verb with the options of a settings class.
 
-    The function gets the checked settings first. A parameter `space` gets the workspace of --workspace; any other
-    parameter is an option of the command line only, as `csv: options.CsvOption = None`.
+    The function gets the checked settings first. Any other parameter is an option of the command line only, as
+    `csv: options.CsvOption = None`.
     """
 
     def add(work: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(work).parameters.values())[1:]
-        extra = [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.name != "space"]
+        extra = [each.replace(kind=each.KEYWORD_ONLY) for each in own]
 
         def call(**values: Any) -> None:
             kept = {each.name: values.pop(each.name) for each in extra}
-            if len(extra) < len(own):
-                kept["space"] = open_workspace()
-            given = {name: value for name, value in values.items() if value is not None}
-            work(settings(**given), **kept)
+            _check_csv(kept.get("csv"))
+            work(settings(**{name: value for name, value in values.items() if value is not None}), **kept)
 
         parameters = [*(_parameter(option) for option in settings.options()), *extra]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -213,11 +207,25 @@ def open_workspace() -> "Workspace":
     return find_workspace(given_workspace())
 
 
-def run_table(name: str, model: str | None = None) -> "DatasetTable":
+def run_table(name: str, model: str | None = None, **more: Any) -> "DatasetTable":
     """Return the table of a dataset with the scores of a run, by default the newest."""
     from avhcurate.datasets.table.dataset_table import open_table
 
-    return open_table(open_workspace(), name, model)
+    return open_table(open_workspace(), name, model, **more)
+
+
+def job(settings: "VerbSettings") -> "AbstractContextManager[Progress]":
+    """Run the block as the workspace's job."""
+    from avhcurate.workspace.data import background
+
+    return background.job(open_workspace().root, settings)
+
+
+def started_job() -> "AbstractContextManager[Progress]":
+    """Run the block as the job that the app has started this process for; from a shell it is not a job."""
+    from avhcurate.workspace.data import background
+
+    return background.run_started(open_workspace().root)
 
 
 @contextmanager
@@ -236,7 +244,6 @@ def engine(name: Literal["local", "ray"]) -> "Iterator[Engine]":
 
 def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequence[Any]]") -> Sequence[Any]:
     """Return the result of `work` as a job. In `torchrun` only the first process reports; the others return nothing."""
-    from avhcurate.workspace.data import background
     from avhcurate.workspace.disk.jobs import SILENT, Cancelled
 
     if int(os.environ.get("RANK", "0")):
@@ -245,11 +252,11 @@ def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequen
         except (Cancelled, CurateError):
             raise SystemExit(130) from None  # the first process says why
         return []
-    with background.job(open_workspace().root, settings) as progress:
+    with job(settings) as progress:
         return work(progress)
 
 
-def check_csv(csv: Path | None) -> None:
+def _check_csv(csv: Path | None) -> None:
     """Refuse a file that exists before the work, not after it."""
     if csv and csv.exists():
         raise CurateError(f"{csv} already exists. Remove it or name another file.")
@@ -260,7 +267,6 @@ def write_csv(frame: "pd.DataFrame", csv: Path | None) -> None:
     from avhcurate.datasets.export.tabular import write_csv_file
 
     if csv:
-        check_csv(csv)
         write_csv_file(frame, csv, force=False)
 
 
@@ -271,34 +277,30 @@ def check_alone(option: str, given: Mapping[str, Any]) -> None:
         raise CurateError(f"{', '.join(others)} cannot be given with {option}. Leave one of them out.")
 
 
-def check_one_of_ids_and_where(ids: str | None, where: str) -> None:
-    """Refuse a call that does not name its samples in one way."""
+def samples(table: "DatasetTable", ids: str | None, where: str, **more: Any) -> "list[int] | Filters":
+    """Return the samples that a call names: by --ids, numbers or a file that lists samples, or by --where."""
+    from avhcurate.datasets.curate.sample_lists import listed_ids
+    from avhcurate.datasets.table.filters import Filters
+
     if (ids is None) == (not where):
         raise CurateError("Name the samples by either --ids LIST or --where CONDITION.")
-
-
-def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
-    """Return the ids of `--ids`: numbers, or those of the samples that a file lists."""
-    from avhcurate.datasets.curate.sample_lists import listed_ids
-
+    if ids is None:
+        return Filters(where=where, **more)
     try:
-        return [int(part) for part in text.split(",")]
+        return [int(part) for part in ids.split(",")]
     except ValueError:
-        if not os.path.isfile(text):
-            raise CurateError(
-                f"--ids must be whole numbers, as 3,17,20, or a file that lists samples, not {text!r}."
-            ) from None
-    ids, unknown = listed_ids(dataset, Path(text).read_bytes())
+        if not os.path.isfile(ids):
+            raise CurateError(f"--ids must be whole numbers, as 3,17,20, or a file, not {ids!r}.") from None
+    found, unknown = listed_ids(table.dataset, Path(ids).read_bytes())
     if unknown:
-        print_messages([f"{len(unknown)} entries of {text} are not in {dataset.name}, as {unknown[0]}: left out"])
-    return ids
+        print_messages([f"{len(unknown)} entries of {ids} are not in {table.dataset.name}, as {unknown[0]}: left out"])
+    return found
 
 
 def print_dataset(folder: "DatasetFolder") -> None:
     """Print what a dataset holds."""
     record = folder.record
-    if as_json():
-        print(record.model_dump_json())
+    if printed(record):
         return
     print(f"{record.name}: {record.samples} samples, {len(record.classes)} classes, {record.skipped} files skipped")
     print_messages(record.messages)
@@ -327,13 +329,13 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
 def print_next_of_run(name: str) -> None:
     """Print what works with the newest run of a dataset: correlate with votes, else suspects; and the app."""
     table = run_table(name)
-    run, verbs = table.run, []
+    run, verbs = table.run, [["serve"]]
     if (table.dataset.labels() >= 0).any():
         if table.votes:
-            verbs = [["correlate", name]]
+            verbs.insert(0, ["correlate", name])
         elif run is not None and run.has_features and run.has_class_weights:
-            verbs = [["suspects", name]]
-    print_next([*verbs, ["serve"]])
+            verbs.insert(0, ["suspects", name])
+    print_next(verbs)
 
 
 def print_votes_note(table: "DatasetTable") -> None:
@@ -355,15 +357,21 @@ def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: i
 
 def print_result(result: Mapping[str, Any], text: str) -> None:
     """Print a result as JSON, or as a text for people."""
-    if as_json():
-        print_json(dict(result))
-    else:
+    if not printed(result):
         print(text)
 
 
-def print_json(value: dict[str, Any]) -> None:
-    """One line of JSON; data frames as lists of their rows."""
+def printed(result: Any) -> bool:
+    """Print a record or named results as one line of JSON if --json asks for it, and return whether it does."""
     from avhcurate.workspace.disk.json_text import json_text, records
 
-    plain = {key: records(item) if hasattr(item, "to_dict") else item for key, item in value.items()}
-    print(json_text(plain, ascii=True))
+    def plain(value: Any) -> Any:
+        if hasattr(value, "model_dump"):
+            return value.model_dump(mode="json")
+        if hasattr(value, "to_dict"):
+            return records(value)
+        return value
+
+    if _json.get():
+        print(json_text({key: plain(item) for key, item in plain(result).items()}, ascii=True))
+    return _json.get()

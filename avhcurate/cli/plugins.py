@@ -24,9 +24,9 @@ def plugins() -> None:
     _try_scores()
     _try_measures()
     listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))
-    if options.as_json():
-        options.print_json({"plugins": [asdict(plugin) for plugin in listed]})
-    elif not listed:
+    if options.printed({"plugins": [asdict(plugin) for plugin in listed]}):
+        return
+    if not listed:
         print("no plugins are installed")
     else:
         for plugin in listed:

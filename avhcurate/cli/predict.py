@@ -1,31 +1,23 @@
 """The verb predict: HSF of every sample from the votes that some have."""
 
-from typing import TYPE_CHECKING
-
 from avhcurate.cli import options
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(PredictSettings)
-def predict(settings: PredictSettings, space: "Workspace") -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
+def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.learning_curve import forecast_of
     from avhcurate.features.predicted_hsf.service import predict_hsf
     from avhcurate.people.queues import BIASED
-    from avhcurate.workspace.data import background
 
     first = None
     if settings.runs and settings.runs[0] != "all":
         first = settings.runs[0]
-    table = open_table(space, settings.dataset, first)
-    with background.job(space.root, settings) as progress:
+    table = options.run_table(settings.dataset, first)
+    with options.job(settings) as progress:
         folder = predict_hsf(table, settings, progress=progress)
     record = folder.record
-    if options.as_json():
-        options.print_json({"record": record.model_dump(mode="json"), "table": str(folder.scores_path)})
+    if options.printed({"record": record, "table": str(folder.scores_path)}):
         return
     votes = "SIMULATED votes" if record.votes_simulated else "votes"
     print(f"{settings.dataset}: predicted HSF of {record.samples:,} samples from {votes} on {record.learnt:,}")

@@ -1,30 +1,21 @@
 """`avhcurate quality`: measures of every image, and near duplicates."""
 
-from typing import TYPE_CHECKING
-
 from avhcurate.cli import options
 from avhcurate.features.quality.settings import QualitySettings
-
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
 
 
 @options.verb(QualitySettings)
 def quality(
     settings: QualitySettings,
-    space: "Workspace",
     csv: options.CsvOption = None,
 ) -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.features.quality import service
     from avhcurate.features.quality.odd_files import FLAWS, KINDS, Thresholds, odd_files
-    from avhcurate.workspace.data import background
 
     name = settings.dataset
-    options.check_csv(csv)
-    with background.job(space.root, settings) as progress, options.engine(settings.engine) as engine:
+    with options.job(settings) as progress, options.engine(settings.engine) as engine:
         folder = service.measure_dataset(
-            space,
+            options.open_workspace(),
             name,
             settings.model,
             near=settings.near,
@@ -33,24 +24,23 @@ def quality(
             progress=progress,
         )
     record = folder.record
-    table = open_table(space, name, record.run)
+    table = options.run_table(name, record.run)
     duplicates = service.find_duplicates(table)
     thresholds = Thresholds(settings.tiny, settings.black, settings.blank, settings.blurred)
     odd, summary = odd_files(table, thresholds=thresholds), service.summarise(table)
     if csv:
         options.write_csv(service.measures_table(table), csv)
     groups = duplicates.groups
-    if options.as_json():
-        options.print_json(
-            {
-                "record": record.model_dump(mode="json"),
-                "measures": summary,
-                "groups": groups,
-                "odd_files": odd.files,
-                "odd_kinds": odd.counts,
-                "thresholds": odd.limits,
-            }
-        )
+    if options.printed(
+        {
+            "record": record,
+            "measures": summary,
+            "groups": groups,
+            "odd_files": odd.files,
+            "odd_kinds": odd.counts,
+            "thresholds": odd.limits,
+        }
+    ):
         return
     print(f"{name}: {record.samples - record.skipped} images measured, {record.skipped} cannot be read")
     print(summary.round(4).to_string(index=False, na_rep="-"))

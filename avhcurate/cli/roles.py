@@ -9,6 +9,8 @@ from avhcurate.cli import options
 _roles = typer.Typer(help="Who may do what where a login is configured: viewer, annotator, curator, owner.")
 options.app.add_typer(_roles, name="roles", no_args_is_help=True)
 
+#: What is said where a login is configured and no role is given.
+NO_ROLES = "No user has access yet. Grant a role with: avhcurate roles grant YOU@example.org owner"
 SubjectArgument = Annotated[
     str, typer.Argument(metavar="WHO", help="An e-mail address, group:NAME as the provider names it, or everyone.")
 ]
@@ -24,12 +26,12 @@ def list_(
     space = options.open_workspace()
     entries = role_history(space) if history else roles(space)
     rows = [{"who": entry.name, "role": entry.details, "by": entry.who, "at": entry.at} for entry in entries]
-    if options.as_json():
-        options.print_json({"roles": rows})
-    elif rows:
+    if options.printed({"roles": rows}):
+        return
+    if rows:
         options.print_table(rows)
     else:
-        print("No user has access yet. Grant a role with: avhcurate roles grant YOU@example.org owner")
+        print(NO_ROLES)
 
 
 @_roles.command()

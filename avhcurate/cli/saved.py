@@ -35,12 +35,10 @@ def saved(
         {"view": one.name, "page": one.page, "query": one.query, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
         for one in curate_saved.views(space, name)
     ]
-    if options.as_json():
-        options.print_json({"sets": sets, "views": views})
+    if options.printed({"sets": sets, "views": views}):
         return
-    for rows in (sets, views):
-        if rows:
-            options.print_table(rows)
+    for rows in filter(None, (sets, views)):
+        options.print_table(rows)
     if not sets and not views:
         print(f"{name} has no sets and no views")
 
@@ -50,16 +48,14 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     from avhcurate.datasets.table.empty_view import empty_view
     from avhcurate.datasets.table.filters import Filters
 
-    options.check_one_of_ids_and_where(ids, where)
     table = options.run_table(name)
-    if ids is not None:
-        save_set(options.open_workspace(), name, title, options.sample_ids(table.dataset, ids))
-        return
-    filters = Filters(where=where)
-    rows = table.frame(filters, columns=["id"])
-    if rows.empty:
-        raise empty_view(table, filters, "no sample satisfies the condition: widen it")
-    save_set(options.open_workspace(), name, title, rows["id"].to_numpy())
+    chosen = options.samples(table, ids, where)
+    if isinstance(chosen, Filters):
+        rows = table.frame(chosen, columns=["id"])
+        if rows.empty:
+            raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
+        chosen = rows["id"].tolist()
+    save_set(options.open_workspace(), name, title, chosen)
 
 
 @options.app.command()
@@ -75,16 +71,14 @@ def history(
 
     table = options.run_table(name)
     if undo is not None:
-        undone = undo_entry(table, undo)
-        if not options.as_json():
-            print(f"undone: {undone}")
+        options.print_messages([f"undone: {undo_entry(table, undo)}"])
     entries, count = history_entries(table, who=who, sample=sample, limit=limit)
-    if options.as_json():
-        names = ("key", "who", "action", "value", "samples", "undone_by", "at")
-        rows = [{name: getattr(entry, name) for name in names} for entry in entries]
-        options.print_json({"entries": rows, "count": count})
+    names = ("key", "who", "action", "value", "samples", "undone_by", "at")
+    if options.printed(
+        {"entries": [{name: getattr(entry, name) for name in names} for entry in entries], "count": count}
+    ):
         return
-    shown = [
+    rows = [
         {
             "key": entry.key,
             "at": f"{entry.at:%Y-%m-%d %H:%M}",
@@ -95,6 +89,5 @@ def history(
         }
         for entry in entries
     ]
-    if shown:
-        options.print_table(shown)
+    options.print_table(rows)
     print(f"{len(entries)} of {count} entries")

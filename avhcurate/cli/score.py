@@ -1,30 +1,23 @@
 """The verb that runs a model over a dataset."""
 
-from typing import TYPE_CHECKING
-
 from avhcurate.cli import options
 from avhcurate.networks.scoring.settings import ScoreSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(ScoreSettings)
-def score(settings: ScoreSettings, space: "Workspace") -> None:
+def score(settings: ScoreSettings) -> None:
     from avhcurate.datasets.sources.manifest import class_list
     from avhcurate.networks.models.backends import FEW_IMAGES
     from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
     from avhcurate.networks.scoring.service import score_settings
-    from avhcurate.workspace.data import background
 
-    name = settings.dataset
+    name, space = settings.dataset, options.open_workspace()
     if len(settings.classes) == 1:  # a known order, or a file
         settings = settings.with_(classes=tuple(class_list(settings.classes[0]) or ()))
-    with background.job(space.root, settings) as progress, options.engine(settings.engine) as engine:
+    with options.job(settings) as progress, options.engine(settings.engine) as engine:
         run = score_settings(space, settings, engine=engine, progress=progress)
     record = run.record
-    if options.as_json():
-        print(record.model_dump_json())
+    if options.printed(record):
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
     if record.skipped:

@@ -1,29 +1,18 @@
 """The verb self-train: adapts a model to a dataset by its own pseudo-labels."""
 
-from typing import TYPE_CHECKING, Any
-
 from avhcurate.cli import options
 from avhcurate.features.self_training.settings import SelfTrainSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(SelfTrainSettings)
-def self_train(settings: SelfTrainSettings, space: "Workspace") -> None:
+def self_train(settings: SelfTrainSettings) -> None:
     from avhcurate.features.self_training.results import summary
     from avhcurate.features.self_training.service import self_train_dataset
-    from avhcurate.workspace.data import background
 
-    with background.job(space.root, settings) as progress:
-        found = summary(self_train_dataset(space, settings, progress=progress))
-    if options.as_json():
-        options.print_json(found)
+    with options.job(settings) as progress:
+        found = summary(self_train_dataset(options.open_workspace(), settings, progress=progress))
+    if options.printed(found):
         return
-    _print(found)
-
-
-def _print(found: dict[str, Any]) -> None:
     print(f"{found['self_training']}: {found['model']}, {found['source']} to {found['target']}")
     print(f"{found['rounds']} rounds ({found['stopped']}), {found['selected']} samples selected in the last one")
     names = {

@@ -1,6 +1,5 @@
 """The verb that opens the app."""
 
-import errno
 import importlib.util
 import ipaddress
 import os
@@ -11,16 +10,14 @@ import sys
 import tomllib
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from avhcurate.cli import options
+from avhcurate.cli.roles import NO_ROLES
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.app_files import ROOT, SCRIPT, install_command
-
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
 
 #: Tells the server to answer other machines without a login (see `ui.guards`, slow to import).
 _NO_LOGIN = "AVHCURATE_NO_LOGIN"
@@ -45,10 +42,13 @@ def serve(
     ] = False,
 ) -> None:
     """Open the app in the browser; beyond this machine only with a login."""
+    from avhcurate.datasets.curate.roles import roles
+
     secrets = [folder.absolute() / ".streamlit" / "secrets.toml" for folder in (Path.home(), Path.cwd(), ROOT)]
     space = options.open_workspace()
     if _check_login([file for file in secrets if file.is_file()]):
-        _note_missing_roles(space)
+        if not roles(space):
+            options.print_messages([NO_ROLES])
     elif not (no_login or _is_this_machine(host)):
         raise CurateError(
             f"Anyone who reaches {host} could do everything here. Configure a login (see docs/serve.md), or give "
@@ -106,28 +106,15 @@ def _check_address(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except (OSError, UnicodeError) as problem:
-        code = getattr(problem, "errno", None)
-        if code == errno.EADDRINUSE:
-            raise CurateError(f"Port {port} is in use. Choose another one with --port.") from None
-        if code == errno.EACCES:
-            raise CurateError(f"You may not use port {port}. Choose one above 1023 with --port.") from None
         raise CurateError(
-            f"--host {host!r} is not an address of this machine ({problem}). Leave it out, or give 0.0.0.0 for all."
+            f"The app cannot listen at {host}, port {port} ({problem}). Choose another --port (above 1023) or --host."
         ) from None
-
-
-def _note_missing_roles(space: "Workspace") -> None:
-    from avhcurate.datasets.curate.roles import roles
-
-    if not roles(space):
-        note = "No user has access yet. Grant a role with: avhcurate roles grant YOU@example.org owner"
-        options.print_messages([note])
 
 
 def _checked(base_path: str) -> str:
     """Return a base path without slashes around it; refuse one that an address would have to escape."""
     path = base_path.strip("/")
-    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII):
+    if not re.fullmatch(r"[\w./~-]+", path, re.ASCII) or ".." in path:
         raise CurateError(f"--base-path {base_path!r} is not valid. Use letters, digits, '.', '_', '~' and '-'.")
     return path
 

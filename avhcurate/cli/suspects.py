@@ -1,39 +1,31 @@
 """`avhcurate suspects`: labels that are likely wrong."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from avhcurate.cli import options
 from avhcurate.features.suspects.settings import SuspectsSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(SuspectsSettings)
 def suspects(
     settings: SuspectsSettings,
-    space: "Workspace",
     csv: Annotated[Path | None, typer.Option(help="Write all undecided suspects to this file.")] = None,
 ) -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.features.suspects import decisions
     from avhcurate.features.suspects import service as suspects_service
-    from avhcurate.workspace.data import background
 
-    table = open_table(space, settings.dataset, settings.model)
-    options.check_csv(csv)
-    with background.job(space.root, settings) as progress:
+    table = options.run_table(settings.dataset, settings.model)
+    with options.job(settings) as progress:
         folder = suspects_service.find_suspects(table, settings, progress=progress)
     record, every = folder.record, folder.suspects()
     doubtful = decisions.undecided(table, every)
     rows = suspects_service.export_table(table, doubtful, record)
     left_out = len(every) - len(doubtful)
     options.write_csv(rows, csv)
-    if options.as_json():
-        options.print_json({"record": record.model_dump(mode="json"), "left_out": left_out, "rows": rows})
+    if options.printed({"record": record, "left_out": left_out, "rows": rows}):
         return
     by = "by the run's own head"
     if record.heads:

@@ -1,23 +1,17 @@
 """The verb toy: Gaussians with a known Bayes error, and a small network."""
 
-from typing import TYPE_CHECKING
-
 from avhcurate.cli import options
 from avhcurate.features.toy.settings import ToySettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(ToySettings)
-def toy(settings: ToySettings, space: "Workspace") -> None:
+def toy(settings: ToySettings) -> None:
     from avhcurate.features.toy import service
 
-    folder = service.folder_of(space.root)
+    folder = service.folder_of(options.open_workspace().root)
     result = service.run(folder, settings)
     summary = service.summary(result) | {"file": str(service.result_path(folder, settings))}
-    if options.as_json():
-        options.print_json(summary)
+    if options.printed(summary):
         return
     print(f"{settings.classes} Gaussians, {settings.loss} loss, {settings.epochs} epochs")
     print(f"error on {service.HELD_OUT} held-out points {summary['error']:.4f}")

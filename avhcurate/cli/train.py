@@ -1,23 +1,19 @@
 """The verb that trains a network."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from avhcurate.cli import options
 from avhcurate.features.training_dynamics.settings import TrainSettings
 
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
-
 
 @options.verb(TrainSettings)
-def train(settings: TrainSettings, space: "Workspace") -> None:
+def train(settings: TrainSettings) -> None:
     from avhcurate.features.training_dynamics.train import summary, train_seeds
 
+    space = options.open_workspace()
     trainings = options.distributed_job(settings, lambda progress: train_seeds(space, settings, progress=progress))
     summaries = [summary(training) for training in trainings]
-    if summaries and options.as_json():
-        options.print_json({"trainings": summaries})
-    elif summaries:
+    if summaries and not options.printed({"trainings": summaries}):
         _print(summaries)
 
 

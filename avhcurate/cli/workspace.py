@@ -22,8 +22,7 @@ def list_() -> None:
 
     space = options.open_workspace()
     datasets = inventory(space)
-    if options.as_json():
-        options.print_json({"workspace": str(space.root), "datasets": [asdict(one) for one in datasets]})
+    if options.printed({"workspace": str(space.root), "datasets": [asdict(one) for one in datasets]}):
         return
     for dataset in datasets:
         _print_summary(dataset)
@@ -138,9 +137,9 @@ def jobs(
         options.print_result({"cancelled": job.id}, text)
         return
     records = list(islice(Jobs(space.root).all(), limit))
-    if options.as_json():
-        options.print_json({"jobs": [record.model_dump(mode="json") for record in records]})
-    elif records:
+    if options.printed({"jobs": [record.model_dump(mode="json") for record in records]}):
+        return
+    if records:
         columns = ("id", "dataset", "state", "who", "done", "total", "message")
         options.print_table([{column: getattr(record, column) for column in columns} for record in records])
     else:
@@ -148,12 +147,8 @@ def jobs(
 
 
 def _running(jobs: "Jobs", which: str) -> "JobRecord":
-    """Return the job to cancel; refuse one that has ended."""
+    """Return the job to cancel."""
     for job in jobs.all():
-        if job.id == which and not job.active:
-            raise CurateError(f"Job {which} has ended ({job.state}).")
         if job.active and which in (job.id, "running"):
             return job
-    if which == "running":
-        raise CurateError("No job is running.")
-    raise CurateError(f"Unknown job {which}. List them with `avhcurate jobs`.")
+    raise CurateError(f"No such job is running: {which}. List them with `avhcurate jobs`.")
