@@ -4,6 +4,7 @@ import streamlit as st
 
 from avhcurate.features.suspects import ui as suspects_ui
 from avhcurate.features.suspects import ui_review
+from avhcurate.features.suspects.store import suspects_of
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
@@ -19,15 +20,16 @@ if page.table.run is not None and not page.table.run.has_features:
     )
 job = job_panel(page.workspace)
 busy = job is not None and job.active
-folder = suspects_ui.chosen_list(page)
-if folder is None:
+assert page.table.run is not None
+found = suspects_of(page.table.run)
+if not found:
     suspects_ui.empty(page, busy=busy)
     st.stop()
 if not page.count:
     nothing_matches()
 
-suspects = suspects_ui.suspects_in_view(page, folder)
-suspects_ui.choose_suspects(page, suspects)
+suspects = suspects_ui.suspects_in_view(page, found[-1])
+suspects_ui.choose_suspects(page, suspects.record)
 suspects_ui.summary(page, suspects)
 if suspects_ui.VIEW.of(page.view) == "one":
     ids = suspects.open["id"].astype(int).tolist()

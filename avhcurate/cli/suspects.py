@@ -32,7 +32,7 @@ def suspects(
         by = f"out of {record.heads.folds} folds, accuracy of the heads {record.heads.accuracy:.3f}"
     print(f"{settings.dataset}, {record.run}, {by}: {record.listed} of {record.samples} labels are in doubt")
     simulated = ""
-    if record.votes_simulated:
+    if record.simulated:
         simulated = " (SIMULATED votes)"
     print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))

@@ -1,11 +1,12 @@
 """Decisions on suspects, as events: accept the suggestion, keep the label, undo either."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 
@@ -29,18 +30,15 @@ def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
     return suspects[suspects["id"].isin(included) & (decided(table, ids) == "").to_numpy()]
 
 
-def accept(table: DatasetTable, suggested: dict[int, int], *, who: str = "") -> int:
-    """Relabel samples, by id, as suggested. Write one event per label, and return how many."""
-    labels = sorted(set(suggested.values()))
-    for label in labels:
-        annotate(table, [id for id, other in suggested.items() if other == label], "relabel", label, who=who)
-    return len(labels)
+def accept(table: DatasetTable, suggested: Mapping[int, int], *, who: str = "") -> None:
+    """Relabel samples, by id, as suggested. Write one event."""
+    names = [table.classes[label] for label in suggested.values()]
+    relabel_from(table, pd.DataFrame({"id": list(suggested), "label_name": names}), who=who)
 
 
-def keep(table: DatasetTable, ids: Sequence[int], *, who: str = "") -> int:
-    """Confirm the given labels by a tag. Return the number of events, 1."""
+def keep(table: DatasetTable, ids: Sequence[int], *, who: str = "") -> None:
+    """Confirm the given labels by a tag. Write one event."""
     annotate(table, ids, "tag", KEPT, who=who)
-    return 1
 
 
 def take_back(table: DatasetTable, id: int, *, who: str = "") -> None:

@@ -54,13 +54,13 @@ def cross_validate(
                     started=now(),
                 )
             )
-
-        def check() -> None:
-            progress.check("cancelled while heads were fitted: the same command resumes")
-
-        samples = Samples(run.features(), ids, targets, copies, len(classes))
         fit_folds(
-            folder, samples, of_sample, seed=seed, tell=lambda text: progress.report(0, len(ids), text), check=check
+            folder,
+            Samples(run.features(), ids, targets, copies, len(classes)),
+            of_sample,
+            seed=seed,
+            tell=lambda text: progress.report(0, len(ids), text),
+            check=lambda: progress.check("cancelled while heads were fitted: the same command resumes"),
         )
         of_id = np.full(dataset.record.samples, -1, np.int16)
         of_id[ids] = of_sample

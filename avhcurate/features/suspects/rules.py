@@ -13,8 +13,8 @@ from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.people.hsf import from_ticks
 from avhcurate.workspace.disk.app_files import install_command
 
-#: Sources of evidence.
-SOURCES = ("angular", "neighbours", "cleanlab", "votes")
+#: Sources of evidence and their names.
+SOURCES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanlab", "votes": "Votes"}
 
 #: AVC on another class is high from this quantile of that class's own samples on.
 AT_HOME = 0.1
@@ -23,10 +23,11 @@ FLAT = 0.1
 #: A label of more probability than this is not ambiguous, however flat the AVC.
 UNSURE = 0.75
 
-#: Verdicts. "wrong": another class has more AVC, and the sample is among the first, as many as errors are expected.
+#: Verdicts and their names. "wrong": another class has more AVC, and the sample is among the first, as many as errors
+#: are expected.
 #: "ambiguous": AVC is flat and the label not probable, so the image itself is ambiguous or degraded.
 #: "open": a source doubts the label, but it is neither.
-VERDICTS = ("wrong", "ambiguous", "open")
+VERDICTS = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Open"}
 
 #: Samples whose probabilities are compared at a time.
 _ROWS = 8192
@@ -46,27 +47,14 @@ class Evidence:
     details: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class AngularView:
-    """Angles of N samples to the class weights, summarised.
+def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
+    """Return angles theta (N, K) of samples to the class weights, K >= 2, summarised for labels (N,), none -1.
 
-    avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival its AVC. margin: angle
+    avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival: its AVC. margin: angle
     to the second nearest class minus angle to the nearest, rad.
-    """
 
-    avh: np.ndarray
-    avc_given: np.ndarray
-    rival: np.ndarray
-    avc_rival: np.ndarray
-    margin: np.ndarray
-
-
-def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
-    """Return the view of samples with angles theta (N, K) to the class weights, K >= 2, and labels (N,), none -1.
-
-    >>> view = angular_view([[0.5, 1.0, 1.5]], [1])
-    >>> view.rival, view.margin, view.avh.round(3)
-    (array([0]), array([0.5]), array([0.333]))
+    >>> angular_view([[0.5, 1.0, 1.5]], [1]).round(3).to_dict("records")
+    [{'avh': 0.333, 'avc_given': 0.333, 'rival': 0, 'avc_rival': 0.411, 'margin': 0.5}]
     """
     angles, given = np.asarray(theta, np.float64), np.asarray(labels, np.int64)
     if angles.ndim != 2 or angles.shape[1] < 2:
@@ -80,28 +68,35 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
     others[rows, given] = np.inf
     rival = others.argmin(axis=1)
     nearest = np.partition(angles, 1, axis=1)
-    return AngularView(
-        avh=angles[rows, given] / angles.sum(axis=1),
-        avc_given=share[rows, given],
-        rival=rival,
-        avc_rival=share[rows, rival],
-        margin=nearest[:, 1] - nearest[:, 0],
+    return pd.DataFrame(
+        {
+            "avh": angles[rows, given] / angles.sum(axis=1),
+            "avc_given": share[rows, given],
+            "rival": rival,
+            "avc_rival": share[rows, rival],
+            "margin": nearest[:, 1] - nearest[:, 0],
+        }
     )
 
 
 # --- the sources -------------------------------------------------------------------------------------------------
 
 
-def angular(view: AngularView, labels: np.ndarray) -> Evidence:
+def angular(view: pd.DataFrame, labels: np.ndarray) -> Evidence:
     """How much more AVC another class has than the label: score = avc_rival - avc_given, in (-1, 1).
 
     Doubts the label where that is positive and avc_share >= AT_HOME: the share of the samples labelled with the rival
     whose AVC on it is not larger than this sample's. avh_share: rank share of AVH among the samples of the same label.
     """
-    share = _share_of_members(view.avc_rival, view.rival, view.avc_given, labels)
-    score = view.avc_rival - view.avc_given
-    details = {"avh_share": _within(view.avh, labels), "avc_share": share}
-    return Evidence(score, view.rival, (score > 0) & (share >= AT_HOME), details)
+    score, share = view["avc_rival"] - view["avc_given"], np.zeros(len(view))
+    for rival, rows in view.groupby("rival").indices.items():
+        members = np.sort(view["avc_given"][labels == rival])
+        if len(members):
+            share[rows] = np.searchsorted(members, view["avc_rival"].iloc[rows], side="right") / len(members)
+    avh = view["avh"].groupby(labels)
+    details = {"avh_share": ((avh.rank() - 0.5) / avh.transform("count")).to_numpy(), "avc_share": share}
+    doubts = (score > 0).to_numpy() & (share >= AT_HOME)
+    return Evidence(score.to_numpy(), view["rival"].to_numpy(), doubts, details)
 
 
 def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evidence:
@@ -122,8 +117,7 @@ def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evide
     best = frequency.argmax(axis=1)[:, None]
     most = np.take_along_axis(frequency, best, 1)[:, 0]
     suggested = np.where(most > 0, np.take_along_axis(of, best, 1)[:, 0], -1)
-    score = np.divide(known - same, known, out=np.full(len(near), np.nan), where=known > 0)
-    return Evidence(score, suggested, most > same, {"known": known})
+    return Evidence(_share(known - same, known), suggested, most > same, {"known": known})
 
 
 def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
@@ -167,10 +161,8 @@ def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
     best = others.argmax(axis=1)
     most = np.maximum(others[rows, best], 0)
     low, high = wilson(most, total)
-    score = np.divide(total - given, total, out=np.full(len(labels), np.nan), where=total > 0)
-    suggested = np.where(most > 0, best, -1)
-    share = np.divide(most, total, out=np.full(len(labels), np.nan), where=total > 0)
-    return Evidence(score, suggested, most > given, {"n": total, "share": share, "low": low, "high": high})
+    details = {"n": total, "share": _share(most, total), "low": low, "high": high}
+    return Evidence(_share(total - given, total), np.where(most > 0, best, -1), most > given, details)
 
 
 def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
@@ -230,14 +222,14 @@ def expected_errors(probs: np.ndarray, labels: np.ndarray) -> Expected:
 
 
 def verdicts(
-    view: AngularView, probability: np.ndarray, rank: np.ndarray, doubted: np.ndarray, *, expected: float
+    view: pd.DataFrame, probability: np.ndarray, rank: np.ndarray, doubted: np.ndarray, *, expected: float
 ) -> np.ndarray:
     """Return one of VERDICTS for each sample, "" where the label is not in doubt.
 
     `probability` (N,) is that of the given label, `rank` comes from `combine`, `doubted` says that any source doubts.
     """
-    flat = view.margin < FLAT * np.median(view.margin)
-    wrong = (view.avc_rival > view.avc_given) & (rank <= round(expected))
+    flat = view["margin"] < FLAT * view["margin"].median()
+    wrong = (view["avc_rival"] > view["avc_given"]) & (rank <= round(expected))
     return np.select([wrong, flat & (probability < UNSURE), doubted], ["wrong", "ambiguous", "open"], "")
 
 
@@ -248,44 +240,22 @@ def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
     ties in order of the samples. suggested: the label that most doubting sources name, then that of the highest rank
     shares. agreement: how many doubting sources name it. spoke: how many have evidence.
     """
-    size = len(next(iter(evidence.values())).score)
-    shares = {name: rank_shares(one.score) for name, one in evidence.items()}
-    table = np.stack(list(shares.values()))
-    spoke = (~np.isnan(table)).sum(axis=0)
-    doubt = np.divide(np.nansum(table, axis=0), spoke, out=np.full(size, np.nan), where=spoke > 0)
-    suggested = _most_supported(evidence, shares, num_classes)
-    named = [one.doubts & (one.suggested == suggested) & (suggested >= 0) for one in evidence.values()]
-    order = np.argsort(-np.nan_to_num(doubt, nan=-1.0), kind="stable")
-    rank = np.empty(size, np.int64)
-    rank[order] = np.arange(1, size + 1)
-    return pd.DataFrame(
-        {"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": np.sum(named, axis=0), "spoke": spoke}
-    )
-
-
-def _most_supported(evidence: Mapping[str, Evidence], shares: Mapping[str, np.ndarray], num_classes: int) -> np.ndarray:
+    shares = np.stack([rank_shares(one.score) for one in evidence.values()])
     names = np.stack([one.suggested for one in evidence.values()])
-    weight = np.stack([np.nan_to_num(shares[key]) + len(evidence) * one.doubts for key, one in evidence.items()])
+    doubts = np.stack([one.doubts for one in evidence.values()])
+    spoke = (~np.isnan(shares)).sum(axis=0)
+    doubt = _share(np.nansum(shares, axis=0), spoke)
     # Sources are few and classes may be many: weights are summed per suggestion, not per class.
+    weight = np.nan_to_num(shares) + len(evidence) * doubts
     support = np.stack([np.where(names == one, weight, 0.0).sum(axis=0) for one in names])
     support[names < 0] = -1.0
     best = np.take_along_axis(names, support.argmax(axis=0)[None], 0)[0]
-    return np.where(best < num_classes, best, -1)
+    suggested = np.where(best < num_classes, best, -1)
+    agreement = (doubts & (names == suggested) & (suggested >= 0)).sum(axis=0)
+    rank = pd.Series(-np.nan_to_num(doubt, nan=-1.0)).rank(method="first").astype(np.int64)
+    return pd.DataFrame({"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": agreement, "spoke": spoke})
 
 
-def _within(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the rank share of each value among the samples of the same label."""
-    frame = pd.DataFrame({"value": values, "label": labels}).groupby("label")["value"]
-    return ((frame.rank() - 0.5) / frame.transform("count")).to_numpy()
-
-
-def _share_of_members(
-    values: np.ndarray, classes: np.ndarray, of_members: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-    """Return the share of samples labelled `classes[i]` whose `of_members` is at most `values[i]`; 0 without any."""
-    share = np.zeros(len(values))
-    for label in np.unique(classes):
-        members, of_class = np.sort(of_members[labels == label]), classes == label
-        if len(members):
-            share[of_class] = np.searchsorted(members, values[of_class], side="right") / len(members)
-    return share
+def _share(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Return part / total (N,), NaN where the total is 0."""
+    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from avhcurate.features.suspects.rules import Expected
+from avhcurate.workspace.data.datasets import VotesRecord
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.provenance import Provenance, WorkRecord
@@ -41,8 +42,8 @@ class SuspectsRecord(WorkRecord):
 
     `samples` have a label and are scored by the run; `listed` of them are in the table. `expected`: how many labels
     are expected to be wrong, None where it is too much to compute. `doubting`: how many each source doubts. `missing`:
-    why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head. `asked`: when this
-    list was last asked for.
+    why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head. `votes`: those
+    of the source of that name. `asked`: when this list was last asked for.
     """
 
     name: str
@@ -51,15 +52,22 @@ class SuspectsRecord(WorkRecord):
     sources: list[str]
     missing: dict[str, str]
     heads: OutOfFoldRecord | None
-    votes_fingerprint: str | None
-    votes_simulated: bool
-    votes_kind: str | None
+    votes: VotesRecord | None
     samples: int
     listed: int
     expected: Expected | None
     doubting: dict[str, int]
     verdicts: dict[str, int]
     asked: datetime
+
+    @property
+    def cut(self) -> int:
+        """How many labels are expected to be wrong; 0 where none is, or it is not known."""
+        return round(self.expected.errors) if self.expected else 0
+
+    @property
+    def simulated(self) -> bool:
+        return self.votes is not None and self.votes.simulated
 
     @property
     def expected_text(self) -> str:
