@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
@@ -125,13 +126,15 @@ def correlate(
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
     scores = {key: frame[key] for key in chosen}
-    rows = correlation.correlate(scores, frame[against], index, labels)
+    ranks: dict[str, np.ndarray] = {}
+    rows = correlation.correlate(scores, frame[against], index, labels, ranks=ranks)
     signs = {key: sign for key in chosen if (sign := _sign(ranked, key, against))}
     # What takes the place of HSF is turned until low means hard.
     pairs = correlation_tests.compare(
         {key: scores[key] for key in signs},
         _toward(ranked, against) * frame[against],
         harder={key: ranked[key].hard_end for key in signs},
+        ranks=ranks,
     )
     pairs = pairs.assign(p_holm=holm(pairs["p_value"]))
     weighted = None

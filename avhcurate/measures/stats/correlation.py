@@ -21,13 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
-from avhcurate.measures.stats.ranks import (
-    ranks_in_order,
-    sorted_positions,
-    spearman,
-    standard_ranks_of_codes,
-    standardised,
-)
+from avhcurate.measures.stats.ranks import dot, doubled_ranks_in_order, rounded, sorted_positions
 
 COLUMNS = ("score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value")
 
@@ -38,7 +32,7 @@ FEW = 10
 #: Standard errors from the middle of a 95 % interval to its ends.
 Z = float(ndtri(0.975))
 #: Scores that are ranked at once, each in a thread.
-RANKED_AT_ONCE = min(4, os.cpu_count() or 1)
+_AT_ONCE = min(4, os.cpu_count() or 1)
 
 
 def correlate(
@@ -46,6 +40,8 @@ def correlate(
     hsf: ArrayLike,
     bin_index: ArrayLike | None = None,
     bin_labels: Sequence[str] = (),
+    *,
+    ranks: dict[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return Spearman with HSF, signs kept: columns `COLUMNS`, for each score the row `all`, then a row a bin.
 
@@ -53,6 +49,8 @@ def correlate(
     index into bin_labels. `all` takes every sample with HSF, also one without a bin. n counts samples with both values;
     an infinite score ranks last, it is not missing. Where there is no correlation, for too few samples or no variation,
     the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
+
+    `ranks` is filled with what `correlation_tests.compare` need not rank again.
 
     >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
     >>> table[["bin", "n", "spearman"]].round(6).values.tolist()
@@ -63,11 +61,16 @@ def correlate(
     bins = np.full(votes.shape, -1, np.int16)
     if bin_index is not None:
         bins = np.asarray(bin_index, np.int16)
-    levels = pd.factorize(votes, sort=True)[0].astype(np.int32)  # by hashing: HSF has few values
+    levels, found = pd.factorize(votes, sort=True)  # by hashing: HSF has few values
+    levels = levels.astype(np.min_scalar_type(-len(found) - 1))  # in little room, they are soon in another order
     of_score = partial(_rows, levels=levels, bins=bins, labels=bin_labels)
-    with ThreadPoolExecutor(RANKED_AT_ONCE) as pool:
-        parts = pool.map(of_score, columns, columns.values())
-        return pd.DataFrame(itertools.chain(*parts), columns=list(COLUMNS))
+    rows: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for name, (groups, of_samples) in zip(columns, pool.map(of_score, columns.values()), strict=True):
+            rows += [{"score": name} | group for group in groups]
+            if ranks is not None:
+                ranks[name] = of_samples
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def remarks(table: pd.DataFrame) -> pd.Series:
@@ -101,53 +104,56 @@ def standard_error(rho: float, n: int) -> float:
 
 def numbers(values: ArrayLike) -> np.ndarray:
     """Return a column as floats, NaN for what pandas calls missing; float32 stays, since it sorts faster."""
-    if isinstance(values, np.ndarray) and values.dtype == np.float32:
-        return values
-    return pd.Series(values).to_numpy(np.float64, na_value=np.nan)
+    column = pd.Series(values)
+    if column.dtype == np.float32:
+        return column.to_numpy()
+    return column.to_numpy(np.float64, na_value=np.nan)
 
 
 def _rows(
-    name: str, values: np.ndarray, *, levels: np.ndarray, bins: np.ndarray, labels: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return the rows of one score. It is sorted once for all groups, and HSF never: its few values are counted."""
-    known = np.flatnonzero((levels >= 0) & ~np.isnan(values))
+    values: np.ndarray, *, levels: np.ndarray, bins: np.ndarray, labels: Sequence[str]
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Return the rows of one score, and twice its ranks (N,) among the samples that count, 0 for the others.
+
+    It is sorted once for all groups, and HSF never: its few values are counted.
+    """
+    known: np.ndarray | slice = (levels >= 0) & ~np.isnan(values)
+    if np.all(known):
+        known = slice(None)  # a view in place of a copy
     order, ordered = sorted_positions(values[known])
-    order = known[order]
-    bins_in_order, levels_in_order = bins[order], levels[order]
-    rows = [{"score": name, "bin": ALL} | _row(ordered, levels_in_order)]
+    ranks, bins_in_order, levels_in_order = doubled_ranks_in_order(ordered), bins[known][order], levels[known][order]
+    rows = [{"bin": ALL} | _row(ranks, levels_in_order)]
     for number, label in enumerate(labels):
-        inside = bins_in_order == number
-        rows.append({"score": name, "bin": label} | _row(ordered[inside], levels_in_order[inside]))
-    return rows
+        inside = np.flatnonzero(bins_in_order == number)
+        rows.append({"bin": label} | _row(doubled_ranks_in_order(ranks[inside]), levels_in_order[inside]))
+    of_known, of_samples = np.empty_like(ranks), np.zeros(len(values), np.int32)
+    of_known[order] = ranks
+    of_samples[known] = of_known
+    return rows, of_samples
 
 
-def _row(ordered: np.ndarray, levels: np.ndarray) -> dict[str, float]:
-    """Return the correlation of ascending scores with levels of HSF."""
-    n = len(ordered)
-    x = y = None
-    if n > 2:
-        x, y = standardised(ranks_in_order(ordered)), standard_ranks_of_codes(levels)
-    rho, p_value, fisher_z = spearman(x, y), float("nan"), float("nan")
+def _row(ranks: np.ndarray, levels: np.ndarray) -> dict[str, float]:
+    """Return the correlation of scores, by twice their ranks, with levels of HSF."""
+    n, counts = len(ranks), np.bincount(levels)
+    # Twice the ranks from their mean: of each sample by its score, and of each level.
+    x, y = ranks - (n + 1.0), 2.0 * np.cumsum(counts) - counts - n
+    length = np.sqrt(dot(x, x) * dot(counts, y * y))
+    rho = p_value = fisher_z = float("nan")
+    if n > 2 and length > 0:
+        rho = float(rounded(dot(np.bincount(levels, x), y) / length))
+        p_value = _p_value(rho, x, y, levels)
     low, high = fisher_interval(rho, n)
-    if x is not None and y is not None:
-        p_value = _p_value(rho, x, y)
     if abs(rho) < 1:
         fisher_z = float(np.arctanh(rho))
-    return {
-        "n": n,
-        "spearman": rho,
-        "ci_low": low,
-        "ci_high": high,
-        "fisher_z": fisher_z,
-        "p_value": p_value,
-    }
+    return {"n": n, "spearman": rho, "ci_low": low, "ci_high": high, "fisher_z": fisher_z, "p_value": p_value}
 
 
-def _p_value(rho: float, x: np.ndarray, y: np.ndarray) -> float:
+def _p_value(rho: float, x: np.ndarray, y: np.ndarray, levels: np.ndarray) -> float:
     n = len(x)
     if n < FEW:
-        # Of all orders of y, those whose correlation is as far from 0. Rounding must not separate equal ones.
-        return float(np.mean(np.abs(y[_permutations(n)] @ x) >= abs(rho) - 1e-9))
+        # Of all orders of HSF, those whose correlation is as far from 0. The sums are whole numbers.
+        hsf = y[levels]
+        return float(np.mean(np.abs(hsf[_permutations(n)] @ x) >= abs(hsf @ x)))
     if abs(rho) == 1:
         return 0.0
     return float(2 * stdtr(n - 2, -abs(rho) * np.sqrt((n - 2) / (1 - rho * rho))))

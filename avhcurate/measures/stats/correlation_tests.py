@@ -15,7 +15,6 @@ and a score that says the opposite counts as worse than one that says nothing.
 
 import itertools
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,9 +22,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from avhcurate.measures.stats.correlation import RANKED_AT_ONCE, Z, numbers
+from avhcurate.measures.stats.correlation import Z, numbers
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
-from avhcurate.measures.stats.ranks import average_ranks, rounded
+from avhcurate.measures.stats.ranks import doubled_ranks, rounded
 
 #: Of fewer samples the influences claim too much.
 _FEWEST = 20
@@ -120,14 +119,18 @@ def meng_rosenthal_rubin(first: float, second: float, between: float, n: int) ->
 
 
 def compare(
-    scores: Mapping[str, ArrayLike], hsf: ArrayLike, *, harder: Mapping[str, Literal["high", "low"]]
+    scores: Mapping[str, ArrayLike],
+    hsf: ArrayLike,
+    *,
+    harder: Mapping[str, Literal["high", "low"]],
+    ranks: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Test every pair of scores for their agreement with HSF, each on the samples with all three values.
 
     scores and hsf (N,), NaN for none; harder names the end of each score that means a harder sample. One row a pair:
     `first, second` and the fields of a `Comparison`. The agreements are Spearman after turning the scores as said
     above; a positive difference means that the first agrees more closely with people. p-values are not corrected for
-    the number of pairs.
+    the number of pairs. `ranks`: as `correlation.correlate` has filled them from the same columns.
 
     >>> scores = {"avh": [3, 2, 1, 4, 5, 6], "confidence": [4, 5, 6, 2, 1, 3]}
     >>> table = compare(scores, [3, 5, 4, 2, 1, 0], harder={"avh": "high", "confidence": "low"})
@@ -140,7 +143,10 @@ def compare(
     for rows, pairs in _by_rows(columns, votes):
         names = list(dict.fromkeys(itertools.chain(*pairs)))
         signs = np.array([_SIGNS[harder[name]] for name in names])
-        rho = _correlations([columns[name][rows] for name in names] + [votes[rows]])
+        ranked = [_ranks(columns[name], rows, (ranks or {}).get(name)) for name in names]
+        levels = pd.factorize(votes[rows], sort=True)[0]
+        counts = np.bincount(levels)  # HSF has few values
+        rho = _correlations([*ranked, (2 * np.cumsum(counts) - counts + 1).astype(np.int32)[levels]])
         rho *= np.outer([*signs, 1], [*signs, 1])
         some = rows
         if len(rows) > _MOST:
@@ -173,14 +179,18 @@ def _by_rows(
         yield np.flatnonzero(present[first] & present[second]), pairs
 
 
-def _correlations(columns: list[np.ndarray]) -> np.ndarray:
-    """Return Spearman of each two of columns (n,), (columns, columns); NaN where one is constant."""
-    with ThreadPoolExecutor(RANKED_AT_ONCE) as pool:
-        ranks = np.array(list(pool.map(average_ranks, columns)))
-    ranks -= (ranks.shape[1] + 1) / 2
-    products = np.zeros((len(columns), len(columns)))
-    for start in range(0, ranks.shape[1], _BLOCK):
-        block = ranks[:, start : start + _BLOCK]
+def _ranks(values: np.ndarray, rows: np.ndarray, ranks: np.ndarray | None) -> np.ndarray:
+    """Return twice the ranks of a score on some samples: those that are known, where they are of the same samples."""
+    if ranks is not None and np.count_nonzero(ranks) == len(rows):
+        return ranks[rows]
+    return doubled_ranks(values[rows])
+
+
+def _correlations(doubled: list[np.ndarray]) -> np.ndarray:
+    """Return Spearman of each two of columns, from twice their ranks (n,), (columns, columns); NaN for a constant."""
+    n, products = len(doubled[0]), np.zeros((len(doubled), len(doubled)))
+    for start in range(0, n, _BLOCK):
+        block = np.array([ranks[start : start + _BLOCK] for ranks in doubled]) - (n + 1.0)
         products += block @ block.T
     lengths = np.sqrt(np.diag(products))
     lengths[lengths == 0] = np.nan

@@ -43,16 +43,16 @@ def spearman_influence(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None 
     w = np.ones(n)
     if weights is not None:
         w = weights * (n / weights.sum())
-    by_x, by_y = np.argsort(x), np.argsort(y)
-    f, g = 0.5 - _above(w, x, by_x), 0.5 - _above(w, y, by_y)
+    in_x, in_y = (np.unique(column, return_inverse=True)[1] for column in (x, y))
+    f, g = 0.5 - _above(w, in_x), 0.5 - _above(w, in_y)
     squares_f, squares_g = dot(w, f * f) / n, dot(w, g * g) / n
     if min(squares_f, squares_g) < 1e-15:
         return _NAN, np.full(n, np.nan)
     both = dot(w, f * g) / n
     # Besides its own product, a sample moves the ranks of all samples above it.
-    moved = f * g + _above(w * g, x, by_x) + _above(w * f, y, by_y) - 3 * both
-    moved_f = f * f + 2 * _above(w * f, x, by_x) - 3 * squares_f
-    moved_g = g * g + 2 * _above(w * g, y, by_y) - 3 * squares_g
+    moved = f * g + _above(w * g, in_x) + _above(w * f, in_y) - 3 * both
+    moved_f = f * f + 2 * _above(w * f, in_x) - 3 * squares_f
+    moved_g = g * g + 2 * _above(w * g, in_y) - 3 * squares_g
     length = np.sqrt(squares_f * squares_g)
     rho = both / length
     influence = moved / length - rho / 2 * (moved_f / squares_f + moved_g / squares_g)
@@ -93,12 +93,7 @@ def fisher_estimate(rho: float, influence: np.ndarray) -> Estimate:
     )
 
 
-def _above(values: np.ndarray, x: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return for each sample the mean over all of `values` where x is larger than its own, ties counted half."""
-    ordered = x[order]
-    new = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    sums = np.add.reduceat(values[order], new)
-    above = np.cumsum(sums[::-1])[::-1] - sums / 2
-    result = np.empty(len(values))
-    result[order] = np.repeat(above, np.diff(new, append=len(values)))
-    return result / len(values)
+def _above(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return for each sample the mean over all of `values` where its code (n,) is lower than theirs, ties half."""
+    sums = np.bincount(codes, values)
+    return ((np.cumsum(sums[::-1])[::-1] - sums / 2) / len(values))[codes]

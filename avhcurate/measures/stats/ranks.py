@@ -12,9 +12,14 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     >>> average_ranks(np.array([30.0, 10.0, 30.0]))
     array([2.5, 1. , 2.5])
     """
+    return doubled_ranks(values) / 2
+
+
+def doubled_ranks(values: np.ndarray) -> np.ndarray:
+    """Return twice the average ranks, which are whole numbers: (n,) int32."""
     order, ordered = sorted_positions(values)
-    ranks = np.empty(len(values))
-    ranks[order] = ranks_in_order(ordered)
+    ranks = np.empty(len(values), np.int32)
+    ranks[order] = doubled_ranks_in_order(ordered)
     return ranks
 
 
@@ -29,17 +34,18 @@ def sorted_positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return order, values[order]
     # Value and position as one whole number: sorting them takes half the time of sorting positions by value.
     bits = (values + np.float32(0)).view(np.int32)  # -0 becomes 0
-    ascending = np.bitwise_xor(bits, (bits >> 31) & np.int32(2**31 - 1))
-    pairs = (ascending.astype(np.int64) << 32) | np.arange(len(values))
+    pairs = np.bitwise_xor(bits, (bits >> 31) & np.int32(2**31 - 1)).astype(np.int64)
+    pairs <<= 32
+    pairs |= np.arange(len(values))
     pairs.sort()
-    return pairs & 0xFFFFFFFF, pairs >> 32
+    return pairs & 0xFFFFFFFF, (pairs >> 32).astype(np.int32)
 
 
-def ranks_in_order(ordered: np.ndarray) -> np.ndarray:
-    """Return the average ranks of ascending values."""
-    new = np.append(True, ordered[1:] != ordered[:-1])
-    ends = np.append(np.flatnonzero(new[: len(ordered)]), len(ordered))
-    return np.repeat((ends[1:] + ends[:-1] + 1) / 2, np.diff(ends))
+def doubled_ranks_in_order(ordered: np.ndarray) -> np.ndarray:
+    """Return twice the average ranks of ascending values, (n,) int32."""
+    new = np.append(False, ordered[1:] != ordered[:-1])[: len(ordered)]
+    ends = np.concatenate([[0], np.flatnonzero(new), [len(ordered)]]).astype(np.int32)
+    return (ends[1:] + ends[:-1] + np.int32(1))[np.cumsum(new, dtype=np.int32)]
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:
@@ -61,25 +67,11 @@ def dot(x: np.ndarray, y: np.ndarray) -> float:
 
 def standard_ranks(values: np.ndarray) -> np.ndarray | None:
     """Return average ranks of mean 0 and length 1: a dot product of two is a Spearman. None for constant values."""
-    return standardised(average_ranks(values))
-
-
-def standardised(ranks: np.ndarray) -> np.ndarray | None:
-    """Return average ranks (n,) with mean 0 and length 1; None where all are equal."""
-    centred = ranks - (len(ranks) + 1) / 2
+    centred = doubled_ranks(values) - (len(values) + 1.0)
     length = np.sqrt(dot(centred, centred))
     if length == 0:
         return None
     return centred / length
-
-
-def standard_ranks_of_codes(codes: np.ndarray) -> np.ndarray | None:
-    """Return the standard ranks of few values by their codes, whole numbers in the same order, without a sort."""
-    counts = np.bincount(codes)
-    if np.count_nonzero(counts) < 2:
-        return None
-    ranks = np.cumsum(counts) - counts / 2 - len(codes) / 2
-    return (ranks / np.sqrt(dot(counts, ranks * ranks)))[codes]
 
 
 def resample(n: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Comparing dependent correlations: published numbers, error rates by simulation, signs, the bootstrap as a check."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata, spearmanr
 
 from avhcurate.measures.stats import correlation_tests
+from avhcurate.measures.stats.correlation import correlate
 from avhcurate.measures.stats.correlation_tests import Comparison, compare, meng_rosenthal_rubin
 
 #: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:
@@ -128,6 +130,9 @@ def test_every_pair_is_tested_once_on_the_samples_that_have_all_three_values():
     shared = slice(15, None)
     expected = -spearmanr(scores["avh"][shared], hsf[shared]).statistic
     assert table["first_agreement"][1] == pytest.approx(expected)
+    ranks = {}
+    correlate(scores, hsf, ranks=ranks)
+    pd.testing.assert_frame_equal(compare(scores, hsf, harder=HARDER, ranks=ranks), table)
 
 
 def test_two_names_of_one_ranking_do_not_differ():
