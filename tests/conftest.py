@@ -1,8 +1,9 @@
 """Fixtures that tests of every part share; the larger stand-ins live in `tests/fakes`."""
 
+import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,8 +80,19 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
+@pytest.fixture(scope="session")
+def components_found_once() -> Iterator[None]:
+    """Let Streamlit read the metadata of every installed package once, not each time that a test opens a page."""
+    from streamlit.components.v2 import manifest_scanner
+
+    found = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        yield
+
+
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+def open_page(monkeypatch: pytest.MonkeyPatch, components_found_once: None) -> Callable[..., object]:
     """Opens a page of the app, without a browser, at an address, and checks that no run of the script raised."""
     from streamlit.testing.v1 import AppTest
 
@@ -88,7 +100,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
         monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
         app = AppTest.from_file(str(MAIN_SCRIPT), default_timeout=SCRIPT_TIMEOUT_S)
         if page != "home":
-            app.run()
             app.switch_page(f"../../pages/{page}.py")
         for key, value in query.items():
             app.query_params[key.replace("__", ".")] = value
