@@ -10,7 +10,7 @@ def quality(
     csv: options.CsvOption = None,
 ) -> None:
     from avhcurate.features.quality import service
-    from avhcurate.features.quality.odd_files import FLAWS, KINDS, Thresholds, odd_files
+    from avhcurate.features.quality.odd_files import FLAWS, KINDS, odd_files, rule
 
     name = settings.dataset
     with options.job(settings) as progress, options.engine(settings.engine) as engine:
@@ -26,8 +26,8 @@ def quality(
     record = folder.record
     table = options.run_table(name, record.run)
     duplicates = service.find_duplicates(table)
-    thresholds = Thresholds(settings.tiny, settings.black, settings.blank, settings.blurred)
-    odd, summary = odd_files(table, thresholds=thresholds), service.summarise(table)
+    odd = odd_files(table, limits=settings.model_dump(include=set(FLAWS)))
+    summary = service.summarise(table)
     if csv:
         options.write_csv(service.measures_table(table), csv)
     groups = duplicates.groups
@@ -50,9 +50,9 @@ def quality(
     print(f"{int(groups['leak'].sum())} across splits, {int(groups['conflict'].sum())} with different labels")
     print(f"\n{len(odd.files)} odd files")
     for kind, n in odd.counts.items():
-        rule = ""
+        when = ""
         if kind in FLAWS:
-            rule = f" ({FLAWS[kind].rule(odd.limits[kind])})"
-        print(f"{n} {KINDS[kind].lower()}{rule}")
+            when = f" ({rule(kind, odd.limits[kind])})"
+        print(f"{n} {KINDS[kind].lower()}{when}")
     if len(odd.files):
         print(odd.files[["id", "path", "odd"]].head(10).to_string(index=False))

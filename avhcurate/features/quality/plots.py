@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, faded, note_above
+from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, note_above
 from avhcurate.workspace.images.measures import MEASURES
 
 #: Small histograms side by side.
@@ -17,23 +17,19 @@ _COLUMNS = 5
 def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") -> go.Figure:
     """Draw a small histogram of each measure from bars `low, high, n`, that of `chosen` emphasised."""
     rows = -(-len(bars) // _COLUMNS)
-    figure = make_subplots(
-        rows, _COLUMNS, subplot_titles=[_title(key) for key in bars], horizontal_spacing=0.035, vertical_spacing=0.34
-    )
+    titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ") for key in bars]
+    figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.035, vertical_spacing=0.34)
     for place, (key, counts) in enumerate(bars.items()):
-        row, column = divmod(place, _COLUMNS)
-        filled = np.flatnonzero(counts["n"])
-        counts = counts.iloc[filled[0] : filled[-1] + 1]  # without the empty bins at both ends
+        counts = counts[counts["n"] > 0]
         figure.add_bar(
             x=(counts["low"] + counts["high"]) / 2,
             y=counts["n"],
             width=0.92 * (counts["high"] - counts["low"]).clip(lower=1e-9),
             marker={"color": {chosen: ORANGE}.get(key, BLUE)},
             customdata=counts[["low", "high"]].to_numpy(float),
-            hovertemplate=f"{MEASURES[key].name} %{{customdata[0]:.4g}} to %{{customdata[1]:.4g}}: "
-            "%{y:,} samples<extra></extra>",
-            row=row + 1,
-            col=column + 1,
+            hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} samples<extra></extra>",
+            row=place // _COLUMNS + 1,
+            col=place % _COLUMNS + 1,
         )
     bare(figure, height=40 + 130 * rows, margin={"t": 26})
     figure.update_annotations(font_size=12)
@@ -46,35 +42,22 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
 
     An angle, since the relevant cosines are all too close to 1 for any scale.
     """
-    angles = np.degrees(np.arccos(np.clip(nearest[np.isfinite(nearest)].astype(float), -1, 1)))
-    logs = np.log10(np.maximum(angles, 1e-2))
-    limit = float(np.log10(max(np.degrees(np.arccos(min(cut, 1.0))), 1e-2)))
-    counts, edges = np.histogram(logs, bins=60, range=(min([limit, *logs]) - 0.05, max([limit, *logs]) + 0.05))
-    middle = (edges[1:] + edges[:-1]) / 2
+    cosines = np.append(nearest[np.isfinite(nearest)].astype(float), cut)
+    angles = np.maximum(np.degrees(np.arccos(np.clip(cosines, -1, 1))), 1e-2)
+    limit = angles[-1]
+    edges = np.geomspace(0.9 * angles.min(), 1.1 * angles.max(), 61)
+    counts, _ = np.histogram(angles[:-1], edges)
     figure = go.Figure()
     figure.add_bar(
-        x=middle,
+        x=edges[:-1],
         y=counts,
         width=0.92 * np.diff(edges),
-        marker={"color": np.where(middle <= limit, ORANGE, BLUE)},
-        customdata=np.stack([10 ** edges[:-1], 10 ** edges[1:]], axis=1),
-        hovertemplate="%{customdata[0]:.3g}° to %{customdata[1]:.3g}°: %{y:,} samples<extra></extra>",
+        offset=0,
+        marker={"color": np.where(edges[:-1] <= limit, ORANGE, BLUE)},
+        hovertemplate="from %{x:.3g}°: %{y:,} samples<extra></extra>",
     )
-    figure.add_vline(x=limit, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    note = f"copies up to {10**limit:.3g}°, cosine {cut:.4f}"
-    anchor = "right"
-    if limit < middle.mean():
-        anchor = "left"
-    note_above(figure, limit, note, anchor=anchor)
+    note = f"copies up to {limit:.3g}°, cosine {cut:.4f}"
+    figure.add_vline(x=limit, line={"color": GREY, "dash": "dash"})
+    note_above(figure, np.log10(limit), note, anchor="right")  # on a log axis, a note lies at its power of ten
     bare(figure, height=230, x="angle to the nearest other image", y="samples", margin={"t": 28})
-    low, high = int(np.floor(edges[0])), int(np.ceil(edges[-1]))
-    ticks = [power + np.log10(step) for power in range(low, high + 1) for step in (1, 3)]
-    figure.update_yaxes(gridcolor=faded(GREY, 0.2))
-    return figure.update_xaxes(
-        tickvals=ticks, ticktext=[f"{10**tick:.2g}°" for tick in ticks], range=[edges[0], edges[-1]], showgrid=False
-    )
-
-
-def _title(key: str) -> str:
-    measure = MEASURES[key]
-    return f"{measure.name}, {measure.unit}".removesuffix(", ")
+    return figure.update_xaxes(type="log", ticksuffix="°")

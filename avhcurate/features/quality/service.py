@@ -78,7 +78,10 @@ def measure_dataset(
         run = None
     folder, record = dataset.quality, dataset.record
     with folder.alone():
-        if folder.begun and not _fits(folder, record.fingerprint):
+        # Earlier measures count where they are of this import, and have those of every plugin.
+        if folder.begun and not (
+            folder.record.dataset_fingerprint == record.fingerprint and folder.has_columns(OF_PIXELS)
+        ):
             folder.clear()
         if not folder.begun:
             folder.write_record(
@@ -93,11 +96,6 @@ def measure_dataset(
             _measure(dataset, folder, record.samples, engine, progress)
         _group(dataset, folder, run, near, upright, progress)
     return folder
-
-
-def _fits(folder: QualityFolder, fingerprint: str) -> bool:
-    """Return whether earlier measures are of this import, and have those of every plugin."""
-    return folder.record.dataset_fingerprint == fingerprint and folder.has_columns(OF_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -138,22 +136,19 @@ class _MeasureWork:
 def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine: Engine, progress: Progress) -> None:
     """Measure every shard that is not on disk, then write one table of all shards, and the record."""
     work = _MeasureWork(dataset, samples)
-
-    def commit(result: ShardResult) -> None:
-        folder.write_shard(result.shard, result.rows, seconds=result.seconds)
-
-    def tell(done: int) -> None:
-        progress.tell(done, 2 * samples, "measuring")
-
-    work_through(work, folder, engine, commit=commit, tell=tell)
+    work_through(
+        work,
+        folder,
+        engine,
+        commit=lambda result: folder.write_shard(result.shard, result.rows, seconds=result.seconds),
+        tell=lambda done: progress.tell(done, 2 * samples, "measuring"),
+    )
     dataset.refuse_another_import(folder.record.dataset_fingerprint, again="measure it again")
     tables = [folder.shard(shard) for shard in work.shards]
     seconds = sum(map(folder.shard_seconds, work.shards))
     skipped = sum(len(table) - table["problem"].null_count for table in tables)
-    changes: dict[str, Any] = {"finished": now(), "seconds": round(seconds, 3), "skipped": skipped}
-    if seconds:
-        changes["rate"] = round(samples / seconds, 2)
-    folder.finish(tables, changes)
+    changes = {"finished": now(), "seconds": round(seconds, 3), "skipped": skipped}
+    folder.finish(tables, changes | {"rate": round(samples / max(seconds, 1e-9), 2)})
 
 
 def examine(encoded: bytes | BrokenImage, path: str) -> dict[str, Any]:
@@ -197,14 +192,12 @@ def _group(
 ) -> None:
     """Find pairs of near duplicates and their groups, and write the columns that the sample table reads."""
     record = folder.record
-    changes: dict[str, Any] = {"run": None, "near": near, "upright": upright, "similarity": None}
     samples = record.samples
-    if run:
-        changes["run"] = run.name
-    same = all(getattr(record, name) == changes[name] for name in ("run", "near", "upright"))
-    if same and record.grouped and folder.columns_path.exists():
+    changes: dict[str, Any] = {"run": run and run.name, "near": near, "upright": upright}
+    if record.grouped and changes.items() <= dict(record).items() and folder.columns_path.exists():
         progress.report(2 * samples, 2 * samples, "complete already")
         return
+    changes["similarity"] = None
     measured, nearest = folder.measures(), np.full(samples, np.nan)
     # Smaller and even images have no meaningful hash.
     large = measured[["width", "height"]].min(axis=1) >= HASH_SIDE
@@ -217,11 +210,7 @@ def _group(
     if not upright:
         pairs_by["turned"] = clear[duplicates.turned_pairs(hashes[:, 0], hashes[:, 1:])]
     if run:
-
-        def compared(done: int, _: int, message: str) -> None:
-            progress.report(samples + done, 2 * samples, message)
-
-        graph = find_neighbours(dataset, run, progress=progress.through(compared))
+        graph = find_neighbours(dataset, run, progress=progress.after(samples, 2 * samples))
         cosines = np.cos(graph.angles()[:, : duplicates.NEIGHBOURS], dtype=np.float64)
         nearest = cosines[:, 0]
         changes["similarity"] = near or duplicates.similarity_cut(cosines)
@@ -244,27 +233,19 @@ def _group(
 
 # --- results -----------------------------------------------------------------------------------------------------
 
-#: Ways of finding pairs, the most certain first, and their descriptions.
-HOW = {
-    "bytes": "same bytes",
-    "hash": "same image by hash",
-    "turned": "mirrored or turned, by hash",
-    "embedding": "similar by embedding",
-}
-
 
 @dataclass(frozen=True)
 class Duplicates:
     """Groups that have two members or more in view, leaks first, then conflicts, then the largest.
 
-    `groups`: `group, n, leak, conflict, how`, where how is the weakest way needed to connect the group. `members`: a
-    row a member in that order, `group, id, split, label_name, excluded, pixels, sharpness, keep`.
+    `groups`: `group, n, leak, conflict, how`, where how names the ways in which its pairs were found, the most certain
+    first. `members`: a row a member in that order, `group, id, split, label_name, excluded, pixels, sharpness, keep`.
     """
 
     groups: pd.DataFrame
     members: pd.DataFrame
 
-    def of(self, groups: Sequence[int]) -> pd.DataFrame:
+    def of(self, groups: Sequence[int] | pd.Series) -> pd.DataFrame:
         """Return the members of some groups."""
         return self.members[self.members["group"].isin(groups)]
 
@@ -281,25 +262,25 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
     """
     folder, filters = ready(table), filters or Filters()
     of_id = pd.read_parquet(folder.columns_path, columns=["id", "duplicate_group", "width", "height", "sharpness"])
-    of_id = of_id.dropna(subset="duplicate_group").set_index("id")
-    in_view = table.frame(filters, columns=["id"])["id"]
-    wanted = of_id["duplicate_group"][of_id.index.isin(in_view)].unique()
-    of_id = of_id[of_id["duplicate_group"].isin(wanted)]
-    shown = Filters(excluded=None, ids=tuple(of_id.index.tolist()))
+    of_id = of_id.dropna(subset="duplicate_group").rename(columns={"duplicate_group": "group"}).astype({"group": int})
+    in_view = of_id["id"].isin(table.frame(filters, columns=["id"])["id"])
+    of_id = of_id[of_id["group"].isin(of_id["group"][in_view])]
+    shown = Filters(excluded=None, ids=tuple(of_id["id"].tolist()))
     if filters.excluded is False:
         shown = shown.with_(excluded=False)
     decided = table.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
-    names = {"duplicate_group": "group", "curated_label_name": "label_name"}
-    members = decided.join(of_id, on="id").rename(columns=names)
-    members["group"] = members["group"].astype(int)
+    members = decided.merge(of_id, on="id").rename(columns={"curated_label_name": "label_name"})
     members["pixels"] = (members["width"] * members["height"]).fillna(0)
     members = members[members.groupby("group")["id"].transform("size") > 1]
-    by_group = members.groupby("group")
-    groups = by_group.size().to_frame("n")
-    groups["leak"], groups["conflict"] = by_group["split"].nunique() > 1, by_group["curated_label"].nunique() > 1
-    groups["how"] = _weakest(folder, of_id["duplicate_group"]).reindex(groups.index)
-    groups = groups.reset_index().sort_values(
-        ["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True
+    groups = members.groupby("group").agg(
+        n=("id", "size"), leak=("split", "nunique"), conflict=("curated_label", "nunique")
+    )
+    groups[["leak", "conflict"]] = groups[["leak", "conflict"]] > 1
+    pairs = folder.pairs().merge(of_id, left_on="first", right_on="id").drop_duplicates(["group", "how"])
+    groups = (
+        groups.join(pairs.groupby("group")["how"].agg(", ".join))
+        .reset_index()
+        .sort_values(["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True)
     )
     rank = members["group"].map(pd.Series(groups.index, groups["group"]))
     members = members.assign(keep=duplicates.keepers(members), _rank=rank).sort_values(
@@ -307,17 +288,6 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
     )
     kept = ["group", "id", "split", "label_name", "excluded", "pixels", "sharpness", "keep"]
     return Duplicates(groups, members[kept])
-
-
-def _weakest(folder: QualityFolder, group_of: pd.Series) -> pd.Series:
-    """Return by group the first of `HOW` whose pairs, with those before it, connect all of it; `group_of` by id."""
-    pairs, weakest = folder.pairs(), pd.Series(None, group_of.unique(), dtype=object)
-    for number, how in enumerate(HOW):
-        used = pairs.loc[pairs["how"].isin(list(HOW)[: number + 1]), ["first", "second"]].to_numpy(np.int64)
-        part = pd.Series(duplicates.groups(folder.record.samples, used)[group_of.index], group_of.index)
-        parts = part.groupby(group_of).agg(["min", "max"]).reindex(weakest.index)
-        weakest[weakest.isna() & (parts["min"] == parts["max"]) & (parts["min"] > 0)] = how
-    return weakest
 
 
 def keep_one(table: DatasetTable, members: pd.DataFrame, *, who: str = "") -> int:
@@ -340,11 +310,9 @@ def ready(table: DatasetTable) -> QualityFolder:
 
 
 def summarise(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
-    """Return a row a measure: `measure, n`, its 1, 50 and 99 % quantiles and ends, over the samples in view."""
+    """Return a row a measure: `measure, count, mean, std, min, 1%, 50%, 99%, max`, over the samples in view."""
     values = table.frame(filters or Filters(), columns=["id", *table.measures])[list(table.measures)].astype(float)
-    ends = values.quantile([0, 0.01, 0.5, 0.99, 1]).T.set_axis(["min", "q01", "median", "q99", "max"], axis=1)
-    ends.insert(0, "n", values.count())
-    return ends.rename_axis("measure").reset_index()
+    return values.describe(percentiles=[0.01, 0.5, 0.99]).T.rename_axis("measure").reset_index()
 
 
 def measures_table(table: DatasetTable) -> pd.DataFrame:

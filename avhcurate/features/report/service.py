@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -18,7 +19,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.errors import CurateError
-from avhcurate.features.correlation.service import Correlations, correlate
+from avhcurate.features.correlation.service import correlate
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.odd_files import KINDS, odd_files
 from avhcurate.features.quality.service import find_duplicates
@@ -37,28 +38,11 @@ IMAGES, GROUPS, ROWS = 12, 6, 20
 
 
 @dataclass(frozen=True)
-class ReportBar:
-    """A row of a bar chart: `share` of the longest, in [0, 1]."""
-
-    name: str
-    count: int
-    share: float
-
-
-@dataclass(frozen=True)
-class ReportTile:
-    """An image with its text; `data` is the thumbnail as a data address, "" for none."""
-
-    caption: str
-    data: str
-
-
-@dataclass(frozen=True)
 class ReportGallery:
-    """Images under a title; `more` of them are not shown."""
+    """Images under a title, each as caption and data address ("" for none); `more` of them are not shown."""
 
     title: str
-    tiles: list[ReportTile]
+    tiles: list[tuple[str, str]]
     more: int
 
 
@@ -66,14 +50,15 @@ class ReportGallery:
 class ReportSection:
     """A part of the report. `command` prints the same figures in a shell.
 
-    `lacks` says why there is nothing to show; the command then computes it. `heads` are for the bars or the rows.
+    `lacks` says why there is nothing to show; the command then computes it. A bar is its name, its count and its share
+    of the longest. `heads` are for the bars or the rows.
     """
 
     title: str
     command: str
     text: str = ""
     lacks: str = ""
-    bars: Sequence[ReportBar] = ()
+    bars: Sequence[tuple[str, int, float]] = ()
     heads: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     galleries: Sequence[ReportGallery] = ()
@@ -90,13 +75,8 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
     source = files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
     sections = [build(table, images) for build in SECTIONS]
-    about = {
-        "name": table.dataset.name,
-        "made": datetime.now(UTC),
-        "version": __version__,
-        "simulated": table.simulated,
-    }
-    write_atomic(out, template.render(sections=sections, **about))
+    about = {"name": table.dataset.name, "version": __version__, "simulated": table.simulated}
+    write_atomic(out, template.render(sections=sections, made=datetime.now(UTC), **about))
     return out
 
 
@@ -110,107 +90,112 @@ def command_of(table: DatasetTable, verb: str, *options: str) -> str:
 
 # --- the sections ------------------------------------------------------------------------------------------------
 
+#: Makes a section of a table, with or without images.
+Build = Callable[[DatasetTable, bool], ReportSection]
+SECTIONS: list[Build] = []
 
-def describe_data(table: DatasetTable, images: bool) -> ReportSection:
+
+def section(title: str, verb: str, *options: str) -> Callable[[Callable[[DatasetTable, bool], dict[str, Any]]], Build]:
+    """Make a section, with the command of its figures, of a function that returns its other fields.
+
+    Where that raises CurateError, the section says why.
+    """
+
+    def decorate(describe: Callable[[DatasetTable, bool], dict[str, Any]]) -> Build:
+        def build(table: DatasetTable, images: bool) -> ReportSection:
+            fields: dict[str, Any] = {"title": title, "command": command_of(table, verb, *options)}
+            try:
+                return ReportSection(**(fields | describe(table, images)))
+            except CurateError as error:
+                return ReportSection(**fields, lacks=why_not(error))
+
+        SECTIONS.append(build)
+        return build
+
+    return decorate
+
+
+@section("Data", "export", "--format", "csv", "--out", "labels.csv")
+def describe_data(table: DatasetTable, images: bool) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
     record, samples = table.dataset.record, table.count(IN_VIEW)
-    splits = table.group_counts("split", IN_VIEW).dropna()
     parts = [f"{samples:,} samples of {len(record.classes):,} classes."]
     if samples < record.samples:
         parts.append(f"{record.samples - samples:,} more are excluded.")
     if record.skipped:
         parts.append(f"{record.skipped:,} files could not be read.")
-    parts += [f"{row['n']:,} in {row['value']}." for row in rows_of(splits)]
+    parts += [f"{row['n']:,} in {row['value']}." for row in rows_of(table.group_counts("split", IN_VIEW).dropna())]
     counts = table.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
     if len(counts) > ROWS:
         parts.append(f"The {ROWS} classes with the most samples:")
-    return ReportSection(
-        "Data",
-        command_of(table, "export", "--format", "csv", "--out", "labels.csv"),
-        " ".join(parts),
-        bars=bars(counts),
-        heads=("class", "samples"),
-    )
+    return {"text": " ".join(parts), "bars": bars(counts), "heads": ["class", "samples"]}
 
 
-def describe_run(table: DatasetTable, images: bool) -> ReportSection:
+@section("Network", "models")
+def describe_run(table: DatasetTable, images: bool) -> dict[str, Any]:
     """The network and how often it is right."""
     if table.run is None:
-        return ReportSection("Network", command_of(table, "score", "--model", "MODEL"), lacks="Not scored yet.")
-    command = shlex.join(["avhcurate", "models", table.dataset.name])
-    title, classes = title_of(table.dataset, table.run.name), table.run.record.num_classes
+        return {"command": command_of(table, "score", "--model", "MODEL"), "lacks": "Not scored yet."}
     accuracy = accuracy_of(table.dataset, table.run, table.frame(IN_VIEW, columns=["id"])["id"].to_numpy())
-    return ReportSection("Network", command, f"{title}, {classes:,} classes: {accuracy}.")
+    return {
+        "command": shlex.join(["avhcurate", "models", table.dataset.name]),
+        "text": f"{title_of(table.dataset, table.run.name)}, {table.run.record.num_classes:,} classes: {accuracy}.",
+    }
 
 
-def describe_votes(table: DatasetTable, images: bool) -> ReportSection:
+@section("Human selection frequency", "export", "--where", "hsf IS NOT NULL", "--format", "csv", "--out", "votes.csv")
+def describe_votes(table: DatasetTable, images: bool) -> dict[str, Any]:
     """The distribution of HSF over its bins."""
-    title = "Human selection frequency"
-    command = command_of(table, "export", "--where", "hsf IS NOT NULL", "--format", "csv", "--out", "votes.csv")
     if table.votes is None:
-        return ReportSection(
-            title, shlex.join(["avhcurate", "votes", table.dataset.name, "FILE"]), lacks="No votes yet."
-        )
-    counts = table.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
+        return {"command": shlex.join(["avhcurate", "votes", table.dataset.name, "FILE"]), "lacks": "No votes yet."}
     votes = table.frame(IN_VIEW.with_(where="votes > 0"), columns=["votes"])["votes"]
-    kind = "simulated" if table.simulated else "human"
+    kind = "human"
+    if table.simulated:
+        kind = "simulated"
     text = (
         f"{votes.sum():,} {kind} votes on {len(votes):,} samples. HSF is the share of votes for the given label; "
         "a small HSF is hard for people."
     )
-    return ReportSection(title, command, text, bars=bars(counts), heads=("HSF", "samples"))
+    counts = table.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
+    return {"text": text, "bars": bars(counts), "heads": ["HSF", "samples"]}
 
 
-def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
-    """Every score's correlation with HSF over all samples."""
-    title, command = "Which score follows people", command_of(table, "correlate")
-    if table.run is None or table.votes is None:
-        return ReportSection(title, command, lacks="Needs a scored run and votes.")
-    try:
-        result = correlate(table)
-    except CurateError as error:
-        return ReportSection(title, command, lacks=why_not(error))
+@section("Which score follows people", "correlate")
+def describe_correlation(table: DatasetTable, images: bool) -> dict[str, Any]:
+    """Every score's correlation with HSF over all samples, closest to people first."""
+    result = correlate(table)
     overall = result.table[result.table["bin"].astype(str) == "all"]
+    agreement = overall["score"].map(result.sign).replace(0, np.nan) * overall["spearman"]
+    ordered = overall.assign(agreement=agreement).sort_values(["n", "agreement"], ascending=False, kind="stable")
     rows = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
-        for row in rows_of(_closest_first(overall, result))
+        for row in rows_of(ordered)
     ]
     text = "Spearman's correlation with HSF and its 95 % interval over all samples, closest to people first."
     if not result.ceiling.reason:
         text += f" The noise of the votes limits it to about {result.ceiling.ceiling:.2f}."
     if result.queue.biased:
         text += f" The votes came from the queue {' and '.join(result.queue.votes)} and do not represent the dataset."
-    return ReportSection(title, command, text, heads=["score", "n", "correlation"], rows=rows)
+    return {"text": text, "heads": ["score", "n", "correlation"], "rows": rows}
 
 
-def _closest_first(overall: pd.DataFrame, result: Correlations) -> pd.DataFrame:
-    """Return the rows by how closely a score follows people, those over the most samples first."""
-    agreement = overall["score"].map(result.sign).replace(0, np.nan) * overall["spearman"]
-    return overall.assign(agreement=agreement).sort_values(["n", "agreement"], ascending=False, kind="stable")
-
-
-def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
+@section("People against the network", "disagree")
+def describe_gap(table: DatasetTable, images: bool) -> dict[str, Any]:
     """The samples on which people and the network differ most."""
-    title, command = "People against the network", command_of(table, "disagree")
-    if table.run is None or table.votes is None:
-        return ReportSection(title, command, lacks="Needs a scored run and votes.")
-    try:
-        gap = disagree(table)
-    except CurateError as error:
-        return ReportSection(title, command, lacks=why_not(error))
+    gap = disagree(table)
     score = SCORES[gap.key]
     text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
     text += f"{gap.sets.samples:,} samples have both."
     found = [gallery(table, SETS[name], ids, images, ["hsf", gap.key]) for name, ids in gap.ids.items()]
-    return ReportSection(title, command, text, galleries=found)
+    return {"text": text, "galleries": found}
 
 
-def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
+@section("Labels in doubt", "suspects")
+def describe_suspects(table: DatasetTable, images: bool) -> dict[str, Any]:
     """The first labels in doubt that are not decided yet."""
-    title, command = "Labels in doubt", command_of(table, "suspects")
-    folders = suspects_of(table.run) if table.run else []
+    folders = table.run and suspects_of(table.run)
     if not folders:
-        return ReportSection(title, command, lacks="Not looked for yet.")
+        return {"lacks": "Not looked for yet."}
     record, every = folders[-1].record, folders[-1].suspects()
     doubtful = undecided(table, every)
     listed = export_table(table, doubtful.head(IMAGES), record)
@@ -221,64 +206,47 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
     if record.heads:
         how = f"out of {record.heads.folds} folds"
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
-    sources = ", ".join(record.sources)
-    size = f"{record.listed:,} of {record.samples:,} labels"
-    text = f"{record.expected_text} {size}, {how}: {verdicts}. Evidence: {sources}."
-    if left_out := len(every) - len(doubtful):
-        text += f" {left_out:,} are decided or excluded and not shown."
+    text = f"{record.expected_text} {record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. "
+    text += f"Evidence: {', '.join(record.sources)}. {len(every) - len(doubtful):,} are decided or excluded."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)
-    return ReportSection(title, command, text, galleries=[shown])
+    return {"text": text, "galleries": [shown]}
 
 
-def describe_copies(table: DatasetTable, images: bool) -> ReportSection:
+@section("Copies", "quality")
+def describe_copies(table: DatasetTable, images: bool) -> dict[str, Any]:
     """Groups of near duplicates."""
-    title, command = "Copies", command_of(table, "quality")
-    try:
-        found = find_duplicates(table)
-    except CurateError as error:
-        return ReportSection(title, command, lacks=why_not(error))
+    found = find_duplicates(table)
     groups = found.groups
-    leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
     text = (
-        f"{len(groups):,} groups of near duplicates with {len(found.extra):,} copies; {leaks:,} across splits, "
-        f"{conflicts:,} with different labels."
+        f"{len(groups):,} groups of near duplicates with {len(found.extra):,} copies; {groups['leak'].sum():,} across "
+        f"splits, {groups['conflict'].sum():,} with different labels."
     )
     shown = [
-        gallery(table, group_title(**row), found.of([row["group"]])["id"].tolist(), images, ["split"])
-        for row in rows_of(groups.head(GROUPS)[["group", "leak", "conflict"]])
+        gallery(table, f"Group {group}", found.of([group])["id"].tolist(), images, ["split"])
+        for group in groups["group"].head(GROUPS)
     ]
-    return ReportSection(title, command, text, galleries=shown)
+    return {"text": text, "galleries": shown}
 
 
-def describe_odd(table: DatasetTable, images: bool) -> ReportSection:
+@section("Odd files", "quality")
+def describe_odd(table: DatasetTable, images: bool) -> dict[str, Any]:
     """Files that are broken or unlike the others."""
-    title, command = "Odd files", command_of(table, "quality")
-    try:
-        found = odd_files(table)
-    except CurateError as error:
-        return ReportSection(title, command, lacks=why_not(error))
-    if not len(found.files):
-        return ReportSection(title, command, "0 files.")
-    rows = [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(found.files.head(ROWS))]
-    kinds = ", ".join(f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n)
-    return ReportSection(
-        title, command, f"{len(found.files):,} files: {kinds}.", heads=["id", "path", "what"], rows=rows
-    )
+    found = odd_files(table)
+    kinds = [f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n]
+    return {
+        "text": f"{', '.join(kinds) or '0'} files.",
+        "heads": ["id", "path", "what"],
+        "rows": [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(found.files.head(ROWS))],
+    }
 
-
-SECTIONS: tuple[Callable[[DatasetTable, bool], ReportSection], ...] = (
-    *(describe_data, describe_run, describe_votes, describe_correlation, describe_gap),
-    *(describe_suspects, describe_copies, describe_odd),
-)
 
 # --- parts of a section ---------------------------------------------------------------------------------------
 
 
-def bars(counts: pd.DataFrame) -> list[ReportBar]:
+def bars(counts: pd.DataFrame) -> list[tuple[str, int, float]]:
     """Return bars of `value, n`, the first `ROWS` of them."""
     shown = counts.head(ROWS)
-    most = max(1, int(shown["n"].max() if len(shown) else 1))
-    return [ReportBar(str(row["value"]), row["n"], row["n"] / most) for row in rows_of(shown)]
+    return [(str(row["value"]), row["n"], row["n"] / shown["n"].max()) for row in rows_of(shown)]
 
 
 def gallery(
@@ -297,7 +265,7 @@ def gallery(
         data = ""
         if images:
             data = thumbnail(table, id)
-        tiles.append(ReportTile(caption, data))
+        tiles.append((caption, data))
     return ReportGallery(f"{title} ({len(ids):,})", tiles, len(ids) - len(tiles))
 
 
@@ -345,8 +313,3 @@ def interval(value: float, low: float, high: float) -> str:
     if np.isnan(low):
         return f"{value:.3f}"
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
-def group_title(group: int, leak: bool, conflict: bool) -> str:
-    notes = [text for text, holds in (("across splits", leak), ("different labels", conflict)) if holds]
-    return ", ".join([f"Group {group}", *notes])

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.quality.odd_files import Thresholds, flaw_of, odd_files
+from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_files
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import decode, fitted
@@ -51,13 +51,13 @@ def test_each_flaw_is_found_once_and_nothing_else_is_odd(flawed):
     assert kinds == {kind: kind for kind in ("tiny", "black", "blank", "blurred")}
     assert found.files["kind"].tolist() == ["tiny", "black", "blank", "blurred"]
     assert found.limits["tiny"] == 24  # a quarter of the median of 96
-    assert found.files["odd"][0] == "tiny: shorter side 20 px"
+    assert found.files["odd"][0] == "tiny: shorter side 20"
 
 
 def test_thresholds_and_filters_decide_what_is_odd(flawed):
-    assert odd_files(flawed, thresholds=Thresholds(tiny=20)).counts["tiny"] == 0
-    assert odd_files(flawed, thresholds=Thresholds(tiny=97)).counts["tiny"] == 16  # before any other flaw
-    assert odd_files(flawed, thresholds=Thresholds(blurred=0, blank=0, black=0)).counts["blurred"] == 0
+    assert odd_files(flawed, limits=USUAL | {"tiny": 20}).counts["tiny"] == 0
+    assert odd_files(flawed, limits=USUAL | {"tiny": 97}).counts["tiny"] == 16  # before any other flaw
+    assert odd_files(flawed, limits=dict.fromkeys(USUAL, 0.0)).counts["blurred"] == 0
     found = odd_files(flawed, Filters(where="width = 96"))
     assert found.limits["tiny"] == 24  # of the whole dataset, whatever is in view
     assert len(found.files) == 3
@@ -67,7 +67,7 @@ def test_the_command_line_takes_thresholds_and_counts_each_kind(flawed, cli):
     root = flawed.dataset.root.parents[1]
     said = cli("quality", "flawed", "--blurred", "0", "--workspace", root).out
     assert "3 odd files" in said
-    assert "1 tiny (shorter side below 24 px)" in said
+    assert "1 tiny (shorter side below 24)" in said
     assert "0 blurred (sharpness below 0)" in said
 
 
@@ -79,7 +79,7 @@ def test_photos_are_spared_and_found_when_they_are_blurred_or_darkened(shared_da
     limits = {"black": 0.03, "blank": 0.02, "blurred": 1.5}
 
     def flaws(images):
-        return pd.Series(flaw_of(pd.DataFrame(map(measure_pixels, images)), limits))
+        return pd.Series(flaw_of(compared(pd.DataFrame(map(measure_pixels, images))), limits))
 
     assert set(flaws(photos)) == {""}
     blurred = [np.asarray(Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(3))) for rgb in photos]

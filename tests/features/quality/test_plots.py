@@ -23,5 +23,5 @@ def test_bars_below_the_cut_are_the_copies():
     colors = np.array(bar.marker.color)
     assert sum(bar.y) == 6
     assert np.array(bar.y)[colors == ORANGE].sum() == 3
-    assert (np.array(bar.x)[colors == ORANGE] <= np.log10(5)).all()
+    assert (np.array(bar.x)[colors == ORANGE] <= 5).all()
     assert figure.layout.annotations[0].text.startswith("copies up to 5°")

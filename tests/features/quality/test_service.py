@@ -6,7 +6,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -84,13 +83,6 @@ def test_leaks_come_first_and_conflicts_are_told(table):
     assert kept == {"exact.jpg", "again.jpg", "bright.jpg"}  # the test copy of a leak, else the sharper one
 
 
-def test_a_corrected_label_settles_a_conflict(own):
-    found = find_duplicates(own)
-    wrong = found.members.iloc[0]
-    annotate(own, [int(found.members["id"].iloc[1])], "relabel", own.classes.index(wrong["label_name"]))
-    assert find_duplicates(own).groups["conflict"].sum() == 0
-
-
 def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
     before, found = own.frame(), find_duplicates(own)
     assert keep_one(own, found.members) == 4
@@ -101,27 +93,20 @@ def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
     assert all("duplicate" in tags for tags in taken["tags"])
     assert find_duplicates(own).groups.empty
     assert len(find_duplicates(own, Filters(excluded=None)).groups) == 3
+    with pytest.raises(CurateError, match="excluded already"):
+        keep_one(own, find_duplicates(own, Filters(excluded=None)).members)
     assert [(event.action, event.value, event.samples) for event in history_entries(own)[0]] == [
         ("exclude", "duplicate", 4)
     ]
     undo(own)
     pd.testing.assert_frame_equal(own.frame(), before)
-
-
-def test_one_group_is_kept_apart_from_the_others(own):
-    found = find_duplicates(own)
-    group = int(found.groups["group"].iloc[1])
-    assert keep_one(own, found.of([group])) == len(found.of([group])) - 1
-    assert group not in find_duplicates(own).groups["group"].tolist()
+    small = find_duplicates(own, Filters(where="path = 'small.png'"))  # a group comes with any member in view
+    assert names(own, small.members["id"]) == COPIES[1]
+    assert keep_one(own, small.members) == 2
     assert len(find_duplicates(own).groups) == 2
-    with pytest.raises(CurateError, match="excluded already"):
-        keep_one(own, find_duplicates(own, Filters(where="id < 0")).members)
-
-
-def test_filters_choose_groups_by_any_member(table):
-    ids = table.frame(Filters(where="path = 'small.png'"))["id"].tolist()
-    found = find_duplicates(table, Filters(ids=tuple(ids)))
-    assert names(table, found.members["id"]) == COPIES[1]
+    first = find_duplicates(own).members.iloc[:2]
+    annotate(own, [int(first["id"].iloc[1])], "relabel", own.classes.index(first["label_name"].iloc[0]))
+    assert find_duplicates(own).groups["conflict"].sum() == 0, "a corrected label settles a conflict"
 
 
 def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
@@ -346,11 +331,3 @@ def test_a_copy_that_was_excluded_does_not_stand_for_its_group(own):
     with pytest.raises(CurateError, match="excluded already"):
         keep_one(own, found.of([1]), who="mia")
     assert own.frame(columns=["excluded"])["excluded"].sum() == 1
-
-
-def test_a_group_is_as_sure_as_what_is_needed_to_hold_it_together():
-    rows = [(0, 1, "bytes"), (0, 2, "bytes"), (1, 2, "embedding"), (3, 4, "bytes"), (4, 5, "embedding"), (6, 7, "hash")]
-    pairs = pd.DataFrame(rows, columns=["first", "second", "how"])
-    folder = SimpleNamespace(pairs=lambda: pairs, record=SimpleNamespace(samples=9))
-    found = quality_service._weakest(folder, pd.Series([1, 1, 1, 2, 2, 2, 3, 3]))
-    assert found.to_dict() == {1: "bytes", 2: "embedding", 3: "hash"}

@@ -52,7 +52,7 @@ def test_the_figures_are_those_of_the_verbs(digits):
     assert [len(gallery.tiles) + gallery.more for gallery in galleries] == [len(some) for some in ids.values()]
     record = suspects_of(digits.run)[-1].record
     assert f"{record.listed:,} of 120 labels" in service.describe_suspects(digits, False).text
-    bins = {bar.name: bar.count for bar in service.describe_votes(digits, False).bars}
+    bins = {name: count for name, count, _ in service.describe_votes(digits, False).bars}
     hsf = digits.frame(columns=["hsf"])["hsf"].to_numpy(float)
     assert bins["[0.8, 1]"] == np.count_nonzero(hsf >= 0.8)
 
@@ -64,8 +64,8 @@ def test_excluded_samples_are_in_no_figure(digits):
     left, n = digits.frame(Filters()), 120 - len(wrong)
     data, network, votes = (build(digits, False) for build in service.SECTIONS[:3])
     assert data.text.startswith(f"{n} samples of 10 classes. {len(wrong)} more are excluded")
-    assert sum(bar.count for bar in data.bars) == n > 100
-    assert sum(bar.count for bar in votes.bars) == n
+    assert sum(count for _, count, _ in data.bars) == n > 100
+    assert sum(count for _, count, _ in votes.bars) == n
     assert f"{left['votes'].sum():,} simulated votes on {n} samples" in votes.text
     assert "accuracy 100.0 %" in network.text
     undo(digits, who="test")
@@ -129,6 +129,5 @@ def test_a_file_that_exists_is_kept(make_dataset, tmp_path, cli):
 def test_of_many_classes_the_largest_are_shown():
     counts = pd.DataFrame({"value": [f"c{k}" for k in range(1000)], "n": range(1000, 0, -1)})
     shown = service.bars(counts)
-    assert [(bar.name, bar.count) for bar in shown[:2]] == [("c0", 1000), ("c1", 999)]
+    assert shown[:2] == [("c0", 1000, 1.0), ("c1", 999, pytest.approx(0.999))]
     assert len(shown) == service.ROWS
-    assert shown[1].share == pytest.approx(0.999)
