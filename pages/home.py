@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.features.home import ui as home_ui
-from avhcurate.features.home import ui_attach, ui_demo, ui_guide
+from avhcurate.features.home import ui_guide
 from avhcurate.features.home.ui_columns import own_columns
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
@@ -29,17 +29,14 @@ job = job_panel(page.workspace)
 busy = job is not None and job.active
 
 home_ui.broken_plugins()
-ui_demo.offer(page, busy=busy)
+home_ui.offer_demo(page, busy=busy)
 home_ui.dataset_facts(table)
-if note := ui_guide.labels_note(table):
-    st.info(note, icon=":material/label_off:")
 home_ui.messages(table)
 st.space("small")
 home_ui.spread(page)
 own_columns(page)
 st.space("small")
 home_ui.model_runs(table)
-ui_attach.about_attached(table)
 
 st.space("small")
 with st.container(border=True):

@@ -8,8 +8,6 @@ from scipy.special import softmax
 
 from avhcurate.datasets.sources.attach import attach_run
 from avhcurate.datasets.sources.attached_arrays import AttachSpec
-from avhcurate.errors import CurateError
-from avhcurate.features.home import ui_attach
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -34,7 +32,7 @@ def root(demo_root, once):
 @pytest.mark.parametrize(
     ("page", "run", "said"),
     [
-        ("home", "both", "Without class weights it has no AVH."),
+        ("home", "both", "Without class weights it has no AVH;"),
         ("home", "alone", "Without logits, predicted is the nearest prototype."),
         ("home", "probs", "Without embeddings it has no angles, neighbours and map."),
         ("map", "both", "No map of this run yet"),
@@ -84,5 +82,3 @@ def test_the_form_attaches_server_paths_and_refuses_what_does_not_go_together(op
     next(button for button in app.button if button.label == "Attach outputs").click().run()
     assert "nothing to attach" in app.error[0].value
     assert started == []
-    with pytest.raises(CurateError, match="give --features too"):
-        ui_attach._settings(dataset="digits", class_weights="w.npy", probs="p.npy")

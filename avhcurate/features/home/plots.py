@@ -11,6 +11,7 @@ from avhcurate.ui.chart_style import BLUE, GREY, bare, faded, of_hsf, ramp
 
 #: How samples without a label are called among the classes.
 NO_LABEL = "no label"
+_PALE = faded(GREY, 0.5)
 
 
 def hsf_histogram(
@@ -18,26 +19,22 @@ def hsf_histogram(
 ) -> go.Figure:
     """Bars of `low, high, n`, in the colour of the bin of their middle; above each bin its n, from `counts`."""
     middle = (bars["low"] + bars["high"]) / 2
-    place = np.searchsorted(edges, middle, side="right") - 1
-    colors, outside = ramp(len(edges) - 1), faded(GREY, 0.5)
+    colors = np.array([_PALE, *ramp(len(edges) - 1), _PALE])
     figure = go.Figure()
     figure.add_bar(
         x=middle,
         y=bars["n"],
         width=0.9 * (bars["high"] - bars["low"]),
-        marker={"color": [colors[k] if 0 <= k < len(colors) else outside for k in place]},
-        customdata=bars[["low", "high"]].to_numpy(),
+        marker_color=colors[np.searchsorted(edges, middle, side="right")],
+        customdata=bars[["low", "high"]],
         hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} samples<extra></extra>",
     )
     for edge in edges:
-        figure.add_vline(x=edge, line={"color": faded(GREY, 0.5), "width": 1, "dash": "dot"})
+        figure.add_vline(x=edge, line={"color": _PALE, "width": 1, "dash": "dot"})
     for low, high, n in zip(edges, edges[1:], counts, strict=False):
-        figure.add_annotation(
-            x=(low + high) / 2, y=1, yref="paper", yanchor="bottom", text=f"n {n:,}", showarrow=False, font={"size": 12}
-        )
+        figure.add_annotation(x=(low + high) / 2, y=1, yref="paper", yanchor="bottom", text=f"n {n:,}", showarrow=False)
     bare(figure, height=270, x=of_hsf(simulated), y="samples", margin={"t": 28})
-    ticks = [f"{edge:.2f}".rstrip("0").rstrip(".") for edge in edges]
-    return figure.update_xaxes(range=[-0.01, 1.01], tickvals=list(edges), ticktext=ticks, showgrid=False)
+    return figure.update_xaxes(range=[-0.01, 1.01], tickvals=list(edges), tickformat=".2~f", showgrid=False)
 
 
 def class_balance(counts: pd.DataFrame) -> go.Figure:
@@ -47,8 +44,8 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
         x=counts["n"],
         y=counts["name"].map(escape),
         orientation="h",
-        marker={"color": [faded(GREY, 0.6) if name == NO_LABEL else BLUE for name in counts["name"]]},
-        text=[f"{n:,}" for n in counts["n"]],
+        marker_color=np.where(counts["name"] == NO_LABEL, _PALE, BLUE),
+        texttemplate="%{x:,}",
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:,} samples<extra></extra>",

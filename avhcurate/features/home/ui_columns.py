@@ -14,10 +14,11 @@ from avhcurate.ui.text import shortened
 #: In place of a column, the classes.
 CLASSES = "label"
 _ENDS = {"high": "High", "low": "Low", NONE: "Not said"}
+_HARDER = "Which end means a harder sample. It is kept with the dataset."
 
 
 def own_columns(page: Opened) -> None:
-    """The columns with what they hold, and the harder end of each that holds numbers; nothing where there are none."""
+    """Draw the columns with what they hold, and the harder end of each that holds numbers."""
     table = page.table
     if not table.kinds:
         return
@@ -27,64 +28,41 @@ def own_columns(page: Opened) -> None:
         if not numbers:
             return
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            column = st.selectbox(
-                "Column", numbers, format_func=lambda name: shortened(name, 60), key="home.column", width=320
-            )
-            look = for_curators(
-                help="Which end of it means a harder sample. It is kept with the dataset: the gallery then begins "
-                "there, and correlations are read by it."
-            )
+            column = st.selectbox("Column", numbers, key="home.column", width=320)
             st.segmented_control(
                 "Harder end",
                 list(_ENDS),
                 format_func=_ENDS.__getitem__,
                 required=True,
-                # Its own for each column: what it showed of the last one is no choice about this one.
+                # A key for each column, since what it showed of another one is not a choice.
                 key=mirrored(f"home.harder.{column}", table.ranked[column].harder or NONE),
-                on_change=_say_harder,
+                on_change=_set_harder,
                 args=(page, column),
-                **look,
+                **for_curators(help=_HARDER),
             )
 
 
+def _described(page: Opened) -> pd.DataFrame:
+    rows = describe_columns(page.table)
+    for end in ("low", "high"):
+        rows[end] = [value_text(kind, value) for kind, value in zip(rows["kind"], rows[end], strict=True)]
+    return rows.rename(columns=str.capitalize)
+
+
+def _set_harder(page: Opened, column: str) -> None:
+    attempt(set_harder, page.workspace, page.table, {column: st.session_state[f"home.harder.{column}"]})
+
+
 def choose_group(page: Opened) -> str:
-    """What the samples are counted by: classes, or a column of few values."""
-    groups = page.table.groups
-    if not groups:
-        st.markdown("**Classes**")
-        return CLASSES
-    names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in groups}
-    return one_of("home.group", list(names), CLASSES).show(
-        st.selectbox, "Samples by", page.view, names, label_visibility="collapsed", width=240
-    )
+    """Return what the samples are counted by: classes, or a column of few values."""
+    names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in page.table.groups}
+    choice = one_of("home.group", list(names), CLASSES)
+    return choice.show(st.selectbox, "Samples by", page.view, names, label_visibility="collapsed", width=240)
 
 
 def value_counts(page: Opened, column: str) -> pd.DataFrame:
-    """`name, n` of the values of a column among the samples in view, most first."""
+    """Return `name, n` of the values of a column among the samples in view, most first."""
     kind = page.table.kinds[column]
     counts = page.table.group_counts(column, page.filters, limit=FEW + 1)
-    names = [shortened(value_text(kind, None if pd.isna(value) else value), 40) for value in counts["value"]]
-    return pd.DataFrame({"name": names, "n": counts["n"]})
-
-
-def _described(page: Opened) -> pd.DataFrame:
-    rows = describe_columns(page.table).to_dict("records")
-    return pd.DataFrame(
-        {
-            "Column": [shortened(row["column"], 100) for row in rows],
-            "Holds": [row["kind"] for row in rows],
-            "Samples": [row["samples"] for row in rows],
-            "Values": ["" if pd.isna(row["values"]) else f"about {row['values']:,}" for row in rows],
-            "From": [_end(row["kind"], row["low"]) for row in rows],
-            "To": [_end(row["kind"], row["high"]) for row in rows],
-            "Harder": [row["harder"] for row in rows],
-        }
-    )
-
-
-def _end(kind: str, value: object) -> str:
-    return "" if pd.isna(value) else value_text(kind, value)  # type: ignore[call-overload]
-
-
-def _say_harder(page: Opened, column: str) -> None:
-    attempt(set_harder, page.workspace, page.table, {column: st.session_state[f"home.harder.{column}"]})
+    values = counts["value"].astype(object).where(counts["value"].notna(), None)
+    return pd.DataFrame({"name": [shortened(value_text(kind, value), 40) for value in values], "n": counts["n"]})

@@ -1,10 +1,7 @@
 """The guide of the Home page: what do you have? For each answer what it gives, its form, and the one next step."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -12,7 +9,7 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.features.home import ui, ui_attach
+from avhcurate.features.home import ui_forms
 from avhcurate.ui.frame import Frame, announce, attempt
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.signin import for_curators, who
@@ -21,10 +18,14 @@ from avhcurate.workspace.disk.app_files import PAGES
 
 #: Files that a browser may send at once, in MB; larger ones are imported by their path.
 _LARGEST_MB = 2000
+_TABLES = [suffix.removeprefix(".") for suffix in TABLES]
+_UPLOADS = (
+    f"Kept in the workspace: at most {_LARGEST_MB / 1000:g} GB, a zip of {MOST_FILES:,} files and {MOST_BYTES >> 30} "
+    "GiB unpacked. Folders on the server are imported by their path, without a copy."
+)
 
 
-@dataclass(frozen=True)
-class Have:
+class Have(NamedTuple):
     """One thing that a user may have: what it gives them, and where they go next (page, sentence)."""
 
     label: str
@@ -33,6 +34,7 @@ class Have:
     next_step: str
 
 
+_HARDEST = ("gallery", "Then see the hardest images first")
 #: In the order in which they build on each other.
 HAVE = {
     "images": Have(
@@ -49,99 +51,79 @@ HAVE = {
     ),
     "classifier": Have(
         "+ a classifier",
-        "Every score for every image: galleries by AVH, label suspects, pseudo-labels, a map. Without a classifier of "
-        "your own, take any network and let its last layer be fitted to your labels.",
-        "gallery",
-        "Then see the hardest images first",
+        "Every score for every image. Without a classifier of your own, take any network and fit its last layer.",
+        *_HARDEST,
     ),
-    "outputs": Have(
-        "+ embeddings or probabilities",
-        "The same from outputs that you have computed elsewhere: no network runs here.",
-        "gallery",
-        "Then see the hardest images first",
-    ),
+    "outputs": Have("+ embeddings or probabilities", "The same from outputs that were computed elsewhere.", *_HARDEST),
     "votes": Have(
         "+ votes of people",
         "HSF: how each score follows people, and where people and the network disagree.",
         "disagreement",
         "Then see where people and the network disagree",
     ),
-    "nothing": Have(
-        "Nothing yet",
-        "Public datasets with human votes, fetched with their licence and checksums.",
-        "gallery",
-        "Then look at them",
-    ),
+    "nothing": Have("Nothing yet", "Public datasets with human votes.", "gallery", "Then look at them"),
 }
-#: Nothing is chosen before the user does: then the guide proposes.
+_FORMS = {
+    "classifier": ui_forms.score_form,
+    "outputs": ui_forms.attach_form,
+    "votes": ui_forms.votes_form,
+}
+#: The default means that the guide proposes.
 CHOICE = one_of("home.have", list(HAVE), "")
 
 
 def guide(page: Frame, *, busy: bool) -> None:
-    """Asks what the user has, and shows what it gives, its form and the next step."""
+    """Ask what the user has, and show what it gives, its form and the next step."""
     labels = {key: have.label for key, have in HAVE.items()}
     shown = CHOICE.show(st.segmented_control, "What do you have?", page.view, labels, value=_proposed(page))
-    have, table = HAVE[shown], page.table
+    have, table, root = HAVE[shown], page.table, page.workspace.root
     st.caption(have.gives)
-    if table is None and shown in ("classifier", "outputs", "votes"):
+    if table is None and shown in _FORMS:
         st.info("Import the images first; then this form is here.", icon=":material/arrow_upward:")
         shown = "images"
-    _form(page, shown, busy)
+    if shown == "labels" and table is not None:
+        _labels_form(page.workspace, table)
+    if shown == "nothing":
+        ui_forms.fetch_form(root, busy=busy)
+    elif table is None or shown not in _FORMS:
+        _uploader(page.workspace, "Upload a zip of images, or a manifest", "home.import_source", [*_TABLES, "zip"])
+        ui_forms.import_form(root, busy=busy)
+    else:
+        if shown == "votes":
+            _uploader(page.workspace, "Upload a file of votes", "home.votes_file", _TABLES)
+        _FORMS[shown](root, table, busy=busy)
     if table is not None:
+        query = page.view.elsewhere
+        if have.next_page == "home":
+            query = query | {"home.have": "classifier"}
         target = PAGES / f"{have.next_page}.py"
-        query = page.view.elsewhere | ({"home.have": "classifier"} if have.next_page == "home" else {})
         st.page_link(target, label=have.next_step, icon=":material/arrow_forward:", query_params=query)
 
 
 def _proposed(page: Frame) -> str:
-    """What the address names, else the first thing that the dataset lacks."""
+    """Return what the address names, else the first thing that the dataset lacks."""
     if chosen := CHOICE.of(page.view):
         return chosen
     if page.table is None:
         return "images"
-    return "classifier" if page.table.run is None or page.table.votes is not None else "votes"
-
-
-def _form(page: Frame, shown: str, busy: bool) -> None:
-    root, table = page.workspace.root, page.table
-    if shown == "labels" and table is not None:
-        st.markdown("**Corrected labels of this dataset**, or below another dataset with its labels")
-        _labels_form(page.workspace, table)
-    if shown in ("images", "labels"):
-        _uploader(page.workspace, "A zip of images, or a manifest", "home.import_source", [*_suffixes(), "zip"])
-        ui.import_form(root, busy=busy)
-    elif shown == "nothing":
-        ui.fetch_form(root, busy=busy)
-    elif table is not None and shown == "votes":
-        _uploader(page.workspace, "A file of votes", "home.votes_file", _suffixes())
-        ui.votes_form(root, table, busy=busy)
-    elif table is not None:
-        forms: dict[str, Callable[..., None]] = {"classifier": ui.score_form, "outputs": ui_attach.attach_form}
-        forms[shown](root, table, busy=busy)
-
-
-def _suffixes() -> list[str]:
-    return [suffix.removeprefix(".") for suffix in TABLES]
+    if page.table.run is not None and page.table.votes is None:
+        return "votes"
+    return "classifier"
 
 
 # --- uploads -------------------------------------------------------------------------------------------------
 
 
 def _uploader(workspace: Workspace, label: str, field: str, kinds: list[str]) -> None:
-    """An upload whose place in the workspace goes into the form's text field."""
-    most = f"at most {_LARGEST_MB / 1000:g} GB, a zip of {MOST_FILES:,} files and {MOST_BYTES >> 30} GiB unpacked"
+    """Draw an upload whose place in the workspace goes into the form's text field."""
     st.file_uploader(
-        f"Upload: {label.lower()}",
+        label,
         kinds,
         key=f"{field}.upload",
         max_upload_size=_LARGEST_MB,
         on_change=attempt,
         args=(_keep, workspace, field),
-        **for_curators(
-            "Giving files to the server",
-            help=f"Kept in the workspace, checked as every import: {most}. Folders that are on the server are "
-            "imported by their path below, without a copy.",
-        ),
+        **for_curators("Giving files to the server", help=_UPLOADS),
     )
 
 
@@ -149,10 +131,10 @@ def _keep(workspace: Workspace, field: str) -> None:
     file = _sent(field)
     if file is None:
         return
-    st.session_state[field] = str(keep_upload(workspace, file.name, file))
-    name = "home.import_name"
+    path, name = keep_upload(workspace, file.name, file), "home.import_name"
+    st.session_state[field] = str(path)
     if field == "home.import_source" and not st.session_state.get(name):
-        st.session_state[name] = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(st.session_state[field]).stem).strip("-.")[:40]
+        st.session_state[name] = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
     announce(f"{file.name} is in the workspace")
 
 
@@ -161,31 +143,15 @@ def _sent(field: str) -> Any:
 
 
 def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
+    st.markdown("**Corrected labels of this dataset**, or below another dataset with its labels")
     with st.form("home.labels_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.file_uploader("CSV, Parquet or COCO JSON", ["csv", "parquet", "json"], key="home.labels.upload", width=420)
-        st.form_submit_button(
-            "Relabel",
-            type="primary",
-            icon=":material/edit:",
-            on_click=attempt,
-            args=(_relabel, workspace, table),
-            **for_curators(),
-        )
+        act = {"on_click": attempt, "args": (_relabel, workspace, table)}
+        st.form_submit_button("Relabel", type="primary", icon=":material/edit:", **act, **for_curators())
 
 
 def _relabel(workspace: Workspace, table: DatasetTable) -> None:
     file = _sent("home.labels")
     if file is None:
-        raise CurateError("no file of labels is chosen: choose a CSV or Parquet table, or COCO JSON")
+        raise CurateError("Choose a file of labels first: a CSV or Parquet table, or COCO JSON.")
     announce(str(relabel_from(table, keep_upload(workspace, file.name, file), who=who())))
-
-
-def labels_note(table: DatasetTable) -> str:
-    """What labels would add to a dataset that has none; "" for one that has some."""
-    if len(table.group_counts("label").dropna()):
-        return ""
-    return (
-        "No image of this dataset has a label. AVC, confidence, the norm, the map, image quality and votes work all "
-        "the same; labels would add AVH, loss, accuracy and label suspects. Label images in their details, or give a "
-        "file of labels below."
-    )
