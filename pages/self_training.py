@@ -18,10 +18,8 @@ if not folders:
     ui_start.first_start(page, busy=busy)
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen_runs = self_training_ui.choose(page, folders)
-    job_forms.another_button("selftrain", "Start another")
-job_forms.another("selftrain", lambda: ui_start.form(page, busy=busy))
+chosen_runs = self_training_ui.choose(page, folders)
+job_forms.another("selftrain", "Start another", lambda: ui_start.form(page, busy=busy))
 self_training_ui.about(chosen_runs)
 if busy:
     ui_start.await_round(page)

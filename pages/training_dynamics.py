@@ -26,10 +26,8 @@ if not trainings:
     training_dynamics_ui_start.first(page, busy=busy)
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen = training_dynamics_ui.choose(page, trainings)
-    job_forms.another_button("train", "Train another")
-job_forms.another("train", lambda: training_dynamics_ui_start.form(page, busy=busy))
+chosen = training_dynamics_ui.choose(page, trainings)
+job_forms.another("train", "Train another", lambda: training_dynamics_ui_start.form(page, busy=busy))
 training_dynamics_ui.need_samples(page, chosen)
 training_dynamics_ui.curves(page, chosen, live=busy and job is not None and job.verb == "train")
 

@@ -27,7 +27,10 @@ def ramp(count: int) -> list[str]:
     >>> ramp(2)
     ['rgb(232,89,12)', 'rgb(76,110,245)']
     """
-    return [_blend(index / max(1, count - 1)) for index in range(count)]
+    shares = np.linspace(0, 1, count)
+    channels = np.array([rgba(color)[:3] for color in (HARD, _MIDDLE, EASY)]).T
+    mixed = np.stack([np.interp(shares, [0, 0.5, 1], channel) for channel in channels], axis=1)
+    return [f"rgb({red},{green},{blue})" for red, green, blue in mixed.round().astype(int)]
 
 
 def faded(color: str, opacity: float) -> str:
@@ -36,8 +39,7 @@ def faded(color: str, opacity: float) -> str:
     >>> faded("#4c6ef5", 0.5), faded("rgb(76,110,245)", 0.5)
     ('rgba(76,110,245,0.5)', 'rgba(76,110,245,0.5)')
     """
-    red, green, blue, _ = rgba(color)
-    return f"rgba({red},{green},{blue},{opacity:g})"
+    return f"rgba{*rgba(color)[:3], opacity}".replace(" ", "")
 
 
 def rgba(color: str) -> tuple[int, int, int, int]:
@@ -47,7 +49,7 @@ def rgba(color: str) -> tuple[int, int, int, int]:
     ((76, 110, 245, 255), (232, 89, 12, 128))
     """
     if color.startswith("#"):
-        return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), 255
+        return *bytes.fromhex(color[1:]), 255  # type: ignore[return-value]
     red, green, blue, *opacity = color.partition("(")[2].rstrip(")").split(",")
     return int(red), int(green), int(blue), round(255 * float(*opacity or ["1"]))
 
@@ -74,12 +76,8 @@ def intervals(
     value: pd.Series, low: pd.Series, high: pd.Series, *, color: str = "", thickness: float = 1.5, width: int = 0
 ) -> dict[str, Any]:
     """Return error bars from `low` to `high` around values, none for an end that is NaN."""
-    ends = {"array": (high - value).fillna(0), "arrayminus": (value - low).fillna(0)}
-    return {"type": "data", "symmetric": False, **ends} | {
-        "color": color or faded(GREY, 0.8),
-        "thickness": thickness,
-        "width": width,
-    }
+    ends = {"array": (high - value).fillna(0), "arrayminus": (value - low).fillna(0), "symmetric": False}
+    return ends | {"type": "data", "color": color or faded(GREY, 0.8), "thickness": thickness, "width": width}
 
 
 def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict[str, Any]:
@@ -130,9 +128,3 @@ def of_hsf(simulated: bool) -> str:
     if simulated:
         return "HSF (simulated votes)"
     return "HSF"
-
-
-def _blend(share: float) -> str:
-    colors = np.array([rgba(color)[:3] for color in (HARD, _MIDDLE, EASY)])
-    red, green, blue = (round(np.interp(share, [0, 0.5, 1], part)) for part in colors.T)
-    return f"rgb({red},{green},{blue})"

@@ -12,8 +12,8 @@ from avhcurate.datasets.curate.history import describe, history_entries
 from avhcurate.datasets.table.sample import Inspection, inspect, neighbours, rows_of
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
-from avhcurate.networks.neighbours.searches import EXACT_ROWS
 from avhcurate.ui import url_state
+from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
@@ -25,7 +25,7 @@ from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.open_images import open_sample
-from avhcurate.ui.score_help import explain_scores, value_text
+from avhcurate.ui.score_help import explain_scores, format_score
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -136,10 +136,8 @@ def _nearby(listed: GridView | None, id: int) -> Nearby:
         return Nearby()
     first = max(0, place - _NEARBY)
     around = tuple(listed.ids[first : place + _NEARBY + 1].tolist())
-    here = Nearby(view=listed.key, place=place, count=listed.count, first=first, ids=around)
-    if places:
-        return here
-    return Nearby(view=listed.key, next=place, count=listed.count, first=first, ids=around)
+    here = {"place" if places else "next": place}
+    return Nearby(view=listed.key, count=listed.count, first=first, ids=around, **here)
 
 
 # --- what is decided ---------------------------------------------------------------------------------------------
@@ -157,7 +155,7 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         index=None,
         format_func=table.classes.__getitem__,
         placeholder="no label",
-        **_decision(frame, "label", id, label, _relabel),
+        **_decision(frame, "label", id, label, lambda do, _, chosen: do("relabel", chosen)),
     )
     st.multiselect(
         "Tags",
@@ -167,7 +165,8 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         **_decision(frame, "tags", id, tags, _set_tags),
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.toggle("Excluded", **_decision(frame, "excluded", id, excluded, _exclude))
+        other = "include" if excluded else "exclude"
+        st.toggle("Excluded", **_decision(frame, "excluded", id, excluded, lambda do, *_: do(other)))
         if frame.table.run is not None and frame.table.run.has_features:
             about = "Orders the gallery by the angle to this image."
             if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
@@ -190,19 +189,10 @@ def _decision(frame: Opened, name: str, id: int, value: Any, decide: Callable[..
     return {"key": key, "on_change": changed} | for_curators()
 
 
-def _relabel(do: Callable[..., None], _: Any, chosen: int | None) -> None:
-    do("relabel", chosen)
-
-
-def _exclude(do: Callable[..., None], _: Any, chosen: bool) -> None:
-    do({True: "exclude", False: "include"}[chosen])
-
-
 def _set_tags(do: Callable[..., None], before: Sequence[str], after: Sequence[str]) -> None:
-    for tag in sorted(set(after) - set(before)):
-        do("tag", tag)
-    for tag in sorted(set(before) - set(after)):
-        do("untag", tag)
+    for action, tags in (("tag", set(after) - set(before)), ("untag", set(before) - set(after))):
+        for tag in sorted(tags):
+            do(action, tag)
 
 
 def _history(frame: Opened, id: int) -> None:
@@ -230,7 +220,7 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
     row, simulated = inspection.row, frame.table.simulated
     facts = {"Given label": row["label_name"] or "none", "Predicted": row["predicted_name"] or "not scored"}
     if row["hsf"] is not None:
-        facts["HSF (simulated)" if simulated else "HSF"] = f"{row['hsf']:.2f}"
+        facts[of_hsf(simulated)] = f"{row['hsf']:.2f}"
         facts["95 % interval"] = f"{row['hsf_low']:.2f}–{row['hsf_high']:.2f} of {row['votes']} votes"
     if row.get("hsf_predicted") is not None:
         ends = f"{row['hsf_predicted_low']:.2f}–{row['hsf_predicted_high']:.2f}"
@@ -240,8 +230,8 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
             with st.container(width="content", gap=None):
                 st.caption(name)
                 st.text(value)
-    if inspection.softmax is not None or inspection.votes is not None:
-        votes, softmax, avc = inspection.votes, inspection.softmax, inspection.avc
+    votes, softmax, avc = inspection.votes, inspection.softmax, inspection.avc
+    if softmax is not None or votes is not None:
         bars = class_bars(frame.table.classes, votes=votes, softmax=softmax, avc=avc, simulated=simulated)
         show_chart(bars, key="detail.bars")
 
@@ -250,54 +240,39 @@ def _scores(inspection: Inspection) -> None:
     keys = list(inspection.percentiles)
     if not keys:
         return
-    ends = {"high": "↑ high", "low": "↓ low"}
     scores = pd.DataFrame(
         {
             "Score": [SCORES[key].name for key in keys],
-            "Value": [inspection.row[key] for key in keys],
+            "Value": [format_score(key, inspection.row[key]) for key in keys],
             "Percentile": [100 * inspection.percentiles[key] for key in keys],
-            "Harder": [ends[SCORES[key].harder] for key in keys],
+            "Harder": [SCORES[key].harder for key in keys],
         }
     )
-    percentile = st.column_config.ProgressColumn(
-        format="%.0f", min_value=0, max_value=100, help="Share of samples whose value is not larger."
-    )
-    st.dataframe(
-        scores,
-        hide_index=True,
-        height=_ROW * (len(keys) + 1) + 3,
-        row_height=_ROW,
-        key="detail.scores",
-        column_config={
-            "Value": st.column_config.NumberColumn(format="%.4g"),
-            "Percentile": percentile,
-            "Harder": st.column_config.TextColumn(width="small", help="Which end means a harder sample."),
-        },
-    )
+    about = "Share of samples whose value is not larger."
+    percentile = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100, help=about)
+    _table(scores, "detail.scores", column_config={"Percentile": percentile})
     explain_scores(keys, label="What these scores mean", key="detail.explain")
+
+
+def _table(rows: pd.DataFrame, key: str, **look: Any) -> None:
+    st.dataframe(rows, hide_index=True, height=_ROW * (len(rows) + 1) + 3, row_height=_ROW, key=key, **look)
 
 
 def _own_columns(frame: Opened, inspection: Inspection) -> None:
     """Draw the sample's values in the user's columns."""
-    kinds = frame.table.kinds
-    if kinds:
-        values = [value_text(kind, inspection.row[name]) for name, kind in kinds.items()]
-        rows = pd.DataFrame({"Your column": list(kinds), "Value": values})
-        height = min(300, _ROW * len(kinds) + 31)
-        st.dataframe(rows, hide_index=True, height=height, row_height=_ROW, key="detail.own")
+    if kinds := frame.table.kinds:
+        values = [format_score(name, inspection.row[name]) for name in kinds]
+        _table(pd.DataFrame({"Your column": list(kinds), "Value": values}), "detail.own")
 
 
 def _neighbours(frame: Opened, id: int) -> None:
-    table, run = frame.table, frame.table.run
+    table = frame.table
     st.markdown("**Nearest by angle**")
     try:
         near = neighbours(table, id, count=_NEIGHBOURS)
     except CurateError as error:
         st.caption(plain(str(error)))
         return
-    if run and table.neighbours is None and table.size > EXACT_ROWS:
-        command = f"avhcurate neighbours {table.dataset.name} --model {run.name}"
-        st.caption(f"Compared with all samples. To find the neighbours of every sample once, run `{command}`.")
     if note := neighbours_note(table.neighbours):
         st.caption(note)
     rows = rows_of(table, near.ids.tolist(), columns=tile_columns(table.hardness)).assign(angle=near.angles)

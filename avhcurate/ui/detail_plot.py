@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import as_text
+from avhcurate.ui.chart_style import ABOVE, as_text, bare
 
 #: With more classes than this, only those with the largest values are drawn.
 _MOST_CLASSES = 12
@@ -20,48 +20,27 @@ def class_bars(
     simulated: bool = False,
     most: int = _MOST_CLASSES,
 ) -> go.Figure:
-    """Grouped bars per class from arrays (K), None left out; AVC, which is flat, has its own axis on the right."""
-    series = [
-        ("Simulated votes" if simulated else "Human votes", votes, "y"),
-        ("Softmax", softmax, "y"),
-        ("AVC", avc, "y2"),
-    ]
-    shown = [(name, np.asarray(values), axis) for name, values, axis in series if values is not None]
-    order = _most_telling([values for _, values, _ in shown], len(classes), most)
+    """Grouped bars per class from arrays (K), None left out; AVC, which is flat, has its own axis on the right.
+
+    Of many classes those with a large value anywhere are drawn, in the order of the classes.
+    """
+    series = {("Human votes", "Simulated votes")[simulated]: votes, "Softmax": softmax, "AVC": avc}
+    shown = {name: np.asarray(values) for name, values in series.items() if values is not None}
+    height = np.max([values / max(float(values.max()), 1e-12) for values in shown.values()], axis=0)
+    order = np.sort(np.argsort(-height, kind="stable")[:most])
     figure = go.Figure()
-    for position, (name, values, axis) in enumerate(shown):
+    for name, values in shown.items():
         figure.add_bar(
             name=name,
             x=[as_text(classes[index]) for index in order],
             y=values[order],
-            yaxis=axis,
-            offsetgroup=str(position),
+            yaxis={"AVC": "y2"}.get(name, "y"),
+            offsetgroup=name,
             hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{name}</extra>",
         )
-    figure.update_layout(
-        barmode="group",
-        bargap=0.25,
-        height=260,
-        margin={"l": 8, "r": 8, "t": 28, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
-        xaxis={"type": "category", "automargin": True},
-        yaxis={"title": "share, probability", "rangemode": "tozero"},
-        yaxis2={
-            "title": "AVC",
-            "overlaying": "y",
-            "side": "right",
-            "tickmode": "auto",  # as many ticks as the other axis has would stand at odd numbers, and beside 0
-            "rangemode": "tozero",
-            "showgrid": False,
-            "tickformat": ".2~g",
-        },
-    )
-    return figure
-
-
-def _most_telling(values: list[np.ndarray], classes: int, most: int) -> np.ndarray:
-    """Classes with a large value anywhere, in the order of the classes."""
-    if classes <= most or not values:
-        return np.arange(classes)
-    height = np.max([part / max(float(part.max()), 1e-12) for part in values], axis=0)
-    return np.sort(np.argsort(-height, kind="stable")[:most])
+    bare(figure, height=260, y="share, probability", margin={"t": 28})
+    figure.update_xaxes(type="category")
+    figure.update_layout(barmode="group", bargap=0.25, showlegend=True, legend=ABOVE)
+    # As many ticks as the other axis has would stand at odd numbers.
+    right = {"title": "AVC", "overlaying": "y", "side": "right", "tickmode": "auto", "rangemode": "tozero"}
+    return figure.update_layout(yaxis2=right | {"showgrid": False, "tickformat": ".2~g"})

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,14 +18,15 @@ from avhcurate.datasets.table.facets import (
     is_whole,
     round_edges,
 )
-from avhcurate.datasets.table.filter_kinds import NONE, AllOf, AnyOf
+from avhcurate.datasets.table.filter_kinds import NONE, AnyOf
 from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
-from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels, heard
-from avhcurate.ui.score_help import score_name, value_text
+from avhcurate.ui.chart_style import of_hsf
+from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels
+from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import View
 
@@ -45,19 +47,21 @@ def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
         matching = _count(table, view.filters, tuple(facets), MOST_VALUES)
     except CurateError:  # the sidebar reports the condition that does not fit; no sample matches it
         matching = [FacetCounts({}, 0)] * len(facets)
-    panels = {}
-    for counts in zip(facets, everything, matching, strict=True):
-        counted, facet = _Counted(*counts, table, view), counts[0]
-        if counted.everything.distinct >= FILTERS[facet.field].least or counted.chosen or facet.find:
-            panels[facet.key] = _panel(counted)
-    return panels
+    counted = {
+        facet.key: _Counted(facet, all_of_it, some, table, facet.chosen(view.filters))
+        for facet, all_of_it, some in zip(facets, everything, matching, strict=True)
+    }
+    return {
+        key: one.panel(view)
+        for key, one in counted.items()
+        if one.everything.distinct >= FILTERS[one.facet.field].least or one.chosen or one.facet.find
+    }
 
 
 def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
     """Draw some of the panels, if there are any."""
     if panels:
-        dataset = table.dataset.name
-        facet_panels(list(panels.values()), key=key, label=label, on_event=lambda: _react(dataset, heard(key)))
+        facet_panels(list(panels.values()), key=key, label=label, on_event=partial(_react, table.dataset.name))
 
 
 # --- what there is -------------------------------------------------------------------------------------------
@@ -71,10 +75,8 @@ def _facets(table: DatasetTable, view: View) -> list[Facet]:
         elif field == "values":
             facets += [Facet(field, name) for name, *_ in view.filters.values]
         elif entry.column:
-            names: tuple[str, ...] = ()
-            if isinstance(entry, AnyOf) and entry.names:
-                names = tuple(entry.names(table))
-            facets.append(Facet(field, entry.column, names=names))
+            names = getattr(entry, "names", None) or (lambda _: ())
+            facets.append(Facet(field, entry.column, names=tuple(names(table))))
     find: dict[str, str] = st.session_state.get(_FIND.format(table.dataset.name), {})
     return [replace(facet, find=find.get(facet.key, "")) for facet in facets]
 
@@ -107,106 +109,78 @@ def _count(table: DatasetTable, filters: Filters, facets: tuple[Facet, ...], mos
 
 @dataclass(frozen=True)
 class _Counted:
-    """A facet with the counts of all samples and of those that match."""
+    """A facet with the counts of all samples and of those that match, and the values that are chosen."""
 
     facet: Facet
     everything: FacetCounts
     matching: FacetCounts
     table: DatasetTable
-    view: View
+    chosen: tuple[Any, ...]
 
-    @property
-    def chosen(self) -> tuple[Any, ...]:
-        return self.facet.chosen(self.view.filters)
+    def panel(self, view: View) -> Panel:
+        facet, field = self.facet, self.facet.field
+        if field == "ranges":
+            return self._range(removable=facet.column != view.sort)
+        values = self._values()
+        bars = tuple(map(self._value_bar, values))
+        if field == "hsf_bins":
+            bins = ", ".join(bin_labels(self.table.edges))
+            about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
+            return Panel(facet.key, f"{of_hsf(self.table.simulated)} bin", "columns", bars, about)
+        title = FILTERS[field].title or shortened(facet.column, 60)
+        distinct, more = max(self.everything.distinct, len(facet.names)), 0
+        if distinct > MOST_VALUES:
+            more = distinct - sum(value is not None for value in values)
+        return Panel(facet.key, title, "rows", bars, more=more, find=facet.find, removable=field == "values")
 
-    def bar(self, counted: int | str | None, text: str, **more: Any) -> Bar:
-        return Bar(text, self.everything.counts.get(counted, 0), self.matching.counts.get(counted, 0), **more)
+    def _values(self) -> list[int | str | None]:
+        """Return the values to list: all of a few; of many the found ones, or the chosen and the most frequent."""
+        counts = self.matching.counts
+        if self.facet.find:
+            return [value for value in counts if value is not None]
+        listed: list[Any] = list(range(len(self.facet.names)))
+        if not 0 < len(listed) <= MOST_VALUES:
+            chosen = [value for value in self.chosen if value not in (NONE, "")]
+            frequent = sorted(counts, key=lambda value: -counts[value])
+            every = dict.fromkeys([*chosen, *frequent, *self.everything.counts])
+            listed = [value for value in every if value is not None][: max(MOST_VALUES, len(chosen))]
+        if None in self.everything.counts:
+            listed.append(None)
+        return listed
 
-
-def _panel(counted: _Counted) -> Panel:
-    facet, field = counted.facet, counted.facet.field
-    if field == "ranges":
-        return _range_panel(counted)
-    values = _values(counted)
-    bars = tuple(_value_bar(counted, value) for value in values)
-    if field == "hsf_bins":
-        title = "HSF bin"
-        if counted.table.simulated:
-            title = "HSF bin (simulated)"
-        bins = ", ".join(bin_labels(counted.table.edges))
-        about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
-        return Panel(facet.key, title, "columns", bars, about)
-    title = FILTERS[field].title or shortened(facet.column, 60)
-    if isinstance(FILTERS[field], AllOf):
-        title += "s"
-    more = 0
-    if (distinct := max(counted.everything.distinct, len(facet.names))) > MOST_VALUES:
-        more = distinct - sum(value is not None for value in values)
-    return Panel(facet.key, title, "rows", bars, more=more, find=facet.find, removable=field == "values")
-
-
-def _values(counted: _Counted) -> list[int | str | None]:
-    """Return the values to list: all of a few; of many the found ones, or the chosen and the most frequent."""
-    facet, everything, matching = counted.facet, counted.everything, counted.matching
-    if facet.find:
-        return [value for value in matching.counts if value is not None]
-    if facet.names and len(facet.names) <= MOST_VALUES:
-        listed: list[Any] = list(range(len(facet.names)))
-    else:
-        frequent = sorted(matching.counts, key=lambda value: -matching.counts[value])
-        chosen = [value for value in counted.chosen if value not in (NONE, "")]
-        listed = [value for value in dict.fromkeys([*chosen, *frequent, *everything.counts]) if value is not None]
-        listed = listed[: max(MOST_VALUES, len(chosen))]
-    if None in everything.counts:
-        listed.append(None)
-    return listed
-
-
-def _value_bar(counted: _Counted, value: int | str | None) -> Bar:
-    facet = counted.facet
-    entry = FILTERS[facet.field]
-    sent = value
-    if value is None:
-        sent = ""
-        if facet.names:
+    def _value_bar(self, value: int | str | None) -> Bar:
+        entry, sent, text = FILTERS[self.facet.field], value, str(value)
+        if value is None:
             sent = NONE
-    if isinstance(entry, AnyOf):
-        text = entry.name(value, counted.table)
-    elif facet.field == "values":
-        text = shortened(value_text(counted.table.kinds[facet.column], str(sent)), 80)
-    else:
-        text = str(value)
-    return counted.bar(value, text, value=sent, on=sent in counted.chosen)
+            if not self.facet.names:
+                sent = ""
+        if isinstance(entry, AnyOf):
+            text = entry.name(value, self.table)
+        elif self.facet.field == "values":
+            text = shortened({"true": "yes", "false": "no", "": "none"}.get(str(sent), str(sent)), 80)
+        return self._bar(value, text, value=sent, on=sent in self.chosen)
 
-
-def _range_panel(counted: _Counted) -> Panel:
-    facet, table = counted.facet, counted.table
-    low, high = counted.chosen or (-math.inf, math.inf)
-    whole, last = is_whole(table, facet.column), len(facet.edges) - 2
-    narrowed, bars = math.isfinite(low) or math.isfinite(high), []
-    for number, (left, right) in enumerate(pairwise(facet.edges)):
-        end, last_value = right, math.nextafter(right, -math.inf)
-        if whole:
-            end = last_value = right - 1
-        text = f"{left:.4g}–{end:.4g}"
-        if end == left:
-            text = f"{left:.4g}"
+    def _range(self, *, removable: bool) -> Panel:
+        facet = self.facet
+        low, high = self.chosen or (-math.inf, math.inf)
+        whole, narrowed, bars = is_whole(self.table, facet.column), (low, high) != (-math.inf, math.inf), []
+        for number, (left, right) in enumerate(pairwise(facet.edges)):
+            last = math.nextafter(right, -math.inf)
+            if whole:
+                last = right - 1
+            text = f"{left:.4g}–{last:.4g}"
+            if last == left:
+                text = f"{left:.4g}"
+            on = narrowed and left <= high and low < right
+            bars.append(self._bar(number, text, on=on, low=left, high=last))
         # The first and the last bar have no end, so that rounding never loses the extreme samples.
-        ends: dict[str, float | None] = {"low": left, "high": last_value}
-        if number == 0:
-            ends["low"] = None
-        if number == last:
-            ends["high"] = None
-        bars.append(counted.bar(number, text, on=narrowed and left <= high and low < right, **ends))
-    return Panel(
-        facet.key,
-        shortened(score_name(facet.column), 60),
-        "range",
-        tuple(bars),
-        ends=_ends(table, (facet.column,))[facet.column],
-        chosen=(_finite(low), _finite(high)),
-        removable=facet.column != counted.view.sort,
-    )
+        bars[0], bars[-1] = replace(bars[0], low=None), replace(bars[-1], high=None)
+        title, ends = shortened(score_name(facet.column), 60), _ends(self.table, (facet.column,))[facet.column]
+        chosen = _finite(low), _finite(high)
+        return Panel(facet.key, title, "range", tuple(bars), ends=ends, chosen=chosen, removable=removable)
+
+    def _bar(self, counted: int | str | None, text: str, **more: Any) -> Bar:
+        return Bar(text, self.everything.counts.get(counted, 0), self.matching.counts.get(counted, 0), **more)
 
 
 def _finite(end: float) -> float | None:
@@ -218,12 +192,9 @@ def _finite(end: float) -> float | None:
 # --- what the user does --------------------------------------------------------------------------------------
 
 
-def _react(dataset: str, event: FacetEvent | None) -> None:
-    if event is None:
-        return
+def _react(dataset: str, event: FacetEvent) -> None:
     if event.kind == "find":
-        texts = _FIND.format(dataset)
-        st.session_state[texts] = st.session_state.get(texts, {}) | {event.key: event.find}
+        st.session_state.setdefault(_FIND.format(dataset), {})[event.key] = event.find.strip()
         return
     view = url_state.current()
     changed = changed_filters(view.filters, event, sort=view.sort)
@@ -249,9 +220,7 @@ def changed_filters(filters: Filters, event: FacetEvent, *, sort: str) -> Filter
             if column == sort and math.isinf(event.low) and math.isinf(event.high):
                 del items[column]
         return filters.with_(**{field: tuple(items.values())})
-    parse: Any = str
-    if isinstance(entry, AnyOf):
-        parse = entry.parse
+    parse: Any = getattr(entry, "parse", str)
     if entry is None or not entry.column or event.kind != "value" or type(event.value) is not parse:
         return filters
     return filters.with_(**{field: _toggled(getattr(filters, field), event)})

@@ -17,7 +17,7 @@ from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.jobs import JobRecord, Jobs
+from avhcurate.workspace.disk.app_files import PAGES
 
 _P = ParamSpec("_P")
 
@@ -117,11 +117,10 @@ def show_error() -> None:
 
 
 def with_data() -> Opened:
-    """Return the frame with a dataset; without one, say how to get one and end the page."""
+    """Return the frame with a dataset; without one, go to Home, which says how to get one."""
     frame = page()
     if frame.table is None:
-        empty_workspace(frame)
-        st.stop()
+        st.switch_page(PAGES / "home.py")
     return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem)
 
 
@@ -158,7 +157,6 @@ def with_votes() -> Opened:
 
 def empty_workspace(frame: Frame) -> None:
     """Draw what to do in a workspace without datasets: load the demo or import images."""
-    busy = _running(frame) is not None
     load_demo = partial(
         st.button,
         "Load the digits demo",
@@ -168,7 +166,7 @@ def empty_workspace(frame: Frame) -> None:
         on_click=attempt,
         args=(background.start, frame.workspace.root, ["demo"]),
         kwargs={"verb": "demo"},
-        **for_curators("Running jobs", disabled=busy),
+        **for_curators("Running jobs"),
     )
     empty_state(
         "No dataset yet",
@@ -178,8 +176,6 @@ def empty_workspace(frame: Frame) -> None:
         load_demo,
         command="avhcurate import NAME path/to/images",
     )
-    if busy:
-        _wait_for_job(frame)
 
 
 def attempt(action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", **keywords: Any) -> None:
@@ -202,20 +198,3 @@ def mirrored(key: str, value: Any) -> str:
     """Set a widget to a value of the view before it is drawn; return the widget's key."""
     st.session_state[key] = value
     return key
-
-
-def _running(frame: Frame) -> JobRecord | None:
-    """Return the running job."""
-    job = Jobs(frame.workspace.root).newest()
-    if job is None or not job.active:
-        return None
-    return job
-
-
-@st.fragment(run_every=1.0)
-@while_allowed
-def _wait_for_job(frame: Frame) -> None:
-    job = _running(frame)
-    if job is None:
-        st.rerun()
-    st.progress(min(job.done / (job.total or 1), 1.0), text=job.message or "Preparing the digits …")

@@ -32,16 +32,13 @@ def choose_order(page: Opened, *, like: bool = False) -> None:
     """Ask for sort, direction and size of the tiles; `like`: the address may order by likeness instead."""
     view, table = page.view, page.table
     names = {column: f"Sort by {_title(column)}" for column in sort_columns(table)}
-    like = like and bool(LIKE.of(view))
+    like, shown = like and bool(LIKE.of(view)), view.sort
     if like:
-        names = {LIKE.name: "Sorted by likeness"} | names
+        names, shown = {LIKE.name: "Sorted by likeness"} | names, LIKE.name
     below = {column: f"{_title(column)} below" for column in caption_columns(table)}
-    below[""] = "Nothing more below"
-    if table.votes:
-        below[""] = "HSF below"
+    below[""] = "HSF below"
     order = {True: "High first", False: "Low first"}
     with st.container(horizontal=True, vertical_alignment="center"):
-        shown = LIKE.name if like else view.sort
         _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,), width=240)
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
         sizes = {size: size for size in TILE_SIZES}
@@ -55,9 +52,7 @@ def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, st
     """Draw a widget that mirrors one field of the view."""
     key = mirrored(f"gallery.{field}", shown)
     look = {"on_change": _set, "args": (field, key), "label_visibility": "collapsed"} | more
-    options = list(names)
-    if shown not in names:
-        options.append(shown)
+    options = list(dict.fromkeys([*names, shown]))
     widget(label, options, key=key, format_func=lambda value: names.get(value, str(value)), **look)
 
 
@@ -94,12 +89,9 @@ def like_view(page: Opened) -> GridView | None:
     """
     if not (like := LIKE.of(page.view)):
         return None
-    names = ", ".join(map(str, like[:5]))
-    if len(like) > 5:
-        names += f" and {len(like) - 5} more"
     with st.container(key="chips_like"):
         st.button(
-            f"Like image {names}",
+            f"Like {counted(len(like), 'image')}",
             icon=":material/close:",
             icon_position="right",
             key="chip.like",

@@ -28,8 +28,8 @@ _LONGEST_ID = 19
 _SIDES: dict[Size, int] = {"": 256, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
 _OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
-#: So many images are fetched from servers at a time: one that hangs takes no more of the threads that all routes share.
-_FETCHING = CapacityLimiter(8)
+#: So many images are read at a time: a server that hangs takes no more of the threads that all routes share.
+_READING = CapacityLimiter(16)
 _PLACEHOLDER = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8a93a6"/>'
     b'<path d="M24 66l14-18 10 12 8-10 16 16z" fill="#fff" opacity=".55"/>'
@@ -66,43 +66,27 @@ def health_url() -> str:
 
 async def image(request: Request) -> Response:
     """Answer with a thumbnail, or the image itself with a `size`."""
-    if not await run_in_threadpool(_is_fetched, request):
-        return await run_in_threadpool(_image, request)
-    async with _FETCHING:
+    async with _READING:
         if await request.is_disconnected():
             return Response(status_code=499)
         return await run_in_threadpool(_image, request)
 
 
-def _is_fetched(request: Request) -> bool:
-    """Return whether the image comes from a server."""
-    try:
-        folder, images, _ = _find(find_workspace(), request.path_params["dataset"])
-        id = _id_of(request)
-        return images.is_remote(id) and (bool(_size_of(request)) or not folder.thumbnails.get(id))
-    except (CurateError, IndexError):
-        return False
-
-
 def _image(request: Request) -> Response:
     dataset, version = request.path_params["dataset"], request.query_params.get("v", "")
+    size = next((size for size in _SIDES if size == request.query_params.get("size")), "")
     try:
-        data = read_image(find_workspace(), dataset, _id_of(request), size=_size_of(request), version=version)
+        data = read_image(find_workspace(), dataset, _id_of(request), size=size, version=version)
     except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
-    except AnotherImport:
-        return Response(_PLACEHOLDER, status_code=409, media_type="image/svg+xml", headers=NEVER_KEPT)
-    except BrokenImage:
+    except (AnotherImport, BrokenImage) as error:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
-        return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=NEVER_KEPT)
+        status = {AnotherImport: 409}.get(type(error), 404)
+        return Response(_PLACEHOLDER, status, NEVER_KEPT, "image/svg+xml")
     kind = "image/jpeg"
     if data.startswith(b"\x89PNG"):
         kind = "image/png"
     return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, for_good=bool(version))
-
-
-def _size_of(request: Request) -> Size:
-    return next((size for size in _SIDES if size == request.query_params.get("size")), "")
 
 
 def _id_of(request: Request) -> int:

@@ -221,36 +221,16 @@ def other_datasets(workspace: Workspace, name: str) -> list[DatasetFolder]:
 # --- forms next to results ------------------------------------------------------------------------------------
 
 
-def another_button(page: str, label: str) -> None:
-    """Draw the button that opens the form of a page that has results already, or closes it."""
-    opened, icon = is_open(page), "add"
-    if opened:
-        label, icon = "Close the form", "close"
-    st.button(
-        label,
-        icon=f":material/{icon}:",
-        key=f"{page}.another",
-        on_click=open_form,
-        args=(page, not opened),
-        width="content",
-    )
-
-
-def another(page: str, draw: Callable[[], None]) -> None:
-    """Draw the form next to the page's results, if it is open."""
-    if is_open(page):
+def another(page: str, label: str, draw: Callable[[], None]) -> None:
+    """Draw a form next to the page's results while its switch is on; see `close_another`."""
+    if st.toggle(label, key=f"{page}.another"):
         with st.container(border=True):
             draw()
 
 
-def is_open(page: str) -> bool:
-    """Return whether the form next to the page's results is open."""
-    return bool(st.session_state.get(f"{page}.open"))
-
-
-def open_form(page: str, opened: bool) -> None:
-    """Open or close that form."""
-    st.session_state[f"{page}.open"] = opened
+def close_another(page: str) -> None:
+    """Switch that form off, in a widget's callback."""
+    st.session_state[f"{page}.another"] = False
 
 
 def await_more(count: Callable[[], int], *, known: int | None = None, every: float = 1.0) -> None:

@@ -20,22 +20,12 @@ _OFTEN, _SELDOM = 1.0, 5.0
 #: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
 _SEEN, _HIDDEN, _ASKED = "jobs.seen", "jobs.hidden", "jobs.asked"
 
+#: What a verb does, if its name does not say so.
 _DOING = {
-    "score": "Scoring {}",
-    "import": "Importing {}",
-    "fetch": "Fetching {}",
-    "export": "Packing images of {}",
-    "votes": "Attaching votes to {}",
-    "attach": "Attaching outputs to {}",
-    "demo": "Preparing the digits demo",
-    "degrade": "Degrading images of {}",
-    "quality": "Measuring images of {}",
-    "train": "Training for {}",
-    "self-train": "Adapting a model to {}",
-    "project": "Mapping {}",
-    "predict": "Predicting HSF of {}",
-    "neighbours": "Searching neighbours in {}",
-    "suspects": "Looking for label suspects in {}",
+    "project": "map",
+    "predict": "predict HSF of",
+    "neighbours": "search neighbours in",
+    "votes": "attach votes to",
 }
 _STOPPED = {
     "failed": ("failed", ":material/error:"),
@@ -63,16 +53,16 @@ def job_panel(workspace: Workspace) -> JobRecord | None:
 
 
 def describe(job: JobRecord) -> str:
-    """Say what a job does, and who started it where that is known.
+    """Say what a job does, and who started it if that is known.
 
     >>> describe(JobRecord(id="", verb="score", dataset="pets", argv=["--model", "x:y"], started=0, updated=0))
-    'Scoring pets with x:y'
-    >>> describe(JobRecord(id="", verb="score", dataset="pets", who="ann@x.org", started=0, updated=0))
-    'Scoring pets, by ann@x.org'
+    'Score pets with x:y'
+    >>> describe(JobRecord(id="", verb="project", dataset="pets", who="ann@x.org", started=0, updated=0))
+    'Map pets, by ann@x.org'
     """
-    text = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
-    model = re.search(r"--model[= ](\S+)", " ".join(job.argv))
-    if model:
+    verb = _DOING.get(job.verb, job.verb)
+    text = f"{verb[:1].upper()}{verb[1:]} {job.dataset}".strip()
+    if model := re.search(r"--model[= ](\S+)", " ".join(job.argv)):
         text += f" with {model[1]}"
     if job.who:
         text += f", by {job.who}"
@@ -103,12 +93,10 @@ def duration(seconds: float) -> str:
     >>> duration(8.4), duration(75), duration(7500)
     ('8 s', '1 min 15 s', '2 h 5 min')
     """
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"]
+    return " ".join(parts[:2])
 
 
 def _phase(job: JobRecord | None) -> str:

@@ -77,21 +77,18 @@ def queue_sentence(use: QueueUse, *, weighs: bool = False) -> str:
 
     >>> print(queue_sentence(QueueUse({"hardest": 30})))
     The votes were collected hardest first (30 votes): correlations are those of such images, not of the dataset, \
-and mostly weaker. The queue kept no chances, or not of every image, so they cannot be corrected. Save the \
-settings of the collection again, after an import too, so that new votes have chances.
+and mostly weaker. The queue kept no chances of every image, so they cannot be corrected.
     """
     if not use.biased:
         return ""
     names = listed([f"{_QUEUES.get(queue, queue)} ({counted(n, 'vote')})" for queue, n in use.votes.items()])
-    of = "correlations are those of such images, not of the dataset, and mostly weaker."
-    text = f"The votes were collected {names}: {of}"
+    advice = "The Correlation page weights them by the chance of each image to be asked about."
     if use.weights is None:
-        advice = "Save the settings of the collection again, after an import too, so that new votes have chances."
-        return f"{text} The queue kept no chances, or not of every image, so they cannot be corrected. {advice}"
-    if weighs:
-        count = "count every image by the inverse of its chance to be asked about"
-        return f"{text} The column *weighted* and the notes of the bins' cells {count}."
-    return f"{text} The Correlation page weights them by the chance of each image to be asked about."
+        advice = "The queue kept no chances of every image, so they cannot be corrected."
+    elif weighs:
+        advice = "The column *weighted* counts every image by the inverse of its chance to be asked about."
+    text = f"The votes were collected {names}: correlations are those of such images, not of the dataset, and mostly"
+    return f"{text} weaker. {advice}"
 
 
 def show_queue_note(table: DatasetTable) -> None:

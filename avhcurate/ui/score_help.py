@@ -1,7 +1,10 @@
 """Help on scores: name, format, direction, and a popover with formula, range and source."""
 
-from numbers import Integral
+from numbers import Integral, Real
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
 from avhcurate.measures.scores import PREDICTIONS, Score
@@ -9,6 +12,8 @@ from avhcurate.ui.text import shortened
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.images.measures import MEASURES, RANKED
 
+#: Columns of whole numbers, and characters of a text of the user's on a tile.
+_WHOLE, _LONGEST = ("votes", "id", "forgetting", "train_forgetting"), 60
 #: Names of the selection rules of `pseudo_labels.rules`.
 RULE_NAMES = {
     "confidence": "Confidence",
@@ -41,48 +46,29 @@ def column_name(key: str, most: int = 60) -> str:
     return plain(shortened(score_name(key), most))
 
 
-def format_score(key: str, value: float | None) -> str:
-    """Return a value short enough for a tile.
+def format_score(key: str, value: Any) -> str:
+    """Return a value of any column, short enough for a tile.
 
     >>> format_score("avh", 0.08), format_score("hsf", 0.5), format_score("votes", 50.0), format_score("loss", 1e-9)
     ('0.0800', '0.50', '50', '1e-09')
-    >>> format_score("age", 7)
-    '7'
+    >>> format_score("age", 7), format_score("blurred", True), format_score("size", float("nan"))
+    ('7', 'yes', '–')
     """
-    if value is None or value != value:
+    if pd.api.types.is_list_like(value):
+        return shortened(", ".join(map(str, value)), _LONGEST) or "–"
+    if pd.isna(value) or value == "":
         return "–"
-    if key in MEASURES and MEASURES[key].whole and value == round(value):
+    if isinstance(value, bool | np.bool_):
+        return ("no", "yes")[int(value)]
+    if not isinstance(value, Real):
+        return shortened(str(value).removesuffix(" 00:00:00"), _LONGEST)
+    if isinstance(value, Integral) or key in _WHOLE or (key in MEASURES and MEASURES[key].whole):
         return f"{value:,.0f}"
-    if key in ("votes", "id", "forgetting", "train_forgetting"):
-        return f"{value:.0f}"
-    if isinstance(value, Integral):
-        return f"{value:,d}"
     if key == "hsf" or key in PREDICTIONS:
         return f"{value:.2f}"
     if value and not 1e-4 <= abs(value) < 1000:
         return f"{value:.3g}"
     return f"{value:.4f}"
-
-
-def value_text(kind: str, value: object) -> str:
-    """Return a value of a user's column, by the kind of the column, as a page shows it.
-
-    >>> value_text("number", 0.5), value_text("number", 12), value_text("yes or no", True), value_text("text", "")
-    ('0.5', '12', 'yes', 'none')
-    >>> value_text("yes or no", "maybe")  # of an address
-    'maybe'
-    """
-    if value is None or value != value or value == "":
-        return "none"
-    if kind == "yes or no":
-        return {"true": "yes", "false": "no"}.get(str(value).lower(), str(value))
-    if kind == "number" and isinstance(value, int):
-        return f"{value:,}"
-    if kind == "number":
-        return f"{value:.4g}"
-    if kind == "date":
-        return str(value).removesuffix(" 00:00:00")
-    return str(value)
 
 
 def direction(key: str) -> str:
@@ -103,11 +89,11 @@ def direction(key: str) -> str:
 def explain_scores(keys: list[str] | tuple[str, ...], *, label: str = "About this score", key: str) -> None:
     """Draw a popover with formula, range, direction and source of each score; `key` names the widget."""
     with st.popover(label, icon=":material/help:", type="tertiary", key=key):
-        for number, name in enumerate(keys):
-            if number:
-                st.space("xsmall")
+        for name in keys:
             if name == "hsf":
-                _explain_hsf()
+                st.markdown("**HSF** — human selection frequency: share of people's votes that chose the given label.")
+                st.latex(r"\mathrm{HSF}(x) = \mathrm{votes}_y(x) \,/\, \mathrm{votes}(x)")
+                st.caption(f"Range 0 to 1 · {direction('hsf')}")
             elif name in RANKED:
                 _explain(RANKED[name])
 
@@ -120,9 +106,3 @@ def _explain(score: Score) -> None:
     if score.needs_label:
         parts.append("needs a label")
     st.caption(f"{' · '.join(parts)}  \n{score.reference}")
-
-
-def _explain_hsf() -> None:
-    st.markdown("**HSF** — human selection frequency: share of people's votes that chose the given label.")
-    st.latex(r"\mathrm{HSF}(x) = \mathrm{votes}_y(x) \,/\, \mathrm{votes}(x)")
-    st.caption(f"Range 0 to 1 · {direction('hsf')}")

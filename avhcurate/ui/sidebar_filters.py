@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filter_kinds import OneOf
 from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.facets import panels_of, show_facets
@@ -40,23 +39,20 @@ def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> 
 
 def _show_widget(field: str, table: DatasetTable, filters: Filters) -> None:
     """Draw the widget of a filter; a filter by a column has a facet instead."""
-    entry = FILTERS[field]
     if field in WIDGETS:
         WIDGETS[field](table, filters)
-    elif isinstance(entry, OneOf):
-        _choice(field, entry, table, filters)
 
 
-def _choice(field: str, entry: OneOf, table: DatasetTable, filters: Filters) -> None:
-    value = getattr(filters, field)
-    if len(entry.choices) == 2:
-        if table.run is not None:
-            _show(st.toggle, bool, entry.title, field, value)
-        return
-    names = {name: choice for choice, (_, name, *_) in entry.choices.items()}
-    chosen = next(name for name, choice in names.items() if choice is value)
-    label = f"{entry.title} ({table.count(Filters().with_(**{field: True})):,})"
-    _show(st.segmented_control, names.__getitem__, label, field, chosen, options=list(names), required=True)
+def _mistakes(table: DatasetTable, filters: Filters) -> None:
+    if table.run is not None:
+        _show(st.toggle, bool, FILTERS["mistakes"].title, "mistakes", filters.mistakes)
+
+
+def _excluded(table: DatasetTable, filters: Filters) -> None:
+    names = {"Hide": False, "Show": None, "Only": True}
+    chosen = next(name for name, choice in names.items() if choice is filters.excluded)
+    label = f"Excluded samples ({table.count(Filters(excluded=True)):,})"
+    _show(st.segmented_control, names.__getitem__, label, "excluded", chosen, options=list(names), required=True)
 
 
 def _sets(table: DatasetTable, filters: Filters) -> None:
@@ -80,26 +76,9 @@ def _condition(_: DatasetTable, filters: Filters) -> None:
         FILTERS["where"].title,
         "where",
         filters.where,
-        placeholder="relative_avh > 1 AND norm < 12",
-        help="Any condition over the columns of the sample table, including your own. A class compared with text "
-        "means its name (label = 'dog' AND predicted <> 'dog'), with a number its index from 0 (label = 3).",
+        placeholder="relative_avh > 1 AND label = 'dog'",
+        help="Any SQL condition over the columns of the sample table. A class is named by text, or by its index.",
     )
-
-
-def _ranges(table: DatasetTable, filters: Filters) -> None:
-    options = [*table.scores, *table.predictions, *table.measures]
-    if table.votes:
-        options.insert(len(table.scores), "hsf")
-    if options:
-        st.multiselect(
-            FILTERS["ranges"].title,
-            options,
-            format_func=score_name,
-            placeholder="Any",
-            key=mirrored("filter.scores", [key for key, _, _ in filters.ranges if key not in table.kinds]),
-            on_change=_set_ranges,
-            args=(table,),
-        )
 
 
 def _edges(table: DatasetTable) -> None:
@@ -107,17 +86,16 @@ def _edges(table: DatasetTable) -> None:
     if table.votes is not None:
         st.text_input(
             "HSF bin edges",
-            help="Increasing numbers from 0 to 1, or q5 for five bins with about the same number of the samples in "
-            "view. Bins include their lower edge; the last includes both.",
+            help="Increasing numbers from 0 to 1, or q5 for five bins of equally many of the samples in view.",
             key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in table.edges)),
             on_change=attempt,
             args=(_set_edges, table),
         )
 
 
-# --- the user's own columns ----------------------------------------------------------------------------------
+# --- columns to filter by ------------------------------------------------------------------------------------
 
-#: Fields of `Filters` by the kind of a column, and the condition with which each begins.
+#: Fields of `Filters` by the kind of a user's column, and the condition with which each begins.
 _FIELDS = {"number": "ranges", "date": "dates", "text": "values", "yes or no": "values"}
 _STARTS: dict[str, tuple[Any, ...]] = {"ranges": (-math.inf, math.inf), "dates": ("", ""), "values": ()}
 
@@ -128,20 +106,20 @@ def filterable(table: DatasetTable) -> list[str]:
     return [name for name in table.user_columns if name in offered]
 
 
-def _own_columns(table: DatasetTable, filters: Filters) -> None:
-    """Ask for the columns to filter by; each gets a facet, or days."""
-    used = [item[0] for field in _STARTS for item in getattr(filters, field) if item[0] in table.kinds]
-    options = list(dict.fromkeys([*filterable(table), *used]))
-    if options:
+def _columns(table: DatasetTable, filters: Filters) -> None:
+    """Ask for the columns to filter by, scores and the user's; each gets a facet, or days."""
+    voted = [key for key in ("hsf", "votes") if table.votes]
+    used = [item[0] for field in _STARTS for item in getattr(filters, field)]
+    offered = [*table.scores, *voted, *table.predictions, *table.measures, *filterable(table), *used]
+    if offered:
         st.multiselect(
-            "Your columns",
-            options,
-            format_func=lambda name: shortened(name, 60),
+            "Scores and columns",
+            list(dict.fromkeys(offered)),
+            format_func=lambda name: shortened(score_name(name), 60),
             placeholder="Any",
             key=mirrored("filter.columns", used),
             on_change=_set_columns,
             args=(table,),
-            help="Columns of your table: numbers, dates, and texts with few values.",
         )
 
 
@@ -154,11 +132,10 @@ def _days(table: DatasetTable, filters: Filters) -> None:
             continue
         with st.container(horizontal=True, gap="small"):
             for number, day in enumerate(ends):
-                end = ("from", "to")[number]
-                value = None
+                end, value = ("from", "to")[number], None
+                key = f"filter.date.{end}.{name}"
                 if day:
                     value = min(max(datetime.date.fromisoformat(day), held.low), held.high)
-                key = f"filter.date.{end}.{name}"
                 st.date_input(
                     f"{plain(shortened(name, 40))} {end}",
                     min_value=held.low,
@@ -173,10 +150,11 @@ def _days(table: DatasetTable, filters: Filters) -> None:
 
 #: Widgets that a filter has besides those that follow from its entry.
 WIDGETS: dict[str, Callable[[DatasetTable, Filters], None]] = {
-    "ranges": _ranges,
+    "ranges": _columns,
     "sets": _sets,
-    "values": _own_columns,
     "dates": _days,
+    "excluded": _excluded,
+    "mistakes": _mistakes,
     "where": _condition,
 }
 
@@ -195,12 +173,6 @@ def _set(field: str, read: Callable[[Any], Any]) -> None:
     _change(**{field: read(st.session_state[f"filter.{field}"])})
 
 
-def _set_ranges(table: DatasetTable) -> None:
-    ranges = {item[0]: item for item in url_state.current().filters.ranges}
-    keys = [*st.session_state["filter.scores"], *(key for key in ranges if key in table.kinds)]
-    _change(ranges=tuple(ranges.get(key, (key, -math.inf, math.inf)) for key in keys))
-
-
 def _set_edges(table: DatasetTable) -> None:
     filters = url_state.current().filters.with_(hsf_bins=())
     url_state.change(edges=table.edges_from(st.session_state["filter.edges"], filters), filters=filters)
@@ -208,14 +180,12 @@ def _set_edges(table: DatasetTable) -> None:
 
 def _set_columns(table: DatasetTable) -> None:
     """Add conditions that always hold for the columns now chosen, and remove those of the others."""
-    filters, chosen = url_state.current().filters, list(st.session_state["filter.columns"])
+    filters, chosen = url_state.current().filters, st.session_state["filter.columns"]
     changes = {}
     for field, start in _STARTS.items():
-        items = {item[0]: item for item in getattr(filters, field) if item[0] not in table.kinds or item[0] in chosen}
-        for name in chosen:
-            if _FIELDS[table.kinds[name]] == field:
-                items.setdefault(name, (name, *start))
-        changes[field] = tuple(items.values())
+        before = {item[0]: item for item in getattr(filters, field)}
+        names = [name for name in chosen if _FIELDS[table.kinds.get(name, "number")] == field]
+        changes[field] = tuple(before.get(name, (name, *start)) for name in names)
     _change(**changes)
 
 

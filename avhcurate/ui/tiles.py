@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Real
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.sample import rows_of
@@ -13,15 +11,12 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.score_help import format_score, score_name
-from avhcurate.ui.text import shortened
 
 #: The columns of a tile, without the score shown on it.
 _COLUMNS = (
     *("id", "label", "label_name", "predicted", "predicted_name", "curated_label", "curated_label_name"),
     *("hsf", "tags", "excluded", "problem"),
 )
-#: Characters of a text of the user's on a tile.
-_LONGEST = 60
 
 
 def tile_columns(score: str, caption: str = "") -> list[str]:
@@ -47,7 +42,7 @@ def _tile(row: dict[Any, Any], dataset: str, version: str, score: str, caption: 
         id=int(row["id"]),
         src=image_url(dataset, int(row["id"]), version=version),
         title=label or given,
-        score=_value(score, row[score]),
+        score=format_score(score, row[score]),
         sub=f"predicted {predicted}" if predicted else "",
         note=_note(caption, row[caption]),
         badges=tuple(_badges(row)),
@@ -65,7 +60,7 @@ def _tile(row: dict[Any, Any], dataset: str, version: str, score: str, caption: 
 def _note(caption: str, value: Any) -> str:
     """Return the words below an image: HSF, which is left out if it is missing, or a chosen column."""
     if caption != "hsf":
-        return _value(caption, value)
+        return format_score(caption, value)
     if value is None:
         return ""
     return f"HSF {value:.2f}"
@@ -79,16 +74,3 @@ def _badges(row: dict[Any, Any]) -> list[str]:
         f"was {given or 'no label'}": label and label != given,
     }
     return [badge for badge, holds in badges.items() if holds] + list(row["tags"])
-
-
-def _value(key: str, value: Any) -> str:
-    """Return a value of any column, short enough for a tile."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool | np.bool_):
-        return {True: "yes", False: "no"}[bool(value)]
-    if isinstance(value, Real):
-        return format_score(key, value)  # type: ignore[arg-type]
-    if pd.api.types.is_list_like(value):
-        return shortened(", ".join(map(str, value)), _LONGEST) or "–"
-    return shortened(str(value).removesuffix(" 00:00:00"), _LONGEST)

@@ -54,6 +54,6 @@ def test_home_fills_every_page_of_the_digits_once(open_page, own_demo_root, unsc
     with jobs.running(jobs.create("demo", "digits", ["demo", "--full"])) as progress:
         progress.report(250, 800, "Suspects: neighbours")
         app = open_page("home", own_demo_root)
-        assert "Preparing the digits demo" in " ".join(node.value for node in app.markdown)
+        assert "Demo digits" in " ".join(node.value for node in app.markdown)
     for root in (own_demo_root, unscored_root):
         assert not any(button.key == "home.fill" for button in open_page("home", root).button)

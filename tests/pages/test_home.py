@@ -201,14 +201,14 @@ def test_a_stopped_job_says_why_and_can_be_resumed_or_put_away(open_page, own_de
     record = job(own_demo_root, state, message="no such *file*" if state == "failed" else "", done=500, total=1000)
     app = open_page("home", own_demo_root)
     text = words(app)
-    assert "Scoring digits with torchvision" in text
+    assert "Score digits with torchvision" in text
     assert "at 500 of 1,000" in text
     if state == "failed":
         assert app.error[0].value == r"no such \*file\*"
     app.button(key="jobs.resume").click().run()
     assert no_process == [(record.argv, "score", "digits")]
     app.button(key="jobs.dismiss").click().run()
-    assert "Scoring digits with" not in words(app)
+    assert "Score digits with" not in words(app)
 
 
 def test_a_stopped_job_of_arrays_in_a_notebook_is_not_offered_again(open_page, own_demo_root, words):
@@ -264,7 +264,7 @@ def test_a_finished_job_refreshes_the_tables_and_turns_to_what_it_brought(open_p
     app.run()
     assert not app.exception
     assert app.title[0].value == "more"
-    assert "Importing more: done" in app.toast[0].value.replace("\\", "")
+    assert "Import more: done" in app.toast[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize("argv", [["import", "more", "x"], ["score", "more", "--model=avhcurate:digits"]])

@@ -26,7 +26,7 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     chosen = int(expected["id"][0])
     app = open_page("gallery", trained_root, run=trained, sort="forgetting", sample=str(chosen))
     assert {f"Sort by {name}" for name in NAMES} <= set(app.selectbox(key="gallery.sort").options)
-    assert set(app.multiselect(key="filter.scores").options) >= NAMES
+    assert set(app.multiselect(key="filter.columns").options) >= NAMES
     tiles = grids(app)["Samples"]["tiles"]
     assert [tile["id"] for tile in tiles] == expected["id"].tolist()
     assert tiles[0]["score"] == f"{expected['forgetting'][0]:.0f}"

@@ -55,7 +55,7 @@ def test_every_page_file_has_a_place_in_the_navigation():
 def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
     app = open_app(demo)
     assert "**1,797** of 1,797" in matching(app)
-    app.multiselect(key="filter.scores").set_value(["loss"]).run()
+    app.multiselect(key="filter.columns").set_value(["loss"]).run()
     assert app.query_params["range"] == "loss:-inf:inf"
     app.toggle(key="filter.mistakes").set_value(True).run()
     assert app.query_params["mistakes"] == "1"
@@ -68,7 +68,7 @@ def test_an_address_sets_every_widget(open_app, demo, facets):
     panels = facets(app)
     assert [bar["text"] for bar in panels["hsf_bins"]["bars"] if bar["on"]] == ["0–0.2", "0.2–0.4"]
     assert [bar["value"] for bar in panels["classes"]["bars"] if bar["on"]] == [3, 8]
-    assert app.multiselect(key="filter.scores").value == ["avh"]
+    assert app.multiselect(key="filter.columns").value == ["avh"]
     assert panels["ranges:avh"]["chosen"] == [0.05, None]
     assert app.toggle(key="filter.mistakes").value is True
     assert app.get_by_key("filter.excluded").value == "Show"
@@ -84,7 +84,7 @@ def test_clear_all_leaves_no_filter(open_app, demo):
 def test_simulated_votes_are_called_simulated(open_app, demo, facets):
     app = open_app(demo)
     assert any("Simulated votes" in text.value for text in app.sidebar.markdown)
-    assert facets(app)["hsf_bins"]["title"] == "HSF bin (simulated)"
+    assert facets(app)["hsf_bins"]["title"] == "HSF (simulated votes) bin"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, works
     assert any("Not scored yet" in text.value for text in app.sidebar.markdown)
     assert list(facets(app)) == ["classes"]
     with pytest.raises(KeyError):
-        app.multiselect(key="filter.scores")
+        app.multiselect(key="filter.columns")
 
 
 def test_a_dataset_whose_record_is_damaged_is_a_message_and_the_others_stay_within_reach(open_app, own_demo_root):

@@ -229,12 +229,12 @@ class Values(Filter):
 
 @dataclass(frozen=True)
 class OneOf(Filter):
-    """One of a few choices, the first by default: in an address, on a page, as SQL and as a chip."""
+    """One of a few choices, the first by default: in an address, as SQL and as a chip."""
 
-    choices: Mapping[bool | None, tuple[str, str, str, str]] = field(default_factory=dict)
+    choices: Mapping[bool | None, tuple[str, str, str]] = field(default_factory=dict)
 
     def sql(self, value: Any, table: Table) -> Sql:
-        return self.choices[value][2], []
+        return self.choices[value][1], []
 
     def write(self, value: Any) -> str:
         return self.choices[value][0]
@@ -243,7 +243,7 @@ class OneOf(Filter):
         return {address: value for value, (address, *_) in self.choices.items()}[text]
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
-        return [(self.choices[value][3], False)]
+        return [(self.choices[value][2], False)]
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,9 @@ class Filters:
             key="excluded",
             title="Excluded samples",
             choices={
-                False: ("", "Hide", "NOT excluded", ""),
-                None: ("with", "Show", "", "Excluded too"),
-                True: ("only", "Only", "excluded", "Only excluded"),
+                False: ("", "NOT excluded", ""),
+                None: ("with", "", "Excluded too"),
+                True: ("only", "excluded", "Only excluded"),
             },
         ),
     )
@@ -128,7 +128,7 @@ class Filters:
             key="mistakes",
             title="Only where the model disagrees",
             folded=True,
-            choices={False: ("", "", "", ""), True: ("1", "", "predicted <> label", "The model disagrees")},
+            choices={False: ("", "", ""), True: ("1", "predicted <> label", "The model disagrees")},
         ),
     )
     where: str = _filter("", Condition(key="where", title="SQL condition", folded=True))

@@ -7,7 +7,7 @@ from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
 from avhcurate.datasets.table.own_columns import FEW
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.score_help import value_text
+from avhcurate.ui.score_help import format_score
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import shortened
 
@@ -62,7 +62,6 @@ def choose_group(page: Opened) -> str:
 
 def value_counts(page: Opened, column: str) -> pd.DataFrame:
     """Return `name, n` of the values of a column among the samples in view, most first."""
-    kind = page.table.kinds[column]
     counts = page.table.group_counts(column, page.filters, limit=FEW + 1)
-    values = counts["value"].astype(object).where(counts["value"].notna(), None)
-    return pd.DataFrame({"name": [shortened(value_text(kind, value), 40) for value in values], "n": counts["n"]})
+    names = [shortened(format_score(column, value), 40) for value in counts["value"]]
+    return pd.DataFrame({"name": names, "n": counts["n"]})

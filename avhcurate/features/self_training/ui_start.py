@@ -152,4 +152,4 @@ def _settings(target: DatasetFolder, **options: Any) -> SelfTrainSettings:
 
 
 def _close(_: SelfTrainSettings) -> None:
-    forms.open_form("selftrain", False)
+    forms.close_another("selftrain")

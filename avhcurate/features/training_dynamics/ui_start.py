@@ -105,7 +105,7 @@ def _settings(dataset: str, *, held_out: str | None = None, **options: Any) -> T
 
 def _show(shown: str, settings: TrainSettings) -> None:
     """Show the newest training, which now begins, on the dataset that it holds out."""
-    forms.open_form("train", False)
+    forms.close_another("train")
     view = url_state.current()
     if settings.subject == shown:
         url_state.write(view.choosing("dynamics.trainings", ""))

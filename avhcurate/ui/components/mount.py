@@ -1,6 +1,7 @@
 """Mount a component: its HTML, with the style and the script next to its Python file; and read what it sends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -8,9 +9,22 @@ from typing import Any, TypeGuard
 import streamlit as st
 
 
-def mount(file: str, html: str, *, script: str = "", style: str = "", **arguments: Any) -> Any:
-    """Draw the component of the package `file`; `script` and `style` precede its own, `arguments` are Streamlit's."""
-    return _component(Path(file).parent, html, script, style)(**arguments)
+def mount(file: str, html: str, *, data: Any, script: str = "", style: str = "", **arguments: Any) -> Any:
+    """Draw the component of the package `file` with `data` for its script, dataclasses among it.
+
+    `script` and `style` precede its own, `arguments` are Streamlit's.
+    """
+    return _component(Path(file).parent, html, script, style)(data=_plain(data), **arguments)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def nothing() -> None:

@@ -97,9 +97,9 @@ class Delivery:
 def mount_task(
     file: str,
     html: str,
-    receipt: Receipt,
     *,
     key: str,
+    receipt: Receipt,
     card: bool = True,
     states: Sequence[str] = (),
     acts: bool = False,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
-from avhcurate.ui.components.outbox import Receipt, mount_task
+from avhcurate.ui.components.outbox import mount_task
 
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
@@ -34,41 +35,16 @@ class Item:
     src: str
 
 
-def classify_card(
-    items: Sequence[Item],
-    classes: Sequence[str],
-    *,
-    key: str,
-    scope: str,
-    receipt: Receipt,
-    done: int,
-    goal: int,
-    finished: bool,
-    least_ms: int,
-    health: str,
-    about: Sequence[str] = (),
-) -> None:
+def classify_card(items: Sequence[Item], classes: Sequence[str], *, about: Sequence[str] = (), **data: Any) -> None:
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
-    `scope` names dataset, design and annotator, `receipt` the answers that are settled; `done` of `goal` is the
-    progress.
+    `about` are definitions of the classes. `data`: `scope` names dataset, design and annotator, `receipt` the answers
+    that are settled; `done` of `goal` is the progress, or all is `finished`; an answer takes `least_ms`, and `health`
+    is an address to try.
     """
-    mount_task(
-        __file__,
-        _HTML,
-        receipt,
-        key=key,
-        scope=scope,
-        items=[asdict(item) for item in items],
-        classes=list(classes),
-        keys=number_keys(classes),
-        about=list(about) if any(about) else [],
-        done=done,
-        goal=goal,
-        finished=finished,
-        least_ms=least_ms,
-        health=health,
-    )
+    if not any(about):
+        about = ()
+    mount_task(__file__, _HTML, items=items, classes=classes, keys=number_keys(classes), about=about, **data)
 
 
 def number_keys(classes: Sequence[str]) -> list[str]:
@@ -82,4 +58,6 @@ def number_keys(classes: Sequence[str]) -> list[str]:
     keys = [name.lower() for name in classes]
     if all(len(key) == 1 and key.isascii() and key.isalnum() for key in keys) and len(set(keys)) == len(keys):
         return keys
-    return list("1234567890"[: len(classes)]) if len(classes) <= MOST_BUTTONS else []
+    if len(classes) > MOST_BUTTONS:
+        return []
+    return list("1234567890"[: len(classes)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import streamlit as st
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as checked
 
 from avhcurate.ui.components.mount import mount
 
@@ -50,50 +52,40 @@ class Panel:
     removable: bool = False
 
 
-@dataclass(frozen=True)
+@checked(config=ConfigDict(strict=True), frozen=True)
 class FacetEvent:
     """What the user did in the facet `key`: pressed a value, chose a range, looked for a text, or removed the facet."""
 
     key: str
     kind: Literal["value", "range", "find", "remove"]
-    value: int | str | None = None
+    value: int | str = ""
     on: bool = False
     low: float = -math.inf
     high: float = math.inf
-    find: str = ""
+    find: Annotated[str, Field(max_length=200)] = ""
 
 
-def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Callable[[], None]) -> None:
-    """Draw the facets; `on_event` is called before the page runs, see `heard`."""
-    data = {"panels": [asdict(panel) for panel in panels], "label": label}
-    mount(__file__, _HTML, key=key, data=data, on_event_change=on_event)
+def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Callable[[FacetEvent], None]) -> None:
+    """Draw the facets; `on_event` gets what the user does, before the page runs."""
 
+    def heard() -> None:
+        if event := decode(st.session_state.get(key) or {}):
+            on_event(event)
 
-def heard(key: str) -> FacetEvent | None:
-    """Return the last event of the facets, for their callback."""
-    return decode(st.session_state.get(key) or {})
+    data = {"panels": panels, "label": label}
+    mount(__file__, _HTML, key=key, data=data, on_event_change=heard)
 
 
 def decode(sent: Mapping[str, Any]) -> FacetEvent | None:
-    """Read what the browser sent, which may be anything; None where it makes no sense.
+    """Read what the browser sent, which may be anything; None if it makes no sense.
 
     >>> decode({"event": {"key": "classes", "kind": "value", "value": 3, "on": True}})
     FacetEvent(key='classes', kind='value', value=3, on=True, low=-inf, high=inf, find='')
     """
-    event = sent.get("event")
-    if not isinstance(event, Mapping) or not isinstance(event.get("key"), str):
+    try:  # an open end is null
+        found = FacetEvent(**{name: value for name, value in sent["event"].items() if value is not None})
+    except (KeyError, AttributeError, TypeError, ValidationError):
         return None
-    key, kind = event["key"], event.get("kind")
-    if kind == "value" and isinstance(event.get("value"), int | str) and not isinstance(event["value"], bool):
-        return FacetEvent(key, "value", value=event["value"], on=event.get("on") is True)
-    if kind == "range":
-        low, high = _bound(event.get("low"), -math.inf), _bound(event.get("high"), math.inf)
-        return FacetEvent(key, "range", low=low, high=high) if low <= high else None
-    if kind == "find" and isinstance(event.get("find"), str):
-        return FacetEvent(key, "find", find=event["find"][:200].strip())
-    return FacetEvent(key, "remove") if kind == "remove" else None
-
-
-def _bound(sent: Any, otherwise: float) -> float:
-    number = isinstance(sent, int | float) and not isinstance(sent, bool) and math.isfinite(sent)
-    return float(sent) if number else otherwise
+    if not found.low <= found.high:
+        return None
+    return found

@@ -93,26 +93,11 @@ def image_grid(
         if is_count(sent):
             on_open(sent)
 
-    usual = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
-    usual |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None}
-    mount(
-        __file__,
-        _HTML,
-        script=_SCRIPT,
-        style=commands.STYLE,
-        key=key,
-        data={
-            **usual,
-            **view,
-            "tiles": [payload(tile) for tile in tiles],
-            "size": tile_size,
-            "label": label,
-            "height": height,
-        },
-        on_lost_change=nothing,
-        on_act_change=on_act,
-        on_opened_change=opened,
-    )
+    data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
+    data |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None} | view
+    data |= {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
+    acts = {"on_lost_change": nothing, "on_act_change": on_act, "on_opened_change": opened}
+    mount(__file__, _HTML, script=_SCRIPT, style=commands.STYLE, key=key, data=data, **acts)
 
 
 def decode_selection(sent: Any) -> tuple[str, Ranges]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.outbox import Receipt, mount_task
+from avhcurate.ui.components.mount import is_count
+from avhcurate.ui.components.outbox import mount_task
 
 _HTML = f"""
 <section class="review" tabindex="-1" aria-label="Review suspects">
@@ -77,41 +78,14 @@ class Suspect:
     excluded: bool = False
 
 
-def review_card(
-    suspects: Sequence[Suspect],
-    *,
-    key: str,
-    scope: str,
-    queue: str,
-    place: int,
-    total: int,
-    receipt: Receipt,
-    least_ms: int,
-    health: str,
-    actions: Mapping[str, Any],
-) -> None:
-    """Draw the card with a stretch of a queue of `total` suspects, beginning at `place` when `queue` is a new one.
+def review_card(suspects: Sequence[Suspect], **data: Any) -> None:
+    """Draw the card with a stretch of a `queue` of `total` suspects, beginning at `place` when the queue is a new one.
 
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, what is taken
     back, and other acts), and `at`, the place that the browser wants to see and has not got: see `read_place`.
-    `actions` are as in `image_grid`.
+    `actions` are as in `image_grid`, the other `data` as in `classify_card`.
     """
-    mount_task(
-        __file__,
-        _HTML,
-        receipt,
-        key=key,
-        states=["at"],
-        acts=True,
-        actions=actions,
-        scope=scope,
-        queue=queue,
-        place=place,
-        total=total,
-        suspects=[asdict(one) for one in suspects],
-        least_ms=least_ms,
-        health=health,
-    )
+    mount_task(__file__, _HTML, states=["at"], acts=True, suspects=suspects, **data)
 
 
 def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
@@ -123,5 +97,6 @@ def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
     if not isinstance(sent, dict) or sent.get("queue") != queue:
         return None
     place, turn = sent.get("place"), sent.get("turn")
-    whole = all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in (place, turn))
-    return (place, turn) if whole else None  # type: ignore[return-value]
+    if not is_count(place) or not is_count(turn):
+        return None
+    return place, turn

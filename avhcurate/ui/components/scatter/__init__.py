@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,22 +100,11 @@ class ScatterLook:
     ramp: Sequence[str] = ()
     ticks: Sequence[str] = ()
 
-    @property
-    def legend(self) -> dict[str, Any]:
-        """The legend as the browser reads it."""
-        legend: dict[str, Any] = {"title": self.title, "entries": [asdict(entry) for entry in self.entries]}
-        if self.ramp:
-            legend["scale"] = {"colors": list(self.ramp), "ticks": list(self.ticks)}
-        return legend
-
 
 def scatter(
     *,
     key: str,
     look: ScatterLook,
-    marks: Marks,
-    names: Sequence[PlacedName],
-    found: PlacedName | None,
     region: tuple[Sequence[float], Sequence[float]] | None,
     on_event: Callable[[], None],
     **data: Any,
@@ -125,35 +114,19 @@ def scatter(
     `data`: the address `source` of `count` points, whose places are shares of `bounds`; the tile of each lies at the
     same place below `rows`, the address of a view with the number `score` on its tiles. `window` is what is in sight,
     None for the `whole`. `tool` is "lasso", "select" or "pan". `label` describes the chart, and `axes` are titles.
+    `marks` are `Marks`, `names` a `PlacedName` each, and `found` is marked.
 
-    `region` is the corners (x and y) of what is selected, outside which points are dimmed; `found` is marked.
+    `region` is the corners (x and y) of what is selected, outside which points are dimmed.
     """
-    outline = None
+    outline, legend = None, {"title": look.title, "entries": look.entries}
     if region is not None:
-        outline = {"x": list(region[0]), "y": list(region[1])}
-    mount(
-        __file__,
-        _HTML,
-        script=_SCRIPT,
-        style=_STYLE,
-        key=key,
-        data={
-            **data,
-            "colors": list(look.colors),
-            "symbols": list(look.symbols),
-            "none": look.none,
-            "legend": look.legend,
-            "marks": asdict(marks),
-            "names": [asdict(name) for name in names],
-            "found": found and asdict(found),
-            "region": outline,
-            "below": region is not None,
-        },
-        on_region_change=on_event,
-        on_window_change=on_event,
-        on_clicked_change=on_event,
-        on_lost_change=nothing,
-    )
+        outline = {"x": region[0], "y": region[1]}
+    if look.ramp:
+        legend["scale"] = {"colors": look.ramp, "ticks": look.ticks}
+    data |= {"colors": look.colors, "symbols": look.symbols, "none": look.none, "legend": legend}
+    data |= {"region": outline, "below": region is not None}
+    heard = {f"on_{state}_change": on_event for state in ("region", "window", "clicked")}
+    mount(__file__, _HTML, script=_SCRIPT, style=_STYLE, key=key, data=data, on_lost_change=nothing, **heard)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
-from avhcurate.ui.components.outbox import Receipt, mount_task
+from avhcurate.ui.components.outbox import mount_task
 
 _HTML = """
 <section class="sheet" aria-label="Tick images">
@@ -30,35 +31,10 @@ class TickTile:
     large: str
 
 
-def tick_grid(
-    tiles: Sequence[TickTile],
-    *,
-    key: str,
-    scope: str,
-    task: str,
-    name: str,
-    ticked: Sequence[int],
-    receipt: Receipt,
-    size: int,
-    can_go_back: bool,
-    health: str,
-) -> None:
-    """Draw the tiles, `size` pixels wide, with `ticked` ones ticked; `name` is the class.
+def tick_grid(tiles: Sequence[TickTile], **data: Any) -> None:
+    """Draw the tiles with a check-box each; the browser owns the ticks while the `task` stays the same.
 
-    The browser owns the ticks while `task` stays the same.
+    `data`: `name` is the class, `size` the tiles' in pixels, `ticked` the ids that are ticked already; `can_go_back` to
+    the last grid; the others as in `classify_card`.
     """
-    mount_task(
-        __file__,
-        _HTML,
-        receipt,
-        key=key,
-        card=False,
-        scope=scope,
-        task=task,
-        name=name,
-        tiles=[asdict(tile) for tile in tiles],
-        ticked=list(ticked),
-        size=size,
-        can_go_back=can_go_back,
-        health=health,
-    )
+    mount_task(__file__, _HTML, card=False, tiles=tiles, **data)

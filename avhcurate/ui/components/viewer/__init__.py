@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def image_viewer(
         if is_count(sent):
             on_shown(sent)
 
-    data = {"image": asdict(picture), "near": asdict(near), "src": src, "whole": whole}
+    data = {"image": picture, "near": near, "src": src, "whole": whole}
     mount(
         __file__,
         _HTML,
