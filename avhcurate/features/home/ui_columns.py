@@ -45,7 +45,7 @@ def own_columns(page: Opened) -> None:
 def _described(page: Opened) -> pd.DataFrame:
     rows = describe_columns(page.table)
     for end in ("low", "high"):
-        rows[end] = [value_text(kind, value) for kind, value in zip(rows["kind"], rows[end], strict=True)]
+        rows[end] = [format_score(name, value) for name, value in zip(rows["column"], rows[end], strict=True)]
     return rows.rename(columns=str.capitalize)
 
 
