@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what `avhcurate import` takes")
     parser.add_argument("--model", default="torchvision:resnet50", help="as for `avhcurate score`")
     parser.add_argument("--weights", help="a file, or 'random'")
-    parser.add_argument("--precision", default="float32", choices=sorted(set(PRECISIONS) - {"auto"}))
+    parser.add_argument("--precision", default="float32", choices=sorted(PRECISIONS))
     parser.add_argument("--device", default="auto", help="as for `avhcurate score`; loops are of the CPU")
     parser.add_argument("--images", type=int, default=1200, help="images of a run in a process of its own")
     parser.add_argument("--loop-images", type=int, default=160, help="images of a run of the plain loop; 0: no loop")

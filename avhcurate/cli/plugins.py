@@ -11,7 +11,7 @@ from avhcurate.errors import CurateError
 _LOADERS = (
     "avhcurate.datasets.export.service",
     "avhcurate.datasets.sources.readers",
-    "avhcurate.networks.models.factories",
+    "avhcurate.networks.models.names",
     "avhcurate.workspace.images.measures",
 )
 

@@ -10,8 +10,7 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.catalogue import network_names, refuse_unknown
-from avhcurate.networks.models.factories import refuse_unlisted
+from avhcurate.networks.models.names import network_names, refuse_unknown, refuse_unlisted
 from avhcurate.ui.frame import attempt, while_allowed
 from avhcurate.ui.signin import for_curators
 from avhcurate.workspace.data import background

@@ -25,14 +25,17 @@ def code_blocks(text: str, language: str = "") -> list[str]:
 
 def tiny_efficientnet(_name: str) -> object:
     """In place of EfficientNet-Lite: a network of four features that knows 1000 other classes."""
-    from avhcurate.networks.models.architecture import Architecture, Pretrained
+    from avhcurate.networks.models.architecture import Architecture
     from avhcurate.networks.models.preprocess import Preprocess
     from avhcurate.networks.models.weights import own_weights
 
     names: dict[str, Any] = {}
     exec(NETS, names)
-    weights = Pretrained(lambda: own_weights(names["build"](1000), "tiny"), None)
-    return Architecture(lambda count, _: names["build"](count or 1000), Preprocess(resize=24, crop=24), weights)
+    return Architecture(
+        lambda count, _: names["build"](count or 1000),
+        Preprocess(resize=24, crop=24),
+        lambda: own_weights(names["build"](1000), "tiny"),
+    )
 
 
 @pytest.fixture

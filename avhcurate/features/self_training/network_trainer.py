@@ -16,8 +16,7 @@ from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.self_training.domains import domains
 from avhcurate.features.self_training.loop import PseudoLabelled, TrainerSetup
 from avhcurate.features.self_training.settings import SelfTrainSettings
-from avhcurate.networks.models.loading import ModelSpec, new_model
-from avhcurate.networks.models.registry import find_architecture
+from avhcurate.networks.models.loading import ModelSpec, find_architecture, new_model
 from avhcurate.networks.models.runtime import find_device, products_on
 from avhcurate.networks.models.weights import load_weights, read_weights
 from avhcurate.networks.training.checkpoints import save_weights
@@ -126,7 +125,7 @@ def set_up(
     name, weights = settings.model, settings.weights
     if name is None:
         raise CurateError("No network is given. To train the whole network, use --model.")
-    pretrained = weights is None and find_architecture(name).pretrained is not None
+    pretrained = weights is None and find_architecture(name).published is not None
     if weights == Path("random"):
         weights = None
     subsets = domains(workspace, settings)

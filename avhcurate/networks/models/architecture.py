@@ -11,39 +11,30 @@ from avhcurate.networks.models.weights import Weights
 
 
 @dataclass(frozen=True)
-class Pretrained:
-    """Weights that a network comes with; `load` may download them. `classes` are their K names, in order."""
-
-    load: Callable[[], Weights]
-    classes: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Architecture:
     """A network by name.
 
     build: (class count, or None for the network's own; pixels a side of its input) to a module.
-    pretrained: None when it comes without weights; then `without_weights` says what the user should do.
-    keeps_weights: the module is built with weights that mean something, as a user's own factory may.
+    published: the weights that it comes with, which may be downloaded; None when it comes without.
+    classes: the K names of the classes of these weights, in order.
+    recognised: the weights file that was asked about is a published one, so that `classes` are its names.
+    made: hash and source of the weights that a module is built with, where they mean something; None where it has to
+        be given some. `fixed`: it takes no others, and is not trained.
     any_channels: one input channel or three, to be seen from the first convolution.
     adapt: renames the tensors of an older file to what the module calls them.
-    drawn: beginnings of the names that published weights lack and `adapt` draws, alike each time, so that what is
-        scored with them can be scored again; in a network to be trained they come from its seed.
-    recognised: the weights file that was asked about is a published one, so that `pretrained.classes` are its names.
-    built_in: hash and source of the weights of a module that cannot be built without them; it takes no others, and is
-        not trained.
+    drawn: beginnings of the names of layers that stay as drawn from the seed where weights lack them.
     """
 
     build: Callable[[int | None, int], nn.Module]
     preprocess: Preprocess
-    pretrained: Pretrained | None = None
-    without_weights: str = "Give its weights by --weights FILE"
-    keeps_weights: bool = False
+    published: Callable[[], Weights] | None = None
+    classes: tuple[str, ...] | None = None
+    recognised: bool = False
+    made: Callable[[nn.Module], Weights] | None = None
+    fixed: bool = False
     any_channels: bool = False
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     drawn: tuple[str, ...] = ()
-    recognised: bool = False
-    built_in: Callable[[nn.Module], Weights] | None = None
 
     def module(self, num_classes: int | None) -> nn.Module:
         """Return a new network for the images that `preprocess` makes: float32, CPU, eval mode, without gradients."""

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.registry import find_architecture
+from avhcurate.networks.models.loading import find_architecture
 from avhcurate.networks.models.torchvision_zoo import imagenet_classes
 from avhcurate.workspace.disk.columns import listed
 
@@ -45,12 +45,9 @@ def unknown_classes(classes: Sequence[str], names: Sequence[str]) -> list[str]:
 def published_classes(model: str) -> tuple[str, ...] | None:
     """Return the names of the classes that a model is published with, without loading it; None where there are none."""
     try:
-        pretrained = find_architecture(model).pretrained
+        return find_architecture(model).classes
     except CurateError:
         return None
-    if pretrained is None:
-        return None
-    return pretrained.classes
 
 
 @cache

@@ -18,9 +18,9 @@ from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import (
+    PRECISIONS,
     enough_memory,
     find_device,
-    find_precision,
     fold_batch_norm,
     keep_freed_memory,
     precision_name,
@@ -72,8 +72,8 @@ class Network:
         images: int | None = None,
     ) -> None:
         keep_freed_memory()
-        self.device, self.dtype = find_device(device), find_precision(precision)
-        self.precision = precision_name(precision)
+        self.device, self.precision = find_device(device), precision_name(precision)
+        self.dtype = PRECISIONS[self.precision]
         if self.precision == "tf32" and self.device.type != "cuda":
             raise CurateError("--precision tf32 is for NVIDIA GPUs. Take float32 or bfloat16 on other devices.")
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
@@ -112,8 +112,6 @@ class Network:
         parts = [
             self._launch(images[at : at + self.batch_size]) for at in range(0, max(1, len(images)), self.batch_size)
         ]
-        if len(parts) == 1:
-            return parts[0]
         features, logits = zip(*parts, strict=True)
         return torch.cat(features), torch.cat(logits)
 

@@ -1,12 +1,10 @@
 """The last linear layer of a classifier: found by tracing one batch, its input captured as features."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
@@ -23,14 +21,14 @@ class FeatureTap(nn.Module):
     a softmax.
     """
 
-    def __init__(self, module: nn.Module, head: nn.Linear, *, own_logits: bool = False) -> None:
+    def __init__(self, module: nn.Module, head: nn.Module, *, own_logits: bool = False) -> None:
         super().__init__()
         self.module, self._own_logits = module, own_logits
         self.train(module.training)
         self._kept: tuple[Tensor, Tensor] | None = None
         self.hook = head.register_forward_hook(self._keep)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> Any:
         returned, kept = self.module(images), self._kept
         self._kept = None
         assert kept is not None
@@ -45,16 +43,14 @@ class FeatureTap(nn.Module):
         self._kept = inputs[0], output
 
 
-class HeadOutput(nn.Module):
+class HeadOutput(FeatureTap):
     """A network that returns the output of its head."""
 
     def __init__(self, module: nn.Module, head: nn.Linear) -> None:
-        super().__init__()
-        self.tap = FeatureTap(module, head, own_logits=True)
-        self.train(module.training)
+        super().__init__(module, head, own_logits=True)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.tap(images)[1]
+        return super().forward(images)[1]
 
 
 class _OneTensor(nn.Module):
@@ -64,10 +60,8 @@ class _OneTensor(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, images: Tensor) -> Tensor:
-        features = _logits_of(self.module(images))
-        assert features is not None
-        return features
+    def forward(self, images: Tensor) -> Any:
+        return _logits_of(self.module(images))
 
 
 @dataclass(frozen=True)
@@ -99,21 +93,25 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> 
     identity, dropout at rest) count as the output. Raises CurateError when there is no such layer, or when the
     network fails on the images.
     """
-    output, calls, last = _traced(module, images)
+    output, calls = _traced(module, images)
+    linear = ", ".join(dict.fromkeys(call.name for call in reversed(calls[-5:]))) or "none"
     if name is not None:
-        return Head(_checked_name(module, calls, name), direct=False)
+        layer = dict(module.named_modules(remove_duplicate=False)).get(name)
+        # By identity, because a layer may have several names.
+        if sum(call.layer is layer for call in calls) != 1:
+            raise CurateError(
+                f"--head {name}: give a linear layer that runs once in a forward pass. The last ones: {linear}."
+            )
+        return Head(name, direct=False)
     logits = _logits_of(output)
-    if logits is None:
-        raise CurateError(
-            f"The model returns {_kind(output)}, not one tensor of logits. Name the layer that gives them by --head "
-            f"NAME. {_linear_layers(calls)}"
-        )
-    for call in reversed(calls):
-        if _same_memory(call.output, logits) and call.output._version == call.version:
-            return Head(call.name, direct=logits is output)
-        if _same_memory(call.output, logits):
-            break
-    raise CurateError(_not_linear(calls, last, logits))
+    if logits is not None:
+        same = [call for call in calls if _same_memory(call.output, logits)]
+        if same and same[-1].output._version == same[-1].version:
+            return Head(same[-1].name, direct=logits is output)
+    raise CurateError(
+        f"The model returns a {type(output).__name__} that is not the output of a linear layer. If a layer gives the "
+        f"logits, name it by --head NAME. Linear layers, last first: {linear}."
+    )
 
 
 def find_features(module: nn.Module, images: Tensor) -> Head:
@@ -125,7 +123,7 @@ def find_features(module: nn.Module, images: Tensor) -> Head:
     try:
         return find_head(module, images)
     except CurateError:
-        output, calls, _ = _traced(module, images)
+        output, calls = _traced(module, images)
         returned = _logits_of(output)
         if returned is None or returned.ndim != 2:
             raise
@@ -141,18 +139,23 @@ def expose_head(module: nn.Module, head: Head) -> tuple[nn.Module, nn.Linear]:
     is followed by a layer that changes nothing.
     """
     if not head.name:
-        unchanged = nn.Linear(head.width, head.width, bias=False).requires_grad_(False)
-        unchanged.weight.copy_(torch.eye(head.width))
-        return nn.Sequential(_OneTensor(module), unchanged).train(module.training), unchanged
-    layer = module.get_submodule(head.name)
-    if isinstance(layer, nn.Conv2d):
-        linear = _linear_from(layer)
-        pixel = nn.Unflatten(1, (linear.out_features, 1, 1))
-        module.set_submodule(head.name, nn.Sequential(nn.Flatten(1), linear, pixel))
-        flat = nn.Sequential(module, nn.Flatten(1)).train(module.training)
-        return (flat if head.direct else HeadOutput(module, linear)), linear
-    assert isinstance(layer, nn.Linear)
-    return (module if head.direct else HeadOutput(module, layer)), layer
+        linear = nn.Linear(head.width, head.width, bias=False).requires_grad_(False)
+        linear.weight.copy_(torch.eye(head.width))
+        return nn.Sequential(_OneTensor(module), linear).train(module.training), linear
+    layer: Any = module.get_submodule(head.name)
+    if not isinstance(layer, nn.Conv2d):
+        if head.direct:
+            return module, layer
+        return HeadOutput(module, layer), layer
+    linear = nn.Linear(layer.in_channels, layer.out_channels, bias=layer.bias is not None).requires_grad_(False)
+    linear.load_state_dict(
+        {name: tensor.flatten(1) if tensor.ndim > 1 else tensor for name, tensor in layer.state_dict().items()}
+    )
+    pixel = nn.Unflatten(1, (linear.out_features, 1, 1))
+    module.set_submodule(head.name, nn.Sequential(nn.Flatten(1), linear, pixel))
+    if head.direct:
+        return nn.Sequential(module, nn.Flatten(1)).train(module.training), linear
+    return HeadOutput(module, linear), linear
 
 
 def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str) -> None:
@@ -169,8 +172,10 @@ def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str)
             )
         if not torch.isfinite(logits).all():
             raise CurateError("The model's logits are not finite. Check that the weights are complete and its own.")
-        bias = None if head.bias is None else head.bias.double()
-        error = (F.linear(features.double(), head.weight.double(), bias) - logits).abs().max().item()
+        difference = features.double() @ head.weight.double().T - logits
+        if head.bias is not None:
+            difference += head.bias.double()
+        error = difference.abs().max().item()
         size = logits.abs().max().item()
     if error > _TOLERANCE * size:
         raise CurateError(
@@ -179,29 +184,24 @@ def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str)
         )
 
 
-def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call], str]:
-    """Return the network's output, the runs of its linear layers in order, and its last layer of any kind."""
+def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call]]:
+    """Return the network's output, and the runs of its linear layers in order."""
     calls: list[_Call] = []
-    last = ""
 
     def watch(name: str, layer: nn.Module) -> Any:
         def keep(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            nonlocal last
-            last = f"{name!r} ({type(layer).__name__})"
             # Kept until the end, so that no later tensor takes the same memory and passes for this one.
-            if inputs and isinstance(output, Tensor) and _is_linear(layer, inputs[0]):
+            if isinstance(layer, nn.Linear) or inputs[0].shape[2:] == (1, 1):
                 calls.append(_Call(name, layer, output, output._version))
 
         return layer.register_forward_hook(keep)
 
-    leaves = [
-        (n, m) for n, m in module.named_modules() if isinstance(m, nn.Linear | nn.Conv2d) or not any(m.children())
-    ]
-    hooks = [watch(name, layer) for name, layer in leaves]
+    pointwise = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Linear) or _is_pointwise(m)]
+    hooks = [watch(name, layer) for name, layer in pointwise]
     try:
         # Not inference_mode, whose tensors do not count their changes in place.
         with torch.no_grad():
-            return module(images), calls, last
+            return module(images), calls
     except Exception as error:
         raise CurateError(
             f"The model fails on images of shape {tuple(images.shape)}: {first_line(error)}. Give the size that it "
@@ -212,11 +212,8 @@ def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call], str
             hook.remove()
 
 
-def _is_linear(layer: nn.Module, features: object) -> bool:
-    if isinstance(layer, nn.Linear):
-        return True
-    pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
-    return pointwise and isinstance(features, Tensor) and features.shape[2:] == (1, 1)
+def _is_pointwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
 
 
 def _same_memory(a: Tensor, b: Tensor) -> bool:
@@ -227,55 +224,6 @@ def _logits_of(output: object) -> Tensor | None:
     if isinstance(output, Mapping):
         output = output.get("logits")
     logits = getattr(output, "logits", output)
-    return logits if isinstance(logits, Tensor) else None
-
-
-def _checked_name(module: nn.Module, calls: list[_Call], name: str) -> str:
-    try:
-        layer = module.get_submodule(name)
-    except AttributeError:
-        near = difflib.get_close_matches(name, [call.name for call in calls]) or ["another"]
-        raise CurateError(
-            f"The model has no layer {name!r}: did you mean {' or '.join(near)}? {_linear_layers(calls)}"
-        ) from None
-    # By identity, because a layer may have several names.
-    runs = sum(call.layer is layer for call in calls)
-    if runs == 1:
-        return name
-    why = f"runs {runs} times in a forward pass, and a head runs once"
-    if not runs:
-        why = "does not run in a forward pass"
-        if not isinstance(layer, nn.Linear):
-            why = f"is a {type(layer).__name__}, not a linear layer"
-    raise CurateError(f"--head {name}: it {why}. {_linear_layers(calls)}")
-
-
-def _not_linear(calls: list[_Call], last: str, logits: Tensor) -> str:
-    if not calls:
-        return f"The model ends with {last} and has no linear layer. Give a model that ends with one."
-    return (
-        f"The model ends with {last} and returns shape {tuple(logits.shape)}, which is not the output of a linear "
-        f"layer. If layer {calls[-1].name!r} gives the logits, say --head {calls[-1].name}."
-    )
-
-
-def _linear_layers(calls: list[_Call]) -> str:
-    names = list(dict.fromkeys(call.name for call in calls))
-    return f"Its linear layers, last first: {', '.join(reversed(names[-5:])) or 'none'}."
-
-
-def _kind(output: object) -> str:
-    if isinstance(output, Mapping):
-        return f"a dict with {', '.join(map(str, output))}"
-    if isinstance(output, tuple | list):
-        return f"a {type(output).__name__} of {len(output)}"
-    return f"a {type(output).__name__}"
-
-
-def _linear_from(convolution: nn.Conv2d) -> nn.Linear:
-    linear = nn.Linear(convolution.in_channels, convolution.out_channels, bias=convolution.bias is not None)
-    with torch.no_grad():
-        linear.weight.copy_(convolution.weight.flatten(1))
-        if convolution.bias is not None:
-            linear.bias.copy_(convolution.bias)
-    return linear.requires_grad_(False)
+    if isinstance(logits, Tensor):
+        return logits
+    return None

@@ -6,14 +6,15 @@ safetensors, or checkpoints read with `weights_only`, and what a configuration a
 
 import copy
 import os
+import re
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.architecture import Architecture, Pretrained
+from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line, own_weights
@@ -47,8 +48,10 @@ class HubModel:
         self._library.utils.logging.disable_progress_bar()
         folder = user_path(place)
         self._local = folder.is_dir()
-        self._place = str(folder) if self._local else place
-        if not self._local and (not place or place.startswith((".", "/", "~")) or place.count("/") > 1):
+        self._place = place
+        if self._local:
+            self._place = str(folder)
+        elif not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", place):
             raise CurateError(f"{self.name}: there is no folder {place!r}. Give one, or OWNER/NAME of the hub.")
         self.config = self._read("AutoConfig", "The configuration")
         # A configuration may name a repository whose compiled code would compute the attention.
@@ -104,18 +107,6 @@ class HubModel:
             ) from None
 
 
-class HubClassifier(nn.Module):
-    """An image classifier of transformers that returns its logits alone."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.train(network.training)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(images).logits
-
-
 def hub_classifier(place: str) -> Architecture:
     """Return the image classifier of `transformers:PLACE`, the names of its classes with it.
 
@@ -126,44 +117,41 @@ def hub_classifier(place: str) -> Architecture:
 
     def build(num_classes: int | None, side: int) -> nn.Module:
         if num_classes is None:
-            return HubClassifier(model.untrained(kind))
-        return HubClassifier(model.untrained(kind, num_labels=num_classes))
+            return model.untrained(kind)
+        return model.untrained(kind, num_labels=num_classes)
 
     def load() -> Weights:
-        return own_weights(HubClassifier(model.weights(kind)), f"transformers {place}")
+        return own_weights(model.weights(kind), f"transformers {place}")
 
-    def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name if name.startswith("network.") else f"network.{name}": value for name, value in tensors.items()}
-
-    return Architecture(build, model.preprocess(), Pretrained(load, _class_names(model.config)), adapt=adapt)
+    return Architecture(build, model.preprocess(), load, _class_names(model.config))
 
 
 def _class_names(config: Any) -> tuple[str, ...] | None:
     """Return the names in order; None where they are only numbered, as transformers does by itself."""
     names = dict(getattr(config, "id2label", None) or {})
-    listed = tuple(str(names.get(number)) for number in range(len(names)))
-    made_up = tuple(f"LABEL_{number}" for number in range(len(names)))
-    if listed == made_up or set(names) != set(range(len(names))):
+    listed = tuple(str(names.get(number, f"LABEL_{number}")) for number in range(len(names)))
+    if all(name == f"LABEL_{number}" for number, name in enumerate(listed)):
         return None
     return listed
 
 
 def _preprocess(processor: Any) -> Preprocess:
     size: dict[str, int] = dict(processor.size)
-    shortest, squash = size.get("shortest_edge"), "height" in size
-    if squash and size["height"] != size["width"]:
-        raise ValueError("not a square")
-    resize = crop = size["height"] if squash else size["shortest_edge"]
+    squash = "height" in size
+    resize = crop = size.get("height") or size["shortest_edge"]
     if getattr(processor, "do_center_crop", None):
         crop = dict(processor.crop_size)["height"]
-    elif getattr(processor, "crop_pct", None) and shortest is not None:
-        squash = shortest >= _CONVNEXT_SQUEEZES
-        resize = resize if squash else int(shortest / processor.crop_pct)
+    elif getattr(processor, "crop_pct", None) and not squash:
+        squash = crop >= _CONVNEXT_SQUEEZES
+        if not squash:
+            resize = int(crop / processor.crop_pct)
     mean, std = (np.broadcast_to(v, 3) for v in (processor.image_mean, processor.image_std))
     if not processor.do_normalize:
         mean, std = np.zeros(3), np.ones(3)
     # (x * factor - mean) / std, in units of x / 255.
-    unit = 255 * (processor.rescale_factor if processor.do_rescale else 1.0)
+    unit = 255.0
+    if processor.do_rescale:
+        unit *= processor.rescale_factor
     return Preprocess(
         resize=resize if processor.do_resize else None,
         crop=crop,
@@ -181,6 +169,5 @@ def _difference(processor: Any, preprocess: Preprocess) -> float:
     rgb = Preprocess(resize=2 * side, crop=2 * side, squash=True).prepare(coarse)[: side + side // 2]
     theirs = np.asarray(processor(images=rgb, return_tensors="np")["pixel_values"])[0]
     ours = (preprocess.prepare(rgb) / 255 - preprocess.mean) / preprocess.std
-    if theirs.shape != (3, side, side):
-        return float("inf")
+    # Of other shapes, no number or an error.
     return float(np.abs(theirs - ours.transpose(2, 0, 1)).mean())

@@ -1,11 +1,11 @@
 """Classifiers in ONNX files: `onnx:FILE`. The last matrix product gives the class weights, its input the features.
 
 The file is data: operators are onnxruntime's own, no library of others is loaded, and weights kept outside the file
-are read from its folder only.
+are read only from its folder.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,6 @@ from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line
 from avhcurate.workspace.disk.files import user_path
 
-#: Larger files are not ONNX: a message of protobuf ends there, and more weights lie in files next to it.
-_MAX_BYTES = 2 << 30
-
 #: Operators after the head that keep the order of its outputs.
 _AFTER_HEAD = ("Identity", "Flatten", "Reshape", "Squeeze", "Dropout", "Cast", "Softmax", "LogSoftmax")
 
@@ -35,19 +32,6 @@ _TOLERANCE = 1e-3
 
 #: NumPy's type of an input by its number in TensorProto: float, float16, double.
 _TYPES = {1: np.float32, 10: np.float16, 11: np.float64}
-
-#: Where onnxruntime looks for weights outside a model that it is given as bytes.
-_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
-
-
-@dataclass(frozen=True)
-class _Head:
-    """The last matrix product: the names of its input and output, weights (K, D) and bias (K,)."""
-
-    features: str
-    logits: str
-    weight: np.ndarray
-    bias: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,62 +45,29 @@ class _Input:
     side: int | None
     channels_last: bool
 
-    def preprocess(self) -> Preprocess:
-        """As ImageNet networks want their images: nothing in the file says otherwise."""
-        side = self.side or _SIDE
-        preprocess = Preprocess(resize=side * 8 // 7, crop=side)
-        if self.channels == 1:
-            return preprocess.greyscale()
-        return preprocess
-
-
-class _Session:
-    """An onnxruntime session, shared by the copies of its module."""
-
-    def __init__(self, runtime: Any, content: bytes, folder: Path) -> None:
-        options = runtime.SessionOptions()
-        options.log_severity_level = 4
-        options.add_session_config_entry(_FOLDER_KEY, str(folder))
-        self.run = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"]).run
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Session":
-        return self
-
 
 class OnnxClassifier(nn.Module):
     """Images (N, C, S, S) to logits (N, K): onnxruntime gives the features (N, D), the head is a linear layer.
 
-    It runs on the CPU and in float32, wherever the images and the head are.
+    `run(names, feeds)` is onnxruntime's, `features` the name of its output. It runs on the CPU and in float32, wherever
+    the images and the head are.
     """
 
-    def __init__(self, session: _Session, images: _Input, head: _Head) -> None:
+    def __init__(
+        self, run: Callable[..., Any], images: _Input, features: str, weight: np.ndarray, bias: np.ndarray
+    ) -> None:
         super().__init__()
-        self._session, self._input, self._outputs = session, images, [head.features, head.logits]
-        self.head = nn.Linear(head.weight.shape[1], len(head.weight))
+        self._run, self._input, self._features = run, images, features
+        self.head = nn.Linear(weight.shape[1], len(weight))
         with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(head.weight))
-            self.head.bias.copy_(torch.from_numpy(head.bias))
+            self.head.weight.copy_(torch.from_numpy(weight))
+            self.head.bias.copy_(torch.from_numpy(bias))
 
     def forward(self, images: Tensor) -> Tensor:
         if torch.compiler.is_exporting():
             raise RuntimeError("onnxruntime runs it already")
-        return self.head(self.outputs(images)[0].to(images))
-
-    def outputs(self, images: Tensor) -> list[Tensor]:
-        """Return features (N, D) and the file's own logits (N, K), on the CPU."""
-        given = self._input
-        pixels = images.detach().float().cpu().numpy().astype(given.dtype)
-        if given.channels_last:
-            pixels = pixels.transpose(0, 2, 3, 1)
-        size = given.batch or len(pixels)
-        # A fixed batch is filled up with black images.
-        full = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), pixels.dtype)])
-        parts = [
-            self._session.run(self._outputs, {given.name: np.ascontiguousarray(full[at : at + size])})
-            for at in range(0, len(full), size)
-        ]
-        joined = [np.concatenate(each)[: len(pixels)] for each in zip(*parts, strict=True)]
-        return [torch.from_numpy(each.astype(np.float32)) for each in joined]
+        pixels = images.detach().float().cpu().numpy()
+        return self.head(torch.from_numpy(_outputs(self._run, self._input, [self._features], pixels)[0]).to(images))
 
 
 def onnx_classifier(path: Path) -> Architecture:
@@ -126,78 +77,66 @@ def onnx_classifier(path: Path) -> Architecture:
     """
     name, path = f"onnx:{path}", user_path(path)
     onnx, runtime = package("onnx", name, "onnx"), package("onnxruntime", name, "onnx")
-    content = _content(path)
     try:
-        model = onnx.load_model_from_string(content)
-    except Exception as error:  # protobuf's own errors
-        raise CurateError(f"{path} is not an ONNX file ({first_line(error)}). Export the network again.") from None
-    outside = _files_outside(model, path)
-    images = _image_input(model.graph)
-    try:
-        head = _Graph(onnx, model.graph, path.parent).head()
-    except Exception as error:  # a damaged tensor
-        raise CurateError(
-            f"The class weights in {path} cannot be read ({first_line(error)}). Export the network again."
-        ) from None
-    if head is None:
+        # Refuses weights outside the folder of the file.
+        model = onnx.load(path)
+        content = model.SerializeToString(deterministic=True)
+    except Exception as error:  # errors of the disk, of onnx and of protobuf
+        raise CurateError(f"{path} cannot be read ({first_line(error)}). Export the network again.") from None
+    images, product = _image_input(model.graph), _last_product(model.graph)
+    if product is None:
         raise CurateError(
             f"{path} does not end with a matrix product (Gemm, or MatMul and Add) of features and constant weights. "
             "Angles need class weights: export a network that ends with a linear layer."
         )
+    matrix, bias, logits = product
     del model.graph.output[:]
-    model.graph.output.extend(onnx.ValueInfoProto(name=output) for output in (head.features, head.logits))
-    changed = model.SerializeToString()
+    # onnxruntime computes the constants too, transposed or cast as they may be.
+    named = [matrix.input[0], logits, matrix.input[1], *bias]
+    model.graph.output.extend(onnx.ValueInfoProto(name=output) for output in named)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
+        options = runtime.SessionOptions()
+        options.log_severity_level = 4
+        pixels = np.random.default_rng(0).normal(size=(2, images.channels, side, side)).astype(np.float32)
         try:
-            module = OnnxClassifier(_Session(runtime, changed, path.parent.resolve()), images, head)
-        except Exception as error:  # onnxruntime has errors of its own
-            raise CurateError(f"onnxruntime does not take {path} ({first_line(error)}). Export it again.") from None
-        _check(module, torch.randn(2, images.channels, side, side, generator=torch.Generator().manual_seed(0)))
-        return module
+            session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            # A function, because a session cannot be copied with its module.
+            run: Callable[..., Any] = lambda names, feeds: session.run(names, feeds)  # noqa: E731
+            features, expected = _outputs(run, images, named[:2], pixels)
+            weight, offset = _head(matrix, *run(named[2:], _feeds(images, pixels)[0]))
+            error = np.abs(features @ weight.T + offset - expected).max() / max(1.0, np.abs(expected).max())
+        except Exception as problem:  # onnxruntime has errors of its own
+            raise CurateError(
+                f"onnxruntime fails on {path} and images of shape {pixels.shape} ({first_line(problem)}). Give the "
+                "size that it takes by --crop, or export it again."
+            ) from None
+        if not error <= _TOLERANCE:
+            raise CurateError(f"{path} does not give its logits by its last matrix product. Export a linear head.")
+        return OnnxClassifier(run, images, named[0], weight, offset)
 
-    def built_in(module: nn.Module) -> Weights:
-        digest = hashlib.sha256(content)
-        for file in outside:
-            with open(file, "rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return Weights({}, digest.hexdigest(), path.name)
-
-    return Architecture(build, images.preprocess(), built_in=built_in)
-
-
-def _content(path: Path) -> bytes:
-    if not path.is_file():
-        raise CurateError(f"The ONNX file {path} does not exist. Give the file that the network was exported to.")
-    if path.stat().st_size >= _MAX_BYTES:
-        raise CurateError(f"{path} is larger than 2 GiB, the limit of an ONNX file. Export with external data.")
-    return path.read_bytes()
-
-
-def _files_outside(model: Any, path: Path) -> list[Path]:
-    """Return the files that hold weights of the model. Raises CurateError for one that is not in its folder."""
-    folder = path.parent.resolve()
-    names = {entry.value for tensor in _tensors(model) for entry in tensor.external_data if entry.key == "location"}
-    files = [(folder / name).resolve() for name in sorted(names)]
-    for name, file in zip(sorted(names), files, strict=True):
-        if not file.is_relative_to(folder) or Path(name).is_absolute():
-            raise CurateError(f"{path} takes weights from {name!r}, outside its folder. It is not loaded.")
-        if not file.is_file():
-            raise CurateError(f"{path} takes weights from {name!r}, which is not there. Copy that file next to it.")
-    return files
+    side = images.side or _SIDE
+    preprocess = Preprocess(resize=side * 8 // 7, crop=side)
+    if images.channels == 1:
+        preprocess = preprocess.greyscale()
+    weights = Weights({}, hashlib.sha256(content).hexdigest(), path.name)
+    return Architecture(build, preprocess, made=lambda _: weights, fixed=True)
 
 
-def _tensors(message: Any) -> Iterator[Any]:
-    """Yield every tensor in a message, those of sub-graphs and functions too."""
-    for _, value in message.ListFields():
-        items = [value]
-        if hasattr(value, "append"):
-            items = value
-        for item in items:
-            if hasattr(item, "external_data"):
-                yield item
-            elif hasattr(item, "ListFields"):
-                yield from _tensors(item)
+def _feeds(images: _Input, pixels: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """Return images (N, C, S, S) as the file takes them, a batch each; a fixed batch is filled up with black images."""
+    pixels = pixels.astype(images.dtype)
+    if images.channels_last:
+        pixels = pixels.transpose(0, 2, 3, 1)
+    size = images.batch or len(pixels)
+    full = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), pixels.dtype)])
+    return [{images.name: np.ascontiguousarray(full[at : at + size])} for at in range(0, len(full), size)]
+
+
+def _outputs(run: Callable[..., Any], images: _Input, names: list[str], pixels: np.ndarray) -> list[np.ndarray]:
+    """Return outputs (N, ...) float32 of images (N, C, S, S)."""
+    parts = [run(names, feeds) for feeds in _feeds(images, pixels)]
+    return [np.concatenate(each)[: len(pixels)].astype(np.float32) for each in zip(*parts, strict=True)]
 
 
 def _image_input(graph: Any) -> _Input:
@@ -207,8 +146,7 @@ def _image_input(graph: Any) -> _Input:
     shapes = [[dim.dim_value or None for dim in value.type.tensor_type.shape.dim] for value in inputs]
     kinds = [value.type.tensor_type.elem_type for value in inputs]
     if len(inputs) != 1 or len(shapes[0]) != 4 or kinds[0] not in _TYPES:
-        named = ", ".join(f"{value.name} {shape}" for value, shape in zip(inputs, shapes, strict=True)) or "nothing"
-        raise CurateError(f"The ONNX file takes {named}. It must take one batch of float images (N, C, H, W).")
+        raise CurateError(f"The ONNX file takes inputs {shapes}. It must take one batch of float images (N, C, H, W).")
     batch, *image = shapes[0]
     channels, height, width = image
     channels_last = width in (1, 3) and channels not in (1, 3)
@@ -219,85 +157,28 @@ def _image_input(graph: Any) -> _Input:
     return _Input(inputs[0].name, _TYPES[kinds[0]], batch, channels or 3, height, channels_last)
 
 
-class _Graph:
-    """The nodes of a graph by their outputs, and its constants."""
-
-    def __init__(self, onnx: Any, graph: Any, folder: Path) -> None:
-        self._read, self._folder = onnx.numpy_helper.to_array, str(folder)
-        self._outputs = [output.name for output in graph.output]
-        self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._nodes = {output: node for node in graph.node for output in node.output}
-
-    def head(self) -> _Head | None:
-        """Return the head behind the first output that has one."""
-        for output in self._outputs:
-            node = self._nodes.get(output)
-            while node is not None and node.op_type in _AFTER_HEAD:
-                node = self._nodes.get(node.input[0])
-            head = node and self._product(node)
-            if head is not None:
-                return head
-        return None
-
-    def _constant(self, name: str) -> np.ndarray | None:
-        """Return the value of a constant, also behind a transposition."""
-        if name in self._constants:
-            return np.asarray(self._read(self._constants[name], self._folder))
-        node = self._nodes.get(name)
-        if node is None or node.op_type not in ("Constant", "Identity", "Transpose", "Cast"):
-            return None
-        if node.op_type == "Constant":
-            values = [np.asarray(self._read(each.t)) for each in node.attribute if each.name == "value"]
-            return next(iter(values), None)
-        value = self._constant(node.input[0])
-        if value is not None and node.op_type == "Transpose":
-            return value.T
-        return value
-
-    def _product(self, node: Any) -> _Head | None:
-        """Return the matrix product with constant weights that is this node, or that it adds a constant to."""
-        logits, bias, matrix = node.output[0], None, node
-        if node.op_type == "Add":
-            values = {name: self._constant(name) for name in node.input}
-            products = [name for name, value in values.items() if value is None]
-            if len(values) != 2 or len(products) != 1:
-                return None
-            bias = next(value for value in values.values() if value is not None)
-            matrix = self._nodes.get(products[0])
-        if matrix is None or matrix.op_type not in ("Gemm", "MatMul"):
-            return None
-        weight = self._constant(matrix.input[1])
-        options = {each.name: each.f if each.type == 1 else each.i for each in matrix.attribute}
-        if weight is None or weight.ndim != 2 or options.get("transA"):
-            return None
-        if not options.get("transB"):
-            weight = weight.T
-        weight = weight * options.get("alpha", 1.0)
-        if len(matrix.input) > 2:
-            given = self._constant(matrix.input[2])
-            if given is None or bias is not None:
-                return None
-            bias = given * options.get("beta", 1.0)
-        if bias is None:
-            bias = np.zeros(1)
-        if bias.size not in (1, len(weight)):
-            return None
-        bias = np.broadcast_to(bias.reshape(-1), len(weight)).astype(np.float32)
-        return _Head(matrix.input[0], logits, np.ascontiguousarray(weight, np.float32), bias)
+def _last_product(graph: Any) -> tuple[Any, list[str], str] | None:
+    """Return the matrix product behind an output, the names of its bias, if any, and of its logits."""
+    nodes = {output: node for node in graph.node for output in node.output}
+    for output in graph.output:
+        node = nodes.get(output.name)
+        while node is not None and node.op_type in _AFTER_HEAD:
+            node = nodes.get(node.input[0])
+        if node is None:
+            continue
+        if node.op_type in ("Gemm", "MatMul"):
+            return node, list(node.input[2:]), node.output[0]
+        products = [nodes[name] for name in node.input if name in nodes and nodes[name].op_type == "MatMul"]
+        if node.op_type == "Add" and len(products) == 1:
+            return products[0], [name for name in node.input if name != products[0].output[0]], node.output[0]
+    return None
 
 
-def _check(module: OnnxClassifier, images: Tensor) -> None:
-    """Raise CurateError unless the head gives the file's own logits, and the images are what the file takes."""
-    try:
-        features, logits = module.outputs(images)
-        error = (module.head(features) - logits).abs().max().item()
-    except Exception as problem:  # as above
-        raise CurateError(
-            f"It fails on images of shape {tuple(images.shape)}: {first_line(problem)}. Give the size that it takes by "
-            "--crop."
-        ) from None
-    if not error <= _TOLERANCE * max(1.0, logits.abs().max().item()):
-        raise CurateError(
-            f"Its last matrix product does not give its logits (they differ by {error:.2g}). Export a network that "
-            "ends with a linear layer."
-        )
+def _head(matrix: Any, weight: np.ndarray, *bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return class weights (K, D) and bias (K,) of a matrix product, float32."""
+    options = {each.name: each.f if each.type == 1 else each.i for each in matrix.attribute}
+    if not options.get("transB"):
+        weight = weight.T
+    offset = sum((each.reshape(-1) * options.get("beta", 1.0) for each in bias), np.zeros(1))
+    weight = np.ascontiguousarray(weight * options.get("alpha", 1.0), np.float32)
+    return weight, np.broadcast_to(offset, len(weight)).astype(np.float32)

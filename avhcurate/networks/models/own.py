@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
 from avhcurate.networks.models import DIGITS_WEIGHTS, torchvision_zoo
-from avhcurate.networks.models.architecture import Architecture, Pretrained
+from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.preprocess import Preprocess
-from avhcurate.networks.models.weights import Weights, read_weights
+from avhcurate.networks.models.weights import read_weights
 
 #: Per-channel statistics of the training images of CIFAR-10 and of the digits, in units of [0, 1] pixel values.
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -253,15 +252,13 @@ def _small(network: Callable[[int], nn.Module]) -> Architecture:
     return Architecture(
         lambda num_classes, _: network(num_classes or 10),
         Preprocess(resize=32, crop=32, mean=CIFAR_MEAN, std=CIFAR_STD),
-        without_weights="Train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
     )
 
 
 def _visda() -> Architecture:
     """ResNet-101 with the paper's head for VisDA-17, 2048-512-ReLU-K: the features are the 512 outputs of the ReLU.
 
-    Published weights are ImageNet's; of the head they hold nothing, so `hidden` is drawn at random, for scoring
-    the same each time.
+    Published weights are ImageNet's; of the head they hold nothing, so `hidden` stays as drawn.
     """
     body = torchvision_zoo.architecture("resnet101")
 
@@ -272,32 +269,18 @@ def _visda() -> Architecture:
         return module
 
     def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        if "fc.weight" not in tensors:
-            return tensors
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)
-            hidden = nn.Linear(2048, 512).state_dict(prefix="fc.hidden.")
-        return {name: value for name, value in tensors.items() if name not in ("fc.weight", "fc.bias")} | hidden
+        return {name: value for name, value in tensors.items() if name not in ("fc.weight", "fc.bias")}
 
-    pretrained = body.pretrained and Pretrained(body.pretrained.load)
-    return Architecture(build, body.preprocess, pretrained, adapt=adapt, drawn=("fc.hidden.",))
+    return Architecture(build, body.preprocess, body.published, adapt=adapt, drawn=("fc.hidden.",))
 
 
 def _digits() -> Architecture:
     return Architecture(
         lambda num_classes, _: DigitsNet(num_classes or 10),
         Preprocess(resize=8, crop=8, mean=DIGITS_MEAN, std=DIGITS_STD),
-        Pretrained(_digits_weights, tuple("0123456789")),
+        lambda: read_weights(DIGITS_WEIGHTS),
+        tuple("0123456789"),
     )
-
-
-def _digits_weights() -> Weights:
-    if not DIGITS_WEIGHTS.is_file():
-        raise CurateError(
-            f"there is no {DIGITS_WEIGHTS}: run from a clone of the repository, which carries it, or make it by "
-            "`python -m avhcurate.networks.training.digits`"
-        )
-    return read_weights(DIGITS_WEIGHTS)
 
 
 #: Architectures by name, made when the name is asked for.

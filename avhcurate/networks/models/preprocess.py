@@ -1,5 +1,6 @@
 """From a decoded image to the square that a network wants: resize, centre crop, greyscale."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,21 +50,19 @@ class Preprocess:
     squash: bool = False
 
     def __post_init__(self) -> None:
-        for option, pixels in (("--resize", self.resize), ("--crop", self.crop)):
-            if pixels is not None and pixels < 1:
-                raise CurateError(f"{option} is {pixels}. Give a number of pixels, 1 or more.")
-        if self.resize is not None and self.resize < self.crop:
+        if self.crop < 1 or (self.resize is not None and self.resize < self.crop):
             raise CurateError(
-                f"--crop {self.crop} is larger than --resize {self.resize}. Crop at most what is resized."
+                f"--resize {self.resize} and --crop {self.crop} are not valid. Give 1 pixel or more, and a crop of at "
+                "most the size after resizing."
             )
-        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
-            raise CurateError(f"--mean {_text(self.mean)}, --std {_text(self.std)}: give one number or three of each.")
-        if not all(0 <= m <= 1 for m in self.mean):
-            raise CurateError(f"--mean {_text(self.mean)}: pixel values count from 0 to 1, so divide by 255")
-        if not all(0 < s < float("inf") for s in self.std):
-            raise CurateError(f"--std {_text(self.std)}: give numbers above 0")
+        channels = len(self.mean) in (1, 3) and len(self.std) == len(self.mean)
+        if not (channels and all(0 <= m <= 1 for m in self.mean) and all(0 < s < math.inf for s in self.std)):
+            raise CurateError(
+                f"--mean {self.mean} and --std {self.std} are not valid. Give one number or three of each, for pixel "
+                "values from 0 to 1: divide by 255."
+            )
         if self.interpolation not in _INTERPOLATIONS:
-            raise CurateError(f"interpolation {self.interpolation!r}: choose from {', '.join(_INTERPOLATIONS)}")
+            raise CurateError(f"The interpolation {self.interpolation!r} is not one of {', '.join(_INTERPOLATIONS)}.")
 
     @property
     def channels(self) -> int:
@@ -90,7 +89,7 @@ class Preprocess:
         """
         square = self._centre(self._resized(_shortened(rgb)))
         if self.channels == 1:
-            square = _luma(square)
+            square = ((square @ _LUMA + 0x8000) >> 16).astype(np.uint8)[..., None]
         return np.ascontiguousarray(square)
 
     def overridden(
@@ -113,31 +112,21 @@ class Preprocess:
             crop = min(self.crop, resize)
         elif resize is None and crop is not None and self.resize is not None:
             resize = max(self.resize, crop)
-        changes: dict[str, Any] = {
-            "resize": resize,
-            "crop": crop,
-            "mean": self._per_channel("--mean", mean),
-            "std": self._per_channel("--std", std),
-        }
-        return replace(self, **{name: value for name, value in changes.items() if value not in (None, ())})
+        given = {"resize": resize, "crop": crop, "mean": mean, "std": std}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        for name in ("mean", "std"):
+            if len(changes.get(name, ())) == 1:
+                changes[name] *= self.channels
+        return replace(self, **changes)
 
     def greyscale(self) -> "Preprocess":
         """Return the same for a network with one input channel: luma, with the mean of the channels' statistics."""
         return replace(self, mean=(sum(self.mean) / self.channels,), std=(sum(self.std) / self.channels,))
 
-    def _per_channel(self, option: str, values: tuple[float, ...] | None) -> tuple[float, ...]:
-        if values is None:
-            return ()
-        if len(values) not in (1, self.channels):
-            raise CurateError(f"{option} {_text(values)}: give one number, or {self.channels}, one for each channel")
-        return values * (self.channels // len(values))
-
     def _resized(self, rgb: np.ndarray) -> np.ndarray:
         height, width = rgb.shape[:2]
-        side = self.resize
-        if side is None and min(height, width) < self.crop:
-            side = self.crop
-        if side is None:
+        side = self.resize or self.crop
+        if self.resize is None and min(height, width) >= side:
             return rgb
         # A writable array spares torch's warning; channels last in memory is also its fast path for uint8.
         tensor = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).permute(2, 0, 1)
@@ -157,11 +146,3 @@ def _shortened(rgb: np.ndarray) -> np.ndarray:
     longest = _LONGEST_ASPECT * min(height, width)
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     return rgb[top : top + longest, left : left + longest]
-
-
-def _luma(rgb: np.ndarray) -> np.ndarray:
-    return ((rgb @ _LUMA + 0x8000) >> 16).astype(np.uint8)[..., None]
-
-
-def _text(values: tuple[float, ...]) -> str:
-    return ",".join(f"{v:g}" for v in values)

@@ -2,74 +2,58 @@
 
 import copy
 import ctypes
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avhcurate.errors import CurateError
 
-#: The element type of weights and activations by the name of a precision; "auto" is float32 on every device. "tf32"
-#: lets an NVIDIA GPU round the factors of each product to 10 bits of mantissa.
+#: The element type of weights and activations by the name of a precision. "tf32" lets an NVIDIA GPU round the factors
+#: of each product to 10 bits of mantissa.
 PRECISIONS = {
-    "auto": torch.float32,
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
     "tf32": torch.float32,
 }
 
-#: glibc's mallopt parameters (malloc.h).
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
+#: Values of glibc's parameters of mallopt (malloc.h): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD.
+_KEPT = {-8: 1, -3: 1 << 30, -1: (2 << 30) - 1, -2: 1 << 28}
 
 #: Largest share of the output's length that folding may change in float32.
 _FOLDING_TOLERANCE = 1e-4
 
 
-def keep_freed_memory() -> bool:
-    """Keep freed activations in the process; True when the C library took the settings.
+def keep_freed_memory() -> None:
+    """Keep freed activations in the process.
 
     glibc returns large blocks to the system after each layer, and the next layer then faults every page again; the
     arenas of other threads cannot hold blocks above 64 MiB at all, so all threads share the main one. Call it before
     the first forward pass. Elsewhere than on glibc it does nothing.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
+    with suppress(OSError):
         libc = ctypes.CDLL("libc.so.6")
-    except OSError:
-        return False
-    gib = 1 << 30
-    settings = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, gib), (_TRIM_THRESHOLD, 2 * gib - 1), (_TOP_PAD, gib // 4))
-    return all(libc.mallopt(parameter, value) == 1 for parameter, value in settings)
+        for parameter, value in _KEPT.items():
+            libc.mallopt(parameter, value)
 
 
 def find_device(name: str) -> torch.device:
     """Return the device of that name; "auto" takes a GPU where there is one. Raises CurateError for an absent one."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    kinds = [kind for kind, there in present.items() if there]
+    present = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if present:
+        present.insert(0, "cuda")
+    if torch.backends.mps.is_available():
+        present.append("mps")
+    present.append("cpu")
     if name == "auto":
-        return torch.device(kinds[0])
-    kind, _, number = name.partition(":")
-    numbers = [str(each) for each in range(torch.cuda.device_count())]
-    if kind not in kinds or (number and number not in numbers):
-        raise CurateError(f"--device {name} does not exist here. Choose from auto, {', '.join(kinds)}.")
+        return torch.device(present[0])
+    if name not in present:
+        raise CurateError(f"--device {name} does not exist here. Choose from auto, {', '.join(present)}.")
     return torch.device(name)
-
-
-def find_precision(name: str) -> torch.dtype:
-    """Return the element type of that name. Raises CurateError for an unknown one.
-
-    >>> find_precision("auto")
-    torch.float32
-    """
-    if name not in PRECISIONS:
-        raise CurateError(f"--precision {name} is not known. Choose from {', '.join(PRECISIONS)}.")
-    return PRECISIONS[name]
 
 
 def precision_name(name: str) -> str:
@@ -78,8 +62,11 @@ def precision_name(name: str) -> str:
     >>> precision_name("auto")
     'float32'
     """
-    find_precision(name)
-    return "float32" if name == "auto" else name
+    if name == "auto":
+        return "float32"
+    if name not in PRECISIONS:
+        raise CurateError(f"--precision {name} is not known. Choose from auto, {', '.join(PRECISIONS)}.")
+    return name
 
 
 @contextmanager
@@ -119,47 +106,36 @@ def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
     folded = copy.deepcopy(module)
     with torch.no_grad():
         try:
-            for convolution, norm, name in _convolutions_with_norm(folded, images):
-                _fold(convolution, norm)
-                folded.set_submodule(name, nn.Identity())
-            equal = close(folded(images), module(images), _FOLDING_TOLERANCE)
+            for convolution, norm in _convolutions_with_norm(folded, images):
+                fused = fuse_conv_bn_eval(folded.get_submodule(convolution), folded.get_submodule(norm))
+                folded.set_submodule(convolution, fused)
+                folded.set_submodule(norm, nn.Identity())
+            if close(folded(images), module(images), _FOLDING_TOLERANCE):
+                return folded
         # A stranger's module may do anything when a part of it is replaced.
         except Exception:
-            equal = False
-    return folded if equal else copy.deepcopy(module)
+            pass
+    return copy.deepcopy(module)
 
 
-def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, str]]:
-    """Return each convolution with the batch norm that takes its output, and the name of that."""
-    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}
-    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d, str]] = []
+def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[str, str]]:
+    """Return the names of each convolution and of the batch norm that takes its output."""
+    outputs: dict[int, tuple[nn.Module, Tensor]] = {}
+    pairs: list[tuple[str, str]] = []
+    names = {layer: name for name, layer in module.named_modules()}
 
-    def keep(layer: nn.Conv2d, output: Tensor) -> None:
-        # The tensor is kept, so that no later one has its identity.
-        outputs[id(output)] = layer, output
-
-    def pair(norm: nn.BatchNorm2d, name: str, taken: Tensor) -> None:
-        if id(taken) in outputs and norm.running_mean is not None:
-            pairs.append((outputs[id(taken)][0], norm, name))
-
-    hooks = []
-    for name, layer in module.named_modules():
+    def watch(layer: nn.Module, taken: tuple[Tensor, ...], output: Tensor) -> None:
         if isinstance(layer, nn.Conv2d):
-            hooks.append(layer.register_forward_hook(lambda layer, _, output: keep(layer, output)))
-        elif type(layer) is nn.BatchNorm2d:
-            hooks.append(layer.register_forward_hook(lambda layer, taken, _, name=name: pair(layer, name, taken[0])))
+            # The tensor is kept, so that no later one has its identity.
+            outputs[id(output)] = layer, output
+        elif type(layer) is nn.BatchNorm2d and id(taken[0]) in outputs and layer.running_mean is not None:
+            pairs.append((names[outputs[id(taken[0])][0]], names[layer]))
+
+    hooks = [layer.register_forward_hook(watch) for layer in names if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
     module(images)
     for hook in hooks:
         hook.remove()
     return pairs
-
-
-def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    convolution.weight, convolution.bias = fuse_conv_bn_weights(
-        convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
 
 
 def close(a: Tensor, b: Tensor, tolerance: float) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.architecture import Architecture, Pretrained
+from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, read_weights
 
@@ -34,25 +34,13 @@ def names() -> tuple[str, ...]:
 def architecture(name: str, *, sha256: str | None = None) -> Architecture:
     """A network with the transforms of its default weights, or of the published file that `sha256` is the hash of."""
     published = zoo.get_model_weights(name)
-    entry = next((e for e in published if sha256 and sha256.startswith(_hash_prefix(e))), None)
+    entry = next((each for each in published if sha256 and sha256.startswith(_hash_prefix(each))), None)
     weights = entry or published["DEFAULT"]
-    return Architecture(
-        _builder(name),
-        _preprocess(weights),
-        Pretrained(lambda: _download(name, weights), tuple(weights.meta["categories"])),
-        adapt=_adapted,
-        recognised=entry is not None,
-    )
 
-
-def imagenet_classes() -> tuple[str, ...]:
-    """Return the 1000 names of ImageNet-1k, in the order that published networks number them."""
-    return tuple(zoo.ResNet18_Weights.DEFAULT.meta["categories"])
-
-
-def _builder(name: str) -> Callable[[int | None, int], nn.Module]:
     def build(num_classes: int | None, side: int) -> nn.Module:
-        options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+        options: dict[str, Any] = {}
+        if num_classes is not None:
+            options["num_classes"] = num_classes
         if name.startswith("vit_"):
             options["image_size"] = side
         if name in ("googlenet", "inception_v3"):
@@ -60,7 +48,19 @@ def _builder(name: str) -> Callable[[int | None, int], nn.Module]:
             options |= {"aux_logits": False, "init_weights": False, "transform_input": True}
         return zoo.get_model(name, weights=None, **options)
 
-    return build
+    return Architecture(
+        build,
+        _preprocess(weights),
+        lambda: _download(name, weights),
+        tuple(weights.meta["categories"]),
+        recognised=entry is not None,
+        adapt=_adapted,
+    )
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the 1000 names of ImageNet-1k, in the order that published networks number them."""
+    return tuple(zoo.ResNet18_Weights.DEFAULT.meta["categories"])
 
 
 def _preprocess(weights: WeightsEnum) -> Preprocess:
@@ -83,13 +83,13 @@ def _download(name: str, weights: WeightsEnum) -> Weights:
             torch.hub.download_url_to_file(weights.url, str(path), _hash_prefix(weights), progress=sys.stderr.isatty())
         except (OSError, RuntimeError) as error:
             raise CurateError(
-                f"The weights of torchvision:{name} could not be downloaded ({error}). Fetch {weights.url} where there "
-                "is a connection and give it by --weights FILE, or take --weights random for timing."
+                f"The weights of torchvision:{name} could not be downloaded ({error}). Fetch {weights.url} and give it "
+                "by --weights FILE."
             ) from None
     downloaded = read_weights(path)
     if not downloaded.sha256.startswith(_hash_prefix(weights)):
         raise CurateError(f"The downloaded weights {path} are damaged. Delete the file and run again.")
-    return Weights(downloaded.tensors, downloaded.sha256, f"torchvision {weights}")
+    return replace(downloaded, source=f"torchvision {weights}")
 
 
 def _hash_prefix(weights: WeightsEnum) -> str:

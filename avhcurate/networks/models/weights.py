@@ -26,7 +26,7 @@ CONTAINERS = ("state_dict", "model_state_dict", "model", "ema", "state_dict_ema"
 #: Where training scripts put the names of the classes, in order.
 _CLASS_KEYS = ("classes", "class_names")
 
-#: What wrappers put before each name: DataParallel and DistributedDataParallel; Lightning modules.
+#: What DataParallel, DistributedDataParallel and Lightning put before each name.
 _PREFIXES = ("module.", "model.")
 
 #: torch.compile's wrapper, at the front or around an inner layer.
@@ -34,8 +34,6 @@ _COMPILED = "_orig_mod."
 
 #: Tensors that inference does not use: missing or left over, they do no harm.
 _COUNTERS = ("num_batches_tracked", "n_averaged")
-
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,7 @@ def read_weights(path: Path) -> Weights:
     Raises CurateError when the file is missing, holds Python code, or holds no tensors.
     """
     if not path.is_file():
-        if path.is_dir():
-            raise CurateError(f"The weights file {path} is a folder. Give a file.")
-        raise CurateError(f"The weights file {path} does not exist. Check the path.")
+        raise CurateError(f"The weights file {path} does not exist, or is a folder. Check the path.")
     with open(path, "rb") as stream:
         start = stream.read(9)
         stream.seek(0)
@@ -69,11 +65,8 @@ def read_weights(path: Path) -> Weights:
         return Weights(tensors, sha256, path.name, _class_names(metadata))
     if start.startswith((b"PK", b"\x80")):
         content = _read_checkpoint(path)
-        tensors, container = _unwrapped(content, path)
-        source = path.name
-        if container:
-            source += f" [{container}]"
-        return Weights(tensors, sha256, source, _class_names(content))
+        tensors, keys = _unwrapped(content, path)
+        return Weights(tensors, sha256, " ".join([path.name, *keys]), _class_names(content))
     raise CurateError(f"The weights file {path} is neither safetensors nor a PyTorch checkpoint. Save it as one.")
 
 
@@ -113,14 +106,8 @@ def without_prefixes(tensors: Mapping[str, Tensor], expected: Iterable[str]) -> 
     if not any(_COMPILED in name for name in expected):
         renamed = {name.replace(_COMPILED, ""): tensor for name, tensor in renamed.items()}
     foreign = [prefix for prefix in _PREFIXES if not any(name.startswith(prefix) for name in expected)]
-    while prefix := next((p for p in foreign if _all_start_with(renamed, p)), None):
-        renamed = {name.removeprefix(prefix): tensor for name, tensor in renamed.items()}
-    return renamed
-
-
-def _all_start_with(names: Iterable[str], prefix: str) -> bool:
-    counted = [name for name in names if not name.endswith(_COUNTERS)]
-    return bool(counted) and all(name.startswith(prefix) for name in counted)
+    wrappers = re.compile(f"(?:{'|'.join(map(re.escape, foreign))})*")
+    return {name[wrappers.match(name).end() :]: tensor for name, tensor in renamed.items()}  # type: ignore[union-attr]
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
@@ -167,33 +154,32 @@ def _class_names(saved: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _unwrapped(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return the tensors in a checkpoint, and the keys that led to them."""
+def _unwrapped(content: Any, path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """Return the tensors in a checkpoint, and the keys that led to them, as [model.state_dict]."""
+    keys: list[str] = []
+    while isinstance(content, Mapping) and (held := [k for k in CONTAINERS if isinstance(content.get(k), Mapping)]):
+        keys, content = [*keys, held[0]], content[held[0]]
+    tensors = {}
     if isinstance(content, Mapping):
-        for key in CONTAINERS:
-            if isinstance(content.get(key), Mapping):
-                tensors, inner = _unwrapped(content[key], path)
-                return tensors, ".".join(filter(None, [key, inner]))
         tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-        if tensors:
-            return tensors, ""
-        keys = ", ".join(str(key) for key in list(content)[:8])
-        raise CurateError(f"The weights file {path} holds no tensors by name, only: {keys}. Save model.state_dict().")
-    raise CurateError(
-        f"The weights file {path} holds a {type(content).__name__}, not a state dict. Save model.state_dict()."
-    )
+    if not tensors:
+        raise CurateError(f"The weights file {path} holds no tensors by name. Save model.state_dict().")
+    if keys:
+        return tensors, [f"[{'.'.join(keys)}]"]
+    return tensors, []
 
 
 def _problems(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
-    missing = [name for name in expected if name not in tensors and not name.endswith(_COUNTERS)]
-    unexpected = [name for name in tensors if name not in expected and not name.endswith(_COUNTERS)]
-    shapes = [
-        f"{name} {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in tensors and isinstance(tensor, Tensor) and tensor.shape != tensors[name].shape
-    ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return [f"{len(names)} {kind} ({listed(names, _NAMED)})" for kind, names in kinds if names]
+    def counted(names: Iterable[str]) -> list[str]:
+        return [name for name in names if not name.endswith(_COUNTERS)]
+
+    both = [name for name in expected if name in tensors and isinstance(expected[name], Tensor)]
+    kinds = {
+        "missing": counted(name for name in expected if name not in tensors),
+        "unexpected": counted(name for name in tensors if name not in expected),
+        "of another shape": [name for name in both if expected[name].shape != tensors[name].shape],
+    }
+    return [f"{len(names)} {kind} ({listed(names, 3)})" for kind, names in kinds.items() if names]
 
 
 def first_line(error: Exception) -> str:

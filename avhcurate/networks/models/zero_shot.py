@@ -6,7 +6,6 @@ and class, times a learnt scale; a class is the mean of the unit vectors of its 
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.hub import HubModel
 from avhcurate.networks.models.weights import own_weights
+from avhcurate.workspace.data.runs import PromptsRecord
 
 #: The prompt where none is given; the class name takes the place of the braces.
 TEMPLATES = ("a photo of a {}",)
@@ -25,27 +25,13 @@ TEMPLATES = ("a photo of a {}",)
 _BATCH = 256
 
 
-@dataclass(frozen=True)
-class ClassPrompts:
-    """What is said about each class: every template with the class's name in place of its {}."""
+def prompts_of(name: str, templates: Sequence[str]) -> list[str]:
+    """Return the prompts of one class.
 
-    names: tuple[str, ...] = ()
-    templates: tuple[str, ...] = TEMPLATES
-
-    def __post_init__(self) -> None:
-        for template in self.templates:
-            if template.count("{}") != 1:
-                raise CurateError(
-                    f"--prompt {template!r}: put {{}} once where the class name goes, as {TEMPLATES[0]!r}"
-                )
-
-    def of(self, name: str) -> list[str]:
-        """Return the prompts of one class.
-
-        >>> ClassPrompts(templates=("a photo of a {}", "a drawing of a {}")).of("arctic_fox")
-        ['a photo of a arctic fox', 'a drawing of a arctic fox']
-        """
-        return [template.replace("{}", name.replace("_", " ").strip()) for template in self.templates]
+    >>> prompts_of("arctic_fox", ["a photo of a {}", "a drawing of a {}"])
+    ['a photo of a arctic fox', 'a drawing of a arctic fox']
+    """
+    return [template.replace("{}", name.replace("_", " ").strip()) for template in templates]
 
 
 class ZeroShotClassifier(nn.Module):
@@ -57,7 +43,7 @@ class ZeroShotClassifier(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, network: Any, tokenizer: Any, prompts: ClassPrompts) -> None:
+    def __init__(self, network: Any, tokenizer: Any, prompts: PromptsRecord) -> None:
         super().__init__()
         class_weights = _class_weights(network, tokenizer, prompts)
         bias = getattr(network, "logit_bias", None)
@@ -77,34 +63,41 @@ class ZeroShotClassifier(nn.Module):
         return self.head(F.normalize(embedding, dim=1) * self.scale)
 
 
-def zero_shot(place: str, prompts: ClassPrompts) -> Architecture:
+def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
     """The two encoders of `clip:PLACE` (CLIP, SigLIP and their like) as a classifier of the classes of `prompts`.
 
     Raises CurateError when they cannot be had, as `HubModel` does, or do not embed images and texts.
     """
+    for template in prompts.templates:
+        if template.count("{}") != 1:
+            raise CurateError(f"--prompt {template!r}: put {{}} once where the class name goes, as {TEMPLATES[0]!r}")
     model = HubModel("clip", place)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
-        if len(prompts.names) < 2:
+        if len(prompts.names) < 2 or num_classes not in (None, len(prompts.names)):
             raise CurateError(
-                f"{model.name} tells classes apart by their names: give at least two by --classes cat,dog"
+                f"--classes names {len(prompts.names)} classes and the dataset has {num_classes or 'none'}. Give at "
+                "least two, each in order, as cat,dog."
             )
-        if num_classes is not None and num_classes != len(prompts.names):
-            raise CurateError(
-                f"--classes names {len(prompts.names)} classes and the dataset has {num_classes}: name each, in order"
-            )
-        network = model.weights("AutoModel") if hasattr(model.config, "text_config") else None
-        if not all(hasattr(network, part) for part in ("get_image_features", "get_text_features", "logit_scale")):
-            kind = model.config.model_type
-            raise CurateError(f"{model.name}: a {kind} does not embed images and texts; give CLIP, SigLIP or the like")
+        network = None
+        if hasattr(model.config, "text_config"):
+            network = model.weights("AutoModel")
+        if not hasattr(network, "logit_scale"):
+            raise CurateError(f"{model.name} does not embed images and texts. Give CLIP, SigLIP or the like.")
         return ZeroShotClassifier(network, model.tokenizer(), prompts)
 
-    return Architecture(build, model.preprocess(), built_in=lambda module: own_weights(module, f"transformers {place}"))
+    return Architecture(
+        build,
+        model.preprocess(),
+        classes=prompts.names,
+        made=lambda module: own_weights(module, f"transformers {place}"),
+        fixed=True,
+    )
 
 
-def _class_weights(network: Any, tokenizer: Any, prompts: ClassPrompts) -> Tensor:
+def _class_weights(network: Any, tokenizer: Any, prompts: PromptsRecord) -> Tensor:
     """(K, D), each row of unit length."""
-    texts = [text for name in prompts.names for text in prompts.of(name)]
+    texts = [text for name in prompts.names for text in prompts_of(name, prompts.templates)]
     with torch.inference_mode():
         parts = [_embedded(network, tokenizer, texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)]
         each = F.normalize(torch.cat(parts), dim=1).unflatten(0, (len(prompts.names), len(prompts.templates)))

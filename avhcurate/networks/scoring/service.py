@@ -429,7 +429,7 @@ def _record(
         device=network.device_name,
         batch_size=network.batch_size,
         classes=names if len(names) == num_classes else list(model.classes or ()),
-        prompts=PromptsRecord(**asdict(model.prompts)) if model.prompts else None,
+        prompts=model.prompts,
         num_classes=num_classes,
         classes_named=bool(model.classes) and list(model.classes or ()) == names,
         width=width,

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory, products_on
+from avhcurate.networks.models.runtime import PRECISIONS, enough_memory, find_device, keep_freed_memory, products_on
 from avhcurate.networks.training.checkpoints import (
     random_states,
     read_checkpoint,
@@ -270,7 +270,7 @@ class _TrainingLoop:
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.recipe.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.device.type, find_precision(self.recipe.precision))
+        return torch.autocast(self.device.type, PRECISIONS[self.recipe.precision])
 
     def _after_step(self) -> None:
         """Evaluate, write a checkpoint or stop, where it is time."""

@@ -84,18 +84,19 @@ def test_a_pointwise_convolution_over_one_pixel_is_a_linear_layer():
 @pytest.mark.parametrize(
     ("end", "named"),
     [
-        (nn.Softmax(dim=1), r"ends with 'end' \(Softmax\).*--head head"),
-        (lambda logits: logits.softmax(1), r"ends with 'head' \(Linear\)"),
-        (lambda logits: logits[:, :3], r"shape \(3, 3\), which is not the output of a linear layer"),
-        (lambda logits: (logits, logits), r"returns a tuple of 2.*--head NAME.*last first: head, decoy"),
-        (lambda logits: {"scores": logits}, "returns a dict with scores"),
-        (lambda logits: None, "returns a NoneType"),
+        (nn.Softmax(dim=1), "returns a Tensor that is not the output of a linear layer.*last first: head, decoy"),
+        (lambda logits: logits[:, :3], "returns a Tensor"),
+        (nn.ReLU(inplace=True), "returns a Tensor"),
+        (lambda logits: (logits, logits), "returns a tuple"),
+        (lambda logits: {"scores": logits}, "returns a dict"),
     ],
-    ids=["softmax layer", "softmax", "part", "tuple", "dict", "nothing"],
+    ids=["softmax", "part", "in place", "tuple", "dict"],
 )
 def test_a_model_that_does_not_end_with_a_linear_layer_is_refused_naming_what_it_ends_with(end, named):
+    net = Net(end)
+    nn.init.constant_(net.head.bias, 100)  # so that no value betrays a ReLU
     with pytest.raises(CurateError, match=named):
-        exposed(Net(end))
+        exposed(net)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,6 @@ def test_a_named_head_gives_the_logits_whatever_comes_after(end):
     assert logits.min() < 0
 
 
-def test_an_output_changed_in_place_after_the_head_is_refused():
-    net = Net(nn.ReLU(inplace=True))
-    nn.init.constant_(net.head.bias, 100)  # so that no value betrays the ReLU
-    with pytest.raises(CurateError, match=r"ends with 'end' \(ReLU\)"):
-        exposed(net)
-
-
 def test_a_cosine_head_is_not_taken_for_a_linear_one():
     class Cosine(nn.Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -133,24 +127,24 @@ def test_a_cosine_head_is_not_taken_for_a_linear_one():
 
 def test_a_convolutional_classifier_is_refused():
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(CurateError, match=r"ends with '4' \(Flatten\) and has no linear layer"):
+    with pytest.raises(CurateError, match="last first: none"):
         exposed(net)
 
 
 @pytest.mark.parametrize(
-    ("name", "named"),
+    "name",
     [
-        ("haed", "no layer 'haed': did you mean head"),
-        ("body.0", "--head body.0: it is a Conv2d, not a linear layer"),
-        ("unused", "--head unused: it does not run"),
-        ("twice", "--head twice: it runs 2 times"),
+        "haed",
+        "body.0",
+        "unused",
+        "twice",
     ],
 )
-def test_a_wrong_head_is_refused_by_name(name, named):
+def test_a_wrong_head_is_refused_by_name(name):
     net = Net()
     net.unused, net.twice = nn.Linear(6, 4), nn.Linear(6, 6)
     net.decoy = nn.Sequential(net.twice, net.twice)
-    with pytest.raises(CurateError, match=named):
+    with pytest.raises(CurateError, match=f"--head {name}: give a linear layer that runs once"):
         exposed(net, name=name)
 
 

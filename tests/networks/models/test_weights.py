@@ -146,7 +146,7 @@ def test_tensors_that_do_not_fit_are_named_and_counted(state):
     assert "odd.pt does not fit" in message
     assert "4 missing (2.weight, 2.bias, 2.running_mean and 1 more)" in message
     assert "1 unexpected (extra.weight)" in message
-    assert "1 of another shape (3.weight (4, 5) instead of (3, 5))" in message
+    assert "1 of another shape (3.weight)" in message
     assert own_weights(module, "").sha256 == before
 
 

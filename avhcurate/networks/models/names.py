@@ -1,0 +1,105 @@
+"""The names of networks, and which of them may import a user's code; needs no torch, so that a form can ask at once.
+
+A name in a shell is its user's own command. A name on a page is data: whoever owns the server lists what it may import
+in `AVHCURATE_FACTORIES`, as `nets.resnet:make,lab.models:*`. Python's standard library holds no network in either.
+"""
+
+import difflib
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+from avhcurate.plugins import checked_function, load
+from avhcurate.workspace.disk.jobs import JOB_VARIABLE
+
+ALLOWED_VARIABLE = "AVHCURATE_FACTORIES"
+
+#: What stands before the colon of names that import nothing of the user's.
+FAMILIES = ("torchvision", "timm", "avhcurate", "transformers", "clip", "onnx")
+#: Functions of plugins by family: of the rest of a name to a torch.nn.Module or an Architecture.
+PLUGINS = load("models", checked_function("models"), taken=FAMILIES)
+
+#: The forms that a model's name takes.
+FORMS = ", ".join(
+    [
+        *("torchvision:NAME", "timm:NAME", "efficientnet-lite0", "avhcurate:NAME", "transformers:FOLDER-or-HUB"),
+        *("clip:FOLDER-or-HUB", "onnx:FILE", "PACKAGE.MODULE:FACTORY"),
+        *(f"{family}:NAME" for family in PLUGINS),
+    ]
+)
+
+
+@cache
+def network_names() -> tuple[str, ...]:
+    """Return every name that needs no file of the user's, except timm's thousand.
+
+    >>> "torchvision:resnet50" in network_names()
+    True
+    """
+    return tuple(Path(__file__).with_name("network_names.txt").read_text(encoding="ascii").split())
+
+
+def near_matches(name: str) -> str:
+    """Return up to four names of networks that hold a part of a name or resemble it, or the forms that names take.
+
+    >>> near_matches("torchvision:vit_b")
+    'torchvision:vit_b_16 or torchvision:vit_b_32 or torchvision:vit_l_32'
+    """
+    family, _, tail = name.rpartition(":")
+    within = [full for full in network_names() if full.startswith(f"{family}:")] or network_names()
+    tails = {full.rpartition(":")[2]: full for full in within}
+    parts = [full for other, full in tails.items() if tail and tail.lower() in other.lower()]
+    alike = [tails[near] for near in difflib.get_close_matches(tail, tails)]
+    return " or ".join(list(dict.fromkeys(parts + alike))[:4]) or FORMS
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise CurateError with near matches for a name that is not a network's; files and hubs are not looked at."""
+    listed = name.rpartition(":")[0] in ("", "torchvision", "avhcurate")
+    if listed and name not in network_names():
+        raise CurateError(f"No model is called {name!r}. Choose {near_matches(name)}.")
+
+
+def is_factory(name: str) -> bool:
+    """Return whether a model's name is PACKAGE.MODULE:FACTORY, or wants to be.
+
+    >>> is_factory("lab.nets:make"), is_factory("timm:hf-hub:owner/name"), is_factory("efficientnet-lite0")
+    (True, False, False)
+    """
+    family, colon, _ = name.partition(":")
+    return bool(colon) and family not in FAMILIES and family not in PLUGINS
+
+
+def refuse_unlisted(name: str) -> None:
+    """Raise CurateError for a factory that `AVHCURATE_FACTORIES` does not list."""
+    entries = {entry.strip() for entry in os.environ.get(ALLOWED_VARIABLE, "").split(",")}
+    module, _, factory = name.partition(":")
+    # What a module imports of others is not meant by its star.
+    listed = name in entries or ("." not in factory and f"{module}:*" in entries)
+    if is_factory(name) and not listed:
+        raise CurateError(
+            f"{name!r} is not a known model, and the app imports PACKAGE.MODULE:FACTORY only where the server's owner "
+            f"lists it in {ALLOWED_VARIABLE}. Ask for that, or score from a shell."
+        )
+
+
+def check_factory(name: str) -> None:
+    """Raise CurateError, importing nothing, for a factory that is not a name in Python, or may not be imported.
+
+    In a job that a page started, that is any which is not listed.
+    """
+    module, _, factory = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *factory.split("."))):
+        raise CurateError(f"{name!r} is not PACKAGE.MODULE:FACTORY. Give a module and a name that it defines.")
+    refuse_standard(module, name)
+    if JOB_VARIABLE in os.environ:
+        refuse_unlisted(name)
+
+
+def refuse_standard(module: str, name: str) -> None:
+    """Raise CurateError for a module of Python's standard library."""
+    package = module.partition(".")[0]
+    if package in sys.stdlib_module_names or package == "builtins":
+        raise CurateError(f"{name}: {package} is a module of Python's own. Rename yours if it has this name.")
