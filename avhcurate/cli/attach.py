@@ -7,15 +7,17 @@ from avhcurate.networks.scoring.settings import AttachSettings
 @options.verb(AttachSettings)
 def attach(settings: AttachSettings) -> None:
     from avhcurate.datasets.sources.attach import attach_run
-    from avhcurate.datasets.sources.attached_arrays import AttachSpec
+    from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
 
-    spec = AttachSpec(**settings.model_dump(exclude={"dataset", "name"}))
     space = options.open_workspace()
     with options.job(settings) as progress:
-        record = attach_run(space, settings.dataset, spec, run_name=settings.name, progress=progress).record
+        run = attach_run(space, settings, progress=progress)
+    record, dataset = run.record, space.dataset(settings.dataset)
     if options.printed(record):
         return
     print(f"{record.samples - record.skipped} samples of {settings.dataset} attached as {record.name}")
     if record.attached is not None:
         options.print_messages(record.attached.notes)
+    if warning := chance_warning(dataset, run, accuracy_of(dataset, run)):
+        print(f"Warning: {warning}")
     options.print_next_of_run(settings.dataset)

@@ -87,7 +87,6 @@ class Dataset(MeasuredDataset):
         >>> digits = avhcurate.example(fresh=True)
         """
         from avhcurate.datasets.sources.attach import attach_run
-        from avhcurate.datasets.sources.attached_arrays import AttachSpec
         from avhcurate.notebook.outputs import as_files, in_memory
 
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
@@ -95,8 +94,7 @@ class Dataset(MeasuredDataset):
             settings = AttachSettings(dataset=self.name, by=by, name=name, **files)
             resumes = not in_memory([*arrays.values(), rows])
             with self._job(settings, resumes=resumes) as progress:
-                spec = AttachSpec(**files, by=by)
-                run = attach_run(self.workspace, self.name, spec, run_name=name, progress=progress)
+                run = attach_run(self.workspace, settings, progress=progress)
         return self._on_run(run.name)
 
     def votes(

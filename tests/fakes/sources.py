@@ -8,8 +8,27 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
+from avhcurate.datasets.sources.attach import attach_run
+from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.images.decoding import BrokenImage, decode
+
+
+def attach(
+    workspace: Workspace,
+    dataset: str,
+    features: str = "",
+    class_weights: str = "",
+    *,
+    progress: Progress = SILENT,
+    **more: str,
+) -> RunFolder:
+    """Attaches arrays in files as a run; `more` are the other options of the verb."""
+    settings = AttachSettings(dataset=dataset, features=features, class_weights=class_weights, **more)
+    return attach_run(workspace, settings, progress=progress)
 
 
 def png(grey: int) -> bytes:

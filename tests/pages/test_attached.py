@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from avhcurate.datasets.sources.attach import attach_run
-from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.sources import attach
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +21,9 @@ def root(demo_root, once):
         np.save(folder / "f.npy", run.features())
         np.save(folder / "p.npy", softmax(run.logits_of(run.scored_ids()), axis=1))
         features, probs = str(folder / "f.npy"), str(folder / "p.npy")
-        attach_run(workspace, "digits", AttachSpec(features, probs=probs), run_name="both")
-        attach_run(workspace, "digits", AttachSpec(features), run_name="alone")
-        attach_run(workspace, "digits", AttachSpec(probs=probs), run_name="probs")
+        attach(workspace, "digits", features, probs=probs, name="both")
+        attach(workspace, "digits", features, name="alone")
+        attach(workspace, "digits", probs=probs, name="probs")
 
     return once("attached", make) / "workspace"
 

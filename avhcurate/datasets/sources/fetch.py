@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from avhcurate.datasets.sources.hubs import fetch_hub
+from avhcurate.datasets.sources.hubs import fetch_hub, in_megabytes
 from avhcurate.datasets.sources.public_data import (
     CIFAR10H,
     IMAGENET_REAL,
@@ -28,10 +28,9 @@ PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H,
 
 @dataclass(frozen=True)
 class FetchResult:
-    """The dataset (None if the user must get its images first), the folder of the files, and messages."""
+    """The dataset (None if the user must get its images first) and messages."""
 
     folder: DatasetFolder | None
-    place: Path
     messages: list[str]
 
 
@@ -72,7 +71,7 @@ def fetch_public(
             f"the labels are in {place}; the images may not be redistributed. Get them from {public.home} and run "
             f"`avhcurate fetch {name} --images FOLDER`"
         )
-        return FetchResult(None, place, [*fetched.messages, message])
+        return FetchResult(None, [*fetched.messages, message])
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
     progress.check("cancelled; the same command again resumes")
@@ -83,31 +82,22 @@ def fetch_public(
                 attach_sheet(folder, sheet, f"{public.title}, {public.home}", force=force)
         except CurateError as problem:
             fetched.messages.append(f"no votes were attached: {problem}")
-    return FetchResult(folder, place, fetched.messages)
+    return FetchResult(folder, fetched.messages)
 
 
 def _fetch_files(
     public: PublicDataset, place: Path, mirror: str | None, fetched: FetchedFiles, progress: Progress
 ) -> None:
     """Fetch or find every file; an optional file that is not available is left out with a message."""
-    done = 0
-    if mirror is not None and not is_url(mirror):
-        # The mirror may hold, or be, the unpacked tree of the first file.
-        trees = [Path(mirror) / name for name in public.trees]
-        if Path(mirror).name in public.trees:
-            trees.append(Path(mirror))
-        for tree in filter(Path.is_dir, trees):
-            fetched.paths.setdefault(public.files[0].name, tree)
+    done, megabytes = 0, in_megabytes(progress, public.size, public.name)
+    for tree in public.trees:
+        if mirror is not None and Path(mirror, tree).is_dir():
+            fetched.paths[public.files[0].name] = Path(mirror, tree)
     for wanted in public.files:
         if wanted.name in fetched.paths:
             continue
-
-        def report(received: int, total: int, _: str, name: str = wanted.name, before: int = done) -> None:
-            most = max(public.size, before + total)
-            progress.report((before + received) // 1_000_000, most // 1_000_000, f"megabytes of {name}")
-
         try:
-            file = fetch_file(wanted, place, mirror=mirror, progress=progress.through(report))
+            file = fetch_file(wanted, place, mirror=mirror, progress=megabytes.after(done, public.size))
         except CurateError as problem:
             if not wanted.optional:
                 raise

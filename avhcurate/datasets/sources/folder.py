@@ -1,6 +1,9 @@
 """A folder with a sub-folder for each class, possibly below train, val and test."""
 
 import os
+import re
+import stat
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +12,6 @@ import pyarrow as pa
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import holds_workspace
-from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.tabular import PARQUET_SUFFIXES
 
@@ -20,78 +22,93 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
+_SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
+
+
+def split_of(name: str) -> str | None:
+    """Return the split in the name or folder of a shard, as on Hugging Face.
+
+    >>> [split_of(name) for name in ("data/all-00000-of-00003.parquet", "default/test/0000.parquet", "a-train-0.tar")]
+    ['all', 'test', 'train']
+    >>> split_of("pictures.parquet") is None
+    True
+    """
+    path = Path(name)
+    if shard := _SHARD.fullmatch(path.stem):
+        return shard["split"]
+    words = [*re.split(r"[^a-z]+", path.stem.casefold()), path.parent.name.casefold()]
+    return next((word for word in words if word in SPLITS), None)
 
 
 @dataclass
 class FolderScan:
-    """Files below a folder, as relative paths with "/"; hidden names are not read.
+    """Files below a folder, as relative paths with "/".
 
-    `images` have their sizes in bytes and times in ns; `workspaces` are folders of this program, which are not read.
+    `images` have their sizes in bytes and times in ns; `skipped` counts what is not read, by why.
     """
 
     images: list[tuple[str, int, int]] = field(default_factory=list)
     parquet: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-    hidden: int = 0
-    unreadable: list[str] = field(default_factory=list)
-    loops: list[str] = field(default_factory=list)
-    workspaces: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def scan_folder(root: Path) -> FolderScan:
     """Return every file below `root`, sorted.
 
     Links may lead out of it: links to images are a common way to make a subset. A linked folder that holds `root`, or
-    that was read already, is not followed.
+    that was read already, is not followed, and neither are hidden folders and workspaces of this program.
     """
     scan = FolderScan()
     seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
-    waiting = [(str(root), "")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            scan.unreadable.append(prefix or folder)
-            continue
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.name.startswith("."):
-                scan.hidden += 1
-            elif not entry.is_dir():
-                _add_file(entry, name, scan)
-            elif holds_workspace(Path(entry.path)):
-                scan.workspaces.append(name)
-            elif entry.is_symlink() and _identity(entry.path) in seen:
-                scan.loops.append(name)
-            else:
-                seen.add(_identity(entry.path))
-                waiting.append((entry.path, f"{name}/"))
-    for names in (scan.images, scan.parquet, scan.others, scan.loops, scan.workspaces):
+
+    def follows(folder: Path) -> bool:
+        reason = ""
+        if folder.name.startswith("."):
+            reason = "hidden files or folders"
+        elif holds_workspace(folder):
+            reason = "workspaces of this program"
+        elif folder.is_symlink() and _identity(folder) in seen:
+            reason = "links to folders that were read already"
+        seen.add(_identity(folder))
+        scan.skipped[reason] += bool(reason)
+        return not reason
+
+    def unreadable(_: OSError) -> None:
+        scan.skipped["names that cannot be read"] += 1
+
+    for place, folders, files in os.walk(root, followlinks=True, onerror=unreadable):
+        prefix = Path(place).relative_to(root).as_posix()
+        folders[:] = [name for name in folders if follows(Path(place, name))]
+        for name in files:
+            _add_file(os.path.join(place, name), f"{prefix}/{name}".removeprefix("./"), scan)
+    for names in (scan.images, scan.parquet, scan.others):
         names.sort()
     return scan
 
 
-def _identity(folder: Path | str) -> tuple[int, int]:
-    status = os.stat(folder)
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
     return status.st_dev, status.st_ino
 
 
-def _add_file(entry: os.DirEntry[str], name: str, scan: FolderScan) -> None:
-    suffix = os.path.splitext(entry.name)[1].casefold()
-    if suffix in PARQUET_SUFFIXES:
+def _add_file(path: str, name: str, scan: FolderScan) -> None:
+    suffix = os.path.splitext(name)[1].casefold()
+    if os.path.basename(path).startswith("."):
+        scan.skipped["hidden files or folders"] += 1
+    elif suffix in PARQUET_SUFFIXES:
         scan.parquet.append(name)
     elif suffix not in IMAGE_SUFFIXES:
         scan.others.append(name)
     else:
         try:
             name.encode()  # a table cannot hold every name
-            if not entry.is_file():
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
                 raise OSError(name)
-            status = entry.stat()
             scan.images.append((name, status.st_size, status.st_mtime_ns))
         except (OSError, UnicodeEncodeError):
-            scan.unreadable.append(name)
+            scan.skipped["names that cannot be read"] += 1
 
 
 def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceTable:
@@ -112,7 +129,12 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
         splits = [next(iter(parts[:1]), None) for parts in folders]
         folders = [parts[1:] for parts in folders]
     classes = [next(iter(parts[:1]), None) for parts in folders]
-    stats = pa.table({"size": pa.array(sizes, pa.int64()), "time": pa.array(times, pa.int64())})
+    skipped = scan.skipped + Counter({"files that are not images by their names": len(scan.others) + len(scan.parquet)})
+    messages = [f"{number} {what} were skipped" for what, number in skipped.items()]
+    if unlabelled := classes.count(None):
+        messages.append(f"{unlabelled} images are in no class folder and have no label")
+    if len(set(classes) - {None}) == 1:
+        messages.append("there is only one class: no score can distinguish samples by class")
     return interpret(
         pa.table({"folder": pa.array(classes, pa.string())}),
         ImportOptions(label_column="folder"),
@@ -120,23 +142,7 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
         files=[f"{root.absolute()}/{path}" for path in paths],
         splits=splits,
         kind="folder",
-        evidence=[fingerprint_table(stats)],
-        skipped=len(scan.others) + len(scan.parquet) + scan.hidden + len(scan.unreadable),
-        messages=_messages(scan, classes),
+        evidence=[fingerprint_table(pa.table({"size": sizes, "time": times}))],
+        skipped=skipped.total(),
+        messages=messages,
     )
-
-
-def _messages(scan: FolderScan, classes: list[str | None]) -> list[str]:
-    unreadable, loops = listed(map(repr, scan.unreadable), 1), listed(map(repr, scan.loops), 1)
-    others, unlabelled = len(scan.others) + len(scan.parquet), classes.count(None)
-    names = sorted({name for name in classes if name is not None})
-    messages = {
-        f"{others} files are not images by their names and were skipped": others,
-        f"{scan.hidden} hidden files or folders were skipped": scan.hidden,
-        f"{len(scan.unreadable)} names could not be read and were skipped: {unreadable}": scan.unreadable,
-        f"{len(scan.loops)} links to folders that were read already were not followed: {loops}": scan.loops,
-        f"workspaces of this program are not read: {listed(scan.workspaces, 3)}": scan.workspaces,
-        f"{unlabelled} images are in no class folder and have no label": unlabelled,
-        f"there is only one class, {listed(names)}: no score can distinguish samples by class": len(names) == 1,
-    }
-    return [text for text, applies in messages.items() if applies]

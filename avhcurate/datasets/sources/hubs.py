@@ -5,23 +5,18 @@ import hashlib
 import inspect
 import os
 import re
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from avhcurate.datasets.sources.hf_parquet import write_hugging_face
-from avhcurate.datasets.sources.parquet import split_of
+from avhcurate.datasets.sources.folder import split_of
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.download import Wanted, fetch_file
-from avhcurate.workspace.disk.files import user_path, write_atomic
+from avhcurate.workspace.disk.files import remove, temporary_name, user_path, write_atomic
 from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.remote import check_host, words_of
@@ -52,22 +47,16 @@ class HubName:
         match = _NAME.fullmatch(text.strip())
         if match is None or user_path(text).is_absolute():
             raise CurateError(f"hf:{text} is not a dataset of the hub. To import a copy, give its folder without hf:.")
-        return cls(match["repository"], match["revision"], match["config"] or None, match["split"])
+        return cls(**match.groupdict())
 
 
 @dataclass(frozen=True)
 class _File:
-    """A Parquet file of a dataset, and what it belongs to."""
+    """A Parquet file of a dataset, as the hub describes it, and what it belongs to."""
 
-    path: str
-    size: int | None
-    checksum: str | None
-    config: str = "default"
-    split: str = "train"
-
-
-class NoParquet(CurateError):
-    """The hub has the dataset, but in no form that can be read without its library."""
+    config: str
+    split: str
+    info: Any
 
 
 def fetch_hub(text: str, downloads: Path, *, progress: Progress) -> Path:
@@ -97,24 +86,28 @@ def folder_name(source: str) -> str:
 
 
 def _download(name: HubName, commit: str, files: list[_File], folder: Path, progress: Progress) -> None:
-    from huggingface_hub import get_token
+    from huggingface_hub import get_token, hf_hub_url
 
-    total, done, numbers = sum(file.size or 0 for file in files), 0, dict[str, int]()
-    secret = {}
+    total, done, secret = sum(file.info.size or 0 for file in files), 0, {}
+    megabytes = in_megabytes(progress, total, name.repository)
     if token := get_token():
         secret["Authorization"] = f"Bearer {token}"
-    for file in files:
-        address = f"{_endpoint()}/datasets/{quote(name.repository)}/resolve/{quote(commit, safe='')}/{quote(file.path)}"
+    for number, file in enumerate(files):
+        path, checksum, split = file.info.rfilename, None, re.sub(r"\W", "_", file.split)
+        address = hf_hub_url(name.repository, path, repo_type="dataset", revision=commit, endpoint=_endpoint())
+        if file.info.lfs:
+            checksum = f"sha256:{file.info.lfs.sha256}"
 
-        def report(received: int, _: int, __: str, before: int = done) -> None:
-            progress.report((before + received) // 1_000_000, total // 1_000_000, f"megabytes of {name.repository}")
-
-        split = re.sub(r"\W", "_", file.split)
-        number = numbers[split] = numbers.get(split, -1) + 1
-        count = sum(other.split == file.split for other in files)
-        wanted = Wanted(f"{split}-{number:05d}-of-{count:05d}.parquet", (address,), file.size, file.checksum)
-        fetched = fetch_file(wanted, folder, secret=secret, progress=progress.through(report))
+        wanted = Wanted(f"{split}-{number:05d}-of-{len(files):05d}.parquet", (address,), file.info.size, checksum)
+        fetched = fetch_file(wanted, folder, secret=secret, progress=megabytes.after(done, total))
         done += fetched.path.stat().st_size
+
+
+def in_megabytes(progress: Progress, total: int, title: str) -> Progress:
+    """Return the progress of a download of `total` bytes."""
+    return progress.through(
+        lambda done, _, __: progress.report(done // 1_000_000, total // 1_000_000, f"megabytes of {title}")
+    )
 
 
 def _find(name: HubName, text: str) -> tuple[str, list[_File]]:
@@ -125,84 +118,70 @@ def _find(name: HubName, text: str) -> tuple[str, list[_File]]:
             commit, files = _list(name.repository, _CONVERTED)
     except Exception as problem:  # the hub's library uses one of several clients
         raise CurateError(
-            f"hf:{text} could not be read at {_endpoint()} ({words_of(problem)}). Check the name and the network; "
-            "private datasets need HF_TOKEN in the environment. Or download its Parquet files and import their folder."
+            f"hf:{text} could not be read as Parquet at {_endpoint()} ({words_of(problem)}). Check the name and the "
+            "network; private datasets need HF_TOKEN in the environment. Or download its files and import their folder."
         ) from problem
-    if not files:
-        raise NoParquet(f"hf:{text} has no Parquet files.")
     configs = list(dict.fromkeys(file.config for file in files))
     config = name.config or "default"
-    if name.config is None and len(configs) == 1:
+    if not name.config and len(configs) == 1:
         config = configs[0]
     if config not in configs:
-        raise CurateError(
-            f"hf:{name.repository} has the configs {listed(configs)}. Name one, as hf:{name.repository}:{configs[0]}."
-        )
+        raise CurateError(f"hf:{name.repository} has the configs {listed(configs)}. Name one, as hf:REPO:CONFIG.")
     files = [file for file in files if file.config == config]
-    splits = list(dict.fromkeys(file.split for file in files))
-    if name.split not in (None, *splits):
-        raise CurateError(f"hf:{name.repository} has no split {name.split!r}. It has {listed(splits)}.")
     chosen = [file for file in files if name.split in (None, file.split)]
-    return commit, sorted(chosen, key=lambda file: (file.split, file.path))
+    if not chosen:
+        splits = listed(dict.fromkeys(file.split for file in files))
+        raise CurateError(f"hf:{name.repository} has no split {name.split!r}. It has {splits}.")
+    return commit, sorted(chosen, key=lambda file: (file.split, file.info.rfilename))
 
 
 def _list(repository: str, revision: str) -> tuple[str, list[_File]]:
-    """Return the commit of a revision, and its Parquet files by config and split; no files if none were converted."""
+    """Return the commit of a revision, and its Parquet files by config and split."""
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError
 
     check_host(_endpoint())
     api = HfApi(endpoint=_endpoint(), token=get_token())
-    try:
-        info = api.dataset_info(repository, revision=revision, files_metadata=True, timeout=60)
-    except HfHubHTTPError as problem:
-        if revision == _CONVERTED and problem.response.status_code in (401, 403, 404):
-            return "", []
-        raise
-    files = []
-    for entry in info.siblings or []:
-        # The hub converts only the beginning of a large dataset, to partial-*.
-        if entry.rfilename.endswith(".parquet") and "/partial-" not in entry.rfilename:
-            checksum = None
-            if entry.lfs:
-                checksum = f"sha256:{entry.lfs.sha256}"
-            files.append(_by_layout(_File(entry.rfilename, entry.size, checksum)))
+    info = api.dataset_info(repository, revision=revision, files_metadata=True, timeout=60)
+    # The hub converts only the beginning of a large dataset, to partial-*.
+    parquet = [one for one in info.siblings or [] if one.rfilename.endswith(".parquet")]
+    parquet = [one for one in parquet if "/partial-" not in one.rfilename]
     declared = []
     if info.card_data and revision != _CONVERTED:
-        declared = [
-            replace(file, config=config, split=split)
-            for config, split, pattern in _declared(info.card_data.get("configs") or [])
-            for file in files
-            if fnmatch.fnmatchcase(file.path, pattern.removeprefix("./"))
-        ]
-    return str(info.sha), declared or files
+        for config, split, pattern in _declared(info.card_data.get("configs") or []):
+            declared += [_File(config, split, one) for one in parquet if fnmatch.fnmatchcase(one.rfilename, pattern)]
+    return str(info.sha), declared or [_File(*_by_layout(one.rfilename), one) for one in parquet]
 
 
-def _by_layout(file: _File) -> _File:
-    """Return the file with its config and split by folders and names: CONFIG/SPLIT/0000.parquet, or split-0000."""
-    folders = file.path.split("/")[:-1]
+def _by_layout(path: str) -> tuple[str, str]:
+    """Return config and split by folders and names.
+
+    >>> _by_layout("small/test/0000.parquet"), _by_layout("data/test-00000-of-00001.parquet")
+    (('small', 'test'), ('default', 'test'))
+    """
+    *folders, _ = path.split("/")
     if len(folders) >= 2:
-        return replace(file, config=folders[0], split=folders[1])
-    file = replace(file, split=split_of(file.path) or "train")
-    if folders and folders[0] not in ("data", "default"):
-        return replace(file, config=folders[0])
-    return file
+        return folders[0], folders[1]
+    config = "".join(folders)
+    if config in ("", "data"):
+        config = "default"
+    return config, split_of(path) or "train"
 
 
 def _declared(configs: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
     """Yield config, split and a pattern of paths that a dataset card declares."""
     for config in configs:
-        entries = config.get("data_files") or []
-        if isinstance(entries, str):
-            entries = [{"path": entries}]
-        for entry in entries:
+        for entry in _each(config.get("data_files")):
             if isinstance(entry, str):
                 entry = {"path": entry}
-            patterns = entry.get("path") or []
-            if isinstance(patterns, str):
-                patterns = [patterns]
-            for pattern in patterns:
-                yield config.get("config_name", "default"), entry.get("split", "train"), pattern
+            for pattern in _each(entry.get("path")):
+                yield config.get("config_name", "default"), entry.get("split", "train"), pattern.removeprefix("./")
+
+
+def _each(value: Any) -> list[Any]:
+    """Return the entries of a list that may be written as its only entry."""
+    if isinstance(value, list):
+        return value
+    return [value] * (value is not None)
 
 
 def _endpoint() -> str:
@@ -216,53 +195,44 @@ def prepare_download(workspace: Workspace, source: str, *, progress: Progress = 
     `downloads/torchvision/files`; without a network, put them there. Progress is in megabytes.
     """
     scheme, _, name = source.partition(":")
-    downloads = workspace.downloads / scheme
     if scheme == "torchvision" and name:
-        return _fetch_once(downloads, name, _fetch_torchvision)
-    if scheme != "hf" or not name:
-        return source
-    try:
-        return fetch_hub(name, downloads, progress=progress)
-    except NoParquet:
-        return _fetch_once(downloads, name, _fetch_by_library)
+        return _fetch_torchvision(name, workspace.downloads / scheme)
+    if scheme == "hf" and name:
+        return fetch_hub(name, workspace.downloads / scheme, progress=progress)
+    return source
 
 
-def _fetch_once(downloads: Path, name: str, fetch: Callable[[str, Path, Path], None]) -> Path:
-    """Return the folder of Parquet files that `fetch` writes, whole or not at all, or has written before."""
-    folder = downloads / "parquet" / folder_name(name)
-    if folder.is_dir():
-        return folder
-    root = downloads / "files"
-    root.mkdir(parents=True, exist_ok=True)
-    staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    staged.mkdir(parents=True)
-    try:
-        fetch(name, staged, root)
-        os.rename(staged, folder)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return folder
-
-
-def _fetch_torchvision(name: str, out: Path, root: Path) -> None:
+def _fetch_torchvision(name: str, downloads: Path) -> Path:
+    """Return the folder of Parquet files of a dataset, written whole or not at all, or written before."""
     import torchvision.datasets
 
+    folder, files = downloads / "parquet" / folder_name(name), downloads / "files"
+    if folder.is_dir():
+        return folder
     kinds = torchvision.datasets.__all__
     if name not in kinds:
         raise CurateError(f"torchvision has no dataset {name!r}. It has {listed(kinds, 90)}.")
     kind = getattr(torchvision.datasets, name)
-    for split, arguments in _torchvision_parts(kind):
-        try:
-            dataset = kind(root=str(root), download=True, **arguments)
-        except ValueError:  # no such split in this dataset
-            continue
-        except Exception as problem:
-            raise CurateError(
-                f"torchvision:{name} could not be fetched ({words_of(problem)}). Connect to the network, or put its "
-                f"files under {root}."
-            ) from problem
-        classes = [str(name) for name in getattr(dataset, "classes", None) or ()]
-        write_images(out / f"{split}-00000-of-00001.parquet", _labelled(dataset, split), classes)
+    files.mkdir(parents=True, exist_ok=True)
+    making = temporary_name(folder)
+    making.mkdir(parents=True)
+    try:
+        for split, arguments in _torchvision_parts(kind):
+            try:
+                dataset = kind(root=str(files), download=True, **arguments)
+            except ValueError:  # no such split in this dataset
+                continue
+            except Exception as problem:
+                raise CurateError(
+                    f"torchvision:{name} could not be fetched ({words_of(problem)}). Connect to the network, or put "
+                    f"its files under {files}."
+                ) from problem
+            classes = [str(name) for name in getattr(dataset, "classes", None) or ()]
+            write_images(making / f"{split}-00000-of-00001.parquet", _labelled(dataset, split), classes)
+        making.rename(folder)
+    finally:
+        remove(making)
+    return folder
 
 
 def _torchvision_parts(kind: type) -> list[tuple[str, dict[str, Any]]]:
@@ -286,31 +256,3 @@ def _labelled(dataset: Any, split: str) -> Iterator[LabelledImage]:
         if not hasattr(image, "save") or not isinstance(label, Integral):
             raise CurateError(f"{type(dataset).__name__} cannot be imported: its images do not have one class each.")
         yield LabelledImage(f"{split}/{index:07d}.png", encode_png(image), int(label))
-
-
-def _fetch_by_library(text: str, out: Path, root: Path) -> None:
-    """Read a dataset that is not Parquet with Hugging Face's library, which runs no code of the dataset's."""
-    name, reason = HubName.of(text), f"hf:{text} has no Parquet files"
-    if os.environ.get("AVHCURATE_REMOTE_HOSTS"):
-        raise CurateError(
-            f"{reason}, and Hugging Face's library does not respect AVHCURATE_REMOTE_HOSTS. Download its files and "
-            "import their folder."
-        )
-    try:
-        import datasets
-    except ImportError as problem:
-        raise CurateError(f"{reason}. Other forms need `{install_command('datasets')}`.") from problem
-    try:
-        parts = datasets.load_dataset(name.repository, name.config, revision=name.revision, cache_dir=str(root))
-    except Exception as problem:
-        raise CurateError(
-            f"{reason} and could not be read otherwise ({words_of(problem)}). Check the name and the network, or "
-            "download its files and import their folder."
-        ) from problem
-    splits = list(parts)
-    if name.split:
-        splits = [name.split]
-    for split in splits:
-        if split not in parts:
-            raise CurateError(f"hf:{name.repository} has no split {split!r}. It has {listed(parts)}.")
-        write_hugging_face(parts[split], out / f"{split}-00000-of-00001.parquet")

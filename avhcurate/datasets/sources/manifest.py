@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -62,7 +62,7 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
     texts = pc.utf8_trim_whitespace(table[column].cast(pa.string()))
     texts = pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
     table = table.set_column(table.column_names.index(column), column, texts)
-    return _read_paths(table, column, path, options, kind="manifest", lists=lists)
+    return _read_paths(table, column, path, options, lists, kind="manifest", image_column=column)
 
 
 def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
@@ -74,49 +74,56 @@ def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
     names = name_columns(label)
     table = read_table(path, texts=(image, label, *PATH_NAMES, *LABEL_NAMES, *names, *padded_columns(path)))
     numbers = {name.casefold() for name in (label, *PATH_NAMES, *LABEL_NAMES)} - {image.casefold(), *names}
-    columns = {}
-    for name in table.column_names:
-        columns[name] = plain_cells(table[name])
-        if name.casefold() in numbers:
-            columns[name] = plain_values(columns[name])
-    return pa.table(columns)
+    columns = {name: plain_cells(table[name]) for name in table.column_names}
+    return pa.table(columns | {name: plain_values(columns[name]) for name in columns if name.casefold() in numbers})
 
 
 def _read_paths(
-    table: pa.Table,
-    column: str,
-    source: Path,
-    options: ImportOptions,
-    *,
-    kind: Literal["manifest", "list"],
-    lists: Sequence[str] = (),
+    table: pa.Table, column: str, source: Path, options: ImportOptions, lists: Sequence[str] = (), **facts: Any
 ) -> SourceTable:
-    """Return the samples of a table with a column of paths, relative to `options.root` or else to its own folder."""
-    size = len(table)
-    table, rows, messages = _drop_repeated_paths(table, column)
-    if not len(table):
+    """Return the samples of a table with a column of paths, relative to `options.root` or else to its own folder.
+
+    `lists`: columns of lists in the same file. `facts`: see `interpret`.
+    """
+    messages = []
+    rows = table.select([one.name for one in table.schema if not pa.types.is_nested(one.type)]).to_pandas()
+    unnamed = rows[column].isna()
+    repeated = ~unnamed & rows.duplicated()
+    if unnamed.any():
+        messages.append(f"{unnamed.sum()} rows name no image and were skipped")
+    if repeated.any():
+        messages.append(f"{repeated.sum()} rows repeat another and were skipped")
+    used = (~unnamed & ~repeated).to_numpy()
+    paths = rows[column][used]
+    if paths.empty:
         raise CurateError(f"{source} names no image in column {column!r}.")
+    several = paths[paths.duplicated()].unique()
+    if len(several):
+        raise CurateError(
+            f"{len(several)} images are in several rows that differ, first {several[0]!r}. A manifest has one row for "
+            "each image. Human answers belong in a table of their own: `avhcurate votes NAME FILE`."
+        )
     root = (options.root or source.parent).absolute()
-    paths = table[column].to_pylist()
     files = [_file_of(path, root) for path in paths]
     _check_protocols({file.partition("://")[0].lower() for file in files if is_url(file)})
-    list_source, image_column = None, None
-    if lists:
-        list_source = ListSource([source.absolute()], list(lists), rows)
-    if kind == "manifest":
-        image_column = column
-    stats, missing = _stat_files(files, source, root)
+    stats, missing = _stat_files(files)
+    if len(missing) == len(files):
+        raise CurateError(
+            f"None of the {len(files)} images that {source} names exists, first {missing[0]}. Relative paths start at "
+            f"{root}. Give another folder with --root."
+        )
+    if missing:
+        messages.append(f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}")
     return interpret(
-        table.drop_columns([column]),
+        table.filter(pa.array(used)).drop_columns([column]),
         options,
         paths=paths,
         files=files,
-        kind=kind,
-        image_column=image_column,
         evidence=[fingerprint_table(stats)],
-        skipped=size - len(table),
-        messages=[*messages, *missing],
-        lists=list_source,
+        skipped=len(table) - len(files),
+        messages=messages,
+        lists=ListSource([source.absolute()], lists, used),
+        **facts,
     )
 
 
@@ -133,11 +140,8 @@ def _file_of(path: str, root: Path) -> str:
     return f"{root}/{path}"
 
 
-def _stat_files(files: list[str], source: Path, root: Path) -> tuple[pa.Table, list[str]]:
-    """Return size and modification time (ns) of each local file, -1 for the others, and a message if some are missing.
-
-    Raises `CurateError` if all are missing.
-    """
+def _stat_files(files: list[str]) -> tuple[pa.Table, list[str]]:
+    """Return size and modification time (ns) of each local file, -1 for others, and the files that are missing."""
     numbers, missing = np.full((len(files), 2), -1, np.int64), []
     for row, file in enumerate(files):
         if not is_url(file):
@@ -146,44 +150,7 @@ def _stat_files(files: list[str], source: Path, root: Path) -> tuple[pa.Table, l
                 numbers[row] = status.st_size, status.st_mtime_ns
             except (OSError, ValueError):
                 missing.append(file)
-    if len(missing) == len(files):
-        raise CurateError(
-            f"None of the {len(files)} images that {source} names exists, first {missing[0]}. Relative paths start at "
-            f"{root}. Give another folder with --root."
-        )
-    stats, messages = pa.table({"size": numbers[:, 0], "time": numbers[:, 1]}), []
-    if missing:
-        messages.append(f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}")
-    return stats, messages
-
-
-def _drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, np.ndarray, list[str]]:
-    """Return the table without rows that have no path or repeat another, its row numbers, and what was left out."""
-    messages = []
-    rows = np.flatnonzero(table[column].is_valid().to_numpy())
-    named = table.take(rows)
-    if unnamed := len(table) - len(named):
-        messages.append(f"{unnamed} rows name no image and were skipped")
-    numbered = pa.table({"path": named[column], "row": np.arange(len(named))})
-    first = np.sort(numbered.group_by("path").aggregate([("row", "min")])["row_min"].to_numpy())
-    if repeated := len(named) - len(first):
-        _refuse_other_rows(named, column)
-        named, rows = named.take(first), rows[first]
-        messages.append(f"{repeated} rows repeat another and were skipped")
-    return named, rows, messages
-
-
-def _refuse_other_rows(table: pa.Table, column: str) -> None:
-    """Raise `CurateError` when two rows of one path differ."""
-    plain = [item.name for item in table.schema if not pa.types.is_nested(item.type)]
-    per_path = table.select(plain).group_by(plain).aggregate([]).group_by(column).aggregate([([], "count_all")])
-    several = per_path.filter(pc.greater(per_path["count_all"], 1))
-    if len(several):
-        raise CurateError(
-            f"{len(several)} images are in several rows that differ, first {several[column][0].as_py()!r}. A "
-            "manifest has one row for each image. Human answers belong in a table of their own: "
-            "`avhcurate votes NAME FILE`."
-        )
+    return pa.table({"size": numbers[:, 0], "time": numbers[:, 1]}), missing
 
 
 def _check_protocols(protocols: set[str]) -> None:
@@ -225,7 +192,7 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
         raise CurateError(f"{path} is empty. {_LIST}")
     table = pa.table({"path": names, "label": pa.array(labels, pa.int64())})
     options = replace(options, classes=options.classes or _by_folders(names, labels))
-    return _read_paths(table, "path", path, options, kind="list")
+    return _read_paths(table, "path", path, options, kind="list", image_column=None)
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Parquet files that hold the images' bytes, in the Hugging Face layout."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from avhcurate.datasets.sources.folder import SPLITS
+from avhcurate.datasets.sources.folder import split_of
 from avhcurate.datasets.sources.list_columns import ListSource, number_lists
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
@@ -16,7 +15,8 @@ from avhcurate.workspace.disk.columns import bytes_leaf, find_bytes_column
 from avhcurate.workspace.disk.fingerprints import fingerprint_file
 from avhcurate.workspace.disk.tabular import decoded, parquet_schema
 
-_SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
+#: Column of the paths inside the image column; a name that no user column has.
+_PATH = "\0path"
 
 
 def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> SourceTable:
@@ -31,6 +31,7 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
     for file, schema in zip(files, schemas, strict=True):
         if column not in schema.names or bytes_leaf(schema.field(column)) is None:
             raise CurateError(f"{file.name} has no image bytes in column {column!r}. Remove the file.")
+    lists = [name for name in number_lists(schemas[0]) if all(name in number_lists(schema) for schema in schemas)]
     tables = [_without_bytes(file, schema, column) for file, schema in zip(files, schemas, strict=True)]
     try:
         table = pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(schemas[0].metadata)
@@ -45,39 +46,20 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
     rows = np.concatenate([np.arange(size) for size in sizes])
     names = [file.relative_to(base).as_posix() for file in files]
     paths, messages = _paths(table, pa.array(names).take(file_of_row), rows)
-    evidence = [fingerprint_file(file) for file in files]
-    if column != _usual_column(schemas[0]):  # the files are the same, but their images are others
-        evidence.append(column)
-    shared = set.intersection(*(set(number_lists(schema)) for schema in schemas))
-    lists = None
-    if shared:
-        columns = [name for name in number_lists(schemas[0]) if name in shared]
-        lists = ListSource([file.absolute() for file in files], columns)
+    places = [file.absolute() for file in files]
     return interpret(
         table.select([name for name in table.column_names if name != _PATH]),
         options,
         paths=paths,
-        files=pa.array([str(file.absolute()) for file in files]).take(file_of_row),
+        files=pa.array(map(str, places)).take(file_of_row),
         rows=rows,
-        splits=pa.array([split_of(name) for name in names], pa.string()).take(file_of_row),
+        splits=pa.array(map(split_of, names), pa.string()).take(file_of_row),
         kind="parquet",
         image_column=column,
-        evidence=evidence,
+        evidence=[*map(fingerprint_file, files), column],
         messages=messages,
-        lists=lists,
+        lists=ListSource(places, lists, np.ones(len(rows), bool)),
     )
-
-
-def _usual_column(schema: pa.Schema) -> str:
-    """Return the column of the images that is found without its name; "" if it must be named."""
-    try:
-        return find_bytes_column(schema)[0]
-    except CurateError:
-        return ""
-
-
-#: Column of the paths inside the image column; a name that no user column has.
-_PATH = "\0path"
 
 
 def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
@@ -96,29 +78,10 @@ def _paths(table: pa.Table, names: pa.Array, rows: np.ndarray) -> tuple[pa.Chunk
     messages = []
     if _PATH in table.column_names:
         paths = table[_PATH]
-        unnamed = paths.null_count + (pc.sum(pc.equal(paths, "")).as_py() or 0)
-        repeated = len(paths) - len(paths.unique())
-        if not unnamed and not repeated:
+        named = paths.drop_null().filter(pc.not_equal(paths.drop_null(), ""))
+        if len(named) == len(paths) == len(named.unique()):
             return paths, []
-        if unnamed < len(paths):
-            messages.append(
-                f"the paths of the images are not unique ({unnamed} missing, {repeated} repeated): "
-                "samples are called by file and row"
-            )
+        if len(named):
+            messages.append("the paths of the images are missing or not unique: samples are called by file and row")
     numbers = pa.array(rows).cast(pa.string())
     return pa.chunked_array([pc.binary_join_element_wise(names, numbers, "#")]), messages
-
-
-def split_of(name: str) -> str | None:
-    """Return the split in the name or folder of a Parquet file, as on Hugging Face.
-
-    >>> [split_of(name) for name in ("data/train-00000-of-00003.parquet", "default/test/0000.parquet", "val.parquet")]
-    ['train', 'test', 'val']
-    >>> split_of("pictures.parquet") is None
-    True
-    """
-    path = Path(name)
-    if shard := _SHARD.fullmatch(path.stem):
-        return shard["split"]
-    candidates = (path.stem, path.parent.name)
-    return next((text.casefold() for text in candidates if text.casefold() in SPLITS), None)

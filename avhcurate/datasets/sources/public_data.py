@@ -147,14 +147,11 @@ def class_info(fetched: FetchedFiles) -> tuple[list[str], dict[str, int]]:
     try:
         items = sorted(json.loads(fetched.paths[CLASS_INFO.name].read_bytes()), key=lambda item: item["cid"])
         names = [str(item["synset"][0]) for item in items]
-        wnids = {str(item["wnid"]): index for index, item in enumerate(items)}
-        if [item["cid"] for item in items] != list(range(len(items))):
-            raise ValueError("it leaves classes out")
+        return names, {str(item["wnid"]): index for index, item in enumerate(items)}
     except (ValueError, KeyError, TypeError, IndexError) as problem:
         raise CurateError(
             f"{CLASS_INFO.name} is not ImageNetV2's list of classes ({problem}). Fetch it again."
         ) from problem
-    return names, wnids
 
 
 def _prepare_v2(fetched: FetchedFiles, folder: Path) -> Path:
@@ -229,13 +226,7 @@ IMAGENETV2 = (
 
 
 _REAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
-_REAL_COLUMNS = [
-    ("path", pa.string()),
-    ("label", pa.int64()),
-    ("real_labels", pa.string()),
-    ("real_count", pa.int64()),
-    ("in_real", pa.bool_()),
-]
+_REAL_TYPES = {"path": "str", "label": "Int64", "real_labels": "str", "real_count": "int64", "in_real": "boolean"}
 
 
 def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
@@ -256,13 +247,14 @@ def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
         raise CurateError(
             f"{fetched.images} holds no files such as ILSVRC2012_val_00000001.JPEG. Give ImageNet's validation set."
         )
-    if without := sum(row[1] is None for row in rows):
+    frame = pd.DataFrame(rows, columns=list(_REAL_TYPES)).astype(_REAL_TYPES)
+    if without := frame["label"].isna().sum():
         fetched.messages.append(
             f"{without} images are not in a folder named by a WordNet id, as n01440764, and have no given label"
         )
-    columns = [pa.array(values, kind) for values, (_, kind) in zip(zip(*rows, strict=True), _REAL_COLUMNS, strict=True)]
     target = folder / "real.parquet"
-    write_parquet(target, pa.table(columns, pa.schema(_REAL_COLUMNS, {"classes": json.dumps(classes)})))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_parquet(target, table.replace_schema_metadata({"classes": json.dumps(classes)}))
     return target
 
 
@@ -274,31 +266,17 @@ def _real_votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | Non
     classes = np.array(folder.record.classes, object)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            tensor = archive[next(name for name in ("tensor", "scores") if name in archive)]
             files, labels = archive["info"].astype(str).T
-            rater, question, answer = np.nonzero(tensor)
-            annotators = np.arange(len(tensor)).astype(str)
-            if "ids" in archive:
-                annotators = archive["ids"].astype(str)
+            rater, question, answer = np.nonzero(archive["tensor"])
             rows = {
                 "image": files.astype(object)[question],
                 "class": classes[labels.astype(int)][question],
                 "selected": answer == 2,
-                "annotator": annotators.astype(object)[rater],
+                "annotator": rater.astype(str).astype(object),
             }
-    except (
-        ValueError,
-        KeyError,
-        IndexError,
-        OSError,
-        EOFError,
-        StopIteration,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as problem:
+    except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         raise CurateError(f"{path} is not ReaL's array of raters' answers ({problem}).") from problem
-    notes = ["raters' maybe counts as no tick"]
-    return sheet_of_rows(pd.DataFrame(rows), ["image"], notes, simulated=False)
+    return sheet_of_rows(pd.DataFrame(rows), ["image"], ["raters' maybe counts as no tick"], simulated=False)
 
 
 _REAL = "https://raw.githubusercontent.com/google-research/reassessed-imagenet/master"

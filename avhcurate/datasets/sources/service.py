@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from avhcurate.datasets.sources.hubs import prepare_download
 from avhcurate.datasets.sources.list_columns import keep_lists
 from avhcurate.datasets.sources.readers import ImportOptions, SourceTable, read_source
-from avhcurate.datasets.sources.reimport import ClassChange, collection_messages, old_classes, refusal
+from avhcurate.datasets.sources.reimport import change_messages, old_classes, refusal
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.people.files import read_votes
@@ -58,46 +58,49 @@ def import_dataset(
         table = read_source(place, ImportOptions(votes_column=votes_column, **options))
         fingerprint = _fingerprint(table)
     with workspace.lock(name):
-        before = _existing(workspace, name, force=force)
+        folder = before = _existing(workspace, name, force=force)
         if before is not None and before.record.fingerprint == fingerprint:
             _refresh(before, table, str(source))
-            keep_lists(before, table.lists)
             if votes_column is not None and table.votes is not None:
                 attach_column(before, table.votes, votes_column, force=force)
-            if sheet is not None:
-                attach_sheet(before, sheet, str(votes), force=force)
-            return before
-        if before is not None and not force:
+        elif before is not None and not force:
             raise CurateError(refusal(workspace, before, table))
-        staged = workspace.create(name)
-        record = DatasetRecord(
-            name=name,
-            source=str(source),
-            kind=table.kind,
-            classes=table.classes,
-            classes_declared=table.classes_declared,
-            samples=len(table.samples),
-            fingerprint=fingerprint,
-            image_column=table.image_column,
-            skipped=table.skipped,
-            messages=list(table.messages),
-        )
-        if before is not None:
-            change = ClassChange.of(before, table)
-            record.former_names.extend(before.record.former_names)
-            said = before.record.harder
-            record.harder.update({name: end for name, end in said.items() if name in table.samples.column_names})
-            if change is not None:
-                record.messages.append(change.message(workspace))
-            record.messages += collection_messages(workspace, before, table)
-        staged.write(record, _with_ids(table.samples))
-        keep_lists(staged, table.lists)
-        _attach(staged, table, before, asked=votes_column is not None)
-        if before is not None:
-            carry_records(before, staged)
+        else:
+            folder = _write(workspace, name, str(source), table, fingerprint, before)
+            _carry_or_attach(folder, table, before, asked=votes_column is not None)
+        keep_lists(folder, table.lists)
         if sheet is not None:
-            attach_sheet(staged, sheet, str(votes), force=force)
-        return workspace.adopt(name, staged)
+            attach_sheet(folder, sheet, str(votes), force=force)
+        if folder is before:
+            return folder
+        return workspace.adopt(name, folder)
+
+
+def _write(
+    workspace: Workspace, name: str, source: str, table: SourceTable, fingerprint: str, before: DatasetFolder | None
+) -> DatasetFolder:
+    """Return a staged folder with the samples, and with what is kept of the version before."""
+    staged = workspace.create(name)
+    record = DatasetRecord(
+        name=name,
+        source=source,
+        kind=table.kind,
+        classes=table.classes,
+        classes_declared=table.classes_declared,
+        samples=len(table.samples),
+        fingerprint=fingerprint,
+        image_column=table.image_column,
+        skipped=table.skipped,
+        messages=list(table.messages),
+    )
+    if before is not None:
+        record.former_names.extend(before.record.former_names)
+        said = before.record.harder
+        record.harder.update({name: end for name, end in said.items() if name in table.samples.column_names})
+        record.messages += change_messages(workspace, before, table)
+        carry_records(before, staged)
+    staged.write(record, _with_ids(table.samples))
+    return staged
 
 
 def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | None]:
@@ -142,7 +145,7 @@ def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
         folder.write_record(folder.record.model_copy(update={"source": source}))
 
 
-def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
+def _carry_or_attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
     """Attach the votes of a new version: those of the source's column, or others attached to the version before."""
     attached = None
     if before is not None:

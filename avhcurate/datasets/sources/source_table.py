@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,19 +17,20 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.disk.columns import (
     MISSING,
-    check_column,
     class_names,
     declared_classes,
     find_label_column,
     find_name_column,
     find_split_column,
     find_votes_column,
+    is_binary,
     is_text,
     listed,
 )
 
 #: More classes than any classifier has: such a column is an identifier.
 MAX_CLASSES = 100_000
+_CHOOSE = "Choose another column with --label-column."
 
 
 @dataclass(frozen=True)
@@ -60,89 +62,71 @@ def encode_labels(column: pa.ChunkedArray, *, declared: list[str] | None = None,
     if pa.types.is_boolean(column.type):
         column, declared = column.cast(pa.int8()), declared or ["false", "true"]
     if is_text(column.type):
-        labels = _encode_names(column, declared, title)
-    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        labels = _encode_integers(column, declared, title)
-    else:
-        raise CurateError(
-            f"Column {title!r} holds {column.type} values, but a label is an integer or a name. "
-            "Choose another column with --label-column."
-        )
-    return labels
+        return _encode_names(column, declared, title)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return _encode_integers(column, declared, title)
+    raise CurateError(f"Column {title!r} holds {column.type} values, but a label is an integer or a name. {_CHOOSE}")
 
 
 def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
-    column = _without(pc.utf8_trim_whitespace(column), "")
-    classes, messages = declared or [], []
+    column, messages = pc.utf8_trim_whitespace(column), list[str]()
+    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
     if declared is None:
         classes = sorted(column.unique().drop_null().to_pylist())
-        if words := [word for word in MISSING if word in classes]:
-            messages.append(f"column {title!r} has the class {listed(words)}: leave cells without a label empty")
     else:
-        for word in MISSING:
-            if word not in declared and (number := pc.sum(pc.equal(column, word)).as_py()):
-                messages.append(f"{number} samples have label {word} and are imported without a label")
-                column = _without(column, word)
+        classes = declared
+        column = _without(column, [word for word in MISSING if word not in declared], messages)
     _check_number(len(classes), title)
     codes = pc.index_in(column, value_set=pa.array(classes, column.type), skip_nulls=True)
     unknown = pc.filter(column, pc.and_(pc.is_valid(column), pc.is_null(codes)))
     if len(unknown):
         raise CurateError(
             f"Column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
-            f"{listed(classes, 5)}. Correct the names or choose another column with --label-column."
+            f"{listed(classes, 5)}. Correct the names. {_CHOOSE}"
         )
     return Labels(codes.cast(pa.int32()), classes, bool(classes), messages)
 
 
-def _without(column: pa.ChunkedArray, value: object) -> pa.ChunkedArray:
-    """Return the column with null in place of a value."""
-    return pc.if_else(pc.equal(column, value), pa.scalar(None, column.type), column)
+def _without(column: pa.ChunkedArray, values: list[Any], messages: list[str]) -> pa.ChunkedArray:
+    """Return the column with null in place of values that mean no label, and say how many there are."""
+    found = pc.is_in(column, value_set=pa.array(values, column.type))
+    if number := pc.sum(found).as_py():
+        messages.append(f"{number} samples have label {listed(values)} and are imported without a label")
+    return pc.if_else(found, pa.scalar(None, column.type), column)
 
 
 def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
+    messages = list[str]()
     if pa.types.is_floating(column.type):  # integers with gaps
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     try:
-        column = column.cast(pa.int64())
+        column = _without(column.cast(pa.int64()), [-1], messages)
     except pa.ArrowInvalid as problem:
-        raise CurateError(
-            f"Column {title!r} holds numbers that are not class indices. Choose another with --label-column."
-        ) from problem
-    messages = []
-    if without := pc.sum(pc.equal(column, -1)).as_py():
-        column = _without(column, -1)
-        messages.append(f"{without} samples have label -1 and are imported without a label")
+        raise CurateError(f"Column {title!r} holds numbers that are not class indices. {_CHOOSE}") from problem
     low, high = 0, -1
     if column.null_count < len(column):
         low, high = pc.min_max(column).as_py().values()
     if low < 0:
         raise CurateError(f"Column {title!r} holds label {low}. Labels count from 0; only -1 means no label.")
     if declared is not None and high >= len(declared):
-        beyond = pc.sum(pc.greater_equal(column, len(declared))).as_py()
         raise CurateError(
-            f"Column {title!r} holds labels up to {high} ({beyond} samples out of range), but {len(declared)} "
-            "classes are declared. Correct the labels or the class list."
+            f"Column {title!r} holds labels up to {high}, but {len(declared)} classes are declared. Correct the labels "
+            "or the class list."
         )
     _check_number(high + 1, title)
-    classes = declared
-    if declared is None:
-        classes = [str(index) for index in range(high + 1)]
-    return _distinct(Labels(column.cast(pa.int32()), classes or [], declared is not None, messages))
+    classes = declared or [str(index) for index in range(high + 1)]
+    return _distinct(Labels(column.cast(pa.int32()), classes, declared is not None, messages))
 
 
 def with_names(labels: Labels, names: pa.ChunkedArray) -> Labels | None:
     """Return the labels with the class names of another column; None if a class has several, or other declared ones."""
-    pairs = pa.table({"code": labels.codes, "name": names.cast(pa.string())}).group_by(["code", "name"]).aggregate([])
-    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["code"]), pc.is_valid(pairs["name"])))
-    named = dict(zip(pairs["code"].to_pylist(), pairs["name"].to_pylist(), strict=True))
-    if len(named) < len(pairs):
+    pairs = pd.DataFrame({"code": labels.codes.to_pandas(), "name": names.cast(pa.string()).to_pandas()})
+    pairs = pairs.dropna().drop_duplicates()
+    named = dict(zip(pairs["code"].astype(int), pairs["name"], strict=True))
+    classes = [named.get(code, name) for code, name in enumerate(labels.classes)]
+    if len(named) < len(pairs) or (labels.declared and classes != labels.classes):
         return None
-    if not labels.declared:
-        classes = [named.get(code, number) for code, number in enumerate(labels.classes)]
-        return _distinct(replace(labels, classes=classes))
-    if any(labels.classes[code] != name for code, name in named.items()):
-        return None
-    return labels
+    return _distinct(replace(labels, classes=classes))
 
 
 def _distinct(labels: Labels) -> Labels:
@@ -164,20 +148,12 @@ def _distinct(labels: Labels) -> Labels:
 
 def _check_number(classes: int, title: str) -> None:
     if classes > MAX_CLASSES:
-        raise CurateError(
-            f"Column {title!r} would make {classes} classes, more than {MAX_CLASSES}. It looks like an identifier. "
-            "Choose another column with --label-column."
-        )
-
-
-def unlabelled(size: int, message: str) -> Labels:
-    """Return the labels of a source without any."""
-    return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False, [message])
+        raise CurateError(f"Column {title!r} would make {classes} classes. It looks like an identifier. {_CHOOSE}")
 
 
 #: Column names of the table and of exports.
-_TAKEN = {*STANDARD, *EXTRA, "hsf_source", "image", "set", "gap"}
-_TAKEN |= {key for key, score in SCORES.items() if not score.plugin}
+_PROGRAM = {*STANDARD, *EXTRA, "hsf_source", "image", "set", "gap"}
+_TAKEN = {name.casefold() for name in _PROGRAM | {key for key, score in SCORES.items() if not score.plugin}}
 
 
 @dataclass(frozen=True)
@@ -197,7 +173,7 @@ class ImportOptions:
         return self.image_column or self.label_column or self.split_column or self.votes_column
 
 
-Column: TypeAlias = Sequence[Any] | np.ndarray  # Arrow's columns are sequences too
+Column: TypeAlias = Sequence[Any] | np.ndarray | pd.Series  # Arrow's columns are sequences too
 #: Kinds of sources.
 SourceKind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
@@ -221,7 +197,7 @@ class SourceTable:
     votes_column: str | None = None
     skipped: int = 0
     messages: list[str] = field(default_factory=list)
-    lists: ListSource | None = None
+    lists: ListSource = field(default_factory=ListSource)
 
 
 def interpret(
@@ -241,22 +217,21 @@ def interpret(
     `rows` count within `files`, None for files that are images. A column of splits replaces `splits`. `facts` are
     other fields of the SourceTable.
     """
-    names = [*filter(None, [image_column]), *table.column_names]
-    for option, wanted in (("--label-column", options.label_column), ("--split-column", options.split_column)):
-        if wanted is not None:
-            check_column(wanted, names, option)
     labels, used = _labels(table, options, len(paths))
-    votes = None
-    votes_column = find_votes_column(table.schema, options.votes_column)
+    votes, votes_column = None, find_votes_column(table.schema, options.votes_column)
     if votes_column is not None:
         votes = table[votes_column]
-        if problem := _unfit(votes, labels):
+        lengths = pc.list_value_length(votes).unique().drop_null().to_pylist()
+        classes = len(labels.classes)
+        if len(lengths) != 1 or lengths[0] < classes or (labels.declared and lengths[0] > classes):
+            problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts a sample for {classes} classes"
             if options.votes_column:
-                raise CurateError(f"Column {votes_column!r} {problem}. Correct it or choose another with --votes.")
-            messages = [*messages, f"column {votes_column!r} is not used as votes: it {problem}"]
+                raise CurateError(f"The {problem}. Correct it or choose another with --votes.")
+            messages = [*messages, f"{problem} and is not used as votes"]
             votes = votes_column = None
-        else:
-            labels = _classes_by_votes(labels, votes)
+        else:  # there are as many classes as counts
+            more = [str(index) for index in range(classes, lengths[0])]
+            labels = replace(labels, classes=labels.classes + more, declared=True)
     if split_column := find_split_column(table.schema, options.split_column):
         splits = table[split_column]
     others = {*used, votes_column, split_column}
@@ -294,7 +269,7 @@ def _labels(table: pa.Table, options: ImportOptions, size: int) -> tuple[Labels,
     column = find_label_column(table.schema, options.label_column)
     if column is None:
         message = f"no label column among {listed(table.column_names)}, so samples have no label (--label-column)"
-        return unlabelled(size, message), []
+        return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False, [message]), []
     declared = options.classes or declared_classes(table.schema, column)
     labels = encode_labels(table[column], declared=declared, title=column)
     name_column = find_name_column(table.schema, column)
@@ -304,22 +279,6 @@ def _labels(table: pa.Table, options: ImportOptions, size: int) -> tuple[Labels,
         return named, [column, name_column]
     message = f"column {name_column!r} does not name the classes of {column!r} and is kept as one of yours"
     return replace(labels, messages=[*labels.messages, message]), [column]
-
-
-def _unfit(votes: pa.ChunkedArray, labels: Labels) -> str:
-    """Return why a column cannot hold a count for each class; "" when it can."""
-    lengths = pc.unique(pc.list_value_length(votes).drop_null()).to_pylist()
-    classes = len(labels.classes)
-    if len(lengths) == 1 and (lengths[0] == classes or (not labels.declared and lengths[0] > classes)):
-        return ""
-    return f"holds {listed(lengths, 3)} counts a sample, but there are {classes} classes"
-
-
-def _classes_by_votes(labels: Labels, votes: pa.ChunkedArray) -> Labels:
-    """Return labels with as many classes as there are counts."""
-    length = pc.max(pc.list_value_length(votes)).as_py()
-    more = [str(index) for index in range(len(labels.classes), length)]
-    return replace(labels, classes=labels.classes + more, declared=True)
 
 
 # --- columns of the user ---------------------------------------------------------------------------------------
@@ -355,17 +314,17 @@ def free_names(names: Iterable[str]) -> dict[str, str]:
     >>> free_names(["Label", "user_label", "_row", "domain"])
     {'Label': 'user_Label_2', 'user_label': 'user_label', '_row': 'user_row', 'domain': 'domain'}
     """
-    free: dict[str, str] = {}
-    seen = {name.casefold() for name in _TAKEN}
-    for name in names:
-        free[name] = ""
-        if name and not name.startswith("_") and name.casefold() not in seen:
-            free[name] = name
-            seen.add(name.casefold())
-    for name in free:
-        new = base = free[name] or f"user_{name.lstrip('_')}"
+    free, seen = dict.fromkeys(names, ""), set(_TAKEN)
+
+    def changes(name: str) -> bool:
+        return not name or name.startswith("_") or name.casefold() in _TAKEN
+
+    for name in sorted(free, key=changes):  # names that can stay go first
+        new = base = name
+        if changes(name):
+            new = base = f"user_{name.lstrip('_')}"
         number = 1
-        while not free[name] and new.casefold() in seen:
+        while new.casefold() in seen:
             number += 1
             new = f"{base}_{number}"
         free[name] = new
@@ -374,8 +333,5 @@ def free_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    types = pa.types
-    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
-    if types.is_temporal(kind):
-        return not types.is_interval(kind)
-    return is_text(kind) or any(test(kind) for test in tests)
+    odd = pa.types.is_nested(kind) or pa.types.is_interval(kind) or isinstance(kind, pa.BaseExtensionType)
+    return not odd and not is_binary(kind)

@@ -4,14 +4,16 @@ import glob
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+import pandas as pd
 import pyarrow as pa
 
-from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES, SPLITS
+from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES, split_of
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import listed, plain_values
@@ -28,70 +30,45 @@ _MOST_SHARDS = 100_000
 _MOST_FIELDS = 200
 
 
-@dataclass
-class _Index:
-    """Samples of all shards, as columns."""
-
-    paths: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    splits: list[str | None] = field(default_factory=list)
-    columns: dict[str, list[Any]] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    skipped: Counter[str] = field(default_factory=Counter)
-    messages: list[str] = field(default_factory=list)
-
-    def add(self, shard: str, image: Member | None, fields: dict[str, Any]) -> None:
-        """Add a sample; a column begins with nulls for those before it."""
-        if image is None:
-            self.skipped["samples hold no image and were skipped"] += 1
-            return
-        path = f"{_name(shard)}/{_storable(image.name)}"
-        if path in self.seen:
-            self.skipped["samples repeat another of their shard and were skipped"] += 1
-            return
-        self.seen.add(path)
-        for name, value in fields.items():
-            if name not in self.columns and len(self.columns) >= _MOST_FIELDS:
-                self.skipped[f"values of further fields than {_MOST_FIELDS} were left out"] += 1
-                continue
-            column = self.columns.setdefault(name, [])
-            column.extend([None] * (len(self.paths) - len(column)))
-            column.append(value)
-        self.paths.append(path)
-        self.files.append(shard)
-        self.starts.append(image.start)
-        self.sizes.append(image.size)
-        self.splits.append(split_of_shard(shard))
-
-
 def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
     """Return one sample per image in the shards; nothing is extracted.
 
     Of other files only cls, txt and json are read. `cls` is the label, or the field of `json` and `txt` that
     `options.label_column` names. Of a damaged shard the samples before the damage are imported.
     """
-    index = _Index()
+    skipped, messages = Counter[str](), list[str]()
+    places, described = list[pd.DataFrame](), list[pd.DataFrame]()
     for shard in expand(pattern):
         with open_tar(shard) as stream:
-            _index_shard(shard, stream, index)
-    if not index.paths:
+            found = list(_samples(shard, stream, skipped, messages))
+        if not found:
+            continue
+        paths = [f"{_name(shard)}/{_storable(image.name)}" for image, _ in found]
+        starts, sizes = [image.start for image, _ in found], [image.size for image, _ in found]
+        places.append(pd.DataFrame({"path": paths, "file": shard, "start": starts, "size": sizes}))
+        described.append(pd.DataFrame([fields for _, fields in found], index=range(len(found)), dtype="str"))
+    if not places:
         raise CurateError(
             f"wds:{pattern} holds no images. A sample is KEY.jpg with KEY.cls or KEY.json next to it. "
-            f"Problems: {listed(index.messages, 2)}."
+            f"Problems: {listed(messages, 2)}."
         )
+    samples, fields = pd.concat(places, ignore_index=True), pd.concat(described, ignore_index=True)
+    repeated = samples["path"].duplicated()
+    skipped["samples repeat another of their shard and were skipped"] = int(repeated.sum())
+    skipped[f"fields more than {_MOST_FIELDS} were left out"] = max(0, fields.shape[1] - _MOST_FIELDS)
+    samples, fields = samples[~repeated], fields.loc[~repeated, fields.columns[:_MOST_FIELDS]]
+    columns = pa.Table.from_pandas(fields, preserve_index=False)
     return interpret(
-        _table(index),
+        pa.table({name: plain_values(columns[name]) for name in columns.column_names}),
         options,
-        paths=index.paths,
-        files=index.files,
-        rows=index.starts,
-        splits=index.splits,
+        paths=samples["path"],
+        files=samples["file"],
+        rows=samples["start"],
+        splits=samples["file"].map(split_of),
         kind="webdataset",
-        evidence=[fingerprint_table(pa.table({"size": index.sizes}))],
-        skipped=index.skipped.total(),
-        messages=[*index.messages, *(f"{number} {what}" for what, number in index.skipped.items())],
+        evidence=[fingerprint_table(pa.table({"size": samples["size"]}))],
+        skipped=skipped.total(),
+        messages=[*messages, *(f"{number} {what}" for what, number in skipped.items() if number)],
     )
 
 
@@ -107,15 +84,13 @@ def expand(pattern: str) -> list[str]:
             shards.append(text)
             continue
         path = str(user_path(text).absolute())
-        found = [path]
-        if any(sign in path for sign in "*?["):
-            found = sorted(glob.glob(path))
-        shards += found
-    if not shards:
-        raise CurateError(f"No file matches {pattern}. Give wds:PATTERN, as wds:train-{{000..099}}.tar.")
+        shards += sorted(glob.glob(path)) or [path]
     missing = [shard for shard in shards if not is_url(shard) and not Path(shard).is_file()]
     if missing:
-        raise CurateError(f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}.")
+        raise CurateError(
+            f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}. Give wds:PATTERN, as "
+            "wds:train-{000..099}.tar."
+        )
     if clash := [name for name, times in Counter(map(_name, shards)).items() if times > 1]:
         raise CurateError(f"Several shards have the name {clash[0]}. Import them one by one.")
     return shards
@@ -133,94 +108,62 @@ def _braces(pattern: str) -> list[str]:
     if numbers := re.fullmatch(r"(\d+)\.\.(\d+)", match[1]):
         counted = range(int(numbers[1]), int(numbers[2]) + 1)
         options = (str(number).zfill(len(numbers[1])) for number in counted)
-    head, tail = pattern[: match.start()], pattern[match.end() :]
     shards: list[str] = []
     for option in options:
-        shards += _braces(head + option + tail)
+        shards += _braces(pattern[: match.start()] + option + pattern[match.end() :])
         if len(shards) > _MOST_SHARDS:
             raise CurateError(f"{pattern} names more than {_MOST_SHARDS} shards. Import a part of them.")
     return shards
 
 
-def _index_shard(shard: str, stream: IO[bytes], index: _Index) -> None:
-    """Add the samples of a shard; the last one before damage is added as far as it is known."""
-    key, image, fields = "", None, dict[str, Any]()
-    try:
-        for member in members(stream, _name(shard)):
-            folder, _, file = member.name.rpartition("/")
-            stem, dot, extension = file.lower().partition(".")
-            if not stem or not dot:  # hidden files
-                continue
-            if key != (here := member.name[: len(folder) + 1 + len(stem)]):
-                if key:
-                    index.add(shard, image, fields)
-                key, image, fields = here, None, {}
+def _samples(
+    shard: str, stream: IO[bytes], skipped: Counter[str], messages: list[str]
+) -> Iterator[tuple[Member, dict[str, str]]]:
+    """Yield the image of each sample and the texts that describe it."""
+    for _, files in groupby(_files(shard, stream, messages), itemgetter(0)):
+        image, fields = None, dict[str, str]()
+        for _, extension, member in files:
             if f".{extension.rpartition('.')[2]}" in IMAGE_SUFFIXES:
                 image = image or member
             elif extension in _SIDECARS and member.size <= _MOST_SIDECAR:
-                fields |= _sidecar(stream, member, extension, index)
+                fields |= _sidecar(stream, member, extension, skipped)
+        if image is None:
+            skipped["samples hold no image and were skipped"] += 1
+        else:
+            yield image, fields
+
+
+def _files(shard: str, stream: IO[bytes], messages: list[str]) -> Iterator[tuple[tuple[str, str], str, Member]]:
+    """Yield the key and the extension of each member; those before damage, and a message about it."""
+    try:
+        for member in members(stream, _name(shard)):
+            folder, _, file = member.name.rpartition("/")
+            stem, dot, extension = file.partition(".")
+            if stem and dot:  # not hidden
+                yield (folder, stem), extension.lower(), member
     except TarDamage as problem:
-        index.messages.append(f"{problem}: its samples before that are imported")
-    if key:
-        index.add(shard, image, fields)
+        messages.append(f"{problem}: its samples before that are imported")
 
 
-def _sidecar(stream: IO[bytes], member: Member, extension: str, index: _Index) -> dict[str, Any]:
-    """Return the fields that a member describes its sample by: the plain ones of a JSON object, or its text."""
+def _sidecar(stream: IO[bytes], member: Member, extension: str, skipped: Counter[str]) -> dict[str, str]:
+    """Return the texts that a member describes its sample by: the plain values of a JSON object, or itself."""
     at = stream.tell()
     try:
         text = read_member(stream, member.start, _MOST_SIDECAR).decode()
         if extension != "json":
             return {extension: text.strip()}
-        content = json.loads(text)
-        return {_storable(name): _storable(value) for name, value in content.items() if _is_plain(value)}
+        plain = {name: value for name, value in json.loads(text).items() if isinstance(value, str | int | float)}
+        return {_storable(name): _storable(value) for name, value in plain.items()}
     except (ValueError, OSError, RemoteError, RecursionError, AttributeError):
-        index.skipped[f"files .{extension} could not be read"] += 1
+        skipped[f"files .{extension} could not be read"] += 1
         return {}
     finally:
         stream.seek(at)
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, int):
-        return abs(value) < 1 << 62
-    return value is None or isinstance(value, str | float)
-
-
-def _storable(value: Any) -> Any:
-    """Return a value whose text a table can hold."""
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()
-    return value
-
-
-def _table(index: _Index) -> pa.Table:
-    """Return a column for each field; one with values of several types is text."""
-    columns = {}
-    for name, values in index.columns.items():
-        values = values + [None] * (len(index.paths) - len(values))
-        texts = pa.array([None if value is None else str(value) for value in values], pa.string())
-        if name == "cls":  # numbers if all are plain ones; 007 is a name
-            columns[name] = plain_values(pa.chunked_array([texts]))
-            if not pa.types.is_integer(columns[name].type):
-                columns[name] = texts
-            continue
-        try:
-            columns[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            columns[name] = texts
-    return pa.table(columns)
-
-
-def split_of_shard(shard: str) -> str | None:
-    """Return the split in the name or folder of a shard.
-
-    >>> [split_of_shard(name) for name in ("/d/imagenet-train-000.tar", "/d/val/00.tar", "/d/00.tar")]
-    ['train', 'val', None]
-    """
-    path = Path(shard)
-    words = [*re.split(r"[^a-z]+", path.stem.casefold()), path.parent.name.casefold()]
-    return next((word for word in words if word in SPLITS), None)
+def _storable(value: str | float) -> str:
+    """Return a text that a table can hold."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _name(shard: str) -> str:

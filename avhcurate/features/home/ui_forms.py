@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.datasets.sources.fetch import PUBLIC
 from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -56,19 +55,11 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
             form.ask_where()
 
 
-def _attach_settings(**values: Any) -> AttachSettings:
-    """Return the settings of attaching outputs; refuse arrays that do not make a run."""
-    settings = AttachSettings(**values)
-    AttachSpec(**{name: getattr(settings, name) for name in _ARRAYS})
-    return settings
-
-
 def attach_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Choose files or columns that the import kept, which are chosen already, and attach them as a run."""
     st.caption(_ATTACH)
     kept = {name: column.role for name, column in table.dataset.lists.items()}
-    about = {"make": _attach_settings, "dataset": table.dataset.name}
-    with forms.job_form(root, "home.attach_", AttachSettings, busy=busy, **about) as form:
+    with forms.job_form(root, "home.attach_", AttachSettings, busy=busy, dataset=table.dataset.name) as form:
         with forms.row():
             for name, example in _ARRAYS.items():
                 index = list(kept.values()).index(name) if name in kept.values() else None

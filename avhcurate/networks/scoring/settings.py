@@ -96,3 +96,15 @@ class AttachSettings(VerbSettings):
     by: str = option("order", "Which sample a row is: order of id, path, or a column that both sides have.")
     rows: str = option("", "Table with a row for each row, where the file holds only numbers.")
     name: str | None = option(None, "Name of the run.", usual="that of the file")
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if not (self.features or self.logits or self.probs):
+            raise CurateError("There is nothing to attach. Give --features, --logits or --probs.")
+        if self.logits and self.probs:
+            raise CurateError("Give --logits or --probs, not both: one follows from the other.")
+        if self.class_weights and not self.features:
+            raise CurateError("--class-weights score embeddings, so give --features too.")
+        if self.bias and not self.class_weights:
+            raise CurateError("--bias belongs to --class-weights. Give both.")
+        return self

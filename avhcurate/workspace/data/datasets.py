@@ -54,13 +54,12 @@ class VotesRecord(BaseModel):
 class ListColumn(BaseModel):
     """A column of lists of numbers of one length, kept at import: embeddings, probabilities or logits, say.
 
-    `file` holds it by id, (N, width), NaN in the rows of `missing` samples. role: what it seems to be.
+    `file` has the ids of the samples that have a list, and the lists as `values`. role: what they seem to be.
     """
 
     file: str
     width: int
     role: Literal["features", "logits", "probs"]
-    missing: int = 0
 
 
 class DatasetRecord(StoredRecord):
@@ -125,7 +124,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return self.record.lists
 
     def list_path(self, name: str) -> Path:
-        """Return the .npy of such a column, by id."""
+        """Return the Parquet file of such a column."""
         return self.root / "lists" / self.record.lists[name].file
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:

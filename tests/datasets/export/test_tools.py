@@ -14,13 +14,12 @@ from PIL import Image
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export import columns
 from avhcurate.datasets.export.service import FOLDERS, FORMATS, export, export_bytes
-from avhcurate.datasets.sources.attach import attach_run
-from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.sources import attach
 
 VIEW = Filters(where="id < 120 AND label IN (1, 8)")
 
@@ -224,7 +223,7 @@ def test_cleanlabs_table_has_one_header_though_the_first_batches_hold_no_usable_
     pictures = {f"{place}/{number}.png": "red" for number in range(2) for place in (".", "cat", "dog")}
     table = make_dataset(pictures)
     np.save(tmp_path / "probs.npy", np.full((table.size, 2), 0.5, np.float32))
-    attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
+    attach(workspace, "pets", probs=str(tmp_path / "probs.npy"))
     unlabelled_first = table.frame(columns=["id", "label"]).sort_values("label", na_position="first")["id"]
     count = export(open_table(workspace, "pets"), Filters(), "cleanlab", tmp_path / "cl", order=unlabelled_first)
     samples = pd.read_csv(tmp_path / "cl" / "samples.csv")

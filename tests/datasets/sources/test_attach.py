@@ -1,8 +1,5 @@
 """Runs attached from arrays: equal to scored ones, whole without class weights, and refused row by row."""
 
-import json
-import re
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,14 +9,13 @@ from safetensors.numpy import save_file
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.datasets.sources.attach import attach_run
-from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import sha256
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.sources import attach
 
 N, K, D = 50, 4, 6
 RNG = np.random.default_rng(1)
@@ -54,8 +50,7 @@ def test_with_class_weights_it_equals_the_scored_run(own_demo_root, tmp_path):
     np.save(tmp_path / "features.npy", scored.features())
     save_file({"fc.weight": scored.class_weights(), "fc.bias": scored.bias()}, tmp_path / "head.safetensors")
     head = str(tmp_path / "head.safetensors")
-    spec = AttachSpec(str(tmp_path / "features.npy"), head, head)
-    run = attach_run(workspace, "digits", spec, run_name="mine")
+    run = attach(workspace, "digits", str(tmp_path / "features.npy"), head, bias=head, name="mine")
     got, expected = rows_of(run), rows_of(scored)
     assert list(got.columns) == list(expected.columns)
     assert (got["predicted"] == expected["predicted"]).all()
@@ -74,8 +69,8 @@ def test_with_class_weights_it_equals_the_scored_run(own_demo_root, tmp_path):
 
 
 def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(workspace, pets, files):
-    of_logits = rows_of(attach_run(workspace, "pets", AttachSpec(files["f"], logits=files["z"])))
-    run = attach_run(workspace, "pets", AttachSpec(files["f"], probs=files["p"]))
+    of_logits = rows_of(attach(workspace, "pets", files["f"], logits=files["z"]))
+    run = attach(workspace, "pets", files["f"], probs=files["p"])
     got = rows_of(run)
     assert not {key for key, score in SCORES.items() if score.needs == "class_weights"} & set(got)
     np.testing.assert_array_equal(got["predicted"], LOGITS.argmax(1))
@@ -92,11 +87,11 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
 
 
 def test_of_probabilities_alone_it_has_softmax_scores_and_of_features_alone_prototypes(workspace, pets, files):
-    outputs = attach_run(workspace, "pets", AttachSpec(probs=files["p"]))
+    outputs = attach(workspace, "pets", probs=files["p"])
     assert {key for key in rows_of(outputs) if key in SCORES} == {k for k, s in SCORES.items() if s.needs == "logits"}
     with pytest.raises(CurateError, match=r"without features\. .* --features"):
         outputs.features()
-    alone = attach_run(workspace, "pets", AttachSpec(files["f"]))
+    alone = attach(workspace, "pets", files["f"])
     nearest = np.nanargmin(scores.prototype_angles(FEATURES, LABELS, K), axis=1)
     np.testing.assert_array_equal(rows_of(alone)["predicted"], nearest)
     assert alone.record.attached.predicted == "prototypes"
@@ -105,32 +100,29 @@ def test_of_probabilities_alone_it_has_softmax_scores_and_of_features_alone_prot
 
 def test_features_without_labels_have_a_norm_and_predict_nothing(workspace, files):
     bare_dataset(workspace, PATHS, [None] * N, [], "bare")
-    run = attach_run(workspace, "bare", AttachSpec(files["f"]))
+    run = attach(workspace, "bare", files["f"])
     assert rows_of(run)["predicted"].isna().all()
     np.testing.assert_allclose(rows_of(run)["norm"], np.linalg.norm(FEATURES, axis=1), rtol=1e-6)
     assert len(run.scored_ids()) == N
-    assert rows_of(attach_run(workspace, "bare", AttachSpec(probs=files["p"])))["max_confidence"].notna().all()
+    assert rows_of(attach(workspace, "bare", probs=files["p"]))["max_confidence"].notna().all()
 
 
-@pytest.mark.parametrize("form", ["parquet", "npz", "rows"])
-@pytest.mark.parametrize("by", ["path", "id"])
+@pytest.mark.parametrize(("form", "by"), [("parquet", "path"), ("npz", "id"), ("csv", "path"), ("csv", "id")])
 def test_rows_in_another_order_are_matched_by_a_column(workspace, pets, files, tmp_path, form, by):
+    arrays = {"e": FEATURES[ORDER], "z": LOGITS[ORDER]}
     names = {"path": [PATHS[row].removeprefix("pets/") for row in ORDER], "id": ORDER.tolist()}
-    rows = ""
+    features, logits, rows = (str(tmp_path / f"t.{form}{name}") for name in (":e", ":z", ""))
     if form == "parquet":
-        table = {"e": list(FEATURES[ORDER]), "z": list(LOGITS[ORDER]), **names}
-        pq.write_table(pa.table(table), tmp_path / "t.parquet")
-        features, logits = str(tmp_path / "t.parquet:e"), str(tmp_path / "t.parquet:z")
+        pq.write_table(pa.table({name: list(array) for name, array in arrays.items()} | names), rows)
     elif form == "npz":
-        np.savez(tmp_path / "t.npz", e=FEATURES[ORDER], z=LOGITS[ORDER], **names)
-        features, logits = str(tmp_path / "t.npz:e"), str(tmp_path / "t.npz:z")
+        np.savez(rows, **arrays, **names)
     else:
-        np.save(tmp_path / "e.npy", FEATURES[ORDER])
-        np.save(tmp_path / "l.npy", LOGITS[ORDER])
-        pd.DataFrame(names).to_csv(tmp_path / "rows.csv", index=False)
-        features, logits, rows = str(tmp_path / "e.npy"), str(tmp_path / "l.npy"), str(tmp_path / "rows.csv")
-    shuffled = attach_run(workspace, "pets", AttachSpec(features, logits=logits, by=by, rows=rows))
-    in_order = attach_run(workspace, "pets", AttachSpec(files["f"], logits=files["z"]))
+        pd.DataFrame(names).to_csv(rows, index=False)
+        features, logits = str(tmp_path / "e.npy"), str(tmp_path / "l.npy")
+        np.save(features, arrays["e"])
+        np.save(logits, arrays["z"])
+    shuffled = attach(workspace, "pets", features, logits=logits, by=by, rows=rows if form == "csv" else "")
+    in_order = attach(workspace, "pets", files["f"], logits=files["z"])
     pd.testing.assert_frame_equal(rows_of(shuffled), rows_of(in_order))
     np.testing.assert_array_equal(shuffled.features(), FEATURES)
 
@@ -140,11 +132,11 @@ def test_samples_without_a_row_are_unscored_and_rows_without_a_sample_are_left_o
     extra = np.full((1, D), np.nan, np.float32)
     table = {"embedding": list(np.concatenate([extra, FEATURES[2:], extra])), "path": paths}
     pq.write_table(pa.table(table), tmp_path / "t.parquet")
-    run = attach_run(workspace, "pets", AttachSpec(str(tmp_path / "t.parquet"), by="path"))
+    run = attach(workspace, "pets", str(tmp_path / "t.parquet"), by="path")
     rows = rows_of(run)
     assert rows["problem"].notna().tolist() == [True, True] + [False] * (N - 2)
     assert rows["norm"].isna().sum() == run.record.skipped == 2
-    assert "2 of 50 rows of t.parquet:embedding name no sample and were left out, first 0" in run.record.attached.notes
+    assert "2 of 50 rows of t.parquet:embedding name no sample, first 0: left out" in run.record.attached.notes
     assert "2 samples have no row and no scores, first 0" in run.record.attached.notes
 
 
@@ -154,54 +146,36 @@ def _changed(array, row, value):
     return other
 
 
-REFUSED = {
-    "rows": ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 samples"),
-    "NaN": ({"features": _changed(FEATURES, (31, 2), np.nan)}, "Row 31 of features.npy holds NaN or infinity"),
-    "infinite logits": ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "Row 7 of logits.npy holds NaN"),
-    "K": ({"logits": LOGITS[:, :3]}, r"logits.npy has 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
-    "sum": ({"probs": _changed(softmax(LOGITS, 1), 12, 0.3)}, "Row 12 of probs.npy has a sum of 1.2"),
-    "negative": (
-        {"probs": _changed(softmax(LOGITS, 1), 3, [1.5, -0.5, 0, 0])},
-        "Row 3 of probs.npy has .* a least number of -0.5",
-    ),
-    "probs as logits": ({"logits": softmax(LOGITS, 1)}, "holds probabilities, .* Give it as --probs"),
-    "transposed": (
-        {"features": FEATURES, "class_weights": WEIGHTS.T},
-        "6 x 4 and the features are 6 wide. It is trans",
-    ),
-    "width": ({"features": FEATURES[:, :5], "class_weights": WEIGHTS}, "4 x 6 and the features are 5 wide. Give the"),
-    "zero weight": (
-        {"features": FEATURES, "class_weights": _changed(WEIGHTS, 2, 0)},
-        "Row 2 of class_weights.npy is z",
-    ),
-    "NaN weight": (
-        {"features": FEATURES, "class_weights": _changed(WEIGHTS, 1, np.nan)},
-        "Row 1 of class_weights.npy h",
-    ),
-    "bias": ({"features": FEATURES, "class_weights": WEIGHTS, "bias": BIAS[:3]}, "has 3 numbers and .* 4 classes"),
-    "two networks": (
-        {"features": FEATURES, "class_weights": WEIGHTS[:3], "logits": LOGITS},
-        "different numbers of cla",
-    ),
-    "no width": ({"features": FEATURES[:, :0]}, "has the shape 50 x 0, so it is empty"),
-    "flat": ({"features": FEATURES[:, 0]}, "has the shape 50, and features needs 2 dimension"),
-    "both": ({"logits": LOGITS, "probs": softmax(LOGITS, 1)}, "--logits or --probs, not both"),
-    "no features": ({"class_weights": WEIGHTS, "logits": LOGITS}, "give --features too"),
-    "bias alone": ({"features": FEATURES, "bias": BIAS}, "--bias belongs to --class-weights"),
-    "nothing": ({}, "nothing to attach"),
-}
+PROBS = softmax(LOGITS, axis=1)
+REFUSED = [
+    ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 samples"),
+    ({"features": _changed(FEATURES, (31, 2), np.nan)}, "Row 31 of features.npy holds NaN or infinity"),
+    ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "Row 7 of logits.npy holds NaN"),
+    ({"logits": LOGITS[:, :3]}, r"logits.npy has 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
+    ({"probs": _changed(PROBS, 12, 0.3)}, "Row 12 of probs.npy is not a row of probabilities"),
+    ({"probs": _changed(PROBS, 3, [1.5, -0.5, 0, 0])}, "Row 3 of probs.npy is not a row of probabilities"),
+    ({"logits": PROBS}, "holds probabilities, .* Give it as --probs"),
+    ({"features": FEATURES, "class_weights": WEIGHTS.T}, r"is 6 x 4 and the features are 50 x 6\. Give \(K, D\)"),
+    ({"features": FEATURES, "class_weights": _changed(WEIGHTS, 2, 0)}, "class_weights.npy has a row of zeros"),
+    ({"features": FEATURES, "class_weights": _changed(WEIGHTS, 1, np.nan)}, "Row 1 of class_weights.npy h"),
+    ({"features": FEATURES, "class_weights": WEIGHTS, "bias": BIAS[:3]}, "different numbers of classes"),
+    ({"features": FEATURES, "class_weights": WEIGHTS[:3], "logits": LOGITS}, "different numbers of classes"),
+    ({"features": FEATURES[:, :0]}, "has the shape 50 x 0"),
+    ({"features": FEATURES[:, 0]}, "has the shape 50, and features needs 2 dimension"),
+    ({"logits": LOGITS, "probs": PROBS}, "--logits or --probs, not both"),
+    ({"class_weights": WEIGHTS, "logits": LOGITS}, "give --features too"),
+    ({"features": FEATURES, "bias": BIAS}, "--bias belongs to --class-weights"),
+    ({}, "nothing to attach"),
+]
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(cli, workspace, pets, tmp_path, what):
-    arrays, message = REFUSED[what]
-    options = []
+@pytest.mark.parametrize(("arrays", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(workspace, pets, tmp_path, arrays, message):
+    places = {role: str(tmp_path / f"{role}.npy") for role in arrays}
     for role, array in arrays.items():
-        np.save(tmp_path / f"{role}.npy", array)
-        options += [f"--{role.replace('_', '-')}", tmp_path / f"{role}.npy"]
-    ended = cli("attach", "pets", *options, "--workspace", workspace.root)
-    assert ended.code == 2
-    assert re.search(message, ended.err), ended.err
+        np.save(places[role], array)
+    with pytest.raises(CurateError, match=message):
+        attach(workspace, "pets", **places)
     assert pets.runs() == []
 
 
@@ -209,34 +183,28 @@ def test_two_rows_about_one_sample_are_refused_by_their_numbers(workspace, pets,
     paths = [*PATHS[:-1], "3.jpg"]  # a file name that sample 3 alone has
     pq.write_table(pa.table({"embedding": list(FEATURES), "path": paths}), tmp_path / "t.parquet")
     with pytest.raises(CurateError, match=r"Rows 3 and 49 of t\.parquet:embedding are both about"):
-        attach_run(workspace, "pets", AttachSpec(str(tmp_path / "t.parquet"), by="path"))
+        attach(workspace, "pets", str(tmp_path / "t.parquet"), by="path")
     with pytest.raises(CurateError, match="--by size: give order, path or a column of the dataset: id, path"):
-        attach_run(workspace, "pets", AttachSpec(str(tmp_path / "t.parquet"), by="size", rows=""))
+        attach(workspace, "pets", str(tmp_path / "t.parquet"), by="size", rows="")
 
 
 def test_it_is_finished_after_a_cancel_kept_when_complete_and_its_name_is_its_own(workspace, pets, files, tmp_path):
-    spec = AttachSpec(files["f"], files["w"], files["b"])
-    asked = iter([False] * 4)
-    stop = Progress(should_stop=lambda: next(asked, True))
+    given = {"features": files["f"], "class_weights": files["w"], "bias": files["b"], "name": "mine"}
+    asked = iter([False] * 3)
     with pytest.raises(Cancelled):
-        attach_run(workspace, "pets", spec, run_name="mine", progress=stop)
-    run = attach_run(workspace, "pets", spec, run_name="mine")
+        attach(workspace, "pets", **given, progress=Progress(should_stop=lambda: next(asked, True)))
+    run = attach(workspace, "pets", **given)
     assert run.complete
-    assert run.name == "mine"
+    assert run.record.model == "attached:mine"
     written = run.scores_path.stat().st_mtime_ns
-    assert attach_run(workspace, "pets", spec, run_name="mine").scores_path.stat().st_mtime_ns == written
+    assert attach(workspace, "pets", **given).scores_path.stat().st_mtime_ns == written
     with pytest.raises(CurateError, match=r"has a run 'mine' of other arrays\. Choose another --name"):
-        attach_run(workspace, "pets", AttachSpec(files["f"]), run_name="mine")
-    assert pets.run("mine").record.model == "attached:mine"
+        attach(workspace, "pets", files["f"], name="mine")
 
 
-def test_classes_in_another_order_and_a_missing_bias_are_told(cli, workspace, pets, files, tmp_path):
+def test_the_verb_warns_of_classes_in_another_order(cli, workspace, pets, tmp_path):
     np.save(tmp_path / "turned.npy", np.roll(LOGITS, 1, axis=1))
     ended = cli("attach", "pets", "--logits", tmp_path / "turned.npy", "--workspace", workspace.root)
     assert ended.code == 0
-    assert "in the dataset's order of classes (cat, dog, emu, fox)?" in ended.err
+    assert "is no better than guessing among 4 classes" in ended.out
     assert "Now try:\n  avhcurate serve" in ended.out  # without embeddings there are no suspects, without votes no HSF
-    options = ["--features", files["f"], "--class-weights", files["w"], "--logits", files["z"]]
-    ended = cli("attach", "pets", *options, "--json", "--workspace", workspace.root)
-    notes = json.loads(ended.out)["attached"]["notes"]
-    assert any("differ from features @ class_weights.T + bias" in note for note in notes)

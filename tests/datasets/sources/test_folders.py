@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.datasets.sources.folder import scan_folder
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
@@ -51,9 +50,8 @@ def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, 
     os.mkfifo(root / "a" / "pipe.png")
     record = import_dataset(workspace, "d", root).record
     assert (record.samples, record.skipped) == (2, 5)
-    assert "1 files are not images" in record.messages[0]
-    assert "2 hidden" in record.messages[1]
-    assert "2 names could not be read" in record.messages[2]
+    assert {"2 hidden files or folders were skipped", "2 names that cannot be read were skipped"} <= {*record.messages}
+    assert "1 files that are not images by their names were skipped" in record.messages
 
 
 def test_a_workspace_below_the_images_is_refused_and_nothing_is_written(cli, tmp_path, monkeypatch):
@@ -74,7 +72,7 @@ def test_a_workspace_among_the_images_is_not_read_and_the_user_is_told(tmp_path)
     grey_images(inside.uploads, "x/d.png")
     record = import_dataset(Workspace(tmp_path / "elsewhere"), "pets", photos).record
     assert (record.samples, record.classes) == (3, ["cat", "datasets", "dog"])
-    assert "workspaces of this program are not read: ours" in record.messages
+    assert "1 workspaces of this program were skipped" in record.messages
 
 
 def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_path: Path) -> None:
@@ -87,8 +85,7 @@ def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_
     (tmp_path / "d" / "everything").symlink_to("/")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     assert rows(folder) == [("a/1.png", None, "a")]
-    assert "were not followed" in said(folder)
-    assert "everything" in scan_folder(tmp_path / "d").loops
+    assert "links to folders that were read already were skipped" in said(folder)
 
 
 def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Workspace, tmp_path: Path) -> None:
@@ -109,7 +106,7 @@ def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_p
 
 def test_one_class_is_imported_with_a_word_about_it(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path / "d", "only/1.png")
-    assert "only one class, only" in said(import_dataset(workspace, "d", tmp_path / "d"))
+    assert "only one class" in said(import_dataset(workspace, "d", tmp_path / "d"))
 
 
 def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspace, tmp_path: Path) -> None:

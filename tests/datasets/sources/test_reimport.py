@@ -98,7 +98,7 @@ def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_bac
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert curated(table) == {}
-    assert "2 samples have their given label again, as the class dog is gone" in said(table.dataset)
+    assert "2 relabels as dog: these samples have their given label again" in said(table.dataset)
     shutil.move(tmp_path / "dog", photos / "dog")
     table = again(workspace, photos)
     assert table.classes == ("cat", "dog", "eel")
@@ -308,7 +308,7 @@ def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
     with pytest.raises(CurateError) as refused:
         import_dataset(workspace, "pets", photos)
     goes = (
-        "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, measures of image quality, "
+        "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, 1 measures of image quality, "
         "1 votes of samples that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
     )
     assert str(refused.value).endswith(f"computed results: {goes}.")

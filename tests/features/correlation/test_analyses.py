@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate.datasets.sources.attach import attach_run
-from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -15,6 +13,7 @@ from avhcurate.features.correlation.service import correlate, export_table
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.measures.stats.partial_correlation import partial_spearman
 from avhcurate.people.attach import attach_votes
+from tests.fakes.sources import attach
 
 KEYS = ["avh", "confidence", "norm"]
 
@@ -129,7 +128,7 @@ def test_a_class_may_be_called_all_and_n_counts_the_classes_that_have_a_known_er
     votes[np.arange(rows), (labels + 1) % 4] += spread
     for name, array in (("probs", probs), ("votes", votes)):
         np.save(tmp_path / f"{name}.npy", array)
-    attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
+    attach(workspace, "pets", probs=str(tmp_path / "probs.npy"))
     attach_votes(workspace, "pets", tmp_path / "votes.npy")
     rows = analyse(open_table(workspace, "pets"), "classes", keys=["confidence"])
     assert rows["class"].tolist() == [ALL_CLASSES, "all", "b", "c", "d"]

@@ -20,8 +20,6 @@ from PIL import Image, ImageFilter
 from avhcurate import cli
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export import service as export
-from avhcurate.datasets.sources.attach import attach_run
-from avhcurate.datasets.sources.attached_arrays import AttachSpec
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
@@ -34,6 +32,7 @@ from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_parquet
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.sources import attach
 
 #: Trained on 300 digits, adapted to the other half, blurred.
 SETTINGS = SelfTrainSettings(
@@ -158,12 +157,11 @@ def test_features_attached_again_under_their_old_name_are_another_self_training(
     labels, features = np.arange(80) % 2, tmp_path / "features.npy"
     bare_dataset(workspace, [f"{id}.png" for id in range(80)], labels.tolist(), ["even", "odd"], "dots")
     np.save(tmp_path / "head.npy", np.eye(2, dtype=np.float32))
-    spec = AttachSpec(str(features), str(tmp_path / "head.npy"))
     settings = SETTINGS.with_(source="dots", target="dots", model=None, source_where="id < 40", rounds=1)
 
     def adapted(seed):
         np.save(features, (np.random.default_rng(seed).random((80, 2)) + np.eye(2)[labels]).astype(np.float32))
-        run = attach_run(workspace, "dots", spec, run_name="mine")
+        run = attach(workspace, "dots", str(features), str(tmp_path / "head.npy"), name="mine")
         found = self_train_dataset(workspace, settings)
         shutil.rmtree(run.root)
         return found
