@@ -79,7 +79,7 @@ def split(settings: SplitSettings) -> None:
     )
     saved: list[str] = []
     if settings.out is not None:
-        split_service.write_split(table, parts, settings.out, force=settings.force)
+        split_service.write_split(parts, settings.out, force=settings.force)
     if settings.as_sets is not None:
         saved = split_service.save_parts(options.open_workspace(), table, parts, settings.as_sets)
     if options.printed({"parts": parts.counts, "sets": saved, "strata": parts.strata}):

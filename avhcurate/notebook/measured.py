@@ -81,7 +81,7 @@ class MeasuredDataset(DecidedDataset):
             filters=filters_of(where),
         )
         if out is not None:
-            split_service.write_split(table, found, Path(out), force=force)
+            split_service.write_split(found, Path(out), force=force)
         if as_sets is not None:
             split_service.save_parts(self.workspace, table, found, as_sets)
         return found.rows

@@ -43,12 +43,20 @@ def test_sets_are_listed_with_size_and_author_and_link_to_their_samples(open_pag
     assert "**3** samples · ann" in words(app)
     assert links(app)["few"].endswith("set=few&excluded=with")
     assert set(links(app)) >= {"a\\_b", "few"}
+    app.menu_button(key="saved.set.few.more").click("export").run()
+    assert [one.label for one in app.get("download_button")] == ["Download 2 samples as CSV"]
+    app.menu_button(key="saved.set.few.more").click("rename").run()
+    app.text_input(key="saved.new_name").set_value("fewer").run()
+    button(app, "saved.rename").click().run()
+    assert "fewer" in {one.name for one in saved.sets(own, "digits")}
 
 
 def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
     app = open_page("saved", own.root, saved__part="views")
     assert links(app)["ones"] == "dataset=digits&class=1"
     assert "gallery, filters: 1 · ann" in words(app)
+    app.menu_button(key="saved.view.ones.more").click("export").run()
+    assert [one.label for one in app.get("download_button")] == ["Download 182 samples as CSV"]
 
 
 def test_a_set_in_the_address_filters_and_an_unknown_one_is_left_out_with_a_notice(open_page, own, words):
@@ -71,7 +79,7 @@ def test_the_frame_saves_the_view_with_its_filters(open_page, own, asked):
 def test_sets_are_combined_on_the_page(open_page, own):
     app = open_page("saved", own.root)
     app.multiselect(key="saved.combined").set_value(["a_b", "few"])
-    app.text_input(key="saved.combined_name").set_value("all")
+    app.text_input(key="saved.combine_name").set_value("all")
     button(app, "saved.combine_now").click()
     app.run()
     assert not app.exception
@@ -109,43 +117,20 @@ def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
     assert "undone by" in words(app)
 
 
-def test_history_is_narrowed_by_the_address(open_page, own, words):
-    table = open_table(own, "digits")
-    annotate(table, [7], "exclude", who="ann")
-    text = words(open_page("saved", own.root, saved__part="history", saved__who="ann", saved__sample="7"))
-    assert "Entries: **1**" in text
-    assert "**ann** excluded" in text
-
-
-def test_narrowing_the_history_begins_at_its_first_page(open_page, own, words, asked):
+def test_history_is_narrowed_by_the_address_and_narrowing_begins_at_its_first_page(open_page, own, words, asked):
     table = open_table(own, "digits")
     for number in range(51):
         annotate(table, [number], "tag", f"n{number}", who="bob")
-    annotate(table, [7], "exclude", who="ann")
-    app = open_page("saved", own.root, saved__part="history", saved__page="3")
+    annotate(table, [7], "exclude", who="ann@example.org")
+    app = open_page("saved", own.root, saved__part="history", saved__page="999")
     assert "**bob** tagged n0" in words(app)
+    assert "51–55 of 55" in words(app)
     app.selectbox(key="saved.action").set_value("exclude").run()
-    assert "**ann** excluded" in words(app)
-    app = open_page("saved", own.root, saved__part="history", saved__page="3")
-    app.number_input(key="saved.sample").set_value(7).run()
-    assert "**ann** excluded" in words(app)
+    assert "ann@\u2060example.org** excluded" in words(app), "an e-mail address is not a link"
     assert asked(app, "saved.page") == ""
-
-
-def test_a_page_of_the_history_beyond_the_last_is_the_last(open_page, own, words):
-    table = open_table(own, "digits")
-    for number in range(30):
-        annotate(table, [number], "tag", f"n{number}", who="bob")
-    text = words(open_page("saved", own.root, saved__part="history", saved__page="999"))
-    assert "**bob** tagged n4 " in text + " "
-    assert "26–33 of 33" in text
-
-
-def test_an_e_mail_address_in_the_history_is_no_link(open_page, own, words):
-    annotate(open_table(own, "digits"), [7], "exclude", who="ann@example.org")
-    text = words(open_page("saved", own.root, saved__part="history"))
-    assert "ann@example.org" not in text
-    assert "ann@\u2060example.org" in text
+    text = words(open_page("saved", own.root, saved__part="history", saved__who="bob", saved__sample="7"))
+    assert "Entries: **1**" in text
+    assert "**bob** tagged n7" in text
 
 
 def test_the_details_of_a_sample_tell_its_history_and_sets(open_page, own, words):
@@ -153,16 +138,6 @@ def test_the_details_of_a_sample_tell_its_history_and_sets(open_page, own, words
     text = words(open_page("gallery", own.root, sample="3"))
     assert "tagged odd · zoe" in text
     assert "In the sets a\\_b, few" in text
-
-
-def test_a_split_is_alike_by_nothing_where_that_was_emptied(open_page, own, words):
-    app = open_page("saved", own.root, saved__part="split")
-    assert app.pills(key="saved.by").value == ["class", "hsf"]
-    app.pills(key="saved.by").set_value([])
-    app.run()
-    assert app.pills(key="saved.by").value == []
-    assert app.query_params["saved.by"] in ("neither", ["neither"])
-    assert "**Strata: 1**" in words(app)
 
 
 def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
@@ -173,3 +148,8 @@ def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
     assert not app.exception
     sizes = {one.name: one.samples for one in saved.sets(own, "digits")}
     assert sizes["split train"] + sizes["split test"] == 1797
+    app.pills(key="saved.by").set_value([]).run()
+    assert app.query_params["saved.by"] in ("neither", ["neither"])
+    assert "**Strata: 1**" in words(app)
+    app.text_input(key="saved.shares").set_value("0.5,0.6").run()
+    assert "sum to 1" in app.error[0].value

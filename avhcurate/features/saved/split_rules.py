@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from avhcurate.errors import CurateError
 
@@ -29,7 +30,7 @@ def apportion(n: int, quotas: np.ndarray, behind: np.ndarray | None = None) -> n
     remainders = np.round(exact - seats, 9)
     if behind is None:
         behind = np.zeros(len(quotas))
-    order = np.lexsort((np.arange(len(quotas)), -behind, -remainders))
+    order = np.lexsort((-behind, -remainders))
     seats[order[: n - seats.sum()]] += 1
     return seats
 
@@ -71,14 +72,10 @@ def _place_groups(
     parts: np.ndarray, strata: np.ndarray, groups: np.ndarray, targets: np.ndarray, generator: np.random.Generator
 ) -> None:
     lacking = targets.astype(float)
-    order = np.argsort(groups, kind="stable")
-    order = order[groups[order] >= 0]
-    if not len(order):
-        return
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    frame = pd.DataFrame({"group": groups})[groups >= 0]
+    members = [rows.to_numpy() for rows in frame.groupby("group").groups.values()]
     shuffled = [members[place] for place in generator.permutation(len(members))]
     for group in sorted(shuffled, key=len, reverse=True):
         held, counts = np.unique(strata[group], return_counts=True)
-        part = int(np.argmax(counts @ lacking[held]))
-        parts[group] = part
+        parts[group] = part = int(np.argmax(counts @ lacking[held]))
         lacking[held, part] -= counts

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +29,13 @@ class Split:
 
     `rows` has id, path, split, curated_label, curated_label_name, hsf_bin and part, by id. `strata` has the columns of
     `by`, n, a column per part, and a note where a stratum is smaller than the number of parts. In both a column
-    `hsf_source` after `hsf_bin` marks simulated votes.
+    `hsf_source` after `hsf_bin` marks simulated votes. `counts` are the samples of each part.
     """
 
     rows: pd.DataFrame
     strata: pd.DataFrame
-    names: tuple[str, ...]
-    shares: tuple[float, ...]
-    by: tuple[str, ...]
-    seed: int
-    group: str | None
-    filters: Filters
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Return the number of samples in each part."""
-        return {name: int((self.rows["part"] == name).sum()) for name in self.names}
+    counts: dict[str, int]
+    manifest: dict[str, Any]
 
 
 def make_split(
@@ -78,23 +68,24 @@ def make_split(
         strata[name] = np.bincount(codes[parts == number], minlength=len(strata))
     strata["note"] = np.where(strata["n"] < len(names), "fewer than parts", "")
     if table.simulated:
-        _mark_simulated(rows)
-        _mark_simulated(strata)
-    return Split(
-        rows=rows,
-        strata=strata,
-        names=names,
-        shares=tuple(fractions.tolist()),
-        by=tuple(by),
-        seed=seed,
-        group=group,
-        filters=filters,
-    )
+        for marked in (rows, strata):
+            if "hsf_bin" in marked:
+                marked.insert(list(marked).index("hsf_bin") + 1, "hsf_source", "simulated")
+    counts = {name: int((parts == number).sum()) for number, name in enumerate(names)}
+    manifest = describe_export(table, filters, "table", len(rows)) | {
+        "split": dict(zip(names, fractions.tolist(), strict=True)),
+        "parts": counts,
+        "by": list(by),
+        "group": group,
+        "seed": seed,
+        "strata": strata.astype(object).where(strata.notna(), None).to_dict("records"),
+    }
+    return Split(rows=rows, strata=strata, counts=counts, manifest=manifest)
 
 
-def write_split(table: DatasetTable, split: Split, out: Path, *, force: bool = False) -> None:
+def write_split(split: Split, out: Path, *, force: bool = False) -> None:
     """Write the rows as .csv, .jsonl or .parquet, by the ending of `out`, with a manifest that counts the strata."""
-    write_frame(split.rows, out, _manifest(table, split), force=force)
+    write_frame(split.rows, out, split.manifest, force=force)
 
 
 def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: str, *, who: str = "") -> list[str]:
@@ -105,24 +96,6 @@ def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: st
         save_set(workspace, table.present_name(), title, ids, who=who)
     table.refresh()
     return list(names.values())
-
-
-def _manifest(table: DatasetTable, split: Split) -> dict[str, Any]:
-    strata = split.strata.astype(object).where(split.strata.notna(), None)
-    return describe_export(table, split.filters, "table", len(split.rows)) | {
-        "split": dict(zip(split.names, split.shares, strict=True)),
-        "parts": split.counts,
-        "by": list(split.by),
-        "group": split.group,
-        "seed": split.seed,
-        "strata": strata.to_dict("records"),
-        "versions": {name: version(name) for name in ("avhcurate", "numpy", "pyarrow")},
-    }
-
-
-def _mark_simulated(table: pd.DataFrame) -> None:
-    if "hsf_bin" in table:
-        table.insert(list(table).index("hsf_bin") + 1, "hsf_source", "simulated")
 
 
 def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
@@ -137,8 +110,8 @@ def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.Data
 def _groups(table: DatasetTable, filters: Filters, column: str | None) -> np.ndarray | None:
     if column is None:
         return None
-    values = table.frame(filters, columns=[column])[column]
-    if table.types[column].endswith("]") or table.types[column].startswith(("STRUCT", "MAP")):
-        raise CurateError(f"The column {column} holds lists or records, which cannot group samples. Choose another.")
-    codes: np.ndarray = pd.factorize(values)[0]
-    return codes.astype(np.int64)
+    try:
+        codes: np.ndarray = pd.factorize(table.frame(filters, columns=[column])[column])[0]
+    except TypeError as error:
+        raise CurateError(f"The column {column} holds lists or records, which cannot group samples.") from error
+    return codes

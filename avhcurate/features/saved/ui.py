@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
 from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.history import RULE, describe, filter_options, history_entries, undo_entry
 from avhcurate.datasets.curate.saved import LONGEST_NAME
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
-from avhcurate.ui.frame import Opened, announce, attempt, mirrored, while_allowed
+from avhcurate.ui.frame import Opened, announce, attempt, while_allowed
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import closing_popover, empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
@@ -24,31 +22,20 @@ from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 from avhcurate.workspace.data.events import Event, Kind
 
-_T = TypeVar("_T")
-
-#: Session state: the entry and the action whose dialog is open, until the dialog is dismissed.
+#: Session state: dataset, kind and name of the entry whose dialog is open, and the action.
 _ASKED = "saved.asked"
 _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
 _HOW = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
 
 #: What the page lists.
 PART = one_of("saved.part", ["sets", "views", "history", "split"], "sets")
+_PARTS = {"sets": "Sets", "views": "Views", "history": "History", "split": "Split"}
 _ROWS = 25
 _PAGE = number("saved.list", 1, low=1, high=10**9)
-_PARTS = {"sets": "Sets", "views": "Views", "history": "History", "split": "Split"}
 
 
 def choose_part(view: View) -> str:
     return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
-
-
-def _rows(page: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
-    """Show a page of a list, and the buttons to the others."""
-    places = page_of(_PAGE, page.view, len(entries), _ROWS)
-    with st.container(gap="xsmall"):
-        for one in entries[places.start : places.stop]:
-            show(page, one)
-    turn_pages(_PAGE, places, len(entries), _ROWS)
 
 
 def show_sets(page: Opened) -> None:
@@ -56,75 +43,66 @@ def show_sets(page: Opened) -> None:
     with st.container(horizontal=True):
         _combine(page, [one.name for one in entries])
         _import(page)
-    if not entries:
-        empty_state(
-            "No set yet", "bookmark", "Select samples in the gallery and choose “Set”, or import a list of them."
-        )
-    _rows(page, entries, _set_row)
+    _list(page, "set", entries, _set, "Select samples in the gallery and choose “Set”, or import a list of them.")
 
 
 def show_views(page: Opened) -> None:
     entries = saved.views(page.workspace, page.table.dataset.name)
+    _list(page, "view", entries, _view, "Set filters on any page and choose “Save view” on the left.")
+
+
+def _list(
+    page: Opened, kind: Kind, entries: Sequence[Event], draw: Callable[[Opened, Event], str], nothing: str
+) -> None:
+    """Draw a page of a list and the dialog that is open; `draw` draws the link of an entry and returns what it is."""
     if not entries:
-        empty_state("No view yet", "bookmark", "Set filters on any page and choose “Save view” on the left.")
-    _rows(page, entries, _view_row)
+        empty_state(f"No {kind} yet", "bookmark", nothing)
+    places = page_of(_PAGE, page.view, len(entries), _ROWS)
+    with st.container(gap="xsmall"):
+        for one in entries[places.start : places.stop]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                about = draw(page, one)
+                st.caption(f"{about} · {plain(one.who)}, {one.at:%Y-%m-%d %H:%M} UTC", width="stretch")
+                _more(page, kind, one.name)
+    turn_pages(_PAGE, places, len(entries), _ROWS)
+    *asked, action = st.session_state.get(_ASKED, [None])
+    for one in entries:
+        if asked == [page.table.dataset.name, kind, one.name]:
+            {"rename": _rename, "export": _export}[action](page, kind, one)
 
 
-def _set_row(page: Opened, one: Event) -> None:
-    filters, there = Filters(excluded=None, sets=(one.name,)), 0
-    if one.name in page.table.sets:
-        there = page.table.count(filters)
-    size = f"**{one.samples:,}** samples"
-    if there < one.samples:
-        size += f" ({one.samples - there:,} no longer in the dataset)"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        query = replace(View(dataset=page.table.dataset.name, run=page.view.run), filters=filters).to_query()
-        st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
-        st.caption(f"{size} · {_when(one.who, one.at)}", width="stretch")
-        _more(page, "set", one.name)
-    _dialog(page, "set", one.name, lambda: _export_dialog(page.table, one.name, Filters(sets=(one.name,))))
+def _set(page: Opened, one: Event) -> str:
+    view = View(dataset=page.table.dataset.name, run=page.view.run)
+    query = replace(view, filters=Filters(excluded=None, sets=(one.name,))).to_query()
+    st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
+    gone = one.samples - page.table.set_sizes.get(one.name, 0)
+    if gone:
+        return f"**{one.samples:,}** samples ({gone:,} no longer in the dataset)"
+    return f"**{one.samples:,}** samples"
 
 
-def _view_row(page: Opened, one: Event) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        target = PAGES / f"{one.page}.py"
-        if one.page.isidentifier() and target.exists():
-            st.page_link(target, label=plain(one.name), icon=":material/visibility:", query_params=one.query)
-        else:
-            st.markdown(plain(one.name), width="content")
-        view, _ = url_state.parse(one.query)
-        about = f"{plain(one.page.replace('_', ' '))}, filters: {view.filters.active}"
-        st.caption(f"{about} · {_when(one.who, one.at)}", width="stretch")
-        _more(page, "view", one.name)
-    _dialog(page, "view", one.name, lambda: _export_view(page, one.name, view))
+def _view(page: Opened, one: Event) -> str:
+    target = PAGES / f"{one.page}.py"
+    st.page_link(target, label=plain(one.name), icon=":material/visibility:", query_params=one.query)
+    view, _ = url_state.parse(one.query)
+    return f"{plain(one.page.replace('_', ' '))}, filters: {view.filters.active}"
 
 
 def _more(page: Opened, kind: Kind, name: str) -> None:
     key = f"saved.{kind}.{name}.more"
-    look: dict[str, Any] = {"format_func": _MORE.__getitem__, "type": "tertiary", "key": key}
     options = list(_MORE)
     if for_curators():  # the look of what is refused
         options = ["export"]
-    st.menu_button("More", options, on_click=_choose, args=(page, kind, name, key), **look)
+    act: dict[str, Any] = {"on_click": _choose, "args": (page, kind, name, key)}
+    st.menu_button("More", options, format_func=_MORE.__getitem__, type="tertiary", key=key, **act)
 
 
 def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
     """Do what was chosen in the menu of an entry, or remember the dialog to open."""
-    action = st.session_state[key]
-    if action == "remove":
+    if st.session_state[key] == "remove":
         attempt(_remove, page, kind, name)
     else:
-        st.session_state[_ASKED] = page.table.dataset.name, kind, name, action
-
-
-def _dialog(page: Opened, kind: Kind, name: str, export: Callable[[], None]) -> None:
-    """Draw the open dialog of an entry, if any."""
-    match st.session_state.get(_ASKED):
-        case (page.table.dataset.name, of_kind, of_name, action) if (of_kind, of_name) == (kind, name):
-            if action == "rename":
-                _rename_dialog(page, kind, name)
-            else:
-                export()
+        st.session_state[_ASKED] = page.table.dataset.name, kind, name, st.session_state[key]
 
 
 def _dismiss() -> None:
@@ -140,12 +118,12 @@ def _remove(page: Opened, kind: Kind, name: str) -> None:
 
 @st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)
 @while_allowed
-def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
-    new = st.text_input("New name", name, max_chars=LONGEST_NAME, key="saved.new_name")
-    if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", name)):
+def _rename(page: Opened, kind: Kind, entry: Event) -> None:
+    new = st.text_input("New name", entry.name, max_chars=LONGEST_NAME, key="saved.new_name")
+    if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", entry.name)):
         return
     try:
-        saved.rename(page.workspace, page.table.dataset.name, kind, name, new, who=who())
+        saved.rename(page.workspace, page.table.dataset.name, kind, entry.name, new, who=who())
     except CurateError as error:
         show_user_error(error)
         return
@@ -153,28 +131,16 @@ def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
     st.rerun()
 
 
-def _export_view(page: Opened, name: str, view: View) -> None:
-    """Export the samples of a view with the run and the HSF bins that it was saved with."""
-    try:
-        table = cache.table(page.workspace, page.table.dataset.name, view.run, view.edges)
-    except CurateError as error:
-        show_user_error(error)
-    else:
-        _export_dialog(table, name, view.filters)
-
-
 @st.dialog("Export", icon=":material/download:", on_dismiss=_dismiss)
 @while_allowed
-def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
-    st.markdown(f"**{plain(name)}**")
-    try:
-        count = table.count(filters)
-    except CurateError as error:
-        show_user_error(error)
-        return
-    if excluded := table.count(filters.with_(excluded=None)) - count:
-        st.caption(f"{excluded:,} excluded samples stay out.")
-    export_choice(table, filters, count, key="saved")
+def _export(page: Opened, kind: Kind, entry: Event) -> None:
+    """Export a set, or the samples of a view with the run and the HSF bins that it was saved with."""
+    table, filters = page.table, Filters(sets=(entry.name,))
+    if kind == "view":
+        view, _ = url_state.parse(entry.query)
+        table, filters = cache.table(page.workspace, table.dataset.name, view.run, view.edges), view.filters
+    st.markdown(f"**{plain(entry.name)}**")
+    export_choice(table, filters, table.count(filters), key="saved")
 
 
 def _combine(page: Opened, names: list[str]) -> None:
@@ -182,49 +148,36 @@ def _combine(page: Opened, names: list[str]) -> None:
     with closing_popover("Combine", icon=":material/join:", key="saved.combine", **asked):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
-            "Samples",
-            list(_HOW),
-            default="union",
-            format_func=_HOW.__getitem__,
-            required=True,
-            key="saved.how",
+            "Samples", _HOW, default="union", format_func=_HOW.__getitem__, required=True, key="saved.how"
         )
-        st.text_input("Name of the new set", key="saved.combined_name", max_chars=LONGEST_NAME)
-        st.button("Save", type="primary", key="saved.combine_now", on_click=_save_combined, args=(page,))
+        _save_as(_save_combined, page, "saved.combine")
 
 
-def _save_combined(page: Opened) -> None:
-    asked: Any = st.session_state
-    name, names, how = asked["saved.combined_name"], asked["saved.combined"], asked["saved.how"]
-    done = f"Saved as “{name}”"
-    about = {"who": who(), "done": done, "closes": "saved.combine"}
-    attempt(saved.combine, page.workspace, page.table.dataset.name, name, names, how, **about)
+def _save_as(save: Callable[[Opened, str], None], page: Opened, key: str) -> None:
+    """Ask for the name of a new set, and draw the button that saves it and closes the popover."""
+    name = f"{key}_name"
+    st.text_input("Name of the new set", key=name, max_chars=LONGEST_NAME)
+    act: dict[str, Any] = {"on_click": attempt, "args": (save, page, name), "kwargs": {"closes": key}}
+    st.button("Save", type="primary", key=f"{key}_now", **act)
+
+
+def _save_combined(page: Opened, key: str) -> None:
+    name, names, how = (st.session_state[one] for one in (key, "saved.combined", "saved.how"))
+    saved.combine(page.workspace, page.table.dataset.name, name, names, how, who=who())
+    announce(f"Saved as “{name}”")
 
 
 def _import(page: Opened) -> None:
     with closing_popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
-        st.file_uploader(
-            "List of samples",
-            ["csv", "txt"],
-            key="saved.file",
-            help="One path or id per line, or CSV with such a column.",
-        )
-        st.text_input("Name of the new set", key="saved.import_name", max_chars=LONGEST_NAME)
-        st.button(
-            "Save",
-            type="primary",
-            key="saved.import_now",
-            on_click=attempt,
-            args=(_save_imported, page),
-            kwargs={"closes": "saved.import"},
-        )
+        about = "One path or id per line, or CSV with such a column."
+        st.file_uploader("List of samples", ["csv", "txt"], key="saved.file", help=about)
+        _save_as(_save_imported, page, "saved.import")
 
 
-def _save_imported(page: Opened) -> None:
-    file = st.session_state["saved.file"]
+def _save_imported(page: Opened, key: str) -> None:
+    file, name = st.session_state["saved.file"], st.session_state[key]
     if file is None:
         raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
-    name = st.session_state["saved.import_name"]
     count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue(), who=who())
     text = f"{count:,} samples saved as “{name}”."
     if unknown:
@@ -232,81 +185,47 @@ def _save_imported(page: Opened) -> None:
     announce(text)
 
 
-def _when(name: str, at: datetime) -> str:
-    return f"{plain(name)}, {at:%Y-%m-%d %H:%M} UTC"
-
-
 # --- history ---------------------------------------------------------------------------------------------------
 
 _WHO: Choice[str] = Choice("saved.who", "", str)
 _ACTION: Choice[str] = Choice("saved.action", "", str)
+#: -1 for any.
 _SAMPLE = number("saved.sample", -1, low=-1, high=10**12)
 _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 
 def show_history(page: Opened) -> None:
-    person, action, sample = _narrow(page)
-    narrowed: dict[str, Any] = {"who": person or None}
-    if action:
-        narrowed["actions"] = [action]
-    if sample >= 0:
-        narrowed["sample"] = sample
-    try:
-        _, count = history_entries(page.table, limit=0, **narrowed)
-        places = page_of(_HISTORY_PAGE, page.view, count, _ROWS)
-        entries, _ = history_entries(page.table, offset=places.start, limit=_ROWS, **narrowed)
-    except CurateError as error:
-        show_user_error(error)
-        return
+    narrowed = _narrow(page)
+    _, count = history_entries(page.table, limit=0, **narrowed)
+    places = page_of(_HISTORY_PAGE, page.view, count, _ROWS)
+    entries, _ = history_entries(page.table, offset=places.start, limit=_ROWS, **narrowed)
     st.caption(f"Entries: **{count:,}**. {RULE}")
     with st.container(gap="xsmall"):
         for entry in entries:
             _history_row(page, entry)
     if not entries:
-        with st.container(border=True):
-            st.write("No entry here. Tag, relabel, exclude or save samples, or remove a condition above.")
+        st.write("No entry here. Tag, relabel, exclude or save samples, or remove a condition above.")
     turn_pages(_HISTORY_PAGE, places, count, _ROWS)
 
 
-def _narrow(page: Opened) -> tuple[str, str, int]:
-    person, action, sample = _WHO.of(page.view), _ACTION.of(page.view), int(_SAMPLE.of(page.view))
-    known = None
-    if 0 <= sample < page.table.size:
-        known = sample
+def _narrow(page: Opened) -> dict[str, Any]:
+    """Ask for person, action and sample, and return them as `history_entries` takes them."""
+    view, restart = page.view, (_HISTORY_PAGE.name,)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for label, choice, chosen, options in (
-            ("Who", _WHO, person, filter_options(page.table, "who")),
-            ("Action", _ACTION, action, filter_options(page.table, "action")),
+        for label, choice, options in (
+            ("Who", _WHO, filter_options(page.table, "who")),
+            ("Action", _ACTION, filter_options(page.table, "action")),
         ):
-            listed = list(dict.fromkeys(["", chosen, *options]))
-            choice.show(
-                st.selectbox,
-                label,
-                page.view,
-                listed,
-                format_func=lambda text: text or "Any",
-                on_change=choice.restart,
-                args=(_HISTORY_PAGE.name,),
-                width=220,
-            )
-        st.number_input(
-            "Sample id",
-            0,
-            page.table.size - 1,
-            key=mirrored(_SAMPLE.name, known),
-            on_change=_keep_sample,
-            placeholder="Any",
-            width=160,
-        )
-    return person, action, sample
-
-
-def _keep_sample() -> None:
-    typed = st.session_state[_SAMPLE.name]
-    if typed is None:
-        typed = _SAMPLE.default
-    _SAMPLE.put(typed)
-    _HISTORY_PAGE.put(_HISTORY_PAGE.default)
+            names = {"": "Any"} | {name: name for name in (choice.of(view), *options) if name}
+            choice.show(st.selectbox, label, view, names, on_change=choice.restart, args=restart, width=220)
+        sample = int(_SAMPLE.of(view))
+        ends: dict[str, Any] = {"min_value": -1, "max_value": max(sample, page.table.size - 1), "value": sample}
+        keep: dict[str, Any] = {"on_change": _SAMPLE.restart, "args": restart}
+        st.number_input("Sample id, or -1 for any", key=_SAMPLE.name, width=180, **ends, **keep)
+    narrowed: dict[str, Any] = {"who": _WHO.of(view) or None, "actions": list(filter(None, [_ACTION.of(view)]))}
+    if sample >= 0:
+        narrowed["sample"] = sample
+    return narrowed
 
 
 def _history_row(page: Opened, entry: Event) -> None:
@@ -318,17 +237,8 @@ def _history_row(page: Opened, entry: Event) -> None:
         st.markdown(text, width="stretch")
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
-        else:
-            st.button(
-                "Undo",
-                icon=":material/undo:",
-                type="tertiary",
-                key=f"saved.undo.{entry.key}",
-                on_click=_undo,
-                args=(page, entry.key),
-                **for_curators(),
-            )
-
-
-def _undo(page: Opened, key: str) -> None:
-    attempt(undo_entry, page.table, key, who=who(), done="Undone")
+            return
+        about = {"who": who(), "done": "Undone"}
+        act: dict[str, Any] = {"on_click": attempt, "args": (undo_entry, page.table, entry.key), "kwargs": about}
+        look = for_curators(icon=":material/undo:", type="tertiary")
+        st.button("Undo", key=f"saved.undo.{entry.key}", **act, **look)

@@ -23,19 +23,12 @@ def test_every_stratum_is_divided_by_largest_remainder(strata, shares, seed):
     exact = np.unique(strata, return_counts=True)[1][:, None] * np.array(shares)
     got = counts(parts, strata, shares)
     assert (np.abs(got - exact) < 1).all()
+    assert (parts == split(strata, shares, seed=seed)).all()
     # Whoever is rounded up had a remainder at least as large as whoever is rounded down.
     remainder, up = exact - np.floor(exact + 1e-9), got > np.floor(exact + 1e-9)
     for row in range(len(got)):
         if up[row].any() and (~up[row]).any():
             assert remainder[row][up[row]].min() >= remainder[row][~up[row]].max() - 1e-6
-
-
-@settings(deadline=None)
-@given(STRATA, SHARES, st.integers(0, 99))
-def test_the_same_seed_gives_the_same_split_and_every_sample_has_one_part(strata, shares, seed):
-    parts = split(strata, shares, seed=seed)
-    assert set(parts) <= set(range(len(shares)))
-    assert (parts == split(strata, shares, seed=seed)).all()
 
 
 @settings(deadline=None)
@@ -54,11 +47,6 @@ def test_pairs_leave_room_for_exact_shares():
     groups[:60] = np.arange(60) // 2  # duplicates in pairs, all in one stratum
     parts = split(strata, (0.8, 0.1, 0.1), seed=3, groups=groups)
     assert counts(parts, strata, (0.8, 0.1, 0.1)).tolist() == [[160, 20, 20], [160, 20, 20]]
-
-
-def test_another_seed_gives_another_split_and_order_does_not_matter_to_shares():
-    strata = np.arange(300) % 3
-    assert (split(strata, (0.5, 0.5), seed=1) != split(strata, (0.5, 0.5), seed=2)).any()
 
 
 def test_strata_of_one_do_not_all_favour_the_same_of_equal_parts():

@@ -21,7 +21,7 @@ def test_parts_are_alike_by_class_and_bin(digits):
     assert len(frame) == digits.size == found.strata["n"].sum()
     counted = frame.groupby(["curated_label_name", "hsf_bin"], dropna=False)["part"].value_counts()
     for _, row in found.strata.iterrows():
-        for part, share in zip(found.names, SHARES, strict=True):
+        for part, share in zip(found.counts, SHARES, strict=True):
             want = counted.get((row["curated_label_name"], row["hsf_bin"], part), 0)
             assert row[part] == want
             assert abs(want - share * row["n"]) < 1
@@ -37,16 +37,11 @@ def test_strata_by_simulated_votes_are_marked(digits):
     assert "hsf_source" not in make_split(digits, SHARES, by=("class",)).strata
 
 
-def test_without_strata_only_the_shares_count(digits):
-    found = make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000"))
-    assert found.counts == {"train": 750, "test": 250}
-
-
 def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
     found = make_split(digits, SHARES, by=("class",))
     for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
         out = tmp_path / f"split{suffix}"
-        write_split(digits, found, out)
+        write_split(found, out)
         rows = read(out)
         assert rows["part"].value_counts().to_dict() == found.counts
         manifest = json.loads((tmp_path / f"split{suffix}.manifest.json").read_text())
@@ -54,16 +49,16 @@ def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
         assert sum(stratum["train"] for stratum in manifest["strata"]) == found.counts["train"]
         assert (manifest["seed"], manifest["by"], manifest["split"]["train"]) == (0, ["class"], 0.8)
         with pytest.raises(CurateError, match="--force"):
-            write_split(digits, found, out)
+            write_split(found, out)
     with pytest.raises(CurateError, match=r"\.csv, \.jsonl or \.parquet"):
-        write_split(digits, found, tmp_path / "split.xls")
+        write_split(found, tmp_path / "split.xls")
 
 
 def test_parts_become_sets_that_share_no_sample(own_digits):
     workspace = Workspace(own_digits.dataset.root.parents[1])
     found = make_split(own_digits, SHARES)
     assert save_parts(workspace, own_digits, found, "s") == ["s train", "s validation", "s test"]
-    ids = [own_digits.frame(Filters(sets=(f"s {name}",)), columns=["id"])["id"].tolist() for name in found.names]
+    ids = [own_digits.frame(Filters(sets=(f"s {name}",)), columns=["id"])["id"].tolist() for name in found.counts]
     assert [len(part) for part in ids] == list(found.counts.values())
     assert sorted(np.concatenate(ids)) == list(range(1797))
     with pytest.raises(CurateError, match="1 to 60 printable"):
@@ -71,7 +66,11 @@ def test_parts_become_sets_that_share_no_sample(own_digits):
     assert len(saved.sets(workspace, "digits")) == 3
 
 
-def test_a_column_keeps_its_values_together(digits):
+def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_together(digits):
+    assert make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000")).counts == {
+        "train": 750,
+        "test": 250,
+    }
     found = make_split(digits, (0.5, 0.5), by=(), group="split")
     assert (found.rows.groupby("split")["part"].nunique() == 1).all()
 
@@ -81,7 +80,6 @@ def test_a_column_keeps_its_values_together(digits):
     [
         ({"by": ("colour",)}, "by colour"),
         ({"group": "nothing"}, "Unknown column nothing"),
-        ({"group": "lable"}, "Did you mean label"),
         ({"group": "tags"}, "cannot group samples"),
         ({"filters": Filters(where="id < 0")}, "nothing to split"),
     ],
