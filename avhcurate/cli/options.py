@@ -266,6 +266,7 @@ def write_csv(frame: "pd.DataFrame", csv: Path | None) -> None:
     """Write a table to the file of `--csv`, if there is one."""
     from avhcurate.datasets.export.tabular import write_csv_file
 
+    _check_csv(csv)
     if csv:
         write_csv_file(frame, csv, force=False)
 

@@ -24,7 +24,7 @@ from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.notes import neighbours_note
-from avhcurate.ui.open_images import open_sample
+from avhcurate.ui.open_images import open_sample, open_side_by_side, side_by_side
 from avhcurate.ui.score_help import explain_scores, format_score
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns
@@ -71,19 +71,23 @@ def _close() -> None:
 @while_allowed
 def _dialog(frame: Opened, listed: GridView | None) -> None:
     # Read again: stepping changes the address and runs only this function.
-    id = url_state.current().sample
-    if id is None:
+    view = url_state.current()
+    if view.sample is None:
         st.rerun()
     show_messages()
     try:
         frame.table.refresh()
-        inspection = inspect(frame.table, id)
+        inspection = inspect(frame.table, view.sample)
     except CurateError as error:
         show_user_error(error)
         return
+    ids = [id for id in side_by_side(view) if id < frame.table.size]
+    if len(ids) > 1:
+        _viewer(frame, ids, view.sample, listed)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _viewer(frame, inspection.row, listed)
+        if len(ids) == 1:
+            _viewer(frame, ids, view.sample, listed)
         _around(frame, inspection.row)
     with right:
         _curate(frame, inspection.row)
@@ -100,27 +104,37 @@ def _around(frame: Opened, row: dict[str, Any]) -> None:
 
 # --- the viewer --------------------------------------------------------------------------------------------------
 
+#: Columns that the viewer says of an image.
+_NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name"]
 
-def _viewer(frame: Opened, row: dict[str, Any], listed: GridView | None) -> None:
-    id, words = row["id"], row["curated_label_name"] or row["label_name"] or "none"
-    if row["predicted_name"]:
-        words += f", predicted {row['predicted_name']}"
+
+def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None) -> None:
+    rows = rows_of(frame.table, ids, columns=_NAMED).astype(object)
     address = partial(image_url, frame.table.dataset.name, version=frame.version)
     image_viewer(
-        Picture(
-            id=id,
-            src=address(id, size="full"),
-            whole=address(id, size="whole"),
-            alt=f"Image {id}, label {words}",
-            name=f"{words} · {row['path']}",
-        ),
+        [_picture(row, address) for row in rows.where(rows.notna(), None).to_dict("records")],
         key=_VIEWER,
-        near=_nearby(listed, id),
+        active=ids.index(sample),
+        near=_nearby(listed, sample),
         src=address("{id}", size="full"),
         whole=address("{id}", size="whole"),
         actions=key_data(frame.table, _VIEWER),
         on_act=partial(act_by_key, frame.table, _VIEWER),
         on_shown=open_sample,
+        on_alone=lambda id: open_side_by_side([id]),
+    )
+
+
+def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
+    id, words = int(row["id"]), row["curated_label_name"] or row["label_name"] or "none"
+    if row["predicted_name"]:
+        words += f", predicted {row['predicted_name']}"
+    return Picture(
+        id=id,
+        src=address(id, size="full"),
+        whole=address(id, size="whole"),
+        alt=f"Image {id}, label {words}",
+        name=f"{words} · {row['path']}",
     )
 
 

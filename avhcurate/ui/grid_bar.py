@@ -14,7 +14,7 @@ from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_keys import act_by_key, key_data, keys_form, say
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.open_images import more_like
+from avhcurate.ui.open_images import more_like, open_side_by_side
 from avhcurate.ui.selection import GridSelection, browsing_grid, selectable_grid
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted
@@ -104,6 +104,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         BarAction("relabel", "Relabel", "edit", asks="label"),
         BarAction("exclude", "Exclude", "block"),
         BarAction("set", "Set", "bookmark_add", partial(_save_set, page), asks="set"),
+        BarAction("compare", "Side by side", "view_column", _compare, help="Opens the first four.", reads=True),
     ]
     if like and page.table.run is not None:
         about = "Orders the gallery by the angle to the nearest of the selected images."
@@ -125,6 +126,10 @@ def _on_page() -> list[BarAction]:
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
     saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids, who=who())
     say(f"{counted(chosen.count, 'image')} saved as “{name}”")
+
+
+def _compare(chosen: GridSelection, _: Any) -> None:
+    open_side_by_side(chosen.ids)
 
 
 def _more_like(chosen: GridSelection, _: Any) -> None:

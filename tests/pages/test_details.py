@@ -33,7 +33,7 @@ def test_what_is_done_is_said_with_a_way_back_and_the_image_that_left_the_list_k
     assert near["ids"][near["next"] - near["first"]] == 8
     decides(app.selectbox, "Label").set_value(3).run()
     assert viewer()["actions"]["done"]["text"] == "1 image labelled 3"
-    assert viewer()["image"]["alt"].startswith("Image 7, label 3")
+    assert viewer()["images"][0]["alt"].startswith("Image 7, label 3")
 
 
 def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_another(details):
@@ -56,6 +56,20 @@ def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_a
     app.query_params["sample"] = "7"
     app.run()
     assert (keys(), decides(app.selectbox, "Label").value) == (seventh, label)
+
+
+def test_up_to_four_chosen_images_stand_side_by_side(details, act, asked):
+    app, viewer = details()
+    ids = act(app, "compare", 2, 8)
+    assert (asked(app, "details.beside"), asked(app, "sample")) == (",".join(map(str, ids[:4])), str(ids[0]))
+    shown = lambda: ([image["id"] for image in viewer()["images"]], viewer()["active"])  # noqa: E731
+    assert shown() == (ids[:4], 0)
+    app.query_params["sample"] = str(ids[2])
+    app.run()
+    assert shown() == (ids[:4], 2)
+    app.query_params["sample"] = str(ids[5])  # none of them: alone
+    app.run()
+    assert shown() == ([ids[5]], 0)
 
 
 def test_more_like_this_orders_the_gallery_by_the_angle_to_what_is_open(details, asked, grids):

@@ -78,7 +78,7 @@ def test_who_is_right_names_the_better_one_and_lists_an_outcome(open_page, two_r
     a_only, _, _ = found.only
     assert "**A is right more often**" in text
     assert f"{a_only:,} only A has right" in text
-    ids = run_pair.with_outcome(found, True, True, False)
+    ids = run_pair.with_outcome(found, people=True, a=True, b=False)
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
     assert f"Panel (simulated) right, A right, B wrong** · n {len(ids)}" in text
 
@@ -168,4 +168,4 @@ def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words
     tables = [open_table(Workspace(own_demo_root), name) for name in ("digits", "digits2")]
     found = transfer.transfer(*(transfer.Side(table, None, Filters()) for table in tables))
     assert (found.points["y"] / found.points["x"]).between(0.3, 0.7).all()
-    assert f"intercept {found.line.intercept:.3f}".replace("-", "−") in words(app)
+    assert f"intercept {found.line[0].intercept:.3f}".replace("-", "−") in words(app)

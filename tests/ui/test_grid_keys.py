@@ -125,7 +125,7 @@ def test_viewers_have_the_buttons_that_change_nothing(demo_root, monkeypatch):
     monkeypatch.setattr(people, "_who", lambda: Person("ann", Role.VIEWER))
     app = AppTest.from_function(_bar).run(timeout=20)
     buttons = json.loads(app.get("bidi_component")[0].proto.json)["actions"]["bar"]
-    assert [button["name"] for button in buttons if not button["disabled"]] == ["export", "keys"]
+    assert [button["name"] for button in buttons if not button["disabled"]] == ["compare", "export", "keys"]
 
 
 def _form():

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.features.compare.statistics import FittedLine
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.chart_style import (
     ABOVE,
@@ -16,7 +15,6 @@ from avhcurate.ui.chart_style import (
     GREY,
     ORANGE,
     SERIES,
-    SYMBOLS,
     TEAL,
     VIOLET,
     as_text,
@@ -37,7 +35,7 @@ def reliability(calibrations: Mapping[str, Calibration]) -> go.Figure:
     """Draw accuracy against mean confidence in each bin, a line a run; a larger dot holds more samples."""
     figure = go.Figure()
     _diagonal(figure, 0.0, 1.0)
-    for name, color, symbol in zip(calibrations, cycle(SERIES), cycle(SYMBOLS), strict=False):
+    for name, color in zip(calibrations, cycle(SERIES), strict=False):
         rows, size = calibrations[name].bins, np.sqrt(calibrations[name].bins["n"] / max(1, calibrations[name].n))
         figure.add_scatter(
             x=rows["confidence"],
@@ -45,10 +43,10 @@ def reliability(calibrations: Mapping[str, Calibration]) -> go.Figure:
             mode="lines+markers",
             name=as_text(name),
             line={"color": color, "width": 1.5},
-            marker={"color": color, "symbol": symbol, "size": 5 + 9 * size, "opacity": 0.85},
+            marker={"size": 5 + 9 * size, "opacity": 0.85},
             customdata=rows[["n", "low", "high"]].to_numpy(),
-            hovertemplate=f"{as_text(name)}<br>confidence %{{x:.3f}} (%{{customdata[1]:.3f}} to %{{customdata[2]:.3f}})"
-            "<br>accuracy %{y:.3f}, n %{customdata[0]:,}<extra></extra>",
+            hovertemplate="confidence %{x:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
+            "<br>accuracy %{y:.3f}, n %{customdata[0]:,}",
         )
     bare(figure, height=400, x="mean confidence of the bin", y="accuracy of the bin")
     below = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}
@@ -91,8 +89,8 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
             y=rows[judge],
             name=as_text(name),
             marker={"color": faded(JUDGES[judge], 0.75), "line": {"width": 0}},
-            error_y=intervals(rows[judge], low, high, color=faded(GREY, 0.9), thickness=1.3, width=3),
-            hovertemplate=f"{as_text(name)}: %{{y:.1%}}<br>%{{x}}<extra></extra>",
+            error_y=intervals(rows[judge], low, high, width=3),
+            hovertemplate="%{y:.1%}<br>%{x}",
         )
     bare(figure, height=340, x=of_hsf(simulated), y="share right")
     figure.update_layout(barmode="group", bargap=0.3, showlegend=True, legend=ABOVE)
@@ -148,7 +146,12 @@ def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str],
 
 
 def transfer(
-    points: pd.DataFrame, line: FittedLine | None, *, sides: tuple[str, str], bins: Sequence[str], simulated: bool
+    points: pd.DataFrame,
+    line: Any,
+    *,
+    sides: tuple[str, str],
+    bins: Sequence[str],
+    simulated: bool,
 ) -> go.Figure:
     """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, the fit."""
     figure = go.Figure()
@@ -162,16 +165,15 @@ def transfer(
             mode="markers",
             name=name,
             marker={"color": color, "size": 10},
-            error_x=intervals(rows["x"], rows["x_low"], rows["x_high"], color=faded(GREY, 0.45), thickness=1),
-            error_y=intervals(rows["y"], rows["y_low"], rows["y_high"], color=faded(GREY, 0.45), thickness=1),
+            error_x=intervals(rows["x"], rows["x_low"], rows["x_high"], thickness=1),
+            error_y=intervals(rows["y"], rows["y_low"], rows["y_high"], thickness=1),
             customdata=rows[["x_n", "y_n"]].to_numpy(),
-            text=[as_text(model) for model in rows["model"]],
-            hovertemplate=f"%{{text}}, {name}<br>%{{x:.1%}} (n %{{customdata[0]:,}}) against %{{y:.1%}} "
-            "(n %{customdata[1]:,})<extra></extra>",
+            text=rows["model"].map(as_text),
+            hovertemplate="%{text}<br>%{x:.1%} (n %{customdata[0]:,}) against %{y:.1%} (n %{customdata[1]:,})",
         )
     if line is not None:
         ends = np.array([points["x"].min(), points["x"].max()])
-        fitted = line.slope * ends + line.intercept
+        fitted = line[0].slope * ends + line[0].intercept
         figure.add_scatter(x=ends, y=fitted, mode="lines", name="linear fit", line={"color": VIOLET, "width": 2})
     bare(figure, height=540, x=f"accuracy on {as_text(sides[0])}", y=f"accuracy on {as_text(sides[1])}")
     if len(bins) > 1:

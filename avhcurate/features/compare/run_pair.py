@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from sklearn.metrics import confusion_matrix
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
@@ -50,6 +51,14 @@ class RunPair:
     @property
     def voted(self) -> bool:
         return bool((self.points["people"] >= 0).any())
+
+    @property
+    def judges(self) -> dict[str, str]:
+        """Who can be right, by name, with the column that says so: people only with votes."""
+        runs = {"a": "a_right", "b": "b_right"}
+        if self.voted:
+            return {"people": "people"} | runs
+        return runs
 
     @property
     def judged(self) -> pd.DataFrame:
@@ -140,15 +149,13 @@ def who_is_right(pair: RunPair) -> pd.DataFrame:
     Over the samples with votes. Without votes the one row `all`, and no people.
     """
     points = pair.judged
-    judges, groups = {"a": "a_right", "b": "b_right"}, _groups(points["bin"], pair.edges)
-    if pair.voted:
-        judges = {"people": "people"} | judges
-    else:
+    groups = _groups(points["bin"], pair.edges)
+    if not pair.voted:
         groups = groups[:1]
     rows = []
     for name, places in groups:
         row: dict[str, Any] = {"bin": name, "n": len(places)}
-        for judge, column in judges.items():
+        for judge, column in pair.judges.items():
             hits = int(points[column].iloc[places].sum())
             _, row[judge], row[f"{judge}_low"], row[f"{judge}_high"] = share(hits, len(places))
         rows.append(row)
@@ -160,29 +167,24 @@ def outcomes(pair: RunPair) -> pd.DataFrame:
 
     Over the samples with votes; without any, over all, and people is missing.
     """
-    judges = {"a": "a_right", "b": "b_right"}
-    if pair.voted:
-        judges = {"people": "people"} | judges
-    right = pd.DataFrame({judge: pair.judged[column].astype(bool) for judge, column in judges.items()})
-    every = pd.MultiIndex.from_product([(True, False)] * len(judges), names=list(judges))
+    right = pd.DataFrame({judge: pair.judged[column].astype(bool) for judge, column in pair.judges.items()})
+    every = pd.MultiIndex.from_product([(True, False)] * len(pair.judges), names=list(pair.judges))
     table = right.value_counts().reindex(every, fill_value=0).rename("n").reset_index()
     table["share"] = table["n"] / max(1, len(right))
     return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)
 
 
-def with_outcome(pair: RunPair, people: bool | None, a: bool, b: bool) -> list[int]:
-    """Return ids of the samples that people (None: any), A and B get right (True) or wrong, hardest first."""
-    chosen = (pair.points["a_right"] == a) & (pair.points["b_right"] == b)
-    if people is not None:
-        chosen &= pair.points["people"] == int(people)
-    return pair.ids(chosen)
+def with_outcome(pair: RunPair, **right: bool) -> list[int]:
+    """Return ids of the samples that people, A and B (`people`, `a`, `b`) get right or wrong, hardest first."""
+    chosen = [pair.points[pair.judges[judge]] == is_right for judge, is_right in right.items()]
+    return pair.ids(pd.concat(chosen, axis=1).all(axis=1))
 
 
 def confusions(pair: RunPair) -> tuple[np.ndarray, np.ndarray]:
     """Return the confusion matrices (K, K) of A and of B: row the given label, column the predicted class."""
-    labels = pair.points["label"].to_numpy()
-    a, b = (pair.points[f"{side}_predicted"].to_numpy() for side in "ab")
-    return statistics.confusion(labels, a, pair.num_classes), statistics.confusion(labels, b, pair.num_classes)
+    classes, labels = np.arange(pair.num_classes), pair.points["label"]
+    a, b = (confusion_matrix(labels, pair.points[f"{side}_predicted"], labels=classes) for side in "ab")
+    return a, b
 
 
 def most_confused(pairs: pd.DataFrame, num_classes: int, *, most: int) -> list[int]:
@@ -205,8 +207,8 @@ def hard_for_one(pair: RunPair, *, for_a: bool, easy: float, hard: float) -> lis
 
     Widest difference of percentiles first.
     """
-    one, other = pair.points["a_rank"].to_numpy(), pair.points["b_rank"].to_numpy()
+    one, other = pair.points["a_rank"], pair.points["b_rank"]
     if not for_a:
         one, other = other, one
-    rows = statistics.hard_for_one(one, other, easy=easy, hard=hard)
-    return pair.points["id"].iloc[rows].astype(int).tolist()
+    widest = (one - other)[(one >= hard) & (other <= easy)].sort_values(ascending=False, kind="stable")
+    return pair.points.loc[widest.index, "id"].astype(int).tolist()

@@ -70,10 +70,7 @@ def shared_samples(
         raise CurateError(f"A run has no score {', '.join(unknown) or '(none)'}. Choose from {', '.join(KEYS)}.")
     every = labelled_samples(table, filters)
     if every.empty:
-        raise CurateError(
-            "No sample in view has a label, and networks are compared by what they get right. Label some in their "
-            f"details or by `avhcurate relabel {table.dataset.name} --from FILE`, or widen the filters."
-        )
+        raise CurateError("No sample in view has a label to compare the runs by. Label some, or widen the filters.")
     by_run = {run.name: scored(run, every["id"].to_numpy()) for run in runs}
     samples = every[np.logical_and.reduce(list(by_run.values()))].reset_index(drop=True)
     if samples.empty:
@@ -85,17 +82,13 @@ def shared_samples(
 
 
 def _named_runs(table: DatasetTable, names: Sequence[str] | None) -> list[RunFolder]:
-    name = table.dataset.name
     runs = comparable_runs(table)
-    if not runs:
-        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL`.")
     if names is None:
         names = default_runs(runs)
     chosen = [table.dataset.run(one) for one in names]
-    if unfinished := [run.name for run in chosen if not run.complete]:
-        raise CurateError(f"The run {unfinished[0]} is not finished. Run its `avhcurate score {name} ...` again.")
-    if not chosen or len({run.name for run in chosen}) < len(chosen):
-        raise CurateError(f"Name each run once. {name} has {', '.join(run.name for run in runs)}.")
+    if not chosen or len({run.name for run in chosen if run.complete}) < len(chosen):
+        has = ", ".join(run.name for run in runs) or "none"
+        raise CurateError(f"Name each run once, and finished ones. {table.dataset.name} has {has}.")
     return chosen
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import titles
-from avhcurate.features.compare import statistics
 from avhcurate.features.compare.samples import Scored, hardness_of_run, read_scores, shared_samples
 from avhcurate.features.training_dynamics.discoveries import avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.training_dynamics.findings import Finding, Model
@@ -96,7 +95,9 @@ def side_by_side(
 
 def hard_for_all(runs: SideBySide, *, hard: float) -> list[int]:
     """Return ids of samples at or above percentile `hard` of AVH in every run, highest mean percentile first."""
-    return runs.ids[statistics.hard_for_all(list(runs.ranks.values()), hard=hard)].tolist()
+    every = np.stack(list(runs.ranks.values()))
+    rows = np.flatnonzero((every >= hard).all(axis=0))
+    return runs.ids[rows[np.argsort(-every[:, rows].mean(axis=0), kind="stable")]].tolist()
 
 
 def export_table(runs: SideBySide) -> pd.DataFrame:
@@ -135,15 +136,10 @@ def _agreement(
 
 def _with_agreement(table: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
     """Return the table with Spearman of each score with HSF over all samples: `KEY_hsf` and its `_n, _low, _high`."""
-    overall = agreement[agreement["bin"] == ALL]
+    overall = agreement[agreement["bin"] == ALL].set_index("run")
     for key, rows in overall.groupby("score", sort=False):
-        names = {
-            "n": f"{key}_hsf_n",
-            "spearman": f"{key}_hsf",
-            "ci_low": f"{key}_hsf_low",
-            "ci_high": f"{key}_hsf_high",
-        }
-        table = table.merge(rows[["run", *names]].rename(columns=names), on="run", how="left")
+        found = rows[["n", "spearman", "ci_low", "ci_high"]]
+        table = table.join(found.set_axis([f"{key}_hsf{end}" for end in ("_n", "", "_low", "_high")], axis=1), on="run")
     return table
 
 

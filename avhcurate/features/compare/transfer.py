@@ -1,6 +1,7 @@
 """Accuracy on one dataset or split against that on another, for every network that has scored both."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,6 @@ from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
 from avhcurate.features.compare import statistics
 from avhcurate.features.compare.samples import comparable_runs, labelled_samples, read_scores, scored
-from avhcurate.features.compare.statistics import FittedLine
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people import bins
@@ -41,11 +41,11 @@ class Transfer:
     """Accuracy of each network on two sides: `points` are rows `model, bin, x, y, x_n, y_n` and Wilson's ends.
 
     A point for every HSF bin with `LEAST_IN_BIN` samples or more on both sides (`left_out` have fewer); where either
-    side has no votes, one for all samples. `line`: the least-squares line through the points.
+    side has no votes, one for all samples. `line`: see `fit_line`.
     """
 
     points: pd.DataFrame
-    line: FittedLine | None
+    line: tuple[Any, float] | None
     models: int
     left_out: int
     by_bin: bool

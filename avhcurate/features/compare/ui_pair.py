@@ -117,10 +117,10 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList:
 def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
     """Draw all combinations with their counts; the images of the one whose row is chosen."""
     table = run_pair.outcomes(pair)
-    shown = table.rename(columns={"people": judge, "a": "A", "b": "B", "n": "Samples", "share": "Share"})
-    shown = shown.replace(_VERDICTS).assign(Share=100 * table["share"])
+    names = {"people": judge, "a": "A", "b": "B"}
+    shown = table.rename(columns=names | {"n": "Samples", "share": "Share"}).replace(_VERDICTS)
     event: Any = st.dataframe(
-        shown,
+        shown.assign(Share=100 * table["share"]),
         hide_index=True,
         key=regions.turned(OUTCOME, "models.outcomes"),
         on_select="rerun",
@@ -128,23 +128,17 @@ def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
         row_height=30,
         column_config={"Share": st.column_config.NumberColumn(format="%.1f %%")},
     )
-    digits = {True: "1", False: "0"}
-    people: Any = "-"
-    if pair.voted:
-        people = table["people"].map(digits)
-    codes = people + table["a"].map(digits) + table["b"].map(digits)
+    judges = table[list(pair.judges)]
+    codes = judges.astype(int).astype(str).agg("".join, axis=1).str.rjust(3, "-")
     if event["selection"]["rows"]:
         regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()
-    chosen = codes[codes == OUTCOME.of(page.view)]
-    if chosen.empty:
+    chosen = judges[codes == OUTCOME.of(page.view)].to_dict("records")
+    if not chosen:
         st.caption("Select a row to see its images.")
         return ImageList()
-    row = table.loc[chosen.index[0]]
-    title = f"A {_VERDICTS[row['a']]}, B {_VERDICTS[row['b']]}"
-    if pair.voted:
-        title = f"{judge} {_VERDICTS[row['people']]}, {title}"
-    return ImageList(title, run_pair.with_outcome(pair, row.get("people"), row["a"], row["b"]))
+    title = ", ".join(f"{names[one]} {_VERDICTS[right]}" for one, right in chosen[0].items())
+    return ImageList(title, run_pair.with_outcome(pair, **chosen[0]))
 
 
 # --- confusions --------------------------------------------------------------------------------------------------

@@ -57,11 +57,13 @@ def across(page: Opened) -> None:
     figure = plots.transfer(found.points, found.line, sides=(sides[x], sides[y]), bins=bins, simulated=simulated)
     show_chart(figure, key="models.transfer")
     note = f"{len(found.points)} points of {found.models} networks; {found.left_out} left out, with too few samples."
-    if (line := found.line) is not None:
+    if found.line is not None:
+        line, reach = found.line
+        low, high = signed(line.slope - reach, 3), signed(line.slope + reach, 3)
         note += (
-            f" Linear fit: slope {signed(line.slope, 3)} [{signed(line.low, 3)}, {signed(line.high, 3)}], intercept "
-            f"{signed(line.intercept, 3)}, R² {line.r_squared:.3f}, n {line.n}. The interval takes points as "
-            "independent, which bins of one network are not quite."
+            f" Linear fit: slope {signed(line.slope, 3)} [{low}, {high}], intercept {signed(line.intercept, 3)}, "
+            f"R² {line.rvalue**2:.3f}, n {len(found.points)}. The interval takes points as independent, which bins of "
+            "one network are not quite."
         )
     st.caption(f"{note} Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both.")
 

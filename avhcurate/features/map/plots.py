@@ -23,9 +23,8 @@ _ON_TOP = {"hsf_bin": "first", "mistake": "last", "excluded": "last"}
 
 @dataclass(frozen=True)
 class Scale:
-    """Colours of a number: `name`, the ends beyond which the colour stays, and the hard end ("" for neither)."""
+    """Colours of a number: the ends beyond which the colour stays, and the hard end ("" for neither)."""
 
-    name: str
     low: float
     high: float
     harder: str = ""
@@ -39,7 +38,7 @@ class Scale:
     def steps(self, values: np.ndarray, count: int) -> np.ndarray:
         """Return which of `count` equal steps each value (n,) lies in, as a byte; `count` for a missing one.
 
-        >>> Scale("AVH", 0, 1).steps(np.array([-1.0, 0.0, 0.5, 1.0, np.nan]), 4).tolist()
+        >>> Scale(0, 1).steps(np.array([-1.0, 0.0, 0.5, 1.0, np.nan]), 4).tolist()
         [0, 0, 2, 3, 4]
         """
         share = (values - self.low) / (self.high - self.low)
@@ -49,7 +48,7 @@ class Scale:
     def order(self, values: np.ndarray) -> np.ndarray:
         """Return positions of points by their values (n,): missing ones first, the hardest last.
 
-        >>> Scale("HSF", 0, 1, "low").order(np.array([0.5, np.nan, 0.1])).tolist()
+        >>> Scale(0, 1, "low").order(np.array([0.5, np.nan, 0.1])).tolist()
         [1, 0, 2]
         """
         if self.harder == "low":
@@ -57,15 +56,15 @@ class Scale:
         return np.argsort(np.where(np.isfinite(values), values, -np.inf), kind="stable")
 
 
-def scale_of(values: np.ndarray, name: str, harder: str = "") -> Scale:
+def scale_of(values: np.ndarray, harder: str = "") -> Scale:
     """Return a scale from the 1st to the 99th percentile, so that a few extreme values do not use up the colours."""
     finite = values[np.isfinite(values)]
-    low, high = 0.0, 1.0
+    low, high = 0.0, 0.0
     if len(finite):
         low, high = np.quantile(finite, [0.01, 0.99]).tolist()
     if high <= low:
         high = low + 1
-    return Scale(name, low, high, harder)
+    return Scale(low, high, harder)
 
 
 def fold(groups: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:

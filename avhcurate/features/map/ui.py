@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -80,7 +81,7 @@ class MapInView:
     window: Window | None
     region: Region | None
     harder: str
-    found: tuple[int, tuple[float, float]] | None
+    found: dict[str, Any] | None
     note: str
 
     @property
@@ -124,7 +125,7 @@ def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     )
 
 
-def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[tuple[int, tuple[float, float]] | None, str]:
+def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[dict[str, Any] | None, str]:
     """Return the image that the address asks for with its place, and what to say of it."""
     text = FIND.of(page.view)
     if not text:
@@ -135,9 +136,10 @@ def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[tuple[int
     place = place_of(folder, id)
     if place is None:
         return None, f"Image {id:,} has no place on this map."
+    found, note = {"x": place[0], "y": place[1], "text": f"image {id}"}, ""
     if id not in points.ids:
-        return (id, place), f"Image {id:,}, which is marked, is not in view."
-    return (id, place), ""
+        note = f"Image {id:,}, which is marked, is not in view."
+    return found, note
 
 
 cached_points = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.map import plots
 from avhcurate.features.map.plots import Scale
-from avhcurate.features.map.points import column_of
+from avhcurate.features.map.points import MapPoints, column_of
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.map.ui import (
     FAR,
@@ -29,7 +31,7 @@ from avhcurate.features.map.ui import (
 from avhcurate.measures.stats.downsample import downsample
 from avhcurate.ui import regions, url_state
 from avhcurate.ui.chart_style import GREY, faded, rgba
-from avhcurate.ui.components.scatter import LegendEntry, Marks, PlacedName, ScatterLook, heard, scatter
+from avhcurate.ui.components.scatter import heard, scatter
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import list_view
 from avhcurate.ui.scatter_routes import NO_SHADE, PointCloud, point_cloud
@@ -47,12 +49,11 @@ _NAME = 18
 
 @dataclass(frozen=True)
 class MapCloud:
-    """The points in view as they are drawn: their `ids` (n,) in the order of the cloud, and `names` of the groups."""
+    """The points in view as they are drawn: their `ids` (n,) in the order of the cloud, and their `look`."""
 
     ids: np.ndarray
     cloud: PointCloud
-    look: ScatterLook
-    names: tuple[PlacedName, ...] = ()
+    look: dict[str, Any]
 
 
 def chart(page: Opened, shown: MapInView) -> None:
@@ -64,13 +65,9 @@ def chart(page: Opened, shown: MapInView) -> None:
         score, title = column_of(shown.color), shown.title
     tiles = list_view(page, drawn.ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, drawn.cloud  # a view and a cloud are readable as long as they are held
-    marks = _marks(shown.folder, page.table.classes)
-    found, region = None, None
-    if shown.found:
-        id, (x, y) = shown.found
-        found = PlacedName(x, y, f"image {id}")
-    if shown.region:
-        region = shown.region.outline(-FAR, FAR)
+    marks, look = _marks(shown.folder, page.table.classes), drawn.look
+    if marks["named"]:
+        look = look | {"names": []}
     scatter(
         key=_CHART,
         label=f"Map of {len(shown.points):,} samples, coloured by {shown.title}",
@@ -81,14 +78,13 @@ def chart(page: Opened, shown: MapInView) -> None:
         whole=whole(shown.folder),
         window=shown.window,
         tool=TOOLS[TOOL.of(page.view)],
-        look=drawn.look,
         score=title,
         marks=marks,
-        names=() if marks.named else drawn.names,
-        found=found,
-        region=region,
+        found=shown.found,
+        region=shown.region and shown.region.outline(-FAR, FAR),
         axes=axes(shown.record),
         on_event=partial(_take_over, shown.folder.name),
+        **look,
     )
     caption(page, shown, len(drawn.ids))
 
@@ -112,72 +108,68 @@ def _take_over(layout: str) -> None:
 @st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
 def _drawn(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView) -> MapCloud:
     points = _shown.points
-    names: tuple[PlacedName, ...] = ()
     if points.values is not None:
-        scale = plots.scale_of(points.values, _shown.title, _shown.harder)
+        scale = plots.scale_of(points.values, _shown.harder)
         shades, order, look = scale.steps(points.values, NO_SHADE), scale.order(points.values), _of_scale(scale)
     else:
         assert points.groups is not None
         shades, titles = plots.fold(points.groups, points.names)
         order = plots.drawing_order(shades, color, len(titles))
-        look = _of_groups(shades, titles, plots.group_colors(color, len(titles)), _shown.title)
+        look = _of_groups(shades, titles, plots.group_colors(color, len(titles)))
         if color in ("label", "predicted"):
-            medians = [
-                _at_median(_shown, shades == group, name) for group, name in enumerate(titles[: plots.MOST_GROUPS])
-            ]
-            names = tuple(name for name in medians if name)
+            look["names"] = _at_medians(points, shades, titles[: plots.MOST_GROUPS])
+    look["legend"]["title"] = _shown.title
     if len(order) > MOST_SENT:
         order = order[np.isin(order, downsample(points.labels, most=MOST_SENT), assume_unique=True)]
     cloud = point_cloud(points.x[order], points.y[order], shades[order])
-    return MapCloud(points.ids[order], cloud, look, names)
+    return MapCloud(points.ids[order], cloud, {"names": []} | look)
 
 
-def _of_scale(scale: Scale) -> ScatterLook:
-    """Return a number's colours from low to high."""
-    return ScatterLook(
-        colors=[rgba(color) for color in scale.colors(NO_SHADE)],
-        symbols=[0] * NO_SHADE,
-        none=rgba(faded(GREY, 0.5)),
-        title=scale.name,
-        ramp=scale.colors(_RAMP),
-        ticks=[f"{value:.3g}" for value in np.linspace(scale.low, scale.high, _TICKS)],
-    )
+def _of_scale(scale: Scale) -> dict[str, Any]:
+    """Return the look of a number, whose colours go from low to high."""
+    ticks = [f"{value:.3g}" for value in np.linspace(scale.low, scale.high, _TICKS)]
+    return {
+        "colors": list(map(rgba, scale.colors(NO_SHADE))),
+        "symbols": [0] * NO_SHADE,
+        "none": rgba(faded(GREY, 0.5)),
+        "legend": {"entries": [], "scale": {"colors": scale.colors(_RAMP), "ticks": ticks}},
+    }
 
 
-def _of_groups(groups: np.ndarray, names: list[str], colors: list[str], title: str) -> ScatterLook:
-    """Return groups with their exact numbers of samples, and those of none if there are any."""
+def _of_groups(groups: np.ndarray, names: list[str], colors: list[str]) -> dict[str, Any]:
+    """Return the look of groups, with their exact numbers of samples, and of those in none if there are any."""
     without, *counts = np.bincount(groups + 1, minlength=len(names) + 1).tolist()
-    symbols = [index % plots.MOST_GROUPS for index in range(len(names))]
+    symbols, none = [index % plots.MOST_GROUPS for index in range(len(names))], faded(GREY, 0.6)
     entries = [
-        LegendEntry(f"{name} ({count:,})", color, symbol, index)
-        for index, (name, count, color, symbol) in enumerate(zip(names, counts, colors, symbols, strict=True))
+        {"name": f"{name} ({count:,})", "color": color, "symbol": symbol, "shade": shade}
+        for shade, (name, count, color, symbol) in enumerate(zip(names, counts, colors, symbols, strict=True))
     ]
-    none = faded(GREY, 0.6)
     if without:
-        entries.append(LegendEntry(f"none ({without:,})", none, 0, NO_SHADE))
-    return ScatterLook([rgba(color) for color in colors], symbols, rgba(none), title, entries)
+        entries.append({"name": f"none ({without:,})", "color": none, "symbol": 0, "shade": NO_SHADE})
+    colors_of = list(map(rgba, colors))
+    return {"colors": colors_of, "symbols": symbols, "none": rgba(none), "legend": {"entries": entries}}
 
 
-def _at_median(shown: MapInView, inside: np.ndarray, name: str) -> PlacedName | None:
-    """Return the name of a group at the median of its points; None without any."""
-    if not inside.any():
-        return None
-    x, y = (float(np.median(side[inside])) for side in (shown.points.x, shown.points.y))
-    return PlacedName(x, y, shortened(name, _NAME))
+def _at_medians(points: MapPoints, groups: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the name of each group that has points, at their median."""
+    places = pd.DataFrame({"x": points.x, "y": points.y}).groupby(groups).median()
+    return [
+        {"x": float(row.x), "y": float(row.y), "text": shortened(names[group], _NAME)}
+        for group, row in places.iterrows()
+        if 0 <= group < len(names)
+    ]
 
 
-def _marks(folder: MapFolder, classes: Sequence[str]) -> Marks:
+def _marks(folder: MapFolder, classes: Sequence[str]) -> dict[str, Any]:
     """Return the class weights, with their names if they are few."""
     places = folder.class_weights()
     placed = np.flatnonzero(np.isfinite(places).all(axis=1))
-    if not len(placed):
-        return Marks()
     every = [*classes, *(f"class {k}" for k in range(len(classes), len(places)))]
-    return Marks(
-        x=places[placed, 0].tolist(),
-        y=places[placed, 1].tolist(),
-        names=[shortened(every[k], _NAME) for k in placed],
-        named=len(placed) <= plots.NAMED,
-        title=f"class weights ({len(placed):,})",
-        what="class weight",
-    )
+    return {
+        "x": places[placed, 0].tolist(),
+        "y": places[placed, 1].tolist(),
+        "names": [shortened(every[k], _NAME) for k in placed],
+        "named": 0 < len(placed) <= plots.NAMED,
+        "title": f"class weights ({len(placed):,})",
+        "what": "class weight",
+    }

@@ -149,7 +149,7 @@ def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
     assert (len(rows), rows["n"].sum()) == (8, 1797)
     points = found.points.set_index("id")
     for row in rows.itertuples():
-        ids = run_pair.with_outcome(found, row.people, row.a, row.b)
+        ids = run_pair.with_outcome(found, people=row.people, a=row.a, b=row.b)
         assert len(ids) == row.n
         some = points.loc[ids]
         assert (some["people"] == row.people).all()
@@ -180,8 +180,13 @@ def test_hard_for_one_is_what_was_planted(table, names):
     hard = rows_of(table, names[0]).loc[ids]
     assert hard["hsf_bin"].isin(HARD).all()  # there the planted network finds everything easy
     assert (hard["avh"] >= rows_of(table, names[0])["avh"].quantile(0.79)).all()
-    every = compare_service.hard_for_all(compare_service.side_by_side(table, names), hard=0.9)
-    assert len(every)
+    ranks = found.points.set_index("id")[["a_rank", "b_rank"]]
+    assert set(ids) == set(ranks[(ranks["a_rank"] >= 0.8) & (ranks["b_rank"] <= 0.2)].index)
+    assert (ranks.loc[ids, "a_rank"] - ranks.loc[ids, "b_rank"]).is_monotonic_decreasing
+    runs = compare_service.side_by_side(table, names)
+    every = compare_service.hard_for_all(runs, hard=0.9)
+    least = np.min(list(runs.ranks.values()), axis=0)
+    assert set(every) == set(runs.ids[least >= 0.9])
     assert not rows_of(table, "sharp-1").loc[every, "hsf_bin"].isin(HARD).any()
 
 
@@ -236,10 +241,8 @@ def test_one_split_against_the_other(table, names):
         at = points.loc["planted:sharp-1", "[0.4, 0.6)"]
         assert at[f"{axis}_n"] == len(some)
         assert at[axis] == pytest.approx((some["predicted"] == some["label"]).mean())
-    assert found.line.n == len(found.points)
-    assert (found.line.slope, found.line.intercept) == pytest.approx(
-        tuple(np.polyfit(found.points["x"], found.points["y"], 1))
-    )
+    line = np.polyfit(found.points["x"], found.points["y"], 1)
+    assert (found.line[0].slope, found.line[0].intercept) == pytest.approx(tuple(line))
     assert found.points[["x_low", "x_high"]].notna().all(axis=None)
     halves = Side(open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1)), "test", Filters())
     with pytest.raises(CurateError, match="different HSF bins"):

@@ -10,7 +10,7 @@ from avhcurate.ui.chart_style import EASY, HARD, ramp
 @pytest.mark.parametrize("harder", ["high", "low", ""])
 def test_the_hardest_lie_on_top_and_are_orange(harder):
     values = np.array([0.5, 0.1, np.nan, 0.9, 0.3, 0.7])
-    scale = Scale("AVH", 0.1, 0.9, harder)
+    scale = Scale(0.1, 0.9, harder)
     missing, *known = scale.order(values).tolist()
     assert missing == 2
     expected = [1, 4, 0, 5, 3]
@@ -19,10 +19,10 @@ def test_the_hardest_lie_on_top_and_are_orange(harder):
 
 
 def test_a_few_extreme_values_leave_the_scale_alone():
-    scale = scale_of(np.r_[np.linspace(0, 1, 1000), 1e9, np.nan], "AVH")
+    scale = scale_of(np.r_[np.linspace(0, 1, 1000), 1e9, np.nan])
     assert scale.high < 1.1
-    assert scale_of(np.array([np.nan]), "AVH").high == 1
-    assert scale_of(np.full(3, 7.0), "AVH").low < scale_of(np.full(3, 7.0), "AVH").high
+    assert scale_of(np.array([np.nan])).high == 1
+    assert scale_of(np.full(3, 7.0)).low < scale_of(np.full(3, 7.0)).high
 
 
 def test_many_groups_are_folded_into_the_largest_and_the_rest():

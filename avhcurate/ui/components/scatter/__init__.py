@@ -47,64 +47,12 @@ _PARTS = ("hover", "gl", "symbols", "places", "camera", "pointer", "overlay", "l
 _SCRIPT = read_files(_FOLDER, [f"{name}.js" for name in _PARTS])
 _STYLE = read_files(_FOLDER, ["hover.css"])
 
-Rgba = tuple[int, int, int, int]
 Window = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """A group in the legend: its name, colour as CSS has it, number of its symbol, and the shade of its points."""
-
-    name: str
-    color: str
-    symbol: int
-    shade: int
-
-
-@dataclass(frozen=True)
-class PlacedName:
-    """A text at a place of the chart."""
-
-    x: float
-    y: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Marks:
-    """Diamonds among the points at places `x` and `y`, with their names, which are written if `named`.
-
-    `title` stands in the legend, `what` below the name of the one under the pointer.
-    """
-
-    x: Sequence[float] = ()
-    y: Sequence[float] = ()
-    names: Sequence[str] = ()
-    named: bool = False
-    title: str = ""
-    what: str = ""
-
-
-@dataclass(frozen=True)
-class ScatterLook:
-    """How points look: colour and symbol of each shade, and `none` of the last; what the legend says of them.
-
-    `ramp`: colours of a number from low to high as CSS has them, with `ticks` next to them; else `entries`.
-    """
-
-    colors: Sequence[Rgba]
-    symbols: Sequence[int]
-    none: Rgba
-    title: str
-    entries: Sequence[LegendEntry] = ()
-    ramp: Sequence[str] = ()
-    ticks: Sequence[str] = ()
 
 
 def scatter(
     *,
     key: str,
-    look: ScatterLook,
     region: tuple[Sequence[float], Sequence[float]] | None,
     on_event: Callable[[], None],
     **data: Any,
@@ -114,17 +62,15 @@ def scatter(
     `data`: the address `source` of `count` points, whose places are shares of `bounds`; the tile of each lies at the
     same place below `rows`, the address of a view with the number `score` on its tiles. `window` is what is in sight,
     None for the `whole`. `tool` is "lasso", "select" or "pan". `label` describes the chart, and `axes` are titles.
-    `marks` are `Marks`, `names` a `PlacedName` each, and `found` is marked.
+
+    `colors` (red, green, blue, opacity) and `symbols` (numbers) are those of each shade, `none` is the colour of the
+    last. `legend` has a `title`, `entries` (`name, color, symbol, shade`) and for a number a `scale` (`colors, ticks`).
+    `marks` are diamonds at `x` and `y` with their `names`, written if `named`; their `title` is in the legend, and
+    `what` below the name of the one under the pointer. `names` and `found` are `x, y, text`; the latter is marked.
 
     `region` is the corners (x and y) of what is selected, outside which points are dimmed.
     """
-    outline, legend = None, {"title": look.title, "entries": look.entries}
-    if region is not None:
-        outline = {"x": region[0], "y": region[1]}
-    if look.ramp:
-        legend["scale"] = {"colors": look.ramp, "ticks": look.ticks}
-    data |= {"colors": look.colors, "symbols": look.symbols, "none": look.none, "legend": legend}
-    data |= {"region": outline, "below": region is not None}
+    data |= {"region": region and {"x": region[0], "y": region[1]}, "below": region is not None}
     heard = {f"on_{state}_change": on_event for state in ("region", "window", "clicked")}
     mount(__file__, _HTML, script=_SCRIPT, style=_STYLE, key=key, data=data, on_lost_change=nothing, **heard)
 

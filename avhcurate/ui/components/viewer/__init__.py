@@ -1,8 +1,8 @@
-"""The viewer of the details: an image to zoom, pan and light; keys act on it."""
+"""The viewer of the details: one image, or up to four side by side, to zoom, pan and light; keys act on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _HTML = f"""
     {_button("one", "1:1", "One pixel of the image on one of the screen", 'aria-pressed="false"')}
     {_button("light", "Light", "Brightness, contrast, gamma", 'aria-expanded="false" aria-controls="viewer-light"')}
     <span class="gap"></span>
+    {_button("alone", "Alone", "Only this image", "hidden")}
     {_button("keys", "?", "All keys")}
   </div>
   <form class="light" id="viewer-light" aria-label="Light" hidden>
@@ -78,36 +79,37 @@ class Nearby:
 
 
 def image_viewer(
-    picture: Picture,
+    pictures: Sequence[Picture],
     *,
     key: str,
-    near: Nearby,
-    src: str,
-    whole: str,
-    actions: Mapping[str, Any],
     on_act: Callable[[], None],
     on_shown: Callable[[int], None],
+    on_alone: Callable[[int], None],
+    **data: Any,
 ) -> None:
-    """Draw a picture, on which keys act.
+    """Draw one picture or several side by side; keys act on that at the place `active`.
 
-    `src` and `whole` are addresses with {id}, for the images nearby. `actions` are as in `image_grid`, and `on_act`
-    finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went to.
-    Both are called before the page or its fragment runs.
+    `src` and `whole` are addresses with {id}, for the images `near` (`Nearby`). `actions` are as in `image_grid`, and
+    `on_act` finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went
+    to, `on_alone` the one to show without the others. All are called before the page or its fragment runs.
     """
 
-    def shown() -> None:
-        sent = (st.session_state.get(key) or {}).get("shown")
-        if is_count(sent):
-            on_shown(sent)
+    def told(name: str, do: Callable[[int], None]) -> Callable[[], None]:
+        def hear() -> None:
+            sent = (st.session_state.get(key) or {}).get(name)
+            if is_count(sent):
+                do(sent)
 
-    data = {"image": picture, "near": near, "src": src, "whole": whole}
+        return hear
+
     mount(
         __file__,
         _HTML,
         script=_SCRIPT,
         style=commands.STYLE,
         key=key,
-        data=data | {"label": "Image viewer", "actions": actions},
+        data=data | {"images": pictures, "label": "Image viewer"},
         on_act_change=on_act,
-        on_shown_change=shown,
+        on_shown_change=told("shown", on_shown),
+        on_alone_change=told("alone", on_alone),
     )

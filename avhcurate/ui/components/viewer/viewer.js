@@ -1,4 +1,4 @@
-// The viewer of the details: an image to zoom, pan and light; its keys act on it.
+// The viewer of the details: one image, or up to four side by side, to zoom, pan and light; its keys act on them.
 
 const TELL_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
@@ -21,29 +21,28 @@ function createViewer(parent) {
   const talk = createTalk();
   const commands = createCommands(root, { act, chosen: () => 1, back: take, own: VIEWER_KEYS });
   let data = null;
-  let shown = null; // the id in the stage
+  let stages = [];
+  let active = 0; // of several side by side
   let place = null; // in the order of the view
   let ahead = null; // the image that Python has yet to hear of
   let telling = null;
 
-  const stage = createStage(part("stages"), {
-    camera,
-    turned: (factor, at) => repaint(() => camera.zoomBy(factor, stage.picture(), at)),
-    dragged: (across, down) => repaint(() => camera.panBy(across, down, stage.picture())),
-    taken: () => {},
-    changed: () => data && paint(),
-  });
+  const current = () => stages[active];
+  const several = () => stages.length > 1;
 
   // --- which image -----------------------------------------------------------------------------
 
   function step(by) {
-    const to = stepped(by);
-    const id = nearby(to);
-    if (id === undefined) return;
-    place = to;
-    show({ ...addressed(id), alt: `Image ${id}`, name: "" });
-    camera.fit();
-    tell(id);
+    if (several()) activate((active + by + stages.length) % stages.length);
+    else {
+      const to = stepped(by);
+      const id = nearby(to);
+      if (id === undefined) return;
+      place = to;
+      current().show({ ...addressed(id), alt: `Image ${id}`, name: "" });
+      camera.fit();
+      tell(id);
+    }
     paint();
   }
 
@@ -61,9 +60,11 @@ function createViewer(parent) {
     return { id, src, whole };
   }
 
-  function show(image) {
-    shown = image.id;
-    stage.show(image);
+  function activate(number) {
+    if (number === active) return;
+    active = number;
+    tell(current().id);
+    paint();
   }
 
   function tell(id) {
@@ -78,6 +79,7 @@ function createViewer(parent) {
   }
 
   function fetchAhead() {
+    if (several()) return;
     for (const by of FETCHED) {
       const id = nearby(stepped(by));
       if (id !== undefined) new Image().src = addressed(id).src;
@@ -85,7 +87,7 @@ function createViewer(parent) {
   }
 
   function act(action, value = null) {
-    talk.act({ id: shown, action, value });
+    talk.act({ id: current().id, action, value });
     if (ahead !== null) tell(ahead);
   }
 
@@ -96,20 +98,41 @@ function createViewer(parent) {
   // --- drawing ---------------------------------------------------------------------------------
 
   function paint() {
-    stage.place();
+    for (const [number, stage] of stages.entries()) {
+      stage.place();
+      stage.root.classList.toggle("active", several() && number === active);
+    }
     root.ariaLabel = data.label;
-    root.dataset.id = shown;
+    root.dataset.count = stages.length;
+    root.dataset.id = current().id;
     for (const [button, by] of [[buttons.previous, -1], [buttons.next, 1]]) {
-      button.disabled = nearby(stepped(by)) === undefined;
+      button.disabled = !several() && nearby(stepped(by)) === undefined;
     }
     buttons.light.classList.toggle("changed", light.changed());
     const number = (value) => value.toLocaleString("en");
-    part("place").textContent = place === null ? "" : `${number(place + 1)} of ${number(data.near.count)}`;
-    const percent = camera.percent(stage.picture());
+    part("place").textContent = several()
+      ? `${active + 1} of ${stages.length} side by side`
+      : place === null ? "" : `${number(place + 1)} of ${number(data.near.count)}`;
+    const percent = camera.percent(current().picture());
     part("scale").textContent = camera.mode() === "fit" ? "fit" : `${Math.round(percent)} %`;
     buttons.fit.setAttribute("aria-pressed", String(camera.mode() === "fit"));
     buttons.one.setAttribute("aria-pressed", String(camera.mode() === "one"));
+    buttons.alone.hidden = !several();
     announce();
+  }
+
+  function drawStages(images) {
+    for (const stage of stages.splice(images.length)) stage.root.remove();
+    while (stages.length < images.length) {
+      stages.push(createStage(part("stages"), {
+        camera,
+        turned: (factor, at, stage) => repaint(() => camera.zoomBy(factor, stage.picture(), at)),
+        dragged: (across, down, stage) => repaint(() => camera.panBy(across, down, stage.picture())),
+        taken: (stage) => activate(stages.indexOf(stage)),
+        changed: () => data && paint(),
+      }));
+    }
+    for (const [number, stage] of stages.entries()) stage.show(images[number]);
   }
 
   function repaint(change) {
@@ -120,7 +143,7 @@ function createViewer(parent) {
   // --- what buttons and keys do ------------------------------------------------------------------
 
   function pan(across, down) {
-    const picture = stage.picture();
+    const picture = current().picture();
     camera.panBy(-across * PAN * picture.across, -down * PAN * picture.down, picture);
   }
 
@@ -134,11 +157,12 @@ function createViewer(parent) {
   const does = {
     previous: () => step(-1),
     next: () => step(1),
-    in: () => camera.zoomBy(ZOOM, stage.picture()),
-    out: () => camera.zoomBy(1 / ZOOM, stage.picture()),
+    in: () => camera.zoomBy(ZOOM, current().picture()),
+    out: () => camera.zoomBy(1 / ZOOM, current().picture()),
     fit: () => camera.fit(),
     one: () => camera.one(),
     light: toggleLight,
+    alone: () => talk.tell("alone", current().id),
     keys: () => commands.list(),
   };
   for (const [name, button] of Object.entries(buttons)) button.onclick = () => repaint(does[name]);
@@ -184,13 +208,15 @@ function createViewer(parent) {
       const first = data === null;
       talk.hear(component, next.actions.handled);
       data = next;
-      const wanted = next.image.id;
+      const wanted = next.images[next.active].id;
       const lags = ahead !== null && wanted !== ahead;
       if (!lags) {
-        const other = shown !== wanted;
+        const other = current()?.id !== wanted;
         ahead = null;
+        active = next.active;
         place = next.near.place;
-        show(next.image);
+        if (stages.length !== next.images.length) camera.fit();
+        drawStages(next.images);
         if (other && !first) camera.fit();
         if (first || other) take();
       }
