@@ -133,7 +133,7 @@ def test_answers_by_name_are_counted(workspace: Workspace, dataset: DatasetFolde
     text = "sample,annotator,label\na/0.png,ann,cat\na/0.png,bob,dog\n2.png,ann,owl\na/0.png,cyd,cat\n"
     record = attach_votes(workspace, "d", csv(tmp_path, text))
     assert counts(dataset) == {0: [2, 1, 0], 2: [0, 0, 1]}
-    assert record.messages == ["of 4 rows, 1 match by file name alone"]
+    assert record.messages == ["1 of 4 rows match by a part of the path"]
 
 
 def test_file_name_that_two_samples_share_names_neither(
@@ -364,7 +364,7 @@ def test_label_studio_export_is_counted(workspace: Workspace, dataset: DatasetFo
     assert record.messages == [
         "1 annotations cancelled were left out",
         "1 annotations without one choice were left out",
-        "of 5 rows, 2 match by the end of their path and 2 match by file name alone",
+        "4 of 5 rows match by a part of the path",
     ]
 
 

@@ -8,7 +8,7 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
-from avhcurate.people.row_matching import BY_END, BY_NAME, EXACT, SampleNames, match_rows
+from avhcurate.people.row_matching import match_paths, match_rows
 from tests.fakes.datasets import bare_dataset
 
 PATHS = ["bird/0.png", "bird/1.png", "fish/2.png", "train/cat/3.png", "test/cat/3.png", "=x/4.png", "5.png"]
@@ -19,50 +19,50 @@ def column(*values):
 
 
 @pytest.mark.parametrize(
-    ("value", "id", "rule"),
+    ("value", "id", "whole"),
     [
-        ("bird/1.png", 1, EXACT),
-        ("./bird/1.png", 1, EXACT),
-        ("/bird\\1.png", 1, EXACT),
-        ("  bird/1.png ", 1, EXACT),
-        ("'=x/4.png", 5, EXACT),
-        ("/home/me/photos/bird/1.png", 1, BY_END),
-        ("C:\\photos\\bird\\1.png", 1, BY_END),
-        ("https://host/photos/bird/1.png", 1, BY_END),
-        ("/new/place/train/cat/3.png", 3, BY_END),
-        ("any/where/5.png", 6, BY_END),
-        ("2.png", 2, BY_NAME),
+        ("bird/1.png", 1, True),
+        ("./bird/1.png", 1, True),
+        ("/bird\\1.png", 1, True),
+        ("  bird/1.png ", 1, True),
+        ("'=x/4.png", 5, True),
+        ("/home/me/photos/bird/1.png", 1, False),
+        ("C:\\photos\\bird\\1.png", 1, False),
+        ("https://host/photos/bird/1.png", 1, False),
+        ("/new/place/train/cat/3.png", 3, False),
+        ("any/where/5.png", 6, False),
+        ("2.png", 2, False),
         ("fish/1.png", -1, None),
         ("redbird/1.png", -1, None),
         ("photos/fish/1.png", -1, None),
         ("cat/3.png", -1, None),
         ("3.png", -1, None),
         ("bird", -1, None),
-        ("x" + "/y" * 5000 + "/bird/1.png", 1, BY_END),
+        ("x" + "/y" * 5000 + "/bird/1.png", 1, False),
         ("", -1, None),
         (None, -1, None),
     ],
 )
-def test_a_path_is_a_samples_where_one_ends_as_the_other_is(value, id, rule):
-    ids, rules = SampleNames(column(*PATHS)).match_by_rules(column(value, "bird/0.png"))
+def test_a_path_is_a_samples_where_one_ends_as_the_other_is(value, id, whole):
+    ids, by_whole = match_paths(column(value, "bird/0.png"), column(*PATHS))
     assert ids.tolist() == [id, 0]
-    assert rule is None or rules[0] == rule
+    assert whole is None or by_whole[0] == whole
 
 
 def test_a_path_from_the_middle_of_a_longer_one_is_that_samples():
-    names = SampleNames(column("/data/photos/bird/1.png", "/data/photos/fish/1.png", "1.png"))
-    assert names.match(column("bird/1.png", "photos/fish/1.png", "photos/cat/1.png")).tolist() == [0, 1, 2]
+    paths = column("/data/photos/bird/1.png", "/data/photos/fish/1.png", "1.png")
+    assert match_paths(column("bird/1.png", "photos/fish/1.png", "photos/cat/1.png"), paths)[0].tolist() == [0, 1, 2]
 
 
 def test_the_longest_end_decides():
-    names = SampleNames(column("cat/1.png", "1.png"))
-    assert names.match(column("photos/cat/1.png", "photos/dog/1.png")).tolist() == [0, 1]
+    paths = column("cat/1.png", "1.png")
+    assert match_paths(column("photos/cat/1.png", "photos/dog/1.png"), paths)[0].tolist() == [0, 1]
 
 
 def test_file_names_without_ending_are_names_also_as_padded_digits():
-    names = SampleNames(column("a/0001.png", "a/0010.png", "a/2000.png", "b/n01_2.png"))
-    assert names.match(column("0001", "2000", "n01_2", "0002")).tolist() == [0, 2, 3, -1]
-    assert names.match(column("2000", "10")).tolist() == [-1, -1]
+    paths = column("a/0001.png", "a/0010.png", "a/2000.png", "b/n01_2.png")
+    assert match_paths(column("0001", "2000", "n01_2", "0002"), paths)[0].tolist() == [0, 2, 3, -1]
+    assert match_paths(column("2000", "10"), paths)[0].tolist() == [-1, -1]
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def test_corrections_of_the_whole_dataset_leave_a_part_of_it_as_it_is(animals, t
 def test_corrections_from_another_root_are_taken_and_counted_as_such(animals):
     table = pd.DataFrame({"path": ["D:\\animals\\bird\\0001.png", "0004.png"], "label_name": ["fish", "bird"]})
     counts = relabel_from(animals, table)
-    assert (counts.applied, counts.by_end, counts.by_file_name) == (2, 1, 1)
-    assert str(counts).endswith("1 matched by the end of their path, 1 matched only by file name")
+    assert (counts.applied, counts.by_part) == (2, 2)
+    assert str(counts).endswith("2 matched by a part of the path")
 
 
 def test_votes_on_another_image_of_the_same_file_name_are_left_out(workspace, animals, tmp_path):
@@ -93,12 +93,10 @@ def test_votes_on_another_image_of_the_same_file_name_are_left_out(workspace, an
     assert record.messages == ["1 of 2 rows match no sample and were left out (column 'path': fish/0001.png)"]
 
 
-def test_the_file_name_of_a_path_from_elsewhere_says_no_more_than_that_path():
+def test_the_first_column_that_a_row_fills_in_names_its_sample():
     paths = column("bird/0001.png", "fish/0004.png")
-    columns = {"path": column("fish/0001.png", "fish/0004.png", None)}
-    for name in ("0001.png", "0001"):
-        found = match_rows(columns | {"file": column(name, "x.png", "0001.png")}, paths)
-        assert found.ids.tolist() == [-1, 1, 0]
+    columns = {"path": column("fish/0001.png", "fish/0004.png", None), "file": column("0001.png", "x.png", "0001.png")}
+    assert match_rows(columns, paths).ids.tolist() == [-1, 1, 0]
 
 
 IDS = {"id": pa.chunked_array([[1, 2]]), "path": column("elsewhere/x1.png", "elsewhere/x2.png")}

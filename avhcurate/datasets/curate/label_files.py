@@ -16,7 +16,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.people.files.label_studio import read_json
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS
-from avhcurate.people.row_matching import BY_END, BY_NAME, match_rows
+from avhcurate.people.row_matching import match_rows
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.disk.columns import LABEL_NAMES, MISSING, find_label_column, is_text, listed, plain_values
@@ -36,8 +36,8 @@ class LabelCounts:
 
     applied: samples with another label than before; same: they had it already. Left out: unknown_path, rows that name
     no sample; unknown_class, labels that are not a class of the dataset; no_label, rows without a label;
-    several_classes, images of a COCO file with annotations of several classes. by_end, by_file_name: rows whose path is
-    only the end of that of their sample, or only a file name.
+    several_classes, images of a COCO file with annotations of several classes. by_part: rows that name only a part of
+    the path of their sample, as a file name.
     """
 
     applied: int
@@ -46,8 +46,7 @@ class LabelCounts:
     unknown_class: int
     no_label: int = 0
     several_classes: int = 0
-    by_end: int = 0
-    by_file_name: int = 0
+    by_part: int = 0
 
     def __str__(self) -> str:
         """
@@ -57,8 +56,7 @@ class LabelCounts:
         rare = {
             "without a label": self.no_label,
             "of several classes": self.several_classes,
-            "matched by the end of their path": self.by_end,
-            "matched only by file name": self.by_file_name,
+            "matched by a part of the path": self.by_part,
         }
         usual = (
             f"{self.applied} applied, {self.same} already the same, {self.unknown_path} with an unknown path, "
@@ -108,8 +106,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
         unknown_class=int(((codes == _UNKNOWN) & (ids >= 0)).sum()),
         no_label=int(((codes == _NONE) & (ids >= 0)).sum()),
         several_classes=several,
-        by_end=matches.count(BY_END),
-        by_file_name=matches.count(BY_NAME),
+        by_part=matches.by_part,
     )
     if usable.empty:
         raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}.")

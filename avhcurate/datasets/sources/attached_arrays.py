@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.scoring.settings import AttachSettings
-from avhcurate.people.row_matching import SampleNames
+from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.arrays import ArrayInFile, columns_of, open_array, read_texts
 from avhcurate.workspace.disk.columns import PATH_NAMES, listed
@@ -214,3 +214,12 @@ def _match(column: pa.ChunkedArray, texts: pa.ChunkedArray, by: str) -> np.ndarr
     if not known.is_unique:
         raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
     return np.append(known.index, -1)[pd.Index(known).get_indexer(texts.cast(pa.string()).to_pandas())]
+        return match_paths(texts, column)[0]
+    known = column.cast(pa.string()).combine_chunks()
+    if len(known.drop_null().unique()) < len(known) - known.null_count:
+        raise CurateError(
+            f"Column {by!r} of dataset {dataset.name!r} has equal values for several samples. Choose one whose values "
+            "differ."
+        )
+    position = pc.index_in(texts.cast(pa.string()), value_set=known, skip_nulls=True)
+    return position.fill_null(-1).to_numpy().astype(np.int64)

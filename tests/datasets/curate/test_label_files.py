@@ -37,7 +37,7 @@ def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
         tmp_path / "labels.csv",
         "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n",
     )
-    assert relabel_from(pets, file) == LabelCounts(applied=2, same=1, unknown_path=1, unknown_class=1, by_file_name=1)
+    assert relabel_from(pets, file) == LabelCounts(applied=2, same=1, unknown_path=1, unknown_class=1, by_part=1)
     assert curated(pets) == ["dog", "cat", "dog", "cat"]
     assert pets.frame()["label"].fillna(-1).tolist() == [0, 0, 1, -1]
 
@@ -89,7 +89,7 @@ def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
     }
     file = write(tmp_path / "coco.json", json.dumps(content))
     assert relabel_from(pets, file) == LabelCounts(
-        applied=2, same=0, unknown_path=1, unknown_class=0, several_classes=1, by_file_name=1
+        applied=2, same=0, unknown_path=1, unknown_class=0, several_classes=1, by_part=1
     )
     assert curated(pets)[:3] == ["dog", "dog", "dog"]
 
