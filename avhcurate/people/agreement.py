@@ -7,7 +7,7 @@ left out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,18 +55,18 @@ def _agreement(
 ) -> Agreement:
     table = np.asarray(counts)
     used = table[table.sum(axis=1) >= 2]
-    samples, answers = len(used), int(used.sum())
-    if not samples:
-        return Agreement(name, samples, answers, reason="no sample has two answers or more")
+    found = Agreement(name, len(used), int(used.sum()))
+    if not len(used):
+        return replace(found, reason="no sample has two answers or more")
     if (used.sum(axis=0) > 0).sum() < 2:
-        return Agreement(name, samples, answers, reason="every answer is the same, so chance would agree as well")
+        return replace(found, reason="every answer is the same, so chance would agree as well")
     # Samples with the same counts are exchangeable, so a resample draws how many of each.
     kinds, sizes = np.unique(used, axis=0, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(samples, sizes / samples, _RESAMPLES)
+    drawn = np.random.default_rng(seed).multinomial(len(used), sizes / len(used), _RESAMPLES)
     value, *resampled = coefficient(kinds, np.vstack([sizes, drawn]).astype(float))
     # A resample of one answer only has no coefficient.
     low, high = np.nanquantile(resampled, [0.025, 0.975])
-    return Agreement(name, samples, answers, value=float(value), low=float(low), high=float(high))
+    return replace(found, value=float(value), low=float(low), high=float(high))
 
 
 def _kappa(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def _kappa(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     observed = weights @ agreeing / weights.sum(axis=1)
     totals = weights @ kinds
     chance = ((totals / totals.sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    return np.divide(observed - chance, 1 - chance, out=np.full(len(chance), np.nan), where=chance < 1)
+    return (observed - chance) / np.where(chance < 1, 1 - chance, np.nan)
 
 
 def _alpha(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -87,4 +87,4 @@ def _alpha(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     answers = totals.sum(axis=1)
     observed = weights @ differing / answers
     expected = (answers**2 - (totals**2).sum(axis=1)) / (answers * (answers - 1))
-    return 1 - np.divide(observed, expected, out=np.full(len(expected), np.nan), where=expected > 0)
+    return 1 - observed / np.where(expected > 0, expected, np.nan)

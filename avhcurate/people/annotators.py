@@ -72,19 +72,17 @@ def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
     [{'annotator': 'bob', 'reason': '50% of 10 controls right, below 70%'}]
     """
     reasons = pd.Series("", table.index, dtype=object)
-    if rule.control_accuracy is not None:
-        share, number = table["control_accuracy"], table["controls"]
-        for row in table.index[(number >= LEAST_CONTROLS) & (share < rule.control_accuracy)]:
-            reasons[row] += f"; {share[row]:.0%} of {number[row]} controls right, below {rule.control_accuracy:.0%}"
-    if rule.agreement is not None:
-        share, number = table["agreement"], table["compared"]
-        for row in table.index[(number >= LEAST_COMPARED) & (share < rule.agreement)]:
-            reasons[row] += f"; agrees with most others in {share[row]:.0%} of {number[row]} votes, "
-            reasons[row] += f"below {rule.agreement:.0%}"
-    if rule.too_fast is not None:
-        share, number = table["too_fast"], table["timed"]
-        for row in table.index[(number >= LEAST_TIMED) & (share > rule.too_fast)]:
-            reasons[row] += f"; {share[row]:.0%} of {number[row]} answers impossibly fast, above {rule.too_fast:.0%}"
+    for limit, share, number, least, what in (
+        (rule.control_accuracy, "control_accuracy", "controls", LEAST_CONTROLS, "of {} controls right, below"),
+        (rule.agreement, "agreement", "compared", LEAST_COMPARED, "of {} votes agree with most others, below"),
+        (rule.too_fast, "too_fast", "timed", LEAST_TIMED, "of {} answers impossibly fast, above"),
+    ):
+        if limit is not None:
+            broken = table[share] < limit
+            if share == "too_fast":
+                broken = table[share] > limit
+            for row in table.index[broken & (table[number] >= least)]:
+                reasons[row] += f"; {table[share][row]:.0%} {what.format(table[number][row])} {limit:.0%}"
     found = pd.DataFrame({"annotator": table["annotator"], "reason": reasons.str.removeprefix("; ")})
     return found[found["reason"] != ""].astype("str").reset_index(drop=True)
 

@@ -118,20 +118,13 @@ def from_column(record: VotesRecord) -> bool:
 
 
 def _refuse_mixing(before: VotesRecord, after: VotesRecord) -> None:
-    """Refuse votes that are not the same measure as those attached before."""
-    if before.kind != after.kind:
+    """Refuse votes that are not the same measure as those attached before, and what would hide which are simulated."""
+    unmarked = before.simulated and not after.simulated and before.fingerprint == after.fingerprint
+    if before.kind != after.kind or unmarked or (after.simulated and not before.simulated):
+        called = {True: "simulated", False: "real"}
         raise CurateError(
-            f"{before.kind} votes from {before.source} are attached, and these are {after.kind} votes, which are not "
-            "the same measure. Use --force to replace them."
-        )
-    if after.simulated and not before.simulated:
-        raise CurateError(
-            f"Real votes from {before.source} are attached, and these are simulated. Use --force to replace them."
-        )
-    if before.fingerprint == after.fingerprint and before.simulated and not after.simulated:
-        raise CurateError(
-            f"The same votes are attached as simulated ones, from {before.source}. Use --simulated again, or --force "
-            "if people gave them."
+            f"The {called[before.simulated]} {before.kind} votes from {before.source} are attached, and these are "
+            f"{called[after.simulated]} {after.kind} votes. Use --force to replace them."
         )
 
 

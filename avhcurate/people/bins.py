@@ -59,7 +59,7 @@ def edges_of(text: str, hsf: ArrayLike) -> tuple[float, ...]:
     """
     count = re.fullmatch(r"\s*q\s*(\d{1,2})\s*", text, re.IGNORECASE)
     if count:
-        return quantile_edges(hsf, int(count[1]))[0]
+        return quantile_edges(hsf, int(count[1]))
     return parse_edges(text)
 
 
@@ -89,14 +89,14 @@ def bin_labels(edges: Sequence[float] | None = None) -> tuple[str, ...]:
     return _interval_names(check_edges(edges))
 
 
-def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
-    """Return edges of `count` bins that hold about equally many samples, and a sentence when ties left fewer (else "").
+def quantile_edges(hsf: ArrayLike, count: int) -> tuple[float, ...]:
+    """Return edges of `count` bins, or of fewer where values are tied, that hold about equally many samples.
 
     HSF is tied: a value that more samples have than a bin should hold is a bin of its own, and the rest is cut into the
     other bins. An edge is the smallest HSF of its bin, or lies just below it where that is the largest HSF of all.
 
     >>> quantile_edges([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 2), quantile_edges([0.2, 0.4, 0.8, 1, 1, 1, 1], 3)
-    (((0.1, 0.4, 0.6), ''), ((0.2, 0.8, 0.9, 1.0), ''))
+    ((0.1, 0.4, 0.6), (0.2, 0.8, 0.9, 1.0))
     """
     values = np.asarray(hsf, float)
     values = values[~np.isnan(values)]
@@ -104,12 +104,7 @@ def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
         raise CurateError(f"The number of quantile bins is {count}. It must be 1 or more.")
     if not values.size or np.ptp(values) <= _NARROWEST:
         raise CurateError("Quantile bins need at least two different HSF values. Give edges instead.")
-    edges = _even_edges(np.round(values, _DIGITS), count)
-    left = len(edges) - 1
-    note = ""
-    if left < count:
-        note = f"ties in HSF merged {count} quantile bins into {left}"
-    return check_edges(edges.tolist()), note
+    return check_edges(_even_edges(np.round(values, _DIGITS), count).tolist())
 
 
 def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str, ...]]:

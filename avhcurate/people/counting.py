@@ -269,6 +269,6 @@ def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str | None, Vo
             whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
             whole.votes[ids] = counts.sum(axis=1)
         else:
-            whole.hits[ids], whole.asked[ids] = hsf.ticks(votes["selected"], votes["shown"])
+            whole.hits[ids], whole.asked[ids] = votes["selected"], votes["shown"]
             whole.votes[ids] = whole.asked[ids]
     return {"simulated" if record.simulated else record.kind: whole}

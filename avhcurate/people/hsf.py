@@ -16,7 +16,7 @@ _WHOLE = re.compile(r"^(\d+)\.0+$")
 _TRUTHS = {"true": 1, "1": 1, "yes": 1, "false": 0, "0": 0, "no": 0}
 
 
-def from_ticks(selected: ArrayLike, shown: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
+def from_ticks(selected: ArrayLike, shown: ArrayLike) -> pd.DataFrame:
     """Return HSF of tick votes: a table of N rows with the columns `votes, hsf, hsf_low, hsf_high`.
 
     selected, shown: (N,) times that a sample was ticked and shown for its label. HSF is in [0, 1], with its Wilson
@@ -25,9 +25,9 @@ def from_ticks(selected: ArrayLike, shown: ArrayLike, *, level: float = 0.95) ->
     >>> from_ticks([3], [4]).round(3).to_dict("records")
     [{'votes': 4, 'hsf': 0.75, 'hsf_low': 0.301, 'hsf_high': 0.954}]
     """
-    ticked, seen = ticks(selected, shown)
-    low, high = wilson(ticked, seen, level=level)
-    hsf = np.divide(ticked, seen, out=np.full(len(seen), np.nan), where=seen > 0)
+    ticked, seen = np.asarray(selected, np.int64), np.asarray(shown, np.int64)
+    low, high = wilson(ticked, seen)
+    hsf = ticked / np.where(seen > 0, seen, np.nan)
     return pd.DataFrame({"votes": seen, "hsf": hsf, "hsf_low": low, "hsf_high": high})
 
 
@@ -37,25 +37,9 @@ def selections(counts: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.nda
     >>> selections([[6, 4], [1, 2]], [1, -1])
     (array([4, 0]), array([10,  0]))
     """
-    votes, label = whole_counts(counts, "counts"), np.asarray(labels)
-    if votes.ndim != 2 or label.shape != votes.shape[:1]:
-        raise CurateError(f"Counts {votes.shape} must have a row per sample and labels {label.shape} one per row.")
-    if label.size and label.max() >= votes.shape[1]:
-        raise CurateError(f"Label {label.max()} is out of range: the votes have {votes.shape[1]} classes.")
+    votes, label = np.asarray(counts, np.int64), np.asarray(labels)
     selected = np.take_along_axis(votes, np.maximum(label, 0)[:, None], axis=1)[:, 0]
     return np.where(label >= 0, selected, 0), np.where(label >= 0, votes.sum(axis=1), 0)
-
-
-def ticks(selected: ArrayLike, shown: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return both counts as int64 (N,), after a check that no sample was ticked more often than it was shown."""
-    ticked, seen = whole_counts(selected, "selected"), whole_counts(shown, "shown")
-    if ticked.shape != seen.shape or ticked.ndim != 1:
-        raise CurateError(f"selected {ticked.shape} and shown {seen.shape} must each hold one count per sample.")
-    wrong = np.flatnonzero(ticked > seen)
-    if wrong.size:
-        row = wrong[0]
-        raise CurateError(f"Row {row} was selected {ticked[row]} times but shown {seen[row]} times. Correct the votes.")
-    return ticked, seen
 
 
 def whole_counts(values: ArrayLike, title: str) -> np.ndarray:

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
-from avhcurate.measures.stats.intervals import check_level
+from avhcurate.measures.stats.correlation import Z
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.measures.stats.vote_mixture import Outcomes, VoteKinds, strata
-from avhcurate.people.hsf import ticks
 
 #: Steps of EM in a resample, from the fit of all samples.
 _STEPS = 40
@@ -45,20 +43,17 @@ class Reliability:
     reason: str = ""
 
 
-def of_ticks(
-    selected: ArrayLike, shown: ArrayLike, *, resamples: int = 100, level: float = 0.95, seed: int = 0
-) -> Reliability:
+def of_ticks(selected: ArrayLike, shown: ArrayLike, *, resamples: int = 100, seed: int = 0) -> Reliability:
     """Return the reliability of HSF from tick votes: times selected (N,) and times shown (N,).
 
     Samples without a vote are left out; three need two votes or more. The samples must not be chosen by their HSF. The
-    interval is normal on the atanh scale, with the spread over bootstrap resamples of the samples.
+    95 % interval is normal on the atanh scale, with the spread over bootstrap resamples of the samples.
 
     >>> r = of_ticks([10, 0, 9, 1, 5, 1], [10, 10, 10, 10, 10, 1])
     >>> r.samples, bool(0.6 < r.reliability < r.ceiling < 1)
     (6, True)
     """
-    ticked, seen = ticks(selected, shown)
-    check_level(level)
+    ticked, seen = np.asarray(selected), np.asarray(shown)
     ticked, seen = ticked[seen > 0], seen[seen > 0]
     repeated = int((seen >= 2).sum())
     if repeated < 3:
@@ -66,7 +61,7 @@ def of_ticks(
     if np.ptp(ticked / seen) == 0:
         return Reliability(len(seen), reason="every sample has the same HSF")
     value, drawn = _agreement(ticked, seen, resamples, np.random.default_rng(seed))
-    centre, reach = np.arctanh(value), ndtri((1 + level) / 2) * np.std(np.arctanh(drawn), ddof=1)
+    centre, reach = np.arctanh(value), Z * np.std(np.arctanh(drawn), ddof=1)
     low, high = (max(0.0, float(np.tanh(end))) for end in (centre - reach, centre + reach))
     return Reliability(
         samples=len(seen),

@@ -113,7 +113,7 @@ def test_planted_bad_annotators_are_found_each_for_a_reason():
     found = exclusions(annotator_table(panel()), rule).set_index("annotator")["reason"]
     assert set(found.index) == {"a20", "a21"}
     assert "controls right" in found["a20"]
-    assert "agrees with most others" in found["a20"]
+    assert "agree with most others" in found["a20"]
     assert found["a21"] == "100% of 60 answers impossibly fast, above 20%"
 
 

@@ -409,10 +409,10 @@ def test_the_same_votes_change_their_mark_only_by_force(
 ) -> None:
     file = csv(tmp_path, "id,label\n0,cat\n")
     real = attach_votes(workspace, "d", file)
-    with pytest.raises(CurateError, match=r"Real votes.*--force"):
+    with pytest.raises(CurateError, match=r"The real .*--force"):
         attach_votes(workspace, "d", file, simulated=True)
     simulated = attach_votes(workspace, "d", file, simulated=True, force=True)
-    with pytest.raises(CurateError, match=r"attached as simulated ones.*--force"):
+    with pytest.raises(CurateError, match=r"The simulated .*--force"):
         attach_votes(workspace, "d", file)
     assert dataset.record.votes == simulated
     assert simulated.key != real.key

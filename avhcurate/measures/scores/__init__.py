@@ -25,9 +25,10 @@ from avhcurate.measures.scores.blocks import (
     relative_avh,
     target_angle,
 )
+from avhcurate.measures.scores.formulas import Batch
 from avhcurate.measures.scores.predicted import PREDICTIONS
 from avhcurate.measures.scores.prototypes import ClassSums, class_sums, prototype_angles
-from avhcurate.measures.scores.table import SCORES, Batch, Needs, Score, of_plugin
+from avhcurate.measures.scores.table import SCORES, Needs, Score, of_plugin
 
 __all__ = [
     "PREDICTIONS",

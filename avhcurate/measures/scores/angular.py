@@ -5,8 +5,6 @@ from types import ModuleType
 
 from avhcurate.measures.scores.inputs import (
     Array,
-    at_label,
-    is_label,
     label_indices,
     matrix,
     namespace,
@@ -68,26 +66,6 @@ def unit_angles(xp: ModuleType, u: Array, w: Array) -> Array:
 def chord_angle(xp: ModuleType, u: Array, v: Array) -> Array:
     """Return the angle between unit rows of equal number, (P, D), (P, D) -> (P,), with full accuracy everywhere."""
     return 2 * xp.atan2(xp.linalg.vector_norm(u - v, axis=1), xp.linalg.vector_norm(u + v, axis=1))
-
-
-def target_angle_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Return the angle to the label's class weight."""
-    return at_label(xp, theta, labels)
-
-
-def avh_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Return AVH from angles (N, K): share of the angle to the label in the sum over classes."""
-    total = xp.sum(theta, axis=1)
-    share = at_label(xp, theta, labels) / xp.where(total > 0, total, xp.ones_like(total))
-    return xp.where(total == 0, where_labelled(xp, xp.full_like(total, 1 / theta.shape[1]), labels), share)
-
-
-def angular_gap_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Return the angle to the label minus the smallest angle to any other class; NaN with one class."""
-    if theta.shape[1] == 1:
-        return xp.full_like(theta[:, 0], float("nan"))
-    others = xp.where(is_label(xp, labels, theta.shape[1]), xp.full_like(theta, math.inf), theta)
-    return at_label(xp, theta, labels) - xp.min(others, axis=1)
 
 
 def avc_of(xp: ModuleType, theta: Array) -> Array:

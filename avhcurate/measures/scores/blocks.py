@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from avhcurate.errors import CurateError
-from avhcurate.measures.scores import softmax
+from avhcurate.measures.scores import formulas
 from avhcurate.measures.scores.angular import unit
 from avhcurate.measures.scores.inputs import Array, label_indices, logit_matrix, matrix, namespace, pair
 from avhcurate.measures.scores.prototypes import ClassSums, class_sums
-from avhcurate.measures.scores.table import SCORES, Batch
+from avhcurate.measures.scores.table import SCORES
 
 #: Elements of one (block, K) matrix: 16 MB in float32, measured to sit well in cache and to feed the matrix product.
 _BLOCK_ELEMENTS = 1 << 22
@@ -69,11 +69,11 @@ def per_sample(
             f = logits[block, :]
         elif class_weights is not None:
             f = x @ class_weights.T
-        parts.append(_scores_of(Batch(xp, x, unit_class_weights, f, labels[block], prototypes), wanted))
+        parts.append(_scores_of(formulas.Batch(xp, x, unit_class_weights, f, labels[block], prototypes), wanted))
     return {key: xp.concat([part[key] for part in parts]) for key in parts[0]}
 
 
-def _scores_of(batch: Batch, keys: list[str]) -> dict[str, Array]:
+def _scores_of(batch: formulas.Batch, keys: list[str]) -> dict[str, Array]:
     if batch.labels.shape[0] == 0:
         like = batch.features
         if like is None:
@@ -248,7 +248,7 @@ def grand(features: Array, logits: Array, labels: Array) -> Array:
     xp = namespace(features, logits)
     logits = logit_matrix(xp, logits)
     labels = label_indices(xp, labels, like=logits, num_classes=logits.shape[1])
-    return softmax.grand_of(xp, matrix(xp, features, "features"), softmax.log_probs(xp, logits), labels)
+    return formulas.grand(formulas.Batch(xp, matrix(xp, features, "features"), None, logits, labels))
 
 
 def prototypes(features: Array, labels: Array, num_classes: int) -> Array:

@@ -8,7 +8,7 @@ import array_api_compat
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores.angular import chord_angle, unit, unit_angles
-from avhcurate.measures.scores.inputs import Array, at_label, is_label, label_indices, matrix, namespace
+from avhcurate.measures.scores.inputs import Array, label_indices, matrix, namespace
 from avhcurate.measures.scores.softmax import double
 
 #: Fewest and most rows that are summed at a time.
@@ -87,34 +87,13 @@ def left_out_angles(xp: ModuleType, features: Array, labels: Array, totals: Clas
     return theta
 
 
-def share_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Return the share of the angle to the label's prototype in the sum over the classes that have one."""
-    total = xp.sum(_or(xp, theta, 0.0), axis=1)
-    return at_label(xp, theta, labels) / xp.where(total > 0, total, xp.full_like(total, math.nan))
-
-
-def gap_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
-    """Return the angle to the label's prototype minus the smallest to any other; NaN where there is no other."""
-    known = _or(xp, theta, math.inf)
-    others = xp.where(is_label(xp, labels, theta.shape[1]), xp.full_like(theta, math.inf), known)
-    nearest = xp.min(others, axis=1)
-    return at_label(xp, theta, labels) - xp.where(xp.isfinite(nearest), nearest, xp.full_like(nearest, math.nan))
-
-
-def closeness_of(xp: ModuleType, theta: Array) -> Array:
-    """Return (pi - angle) of the nearest prototype over the sum of (pi - angle) of all; NaN without a prototype."""
-    closeness = math.pi - _or(xp, theta, math.pi)
-    total = xp.sum(closeness, axis=1)
-    return xp.max(closeness, axis=1) / xp.where(total > 0, total, xp.full_like(total, math.nan))
-
-
 def nearest_of(xp: ModuleType, theta: Array) -> Array:
     """Return the class of the nearest prototype (N,) int64, -1 where there is none."""
-    known = _or(xp, theta, math.inf)
+    known = or_nan(xp, theta, math.inf)
     nearest = xp.astype(xp.argmin(known, axis=1), xp.int64)
     return xp.where(xp.isfinite(xp.min(known, axis=1)), nearest, xp.full_like(nearest, -1))
 
 
-def _or(xp: ModuleType, theta: Array, value: float) -> Array:
-    """Return `theta` with `value` in place of NaN."""
+def or_nan(xp: ModuleType, theta: Array, value: float) -> Array:
+    """Return angles with `value` in place of NaN."""
     return xp.where(xp.isnan(theta), xp.full_like(theta, value), theta)

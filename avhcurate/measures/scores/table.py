@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from types import ModuleType
+from functools import partial
 from typing import Literal
 
 from avhcurate.errors import CurateError
-from avhcurate.measures.scores import angular, prototypes, softmax
+from avhcurate.measures.scores import formulas
+from avhcurate.measures.scores.formulas import Batch
 from avhcurate.measures.scores.inputs import Array
-from avhcurate.measures.scores.prototypes import ClassSums
 from avhcurate.plugins import guarded
 
 #: What a score is computed from. "class_weights": with embeddings; "prototypes": embeddings and labels; "neighbours":
@@ -17,44 +16,6 @@ from avhcurate.plugins import guarded
 Needs = Literal[
     "class_weights", "logits", "features", "prototypes", "neighbours", "training", "images", "votes", "table"
 ]
-
-
-@dataclass
-class Batch:
-    """A block of samples, the input of the scores; angles and log-probabilities are computed once.
-
-    A part that is missing is None: `per_sample` computes only scores that do not need it.
-    """
-
-    xp: ModuleType
-    features: Array  # (n, D)
-    unit_class_weights: Array  # (K, D)
-    logits: Array  # (n, K)
-    labels: Array  # (n,) int64, -1 for none
-    class_sums: ClassSums | None = None
-
-    @cached_property
-    def angles(self) -> Array:
-        return angular.unit_angles(self.xp, angular.unit(self.xp, self.features), self.unit_class_weights)
-
-    @cached_property
-    def prototype_angles(self) -> Array:
-        """Return angles (n, K) to the class prototypes, each sample left out of its own."""
-        assert self.class_sums is not None
-        return prototypes.left_out_angles(self.xp, self.features, self.labels, self.class_sums)
-
-    @cached_property
-    def log_probs(self) -> Array:
-        return softmax.log_probs(self.xp, self.logits)
-
-    @cached_property
-    def predicted(self) -> Array:
-        """Return the class of the largest logit; without logits the nearest prototype; -1 without either."""
-        if self.logits is not None:
-            return self.xp.argmax(self.logits, axis=1)
-        if self.class_sums is not None:
-            return prototypes.nearest_of(self.xp, self.prototype_angles)
-        return self.xp.full_like(self.labels, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +72,7 @@ _ALL = (
         harder="high",
         needs="class_weights",
         reference=_CHEN,
-        function=lambda b: angular.avh_of(b.xp, b.angles, b.labels),
+        function=formulas.avh,
     ),
     Score(
         key="relative_avh",
@@ -123,7 +84,7 @@ _ALL = (
         harder="high",
         needs="class_weights",
         reference=_CHEN,
-        function=lambda b: angular.avh_of(b.xp, b.angles, b.labels) * b.angles.shape[1],
+        function=formulas.relative_avh,
     ),
     Score(
         key="target_angle",
@@ -135,7 +96,7 @@ _ALL = (
         harder="high",
         needs="class_weights",
         reference=_CHEN,
-        function=lambda b: angular.target_angle_of(b.xp, b.angles, b.labels),
+        function=formulas.target_angle,
     ),
     Score(
         key="angular_gap",
@@ -148,7 +109,7 @@ _ALL = (
         harder="high",
         needs="class_weights",
         reference="Angular Gap, after AVH",
-        function=lambda b: angular.angular_gap_of(b.xp, b.angles, b.labels),
+        function=formulas.angular_gap,
     ),
     Score(
         key="class_angular_gap",
@@ -172,7 +133,7 @@ _ALL = (
         needs="class_weights",
         needs_label=False,
         reference=_CHEN,
-        function=lambda b: b.xp.take_along_axis(angular.avc_of(b.xp, b.angles), b.predicted[:, None], axis=1)[:, 0],
+        function=formulas.avc,
     ),
     Score(
         key="confidence",
@@ -182,7 +143,7 @@ _ALL = (
         harder="low",
         needs="logits",
         reference="model confidence of " + _CHEN,
-        function=lambda b: softmax.confidence_of(b.xp, b.log_probs, b.labels),
+        function=formulas.confidence,
     ),
     Score(
         key="max_confidence",
@@ -194,7 +155,7 @@ _ALL = (
         needs="logits",
         needs_label=False,
         reference="Hendrycks and Gimpel 2017",
-        function=lambda b: softmax.max_confidence_of(b.xp, b.log_probs),
+        function=formulas.max_confidence,
     ),
     Score(
         key="margin",
@@ -206,7 +167,7 @@ _ALL = (
         harder="low",
         needs="logits",
         reference="Pleiss et al. 2020 (AUM, one epoch)",
-        function=lambda b: softmax.margin_of(b.xp, b.logits, b.labels),
+        function=formulas.margin,
     ),
     Score(
         key="entropy",
@@ -219,7 +180,7 @@ _ALL = (
         needs="logits",
         needs_label=False,
         reference="Shannon 1948",
-        function=lambda b: softmax.entropy_of(b.xp, b.log_probs),
+        function=formulas.entropy,
     ),
     Score(
         key="loss",
@@ -231,7 +192,7 @@ _ALL = (
         harder="high",
         needs="logits",
         reference="cross-entropy",
-        function=lambda b: softmax.loss_of(b.xp, b.log_probs, b.labels),
+        function=formulas.loss,
     ),
     Score(
         key="el2n",
@@ -242,7 +203,7 @@ _ALL = (
         harder="high",
         needs="logits",
         reference="Paul et al. 2021",
-        function=lambda b: softmax.el2n_of(b.xp, b.log_probs, b.labels),
+        function=formulas.el2n,
     ),
     Score(
         key="grand",
@@ -253,7 +214,7 @@ _ALL = (
         harder="high",
         needs="class_weights",
         reference="Paul et al. 2021, of the last layer",
-        function=lambda b: softmax.grand_of(b.xp, b.features, b.log_probs, b.labels),
+        function=formulas.grand,
     ),
     Score(
         key="norm",
@@ -265,7 +226,7 @@ _ALL = (
         needs="features",
         needs_label=False,
         reference=_CHEN,
-        function=lambda b: angular.lengths(b.xp, b.features),
+        function=formulas.norm,
     ),
     Score(
         key="prototype_distance",
@@ -286,7 +247,7 @@ _ALL = (
         harder="high",
         needs="prototypes",
         reference="after " + _CHEN,
-        function=lambda b: prototypes.share_of(b.xp, b.prototype_angles, b.labels),
+        function=formulas.prototype_hardness,
     ),
     Score(
         key="prototype_angle",
@@ -298,7 +259,7 @@ _ALL = (
         harder="high",
         needs="prototypes",
         reference="nearest class mean, leave-one-out",
-        function=lambda b: angular.target_angle_of(b.xp, b.prototype_angles, b.labels),
+        function=formulas.prototype_angle,
     ),
     Score(
         key="prototype_gap",
@@ -312,7 +273,7 @@ _ALL = (
         harder="high",
         needs="prototypes",
         reference="nearest class mean, leave-one-out",
-        function=lambda b: prototypes.gap_of(b.xp, b.prototype_angles, b.labels),
+        function=formulas.prototype_gap,
     ),
     Score(
         key="prototype_confidence",
@@ -325,7 +286,7 @@ _ALL = (
         needs="prototypes",
         needs_label=False,
         reference="after " + _CHEN,
-        function=lambda b: prototypes.closeness_of(b.xp, b.prototype_angles),
+        function=formulas.prototype_confidence,
     ),
     Score(
         key="neighbour_angle",

@@ -7,23 +7,20 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import ndtri
 
-from avhcurate.errors import CurateError
-
 _NAN = float("nan")
+_Z = float(ndtri(0.975))
 
 
-def wilson(successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Wilson score interval of a share at a confidence level (Wilson 1927); NaN where there were no trials.
+def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % Wilson score interval of a share (Wilson 1927); NaN where there were no trials.
 
     >>> [float(end.round(4)) for end in wilson(3, 4)]
     [0.3006, 0.9544]
     """
-    check_level(level)
     k, n = np.asarray(successes, float), np.asarray(trials, float)
-    z = ndtri((1 + level) / 2)
     n = np.where(n > 0, n, np.nan)
-    centre = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * np.sqrt(k * (n - k) / n + z * z / 4)
+    centre = (k + _Z * _Z / 2) / (n + _Z * _Z)
+    half = _Z / (n + _Z * _Z) * np.sqrt(k * (n - k) / n + _Z * _Z / 4)
     # At 0 and at n successes the ends are 0 and 1 by algebra; rounding must not push them past.
     return np.where(k == 0, 0 * n, centre - half), np.where(k == n, 1.0, centre + half)
 
@@ -34,12 +31,6 @@ def share(hits: int, n: int) -> tuple[int, float, float, float]:
         return 0, _NAN, _NAN, _NAN
     low, high = wilson(hits, n)
     return int(n), float(hits / n), float(low), float(high)
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
-        raise CurateError(f"The confidence level must be between 0 and 1, like 0.95. It was {level}.")
 
 
 class Mean(NamedTuple):
