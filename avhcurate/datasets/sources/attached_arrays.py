@@ -209,17 +209,8 @@ def _names_of_rows(one: AttachedArray, by: str, rows: str) -> pa.ChunkedArray:
 
 def _match(column: pa.ChunkedArray, texts: pa.ChunkedArray, by: str) -> np.ndarray:
     if by == "path":
-        return SampleNames(column).match(texts)
+        return match_paths(texts, column)[0]
     known = column.cast(pa.string()).to_pandas().dropna()
     if not known.is_unique:
         raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
     return np.append(known.index, -1)[pd.Index(known).get_indexer(texts.cast(pa.string()).to_pandas())]
-        return match_paths(texts, column)[0]
-    known = column.cast(pa.string()).combine_chunks()
-    if len(known.drop_null().unique()) < len(known) - known.null_count:
-        raise CurateError(
-            f"Column {by!r} of dataset {dataset.name!r} has equal values for several samples. Choose one whose values "
-            "differ."
-        )
-    position = pc.index_in(texts.cast(pa.string()), value_set=known, skip_nulls=True)
-    return position.fill_null(-1).to_numpy().astype(np.int64)
