@@ -65,46 +65,36 @@ def halves(labels: np.ndarray, *, seed: int) -> np.ndarray:
     return split
 
 
-class Trained(NamedTuple):
-    """The network, float32, and its accuracy on each half."""
+def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> tuple[DigitsNet, dict[str, float]]:
+    """Train a new DigitsNet on the "train" half; return it, float32, and its accuracy on each half.
 
-    module: DigitsNet
-    train_accuracy: float
-    test_accuracy: float
-
-
-def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
-    """Train a new DigitsNet on the "train" half and evaluate it on both. Two calls give the same bits.
-
-    Machines round differently and training amplifies the difference: in float32 two machines end with different
-    networks. In float64 the difference vanishes when the weights are rounded to float32.
+    Two calls give the same bits. Machines round differently and training amplifies the difference: in float32 two
+    machines end with different networks. In float64 the difference vanishes when the weights are rounded to float32.
     """
     images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
-    train, test = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
     recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, seed=seed)
+    parts = {}
+    for half in ("train", "test"):
+        chosen = torch.from_numpy(digits.split == half)
+        parts[half] = LabelledImages(images[chosen], labels[chosen], DIGITS_MEAN, DIGITS_STD)
     with _deterministic(seed):
         module = DigitsNet()
-        parts = [LabelledImages(images[half], labels[half], DIGITS_MEAN, DIGITS_STD) for half in (train, test)]
-        trainer.train(module, parts[0], recipe, device="cpu")
+        trainer.train(module, parts["train"], recipe, device="cpu")
         module.float()
-        right = [accuracy(module, part) for part in parts]
-    return Trained(module, *right)
+        return module, {half: accuracy(module, part) for half, part in parts.items()}
 
 
-def save_trained(trained: Trained, path: Path, *, epochs: int, seed: int) -> None:
-    """Write the weights with what made them, and nothing that changes from one run to the next."""
-    save_weights(
-        trained.module,
-        path,
-        {
-            "made_by": f"python -m avhcurate.networks.training.digits --epochs {epochs} --seed {seed}",
-            "data": "sklearn.datasets.load_digits, half of each class",
-            "split_seed": str(_SPLIT_SEED),
-            "train_accuracy": f"{trained.train_accuracy:.4f}",
-            "test_accuracy": f"{trained.test_accuracy:.4f}",
-            "versions": json.dumps({name: version(name) for name in ("numpy", "scikit-learn", "torch")}),
-        },
-    )
+def write(path: Path, *, epochs: int = EPOCHS, seed: int = SEED) -> dict[str, float]:
+    """Train, write the weights with what made them, and return the accuracy on each half."""
+    module, accuracies = train(read_digits(), epochs=epochs, seed=seed)
+    made = {
+        "made_by": f"python -m avhcurate.networks.training.digits --epochs {epochs} --seed {seed}",
+        "data": "sklearn.datasets.load_digits, half of each class",
+        "split_seed": str(_SPLIT_SEED),
+        "versions": json.dumps({name: version(name) for name in ("numpy", "scikit-learn", "torch")}),
+    }
+    save_weights(module, path, made | {f"{half}_accuracy": f"{value:.4f}" for half, value in accuracies.items()})
+    return accuracies
 
 
 @contextmanager
@@ -127,15 +117,14 @@ def _deterministic(seed: int) -> Iterator[None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the digits network and save its weights as safetensors.")
     parser.add_argument(
-        "--out", type=Path, default=DIGITS_WEIGHTS, help="where the weights go (default: the committed file)"
+        "--out", type=Path, default=DIGITS_WEIGHTS, help="file of the weights [default: the committed one]"
     )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
 
-    trained = train(read_digits(), epochs=arguments.epochs, seed=arguments.seed)
-    save_trained(trained, arguments.out, epochs=arguments.epochs, seed=arguments.seed)
-    print(f"right: {trained.train_accuracy:.2%} of the training half, {trained.test_accuracy:.2%} of the other")
+    accuracies = write(arguments.out, epochs=arguments.epochs, seed=arguments.seed)
+    print(f"right: {accuracies['train']:.2%} of the training half, {accuracies['test']:.2%} of the other")
     print(f"wrote {arguments.out}")
 
 

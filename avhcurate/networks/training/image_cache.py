@@ -1,8 +1,9 @@
 """Images of a dataset, decoded once to the squares that a network needs, in one file that is mapped."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +26,6 @@ _CHUNK, _CHUNK_BYTES = 64, 16 << 20
 _SPARE = 256 << 20
 
 _MISSING, _WHOLE, _BROKEN = 0, 1, 2
-
-_CANCELLED = "Cancelled while reading images. The same command resumes."
 
 
 class ImageCache:
@@ -62,26 +61,30 @@ class ImageCache:
             ids = self.missing(ids, again=again)
             if not len(ids):
                 return
-            self._check_room(len(ids))
-            mode = "r+"
-            if not self._state_path.exists():
-                mode = "w+"
+            needed = len(ids) * int(np.prod(self.shape[1:])) + _SPARE
+            what = f"a copy of the decoded images of {self.dataset.name!r}"
+            check_room(self.path.parent, needed, what, instead="train at a smaller --crop")
             try:
-                self._fill(np.lib.format.open_memmap(self.path, mode, np.uint8, self.shape), mode, ids, progress)
+                self._fill(ids, progress)
             except OSError as error:
                 raise CurateError(f"{self.path} could not be written ({error}). Free some disk space.") from error
 
-    def _fill(self, images: np.ndarray, mode: str, ids: np.ndarray, progress: Progress) -> None:
+    def _fill(self, ids: np.ndarray, progress: Progress) -> None:
+        mode: Any = "r+"
+        if not self._state_path.exists():
+            mode = "w+"
+        images = np.lib.format.open_memmap(self.path, mode, np.uint8, self.shape)
         state, done, cores = self._state(mode), 0, torch.get_num_threads()
         chunks = batches(ids, self.dataset.images().read(ids.tolist()), size=_CHUNK, most_bytes=_CHUNK_BYTES)
         with closing(in_order(self._prepare, chunks, workers=cores, intra_op=1)) as prepared:
             for chunk, squares, whole in prepared:
                 images[chunk] = squares
-                images.flush()  # type: ignore[attr-defined]
+                images.flush()
                 state[chunk] = np.where(whole, _WHOLE, _BROKEN)
                 state.flush()
                 done += len(chunk)
-                progress.tell(done, len(ids), f"reading images of {self.dataset.name}", cancelled=_CANCELLED)
+                cancelled = "Cancelled while reading images. The same command resumes."
+                progress.tell(done, len(ids), f"reading images of {self.dataset.name}", cancelled=cancelled)
 
     def whole(self, ids: np.ndarray) -> np.ndarray:
         """Return whether each of the ids has an image, (n,) bool."""
@@ -94,22 +97,14 @@ class ImageCache:
     def _state(self, mode: str) -> np.memmap:
         return np.memmap(self._state_path, np.uint8, mode, shape=(self.shape[0],))  # type: ignore[call-overload]
 
-    def _check_room(self, count: int) -> None:
-        needed = count * int(np.prod(self.shape[1:])) + _SPARE
-        what = f"a copy of the decoded images of {self.dataset.name!r}"
-        check_room(self.path.parent, needed, what, instead="train at a smaller --crop")
-
     def _prepare(self, item: tuple[np.ndarray, list[bytes | BrokenImage]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ids, squares (n, S, S, C), black for a broken image, and which are whole."""
         chunk, content = item
         squares, whole = np.zeros((len(chunk), *self.shape[1:]), np.uint8), np.zeros(len(chunk), bool)
         for position, data in enumerate(content):
-            if isinstance(data, BrokenImage):
-                continue
-            try:
-                squares[position] = self.preprocess.prepare(decode(data))
-                whole[position] = True
             # A damaged image must not end a training of a million.
-            except Exception:
-                continue
+            with suppress(Exception):
+                if not isinstance(data, BrokenImage):
+                    squares[position] = self.preprocess.prepare(decode(data))
+                    whole[position] = True
         return chunk, squares, whole

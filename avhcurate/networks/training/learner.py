@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
-from avhcurate.networks.models.head import Head, find_head
+from avhcurate.networks.models.head import FeatureTap, find_head
 from avhcurate.networks.models.own import CifarFast
 from avhcurate.networks.training.images import LabelledImages, normalise
 from avhcurate.networks.training.losses import AVHLoss, CosineLoss, DirectionalLoss
@@ -22,18 +22,15 @@ _DECAY = 0.99
 _LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLoss}
 
 
-class Learner(nn.Module):
+class Learner(FeatureTap):
     """Returns features (N, D) and the loss's logits (N, K): the head's own, or those of the directional loss.
 
     The head is a linear layer or, equivalently, a 1 x 1 convolution over one pixel; `module` keeps its names.
     """
 
-    def __init__(self, module: nn.Module, head: Head, loss: DirectionalLoss | None) -> None:
-        super().__init__()
-        self.module, self.loss = module, loss
-        self.head_name, self.direct = head.name, head.direct
-        self._taken: tuple[Tensor, Tensor] | None = None
-        self.hook = self.head.register_forward_hook(self._take)
+    def __init__(self, module: nn.Module, head_name: str, loss: DirectionalLoss | None) -> None:
+        super().__init__(module, module.get_submodule(head_name), own_logits=True)
+        self.loss, self.head_name = loss, head_name
 
     @property
     def head(self) -> nn.Module:
@@ -45,10 +42,7 @@ class Learner(nn.Module):
         return self.head.weight.flatten(1)  # type: ignore[operator]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.module(images)
-        taken, self._taken = self._taken, None
-        assert taken is not None
-        features, logits = taken
+        features, logits = (part.flatten(1) for part in super().forward(images))
         if self.loss is not None:
             logits = self.loss.logits(features, self.class_weights)
         return features, logits
@@ -61,11 +55,6 @@ class Learner(nn.Module):
             if isinstance(layer, _BatchNorm) and trained and not any(trained):
                 layer.eval()
         return self
-
-    def _take(self, head: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        if not self.direct:
-            output = output.clone()  # the rest of the network may work in place
-        self._taken = inputs[0].flatten(1), output.flatten(1)
 
 
 class TrainingObjective(nn.Module):
@@ -92,16 +81,16 @@ def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, h
     """
     dtype = next(parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
     probe = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
-    found_head = find_head(module.eval(), probe, name=head)
+    name = find_head(module.eval(), probe, name=head).name
     module.requires_grad_(not recipe.freeze)
-    layer = module.get_submodule(found_head.name).requires_grad_(True)
+    layer = module.get_submodule(name).requires_grad_(True)
     loss = None
     if recipe.loss in _LOSSES:
         loss = _LOSSES[recipe.loss](scale=recipe.scale).to(dtype)
         if isinstance(layer.bias, Tensor):
             layer.bias.data.zero_()
             layer.bias.requires_grad_(False)
-    return Learner(module, found_head, loss)
+    return Learner(module, name, loss)
 
 
 def fit_first_layer(module: nn.Module, images: LabelledImages, *, seed: int) -> None:
@@ -120,12 +109,12 @@ def parameter_groups(
     `rate` is a factor of the learning rate.
     """
     bias_rate = recipe.pace.bias_rate
-    quick = []
+    trained = {p for p in learner.module.parameters() if p.requires_grad}
+    quick: list[Tensor] = []
     if bias_rate != 1:
         norms = [layer for layer in learner.module.modules() if isinstance(layer, _BatchNorm)]
-        quick = [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
-    known = {id(bias) for bias in quick}
-    usual = [p for p in learner.module.parameters() if p.requires_grad and id(p) not in known]
+        quick = [norm.bias for norm in norms if norm.bias in trained]
+    usual = [p for p in learner.module.parameters() if p in trained.difference(quick)]
     groups: list[dict[str, Any]] = [{"params": usual, "rate": 1.0}]
     if quick:
         # SGD multiplies the decay by the rate too.
@@ -145,12 +134,11 @@ def settle_head(learner: Learner) -> None:
 
 def average_of(learner: Learner) -> AveragedModel:
     """Return an exponential moving average of the weights and buffers, with a lower decay in its first steps."""
-    return AveragedModel(learner, avg_fn=_mixed, use_buffers=True)
 
+    def mixed(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        step = int(updates) + 1
+        if not average.is_floating_point():
+            return current
+        return average.lerp(current, 1 - min(_DECAY, (1 + step) / (10 + step)))
 
-def _mixed(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-    step = int(updates) + 1
-    decay = min(_DECAY, (1 + step) / (10 + step))
-    if not average.is_floating_point():
-        return current
-    return average.lerp(current, 1 - decay)
+    return AveragedModel(learner, avg_fn=mixed, use_buffers=True)

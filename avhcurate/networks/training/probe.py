@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pydantic.dataclasses
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ from avhcurate.networks.models.runtime import one_thread
 from avhcurate.workspace.disk.files import write_atomic
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class ProbeRecipe:
     """How a head is trained: its shape, and mini-batches by AdamW.
 
@@ -22,21 +24,17 @@ class ProbeRecipe:
     relu: whether that layer ends with a ReLU, as in the paper; without it, angles may pass 90 degrees.
     epochs: passes over the samples; `steps`, where given, is the number of batches instead.
     learning_rate: falls to 0 along half a cosine.
+
+    Raises ValueError for values that are out of range.
     """
 
-    hidden: int | None = 512
+    hidden: int | None = Field(512, gt=0)
     relu: bool = True
-    epochs: int = 10
-    steps: int | None = None
-    batch_size: int = 128
-    learning_rate: float = 1e-3
+    epochs: int = Field(10, gt=0)
+    steps: int | None = Field(None, gt=0)
+    batch_size: int = Field(128, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = 1e-4
-
-    def __post_init__(self) -> None:
-        for name in ("hidden", "epochs", "steps", "batch_size", "learning_rate"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise CurateError(f"The probe's {name.replace('_', ' ')} is {value}. Give a number above 0.")
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,11 @@ class ProbeModule(nn.Module):
 
     def __init__(self, width: int, num_classes: int, *, hidden: int | None, relu: bool) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
+        self.embed = nn.Sequential()
         if hidden is not None:
-            layers.append(nn.Linear(width, hidden))
-            if relu:
-                layers.append(nn.ReLU())
-        self.embed = nn.Sequential(*layers)
+            self.embed.append(nn.Linear(width, hidden))
+        if hidden is not None and relu:
+            self.embed.append(nn.ReLU())
         self.last = nn.Linear(hidden or width, num_classes)
 
     @property
@@ -180,9 +177,9 @@ def _goals(features: np.ndarray, targets: np.ndarray, num_classes: int) -> np.nd
     """Return the target of each sample for each class, (n, K) float32."""
     if features.ndim != 2 or not len(features) or len(targets) != len(features):
         raise CurateError(f"Features {features.shape} and targets {targets.shape} must be of the same samples.")
-    if targets.ndim == 2 and targets.shape[1] == num_classes:
+    if targets.shape == (len(features), num_classes):
         return np.asarray(targets, np.float32)
-    if targets.ndim != 1 or targets.dtype.kind not in "iu" or targets.min() < 0 or targets.max() >= num_classes:
+    if targets.ndim != 1 or not np.isin(targets, range(num_classes)).all():
         raise CurateError(
             f"Targets must be labels from 0 to {num_classes - 1}, or have the shape (samples, {num_classes}). "
             "Leave out samples without a label."
@@ -192,15 +189,11 @@ def _goals(features: np.ndarray, targets: np.ndarray, num_classes: int) -> np.nd
 
 def _load(module: ProbeModule, start: ProbeHead, scale: float) -> None:
     """Put a head into the module, whose inputs are divided by `scale`."""
-    values = {
-        "last.weight": start.class_weights,
-        "last.bias": start.bias,
-        "embed.0.weight": start.hidden_weights,
-        "embed.0.bias": start.hidden_bias,
-    }
+    arrays = (start.hidden_weights, start.hidden_bias, start.class_weights, start.bias)
+    tensors = [torch.tensor(array) for array in arrays if array is not None]
     try:
-        module.load_state_dict({name: torch.tensor(value) for name, value in values.items() if value is not None})
-    except RuntimeError:
+        module.load_state_dict(dict(zip(module.state_dict(), tensors, strict=True)))
+    except (RuntimeError, ValueError):
         raise CurateError("The head to start from has another shape than the recipe.") from None
     module.first.weight.data *= scale
 
@@ -208,11 +201,5 @@ def _load(module: ProbeModule, start: ProbeHead, scale: float) -> None:
 def _read(module: ProbeModule, scale: float, relu: bool) -> ProbeHead:
     """Return the head that reads plain features."""
     module.first.weight.data /= scale
-    values = {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
-    return ProbeHead(
-        class_weights=values["last.weight"],
-        bias=values["last.bias"],
-        hidden_weights=values.get("embed.0.weight"),
-        hidden_bias=values.get("embed.0.bias"),
-        relu=relu,
-    )
+    bias, weights, *hidden = (value.detach().numpy().copy() for value in reversed(list(module.parameters())))
+    return ProbeHead(weights, bias, *reversed(hidden), relu=relu)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
@@ -211,11 +211,7 @@ class _TrainingLoop:
         return slice(self.group.rank, None, self.group.size)
 
     def _loaded(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield each batch with this process's images, read ahead where they come from disk or go to a GPU."""
-        if self.device.type == "cpu" and not isinstance(self.data.images, np.memmap):
-            for index in batches:
-                yield index, self._images(index)
-            return
+        """Yield each batch with this process's images, which are read ahead."""
         with ThreadPoolExecutor(1, "avhcurate") as pool:
             ahead = pool.submit(self._images, batches[0])
             for index, following in zip(batches, [*batches[1:], None], strict=True):
@@ -238,11 +234,11 @@ class _TrainingLoop:
         batch = self._augmented(index, images.to(self.device, non_blocking=True))
         labels = self.data.labels_of(index[self._own]).to(self.device, non_blocking=True)
         with self._autocast():
-            if self.objective is None:
+            if self.objective is not None:
+                loss, logits = self.objective(self.forward, batch, labels, index[self._own])
+            else:
                 _, logits = self.forward(batch)
                 loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-            else:
-                loss, logits = self.objective(self.forward, batch, labels, index[self._own])
         self.running.add(loss, logits, labels)
         if self.device.type == "cpu" or self.step % _TOGETHER == 0:
             self._check_loss()
@@ -323,23 +319,21 @@ class _TrainingLoop:
     def _check_loss(self) -> None:
         """Raise CurateError when the loss since the last evaluation is no longer finite."""
         if not math.isfinite(self.running.numbers()[0]):
-            raise self._diverged("The loss is no longer finite", self.step)
+            self._refuse("loss", self.step)
 
     def _check_finite(self) -> None:
         """Raise CurateError when the loss or a weight is no longer finite."""
         self._check_loss()
         finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
         if not bool(torch.stack(finite).all()):
-            raise self._diverged("The weights are no longer finite", max(self.step - 1, 0))
+            self._refuse("network", max(self.step - 1, 0))
 
-    def _diverged(self, reason: str, step: int) -> CurateError:
+    def _refuse(self, what: str, step: int) -> NoReturn:
         epoch, within = divmod(step, self.per_epoch)
-        message = f"{reason} in epoch {epoch + 1}, step {within}. Lower the learning rate (now {self._rate(step):g})."
-        if self.recipe.precision == "float16":
-            message += " Or use the precision float32 or bfloat16."
-        if self.checkpoint is not None and self.checkpoint.exists():
-            message += " The last checkpoint is still valid."
-        return CurateError(message)
+        raise CurateError(
+            f"The {what} is no longer finite in epoch {epoch + 1}, step {within}. Lower the learning rate (now "
+            f"{self._rate(step):g}). The last checkpoint, if there is one, is still valid."
+        )
 
     def _pause(self) -> None:
         """Add the time since the last pause to the training's seconds."""

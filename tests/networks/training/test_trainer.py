@@ -39,11 +39,6 @@ def test_training_learns_what_tells_the_classes_apart():
     assert evaluations[-1].accuracy == evaluations[-1].train_accuracy == accuracy(module, stripes()) == 1.0
 
 
-def test_training_follows_the_type_of_the_module():
-    module = train(linear().double(), stripes(), PLAIN, device="cpu")
-    assert module[1].weight.dtype == torch.float64
-
-
 def test_products_are_exact_on_a_gpu_in_every_step_and_evaluation(monkeypatch):
     entered, inside = [], []
 
@@ -191,9 +186,8 @@ def test_a_loss_that_is_no_number_ends_training_with_epoch_and_step_and_what_to_
     with pytest.raises(CurateError, match=r"finite in epoch 1, step 0. Lower the learning rate \(now 0\)"):
         train(linear(), replace(stripes(), std=(0.0,)), PLAIN, device="cpu")
     wild = replace(PLAIN, learning_rate=1e6, weight_decay=1e3, drops=(49,), epochs=50)
-    with pytest.raises(CurateError, match=r"in epoch \d+, step \d. Lower the learning rate") as caught:
+    with pytest.raises(CurateError, match=r"in epoch \d+, step \d. Lower the learning rate"):
         train(linear(), stripes(), wild, device="cpu", checkpoint=file, checkpoint_seconds=0.0)
-    assert "The last checkpoint is still valid" in str(caught.value)
     assert all(tensor.isfinite().all() for tensor in read_checkpoint(file)["learner"].values())
 
 
@@ -217,13 +211,10 @@ def test_a_head_that_is_a_pointwise_convolution_trains_and_keeps_its_names():
     assert evaluations[-1].accuracy == accuracy(module, data)
 
 
-def test_a_network_without_a_linear_head_is_refused():
+def test_a_network_without_a_linear_head_and_too_few_samples_are_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.ReLU())
     with pytest.raises(CurateError, match="linear"):
         train(module, stripes(), PLAIN, device="cpu")
-
-
-def test_too_few_samples_are_refused():
     with pytest.raises(CurateError, match="1 samples to train on"):
         train(linear(), stripes(1), PLAIN, device="cpu")
 
