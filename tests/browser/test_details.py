@@ -1,11 +1,9 @@
-"""The details in a real browser: keys, zoom, light, several images side by side, and a panel that is remembered."""
+"""The details in a real browser: keys, zoom and light."""
 
 import pytest
 
 from tests.browser.pages import TILES, expect, open_at, settled, with_parameter
 
-SHOWN = "document.activeElement.shadowRoot?.activeElement?.dataset"
-NO_FOCUS = "document.activeElement.matches('body, [data-testid=stMain]')"
 #: How many pixels of the screen one of each image takes.
 SCALES = "all => all.map(image => new DOMMatrix(getComputedStyle(image).transform).a)"
 

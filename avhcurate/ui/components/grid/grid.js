@@ -377,7 +377,7 @@ function createGrid(parent) {
         scroller.to(layout.top(to));
       }
       moveFocus(places[event.key], event.shiftKey && data.selectable);
-    } else if (event.key === "Enter") open(focused);
+    } else if (event.key === "Enter") event.shiftKey && data.actions ? act("compare") : open(focused);
     else if (event.key === " " && data.selectable) toggle(focused);
     else if (event.key === " ") open(focused);
     else if (command && event.key.toLowerCase() === "a" && data.selectable) selection.set(everything());
