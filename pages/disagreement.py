@@ -17,12 +17,12 @@ if not page.count:
     nothing_matches()
 
 settings = disagreement_ui.choose_settings(page)
-gap, drawn = disagreement_ui.compare(page.table, page.filters, settings)
-clicked = disagreement_ui.chart(settings, gap, drawn)
+gap = disagreement_ui.compare(page.table, page.filters, settings)
+clicked = disagreement_ui.chart(gap)
 
 views = []
 for column, name in zip(halves(), SETS, strict=True):
     with column:
-        views.append(disagreement_ui.gallery(page, settings, gap, name))
+        views.append(disagreement_ui.gallery(page, gap, name))
 
 show_details(page, view_holding(views, page.view.sample), clicked)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.features.disagreement.rules import GapSets
+from avhcurate.features.disagreement.service import Gap
 from avhcurate.measures.stats.downsample import downsample
 from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, faded, of_hsf
 
@@ -26,22 +26,13 @@ def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFram
     return points.iloc[downsample((points["set"] == "").to_numpy(), most=most, even=True)]
 
 
-def gap_scatter(
-    points: pd.DataFrame,
-    sets: GapSets,
-    *,
-    score: str,
-    names: Mapping[str, str],
-    simulated: bool = False,
-    predicted: bool = False,
-) -> go.Figure:
-    """Draw points `id, hsf, value, difficulty, set`; up is always harder for the network and left harder for people.
+def gap_scatter(gap: Gap, points: pd.DataFrame, *, score: str, names: Mapping[str, str]) -> go.Figure:
+    """Draw some of the gap's points; up is always harder for the network and left harder for people.
 
-    `names` gives the name of each set, with its n. The height is `difficulty`, the share of samples that the network
-    finds easier. `predicted`: HSF is predicted, not voted. A point carries its id as custom data.
+    `names` gives the name of each set, with its n. The height is `difficulty`. A point carries its id as custom data.
     """
-    human = of_hsf(simulated)
-    if predicted:
+    sets, human = gap.sets, of_hsf(gap.simulated)
+    if gap.predicted:
         human = f"predicted {human}"
     easy, hard = sorted(sets.sign * cut for cut in sets.score_cuts)
     difficult = sets.sign * points["value"]
@@ -56,8 +47,8 @@ def gap_scatter(
     _region(figure, "hard_for_humans", names, x=(-0.02, sets.hsf_cuts[0]), y=(bottom, easy))
     _region(figure, "hard_for_network", names, x=(sets.hsf_cuts[1], 1.02), y=(hard, top))
     heights = f"{score}, percentile of difficulty   harder for the network →"
-    bare(figure, height=420, x=f"{human}   ← harder for people", y=heights)
-    figure.update_layout(margin={"t": 26, "b": 26}, dragmode=False, clickmode="event+select")
+    bare(figure, height=420, x=f"{human}   ← harder for people", y=heights, margin={"t": 26, "b": 26})
+    figure.update_layout(dragmode=False, clickmode="event+select")
     figure.update_xaxes(range=[-0.02, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], showgrid=False)
     return figure.update_yaxes(range=[bottom, top], tickformat=".0%")
 
@@ -77,26 +68,11 @@ def _region(
     figure: go.Figure, name: str, names: Mapping[str, str], *, x: tuple[float, float], y: tuple[float, float]
 ) -> None:
     """Draw the region of a set, and its name at the corner of the chart that it lies in."""
-    color = COLORS[name]
-    figure.add_shape(
-        type="rect",
-        x0=x[0],
-        x1=x[1],
-        y0=y[0],
-        y1=y[1],
-        layer="below",
-        fillcolor=faded(color, 0.1),
-        line={"color": faded(color, 0.6), "width": 1},
-    )
+    color, (x0, x1), (y0, y1) = COLORS[name], x, y
+    look = {"fillcolor": faded(color, 0.1), "line": {"color": faded(color, 0.6), "width": 1}, "layer": "below"}
+    figure.add_shape(type="rect", x0=x0, x1=x1, y0=y0, y1=y1, **look)
     at = {"x": 0.0, "y": 0.0, "xanchor": "left", "yshift": 2}
     if name == "hard_for_network":
         at = {"x": 1.0, "y": 1.0, "xanchor": "right", "yshift": 4}
-    figure.add_annotation(
-        **at,
-        xref="paper",
-        yref="paper",
-        yanchor="bottom",
-        text=f"<b>{names[name]}</b>",
-        showarrow=False,
-        font={"color": color, "size": 13},
-    )
+    look = {"xref": "paper", "yref": "paper", "yanchor": "bottom", "font": {"color": color, "size": 13}}
+    figure.add_annotation(text=f"<b>{names[name]}</b>", showarrow=False, **at, **look)

@@ -33,23 +33,19 @@ class Cuts:
         return cls(values[0], values[1])
 
     def of(self, values: np.ndarray, name: str) -> tuple[float, float]:
-        """Return both cuts as values; refused where the ends would meet, since a sample could then be in both."""
-        if not self.low < self.high:
-            raise CurateError(f"The {name} cuts must rise, low before high; they were {self.low:g} and {self.high:g}.")
-        if not self.quantile:
-            return float(self.low), float(self.high)
-        if self.low < 0 or self.high > 1:
+        """Return both cuts as values; refused if the ends would meet, since a sample could then be in both."""
+        low, high = float(self.low), float(self.high)
+        if self.quantile:
+            if not 0 <= low <= high <= 1:
+                raise CurateError(f"The {name} quantiles must rise from 0 to 1; they were {low:g} and {high:g}.")
+            if not values.size:
+                return float("nan"), float("nan")
+            low = float(np.quantile(values, self.low, method="lower"))
+            high = float(np.quantile(values, self.high, method="higher"))
+        if not low < high:
             raise CurateError(
-                f"The {name} quantiles must be between 0 and 1; they were {self.low:g} and {self.high:g}."
-            )
-        if not values.size:
-            return float("nan"), float("nan")
-        low = float(np.quantile(values, self.low, method="lower"))
-        high = float(np.quantile(values, self.high, method="higher"))
-        if low == high:
-            raise CurateError(
-                f"The {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties. Choose others, or "
-                f"in a notebook give values by {name.lower()}_cuts=(LOW, HIGH)."
+                f"The {name} cuts must rise, low before high; they are {low:g} and {high:g}. Choose others, or in a "
+                f"notebook give values by {name.lower()}_cuts=(LOW, HIGH)."
             )
         return low, high
 
@@ -61,26 +57,18 @@ class GapSets:
     samples: with both HSF and the score; only they are compared.
     hard_for_humans: row numbers of samples with low HSF that the network finds easy, widest gap first.
     hard_for_network: row numbers of samples with high HSF that the network finds hard, widest gap first.
-    gap: (N,) difficulty for humans minus difficulty for the network, both as mid-rank shares of the compared samples,
-        in (-1, 1): +1 is hardest for humans and easiest for the network; NaN where not compared.
     hsf_cuts, score_cuts: the values at which the sets begin, ends included.
+    sign: turns the score until larger is harder for the network.
     """
 
     samples: int
     hard_for_humans: np.ndarray
     hard_for_network: np.ndarray
-    gap: np.ndarray
     hsf_cuts: tuple[float, float]
     score_cuts: tuple[float, float]
-    harder: Literal["high", "low"]
-
-    @property
-    def sign(self) -> int:
-        """Return the factor that turns the score until larger is harder for the network."""
-        return _SIGNS[self.harder]
+    sign: int
 
 
-_SIGNS = {"high": 1, "low": -1}
 #: Low and high HSF, and the easiest and the hardest fifth by a score.
 HSF_CUTS = Cuts(0.2, 0.8)
 SCORE_CUTS = Cuts(0.2, 0.8, quantile=True)
@@ -93,31 +81,33 @@ def gap_sets(
     harder: Literal["high", "low"],
     hsf_cuts: Cuts = HSF_CUTS,
     score_cuts: Cuts = SCORE_CUTS,
-) -> GapSets:
+) -> tuple[GapSets, np.ndarray]:
     """Return samples hard for humans but easy for the network, and the reverse: hsf (N,), score (N,), NaN for none.
 
     `harder` says which end of the score means a harder sample. Hard for humans is HSF at or below `hsf_cuts.low`, easy
-    at or above `hsf_cuts.high`; the network's easy and hard ends lie beyond `score_cuts`. Raises CurateError where cuts
-    do not rise or quantiles coincide.
+    at or above `hsf_cuts.high`; the network's easy and hard ends lie beyond `score_cuts`. The gap (N,) is the
+    difficulty for humans minus that for the network, both as mid-rank shares of the compared samples, in (-1, 1): +1 is
+    hardest for humans and easiest for the network; NaN if not compared. Raises CurateError for cuts that do not rise.
 
-    >>> sets = gap_sets([0.1, 0.9, 0.9, 0.1], [0.05, 0.05, 0.95, 0.95], harder="high", score_cuts=Cuts(0.1, 0.9))
-    >>> sets.hard_for_humans, sets.hard_for_network, sets.gap[[0, 2]]
+    >>> hsf, score = [0.1, 0.9, 0.9, 0.1], [0.05, 0.05, 0.95, 0.95]
+    >>> sets, gap = gap_sets(hsf, score, harder="high", score_cuts=Cuts(0.1, 0.9))
+    >>> sets.hard_for_humans, sets.hard_for_network, gap[[0, 2]]
     (array([0]), array([2]), array([ 0.5, -0.5]))
     """
     human, network = np.asarray(hsf, float), np.asarray(score, float)
     both = ~(np.isnan(human) | np.isnan(network))
     hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
-    sign = _SIGNS[harder]
+    sign = {"high": 1, "low": -1}[harder]
     difficulty, (easy, hard) = sign * network, sorted(sign * cut for cut in score_at)
     gap = rank_shares(np.where(both, -human, np.nan)) - rank_shares(np.where(both, difficulty, np.nan))
     humans = np.flatnonzero(both & (human <= hsf_at[0]) & (difficulty <= easy))
     machine = np.flatnonzero(both & (human >= hsf_at[1]) & (difficulty >= hard))
-    return GapSets(
+    sets = GapSets(
         samples=int(both.sum()),
         hard_for_humans=humans[np.argsort(-gap[humans], kind="stable")],
         hard_for_network=machine[np.argsort(gap[machine], kind="stable")],
-        gap=gap,
         hsf_cuts=hsf_at,
         score_cuts=score_at,
-        harder=harder,
+        sign=sign,
     )
+    return sets, gap

@@ -1,6 +1,6 @@
 """Both sets of the human-network gap: hard for people and easy for the network, and the reverse."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,17 +22,24 @@ SETS = {
 
 @dataclass(frozen=True)
 class Gap:
-    """Both sets by score `key`: `ids` of each, widest gap first; `sets` has rows of `points` (`id, hsf`, the score).
+    """Both sets by score `key`.
 
-    `predicted`: the HSF of `points` is predicted, not voted. `simulated`: it comes from simulated votes.
+    `points`: every sample that was compared, `id, hsf, value, gap, difficulty, set`; difficulty is the share of samples
+    that the network finds easier, ties counted half. `members`: those in a set, widest gap first. `predicted`: HSF is
+    predicted, not voted. `simulated`: it comes from simulated votes.
     """
 
     key: str
     sets: GapSets
-    ids: dict[str, list[int]]
+    members: pd.DataFrame
     points: pd.DataFrame
     simulated: bool
     predicted: bool = False
+
+    @property
+    def ids(self) -> dict[str, list[int]]:
+        """The ids of each set, widest gap first."""
+        return {name: self.members["id"][self.members["set"] == name].tolist() for name in SETS}
 
     @property
     def human(self) -> str:
@@ -68,38 +75,17 @@ def disagree(
         if table.prediction is None:
             raise CurateError(f"HSF of {name} is not predicted yet. Run `avhcurate predict {name}`.")
         human, simulated = "hsf_predicted", table.prediction.record.votes_simulated
-    points = table.frame(filters or Filters(), columns=["id", human, key]).rename(columns={human: "hsf"})
-    sets = gap_sets(points["hsf"], points[key], harder=SCORES[key].hard_end, hsf_cuts=hsf_cuts, score_cuts=score_cuts)
-    return Gap(
-        key=key,
-        sets=sets,
-        ids={name: points["id"].iloc[getattr(sets, name)].astype(int).tolist() for name in SETS},
-        points=points,
-        simulated=simulated,
-        predicted=predicted,
-    )
-
-
-def compared_points(gap: Gap) -> pd.DataFrame:
-    """Return every sample that was compared: `id, hsf, value, difficulty, set`.
-
-    `difficulty` is the share of samples that the network finds easier, ties counted half.
-    """
-    points = gap.points.rename(columns={gap.key: "value"}).astype({"value": float, "hsf": float})
-    of_set = np.zeros(len(points), np.int8)
-    for code, name in enumerate(SETS, start=1):
-        of_set[getattr(gap.sets, name)] = code
-    points["set"] = pd.Categorical.from_codes(of_set, pd.Index(["", *SETS]))
-    points = points[~np.isnan(gap.sets.gap)]
-    return points.assign(difficulty=rank_shares(gap.sets.sign * points["value"].to_numpy()))
-
-
-def members_only(gap: Gap) -> Gap:
-    """Return the same without the samples in neither set: tables and galleries need no more."""
-    rows = np.concatenate([gap.sets.hard_for_humans, gap.sets.hard_for_network])
-    humans, network = np.split(np.arange(len(rows)), [len(gap.sets.hard_for_humans)])
-    sets = replace(gap.sets, gap=gap.sets.gap[rows], hard_for_humans=humans, hard_for_network=network)
-    return replace(gap, sets=sets, points=gap.points.iloc[rows])
+    points = table.frame(filters or Filters(), columns=["id", human, key]).set_axis(["id", "hsf", "value"], axis=1)
+    points = points.astype({"id": "int64", "hsf": float, "value": float})
+    cuts = {"hsf_cuts": hsf_cuts, "score_cuts": score_cuts}
+    sets, points["gap"] = gap_sets(points["hsf"], points["value"], harder=SCORES[key].hard_end, **cuts)
+    points["set"] = ""
+    for name in SETS:
+        points.iloc[getattr(sets, name), -1] = name
+    members = points.iloc[np.concatenate([getattr(sets, name) for name in SETS])]
+    points = points[points["gap"].notna()]
+    points = points.assign(difficulty=rank_shares(sets.sign * points["value"].to_numpy()))
+    return Gap(key=key, sets=sets, members=members, points=points, simulated=simulated, predicted=predicted)
 
 
 def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
@@ -107,9 +93,7 @@ def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
 
     Columns at its end mark simulated votes, and sets by predicted HSF.
     """
-    parts = [pd.DataFrame({"id": np.array(ids, np.int64), "set": name}) for name, ids in gap.ids.items()]
-    widths = pd.DataFrame({"id": gap.points["id"].astype("int64"), "gap": gap.sets.gap})
-    chosen = pd.concat(parts, ignore_index=True).merge(widths, on="id")
+    chosen = gap.members[["id", "set", "gap"]]
     some = Filters(excluded=None, ids=tuple(chosen["id"]))
     rows = table.frame(some, columns=[*table.standard, *table.user_columns])
     rows["tags"] = rows["tags"].map(";".join)

@@ -1,10 +1,9 @@
 """The Disagreement page: score and cuts, the scatter chart, both sets with their actions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
@@ -13,7 +12,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
-from avhcurate.features.disagreement.service import SETS, Gap, compared_points, disagree, gap_table, members_only
+from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_table
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import clicked_id
@@ -49,25 +48,8 @@ BY_HSF = Choice("gap.hsf", (HSF_CUTS.low, HSF_CUTS.high), _read_cuts, _write_cut
 BY_SCORE = Choice("gap.cuts", (SCORE_CUTS.low, SCORE_CUTS.high), _read_cuts, _write_cuts)
 
 
-@dataclass(frozen=True)
-class GapSettings:
-    """What the page compares: a score, the cuts of HSF, and the shares of the samples at which the score is cut.
-
-    `predicted`: predicted HSF in place of votes.
-    """
-
-    key: str
-    hsf_cuts: tuple[float, float]
-    score_cuts: tuple[float, float]
-    predicted: bool = False
-
-    @property
-    def name(self) -> str:
-        return score_name(self.key)
-
-
-def choose_settings(page: Opened) -> GapSettings:
-    """Draw the choices of the score and of the cuts of both scales."""
+def choose_settings(page: Opened) -> dict[str, Any]:
+    """Draw the choices of the score and of the cuts of both scales; return arguments of `disagree`."""
     key = SCORE.of(page.view)
     if key not in page.table.scores:
         key = page.table.hardness  # the run's own measure of hardness
@@ -77,61 +59,41 @@ def choose_settings(page: Opened) -> GapSettings:
             st.selectbox, "Score", page.view, page.table.scores, value=key, format_func=score_name, width=160
         )
         if page.table.prediction is not None:
-            predicted = HUMAN.show(
-                st.toggle,
-                "Predicted HSF",
-                page.view,
-                help="Compares all images by the HSF that a model of the votes predicts, not only those with votes.",
-            )
+            about = "Compares all images by the HSF that a model of the votes predicts, not only those with votes."
+            predicted = HUMAN.show(st.toggle, "Predicted HSF", page.view, help=about)
         look: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "width": 215}
         hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", page.view, step=0.05, **look)
         label = f"{score_name(key)}: easiest and hardest share"
         score_cuts = BY_SCORE.show(st.slider, label, page.view, step=0.01, **look)
         explain_scores([key, "hsf"], label="About", key="gap.explain")
-    return GapSettings(key=key, hsf_cuts=hsf_cuts, score_cuts=score_cuts, predicted=predicted)
+    cuts = {"hsf_cuts": Cuts(*hsf_cuts), "score_cuts": Cuts(*score_cuts, quantile=True)}
+    return {"key": key, "predicted": predicted} | cuts
 
 
 @st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
-def compare(table: DatasetTable, filters: Filters, settings: GapSettings) -> tuple[Gap, pd.DataFrame]:
-    """Return both sets of the gap, and the points to draw: a part of them where they are many."""
-    gap = disagree(
-        table,
-        key=settings.key,
-        filters=filters,
-        hsf_cuts=Cuts(*settings.hsf_cuts),
-        score_cuts=Cuts(*settings.score_cuts, quantile=True),
-        predicted=settings.predicted,
-    )
-    return members_only(gap), downsampled(compared_points(gap))
+def compare(table: DatasetTable, filters: Filters, settings: dict[str, Any]) -> Gap:
+    """Return both sets of the gap with the points to draw: a part of them if they are many."""
+    gap = disagree(table, filters=filters, **settings)
+    return replace(gap, points=downsampled(gap.points))
 
 
-def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
+def chart(gap: Gap) -> int | None:
     """Draw HSF against the score; return the id of a point that was just clicked."""
-    names = {key: f"{title} · n {len(gap.ids[key]):,}" for key, title in SETS.items()}
-    figure = gap_scatter(
-        shown,
-        gap.sets,
-        score=settings.name,
-        names=names,
-        simulated=gap.simulated,
-        predicted=gap.predicted,
-    )
+    score, ids = score_name(gap.key), gap.ids
+    names = {key: f"{title} · n {len(ids[key]):,}" for key, title in SETS.items()}
     # A new key drops the click once it is answered, else every later run would open the sample again.
     turn = st.session_state.setdefault("gap.turn", 0)
     event = st.plotly_chart(
-        figure,
+        gap_scatter(gap, gap.points, score=score, names=names),
         key=f"gap.chart.{turn}",
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
-        alt=f"{gap.human} against {settings.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
+        alt=f"{gap.human} against {score}: {names['hard_for_humans']}; {names['hard_for_network']}",
     )
-    note = f"{gap.sets.samples:,} samples have both {gap.human} and {settings.name}."
-    if len(shown) < gap.sets.samples:
-        note += (
-            f" {MOST_POINTS:,} of them are drawn: both sets as far as they fit, and a random part of the rest. Every n "
-            "counts all."
-        )
+    note = f"{gap.sets.samples:,} samples have both {gap.human} and {score}."
+    if len(gap.points) < gap.sets.samples:
+        note += f" {MOST_POINTS:,} of them are drawn: both sets as far as they fit, and a random part of the rest."
     st.caption(f"{note} Click a point to open it.")
     clicked = clicked_id(event)
     if clicked is not None:
@@ -139,7 +101,7 @@ def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
     return clicked
 
 
-def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> GridView | None:
+def gallery(page: Opened, gap: Gap, name: str) -> GridView | None:
     """Draw one set of the gap as a grid with its n and actions."""
     ids = gap.ids[name]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -147,29 +109,28 @@ def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> GridVie
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             if ids:
                 _actions(page, gap, name)
-    st.caption(_sentence(settings, gap, name))
+    st.caption(_sentence(gap, name, len(ids)))
     if not ids:
         st.markdown("No sample lies beyond both cuts. Move them inwards.")
         return None
-    return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=settings.key, look=_look)
+    return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=gap.key, look=_look)
 
 
 def _look(tile: Tile) -> Tile:
     return replace(tile, sub=tile.sub.replace("predicted", "pred."))  # these tiles are narrow
 
 
-def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
+def _sentence(gap: Gap, name: str, n: int) -> str:
     """Say how many samples a set has and where it begins."""
-    sets, n = gap.sets, len(gap.ids[name])
-    (hsf_low, hsf_high), (low, high) = sets.hsf_cuts, sets.score_cuts
-    hsf = f"{gap.human} ≥ {hsf_high:.2g}"
+    sets, (low, high) = gap.sets, (format_score(gap.key, cut) for cut in gap.sets.score_cuts)
+    hsf = f"{gap.human} ≥ {sets.hsf_cuts[1]:.2g}"
     if name == "hard_for_humans":
-        hsf = f"{gap.human} ≤ {hsf_low:.2g}"
-    score = f"{settings.name} ≥ {format_score(settings.key, high)}"
-    if (name == "hard_for_humans") == (sets.harder == "high"):
-        score = f"{settings.name} ≤ {format_score(settings.key, low)}"
-    share = n / max(1, sets.samples)
-    return f"n {n:,} of {sets.samples:,} ({100 * share:.1f} %) · {hsf} and {score} · widest gap first"
+        hsf = f"{gap.human} ≤ {sets.hsf_cuts[0]:.2g}"
+    score = f"{score_name(gap.key)} ≥ {high}"
+    if (name == "hard_for_humans") == (sets.sign > 0):
+        score = f"{score_name(gap.key)} ≤ {low}"
+    share = 100 * n / max(1, sets.samples)
+    return f"n {n:,} of {sets.samples:,} ({share:.1f} %) · {hsf} and {score} · widest gap first"
 
 
 def _actions(page: Opened, gap: Gap, name: str) -> None:

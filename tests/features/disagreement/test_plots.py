@@ -8,30 +8,28 @@ from hypothesis import strategies as st
 
 from avhcurate.features.disagreement.plots import COLORS, downsampled, gap_scatter
 from avhcurate.features.disagreement.rules import Cuts, gap_sets
+from avhcurate.features.disagreement.service import Gap
 
 NAMES = {"hard_for_humans": "humans · n 1", "hard_for_network": "network · n 1"}
 
 
-def points_of(hsf, value, found):
-    sets = np.full(len(hsf), "", dtype="<U16")
-    sets[found.hard_for_humans], sets[found.hard_for_network] = "hard_for_humans", "hard_for_network"
-    sign = 1 if found.harder == "high" else -1
-    difficulty = (pd.Series(sign * np.asarray(value)).rank() - 0.5) / len(hsf)
-    columns = {"id": np.arange(len(hsf)) + 100, "hsf": hsf, "value": value, "difficulty": difficulty, "set": sets}
-    return pd.DataFrame(columns)
+def gap_of(hsf, value, harder="high", **more):
+    sets, gap = gap_sets(hsf, value, harder=harder, score_cuts=Cuts(0.2, 0.8))
+    points = pd.DataFrame({"id": np.arange(len(hsf)) + 100, "hsf": hsf, "value": value, "gap": gap, "set": ""})
+    points.loc[sets.hard_for_humans, "set"], points.loc[sets.hard_for_network, "set"] = NAMES
+    points["difficulty"] = ((sets.sign * points["value"]).rank() - 0.5) / len(hsf)
+    return Gap("avh", sets, points[points["set"] != ""], points, more.get("simulated", False))
 
 
-def drawn(harder):
-    hsf, value = [0.1, 0.9, 0.9, 0.1, 0.5], np.array([0.1, 0.2, 0.9, 0.8, 0.5])
-    value = value if harder == "high" else 1 - value
-    found = gap_sets(hsf, value, harder=harder, score_cuts=Cuts(0.2, 0.8))
-    points = points_of(hsf, value, found)
-    return points, found, gap_scatter(points, found, score="S", names=NAMES)
+def drawn(harder, **more):
+    value = np.array([0.1, 0.2, 0.9, 0.8, 0.5])
+    gap = gap_of([0.1, 0.9, 0.9, 0.1, 0.5], value if harder == "high" else 1 - value, harder, **more)
+    return gap.points, gap_scatter(gap, gap.points, score="AVH", names=NAMES)
 
 
 @pytest.mark.parametrize("harder", ["high", "low"])
 def test_points_lie_where_the_table_says_and_carry_their_id(harder):
-    points, _, figure = drawn(harder)
+    points, figure = drawn(harder)
     found = {
         int(row[0]): (x, y)
         for trace in figure.data
@@ -44,7 +42,7 @@ def test_points_lie_where_the_table_says_and_carry_their_id(harder):
 
 @pytest.mark.parametrize("harder", ["high", "low"])
 def test_up_is_harder_and_each_set_lies_in_its_region(harder):
-    _, _, figure = drawn(harder)
+    _, figure = drawn(harder)
     bottom, top = figure.layout.yaxis.range
     up = 1 if top > bottom else -1
     humans, network = figure.layout.shapes
@@ -60,21 +58,15 @@ def test_up_is_harder_and_each_set_lies_in_its_region(harder):
 
 
 def test_the_corners_bear_the_names_of_the_sets_in_their_colours():
-    _, _, figure = drawn("high")
+    _, figure = drawn("high")
     notes = {note.text: note.font.color for note in figure.layout.annotations}
     assert notes == {f"<b>{NAMES[key]}</b>": color for key, color in COLORS.items()}
 
 
 def test_simulated_votes_and_the_score_are_on_the_axes():
-    points, found, _ = drawn("high")
-    figure = gap_scatter(points, found, score="AVH", names=NAMES, simulated=True)
+    _, figure = drawn("high", simulated=True)
     assert "simulated" in figure.layout.xaxis.title.text
     assert "AVH" in figure.layout.yaxis.title.text
-
-
-def test_a_single_point_can_be_drawn():
-    found = gap_sets([0.5], [0.5], harder="high", score_cuts=Cuts(0.2, 0.8))
-    assert gap_scatter(points_of([0.5], [0.5], found), found, score="S", names=NAMES).data[0].x[0] == 0.5
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(2, 50))

@@ -1,10 +1,9 @@
 """Both sets of the gap over a real table."""
 
-import pandas as pd
 import pytest
 
 from avhcurate.errors import CurateError
-from avhcurate.features.disagreement.service import SETS, compared_points, disagree, gap_table, members_only
+from avhcurate.features.disagreement.service import SETS, disagree, gap_table
 
 
 def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
@@ -21,16 +20,13 @@ def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
     assert rows["hsf_source"].unique().tolist() == ["simulated"]
 
 
-def test_what_is_kept_holds_the_members_alone_and_gives_the_same_table(digits):
+def test_every_compared_sample_is_a_point_and_the_members_are_in_their_sets(digits):
     gap = disagree(digits, key="avh")
-    kept = members_only(gap)
-    assert len(kept.points) == len(kept.sets.gap) == sum(map(len, gap.ids.values())) < len(gap.points)
-    pd.testing.assert_frame_equal(gap_table(digits, kept), gap_table(digits, gap))
-    points = compared_points(gap)
-    assert len(points) == gap.sets.samples
+    assert len(gap.points) == gap.sets.samples == 1797
+    assert len(gap.members) == sum(map(len, gap.ids.values()))
     for name in SETS:
-        assert set(points["id"][points["set"] == name]) == set(gap.ids[name])
-        assert kept.points["id"].iloc[getattr(kept.sets, name)].tolist() == gap.ids[name]
+        assert set(gap.points["id"][gap.points["set"] == name]) == set(gap.ids[name])
+    assert gap.points["difficulty"].corr(gap.points["value"], method="spearman") == pytest.approx(1)
 
 
 def test_an_unknown_score_is_named(digits):
