@@ -30,6 +30,11 @@ from avhcurate.workspace.disk.room import check_room
 _LEAST = float(np.finfo(np.float32).tiny)
 #: Room that stays free on the disk next to the run.
 _SPARE = 64 << 20
+_FILES: dict[Role, Literal["features.npy", "logits.npy"]] = {
+    "features": "features.npy",
+    "logits": "logits.npy",
+    "probs": "logits.npy",
+}
 _CANCELLED = "cancelled: the same command starts again"
 
 
@@ -50,13 +55,13 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     arrays, notes = open_arrays(dataset, settings)
     progress.tell(0, 0, "hashing the files")
     files = _files(settings, arrays)
-    contents = [file.model_dump(exclude={"source"}) for file in files]
-    digest = settings_digest([dataset.record.fingerprint, settings.by, contents])
-    title = Path(settings.features or settings.logits or settings.probs).stem
-    called = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.")[:40]
-    run = RunFolder.of(dataset, check_name(settings.name or f"attached-{called}-{digest[:8]}"))
+    titles = [one.title for one in arrays.values()]
+    digest = settings_digest([dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files]])
+    stem = Path(settings.features or settings.logits or settings.probs).stem
+    source, title = f"attached {digest}", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]
+    run = RunFolder.of(dataset, check_name(settings.name or f"attached-{title}-{digest[:8]}"))
     with run.alone():
-        if run.begun and run.record.weights_source != f"attached {digest}":
+        if run.begun and run.record.weights_source != source:
             raise CurateError(
                 f"Dataset {dataset.name!r} has a run {run.name!r} of other arrays. Choose another --name."
             )
@@ -64,45 +69,52 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
             add_scores(run, dataset.labels(), progress=progress)
             return run
         started = time.perf_counter()
-        attached = Attached(by=settings.by, files=files, predicted=_predicted(dataset, arrays), notes=notes)
         try:
-            usable, weights_sha256 = _copy(dataset, run, arrays, attached, progress)
+            usable, head = _copy(dataset, run, arrays, progress)
         except CurateError:
             shutil.rmtree(run.root, ignore_errors=True)
             raise
-        record = _record(dataset, run, arrays, attached)
-        model = f"attached:{settings.name or called}"
-        identity = {"model": model, "weights_sha256": weights_sha256, "weights_source": f"attached {digest}"}
-        run.write_record(record.model_copy(update=identity))
-        tables = list(_tables(dataset, run, usable, progress))
-        dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
         if not usable.all():
             notes.append(f"{(~usable).sum()} samples have no row and no scores, first {usable.argmin()}")
-        changes = {
-            "attached": attached.model_copy(update={"notes": notes}),
-            "skipped": int((~usable).sum()),
-            "finished": now(),
-            "seconds": round(time.perf_counter() - started, 3),
-        }
-        run.finish(tables, changes)
+        attached = Attached(by=settings.by, files=files, predicted=_predicted(dataset, arrays), notes=notes)
+        width, count, names = 0, num_classes(dataset, arrays), dataset.record.classes
+        if "features" in arrays:
+            width = arrays["features"].shape[1]
+        if len(names) != count:
+            names = []
+        record = RunRecord(
+            name=run.name,
+            model=f"attached:{settings.name or title}",
+            weights_sha256=head or digest,
+            weights_source=source,
+            classes=names,
+            num_classes=count,
+            width=width,
+            dataset_fingerprint=dataset.record.fingerprint,
+            samples=dataset.record.samples,
+            skipped=int((~usable).sum()),
+            versions=versions("numpy", "pyarrow"),
+            started=now(),
+            attached=attached,
+        )
+        run.write_record(record)
+        tables = list(_tables(dataset, run, usable, progress))
+        dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
+        run.finish(tables, {"finished": now(), "seconds": round(time.perf_counter() - started, 3)})
     return run
 
 
 def _files(settings: AttachSettings, arrays: dict[Role, AttachedArray]) -> list[AttachedFile]:
-    """Return the provenance of the arrays, each file hashed once."""
-    hashes = {path: sha256(path) for path in {one.array.path for one in arrays.values()}}
-    described: list[AttachedFile] = []
+    """Return the provenance of the arrays."""
+    described = []
     for role, one in arrays.items():
-        source, shape = str(one.array.path.absolute().parent / one.title), list(one.array.shape)
+        source = str(one.array.path.absolute().parent / one.title)
         if one.kept:
             source = one.title
-        checksum = hashes[one.array.path]
-        described.append(
-            AttachedFile(role=role, source=source, sha256=checksum, shape=shape, dtype=str(one.array.dtype))
-        )
+        described.append(AttachedFile(role=role, source=source, sha256=sha256(one.array.path)))
     if settings.rows and settings.by != "order":
         rows = user_path(settings.rows).absolute()
-        described.append(AttachedFile(role="rows", source=str(rows), sha256=sha256(rows), shape=[], dtype=""))
+        described.append(AttachedFile(role="rows", source=str(rows), sha256=sha256(rows)))
     return described
 
 
@@ -115,20 +127,15 @@ def _predicted(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> Lit
 
 
 def _copy(
-    dataset: DatasetFolder,
-    run: RunFolder,
-    arrays: dict[Role, AttachedArray],
-    attached: Attached,
-    progress: Progress,
+    dataset: DatasetFolder, run: RunFolder, arrays: dict[Role, AttachedArray], progress: Progress
 ) -> tuple[np.ndarray, str]:
     """Copy the arrays into the run, checking every row.
 
-    Return whether each sample has a row in all of them, (N,), and the hash that identifies the network.
+    Return whether each sample has a row in all of them, (N,), and the hash of the head, "" without one.
     """
-    samples = dataset.record.samples
-    by_sample = [one for one in arrays.values() if one.ids is not None]
-    check_room(run.root, sum(4 * samples * one.array.shape[1] for one in by_sample) + _SPARE, "the run")
-    network = "".join(file.sha256 for file in attached.files).encode()
+    samples, head = dataset.record.samples, ""
+    by_sample = {role: one for role, one in arrays.items() if one.ids is not None}
+    check_room(run.root, sum(4 * samples * one.shape[1] for one in by_sample.values()) + _SPARE, "the run")
     if "class_weights" in arrays:
         weights = arrays["class_weights"].read_finite()
         if not weights.any(axis=1).all():
@@ -137,52 +144,18 @@ def _copy(
         if "bias" in arrays:
             bias = arrays["bias"].read_finite()
         run.write_head(weights, bias)
-        network = weights.tobytes() + bias.tobytes()
-    usable = np.ones(samples, bool)
-    for one in by_sample:
-        file: Literal["features.npy", "logits.npy"] = "logits.npy"
-        if one.role == "features":
-            file = "features.npy"
-        run.reserve(file, (samples, one.array.shape[1]))
-        missing = np.ones(samples, bool)
+        head = hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
+    rows_of = np.zeros(samples, int)
+    for role, one in by_sample.items():
+        file = _FILES[role]
+        run.reserve(file, (samples, one.shape[1]))
         for ids, rows, before in one.blocks():
-            progress.tell(before, samples, f"copying {one.role}", cancelled=_CANCELLED)
-            if one.role == "probs":
+            progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
+            if role == "probs":
                 rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
             run.write_rows(file, ids, rows)
-            missing[ids] = False
-        usable &= ~missing
-    return usable, hashlib.sha256(network).hexdigest()
-
-
-def _record(dataset: DatasetFolder, run: RunFolder, arrays: dict[Role, AttachedArray], attached: Attached) -> RunRecord:
-    """Return the record of the run, but for what identifies the network."""
-    width, count, names = 0, num_classes(dataset, arrays), dataset.record.classes
-    if "features" in arrays:
-        width = arrays["features"].array.shape[1]
-    if len(names) != count:
-        names = []
-    return RunRecord(
-        name=run.name,
-        model="",
-        head="",
-        weights_sha256="",
-        weights_source="",
-        preprocess={},
-        precision="float32",
-        device="",
-        batch_size=SHARD,
-        classes=names,
-        num_classes=count,
-        width=width,
-        dataset_fingerprint=dataset.record.fingerprint,
-        samples=dataset.record.samples,
-        limit=None,
-        seed=0,
-        versions=versions("numpy", "pyarrow"),
-        started=now(),
-        attached=attached,
-    )
+            rows_of[ids] += 1
+    return rows_of == len(by_sample), head
 
 
 def _tables(dataset: DatasetFolder, run: RunFolder, usable: np.ndarray, progress: Progress) -> Iterator[pa.Table]:

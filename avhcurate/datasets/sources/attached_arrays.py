@@ -14,7 +14,7 @@ from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.arrays import ArrayInFile, columns_of, open_array, read_texts
-from avhcurate.workspace.disk.columns import PATH_NAMES, listed
+from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.tabular import read_table
 
@@ -49,8 +49,8 @@ class AttachedArray:
         return self.array.title
 
     @property
-    def shape(self) -> str:
-        return " x ".join(map(str, self.array.shape))
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
 
     def read_finite(self) -> np.ndarray:
         """Return a small array as float32; one that holds NaN or infinity is refused."""
@@ -62,7 +62,7 @@ class AttachedArray:
         """Yield ids and rows that are about a sample, block by block, checked, and how many rows were read before."""
         assert self.ids is not None
         start = 0
-        for block in self.array.blocks(max(1, _BLOCK // self.array.shape[1])):
+        for block in self.array.blocks(max(1, _BLOCK // self.shape[1])):
             ids = self.ids[start : start + len(block)]
             self._check(block, start, ids >= 0)
             yield ids[ids >= 0], block[ids >= 0], start
@@ -87,68 +87,59 @@ class AttachedArray:
 
 def open_arrays(dataset: DatasetFolder, settings: AttachSettings) -> tuple[dict[Role, AttachedArray], list[str]]:
     """Return the arrays by role, their shapes checked against each other and the dataset, and what to tell the user."""
-    texts: dict[Role, str] = {role: getattr(settings, role).strip() for role in NAMES}
-    arrays = {role: _open(dataset, role, text) for role, text in texts.items() if text}
-    for one in arrays.values():
-        sides = 2 - (one.role == "bias")
-        if len(one.array.shape) != sides or not all(one.array.shape):
-            raise CurateError(f"{one.title} has the shape {one.shape}, and {one.role} needs {sides} dimension(s).")
+    arrays = {role: _open(dataset, role, text) for role in NAMES if (text := getattr(settings, role).strip())}
+    for role, one in arrays.items():
+        sides = 2 - (role == "bias")
+        if len(one.shape) != sides or not all(one.shape):
+            raise CurateError(f"{one.title} has the shape {one.shape}, and {role} needs {sides} dimension(s).")
     _check_sizes(dataset, arrays)
     notes = []
-    for role, one in arrays.items():
-        if role in ("class_weights", "bias"):
-            continue
+    for role in arrays.keys() - {"class_weights", "bias"}:
+        one = arrays[role]
         ids = _ids_of_rows(dataset, one, settings)
-        left = np.flatnonzero(ids < 0)
-        if len(left):
-            notes.append(f"{len(left)} of {len(ids)} rows of {one.title} name no sample, first {left[0]}: left out")
+        if left := int((ids < 0).sum()):
+            notes.append(f"{left} rows of {one.title} name no sample, first {ids.argmin()}: left out")
         arrays[role] = replace(one, ids=ids)
     return arrays, notes
 
 
 def num_classes(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> int:
     """Return as many classes as the arrays have, else as the dataset has."""
-    for one in arrays.values():
-        if one.role in ("class_weights", "bias"):
-            return one.array.shape[0]
-        if one.role in ("logits", "probs"):
-            return one.array.shape[1]
+    for role, one in arrays.items():
+        if role != "features":
+            return one.shape[int(role in ("logits", "probs"))]
     return max(len(dataset.record.classes), int(dataset.labels().max(initial=-1)) + 1)
 
 
 def _open(dataset: DatasetFolder, role: Role, text: str) -> AttachedArray:
     """Return the array that a text names: a file, an array of a file, or a kept column."""
-    path, (head, _, member) = user_path(text), text.rpartition(":")
-    if path.is_file():
-        return AttachedArray(role, open_array(path, names=NAMES[role]))
+    head, _, member = text.rpartition(":")
+    if user_path(text).is_file():
+        return AttachedArray(role, open_array(user_path(text), names=NAMES[role]))
     if text in dataset.lists:
         kept = open_array(dataset.list_path(text), member="values", title=f"column {text!r}")
         return AttachedArray(role, kept, kept=True)
     if head and user_path(head).is_file():
         return AttachedArray(role, open_array(user_path(head), member=member))
     raise CurateError(
-        f"--{role.replace('_', '-')} {text} is not a file, and not one of the columns that the dataset keeps "
-        f"({listed(dataset.lists)}). Give FILE or FILE:NAME of .npy, .npz, safetensors or Parquet."
+        f"{text} is not a file, and not one of the columns that the dataset keeps ({listed(dataset.lists)}). Give FILE "
+        "or FILE:NAME of .npy, .npz, safetensors or Parquet."
     )
 
 
 def _check_sizes(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> None:
     """Check class weights (K, D) against features (N, D), and K against the other arrays and the dataset."""
-    if "class_weights" in arrays:
-        weights, features = arrays["class_weights"], arrays["features"]
-        if weights.array.shape[1] != features.array.shape[1]:
-            raise CurateError(
-                f"{weights.title} is {weights.shape} and the features are {features.shape}. Give (K, D), the weight "
-                "of the layer that takes these features (N, D)."
-            )
-    counts = {one.title: num_classes(dataset, {role: one}) for role, one in arrays.items() if role != "features"}
-    if len(set(counts.values())) > 1:
-        raise CurateError(f"The arrays have different numbers of classes: {counts}. Give outputs of one network.")
+    shapes = {one.title: one.shape for one in arrays.values()}
+    if "class_weights" in arrays and arrays["class_weights"].shape[1] != arrays["features"].shape[1]:
+        raise CurateError(f"The shapes {shapes} do not fit. Give class weights (K, D) for features (N, D).")
+    counts = {num_classes(dataset, {role: one}) for role, one in arrays.items() if role != "features"}
+    if len(counts) > 1:
+        raise CurateError(f"The shapes {shapes} have different numbers of classes. Give outputs of one network.")
     needed = num_classes(dataset, {})
-    for title, count in counts.items():
+    for count in counts:
         if count < needed or (dataset.record.classes_declared and count > needed > 0):
             raise CurateError(
-                f"{title} has {count} classes and dataset {dataset.name!r} has {needed} "
+                f"The arrays have {count} classes and dataset {dataset.name!r} has {needed} "
                 f"({listed(dataset.record.classes, 5)}). Give one for each, in this order."
             )
 
@@ -158,7 +149,7 @@ def _check_sizes(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> N
 
 def _ids_of_rows(dataset: DatasetFolder, one: AttachedArray, settings: AttachSettings) -> np.ndarray:
     """Return the id that each row is about, -1 for none; two rows about one sample are refused."""
-    rows, samples, by = one.array.shape[0], dataset.record.samples, settings.by
+    rows, samples, by = one.shape[0], dataset.record.samples, settings.by
     if one.kept:
         return pq.read_table(one.array.path, columns=["id"])["id"].to_numpy()
     if by == "order":
@@ -171,40 +162,33 @@ def _ids_of_rows(dataset: DatasetFolder, one: AttachedArray, settings: AttachSet
     names = [name for name in pq.read_schema(dataset.samples_path).names if not name.startswith("_")]
     if by not in names:
         raise CurateError(f"--by {by}: give order, path or a column of the dataset: {listed(names)}.")
-    texts = _names_of_rows(one, by, settings.rows)
-    if len(texts) != rows:
-        raise CurateError(f"{one.title} has {rows} rows and {len(texts)} names for them. Give one for each row.")
-    column = pq.read_table(dataset.samples_path, columns=[by])[by]
-    ids = _match(column, texts, by)
-    if (ids < 0).all():
+    texts = _names_of_rows(one, settings)
+    ids = _match(pq.read_table(dataset.samples_path, columns=[by])[by], texts, by)
+    if len(texts) != rows or (ids < 0).all():
         raise CurateError(
-            f"No row of {one.title} names a sample: row 0 is called {texts[0].as_py()!r} and sample 0 "
-            f"{column[0].as_py()!r}. Choose another --by."
+            f"Of {rows} rows of {one.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}. Give a name "
+            "for each row, or choose another --by."
         )
-    twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated(keep=False))
+    twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
     if len(twice):
-        first, second = np.flatnonzero(ids == ids[twice[0]])[:2]
-        raise CurateError(
-            f"Rows {first} and {second} of {one.title} are both about {texts[first].as_py()!r}. Leave one of them out."
-        )
+        rows_of = np.flatnonzero(ids == ids[twice[0]]).tolist()
+        raise CurateError(f"Rows {rows_of} of {one.title} are about one sample. Leave all but one of them out.")
     return ids
 
 
-def _names_of_rows(one: AttachedArray, by: str, rows: str) -> pa.ChunkedArray:
+def _names_of_rows(one: AttachedArray, settings: AttachSettings) -> pa.ChunkedArray:
     """Return what the rows are called: a column of the table `rows`, else one next to the array in its file."""
-    wanted = [by]
-    if by == "path":
+    wanted, place, rows = [settings.by], one.array.path, user_path(settings.rows)
+    if settings.by == "path":
         wanted = PATH_NAMES
-    if not rows:
-        there = columns_of(one.array.path)
-        return read_texts(one.array.path, next((name for name in wanted if name in there), by))
-    if not user_path(rows).is_file():
+    if not settings.rows:
+        there = columns_of(place)
+        return read_texts(place, next((name for name in wanted if name in there), settings.by))
+    if not rows.is_file():
         raise CurateError(f"--rows {rows} is not a file. Give a CSV or Parquet table with a row for each row.")
-    table = read_table(user_path(rows), texts=wanted)
-    for name in wanted:
-        if name in table.column_names:
-            return table[name]
-    raise CurateError(f"{rows} has no column {by!r}. It has {listed(table.column_names)}.")
+    table = read_table(rows, texts=wanted)
+    name = next((name for name in wanted if name in table.column_names), settings.by)
+    return table[check_column(name, table.column_names, "--by")]
 
 
 def _match(column: pa.ChunkedArray, texts: pa.ChunkedArray, by: str) -> np.ndarray:

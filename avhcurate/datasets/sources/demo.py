@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.simulated_annotators import SimulatedAnnotators, answer_counts, simulate_answers
@@ -13,8 +12,8 @@ from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.files import sha256, write_atomic, write_parquet
-from avhcurate.workspace.disk.image_parquet import image_metadata
+from avhcurate.workspace.disk.files import sha256, write_atomic
+from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.images.decoding import encode_png
 
@@ -31,7 +30,7 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
     """Import dataset `digits`, attach simulated votes and score it; finished steps are not repeated.
 
     Real votes that were attached in place of the simulated ones stay. Raises CurateError when the workspace holds a
-    dataset of the user's under that name, or when the network's weights are missing.
+    dataset of the user's under that name.
     """
     if NAME in workspace.names() and not is_demo(workspace.dataset(NAME)):
         raise CurateError(
@@ -40,7 +39,7 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
         )
     source = workspace.downloads / _SOURCE
     if not source.exists():
-        write_parquet(source, _digits_table())
+        _write_digits(source)
     # No file of the user's is in this source, so an older version of it can be replaced.
     folder = import_dataset(workspace, NAME, source, force=True)
     votes = folder.record.votes
@@ -60,19 +59,17 @@ def is_demo(folder: DatasetFolder) -> bool:
     return folder.name == NAME and Path(folder.record.source).match(str(Path("downloads") / _SOURCE))
 
 
-def _digits_table() -> pa.Table:
-    """Return the digits in the Hugging Face layout: 8 x 8 grey PNGs with their label and split, N rows."""
+def _write_digits(source: Path) -> None:
+    """Write the digits in the Hugging Face layout: 8 x 8 grey PNGs with their label and split, N rows."""
     from PIL import Image
 
     from avhcurate.networks.training.digits import read_digits
 
-    digits = read_digits()
-    images = [
-        {"bytes": encode_png(Image.fromarray(pixels)), "path": f"{number:04d}.png"}
-        for number, pixels in enumerate(digits.images)
-    ]
-    table = pa.table({"image": images, "label": digits.labels, "split": digits.split})
-    return table.replace_schema_metadata(image_metadata(CLASSES))
+    rows = (
+        LabelledImage(f"{number:04d}.png", encode_png(Image.fromarray(pixels)), int(label), {"split": str(split)})
+        for number, (pixels, label, split) in enumerate(zip(*read_digits(), strict=True))
+    )
+    write_images(source, rows, CLASSES)
 
 
 def _attach_simulated_votes(workspace: Workspace) -> None:
@@ -88,19 +85,14 @@ def _attach_simulated_votes(workspace: Workspace) -> None:
 
 
 def _note(group: SimulatedAnnotators) -> str:
-    low, high = group.memories
     return (
-        f"Simulated, not human: {group.observers} observers answer by the nearest of {low} to {high} images a digit "
-        f"that they remember, of {group.common} that all know, seen shifted by up to {group.shift:g} px, with a blur "
-        f"of {group.blur[0]:g} to {group.blur[1]:g} px, noise of {group.noise[0]:g} to {group.noise[1]:g} and lapses "
-        f"of {group.lapse[0]:g} to {group.lapse[1]:g}; seed {group.seed}. No network takes part."
+        f"Simulated, not human: {group.observers} observers answer by the nearest of the images that they remember, "
+        f"seen shifted, blurred and noisy; seed {group.seed}. No network takes part."
     )
 
 
 def _scored(folder: DatasetFolder) -> bool:
     """Return whether a run of the current network with its own head covers every sample."""
-    if not DIGITS_WEIGHTS.exists():
-        return False
     wanted = (MODEL, sha256(DIGITS_WEIGHTS), folder.record.fingerprint, None)
     records = (run.record for run in folder.runs() if run.complete and run.record.fitted is None)
     return any((r.model, r.weights_sha256, r.dataset_fingerprint, r.limit) == wanted for r in records)

@@ -1,6 +1,5 @@
 """Download public datasets and import them with their votes."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from avhcurate.datasets.sources.hubs import fetch_hub, in_megabytes
@@ -15,7 +14,6 @@ from avhcurate.datasets.sources.public_data import (
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_sheet
-from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.download import fetch_file
 from avhcurate.workspace.disk.files import user_path
@@ -24,14 +22,6 @@ from avhcurate.workspace.disk.remote import is_url
 
 #: Every public dataset by name. Checksums are the published ones; `fetch` says if there is none.
 PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}
-
-
-@dataclass(frozen=True)
-class FetchResult:
-    """The dataset (None if the user must get its images first) and messages."""
-
-    folder: DatasetFolder | None
-    messages: list[str]
 
 
 def find_public(name: str) -> PublicDataset:
@@ -49,40 +39,42 @@ def fetch_public(
     images: Path | None = None,
     force: bool = False,
     progress: Progress = SILENT,
-) -> FetchResult:
+) -> FetchedFiles:
     """Fetch a public dataset's files and import them, with their votes, as dataset `name`.
 
     `mirror`: a folder or an address with the files by their names, in place of the official ones. `images`: a folder of
-    images that may not be redistributed. The same call resumes. Progress is in megabytes.
+    images that may not be redistributed: without it the `folder` of the result is None. The same call resumes. Progress
+    is in megabytes.
     """
     public = find_public(name)
     place = (workspace.downloads / "fetch" / name).absolute()
-    fetched = FetchedFiles({})
-    if images is not None:
-        fetched.images = _folder("--images", images)
+    fetched = FetchedFiles(images=images and user_path(images).absolute())
     if mirror is not None and not is_url(mirror):
-        mirror = str(_folder("--mirror", Path(mirror)))
+        mirror = str(user_path(mirror).absolute())
+    for folder in (mirror, fetched.images):
+        if folder is not None and not is_url(str(folder)) and not Path(folder).is_dir():
+            raise CurateError(f"{folder} is not a folder.")
     if public.hub is not None and mirror is None:
         fetched.paths["hub"] = fetch_hub(public.hub, place, progress=progress)
     else:
         _fetch_files(public, place, mirror, fetched, progress)
     if public.needs_images and images is None:
-        message = (
+        fetched.messages.append(
             f"the labels are in {place}; the images may not be redistributed. Get them from {public.home} and run "
             f"`avhcurate fetch {name} --images FOLDER`"
         )
-        return FetchResult(None, [*fetched.messages, message])
+        return fetched
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
     progress.check("cancelled; the same command again resumes")
-    folder = import_dataset(workspace, name, source, force=force)
+    fetched.folder = import_dataset(workspace, name, source, force=force)
     with workspace.lock(name):
         try:
-            if public.votes is not None and (sheet := public.votes(fetched, folder)) is not None:
-                attach_sheet(folder, sheet, f"{public.title}, {public.home}", force=force)
+            if public.votes is not None and (sheet := public.votes(fetched, fetched.folder)) is not None:
+                attach_sheet(fetched.folder, sheet, f"{public.title}, {public.home}", force=force)
         except CurateError as problem:
             fetched.messages.append(f"no votes were attached: {problem}")
-    return FetchResult(folder, fetched.messages)
+    return fetched
 
 
 def _fetch_files(
@@ -106,10 +98,3 @@ def _fetch_files(
         done += file.path.stat().st_size
         fetched.paths[wanted.name] = file.path
         fetched.messages += filter(None, [file.message])
-
-
-def _folder(option: str, path: Path) -> Path:
-    folder = user_path(path).absolute()
-    if not folder.is_dir():
-        raise CurateError(f"{option} {path} is not a folder.")
-    return folder

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
@@ -122,18 +123,15 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
     if options.classes is not None or options.root is not None:
         raise CurateError("The classes of a folder are its sub-folders. Leave --classes and --root out.")
     paths, sizes, times = zip(*scan.images, strict=True)
-    folders = [path.split("/")[:-1] for path in paths]
-    tops = {parts[0].casefold() for parts in folders if parts}
-    splits = [None] * len(paths)
-    if tops and tops <= SPLITS:
-        splits = [next(iter(parts[:1]), None) for parts in folders]
-        folders = [parts[1:] for parts in folders]
-    classes = [next(iter(parts[:1]), None) for parts in folders]
+    folders = pd.Series(paths).str.extract(r"^([^/]+)/(?:([^/]+)/)?")
+    splits, classes = None, folders[0]
+    if classes.notna().any() and classes.dropna().str.casefold().isin(SPLITS).all():
+        splits, classes = folders[0], folders[1]
     skipped = scan.skipped + Counter({"files that are not images by their names": len(scan.others) + len(scan.parquet)})
     messages = [f"{number} {what} were skipped" for what, number in skipped.items()]
-    if unlabelled := classes.count(None):
+    if unlabelled := classes.isna().sum():
         messages.append(f"{unlabelled} images are in no class folder and have no label")
-    if len(set(classes) - {None}) == 1:
+    if classes.nunique() == 1:
         messages.append("there is only one class: no score can distinguish samples by class")
     return interpret(
         pa.table({"folder": pa.array(classes, pa.string())}),

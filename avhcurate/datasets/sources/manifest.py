@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.list_columns import ListSource, number_lists
-from avhcurate.datasets.sources.source_table import MAX_CLASSES, ImportOptions, SourceTable, interpret
+from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.columns import (
@@ -180,18 +181,15 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
         raise CurateError(f"A list of images has no column {options.column!r}. Leave the column options out.")
     if not path.is_file():
         raise CurateError(f"The list {path} does not exist. Give list:FILE. {_LIST}")
-    names, labels = [], list[int]()
-    for number, line in enumerate(_text(path).splitlines(), 1):
-        if line.strip():
-            name, label = ["", *line.strip().rsplit(maxsplit=1)][-2:]
-            if not name or not label.isdecimal() or int(label) >= MAX_CLASSES:
-                raise CurateError(f"Line {number} of {path} does not end in a class index. {_LIST}")
-            names.append(name.strip().removeprefix("./"))
-            labels.append(int(label))
-    if not names:
-        raise CurateError(f"{path} is empty. {_LIST}")
-    table = pa.table({"path": names, "label": pa.array(labels, pa.int64())})
-    options = replace(options, classes=options.classes or _by_folders(names, labels))
+    lines = pd.Series(_text(path).splitlines(), dtype="str").str.strip()
+    found = lines[lines != ""].str.extract(r"^(?:\./)?(?P<path>.*\S)\s+(?P<label>\d{1,9})$")
+    wrong = found.index[found["label"].isna()]
+    if found.empty or len(wrong):
+        number = next(iter(wrong), 0) + 1
+        raise CurateError(f"Line {number} of {path} does not end in a class index. {_LIST}")
+    found = found.astype({"label": "int64"})
+    options = replace(options, classes=options.classes or _by_folders(found))
+    table = pa.Table.from_pandas(found, preserve_index=False)
     return _read_paths(table, "path", path, options, kind="list", image_column=None)
 
 
@@ -202,12 +200,12 @@ def _text(path: Path) -> str:
         raise CurateError(f"{path} is not UTF-8 text. Save it as UTF-8.") from problem
 
 
-def _by_folders(paths: list[str], labels: list[int]) -> list[str] | None:
+def _by_folders(lines: pd.DataFrame) -> list[str] | None:
     """Return the first folder of each class if each class from 0 on has one of its own, else None."""
-    folders = [path.rpartition("/")[0].partition("/")[0] for path in paths]
-    pairs = sorted(set(zip(labels, folders, strict=True)))
-    names = [name for _, name in pairs]
-    if [code for code, _ in pairs] != list(range(len(pairs))) or len(set(names)) < len(names) or "" in names:
+    folders = lines["path"].str.extract(r"^([^/]+)/", expand=False)
+    pairs = lines[["label"]].assign(folder=folders).drop_duplicates().sort_values("label")
+    names = pairs["folder"].dropna().unique().tolist()
+    if pairs["label"].tolist() != list(range(len(names))):
         return None
     return names
 

@@ -29,12 +29,13 @@ from avhcurate.workspace.images.decoding import encode_png
 class FetchedFiles:
     """The files of a public dataset: `paths` by the names of the wanted files, and the folder of `images` of the user.
 
-    A path may be an unpacked tree instead of an archive. `messages` are for the user.
+    A path may be an unpacked tree instead of an archive. `messages` are for the user; `folder`: the dataset.
     """
 
-    paths: dict[str, Path]
+    paths: dict[str, Path] = field(default_factory=dict)
     images: Path | None = None
     messages: list[str] = field(default_factory=list)
+    folder: DatasetFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,12 @@ def _prepare_cifar10h(fetched: FetchedFiles, folder: Path) -> Path:
     if not content or len(content) % _RECORD:
         raise CurateError("What was given as CIFAR-10 has no test_batch.bin of the binary version.")
     records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
-    if records[:, 0].max() >= len(_CLASSES):
-        raise CurateError("test_batch.bin is not CIFAR-10's: it has more than ten classes.")
-    pixels = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    pixels = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy()
     rows = (
-        LabelledImage(f"test/{index:05d}.png", _png(image), int(label))
+        LabelledImage(f"test/{index:05d}.png", encode_png(Image.fromarray(image), compress_level=1), int(label))
         for index, (label, image) in enumerate(zip(records[:, 0], pixels, strict=True))
     )
     return write_images(folder / "test-00000-of-00001.parquet", rows, list(_CLASSES))
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    return encode_png(Image.fromarray(np.ascontiguousarray(pixels)), compress_level=1)
 
 
 def _cifar10h_votes(fetched: FetchedFiles, _: DatasetFolder) -> VoteSheet:
@@ -158,15 +153,15 @@ def _prepare_v2(fetched: FetchedFiles, folder: Path) -> Path:
     """Write the images with their classes: folders are named by class index, which do not sort by name."""
     classes, _ = class_info(fetched)
     archive = next(path for name, path in fetched.paths.items() if name.startswith("imagenetv2"))
-    return write_images(folder / "test-00000-of-00001.parquet", _v2_rows(archive, len(classes)), classes)
+    return write_images(folder / "test-00000-of-00001.parquet", _v2_rows(archive), classes)
 
 
-def _v2_rows(archive: Path, classes: int) -> Iterator[LabelledImage]:
+def _v2_rows(archive: Path) -> Iterator[LabelledImage]:
     for name, image in entries(archive, is_image):
-        index = Path(name).parent.name
-        if not index.isdecimal() or int(index) >= classes:
-            raise CurateError(f"{name[:80]!r} is not in a folder of a class index from 0 to {classes - 1}.")
-        yield LabelledImage(f"{index}/{Path(name).name}", image, int(index))
+        *_, index, file = ("", *name.split("/"))
+        if not index.isdecimal():
+            raise CurateError(f"{name[:80]!r} is not in a folder of a class index.")
+        yield LabelledImage(f"{index}/{file}", image, int(index))
 
 
 def _v2_votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:

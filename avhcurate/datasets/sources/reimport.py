@@ -1,6 +1,5 @@
 """What a forced import keeps of the version before, by path and by class name, and what it drops."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,7 +65,7 @@ def _lost_relabels(workspace: Workspace, before: DatasetFolder, table: SourceTab
 
 
 def _difference(before: DatasetFolder, table: SourceTable) -> str:
-    columns = ["path", "split", "label"]
+    columns = ["path", "label"]
     old = _with_class_names(pq.read_table(before.samples_path, columns=columns), old_classes(before, table))
     new = _with_class_names(table.samples.select(columns), table.classes)
     both = old.merge(new, left_index=True, right_index=True, suffixes=("", " now"))
@@ -74,17 +73,14 @@ def _difference(before: DatasetFolder, table: SourceTable) -> str:
         "added": len(new) - len(both),
         "gone": len(old) - len(both),
         "with another label": int((both["label"] != both["label now"]).sum()),
-        "in another split": int((both["split"] != both["split now"]).sum()),
     }
     parts = [f"{number} samples {change}" for change, number in changes.items() if number]
     if before.record.classes != table.classes:
         parts.append(f"classes {listed(before.record.classes, 4)} became {listed(table.classes, 4)}")
-    if (column := before.record.image_column) != table.image_column:
-        parts.append(f"the images are of column {table.image_column!r}, not {column!r}")
     return "; ".join(parts) or "files or columns differ, though paths and labels are the same"
 
 
 def _with_class_names(samples: pa.Table, classes: list[str]) -> pd.DataFrame:
-    """Return the samples by path, with the names of their labels; "" for no label or split."""
-    frame, names = samples.to_pandas().set_index("path"), np.array([*classes, ""], object)
-    return frame.assign(split=frame["split"].fillna(""), label=names[frame["label"].fillna(-1).to_numpy(np.int64)])
+    """Return the names of the labels by path, "" for none."""
+    names = pa.array([*classes, ""]).take(samples["label"].fill_null(len(classes)))
+    return pd.DataFrame({"label": names.to_numpy()}, index=samples["path"].to_numpy())

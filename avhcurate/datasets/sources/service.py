@@ -21,6 +21,9 @@ from avhcurate.workspace.disk.files import user_path, write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
+#: Suffixes of files of votes; another name is a column of the source, unless there is such a file.
+_VOTES = (".npy", ".csv", ".tsv", ".json", ".parquet")
+
 
 def import_dataset(
     workspace: Workspace,
@@ -48,13 +51,14 @@ def import_dataset(
         raise CurateError(
             f"The workspace {root} lies inside {folder}, and nothing is written there. Choose another with --workspace."
         )
-    votes_file, votes_column = _votes_file_or_column(votes)
+    sheet = votes_column = None
     place = prepare_download(workspace, str(source), progress=progress)
     progress.report(0, 0, "reading names and labels")
-    sheet = None
     with progress.interrupting(f"cancelled before dataset {name!r} was written"):
-        if votes_file is not None:
-            sheet = read_votes(votes_file)
+        if votes is not None and (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):
+            sheet = read_votes(Path(votes))
+        elif votes is not None:
+            votes_column = str(votes)
         table = read_source(place, ImportOptions(votes_column=votes_column, **options))
         fingerprint = _fingerprint(table)
     with workspace.lock(name):
@@ -81,18 +85,10 @@ def _write(
 ) -> DatasetFolder:
     """Return a staged folder with the samples, and with what is kept of the version before."""
     staged = workspace.create(name)
-    record = DatasetRecord(
-        name=name,
-        source=source,
-        kind=table.kind,
-        classes=table.classes,
-        classes_declared=table.classes_declared,
-        samples=len(table.samples),
-        fingerprint=fingerprint,
-        image_column=table.image_column,
-        skipped=table.skipped,
-        messages=list(table.messages),
-    )
+    shared = {name: getattr(table, name) for name in ("kind", "classes", "classes_declared", "image_column", "skipped")}
+    samples = len(table.samples)
+    record = DatasetRecord(name=name, source=source, samples=samples, fingerprint=fingerprint, **shared)
+    record.messages.extend(table.messages)
     if before is not None:
         record.former_names.extend(before.record.former_names)
         said = before.record.harder
@@ -101,18 +97,6 @@ def _write(
         carry_records(before, staged)
     staged.write(record, _with_ids(table.samples))
     return staged
-
-
-def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | None]:
-    """Return a file if one exists or the name looks like one, else a column of the source."""
-    if votes is None:
-        return None, None
-    path = Path(votes)
-    if path.is_file():
-        return path, None
-    if path.exists() or path.suffix.casefold() in (".npy", ".csv", ".tsv", ".json", ".parquet"):
-        raise CurateError(f"--votes {path} is not a file. Give a file of votes or a column of the source.")
-    return None, str(votes)
 
 
 def _fingerprint(table: SourceTable) -> str:
@@ -147,17 +131,17 @@ def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
 
 def _carry_or_attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
     """Attach the votes of a new version: those of the source's column, or others attached to the version before."""
-    attached = None
-    if before is not None:
-        attached = before.record.votes
-    if before is not None and attached is not None and not from_column(attached) and not asked:
+    attached = before and before.record.votes
+    if before and attached and not from_column(attached) and not asked:
         carry_votes(before, staged, old_classes(before, table))
     elif table.votes is not None and table.votes_column is not None:
         attach_column(staged, table.votes, table.votes_column)
-    elif attached is not None:
+    elif attached:
         record = staged.record
-        message = f"the {attached.total} votes from {attached.source} were dropped: the source no longer has any"
-        staged.write_record(record.model_copy(update={"messages": [*record.messages, message]}))
+        record.messages.append(
+            f"the {attached.total} votes from {attached.source} were dropped: the source no longer has any"
+        )
+        staged.write_record(record)
 
 
 def _with_ids(samples: pa.Table) -> pa.Table:

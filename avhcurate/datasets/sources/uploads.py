@@ -5,7 +5,6 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -61,22 +60,22 @@ def _unpack(file: BinaryIO, target: Path) -> None:
     making.mkdir()
     try:
         with zipfile.ZipFile(file) as archive:
-            members = list(_members(archive))
-            left = min(MOST_BYTES, max(_SMALL, _MOST_RATIO * file.seek(0, 2)))
-            for info, path in members:
-                left -= _write(archive, info, making / path, left)
-        if not target.exists():  # another window may have given the same zip
-            making.rename(target)
+            members = _members(archive.infolist(), min(MOST_BYTES, max(_SMALL, _MOST_RATIO * file.seek(0, 2))))
+            for path, info in members.items():
+                (making / path).parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(info) as packed, open(making / path, "xb") as stream:
+                    shutil.copyfileobj(packed, stream)  # never more than the size that was checked
+        making.rename(target)
     except _UNREADABLE as error:
         raise CurateError(f"The zip cannot be unpacked ({error}). Make it again without a password.") from error
     finally:
         remove(making)
 
 
-def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """Yield the images and tables of a zip, with their paths below its folder; other files are left out."""
-    found = set()
-    for info in archive.infolist():
+def _members(infos: list[zipfile.ZipInfo], most: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the images and tables of a zip by their paths below its folder; other files are left out."""
+    found, sizes = dict[str, zipfile.ZipInfo](), list[int]()
+    for info in infos:
         path, name = PurePosixPath(info.filename.replace("\\", "/")), info.filename[:80]
         if path.is_absolute() or ".." in path.parts or ":" in str(path):
             raise CurateError(f"The zip holds {name!r}, which leaves its folder or is not a valid name. Make it again.")
@@ -84,32 +83,19 @@ def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, PurePo
             raise CurateError(f"The zip holds a link ({name!r}). Put the file itself into it.")
         check_packing(info)
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-        if info.is_dir() or hidden or path.suffix.lower() not in (*IMAGE_SUFFIXES, *TABLES):
-            continue
-        if str(path).casefold() in found:
-            raise CurateError(f"The zip holds {name!r} twice. Make it again.")
-        found.add(str(path).casefold())
-        if len(found) > MOST_FILES:
-            raise CurateError(f"The zip holds more than {MOST_FILES:,} files. Import its folder by its path instead.")
-        yield info, path
+        if not info.is_dir() and not hidden and path.suffix.lower() in (*IMAGE_SUFFIXES, *TABLES):
+            found[str(path)] = info
+            sizes.append(info.file_size)
     if not found:
         raise CurateError(f"The zip holds no image. Give one of {', '.join(sorted(IMAGE_SUFFIXES))}.")
-
-
-def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, left: int) -> int:
-    """Unpack one file and return the bytes written; the sizes that a zip states are not trusted."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    written, most = 0, min(left, MOST_FILE_BYTES)
-    with archive.open(info) as packed, open(target, "xb") as stream:
-        while block := packed.read(1 << 20):
-            written += len(block)
-            if written > most:
-                raise CurateError(
-                    f"The zip unpacks to more than the limit ({MOST_BYTES >> 30} GiB in all, {MOST_FILE_BYTES >> 20} "
-                    f"MiB a file, {_MOST_RATIO} times its size). Import its folder by its path instead."
-                )
-            stream.write(block)
-    return written
+    if len({path.casefold() for path in found}) < len(sizes):
+        raise CurateError("The zip holds a name twice. Make it again.")
+    if len(found) > MOST_FILES or sum(sizes) > most or max(sizes) > MOST_FILE_BYTES:
+        raise CurateError(
+            f"The zip unpacks to more than the limit ({MOST_FILES:,} files, {most >> 20} MiB in all, "
+            f"{MOST_FILE_BYTES >> 20} MiB a file). Import its folder by its path instead."
+        )
+    return found
 
 
 def _source(folder: Path) -> Path:

@@ -4,8 +4,8 @@ import glob
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
+from itertools import groupby, islice, product
 from operator import itemgetter
 from pathlib import Path
 from typing import IO
@@ -101,18 +101,16 @@ def _braces(pattern: str) -> list[str]:
     >>> _braces("{a,b}-{9..10}")
     ['a-9', 'a-10', 'b-9', 'b-10']
     """
-    match = re.search(r"\{([^{}]*)\}", pattern)
-    if match is None:
-        return [pattern]
-    options: Iterable[str] = match[1].split(",")
-    if numbers := re.fullmatch(r"(\d+)\.\.(\d+)", match[1]):
-        counted = range(int(numbers[1]), int(numbers[2]) + 1)
-        options = (str(number).zfill(len(numbers[1])) for number in counted)
-    shards: list[str] = []
-    for option in options:
-        shards += _braces(pattern[: match.start()] + option + pattern[match.end() :])
-        if len(shards) > _MOST_SHARDS:
-            raise CurateError(f"{pattern} names more than {_MOST_SHARDS} shards. Import a part of them.")
+    choices = [[part] for part in re.split(r"\{([^{}]*)\}", pattern)]
+    for place, (text,) in list(enumerate(choices))[1::2]:
+        choices[place] = text.split(",")
+        if numbers := re.fullmatch(r"(\d+)\.\.(\d+)", text):
+            first, last = map(int, numbers.groups())
+            counted = range(first, min(last, first + _MOST_SHARDS) + 1)
+            choices[place] = [str(number).zfill(len(numbers[1])) for number in counted]
+    shards = ["".join(parts) for parts in islice(product(*choices), _MOST_SHARDS + 1)]
+    if len(shards) > _MOST_SHARDS:
+        raise CurateError(f"{pattern} names more than {_MOST_SHARDS} shards. Import a part of them.")
     return shards
 
 

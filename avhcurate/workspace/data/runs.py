@@ -59,8 +59,6 @@ class AttachedFile(BaseModel):
     role: Literal["features", "class_weights", "bias", "logits", "probs", "rows"]
     source: str
     sha256: str
-    shape: list[int]
-    dtype: str
 
 
 class Attached(BaseModel):
@@ -112,19 +110,19 @@ class RunRecord(Provenance):
 
     name: str
     model: str
-    head: str
+    head: str = ""
     weights_sha256: str
     weights_source: str
-    preprocess: dict[str, Any]
-    precision: str
-    device: str
-    batch_size: int
+    preprocess: dict[str, Any] = {}
+    precision: str = "float32"
+    device: str = ""
+    batch_size: int = SHARD
     classes: list[str]
     num_classes: int
     width: int
     samples: int
-    limit: int | None
-    seed: int
+    limit: int | None = None
+    seed: int = 0
     rate: float | None = None
     skipped: int = 0
     rank_agreement: RankAgreement | None = None

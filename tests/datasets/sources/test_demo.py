@@ -137,13 +137,3 @@ def test_a_dataset_of_the_users_under_that_name_is_left_alone(tmp_path):
     with pytest.raises(CurateError, match="of your own"):
         prepare_demo(space)
     assert space.dataset("digits").record == mine
-
-
-def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
-    from avhcurate.datasets.sources import demo
-    from avhcurate.networks.models import own
-
-    for module in (own, demo):
-        monkeypatch.setattr(module, "DIGITS_WEIGHTS", tmp_path / "none.safetensors")
-    with pytest.raises(CurateError, match=r"avhcurate\.networks\.training\.digits"):
-        prepare_demo(Workspace(tmp_path / "workspace"))

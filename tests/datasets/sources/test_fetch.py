@@ -93,7 +93,7 @@ def test_cifar10h_comes_with_its_counts(workspace: Workspace, tmp_path: Path) ->
 def test_what_is_not_cifar_is_refused(workspace: Workspace, tmp_path: Path, content: bytes) -> None:
     mirror = cifar_mirror(tmp_path / "m")
     write(mirror / "cifar-10-batches-bin" / "test_batch.bin", content)
-    with pytest.raises(CurateError, match=r"test_batch"):
+    with pytest.raises(CurateError, match=r"test_batch|10 classes are declared"):
         fetch_public(workspace, "cifar10h", mirror=str(mirror))
 
 
@@ -271,7 +271,7 @@ def test_real_without_its_images_or_with_others_says_what_to_give(workspace: Wor
     (tmp_path / "empty").mkdir()
     with pytest.raises(CurateError, match="Give ImageNet's validation set"):
         fetch_public(workspace, "imagenet-real", mirror=str(mirror), images=tmp_path / "empty")
-    with pytest.raises(CurateError, match=r"--images .* is not a folder"):
+    with pytest.raises(CurateError, match="gone is not a folder"):
         fetch_public(workspace, "imagenet-real", mirror=str(mirror), images=tmp_path / "gone")
 
 

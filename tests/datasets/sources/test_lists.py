@@ -63,7 +63,7 @@ def test_a_list_without_class_folders_takes_names_from_the_option(workspace: Wor
         ("a.png cat\n", "Line 1 .* does not end in a class index"),
         ("a.png 0\na.png 1\n", "several rows that differ"),
         ("a.png\n", "Line 1"),
-        ("\n", "is empty"),
+        ("\n", "Line 1"),
         ("b.png 0\n", r"None of the 1 images .* another folder with --root"),
     ],
 )
