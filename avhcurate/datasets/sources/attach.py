@@ -87,6 +87,7 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
             model=f"attached:{settings.name or title}",
             weights_sha256=head or digest,
             weights_source=source,
+            preprocess={},
             classes=names,
             num_classes=count,
             width=width,

@@ -113,7 +113,7 @@ class RunRecord(Provenance):
     head: str = ""
     weights_sha256: str
     weights_source: str
-    preprocess: dict[str, Any] = {}
+    preprocess: dict[str, Any]
     precision: str = "float32"
     device: str = ""
     batch_size: int = SHARD

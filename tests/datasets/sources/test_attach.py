@@ -136,7 +136,7 @@ def test_samples_without_a_row_are_unscored_and_rows_without_a_sample_are_left_o
     rows = rows_of(run)
     assert rows["problem"].notna().tolist() == [True, True] + [False] * (N - 2)
     assert rows["norm"].isna().sum() == run.record.skipped == 2
-    assert "2 of 50 rows of t.parquet:embedding name no sample, first 0: left out" in run.record.attached.notes
+    assert "2 rows of t.parquet:embedding name no sample, first 0: left out" in run.record.attached.notes
     assert "2 samples have no row and no scores, first 0" in run.record.attached.notes
 
 
@@ -151,17 +151,17 @@ REFUSED = [
     ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 samples"),
     ({"features": _changed(FEATURES, (31, 2), np.nan)}, "Row 31 of features.npy holds NaN or infinity"),
     ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "Row 7 of logits.npy holds NaN"),
-    ({"logits": LOGITS[:, :3]}, r"logits.npy has 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
+    ({"logits": LOGITS[:, :3]}, r"arrays have 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
     ({"probs": _changed(PROBS, 12, 0.3)}, "Row 12 of probs.npy is not a row of probabilities"),
     ({"probs": _changed(PROBS, 3, [1.5, -0.5, 0, 0])}, "Row 3 of probs.npy is not a row of probabilities"),
     ({"logits": PROBS}, "holds probabilities, .* Give it as --probs"),
-    ({"features": FEATURES, "class_weights": WEIGHTS.T}, r"is 6 x 4 and the features are 50 x 6\. Give \(K, D\)"),
+    ({"features": FEATURES, "class_weights": WEIGHTS.T}, r"npy': \(6, 4\)} do not fit\. Give class weights \(K, D\)"),
     ({"features": FEATURES, "class_weights": _changed(WEIGHTS, 2, 0)}, "class_weights.npy has a row of zeros"),
     ({"features": FEATURES, "class_weights": _changed(WEIGHTS, 1, np.nan)}, "Row 1 of class_weights.npy h"),
     ({"features": FEATURES, "class_weights": WEIGHTS, "bias": BIAS[:3]}, "different numbers of classes"),
     ({"features": FEATURES, "class_weights": WEIGHTS[:3], "logits": LOGITS}, "different numbers of classes"),
-    ({"features": FEATURES[:, :0]}, "has the shape 50 x 0"),
-    ({"features": FEATURES[:, 0]}, "has the shape 50, and features needs 2 dimension"),
+    ({"features": FEATURES[:, :0]}, r"has the shape \(50, 0\)"),
+    ({"features": FEATURES[:, 0]}, r"has the shape \(50,\), and features needs 2 dimension"),
     ({"logits": LOGITS, "probs": PROBS}, "--logits or --probs, not both"),
     ({"class_weights": WEIGHTS, "logits": LOGITS}, "give --features too"),
     ({"features": FEATURES, "bias": BIAS}, "--bias belongs to --class-weights"),
@@ -182,7 +182,7 @@ def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(works
 def test_two_rows_about_one_sample_are_refused_by_their_numbers(workspace, pets, tmp_path):
     paths = [*PATHS[:-1], "3.jpg"]  # a file name that sample 3 alone has
     pq.write_table(pa.table({"embedding": list(FEATURES), "path": paths}), tmp_path / "t.parquet")
-    with pytest.raises(CurateError, match=r"Rows 3 and 49 of t\.parquet:embedding are both about"):
+    with pytest.raises(CurateError, match=r"Rows \[3, 49\] of t\.parquet:embedding are about one sample"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="path")
     with pytest.raises(CurateError, match="--by size: give order, path or a column of the dataset: id, path"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="size", rows="")
