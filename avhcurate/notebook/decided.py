@@ -29,7 +29,7 @@ class DecidedDataset(OpenedDataset):
         >>> digits.undo(), digits.undo()
         ('untag odd', 'tag odd')
         """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "tag", tag)
+        return self._decide(samples, "tag", tag)
 
     def untag(self, samples: Samples, tag: str) -> int:
         """Remove a tag from samples; the reverse of `tag`.
@@ -39,7 +39,7 @@ class DecidedDataset(OpenedDataset):
         >>> digits.tag(3, "odd"), digits.untag(3, "odd"), len(digits.frame("list_contains(tags, 'odd')"))
         (1, 1, 0)
         """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "untag", tag)
+        return self._decide(samples, "untag", tag)
 
     def relabel(self, samples: Samples, label: str | int | None) -> int:
         """Correct the label of samples, by the class's name or index; None restores the given one.
@@ -54,11 +54,10 @@ class DecidedDataset(OpenedDataset):
         >>> digits.undo()
         'relabel 3'
         """
-        table = self.sample_table
         value = label
         if label is not None:
-            value = annotations.class_index(table, label)
-        return annotations.annotate(table, chosen(self.sample_table, samples), "relabel", value)
+            value = annotations.class_index(self.sample_table, label)
+        return self._decide(samples, "relabel", value)
 
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
         """Correct labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
@@ -89,7 +88,7 @@ class DecidedDataset(OpenedDataset):
         >>> digits.undo()
         'exclude too hard'
         """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "exclude", reason)
+        return self._decide(samples, "exclude", reason)
 
     def include(self, samples: Samples) -> int:
         """Include excluded samples again.
@@ -99,7 +98,7 @@ class DecidedDataset(OpenedDataset):
         >>> digits.exclude([1, 2]), digits.include("TRUE"), len(digits.frame("TRUE"))
         (2, 2, 120)
         """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples, excluded=True), "include")
+        return self._decide(samples, "include", excluded=True)
 
     def undo(self) -> str | None:
         """Undo your newest tag, relabel or exclusion and return what it was; None where there is nothing.
@@ -113,3 +112,7 @@ class DecidedDataset(OpenedDataset):
         if entry is None:
             return None
         return f"{entry.action} {entry.value or ''}".strip()
+
+    def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
+        table = self.sample_table
+        return annotations.annotate(table, chosen(table, samples, excluded=excluded), action, value)

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,75 +27,37 @@ _ROWS = 500
 _FORMS = "a folder or file, a pandas DataFrame, uint8 images (N, H, W) or (N, H, W, 3), or a Hugging Face Dataset"
 
 
-@dataclass(frozen=True)
-class GivenSource:
-    """What `import_dataset` reads: the place of the source, and what its table cannot say."""
-
-    place: Path | str
-    root: Path | None = None
-    classes: list[str] | None = None
-    image_column: str | None = None
-    label_column: str | None = None
-
-
 def import_given(
     workspace: Workspace,
     name: str,
     source: Any,
     labels: Any = None,
     *,
-    split_column: str | None = None,
-    force: bool = False,
-    **given: Any,
-) -> None:
-    """Import what is in memory or at a place, see `avhcurate.dataset`; `given` goes to `source_of`."""
-    workspace.check_new(name)
-    found = source_of(workspace, name, source, labels, **given)
-    import_dataset(
-        workspace,
-        name,
-        found.place,
-        label_column=found.label_column,
-        image_column=found.image_column,
-        split_column=split_column,
-        root=found.root,
-        classes=found.classes,
-        force=force,
-    )
-
-
-def source_of(
-    workspace: Workspace,
-    name: str,
-    source: Any,
-    labels: Any = None,
-    *,
     classes: Sequence[str] | None = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
     root: str | os.PathLike[str] | None = None,
-) -> GivenSource:
-    """Return a source by its type. What is in memory is written to the workspace, images encoded as they are or as PNG.
+    **options: Any,
+) -> None:
+    """Import what is in memory or at a place, see `avhcurate.dataset`; `options` go to `import_dataset`.
 
-    The same content gives the same file, so that a cell that runs again imports nothing new.
+    What is in memory is written to the workspace, images encoded as they are or as PNG. The same content gives the same
+    file, so that a cell that runs again imports nothing new.
     """
-    given = GivenSource("", image_column=image_column, label_column=label_column)
-    if classes is not None:
-        given = replace(given, classes=[str(one) for one in classes])
-    if root is not None:
-        given = replace(given, root=Path(root))
+    workspace.check_new(name)
+    options |= {"classes": classes and [str(one) for one in classes], "root": root and Path(root)}
     is_path, is_frame = isinstance(source, str | os.PathLike), isinstance(source, pd.DataFrame)
     is_hugging_face = type(source).__module__.split(".")[0] == "datasets"
     folder = workspace.downloads / "given"
     if labels is not None and (is_path or is_frame or is_hugging_face):
         raise CurateError("labels go with an array of images. Elsewhere they are a column; name it by label_column.")
     if is_path:
-        return replace(given, place=os.fspath(source))
-    if is_hugging_face:
-        return replace(given, place=_write_hugging_face(folder, name, source))
-    if not is_frame:
-        source = _frame_of(source, labels)
-    return _of_frame(folder, name, source, given)
+        place: Path | str = os.fspath(source)
+    elif is_hugging_face:
+        place = _write_hugging_face(folder, name, source)
+    else:
+        if not is_frame:
+            source = _frame_of(source, labels)
+        place = _write_frame(folder, name, source, options)
+    import_dataset(workspace, name, place, **options)
 
 
 def _frame_of(images: Any, labels: Any) -> pd.DataFrame:
@@ -154,21 +115,26 @@ def _kept(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _of_frame(folder: Path, name: str, frame: pd.DataFrame, given: GivenSource) -> GivenSource:
-    """Return a DataFrame with paths, or with images: bytes, PIL images, arrays or what Hugging Face decodes to."""
+def _write_frame(folder: Path, name: str, frame: pd.DataFrame, options: dict[str, Any]) -> Path:
+    """Write a DataFrame with paths, or with images: bytes, PIL images, arrays or what Hugging Face decodes to.
+
+    `options` of the import are completed by what its table cannot say.
+    """
     if not len(frame):
         raise CurateError("There are no images. Give at least one.")
-    for column in (given.image_column, given.label_column):
+    for column in (options["image_column"], options["label_column"]):
         if column is not None and column not in frame.columns:
             raise CurateError(f"The DataFrame has no column {column!r}. Its columns are {listed(frame.columns)}.")
-    labels = frame.get(given.label_column or "label")
-    if given.classes is None and labels is not None and isinstance(labels.dtype, pd.CategoricalDtype):
-        given = replace(given, classes=[str(one) for one in labels.cat.categories])
-    column = given.image_column or _image_column(frame)
+    labels = frame.get(options["label_column"] or "label")
+    if options["classes"] is None and labels is not None and isinstance(labels.dtype, pd.CategoricalDtype):
+        options["classes"] = [str(one) for one in labels.cat.categories]
+    column = options["image_column"] or _image_column(frame)
     if column is None or not _holds_image(frame[column]):
         table = table_of_frame(frame, "the DataFrame")
-        place = _kept(folder, name, lambda place: write_parquet(place / "manifest.parquet", table))
-        return replace(given, place=place / "manifest.parquet", root=given.root or Path("."))
+        options["root"] = options["root"] or Path(".")
+        kept = _kept(folder, name, lambda place: write_parquet(place / "manifest.parquet", table))
+        return kept / "manifest.parquet"
+    options |= {"root": None, "image_column": column}
     names = _names(frame)
     others = table_of_frame(frame.drop(columns=[column, names.name], errors="ignore"), "the DataFrame")
 
@@ -176,15 +142,14 @@ def _of_frame(folder: Path, name: str, frame: pd.DataFrame, given: GivenSource) 
         for start in range(0, len(frame), _ROWS):
             rows = zip(frame[column][start : start + _ROWS], names[start : start + _ROWS], strict=True)
             encoded = pa.array([{"bytes": _encoded(image), "path": path} for image, path in rows], IMAGE)
-            yield pa.table(
-                {column: encoded, **{name: others[name].slice(start, _ROWS) for name in others.column_names}}
-            )
+            rest = {name: others[name].slice(start, _ROWS) for name in others.column_names}
+            yield pa.table({column: encoded} | rest)
 
     def write(place: Path) -> None:
         with replacing(place / "images.parquet") as stream:
             write_tables(stream, blocks(), compression="none")
 
-    return replace(given, place=_kept(folder, name, write) / "images.parquet", root=None, image_column=column)
+    return _kept(folder, name, write) / "images.parquet"
 
 
 def _image_column(frame: pd.DataFrame) -> str | None:
@@ -198,14 +163,10 @@ def _image_column(frame: pd.DataFrame) -> str | None:
 
 
 def _holds_image(column: pd.Series) -> bool:
-    if not pd.api.types.is_object_dtype(column):
-        return False
     first: Any = next((value for value in column if value is not None and not isinstance(value, float)), None)
     if isinstance(first, dict):
         return "bytes" in first
-    if isinstance(first, bytes | bytearray | Image.Image):
-        return True
-    return np.ndim(first) > 1
+    return isinstance(first, bytes | bytearray | Image.Image) or np.ndim(first) > 1
 
 
 def _names(frame: pd.DataFrame) -> pd.Series:

@@ -259,11 +259,9 @@ def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") ->
         name=name,
         layout=layout,
         run=run.name,
-        model=run.record.model,
         weights_sha256=run.record.weights_sha256,
         dataset_fingerprint=dataset.record.fingerprint,
         width=64,
-        num_classes=10,
         samples=len(ids),
         limit=None,
         threads=1,
@@ -274,7 +272,7 @@ def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") ->
         placed=len(ids),
         shares=None if umap else (0.5, 0.25),
         neighbours=15 if umap else None,
-        epochs=500 if umap else None,
+        epochs=500 if umap else 0,
     )
     folder = MapFolder.of(run, name)
     folder.finish(record, ids, places, np.stack([10.0 * (classes % 5) + 3, 12.0 * (classes // 5) - 3], axis=1))

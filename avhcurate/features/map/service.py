@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -59,31 +60,36 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
         if umap.complete:
             progress.report(len(ids), len(ids), "made already")
             return umap
-        work = _Mapping(dataset, run, ids, settings.limit, progress)
+        work = _Mapping(dataset, run, ids, settings, progress)
         if not (linear.complete and umap.rows_path.exists()):
             work.lay_out_by_pca(linear, umap)
-        work.lay_out_by_umap(linear, umap, neighbours=neighbours, seed=seed)
+        work.lay_out_by_umap(linear, umap)
     return umap
 
 
+@dataclass
 class _Mapping:
     """The work on the two maps of the samples `ids`."""
 
-    def __init__(
-        self, dataset: DatasetFolder, run: RunFolder, ids: np.ndarray, limit: int | None, progress: Progress
-    ) -> None:
-        self.dataset, self.run, self.ids, self.limit, self.progress = dataset, run, ids, limit, progress
+    dataset: DatasetFolder
+    run: RunFolder
+    ids: np.ndarray
+    settings: ProjectSettings
+    progress: Progress
 
     def lay_out_by_pca(self, linear: MapFolder, umap: MapFolder) -> None:
         """Write the PCA map, and the rows that UMAP is to lay out."""
         record, started = self._record(linear, "pca"), time.perf_counter()
         placed = np.concatenate([ids for ids, _ in self._blocks("reading embeddings")])
         fitted = directions(self.run.features()[placed[evenly_spread(len(placed), _FITTED)]])[0]
-        flat, narrow, width, kept = plane(fitted), None, self.run.record.width, None
+        flat, narrow, width = plane(fitted), None, self.run.record.width
+        reduced: dict[str, Any] = {}
         if len(self.ids) > LARGE and width > PCA_WIDTH:
             narrow, width = subspace(fitted, PCA_WIDTH), PCA_WIDTH
-            kept = float(narrow.explained_variance_ratio_.sum())
-        umap.write_record(self._record(umap, "umap", pca=narrow and width, kept=kept))
+            reduced = {"pca": width, "kept": float(narrow.explained_variance_ratio_.sum())}
+        epochs = _EPOCHS_SMALL if len(placed) <= LARGE else _EPOCHS_LARGE
+        options = self.settings.model_dump(include={"neighbours", "seed"})
+        umap.write_record(self._record(umap, "umap", epochs=epochs, **options, **reduced))
         weights, usable = self._class_weights()
         places = []
         with replacing(umap.rows_path) as stream:
@@ -99,47 +105,37 @@ class _Mapping:
         laid = np.concatenate(places)
         of_classes = np.full((len(usable), 2), np.nan, np.float32)
         of_classes[usable] = laid[len(placed) :]
-        shares = flat.explained_variance_ratio_
+        record = record.model_copy(update={"shares": tuple(flat.explained_variance_ratio_.tolist())})
         with linear.alone():
             if not linear.complete:
-                changes = {"placed": len(placed), "shares": (float(shares[0]), float(shares[1]))}
-                self._finish(linear, record, started, placed, laid[: len(placed)], of_classes, changes)
+                self._finish(linear, record, started, placed, laid[: len(placed)], of_classes)
 
-    def lay_out_by_umap(self, linear: MapFolder, umap: MapFolder, *, neighbours: int, seed: int | None) -> None:
+    def lay_out_by_umap(self, linear: MapFolder, umap: MapFolder) -> None:
         """Write the UMAP map of the rows that are on disk."""
         ids, _ = linear.coordinates()
-        begun, started = umap.record, time.perf_counter()
-        epochs, jobs, threads = _EPOCHS_LARGE, -1, usable_cores()
-        if len(ids) <= LARGE:
-            epochs = _EPOCHS_SMALL
-        if seed is not None:
-            jobs, threads = 1, 1
-        record = self._record(umap, "umap", threads=threads, pca=begun.pca, kept=begun.kept)
-        record = record.model_copy(update={"neighbours": neighbours, "epochs": epochs, "seed": seed})
-        umap.write_record(record)
-        if self.limit is None and len(ids) > LARGE:
-            self._write_nearest(umap, ids, neighbours)
-        self.progress.report(0, epochs, "UMAP: its graph first, without progress")
+        record, started = umap.record, time.perf_counter()
+        if self.settings.limit is None and len(ids) > LARGE:
+            self._write_nearest(umap, ids)
+        self.progress.report(0, record.epochs, "UMAP: its graph first, without progress")
         laid = umap_process.lay_out(
             umap.rows_path,
             nearest=umap.nearest_path,
             options={
-                "n_neighbors": neighbours,
+                "n_neighbors": record.neighbours,
                 "min_dist": _MIN_DIST,
                 "metric": "cosine",
-                "n_epochs": epochs,
-                "random_state": seed,
-                "n_jobs": jobs,
+                "n_epochs": record.epochs,
+                "random_state": record.seed,
+                "n_jobs": 1 if record.threads == 1 else -1,
             },
-            progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
+            progress=self.progress.through(lambda done, *_: self.progress.report(done, record.epochs, "UMAP epochs")),
         )
         of_classes = linear.class_weights()
         of_classes[~np.isnan(of_classes[:, 0])] = laid[len(ids) :]
         places = laid[: len(ids)]
         placed = np.isfinite(places).all(axis=1)  # a sample without any neighbour gets no place
-        changes = {"placed": int(placed.sum())}
-        self._finish(umap, record, started, ids[placed], places[placed], of_classes, changes)
-        self.progress.report(epochs, epochs, "")
+        self._finish(umap, record, started, ids[placed], places[placed], of_classes)
+        self.progress.report(record.epochs, record.epochs, "")
 
     def _finish(
         self,
@@ -149,12 +145,10 @@ class _Mapping:
         ids: np.ndarray,
         places: np.ndarray,
         of_classes: np.ndarray,
-        changes: dict[str, Any],
     ) -> None:
         self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
-        seconds = round(time.perf_counter() - started, 3)
-        record = record.model_copy(update=changes | {"finished": now(), "seconds": seconds})
-        folder.finish(record, ids, places, of_classes)
+        done = {"placed": len(ids), "finished": now(), "seconds": round(time.perf_counter() - started, 3)}
+        folder.finish(record.model_copy(update=done), ids, places, of_classes)
 
     def _class_weights(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the class weights that have a direction, of length 1, and which these are, (K,) bool."""
@@ -164,14 +158,15 @@ class _Mapping:
         weights, usable = directions(self.run.class_weights())
         return weights[usable], usable
 
-    def _write_nearest(self, umap: MapFolder, ids: np.ndarray, neighbours: int) -> None:
+    def _write_nearest(self, umap: MapFolder, ids: np.ndarray) -> None:
         """Write the neighbours of all rows, from the run's graph."""
-        graph = find_neighbours(self.dataset, self.run, count=max(neighbours - 1, COUNT), progress=self.progress)
+        count = self.settings.neighbours
+        graph = find_neighbours(self.dataset, self.run, count=max(count - 1, COUNT), progress=self.progress)
         position = np.full(len(graph.near()) + 1, -1, np.int32)  # the last is that of no neighbour, -1
         position[ids] = np.arange(len(ids))
         blocks = (rows for _, rows in self._blocks("class weights among the samples"))
         near, distances = with_class_weights(
-            position[graph.near()[ids]], graph.angles()[ids], blocks, self._class_weights()[0], count=neighbours
+            position[graph.near()[ids]], graph.angles()[ids], blocks, self._class_weights()[0], count=count
         )
         with replacing(umap.nearest_path) as stream:
             np.savez(stream, near=near, distances=distances)
@@ -187,37 +182,21 @@ class _Mapping:
             rows, placed = directions(features[ids])
             yield ids[placed], rows[placed]
 
-    def _record(
-        self,
-        folder: MapFolder,
-        layout: Layout,
-        *,
-        threads: int | None = None,
-        pca: int | None = None,
-        kept: float | None = None,
-    ) -> MapRecord:
-        record = self.run.record
+    def _record(self, folder: MapFolder, layout: Layout, **more: Any) -> MapRecord:
+        run, threads = self.run.record, os.cpu_count() or 1
+        if more.get("seed") is not None:
+            threads = 1
         return MapRecord(
             name=folder.name,
             layout=layout,
-            run=record.name,
-            model=record.model,
-            weights_sha256=record.weights_sha256,
-            dataset_fingerprint=record.dataset_fingerprint,
-            width=record.width,
-            num_classes=record.num_classes,
+            run=run.name,
+            weights_sha256=run.weights_sha256,
+            dataset_fingerprint=run.dataset_fingerprint,
+            width=run.width,
             samples=len(self.ids),
-            limit=self.limit,
-            pca=pca,
-            kept=kept,
-            threads=threads or usable_cores(),
+            limit=self.settings.limit,
+            threads=threads,
             versions=versions("numpy", "scikit-learn", "umap-learn", "pynndescent", "numba"),
             started=now(),
+            **more,
         )
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -28,16 +28,14 @@ class MapRecord(Provenance):
     name: str
     layout: Layout
     run: str
-    model: str
     weights_sha256: str
     width: int
-    num_classes: int
     samples: int
     limit: int | None
     neighbours: int | None = None
     pca: int | None = None
     kept: float | None = None
-    epochs: int | None = None
+    epochs: int = 0
     seed: int | None = None
     device: str = "cpu"
     threads: int
