@@ -73,7 +73,7 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
     counts = call("relabel", "--from", tmp_path / "labels.csv")
     assert (counts["applied"], counts["same"], counts["unknown_path"], counts["unknown_class"]) == (2, 0, 1, 1)
     again = cli("relabel", "pets", "--from", tmp_path / "labels.csv", "--workspace", space.root).out
-    assert again == "labels.csv: 0 applied, 2 already the same, 1 with an unknown path, 1 of an unknown class\n"
+    assert again == "labels.csv: 0 applied, 2 same, 1 unknown path, 1 unknown class\n"
     assert call("relabel", "--undo")["undone"]["samples"] == 2
     assert pets(space).frame()["curated_label"].fillna(-1).tolist() == [0, 1, -1]
 

@@ -280,7 +280,7 @@ def check_alone(option: str, given: Mapping[str, Any]) -> None:
 
 def samples(table: "DatasetTable", ids: str | None, where: str, **more: Any) -> "list[int] | Filters":
     """Return the samples that a call names: by --ids, numbers or a file that lists samples, or by --where."""
-    from avhcurate.datasets.curate.sample_lists import listed_ids
+    from avhcurate.datasets.curate.saved import listed_ids
     from avhcurate.datasets.table.filters import Filters
 
     if (ids is None) == (not where):

@@ -67,14 +67,12 @@ def size_text(bytes: int) -> str:
 @options.app.command()
 def remove(
     name: options.NameArgument,
-    run: Annotated[str | None, typer.Option(help="Remove only this run, by its name or its model's.")] = None,
+    run: Annotated[str | None, typer.Option(help="Remove only this run.")] = None,
     training: Annotated[str | None, typer.Option(help="Remove only this training.")] = None,
     self_training: Annotated[str | None, typer.Option(help="Remove only this self-training.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a dataset from the workspace, with what people decided about it; your own files stay."""
-    from dataclasses import asdict
-
     from avhcurate.datasets.table import removal
 
     space = options.open_workspace()
@@ -89,12 +87,11 @@ def remove(
         result = {"removed": folder.name, "dataset": name}
         options.print_result(result, f"{folder.name} of {name} is removed")
         return
-    work = removal.people_work(space, name)
-    _confirm(
-        f"Remove dataset {name} with its runs and trainings, and with {work}? The files that were imported stay.", yes
-    )
+    counts = removal.people_work(space, name)
+    work = ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing that people wrote"
+    _confirm(f"Remove dataset {name}, its runs and trainings, and {work}? The files that were imported stay.", yes)
     removal.remove_dataset(space, name)
-    options.print_result({"removed": name, "with": asdict(work)}, f"{name} is removed, with {work}")
+    options.print_result({"removed": name, "with": counts}, f"{name} is removed, with {work}")
 
 
 def _confirm(question: str, yes: bool) -> None:

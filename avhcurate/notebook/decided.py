@@ -68,7 +68,7 @@ class DecidedDataset(OpenedDataset):
         >>> import avhcurate
         >>> digits = avhcurate.example()
         >>> print(digits.relabel_from(pd.DataFrame({"path": ["000.png", "gone.png"], "label_name": ["7", "7"]})))
-        1 applied, 0 already the same, 1 with an unknown path, 0 of an unknown class
+        1 applied, 1 unknown path
         >>> digits.undo()
         'import labels the table'
         """

@@ -18,8 +18,7 @@ from avhcurate.datasets.table.facets import (
     is_whole,
     round_edges,
 )
-from avhcurate.datasets.table.filter_kinds import NONE, AnyOf
-from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.filters import FILTERS, NONE, AnyOf, Filters
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui import url_state

@@ -6,8 +6,7 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filter_kinds import Chip
-from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.filters import FILTERS, Chip, Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.text import shortened

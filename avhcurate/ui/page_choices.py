@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import streamlit as st
 
-from avhcurate.datasets.table.filter_kinds import join_values, split_values
+from avhcurate.datasets.table.filters import join_values, split_values
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
 from avhcurate.ui.url_state import View, not_understood

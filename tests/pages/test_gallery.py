@@ -221,7 +221,7 @@ def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(
     assert {tile["note"] for tile in tiles} == {"park, old", "–"}
     assert asked(app, "date") == "taken:2024-02-01:2024-02-20"
     app.multiselect(key="filter.columns").set_value(["place"]).run()
-    assert (asked(app, "date"), asked(app, "value")) == ("", "place:park~1 old:~02")
+    assert (asked(app, "date"), asked(app, "value")) == ("", "place:park~1 old:~2")
 
 
 def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, columns_root, tmp_path, asked):

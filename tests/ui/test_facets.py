@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from avhcurate.datasets.table.filter_kinds import NONE
-from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.filters import NONE, Filters
 from avhcurate.ui.components.facets import FacetEvent, decode
 from avhcurate.ui.facets import changed_filters
 

@@ -2,8 +2,7 @@
 
 import math
 
-from avhcurate.datasets.table.filter_kinds import NONE
-from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.filters import NONE, Filters
 from avhcurate.ui.filter_chips import chips_of
 
 FILTERED = Filters(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avhcurate.datasets.table.filter_kinds import NONE, OneOf
-from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters
+from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, NONE, Filters, OneOf
 from avhcurate.ui.sidebar_filters import WIDGETS
 from avhcurate.ui.url_state import TILE_SIZES, View, fit, parse
 
@@ -95,7 +94,7 @@ def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
     )
     assert list(everything.to_query()) == list(FILTER_KEYS)
     with_facet = {field for field, entry in FILTERS.items() if entry.column or isinstance(entry, OneOf)}
-    assert with_facet | set(WIDGETS) | {"values"} == set(FILTERS) - {"ids"}  # values share the choice of columns
+    assert with_facet | set(WIDGETS) | {"values"} == set(FILTERS)  # values share the choice of columns
 
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():

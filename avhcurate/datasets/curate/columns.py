@@ -18,19 +18,9 @@ def describe_columns(table: DatasetTable) -> pd.DataFrame:
     `samples` have a value; `values`, of text, is about how many there are; `low` and `high` are the ends of numbers and
     of dates; `harder` is "high", "low" or "".
     """
-    rows = [
-        (
-            name,
-            held.kind,
-            held.filled,
-            held.distinct,
-            held.low,
-            held.high,
-            getattr(table.ranked.get(name), "harder", ""),
-        )
-        for name, held in table.summaries.items()
-    ]
     columns = ["column", "kind", "samples", "values", "low", "high", "harder"]
+    harder = {name: score.harder for name, score in table.ranked.items()}
+    rows = [{"column": name, "harder": harder.get(name, "")} | vars(held) for name, held in table.summaries.items()]
     return pd.DataFrame(rows, columns=columns).astype({"values": "Int64"})
 
 

@@ -1,7 +1,6 @@
 """The history of a dataset's tags, relabels, exclusions, sets and views: who and when, and undo of any entry."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -41,13 +40,10 @@ def history_entries(
     limit: int = 50,
 ) -> tuple[list[Event], int]:
     """Return entries by person, actions and annotated sample, newest first, and how many there are in all."""
-    path = None if sample is None else table.sample(sample)["path"]
+    path = None
+    if sample is not None:
+        path = table.sample(sample)["path"]
     return table.log.history(table.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
-
-
-def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> list[str]:
-    """Return everyone, or every action, in the history."""
-    return table.log.history_values(table.dataset.id, column)
 
 
 def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:

@@ -1,6 +1,5 @@
 """Labels corrected elsewhere, taken from a table or a COCO file as one entry of the history."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,8 @@ from avhcurate.workspace.disk.columns import LABEL_NAMES, MISSING, find_label_co
 from avhcurate.workspace.disk.formulas import plain_cell
 from avhcurate.workspace.disk.tabular import read_table, table_of_frame
 
-#: Columns of class names and of class indices; the first pair that the table has counts.
-_PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
-#: Columns of a CSV that are always text.
-_TEXTS = (*SAMPLE_COLUMNS, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair))
+#: Columns of class names and of class indices; the first that the table has counts.
+_COLUMNS = ("curated_label_name", "curated_label", "label_name", "label")
 _NONE, _UNKNOWN = -1, -2
 
 
@@ -51,18 +48,10 @@ class LabelCounts:
     def __str__(self) -> str:
         """
         >>> str(LabelCounts(12, 3, 1, 0))
-        '12 applied, 3 already the same, 1 with an unknown path, 0 of an unknown class'
+        '12 applied, 3 same, 1 unknown path'
         """
-        rare = {
-            "without a label": self.no_label,
-            "of several classes": self.several_classes,
-            "matched by a part of the path": self.by_part,
-        }
-        usual = (
-            f"{self.applied} applied, {self.same} already the same, {self.unknown_path} with an unknown path, "
-            f"{self.unknown_class} of an unknown class"
-        )
-        return ", ".join([usual, *(f"{count} {what}" for what, count in rare.items() if count)])
+        counts = {name.replace("_", " "): count for name, count in vars(self).items()}
+        return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "applied")
 
 
 def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str = "") -> LabelCounts:
@@ -82,7 +71,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
         title = labels.name
         rows, several = _rows_of_coco(read_json(labels), title)
     elif labels.is_file():
-        title, rows = labels.name, read_table(labels, texts=_TEXTS)
+        title, rows = labels.name, read_table(labels, texts=(*SAMPLE_COLUMNS, *LABEL_NAMES, *_COLUMNS))
     else:
         raise CurateError(f"{labels} is not a file. Give a CSV or Parquet table of labels, or COCO JSON.")
     codes = _codes(rows, table.classes, title)
@@ -124,37 +113,24 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
 
 
 def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
-    """Return the class index of each row, _NONE without a label, _UNKNOWN where it is not one of the classes."""
-    columns = set(rows.column_names)
-    names = next((pair for pair in _PAIRS if columns.intersection(pair)), None)
-    if names is None:
-        others = pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS])
-        column = find_label_column(others)
-        if column is None:
-            raise CurateError(f"{title} has no column label or label_name. Its columns are {listed(columns)}.")
-        return _codes_of(rows[column], classes)
-    name, number = names
-    if name not in columns:
-        # A column of ours has indices, also where classes are called 1, 2 and so on.
-        return _codes_of(plain_values(rows[number]) if number == "curated_label" else rows[number], classes)
-    by_name = _codes_of_names(rows[name], classes)
-    if number not in columns:
-        return by_name
-    return np.where(by_name == _NONE, _codes_of(plain_values(rows[number]), classes), by_name)
+    """Return the class index of each row, _NONE without a label, _UNKNOWN where it is not one of the classes.
 
-
-def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
-    """Return class indices of names or of numbers; texts are names, or numbers where none of them is a class."""
-    if is_text(column.type):
-        codes, numbers = _codes_of_names(column, classes), plain_values(column)
+    Texts are names, or indices where none of them is a class; a column `curated_label` has indices only.
+    """
+    name = next((column for column in _COLUMNS if column in rows.column_names), None)
+    name = name or find_label_column(pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS]))
+    if name is None:
+        raise CurateError(f"{title} has no column label or label_name. Its columns are {listed(rows.column_names)}.")
+    numbers = plain_values(rows[name])
+    if is_text(rows[name].type) and name != "curated_label":
+        codes = _codes_of_names(rows[name], classes)
         if is_text(numbers.type) or (codes >= 0).any():
             return codes
-        column = numbers
     try:
-        numbers = column.cast(pa.int64()).fill_null(_NONE).to_numpy()
+        values = numbers.cast(pa.int64()).fill_null(_NONE).to_numpy()
     except pa.ArrowException as problem:
         raise CurateError(f"The labels are neither class names nor whole numbers ({problem}).") from problem
-    return np.where(numbers >= len(classes), _UNKNOWN, np.maximum(numbers, _NONE))
+    return np.where(values >= len(classes), _UNKNOWN, np.maximum(values, _NONE))
 
 
 def _codes_of_names(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
@@ -183,19 +159,11 @@ def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
         if all(name.startswith("images/") for name in names):
             names = [name.removeprefix("images/") for name in names]
         columns = {
-            "path": [_own_path(image) for image in images],
+            "path": [image.get("attributes", {}).get("path") for image in images],  # of an export of ours
             "file_name": names,
             "label_name": [next(iter(given[image["id"]])) for image in images],
         }
-    except (KeyError, TypeError) as problem:
-        raise CurateError(
-            f"{title} is not a COCO file ({problem!r}). It needs images, annotations and categories."
-        ) from problem
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise CurateError(f"{title} is not a COCO file ({problem!r}).") from problem
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
     return table, sum(len(several) > 1 for several in given.values())
-
-
-def _own_path(image: Mapping[str, Any]) -> str | None:
-    """Return the sample's path where the file is an export of ours, which gives images other names."""
-    attributes = image.get("attributes")
-    return attributes.get("path") if isinstance(attributes, dict) else None

@@ -1,5 +1,6 @@
 """Named sets of samples and named views of a dataset: saved, listed, combined, renamed and removed."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -9,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.annotations import check_text, user
-from avhcurate.datasets.curate.sample_lists import listed_ids
 from avhcurate.datasets.table.filters import FILTERS
 from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
@@ -17,6 +17,7 @@ from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import Event, Kind
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.formulas import plain_cell
 
 #: A name is short and printable, so that it fits a list, an address and a file.
 LONGEST_NAME = 60
@@ -129,3 +130,31 @@ def import_set(
 def check_name(name: str) -> str:
     """Return a name without blanks around it; refuse one that is not valid."""
     return check_text(name, "name", LONGEST_NAME)
+
+
+def listed_ids(dataset: DatasetFolder, content: bytes) -> tuple[list[int], list[str]]:
+    """Return the ids of the samples that a file lists, each once, and its entries that are not in the dataset.
+
+    Its `content` is CSV with a column `path` or `id`, or text with a path or an id in each line.
+    """
+    paths = pq.read_table(dataset.samples_path, columns=["path"])["path"].to_pylist()
+    ids = {str(id): id for id in range(len(paths))} | {path: id for id, path in enumerate(paths)}
+    found = {text: ids.get(text, ids.get(plain_cell(text))) for text in _entries(content)}
+    chosen = dict.fromkeys(id for id in found.values() if id is not None)
+    if not chosen:
+        raise CurateError(f"The file lists no sample of {dataset.name}. Write a path or an id in each line.")
+    return list(chosen), [text for text, id in found.items() if id is None]
+
+
+def _entries(content: bytes) -> list[str]:
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+        rows = [row for row in csv.reader(lines) if row]
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise CurateError(f"The file is not CSV or text in UTF-8 ({problem}).") from problem
+    header = [cell.strip() for row in rows[:1] for cell in row]
+    for key in ("path", "id"):
+        if key in header:
+            column = header.index(key)
+            return [row[column].strip() for row in rows[1:] if len(row) > column and row[column].strip()]
+    return [line.strip() for line in lines if line.strip()]

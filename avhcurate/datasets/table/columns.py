@@ -93,18 +93,11 @@ def user_column(name: str, kind: str) -> str:
     return column
 
 
-@dataclass(frozen=True)
-class Selected:
-    """SQL by name of the program's columns in the order of an export, the user's own, and `EXTRA`; keys of scores."""
+def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], list[str], tuple[str, ...]]:
+    """Return SQL of all columns by name in the order of an export, the names of the user's own, and keys of scores.
 
-    standard: dict[str, str]
-    own: dict[str, str]
-    extra: dict[str, str]
-    scores: tuple[str, ...]
-
-
-def select_columns(types: Mapping[str, Mapping[str, str]]) -> Selected:
-    """Return what a table selects; types: of the columns of each joined file, by the names of both."""
+    types: of the columns of each joined file, by the names of both.
+    """
     found = {*types, *(f"{file}.{name}" for file, columns in types.items() for name in columns)}
     own = {name: user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
     lower = {name.lower() for name in own}
@@ -117,13 +110,9 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> Selected:
             standard[column.name] = f"NULL::{column.type}"
     problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in found]
     extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
+    own = {name: sql for name, sql in own.items() if name not in standard and name not in extra}
     filled = {column.name for column in there if column.source in found}
-    return Selected(
-        standard=standard,
-        own={name: sql for name, sql in own.items() if name not in standard and name not in extra},
-        extra=extra,
-        scores=tuple(key for key in SCORES if key in filled),
-    )
+    return standard | own | extra, list(own), tuple(key for key in SCORES if key in filled)
 
 
 # --- the table -----------------------------------------------------------------------------------------------

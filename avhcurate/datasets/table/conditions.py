@@ -4,7 +4,7 @@ import copy
 import difflib
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -95,12 +95,11 @@ def by_name(condition: str) -> str:
         return str(query).partition(" WHERE ")[2]
 
 
-def _name_classes(node: Any) -> bool:
+def _name_classes(node: dict[str, Any]) -> bool:
     """Turn columns of class indices that are compared with text into columns of names; return whether any was."""
-    operands = _children(node)
-    changed = False
-    for operand in operands:
-        changed |= _name_classes(operand)
+    operands = list(_operands(node))
+    below = [_name_classes(operand) for operand in operands]  # all of them, so that every one is changed
+    changed = any(below)
     if any((operand.get("literal") or {}).get("kind") == "STRING" for operand in operands):
         for column in _compared(operands):
             if (name := column["column_names"][-1].lower()) in _NAMES:
@@ -108,42 +107,38 @@ def _name_classes(node: Any) -> bool:
     return changed
 
 
-def _compared(operands: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _compared(operands: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the columns whose values the operands compare, also within functions of text."""
     for operand in operands:
         if operand["class"] == "COLUMN_REF":
             yield operand
         elif operand["class"] == "FUNCTION" and operand["function_name"].lower() in _CASES:
-            yield from _compared(_children(operand))
+            yield from _compared(_operands(operand))
 
 
-def _children(node: Any) -> list[dict[str, Any]]:
-    """Return the expressions directly below a node."""
-    found: list[dict[str, Any]] = []
-    for value in _values(node):
-        if isinstance(value, dict) and value.get("class") not in (None, "TYPE"):
-            found.append(value)
-        else:
-            found += _children(value)
-    return found
+def _operands(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the expressions directly below a node."""
+    for child in _children(node):
+        if child.get("class") is None:
+            yield from _operands(child)
+        elif child["class"] != "TYPE":
+            yield child
 
 
-def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a node of the parsed condition and all below it, but not what a type consists of."""
-    if isinstance(node, dict):
-        yield node
-        if node.get("class") == "TYPE":
-            return
-    for value in _values(node):
-        yield from _nodes(value)
+    yield node
+    if node.get("class") != "TYPE":
+        for child in _children(node):
+            yield from _nodes(child)
 
 
-def _values(node: Any) -> Iterable[Any]:
-    if isinstance(node, dict):
-        return node.values()
-    if isinstance(node, list):
-        return node
-    return ()
+def _children(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for value in node.values():
+        if isinstance(value, dict):
+            yield value
+        elif isinstance(value, list):
+            yield from (one for one in value if isinstance(one, dict))
 
 
 def columns_in(condition: str) -> list[str]:
@@ -187,15 +182,6 @@ def _parse(condition: str) -> dict[str, Any]:
 # --- messages about columns ----------------------------------------------------------------------------------
 
 
-#: What columns of a DuckDB type hold.
-_KINDS = {
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE"), "a number"),
-    "BOOLEAN": "true or false",
-    "VARCHAR": "text in single quotes",
-    "VARCHAR[]": "a list, for list_contains(tags, 'blurred')",
-}
-
-
 def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
     """Return the error for a column that a table lacks: what computes it, or similar names, or all names.
 
@@ -226,12 +212,10 @@ def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def limited(
-    cursor: duckdb.DuckDBPyConnection, condition: str, types: Mapping[str, str], *, timed: bool = True
-) -> Iterator[None]:
+def limited(cursor: duckdb.DuckDBPyConnection, condition: str, *, timed: bool = True) -> Iterator[None]:
     """Raise `CurateError` for a condition that takes too much or does not fit its columns.
 
-    Only a query with a condition is stopped after `LONGEST_S`, and only if `timed`. `types`: of the columns.
+    Only a query with a condition is stopped after `LONGEST_S`, and only if `timed`.
     """
     ended = threading.Event()
     if condition and timed:
@@ -243,10 +227,7 @@ def limited(
     except duckdb.OutOfMemoryException:
         raise CurateError("The condition needs more memory than a query may use. Simplify it.") from None
     except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        named = {name.lower() for name in columns_in(condition)}
-        about = [f"{name} is {_KINDS.get(kind, kind)}" for name, kind in types.items() if name.lower() in named]
-        raise CurateError(f"The condition does not fit the columns: {'; '.join([reason, *about])}.") from error
+        raise CurateError(f"The condition does not fit the columns: {str(error).splitlines()[0]}") from error
     finally:
         ended.set()
 

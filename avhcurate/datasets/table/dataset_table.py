@@ -1,7 +1,8 @@
 """Open a dataset with one model run as a single table, and keep its annotations and votes up to date."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -188,7 +189,7 @@ def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
     """Return the finished training whose weights the run scored; of several, the one with most held-out samples."""
     here = dataset.record.fingerprint
-    matching = [one for one in _that_made(dataset, run) if one.record.held_out_fingerprint == here]
+    matching = [one for one in _that_made(run, [dataset]) if one.record.held_out_fingerprint == here]
     return max(matching, key=lambda training: training.record.held_out_samples, default=None)
 
 
@@ -196,38 +197,31 @@ def learning_of(workspace: Workspace, dataset: DatasetFolder, run: RunFolder) ->
     """Return the finished training whose weights the run scored and which recorded samples of this dataset that it
     learnt from; its folder belongs to the dataset that it held out.
     """
-    others = (workspace.dataset(name) for name in workspace.names() if name != dataset.name)
+    homes = [dataset, *(workspace.dataset(name) for name in workspace.names() if name != dataset.name)]
     here = dataset.record.fingerprint
-    for home in (dataset, *others):
-        for training in _that_made(home, run):
-            if training.train_dynamics_path and training.record.dataset_fingerprint == here:
-                return training
-    return None
+    found = (one for one in _that_made(run, homes) if one.train_dynamics_path)
+    return next((one for one in found if one.record.dataset_fingerprint == here), None)
 
 
-def _that_made(home: DatasetFolder, run: RunFolder) -> list[TrainingFolder]:
-    """Return the finished trainings of a dataset whose weights a run scored."""
-    try:
-        finished = [training for training in home.trainings() if training.complete]
-    except CurateError:  # its own page reports a damaged training; the dataset opens
-        return []
-    return [training for training in finished if training.record.weights_sha256 == run.record.weights_sha256]
+def _that_made(run: RunFolder, homes: Iterable[DatasetFolder]) -> Iterator[TrainingFolder]:
+    """Yield the finished trainings of some datasets whose weights a run scored."""
+    for home in homes:
+        with suppress(CurateError):  # its own page reports a damaged training; the dataset opens
+            finished = [training for training in home.trainings() if training.complete]
+            yield from (one for one in finished if one.record.weights_sha256 == run.record.weights_sha256)
 
 
 def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
     """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
     if run is None or dataset.classes_declared:
         return dataset.classes
-    known = len(dataset.classes)
+    known, names = len(dataset.classes), list(dataset.classes)
+    theirs = run.record.classes
     numbers = [str(number) for number in range(run.record.num_classes)]
-    if len(run.record.classes) != len(numbers):
-        return dataset.classes + numbers[known:]
-    names = list(dataset.classes)
-    for name, number in zip(run.record.classes[known:], numbers[known:], strict=True):
-        if name in dataset.classes:
-            name = f"{name} ({number})"
-        names.append(name)
-    return names
+    if len(theirs) != len(numbers):
+        return names + numbers[known:]
+    taken = {name: f"{name} ({number})" for number, name in zip(numbers, theirs, strict=True) if name in names}
+    return names + [taken.get(name, name) for name in theirs[known:]]
 
 
 def check_scores(table: SampleTable, keys: Sequence[str]) -> None:

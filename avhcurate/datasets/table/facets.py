@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avhcurate.datasets.table.columns import quote
-from avhcurate.datasets.table.filter_kinds import Ranges, Values
-from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.filters import FILTERS, Filters, Ranges, Values
 from avhcurate.datasets.table.sample_table import SampleTable
 
 #: Bars of a histogram, and values of a facet, at most.

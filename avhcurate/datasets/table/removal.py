@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import uuid
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,9 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import ACTIONS
 from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import remove
 from avhcurate.workspace.disk.jobs import Jobs
@@ -21,53 +24,23 @@ from avhcurate.workspace.disk.jobs import Jobs
 Kind = Literal["run", "training", "self-training"]
 
 
-@dataclass(frozen=True)
-class PeopleWork:
-    """What people have put into a dataset: attached votes, answers given in the app by so many annotators, decisions
-    (tags, relabels, exclusions), saved sets and views.
-    """
-
-    attached_votes: int
-    answers: int
-    annotators: int
-    decisions: int
-    sets: int
-    views: int
-
-    def __str__(self) -> str:
-        """
-        >>> str(PeopleWork(0, 120, 3, 2, 1, 0))
-        '120 answers of 3 annotators, 2 tags, relabels and exclusions, 1 saved sets'
-        """
-        parts = {
-            "attached votes": self.attached_votes,
-            f"answers of {self.annotators} annotators": self.answers,
-            "tags, relabels and exclusions": self.decisions,
-            "saved sets": self.sets,
-            "saved views": self.views,
-        }
-        return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count) or "nothing that people wrote"
-
-
-def people_work(workspace: Workspace, name: str) -> PeopleWork:
-    """Return what would be removed with a dataset."""
+def people_work(workspace: Workspace, name: str) -> dict[str, int]:
+    """Return how much of what people have put into a dataset would be removed with it, without what it has none of."""
     dataset, log = _by_present_name(workspace, name), open_events(workspace)
     attached = 0
-    try:
+    with suppress(CurateError):  # a damaged dataset can be removed
         votes = dataset.record.votes
         if votes and not votes.simulated:
             attached = votes.total
-    except CurateError:
-        pass  # a damaged dataset can be removed
     answers, annotators = open_response_log(workspace).counts(dataset.id)
-    return PeopleWork(
-        attached_votes=attached,
-        answers=answers,
-        annotators=annotators,
-        decisions=log.history(dataset.id, actions=ACTIONS, limit=0)[1],
-        sets=len(log.saved(dataset.id, "set")),
-        views=len(log.saved(dataset.id, "view")),
-    )
+    work = {
+        "attached votes": attached,
+        f"answers of {annotators} annotators": answers,
+        "tags, relabels and exclusions": log.history(dataset.id, actions=ACTIONS, limit=0)[1],
+        "saved sets": len(log.saved(dataset.id, "set")),
+        "saved views": len(log.saved(dataset.id, "view")),
+    }
+    return {what: count for what, count in work.items() if count}
 
 
 def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
@@ -110,14 +83,9 @@ def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Pa
 
 
 def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
-    """Return the folder of a training, a self-training or a run; a run also by its model where that has only one."""
-    match kind:
-        case "run":
-            return _exact_run(dataset, which)
-        case "training":
-            return dataset.training(which).root
-        case "self-training":
-            return dataset.self_training(which).root
+    """Return the folder of a run, a training or a self-training, by its name."""
+    folders = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
+    return folders[kind].named(dataset, which).root
 
 
 def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
@@ -126,17 +94,6 @@ def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
     if dataset.name != name:
         raise CurateError(f"The dataset {name!r} is now called {dataset.name!r}. Use that name.")
     return dataset
-
-
-def _exact_run(dataset: DatasetFolder, run: str) -> Path:
-    runs = dataset.runs()
-    found = [one for one in runs if one.name == run] or [one for one in runs if one.record.model == run]
-    if len(found) != 1:
-        known = ", ".join(one.name for one in runs) or "none"
-        raise CurateError(
-            f"Dataset {dataset.name!r} has {len(found)} runs of {run!r}. Choose one of its runs: {known}."
-        )
-    return found[0].root
 
 
 def _discard(workspace: Workspace, folder: Path, id: str) -> None:
@@ -157,5 +114,6 @@ def _given_source(workspace: Workspace, dataset: DatasetFolder) -> list[Path]:
     if given not in source.parents:
         return []
     copy = given / source.relative_to(given).parts[0]
-    used = any(Path(other).absolute().is_relative_to(copy) for other in others)
-    return [] if used else [copy]
+    if any(Path(other).absolute().is_relative_to(copy) for other in others):
+        return []
+    return [copy]

@@ -31,21 +31,20 @@ class Inspection:
 
 def inspect(table: DatasetTable, id: int) -> Inspection:
     """Return the details of sample `id`; an unknown id is refused."""
-    row, softmax, avc = table.sample(id), None, None
-    ids = np.array([id])
-    if table.run is not None and row["predicted"] is not None and table.run.has_logits:
-        softmax = special.softmax(table.run.logits_of(ids)[0])
-    if table.run is not None and row["predicted"] is not None and table.run.has_class_weights:
-        # Those of the head that has scored it, so that they agree with its row.
-        ((_, class_weights, _),) = table.run.heads_of(ids)
-        avc = scores.avc(table.run.features_of(ids).astype(np.float64), class_weights.astype(np.float64))[0]
-    return Inspection(
-        row=row,
-        percentiles=table.percentiles(id),
-        votes=_vote_shares(table, id),
-        softmax=softmax,
-        avc=avc,
-    )
+    row, run, ids = table.sample(id), table.run, np.array([id])
+    softmax, avc, votes = None, None, None
+    if run is not None and row["predicted"] is not None:
+        if run.has_logits:
+            softmax = special.softmax(run.logits_of(ids)[0])
+        if run.has_class_weights:
+            # Those of the head that has scored it, so that they agree with its row.
+            ((_, class_weights, _),) = run.heads_of(ids)
+            avc = scores.avc(run.features_of(ids).astype(np.float64), class_weights.astype(np.float64))[0]
+    counted = table.vote_counts(id)
+    if counted is not None and "counts" in counted and len(counted):
+        counts = np.asarray(counted["counts"].iloc[0])
+        votes = counts / counts.sum()
+    return Inspection(row, table.percentiles(id), votes, softmax, avc)
 
 
 def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
@@ -82,13 +81,3 @@ def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) 
     """Return the rows of some samples in the order of `ids`, also excluded ones."""
     rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=columns)
     return rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
-
-
-def _vote_shares(table: DatasetTable, id: int) -> np.ndarray | None:
-    frame = table.vote_counts(id)
-    if frame is None or "counts" not in frame or frame.empty:
-        return None
-    counts = np.asarray(frame["counts"].iloc[0])
-    if not counts.sum():
-        return None
-    return counts / counts.sum()

@@ -1,7 +1,7 @@
 """The sample table of a dataset and model run: samples, scores, votes and annotations, in DuckDB."""
 
 import threading
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from avhcurate.datasets.table import build
 from avhcurate.datasets.table.build import Votes, connect, create_samples
 from avhcurate.datasets.table.columns import (
     DECIDE,
+    EXTRA,
     HSF_COLUMNS,
     QUALITY_COLUMNS,
     UNDO,
@@ -43,15 +44,6 @@ _ANNOTATIONS = pa.schema(
 _HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
 
 
-def hardness_key(columns: Container[str]) -> str:
-    """Return the key of the score among `columns` that stands for how hard a sample is: AVH, or the next best.
-
-    >>> hardness_key(["norm", "loss"])
-    'loss'
-    """
-    return next((key for key in _HARDNESS if key in columns), _HARDNESS[0])
-
-
 class SampleTable:
     """The joined table in DuckDB; threads may share it, since every read has its own cursor.
 
@@ -77,12 +69,11 @@ class SampleTable:
         types = {name: _types(self._connection, f"read_parquet('{_text(file)}')") for name, file in files.items()}
         if predicted is not None:
             types["predicted"] = {}
-        selected = select_columns(types)
         #: Keys of the scores, in the order of SCORES; empty before a model was run.
-        self.scores = selected.scores
+        selected, own, self.scores = select_columns(types)
         create_samples(
             self._connection,
-            selected.standard | selected.own | selected.extra,
+            selected,
             files,
             classes=classes,
             scored=self.scores,
@@ -97,11 +88,11 @@ class SampleTable:
         self.types = {name: kind for name, kind in _types(self._connection, "samples").items() if name[:1] != "_"}
         self.columns = tuple(self.types)
         #: The program's columns in the order of an export, and the user's own.
-        self.standard = tuple(name for name in selected.standard if name[:1] != "_")
-        self.user_columns = tuple(selected.own)
+        self.standard = tuple(name for name in self.columns if name not in own and name not in EXTRA)
+        self.user_columns = tuple(own)
         #: Keys of the predicted numbers, of what was measured of the images, and of the measures among these.
-        self.predictions = tuple(key for key in PREDICTIONS if key in selected.standard)
-        self.measured = tuple(key for key in QUALITY_COLUMNS if key in selected.standard)
+        self.predictions = tuple(key for key in PREDICTIONS if key in self.standard)
+        self.measured = tuple(key for key in QUALITY_COLUMNS if key in self.standard)
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.kinds: dict[str, Kind] = {name: kind_of(self.types[name]) for name in self.user_columns}
         #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.
@@ -118,7 +109,7 @@ class SampleTable:
     @cached_property
     def summaries(self) -> dict[str, Summary]:
         """What the user's columns hold, by name; read when first asked for, since they never change."""
-        return summarise(self.kinds, lambda query: self._rows(query, None)[0])
+        return summarise(self.kinds, lambda query: self.query(query)[0])
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -128,7 +119,7 @@ class SampleTable:
     @property
     def hardness(self) -> str:
         """Key of the score that stands for how hard a sample is: AVH, or the best that the run has."""
-        return hardness_key(self.scores)
+        return next((key for key in _HARDNESS if key in self.scores), _HARDNESS[0])
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one thread."""
@@ -194,7 +185,7 @@ class SampleTable:
 
     def count(self, filters: Filters | None = None) -> int:
         """Return the number of samples that satisfy the filters; without filters, of all, also excluded ones."""
-        return int(self._rows("SELECT count(*) FROM samples", filters)[0][0])
+        return int(self._read("SELECT count(*) AS n FROM samples", filters)["n"][0].as_py())
 
     def page(
         self,
@@ -209,8 +200,8 @@ class SampleTable:
         """Return rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
         order = self._ordering(sort, descending)
         # First which rows, reading only the columns of the conditions; then these few rows whole.
-        ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
-        chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
+        rows = self._read("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
+        chosen = Filters(excluded=None, ids=tuple(rows["id"].to_pylist()))
         return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
 
     def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
@@ -258,14 +249,14 @@ class SampleTable:
         else:
             cursor.register("in_order", pa.table({"_id": order, "_rank": np.arange(len(order))}))
             query, tail = f"{query} LEFT JOIN in_order ON id = _id", "_rank NULLS LAST, id"
-        with limited(cursor, filters.where, self.types, timed=False):
+        with limited(cursor, filters.where, timed=False):
             where, parameters = filters.to_sql(self)
             for part in parts:
                 statement = f"{query} WHERE {where} AND {part} ORDER BY {tail}"
                 yield from cursor.sql(statement, params=parameters).to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
-        return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]
+        return self._read("SELECT path FROM samples", filters, "ORDER BY id")["path"].to_pylist()
 
     def paths_of(self, ids: Sequence[int]) -> list[str]:
         """Return the paths of the samples with these ids; an unknown id is refused."""
@@ -302,16 +293,17 @@ class SampleTable:
         name = self.column(column)
         condition = f"isfinite({name}::DOUBLE)"
         if limits is None:
-            (limits,) = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)
+            ends = f"SELECT min({name}) AS low, max({name}) AS high FROM samples"
+            limits = tuple(self._read(ends, filters, condition=condition).to_pylist()[0].values())
             if limits[0] is None:
                 return pd.DataFrame({"low": [], "high": [], "n": []})
         low, high = map(float, limits)
         width = (high - low) / bins or 1.0
-        bucket = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
-        query = f"SELECT {bucket} AS bucket, count(*) FROM samples"
-        counts = dict(self._rows(query, filters, "GROUP BY bucket", condition))
-        edges = [low + i * width for i in range(bins + 1)]
-        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": [counts.get(i, 0) for i in range(bins)]})
+        bar = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
+        counts = self._read(f"SELECT {bar} AS bar, count(*) AS n FROM samples", filters, "GROUP BY bar", condition)
+        edges = low + width * np.arange(bins + 1)
+        n = counts.to_pandas().set_index("bar")["n"].reindex(range(bins), fill_value=0)
+        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n})
 
     def group_counts(self, column: str, filters: Filters | None = None, *, limit: int | None = None) -> pd.DataFrame:
         """Return how many samples have each value of a column: `value, n`, most first; tags count one by one.
@@ -331,29 +323,15 @@ class SampleTable:
     def query(self, query: str, parameters: Sequence[Any] = (), *, where: str = "") -> list[tuple[Any, ...]]:
         """Return the rows of a query over `samples`; `where` is the user's condition in it."""
         cursor = self._cursor()
-        with limited(cursor, where, self.types):
+        with limited(cursor, where):
             return cursor.execute(query, list(parameters)).fetchall()
 
-    def _rows(
-        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
-    ) -> list[tuple[Any, ...]]:
-        with self._relation(query, filters, tail, condition) as relation:
-            return relation.fetchall()
-
     def _read(self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE") -> pa.Table:
-        with self._relation(query, filters, tail, condition) as relation:
-            return relation.to_arrow_table()
-
-    @contextmanager
-    def _relation(
-        self, query: str, filters: Filters | None, tail: str, condition: str
-    ) -> Iterator[duckdb.DuckDBPyRelation]:
-        """A relation to be read within the block."""
         filters = filters or Filters(excluded=None)
         cursor = self._cursor()
-        with limited(cursor, filters.where, self.types):
+        with limited(cursor, filters.where):
             where, parameters = filters.to_sql(self)
-            yield cursor.sql(f"{query} WHERE {where} AND {condition} {tail}", params=parameters)
+            return cursor.sql(f"{query} WHERE {where} AND {condition} {tail}", params=parameters).to_arrow_table()
 
     def column(self, name: str) -> str:
         """Return a column's name as SQL; an unknown one is refused."""

@@ -37,15 +37,11 @@ def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
     """Return by run, if a training of this workspace made its weights from this dataset, from how much of it."""
     record = dataset.record
     trained = [one for _, one in _trainings(dataset) if one.dataset_fingerprint == record.fingerprint]
-    texts = {one.weights_sha256: _part(one.train_samples, record.samples) for one in trained}
+    texts = dict.fromkeys((one.weights_sha256 for one in trained), "learnt from some of these")
+    whole = (one.weights_sha256 for one in trained if one.train_samples == record.samples)
+    texts |= dict.fromkeys(whole, "learnt from these")
     runs = {run.name: run.record.weights_sha256 for run in dataset.runs()}
     return {name: texts[weights] for name, weights in runs.items() if weights in texts}
-
-
-def _part(learnt: int, samples: int) -> str:
-    if learnt == samples:
-        return "learnt from these"
-    return "learnt from some of these"
 
 
 def title_of(dataset: DatasetFolder, run: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.curate import saved
-from avhcurate.datasets.curate.history import RULE, describe, filter_options, history_entries, undo_entry
+from avhcurate.datasets.curate.history import RULE, describe, history_entries, undo_entry
 from avhcurate.datasets.curate.saved import LONGEST_NAME
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -210,11 +210,11 @@ def show_history(page: Opened) -> None:
 
 def _narrow(page: Opened) -> dict[str, Any]:
     """Ask for person, action and sample, and return them as `history_entries` takes them."""
-    view, restart = page.view, (_HISTORY_PAGE.name,)
+    view, restart, log = page.view, (_HISTORY_PAGE.name,), page.table.log
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, choice, options in (
-            ("Who", _WHO, filter_options(page.table, "who")),
-            ("Action", _ACTION, filter_options(page.table, "action")),
+            ("Who", _WHO, log.history_values(page.table.dataset.id, "who")),
+            ("Action", _ACTION, log.history_values(page.table.dataset.id, "action")),
         ):
             names = {"": "Any"} | {name: name for name in (choice.of(view), *options) if name}
             choice.show(st.selectbox, label, view, names, on_change=choice.restart, args=restart, width=220)

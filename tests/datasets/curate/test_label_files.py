@@ -159,7 +159,7 @@ def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(wo
         ("path,label\nx.png,cat\n", "No row names a sample"),
         ("path,label\na.png,cat\ncat/a.png,dog\n", "different labels, first 'cat/a.png'"),
         ("path,label\na.png,horse\n", "changes nothing: 0 applied"),
-        ("path,label\na.png,2\n", "1 of an unknown class"),
+        ("path,label\na.png,2\n", "1 unknown class"),
         ("path,label\na.png,0.5\n", "neither class names nor whole numbers"),
         ("path,mood\na.png,good\n", "has no column label or label_name"),
         ("name,label\na.png,cat\n", "has no column path or id"),

@@ -77,33 +77,23 @@ def test_everything_else_is_refused(text):
         check_condition(text, COLUMNS)
 
 
-def test_a_misspelt_column_gets_a_suggestion():
-    with pytest.raises(CurateError, match=r"avhh\. Did you mean avh"):
-        check_condition("avhh > 1", COLUMNS)
-
-
 @pytest.mark.parametrize(
-    ("name", "verb"),
+    ("text", "said"),
     [
-        ("hsf_predicted", "predict NAME"),
-        ("Human_Gap", "predict NAME"),
-        ("duplicate_group", "quality NAME"),
-        ("sharpness", "quality NAME"),
-        ("neighbour_angle", "neighbours NAME"),
-        ("train_aum", "train NAME --model MODEL"),
+        ("avhh > 1", r"avhh\. Did you mean avh"),
+        ("qqq > 1", r"Unknown column qqq\. Choose from "),
+        ("Human_Gap > 0", "^Human_Gap is not computed yet: run `avhcurate predict NAME`"),
+        ("duplicate_group = 1", "`avhcurate quality NAME`"),
+        ("neighbour_angle > 0", "`avhcurate neighbours NAME`"),
+        ("train_aum > 0", "`avhcurate train NAME --model MODEL`"),
     ],
 )
-def test_a_column_that_is_not_computed_yet_names_what_computes_it(name, verb):
-    with pytest.raises(CurateError, match=f"^{name} is not computed yet: run `avhcurate {verb}`"):
-        check_condition(f"{name} IS NULL", [*COLUMNS, "predicted"])
+def test_an_unknown_column_gets_a_suggestion_or_what_computes_it(text, said):
+    with pytest.raises(CurateError, match=said):
+        check_condition(text, [*COLUMNS, "predicted"])
 
 
-def test_a_name_that_is_near_no_column_gets_them_all():
-    with pytest.raises(CurateError, match=r"Unknown column qqq\. Choose from "):
-        check_condition("qqq > 1", COLUMNS)
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=st.text(alphabet="avhs0.1 ()<>='\";-*,/[]", max_size=30))
 def test_what_passes_is_a_single_condition_within_brackets(text):
     try:
@@ -156,19 +146,6 @@ def test_names_are_compared_and_not_indices(workspace, tmp_path):
     assert table.classes == ("10", "2")
     assert table.frame(Filters(where="label = '2'"))["path"].to_list() == ["2/a.png", "2/b.png"]
     assert table.count(Filters(where="label = 'cat'")) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("AVH > 'high'", "avh is a number"),
-        ("tags = 5", r"tags is a list, for list_contains\(tags, 'blurred'\)"),
-        ("excluded > 'b'", "excluded is true or false"),
-    ],
-)
-def test_a_condition_that_does_not_fit_names_the_kinds_of_its_columns(digits, text, said):
-    with pytest.raises(CurateError, match=said):
-        digits.count(Filters(where=text))
 
 
 # --- random conditions, DuckDB against pandas ----------------------------------------------------------------
@@ -274,7 +251,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(condition=CONDITIONS)
 def test_the_rows_of_random_conditions_are_those_of_pandas(table, condition):
     text, holds = condition

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from avhcurate.datasets.table import build, columns, conditions
 from avhcurate.datasets.table.columns import STANDARD
-from avhcurate.datasets.table.filter_kinds import NONE
-from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.filters import NONE, Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
@@ -74,13 +73,9 @@ def table(request, tmp_path_factory):
         return make_table(tmp_path_factory.mktemp("table"))
 
 
-def test_the_columns_are_the_contracts_then_the_users_and_none_that_are_private(table):
+def test_missing_values_are_null_and_never_zero_and_private_columns_are_not_shown(table):
     assert set(STANDARD) < set(table.columns)
-    assert table.user_columns == ("Taken On",)
     assert not [name for name in table.frame().columns if name.startswith("_")]
-
-
-def test_missing_values_are_null_and_never_zero(table):
     frame = table.frame().set_index("id")
     assert frame.loc[5, PLAIN].isna().all()
     assert pd.isna(frame.loc[7, "label"])
@@ -129,7 +124,7 @@ def by_pandas(frame, filters):
     return frame[keep]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(filters=CONDITIONS, descending=st.booleans(), offset=st.sampled_from([0, 7]))
 def test_rows_and_their_order_equal_pandas_and_the_url_brings_the_filters_back(table, filters, descending, offset):
     assert Filters.from_query(filters.to_query()) == filters
@@ -141,9 +136,7 @@ def test_rows_and_their_order_equal_pandas_and_the_url_brings_the_filters_back(t
     assert page["id"].tolist() == ordered["id"].tolist()[offset : offset + 20]
 
 
-@pytest.mark.parametrize(
-    "text", ["avh > 0.5", "avh > 0.5 OR TRUE", "hsf IS NULL", "label_name = 'cat' -- all", "list_contains(tags, 'odd')"]
-)
+@pytest.mark.parametrize("text", ["avh > 0.5 OR TRUE", "label_name = 'cat' -- all", "list_contains(tags, 'odd')"])
 def test_a_condition_narrows_and_never_widens(table, text):
     plain = set(table.paths(Filters(classes=(0,))))
     assert set(table.paths(Filters(classes=(0,), where=text))) <= plain
@@ -219,14 +212,6 @@ def test_the_angular_gap_within_class_is_worked_out_for_runs_of_earlier_versions
         np.testing.assert_allclose(found["class_angular_gap"], expected.where(frame["label"].notna()), rtol=1e-6)
 
 
-def test_before_any_model_the_scores_are_null(tmp_path):
-    make_table(tmp_path)
-    table = SampleTable({"samples": tmp_path / "samples.parquet"}, CLASSES)
-    assert table.scores == ()
-    assert table.frame()[["avh", "predicted", "hsf"]].isna().all(axis=None)
-    assert table.count(Filters(ranges=(("avh", 0.0, 1.0),))) == 0
-
-
 def test_a_run_without_class_weights_has_the_scores_that_its_file_holds_and_its_own_hardness(tmp_path):
     make_table(tmp_path)
     kept = pd.read_parquet(tmp_path / "scores.parquet")[["id", "predicted", "loss", "norm", "prototype_distance"]]
@@ -239,7 +224,10 @@ def test_a_run_without_class_weights_has_the_scores_that_its_file_holds_and_its_
     frame = table.frame()
     assert frame["avh"].isna().all()
     assert frame["prototype_angle"].notna().all()
-    assert SampleTable({"samples": tmp_path / "samples.parquet"}, CLASSES).hardness == "avh"
+    before = SampleTable({"samples": tmp_path / "samples.parquet"}, CLASSES)
+    assert (before.scores, before.hardness) == ((), "avh")
+    assert before.frame()[["avh", "predicted", "hsf"]].isna().all(axis=None)
+    assert before.count(Filters(ranges=(("avh", 0.0, 1.0),))) == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file keeps its name there")
@@ -273,7 +261,7 @@ def test_a_condition_that_takes_too_long_is_stopped_and_the_table_answers_on(mon
     monkeypatch.setattr(conditions, "LONGEST_S", 0.2)
     hours = "SELECT count(*) FROM range(100_000_000) a, range(100_000) b, samples"
     with pytest.raises(CurateError, match="took longer than"):
-        table._rows(hours, Filters(where="id >= 0"))
+        table._read(hours, Filters(where="id >= 0"))
     assert table.count(Filters(where="id >= 0", excluded=None)) == table.size
 
 
