@@ -96,17 +96,14 @@ def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Work
     assert [path for path, *_ in rows(folder)] == ["a/1.png", "b/x.png"]
 
 
-def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path / "d", "1.png", "2.png")
+def test_images_without_class_folders_are_unlabelled(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    grey_images(tmp_path / "d", "1.png", "2.png", "only/3.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
-    assert folder.labels().tolist() == [-1, -1]
-    assert folder.record.classes == []
+    assert folder.labels().tolist() == [-1, -1, 0]
     assert "2 images are in no class folder" in said(folder)
-
-
-def test_one_class_is_imported_with_a_word_about_it(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path / "d", "only/1.png")
-    assert "only one class" in said(import_dataset(workspace, "d", tmp_path / "d"))
+    assert "only one class" in said(folder)
 
 
 def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspace, tmp_path: Path) -> None:

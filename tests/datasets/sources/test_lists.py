@@ -74,13 +74,6 @@ def test_a_list_of_another_kind_is_refused(workspace: Workspace, tmp_path: Path,
         import_dataset(workspace, "d", f"list:{tmp_path / 'l.txt'}")
 
 
-def test_more_labels_than_classes_are_refused(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(png(0))
-    (tmp_path / "l.txt").write_text("a.png 2\n")
-    with pytest.raises(CurateError, match="2 classes are declared"):
-        import_dataset(workspace, "d", f"list:{tmp_path / 'l.txt'}", classes=["cat", "dog"])
-
-
 def test_class_lists_come_from_a_file_or_from_the_text(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat\n dog \n\n")
     assert class_list(str(tmp_path / "classes.txt")) == ["cat", "dog"]
@@ -96,12 +89,6 @@ def test_class_lists_come_from_a_file_or_from_the_text(tmp_path: Path) -> None:
     for text, words in refused.items():
         with pytest.raises(CurateError, match=words):
             class_list(text)
-
-
-def test_classes_name_the_indices_of_a_manifest(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(png(0))
-    (tmp_path / "m.csv").write_text("path,label\na.png,1\n")
-    assert class_names_of(import_dataset(workspace, "d", tmp_path / "m.csv", classes=["cat", "dog"])) == ["dog"]
 
 
 def test_the_command_line_takes_root_and_classes(workspace: Workspace, tmp_path: Path) -> None:

@@ -117,13 +117,6 @@ def test_repeated_and_empty_rows_are_skipped_and_counted(workspace: Workspace, t
     assert "1 rows repeat another" in said(folder)
 
 
-def test_label_of_minus_one_and_missing_label_mean_unlabelled(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path, "a.png", "b.png", "c.png")
-    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "path,label\na.png,-1\nb.png,\nc.png,1\n"))
-    assert folder.labels().tolist() == [-1, -1, 1]
-    assert folder.samples()["label"].isna().tolist() == [True, True, False]
-
-
 def test_manifest_without_labels_is_imported_and_says_so(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path, "a.png")
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "path\na.png\n"))
@@ -164,6 +157,7 @@ def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tm
         (["1", "2", "4"], ["0", "1", "2", "3", "4"], [1, 2, 4]),
         (["1.0", "", "0.0"], ["0", "1"], [1, -1, 0]),
         (["1", "NaN", "0"], ["0", "1"], [1, -1, 0]),
+        (["-1", "", "1"], ["0", "1"], [-1, -1, 1]),
         (["True", "false", ""], ["false", "true"], [1, 0, -1]),
         (["nan", "roti", ""], ["nan", "roti"], [0, 1, -1]),
         (["NA", "null", "None"], ["NA", "None", "null"], [0, 2, 1]),
