@@ -136,9 +136,7 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
     return interpret(
         pa.table({"folder": pa.array(classes, pa.string())}),
         ImportOptions(label_column="folder"),
-        paths=paths,
-        files=[f"{root.absolute()}/{path}" for path in paths],
-        splits=splits,
+        pd.DataFrame({"path": paths, "split": splits, "_file": [f"{root.absolute()}/{path}" for path in paths]}),
         kind="folder",
         evidence=[fingerprint_table(pa.table({"size": sizes, "time": times}))],
         skipped=skipped.total(),

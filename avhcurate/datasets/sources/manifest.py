@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from avhcurate.datasets.sources.list_columns import ListSource, number_lists
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
     MISSING,
@@ -106,7 +105,6 @@ def _read_paths(
         )
     root = (options.root or source.parent).absolute()
     files = [_file_of(path, root) for path in paths]
-    _check_protocols({file.partition("://")[0].lower() for file in files if is_url(file)})
     stats, missing = _stat_files(files)
     if len(missing) == len(files):
         raise CurateError(
@@ -118,8 +116,7 @@ def _read_paths(
     return interpret(
         table.filter(pa.array(used)).drop_columns([column]),
         options,
-        paths=paths,
-        files=files,
+        pd.DataFrame({"path": paths, "_file": files}),
         evidence=[fingerprint_table(stats)],
         skipped=len(table) - len(files),
         messages=messages,
@@ -152,20 +149,6 @@ def _stat_files(files: list[str]) -> tuple[pa.Table, list[str]]:
             except (OSError, ValueError):
                 missing.append(file)
     return pa.table({"size": numbers[:, 0], "time": numbers[:, 1]}), missing
-
-
-def _check_protocols(protocols: set[str]) -> None:
-    """Raise `CurateError` for addresses that nothing installed can read."""
-    for protocol in sorted(protocols - {"http", "https"}):
-        try:
-            import fsspec
-
-            fsspec.get_filesystem_class(protocol)
-        except (ImportError, ValueError) as problem:
-            raise CurateError(
-                f"{protocol}:// addresses cannot be read here ({problem}). Run `{install_command('remote')}` "
-                "or install the fsspec package for it."
-            ) from problem
 
 
 # --- lists of paths ---------------------------------------------------------------------------------------------

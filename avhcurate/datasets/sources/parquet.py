@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -39,26 +40,31 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
         raise CurateError(
             f"{files[0].name} and the other Parquet files have different columns ({problem}). Import them one by one."
         ) from problem
-    sizes = [len(part) for part in tables]
-    if not sum(sizes):  # a table without columns has rows, too
-        raise CurateError(f"{base} has no rows.")
-    file_of_row = np.repeat(np.arange(len(files)), sizes)
-    rows = np.concatenate([np.arange(size) for size in sizes])
     names = [file.relative_to(base).as_posix() for file in files]
-    paths, messages = _paths(table, pa.array(names).take(file_of_row), rows)
-    places = [file.absolute() for file in files]
+    parts = [
+        pd.DataFrame({"_file": str(file.absolute()), "name": name, "split": split_of(name), "_row": range(len(part))})
+        for file, name, part in zip(files, names, tables, strict=True)
+    ]
+    places = pd.concat(parts, ignore_index=True)
+    if places.empty:  # a table without columns has rows, too
+        raise CurateError(f"{base} has no rows.")
+    places["path"] = places["name"] + "#" + places["_row"].astype(str)
+    messages = []
+    if _PATH in table.column_names:
+        paths = table[_PATH].to_pandas().replace("", None)
+        if paths.notna().all() and paths.is_unique:
+            places["path"] = paths
+        elif paths.notna().any():
+            messages.append("the paths of the images are missing or not unique: samples are called by file and row")
     return interpret(
         table.select([name for name in table.column_names if name != _PATH]),
         options,
-        paths=paths,
-        files=pa.array(map(str, places)).take(file_of_row),
-        rows=rows,
-        splits=pa.array(map(split_of, names), pa.string()).take(file_of_row),
+        places,
         kind="parquet",
         image_column=column,
         evidence=[*map(fingerprint_file, files), column],
         messages=messages,
-        lists=ListSource(places, lists, np.ones(len(rows), bool)),
+        lists=ListSource([file.absolute() for file in files], lists, np.ones(len(places), bool)),
     )
 
 
@@ -72,16 +78,3 @@ def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     table = decoded(pq.ParquetFile(file).read(columns=[*wanted, f"{column}.path"]))
     paths = pc.struct_field(table[column], "path").cast(pa.string())
     return table.drop_columns([column]).append_column(_PATH, paths)
-
-
-def _paths(table: pa.Table, names: pa.Array, rows: np.ndarray) -> tuple[pa.ChunkedArray, list[str]]:
-    messages = []
-    if _PATH in table.column_names:
-        paths = table[_PATH]
-        named = paths.drop_null().filter(pc.not_equal(paths.drop_null(), ""))
-        if len(named) == len(paths) == len(named.unique()):
-            return paths, []
-        if len(named):
-            messages.append("the paths of the images are missing or not unique: samples are called by file and row")
-    numbers = pa.array(rows).cast(pa.string())
-    return pa.chunked_array([pc.binary_join_element_wise(names, numbers, "#")]), messages

@@ -67,8 +67,8 @@ def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
     if scan.parquet:
         return read_parquet([source / name for name in scan.parquet], source, options)
     raise CurateError(
-        f"{source} holds no images and no Parquet files ({len(scan.others)} other files). "
-        f"CSV files to import instead: {listed([name for name in scan.others if is_csv(source / name)], 3)}."
+        f"{source} holds no images and no Parquet files. CSV files to import instead: "
+        f"{listed([name for name in scan.others if is_csv(source / name)], 3)}."
     )
 
 

@@ -1,12 +1,11 @@
 """A source as a table of samples, without their pixels: labels, splits, votes and the user's columns."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,8 +32,7 @@ MAX_CLASSES = 100_000
 _CHOOSE = "Choose another column with --label-column."
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """`codes` int32 (N,), null for a sample without a label; `classes` their names by index.
 
     `declared` is False if labels are bare integers, so that more classes may exist than were seen.
@@ -43,16 +41,17 @@ class Labels:
     codes: pa.ChunkedArray
     classes: list[str]
     declared: bool
-    messages: list[str]
 
 
-def encode_labels(column: pa.ChunkedArray, *, declared: list[str] | None = None, title: str = "label") -> Labels:
-    """Return indices of a column of labels.
+def encode_labels(
+    column: pa.ChunkedArray, messages: list[str], *, declared: list[str] | None = None, title: str = "label"
+) -> Labels:
+    """Return indices of a column of labels; add what the user should know to `messages`.
 
     `declared` is the complete class list if the source has one. Without it the classes are the names in alphabetical
     order, or the integers from 0 to the largest. Integer -1 means "no label".
 
-    >>> encode_labels(pa.chunked_array([["dog", "cat", None]])).codes.to_pylist()
+    >>> encode_labels(pa.chunked_array([["dog", "cat", None]]), []).codes.to_pylist()
     [1, 0, None]
     """
     if pa.types.is_dictionary(column.type):
@@ -62,20 +61,19 @@ def encode_labels(column: pa.ChunkedArray, *, declared: list[str] | None = None,
     if pa.types.is_boolean(column.type):
         column, declared = column.cast(pa.int8()), declared or ["false", "true"]
     if is_text(column.type):
-        return _encode_names(column, declared, title)
+        return _encode_names(column, declared, title, messages)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        return _encode_integers(column, declared, title)
+        return _encode_integers(column, declared, title, messages)
     raise CurateError(f"Column {title!r} holds {column.type} values, but a label is an integer or a name. {_CHOOSE}")
 
 
-def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
-    column, messages = pc.utf8_trim_whitespace(column), list[str]()
+def _encode_names(column: pa.ChunkedArray, classes: list[str] | None, title: str, messages: list[str]) -> Labels:
+    column = pc.utf8_trim_whitespace(column)
     column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
-    if declared is None:
+    if classes is None:
         classes = sorted(column.unique().drop_null().to_pylist())
     else:
-        classes = declared
-        column = _without(column, [word for word in MISSING if word not in declared], messages)
+        column = _without(column, [word for word in MISSING if word not in classes], messages)
     _check_number(len(classes), title)
     codes = pc.index_in(column, value_set=pa.array(classes, column.type), skip_nulls=True)
     unknown = pc.filter(column, pc.and_(pc.is_valid(column), pc.is_null(codes)))
@@ -84,7 +82,7 @@ def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: st
             f"Column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
             f"{listed(classes, 5)}. Correct the names. {_CHOOSE}"
         )
-    return Labels(codes.cast(pa.int32()), classes, bool(classes), messages)
+    return Labels(codes.cast(pa.int32()), classes, bool(classes))
 
 
 def _without(column: pa.ChunkedArray, values: list[Any], messages: list[str]) -> pa.ChunkedArray:
@@ -95,8 +93,7 @@ def _without(column: pa.ChunkedArray, values: list[Any], messages: list[str]) ->
     return pc.if_else(found, pa.scalar(None, column.type), column)
 
 
-def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title: str) -> Labels:
-    messages = list[str]()
+def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title: str, messages: list[str]) -> Labels:
     if pa.types.is_floating(column.type):  # integers with gaps
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     try:
@@ -115,10 +112,10 @@ def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title:
         )
     _check_number(high + 1, title)
     classes = declared or [str(index) for index in range(high + 1)]
-    return _distinct(Labels(column.cast(pa.int32()), classes, declared is not None, messages))
+    return Labels(column.cast(pa.int32()), _distinct(classes, messages), declared is not None)
 
 
-def with_names(labels: Labels, names: pa.ChunkedArray) -> Labels | None:
+def with_names(labels: Labels, names: pa.ChunkedArray, messages: list[str]) -> Labels | None:
     """Return the labels with the class names of another column; None if a class has several, or other declared ones."""
     pairs = pd.DataFrame({"code": labels.codes.to_pandas(), "name": names.cast(pa.string()).to_pandas()})
     pairs = pairs.dropna().drop_duplicates()
@@ -126,24 +123,20 @@ def with_names(labels: Labels, names: pa.ChunkedArray) -> Labels | None:
     classes = [named.get(code, name) for code, name in enumerate(labels.classes)]
     if len(named) < len(pairs) or (labels.declared and classes != labels.classes):
         return None
-    return _distinct(replace(labels, classes=classes))
+    return labels._replace(classes=_distinct(classes, messages))
 
 
-def _distinct(labels: Labels) -> Labels:
-    """Return the labels with a number behind each class name that several classes share.
+def _distinct(classes: list[str], messages: list[str]) -> list[str]:
+    """Return the classes with a number behind each name that several of them share.
 
-    >>> _distinct(Labels(pa.chunked_array([[0]]), ["crane", "dog", "crane"], True, [])).classes
+    >>> _distinct(["crane", "dog", "crane"], [])
     ['crane (0)', 'dog', 'crane (2)']
     """
-    shared = sorted(name for name, times in Counter(labels.classes).items() if times > 1)
-    if not shared:
-        return labels
-    classes = list(labels.classes)
-    for index, name in enumerate(labels.classes):
-        if name in shared:
-            classes[index] = f"{name} ({index})"
-    message = f"classes with the same name got their number: {listed(shared)}"
-    return replace(labels, classes=classes, messages=[*labels.messages, message])
+    times = Counter(classes)
+    distinct = [name + f" ({index})" * (times[name] > 1) for index, name in enumerate(classes)]
+    if distinct != classes:
+        messages.append(f"classes with the same name got their number: {listed(set(distinct) - set(classes))}")
+    return distinct
 
 
 def _check_number(classes: int, title: str) -> None:
@@ -173,7 +166,6 @@ class ImportOptions:
         return self.image_column or self.label_column or self.split_column or self.votes_column
 
 
-Column: TypeAlias = Sequence[Any] | np.ndarray | pd.Series  # Arrow's columns are sequences too
 #: Kinds of sources.
 SourceKind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
@@ -200,24 +192,29 @@ class SourceTable:
     lists: ListSource = field(default_factory=ListSource)
 
 
+#: Where the images of samples are: `_row` counts within `_file`, null for a file that is an image.
+_PLACES = pa.schema([("path", pa.string()), ("split", pa.string()), ("_file", pa.string()), ("_row", pa.int64())])
+
+
 def interpret(
     table: pa.Table,
     options: ImportOptions,
+    places: pd.DataFrame,
     *,
-    paths: Column,
-    files: Column,
-    rows: Column | None = None,
-    splits: Column | None = None,
     image_column: str | None = None,
     messages: list[str],
     **facts: Any,
 ) -> SourceTable:
     """Return labels, splits, votes and the user's columns of a table that no longer holds its images.
 
-    `rows` count within `files`, None for files that are images. A column of splits replaces `splits`. `facts` are
-    other fields of the SourceTable.
+    `places` has the columns path and _file, and perhaps split and _row; a column of splits in the table replaces
+    `split`. `facts` are other fields of the SourceTable.
     """
-    labels, used = _labels(table, options, len(paths))
+    placed = pa.Table.from_pandas(places.reindex(columns=_PLACES.names), _PLACES, preserve_index=False)
+    samples = {name: placed[name] for name in placed.column_names}
+    # A database cannot keep a NUL, and no file has one in its name.
+    samples["path"] = pc.replace_substring(samples["path"], "\0", "\ufffd")
+    labels, used = _labels(table, options, len(placed), messages)
     votes, votes_column = None, find_votes_column(table.schema, options.votes_column)
     if votes_column is not None:
         votes = table[votes_column]
@@ -227,58 +224,43 @@ def interpret(
             problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts a sample for {classes} classes"
             if options.votes_column:
                 raise CurateError(f"The {problem}. Correct it or choose another with --votes.")
-            messages = [*messages, f"{problem} and is not used as votes"]
+            messages.append(f"{problem} and is not used as votes")
             votes = votes_column = None
         else:  # there are as many classes as counts
             more = [str(index) for index in range(classes, lengths[0])]
-            labels = replace(labels, classes=labels.classes + more, declared=True)
+            labels = labels._replace(classes=labels.classes + more, declared=True)
     if split_column := find_split_column(table.schema, options.split_column):
-        splits = table[split_column]
+        samples["split"] = table[split_column].cast(pa.string())
     others = {*used, votes_column, split_column}
     users, renamed = user_columns(table.select([name for name in table.column_names if name not in others]))
-    samples = {
-        # A database cannot keep a NUL, and no file has one in its name.
-        "path": pc.replace_substring(_column(paths, pa.string(), len(paths)), "\0", "\ufffd"),
-        "split": _column(splits, pa.string(), len(paths)),
-        "label": labels.codes,
-    }
-    samples |= {name: users[name] for name in users.column_names}
-    samples |= {"_file": _column(files, pa.string(), len(paths)), "_row": _column(rows, pa.int64(), len(paths))}
+    first = {"path": samples.pop("path"), "split": samples.pop("split"), "label": labels.codes}
     return SourceTable(
-        samples=pa.table(samples),
+        samples=pa.table(first | {name: users[name] for name in users.column_names} | samples),
         classes=labels.classes,
         classes_declared=labels.declared,
         image_column=image_column,
         votes=votes,
         votes_column=votes_column,
-        messages=[*messages, *labels.messages, *renamed],
+        messages=messages + renamed,
         **facts,
     )
 
 
-def _column(values: Column | None, kind: pa.DataType, size: int) -> pa.Array | pa.ChunkedArray:
-    if values is None:
-        return pa.nulls(size, kind)
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return values.cast(kind)
-    return pa.array(values, kind)
-
-
-def _labels(table: pa.Table, options: ImportOptions, size: int) -> tuple[Labels, list[str]]:
+def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[str]) -> tuple[Labels, list[str]]:
     """Return the labels, and the columns that they come from."""
     column = find_label_column(table.schema, options.label_column)
     if column is None:
-        message = f"no label column among {listed(table.column_names)}, so samples have no label (--label-column)"
-        return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False, [message]), []
+        messages.append(f"no label column among {listed(table.column_names)}: samples have no label (--label-column)")
+        return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False), []
     declared = options.classes or declared_classes(table.schema, column)
-    labels = encode_labels(table[column], declared=declared, title=column)
+    labels = encode_labels(table[column], messages, declared=declared, title=column)
     name_column = find_name_column(table.schema, column)
     if name_column is None or is_text(table[column].type):
         return labels, [column]
-    if named := with_names(labels, table[name_column]):
+    if named := with_names(labels, table[name_column], messages):
         return named, [column, name_column]
-    message = f"column {name_column!r} does not name the classes of {column!r} and is kept as one of yours"
-    return replace(labels, messages=[*labels.messages, message]), [column]
+    messages.append(f"column {name_column!r} does not name the classes of {column!r} and is kept as one of yours")
+    return labels, [column]
 
 
 # --- columns of the user ---------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ _MOST_SIDECAR = 1 << 20
 _MOST_SHARDS = 100_000
 #: Different fields in the JSON of all samples: each becomes a column.
 _MOST_FIELDS = 200
+#: How the columns of these fields begin, next to those of the places.
+_FIELD = "field "
 
 
 def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
@@ -36,35 +38,24 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
     Of other files only cls, txt and json are read. `cls` is the label, or the field of `json` and `txt` that
     `options.label_column` names. Of a damaged shard the samples before the damage are imported.
     """
-    skipped, messages = Counter[str](), list[str]()
-    places, described = list[pd.DataFrame](), list[pd.DataFrame]()
+    skipped, messages, names, frames = Counter[str](), list[str](), list[str](), list[pd.DataFrame]()
     for shard in expand(pattern):
         with open_tar(shard) as stream:
-            found = list(_samples(shard, stream, skipped, messages))
-        if not found:
-            continue
-        paths = [f"{_name(shard)}/{_storable(image.name)}" for image, _ in found]
-        starts, sizes = [image.start for image, _ in found], [image.size for image, _ in found]
-        places.append(pd.DataFrame({"path": paths, "file": shard, "start": starts, "size": sizes}))
-        described.append(pd.DataFrame([fields for _, fields in found], index=range(len(found)), dtype="str"))
-    if not places:
+            frames.append(pd.DataFrame(_samples(shard, stream, skipped, messages, names)))
+    samples = pd.concat(frames, ignore_index=True)
+    if samples.empty:
         raise CurateError(
             f"wds:{pattern} holds no images. A sample is KEY.jpg with KEY.cls or KEY.json next to it. "
             f"Problems: {listed(messages, 2)}."
         )
-    samples, fields = pd.concat(places, ignore_index=True), pd.concat(described, ignore_index=True)
     repeated = samples["path"].duplicated()
     skipped["samples repeat another of their shard and were skipped"] = int(repeated.sum())
-    skipped[f"fields more than {_MOST_FIELDS} were left out"] = max(0, fields.shape[1] - _MOST_FIELDS)
-    samples, fields = samples[~repeated], fields.loc[~repeated, fields.columns[:_MOST_FIELDS]]
-    columns = pa.Table.from_pandas(fields, preserve_index=False)
+    samples = samples[~repeated]
+    fields = {name: pa.chunked_array([pa.array(samples[_FIELD + name], pa.string())]) for name in names}
     return interpret(
-        pa.table({name: plain_values(columns[name]) for name in columns.column_names}),
+        pa.table({name: plain_values(texts) for name, texts in fields.items()}),
         options,
-        paths=samples["path"],
-        files=samples["file"],
-        rows=samples["start"],
-        splits=samples["file"].map(split_of),
+        samples.assign(split=samples["_file"].map(split_of)),
         kind="webdataset",
         evidence=[fingerprint_table(pa.table({"size": samples["size"]}))],
         skipped=skipped.total(),
@@ -115,9 +106,9 @@ def _braces(pattern: str) -> list[str]:
 
 
 def _samples(
-    shard: str, stream: IO[bytes], skipped: Counter[str], messages: list[str]
-) -> Iterator[tuple[Member, dict[str, str]]]:
-    """Yield the image of each sample and the texts that describe it."""
+    shard: str, stream: IO[bytes], skipped: Counter[str], messages: list[str], names: list[str]
+) -> Iterator[dict[str, str | int]]:
+    """Yield where the image of each sample is, with the texts that describe it, whose names are added to `names`."""
     for _, files in groupby(_files(shard, stream, messages), itemgetter(0)):
         image, fields = None, dict[str, str]()
         for _, extension, member in files:
@@ -128,7 +119,11 @@ def _samples(
         if image is None:
             skipped["samples hold no image and were skipped"] += 1
         else:
-            yield image, fields
+            names += [name for name in fields if name not in names][: _MOST_FIELDS - len(names)]
+            told = {_FIELD + name: text for name, text in fields.items() if name in names}
+            skipped["values of further fields were left out"] += len(fields) - len(told)
+            path = f"{_name(shard)}/{_storable(image.name)}"
+            yield {"path": path, "_file": shard, "_row": image.start, "size": image.size, **told}
 
 
 def _files(shard: str, stream: IO[bytes], messages: list[str]) -> Iterator[tuple[tuple[str, str], str, Member]]:

@@ -56,7 +56,6 @@ def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, t
         ("path,label", "a.png,-2", "label -2"),
         ("path,label", "a.png,999999", "looks like an identifier"),
         ("path,label", "a.png,1\na.png,2", "several rows that differ, first 'a.png'"),
-        ("path,label", "gs-unknown://bucket/a.png,1", "gs-unknown:// addresses cannot be read"),
     ],
 )
 def test_unclear_or_wrong_manifest_is_refused(
