@@ -28,10 +28,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from avhcurate import scores
+from avhcurate.features.pseudo_labels import rules
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import RULES, Rule
 from avhcurate.features.self_training.evaluation import TargetEvaluator
@@ -41,7 +43,7 @@ from avhcurate.features.self_training.settings import Schedule
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.training.probe import ProbeHead, ProbeRecipe, train_probe
-from avhcurate.workspace.data.self_trainings import RoundReport, SelfTrainingFolder
+from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 from avhcurate.workspace.disk.files import sha256, temporary_name, write_json
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.images.decoding import decode
@@ -159,7 +161,7 @@ class Trainer(ProbeTrainer):
         return Gated(plain.features, plain.class_weights, plain.bias, gate=gate_scores(self.gate, plain, self.seed))
 
 
-def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[RoundReport]]:
+def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Round]]:
     """The head of a method, and of self-training its rounds."""
     (source, labels), (target, truth) = pacs.part(task.source), pacs.part(task.target)
     recipe, size = HEADS[task.head], len(pacs.classes)
@@ -167,23 +169,23 @@ def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Rou
         penalty = None if task.method == "source" else METHODS[task.method](target)
         longer = replace(recipe, steps=SOURCE_STEPS + SCHEDULE.rounds * ROUND_STEPS)
         return train_probe(source, labels, num_classes=size, recipe=longer, seed=task.seed, penalty=penalty), []
-    rounds = replace(recipe, steps=ROUND_STEPS)
-    trainer = Trainer(source, labels, target, num_classes=size, recipe=rounds, seed=task.seed)
+    shorter = replace(recipe, steps=ROUND_STEPS)
+    trainer = Trainer(source, labels, target, num_classes=size, recipe=shorter, seed=task.seed)
     trainer.begin, trainer.gate = begin, task.method if task.method in GATES else None
     rule: Rule = "avc" if task.method in GATES else task.method  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as place:
         folder = SelfTrainingFolder(Path(place))
         evaluator = TargetEvaluator(truth, pacs.classes)
         self_train(trainer, np.arange(len(target)), rule=rule, evaluator=evaluator, folder=folder, schedule=SCHEDULE)
-        reports = [folder.report(number) for number in folder.rounds()]
+        rounds = [brief(folder, number, truth, rule) for number in folder.rounds()[1:]]
     assert trainer.head is not None
-    return trainer.head, reports
+    return trainer.head, rounds
 
 
 def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
     """Trains by one method, and evaluates it."""
     started = time.process_time()
-    head, reports = adapt(task, pacs, begin)
+    head, rounds = adapt(task, pacs, begin)
     seconds = time.process_time() - started
     target, truth = pacs.part(task.target)
     right, size = head.logits(target).argmax(1) == truth, len(pacs.classes)
@@ -196,7 +198,7 @@ def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
         per_class=per_class,
         classes=pacs.classes,
         start=float((begin.logits(target).argmax(1) == truth).mean()),
-        rounds=[brief(one) for one in reports[1:]],
+        rounds=rounds,
         reach=reach,
         angles=angles,
         samples_per_class=np.bincount(truth, minlength=size).tolist(),
@@ -221,17 +223,28 @@ def gates_of(task: Task, pacs: Pacs, begin: ProbeHead) -> GatesResult:
     return GatesResult(source=task.source, target=task.target, seed=task.seed, classes=pacs.classes, gates=gates)
 
 
-def brief(full: RoundReport) -> Round:
-    """What is kept of the product's report of a round."""
+def brief(folder: SelfTrainingFolder, number: int, truth: np.ndarray, rule: str) -> Round:
+    """What is kept of a round: the product's report, and how its selection overlaps those of the other gates."""
+    full, rows = folder.report(number), folder.selection(number)
+    ours, right = rows["selected"], rows["candidate"] == truth
+    own = rules.RULES[rule].gate  # type: ignore[index]
+    others = {gate: rows[BY + gate] for gate in rules.GATES if gate != own}
     return Round(
         portion=full.portion or 0.0,
         selected=full.selected,
         precision=full.precision.value,
-        jaccard={one.gate: one.jaccard for one in full.overlaps},
-        only_ours={one.gate: one.only_ours.value for one in full.overlaps},
-        only_theirs={one.gate: one.only_theirs.value for one in full.overlaps},
+        jaccard={gate: mean_of((ours & theirs)[ours | theirs]) for gate, theirs in others.items()},
+        only_ours={gate: mean_of(right[ours & ~theirs]) for gate, theirs in others.items()},
+        only_theirs={gate: mean_of(right[theirs & ~ours]) for gate, theirs in others.items()},
         accuracy=full.accuracy.value,
     )
+
+
+def mean_of(flags: pd.Series) -> float | None:
+    """The share of flags that are set; None without any."""
+    if flags.empty:
+        return None
+    return float(flags.mean())
 
 
 def spread(head: ProbeHead, features: np.ndarray) -> tuple[list[float], list[float]]:

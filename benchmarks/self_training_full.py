@@ -166,16 +166,18 @@ def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Pla
     rounds = folder.rounds()
     first, last, classes = folder.report(0), folder.report(rounds[-1]), folder.classes(rounds[-1])
     assert last.accuracy.value is not None
-    assert last.mean_accuracy is not None
+    assert last.mean_accuracy.value is not None
     return Result(
         **task._asdict(),
         accuracy=last.accuracy.value,
-        mean_accuracy=last.mean_accuracy,
+        mean_accuracy=last.mean_accuracy.value,
         per_class=classes["accuracy"].tolist(),
         classes=place.pacs.classes,
         start=first.accuracy.value,
         rounds=[
-            brief(folder.report(number)).model_copy(update={"auroc": gate_area(task.method, folder, number, truth)})
+            brief(folder, number, truth, task.method).model_copy(
+                update={"auroc": gate_area(task.method, folder, number, truth)}
+            )
             for number in rounds[1:]
         ],
         samples_per_class=classes["samples"].tolist(),

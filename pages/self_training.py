@@ -25,14 +25,14 @@ if busy:
     ui_start.await_round(page)
 begun = [folder for folder in chosen_runs if folder.rounds()]
 if not begun:
-    self_training_ui.no_round_yet(busy=busy)
+    st.markdown(":material/hourglass_empty: No model has learnt from the source yet.")
     st.stop()
-self_training_ui.rounds_chart(page, begun)
+self_training_ui.rounds_chart(begun)
 self_training_ui.runs_table(begun)
 
 st.header("One round")
 if (chosen := ui_round.choose_round(page, begun)) is None:
     st.stop()
 ui_round.classes(chosen)
-listed = ui_round.gallery(page, chosen, begun)
+listed = ui_round.gallery(page, chosen)
 show_details(page, listed)

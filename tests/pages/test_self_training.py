@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.export.service import FORMATS
 from avhcurate.features.self_training import round_export
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.workspace import Workspace
@@ -39,6 +38,10 @@ def labels(self_trained_root):
     return Workspace(self_trained_root).dataset("digits").samples(["id", "label"]).set_index("id")["label"]
 
 
+def _figure(app, number):
+    return json.loads(app.get("plotly_chart")[number].proto.spec)
+
+
 def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_root, runs, address, words):
     app = open_page("self_training", self_trained_root, **address())
     text = words(app)
@@ -49,27 +52,10 @@ def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_r
     assert [name.split(" · ")[0] for name in names] == ["AVC", "Confidence"]
     assert "Labels of the target are only used in reports" in text
     assert "60 samples id" in text
-
-
-def test_a_format_that_a_plugin_adds_is_offered_under_its_name(open_page, self_trained_root, address, monkeypatch):
-    monkeypatch.setitem(FORMATS, "counts", lambda table, chosen, path: None)
-    assert (
-        "counts" in open_page("self_training", self_trained_root, **address()).selectbox(key="selftrain.format").options
-    )
-
-
-def test_the_quantities_are_chosen_in_the_address(open_page, self_trained_root, address, asked):
-    app = open_page("self_training", self_trained_root, **address(show="accuracy,mean_norm"))
-    titles = [note["text"] for note in _figure(app, 0)["layout"]["annotations"]]
-    assert titles == ["Accuracy, overall", "Mean norm of the selected"]
-    app.pills(key="selftrain.show").set_value(["ece"]).run()
-    assert asked(app, "selftrain.show") == "ece"
-    app.pills(key="selftrain.show").set_value([]).run()
-    assert len(_figure(app, 0)["layout"]["annotations"]) == 6
-
-
-def _figure(app, number):
-    return json.loads(app.get("plotly_chart")[number].proto.spec)
+    assert len(app.selectbox(key="selftrain.format").options) == 9
+    assert f"avhcurate select digits --self-training {runs['avc', 0].name} --round 3 --format csv" in text
+    app.selectbox(key="selftrain.format").set_value("folder").run()
+    assert "--format folder --out FOLDER" in words(app)
 
 
 def test_each_class_stands_before_and_after(open_page, self_trained_root, runs, address):
@@ -97,31 +83,17 @@ def test_what_avc_chose_and_softmax_did_not_least_sure_first(
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics[f"AVC, not Confidence ({len(only)})"] == f"{100 * right:.1f} % right"
     assert f"n {len(only)}" in words(app)
-    app.segmented_control(key="selftrain.set").set_value("second").run()
-    other = rows[~rows["by_avc"] & rows["by_confidence"]].sort_values("avc", kind="stable")
-    assert asked(app, "selftrain.set") == "second"
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == other.index[:60].tolist()
-
-
-def test_a_gate_is_never_compared_with_itself(open_page, self_trained_root, address, asked):
-    app = open_page("self_training", self_trained_root, **address())
     app.selectbox(key="selftrain.one").set_value("confidence").run()
     assert asked(app, "selftrain.one") == "confidence"
     assert app.selectbox(key="selftrain.other").value == "avc"
     assert "Confidence" not in app.selectbox(key="selftrain.other").options
-
-
-def test_two_runs_are_compared_and_the_filters_narrow_them(open_page, self_trained_root, runs, address, grids, labels):
-    ours, theirs = (runs[rule, 0].selection(3).set_index("id") for rule in ("avc", "confidence"))
-    only = ours[ours["selected"] & ~theirs["selected"]]
-    asked = address(other=runs["confidence", 0].name)
-    app = open_page("self_training", self_trained_root, **asked)
-    assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} <= set(only.index)
-    digit = int(labels[only.index].mode()[0])
-    app = open_page("self_training", self_trained_root, **asked, **{"class": str(digit)})
-    kept = set(only.index[labels[only.index] == digit])
+    other = rows[~rows["by_avc"] & rows["by_confidence"]].sort_values("avc", kind="stable")
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == other.index[:60].tolist()
+    digit = int(labels[other.index].mode()[0])
+    app = open_page("self_training", self_trained_root, **address(round="1", one="confidence"), **{"class": str(digit)})
+    kept = set(other.index[labels[other.index] == digit])
     assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} == kept
-    assert app.dataframe[0].value["n"].sum() == len(ours)  # the tables stay whole
+    assert app.dataframe[0].value["n"].sum() == len(rows)  # the tables stay whole
 
 
 def test_the_newest_runs_are_shown_and_others_can_be_chosen(open_page, self_trained_root, runs, asked):
@@ -147,14 +119,6 @@ def test_the_download_holds_the_selection_of_the_round(self_trained_root, runs, 
     assert any(name.endswith("/manifest.json") for name in names)
 
 
-def test_the_export_offers_every_format_and_its_command(open_page, self_trained_root, runs, address, words):
-    app = open_page("self_training", self_trained_root, **address(round="1"))
-    assert len(app.selectbox(key="selftrain.format").options) == 9
-    assert f"avhcurate select digits --self-training {runs['avc', 0].name} --round 1 --format csv" in words(app)
-    app.selectbox(key="selftrain.format").set_value("folder").run()
-    assert "--format folder --out FOLDER" in words(app)
-
-
 def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
     text = words(open_page("self_training", demo_root))
     assert "No model has been adapted to digits yet" in text
@@ -175,9 +139,8 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
     app.number_input(key="selftrain.start_seed").set_value(2)
     app.number_input(key="selftrain.start_rounds").set_value(4)
     next(button for button in app.button if button.label == "Start self-training").click().run()
-    run = Workspace(self_trained_root).dataset("digits").run().name
     options = {"rule": "lrent", "seed": 2, "rounds": 4, "source_where": "split = 'train'"}
-    wanted = SelfTrainSettings(source="digits", target="digits", model=run, **options)
+    wanted = SelfTrainSettings(source="digits", target="digits", model="avhcurate:digits", **options)
     assert started == [(wanted.argv, "self-train", "digits")]
 
 

@@ -1,11 +1,13 @@
 """Part of a dataset, by a condition, with the labels to train on or to evaluate by."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -24,6 +26,12 @@ class Subset:
     where: str = ""
     run: RunFolder | None = None
     left_out: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Return a text that changes with the dataset, the samples and their labels."""
+        content = self.ids.tobytes() + self.labels.tobytes()
+        return f"{self.dataset.record.fingerprint} {hashlib.sha256(content).hexdigest()}"
 
     def only(self, chosen: np.ndarray) -> "Subset":
         """Return the samples for which `chosen` (n,) is true."""
@@ -65,3 +73,26 @@ def same_classes(record: DatasetRecord, other: DatasetRecord) -> bool:
     if other.classes_declared:
         return other.classes == record.classes
     return other.classes == record.classes[: len(other.classes)]
+
+
+def refuse_other_classes(record: DatasetRecord, other: DatasetRecord) -> None:
+    """Refuse a dataset whose classes are not the same in the same order: see `same_classes`."""
+    if not same_classes(record, other):
+        raise CurateError(
+            f"{record.name!r} and {other.name!r} must have the same classes in the same order. "
+            f"{_few(record, other)}. {_few(other, record)}."
+        )
+
+
+def refuse_overlap(first: Subset, second: Subset, options: str) -> None:
+    """Refuse two parts of a dataset that share samples; `options` names those that chose them."""
+    if both := len(np.intersect1d(first.ids, second.ids)):
+        raise CurateError(
+            f"{both} samples satisfy both {options}. No sample may be learnt from and evaluated: add (...) IS NOT TRUE "
+            "to one of them."
+        )
+
+
+def _few(record: DatasetRecord, other: DatasetRecord) -> str:
+    own = sorted(set(record.classes) - set(other.classes))[:3]
+    return f"Only in {record.name!r}: {', '.join(own) or 'none'}"

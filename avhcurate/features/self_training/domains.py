@@ -7,7 +7,7 @@ import numpy as np
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.subset import Subset, read_subset, rest_of, same_classes
+from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
 from avhcurate.errors import CurateError
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -26,22 +26,7 @@ def check_pair(workspace: Workspace, settings: SelfTrainSettings) -> None:
     source, target = (workspace.dataset(name).record for name in (settings.source, settings.target))
     if len(source.classes) < 2:
         raise CurateError(f"The source {source.name!r} has {len(source.classes)} classes. It needs 2 or more.")
-    if same_classes(source, target):
-        return
-    if sorted(target.classes) == sorted(source.classes):
-        raise CurateError(
-            f"{source.name!r} and {target.name!r} have the same classes in another order. Import one of them with its "
-            "labels in the order of the other."
-        )
-    ours, theirs = set(source.classes), set(target.classes)
-    raise CurateError(
-        f"{source.name!r} and {target.name!r} have different classes ({_few(ours - theirs)} only in {source.name!r}, "
-        f"{_few(theirs - ours)} only in {target.name!r}). The names must be the same, in the same order."
-    )
-
-
-def _few(classes: set[str]) -> str:
-    return ", ".join(sorted(classes)[:3]) or "none"
+    refuse_other_classes(source, target)
 
 
 def domains(
@@ -55,19 +40,16 @@ def domains(
     same = settings.source == settings.target
     if same:  # with only one condition, the other part is the rest
         source_where, target_where = source_where or rest_of(target_where), target_where or rest_of(source_where)
-    names: tuple[str | None, str | None] = (None, None)
-    if runs is not None:
-        names = runs[0].name, runs[1].name
     scored = runs is not None
-    source_table = open_table(workspace, settings.source, names[0])
-    source = read_subset(source_table, Filters(where=source_where), label="curated_label", scored=scored)
+    names = [run.name for run in runs or ()] or [None, None]
+    tables = [
+        open_table(workspace, name, run) for name, run in zip((settings.source, settings.target), names, strict=True)
+    ]
+    source = read_subset(tables[0], Filters(where=source_where), label="curated_label", scored=scored)
     source = source.only(source.labels >= 0)
-    target = read_subset(open_table(workspace, settings.target, names[1]), Filters(where=target_where), scored=scored)
-    if same and (both := len(np.intersect1d(source.ids, target.ids))):
-        raise CurateError(
-            f"{both} samples satisfy both --source-where and --target-where. Labels of the target must not be learnt: "
-            "add (...) IS NOT TRUE to one of them."
-        )
+    target = read_subset(tables[1], Filters(where=target_where), scored=scored)
+    if same:
+        refuse_overlap(source, target, "--source-where and --target-where")
     if len(np.unique(source.labels)) < 2:
         raise CurateError(
             f"The source {settings.source!r} ({source_where or 'all'}) has no samples of two classes to learn from."

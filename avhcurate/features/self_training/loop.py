@@ -21,8 +21,7 @@ from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection, targets
 from avhcurate.features.self_training.evaluation import TargetEvaluator
 from avhcurate.features.self_training.settings import Schedule
-from avhcurate.measures import scores
-from avhcurate.workspace.data.self_trainings import BY, RoundReport, SelfTrainingFolder
+from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 #: Why a run has no more rounds.
@@ -91,21 +90,42 @@ def self_train(
     Each round is on disk before the next begins: an interrupted run resumes after its last complete round, on one
     machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds.
     """
-    schedule = schedule or Schedule()
+    schedule, gate = schedule or Schedule(), RULES[rule].gate
     last = rounds
     if last is None:
         last = schedule.rounds
-    loop = _Loop(trainer, ids, rule, schedule, evaluator, folder)
+    #: The pseudo-labels (N,) trained on last, -1 for none.
+    labels = np.full(len(ids), -1)
     done = folder.rounds()
     if done:
-        loop.resume(done[-1])
+        trainer.restore(folder.round(done[-1]))
+        outputs = trainer.outputs()
+    if done[1:]:
+        before = folder.selection(done[-1], ["selected", "candidate"])
+        labels = np.where(before["selected"], before["candidate"], -1)
     for number in range(len(done), last + 1):
         cancelled = f"Cancelled before round {number} of {last}. The same command resumes."
         progress.tell(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}", cancelled=cancelled)
+        began, table, changed = time.perf_counter(), None, 0
         if number == 0:
-            loop.start()
-        elif not loop.round(number):
-            return NO_CHANGE
+            trainer.fit(0, None)
+            outputs = trainer.outputs()
+            report, classes = evaluator.start(outputs)
+        else:
+            portion, earlier = schedule.portion(number), labels
+            chosen = choose(outputs, portion=portion, rule=rule)
+            ours = chosen[gate]
+            labels = np.where(ours.selected, ours.candidate, -1)
+            changed = int((labels != earlier).sum())
+            if not changed and portion == schedule.end:
+                return NO_CHANGE
+            pseudo = pseudo_labels(ours, outputs)
+            table = _table(ids, ours, chosen, pseudo)
+            trainer.fit(number, pseudo)
+            before, outputs = outputs, trainer.outputs()
+            report, classes = evaluator.round(number, ours, before, outputs)
+        changes = {"changed": changed, "seconds": time.perf_counter() - began}
+        folder.commit(report.model_copy(update=changes), classes, table, trainer.save)
     progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")
     return ALL_ROUNDS
 
@@ -127,77 +147,11 @@ def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
     return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
 
 
-@dataclass
-class _Loop:
-    """The rounds in progress: the last outputs, and the pseudo-labels (N,) trained on before them, -1 for none."""
-
-    trainer: Trainer
-    ids: np.ndarray
-    rule: Rule
-    schedule: Schedule
-    evaluator: TargetEvaluator
-    folder: SelfTrainingFolder
-
-    def resume(self, number: int) -> None:
-        """Continue after the last round written."""
-        self.trainer.restore(self.folder.round(number))
-        self.outputs, self.labels = self.trainer.outputs(), np.full(len(self.ids), -1)
-        if number:
-            before = self.folder.selection(number, ["selected", "candidate"])
-            self.labels = np.where(before["selected"], before["candidate"], -1)
-
-    def start(self) -> None:
-        """Make round 0."""
-        began = time.perf_counter()
-        self.trainer.fit(0, None)
-        self.outputs, self.labels = self.trainer.outputs(), np.full(len(self.ids), -1)
-        report, classes = self.evaluator.start(self.outputs)
-        self._commit(report, classes, None, began)
-
-    def round(self, number: int) -> bool:
-        """Make a later round. Return False, without training, where the selection no longer changes."""
-        began, before = time.perf_counter(), self.outputs
-        portion, gate = self.schedule.portion(number), RULES[self.rule].gate
-        chosen = choose(before, portion=portion, rule=self.rule)
-        labels = np.where(chosen[gate].selected, chosen[gate].candidate, -1)
-        changed = int((labels != self.labels).sum())
-        if not changed and portion == self.schedule.end:
-            return False
-        pseudo = pseudo_labels(chosen[gate], before)
-        self.trainer.fit(number, pseudo)
-        self.outputs, self.labels = self.trainer.outputs(), labels
-        report, classes = self.evaluator.round(number, gate, chosen, before, self.outputs)
-        table = _table(self.ids, gate, chosen, before, pseudo)
-        self._commit(report.model_copy(update={"changed": changed}), classes, table, began)
-        return True
-
-    def _commit(self, report: RoundReport, classes: pd.DataFrame, table: pd.DataFrame | None, began: float) -> None:
-        timed = report.model_copy(update={"seconds": time.perf_counter() - began})
-        self.folder.commit(timed, classes, table, self.trainer.save)
-
-
-def _table(
-    ids: np.ndarray, gate: str, chosen: Mapping[str, Selection], outputs: ModelOutputs, pseudo: PseudoLabelled
-) -> pd.DataFrame:
+def _table(ids: np.ndarray, ours: Selection, chosen: Mapping[str, Selection], pseudo: PseudoLabelled) -> pd.DataFrame:
     """Return the columns of `SelfTrainingFolder.selection`."""
-    selection = chosen[gate]
-    columns = selection.table().astype({"pseudo_label": "Int32", "rank_in_class": "Int32"})
-    table = pd.DataFrame(
-        {
-            "id": ids,
-            "predicted": selection.predicted,
-            "candidate": selection.candidate,
-            "pseudo_label": columns["pseudo_label"],
-            "confidence": columns["confidence"],
-            "avc": columns["avc"],
-            "norm": scores.norm(outputs.features),
-            "threshold": columns["threshold"],
-            "rank": columns["rank_in_class"],
-            "selected": columns["selected"],
-        }
-        | {BY + name: other.selected for name, other in chosen.items()}
-    )
-    if RULES[selection.rule].targets == "lrent":
-        soft = dict(zip(pseudo.rows.tolist(), pseudo.targets.tolist(), strict=True))
-        table["soft_label"] = pd.Series([soft.get(row) for row in range(len(table))], dtype=object)
+    table = pd.DataFrame({"id": ids, "predicted": ours.predicted, "candidate": ours.candidate}).join(ours.table())
+    table = table.astype({"pseudo_label": "Int32", "rank_in_class": "Int32"})
+    table = table.assign(**{BY + name: other.selected for name, other in chosen.items()})
+    if RULES[ours.rule].targets == "lrent":
+        table["soft_label"] = pd.Series(pseudo.targets.tolist(), pseudo.rows, object)
     return table

@@ -23,7 +23,7 @@ def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int)
         raise CurateError(
             f"{record.target!r} was imported again since {folder.name}, so its ids have changed. Self-train again."
         )
-    rows = folder.selection(number).query("selected").rename(columns={"rank": "rank_in_class"})
+    rows = folder.selection(number).query("selected")
     result = export_columns(rows, dataset.samples(["id", "path"]), record.classes)
     if "soft_label" in rows:
         result["soft_label"] = [list(map(float, values)) for values in rows["soft_label"]]

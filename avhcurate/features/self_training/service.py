@@ -1,9 +1,7 @@
 """Starts and resumes the self-training of a model from one dataset to another."""
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from avhcurate.datasets.table.subset import Subset
 from avhcurate.features.pseudo_labels.rules import RULES
 from avhcurate.features.self_training.domains import check_pair
 from avhcurate.features.self_training.loop import TrainerSetup, self_train
@@ -82,7 +80,7 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
     attached = [part.run.record.attached for part in (source, target) if part.run]
     # The record of a run hashes only the head of an attached network's files.
     files = [[file.sha256 for file in one.files] for one in attached if one]
-    inputs = decisive | {"source": _digest(source), "target": _digest(target), "network": network, "files": files}
+    inputs = decisive | {"source": source.digest, "target": target.digest, "network": network, "files": files}
     return SelfTrainingRecord(
         name=f"{settings.source}-{settings.rule}-seed{settings.seed}-{settings_digest(inputs)[:8]}",
         source=settings.source,
@@ -98,12 +96,6 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         started=now(),
         **(setup.about | decisive),
     )
-
-
-def _digest(part: Subset) -> str:
-    """Return a digest of a subset's samples and labels; those of the target only decide the report."""
-    content = part.ids.tobytes() + part.labels.tobytes()
-    return f"{part.dataset.record.fingerprint} {hashlib.sha256(content).hexdigest()}"
 
 
 def _finish(folder: SelfTrainingFolder, stopped: str) -> None:

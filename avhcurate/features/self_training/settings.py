@@ -38,14 +38,11 @@ class Schedule:
         (Schedule(start=0.2, step=0.1, end=0.4), Schedule(start=0.3, step=0.0, end=0.3))
         """
         try:
-            values = [float(part) for part in text.split(":")]
+            start, *rest = map(float, text.split(":"))
+            end, step = rest or (start, 0.0)
         except ValueError:
-            values = []
-        if len(values) == 1:
-            return cls(values[0], 0.0, values[0])
-        if len(values) != 3:
-            raise CurateError(f"--portion {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05.")
-        start, end, step = values
+            message = f"--portion {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05."
+            raise CurateError(message) from None
         return cls(start, step, end)
 
     def portion(self, number: int) -> float:

@@ -1,17 +1,12 @@
 """The form that starts self-training, with defaults from the workspace."""
 
-from functools import partial
-from typing import Any
-
 import streamlit as st
 
 from avhcurate.datasets.table.subset import same_classes
-from avhcurate.features.self_training.domains import known_runs
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import empty_state
-from avhcurate.ui.notes import run_titles
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -68,25 +63,13 @@ def _usual(page: Opened) -> SelfTrainSettings:
     where = ""
     if source_name == target.name:
         where = _TRAIN_SPLIT
-    source = page.workspace.dataset(source_name)
-    model = _models(source, target, _networks(source, target))[0]
+    model = _models(target, page.workspace.dataset(source_name))[0]
     return SelfTrainSettings(source=source_name, target=target.name, model=model, source_where=where)
 
 
-def _models(source: DatasetFolder, target: DatasetFolder, scored_both: dict[str, str]) -> list[str]:
-    """Return networks to choose from: runs of both, then what has scored either, newest first, then all others."""
-    scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
-    return forms.models(*scored_both, *scored)
-
-
-def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
-    """Return runs of the target whose network has scored the source too, newest first: name and title."""
-    names = run_titles(target)
-    return {
-        run.name: f"{names[run.name]} (scored both)"
-        for run in reversed(target.runs())
-        if run.complete and known_runs(source, target, run.name)
-    }
+def _models(*datasets: DatasetFolder) -> list[str]:
+    """Return networks to choose from: what has scored the datasets, newest first, then all others."""
+    return forms.models(*(run.record.model for one in datasets for run in reversed(one.runs()) if run.complete))
 
 
 def form(page: Opened, *, busy: bool) -> None:
@@ -116,19 +99,15 @@ def form(page: Opened, *, busy: bool) -> None:
             format_func=_TRAINERS.__getitem__,
             help="The whole network takes a GPU, or hours.",
         )
-    source_folder = page.workspace.dataset(source)
-    scored_both = _networks(source_folder, target)
-    make = partial(_settings, target, source=source, trainer=trainer)
+    known = {"target": target.name, "source": source, "trainer": trainer}
     with forms.job_form(
-        page.workspace.root, "selftrain.start_", SelfTrainSettings, busy=busy, make=make, then=_close
+        page.workspace.root, "selftrain.start_", SelfTrainSettings, busy=busy, then=_close, **known
     ) as fields:
         with forms.row():
             fields.ask("rule", format_func=RULE_NAMES.__getitem__, width=180)
             fields.ask_model(
-                _models(source_folder, target, scored_both),
+                _models(target, page.workspace.dataset(source)),
                 check=None,  # the name of a run stands for its features
-                key=f"selftrain.start_model.{source}",  # one a source: another has not been scored by the same runs
-                format_func=lambda name: scored_both.get(name, name),
                 width=260,
             )
             fields.ask("portion", "rounds", "seed")
@@ -141,14 +120,6 @@ def form(page: Opened, *, busy: bool) -> None:
         with st.expander("More"), forms.row():
             fields.ask("epochs", "learning_rate", "weights", "device")
         fields.submit("Start self-training", "autorenew")
-
-
-def _settings(target: DatasetFolder, **options: Any) -> SelfTrainSettings:
-    """Return the settings. The whole network and other weights need the model's name, not that of a run."""
-    for run in target.runs():
-        if run.name == options.get("model") and (options["trainer"] == "full" or options.get("weights")):
-            options["model"] = run.record.model
-    return SelfTrainSettings(target=target.name, **options)
 
 
 def _close(_: SelfTrainSettings) -> None:

@@ -71,8 +71,8 @@ class SelfTrainingRecord(WorkRecord):
 class Share(BaseModel):
     """A share of `n` samples with its 95 % interval; None where n is 0.
 
-    It is Wilson's; that of a calibration error, no share but a mean over samples, is the bootstrap's: see
-    `stats.calibration.calibrate`.
+    It is Wilson's; that of a mean over classes comes from theirs, that of a calibration error is the bootstrap's (see
+    `stats.calibration.calibrate`).
     """
 
     n: int
@@ -81,36 +81,18 @@ class Share(BaseModel):
     high: float | None = None
 
 
-class Overlap(BaseModel):
-    """The selection of another gate from the same outputs, compared with that of the run's rule: counts and precisions.
-
-    Rules with the same gate select the same samples; a gate has the name of its plainest rule. jaccard: `both`
-    over the samples that either chooses, None where there are none. `only_ours` and `only_theirs` are the precisions
-    of what one alone chooses.
-    """
-
-    gate: str
-    selected: int
-    both: int
-    jaccard: float | None
-    precision: Share
-    only_ours: Share
-    only_theirs: Share
-
-
 class RoundReport(StoredRecord):
     """Metrics of one round. Round 0 trains on the source alone and selects nothing.
 
-    In a later round, `portion` to `overlaps` are about the selection from the outputs of the network of the round
+    In a later round, `portion` to `mean_confidence` are about the selection from the outputs of the network of the round
     before; `accuracy` and the fields after it are about the network after training, over the whole target.
 
     changed: samples whose pseudo-label, or its absence, is not that of the round before. left_out: samples whose
     embedding was not finite, which no rule selects. precision: share of the
     selected samples whose pseudo-label is their label, the paper's true-positive rate. recall: share of all samples
-    with a label that are selected with it. Means are over the selected samples, of AVH and AVC of the pseudo-label,
-    its softmax probability, and the norm, without those that have none. mean_accuracy: mean over the classes that have
-    a sample with a label, with its 95 % interval. ece: expected calibration error of the largest probability, in
-    [0, 1]. What needs labels is None without any.
+    with a label that are selected with it. Means are over the selected samples, of AVH and of the softmax probability
+    of the pseudo-label, without those that have none. mean_accuracy: mean over the classes that have a sample with a
+    label. ece: expected calibration error of the largest probability, in [0, 1]. What needs labels is None without any.
     """
 
     round: int
@@ -124,13 +106,8 @@ class RoundReport(StoredRecord):
     recall: Share = Share(n=0)
     mean_avh: float | None = None
     mean_confidence: float | None = None
-    mean_avc: float | None = None
-    mean_norm: float | None = None
-    overlaps: list[Overlap] = Field(default_factory=list)
     accuracy: Share = Share(n=0)
-    mean_accuracy: float | None = None
-    mean_accuracy_low: float | None = None
-    mean_accuracy_high: float | None = None
+    mean_accuracy: Share = Share(n=0)
     ece: Share = Share(n=0)
     seconds: float = 0.0
 
@@ -182,9 +159,9 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
     def selection(self, number: int, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the selection of a round, a row a sample of the target in order of id; from round 1 on.
 
-        id, predicted, candidate (-1 for none), pseudo_label (missing where not selected), confidence, avc, norm,
-        threshold, rank (missing for none), selected, for every gate a column `by_GATE` that says whether it would let
-        the sample pass with this candidate, and `soft_label` where the run trains on soft labels.
+        id, predicted, candidate (-1 for none), pseudo_label (missing where not selected), confidence, avc, threshold,
+        rank_in_class (missing for none), selected, for every gate a column `by_GATE` that says whether it would let the
+        sample pass with this candidate, and `soft_label` where the run trains on soft labels.
         """
         if not number:
             raise CurateError("Round 0 learns only from the source and selects nothing. Choose a round from 1 on.")

@@ -225,8 +225,8 @@ def test_classes_in_another_order_or_of_other_names_are_refused(own_root, tmp_pa
     workspace = Workspace(own_root)
     source = own_root / "downloads" / "digits" / "digits.parquet"
     for name, classes, said in (
-        ("turned", [*"1023456789"], "the same classes in another order"),
-        ("named", [*"012345678", "nine"], "9 only in 'digits', nine only in 'named'"),
+        ("turned", [*"1023456789"], "must have the same classes in the same order"),
+        ("named", [*"012345678", "nine"], "Only in 'digits': 9. Only in 'named': nine"),
     ):
         import_dataset(workspace, name, write_blurred(source, tmp_path / f"{name}.parquet", classes=classes))
         with pytest.raises(CurateError, match=said):
@@ -282,29 +282,17 @@ def test_rounds_and_selections_as_tables(adapted):
     folder = adapted[0]
     table, reports = results.table(folder), [folder.report(number) for number in range(4)]
     assert table["round"].tolist() == [0, 1, 2, 3]
-    assert table["accuracy"].tolist() == [report.accuracy.value for report in reports]
+    for key in ("accuracy", "mean_accuracy", "ece"):
+        shares = [getattr(report, key) for report in reports]
+        for end, name in (("", "value"), ("_low", "low"), ("_high", "high"), ("_n", "n")):
+            assert table[f"{key}{end}"].tolist() == [getattr(share, name) for share in shares]
     assert table["accuracy_n"].tolist() == [896] * 4
-    assert np.isnan(table["portion"][0])
+    assert table["portion"].isna().tolist() == table["precision"].isna().tolist() == [True, False, False, False]
     assert table["portion"][1:].tolist() == [0.2, 0.35, 0.5]
     rows, found = folder.selection(2).set_index("id"), results.selections(folder, 2)
-    assert results.gates(folder, 2)[0] == "avc"
-    assert results.gates(adapted[1], 2)[0] == "confidence"
+    assert [results.gates(one, 2)[0] for one in adapted] == ["avc", "confidence"]
     for gate in ("avc", "confidence"):
         assert found[f"by_{gate}"].tolist() == rows[f"by_{gate}"].tolist()
-
-
-def test_runs_stand_side_by_side_with_intervals_over_samples(adapted):
-    table, report = results.side_by_side(adapted), adapted[1].report(3)
-    row = table.loc[1]
-    expected = [report.accuracy.value, report.accuracy.low, report.accuracy.high, report.mean_accuracy]
-    assert row[["accuracy", "accuracy_low", "accuracy_high", "mean_accuracy"]].tolist() == expected
-    assert row["source_only"] == adapted[1].report(0).accuracy.value
-    assert row["precision_first"] == adapted[1].report(1).precision.value
-    courses = results.courses(adapted, ["accuracy", "precision", "selected"])
-    assert courses.groupby("quantity")["round"].min().to_dict() == {"accuracy": 0, "precision": 1, "selected": 1}
-    one = courses.query("quantity == 'precision' and line == 0 and round == 2").iloc[0]
-    share = adapted[0].report(2).precision
-    assert (one["value"], one["low"], one["high"]) == (share.value, share.low, share.high)
 
 
 def test_an_unknown_self_training_or_round_says_what_there_is(adapted_root, adapted):
