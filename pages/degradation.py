@@ -29,17 +29,14 @@ if folder is None:
     st.stop()
 
 result = degradation_ui.result_of(page.table, folder, page.filters)
-if not result.images:
+if not len(result.ids):
     nothing_matches()
 
-kinds, measures, by_bin = degradation_ui.choose_curves(page, result)
-st.markdown(degradation_ui.summary_text(result.summary, kinds))
-degradation_ui.curves(result, kinds, measures, by_bin=by_bin, simulated=page.table.simulated)
-st.header("Image by image")
-degradation_ui.boxes(result, kinds)
-degradation_ui.table(result, kinds, name=page.table.dataset.name)
-ui_example.example(page, result, kinds)
-ui_example.unlike(page, result, kinds)
+measures, by_bin = degradation_ui.choose_curves(page, result)
+st.markdown(degradation_ui.summary_text(result.summary))
+degradation_ui.curves(result, measures, by_bin=by_bin, simulated=page.table.simulated)
+degradation_ui.table(result, name=page.table.dataset.name)
+ui_example.example(page, result)
 
 record = folder.record
 title = title_of(page.table.dataset, record.run)

@@ -12,5 +12,4 @@ st.caption(f"What the paper ({PAPER}) claims, where the truth is known: Gaussian
 asked = toy_ui.settings(page.view)
 toy_ui.choose_settings(asked)
 result = toy_ui.trained(page.workspace.root, asked)
-st.markdown(toy_ui.summary_text(result))
 toy_ui.explore(result)

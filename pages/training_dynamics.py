@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from avhcurate.features.training_dynamics import service as training_dynamics_service
 from avhcurate.features.training_dynamics import ui as training_dynamics_ui
 from avhcurate.features.training_dynamics import ui_data_map
 from avhcurate.features.training_dynamics import ui_start as training_dynamics_ui_start
@@ -21,7 +20,7 @@ subtitle(
 )
 job = job_panel(page.workspace)
 busy = job is not None and job.active
-trainings = training_dynamics_service.trainings(page.workspace, page.table.dataset.name)
+trainings = page.table.dataset.trainings()[::-1]
 if not trainings:
     training_dynamics_ui_start.first(page, busy=busy)
     st.stop()
@@ -36,7 +35,7 @@ show_queue_note(page.table)
 training_dynamics_ui.findings(page, chosen)
 
 st.header("Data map")
-mapped = ui_data_map.mapped(page, chosen)
+mapped = chosen[0]
 part = ui_data_map.choose_part(page, mapped)
 points = ui_data_map.points(page, mapped, part)
 if points.empty:
@@ -44,6 +43,5 @@ if points.empty:
     st.stop()
 tool = ui_data_map.choose_region(page, points)
 clicked = ui_data_map.chart(page, points, part, tool)
-training_dynamics_ui.links(page, mapped)
 listed = ui_data_map.images(page, points, part, about=f"{page.table.dataset.name} {page.version} {mapped.name}")
 show_details(page, listed, clicked)

@@ -19,7 +19,7 @@ def degrade(
     options.write_csv(summary, csv)
     if options.printed({"record": record, "rows": summary}):
         return
-    print(f"{record.run}: {degraded.images} images at {record.steps} steps, {record.skipped} skipped")
+    print(f"{record.run}: {len(degraded.ids)} images at {record.steps} steps, {record.skipped} skipped")
     if record.skipped:
         options.print_table(folder.problems().head(10))
         print("Check that these images are still where they were imported from.\n")

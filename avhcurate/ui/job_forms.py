@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.datasets.table.subset import same_classes
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import network_names, refuse_unknown, refuse_unlisted
 from avhcurate.ui.frame import attempt, while_allowed
@@ -206,15 +207,15 @@ def row() -> Any:
     return st.container(horizontal=True, vertical_alignment="bottom")
 
 
-def other_datasets(workspace: Workspace, name: str) -> list[DatasetFolder]:
-    """Return the workspace's other datasets that are not damaged."""
-    folders = []
-    for other in workspace.names():
+def partners(workspace: Workspace, dataset: DatasetFolder) -> list[str]:
+    """Return the workspace's other datasets with the same two or more classes that are not damaged."""
+    names = []
+    for name in workspace.names():
         with suppress(CurateError):
-            folder = workspace.dataset(other)
-            if folder.record and other != name:
-                folders.append(folder)
-    return folders
+            record = workspace.dataset(name).record
+            if name != dataset.name and len(record.classes) > 1 and same_classes(record, dataset.record):
+                names.append(name)
+    return names
 
 
 # --- forms next to results ------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from avhcurate.features.toy import service as toy_service
@@ -30,10 +29,6 @@ def figure(app, number):
     return json.loads(app.get("plotly_chart")[number].proto.spec)
 
 
-def says(app, text):
-    return any(text in element.value for element in (*app.markdown, *app.caption))
-
-
 def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_toy, root):
     app = open_toy(root)
     result = toy_service.read(toy_service.folder_of(root), ToySettings())
@@ -44,8 +39,6 @@ def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_t
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["AVH with Bayes error"] == f"{result.curves['avh_samples'].iloc[-1]:.2f}"
     assert shown["Norm with Bayes error"] == f"{result.curves['norm_samples'].iloc[-1]:.2f}".replace("-", "−")
-    assert says(app, "AVH** follows the Bayes error at")
-    assert says(app, "unlike in the paper") or says(app, "as in the paper")
 
 
 def test_the_epoch_slider_changes_figures_and_address(open_toy, root):
@@ -65,18 +58,10 @@ def test_an_address_sets_every_setting(open_toy, root):
     app = open_toy(root, **QUICK, **{"toy.classes": "7", "toy.epoch": "99"})
     assert app.slider(key="toy.classes").value == 7
     assert app.slider(key="toy.epoch").value == 5
-    scatters = [trace for trace in figure(app, 0)["data"] if trace["type"] == "scatter"]
-    assert len(scatters) == 7
-    looks = {(trace["marker"]["color"], trace["marker"]["symbol"]) for trace in scatters}
-    assert len(looks) == 7
+    (points,) = [trace for trace in figure(app, 0)["data"] if trace["type"] == "scatter"]
+    assert len(set(zip(points["marker"]["color"], points["marker"]["symbol"], strict=True))) == 7
 
 
-def test_a_change_trains_and_a_failure_says_why_and_can_be_tried_again(open_toy, tmp_path):
+def test_a_failed_training_says_why(open_toy, tmp_path):
     (tmp_path / "toy").write_text("a file where the folder should be")
-    app = open_toy(tmp_path, **QUICK)
-    assert "failed" in app.error[0].value
-    (tmp_path / "toy").unlink()
-    app.button(key="toy.retry").click().run()
-    assert len(app.metric) == 5
-    values = np.asarray(toy_service.read(toy_service.folder_of(tmp_path), SETTINGS).curves["avh"])
-    assert {metric.label: metric.value for metric in app.metric}["Mean AVH"] == f"{values[-1]:.3f}"
+    assert "failed" in open_toy(tmp_path, **QUICK).error[0].value

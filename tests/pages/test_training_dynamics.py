@@ -68,24 +68,12 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
     assert not app.get("plotly_chart")
 
 
-def test_an_unscored_dataset_without_votes_can_be_trained_too(open_page, unscored_root, words):
-    app = open_page("training_dynamics", unscored_root)
-    assert "No training has evaluated pets yet" in words(app)
-    assert app.selectbox(key="train.model").value == "avhcurate:resnet20"
-
-
-def test_the_newest_training_is_shown_and_the_address_shows_others(opened, words):
-    assert "epoch 3 of 10" in words(opened())
-    app = opened(ONE, TWO)
-    assert "learnt from 901 samples" in words(app)
-    assert "learnt from 200 samples" in words(app)
-
-
 def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, trained_root):
     app = opened(ONE)
     table = table_of(trained_root)
     expected = training_dynamics_service.curves(table, table.dataset.training(ONE))
     drawn = [trace for trace in figures(app)[0]["data"] if "standard error" in trace.get("hovertemplate", "")]
+    drawn = [trace for trace in drawn if trace["legendgroup"] != "training data"]
     names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
     assert len(drawn) == 4 * len(names)
     for trace in drawn:
@@ -111,7 +99,7 @@ def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root
     threes = set(table.frame(columns=["id", "label"]).query("label == 3")["id"])
     ids = set(points_on(figures(app)[1]))
     assert ids == threes & set(table.dataset.training(ONE).ids())
-    first = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == "all samples")
+    first = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == "all")
     assert {int(row[0]) for row in numbers_2d(first["customdata"])} == {len(ids)}
 
 
@@ -120,15 +108,6 @@ def numbers_2d(values):
         shape = [int(part) for part in str(values["shape"]).split(",")]
         return numbers(values).reshape(shape)
     return np.asarray(values, float)
-
-
-def test_the_run_of_the_training_can_be_opened(opened, asked, words, trained_root):
-    assert "of another run" not in words(opened(TWO))
-    app = opened(ONE)
-    assert "of another run" in words(app)
-    app.button(key="dynamics.run").click().run()
-    assert open_table(Workspace(trained_root), "digits", asked(app, "run")).training.name == ONE
-    assert "of another run" not in words(app)
 
 
 def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, words):
@@ -152,9 +131,7 @@ def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words):
     said = words(app)
     assert "epoch 3 of 10" in said
     assert "too little data" in said
-    assert "join the sample table when the training is finished" in said
     assert points_on(figures(app)[1])
-    assert not any(trace.get("legendgroup") == "settled" for trace in figures(app)[0]["data"])
 
 
 def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, open_page, words):
@@ -193,7 +170,7 @@ def test_the_map_draws_every_recorded_sample_where_its_epochs_put_it(opened, tra
     np.testing.assert_allclose(found[:, 1], scores["confidence_mean"], atol=1e-4)
 
 
-def test_the_map_of_samples_learnt_from_is_another_and_its_orders_say_so(opened, asked, trained_root, words):
+def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, words):
     app = opened(ONE, dynamics__region="-inf:-inf:inf:inf")
     app.segmented_control(key="dynamics.samples").set_value("learnt from").run()
     assert not app.exception
@@ -201,16 +178,15 @@ def test_the_map_of_samples_learnt_from_is_another_and_its_orders_say_so(opened,
     training = table_of(trained_root).dataset.training(ONE)
     assert set(points_on(figures(app)[1])) == set(training.ids("learnt from"))
     assert "120 samples learnt from" in words(app)
-    assert "Hardest first by Training variability" in app.selectbox(key="dynamics.sort").options
 
 
-def test_a_region_in_the_address_shows_its_images_hardest_first(opened, grids, trained_root, words):
+def test_a_region_in_the_address_shows_its_images_least_believed_first(opened, grids, trained_root, words):
     region = read_region("0.2:0:0.5:0.8")
     app = opened(ONE, dynamics__region="0.2:0:0.5:0.8")
     table = table_of(trained_root)
     points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
-    expected = inside.sort_values("variability", ascending=False, kind="stable")["id"].tolist()
+    expected = inside.sort_values("confidence_mean", kind="stable")["id"].tolist()
     assert len(expected) > 5
     assert tiles(grids, app) == expected[:60]
     assert f"{len(expected):,} of {len(points):,} samples in the region" in words(app)
@@ -226,18 +202,6 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_the_chart_starts_anew(
     assert asked(app, "dynamics.region") == "0.2:0:0.5:0.8"
     assert app.session_state["dynamics.turn"] == 1
     assert tiles(grids, app) == tiles(grids, opened(ONE, dynamics__region="0.2:0:0.5:0.8"))
-
-
-def test_a_lasso_takes_all_samples_inside_it_also_those_not_drawn(opened, asked, grids, monkeypatch):
-    monkeypatch.setattr("avhcurate.features.training_dynamics.ui_data_map.MOST_POINTS", 50)
-    app = opened(ONE)
-    drawn = points_on(figures(app)[1])
-    assert len(drawn) == 50
-    lasso = {"xref": "x", "yref": "y", "x": [0.0, 0.5, 0.5, 0.0], "y": [0.0, 0.0, 1.01, 1.01]}
-    app.session_state["dynamics.map.0"] = {"selection": {"points": [], "box": [], "lasso": [lasso]}}
-    app.run()
-    assert "896 of 896 samples in the region" in " ".join(element.value for element in app.markdown)
-    assert "50 of them drawn" in " ".join(element.value for element in app.caption)
 
 
 def test_a_button_selects_the_most_varied_tenth_and_another_clears_it(opened, asked, grids, words):

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -90,7 +91,8 @@ def degrade_dataset(
         fitted = None
         if record.fitted is not None:
             fitted = run
-        scores_of_shard = _DegradedScores(
+        scores_of_shard = partial(
+            _scores_of_shard,
             class_weights=loaded.class_weights,
             labels=dataset.labels(),
             steps=steps,
@@ -139,46 +141,32 @@ def _weights(dataset: DatasetFolder, run: RunFolder, given: str | None) -> Liter
 class Degraded:
     """The scores of the degraded images in view.
 
-    `rows`, the `rhos` of every image and their `summary` are as in `degradation.statistics`. `bins`: ids by HSF bin.
-    `typical`: the image whose AVH stays closest to the mean.
+    `rows` and the `summary` are as in `degradation.statistics`. `ids`: the images in view. `bins`: ids by HSF bin.
     """
 
     folder: DegradationFolder
     rows: pd.DataFrame
-    rhos: pd.DataFrame
     summary: pd.DataFrame
+    ids: np.ndarray
     bins: dict[str, np.ndarray]
-    typical: int | None
-
-    @property
-    def record(self) -> DegradationRecord:
-        """The record of the degradation."""
-        return self.folder.record
-
-    @property
-    def images(self) -> int:
-        """How many images are in view, before degradation."""
-        return int(self.rows["id"].nunique())
 
 
 def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
     """Return the scores of the images that satisfy the filters, with whether each prediction is the given label."""
     rows = pd.read_parquet(folder.scores_path)
-    rows = rows[rows["problem"].isna()].drop(columns="problem")
-    in_view = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"])
-    rows = rows[rows["id"].isin(in_view["id"])].reset_index(drop=True)
-    labels = rows["id"].map(in_view.set_index("id")["label"].astype("float64"))
+    in_view = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"]).set_index("id")
+    rows = rows[rows["problem"].isna() & rows["id"].isin(in_view.index)].drop(columns="problem").reset_index(drop=True)
+    labels = rows["id"].map(in_view["label"].astype("float64"))
     correct = (rows["predicted"] == labels).astype("float64").where(labels.notna())
-    scored = in_view[in_view["id"].isin(rows["id"])]
-    bins = {str(name): ids["id"].to_numpy() for name, ids in scored.groupby("hsf_bin", observed=True)}
+    ids = rows["id"].unique()
+    bins = in_view.loc[ids].groupby("hsf_bin", observed=True).groups
     rhos = statistics.level_correlations(rows, KEYS)
     return Degraded(
         folder=folder,
         rows=rows.assign(correct=correct),
-        rhos=rhos,
         summary=statistics.summarise(rhos, {key: SCORES[key].sign for key in KEYS}),
-        bins=bins,
-        typical=statistics.typical(rows, "avh"),
+        ids=ids,
+        bins={str(name): members.to_numpy() for name, members in bins.items()},
     )
 
 
@@ -229,44 +217,40 @@ def _record(
 # --- the scores of a shard ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _DegradedScores:
-    """Makes the rows of a shard from a network's outputs, in any process.
+def _scores_of_shard(
+    outputs: "ShardOutputs",
+    *,
+    class_weights: np.ndarray,
+    labels: np.ndarray,
+    steps: list[tuple[str, int]],
+    fitted: RunFolder | None,
+    one_length: bool,
+) -> ShardResult:
+    """Make the rows of a shard from a network's outputs, in any process.
 
     `labels` are those of the whole dataset. `fitted` is the run if its heads score the samples. `one_length` as of
     `score_columns`.
     """
+    from avhcurate.networks.scoring.fitted_heads import scores_by_head
+    from avhcurate.networks.scoring.image_pass import score_columns
 
-    class_weights: np.ndarray
-    labels: np.ndarray
-    steps: list[tuple[str, int]]
-    fitted: RunFolder | None
-    one_length: bool
-
-    def __call__(self, outputs: "ShardOutputs") -> ShardResult:
-        from avhcurate.networks.scoring.fitted_heads import scores_by_head
-        from avhcurate.networks.scoring.image_pass import score_columns
-
-        count = len(outputs.ids)
-        rows = pd.DataFrame(self.steps * count, columns=["kind", "level"])
-        rows.insert(0, "id", np.repeat(outputs.ids, len(self.steps)))
-        finite = np.isfinite(outputs.features).all(axis=1)
-        rows["problem"] = rows["id"].map(outputs.problems).astype(object)
-        rows.loc[rows["problem"].isna() & ~finite, "problem"] = "the network's features are not finite"
-        usable = rows["problem"].isna().to_numpy()
-        ids, features = rows["id"].to_numpy(), outputs.features[usable]
-        labels = self.labels[ids[usable]]
-        if self.fitted is None:
-            scored = scores.per_sample(features, self.class_weights, outputs.logits[usable], labels, keys=KEYS)
-        else:
-            scored = scores_by_head(self.fitted, ids[usable], features, labels, keys=KEYS)
-        columns = {
-            "id": pa.array(ids, pa.int64()),
-            "kind": pa.array(rows["kind"], pa.string()),
-            "level": pa.array(rows["level"], pa.int32()),
-            **score_columns(scored, usable, one_length=self.one_length),
-            "problem": pa.array(rows["problem"], pa.string(), from_pandas=True),
-        }
-        # An image that could not be read keeps only its row of level 0.
-        kept = (rows["level"] == 0) | ~rows["id"].isin(list(outputs.problems))
-        return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(kept)), outputs.seconds)
+    rows = pd.DataFrame(steps * len(outputs.ids), columns=["kind", "level"])
+    ids = np.repeat(outputs.ids, len(steps))
+    problem = pd.Series(ids).map(outputs.problems).astype(object)
+    problem[problem.isna() & ~np.isfinite(outputs.features).all(axis=1)] = "the network's features are not finite"
+    usable = problem.isna().to_numpy()
+    features, given = outputs.features[usable], labels[ids[usable]]
+    if fitted is None:
+        scored = scores.per_sample(features, class_weights, outputs.logits[usable], given, keys=KEYS)
+    else:
+        scored = scores_by_head(fitted, ids[usable], features, given, keys=KEYS)
+    columns = {
+        "id": pa.array(ids, pa.int64()),
+        "kind": pa.array(rows["kind"], pa.string()),
+        "level": pa.array(rows["level"], pa.int32()),
+        **score_columns(scored, usable, one_length=one_length),
+        "problem": pa.array(problem, pa.string(), from_pandas=True),
+    }
+    # An image that could not be read keeps only its row of level 0.
+    kept = (rows["level"] == 0) | ~np.isin(ids, list(outputs.problems))
+    return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(kept)), outputs.seconds)

@@ -106,16 +106,6 @@ def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.
     return pd.DataFrame(table, columns=list(CURVE_COLUMNS))
 
 
-def typical(rows: pd.DataFrame, key: str) -> int | None:
-    """Return the image whose score stays closest to the mean over all levels; None where no image has every level."""
-    wide = rows.pivot(index="id", columns=["kind", "level"], values=key).dropna()
-    if wide.empty:
-        return None
-    values = wide.to_numpy(float)
-    nearest = ((values - values.mean(axis=0)) ** 2).sum(axis=1).argmin()
-    return int(wide.index[nearest])
-
-
 def _by_kind(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with level 0 repeated under every kind."""
     original = rows[rows["kind"] == ORIGINAL]

@@ -1,7 +1,7 @@
-"""One image of the Degradation page at every level, and the images whose AVH follows the level least."""
+"""One image of the Degradation page at every level."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -9,30 +9,24 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.sample import rows_of
 from avhcurate.errors import CurateError
 from avhcurate.features.degradation import service
 from avhcurate.features.degradation.corruptions import KINDS
 from avhcurate.features.degradation.service import Degraded
 from avhcurate.features.degradation.statistics import ORIGINAL
-from avhcurate.features.degradation.store import DegradationFolder
+from avhcurate.features.degradation.store import DegradationFolder, DegradationRecord
 from avhcurate.features.degradation.ui import DEGRADATION_HASH_FUNCS
 from avhcurate.ui import url_state
-from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.score_help import format_score
-from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain
 
-#: Images shown of those whose AVH does not rise.
-_UNLIKE = 8
 
-
-def example(page: Opened, result: Degraded, kinds: Sequence[str]) -> None:
-    """Draw one image at every level with the network's prediction: that of the address, or a typical one."""
+def example(page: Opened, result: Degraded) -> None:
+    """Draw one image at every level with the network's prediction: that of the address, or the first in view."""
     wanted = page.view.sample
     if wanted is not None and wanted >= page.table.size:
-        st.warning(f"The dataset has no sample {wanted}. A typical one is shown.", icon=":material/link_off:")
+        st.warning(f"The dataset has no sample {wanted}.", icon=":material/link_off:")
         wanted = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.header("One image", width="content")
@@ -44,33 +38,25 @@ def example(page: Opened, result: Degraded, kinds: Sequence[str]) -> None:
             step=1,
             key=mirrored("degradation.sample", wanted),
             width=140,
-            placeholder="typical",
+            placeholder="first in view",
             on_change=_keep_sample,
-            help="The id of any image of the dataset. Without one: the image whose AVH stays closest to the mean.",
+            help="The id of any image of the dataset.",
         )
-        if wanted is not None:
-            st.button("A typical one", key="degradation.typical", on_click=url_state.change, kwargs={"sample": None})
+    id = int(result.ids[0])
     if wanted is not None:
-        _show(page, result, kinds, wanted, "")
-    elif result.typical is not None:
-        _show(page, result, kinds, result.typical, ", a typical one, whose AVH stays closest to the mean")
-    else:
-        st.caption("No image here has an AVH at every level. Type the id of one.")
-
-
-def _show(page: Opened, result: Degraded, kinds: Sequence[str], id: int, chosen_by: str) -> None:
+        id = wanted
     try:
         images = _degraded_images(page.table, result.folder, id)
     except CurateError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return
     rows = result.rows[result.rows["id"] == id].set_index(["kind", "level"])
-    label = page.table.sample(id)["label_name"] or "no label"
-    caption = f"Image {id}, {label}{chosen_by}."
+    caption = f"Image {id}, {page.table.sample(id)['label_name'] or 'no label'}."
     if rows.empty:
         caption += " It is not among the images in view, so it has no scores here."
     st.caption(plain(caption) + " Each image with its relative AVH and the predicted class.")
-    strips = [_strip(page, result, kind, images, rows.to_dict("index")) for kind in kinds]
+    record = result.folder.record
+    strips = [_strip(page, record, kind, images, rows.to_dict("index")) for kind in record.strengths]
     st.html(_EXAMPLE_CSS + "".join(strips))
 
 
@@ -80,18 +66,22 @@ def _degraded_images(table: DatasetTable, folder: DegradationFolder, id: int) ->
 
 
 def _strip(
-    page: Opened, result: Degraded, kind: str, images: dict[tuple[str, int], bytes], scored: Mapping[Any, Any]
+    page: Opened, record: DegradationRecord, kind: str, images: dict[tuple[str, int], bytes], scored: Mapping[Any, Any]
 ) -> str:
     """Return the images of one kind, from level 0 on."""
     name, unit = escape(KINDS[kind].name), escape(KINDS[kind].unit)
-    style = "pixels" if result.record.side <= 64 else ""
-    figures = []
-    for level, tick in enumerate(KINDS[kind].ticks(result.record.strengths[kind])):
-        step = (kind, level) if level else (ORIGINAL, 0)
-        text = escape(tick) if level else "original"
-        words = _caption(page, scored[step]) if step in scored else ""
+    style, figures = "", []
+    if record.side <= 64:
+        style = "pixels"
+    for level, tick in enumerate(KINDS[kind].ticks(record.strengths[kind])):
+        step, text, words = (kind, level), escape(tick), ""
+        if not level:
+            step, text = (ORIGINAL, 0), "original"
+        if step in scored:
+            words = _caption(page, scored[step])
         figures.append(
-            f"<figure><img src='{_data_url(images[step])}' alt='{name}, {text}' class='{style}'>"
+            f"<figure><img src='data:image;base64,{base64.b64encode(images[step]).decode()}' alt='{name}, {text}' "
+            f"class='{style}'>"
             f"<figcaption>{text}{words}</figcaption></figure>"
         )
     return f"<p class='avh-strip-name'>{name} <small>{unit}</small></p><div class='avh-strip'>{''.join(figures)}</div>"
@@ -102,32 +92,14 @@ def _caption(page: Opened, row: Mapping[Any, Any]) -> str:
     name = ""
     if not pd.isna(row["predicted"]):
         name = escape(page.table.classes[int(row["predicted"])])
-    wrong = " class='wrong'" if row["correct"] == 0 else ""
+    wrong = ""
+    if row["correct"] == 0:
+        wrong = " class='wrong'"
     return f"<b>{format_score('relative_avh', row['relative_avh'])}</b><span{wrong} title='{name}'>{name}</span>"
-
-
-def _data_url(image: bytes) -> str:
-    return f"data:image;base64,{base64.b64encode(image).decode()}"
 
 
 def _keep_sample() -> None:
     url_state.change(sample=st.session_state["degradation.sample"])
-
-
-def unlike(page: Opened, result: Degraded, kinds: Sequence[str]) -> None:
-    """Draw the images whose AVH follows the level least; a click makes one the example."""
-    rhos = result.rhos[result.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
-    mean = rhos.groupby("id")["avh"].mean().sort_values(kind="stable").head(_UNLIKE)
-    if mean.empty:
-        return
-    st.markdown("**Images whose AVH follows the level least** · their mean Spearman over the kinds; click for one")
-    rows = rows_of(page.table, mean.index.tolist(), columns=tile_columns("avh")).set_index("id", drop=False)
-    rows = rows.loc[mean.index].assign(rho=mean.round(2))
-    tiles = make_tiles(rows, page.table.dataset.name, page.version, score="rho")
-    label = "Images whose AVH follows least"
-    image_grid(
-        tiles, key="degradation.unlike", tile_size=96, label=label, on_open=lambda id: url_state.change(sample=id)
-    )
 
 
 _EXAMPLE_CSS = """

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from avhcurate.datasets.table.subset import same_classes
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
@@ -49,17 +48,10 @@ def await_round(page: Opened) -> None:
     forms.await_more(rounds, every=2.0)
 
 
-def _sources(page: Opened) -> list[str]:
-    """Return other datasets of the workspace whose classes are the target's, in its order."""
-    target = page.table.dataset.record
-    others = [other.record for other in forms.other_datasets(page.workspace, target.name)]
-    return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
-
-
 def _usual(page: Opened) -> SelfTrainSettings:
     """Return what the form proposes: another dataset as the source, else the training split of this one."""
     target = page.table.dataset
-    source_name = [*_sources(page), target.name][0]
+    source_name = [*forms.partners(page.workspace, target), target.name][0]
     where = ""
     if source_name == target.name:
         where = _TRAIN_SPLIT
@@ -74,7 +66,8 @@ def _models(*datasets: DatasetFolder) -> list[str]:
 
 def form(page: Opened, *, busy: bool) -> None:
     """Draw source, rule and network of a self-training, and the button that starts the job."""
-    target, others = page.table.dataset, _sources(page)
+    target = page.table.dataset
+    others = forms.partners(page.workspace, target)
     titles = {name: name for name in others} | {target.name: f"{target.name} (a part of it)"}
     if not others:
         st.caption(

@@ -26,7 +26,21 @@ def maps(result: ToyResult, epoch: int) -> go.Figure:
     """
     titles = ("Training data", "AVH", "Norm |x|", "Exact Bayes error")
     figure = make_subplots(2, 2, subplot_titles=titles, horizontal_spacing=0.13, vertical_spacing=0.16)
-    _scatter(figure, result.points, result.labels)
+    figure.add_scatter(
+        x=result.points[:, 0],
+        y=result.points[:, 1],
+        mode="markers",
+        marker={
+            "size": 4,
+            "opacity": 0.75,
+            "color": np.take(SERIES, result.labels, mode="wrap"),
+            "symbol": np.take(SYMBOLS, result.labels // len(SERIES)),
+        },
+        customdata=result.labels,
+        hovertemplate="label %{customdata}, longitude %{x:.0f}°<extra></extra>",
+        row=1,
+        col=1,
+    )
     avh_ends = (float(np.nanmin(result.avh)), float(np.nanmax(result.avh)))
     norm_ends = (float(result.norm.min()), float(result.norm.max()))
     _heatmap(figure, result, result.avh[epoch], (1, 2), _HARDNESS, avh_ends)
@@ -54,65 +68,37 @@ def maps(result: ToyResult, epoch: int) -> go.Figure:
     return figure.update_yaxes(title_text="latitude", col=1)
 
 
-def course(result: ToyResult, *, epoch: int) -> go.Figure:
-    """Draw the share of the change from the first to the last value that each mean has made; diamonds mark 95 %."""
-    curves, figure = result.curves, go.Figure()
-    for key, (name, color) in _CURVES.items():
-        values = curves[key].to_numpy(float)
-        way = values[-1] - values[0]
-        if way == 0 or np.isnan(way):
-            continue
-        share = (values - values[0]) / way
-        hover = f"{name} %{{customdata:.3f}}, %{{y:.0%}} of its way<extra>epoch %{{x}}</extra>"
-        _line(figure, curves["epoch"], share, name, color, customdata=values, hovertemplate=hover)
-        if key in result.settled:
-            at = result.settled[key]
-            figure.add_scatter(
-                x=[at],
-                y=[share[at]],
-                mode="markers",
-                marker={"color": color, "symbol": "diamond", "size": 11},
-                hovertemplate=f"{name}: 95 % of its way by epoch %{{x}}<extra></extra>",
-                showlegend=False,
-            )
-    _over_epochs(figure, epoch, "share of the way to the end")
+def course(curves: pd.DataFrame, *, epoch: int) -> go.Figure:
+    """Draw the share of the change from the first to the last value that each mean has made."""
+    values = curves[list(_CURVES)]
+    shares = (values - values.iloc[0]) / (values.iloc[-1] - values.iloc[0])
+    figure = _lines(shares, epoch, "share of the way to the end", ".0%")
     return figure.update_yaxes(tickformat=".0%", range=[-0.15, 1.4])
 
 
 def agreement_by_epoch(curves: pd.DataFrame, *, epoch: int) -> go.Figure:
     """Draw Spearman of AVH and of the norm with the Bayes error over held-out points, signs kept."""
-    figure = go.Figure()
+    values = pd.DataFrame({key: curves[f"{key}_samples"] for key in ("avh", "norm")})
+    figure = _lines(values, epoch, "Spearman with the Bayes error", ".3f")
     figure.add_hline(y=0, line={"color": faded(GREY, 0.7), "width": 1})
-    for key in ("avh", "norm"):
-        name, color = _CURVES[key]
-        hover = f"{name} %{{y:.3f}}<extra>epoch %{{x}}</extra>"
-        _line(figure, curves["epoch"], curves[f"{key}_samples"], name, color, hovertemplate=hover)
-    _over_epochs(figure, epoch, "Spearman with the Bayes error")
     return figure.update_yaxes(range=[-1.05, 1.05])
 
 
-def _line(figure: go.Figure, x: Any, y: Any, name: str, color: str, **look: Any) -> None:
-    figure.add_scatter(x=x, y=y, name=name, mode="lines", line={"color": color, "width": 2}, **look)
-
-
-def _scatter(figure: go.Figure, points: np.ndarray, labels: np.ndarray) -> None:
-    """Draw the data, a colour a class, and other symbols where there are more classes than colours."""
-    for label in np.unique(labels):
-        members = points[labels == label]
+def _lines(values: pd.DataFrame, epoch: int, title: str, form: str) -> go.Figure:
+    """Draw each column over the epochs, with a mark at one of them."""
+    figure = go.Figure()
+    for key, column in values.items():
+        name, color = _CURVES[str(key)]
         figure.add_scatter(
-            x=members[:, 0],
-            y=members[:, 1],
-            mode="markers",
-            marker={
-                "size": 4,
-                "opacity": 0.75,
-                "color": SERIES[label % len(SERIES)],
-                "symbol": SYMBOLS[label // len(SERIES)],
-            },
-            hovertemplate=f"label {label}, longitude %{{x:.0f}}°<extra></extra>",
-            row=1,
-            col=1,
+            y=column,
+            name=name,
+            mode="lines",
+            line={"color": color, "width": 2},
+            hovertemplate=f"{name} %{{y:{form}}}<extra>epoch %{{x}}</extra>",
         )
+    figure.add_vline(x=epoch, line={"color": faded(GREY, 0.9), "width": 1.5, "dash": "dash"})
+    bare(figure, height=300, x="epoch", y=title, margin={"t": 30})
+    return figure.update_layout(showlegend=True, legend=ABOVE)
 
 
 def _heatmap(
@@ -138,9 +124,3 @@ def _heatmap(
         row=place[0],
         col=place[1],
     )
-
-
-def _over_epochs(figure: go.Figure, epoch: int, title: str) -> None:
-    figure.add_vline(x=epoch, line={"color": faded(GREY, 0.9), "width": 1.5, "dash": "dash"})
-    bare(figure, height=300, x="epoch", y=title, margin={"t": 30})
-    figure.update_layout(showlegend=True, legend=ABOVE)

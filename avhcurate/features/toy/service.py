@@ -7,7 +7,6 @@ import threading
 import time
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from avhcurate.features.toy.truth import Blobs, follows, on_map, settled
 from avhcurate.workspace.data.background import launch, reason
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk.files import write_atomic
-from avhcurate.workspace.disk.provenance import now, settings_digest
+from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 TRAINED_ON, HELD_OUT = 1000, 2000
 #: Units of each hidden layer.
 _WIDTH = 64
 #: To be raised when the same settings give another result than before.
-_VERSION = 3
+_VERSION = 4
 #: Results kept in a workspace.
 _KEPT = 40
 #: At most two trainings at the same time in one server.
@@ -40,7 +39,7 @@ class ToyResult:
     points (n, 2) and labels (n,): the training data on the map; bayes (H, W); avh, norm, predicted (E, H, W), AVH being
     that of the most likely label there. curves: a row for each entry with the means over held-out points and the
     Spearman correlations with the Bayes error: `*_samples` over held-out points (AVH of the given label), `*_map` over
-    the map, every area equally.
+    the map, every area equally. about: `bayes_error`, `seconds`, `versions` and `created`.
     """
 
     settings: ToySettings
@@ -53,10 +52,7 @@ class ToyResult:
     norm: np.ndarray
     predicted: np.ndarray
     curves: pd.DataFrame
-    best_error: float
-    seconds: float
-    versions: dict[str, str]
-    created: str
+    about: dict[str, Any]
 
     @property
     def settled(self) -> dict[str, int]:
@@ -65,7 +61,6 @@ class ToyResult:
 
 
 _ARRAYS = ("x", "y", "points", "labels", "bayes", "avh", "norm", "predicted")
-_ABOUT = ("best_error", "seconds", "versions", "created")
 
 
 def folder_of(workspace: Path) -> Path:
@@ -117,7 +112,7 @@ def read(folder: Path, settings: ToySettings) -> ToyResult | None:
             arrays = {name: stored[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return ToyResult(settings=settings, curves=curves.astype({"epoch": int}), **arrays, **about)
+    return ToyResult(settings=settings, curves=curves.astype({"epoch": int}), about=about, **arrays)
 
 
 def summary(result: ToyResult) -> dict[str, Any]:
@@ -125,18 +120,15 @@ def summary(result: ToyResult) -> dict[str, Any]:
     last = result.curves.iloc[-1]
     return {
         **result.settings.model_dump(),
-        "bayes_error": result.best_error,
+        **result.about,
         "error": 1 - float(last["accuracy"]),
         "spearman": last[["avh_samples", "norm_samples", "avh_map", "norm_map"]].to_dict(),
         "settled": result.settled,
-        "seconds": result.seconds,
-        "versions": result.versions,
-        "created": result.created,
     }
 
 
 def _compute(settings: ToySettings) -> ToyResult:
-    from avhcurate.features.toy.train import EvalPoints, train_toy
+    from avhcurate.features.toy.train import train_toy
 
     blobs = Blobs(settings.classes, settings.overlap, settings.noise)
     points, labels = blobs.sample(TRAINED_ON, seed=2 * settings.seed)
@@ -147,7 +139,7 @@ def _compute(settings: ToySettings) -> ToyResult:
     samples, drawn = train_toy(
         points,
         labels,
-        [EvalPoints(held, held_labels), EvalPoints(grid.points, blobs.posterior(grid.points).argmax(1))],
+        [(held, held_labels), (grid.points, blobs.posterior(grid.points).argmax(1))],
         classes=settings.classes,
         width=_WIDTH,
         epochs=settings.epochs,
@@ -181,16 +173,18 @@ def _compute(settings: ToySettings) -> ToyResult:
         norm=drawn.norm.reshape(shape).astype(np.float16),
         predicted=drawn.predicted.reshape(shape).astype(np.int8),
         curves=curves,
-        best_error=blobs.mean_bayes_error,
-        seconds=seconds,
-        versions={name: version(name) for name in ("avhcurate", "numpy", "scipy", "torch")},
-        created=now().isoformat(timespec="seconds"),
+        about={
+            "bayes_error": blobs.mean_bayes_error,
+            "seconds": seconds,
+            "versions": versions("numpy", "scipy", "torch"),
+            "created": now().isoformat(timespec="seconds"),
+        },
     )
 
 
 def _to_bytes(result: ToyResult) -> bytes:
     """Return the result as .npz: arrays, curves as a matrix, and the rest as JSON."""
-    about = {name: getattr(result, name) for name in _ABOUT} | {"columns": list(result.curves.columns)}
+    about = result.about | {"columns": list(result.curves.columns)}
     arrays = {name: getattr(result, name) for name in _ARRAYS}
     stream = io.BytesIO()
     np.savez(stream, **arrays, curves=result.curves.to_numpy(float), about=json.dumps(about))

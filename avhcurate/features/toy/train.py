@@ -17,13 +17,6 @@ _RATE, _MOMENTUM = 0.005, 0.9
 _SCALE = 10.0
 
 
-class EvalPoints(NamedTuple):
-    """Points (n, d) to evaluate at after each epoch, and the label (n,) whose AVH is taken at each."""
-
-    points: np.ndarray
-    labels: np.ndarray
-
-
 class EvalHistory(NamedTuple):
     """Values at the points before the first epoch and after each, float32 (epochs + 1, n); predicted is int64."""
 
@@ -33,24 +26,10 @@ class EvalHistory(NamedTuple):
     predicted: np.ndarray
 
 
-class ToyNet(nn.Module):
-    """Two hidden layers with ReLU, the second being the embedding, and a linear head without bias."""
-
-    def __init__(self, inputs: int, width: int, classes: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
-        self.head = nn.Linear(width, classes, bias=False)
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Return embeddings (n, width) of points (n, inputs)."""
-        embedded: Tensor = self.body(points)
-        return embedded
-
-
 def train_toy(
     points: np.ndarray,
     labels: np.ndarray,
-    eval_points: Sequence[EvalPoints],
+    eval_points: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
     classes: int,
     width: int,
@@ -60,7 +39,8 @@ def train_toy(
 ) -> list[EvalHistory]:
     """Train on points (n, d) with labels (n,) and return the history at each set of `eval_points`.
 
-    loss: "softmax" or "avh". Gradient descent with momentum on small batches; the same bits each time on one machine.
+    A set is points (n, d) and the label (n,) whose AVH is taken at each. loss: "softmax" or "avh". Gradient descent
+    with momentum on small batches; the same bits each time on one machine.
     """
     x, y = torch.from_numpy(points).float(), torch.from_numpy(labels)
     to_logits: Callable[..., Tensor] = F.linear
@@ -68,40 +48,37 @@ def train_toy(
         to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits
     evaluations: list[list[EvalHistory]] = []
     with one_thread(seed=seed):
-        net = ToyNet(points.shape[1], width, classes)
-        moving = [(parameter, torch.zeros_like(parameter)) for parameter in net.parameters()]
+        # Two hidden layers, the second being the embedding, and a linear head without bias.
+        first, second = nn.Linear(points.shape[1], width), nn.Linear(width, width)
+        body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+        head = nn.Linear(width, classes, bias=False).weight
+        moving = [(parameter, torch.zeros_like(parameter)) for parameter in (*body.parameters(), head)]
         for epoch in range(epochs + 1):
             if epoch:
-                _one_epoch(net, x, y, to_logits, moving)
-            evaluations.append([_evaluate(net, where, to_logits) for where in eval_points])
+                for index in torch.randperm(len(x)).split(_BATCH):
+                    _step(F.cross_entropy(to_logits(body(x[index]), head), y[index]), moving)
+            evaluations.append([_evaluate(body, head, *where, to_logits) for where in eval_points])
     return [EvalHistory(*map(np.stack, zip(*history, strict=True))) for history in zip(*evaluations, strict=True)]
 
 
-def _one_epoch(
-    net: ToyNet,
-    x: Tensor,
-    y: Tensor,
-    to_logits: Callable[[Tensor, Tensor], Tensor],
-    moving: list[tuple[nn.Parameter, Tensor]],
-) -> None:
+def _step(loss: Tensor, moving: list[tuple[nn.Parameter, Tensor]]) -> None:
     """Step by hand: importing torch.optim takes longer than the whole training."""
-    for index in torch.randperm(len(x)).split(_BATCH):
-        loss = F.cross_entropy(to_logits(net(x[index]), net.head.weight), y[index])
-        gradients = torch.autograd.grad(loss, [parameter for parameter, _ in moving])
-        with torch.no_grad():
-            for (parameter, velocity), gradient in zip(moving, gradients, strict=True):
-                velocity.mul_(_MOMENTUM).add_(gradient)
-                parameter.sub_(velocity, alpha=_RATE)
+    gradients = torch.autograd.grad(loss, [parameter for parameter, _ in moving])
+    with torch.no_grad():
+        for (parameter, velocity), gradient in zip(moving, gradients, strict=True):
+            velocity.mul_(_MOMENTUM).add_(gradient)
+            parameter.sub_(velocity, alpha=_RATE)
 
 
 @torch.no_grad()
-def _evaluate(net: ToyNet, where: EvalPoints, to_logits: Callable[[Tensor, Tensor], Tensor]) -> EvalHistory:
+def _evaluate(
+    body: nn.Module, head: Tensor, points: np.ndarray, given: np.ndarray, to_logits: Callable[..., Tensor]
+) -> EvalHistory:
     """Return the values at the points as the network is now, (n,) each."""
-    features, weights = net(torch.from_numpy(where.points).float()), net.head.weight
-    labels = torch.from_numpy(where.labels)
-    logits = to_logits(features, weights)
+    features, labels = body(torch.from_numpy(points).float()), torch.from_numpy(given)
+    logits = to_logits(features, head)
     values = (
-        scores.avh(features, weights, labels),
+        scores.avh(features, head, labels),
         scores.norm(features),
         F.cross_entropy(logits, labels, reduction="none"),
         logits.argmax(1),

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_ndtr, softmax
 
-from avhcurate.errors import CurateError
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 
 
@@ -25,17 +24,12 @@ class Blobs:
 
     A class is a Gaussian N(m_k, sigma^2 I) in space with every draw scaled to length 1 (the projected normal
     distribution). `overlap` is sigma over half the distance between neighbouring centres: at 1 and two classes, 16 %
-    lie on the wrong side. `noise` is the share of labels that are replaced by another class at random. Raises
-    CurateError for values out of range.
+    lie on the wrong side. `noise` is the share of labels that are replaced by another class at random.
     """
 
     classes: int = 2
     overlap: float = 0.6
     noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.classes < 2 or not self.overlap > 0 or not 0 <= self.noise < 1 - 1 / self.classes:
-            raise CurateError(f"The toy needs 2 or more classes, overlap > 0 and noise < 1 - 1 / classes: {self}.")
 
     @property
     def sigma(self) -> float:

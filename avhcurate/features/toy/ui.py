@@ -15,8 +15,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import while_allowed
 from avhcurate.ui.layout import fact
-from avhcurate.ui.page_choices import Choice, number, one_of
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -31,12 +30,6 @@ NUMBERS = {
     for name, each in _OPTIONS.items()
     if each.low is not None and each.high is not None
 }
-#: The epoch shown; -1 for the last.
-EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
-#: Two correlations over the held-out points that differ by less, on the scale of Fisher's z, are within chance.
-_CLEAR = 1.96 * float(np.sqrt(2 * 1.06 / (HELD_OUT - 3)))
-#: Share of the epochs within which a mean must have settled to have come first.
-_EARLY = 0.8
 
 _ABOUT = rf"""
 Each class is a Gaussian in space whose draws are scaled to length 1, so its density, and with it the **Bayes error**
@@ -82,34 +75,7 @@ def trained(workspace: Path, asked: ToySettings) -> ToyResult:
             return service.trained(workspace, asked)
     except CurateError as error:
         show_user_error(error)
-        st.button("Try again", icon=":material/replay:", key="toy.retry", **for_curators("Training the toy"))
         return st.stop()
-
-
-def summary_text(result: ToyResult) -> str:
-    """Compare the correlations at the end of training with the paper's claim, and say which mean settled first."""
-    last, at = result.curves.iloc[-1], result.settled
-    avh, norm = float(last["avh_samples"]), float(last["norm_samples"])
-    if np.isnan(avh) or np.isnan(norm):
-        return "AVH or the norm is the same everywhere at the end of this training, so it has no correlation."
-    ahead = np.diff(np.arctanh(np.clip([abs(norm), avh], -1 + 1e-9, 1 - 1e-9)))[0]
-    if abs(ahead) < _CLEAR:
-        closer = "within chance of each other"
-    elif ahead > 0:
-        closer = "as in the paper, AVH more closely"
-    else:
-        closer = "unlike in the paper, the norm more closely"
-    if min(at.values()) > _EARLY * result.settings.epochs:
-        order = "both still move, so these epochs are too few to say which comes first"
-    elif at["avh"] < at["norm"]:
-        order = "angles first, as in the paper"
-    else:
-        order = "not angles first, unlike in the paper"
-    return (
-        f"**AVH** follows the Bayes error at **{signed(avh, 2)}**, the **norm** at **{signed(norm, 2)}** (Spearman, "
-        f"{HELD_OUT:,} held-out points): {closer}. Mean AVH has made 95 % of its way by epoch {at['avh']}, the mean "
-        f"norm by epoch {at['norm']}: {order}."
-    )
 
 
 @st.fragment
@@ -117,18 +83,12 @@ def summary_text(result: ToyResult) -> str:
 def explore(result: ToyResult) -> None:
     """Draw a slider over the epochs, the maps at that epoch, and the curves with it marked."""
     last = result.settings.epochs
-    epoch = EPOCH.of(url_state.current())
-    if not 0 <= epoch <= last:
-        epoch = last
-    EPOCH.show(
+    epoch = one_of("toy.epoch", range(last + 1), last).show(
         st.slider,
         "Epoch",
         url_state.current(),
         0,
         last,
-        value=epoch,
-        on_change=_keep_epoch,
-        args=(last,),
         help="0 is the network before training. With the slider in focus, the arrow keys step.",
     )
     _facts(result, epoch)
@@ -136,23 +96,16 @@ def explore(result: ToyResult) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**What settles first**")
-        show_chart(course(result, epoch=epoch), key="toy.course")
+        show_chart(course(result.curves, epoch=epoch), key="toy.course")
     with right:
         st.markdown("**What follows the Bayes error**")
         show_chart(agreement_by_epoch(result.curves, epoch=epoch), key="toy.agreement")
-    versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
+    about = result.about
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     st.caption(
-        f"Means over {HELD_OUT:,} held-out points; diamonds: 95 % of the way. Trained in {result.seconds:.1f} s on one "
-        f"core, {plain(result.created)}, {plain(versions)}. In a shell: `{result.settings.line}`"
+        f"Means over {HELD_OUT:,} held-out points. Trained in {about['seconds']:.1f} s on one core, "
+        f"{plain(about['created'])}, {plain(versions)}. In a shell: `{result.settings.line}`"
     )
-
-
-def _keep_epoch(last: int) -> None:
-    """Keep the epoch in the address; the last one is the default."""
-    epoch = st.session_state[EPOCH.name]
-    if epoch == last:
-        epoch = -1
-    EPOCH.put(epoch)
 
 
 def _facts(result: ToyResult, epoch: int) -> None:
@@ -160,7 +113,11 @@ def _facts(result: ToyResult, epoch: int) -> None:
     with st.container(horizontal=True, gap="large"):
         for key, name in (("avh", "AVH with Bayes error"), ("norm", "Norm with Bayes error")):
             fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
-        fact("Held-out error", f"{100 * (1 - row['accuracy']):.1f} %", f"Bayes error {100 * result.best_error:.1f} %")
+        fact(
+            "Held-out error",
+            f"{100 * (1 - row['accuracy']):.1f} %",
+            f"Bayes error {100 * result.about['bayes_error']:.1f} %",
+        )
         fact("Mean AVH", f"{row['avh']:.3f}", f"95 % by epoch {result.settled['avh']}")
         fact("Mean norm", f"{row['norm']:.2f}", f"95 % by epoch {result.settled['norm']}")
 

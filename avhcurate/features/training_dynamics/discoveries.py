@@ -6,6 +6,7 @@ them together (Bonferroni). Else, and without enough data, there is too little d
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -32,6 +33,7 @@ LEAST_IN_BIN = 30
 
 _RESAMPLES = 100
 _Z = float(stats.norm.ppf(0.975))
+_TWO_MODELS = f"It needs two models on the same {LEAST_SAMPLES} samples with human votes."
 
 
 def verdict_of(figures: Sequence[Figure], *, above: float) -> Verdict:
@@ -54,6 +56,18 @@ def _negated(figures: Sequence[Figure]) -> list[Figure]:
     return [one._replace(value=-one.value, low=-one.high, high=-one.low) for one in figures]
 
 
+def _finding(
+    discovery: int, figures: Sequence[Figure], missing: str, *, above: float = 0.0, falls: bool = False
+) -> Finding:
+    """Test the claim that every number lies above a limit or, if it `falls`, below 0; `missing` is for no numbers."""
+    claim = figures
+    if falls:
+        claim = _negated(figures)
+    if figures:
+        missing = ""
+    return Finding(discovery, verdict_of(claim, above=above), figures, missing)
+
+
 # --- 1 and 3: trainings --------------------------------------------------------------------------------------
 
 
@@ -69,25 +83,22 @@ def settles_early(trainings: Sequence[TrainingCurves]) -> Finding:
         if finished and training.epochs[0] == 0 and _enough(training, len(training.epochs)):
             figures += _left_when_settled(training)
     missing = "It needs a finished training with evaluations from before it on, in which AVH, accuracy and loss move."
-    return Finding(1, verdict_of(figures, above=STILL), figures, "" if figures else missing)
+    return _finding(1, figures, missing, above=STILL)
 
 
 def _left_when_settled(training: TrainingCurves) -> list[Figure]:
     """Return the share of its way that the slower of accuracy and loss has left when AVH has settled."""
-    whole = _left(training, training.sizes / training.sizes.sum())
-    rng, parts, drawn = np.random.default_rng(0), len(training.sizes), []
-    for _ in range(_RESAMPLES):
-        weights = rng.multinomial(parts, np.full(parts, 1 / parts)) * training.sizes
-        drawn.append(_left(training, weights / weights.sum()))
+    size = training.parts["avh"].shape[1]
+    weights = np.random.default_rng(0).multinomial(size, np.full(size, 1 / size), _RESAMPLES) / size
+    whole, *drawn = (_left(training, one) for one in (np.full(size, 1 / size), *weights))
     if whole is None or None in drawn:
         return []
     low, high = np.quantile(np.array(drawn, float), [0.025, 0.975])
-    return [Figure(training.name, whole, float(low), float(high), int(training.sizes.sum()))]
+    return [Figure(training.name, whole, float(low), float(high), training.n)]
 
 
 def _left(training: TrainingCurves, weights: np.ndarray) -> float | None:
-    curves = {key: training.parts[key] @ weights for key in FALLS}
-    ways = [way(training.epochs, curves[key], falls=falls) for key, falls in FALLS.items()]
+    ways = [way(training.epochs, training.parts[key] @ weights, falls=falls) for key, falls in FALLS.items()]
     known = [one for one in ways if one is not None]
     if len(known) < len(ways):
         return None
@@ -104,10 +115,9 @@ def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
     for training in trainings:
         after = training.epochs >= WARM_UP * training.planned
         if _enough(training, int(after.sum())):
-            epochs, norms = training.epochs[after], training.mean("norm")[after]
-            figures.append(Figure(training.name, *_drift(epochs, norms / norms[0]), int(training.sizes.sum())))
-    missing = f"It needs a training with {LEAST_EVALUATIONS} evaluations after the warm-up."
-    return Finding(3, verdict_of(figures, above=0), figures, "" if figures else missing)
+            epochs, norms = training.epochs[after], training.parts["norm"].mean(axis=1)[after]
+            figures.append(Figure(training.name, *_drift(epochs, norms / norms[0]), training.n))
+    return _finding(3, figures, f"It needs a training with {LEAST_EVALUATIONS} evaluations after the warm-up.")
 
 
 def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
@@ -120,7 +130,7 @@ def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
 
 
 def _enough(training: TrainingCurves, evaluations: int) -> bool:
-    return evaluations >= LEAST_EVALUATIONS and training.sizes.sum() >= LEAST_SAMPLES
+    return evaluations >= LEAST_EVALUATIONS and training.n >= LEAST_SAMPLES
 
 
 # --- 2, 4 and 5: models --------------------------------------------------------------------------------------
@@ -141,7 +151,7 @@ def lower_where_better(models: Sequence[Model], bin_index: np.ndarray, bin_label
                 name = f"{better.name} less {worse.name} in {label}"
                 figures.append(_paired(name, better.avh[rows], worse.avh[rows]))
     missing = f"It needs two models that differ clearly in accuracy, and HSF bins of {LEAST_IN_BIN} samples."
-    return Finding(2, verdict_of(_negated(figures), above=0), figures, "" if figures else missing)
+    return _finding(2, figures, missing, falls=True)
 
 
 def _paired(name: str, first: np.ndarray, second: np.ndarray) -> Figure:
@@ -155,10 +165,7 @@ def _paired(name: str, first: np.ndarray, second: np.ndarray) -> Figure:
 
 def avh_follows_hsf(models: Sequence[Model], hsf: np.ndarray) -> Finding:
     """Discovery 4: AVH falls as HSF (n,) rises in every model, by Spearman."""
-    figures = _with_hsf(models, "avh", hsf)
-    if missing := _too_few(figures, hsf):
-        return Finding(4, "too little data", figures, missing)
-    return Finding(4, verdict_of(_negated(figures), above=0), figures)
+    return _finding(4, _with_hsf(models, "avh", hsf), _TWO_MODELS, falls=True)
 
 
 def norm_is_inconsistent(models: Sequence[Model], hsf: np.ndarray) -> Finding:
@@ -168,30 +175,22 @@ def norm_is_inconsistent(models: Sequence[Model], hsf: np.ndarray) -> Finding:
     holds when the intervals of two models do not overlap.
     """
     figures = _with_hsf(models, "norm", hsf)
-    if missing := _too_few(figures, hsf):
-        return Finding(5, "too little data", figures, missing)
-    verdict: Verdict = "too little data"
-    if "holds" in (verdict_of(figures, above=0), verdict_of(_negated(figures), above=0)):
-        verdict = "does not hold"
-    elif max(one.low for one in figures) > min(one.high for one in figures):
-        verdict = "holds"
-    return Finding(5, verdict, figures)
+    finding = _finding(5, figures, _TWO_MODELS)
+    if "holds" in (finding.verdict, verdict_of(_negated(figures), above=0)):
+        return replace(finding, verdict="does not hold")
+    if figures and max(one.low for one in figures) > min(one.high for one in figures):
+        return replace(finding, verdict="holds")
+    return replace(finding, verdict="too little data")
 
 
 def _with_hsf(models: Sequence[Model], key: str, hsf: np.ndarray) -> list[Figure]:
+    """Return Spearman of each model that has enough samples; nothing for fewer than two."""
     rows = [correlate({key: getattr(model, key)}, hsf).iloc[0] for model in models]
-    return [
+    figures = [
         Figure(model.name, float(row["spearman"]), float(row["ci_low"]), float(row["ci_high"]), int(row["n"]))
         for model, row in zip(models, rows, strict=True)
         if row["n"] >= LEAST_SAMPLES and np.isfinite(row["ci_low"])
     ]
-
-
-def _too_few(figures: Sequence[Figure], hsf: np.ndarray) -> str:
-    """Return why models cannot be judged, "" where they can."""
-    voted = int(np.isfinite(hsf).sum())
-    if voted < LEAST_SAMPLES:
-        return f"It needs {LEAST_SAMPLES} samples with human votes, and there are {voted:,}."
     if len(figures) < 2:
-        return f"It needs two models on the same samples, and there is {len(figures)}."
-    return ""
+        return []
+    return figures

@@ -31,7 +31,6 @@ def sentence(finding: Finding, *, simulated: bool = False) -> str:
     text = (
         f"{_FIGURES[finding.discovery]}: {_number(min(values))} to {_number(max(values))} over {len(values)} figures."
     )
-    text = text[0].upper() + text[1:]
     if simulated and finding.discovery in (2, 4, 5):
         return f"{text} HSF comes from simulated votes."
     return text

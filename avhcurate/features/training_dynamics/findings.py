@@ -35,21 +35,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class TrainingCurves:
-    """One training: curves over evaluations at `epochs` (T,), 0 before training, as means over parts of the samples.
+    """One training: curves over evaluations at `epochs` (T,), 0 before training, as means over parts of the n samples.
 
-    `parts` holds for `avh`, `accuracy`, `loss` and `norm` (T, G) means over random parts, `sizes` (G,) the samples of
-    each. `planned`: epochs that were to run.
+    `parts` holds for `avh`, `accuracy`, `loss` and `norm` (T, G) means over random parts of equal size. `planned`:
+    epochs that were to run.
     """
 
     name: str
     epochs: np.ndarray
     parts: Mapping[str, np.ndarray]
-    sizes: np.ndarray
+    n: int
     planned: float
-
-    def mean(self, key: str) -> np.ndarray:
-        """Return the curve over all samples, (T,)."""
-        return self.parts[key] @ self.sizes / self.sizes.sum()
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.subset import Subset, read_subset, rest_of, same_classes
+from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
 from avhcurate.errors import CurateError
 from avhcurate.features.training_dynamics.settings import TrainSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -24,28 +25,17 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
     """
     dataset, other = workspace.dataset(settings.dataset), workspace.dataset(settings.subject)
     train_where, held_out_where = settings.train_where, settings.held_out_where
+    refuse_other_classes(dataset.record, other.record)
     same = other.name == dataset.name
-    if same:  # with only one condition, the other part is the rest
-        if held_out_where and not train_where:
-            train_where = rest_of(held_out_where)
-        elif train_where and not held_out_where:
-            held_out_where = rest_of(train_where)
-    elif not same_classes(dataset.record, other.record):
-        ours, theirs = ", ".join(dataset.record.classes[:3]), ", ".join(other.record.classes[:3])
-        raise CurateError(
-            f"Datasets {dataset.name!r} and {other.name!r} have different classes ({ours}, ... and {theirs}, ...). "
-            "Hold out one with the same classes in the same order."
-        )
+    if same and train_where + held_out_where:  # with only one condition, the other part is the rest
+        train_where, held_out_where = train_where or rest_of(held_out_where), held_out_where or rest_of(train_where)
     # Excluded samples are not trained on; they are evaluated, as they are scored.
     train = _labelled(workspace, dataset, "curated_label", Filters(where=train_where, excluded=False))
     held_out = _labelled(workspace, other, "label", Filters(where=held_out_where, excluded=None))
     if same and not train_where:
         train, held_out = _by_split(train, held_out) or _by_chance(train, held_out)
-    if same and (both := len(np.intersect1d(train.ids, held_out.ids))):
-        raise CurateError(
-            f"{both} samples satisfy both --train-where and --held-out-where. Held-out samples must not be trained on: "
-            "add (...) IS NOT TRUE to one of them."
-        )
+    if same:
+        refuse_overlap(train, held_out, "--train-where and --held-out-where")
     for subset, use in ((train, "train on"), (held_out, "hold out")):
         if not len(subset.ids):
             raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled samples to {use} ({subset.where}).")
@@ -54,8 +44,7 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
 
 def _by_split(train: Subset, held_out: Subset) -> tuple[Subset, Subset] | None:
     """Return split "train" and the rest; None where one of the two is empty."""
-    split = train.dataset.samples(["split"])["split"].astype("string").str.lower().fillna("").to_numpy()
-    training = np.isin(split, _TRAIN)
+    training = train.dataset.samples(["split"])["split"].astype("string").str.lower().isin(_TRAIN).to_numpy(bool)
     first, rest = train.only(training[train.ids]), held_out.only(~training[held_out.ids])
     if not len(first.ids) or not len(rest.ids):
         return None
@@ -75,13 +64,10 @@ def stratified(labels: np.ndarray, share: float) -> np.ndarray:
     >>> int(stratified(np.array([0] * 20 + [1] * 10), 0.1).sum())
     3
     """
-    draws = np.random.default_rng(0).random(len(labels))
-    chosen = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        count = max(round(share * len(members)), min(1, len(members) - 1))
-        chosen[members[np.argsort(draws[members])[:count]]] = share > 0
-    return chosen
+    draws = pd.Series(np.random.default_rng(0).random(len(labels))).groupby(np.asarray(labels))
+    sizes = draws.transform("size")
+    most = np.maximum((share * sizes).round(), np.minimum(1, sizes - 1))
+    return (draws.rank() <= most).to_numpy() & (share > 0)
 
 
 def _labelled(workspace: Workspace, dataset: DatasetFolder, label: str, filters: Filters) -> Subset:

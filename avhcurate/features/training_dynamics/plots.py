@@ -1,7 +1,6 @@
 """How a network learns: AVH, norm, accuracy and loss of held-out samples over the epochs, overall and by HSF bin."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,60 +16,40 @@ PANELS = {
     "accuracy": ("Accuracy", ".1%"),
     "loss": ("Mean loss", ".3f"),
 }
-#: Name of the curve over all samples in the column `bin`.
-ALL = "all"
+#: Names in the column `bin` of the curves over all held-out samples, and over those learnt from while it learns.
+ALL, LEARNT = "all", "training data"
 #: Half the width of a band, in standard errors: about 95 %.
 BAND = 1.96
-#: The training samples' own curves, by panel.
-_FITTED = {"accuracy": "train_accuracy", "loss": "train_loss"}
 
 
-@dataclass(frozen=True)
-class Course:
-    """One training to draw.
-
-    `curves`: a row for each epoch and bin, `epoch, bin, n`, and for each of `PANELS` the mean and, as KEY_se, its
-    standard error. `fitted`: `epoch, train_accuracy, train_loss` over the samples learnt from. `drops`: epochs at
-    which the learning rate falls. `settled`: by panel, the epoch by which the curve over all samples has made 95 % of
-    its way.
-    """
-
-    title: str
-    curves: pd.DataFrame
-    fitted: pd.DataFrame | None = None
-    drops: Sequence[float] = ()
-    settled: Mapping[str, float] = field(default_factory=dict)
-
-
-def courses(shown: Sequence[Course], bins: Sequence[str], *, simulated: bool = False) -> go.Figure:
+def courses(shown: Mapping[str, pd.DataFrame], bins: Sequence[str], *, simulated: bool = False) -> go.Figure:
     """Draw a panel for each of `PANELS`; of several trainings a column each, whose rows share an axis.
 
-    `bins`: the HSF bins to draw in addition to the curve over all samples, from hard to easy.
+    A training has a row for each epoch and bin: `epoch, bin, n`, and for each of `PANELS` the mean and, as KEY_se, its
+    standard error, NaN where missing. `bins`: the HSF bins to draw in addition to `ALL` and `LEARNT`, hard to easy.
     """
     names, alone = [name for name, _ in PANELS.values()], len(shown) == 1
-    rows, columns, titles, shared = len(PANELS), len(shown), [course.title for course in shown], "rows"
+    rows, columns, titles, shared = len(PANELS), len(shown), list(shown), "rows"
     if alone:
         rows, columns, titles, shared = 2, 2, names, ""
     figure = make_subplots(rows, columns, shared_yaxes=shared or False, subplot_titles=titles, vertical_spacing=0.1)
     bare(figure, height=80 + 240 * rows, margin={"t": 66})
-    colors = dict(zip(bins, ramp(len(bins)), strict=True)) | {ALL: TEAL}
+    colors = {ALL: TEAL} | dict(zip(bins, ramp(len(bins)), strict=True)) | {LEARNT: GREY}
     named: set[str] = set()
-    for number, course in enumerate(shown):
+    for number, curves in enumerate(shown.values()):
         for panel, key in enumerate(PANELS):
             place = {"row": 1 + panel, "col": 1 + number}
             if alone:
                 place = {"row": 1 + panel // 2, "col": 1 + panel % 2}
-            for trace in _traces(course, key, colors):
-                trace.showlegend = trace.showlegend is not False and trace.name not in named
-                named.add(trace.name)
-                figure.add_trace(trace, **place)
+            for name, color in colors.items():
+                points = curves[(curves["bin"] == name) & curves[key].notna()].sort_values("epoch")
+                if len(points):
+                    _curve(figure, points, key, color, showlegend=name not in named, **place)
+                    named.add(name)
             if key == "accuracy":
                 figure.update_yaxes(**place, tickformat=".0%")
             if not alone and not number:
                 figure.update_yaxes(**place, title_text=names[panel])
-            for drop in course.drops:
-                if drop <= course.curves["epoch"].max():
-                    figure.add_vline(x=drop, line={"color": GREY, "width": 1.2, "dash": "dash"}, layer="below", **place)
     figure.update_layout(showlegend=True, legend=AT_TOP | {"traceorder": "normal"})
     if bins:
         figure.update_layout(legend_title={"text": of_hsf(simulated), "font": {"size": 12}})
@@ -79,54 +58,32 @@ def courses(shown: Sequence[Course], bins: Sequence[str], *, simulated: bool = F
     return figure.update_xaxes(title_text="epoch", row=rows)
 
 
-def _traces(course: Course, key: str, colors: Mapping[str, str]) -> Iterator[go.Scatter]:
-    """Yield the bands and curves of a panel; a name acts on all panels."""
-    title, form = PANELS[key]
-    for name, color in colors.items():
-        rows = course.curves[course.curves["bin"] == name].sort_values("epoch")
-        if len(rows):
-            epochs, mean = rows["epoch"].to_numpy(float), rows[key].to_numpy(float)
-            error = np.nan_to_num(rows[f"{key}_se"].to_numpy(float))
-            low, high = (mean - BAND * error).round(6), (mean + BAND * error).round(6)
-            area = band(epochs, low, high, faded(color, 0.14))
-            yield go.Scatter(area | {"showlegend": False, "legendgroup": name})
-            who, width, rank = f"HSF {name}", 1.8, 2
-            if name == ALL:
-                who, width, rank = "all samples", 3, 1
-            yield go.Scatter(
-                x=epochs,
-                y=mean.round(6),
-                mode="lines+markers",
-                line={"color": color, "width": width},
-                customdata=np.stack([rows["n"].to_numpy(float), error], axis=1),
-                hovertemplate=f"{title} %{{y:{form}}}, standard error %{{customdata[1]:.2g}}<br>{who}, "
-                "epoch %{x:.3g}, n %{customdata[0]:,}<extra></extra>",
-                name=who.removeprefix("HSF "),
-                legendgroup=name,
-                legendrank=rank,
-            )
-    if key in _FITTED and course.fitted is not None:
-        fitted = course.fitted.dropna(subset=[_FITTED[key]])
-        yield go.Scatter(
-            x=fitted["epoch"],
-            y=fitted[_FITTED[key]].astype(float).round(6),
-            mode="lines",
-            line={"color": GREY, "width": 1.5, "dash": "dot"},
-            hovertemplate=f"{title} %{{y:{form}}}<br>while learning, epoch %{{x:.3g}}<extra></extra>",
-            name="training data",
-            legendgroup="fitted",
-            legendrank=3,
-        )
-    whole = course.curves[course.curves["bin"] == ALL].sort_values("epoch")
-    if key in course.settled and len(whole):
-        epoch = course.settled[key]
-        yield go.Scatter(
-            x=[epoch],
-            y=[round(float(np.interp(epoch, whole["epoch"], whole[key])), 6)],
-            mode="markers",
-            marker={"color": TEAL, "symbol": "diamond", "size": 13, "line": {"color": "white", "width": 1.5}},
-            hovertemplate=f"{title} has made 95 % of its way by epoch %{{x:.3g}}<extra></extra>",
-            name="settled (95 %)",
-            legendgroup="settled",
-            legendrank=4,
-        )
+def _curve(
+    figure: go.Figure, points: pd.DataFrame, key: str, color: str, *, row: int, col: int, showlegend: bool
+) -> None:
+    """Draw the mean of a quantity and its band; a name acts on all panels."""
+    name, (title, form) = points["bin"].iloc[0], PANELS[key]
+    epochs, mean = points["epoch"].to_numpy(float), points[key].to_numpy(float)
+    error = points[f"{key}_se"].fillna(0).to_numpy(float)
+    line = {"color": color, "width": 1.8}
+    if name == ALL:
+        line["width"] = 3
+    if name == LEARNT:
+        line["dash"] = "dot"
+    else:
+        area = band(epochs, (mean - BAND * error).round(6), (mean + BAND * error).round(6), faded(color, 0.14))
+        figure.add_scatter(**area, legendgroup=name, row=row, col=col)
+    figure.add_scatter(
+        x=epochs,
+        y=mean.round(6),
+        mode="lines",
+        line=line,
+        customdata=np.stack([points["n"].to_numpy(float), error], axis=1),
+        hovertemplate=f"{title} %{{y:{form}}}, standard error %{{customdata[1]:.2g}}<br>{name}, epoch %{{x:.3g}}, "
+        "n %{customdata[0]:,}<extra></extra>",
+        name=name,
+        legendgroup=name,
+        showlegend=showlegend,
+        row=row,
+        col=col,
+    )

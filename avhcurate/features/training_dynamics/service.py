@@ -17,17 +17,18 @@ from avhcurate.features.training_dynamics.discoveries import (
     settles_early,
 )
 from avhcurate.features.training_dynamics.findings import Finding, Model, TrainingCurves
-from avhcurate.features.training_dynamics.settling import FALLS, way
+from avhcurate.features.training_dynamics.settling import FALLS
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people import bins
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
-from avhcurate.workspace.data.workspace import Workspace
 
-#: What curves are drawn of, and the column of an evaluation that each comes from.
-MEASURES = {"avh": "avh", "norm": "norm", "accuracy": "correct", "loss": "loss", "confidence": "confidence"}
+#: What curves are drawn of.
+MEASURES = ("avh", "norm", "accuracy", "loss", "confidence")
+#: The columns of an evaluation that hold them.
+_RECORDED = ["avh", "norm", "correct", "loss", "confidence"]
 #: The newest models that are compared, so that many runs over many samples fit into memory.
 MOST_MODELS = 12
 
@@ -36,46 +37,26 @@ MOST_MODELS = 12
 _PARTS, _LEAST_IN_PART = 64, 4
 
 
-def trainings(workspace: Workspace, name: str) -> list[TrainingFolder]:
-    """Return the trainings evaluated on samples of dataset `name`, the newest first, unfinished ones too."""
-    return workspace.dataset(name).trainings()[::-1]
-
-
-def curves(
-    table: DatasetTable,
-    training: TrainingFolder,
-    edges: Sequence[float] | None = None,
-    *,
-    filters: Filters | None = None,
-) -> pd.DataFrame:
+def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
     """Return means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES`
     with its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
 
     n counts samples with a label. One evaluation is in memory at a time.
     """
-    samples = _EvaluatedSamples(table, training, filters)
-    bin_edges = bins.check_edges(edges or table.edges)
-    groups = [(ALL, np.ones(len(samples.ids), bool))]
-    if np.isfinite(samples.hsf).any():
-        index = bins.bin_index(samples.hsf, bin_edges)
-        groups += [(label, index == number) for number, label in enumerate(bins.bin_labels(bin_edges))]
-    rows = []
+    rows, hsf = _in_view(table, training, filters)
+    groups = {ALL: np.ones(len(rows), bool)}
+    if np.isfinite(hsf).any():
+        index = bins.bin_index(hsf, table.edges)
+        groups |= {label: index == number for number, label in enumerate(bins.bin_labels(table.edges))}
+    found = []
     for number, evaluation in enumerate(training.evaluations().itertuples()):
-        values = pd.DataFrame(samples.at(number)).astype(np.float64).replace([np.inf, -np.inf], np.nan)
-        for name, members in groups:
+        values = _values(training, number, rows)
+        for name, members in groups.items():
             part = values[members]
             row = {"epoch": evaluation.epoch, "step": evaluation.step, "bin": name, "n": len(part)}
-            rows.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
-    names = [name for key in MEASURES for name in (key, f"{key}_se")]
-    return pd.DataFrame(rows, columns=["epoch", "step", "bin", "n", *names])
-
-
-def settled(curves: pd.DataFrame) -> dict[str, float]:
-    """Return from `curves` the epoch by which mean AVH, accuracy and loss have made 95 % of their way."""
-    whole = curves[curves["bin"] == ALL]
-    epochs = whole["epoch"].to_numpy(float)
-    ways = {key: way(epochs, whole[key].to_numpy(float), falls=falls) for key, falls in FALLS.items()}
-    return {key: found.settled() for key, found in ways.items() if found is not None}
+            found.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
+    names = [f"{key}{end}" for key in MEASURES for end in ("", "_se")]
+    return pd.DataFrame(found, columns=["epoch", "step", "bin", "n", *names])
 
 
 def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
@@ -116,20 +97,17 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
 # --- what is evaluated -------------------------------------------------------------------------------------------
 
 
-class _EvaluatedSamples:
-    """The samples that a training is evaluated on, in view and with a label: `ids`, `hsf`, and their rows."""
+def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows (n,) of an evaluation whose samples are in view and have a label, and their HSF (n,)."""
+    frame, ids = _labelled(table, filters), training.ids()
+    rows = np.flatnonzero(np.isin(ids, frame.index))
+    return rows, frame.loc[ids[rows], "hsf"].to_numpy(float)
 
-    def __init__(self, table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> None:
-        frame, recorded = _labelled(table, filters), training.ids()
-        position = frame.index.get_indexer(recorded)  # type: ignore[arg-type]
-        self._training, self._rows = training, np.flatnonzero(position >= 0)
-        self.ids = recorded[self._rows]
-        self.hsf = frame["hsf"].to_numpy(float)[position[self._rows]]
 
-    def at(self, number: int) -> dict[str, np.ndarray]:
-        """Return each of `MEASURES` at an evaluation, (n,)."""
-        recorded = self._training.samples(number, list(MEASURES.values()))
-        return {key: recorded[column].to_numpy()[self._rows] for key, column in MEASURES.items()}
+def _values(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:
+    """Return `MEASURES` of some rows of an evaluation, NaN where not finite."""
+    recorded = training.samples(number, _RECORDED).iloc[rows][_RECORDED].set_axis(MEASURES, axis=1)
+    return recorded.astype(np.float64).replace([np.inf, -np.inf], np.nan)
 
 
 def _labelled(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
@@ -145,33 +123,13 @@ def _training_curves(
 
     One evaluation is in memory at a time.
     """
-    samples = _EvaluatedSamples(table, training, filters)
-    epochs, n = training.evaluations()["epoch"].to_numpy(float), len(samples.ids)
-    part = np.random.default_rng(0).permutation(n) % max(1, min(_PARTS, n // _LEAST_IN_PART))
-    sizes = np.bincount(part)
-    keys = ("avh", "accuracy", "loss", "norm")
-    means = np.full((len(keys), len(epochs), len(sizes)), np.nan)
-    for number in range(len(epochs)):
-        columns = samples.at(number)
-        for place, key in enumerate(keys):
-            means[place, number] = _part_means(columns[key].astype(np.float64), part, sizes)
-    finite = np.isfinite(means).all(axis=(0, 2))
-    parts = dict(zip(keys, means[:, finite], strict=True))
-    return TrainingCurves(name, epochs[finite], parts, sizes, float(training.record.epochs))
-
-
-def _part_means(values: np.ndarray, part: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return means (G,) over the finite values (n,) of each part; NaN for a part without half of them.
-
-    An embedding of zeros has no angle, and must not remove an evaluation.
-
-    >>> _part_means(np.array([1.0, np.nan, 3.0, np.nan]), np.array([0, 0, 0, 1]), np.array([3, 1])).tolist()
-    [2.0, nan]
-    """
-    finite = np.isfinite(values)
-    known = np.bincount(part, finite, len(sizes))
-    sums = np.bincount(part, np.where(finite, values, 0.0), len(sizes))
-    return np.divide(sums, known, out=np.full(len(sizes), np.nan), where=2 * known >= sizes)
+    rows, _ = _in_view(table, training, filters)
+    part = np.random.default_rng(0).permutation(len(rows)) % max(1, min(_PARTS, len(rows) // _LEAST_IN_PART))
+    epochs = training.evaluations()["epoch"]
+    means = {epoch: _values(training, number, rows).groupby(part).mean() for number, epoch in enumerate(epochs)}
+    whole = {epoch: mean for epoch, mean in means.items() if mean.notna().all(axis=None)}
+    parts = {key: np.array([mean[key] for mean in whole.values()]) for key in (*FALLS, "norm")}
+    return TrainingCurves(name, np.array(list(whole)), parts, len(rows), float(training.record.epochs))
 
 
 # --- models --------------------------------------------------------------------------------------------------

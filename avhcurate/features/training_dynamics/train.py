@@ -1,6 +1,5 @@
 """Trains a network on a dataset, evaluates it on held-out samples, and scores them with the trained weights."""
 
-import hashlib
 import json
 import re
 from contextlib import nullcontext
@@ -37,13 +36,13 @@ EARLY = (0.0, 0.25, 0.5, 0.75)
 
 def train_seeds(workspace: Workspace, settings: TrainSettings, *, progress: Progress = SILENT) -> list[TrainingFolder]:
     """Run `train_model` with each seed of weights and order; the samples held out are the same."""
-    seeds = settings.seeds
-    if len(seeds) == 1:
-        return [train_model(workspace, settings, seed=seeds[0], progress=progress)]
-    return [
-        train_model(workspace, settings, seed=seed, progress=progress.part(number, len(seeds), f"seed {seed}"))
-        for number, seed in enumerate(seeds)
-    ]
+    trainings = []
+    for number, seed in enumerate(settings.seeds):
+        part = progress
+        if settings.seeds[1:]:
+            part = progress.part(number, len(settings.seeds), f"seed {seed}")
+        trainings.append(train_model(workspace, settings, seed=seed, progress=part))
+    return trainings
 
 
 def train_model(
@@ -221,7 +220,8 @@ def _learnt(training: TrainingFolder, train: Subset, images: LabelledImages) -> 
     rows = np.flatnonzero(np.isin(train.ids, training.ids("learnt from")))
     if not len(rows):
         return None
-    return replace(images.part(rows), labels=_given(train)[rows])
+    given = train.dataset.labels()[train.ids[rows]]
+    return replace(images.part(rows), labels=given.astype(np.int64))
 
 
 def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subset) -> None:
@@ -244,15 +244,7 @@ def _name(settings: TrainSettings, recipe: Recipe, model: NewModel, train: Subse
         "classes": train.dataset.record.classes,
         "preprocess": asdict(model.preprocess),
         "train_sample": settings.train_sample,
-        "datasets": [part.dataset.record.fingerprint for part in (train, held_out)],
-        "samples": [
-            hashlib.sha256(part.ids.tobytes() + part.labels.tobytes()).hexdigest() for part in (train, held_out)
-        ],
+        "samples": [train.digest, held_out.digest],
     }
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.network).strip("-.")[:40]
     return f"{slug}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
-
-
-def _given(subset: Subset) -> np.ndarray:
-    """Return the given labels (n,) int64 of its samples, -1 for none."""
-    return subset.dataset.labels()[subset.ids].astype(np.int64)

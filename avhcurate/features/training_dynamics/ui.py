@@ -7,21 +7,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.titles import titles
 from avhcurate.features.training_dynamics import service
 from avhcurate.features.training_dynamics.discovery_text import TITLES, figure_name, sentence
 from avhcurate.features.training_dynamics.findings import Figure, Finding
 from avhcurate.features.training_dynamics.leaks import leak_text
-from avhcurate.features.training_dynamics.plots import Course, courses
+from avhcurate.features.training_dynamics.plots import LEARNT, courses
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import duration
-from avhcurate.ui.page_choices import Choice, some_of
+from avhcurate.ui.page_choices import some_of
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.trainings import TrainingFolder
 
@@ -46,22 +44,16 @@ _findings = st.cache_resource(max_entries=16, show_spinner="Testing the discover
 )
 
 
-def choice(names: Sequence[str]) -> Choice[list[str]]:
-    """Return the choice of trainings to show, by name: the newest by default."""
-    return some_of("dynamics.trainings", names, names[:1], most=MOST)
-
-
 def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
     """Ask which of `trainings` are shown side by side."""
-    by_name = {training.name: training for training in trainings}
-    called = titles(page.table.dataset)
-    which = choice(list(by_name))
+    by_name, called = {training.name: training for training in trainings}, titles(page.table.dataset)
+    names = list(by_name)
+    which = some_of("dynamics.trainings", names, names[:1], most=MOST)
     chosen = which.show(
         st.multiselect,
         "Trainings",
         page.view,
-        list(by_name),
-        format_func=called.__getitem__,
+        {name: called[name] for name in names},
         max_selections=MOST,
         placeholder="The newest",
         help=f"Up to {MOST}, side by side. Newest first.",
@@ -103,68 +95,35 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
     every = None
     if live:
         every = _OFTEN
-    watch = st.fragment(_curves, run_every=every)
-    watch(page, [training.name for training in chosen], live)
+    st.fragment(_curves, run_every=every)(page, [training.name for training in chosen])
 
 
 @while_allowed
-def _curves(page: Opened, names: list[str], live: bool) -> None:
+def _curves(page: Opened, names: list[str]) -> None:
     folder = page.table.dataset
-    by_name = {training.name: training for training in service.trainings(page.workspace, folder.name)}
-    if live and choice(list(by_name)).of(url_state.current()) != names:
-        st.rerun()  # the next seed of the job has begun
+    by_name = {name: folder.training(name) for name in names}
     st.header("Curves over the epochs")
     st.caption("  \n".join(describe(by_name[name]) for name in names))
     called = titles(folder)
-    drawn = [_course(page, by_name[name], called[name]) for name in names]
-    if not any(len(course.curves) for course in drawn):
+    drawn = {called[name]: _course(page, by_name[name]) for name in names}
+    if all(rows.empty for rows in drawn.values()):
         st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
         return
-    bins: Sequence[str] = ()
+    edges: Sequence[str] = ()
     if page.table.votes is not None:
-        bins = bin_labels(page.table.edges)
-    show_chart(courses(drawn, bins, simulated=page.table.simulated), key="dynamics.curves")
+        edges = bin_labels(page.table.edges)
+    show_chart(courses(drawn, edges, simulated=page.table.simulated), key="dynamics.curves")
     st.caption(
         "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
         "that is hardest for people to the easiest. Click a name in the legend to hide its curves."
     )
 
 
-def _course(page: Opened, training: TrainingFolder, title: str) -> Course:
-    rows, settled = _curves_of(page.table, training, filters=page.filters), {}
-    if training.complete:  # where its way ends is not known before
-        settled = service.settled(rows)
-    return Course(title, rows, training.evaluations(), drops=training.record.drops, settled=settled)
-
-
-# --- where to go from here -----------------------------------------------------------------------------------
-
-
-def links(page: Opened, training: TrainingFolder) -> None:
-    """Offer to open the run of this training, whose scores every page shows."""
-    run = run_of(page.table, training)
-    if run is None:
-        st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
-    elif page.table.run is None or page.table.run.root.name != run:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption("Predictions and scores of another run are open on the left.", width="content")
-            st.button(
-                "Open this training's run",
-                key="dynamics.run",
-                type="tertiary",
-                icon=":material/model_training:",
-                on_click=url_state.change,
-                kwargs={"run": run},
-            )
-
-
-def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
-    """Return the name of the complete run of the network that this training made; None before there is one."""
-    weights = training.record.weights_sha256
-    for run in reversed(table.dataset.runs()):
-        if weights and run.complete and run.record.weights_sha256 == weights and run.record.fitted is None:
-            return run.name
-    return None
+def _course(page: Opened, training: TrainingFolder) -> pd.DataFrame:
+    """Return the curves of a training, with those over the samples that it learns from."""
+    rows = _curves_of(page.table, training, filters=page.filters)
+    learnt = training.evaluations()[["epoch", "train_accuracy", "train_loss"]].assign(bin=LEARNT)
+    return pd.concat([rows, learnt.rename(columns=lambda name: name.removeprefix("train_"))])
 
 
 # --- the five discoveries ------------------------------------------------------------------------------------
@@ -172,8 +131,7 @@ def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
 
 def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """Show the five discoveries, tested on these trainings and on all models of the dataset."""
-    with st.popover("How sure is a verdict?", icon=":material/help:", type="tertiary", key="dynamics.about_verdicts"):
-        st.markdown(_ABOUT_VERDICTS)
+    st.caption(_ABOUT_VERDICTS)
     with st.container(border=True, gap="small"):
         for finding in _findings(page.table, chosen, filters=page.filters):
             _finding(finding, simulated=page.table.simulated)

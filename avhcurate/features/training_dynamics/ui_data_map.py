@@ -1,16 +1,12 @@
 """The data map on the Training dynamics page: a map to draw regions on, and the images that lie in one."""
 
 import math
-from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.titles import titles
 from avhcurate.features.training_dynamics import service
 from avhcurate.features.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
-from avhcurate.measures.scores import SCORES
-from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui import regions
 from avhcurate.ui.cache import HASH_FUNCS
@@ -19,14 +15,9 @@ from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
 
 COLOR = one_of("dynamics.color", list(COLORS), "correctness")
-#: What the images of a region can be ordered by, hardest first.
-SORTS = ("variability", "confidence_mean", "correctness", "forgetting", "aum", "avh", "hsf")
-SORT = one_of("dynamics.sort", SORTS, "variability")
 _PARTS: dict[Part, str] = {"held out": "Held out", "learnt from": "Learnt from"}
 PART = one_of("dynamics.samples", tuple(_PARTS), "held out")
 REGION = regions.region_choice("dynamics")
@@ -48,28 +39,10 @@ them. Far to the right lie those on which it changes its mind.
 """
 
 
-def mapped(page: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
-    """Return the training that the map is of: of several the one that the address names."""
-    if len(chosen) == 1:
-        return chosen[0]
-    by_name, called = {training.name: training for training in chosen}, titles(page.table.dataset)
-    which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
-    view = page.view
-    if view.chosen(which.name) not in by_name:
-        view = view.choosing(which.name, "")
-    names = {name: called[name] for name in by_name}
-    return by_name[which.show(st.segmented_control, "Map of", view, names, label_visibility="collapsed")]
-
-
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
     if len(service.parts(page.table, training)) > 1:
         return PART.show(st.segmented_control, "Samples", page.view, _PARTS, label_visibility="collapsed")
-    if learnt := len(training.ids("learnt from")):
-        there = plain(training.record.dataset)
-        st.caption(
-            f"{learnt:,} samples of {there} that it learnt from are on record too: score {there} with its weights."
-        )
     return "held out"
 
 
@@ -111,7 +84,6 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
         outline = region.outline(-0.02, 1.02)
     figure = data_map(
         drawn,
-        points,
         color=color,
         bins=bin_labels(page.table.edges),
         outline=outline,
@@ -124,11 +96,10 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
         key="dynamics.map",
         alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
     )
-    hint = tool[1].replace("a box", "a box on the map or on a histogram")
     note = f"{len(points):,} samples {part}"
     if len(drawn) < len(points):
         note += f", {len(drawn):,} of them drawn, a random part where it is crowded. A selection takes all"
-    st.caption(f"{note}. {hint} The histograms count all samples.")
+    st.caption(f"{note}. {tool[1]}")
     return clicked
 
 
@@ -141,20 +112,12 @@ def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> Gri
     if region is None:
         return None
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
-    prefix = ""
-    if part == "learnt from":
-        prefix = "train_"
-    columns = {key: f"{prefix}{key}" if key in KEYS else key for key in SORTS if points[key].notna().any()}
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
-        orders = {key: f"Hardest first by {score_name(name)}" for key, name in columns.items()}
-        sort = SORT.show(st.selectbox, "Order", page.view, orders, label_visibility="collapsed", width=290)
+    st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**, least believed first")
     if inside.empty:
-        st.markdown("No sample lies there. Draw another region.")
         return None
-    rising = sort not in SCORES or SCORES[sort].harder == "low"
-    ordered = inside.sort_values(sort, ascending=rising, na_position="last", kind="stable")
-    ids = ordered["id"].astype(int).tolist()
-    values = pd.Series(ordered[sort].to_numpy(), ids)
+    values = inside.sort_values("confidence_mean", kind="stable").set_index("id")["confidence_mean"]
     about = f"{about} {part} {write_region(region)}"
-    return sample_grid(page, ids, about=about, score=columns[sort], values=values)
+    score = "confidence_mean"
+    if part == "learnt from":
+        score = "train_confidence_mean"
+    return sample_grid(page, values.index.tolist(), about=about, score=score, values=values)

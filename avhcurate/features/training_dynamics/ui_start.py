@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.table.subset import same_classes
 from avhcurate.features.training_dynamics.settings import TrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui import url_state
@@ -15,7 +14,6 @@ from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.workspace import Workspace
 
 #: Networks that are usually trained here, the project's own first.
 MODELS = (
@@ -61,21 +59,15 @@ def usual_model(dataset: DatasetFolder) -> str:
     return [MODELS[0], *known][-1]
 
 
-def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder]:
-    """Return other datasets of the workspace with the same classes in the same order."""
-    others = forms.other_datasets(workspace, dataset.name)
-    return [other for other in others if same_classes(dataset.record, other.record)]
-
-
 def form(page: Opened, *, busy: bool) -> None:
     """Draw the options of a training and the button that starts it."""
     dataset, root = page.table.dataset, page.workspace.root
-    others = [other.name for other in partners(page.workspace, dataset)]
+    others = forms.partners(page.workspace, dataset)
     known: dict[str, Any] = {"dataset": dataset.name}
     if others:
         known = {}
     then = partial(_show, dataset.name)
-    with forms.job_form(root, "train.", TrainSettings, busy=busy, make=_settings, then=then, **known) as fields:
+    with forms.job_form(root, "train.", TrainSettings, busy=busy, then=then, **known) as fields:
         with forms.row():
             fields.ask_model(forms.models(usual_model(dataset), usual=MODELS), width=230)
             fields.ask("loss", format_func=LOSS_NAMES.__getitem__, width=160)
@@ -95,12 +87,6 @@ def form(page: Opened, *, busy: bool) -> None:
                 fields.ask("held_out_where", placeholder="such as split = 'val'", width=230)
                 fields.ask("train_sample", width=190)
                 fields.ask("pretrained")
-
-
-def _settings(dataset: str, *, held_out: str | None = None, **options: Any) -> TrainSettings:
-    if held_out == dataset:
-        held_out = None
-    return TrainSettings(dataset=dataset, held_out=held_out, **options)
 
 
 def _show(shown: str, settings: TrainSettings) -> None:

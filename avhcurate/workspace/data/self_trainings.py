@@ -71,7 +71,7 @@ class SelfTrainingRecord(WorkRecord):
 class Share(BaseModel):
     """A share of `n` samples with its 95 % interval; None where n is 0.
 
-    It is Wilson's; that of a mean over classes comes from theirs, that of a calibration error is the bootstrap's (see
+    It is Wilson's; that of a mean over classes comes from theirs, that of a calibration error from the bootstrap (see
     `stats.calibration.calibrate`).
     """
 

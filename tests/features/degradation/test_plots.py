@@ -1,10 +1,10 @@
-"""The degradation figures: values as in the tables, level 0 under every kind, agreement turned by the hard end."""
+"""The figure of degradation: values as in the table, level 0 under every kind."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.features.degradation.plots import agreement_boxes, curve_panels
+from avhcurate.features.degradation.plots import curve_panels
 from avhcurate.features.degradation.statistics import curves
 
 STRENGTHS = {"contrast": (0.5, 0.1), "jpeg": (50, 10)}
@@ -40,15 +40,3 @@ def test_bins_are_lines_of_their_own_named_once(rows):
     assert [trace.name for trace in figure.data if trace.showlegend] == list(groups)
     assert len({trace.line.color for trace in figure.data}) == 2
     assert len(figure.data) == 4
-
-
-def test_boxes_turn_each_score_so_that_right_means_harder():
-    values = np.linspace(-1, 0.5, 21)
-    rhos = pd.DataFrame({"id": range(21), "kind": "contrast", "avh": -values, "confidence": values, "norm": np.nan})
-    figure = agreement_boxes(rhos, ["contrast"], ["avh", "confidence", "norm"])
-    boxes = {trace.name: trace for trace in figure.data}
-    assert set(boxes) == {"AVH", "Confidence"}
-    for box in boxes.values():
-        assert box.median[0] == pytest.approx(0.25)
-        assert (box.q1[0], box.q3[0]) == pytest.approx((-0.125, 0.625))
-    assert list(figure.layout.yaxis.categoryarray) == ["Norm", "Confidence", "AVH"]

@@ -1,6 +1,5 @@
 """Degrading a run's images: its own scores at level 0, a job that may be killed at any moment, refusals that help."""
 
-import os
 import re
 import shutil
 import signal
@@ -96,7 +95,7 @@ def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, ta
 def test_digits_get_harder_level_by_level(folder, table):
     """What anyone would expect of a network that reads digits well."""
     found = read(table, folder)
-    for kind, levels in found.record.strengths.items():
+    for kind, levels in found.folder.record.strengths.items():
         accuracy = found.rows[found.rows["kind"].isin(["none", kind])].groupby("level")["correct"].mean()
         assert accuracy[0] > 0.97
         assert accuracy[len(levels)] < accuracy[0] - 0.05
@@ -115,7 +114,7 @@ def test_filters_choose_the_images_and_bins_part_them(folder, table):
     ones = read(table, folder, Filters(classes=(1,)))
     labels = table.dataset.labels()
     assert set(ones.rows["id"]) == {id for id in whole.rows["id"] if labels[id] == 1}
-    assert ones.images == (labels[whole.rows["id"].unique()] == 1).sum()
+    assert len(ones.ids) == (labels[whole.ids] == 1).sum()
 
 
 def test_the_same_again_does_nothing_and_other_settings_are_kept_next_to_it(degraded_root, tmp_path):
@@ -190,33 +189,16 @@ def test_a_job_killed_at_any_moment_resumes_to_the_very_same_table(folder, demo_
         assert not list(whole.root.rglob("*.tmp"))
 
 
-def test_weights_that_are_not_the_runs_are_refused_naming_both(own_demo_root, tmp_path):
-    tensors = load_file(DIGITS_WEIGHTS)
-    save_file({name: tensor * 1.01 for name, tensor in tensors.items()}, tmp_path / "other.safetensors")
-    with pytest.raises(CurateError, match=r"other\.safetensors.*not those of run.*digits_cnn\.safetensors"):
-        degrade_dataset(
-            Workspace(own_demo_root), DegradeSettings(dataset="digits", weights=str(tmp_path / "other.safetensors"))
-        )
-    assert degradations(Workspace(own_demo_root).dataset("digits").run()) == []
-
-
-def test_a_run_of_weights_from_a_file_needs_the_file(own_demo_root, tmp_path):
-    workspace = Workspace(own_demo_root)
-    file = tmp_path / "other.safetensors"
+def test_weights_of_a_file_are_asked_for_and_must_be_the_runs(own_demo_root, tmp_path):
+    workspace, file = Workspace(own_demo_root), tmp_path / "other.safetensors"
     save_file({name: tensor * 1.01 for name, tensor in load_file(DIGITS_WEIGHTS).items()}, file)
+    settings = DegradeSettings(dataset="digits", weights=str(file), kinds=["jpeg"], limit=10)
+    with pytest.raises(CurateError, match=r"other\.safetensors.*not those of run.*digits_cnn\.safetensors"):
+        degrade_dataset(workspace, settings)
     other = score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits", weights=file), limit=80)
     with pytest.raises(CurateError, match=r"--weights"):
-        degrade_dataset(workspace, DegradeSettings(dataset="digits", limit=10))
-    found = degrade_dataset(workspace, DegradeSettings(dataset="digits", weights=str(file), kinds=["jpeg"], limit=10))
-    assert found.record.run == other.name
-
-
-def test_a_run_that_a_training_made_takes_the_weights_from_there(trained_root, tmp_path):
-    workspace = Workspace(Path(shutil.copytree(trained_root, tmp_path / "trained")))
-    run = workspace.dataset("digits").run()
-    assert (
-        degrade_dataset(workspace, DegradeSettings(dataset="digits", kinds=["jpeg"], limit=10)).record.run == run.name
-    )
+        degrade_dataset(workspace, settings.with_(weights=None))
+    assert degrade_dataset(workspace, settings).record.run == other.name
 
 
 def test_a_dataset_without_a_run_says_how_to_score_it(demo_root, tmp_path):
@@ -262,33 +244,6 @@ def test_a_network_of_the_users_with_other_preprocessing_is_rebuilt_from_the_rec
     assert len(example(open_table(workspace, "pets"), folder.record, 0)) == folder.record.steps
 
 
-HEADED = """
-    from torch import nn
-
-    class Softmaxed(nn.Module):
-        def __init__(self, num_classes):
-            super().__init__()
-            self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-            self.head = nn.Linear(8, num_classes)
-
-        def forward(self, x):
-            return self.head(self.body(x)).softmax(1)
-
-    def make(num_classes=2):
-        return Softmaxed(num_classes)
-"""
-
-
-def test_a_last_layer_that_had_to_be_named_is_taken_from_the_record(colours, tmp_path):
-    workspace, _ = colours
-    (tmp_path / "softmaxed_net.py").write_text(textwrap.dedent(HEADED))
-    spec = ModelSpec(name="softmaxed_net:make", weights="random", resize=16, crop=16, head="head")
-    run = score_dataset(workspace, "pets", spec)
-    folder = degrade_dataset(workspace, DegradeSettings(dataset="pets", model=run.name, kinds=["blur"]))
-    own = pd.read_parquet(run.scores_path)
-    np.testing.assert_allclose(rows_of(folder).query("level == 0")["avh"], own["avh"], rtol=1e-4)
-
-
 def test_images_without_labels_have_the_scores_that_need_none(demo_root, tmp_path):
     rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet", columns=["image"])[:40]
     pq.write_table(rows.replace_schema_metadata(None), tmp_path / "bare.parquet")
@@ -304,7 +259,7 @@ def test_images_without_labels_have_the_scores_that_need_none(demo_root, tmp_pat
     assert found.bins == {}
 
 
-def test_an_image_that_broke_since_is_skipped_and_the_job_goes_on(colours, tmp_path):
+def test_an_image_that_broke_since_is_skipped_and_the_job_goes_on(colours, tmp_path, cli):
     workspace, _ = colours
     (tmp_path / "images" / "cat" / "1.jpg").write_bytes(b"no image")
     folder = degrade_dataset(workspace, DegradeSettings(dataset="pets", kinds=["contrast"]))
@@ -312,7 +267,10 @@ def test_an_image_that_broke_since_is_skipped_and_the_job_goes_on(colours, tmp_p
     assert folder.record.skipped == 1
     assert rows["problem"].notna().sum() == 1
     assert len(rows) == 7 * 8 + 1
-    assert read(open_table(workspace, "pets"), folder).images == 7
+    out = cli("degrade", "pets", "--kinds", "contrast", "--workspace", workspace.root).out
+    assert "7 images at 8 steps, 1 skipped" in out
+    assert re.search(r"\n +1 \S.*\nCheck that these images are still where", out)
+    assert len(read(open_table(workspace, "pets"), folder).ids) == 7
     with pytest.raises(CurateError, match="Image 1 cannot be read"):
         example(open_table(workspace, "pets"), folder.record, 1)
 
@@ -330,26 +288,17 @@ def test_a_dataset_imported_anew_is_refused(colours, tmp_path):
     assert workspace.dataset("pets").runs() == []
 
 
-def test_the_command_line_prints_the_table_and_writes_it(degraded_root, tmp_path):
-    command = [sys.executable, "-m", "avhcurate", "degrade", "digits", "--limit", "200"]
-    command += ["--csv", str(tmp_path / "table.csv"), "--workspace", str(degraded_root)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    assert "200 images" in done.stdout
-    assert all(key in done.stdout for key in KEYS)
+def test_the_command_line_prints_the_table_and_writes_it(degraded_root, tmp_path, cli):
+    command = ["degrade", "digits", "--limit", "200", "--csv", tmp_path / "table.csv", "--workspace", degraded_root]
+    done = cli(*command)
+    assert done.code == 0, done.err
+    assert "200 images" in done.out
+    assert all(key in done.out for key in KEYS)
     written = pd.read_csv(tmp_path / "table.csv")
     assert len(written) == len(KEYS) * len(KINDS)
     assert set(written["score"]) == set(KEYS)
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, "table.csv" in done.stderr) == (2, True)
-
-
-def test_the_command_line_names_the_images_that_cannot_be_read(colours, tmp_path, cli):
-    workspace, _ = colours
-    (tmp_path / "images" / "cat" / "1.jpg").write_bytes(b"no image")
-    out = cli("degrade", "pets", "--kinds", "contrast", "--workspace", workspace.root).out
-    assert "7 images at 8 steps, 1 skipped" in out
-    assert re.search(r"\n +1 \S.*\nCheck that these images are still where", out)
+    done = cli(*command)
+    assert (done.code, "table.csv" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize(("kinds", "said"), [(["fog"], "'contrast', 'noise', 'blur'"), ([], "at least one")])

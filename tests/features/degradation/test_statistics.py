@@ -13,7 +13,6 @@ from avhcurate.features.degradation.statistics import (
     median_interval,
     spearman_with_level,
     summarise,
-    typical,
 )
 
 
@@ -30,11 +29,6 @@ def rows_of(values, *, correct=None):
     )
     frame["kind"] = np.where(frame["level"] == 0, "none", "blur")
     return frame
-
-
-def test_spearman_of_one_image_is_what_a_hand_comes_to():
-    """1 - 6 sum d^2 / (n (n^2 - 1)): ranks 1 3 2 4 differ from the level's by 0 1 1 0."""
-    assert spearman_with_level(np.array([[0.1, 0.3, 0.2, 0.4]])) == pytest.approx(1 - 6 * 2 / (4 * 15))
 
 
 def test_spearman_equals_scipys_on_untied_and_tied_scores():
@@ -99,12 +93,6 @@ def test_accuracy_is_the_share_of_right_predictions_among_labelled_images():
     assert table["n"].tolist() == [4, 3]
     assert table["mean"].tolist() == pytest.approx([1, 1 / 3])
     assert ((table["ci_low"] <= table["mean"]) & (table["mean"] <= table["ci_high"] + 1e-9)).all()
-
-
-def test_the_typical_image_is_the_one_nearest_to_the_mean_curve():
-    values = np.array([[0.0, 0, 0], [1.0, 2, 3], [2.0, 4, 6], [np.nan, 2, 3]])
-    assert typical(rows_of(values), "avh") == 1
-    assert typical(rows_of(values[3:]), "avh") is None
 
 
 def test_no_rows_give_empty_tables():

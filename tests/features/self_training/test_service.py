@@ -188,39 +188,6 @@ def test_a_run_killed_in_mid_round_resumes_to_the_very_same_bits(own_root, adapt
     assert not list(whole.root.rglob("*.tmp"))
 
 
-def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeypatch, cli):
-    workspace = Workspace(own_root)
-    shutil.rmtree(workspace.dataset("blurred").root / "self-training")
-    calls = []
-    monkeypatch.setattr(
-        "avhcurate.workspace.disk.jobs._RunningJob.should_stop", lambda self: calls.append(0) or len(calls) == 3
-    )
-    arguments = ["--source", "digits", "--target", "blurred", "--portion", "0.3", "--rounds", "3"]
-    codes = []
-    for _ in range(2):
-        ended = cli("self-train", *arguments, "--workspace", own_root)
-        codes.append(ended.code)
-        (folder,) = workspace.dataset("blurred").self_trainings()
-        assert folder.complete == (len(codes) == 2)
-    assert codes == [130, 0]
-    assert "avc" in ended.out
-
-
-def test_labels_of_the_target_are_not_needed(own_root, adapted, tmp_path):
-    """Without any, the same samples get the same pseudo-labels; only the report has nothing to say."""
-    workspace = Workspace(own_root)
-    source = own_root / "downloads" / "digits" / "digits.parquet"
-    import_dataset(workspace, "unknown", write_blurred(source, tmp_path / "unknown.parquet", labelled=False))
-    found = self_train_dataset(workspace, SETTINGS.with_(target="unknown"))
-    assert found.record.rounds == 3
-    for number in (1, 2, 3):
-        columns = ["id", "pseudo_label", "selected"]
-        pd.testing.assert_frame_equal(found.selection(number, columns), adapted[0].selection(number, columns))
-        assert found.report(number).accuracy.value is None
-        assert found.report(number).precision.value is None
-    assert results.table(found)["accuracy"].isna().all()
-
-
 def test_classes_in_another_order_or_of_other_names_are_refused(own_root, tmp_path):
     workspace = Workspace(own_root)
     source = own_root / "downloads" / "digits" / "digits.parquet"

@@ -1,7 +1,6 @@
 """The toy as a service: what AVH and norm follow, results that are kept, and trainings in the background."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from scipy.stats import spearmanr
 from avhcurate.errors import CurateError
 from avhcurate.features.toy import service as toy_service
 from avhcurate.features.toy.settings import LOSSES, ToySettings
-from avhcurate.features.toy.ui import summary_text
 
 #: Small enough to be trained for each test.
 QUICK = ToySettings(epochs=5)
@@ -21,7 +19,7 @@ def results(tmp_path_factory):
     """The default settings with either loss and four seeds each."""
     folder = tmp_path_factory.mktemp("toy")
     return {
-        loss: [toy_service.run(folder, ToySettings(loss=loss, epochs=25, seed=seed)) for seed in range(4)]
+        loss: [toy_service.run(folder, ToySettings(loss=loss, epochs=25, seed=seed)) for seed in range(3)]
         for loss in LOSSES
     }
 
@@ -48,7 +46,7 @@ def test_with_softmax_angles_settle_before_the_norm(results):
 
 def test_the_network_comes_close_to_the_best_possible(results):
     for result in results["softmax"] + results["avh"]:
-        assert 1 - result.curves["accuracy"].iloc[-1] == pytest.approx(result.best_error, abs=0.02)
+        assert 1 - result.curves["accuracy"].iloc[-1] == pytest.approx(result.about["bayes_error"], abs=0.02)
 
 
 def test_a_result_is_kept_whole_and_read_again(tmp_path):
@@ -58,7 +56,7 @@ def test_a_result_is_kept_whole_and_read_again(tmp_path):
     for name in ("points", "labels", "bayes", "avh", "norm", "predicted"):
         assert np.array_equal(getattr(read, name), getattr(made, name))
     assert read.avh.shape == (6, len(read.y), len(read.x))
-    assert (read.seconds, read.versions, read.created) == (made.seconds, made.versions, made.created)
+    assert read.about == made.about
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
 
 
@@ -132,22 +130,3 @@ def test_the_command_line_prints_the_figures(cli, tmp_path):
     assert found["spearman"]["avh_samples"] == pytest.approx(result.curves["avh_samples"].iloc[-1])
     assert f"{found['spearman']['norm_map']:.3f}" in text
     assert found["file"] == str(toy_service.result_path(tmp_path / "toy", QUICK))
-
-
-def test_what_a_short_or_level_training_cannot_tell_is_not_said(results):
-    result = results["softmax"][0]
-
-    def told(avh, norm, by_avh, by_norm):
-        last = result.curves.index[-1]
-        curves = result.curves.copy()
-        curves.loc[last, ["avh_samples", "norm_samples"]] = avh, norm
-        for name, by in (("avh", by_avh), ("norm", by_norm)):
-            curves[name] = np.minimum(1.0, np.arange(len(curves)) / by)
-        return summary_text(replace(result, curves=curves))
-
-    end = result.settings.epochs
-    assert "as in the paper, AVH more closely" in told(0.6, 0.2, 3, end)
-    assert "angles first, as in the paper" in told(0.6, 0.2, 3, end)
-    assert "not angles first, unlike in the paper" in told(0.6, 0.2, end, 3)
-    assert "within chance of each other" in told(0.60, 0.59, 3, end)
-    assert "too few to say which comes first" in told(0.6, 0.2, end, end)

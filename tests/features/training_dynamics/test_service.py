@@ -18,7 +18,6 @@ from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.disagreement import service as disagreement_service
 from avhcurate.features.training_dynamics import service as training_dynamics_service
 from avhcurate.features.training_dynamics.discovery_text import sentence
-from avhcurate.features.training_dynamics.ui import run_of
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people.bins import bin_labels
@@ -44,7 +43,7 @@ def of_seed(root: Path, seed: int) -> DatasetTable:
 
 
 def training(root: Path, seed: int) -> TrainingFolder:
-    found = training_dynamics_service.trainings(Workspace(root), "digits")
+    found = Workspace(root).dataset("digits").trainings()
     return next(training for training in found if training.record.seed == seed)
 
 
@@ -87,12 +86,6 @@ def test_a_run_of_other_weights_has_no_such_columns(digits: DatasetTable, traine
         assert table.training is None
         assert not set(DYNAMICS) & {*table.columns, *table.scores, *table.standard}
         assert export_columns(table)[: len(STANDARD)] == list(STANDARD)
-
-
-def test_two_trainings_of_one_model_are_told_apart_by_their_weights(trained: DatasetTable, trained_root: Path) -> None:
-    other = of_seed(trained_root, 1)
-    assert other.training.record.seed == 1
-    assert not np.allclose(other.frame()["aum"].dropna(), trained.frame()["aum"].dropna())
 
 
 def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the_training(
@@ -164,21 +157,13 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained: Dataset
 
 def test_curves_keep_to_the_filters_and_the_edges(trained: DatasetTable, trained_root: Path) -> None:
     folder = training(trained_root, 0)
-    found = training_dynamics_service.curves(trained, folder, [0, 0.5, 1], filters=Filters(classes=(3,)))
+    halves = open_table(Workspace(trained_root), "digits", trained.run.name, edges=(0, 0.5, 1))
+    found = training_dynamics_service.curves(halves, folder, filters=Filters(classes=(3,)))
     some = trained.frame(Filters(classes=(3,), splits=("test",)), columns=["id", "hsf"])
     assert found["n"][0] == len(some)
     assert list(dict.fromkeys(found["bin"])) == ["all", "[0, 0.5)", "[0.5, 1]"]
     assert found["n"][1] == (some["hsf"] < 0.5 - 1e-9).sum()
     assert training_dynamics_service.curves(trained, folder, filters=Filters(splits=("train",)))["n"].eq(0).all()
-
-
-def test_settled_names_the_epochs_of_the_three_curves(trained: DatasetTable, trained_root: Path) -> None:
-    at = training_dynamics_service.settled(training_dynamics_service.curves(trained, training(trained_root, 0)))
-    assert set(at) == {"avh", "accuracy", "loss"}
-    assert all(0 < epoch < 10 for epoch in at.values())
-    assert (
-        training_dynamics_service.settled(training_dynamics_service.curves(trained, training(trained_root, 2))) == {}
-    )  # four evaluations
 
 
 def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable, trained_root: Path) -> None:
@@ -222,7 +207,7 @@ def test_samples_that_were_learnt_from_may_be_recorded_too(own_demo_root: Path, 
 
 
 def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, trained_root: Path) -> None:
-    chosen = training_dynamics_service.trainings(Workspace(trained_root), "digits")
+    chosen = Workspace(trained_root).dataset("digits").trainings()
     found, hsf, _ = training_dynamics_service.compared_models(trained, chosen)
     by_name = {model.name: model for model in found}
     assert set(by_name) == {"avhcurate:digits", *(f"digits · cross-entropy · seed {seed}" for seed in (0, 1))}
@@ -239,7 +224,7 @@ def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
     every = training_dynamics_service._held_out(trained.dataset)
     learnt = {weights: np.setdiff1d(np.arange(trained.size), ids) for weights, ids in every.items()}
     monkeypatch.setattr(training_dynamics_service, "_held_out", lambda _: learnt)
-    chosen = training_dynamics_service.trainings(Workspace(trained_root), "digits")
+    chosen = Workspace(trained_root).dataset("digits").trainings()
     found, *_ = training_dynamics_service.compared_models(trained, chosen)
     assert [model.name for model in found] == ["avhcurate:digits"]
 
@@ -252,15 +237,12 @@ def test_a_head_fitted_on_a_trainings_features_does_not_stand_for_the_trained_ne
     heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
     add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=chosen.record.weights_sha256, fitted=heads)
     table = open_table(Workspace(root), "digits", own)
-    assert run_of(table, chosen) == own
     models = [model.name for model in training_dynamics_service.compared_models(table, [chosen])[0]]
     assert {"digits · cross-entropy · seed 0", "digits · cross-entropy · seed 0 · fitted head"} < set(models)
 
 
 def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:
-    found = training_dynamics_service.findings(
-        trained, training_dynamics_service.trainings(Workspace(trained_root), "digits")
-    )
+    found = training_dynamics_service.findings(trained, Workspace(trained_root).dataset("digits").trainings())
     assert [finding.discovery for finding in found] == [1, 2, 3, 4, 5]
     by_number = {finding.discovery: finding for finding in found}
     assert len(by_number[1].figures) == 2  # without the unfinished one
@@ -275,18 +257,17 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
 def test_a_few_samples_without_an_angle_take_no_evaluation_from_a_hundred(
     trained: DatasetTable, trained_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluated = training_dynamics_service._EvaluatedSamples
+    values = training_dynamics_service._values
 
-    class SomeOfZeros(evaluated):
-        def at(self, number: int) -> dict[str, np.ndarray]:
-            columns = super().at(number)
-            return columns | {"avh": np.where(np.isin(np.arange(len(self.ids)), (20, 40, 60)), np.nan, columns["avh"])}
+    def some_of_zeros(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:
+        found = values(training, number, rows).reset_index(drop=True)
+        return found.assign(avh=found["avh"].drop([20, 40, 60]))
 
-    monkeypatch.setattr(training_dynamics_service, "_EvaluatedSamples", SomeOfZeros)
+    monkeypatch.setattr(training_dynamics_service, "_values", some_of_zeros)
     folder = training(trained_root, 0)
     hundred = Filters(ids=tuple(folder.ids()[:100].tolist()))
     found = training_dynamics_service._training_curves(trained, folder, "a", hundred)
-    assert found.sizes.sum() == 100
+    assert found.n == 100
     assert len(found.epochs) == len(folder.evaluations())
 
 

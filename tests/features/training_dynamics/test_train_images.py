@@ -69,15 +69,6 @@ def once_begun(dataset):
     return lambda: set(dataset.root.rglob("training.json")) != known
 
 
-def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
-    dataset = fresh.dataset("digits")
-    store = ImageCache(tmp_path, dataset, new_model(ModelSpec(name="avhcurate:digits"), 10).preprocess)
-
-    with pytest.raises(Cancelled):
-        store.decode(np.arange(1797), progress=Progress(should_stop=lambda: True))
-    assert 0 < len(store.missing(np.arange(1797))) < 1797
-
-
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(CurateError, match="Make room"):
