@@ -6,7 +6,6 @@ import shutil
 import zipfile
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from avhcurate.features.self_training import round_export
@@ -104,18 +103,11 @@ def test_the_newest_runs_are_shown_and_others_can_be_chosen(open_page, self_trai
     assert app.selectbox(key="selftrain.run").value == runs["mrkld", 0].name
 
 
-@pytest.mark.parametrize("form", ["csv", "folder"])
-def test_the_download_holds_the_selection_of_the_round(self_trained_root, runs, form):
-    workspace, folder = Workspace(self_trained_root), runs["avc", 0]
-    content = round_export.export_bytes(workspace, folder, 2, form)
-    rows = folder.selection(2).query("selected").set_index("id")
-    if form == "csv":
-        read = pd.read_csv(io.BytesIO(content)).set_index("id")
-        assert read["pseudo_label"].to_dict() == rows["candidate"].to_dict()
-        assert round_export.describe(folder, 2)["selected"] == len(rows)
-        return
+def test_the_download_holds_the_selection_of_the_round(self_trained_root, runs):
+    folder = runs["avc", 0]
+    content = round_export.export_bytes(Workspace(self_trained_root), folder, 2, "folder")
     names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    assert sum(name.endswith(".png") for name in names) == len(rows)
+    assert sum(name.endswith(".png") for name in names) == folder.report(2).selected
     assert any(name.endswith("/manifest.json") for name in names)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from avhcurate.errors import CurateError
 from avhcurate.features.toy import service as toy_service
 from avhcurate.features.toy.settings import ToySettings
 
@@ -62,6 +63,9 @@ def test_an_address_sets_every_setting(open_toy, root):
     assert len(set(zip(points["marker"]["color"], points["marker"]["symbol"], strict=True))) == 7
 
 
-def test_a_failed_training_says_why(open_toy, tmp_path):
-    (tmp_path / "toy").write_text("a file where the folder should be")
-    assert "failed" in open_toy(tmp_path, **QUICK).error[0].value
+def test_a_failed_training_says_why(open_toy, tmp_path, monkeypatch):
+    def fail(workspace, settings):
+        raise CurateError("The training of the toy failed: no room")
+
+    monkeypatch.setattr(toy_service, "trained", fail)
+    assert "no room" in open_toy(tmp_path).error[0].value

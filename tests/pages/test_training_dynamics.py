@@ -13,7 +13,6 @@ from avhcurate.features.training_dynamics.discovery_text import TITLES, figure_n
 from avhcurate.ui.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
-from tests.fakes.waiting import wait_until
 
 ONE, TWO, CUT = (f"avhcurate-digits-cross-entropy-{seed}-{seed:08x}" for seed in range(3))
 
@@ -159,17 +158,6 @@ def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, t
     assert "imulated" not in words(app)
 
 
-def test_the_map_draws_every_recorded_sample_where_its_epochs_put_it(opened, trained_root):
-    table = table_of(trained_root)
-    training = table.dataset.training(ONE)
-    drawn = points_on(figures(opened(ONE))[1])
-    scores = training.dynamics()
-    assert set(drawn) == set(training.ids())
-    found = np.array([drawn[id] for id in training.ids()])
-    np.testing.assert_allclose(found[:, 0], scores["variability"], atol=1e-4)
-    np.testing.assert_allclose(found[:, 1], scores["confidence_mean"], atol=1e-4)
-
-
 def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, words):
     app = opened(ONE, dynamics__region="-inf:-inf:inf:inf")
     app.segmented_control(key="dynamics.samples").set_value("learnt from").run()
@@ -180,19 +168,7 @@ def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, 
     assert "120 samples learnt from" in words(app)
 
 
-def test_a_region_in_the_address_shows_its_images_least_believed_first(opened, grids, trained_root, words):
-    region = read_region("0.2:0:0.5:0.8")
-    app = opened(ONE, dynamics__region="0.2:0:0.5:0.8")
-    table = table_of(trained_root)
-    points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
-    inside = points[region.holds(points["variability"], points["confidence_mean"])]
-    expected = inside.sort_values("confidence_mean", kind="stable")["id"].tolist()
-    assert len(expected) > 5
-    assert tiles(grids, app) == expected[:60]
-    assert f"{len(expected):,} of {len(points):,} samples in the region" in words(app)
-
-
-def test_a_box_drawn_on_the_map_goes_into_the_address_and_the_chart_starts_anew(opened, asked, grids):
+def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, trained_root):
     app = opened(ONE)
     assert "Samples" not in grids(app)
     box = {"xref": "x", "yref": "y", "x": [0.5, 0.2], "y": [0.0, 0.8]}
@@ -201,11 +177,13 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_the_chart_starts_anew(
     assert not app.exception
     assert asked(app, "dynamics.region") == "0.2:0:0.5:0.8"
     assert app.session_state["dynamics.turn"] == 1
-    assert tiles(grids, app) == tiles(grids, opened(ONE, dynamics__region="0.2:0:0.5:0.8"))
-
-
-def test_a_button_selects_the_most_varied_tenth_and_another_clears_it(opened, asked, grids, words):
-    app = opened(ONE)
+    region = read_region("0.2:0:0.5:0.8")
+    table = table_of(trained_root)
+    points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
+    inside = points[region.holds(points["variability"], points["confidence_mean"])]
+    assert len(inside) > 5
+    assert tiles(grids, app) == inside.sort_values("confidence_mean", kind="stable")["id"].tolist()[:60]
+    assert f"{len(inside):,} of {len(points):,} samples in the region" in words(app)
     app.button(key="dynamics.corner.Most varied tenth").click().run()
     assert asked(app, "dynamics.region").endswith(":inf:inf")
     assert "90 of 896 samples in the region" in words(app)
@@ -244,20 +222,13 @@ def test_a_running_training_is_shown_with_its_progress_and_blocks_another(own_tr
         assert "epoch 1 of 4" in words(app)
 
 
-@pytest.mark.slow
-def test_the_form_starts_the_command_line_and_the_page_shows_what_it_trained(open_page, own_demo_root, words):
-    app = open_page("training_dynamics", own_demo_root)
+def test_the_form_starts_the_command_line(open_page, demo_root, monkeypatch):
+    started = []
+    monkeypatch.setattr("avhcurate.workspace.data.background.start", lambda root, argv, **told: started.append(argv))
+    app = open_page("training_dynamics", demo_root)
     app.number_input(key="train.epochs").set_value(1)
     app.selectbox(key="train.loss").set_value("avh")
     app.text_input(key="train.train_where").set_value("split = 'train' AND id % 4 = 0")
     next(button for button in app.button if button.label == "Start training").click().run()
-    job = Jobs(own_demo_root).newest()
-    assert job.argv == [
-        *("train", "digits", "--model=avhcurate:digits", "--loss=avh", "--epochs=1"),
-        "--train-where=split = 'train' AND id % 4 = 0",
-    ]
-    job = wait_until(lambda: (found := Jobs(own_demo_root).newest()) and not found.active and found)
-    assert job.state == "done", job.message
-    app = open_page("training_dynamics", own_demo_root)
-    assert "digits · avh · seed 0" in app.multiselect(key="dynamics.trainings").options
-    assert len(figures(app)) == 2
+    options = ["--loss=avh", "--epochs=1", "--train-where=split = 'train' AND id % 4 = 0"]
+    assert started == [["train", "digits", "--model=avhcurate:digits", *options]]

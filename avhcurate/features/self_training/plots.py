@@ -1,7 +1,6 @@
 """Rounds of self-training as curves, one line per run."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,8 +28,7 @@ def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     for number, (key, (_, form)) in enumerate(PANELS.items()):
         place = {"row": 1 + number // _COLUMNS, "col": 1 + number % _COLUMNS}
         for (name, rounds), color, symbol in zip(runs.items(), SERIES, SYMBOLS, strict=False):
-            look = {"name": name, "line": {"color": color}, "marker": {"symbol": symbol, "size": 7}}
-            _line(figure, rounds, key, form, showlegend=not number, **look, **place)
+            _line(figure, rounds, key, name=name, color=color, symbol=symbol, **place)
         if form.endswith("%"):
             # Where all are right, the axis would else reach 200 %.
             figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **place)
@@ -42,22 +40,28 @@ def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     return figure.update_xaxes(title_text="round", row=2)
 
 
-def _line(figure: go.Figure, rounds: pd.DataFrame, key: str, form: str, *, name: str, line: Any, **look: Any) -> None:
+def _line(
+    figure: go.Figure, rounds: pd.DataFrame, key: str, *, name: str, color: str, symbol: str, row: int, col: int
+) -> None:
     """Draw a run in a panel, with the interval over samples as a band where there is one."""
+    form, numbers = PANELS[key][1], rounds["round"].to_numpy()
     ends = rounds.reindex(columns=[f"{key}_low", f"{key}_high"]).to_numpy(float).round(6)
     known = ~np.isnan(ends).any(axis=1)
     if known.any():
-        area = band(rounds["round"].to_numpy()[known], *ends[known].T, faded(line["color"], 0.1))
-        figure.add_scatter(**area, legendgroup=name, row=look["row"], col=look["col"])
+        area = band(numbers[known], *ends[known].T, faded(color, 0.1))
+        figure.add_scatter(**area, legendgroup=name, row=row, col=col)
     figure.add_scatter(
-        x=rounds["round"],
+        x=numbers,
         y=rounds[key].round(6),
         mode="lines+markers",
-        line=line,
+        line={"color": color},
+        marker={"symbol": symbol, "size": 7},
         customdata=ends,
         hovertemplate=f"{name}, round %{{x}}: %{{y:{form}}} [%{{customdata[0]:{form}}}, %{{customdata[1]:{form}}}]"
         "<extra></extra>",
         name=name,
         legendgroup=name,
-        **look,
+        showlegend=(row, col) == (1, 1),
+        row=row,
+        col=col,
     )

@@ -84,8 +84,8 @@ class Share(BaseModel):
 class RoundReport(StoredRecord):
     """Metrics of one round. Round 0 trains on the source alone and selects nothing.
 
-    In a later round, `portion` to `mean_confidence` are about the selection from the outputs of the network of the round
-    before; `accuracy` and the fields after it are about the network after training, over the whole target.
+    In a later round, `portion` to `mean_confidence` are about the selection from the outputs of the network of the
+    round before; `accuracy` and the fields after it are about the network after training, over the whole target.
 
     changed: samples whose pseudo-label, or its absence, is not that of the round before. left_out: samples whose
     embedding was not finite, which no rule selects. precision: share of the

@@ -98,13 +98,6 @@ def test_a_rare_class_wins_samples_from_a_common_one():
     assert found.lambdas == pytest.approx([0.99, 0.55])
 
 
-def test_a_class_of_one_sample_is_selected_at_any_portion():
-    probs = np.array([[0.9, 0.05, 0.05]] * 50 + [[0.2, 0.6, 0.2]])
-    for rule in RULES:
-        found = select(np.log(probs), probs, rule=rule, portion=0.001)
-        assert found.table()["pseudo_label"][50] == 1
-
-
 def test_a_class_never_predicted_selects_nothing_and_hides_no_other():
     logits, avc = sample(200, 4, seed=2)
     logits[:, 2] = -50
@@ -158,14 +151,6 @@ def test_samples_without_usable_logits_get_nothing_and_disturb_nobody():
     assert (found.predicted[20], found.candidate[20], found.selected[20]) == (-1, -1, False)
     assert found.table().iloc[20].drop("selected").isna().all()
     assert np.delete(found.selected, 20).tolist() == whole.selected.tolist()
-
-
-def test_an_embedding_without_direction_fails_the_avc_gate_only():
-    logits, avc = sample(40, 3)
-    avc[np.argmax(logits.max(axis=1))] = np.nan
-    best = int(np.argmax(logits.max(axis=1)))
-    assert not select(logits, avc, rule="avc", portion=1).selected[best]
-    assert select(logits, avc, rule="confidence", portion=1).selected[best]
 
 
 def test_no_usable_sample_selects_nothing():

@@ -259,16 +259,6 @@ def _unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_changed_counts_pseudo_labels_that_are_not_those_of_the_round_before(adapted):
-    folder, *_ = adapted
-    labels = [folder.selection(number)["pseudo_label"].fillna(-1) for number in (1, 2, 3)]
-    assert folder.report(1).changed == (labels[0] >= 0).sum()
-    assert [folder.report(number).changed for number in (2, 3)] == [
-        (labels[1] != labels[0]).sum(),
-        (labels[2] != labels[1]).sum(),
-    ]
-
-
 def test_a_class_that_gives_nothing_is_named(tmp_path):
     """A target without the last class in sight of the model: no silent hole."""
     trainer = Settled()

@@ -126,14 +126,6 @@ def test_asked_for_where_there_is_no_training_they_are_refused_with_the_next_ste
         disagreement_service.disagree(digits, key="hardness")
 
 
-def test_a_damaged_training_does_not_keep_the_dataset_from_opening(trained_root: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(trained_root, tmp_path / "damaged"))
-    (training(root, 2).root / "training.json").write_text("{")
-    table = open_table(Workspace(root), "digits")
-    assert table.training is None
-    assert table.count() == 1797
-
-
 # --- curves and map ------------------------------------------------------------------------------------------
 
 
@@ -180,27 +172,6 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable,
     assert sorted(learnt.index) == sorted(folder.ids("learnt from"))
     own = trained.frame(columns=["id", "train_variability"]).set_index("id").loc[learnt.index, "train_variability"]
     np.testing.assert_allclose(learnt["variability"], own, rtol=1e-6)
-
-
-def test_an_unfinished_training_has_curves_and_a_map_of_what_was_seen_so_far(
-    trained: DatasetTable, trained_root: Path
-) -> None:
-    folder = training(trained_root, 2)
-    assert training_dynamics_service.curves(trained, folder)["epoch"].max() == 3
-    found = training_dynamics_service.data_map(trained, folder)
-    assert len(found) == 896
-    assert set((3 * found["correctness"]).round().astype(int)) == {0, 1, 2, 3}
-
-
-def test_samples_that_were_learnt_from_may_be_recorded_too(own_demo_root: Path, train_digits) -> None:
-    """Ids decide, not splits: an evaluation of all samples reaches the whole table."""
-    train_digits(own_demo_root, epochs=2, split=None)
-    table = open_table(Workspace(own_demo_root), "digits")
-    assert table.training is not None
-    assert table.frame()["aum"].notna().all()
-    assert training_dynamics_service.curves(table, table.training)["n"][0] == 1797
-    by_split = training_dynamics_service.curves(table, table.training, filters=Filters(splits=("train",)))
-    assert by_split["n"][0] == 901
 
 
 # --- models and findings -------------------------------------------------------------------------------------

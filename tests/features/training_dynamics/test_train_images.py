@@ -23,14 +23,13 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
     dataset = fresh.dataset("photos")
     model = new_model(ModelSpec(name="avhcurate:resnet20"), 3)
     store = ImageCache(tmp_path / "cache", dataset, model.preprocess)
-    ids, counts = np.arange(len(dataset.labels())), []
-    progress = Progress(lambda done, total, _: counts.append((done, total)))
-    store.decode(ids[5:], progress=progress)
-    assert store.missing(ids).tolist() == [0, 1, 2, 3, 4]
-    store.decode(ids, progress=progress)
-    assert [done for done, total in counts if done == total] == [28, 5]
-    whole = store.whole(ids)
-    assert (~whole).sum() == 3
+    ids = np.arange(len(dataset.labels()))
+    with pytest.raises(Cancelled):
+        store.decode(ids, progress=Progress(should_stop=lambda: True))
+    store.decode(ids[5:])
+    assert set(store.missing(ids)) <= {0, 1, 2, 3, 4}
+    store.decode(ids)
+    assert (~store.whole(ids)).sum() == 3
     for id in (0, 20):
         with Image.open(io.BytesIO(dataset.images().read_one(id))) as image:
             expected = model.preprocess.prepare(np.asarray(image.convert("RGB")))
