@@ -139,7 +139,7 @@ def _write_run(
     for first in range(0, len(labels), 64 * SHARD):
         rows = slice(first, first + 64 * SHARD)
         part = features[rows]
-        run.write_features(np.arange(len(labels))[rows], part)
+        run.write_rows("features.npy", np.arange(len(labels))[rows], part)
         found = scores.per_sample(part, class_weights, part @ class_weights.T, labels[rows])
         columns = {key: found[key] for key in ("predicted", *(key for key in SCORES if key in found))}
         columns["prototype_distance"] = np.full(len(part), 0.5) + 0.01 * found["avh"]

@@ -50,7 +50,7 @@ def made_up(workspace):
             started=datetime(2026, 1, 1, tzinfo=UTC),
         )
         run.create(about, weights, np.zeros(k, np.float32), rows=n)
-        run.write_features(np.arange(n), features)
+        run.write_rows("features.npy", np.arange(n), features)
         found = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
         problems = ["broken" if i in broken else None for i in range(n)]
         table = pa.table({"id": np.arange(n), **found, "problem": pa.array(problems, pa.string())})

@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.disk.arrays import ArrayInFile, columns_of, open_array, read_texts
+from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
 from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.tabular import read_table
@@ -182,8 +182,7 @@ def _names_of_rows(one: AttachedArray, settings: AttachSettings) -> pa.ChunkedAr
     if settings.by == "path":
         wanted = PATH_NAMES
     if not settings.rows:
-        there = columns_of(place)
-        return read_texts(place, next((name for name in wanted if name in there), settings.by))
+        return read_texts(place, *wanted)
     if not rows.is_file():
         raise CurateError(f"--rows {rows} is not a file. Give a CSV or Parquet table with a row for each row.")
     table = read_table(rows, texts=wanted)

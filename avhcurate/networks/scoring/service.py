@@ -257,7 +257,7 @@ class _Scoring:
         if result.thumbnails is not None:
             dataset.thumbnails.write_shard(result.shard, result.thumbnails)
         assert result.features is not None
-        self.run.write_features(result.rows["id"].to_numpy(), result.features)
+        self.run.write_rows("features.npy", result.rows["id"].to_numpy(), result.features)
         self.run.write_shard(result.shard, result.rows, seconds=result.seconds)
 
     def finish(self, engine: Engine, network: OpenNetwork, device: str) -> None:

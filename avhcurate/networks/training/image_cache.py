@@ -63,7 +63,7 @@ class ImageCache:
                 return
             needed = len(ids) * int(np.prod(self.shape[1:])) + _SPARE
             what = f"a copy of the decoded images of {self.dataset.name!r}"
-            check_room(self.path.parent, needed, what, instead="train at a smaller --crop")
+            check_room(self.path.parent, needed, what)
             try:
                 self._fill(ids, progress)
             except OSError as error:

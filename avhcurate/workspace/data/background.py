@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,25 +75,16 @@ def cancel(workspace: Path, job: str) -> None:
 
 
 @contextmanager
-def run(
-    workspace: Path, verb: str, dataset: str, argv: Sequence[str], *, on_report: Callable[[JobRecord], None] | None
-) -> Iterator[Progress]:
-    """Make this process the workspace's job: the one that `start` created, or a new one from a shell."""
-    jobs = Jobs(workspace)
-    with jobs.running(_started(jobs) or jobs.create(verb, dataset, list(argv)), on_report=on_report) as progress:
-        yield progress
-
-
-@contextmanager
 def job(workspace: Path, settings: VerbSettings, *, resumes: bool = True) -> Iterator[Progress]:
-    """Run the block as the workspace's job, with progress on the terminal and on the pages.
+    """Run the block as the workspace's job, the one that `start` created or a new one, with progress on the terminal.
 
     Without `resumes` the job has no command line: it needs what is in this process's memory only.
     """
     from avhcurate.workspace.data.terminal import terminal_reports
 
-    argv = settings.argv if resumes else []
-    with terminal_reports() as show, run(workspace, settings.verb, settings.subject, argv, on_report=show) as progress:
+    jobs, argv = Jobs(workspace), settings.argv if resumes else []
+    record = _started(jobs) or jobs.create(settings.verb, settings.subject, argv)
+    with terminal_reports() as show, jobs.running(record, on_report=show) as progress:
         yield progress
 
 

@@ -8,6 +8,7 @@ import io
 import itertools
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -108,8 +109,7 @@ class EventLog:
     def version(self, dataset: str) -> int:
         """Return the number of the newest event, 0 without any: it changes whenever the state may have."""
         query = sa.select(sa.func.max(EVENTS.c.id)).where(EVENTS.c.dataset == dataset)
-        with self.engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
+        return self._read(query)[0][0] or 0
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -163,23 +163,19 @@ class EventLog:
         """Revert the newest event of `who`, by one of `actions`, that is not undone; return it, None without any."""
         theirs = _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
         newest = theirs.order_by(EVENTS.c.id.desc()).limit(1)
-        try:
+        with suppress(sa.exc.IntegrityError):  # another window undid the same event at the same moment
             return self._revert(newest, who)
-        except sa.exc.IntegrityError:  # another window undid the same event at the same moment
-            return self._revert(newest, who)
+        return self._revert(newest, who)
 
     def revert(self, dataset: str, event: int, *, who: str) -> Event:
         """Undo one event of anyone and return it; one that is already undone is refused.
 
         Later events about the same tag, label, exclusion or name still count.
         """
-        try:
-            reverted = self._revert(_standing(dataset).where(EVENTS.c.id == event), who)
-        except sa.exc.IntegrityError:
-            reverted = None
-        if reverted is None:
-            raise CurateError(f"Entry {event} is already undone, or does not exist. Reload the list.")
-        return reverted
+        with suppress(sa.exc.IntegrityError):
+            if reverted := self._revert(_standing(dataset).where(EVENTS.c.id == event), who):
+                return reverted
+        raise CurateError(f"Entry {event} is already undone, or does not exist. Reload the list.")
 
     def _revert(self, query: sa.Select[Any], who: str) -> Event | None:
         """Revert the event that a query finds. `IntegrityError` when another window reverts it at the same moment."""
@@ -201,9 +197,7 @@ class EventLog:
     def newest(self, dataset: str, *actions: str) -> dict[str, Event]:
         """Return the newest event by one of `actions` about each value, without those undone, by value."""
         query = _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id)
-        with self.engine.connect() as connection:
-            found = {row.value: _event(row) for row in connection.execute(query)}
-        return {value: found[value] for value in sorted(found)}
+        return dict(sorted({row.value: _event(row) for row in self._read(query)}.items()))
 
     def saved(self, dataset: str, kind: Kind) -> list[Event]:
         """Return the sets, the views or the keys of a dataset, by name."""
@@ -220,8 +214,7 @@ class EventLog:
 
     def members(self, event: int) -> pa.Array:
         """Return the sorted paths of the set that an event saved."""
-        with self.engine.connect() as connection:
-            packed = connection.execute(sa.select(SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == event)).scalar_one()
+        ((packed,),) = self._read(sa.select(SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == event))
         return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
 
     def history(
@@ -248,15 +241,13 @@ class EventLog:
         if path is not None:
             about = sa.exists().where(EVENT_SAMPLES.c.event == EVENTS.c.id, EVENT_SAMPLES.c.path == path)
             query = query.where(about)
-        with self.engine.connect() as connection:
-            count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
-            page = query.order_by(EVENTS.c.id.desc()).offset(offset).limit(limit)
-            return [_event(row) for row in connection.execute(page)], count
+        ((count,),) = self._read(sa.select(sa.func.count()).select_from(query.subquery()))
+        page = query.order_by(EVENTS.c.id.desc()).offset(offset).limit(limit)
+        return [_event(row) for row in self._read(page)], count
 
     def history_values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
         """Return everyone, or every action, in the history."""
-        with self.engine.connect() as connection:
-            return sorted(connection.execute(_history(sa.select(EVENTS.c[column]).distinct(), dataset)).scalars())
+        return sorted(value for (value,) in self._read(_history(sa.select(EVENTS.c[column]).distinct(), dataset)))
 
     def state(self, dataset: str, classes: Sequence[str], *, since: int = 0) -> pd.DataFrame:
         """Return `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
@@ -267,14 +258,20 @@ class EventLog:
         value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
         query = _standing(dataset).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id).order_by(EVENTS.c.id)
         entries: sa.Select[Any] = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
-        touched = _touched(dataset, since)
         paths = None
         with self.engine.connect() as connection:
             if since:
+                newer = sa.select(sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
+                newer = newer.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since)
+                touched = sa.select(EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(newer)).distinct()
                 paths = list(connection.execute(touched).scalars())
                 entries = entries.where(EVENT_SAMPLES.c.path.in_(touched))
             rows = pd.DataFrame(connection.execute(entries).all(), columns=["action", "value", "path"])
         return fold(rows, classes, paths)
+
+    def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
+        with self.engine.connect() as connection:
+            return connection.execute(query).all()
 
 
 def _write(
@@ -299,13 +296,6 @@ def _standing(dataset: str) -> sa.Select[Any]:
 def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:
     """Narrow a query to what people decided about a dataset, undone or not."""
     return query.where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None))
-
-
-def _touched(dataset: str, since: int) -> sa.Select[Any]:
-    """Select the paths of the events after a number, and of those that they revert."""
-    newer = sa.select(sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
-    newer = newer.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since)
-    return sa.select(EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(newer)).distinct()
 
 
 def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None = None) -> pd.DataFrame:

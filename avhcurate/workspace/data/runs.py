@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -167,7 +167,7 @@ class FoldHeads:
 
     def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
         """Return class weights (K, D) and bias (K,) of the head of a fold; -1 is the head of all."""
-        return np.load(self._head_path(_WEIGHTS, fold)), np.load(self._head_path(_BIAS, fold))
+        return np.array(self._array(_WEIGHTS, fold)), np.array(self._array(_BIAS, fold))
 
     def has_head(self, fold: int = -1) -> bool:
         """Whether it is written."""
@@ -177,6 +177,13 @@ class FoldHeads:
         """Write (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
         write_array(self._head_path(_BIAS, fold), bias)
         write_array(self._head_path(_WEIGHTS, fold), class_weights)
+
+    def _array(self, file: str, fold: int = -1) -> np.memmap:
+        path = self._head_path(file, fold)
+        if not path.exists():
+            what = path.stem.replace("_", "-")
+            raise CurateError(f"Run {self.root.name} was attached without {what}. Attach it again with --{what}.")
+        return read_npy(path)
 
     def _head_path(self, file: str, fold: int) -> Path:
         if fold < 0:
@@ -221,24 +228,19 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
 
     def features(self) -> np.memmap:
         """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""
-        return self._array(_FEATURES, "features", "--features")
+        return self._array(_FEATURES)
 
     def features_of(self, ids: np.ndarray) -> np.ndarray:
         """(n, D) float32 of some ids, in memory; nothing stays mapped."""
         return np.asarray(self.features()[ids])
 
-    def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
-        if fold < 0:
-            return self.class_weights(), self.bias()
-        return super().head(fold)
-
     def class_weights(self) -> np.ndarray:
         """(K, D) float32; of the head of all where heads were fitted."""
-        return np.array(self._array(_WEIGHTS, "class weights", "--class-weights"))
+        return self.head()[0]
 
     def bias(self) -> np.ndarray:
         """(K,) float32; of the head of all where heads were fitted."""
-        return np.array(self._array(_BIAS, "class weights", "--class-weights"))
+        return self.head()[1]
 
     def logits_of(self, ids: np.ndarray) -> np.ndarray:
         """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
@@ -250,14 +252,6 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         for places, class_weights, bias in self.heads_of(ids):
             logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias
         return logits
-
-    def _array(self, file: str, what: str, option: str) -> np.memmap:
-        try:
-            return read_npy(self.root / file)
-        except CurateError:
-            if (self.root / file).exists():
-                raise
-            raise CurateError(f"Run {self.name} was attached without {what}. Attach it again with {option}.") from None
 
     def create(
         self, record: RunRecord, class_weights: np.ndarray | None = None, bias: np.ndarray | None = None, *, rows: int
@@ -280,33 +274,18 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         with replacing(self.root / file) as stream:
             write_zeros(stream, "<f4", shape, some=some)
 
-    def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
-        """Put features (n, D) into the rows `ids`, ascending, and on disk."""
-        self.write_rows(_FEATURES, ids, features)
-
     def write_rows(self, file: Literal["features.npy", "logits.npy"], ids: np.ndarray, rows: np.ndarray) -> None:
         """Put rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
         with open(self.root / file, "r+b") as stream:
-            start = _data_offset(stream)
-            for first, part in _stretches(ids, np.ascontiguousarray(rows, dtype=np.float32)):
-                stream.seek(start + first * part.strides[0])
-                stream.write(part.data)
+            np.lib.format.read_magic(stream)
+            np.lib.format.read_array_header_1_0(stream)
+            start, content = stream.tell(), np.ascontiguousarray(rows, dtype=np.float32)
+            for stretch in np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ids) != 1) + 1):
+                if len(stretch):  # consecutive ids are written together
+                    stream.seek(start + int(ids[stretch[0]]) * content.strides[0])
+                    stream.write(content[stretch[0] : stretch[-1] + 1].data)
             flush(stream)
 
     def _check_rows(self, rows: int, record: RunRecord) -> None:
         if rows != record.samples:
             raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
-
-
-def _data_offset(stream: BinaryIO) -> int:
-    np.lib.format.read_magic(stream)
-    np.lib.format.read_array_header_1_0(stream)
-    return stream.tell()
-
-
-def _stretches(ids: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield rows of consecutive ids together: (first id, its rows)."""
-    cuts = np.flatnonzero(np.diff(ids) != 1) + 1
-    for part in np.split(np.arange(len(ids)), cuts):
-        if len(part):
-            yield int(ids[part[0]]), rows[part[0] : part[-1] + 1]

@@ -16,20 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from avhcurate.errors import CurateError
 
-_REQUIRED: Any = ...
 T = TypeVar("T")
 
 
 def option(
-    default: Any = _REQUIRED,
-    help: str = "",
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    usual: str = "",
-    label: str = "",
-    argument: bool = False,
-    repeat: bool = False,
+    default: Any = ..., help: str = "", *, low: float | None = None, high: float | None = None, **extra: Any
 ) -> Any:
     """Declare one option of a verb as a field of its settings class.
 
@@ -37,8 +28,7 @@ def option(
     the field's name. An `argument` is given by position on the command line. A tuple is given as a list with commas,
     or with `repeat` by giving the option several times.
     """
-    extra: Any = {"usual": usual, "label": label, "argument": argument, "repeat": repeat, "low": low, "high": high}
-    return Field(default, description=help, ge=low, le=high, json_schema_extra=extra)
+    return Field(default, description=help, ge=low, le=high, json_schema_extra={"low": low, "high": high, **extra})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +42,10 @@ class Option:
     help: str
     low: float | None
     high: float | None
-    usual: str
-    label: str
-    argument: bool
-    repeat: bool
+    usual: str = ""
+    label: str = ""
+    argument: bool = False
+    repeat: bool = False
 
     @property
     def flag(self) -> str:
@@ -197,15 +187,13 @@ def _options(settings: type[VerbSettings]) -> tuple[Option, ...]:
 
 
 def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) not in (Union, types.UnionType):
+    if types.NoneType not in get_args(annotation):
         return annotation
-    kept = tuple(each for each in get_args(annotation) if each is not types.NoneType)
-    return Union[kept]  # noqa: UP007  (made from a tuple)
+    return Union[tuple(each for each in get_args(annotation) if each is not types.NoneType)]  # noqa: UP007
 
 
 def _argument(name: str, text: str) -> str:
-    text = text.strip()
-    if not text or text.startswith("-"):
+    if not text.strip() or text.startswith("-"):
         raise CurateError(f"{name} cannot be {text!r}. Give a name that does not begin with a dash.")
     return text
 

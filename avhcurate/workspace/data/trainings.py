@@ -164,7 +164,8 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
     def evaluations(self) -> pd.DataFrame:
         """Return a row for each evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN."""
-        frame = pd.DataFrame([self._evaluation(step) for step in self._steps()], columns=list(OVERALL_COLUMNS))
+        rows = [json.loads(self._path(step).read_bytes()) for step in self._steps()]
+        frame = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
         return frame.astype("float64").astype({"step": "int64", "n": "int64"})
 
     def samples(self, index: int, columns: Sequence[str] | None = None, *, part: Part = "held out") -> pd.DataFrame:
@@ -188,8 +189,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         See `stats.epoch_scores`. One evaluation is in memory at a time.
         """
         scores = EpochScores(len(self.ids(part)))
-        for step in self._steps():
-            epoch = self._evaluation(step)["epoch"]
+        for epoch, step in self.evaluations()[["epoch", "step"]].itertuples(index=False):
             if epoch >= 1 and math.isclose(epoch, round(epoch), abs_tol=1e-6):
                 samples = pq.read_table(self._evaluation_path(step, part), columns=list(NEEDED))
                 scores.add({name: samples[name].to_numpy() for name in NEEDED})
@@ -214,10 +214,6 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
                 write_parquet(self.root / f"{prefix}dynamics.parquet", table)
         changes = {"finished": now(), "weights_sha256": weights_sha256}
         self.write_record(self.record.model_copy(update=changes))
-
-    def _evaluation(self, step: int) -> dict[str, Any]:
-        row: dict[str, Any] = json.loads(self._path(step).read_bytes())
-        return row
 
     def _steps(self) -> list[int]:
         """Return the steps of the whole evaluations, ascending."""

@@ -57,17 +57,11 @@ class Workspace:
 
     def dataset(self, name: str) -> DatasetFolder:
         """Return the dataset of that name, or that had it before a renaming; an unknown name is refused."""
-        ids = self._ids()
-        if (id := ids.get(name) or self._former_ids().get(name)) is not None:
+        if id := self._ids(former=True).get(name):
             return DatasetFolder(self.datasets / id)
-        if ids:
-            raise CurateError(
-                f"Unknown dataset {name!r} in {self.root}, which has {', '.join(sorted(ids))}. "
-                "Choose one of them, or run `avhcurate import NAME SOURCE`."
-            )
         raise CurateError(
-            f"Unknown dataset {name!r}: the workspace {self.root} is empty. "
-            "Run `avhcurate demo` for the embedded digits, or `avhcurate import NAME SOURCE` for your own images."
+            f"Unknown dataset {name!r} in {self.root}, which has: {', '.join(self.names()) or 'none'}. Choose one, or "
+            "run `avhcurate demo` for the embedded digits, or `avhcurate import NAME SOURCE` for your own images."
         )
 
     def check_new(self, name: str) -> None:
@@ -116,7 +110,7 @@ class Workspace:
     def lock(self, name: str) -> Iterator[None]:
         """Hold a dataset while its samples, votes or record change, by curators; refuse when it takes long."""
         require(Role.CURATOR, "changing datasets")
-        id = self._ids().get(name) or self._former_ids().get(name) or check_name(name)
+        id = self._ids(former=True).get(name) or check_name(name)
         self.datasets.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.datasets / f".{id}.lock")
         try:
@@ -132,26 +126,20 @@ class Workspace:
         finally:
             lock.release()
 
-    def _ids(self) -> dict[str, str]:
-        """Return the id of each dataset by its name."""
+    def _ids(self, *, former: bool = False) -> dict[str, str]:
+        """Return the id of each dataset by its name, and by `former` names that no other one has now."""
         for aside in self.datasets.glob(".*.aside"):  # of a killed `adopt`; one that another process does is left alone
             id = aside.name[1 : -len(".aside")]
             with suppress(Timeout), FileLock(self.datasets / f".{id}.lock", timeout=0):
                 self._put_back(id)
-        return {names[0]: id for id, names in self._names_by_id()}
-
-    def _former_ids(self) -> dict[str, str]:
-        return {former: id for id, names in self._names_by_id() for former in names[1:]}
-
-    def _names_by_id(self) -> list[tuple[str, tuple[str, ...]]]:
-        folders = sorted(
-            path.parent for path in self.datasets.glob("*/dataset.json") if _NAME.fullmatch(path.parent.name)
-        )
-        return [(folder.name, dataset_names(folder)) for folder in folders]
+        folders = sorted(path.parent for path in self.datasets.glob("*/dataset.json"))
+        names = {folder.name: dataset_names(folder) for folder in folders if _NAME.fullmatch(folder.name)}
+        before = {name: id for id, all_names in names.items() for name in all_names[1:] if former}
+        return before | {all_names[0]: id for id, all_names in names.items()}
 
     def _id_for(self, name: str) -> str:
         """Return the id of the dataset that has a name now, or that a new one gets."""
-        if (id := self._ids().get(name)) is not None:
+        if id := self._ids().get(name):
             return id
         choices = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
         return next(id for id in choices if not (self.datasets / id).exists())

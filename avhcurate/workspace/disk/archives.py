@@ -1,9 +1,7 @@
 """Members of an archive or files of a folder, by name and bytes; nothing is extracted to disk."""
 
-import lzma
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,11 +10,6 @@ from avhcurate.workspace.disk.remote import words_of
 
 #: A larger member is refused: it would be unpacked in memory.
 _MOST = 512 << 20
-#: What damage raises, and (RuntimeError, NotImplementedError) a password or an unknown compression.
-_UNREADABLE = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
-    *(RuntimeError, NotImplementedError),
-)
 
 
 def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
@@ -32,7 +25,9 @@ def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
             yield from _zipped(place, wanted)
         else:
             yield from _tarred(place, wanted)
-    except _UNREADABLE as problem:
+    except CurateError:
+        raise
+    except Exception as problem:  # damage, a password or an unknown compression raise almost anything
         raise CurateError(
             f"{place} cannot be read to its end ({words_of(problem)}). Remove it and fetch it again."
         ) from problem

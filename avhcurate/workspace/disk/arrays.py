@@ -4,16 +4,13 @@ A header is checked against the file's size before a value is read, nothing is e
 is in memory.
 """
 
-import io
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import DTypeLike
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.archives import check_packing
@@ -30,15 +27,8 @@ from avhcurate.workspace.disk.files import replacing
 from avhcurate.workspace.disk.room import take_room
 
 _FORMS = "a .npy, .npz, safetensors or Parquet file"
-_MALFORMED = (
-    *(ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError, EOFError, TokenError, OSError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, SafetensorError, pa.ArrowException),
-)
-#: Types of safetensors and what is read of them.
-_TENSOR_TYPES = {
-    **{"F64": "f8", "F32": "f4", "F16": "f2", "BF16": "f4", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1"},
-    **{"U8": "u1", "U16": "u2", "U32": "u4", "U64": "u8", "BOOL": "?"},
-}
+#: Kinds of NumPy types that are numbers, and those that are texts.
+_NUMBERS, _TEXTS = "fiub", "US"
 
 
 @dataclass(frozen=True)
@@ -75,16 +65,11 @@ def read_npy(path: Path) -> np.memmap:
 
     Raise CurateError where the file is not an array of numbers or texts, or ends before the header says it does.
     """
-    with _as_user_errors(path.name):
-        with open(path, "rb") as stream:
-            shape, fortran, dtype = _read_header(stream)
-            offset = stream.tell()
-            size = stream.seek(0, io.SEEK_END)
-        _check_size(path.name, shape, dtype, size - offset)
-        if not math.prod(shape):
-            return np.empty(shape, dtype)  # type: ignore[return-value]  # nothing can be mapped of it
-        order: Any = "F" if fortran else "C"
-        return np.memmap(path, dtype, "r", offset, shape, order)
+    with _as_user_errors(path.name), np.errstate(all="raise"):
+        array: np.memmap = np.lib.format.open_memmap(path, "r")
+        if array.dtype.kind not in _NUMBERS + _TEXTS:
+            raise ValueError(f"it holds values of type {array.dtype}")
+        return array
 
 
 def create_npy(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap:
@@ -121,46 +106,41 @@ def open_array(
     found = _arrays_of(path)
     if not found:
         raise CurateError(f"{path.name} has no array of numbers. Give {_FORMS}.")
-    if member is not None and member not in found:
-        raise CurateError(f"{path.name} has no array {member!r}. It has {listed(found)}.")
     usual = [name for wanted in names for name in found if name.casefold() == wanted]
     if member is None and len(found) > 1 and not usual:
         raise CurateError(f"{path.name} has several arrays, {listed(found)}. Choose one by {path.name}:NAME.")
-    array = found[member or [*usual, *found][0]]
-    if array.dtype.kind not in "fiub":
+    member = member or [*usual, *found][0]
+    if member not in found:
+        raise CurateError(f"{path.name} has no array {member!r}. It has {listed(found)}.")
+    array = found[member]
+    if array.dtype.kind not in _NUMBERS:
         raise CurateError(f"{array.title} has values of type {array.dtype}, not numbers.")
-    return ArrayInFile(title or array.title, path, array.shape, array.dtype, array.read_blocks)
+    return replace(array, title=title or array.title)
 
 
-def columns_of(path: Path) -> list[str]:
-    """Return the names of the columns and arrays of a file; none where it has a single array without a name."""
-    kind = _kind(path)
+def read_texts(path: Path, *names: str) -> pa.ChunkedArray:
+    """Return the first of some columns that stands next to the arrays of a file, a value for each row."""
     with _as_user_errors(path.name):
-        if kind == "npz":
-            with zipfile.ZipFile(path) as archive:
-                return [name.removesuffix(".npy") for name in archive.namelist()]
-        if kind == "parquet":
-            return list(pq.read_schema(path).names)
-    return []
-
-
-def read_texts(path: Path, column: str) -> pa.ChunkedArray:
-    """Return the values of a column next to the arrays of a file, one for each row."""
-    if column not in columns_of(path):
-        raise CurateError(
-            f"{path.name} has no column {column!r} next to its numbers. Give a table with it by --rows, or the rows in "
-            "order of id and --by order."
-        )
-    with _as_user_errors(path.name):
-        if _kind(path) == "npz":
-            return pa.chunked_array([pa.array(_arrays_of(path)[column].read().tolist())])
-        return pq.ParquetFile(path).read(columns=[column])[column]
+        if _kind(path) == "parquet":
+            for name in names:
+                if name in pq.read_schema(path).names:
+                    return pq.ParquetFile(path).read(columns=[name])[name]
+        else:
+            arrays = _arrays_of(path)
+            for name in names:
+                if name in arrays:
+                    return pa.chunked_array([pa.array(arrays[name].read().tolist())])
+    raise CurateError(
+        f"{path.name} has no column {names[0]!r} next to its numbers. Give a table with it by --rows, or the rows in "
+        "order of id and --by order."
+    )
 
 
 def number_type(kind: pa.DataType) -> np.dtype | None:
     """Return the NumPy type of a column of numbers or of lists of numbers; None for another column."""
-    storage = _storage(kind)
-    value = storage.value_type if is_list(storage) else storage
+    value = _storage(kind)
+    if is_list(value):
+        value = value.value_type
     if pa.types.is_floating(value) or pa.types.is_integer(value):
         return np.dtype(value.to_pandas_dtype())
     return None
@@ -187,13 +167,11 @@ def _arrays_of(path: Path) -> dict[str, ArrayInFile]:
     readers = {"npy": _of_npy, "npz": _of_npz, "safetensors": _of_safetensors, "parquet": _of_parquet}
     read = readers[_kind(path)]
     with _as_user_errors(path.name):
-        return {array.title.removeprefix(f"{path.name}:"): array for array in read(path)}
+        return {array.title.removeprefix(f"{path.name}:"): array for array in read(path) if array.shape}
 
 
 def _of_npy(path: Path) -> Iterator[ArrayInFile]:
     mapped = read_npy(path)
-    if not mapped.shape:
-        raise CurateError(f"{path.name} has a single number, not an array.")
 
     def blocks(rows: int) -> Iterator[np.ndarray]:
         for start in range(0, len(mapped), rows):
@@ -206,26 +184,22 @@ def _of_npy(path: Path) -> Iterator[ArrayInFile]:
 def _of_npz(path: Path) -> Iterator[ArrayInFile]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            name = info.filename.removesuffix(".npy")
-            if name == info.filename:
-                continue
             check_packing(info)
-            title = f"{path.name}:{name}"
+            title = f"{path.name}:{info.filename.removesuffix('.npy')}"
             with archive.open(info) as stream:
-                try:
-                    shape, fortran, dtype = _read_header(stream)  # type: ignore[arg-type]
-                except ValueError:
-                    continue  # such as texts as objects: another member may be what is wanted
-                _check_size(title, shape, dtype, info.file_size - stream.tell())
+                shape, fortran, dtype = _read_header(stream)
+            if dtype.kind not in _NUMBERS + _TEXTS:
+                continue  # such as texts as objects: another member may be what is wanted
+            if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > info.file_size:
+                raise CurateError(f"{title} has a header of {shape} values and fewer in it. Save it again.")
             if fortran and len(shape) > 1:
                 raise CurateError(f"{title} is stored column by column. Save np.ascontiguousarray of it.")
-            if shape:
-                yield ArrayInFile(title, path, shape, dtype, partial(_npz_blocks, path, info.filename))
+            yield ArrayInFile(title, path, shape, dtype, partial(_npz_blocks, path, info.filename))
 
 
 def _npz_blocks(path: Path, member: str, rows: int) -> Iterator[np.ndarray]:
     with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-        shape, _, dtype = _read_header(stream)  # type: ignore[arg-type]
+        shape, _, dtype = _read_header(stream)
         width = math.prod(shape[1:])
         for start in range(0, shape[0], rows):
             count = min(rows, shape[0] - start)
@@ -233,107 +207,76 @@ def _npz_blocks(path: Path, member: str, rows: int) -> Iterator[np.ndarray]:
             yield np.frombuffer(data, dtype, count * width).reshape(count, *shape[1:])
 
 
+def _read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, column order and type that the header of a .npy states."""
+    if np.lib.format.read_magic(stream) == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
+
+
 def _of_safetensors(path: Path) -> Iterator[ArrayInFile]:
-    with safe_open(path, framework="np") as tensors:
-        about = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  # not a dict
-        found = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in about.items()}
-    for name, (shape, kind) in found.items():
-        if shape and kind in _TENSOR_TYPES:
-            blocks = partial(_tensor_blocks, path, name, shape[0], kind)
-            yield ArrayInFile(f"{path.name}:{name}", path, shape, np.dtype(_TENSOR_TYPES[kind]), blocks)
+    with safe_open(path, framework="pt") as tensors:
+        shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    for name, shape in shapes.items():
+        if shape:
+            dtype = _tensor_rows(path, name, 0, 0).dtype
+            blocks = partial(_tensor_blocks, path, name, shape[0])
+            yield ArrayInFile(f"{path.name}:{name}", path, shape, dtype, blocks)
 
 
-def _tensor_blocks(path: Path, name: str, size: int, kind: str, rows: int) -> Iterator[np.ndarray]:
+def _tensor_blocks(path: Path, name: str, size: int, rows: int) -> Iterator[np.ndarray]:
     for start in range(0, size, rows):
-        with safe_open(path, framework="pt") as tensors:  # torch has all types, also bfloat16
-            part = tensors.get_slice(name)[start : min(size, start + rows)]
-        if kind == "BF16":
-            part = part.float()
-        yield part.numpy()
+        yield _tensor_rows(path, name, start, min(size, start + rows))
+
+
+def _tensor_rows(path: Path, name: str, start: int, stop: int) -> np.ndarray:
+    with safe_open(path, framework="pt") as tensors:  # NumPy lacks bfloat16
+        tensor = tensors.get_slice(name)
+        rows, kind = tensor[start:stop], tensor.get_dtype()
+    if kind == "BF16":
+        rows = rows.float()
+    array: np.ndarray = rows.numpy()
+    return array
 
 
 def _of_parquet(path: Path) -> Iterator[ArrayInFile]:
-    """Yield the columns of numbers, and of lists of numbers of one length."""
+    """Yield the columns of numbers, and of lists of numbers that are as long as the first."""
     file = pq.ParquetFile(path)
-    count = file.metadata.num_rows
     for field in file.schema_arrow:
-        dtype, title = number_type(field.type), f"{path.name}:{field.name}"
-        if dtype is None:
+        if (dtype := number_type(field.type)) is None:
             continue
+        sides: tuple[int, ...] = ()
         if is_list(_storage(field.type)):
-            shape = (count, _width(path, field))
-            yield ArrayInFile(title, path, shape, dtype, partial(_list_blocks, path, field.name))
-        else:
-            yield ArrayInFile(title, path, (count,), dtype, partial(_number_blocks, path, field.name))
+            first = next(_columns(path, field.name, 1), pa.nulls(1, _storage(field.type)))
+            sides = (pc.list_value_length(first).fill_null(0)[0].as_py(),)
+        title, shape = f"{path.name}:{field.name}", (file.metadata.num_rows, *sides)
+        yield ArrayInFile(title, path, shape, dtype, partial(_column_blocks, path, field.name, sides))
 
 
 def _columns(path: Path, name: str, rows: int) -> Iterator[pa.Array]:
     for batch in pq.ParquetFile(path).iter_batches(rows, columns=[name]):
-        column = batch.column(0)
-        yield column.storage if isinstance(column, pa.ExtensionArray) else column
+        yield getattr(batch.column(0), "storage", batch.column(0))
 
 
-def _number_blocks(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
+def _column_blocks(path: Path, name: str, sides: tuple[int, ...], rows: int) -> Iterator[np.ndarray]:
+    """Yield rows of numbers, NaN where they are missing; a list of another length is refused, by number."""
+    seen = 0
     for column in _columns(path, name, rows):
-        if column.null_count:
-            raise CurateError(f"{path.name}:{name} has rows without a number. Fill them in.")
-        yield column.to_numpy(zero_copy_only=False)
-
-
-def _list_blocks(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
-    """Yield rows (n, D) of lists; a row that is missing or of another length than the first is refused, by number."""
-    width, seen, title = -1, 0, f"{path.name}:{name}"
-    for column in _columns(path, name, rows):
-        lengths = pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False)
-        if not seen:
-            width = int(lengths[0])
-        if len(odd := np.flatnonzero((lengths != width) | (lengths < 0))):
-            length = max(0, int(lengths[odd[0]]))
-            raise CurateError(
-                f"Row {seen + odd[0]} of {title} has {length} numbers, the first has {width}. Give lists of one length."
-            )
-        flat = column.flatten()
-        if flat.null_count:
-            gaps = np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))
-            raise CurateError(f"Row {seen + gaps[0] // width} of {title} has a list with a gap. Fill it in.")
-        yield flat.to_numpy(zero_copy_only=False).reshape(len(lengths), width)
-        seen += len(lengths)
-
-
-def _width(path: Path, field: pa.Field) -> int:
-    """Return the length of the lists: stated by the type, else that of the first row."""
-    storage = _storage(field.type)
-    if pa.types.is_fixed_size_list(storage):
-        return int(storage.list_size)
-    first = next((column[0] for column in _columns(path, field.name, 1)), None)
-    return len(first) if first is not None and first.is_valid else 0
+        count = len(column)
+        if sides:
+            lengths = pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False)
+            if len(odd := np.flatnonzero(lengths != sides[0])):
+                raise CurateError(
+                    f"Row {seen + odd[0]} of {path.name}:{name} has {max(0, lengths[odd[0]])} numbers, the first has "
+                    f"{sides[0]}. Give lists of one length."
+                )
+            column = column.flatten()
+        yield column.to_numpy(zero_copy_only=False).reshape(count, *sides)
+        seen += count
 
 
 def _storage(kind: pa.DataType) -> pa.DataType:
-    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
-
-
-def _read_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Return shape, column order and type that the header of a .npy states; ValueError where it is not of numbers."""
-    version = np.lib.format.read_magic(stream)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"version {version[0]}.{version[1]} of the format is not one of numbers")
-    shape, fortran, dtype = readers[version](stream)
-    if dtype.hasobject or dtype.names or dtype.subdtype or dtype.kind not in "fiubUS" or not dtype.itemsize:
-        raise ValueError(f"it holds values of type {dtype}, not numbers")
-    if any(side < 0 for side in shape):
-        raise ValueError(f"its shape is {shape}")
-    return tuple(int(side) for side in shape), bool(fortran), dtype
-
-
-def _check_size(title: str, shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
-    """Refuse a header that promises more than the `size` bytes that follow it."""
-    if math.prod(shape) * dtype.itemsize > size:
-        raise CurateError(
-            f"{title} should have {' x '.join(map(str, shape))} values of {dtype.itemsize} bytes, but only "
-            f"{max(0, size)} bytes follow its header. It is damaged: save it again."
-        )
+    return getattr(kind, "storage_type", kind)
 
 
 @contextmanager
@@ -345,6 +288,6 @@ def _as_user_errors(title: str) -> Iterator[None]:
         raise
     except FileNotFoundError as problem:
         raise CurateError(f"{title} does not exist. Check the path.") from problem
-    except _MALFORMED as problem:
+    except Exception as problem:  # a damaged file makes its reader raise almost anything
         reason = (str(problem).splitlines() or [type(problem).__name__])[0][:200]
         raise CurateError(f"{title} cannot be read as an array of numbers ({reason}). Save it again.") from problem

@@ -2,51 +2,21 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.errors import CurateError
 
-_BYTES_NAMES = ["image", "img", "picture", "photo", "bytes", "image_bytes", "data", "jpg", "jpeg", "png", "webp"]
+_BYTES_NAMES = ("image", "img", "bytes", "image_bytes", "data", "jpg", "png")
 PATH_NAMES = [
-    "path",
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "file_path",
-    "image",
-    "image_path",
-    "image_file",
-    "image_filename",
-    "img",
-    "img_path",
-    "url",
-    "image_url",
-    "uri",
-    "src",
+    *("path", "file", "filename", "file_name", "filepath", "file_path"),
+    *("image", "image_path", "img", "url", "image_url", "uri"),
 ]
 LABEL_NAMES = [
-    "label",
-    "labels",
-    "class",
-    "class_id",
-    "class_index",
-    "class_idx",
-    "class_label",
-    "category",
-    "category_id",
-    "target",
-    "targets",
-    "y",
-    "cls",
-    "fine_label",
-    "coarse_label",
-    "label_id",
-    "label_index",
-    "ground_truth",
+    *("label", "labels", "class", "class_id", "class_index", "category", "category_id"),
+    *("target", "y", "fine_label", "coarse_label", "label_id", "ground_truth"),
 ]
 NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
 #: What programs write for a missing value, besides nothing.
@@ -63,9 +33,7 @@ def find_bytes_column(schema: pa.Schema, wanted: str | None = None) -> tuple[str
     """
     leaves = {field.name: leaf for field in schema if (leaf := bytes_leaf(field))}
     if wanted is not None:
-        if wanted not in leaves:
-            raise CurateError(f"The column {wanted!r} has no image bytes. Columns that do: {listed(leaves)}.")
-        return wanted, leaves[wanted]
+        return wanted, leaves[check_column(wanted, list(leaves), "Image bytes")]
     structs = [name for name, leaf in leaves.items() if leaf != name]
     known = [name for name in leaves if name.casefold() in _BYTES_NAMES]
     best = structs or known or list(leaves)
@@ -110,13 +78,16 @@ def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
     """Return the column of the given labels; None when nothing looks like one."""
     if wanted is not None:
         return check_column(wanted, schema.names, "--label-column")
-    possible = [field.name for field in schema if _may_be_label(field.type)]
-    by_name = {name: name.casefold() for name in possible}
-    exact = [name for name in possible if by_name[name] == "label"]
-    declared = [name for name in possible if name in class_names(schema)]
-    named = [name for name in possible if by_name[name] in LABEL_NAMES]
-    names = [name for name in possible if by_name[name] in NAME_NAMES]
-    return _only(exact or declared or named or names, "could be the label", "--label-column")
+    possible = [field.name for field in schema if is_text(field.type) or pa.types.is_primitive(field.type)]
+    declared = class_names(schema)
+    tests: tuple[Callable[[str], bool], ...] = (
+        lambda name: name.casefold() == "label",
+        lambda name: name in declared,
+        lambda name: name.casefold() in LABEL_NAMES,
+        lambda name: name.casefold() in NAME_NAMES,
+    )
+    best = next(filter(None, ([name for name in possible if test(name)] for test in tests)), [])
+    return _only(best, "could be the label", "--label-column")
 
 
 def find_name_column(schema: pa.Schema, label: str) -> str | None:
@@ -141,12 +112,7 @@ def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
     """Return the column of vote counts: lists of integers whose name ends in counts or votes, when there is one."""
     counts = [field.name for field in schema if is_list(field.type) and pa.types.is_integer(field.type.value_type)]
     if wanted is not None:
-        if wanted not in counts:
-            raise CurateError(
-                f"There is no column {wanted!r} of vote counts (a list of integers a sample), nor a file of that name. "
-                f"Columns of counts: {listed(counts)}."
-            )
-        return wanted
+        return check_column(wanted, counts, "--votes")
     named = [name for name in counts if _VOTES.search(name)]
     return named[0] if len(named) == 1 else None
 
@@ -191,22 +157,17 @@ def _only(names: Sequence[str], what: str, option: str) -> str | None:
 
 
 def is_binary(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
-    return any(test(kind) for test in tests)
+    return str(kind).endswith(("binary", "binary_view")) or pa.types.is_fixed_size_binary(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         return is_text(kind.value_type)
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return str(kind) in ("string", "large_string", "string_view")
 
 
 def is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _may_be_label(kind: pa.DataType) -> bool:
-    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
 
 
 def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:

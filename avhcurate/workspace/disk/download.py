@@ -2,16 +2,15 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.files import flush, sha256, write_atomic
+from avhcurate.workspace.disk.files import flush, sha256
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.remote import PIECE, RemoteError, is_http, open_http, open_place, pieces_of, words_of
 from avhcurate.workspace.disk.room import check_room
@@ -60,35 +59,38 @@ def fetch_file(
     when stopped; the same call resumes where a checksum is published. `progress` counts bytes, of 0 where the size is
     unknown. One process at a time downloads a file.
     """
-    target, places = folder / wanted.name, wanted.places
     if mirror is not None:
-        places, secret = (f"{mirror.rstrip('/')}/{wanted.name}",), None
+        wanted, secret = replace(wanted, places=(f"{mirror.rstrip('/')}/{wanted.name}",)), None
+    target = folder / wanted.name
     if target.exists():
-        return _checked(wanted, target, target)
+        return _checked(wanted, target)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / f".{wanted.name}.lock", timeout=0):
-            return _fetch(wanted, places, target, secret, progress)
+            if target.exists():  # another process was quicker
+                return _checked(wanted, target)
+            return _fetch(wanted, target, secret, progress)
     except Timeout:
         raise CurateError(f"Another process is fetching {wanted.name} to {folder}. Wait for it.") from None
 
 
-def _fetch(
-    wanted: Wanted, places: tuple[str, ...], target: Path, secret: dict[str, str] | None, progress: Progress
-) -> Fetched:
-    if target.exists():  # another process was quicker
-        return _checked(wanted, target, target)
+def _fetch(wanted: Wanted, target: Path, secret: dict[str, str] | None, progress: Progress) -> Fetched:
+    """Return the file of the first place that has it, put at `target`; one that is not as published is removed."""
     problems = []
     part = target.with_name(f".{target.name}.part")
-    for place in places:
+    for place in wanted.places:
         try:
             _download(wanted, place, part, secret, progress)
         except (RemoteError, OSError) as problem:
             problems.append(f"{place}: {words_of(problem)}")
             continue
-        fetched = _checked(wanted, part, target, place)
+        try:
+            fetched = _checked(wanted, part)
+        except CurateError:
+            part.unlink()
+            raise
         os.replace(part, target)
-        return fetched
+        return replace(fetched, path=target)
     raise CurateError(
         f"{wanted.name} could not be fetched ({'; '.join(problems)}). {_RESUMES} Or give a folder that holds the file."
     )
@@ -112,7 +114,9 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
             tries += 1
             if _size(part) > before:
                 tries = 0
-            if not problem.passing or tries == _TRIES:
+            if problem.status == 416:  # it became shorter, or the size of a whole part was unknown
+                part.unlink(missing_ok=True)
+            elif not problem.passing or tries == _TRIES:
                 raise
 
 
@@ -129,12 +133,8 @@ def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | Non
         with open(part, "ab" if start else "wb") as stream:
             for piece in pieces:
                 stream.write(piece)
-                if total and stream.tell() > total:
-                    raise RemoteError(f"more than the expected {total} bytes came")
                 progress.tell(stream.tell(), total, cancelled=f"cancelled. {_RESUMES}")
             flush(stream)
-    if total and _size(part) < total:
-        raise RemoteError("the connection broke", passing=True)
 
 
 @contextmanager
@@ -143,65 +143,35 @@ def _opened(place: str, have: int, secret: dict[str, str] | None) -> Iterator[tu
     if not is_http(place):
         with open_place(place) as stream:
             total = stream.seek(0, os.SEEK_END)
-            if have > total:
-                have = 0
-            stream.seek(have)
-            yield have, total, iter(lambda: stream.read(PIECE), b"")
+            start = stream.seek(min(have, total))
+            yield start, total, iter(lambda: stream.read(PIECE), b"")
         return
-    headers = {}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    try:
-        with open_http(place, headers, secret=secret) as answer:
-            start, total = 0, int(answer.headers.get("Content-Length") or 0)
-            if answer.status_code == 206:
-                span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
-                if span is None or int(span[1]) != have:
-                    raise RemoteError("the server sent another part than was requested")
-                start, total = have, int(span[2].replace("*", "0"))
-            yield start, total, pieces_of(answer)
-    except RemoteError as problem:
-        if problem.status != 416 or not have:
-            raise
-        # It became shorter, or the size of a whole part was unknown: all of it is requested.
-        with _opened(place, 0, secret) as whole:
-            yield whole
+    with open_http(place, {"Range": f"bytes={have}-"} if have else None, secret=secret) as answer:
+        start, length = 0, int(answer.headers.get("Content-Length") or 0)
+        if answer.status_code == 206:
+            start = have
+            if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                raise RemoteError("the server sent another part than was requested")
+        yield start, start + length, pieces_of(answer)
 
 
-def _checked(wanted: Wanted, file: Path, target: Path, place: str = "") -> Fetched:
-    """Return the file when its size and checksum are right; a wrong download is removed, a wrong file of others stays.
-
-    Where no checksum is published, that of the first download is noted and compared with.
-    """
+def _checked(wanted: Wanted, file: Path) -> Fetched:
+    """Return the file when its size and checksum are right."""
     kind, _, published = (wanted.checksum or "sha256:").partition(":")
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
-    digest256, size = sha256(file), file.stat().st_size
-    noted = target.with_name(f"{target.name}.sha256")
-    first = ""
-    if not published and noted.exists():
-        first = noted.read_text().strip()
+    found, size = sha256(file), file.stat().st_size
     wrong = []
     if wanted.size not in (None, size):
         wrong.append(f"{size} bytes, but {wanted.size} are expected")
     if published not in ("", digest):
         wrong.append(f"{kind} {digest}, but {published} is published")
-    if first not in ("", digest256):
-        wrong.append(f"sha256 {digest256}, but it was {first} when it was first fetched ({noted})")
-    if wrong and not place:
+    if wrong:
         raise CurateError(
             f"{file} has {' and '.join(wrong)}: it is damaged or another file. Remove it and run the command again, or "
             "give another folder."
         )
-    if wrong:
-        file.unlink()
-        raise CurateError(
-            f"{wanted.name} from {place} has {' and '.join(wrong)}: it is damaged or another file, and was removed. "
-            "Run the command again, or fetch it from elsewhere."
-        )
-    if published:
-        return Fetched(path=target, sha256=digest256)
-    if not first:
-        write_atomic(noted, f"{digest256}\n")
-    message = f"No checksum of {wanted.name} is published. Its sha256 here is {digest256}."
-    return Fetched(path=target, sha256=digest256, message=message)
+    message = ""
+    if not published:
+        message = f"No checksum of {wanted.name} is published. Its sha256 here is {found}."
+    return Fetched(path=file, sha256=found, message=message)

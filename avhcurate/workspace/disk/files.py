@@ -1,5 +1,6 @@
 """Files that are whole or absent: written under a temporary name, flushed, renamed into place."""
 
+import errno
 import hashlib
 import io
 import itertools
@@ -9,9 +10,9 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.schema import StoredRecord
 
+Item = TypeVar("Item")
 #: This machine in temporary names: a process number means something on its own machine only.
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
@@ -99,16 +101,20 @@ def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size:
 
 def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: str) -> int:
     """Write tables as one Parquet file, a row group each; return the number of rows."""
-    remaining = iter(tables)
-    first = next(remaining, None)
-    if first is None:
-        return 0
     rows = 0
-    with pq.ParquetWriter(stream, first.schema, compression=compression) as writer:
-        for table in itertools.chain([first], remaining):
+    with ExitStack() as stack:
+        writer = None
+        for table in tables:
+            writer = writer or stack.enter_context(pq.ParquetWriter(stream, table.schema, compression=compression))
             writer.write_table(table)
             rows += len(table)
     return rows
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of `size` items, the last one shorter."""
+    remaining = iter(items)
+    return iter(lambda: list(itertools.islice(remaining, size)), [])
 
 
 def check_free(path: Path, *, force: bool) -> None:
@@ -151,12 +157,12 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def link(place: Path, file: Path) -> None:
-    """Return a link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
+    """Make a link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
     try:
         place.symlink_to(file)
-    except FileExistsError:
-        raise
     except OSError:
+        if place.exists():
+            raise
         shutil.copyfile(file, place)
 
 
@@ -192,12 +198,9 @@ def sha256(path: Path) -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there a signal would end it
-        return True
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+        if os.name != "nt":  # there a signal would end it
+            os.kill(pid, 0)
+    except OSError as problem:
+        return problem.errno != errno.ESRCH
     return True

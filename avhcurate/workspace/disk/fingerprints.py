@@ -53,19 +53,14 @@ def _update(digest: Any, data: Any) -> None:
 
 
 def _hash_column(digest: Any, column: pa.ChunkedArray) -> None:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-        column = column.cast(kind)
+    if pa.types.is_floating(column.type):
+        column = column.cast(pa.float64())
+    elif pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     _update(digest, np.packbits(column.is_valid().to_numpy()))
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        _update(digest, column.cast(pa.int64(), safe=False).fill_null(0).to_numpy())
-    elif pa.types.is_floating(kind):
-        _update(digest, column.cast(pa.float64()).fill_null(0).to_numpy())
-    else:
-        text = column.cast(pa.large_string()).fill_null("")
-        _update(digest, pc.binary_length(text).to_numpy())
-        for chunk in text.chunks:
-            offsets = np.frombuffer(chunk.buffers()[1], "<i8")[chunk.offset : chunk.offset + len(chunk) + 1]
-            if len(chunk) and offsets[-1] > offsets[0]:
-                digest.update(chunk.buffers()[2][int(offsets[0]) : int(offsets[-1])])
+    text = column.cast(pa.large_string()).fill_null("")
+    _update(digest, pc.binary_length(text).to_numpy())
+    for chunk in text.chunks:
+        offsets = np.frombuffer(chunk.buffers()[1], "<i8")[chunk.offset : chunk.offset + len(chunk) + 1]
+        if len(chunk) and offsets[-1] > offsets[0]:
+            digest.update(chunk.buffers()[2][int(offsets[0]) : int(offsets[-1])])

@@ -1,6 +1,5 @@
 """Folders with a record: datasets, and results of long work with a lock and a table that is written shard by shard."""
 
-import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.files import replacing, write_json, write_parquet, write_tables
+from avhcurate.workspace.disk.files import batched, replacing, write_json, write_parquet, write_tables
 from avhcurate.workspace.disk.provenance import Provenance, WorkRecord
 from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
 
@@ -153,10 +152,10 @@ class ShardedFolder(ResultFolder[Sharded]):
 
     def finish(self, shards: Iterable[pa.Table], changes: Mapping[str, Any]) -> None:
         """Complete it: the table from its `shards` in order of id, then the record with `changes`."""
-        record, remaining = self.record.model_copy(update=dict(changes)), iter(shards)
-        groups = iter(lambda: list(itertools.islice(remaining, _SHARDS_A_GROUP)), [])
+        record = self.record.model_copy(update=dict(changes))
+        groups = map(pa.concat_tables, batched(shards, _SHARDS_A_GROUP))
         with replacing(self.scores_path) as stream:
-            self._check_rows(write_tables(stream, map(pa.concat_tables, groups), compression="zstd"), record)
+            self._check_rows(write_tables(stream, groups, compression="zstd"), record)
         self.write_record(record)
         shutil.rmtree(self.root / "scores", ignore_errors=True)
 

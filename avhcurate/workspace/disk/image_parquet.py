@@ -1,6 +1,5 @@
 """Images with their labels as Parquet, in the layout of the Hugging Face `datasets` library."""
 
-import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.files import replacing, write_tables
+from avhcurate.workspace.disk.files import batched, replacing, write_tables
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ROWS = 500
@@ -28,24 +27,23 @@ class LabelledImage:
 
 def image_metadata(classes: Sequence[str] | None) -> dict[str, str]:
     """Metadata of a schema with the columns `image` and `label`; without class names labels are plain numbers."""
-    label: dict[str, Any] = (
-        {"names": list(classes), "_type": "ClassLabel"} if classes else {"dtype": "int64", "_type": "Value"}
-    )
+    label: dict[str, Any] = {"dtype": "int64", "_type": "Value"}
+    if classes:
+        label = {"names": list(classes), "_type": "ClassLabel"}
     return {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": label}}})}
 
 
 def write_images(target: Path, images: Iterable[LabelledImage], classes: Sequence[str] | None) -> Path:
     """Write one Parquet file, whole or not at all; the images stream through."""
-    metadata, remaining = image_metadata(classes), iter(images)
-    blocks = iter(lambda: list(itertools.islice(remaining, _ROWS)), [])
+    tables = (_table(block).replace_schema_metadata(image_metadata(classes)) for block in batched(images, _ROWS))
     with replacing(target) as stream:
-        if not write_tables(stream, (_table(block, metadata) for block in blocks), compression="none"):
+        if not write_tables(stream, tables, compression="none"):
             raise CurateError(f"The files in {target.parent.parent} have no image. Fetch them again.")
     return target
 
 
-def _table(block: list[LabelledImage], metadata: dict[str, str]) -> pa.Table:
+def _table(block: list[LabelledImage]) -> pa.Table:
+    images = pa.array([{"bytes": one.image, "path": one.path} for one in block], IMAGE)
+    labels = pa.array([one.label for one in block], pa.int64())
     more = {name: [one.more[name] for one in block] for name in block[0].more}
-    fields = [("image", IMAGE), ("label", pa.int64()), *((name, pa.string()) for name in more)]
-    images = [{"bytes": one.image, "path": one.path} for one in block]
-    return pa.table({"image": images, "label": [one.label for one in block]} | more, pa.schema(fields, metadata))
+    return pa.table({"image": images, "label": labels} | more)

@@ -86,9 +86,7 @@ class Progress:
     def part(self, number: int, parts: int, title: str) -> "Progress":
         """Return the progress of part `number` of equal parts; its messages begin with `title`."""
         return self.through(
-            lambda done, total, message: self.report(
-                number * total + done, parts * total, f"{title}, {message}".rstrip(", ")
-            )
+            lambda done, total, message: self.report(number * total + done, parts * total, f"{title}, {message}")
         )
 
 
@@ -116,8 +114,8 @@ class JobRecord(StoredRecord):
     eta_s: float | None = None
     message: str = ""
     pid: int = 0
-    started: float
-    updated: float
+    started: float = Field(default_factory=time.time)
+    updated: float = Field(default_factory=time.time)
 
     @property
     def active(self) -> bool:
@@ -133,18 +131,9 @@ class Jobs:
 
     def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "", who: str = "") -> JobRecord:
         """Write the record of a job that is about to start, in `cwd` or else here."""
-        now = time.time()
-        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S-%f")
-        record = JobRecord(
-            id=f"{stamp}-{verb}",
-            verb=verb,
-            dataset=dataset,
-            argv=argv,
-            cwd=cwd or os.getcwd(),
-            who=who,
-            started=now,
-            updated=now,
-        )
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+        about: dict[str, Any] = {"verb": verb, "dataset": dataset, "argv": argv, "who": who}
+        record = JobRecord(id=f"{stamp}-{verb}", cwd=cwd or os.getcwd(), **about)
         for earlier in self.root.glob("*/"):
             remove_leftovers(earlier)  # of jobs that were killed while they reported
         self.write(record)
@@ -198,15 +187,17 @@ class Jobs:
         try:
             with self._holding_lock(but=record.id):
                 running = _RunningJob(self, record, on_report)
+                ended: dict[str, Any] = {"state": "done"}
                 try:
                     yield Progress(running.report, running.should_stop)
                 except (Cancelled, KeyboardInterrupt):
-                    running.finish(state="cancelled")
+                    ended = {"state": "cancelled"}
                     raise
                 except BaseException as error:
-                    running.finish(state="failed", message=full_disk(error) or str(error) or type(error).__name__)
+                    ended = {"state": "failed", "message": full_disk(error) or str(error) or type(error).__name__}
                     raise
-                running.finish(state="done")
+                finally:
+                    running.finish(**ended)
         except _AnotherRuns as error:
             self.write(record.model_copy(update={"state": "failed", "message": str(error)}))
             raise

@@ -26,7 +26,7 @@ _MOST_PAGES = 1_000_000
 class Pages(NamedTuple):
     """The data pages of a column chunk: `values` in each, its bytes, and the largest that one value may be (0: plain).
 
-    `largest` counts the dictionary's page too.
+    `largest` is of the bytes of all pages, the dictionary's too.
     """
 
     values: np.ndarray

@@ -7,7 +7,6 @@ buckets), such as `images.example.org,*.example.com`, no other host is.
 """
 
 import fnmatch
-import io
 import ipaddress
 import os
 import re
@@ -26,30 +25,29 @@ if TYPE_CHECKING:
 _SILENCE_S = 30
 _PATIENCE_S = 300
 #: Seconds before each new try.
-_WAITS_S = (0.5, 2.0)
-_LONGEST_WAIT_S = 10.0
+_WAITS_S = (0.5, 5.0)
 PIECE = 1 << 20
+#: Bytes of a file behind an address that are read at once, and how many such blocks are kept.
+_BLOCK, _KEPT = 4 << 20, 4
 #: Status codes of errors that may pass.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 #: Addresses of cloud metadata, besides all link-local ones.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
-_NO_PARTS = "The server does not send parts of files (HTTP Range). Download the file first."
 
 #: How the addresses of http(s) and fsspec begin.
-URL_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]+://"
-_URL = re.compile(URL_PATTERN)
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _Answer = TypeVar("_Answer")
 
 
 class RemoteError(Exception):
     """An address that cannot be read; the message fits a table cell.
 
-    `status` is HTTP's, where there is one; `passing` says that another try, after `wait_s`, may succeed.
+    `status` is HTTP's, where there is one; `passing` says that another try may succeed.
     """
 
-    def __init__(self, words: str, *, status: int | None = None, passing: bool = False, wait_s: float = 0) -> None:
+    def __init__(self, words: str, *, status: int | None = None, passing: bool = False) -> None:
         super().__init__(words)
-        self.status, self.passing, self.wait_s = status, passing, wait_s
+        self.status, self.passing = status, passing
 
 
 def is_url(place: str) -> bool:
@@ -71,34 +69,28 @@ def read_url(url: str, *, start: int = 0, size: int | None = None, most: int) ->
 
     More than `most` bytes are refused. What may pass is tried again; otherwise `RemoteError` says why not.
     """
-    wanted = most + 1
-    if size is not None:
-        wanted = min(size, wanted)
+    wanted = min(most + 1, size or most + 1)
     check_host(url)
     if is_http(url):
-        data = patiently(lambda: _read_http(url, start, wanted, whole=size is None and not start))
+        data = _patiently(lambda: _read_http(url, start, wanted, whole=not (start or size)))
     else:
-        end = start + wanted
-        data = patiently(lambda: bytes(_fsspec(url, lambda system, path: system.cat_file(path, start=start, end=end))))
+        data = _patiently(lambda: bytes(_fsspec(url, "cat_file", start=start, end=start + wanted)))
     if len(data) > most:
         raise RemoteError(f"more than {most >> 20} MiB")
     return data
 
 
-def size_of(url: str) -> int:
-    """Return how many bytes an address has; `RemoteError` where the server does not say, or reads no parts."""
-    check_host(url)
-    if not is_http(url):
-        return patiently(lambda: int(_fsspec(url, lambda system, path: system.size(path))))
-
-    def ask() -> int:
-        with open_http(url, {"Range": "bytes=0-0"}) as answer:
-            total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-            if answer.status_code != 206 or not total.isdigit():
-                raise RemoteError(_NO_PARTS)
-            return int(total)
-
-    return patiently(ask)
+def open_place(place: str) -> IO[bytes]:
+    """Open a file of this machine or an address, to be sought in."""
+    if not is_url(place):
+        return open(place, "rb")
+    check_host(place)
+    if is_http(place):
+        options = {"block_size": _BLOCK, "cache_type": "blockcache", "cache_options": {"maxblocks": _KEPT}}
+        file: IO[bytes] = _http_file()(None, place, size=_patiently(lambda: _size(place)), **options)
+    else:
+        file = _fsspec(place, "open")
+    return file
 
 
 @contextmanager
@@ -107,51 +99,25 @@ def open_http(
 ) -> Iterator["requests.Response"]:
     """Yield the open answer to a GET, within the guard; the `Authorization` of `secret` stays on its own host."""
     import requests
+    import urllib3
 
     check_host(url)
     sent = {"User-Agent": "avhcurate", "Accept-Encoding": "identity"} | (headers or {}) | (secret or {})
     try:
         with _session().get(url, headers=sent, stream=True, timeout=_SILENCE_S) as answer:
             if not answer.ok:
-                wait = answer.headers.get("Retry-After", "")
-                raise RemoteError(
-                    f"HTTP {answer.status_code} {answer.reason}".strip(),
-                    status=answer.status_code,
-                    passing=answer.status_code in _PASSING,
-                    wait_s=float(wait) if wait.isdigit() else 0.0,
-                )
+                words = f"HTTP {answer.status_code} {answer.reason}".strip()
+                raise RemoteError(words, status=answer.status_code, passing=answer.status_code in _PASSING)
             yield answer
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as problem:
         raise RemoteError("The address, or what it redirects to, is not a valid http(s) address.") from problem
-    except requests.RequestException as problem:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as problem:
         raise RemoteError(words_of(problem), passing=True) from problem
 
 
-def pieces_of(answer: "requests.Response", size: int = PIECE) -> Iterator[bytes]:
-    """Yield the content of an answer; `RemoteError`, which may pass, where the connection breaks."""
-    import urllib3
-
-    length, count = answer.headers.get("Content-Length", ""), 0
-    try:
-        while piece := answer.raw.read1(size):
-            count += len(piece)
-            yield piece
-    except (urllib3.exceptions.HTTPError, OSError) as problem:
-        raise RemoteError(words_of(problem), passing=True) from problem
-    if length.isdigit() and count < int(length):
-        raise RemoteError("the connection broke", passing=True)
-
-
-def patiently(ask: Callable[[], _Answer]) -> _Answer:
-    """Return the result of `ask`, tried again after a while when its error may pass."""
-    for wait in _WAITS_S:
-        try:
-            return ask()
-        except RemoteError as problem:
-            if not problem.passing:
-                raise
-            time.sleep(min(max(wait, problem.wait_s), _LONGEST_WAIT_S))
-    return ask()
+def pieces_of(answer: "requests.Response") -> Iterator[bytes]:
+    """Yield the content of an answer as it comes; a connection that breaks is an error of `open_http`."""
+    return iter(lambda: answer.raw.read1(PIECE), b"")
 
 
 def check_host(url: str) -> None:
@@ -185,53 +151,16 @@ def words_of(problem: BaseException) -> str:
     return " ".join(str(problem).split())[:120] or type(problem).__name__
 
 
-class RemoteFile(io.RawIOBase):
-    """An address as a file that can be sought in: read in blocks as they are needed, the last few kept."""
-
-    _BLOCK = 4 << 20
-    _KEPT = 4
-
-    def __init__(self, url: str) -> None:
-        self.name = url
-        self._size = size_of(url)
-        self._at = 0
-        self._block = lru_cache(self._KEPT)(self._fetch)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, begin + offset)
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._size - self._at)
-        if size is not None and size >= 0:
-            left = min(size, left)
-        parts = []
-        while left:
-            number, skipped = divmod(self._at, self._BLOCK)
-            part = self._block(number)[skipped : skipped + left]
-            if not part:
-                raise RemoteError("it became shorter while it was read")
-            parts.append(part)
-            self._at += len(part)
-            left -= len(part)
-        return b"".join(parts)
-
-    def _fetch(self, number: int) -> bytes:
-        return read_url(self.name, start=number * self._BLOCK, size=self._BLOCK, most=self._BLOCK)
-
-
-def open_place(place: str) -> IO[bytes]:
-    """Open a file of this machine or an address, to be sought in."""
-    if is_url(place):
-        return RemoteFile(place)  # type: ignore[return-value]
-    return open(place, "rb")
+def _patiently(ask: Callable[[], _Answer]) -> _Answer:
+    """Return the result of `ask`, tried again after a while when its error may pass."""
+    for wait in _WAITS_S:
+        try:
+            return ask()
+        except RemoteError as problem:
+            if not problem.passing:
+                raise
+            time.sleep(wait)
+    return ask()
 
 
 def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
@@ -239,8 +168,8 @@ def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
     data, until = b"", time.monotonic() + _PATIENCE_S
     try:
         with open_http(url, headers) as answer:
-            if start and answer.status_code != 206:
-                raise RemoteError(_NO_PARTS)
+            if start:
+                _check_part(answer)
             for piece in pieces_of(answer):
                 data += piece
                 if len(data) >= wanted:
@@ -253,11 +182,34 @@ def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
     return data
 
 
-def _fsspec(url: str, ask: Callable[[Any, str], Any]) -> Any:
+def _size(url: str) -> int:
+    with open_http(url, {"Range": "bytes=0-0"}) as answer:
+        _check_part(answer)
+        return int(answer.headers.get("Content-Range", "").rpartition("/")[2].replace("*", "0"))
+
+
+def _check_part(answer: "requests.Response") -> None:
+    if answer.status_code != 206:
+        raise RemoteError("The server does not send parts of files (HTTP Range). Download the file first.")
+
+
+@lru_cache(maxsize=1)
+def _http_file() -> type:
+    from fsspec.spec import AbstractBufferedFile
+
+    class HttpFile(AbstractBufferedFile):
+        def _fetch_range(self, start: int, end: int) -> bytes:
+            return read_url(self.path, start=start, size=end - start, most=end - start)
+
+    return HttpFile
+
+
+def _fsspec(url: str, verb: str, **options: Any) -> Any:
     import fsspec
 
     try:
-        return ask(*fsspec.core.url_to_fs(url))
+        system, path = fsspec.core.url_to_fs(url)
+        return getattr(system, verb)(path, **options)
     except Exception as problem:  # each file system has errors of its own
         raise RemoteError(words_of(problem), passing=isinstance(problem, TimeoutError | ConnectionError)) from problem
 

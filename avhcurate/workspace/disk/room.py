@@ -12,14 +12,13 @@ from avhcurate.errors import CurateError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def check_room(folder: Path, needed: int, what: str, *, instead: str = "") -> None:
-    """Refuse work that needs more bytes than are free where `folder` is or will be; `instead` is another way."""
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Refuse work that needs more bytes than are free where `folder` is or will be."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
-        advice = " or ".join(filter(None, ["Make room", instead]))
         raise CurateError(
-            f"{what} takes {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free at {folder}. {advice}."
+            f"{what} takes {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free at {folder}. Make room."
         )
 
 

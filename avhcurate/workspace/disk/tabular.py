@@ -2,7 +2,8 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +21,6 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 MOST_COLUMNS = 5000
 #: Characters of the header of a CSV.
 _LONGEST_HEADER = 1 << 24
-#: What Arrow raises for damaged Parquet; a damaged name of a column is not valid text.
-_BROKEN_PARQUET = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 def is_parquet(path: Path) -> bool:
@@ -40,17 +39,19 @@ def is_csv(path: Path) -> bool:
 
 def parquet_schema(path: Path) -> pa.Schema:
     """Return the schema of a Parquet file, or raise `CurateError`."""
-    try:
+    with _reading_parquet(path):
         schema = pq.read_schema(path)
-        names = schema.names
-    except _BROKEN_PARQUET as problem:
-        raise _not_parquet(path, problem) from problem
-    _check_names(path, names)
-    return schema
+        _check_names(path, schema.names)
+        return schema
 
 
-def _not_parquet(path: Path, problem: Exception) -> CurateError:
-    return CurateError(f"{path} cannot be read as Parquet ({str(problem).splitlines()[0]}). Is it complete?")
+@contextmanager
+def _reading_parquet(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:  # also for a name that is not valid text
+        reason = str(problem).splitlines()[0]
+        raise CurateError(f"{path} cannot be read as Parquet ({reason}). Is it complete?") from problem
 
 
 def _check_names(path: Path, columns: list[str]) -> None:
@@ -99,34 +100,27 @@ def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] 
         return _read_csv(path, {name.casefold() for name in texts})
     schema = parquet_schema(path)
     columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
-    try:
+    with _reading_parquet(path):
         return decoded(pq.ParquetFile(path).read(columns=columns))
-    except _BROKEN_PARQUET as problem:
-        raise _not_parquet(path, problem) from problem
 
 
 def padded_columns(path: Path) -> list[str]:
     """Return the columns of a CSV with a whole number that begins with a zero, as in 007: the zeros count."""
-    delimiter, columns = _csv_header(path)
-    try:
-        table = _parse_csv(path, delimiter, columns)
-    except pa.ArrowInvalid:
-        return []
-    return [name for name in columns if pc.any(pc.match_substring_regex(table[name], r"^0\d+$")).as_py()]
+    table = _read_csv(path, None)
+    return [name for name in table.column_names if pc.any(pc.match_substring_regex(table[name], r"^0\d+$")).as_py()]
 
 
-def _read_csv(path: Path, wanted: set[str]) -> pa.Table:
+def _read_csv(path: Path, wanted: set[str] | None) -> pa.Table:
+    """Read a CSV with the `wanted` columns as text, None for all of them."""
     delimiter, columns = _csv_header(path)
-    texts = [name for name in columns if name.casefold() in wanted]
-    try:
-        table = _parse_csv(path, delimiter, texts)
-    except pa.ArrowInvalid:
-        # Types are guessed from the first rows: where later ones disagree, everything is text.
+    texts = [name for name in columns if wanted is None or name.casefold() in wanted]
+    # Types are guessed from the first rows: where later ones disagree, everything is text.
+    for as_text in (texts, columns):
         try:
-            table = _parse_csv(path, delimiter, columns)
+            return _without_missing(_parse_csv(path, delimiter, as_text), texts)
         except pa.ArrowInvalid as problem:
-            raise CurateError(f"{path} cannot be read as CSV: {problem}") from problem
-    return _without_missing(table, texts)
+            reason = problem
+    raise CurateError(f"{path} cannot be read as CSV: {reason}") from reason
 
 
 def _csv_header(path: Path) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +23,17 @@ def decode(data: bytes) -> np.ndarray:
     """
     if not data:
         raise BrokenImage("empty file")
-    try:
+    with _refusing(data):
         pixels = _decode_plain_jpeg(data)
         if pixels is None:
             pixels = _decode_any(data)
         return pixels
+
+
+@contextmanager
+def _refusing(data: bytes) -> Iterator[None]:
+    try:
+        yield
     except BrokenImage:
         raise
     # A damaged file makes a decoder raise almost anything; one image must never end a run of a million.
@@ -45,16 +52,11 @@ class ImageHeader(NamedTuple):
 
 def read_header(data: bytes) -> ImageHeader:
     """Return what the header of an encoded image says, without decoding. Raises `BrokenImage` for anything else."""
-    try:
-        with open_image(data) as image:
-            width, height = image.size
-            if orientation(image) > 4:
-                height, width = image.size
-            return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
-    except BrokenImage:
-        raise
-    except Exception as problem:  # as in `decode`
-        raise BrokenImage(_reason(data, problem)) from problem
+    with _refusing(data), open_image(data) as image:
+        width, height = image.size
+        if orientation(image) > 4:
+            height, width = image.size
+        return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
 
 
 def format_of_suffix(suffix: str) -> str | None:
@@ -105,14 +107,9 @@ def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
     import torch
 
     # A batch of one before the axes are turned: so torch knows the memory for channels last, and keeps it.
-    image = torch.from_numpy(_writeable(rgb))[None].permute(0, 3, 1, 2)
+    image = torch.from_numpy(np.require(rgb, requirements="W"))[None].permute(0, 3, 1, 2)  # else torch would warn
     small = torch.nn.functional.interpolate(image, (height, width), mode="bilinear", antialias=True)
     return small[0].permute(1, 2, 0).contiguous().numpy()
-
-
-def _writeable(rgb: np.ndarray) -> np.ndarray:
-    """Return the array itself, or a copy where torch would warn that it must not be written to."""
-    return np.require(rgb, requirements="W")
 
 
 def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -246,13 +243,6 @@ def _reason(data: bytes, problem: Exception) -> str:
 
 
 def _describe_content(data: bytes) -> str:
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<svg", b"<?xml")) or b"<svg" in start:
-        return "SVG, which is not decoded"
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<script", b"<!--")):
-        return "HTML, not an image"
-    if start.startswith(b"%pdf"):
-        return "PDF, not an image"
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
-        return "HEIC, which is not decoded"
-    return "not an image"
+    marks = {b"<svg": "SVG", b"<html": "HTML", b"%pdf": "PDF", b"ftypheic": "HEIC"}
+    kind = next((name for mark, name in marks.items() if mark in data[:1024].lower()), "")
+    return f"{kind}, not an image".lstrip(", ")

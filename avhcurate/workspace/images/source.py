@@ -7,6 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +57,7 @@ class ImageSource:
         self._rows = places["_row"].fill_null(-1).to_numpy().astype(np.int64)
         self._image_column, self._first = image_column, first
         self._lock = threading.Lock()
-        self._open: OrderedDict[str, _ParquetImages] = OrderedDict()
+        self._open = lru_cache(_KEPT_FILES)(lambda file: _ParquetImages(file, image_column))
         self._chunks: OrderedDict[tuple[str, int], _Chunk] = OrderedDict()
 
     def __len__(self) -> int:
@@ -86,17 +88,17 @@ class ImageSource:
     def _places(self, ids: Iterable[int]) -> Generator[tuple[str, int, Future[bytes] | None], None, None]:
         """Yield file and row of each id, and the pending download of an image on a server."""
         pool = ThreadPoolExecutor(_ASKED, "avhcurate-fetch")
-        waiting: deque[tuple[str, int, Future[bytes] | None]] = deque()
+
+        def asked(id: int) -> tuple[str, int, Future[bytes] | None]:
+            file, row = self._place(int(id))
+            return file, row, pool.submit(read_file, file) if is_url(file) and row < 0 else None
+
+        remaining = map(asked, ids)
+        waiting = deque(islice(remaining, _AHEAD))
         try:
-            for id in ids:
-                file, row = self._place(int(id))
-                pending = None
-                if is_url(file) and row < 0:
-                    pending = pool.submit(read_file, file)
-                waiting.append((file, row, pending))
-                if len(waiting) >= _AHEAD:
-                    yield waiting.popleft()
-            yield from waiting
+            while waiting:
+                yield waiting.popleft()
+                waiting.extend(islice(remaining, 1))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -142,19 +144,11 @@ class ImageSource:
             if key[0] == file and row in chunk:
                 self._chunks.move_to_end(key)
                 return chunk
-        chunk = next(chunk for chunk in self._kept_file(file).chunks(row) if row in chunk)
+        chunk = next(chunk for chunk in self._open(file).chunks(row) if row in chunk)
         self._chunks[file, chunk.start] = chunk
         while len(self._chunks) > 1 and sum(kept.images.nbytes for kept in self._chunks.values()) > _KEPT_BYTES:
             self._chunks.popitem(last=False)
         return chunk
-
-    def _kept_file(self, file: str) -> "_ParquetImages":
-        if file not in self._open:
-            self._open[file] = _ParquetImages(file, self._image_column)
-            if len(self._open) > _KEPT_FILES:
-                self._open.popitem(last=False)
-        self._open.move_to_end(file)
-        return self._open[file]
 
 
 class _Chunk(NamedTuple):
@@ -170,11 +164,17 @@ class _Chunk(NamedTuple):
         data = self.images[row - self.start].as_buffer()
         if data is None:
             raise BrokenImage("no bytes in the row")
-        if data.size > (most := int(_VALUE_SHARE * image_memory())):
-            raise BrokenImage(
-                f"an image of {data.size >> 20} MiB, in Parquet at most {most >> 20} are read: raise {MEMORY_VARIABLE}"
-            )
+        _check_share(data.size, "an image", _VALUE_SHARE)
         return data.to_pybytes()
+
+
+def _check_share(size: int, what: str, share: float) -> None:
+    """Refuse what takes more than a share of the memory of images."""
+    if size > (most := int(share * image_memory())):
+        raise BrokenImage(
+            f"{what} of {size >> 20} MiB, in Parquet at most {most >> 20} are read. Write smaller pages, or raise "
+            f"{MEMORY_VARIABLE}"
+        )
 
 
 class _ParquetImages:
@@ -225,16 +225,9 @@ class _ParquetImages:
         start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
         with open(self.path, "rb") as stream:
             pages = read_pages(stream, start, column.total_compressed_size)
-        most = int(_PAGE_SHARE * image_memory())
-        if pages.largest > most:
-            raise ValueError(
-                f"a page of {pages.largest >> 20} MiB, at most {most >> 20} are read. Write it with smaller pages or "
-                f"row groups, or raise {MEMORY_VARIABLE}"
-            )
-        size = max(1, int(pages.sizes.sum()))
-        return pages.rows_at_once(
-            max(1, min(metadata.num_rows, metadata.num_rows * _CHUNK_BYTES // size)), _CHUNK_BYTES
-        )
+        _check_share(pages.largest, "a page", _PAGE_SHARE)
+        wanted = metadata.num_rows * _CHUNK_BYTES // max(1, int(pages.sizes.sum()))
+        return pages.rows_at_once(max(1, min(metadata.num_rows, wanted)), _CHUNK_BYTES)
 
 
 class _Cursor:
@@ -263,14 +256,13 @@ def batches(
 ) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
     """Return ids with their images from `encoded`: `size` at a time, fewer where they exceed `most_bytes`."""
     start, content, held = 0, list[bytes | BrokenImage](), 0
-    for position in range(len(ids)):
-        data = next(encoded)
+    for stop, data in enumerate(islice(encoded, len(ids)), 1):
         content.append(data)
         if isinstance(data, bytes):
             held += len(data)
-        if len(content) == size or held >= most_bytes or position == len(ids) - 1:
-            yield ids[start : position + 1], content
-            start, content, held = position + 1, [], 0
+        if len(content) == size or held >= most_bytes or stop == len(ids):
+            yield ids[start:stop], content
+            start, content, held = stop, [], 0
 
 
 def read_file(place: str) -> bytes:
@@ -281,8 +273,6 @@ def read_file(place: str) -> bytes:
         return _read_local(place)
     except BrokenImage:
         raise
-    except RemoteError as problem:
-        raise BrokenImage(str(problem)) from problem
     except Exception as problem:
         raise BrokenImage(f"cannot be read: {words_of(problem)}") from problem
 

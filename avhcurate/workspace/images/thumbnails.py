@@ -3,7 +3,6 @@
 import os
 import zlib
 from collections.abc import Mapping
-from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -33,62 +32,29 @@ class ThumbnailStore:
         shard, position = divmod(id, SHARD)
         try:
             with open(self._path(shard), "rb", buffering=0) as stream:
-                return _read(stream, position)
-        except OSError:
+                head = stream.read(len(_MAGIC))
+                stream.seek(position * _ENTRY.itemsize, os.SEEK_CUR)
+                start, length, checksum = np.frombuffer(stream.read(_ENTRY.itemsize), _ENTRY)[0].tolist()
+                # A damaged entry may claim any length: never allocate more than the file holds.
+                if head != _MAGIC or not length or start + length > stream.seek(0, os.SEEK_END):
+                    return None
+                stream.seek(start)
+                data = stream.read(length)
+        except (OSError, ValueError, IndexError):
             return None
+        return data if zlib.crc32(data) == checksum else None
 
     def has_shard(self, shard: int) -> bool:
         """True when a file for ids shard*1024 to shard*1024+1023 exists, be it with fewer thumbnails."""
         return self._path(shard).exists()
 
-    def ids(self, shard: int) -> list[int]:
-        """Return the ids that have a thumbnail in this file, ascending."""
-        index = self._index(shard)
-        if index is None:
-            return []
-        return (np.flatnonzero(index["length"]) + shard * SHARD).tolist()
-
     def write_shard(self, shard: int, thumbnails: Mapping[int, bytes]) -> None:
-        """Write the thumbnails of one file; those that it already holds under other ids stay."""
-        kept = {id: data for id in self.ids(shard) if id not in thumbnails and (data := self.get(id)) is not None}
-        entries = np.zeros(SHARD, _ENTRY)
-        bodies, start = [], _BODY
-        for id, data in sorted({**kept, **thumbnails}.items()):
-            if id // SHARD != shard:
-                raise ValueError(f"id {id} does not belong to shard {shard}")
-            entries[id % SHARD] = (start, len(data), zlib.crc32(data))
-            bodies.append(data)
+        """Write the thumbnails of one file, by id."""
+        entries, start = np.zeros(SHARD, _ENTRY), _BODY
+        for id, data in thumbnails.items():
+            entries[id - shard * SHARD] = (start, len(data), zlib.crc32(data))
             start += len(data)
-        write_atomic(self._path(shard), b"".join([_MAGIC, entries.tobytes(), *bodies]))
-
-    def _index(self, shard: int) -> np.ndarray | None:
-        try:
-            with open(self._path(shard), "rb") as stream:
-                head = stream.read(_BODY)
-        except OSError:
-            return None
-        if len(head) != _BODY or not head.startswith(_MAGIC):
-            return None
-        return np.frombuffer(head, _ENTRY, offset=len(_MAGIC))
+        write_atomic(self._path(shard), b"".join([_MAGIC, entries.tobytes(), *thumbnails.values()]))
 
     def _path(self, shard: int) -> Path:
         return self.folder / f"{shard:06d}.thumbs"
-
-
-def _read(stream: RawIOBase, position: int) -> bytes | None:
-    """Return one thumbnail of an open file, or None where the file does not hold what its entry says."""
-    if stream.read(len(_MAGIC)) != _MAGIC:
-        return None
-    stream.seek(len(_MAGIC) + position * _ENTRY.itemsize)
-    entry = stream.read(_ENTRY.itemsize) or b""
-    if len(entry) != _ENTRY.itemsize:
-        return None
-    start, length, checksum = np.frombuffer(entry, _ENTRY)[0].tolist()
-    # A damaged entry may claim any length: never allocate more than the file holds.
-    if not length or start + length > stream.seek(0, os.SEEK_END):
-        return None
-    stream.seek(start)
-    data = stream.read(length) or b""
-    if zlib.crc32(data) != checksum:
-        return None
-    return data

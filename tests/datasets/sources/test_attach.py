@@ -81,7 +81,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
     theta = scores.prototype_angles(FEATURES, LABELS, K)
     np.testing.assert_allclose(got["prototype_angle"], theta[np.arange(N), LABELS], atol=1e-6)
     assert not run.has_class_weights
-    with pytest.raises(CurateError, match=r"without class weights\. .* --class-weights"):
+    with pytest.raises(CurateError, match=r"without class-weights\. .* --class-weights"):
         run.class_weights()
     np.testing.assert_allclose(softmax(run.logits_of(np.arange(N)), axis=1), softmax(LOGITS, axis=1), atol=1e-6)
 

@@ -91,7 +91,7 @@ def test_an_npy_that_is_not_what_it_says_is_refused_in_one_line(tmp_path, what):
 def test_a_member_of_an_archive_that_promises_more_than_it_holds_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", HOSTILE["a trillion rows"])
-    with pytest.raises(CurateError, match=r"x\.npz:a should have 1000000000000 x 1024"):
+    with pytest.raises(CurateError, match=r"x\.npz:a has a header of \(1000000000000, 1024\)"):
         open_array(tmp_path / "x.npz")
 
 

@@ -86,14 +86,9 @@ def test_another_file_than_was_published_is_removed(web, wanted, tmp_path, size,
     assert [path.name for path in (tmp_path / "out").iterdir()] in ([], [".a.bin.lock"])
 
 
-def test_without_a_published_checksum_the_first_one_seen_is_kept_to(web, wanted, tmp_path):
-    bare = Wanted("a.bin", wanted.places)
-    found = fetch_file(bare, tmp_path)
-    assert f"No checksum of a.bin is published. Its sha256 here is {found.sha256}." == found.message
-    found.path.unlink()
-    (web.folder / "a.bin").write_bytes(b"another")
-    with pytest.raises(CurateError, match="when it was first fetched"):
-        fetch_file(bare, tmp_path)
+def test_without_a_published_checksum_that_of_the_file_is_told(web, wanted, tmp_path):
+    found = fetch_file(Wanted("a.bin", wanted.places), tmp_path)
+    assert found.message == f"No checksum of a.bin is published. Its sha256 here is {found.sha256}."
 
 
 @pytest.mark.parametrize("content", [b"x" * len(DATA), b"a thesis"])

@@ -15,25 +15,11 @@ def test_thumbnails_come_back_by_id(tmp_path: Path) -> None:
     assert store.get(2 * SHARD) == b"first"
     assert store.get(3 * SHARD - 1) == b"last"
     assert store.get(2 * SHARD + 1) is None
-    assert store.ids(2) == [2 * SHARD, 3 * SHARD - 1]
 
 
 def test_absent_shard_is_empty(tmp_path: Path) -> None:
     store = ThumbnailStore(tmp_path)
-    assert (store.get(5), store.has_shard(0), store.ids(0)) == (None, False, [])
-    assert store.get(-1) is None
-
-
-def test_shard_written_again_keeps_what_it_had(tmp_path: Path) -> None:
-    store = ThumbnailStore(tmp_path)
-    store.write_shard(0, {0: b"a", 1: b"b"})
-    store.write_shard(0, {1: b"B", 2: b"c"})
-    assert [store.get(id) for id in range(3)] == [b"a", b"B", b"c"]
-
-
-def test_foreign_id_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="does not belong"):
-        ThumbnailStore(tmp_path).write_shard(0, {SHARD: b"x"})
+    assert (store.get(5), store.has_shard(0), store.get(-1)) == (None, False, None)
 
 
 def test_nothing_but_the_shard_is_left_in_the_folder(tmp_path: Path) -> None:
