@@ -22,18 +22,11 @@ from tests.campaign import annotators, disk, images, inputs, kills, processes, r
 from tests.campaign.outcome import Attack, Outcome, table
 
 ATTACKS = (
-    Attack(
-        "kills",
-        "kill -9 at any change of the disk, and the same call again, give what no kill gives",
-        0.34,
-        kills.attack,
-    ),
+    Attack("kills", "kill -9 at any change of the disk and the same call give what no kill gives", 0.34, kills.attack),
     Attack("annotators", "no acknowledged answer is lost or counts twice", 0.12, annotators.attack),
     Attack("images", "every fuzzed image is decoded or refused, within its memory", 0.16, images.attack),
     Attack("inputs", "hostile weights, votes, manifests, arrays and names: one line, nothing runs", 0.1, inputs.attack),
-    Attack(
-        "requests", "hostile addresses, headers and conditions: no page, no leak, no long work", 0.09, requests.attack
-    ),
+    Attack("requests", "hostile addresses, headers, conditions: no page, leak or long work", 0.09, requests.attack),
     Attack("disk", "on a full disk one line, nothing lost, reading works", 0.05, disk.attack),
     Attack("processes", "eight processes on one workspace lose nothing", 0.06, processes.attack),
     Attack("soak", "twenty sessions leave memory, threads and files flat", 0.08, soak.attack),

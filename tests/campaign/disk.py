@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.campaign.child import Said, avhcurate, in_child
@@ -26,10 +27,8 @@ WRITING = (
 def attack(folder: Path, seconds: float) -> Outcome:
     outcome, disk, end = Outcome(), folder / "disk", time.monotonic() + seconds
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
         outcome.skipped = "a small disk cannot be mounted here"
         return outcome
     try:
@@ -39,10 +38,8 @@ def attack(folder: Path, seconds: float) -> Outcome:
         for call in (*READING, *WRITING):
             words = [word.format(disk) for word in call]
             ended = in_child(lambda words=words: avhcurate(*words, *space))  # type: ignore[misc]
-            outcome.check(
-                _one_line(ended.code, ended.value, call in READING),
-                f"{call[0]}: {ended.code}, {str(ended.value)[:300]}",
-            )
+            fine = _one_line(ended.code, ended.value, call in READING)
+            outcome.check(fine, f"{call[0]}: {ended.code}, {str(ended.value)[:300]}")
             if time.monotonic() > end:
                 break
         (disk / "filler").unlink()
@@ -55,17 +52,11 @@ def attack(folder: Path, seconds: float) -> Outcome:
 
 
 def _fill(path: Path) -> None:
-    try:
-        with open(path, "wb", buffering=0) as stream:
-            for size in (1 << 20, 1 << 12, 1):
-                while True:
-                    try:
-                        if not stream.write(b"x" * size):
-                            break
-                    except OSError:
-                        break
-    except OSError:
-        pass
+    with open(path, "wb", buffering=0) as stream:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while stream.write(b"x" * size):
+                    pass
 
 
 def _one_line(code: int, said: object, reading: bool) -> bool:

@@ -67,10 +67,9 @@ def _begin(folder: Path, space: tuple[str, ...]) -> None:
         path = folder / "pets" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(path)
-    for call in (("import", "pets", str(folder / "pets")),):
-        said = in_child(lambda call=call: avhcurate(*call, *space)).value  # type: ignore[misc]
-        if not isinstance(said, Said) or said.code:
-            raise RuntimeError(f"the campaign could not begin: {said}")
+    said = in_child(lambda: avhcurate("import", "pets", str(folder / "pets"), *space)).value
+    if not isinstance(said, Said) or said.code:
+        raise RuntimeError(f"the campaign could not begin: {said}")
 
 
 def _attempts(folder: Path, trace: Path) -> Iterator[Attempt]:
@@ -84,10 +83,8 @@ def _attempts(folder: Path, trace: Path) -> Iterator[Attempt]:
         yield f"features: {name}", ("attach", "pets", "--features", str(path))
     for name in ("../stray", "/stray", "a/../../stray", "a\x00b", "", ".", "..", "x" * 5000, "\u202estray", "-x"):
         yield f"name: {name[:20]!r}", ("import", name, str(folder / "pets"))
-        yield (
-            f"export to: {name[:20]!r}",
-            ("export", "pets", "--format", "csv", "--out", f"{folder}/pets/a/0.png/{name}"),
-        )
+        place = f"{folder}/pets/a/0.png/{name}"
+        yield f"export to: {name[:20]!r}", ("export", "pets", "--format", "csv", "--out", place)
     for target in ("/dev/null", "/proc/self/mem", "/dev/stdout", "/sys/kernel/stray"):
         yield f"export to: {target}", ("export", "pets", "--format", "csv", "--out", target, "--force")
 
@@ -100,12 +97,9 @@ def _weights(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
     torch.save({"a": torch.zeros(2)}, path / "others.pt")
     (path / "cut.pt").write_bytes((path / "others.pt").read_bytes()[:-40])
     (path / "claims.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
-    (path / "negative.safetensors").write_bytes(
-        _safetensors({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}})
-    )
-    (path / "large.safetensors").write_bytes(
-        _safetensors({"a": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}})
-    )
+    for name, shape, end in (("negative", [-1], 4), ("large", [1 << 40], 1 << 42)):
+        header = _safetensors({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, end]}})
+        (path / f"{name}.safetensors").write_bytes(header)
     (path / "empty.safetensors").write_bytes(b"")
     (path / "text.pt").write_text("no weights")
     yield from ((one.name, one) for one in sorted(path.iterdir()))

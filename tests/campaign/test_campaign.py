@@ -6,7 +6,6 @@ import pytest
 
 from tests.campaign import images
 from tests.campaign.__main__ import ATTACKS, campaign
-from tests.campaign.outcome import Attack, Outcome, table
 
 #: As many as a test run may take; `make test` gives it more.
 MINUTES = float(os.environ.get("AVHCURATE_CAMPAIGN_MINUTES", "2"))
@@ -30,12 +29,3 @@ def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch, error
     outcome = images.attack(tmp_path, 300)
     assert len(outcome.fell) == 20
     assert type(error).__name__ in outcome.fell[0]
-
-
-def test_the_table_says_what_was_tried_and_what_fell():
-    outcome = Outcome()
-    outcome.check(True, "")
-    outcome.check(False, "this one")
-    outcome.figures = {"kills": "2"}
-    row = table({Attack("a", "b", 1, lambda *_: outcome): outcome}).splitlines()[-1]
-    assert row == "| a | b | 2 | 1 | kills 2 |"

@@ -199,15 +199,9 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def run(self, name: str | None = None) -> RunFolder:
         """Return the run of that name or of that model; the newest complete one when no name is given."""
         runs = self.runs()
-        found = runs
-        if name is not None:
-            named = [run for run in runs if run.name == name]
-            found = named or [run for run in runs if run.record.model == name]
-        complete = [run for run in found if run.complete]
-        if name is not None:
-            complete = complete or found
-        if complete:
-            return complete[-1]
+        found = [run for run in runs if name in (None, run.name)] or [run for run in runs if run.record.model == name]
+        if best := [run for run in found if run.complete] or [run for run in found if name is not None]:
+            return best[-1]
         known = ", ".join(run.name for run in runs) or "none"
         wanted = f"run {name!r}" if name else "complete run"
         raise CurateError(

@@ -84,13 +84,9 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     @classmethod
     def newest(cls, dataset: RecordFolder[Any], fingerprint: str) -> Self | None:
         """Return the newest complete prediction of this import of the dataset; None without any."""
-        started = {}
-        for path in (dataset.root / cls.HOME).glob(f"*/{cls.FILE}"):
-            folder = cls(path.parent)
-            record = folder.intact()
-            if record is not None and record.dataset_fingerprint == fingerprint and folder.complete:
-                started[record.started] = folder
-        return started[max(started)] if started else None
+        folders = [cls(path.parent) for path in (dataset.root / cls.HOME).glob(f"*/{cls.FILE}")]
+        fitting = [one for one in folders if one.is_of(fingerprint) and one.complete]
+        return max(fitting, key=lambda folder: folder.record.started, default=None)
 
     def table(self) -> pd.DataFrame:
         """Return the finished table by id."""

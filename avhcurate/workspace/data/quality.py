@@ -47,8 +47,7 @@ class QualityFolder(ShardedFolder[QualityRecord]):
 
     def ready(self, fingerprint: str) -> bool:
         """Return whether its columns are there, and of this import of the dataset."""
-        record = self.intact()
-        return self.columns_path.exists() and record is not None and record.dataset_fingerprint == fingerprint
+        return self.columns_path.exists() and self.is_of(fingerprint)
 
     def measures(self) -> pd.DataFrame:
         """The finished table: `id`, measures, `phash`, those of its attitudes, `sha256`, `oddity`, `problem`; by id."""

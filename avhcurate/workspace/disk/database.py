@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.room import can_write
-from avhcurate.workspace.disk.schema import SCHEMA_VERSION, check_version
+from avhcurate.workspace.disk.schema import SCHEMA_VERSION, UnknownVersion
 
 #: A name of our own: the database may hold the tables of another program.
 _VERSION_TABLE = "avhcurate_version"
@@ -81,24 +81,19 @@ def _create_tables(engine: sa.Engine, tables: sa.MetaData) -> None:
 def _is_complete(connection: sa.Connection, tables: sa.MetaData) -> bool:
     """Return whether the database has our version and all tables; `UnknownVersion` where it has another version."""
     existing = sa.inspect(connection).get_table_names()
-    ours = set(tables.tables)
-    if _VERSION_TABLE not in existing:
-        if ours.intersection(existing):
-            check_version(_named(connection), "0")
+    ours, version = set(tables.tables), "0"
+    if _VERSION_TABLE in existing:
+        version = _version(connection) or "0"
+    elif not ours.intersection(existing):
         return False
-    version = _version(connection)
     if version != str(SCHEMA_VERSION):
-        check_version(_named(connection), version)
+        raise UnknownVersion(f"The database {connection.engine.url.render_as_string(hide_password=True)}", version)
     return ours.issubset(existing)
 
 
 def _version(connection: sa.Connection) -> str | None:
     version: str | None = connection.execute(sa.text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
     return version
-
-
-def _named(connection: sa.Connection) -> str:
-    return f"The database {connection.engine.url.render_as_string(hide_password=True)}"
 
 
 def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> sqlite3.Connection:

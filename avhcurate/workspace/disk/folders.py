@@ -109,6 +109,10 @@ class ResultFolder(RecordFolder[Work]):
         except CurateError:
             return None
 
+    def is_of(self, fingerprint: str) -> bool:
+        """Return whether it has a readable record of work on this import of the dataset."""
+        return getattr(self.intact(), "dataset_fingerprint", None) == fingerprint
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the folder's lock while it is written; refused when another process has it.

@@ -8,8 +8,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-#: Kinds of fields in thrift's compact protocol.
-_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+#: Kinds of fields in thrift's compact protocol: whole numbers, texts, structs, and the bytes that truths, a byte and a
+#: double take.
+_WHOLE, _BINARY, _STRUCT, _BYTES_OF = (4, 5, 6), 8, 12, {1: 0, 2: 0, 3: 1, 7: 8}
 _DEEPEST = 8
 
 #: Fields of a PageHeader, by the way to them.
@@ -81,26 +82,18 @@ def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
     while byte := _byte(stream):
         delta, kind = byte >> 4, byte & 0x0F
         field = field + delta if delta else _signed(_varint(stream))
-        if kind in (_I16, _I32, _I64):
+        if kind in _WHOLE:
             found[field,] = _signed(_varint(stream))
         elif kind == _STRUCT and depth < _DEEPEST:
             found |= {(field, *way): number for way, number in _fields(stream, depth + 1).items()}
-        elif kind not in (_TRUE, _FALSE):
-            _pass_over(stream, kind)
+        elif kind == _BINARY:
+            length = _varint(stream)
+            stream.seek(length, 1)
+        elif kind in _BYTES_OF:
+            stream.seek(_BYTES_OF[kind], 1)
+        else:  # a page header holds no lists
+            raise ValueError("its pages are damaged")
     return found
-
-
-def _pass_over(stream: BinaryIO, kind: int) -> None:
-    """Skip a number or text; a page header holds no lists."""
-    if kind == _BINARY:
-        length = _varint(stream)
-        stream.seek(length, 1)
-    elif kind == _BYTE:
-        stream.seek(1, 1)
-    elif kind == _DOUBLE:
-        stream.seek(8, 1)
-    else:
-        raise ValueError("its pages are damaged")
 
 
 def _byte(stream: BinaryIO) -> int:

@@ -20,12 +20,6 @@ class UnknownVersion(CurateError):
         self.version = version
 
 
-def check_version(what: str, version: object) -> None:
-    """Refuse a version other than ours."""
-    if version != SCHEMA_VERSION:
-        raise UnknownVersion(what, version)
-
-
 class StoredRecord(BaseModel):
     """The base of every record in a workspace."""
 
@@ -34,5 +28,6 @@ class StoredRecord(BaseModel):
     @field_validator("schema_version")
     @classmethod
     def _check_version(cls, version: int) -> int:
-        check_version("The record", version)
+        if version != SCHEMA_VERSION:
+            raise UnknownVersion("The record", version)
         return version

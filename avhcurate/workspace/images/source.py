@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ class ImageSource:
         Ascending ids stream through each Parquet row group once; only groups that hold a wanted row are read, and of
         them only the images. Tar files are sought in. Of images on servers, some are asked for ahead.
         """
-        readers: dict[str, Callable[[int], bytes]] = {}
+        readers: dict[str, Callable[[int], bytes]] = {}  # of the file at hand
         with ExitStack() as opened, closing(self._places(ids)) as places:
             for file, row, remote in places:
                 try:
@@ -105,12 +105,12 @@ class ImageSource:
     def _reader(self, file: str, opened: ExitStack) -> Callable[[int], bytes]:
         """Return a reader of one file: of rows forward, or of members of a tar by the offset of their headers."""
         if not is_tar(file):
-            return _Cursor(_ParquetImages(file, self._image_column)).get
+            return _ParquetImages(file, self._image_column).get
         try:
             stream = opened.enter_context(open_tar(file))
         except CurateError as problem:
             raise BrokenImage(str(problem)) from problem
-        return lambda start: _member(file, lambda: read_member(stream, start, MAX_BYTES))
+        return lambda start: _member(file, start, stream)
 
     def read_one(self, id: int) -> bytes:
         """Return the bytes of one image; its neighbours in a Parquet file are cached."""
@@ -118,7 +118,7 @@ class ImageSource:
         if row < 0:
             return read_file(file)
         if is_tar(file):
-            return _member(file, lambda: _one_member(file, row))
+            return _member(file, row)
         with self._lock:
             return self._kept_chunk(file, row).get(row)
 
@@ -190,6 +190,19 @@ class _ParquetImages:
         metadata = self._parquet.metadata
         rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
+        self._group, self._chunk = -1, _Chunk(0, pa.array([], pa.binary()))
+        self._ahead: Iterator[_Chunk] = iter(())
+
+    def get(self, row: int) -> bytes:
+        """Return a row of a file that is read forward; an earlier row starts its row group again."""
+        group = self.group(row)
+        if group != self._group or row < self._chunk.start:
+            self._ahead, self._chunk = self.chunks(row), _Chunk(row, pa.array([], pa.binary()))
+        while row not in self._chunk:
+            self._group = -1  # until the chunk is read: an error now is the same error next time
+            self._chunk = next(self._ahead)
+        self._group = group
+        return self._chunk.get(row)
 
     def group(self, row: int) -> int:
         if not 0 <= row < self._starts[-1]:
@@ -230,27 +243,6 @@ class _ParquetImages:
         return pages.rows_at_once(max(1, min(metadata.num_rows, wanted)), _CHUNK_BYTES)
 
 
-class _Cursor:
-    """Reads rows of one file forward; an earlier row starts its row group again."""
-
-    def __init__(self, images: _ParquetImages) -> None:
-        self.images = images
-        self._group = -1
-        self._chunk = _Chunk(0, pa.array([], pa.binary()))
-        self._ahead: Iterator[_Chunk] = iter(())
-
-    def get(self, row: int) -> bytes:
-        group = self.images.group(row)
-        if group != self._group or row < self._chunk.start:
-            self._group, self._ahead = group, self.images.chunks(row)
-            self._chunk = _Chunk(row, pa.array([], pa.binary()))
-        while row not in self._chunk:
-            self._group = -1  # until the chunk is read: an error now is the same error next time
-            self._chunk = next(self._ahead)
-            self._group = group
-        return self._chunk.get(row)
-
-
 def batches(
     ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], *, size: int, most_bytes: int = 32 << 20
 ) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
@@ -277,18 +269,17 @@ def read_file(place: str) -> bytes:
         raise BrokenImage(f"cannot be read: {words_of(problem)}") from problem
 
 
-def _member(file: str, read: Callable[[], bytes]) -> bytes:
+def _member(file: str, start: int, stream: IO[bytes] | None = None) -> bytes:
+    """Return a member of a tar, of an open one or by itself."""
     try:
-        return read()
+        if stream is not None:
+            return read_member(stream, start, MAX_BYTES)
+        if is_url(file):
+            return read_remote_member(file, start, MAX_REMOTE_BYTES)
+        with open(file, "rb") as local:
+            return read_member(local, start, MAX_BYTES)
     except (RemoteError, OSError, ValueError) as problem:
         raise BrokenImage(f"{Path(file).name}: {words_of(problem)}") from problem
-
-
-def _one_member(file: str, start: int) -> bytes:
-    if is_url(file):
-        return read_remote_member(file, start, MAX_REMOTE_BYTES)
-    with open(file, "rb") as stream:
-        return read_member(stream, start, MAX_BYTES)
 
 
 def _read_local(path: str) -> bytes:

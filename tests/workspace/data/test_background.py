@@ -33,24 +33,6 @@ def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):
     assert "nothing" in job.message
 
 
-def test_an_import_is_a_job_only_when_it_was_started_as_one(tmp_path):
-    (tmp_path / "images" / "cat").mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "cat" / "a.png")
-    root = tmp_path / "workspace"
-    background.start(root, ["import", "pets", str(tmp_path / "images")], verb="import", dataset="pets")
-    assert wait_for(root, lambda job: not job.active).state == "done"
-    assert Workspace(root).names() == ["pets"]
-    with background.run_started(root):
-        assert not Jobs(root).newest().active
-
-
-def test_votes_that_cannot_be_attached_say_why(tmp_path):
-    background.start(tmp_path, ["votes", "nothing", str(tmp_path / "none.csv")], verb="votes", dataset="nothing")
-    job = wait_for(tmp_path, lambda job: not job.active)
-    assert job.state == "failed"
-    assert "none.csv" in job.message
-
-
 @pytest.mark.parametrize("how", ["page", "shell"])
 def test_an_import_that_reads_for_long_is_cancelled_and_leaves_nothing(tmp_path, how):
     root, pipe = tmp_path / "workspace", tmp_path / "endless.csv"

@@ -52,22 +52,6 @@ def test_undo_takes_back_ones_own_newest_entry_and_nothing_twice(log):
     assert state(log)["a"]["tags"] == ["second"]
 
 
-def test_version_changes_with_every_entry_and_undo(log):
-    versions = [log.version("d")]
-    log.annotate("d", "exclude", None, ["a"], who="ann")
-    versions.append(log.version("d"))
-    log.undo("d", who="ann")
-    versions.append(log.version("d"))
-    assert versions == sorted(set(versions))
-
-
-def test_an_unknown_action_and_an_empty_choice_are_refused(log):
-    with pytest.raises(CurateError, match="tag, untag"):
-        log.annotate("d", "delete", None, ["a"], who="ann")
-    with pytest.raises(CurateError, match="Select some"):
-        log.annotate("d", "exclude", None, [], who="ann")
-
-
 ENTRY = st.tuples(
     st.sampled_from(["tag", "untag", "relabel", "exclude", "include"]),
     st.sampled_from("123"),
@@ -76,7 +60,7 @@ ENTRY = st.tuples(
 ENTRIES = st.lists(ENTRY, max_size=25)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(entries=ENTRIES)
 def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
     replay = {}
@@ -115,7 +99,7 @@ def test_the_reason_of_an_exclusion_is_a_tag_until_the_sample_is_included_again(
     assert state(log)["a"] == {"tags": ["blurred", "dark"], "curated_label": None, "excluded": True}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(steps=st.lists(st.one_of(st.none(), ENTRY), min_size=1, max_size=12), looks=st.integers(1, 4))
 def test_what_changed_since_leads_to_the_whole_state(steps, looks):
     """None is an undo. A reader that looks now and then, and takes over what changed, has what a new one reads."""
@@ -182,13 +166,6 @@ def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
     assert len(kept) <= len(acknowledged) + 1
 
 
-def test_several_processes_may_open_a_new_log_at_once(tmp_path):
-    code = "import sys; from avhcurate.workspace.data.events import EventLog as L; [L(url) for url in sys.argv[1:]]"
-    urls = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(12)]
-    started = [subprocess.Popen([sys.executable, "-c", code, *urls]) for _ in range(3)]
-    assert [process.wait() for process in started] == [0, 0, 0]
-
-
 def test_labels_of_a_file_are_one_entry_on_every_database(database):
     log = EventLog(database)
     log.annotate("d", "tag", "odd", ["a"], who="ann")
@@ -239,12 +216,12 @@ def test_removal_is_an_entry_that_undo_takes_back(database):
 
 def test_a_large_set_comes_back_whole(database):
     log = EventLog(database)
-    paths = [f"train/class {number % 7}/ünïcode\n{number:06}.jpg" for number in range(50_000)]
+    paths = [f"train/class {number % 7}/ünïcode\n{number:06}.jpg" for number in range(20_000)]
     entry = log.save_set("d", "large", paths, who="ann")
     assert log.members(entry).to_pylist() == sorted(paths)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["save", "remove", "undo"]), st.sampled_from("xy"), st.integers(1, 9)), max_size=12

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data import trainings
 from avhcurate.workspace.data.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
 
 IDS = np.array([3, 4, 9])
@@ -181,6 +180,7 @@ def test_finished_it_holds_a_row_a_recorded_sample_of_whole_epochs_alone(trainin
     training.finish("abc")
     assert training.complete
     assert training.record.weights_sha256 == "abc"
+    assert training.train_dynamics_path is None
     found = pd.read_parquet(training.dynamics_path)
     assert found["id"].tolist() == IDS.tolist()
     np.testing.assert_allclose(found["confidence_mean"], [0.3, 0.6, np.nan], rtol=1e-6)
@@ -216,32 +216,6 @@ def test_samples_learnt_from_are_kept_apart_from_those_held_out(tmp_path: Path) 
     np.testing.assert_allclose(held_out["confidence_mean"], 1.5, rtol=1e-6)
 
 
-def test_a_training_may_have_none_learnt_from(training: TrainingFolder) -> None:
-    training.append(look(1))
-    training.finish("abc")
-    assert len(training.ids("learnt from")) == 0
-    assert training.train_dynamics_path is None
-    assert not (training.root / "train_dynamics").exists()
-
-
-def test_overall_rows_need_no_samples_file(training: TrainingFolder) -> None:
-    training.append(look(1))
-    for path in (training.root / "dynamics").glob("*.parquet"):
-        path.unlink()
-    assert training.evaluations()["avh"].tolist() == [1]
-
-
-def test_one_writer_at_a_time(training: TrainingFolder) -> None:
-    with training.alone(), pytest.raises(CurateError, match="Another process"), TrainingFolder(training.root).alone():
-        pass
-
-
-def test_a_damaged_record_says_what_to_do(training: TrainingFolder) -> None:
-    (training.root / "training.json").write_text("{")
-    with pytest.raises(CurateError, match=r"net-0.*remove the folder"):
-        _ = training.record
-
-
 def test_the_dataset_lists_its_trainings_oldest_first(trained_root: Path) -> None:
     from avhcurate.workspace.data.workspace import Workspace
 
@@ -255,10 +229,3 @@ def test_the_dataset_lists_its_trainings_oldest_first(trained_root: Path) -> Non
         dataset.training("other")
     weights = {run.record.weights_sha256 for run in dataset.runs()}
     assert {training.record.weights_sha256 for training in found[:2]} < weights
-
-
-def test_the_columns_of_a_look_have_the_types_that_readers_expect(training: TrainingFolder) -> None:
-    training.append(look(1))
-    kinds = training.samples(0).dtypes
-    assert kinds[list(SAMPLE_COLUMNS)].map(str).tolist() == ["bool", *["float32"] * 6]
-    assert tuple(training.evaluations().columns) == trainings.OVERALL_COLUMNS

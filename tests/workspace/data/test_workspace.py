@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -94,27 +93,11 @@ def test_staged_dataset_is_not_there_until_adopted(workspace: Workspace) -> None
         assert not staged.root.exists()
 
 
-def test_missing_labels_stay_missing(workspace: Workspace) -> None:
-    folder = add(workspace, "pets", [1, None, 0])
-    samples = folder.samples()
-    assert str(samples["label"].dtype) == "Int32"
-    assert samples["label"].isna().tolist() == [False, True, False]
-    np.testing.assert_array_equal(folder.labels(), [1, -1, 0])
-    assert folder.votes() is None
-
-
 def test_damaged_record_says_what_to_do(workspace: Workspace) -> None:
     folder = add(workspace, "pets", [0])
     (folder.root / "dataset.json").write_text("{")
     with pytest.raises(CurateError, match="--force"):
         _ = workspace.dataset("pets").record
-
-
-def test_dataset_without_runs_says_how_to_score(workspace: Workspace) -> None:
-    folder = add(workspace, "pets", [0])
-    assert folder.runs() == []
-    with pytest.raises(CurateError, match="avhcurate score pets"):
-        folder.run()
 
 
 def add_run(folder: DatasetFolder, name: str, model: str, *, day: int, complete: bool) -> None:

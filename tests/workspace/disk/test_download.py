@@ -55,14 +55,6 @@ def test_a_stopped_fetch_resumes_in_the_next_call(web, wanted, tmp_path):
     assert web.ranges("a.bin") == ["", f"bytes={len(part)}-"]
 
 
-def test_a_part_that_is_whole_already_is_not_asked_for_again(web, wanted, tmp_path):
-    with pytest.raises(Cancelled):
-        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
-    (tmp_path / ".a.bin.part").write_bytes(DATA)
-    assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
-    assert len(web.asked) == 1
-
-
 def test_a_file_that_has_changed_starts_again(web, wanted, tmp_path):
     with pytest.raises(Cancelled):
         fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))

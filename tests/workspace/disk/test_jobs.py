@@ -63,15 +63,6 @@ def test_a_job_that_raises_says_how_it_ended(jobs, error, state):
         assert jobs.newest().message == "no disk"
 
 
-def test_another_total_begins_a_stage_with_a_rate_of_its_own(jobs):
-    told = []
-    with jobs.running(jobs.create("project", "digits", []), on_report=told.append) as progress:
-        progress.tell(0, 1000)
-        progress.tell(900, 1000)
-        progress.tell(0, 500)
-        assert (told[-1].rate, told[-1].eta_s) == (None, None)
-
-
 def test_rate_and_time_left_count_only_what_this_run_did(jobs, monkeypatch):
     now, told = time.time(), []
     with jobs.running(jobs.create("score", "digits", []), on_report=told.append) as progress:
@@ -81,14 +72,8 @@ def test_rate_and_time_left_count_only_what_this_run_did(jobs, monkeypatch):
         progress.tell(910, 1000)
         assert told[-1].rate == pytest.approx(5)
         assert told[-1].eta_s == pytest.approx(90 / 5)
-
-
-def test_cancel_is_seen_by_the_work(jobs):
-    record = jobs.create("score", "digits", [])
-    with jobs.running(record) as progress:
-        assert not progress.should_stop()
-        jobs.request_cancel(record.id)
-        assert progress.should_stop()
+        progress.tell(0, 500)  # another stage
+        assert (told[-1].rate, told[-1].eta_s) == (None, None)
 
 
 def test_a_full_disk_at_the_start_leaves_the_next_job_free(jobs, tmp_path, monkeypatch):

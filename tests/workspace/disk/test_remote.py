@@ -108,11 +108,6 @@ def test_nor_is_it_asked_by_a_name_or_after_a_redirect(web, monkeypatch):
         read_url("http://metadata.example.org/", most=MOST)
 
 
-def test_what_is_not_an_address_is_said():
-    with pytest.raises(RemoteError, match="not a valid"):
-        read_url("http://[1:2/a.jpg", most=MOST)
-
-
 def test_a_remote_file_is_sought_in_by_blocks(web, monkeypatch):
     monkeypatch.setattr(remote, "_BLOCK", 100)
     data = bytes(index % 251 for index in range(1050))

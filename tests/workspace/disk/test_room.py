@@ -54,12 +54,8 @@ def full_disk(own_demo_root, disk):
     "arguments",
     [
         ["export", "digits", "--format", "csv", "--out", "{}/a.csv"],
-        ["export", "digits", "--format", "folder", "--out", "{}/out"],
-        ["export", "digits", "--format", "cleanlab", "--out", "{}/out"],
-        ["select", "digits", "--rule", "avc", "--portion", "0.5", "--out", "{}/p.csv"],
         ["quality", "digits"],
         ["tag", "digits", "odd", "--ids", "1,2"],
-        ["toy", "--seed", "3"],
     ],
 )
 def test_every_verb_that_writes_says_so_in_one_line(cli, full_disk, arguments):

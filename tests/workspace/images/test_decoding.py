@@ -75,13 +75,6 @@ def test_exif_rotated_jpeg_comes_upright(orientation: int) -> None:
     assert error(pixels, picture()) < 3
 
 
-def test_exif_rotation_in_png_is_undone_too() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    data = encoded(picture().transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif)
-    np.testing.assert_array_equal(decode(data), np.asarray(picture()))
-
-
 @pytest.mark.usefixtures("either_path")
 def test_damaged_exif_does_not_spoil_the_pixels() -> None:
     data = encoded(picture(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 20)
@@ -133,10 +126,6 @@ def test_animation_gives_its_first_frame(kind: str, options: dict[str, object]) 
     assert (decode(data) == [255, 0, 0]).all()
 
 
-def test_bilevel_and_tiny_images_become_rgb() -> None:
-    assert decode(encoded(Image.new("1", (1, 1), 1), "PNG")).tolist() == [[[255, 255, 255]]]
-
-
 @pytest.mark.usefixtures("either_path")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_truncated_image_is_broken_not_half_grey(kind: str) -> None:
@@ -180,7 +169,7 @@ def test_size_is_judged_by_the_header(size: tuple[int, int]) -> None:
         decode(png_claiming(*size))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_damage_anywhere_gives_pixels_or_a_reason(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM"]))
@@ -195,7 +184,7 @@ def test_damage_anywhere_gives_pixels_or_a_reason(data: st.DataObject) -> None:
     assert pixels.shape[2:] == (3,)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(BrokenImage):

@@ -103,11 +103,3 @@ def test_what_is_refused_says_how_to_allow_it(monkeypatch):
     monkeypatch.setenv("AVHCURATE_IMAGE_MEMORY", "much")
     with pytest.raises(CurateError, match=r"is not a number\. Give megabytes"):
         image_memory()
-
-
-def test_more_pixels_than_any_memory_allows_are_refused(monkeypatch):
-    monkeypatch.setattr(opening, "MAX_PIXELS", 100)
-    stream = io.BytesIO()
-    Image.new("L", (11, 10)).save(stream, "PNG")
-    with pytest.raises(BrokenImage, match="too large: 11 x 10 pixels"):
-        decode(stream.getvalue())

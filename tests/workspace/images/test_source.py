@@ -177,18 +177,6 @@ def test_only_an_image_of_its_own_file_has_a_local_file() -> None:
     assert [source.local_file(id) for id in range(3)] == [Path("/data/a.jpg"), None, None]
 
 
-def test_unknown_id_is_a_fault_of_the_caller(parquet: Path) -> None:
-    with pytest.raises(IndexError):
-        ImageSource(places([str(parquet)], [0])).read_one(1)
-
-
-def test_images_are_read_from_the_web(web) -> None:
-    (web.folder / "a.jpg").write_bytes(b"over the wire")
-    source = ImageSource(places([f"{web.url}/a.jpg", f"{web.url}/gone.jpg"], [None, None]))
-    assert source.read_one(0) == b"over the wire"
-    assert "HTTP 404" in reason(source, 1)
-
-
 def test_other_addresses_are_read_by_fsspec(tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     with fsspec.open("memory://pictures/a.jpg", "wb") as stream:
