@@ -2,12 +2,12 @@
 
 import streamlit as st
 
+from avhcurate.features.annotate import setup, ui_session, ui_setup
 from avhcurate.features.annotate import ui as annotate_ui
-from avhcurate.features.annotate import ui_session, ui_setup
 from avhcurate.ui import frame
 
 page = frame.with_data()
-settings = annotate_ui.settings_or_warning(page)
+settings = setup.settings_of(page.table)
 if settings is None:
     st.title("Annotate")
     st.caption("People look at images and say what they see. Their votes give human selection frequency at once.")
@@ -17,7 +17,7 @@ if settings is None:
     st.stop()
 
 annotator = ui_session.annotator(page.view)
-annotate_ui.title_row(page, annotator, settings)
+annotate_ui.title_row(annotator)
 annotate_ui.current_task(page, annotator, settings)
 with st.container(horizontal=True, horizontal_alignment="right"):
     ui_session.answers_menu(page, annotator)

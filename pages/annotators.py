@@ -3,7 +3,6 @@
 import streamlit as st
 
 from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_quality
-from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.notes import show_queue_note
@@ -11,7 +10,7 @@ from avhcurate.ui.notes import show_queue_note
 st.title("Annotators")
 st.caption("How far the collection of votes is, and how far each annotator and the votes together can be trusted.")
 page = frame.with_data()
-settings = annotate_ui.settings_or_warning(page)
+settings = setup.settings_of(page.table)
 if settings is None:
     with st.container(border=True):
         st.header("No votes are collected yet", icon=":material/how_to_vote:")
@@ -26,7 +25,7 @@ ui_setup.source_line(page, setup.source(page.table))
 with st.expander("What annotators are asked", icon=":material/tune:"):
     ui_setup.collection_form(page, settings, key="annotators.settings")
 if not progress.annotators:
-    st.info("Nobody has answered yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
+    st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
     st.stop()
 
 quality = ui_vote_quality.vote_quality(page.table, settings.design)

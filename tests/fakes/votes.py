@@ -76,4 +76,4 @@ def truth(table):
 
 def members(grid, table):
     labels = table.dataset.labels()
-    return [id for id in grid.ids if labels[id] == grid.label]
+    return [id for id in grid.ids if labels[id] == table.classes.index(grid.class_name)]

@@ -46,10 +46,9 @@ def test_the_queue_that_asks_where_votes_teach_most_says_what_was_not_shown(open
     ("target", "says"),
     [
         (0.2, "0.20 is reached with votes on 100 images: 0.25 (0.10 to 0.50)"),
-        (0.42, "(95 %: from 200), **4,200 more**, by a forecast"),
+        (0.42, "(95 %: from 200), **4,200 more**, by the forecast"),
         (0.44, "more than the dataset has"),
-        (0.6, "0.60 may be out of reach"),
-        (0.95, "0.95 is out of reach"),
+        (0.6, "0.60 is out of reach"),
     ],
 )
 def test_how_many_votes_a_target_needs(predicted_root, target, says):

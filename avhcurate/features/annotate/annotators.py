@@ -12,8 +12,7 @@ from avhcurate.people.annotators import ExclusionRule, annotator_table, exclusio
 from avhcurate.people.grids import CONTROLS
 from avhcurate.people.hsf_source import control_hits, left_out, source_choice
 from avhcurate.people.log import BY_RULE
-from avhcurate.people.log_columns import ResponseColumns
-from avhcurate.people.responses import DESIGNS, Design
+from avhcurate.people.responses import DESIGNS
 
 
 def responses(
@@ -62,15 +61,20 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     design = required_settings(table, columns).design
     answers = responses(table, design=design, controls=True)
     groups = answers.groupby("annotator")
-    spans = groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")).reset_index()
-    people = annotator_table(answers).merge(spans, on="annotator")
-    excluded = {columns.annotators.texts[number] for number in left_out(columns, design, source_choice(columns)[1])}
-    reasons = {name: _why(columns, name, design) for name in excluded}
-    return people.assign(
-        excluded=people["annotator"].isin(excluded),
-        why=[reasons.get(name, ("", ""))[0] for name in people["annotator"]],
-        by=[reasons.get(name, ("", ""))[1] for name in people["annotator"]],
-    )
+    people = annotator_table(answers).set_index("annotator")
+    people = people.join(groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")))
+    people[["why", "by"]] = ""
+    limit = source_choice(columns)[1] or 0.0
+    right, controls = control_hits(columns, design)
+    excluded = left_out(columns, design, limit)
+    for number in excluded:
+        name = columns.annotators.texts[number]
+        action, why, who = columns.statuses.get(name, ("", "", ""))
+        by = f"hand: {who}"
+        if action != "exclude":
+            why, by = f"{right[number]} of {controls[number]} controls right, below {limit:.0%}", "rule"
+        people.loc[people.index == name, ["why", "by"]] = why or "excluded", by
+    return people.assign(excluded=people["by"] != "").reset_index()
 
 
 def set_status(
@@ -108,17 +112,6 @@ def status_changes(table: DatasetTable) -> pd.DataFrame:
     entries = table.response_log.status_changes(table.dataset.id)
     changes = pd.DataFrame(entries, columns=["at", "annotator", "action", "why", "who"])
     return changes.assign(at=pd.to_datetime(changes["at"], unit="s", utc=True))
-
-
-def _why(columns: ResponseColumns, name: str, design: Design) -> tuple[str, str]:
-    """Return why an annotator does not count, and by whom."""
-    action, why, who = columns.statuses.get(name, ("", "", ""))
-    if action == "exclude":
-        return why or "excluded", f"hand: {who}"
-    number = columns.annotators.number(name)
-    right, controls = (counts[number] for counts in control_hits(columns, design))
-    limit = source_choice(columns)[1] or 0.0
-    return f"{right} of {controls} controls right, below {limit:.0%}", "rule"
 
 
 def _texts(texts: list[str], numbers: np.ndarray) -> pd.Series:

@@ -2,22 +2,22 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate.queue import GridTask, Question, TaskQueue
-from avhcurate.features.annotate.setup import LEASE_S, annotator_name
+from avhcurate.features.annotate.queue import TaskQueue
+from avhcurate.features.annotate.setup import LEASE_S, annotator_name, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import task_pool
-from avhcurate.people.log import Lease
 from avhcurate.people.responses import Design
 
 #: A faster reaction is not an answer to the image: nerves and muscles need as long (a false start on the track).
 FASTEST_MS = 100
 #: The same for a tile of a grid: images shown for less than about 20 ms are not recognised (Potter et al. 2014).
 FASTEST_TILE_MS = 20
-_LONGEST_MS = 24 * 3_600_000
+_FASTEST = {"classify": FASTEST_MS, "select": FASTEST_TILE_MS}
 #: From which the task of an image that is asked about again follows.
 _AGAIN = uuid.UUID("6f1d2f3e-8a54-4c61-9d0b-2f6c5a1e7b90")
 
@@ -38,14 +38,8 @@ def answer(
     classes = table.counter.classes
     if not 0 <= label < len(classes):
         raise CurateError(f"Unknown class {label}. Labels run from 0 to {len(classes) - 1}.")
-    path = _path(table, id)
 
-    def answered(leases: list[Lease]) -> list[Lease]:
-        if [(lease.path, lease.class_name) for lease in leases] != [(path, "")]:
-            return []
-        return [replace(leases[0], class_name=classes[label])]
-
-    return _take(table, "classify", annotator, task, answered, FASTEST_MS, nonce, reaction_ms)
+    return _take(table, "classify", annotator, task, {id: {"class_name": classes[label]}}, nonce, reaction_ms)
 
 
 def submit_grid(
@@ -61,46 +55,35 @@ def submit_grid(
     """Take a whole grid or nothing: `ids` were on screen, and `ticked` among them; else as `answer`."""
     if not set(ticked) <= set(ids):
         raise CurateError("Images were ticked that were not on screen. Reload the page.")
-    shown, chosen = {_path(table, id) for id in ids}, {_path(table, id) for id in ticked}
 
-    def answered(leases: list[Lease]) -> list[Lease]:
-        if {lease.path for lease in leases} != shown or not leases[0].class_name:
-            return []
-        return [replace(tile, ticked=tile.path in chosen) for tile in leases]
-
-    return _take(table, "select", annotator, task, answered, FASTEST_TILE_MS, nonce, reaction_ms)
+    said = {id: {"ticked": id in ticked} for id in ids}
+    return _take(table, "select", annotator, task, said, nonce, reaction_ms)
 
 
-def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> Question | GridTask | None:
-    """Retract an annotator's newest answer that stands, and ask the same again, before all else; None: none stands.
+def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
+    """Retract an annotator's newest answer that stands, and ask the same again, before all else; False: none stands.
 
-    of: the nonce of the answer that is meant. When it is asked for again, nothing more is retracted, and the same task
-    comes again while it is open; None where no answer has that nonce, or the task is answered again.
+    of: the nonce of the answer that is meant. When it is asked for again, nothing more is retracted.
     """
-    queue = TaskQueue(table, annotator_name(annotator))
-    design, annotator = queue.design, queue.annotator
+    annotator, design = annotator_name(annotator), required_settings(table, columns_of(table)).design
     with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
-        if old is None:
-            return None
-        task = uuid.uuid5(_AGAIN, old.task).hex
-        if old.stands:
+        if old is not None and old.stands:
             log.retract(old.task, at=time.time())
-            turn = min([lease.turn for lease in log.leases(design, annotator)], default=0) - 1
-            leases = [
-                replace(lease, task=task, turn=turn, expires=time.time() + LEASE_S) for lease in log.answers(old.task)
-            ]
+            again = {
+                "task": _again(old.task),
+                "turn": min([lease.turn for lease in log.leases(design, annotator)], default=0) - 1,
+                "expires": time.time() + LEASE_S,
+            }
             if design == "classify":
-                leases = [replace(lease, class_name="") for lease in leases]
-            log.lend(design, annotator, leases)
-        else:
-            leases = log.task(task, annotator)
-    ids = queue.pool.ids_of([lease.path for lease in leases])
-    if not ids:
-        return None
-    if design == "select":
-        return queue.grid_task(leases)
-    return Question(task, ids[leases[0].path])
+                again["class_name"] = ""
+            log.lend(design, annotator, [replace(lease, **again) for lease in log.answers(old.task)])
+    return old is not None
+
+
+def _again(task: str) -> str:
+    """Return the task of an image or grid that is asked about again."""
+    return uuid.uuid5(_AGAIN, task).hex
 
 
 def _take(
@@ -108,39 +91,33 @@ def _take(
     design: Design,
     annotator: str,
     task: str,
-    answered: Callable[[list[Lease]], list[Lease]],
-    fastest: int,
+    said: Mapping[int, dict[str, Any]],
     nonce: str,
     reaction_ms: float,
 ) -> str:
-    """Record what `answered` makes of the task's images, nothing where other images were on screen."""
-    if not nonce:
-        raise CurateError("An answer needs a nonce, so that sending it twice counts once.")
+    """Record what was `said` about each image, by id, nothing where others were on screen.
+
+    The browser may know a task that was taken back by its old name only.
+    """
     annotator = annotator_name(annotator)
     with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
-        leases = log.task(task, annotator)
-        if not leases:
+        while not (leases := log.task(task, annotator)):
             given = log.given(design, annotator, task=task)
             if given is None:
                 return STALE
-            if given.nonce != nonce:
+            if given.nonce == nonce:
+                return ""
+            if given.stands:
                 return ANSWERED
-            return ""
-        answers = answered(leases)
-        if not answers:
+            task = _again(task)
+        shown = task_pool(table).ids_of([lease.path for lease in leases])
+        if bool(leases[0].class_name) != (design == "select") or sorted(shown.values()) != sorted(said):
             return STALE
-        if reaction_ms < fastest * len(leases):
+        if reaction_ms < _FASTEST[design] * len(leases):
             return FAST
         if leases[0].expires < time.time() and not TaskQueue(table, annotator).still_wanted(log, leases):
             log.release([task])
             return TAKEN
-        reaction = min(int(reaction_ms), _LONGEST_MS)
-        log.record(design, annotator, answers, nonce=nonce, reaction_ms=reaction, at=time.time())
+        answers = [replace(lease, **said[shown[lease.path]]) for lease in leases]
+        log.record(design, annotator, answers, nonce=nonce, reaction_ms=int(reaction_ms), at=time.time())
     return ""
-
-
-def _path(table: DatasetTable, id: int) -> str:
-    paths = task_pool(table).paths
-    if not 0 <= id < len(paths):
-        return ""
-    return str(paths[id])

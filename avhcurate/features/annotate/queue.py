@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.errors import CurateError
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import seed_of, task_pool
 from avhcurate.people.grids import grid_of, is_check
@@ -29,9 +28,7 @@ class GridTask:
     """A task of the design `select`: tick the images that show the class. `ticked`: as it was before a retraction."""
 
     task: str
-    label: int
     class_name: str
-    definition: str
     ids: tuple[int, ...]
     ticked: tuple[int, ...]
 
@@ -48,7 +45,7 @@ class Question:
 class CollectionProgress:
     """Progress of a collection; `answers` (controls included), `tasks` and `left` are one annotator's.
 
-    samples: in the collection; done: those with the target or more; votes: that count; wanted: samples times target.
+    samples: in the collection; done: those with the target or more; votes: that count; annotators: with an answer.
     """
 
     answers: int
@@ -57,7 +54,6 @@ class CollectionProgress:
     samples: int
     done: int
     votes: int
-    wanted: int
     annotators: int
 
 
@@ -74,28 +70,25 @@ def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tu
     return tuple(Question(lease.task, ids[lease.path]) for lease in leases if lease.path in ids)[:ahead]
 
 
-def next_grid(table: DatasetTable, annotator: str, *, label: int | None = None) -> GridTask | None:
-    """Return an annotator's open grid, else a new one of class `label` (None: of the classes in turn).
-
-    None when nothing is left. A grid of another class is given up when one is asked for.
-    """
+def next_grid(table: DatasetTable, annotator: str) -> GridTask | None:
+    """Return an annotator's open grid, else a new one of the next class; None when nothing is left."""
     queue = TaskQueue(table, annotator_name(annotator), "select")
     leases = _first_task(queue.leases())
-    name = ""
-    if label is not None:
-        name = queue.class_name(label)
-    if not leases or name not in ("", leases[0].class_name) or _run_out(leases):
-        leases = queue.another_grid(name)
+    if not leases or _run_out(leases):
+        leases = queue.another_grid()
     if not leases:
         return None
-    return queue.grid_task(leases)
+    ids = queue.pool.ids_of([lease.path for lease in leases])
+    ticked = tuple(ids[lease.path] for lease in leases if lease.ticked and lease.path in ids)
+    return GridTask(leases[0].task, leases[0].class_name, tuple(ids.values()), ticked)
 
 
 def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     """Return the progress of the collection, and of an annotator in it."""
     queue = TaskQueue(table, annotator)
-    scope, target = queue.settings.scope(queue.pool), queue.settings.target
-    left = scope & (queue.votes < target)
+    scope = queue.settings.scope(queue.pool)
+    wanted = scope & (queue.votes < queue.settings.target)
+    left = wanted.copy()
     left[queue.seen] = False
     rows = queue.columns.rows
     people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
@@ -104,9 +97,8 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
         tasks=queue.tasks_done,
         left=int(left.sum()),
         samples=int(scope.sum()),
-        done=int((scope & (queue.votes >= target)).sum()),
+        done=int(scope.sum() - wanted.sum()),
         votes=int(queue.votes[scope].sum()),
-        wanted=int(scope.sum()) * target,
         annotators=len(np.unique(people)),
     )
 
@@ -116,8 +108,8 @@ class TaskQueue:
 
     def __init__(self, table: DatasetTable, annotator: str, design: Design | None = None) -> None:
         self.table, self.annotator, self.columns = table, annotator, columns_of(table)
-        self.settings = required_settings(table, self.columns, design)
-        self.design, self.pool = self.settings.design, task_pool(table)
+        self.settings, self.pool = required_settings(table, self.columns, design), task_pool(table)
+        self.design = self.settings.design
 
     @cached_property
     def answers(self) -> np.ndarray:
@@ -151,9 +143,12 @@ class TaskQueue:
         with self.table.response_log.reading(self.table.dataset.id) as log:
             return log.leases(self.design, self.annotator)
 
+    def _order(self) -> np.ndarray:
+        return self.pool.order(self.table, self.settings.record, self.votes, self.settings.target)
+
     def more_questions(self, ahead: int) -> list[Lease]:
         """Return the annotator's images, with more time, and new ones up to `ahead`."""
-        order = self.settings.order(self.pool, self.votes)
+        order = self._order()
         with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
             now = TaskQueue(self.table, self.annotator, self.design)  # others may have answered since
             leases = now._kept(log)
@@ -163,45 +158,50 @@ class TaskQueue:
             need = max(0, ahead - len(leases))
             free = order[now.room(log)[order] & ~held[order]][:need]
             held[free] = True  # what is asked about is not a check
-            new = now._with_checks(free, held, leases, need)
+            new = now._with_checks(free.tolist(), held, leases, need)
             log.lend("classify", self.annotator, new)
             log.forget(time.time() - _KEPT_S)
         return leases + new
 
-    def _with_checks(self, free: np.ndarray, held: np.ndarray, leases: list[Lease], need: int) -> list[Lease]:
+    def _with_checks(self, questions: list[int], held: np.ndarray, leases: list[Lease], need: int) -> list[Lease]:
         """Return leases on images, with attention checks that the annotator has not met mixed in."""
-        seed, share, pool = seed_of(self.annotator), self.settings.control_share, self.pool
+        seed, pool, turn = seed_of(self.annotator), self.pool, max([lease.turn for lease in leases], default=0)
         spare = pool.checks[~held[pool.checks]]
         checks = np.random.default_rng([seed, len(spare)]).permutation(spare).tolist()
-        questions = free.tolist()
         # What was answered and what is out: together the position of the next image in the annotator's sequence.
         first = self.tasks_done + len(leases)
-        turn = max([lease.turn for lease in leases], default=0)
         new: list[Lease] = []
-        for position in range(first, first + need):
+        for place in range(need):
             if not questions:
                 break
-            lease = Lease(task=uuid.uuid4().hex, path="", turn=turn + 1 + len(new), expires=time.time() + LEASE_S)
-            if checks and is_check(position, share=share, seed=seed):
+            control, expected = "none", None
+            if checks and is_check(first + place, share=self.settings.control_share, seed=seed):
                 id = checks.pop()
-                lease = replace(lease, control="attention", expected=pool.classes[pool.labels[id]])
+                control, expected = "attention", pool.classes[pool.labels[id]]
             else:
                 id = questions.pop(0)
-            new.append(replace(lease, path=str(pool.paths[id])))
+            new.append(
+                Lease(
+                    task=uuid.uuid4().hex,
+                    path=str(pool.paths[id]),
+                    control=control,
+                    expected=expected,
+                    turn=turn + 1 + place,
+                    expires=time.time() + LEASE_S,
+                )
+            )
         return new
 
-    def another_grid(self, name: str) -> list[Lease]:
-        """Return the annotator's grid with more time, or a new one; of the class that is wanted, if there is one."""
-        order = self.settings.order(self.pool, self.votes)
+    def another_grid(self) -> list[Lease]:
+        """Return the annotator's grid with more time, or a new one."""
+        order = self._order()
         order = order[self.settings.scope(self.pool)[order]]
         with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
             now = TaskQueue(self.table, self.annotator, self.design)
-            leases = _first_task(now._kept(log))
-            if leases and name in ("", leases[0].class_name):
+            if leases := _first_task(now._kept(log)):
                 return leases
-            log.release({lease.task for lease in leases})
             grid: list[Lease] = []
-            for label in now._classes_in_turn(np.setdiff1d(order, now.seen), name):
+            for label in now._classes_in_turn(np.setdiff1d(order, now.seen)):
                 grid = now._new_grid(log, label, order[self.pool.labels[order] == label])
                 if grid:
                     break
@@ -211,7 +211,10 @@ class TaskQueue:
 
     def _new_grid(self, log: LogTransaction, label: int, candidates: np.ndarray) -> list[Lease]:
         pool, settings, name = self.pool, self.settings, self.pool.classes[label]
-        seen = self._seen_for(name)
+        # What the annotator has met in grids of the class, controls among them.
+        met = self.answers["answer"] == self.columns.classes.number(name)
+        ids = self.table.counter.ids(self.columns)[self.answers["path"][met]]
+        seen = np.unique(ids[ids >= 0])
         free = candidates[self.room(log, name)[candidates] & ~np.isin(candidates, seen)][: settings.candidates]
         needed = int((pool.labels[seen] != label).sum()) + settings.controls + settings.candidates - len(free)
         grid = grid_of(
@@ -225,30 +228,19 @@ class TaskQueue:
         )
         if grid is None:
             return []
-        task, expires = uuid.uuid4().hex, time.time() + LEASE_S
+        first = Lease(task=uuid.uuid4().hex, path="", class_name=name, expires=time.time() + LEASE_S)
         return [
-            Lease(
-                task=task, path=str(pool.paths[id]), place=place, class_name=name, control=str(control), expires=expires
-            )
+            replace(first, path=str(pool.paths[id]), place=place, control=str(control))
             for place, (id, control) in enumerate(zip(*grid, strict=True))
         ]
 
-    def _classes_in_turn(self, unseen: np.ndarray, name: str) -> list[int]:
+    def _classes_in_turn(self, unseen: np.ndarray) -> list[int]:
         """Return the classes with images for the annotator: those of which they did the fewest grids come first."""
         classes, labels = self.pool.classes, np.unique(self.pool.labels[unseen])
-        if name:
-            return [label for label in labels.tolist() if classes[label] == name]
         grids = self.answers["answer"][self.answers["place"] == 0]
-        done = np.bincount(grids, minlength=len(self.columns.classes.texts) + 1)
-        grids_done = [done[self.columns.classes.number(classes[label])] for label in labels]
+        done = [int((grids == self.columns.classes.number(classes[label])).sum()) for label in labels]
         shuffled = np.random.default_rng(seed_of("classes")).permutation(len(classes))
-        return labels[np.lexsort([shuffled[labels], grids_done])].tolist()
-
-    def _seen_for(self, class_name: str) -> np.ndarray:
-        """Return the ids that the annotator has met in grids of a class, controls among them."""
-        met = self.answers["answer"] == self.columns.classes.number(class_name)
-        ids = self.table.counter.ids(self.columns)[self.answers["path"][met]]
-        return np.unique(ids[ids >= 0])
+        return labels[np.lexsort([shuffled[labels], done])].tolist()
 
     def room(self, log: LogTransaction, class_name: str = "") -> np.ndarray:
         """Return a mask (N,) of the samples that others neither have answered nor have now up to the target."""
@@ -279,26 +271,6 @@ class TaskQueue:
         expires = time.time() + LEASE_S
         log.prolong({lease.task for lease in kept}, expires)
         return [replace(lease, expires=expires) for lease in kept]
-
-    def class_name(self, label: int) -> str:
-        """Return the name of a class that the collection asks about."""
-        classes = self.pool.classes
-        if not 0 <= label < len(classes) or (self.settings.classes and label not in self.settings.classes):
-            raise CurateError(f"The collection does not ask about class {label}. Choose one of its classes.")
-        return classes[label]
-
-    def grid_task(self, leases: Sequence[Lease]) -> GridTask:
-        """Return a grid as its annotator may see it."""
-        name, classes = leases[0].class_name, self.pool.classes
-        ids = self.pool.ids_of([lease.path for lease in leases])
-        return GridTask(
-            task=leases[0].task,
-            label=classes.index(name) if name in classes else -1,
-            class_name=name,
-            definition=dict(self.settings.definitions).get(name, ""),
-            ids=tuple(ids.values()),
-            ticked=tuple(ids[lease.path] for lease in leases if lease.ticked and lease.path in ids),
-        )
 
 
 def _run_out(leases: Sequence[Lease]) -> bool:

@@ -5,21 +5,21 @@ Two designs. `select`: which of these images show the class? `classify`: which c
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from avhcurate.datasets.curate.annotations import check_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate.task_pool import QUEUES, Queue, TaskPool, task_pool
-from avhcurate.measures.scores import SCORES
+from avhcurate.features.annotate.task_pool import Queue, TaskPool, task_pool
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS
 from avhcurate.people.hsf_source import CHOICE, SOURCES, HsfSource
 from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.people.queues import DECIDING, SETTINGS, record_covers, write_record
-from avhcurate.people.responses import DESIGNS, Design
+from avhcurate.people.responses import Design
 from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.data.settings import VerbSettings, option
 
 #: The length of an e-mail address, by which people are signed in.
 LONGEST_NAME = 254
@@ -29,35 +29,36 @@ NO_CLASS = -1
 LEASE_S = 600.0
 
 
-@dataclass(frozen=True)
-class CollectionSettings:
+class CollectionSettings(VerbSettings):
     """How votes are collected on a dataset.
 
-    target: votes wanted per sample. score: of the queue `hardest`. control_share: share of attention checks among
-    single images. candidates: tiles of a grid; controls: further ones of each kind. classes: asked about in grids, ()
-    for all. definitions: (class name, what it means). rule: when to tick an image, "" for that of ImageNetV2. record:
-    number of the record of how the queue draws, see `votes.queues`. prediction: the one whose model the queue
-    `informative` asks for.
+    target: votes wanted per sample. score: of the queue `hardest`. classes: asked about in grids, () for all.
+    definitions: (class name, what it means). rule: when to tick an image, "" for that of ImageNetV2. record: number of
+    the record of how the queue draws, see `votes.queues`. prediction: the one whose model the queue `informative` asks
+    for.
     """
 
-    design: Design = "select"
-    queue: Queue = "random"
-    score: str = "avh"
-    target: int = 10
-    control_share: float = 0.1
-    candidates: int = CANDIDATES
-    controls: int = GRID_CONTROLS
-    classes: tuple[int, ...] = ()
-    definitions: tuple[tuple[str, str], ...] = ()
-    rule: str = ""
-    record: int = 0
-    prediction: str = ""
-
-    def order(self, pool: TaskPool, votes: np.ndarray) -> np.ndarray:
-        """Return the ids that still need votes, of which each has `votes` (N,), the next one first."""
-        if self.record:
-            return pool.drawn_order(self.record, votes, target=self.target)
-        return pool.fewest_order(votes, target=self.target)
+    design: Design = option("select")
+    queue: Queue = option("random")
+    score: str = option("avh")
+    target: int = option(
+        10, "Images with so many are no longer asked about.", low=1, high=1000, label="Votes per image"
+    )
+    control_share: float = option(
+        0.1, "Share of images with a clear answer.", low=0, high=0.5, label="Attention checks"
+    )
+    candidates: int = option(CANDIDATES, "The images that votes are about.", low=1, high=200, label="Images of a grid")
+    controls: int = option(
+        GRID_CONTROLS,
+        "Images of the class, and as many of the most similar one, to see whether an annotator looks.",
+        low=0,
+        high=20,
+    )
+    classes: tuple[int, ...] = option(())
+    definitions: tuple[tuple[str, str], ...] = option(())
+    rule: str = option("")
+    record: int = option(0)
+    prediction: str = option("")
 
     def scope(self, pool: TaskPool) -> np.ndarray:
         """Return a mask (N,) of the samples that the collection asks about."""
@@ -70,12 +71,16 @@ class CollectionSettings:
 
 
 def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) -> CollectionSettings:
-    """Write how votes are collected from now on; refuse settings that are not valid. Answers so far stay."""
+    """Write how votes are collected from now on; refuse settings that give no tasks. Answers so far stay."""
     require(Role.CURATOR, "setting up a collection", name=annotator_name(who))  # before a record is written
-    _check(table, settings)
+    pool = task_pool(table)
+    if len(pool.classes) < 2:
+        raise CurateError("A collection needs a dataset with two classes or more.")
+    if settings.design == "select" and not settings.scope(pool).any():
+        raise CurateError("No sample has a label of these classes. Choose others.")
     settings = _with_record(table, settings)
     with table.response_log.transaction(table.present_id()) as log:
-        text = json.dumps(asdict(settings) | {"class_names": table.own_classes})
+        text = json.dumps(settings.model_dump() | {"class_names": table.own_classes})
         log.choose(SETTINGS, text, who=annotator_name(who), at=time.time())
     return settings
 
@@ -90,34 +95,41 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     if settings.queue == "informative" and table.prediction is not None:
         # A new prediction knows the votes of the batch before: the queue draws again, with a record of its own.
         prediction = table.prediction.name
-    settings = replace(settings, prediction=prediction, record=0)
+    settings = settings.with_(prediction=prediction, record=0)
     if settings.queue == "fewest":
         return settings
-    pool, before = task_pool(table), settings_of(table)
-    before = before or settings
+    pool, before = task_pool(table), settings_of(table) or settings
     same = all(getattr(before, name) == getattr(settings, name) for name in DECIDING)
     # A record that does not know the samples of a later import is over: the next one has them too.
     if same and before.record and record_covers(table.dataset, before.record, pool.paths[pool.eligible]):
-        return replace(settings, record=before.record)
-    rates = pool.rates(settings.queue, settings.score)
+        return settings.with_(record=before.record)
+    rates = pool.rates(table, settings.queue, settings.score)
     choices = table.response_log.choices(table.dataset.id, SETTINGS)
     used = [json.loads(text)["record"] for _, text in choices]
-    return replace(settings, record=write_record(table.dataset, pool.paths, rates, used=used))
+    return settings.with_(record=write_record(table.dataset, pool.paths, rates, used=used))
 
 
-def settings_of(table: DatasetTable) -> CollectionSettings | None:
-    """Return the newest settings of the collection; None before the first."""
-    return _read_settings(table, columns_of(table))
+def settings_of(table: DatasetTable, columns: ResponseColumns | None = None) -> CollectionSettings | None:
+    """Return the newest settings of the collection, in the log as it is now or was read; None before the first."""
+    text = (columns or columns_of(table)).choices.get(SETTINGS)
+    if text is None:
+        return None
+    fields = json.loads(text)
+    chosen = present_numbers(fields["classes"], fields.pop("class_names"), table.own_classes)
+    classes = [number for number in chosen if number is not None]
+    if chosen and not classes:
+        classes = [NO_CLASS]
+    return CollectionSettings(**(fields | {"classes": classes}))
 
 
 def required_settings(
     table: DatasetTable, columns: ResponseColumns, design: Design | None = None
 ) -> CollectionSettings:
     """Return the settings in the log; refuse where there are none, or where they are of another design."""
-    settings = _read_settings(table, columns)
+    settings = settings_of(table, columns)
     if settings is None:
         raise CurateError("No votes are collected on this dataset yet. Set up a collection first.")
-    if design is not None and settings.design != design:
+    if design not in (None, settings.design):
         raise CurateError(f"Votes are now collected by the design {settings.design}, not {design}. Reload the page.")
     return settings
 
@@ -152,40 +164,4 @@ def columns_of(table: DatasetTable) -> ResponseColumns:
 
 def annotator_name(text: str) -> str:
     """Return the name without blanks around it; refuse one that is empty, too long or not printable."""
-    name = text.strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise CurateError(f"The name of an annotator must have 1 to {LONGEST_NAME} printable characters.")
-    return name
-
-
-def _read_settings(table: DatasetTable, columns: ResponseColumns) -> CollectionSettings | None:
-    if SETTINGS not in columns.choices:
-        return None
-    fields = json.loads(columns.choices[SETTINGS])
-    chosen = present_numbers(fields["classes"], fields.pop("class_names"), table.own_classes)
-    fields["classes"] = tuple(number for number in chosen if number is not None)
-    if chosen and not fields["classes"]:
-        fields["classes"] = (NO_CLASS,)
-    fields["definitions"] = tuple((name, text) for name, text in fields["definitions"])
-    return CollectionSettings(**fields)
-
-
-def _check(table: DatasetTable, settings: CollectionSettings) -> None:
-    """Refuse settings that give no tasks."""
-    if settings.design not in DESIGNS or settings.queue not in QUEUES:
-        raise CurateError(f"Choose a design of {', '.join(DESIGNS)} and a queue of {', '.join(QUEUES)}.")
-    if not 1 <= settings.target <= 1000:
-        raise CurateError(f"The target is {settings.target} votes per sample. It must be between 1 and 1000.")
-    if settings.queue == "hardest" and settings.score not in SCORES:
-        raise CurateError(f"Unknown score {settings.score}. Choose one of {', '.join(SCORES)}.")
-    if not 0 <= settings.control_share <= 0.5:
-        raise CurateError("The share of attention checks must be between 0 and 0.5.")
-    if settings.candidates < 1 or settings.controls < 0 or settings.candidates + 2 * settings.controls > 400:
-        raise CurateError("A grid must have at least one candidate and at most 400 images with its controls.")
-    pool = task_pool(table)
-    if len(pool.classes) < 2:
-        raise CurateError("A collection needs a dataset with two classes or more.")
-    if settings.design == "select" and not settings.scope(pool).any():
-        raise CurateError("No sample has a label of these classes. Choose others.")
-    if settings.classes and max(settings.classes) >= len(pool.classes):
-        raise CurateError(f"Unknown class {max(settings.classes)}. Labels run from 0 to {len(pool.classes) - 1}.")
+    return check_text(text, "name", LONGEST_NAME)

@@ -1,11 +1,10 @@
 """The samples that annotators can be asked about, in the order of a queue; known members and others for controls."""
 
 import threading
-import weakref
 from collections.abc import Iterable
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal, get_args
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,26 +14,23 @@ from numpy.typing import ArrayLike
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
-from avhcurate.measures.scores.prototypes import class_sums
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
 from avhcurate.people.queues import LAST, draw_rates, read_record
 
 #: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, or where
 #: votes tell the model of predicted HSF most. All but `fewest` draw by chance and keep a record.
 Queue = Literal["random", "hardest", "disagreement", "fewest", "informative"]
-QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 
 class TaskPool:
     """The samples of a table that annotators can be asked about, by id, and the controls among them.
 
     `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): neither excluded nor unreadable; `classes`: names by
-    label, as the dataset has them.
+    label, as the dataset has them. It does not hold the table, which owns it.
     """
 
     def __init__(self, table: DatasetTable) -> None:
-        self.exclusions, self.classes = table.exclusions, table.counter.classes
-        self._table, self._run = weakref.ref(table), table.run  # the pool of a table must not keep it alive
+        self.exclusions, self.classes, self._run = table.exclusions, table.counter.classes, table.run
         frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", table.hardness])
         self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
         self.paths = frame["path"].to_numpy(object)
@@ -55,68 +51,59 @@ class TaskPool:
     def _ids(self) -> dict[str, int]:
         return {str(path): id for id, path in enumerate(self.paths)}
 
-    def fewest_order(self, votes: np.ndarray, *, target: int) -> np.ndarray:
-        """Return the ids that need votes, those with the fewest of `votes` (N,) first, ties at random.
+    def order(self, table: DatasetTable, record: int, votes: np.ndarray, target: int) -> np.ndarray:
+        """Return the ids with fewer votes (N,) than the target, the next one first.
 
-        Half of the known members come last, so that there are controls to the end.
+        By the times of a record, see `votes.queues`: samples that it could not ask about, as those of a later import,
+        come after all others, in a random order. Without a record (0) those with the fewest votes come first, ties at
+        random; half of the known members come last, so that there are controls to the end.
         """
-        shuffled = np.random.default_rng(0).permutation(len(votes))
-        ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
-        return ids[self.eligible[ids] & (votes[ids] < target)]
-
-    def drawn_order(self, record: int, votes: np.ndarray, *, target: int) -> np.ndarray:
-        """Return the ids that need votes in the order of the times of a record, see `votes.queues`.
-
-        Samples that it could not ask about, as those of a later import, come after all others, in a random order.
-        """
-        table = self._table()
-        if record not in self._drawn and table is not None:
+        if record and record not in self._drawn:
             times = read_record(table.dataset, record)["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
             self._drawn[record] = np.lexsort([np.random.default_rng(record).permutation(len(times)), times])
-        ids = self._drawn[record]
+        if record:
+            ids = self._drawn[record]
+        else:
+            shuffled = np.random.default_rng(0).permutation(len(votes))
+            ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
         return ids[self.eligible[ids] & (votes[ids] < target)]
 
-    def rates(self, queue: Queue, score: str) -> np.ndarray:
+    def rates(self, table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
         """Return how likely a queue that draws asks about each sample next, (N,); 0 where it cannot ask.
 
         A random order keeps half of the known members for the end, so that there are controls. Other queues do not:
         these samples would have no chance.
         """
-        table = self._table()
-        if queue == "random" or table is None:
-            rates = np.where(self._kept_back, LAST, 1.0)
-        else:
+        rates = np.where(self._kept_back, LAST, 1.0)
+        if queue != "random":
             rates = draw_rates(wanted(table, queue, score))
         return np.where(self.eligible, rates, 0.0)
 
     def known(self, label: int) -> np.ndarray:
         """Return the ids of samples of a class whose label is beyond doubt, judged by votes or a model."""
         if label not in self._known:
-            size = int((self.labels == label).sum())
+            of_class = self.labels == label
             self._known[label] = known_members(
-                np.flatnonzero(self.eligible & (self.labels == label)),
+                np.flatnonzero(self.eligible & of_class),
                 hsf=self._hsf,
                 votes=self._votes,
                 hardness=self._hardness,
-                needed=GRID_CONTROLS * -(-size // CANDIDATES) + CANDIDATES // 2,
+                needed=GRID_CONTROLS * -(-int(of_class.sum()) // CANDIDATES) + CANDIDATES // 2,
             )
         return self._known[label]
 
     def known_of_others(self, label: int, *, needed: int) -> np.ndarray:
         """Return known members of the most similar other class, and of the next ones where it has too few.
 
-        By the angles between the run's class weights; without a run, other classes in a random order.
+        By the angles between the run's class weights; without them, other classes in a random order.
         """
-        if self._similar is None:
-            others = np.delete(np.arange(len(self.classes)), label)
-            order = np.random.default_rng(label).permutation(others)
-        else:
-            order = self._similar[label]
+        others = np.random.default_rng(label).permutation(np.delete(np.arange(len(self.classes)), label))
+        if self._similar is not None:
+            others = self._similar[label]
         pool = np.empty(0, np.int64)
-        for other in order:
-            if len(pool) >= needed:
-                break
-            pool = np.concatenate([pool, self.known(int(other))])
+        for other in others:
+            if len(pool) < needed:
+                pool = np.concatenate([pool, self.known(int(other))])
         return pool
 
     @cached_property
@@ -128,13 +115,9 @@ class TaskPool:
     @cached_property
     def _similar(self) -> np.ndarray | None:
         run, number = self._run, len(self.classes)
-        if run is None:
+        if run is None or not run.has_class_weights or len(run.class_weights()) < number:
             return None
-        if run.has_class_weights and len(run.class_weights()) >= number:
-            return similar_classes(run.class_weights()[:number])
-        if run.has_features:
-            return similar_classes(class_sums(run.features(), self.labels, number).means)
-        return None
+        return similar_classes(run.class_weights()[:number])
 
     @cached_property
     def _kept_back(self) -> np.ndarray:
@@ -170,8 +153,8 @@ def prediction_spread(predicted: ArrayLike) -> np.ndarray:
 
     NaN where fewer than two predict one.
 
-    >>> prediction_spread([[0, 0], [0, 1], [0, 2]]).tolist()
-    [0.0, 1.0]
+    >>> prediction_spread([[0, 0, 0], [0, 1, -1], [0, 2, -1]]).tolist()
+    [0.0, 1.0, nan]
     """
     labels = np.asarray(predicted)
     valid = labels >= 0

@@ -1,4 +1,4 @@
-"""Quality of the collected votes: agreement, reliability, convergence of HSF, disputed labels."""
+"""Quality of the collected votes: agreement, reliability, disputed labels."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,6 @@ class VoteQuality:
 
     table: a row per annotator, see `annotators.annotators`. votes: a row per counted vote, oldest first: `at,
     annotator, id, label, hit`; hit: for the given label, missing without one. each: votes of each sample, (N,).
-    course: see `reliability.as_votes_came`.
     """
 
     design: Design
@@ -33,11 +32,10 @@ class VoteQuality:
     kappa: Agreement
     alpha: Agreement
     reliability: Reliability
-    course: pd.DataFrame
 
 
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
-    """Return agreement, reliability and convergence of the votes collected in one design."""
+    """Return agreement and reliability of the votes collected in one design."""
     answers = responses(table, design=design)
     answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
     votes = _votes(table, answers, design)
@@ -45,8 +43,6 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     columns = columns_of(table)
     excluded = left_out(columns, design, source_choice(columns)[1])
     counts = table.counter.collected(columns, design, excluded)
-    labelled = votes[votes["hit"].notna()]
-    course = reliability.as_votes_came(labelled["id"].to_numpy(np.int64), labelled["hit"].to_numpy(bool))
     return VoteQuality(
         design=design,
         table=annotators(table),
@@ -55,7 +51,6 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         kappa=agreement.fleiss_kappa(kinds),
         alpha=agreement.krippendorff_alpha(kinds),
         reliability=reliability.of_ticks(counts.hits, counts.asked),
-        course=course,
     )
 
 

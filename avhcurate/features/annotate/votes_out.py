@@ -1,7 +1,6 @@
 """Exports votes: every answer that HSF uses, or their counts, as files that this and other tools read."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,14 @@ from avhcurate.workspace.disk.files import write_atomic, write_parquet
 from avhcurate.workspace.disk.json_text import json_text
 from avhcurate.workspace.disk.provenance import versions
 
+#: What `write_votes` can write, and how a file of it ends; counts may be .npy too.
+FORMATS = {
+    "long-csv": ".csv",
+    "long-parquet": ".parquet",
+    "counts": ".parquet",
+    "label-studio": ".json",
+    "imagenetv2": ".json",
+}
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
 #: Columns of a long file in their order; the answer is called label or class, as it is read again.
@@ -36,17 +43,28 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
     """
-    if format not in FORMATS:
-        raise CurateError(f"Unknown format {format}. Choose one of {', '.join(FORMATS)}.")
-    if table.votes is None:
+    record, votes = table.dataset.record, table.votes
+    if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
     with atomic_output(out, folder=False, force=force) as output:
         if format == "counts":
-            number, more = _write_counts(table, output.path, out.suffix.casefold()), {}
+            number = votes.total
+            _write_counts(table, output.path, out.suffix.casefold())
         else:
             answers = responses_in_use(table)
-            number, more = len(answers), FORMATS[format](table, answers, output.path)
-        output.manifest |= describe_votes(table, format, number) | more
+            number = len(answers)
+            output.manifest |= _write(table, format, answers, output.path)
+        output.manifest |= {
+            "format": format,
+            "answers": number,
+            "simulated": votes.simulated,
+            "dataset": record.name,
+            "dataset_fingerprint": record.fingerprint,
+            "classes": list(table.counter.classes),
+            "votes": votes.model_dump(mode="json"),
+            "versions": versions("pyarrow"),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
     return number
 
 
@@ -69,23 +87,6 @@ def responses_in_use(table: DatasetTable) -> pd.DataFrame:
     return answers[kept].reset_index(drop=True)
 
 
-def describe_votes(table: DatasetTable, format: str, number: int) -> dict[str, Any]:
-    """Return the manifest of a file of votes."""
-    record, votes = table.dataset.record, table.votes
-    assert votes is not None
-    return {
-        "format": format,
-        "answers": number,
-        "simulated": votes.simulated,
-        "dataset": record.name,
-        "dataset_fingerprint": record.fingerprint,
-        "classes": list(table.counter.classes),
-        "votes": votes.model_dump(mode="json"),
-        "versions": versions("pyarrow"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
 def _attached(table: DatasetTable) -> pd.DataFrame:
     """Return imported votes, a row per answer; ticks are for the sample's own label."""
     votes, record = table.dataset.votes(), table.dataset.record.votes
@@ -101,87 +102,57 @@ def _attached(table: DatasetTable) -> pd.DataFrame:
         rows, labels = np.nonzero(counts)
         answers = pd.DataFrame({"path": paths[ids[rows]], "answer": classes[labels], "design": "classify"})
         return answers.loc[answers.index.repeat(counts[rows, labels])]
-    labels = table.dataset.labels()[ids]
-    answers = pd.DataFrame({"path": paths[ids], "answer": classes[labels], "design": "select"})
+    answers = pd.DataFrame({"path": paths[ids], "answer": classes[table.counter.labels[ids]], "design": "select"})
     answers = answers.loc[answers.index.repeat(votes["shown"])]
     turn = answers.groupby(level=0).cumcount().to_numpy()
     return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
 
 
-def _long(table: DatasetTable, answers: pd.DataFrame) -> pd.DataFrame:
-    name = "label"
-    if answers["design"].iloc[0] == "select":
-        name = "class"
+def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+    """Write single answers; return what the manifest says in addition."""
+    select, simulated = answers["design"].iloc[0] == "select", table.simulated
+    if format == "label-studio":
+        with text_file(path) as stream:
+            stream.write("[")
+            write_items(stream, map(json_text, tasks_of(answers, simulated=simulated)))
+            stream.write("]\n")
+        return {"label_config": label_config([] if select else table.counter.classes, select=select)}
+    if format == "imagenetv2":
+        if not select:
+            raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
+        write_atomic(path, json.dumps(hits_of(answers, simulated=simulated)))
+        return {}
+    name, kinds = "label", {"reaction_ms": "Float64"}
+    if select:
+        name, kinds = "class", kinds | {"selected": "bool"}
     else:
         answers = answers.drop(columns="selected")
     long = answers[[column for column in _LONG if column in answers]].rename(columns={"answer": name})
-    long = long.astype({"reaction_ms": "Float64", "path": "str", "annotator": "str", name: "str"})
     long["at"] = pd.to_datetime(long["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
-    return long.assign(simulated=table.simulated)
-
-
-def _write_csv(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
-    write_atomic(path, csv_text(_long(table, answers)))
+    long = long.astype(dict.fromkeys(long, "str") | kinds).assign(simulated=simulated)
+    if format == "long-csv":
+        write_atomic(path, csv_text(long))
+    else:
+        write_parquet(path, long)
     return {}
 
 
-def _write_parquet(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
-    frame = _long(table, answers)
-    kinds = dict.fromkeys(frame.columns, "str") | {"simulated": "bool", "reaction_ms": "Float64"}
-    if "selected" in frame:
-        kinds["selected"] = "bool"
-    write_parquet(path, frame.astype(kinds))
-    return {}
-
-
-def _write_label_studio(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
-    select = answers["design"].iloc[0] == "select"
-    classes = [] if select else table.counter.classes
-    with text_file(path) as stream:
-        stream.write("[")
-        write_items(stream, map(json_text, tasks_of(answers, simulated=table.simulated)))
-        stream.write("]\n")
-    return {"label_config": label_config(classes, select=select)}
-
-
-def _write_imagenetv2(table: DatasetTable, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
-    if answers["design"].iloc[0] != "select":
-        raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
-    write_atomic(path, json.dumps(hits_of(answers, simulated=table.simulated)))
-    return {}
-
-
-def _write_counts(table: DatasetTable, path: Path, suffix: str) -> int:
+def _write_counts(table: DatasetTable, path: Path, suffix: str) -> None:
     """Write a matrix with a row for every sample in order of id, or a table that names the samples."""
-    votes = table.vote_counts()
+    votes, counter = table.vote_counts(), table.counter
     assert votes is not None
-    assert table.votes is not None
-    ids, tick = votes["id"].to_numpy(), table.votes.kind == "tick"
-    if suffix == ".npy" and tick:
-        raise CurateError("Ticks have no matrix of counts by class. Give --out a name that ends in .parquet.")
+    ids = votes["id"].to_numpy()
+    if suffix not in (".npy", ".parquet", ".pq") or (suffix == ".npy" and "counts" not in votes):
+        raise CurateError("Counts are written as .npy (K-way: a row for every sample, in order of id) or .parquet.")
     if suffix == ".npy":
-        matrix = create_npy(path, np.int32, (len(table.counter.labels), len(table.counter.classes)))
+        matrix = create_npy(path, np.int32, (len(counter.labels), len(counter.classes)))
         matrix[ids] = np.stack(votes["counts"].to_list())
         matrix.flush()
-        return table.votes.total
-    if suffix not in (".parquet", ".pq"):
-        raise CurateError("Counts are written as .npy (a row for every sample, in order of id) or .parquet.")
+        return
     columns: dict[str, Any] = {"path": pa.array(table.dataset.samples(["path"])["path"].iloc[ids], pa.string())}
-    if tick:
-        columns["class"] = pa.array(np.array(table.counter.classes, object)[table.counter.labels[ids]], pa.string())
-        columns |= {name: pa.array(votes[name], pa.int32()) for name in ("selected", "shown")}
-    else:
+    if "counts" in votes:
         columns["counts"] = pa.array(votes["counts"].to_list(), pa.list_(pa.int32()))
-    columns["simulated"] = pa.array([table.simulated] * len(ids), pa.bool_())
-    write_parquet(path, pa.table(columns))
-    return table.votes.total
-
-
-#: What `write_votes` can write: each returns what the manifest says in addition. Counts have no single answers.
-FORMATS: dict[str, Callable[[DatasetTable, pd.DataFrame, Path], dict[str, Any]]] = {
-    "long-csv": _write_csv,
-    "long-parquet": _write_parquet,
-    "counts": _write_parquet,
-    "label-studio": _write_label_studio,
-    "imagenetv2": _write_imagenetv2,
-}
+    else:
+        columns["class"] = pa.array(np.array(counter.classes, object)[counter.labels[ids]], pa.string())
+        columns |= {name: pa.array(votes[name], pa.int32()) for name in ("selected", "shown")}
+    write_parquet(path, pa.table(columns | {"simulated": pa.array([table.simulated] * len(ids))}))

@@ -65,78 +65,51 @@ def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: n
 
 
 def conformal_interval(
-    odds: np.ndarray,
-    reached: np.ndarray,
-    log_precision: float,
-    votes: int,
-    *,
-    level: float = 0.9,
-    weights: np.ndarray | None = None,
+    odds: np.ndarray, reached: np.ndarray, weights: np.ndarray, log_precision: float, votes: int, *, level: float = 0.9
 ) -> Interval:
     """Return intervals for HSF of `votes` votes of samples like those of log odds (n,) with `distances` (n,).
 
     weights (n,): how many samples each stands for, where the voted ones were drawn with unequal chances.
     """
-    if weights is None:
-        weights = np.ones(len(reached))
-    bins = int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
+    votes, bins = min(votes, _MOST_VOTES), int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
     edges = np.unique(np.quantile(odds, np.arange(1, bins) / bins))
     edges = edges[edges > odds.min()]
-    index = np.searchsorted(edges, odds, side="right")
-    parts = [index == number for number in range(len(edges) + 1)]
-    reach = np.array([_reach(reached[part], weights[part], level) for part in parts])
-    votes = min(votes, _MOST_VOTES)
-    far = np.abs(_below(_GRID, log_precision, votes) - 0.5)
-    middle = np.round(expit(_GRID) * votes).astype(np.int64)
-    low, high = np.empty((2, len(reach), len(_GRID)))
-    for number, most in enumerate(reach):
-        inside = far <= most
-        # Where no number of votes is within reach, the range is the expected one only.
-        inside[np.arange(len(_GRID)), middle] |= ~inside.any(axis=1)
-        # Half a vote more: HSF of a few votes more or less is between those of `votes`.
-        first, last = inside.argmax(axis=1) - 0.5, votes - inside[:, ::-1].argmax(axis=1) + 0.5
-        low[number] = np.minimum.accumulate(first[::-1])[::-1] / votes
-        high[number] = np.maximum.accumulate(last) / votes
+    reach = np.empty(len(edges) + 1)
+    for number in range(len(reach)):
+        part = np.searchsorted(edges, odds, side="right") == number
+        order = np.argsort(reached[part])
+        # One more sample, the new one, whose distance is not known and counts as the largest; 1/2 for too few.
+        share = np.cumsum(weights[part][order]) / (weights[part].sum() + weights[part].max(initial=1.0))
+        reach[number] = np.append(reached[part][order], 0.5)[np.searchsorted(share, level)]
+    inside = np.abs(_below(_GRID, log_precision, votes) - 0.5) <= reach[:, None, None]
+    # Where no number of votes is within reach, the range is the expected one only.
+    inside[:, np.arange(len(_GRID)), np.round(expit(_GRID) * votes).astype(np.int64)] |= ~inside.any(axis=2)
+    # Half a vote more: HSF of a few votes more or less is between those of `votes`.
+    first, last = inside.argmax(axis=2) - 0.5, votes - inside[:, :, ::-1].argmax(axis=2) + 0.5
+    low = np.minimum.accumulate(first[:, ::-1], axis=1)[:, ::-1] / votes
+    high = np.maximum.accumulate(last, axis=1) / votes
     return Interval(edges, np.clip(low, 0, 1), np.clip(high, 0, 1), reach)
 
 
-def _reach(reached: np.ndarray, weights: np.ndarray, level: float) -> float:
-    """Return the distance that samples reach at a level; 1/2 where there are too few."""
-    order = np.argsort(reached)
-    # One more sample, the new one, whose distance is not known and counts as the largest.
-    share = np.cumsum(weights[order]) / (weights.sum() + weights.max(initial=1.0))
-    return float(np.append(reached[order], 0.5)[np.searchsorted(share, level)])
-
-
 def coverage_by_bin(
-    low: np.ndarray,
-    high: np.ndarray,
-    hsf: np.ndarray,
-    *,
-    weights: np.ndarray | None = None,
-    predicted: np.ndarray | None = None,
+    low: np.ndarray, high: np.ndarray, hsf: np.ndarray, weights: np.ndarray, *, predicted: np.ndarray | None = None
 ) -> pd.DataFrame:
     """Return how many HSF (n,) are within their intervals: `bin, n, coverage, coverage_low, coverage_high, width`.
 
     The row `all` comes first, then one for each bin of the HSF that has samples, or of the predicted HSF (n,), in
-    fifths. 95 % intervals are Wilson's. With weights (n,), a sample counts so many times, and intervals are those of
-    the effective number of samples (Kish 1965).
+    fifths. A sample counts as often as its weight (n,); 95 % intervals are Wilson's, of the effective number of samples
+    (Kish 1965).
     """
     index, names = bin_index(hsf), bin_labels()
     if predicted is not None:
         index, names = quantile_bins(predicted, _FIFTHS)
-    bins = np.array([*names, ""], object)[index]
-    rows = pd.DataFrame({"bin": bins, "w": 1.0 if weights is None else weights})
-    rows["inside"] = rows["w"] * ((low - 1e-9 <= hsf) & (hsf <= high + 1e-9))
-    rows["width"], rows["square"] = rows["w"] * (high - low), rows["w"] ** 2
-    rows = pd.concat([rows.assign(bin="all"), rows[rows["bin"] != ""]])
-    groups = rows.groupby("bin")
-    sums = groups.sum()
-    effective = sums["w"] ** 2 / sums["square"]
-    share = sums["inside"] / sums["w"]
-    ends = wilson((share * effective).to_numpy(), effective.to_numpy())
-    table = pd.DataFrame({"n": groups.size(), "coverage": share})
-    table["coverage_low"], table["coverage_high"], table["width"] = *ends, sums["width"] / sums["w"]
+    bins, inside = np.array([*names, ""], object)[index], (low - 1e-9 <= hsf) & (hsf <= high + 1e-9)
+    sums = {"w": weights, "square": weights**2, "coverage": weights * inside, "width": weights * (high - low)}
+    rows = pd.DataFrame({"bin": bins, "n": 1} | sums)
+    groups = pd.concat([rows.assign(bin="all"), rows[bins != ""]]).groupby("bin").sum()
+    table = groups[["coverage", "width"]].div(groups["w"], axis=0).assign(n=groups["n"])
+    effective = groups["w"] ** 2 / groups["square"]
+    table["coverage_low"], table["coverage_high"] = wilson(table["coverage"] * effective, effective)
     return table.reindex([name for name in ("all", *names) if name in table.index]).rename_axis("bin").reset_index()
 
 

@@ -65,14 +65,12 @@ class _Kernel:
 
         landmarks = rows[evenly_spread(len(rows), LANDMARKS)]
         squares = euclidean_distances(landmarks, squared=True)
-        apart = squares[np.triu_indices(len(landmarks), 1)]
-        width = float(np.median(apart)) if apart.any() else 1.0
+        width = float(np.median(squares[np.triu_indices(len(landmarks), 1)])) or 1.0
         values, vectors = np.linalg.eigh(np.exp(-squares / width))
         kept = np.flatnonzero(values > 1e-6 * values[-1])[-FEATURES:]
         raw = cls(landmarks, width, np.zeros(len(kept)), vectors[:, kept] / np.sqrt(values[kept]))
         placed = raw.place(rows)
-        variance = float(placed.var(axis=0).sum())
-        scale = np.sqrt(len(kept) / variance) if variance > 1e-12 else 0.0
+        scale = np.sqrt(len(kept) / max(placed.var(axis=0).sum(), 1e-12))
         return cls(landmarks, width, placed.mean(axis=0) * scale, raw.directions * scale)
 
     def place(self, rows: np.ndarray) -> np.ndarray:

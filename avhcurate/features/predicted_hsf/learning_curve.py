@@ -3,7 +3,6 @@
 A curve `limit - drop / sqrt(n)` is fitted to what was measured; beyond that it is a forecast.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,8 +29,8 @@ def learning_curve(
     votes: np.ndarray,
     folds: np.ndarray,
     fitted: CrossFit,
+    weights: np.ndarray,
     *,
-    weights: np.ndarray | None = None,
     seed: int = 0,
     check: Check = lambda: None,
 ) -> pd.DataFrame:
@@ -85,25 +84,21 @@ class Forecast:
         middle = self.limit - self.drop * at
         return np.maximum(middle - reach, -1), np.minimum(middle + reach, 1)
 
-    def needed(self, target: float) -> int | None:
-        """Return the voted samples to reach a Spearman of `target`; None where no number of them does.
+    def needed(self, target: float) -> tuple[int | None, int | None, int | None]:
+        """Return the voted samples to reach a Spearman of `target`: by the band's upper end, the curve, its lower end.
 
-        >>> Forecast(0.5, 1.0).needed(0.4), Forecast(0.5, 1.0).needed(0.6)
-        (100, None)
+        From those measured on, to one in a hundred; None for more than `_FURTHEST`.
+
+        >>> Forecast(0.5, 1.0).needed(0.4)[1], Forecast(0.5, 1.0).needed(0.6)[1]
+        (101, None)
         """
-        if target >= self.limit or self.drop <= 0:
-            return None
-        return math.ceil(round((self.drop / (self.limit - target)) ** 2, 6))
-
-    def needed_range(self, target: float) -> tuple[int | None, int | None]:
-        """Return the fewest and the most, from those measured on, by the band; None for more than `_FURTHEST`."""
-        numbers = np.geomspace(self.measured, _FURTHEST, 1000)
+        numbers = np.geomspace(self.measured, _FURTHEST, 2000)
         low, high = self.band(numbers)
-        ends = []
-        for end in (high, low):
-            enough = numbers[end >= target]
-            ends.append(int(np.ceil(enough[0])) if len(enough) else None)
-        return ends[0], ends[1]
+        fewest, likely, most = (
+            next(iter(np.ceil(numbers[curve >= target]).astype(int).tolist()), None)
+            for curve in (high, self.rho(numbers), low)
+        )
+        return fewest, likely, most
 
 
 def forecast(curve: pd.DataFrame) -> Forecast | None:

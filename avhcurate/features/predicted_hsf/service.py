@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin, distances
 from avhcurate.features.predicted_hsf.inputs import Inputs
@@ -46,22 +46,18 @@ _VERSION = 4
 
 @dataclass(frozen=True)
 class VotedSamples:
-    """The samples with votes: ids, hits of votes, folds, how many samples each stands for (None: one); all (n,)."""
+    """The samples with votes: ids, hits of votes, folds, and how many samples each stands for; all (n,)."""
 
     ids: np.ndarray
     hits: np.ndarray
     votes: np.ndarray
     folds: np.ndarray
-    weights: np.ndarray | None = None
+    weights: np.ndarray
 
     @property
     def usual(self) -> int:
         """The median number of votes, which the intervals are for."""
         return max(1, round(float(np.median(self.votes))))
-
-    @property
-    def hsf(self) -> np.ndarray:
-        return self.hits / self.votes
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def predict_hsf(
             level=settings.level,
             folds=FOLDS,
             seed=settings.seed,
-            weighted=voted.weights is not None,
+            weighted=bool((voted.weights != 1).any()),
             inputs={"scores": inputs.scores, "features": inputs.features},
             versions=versions("numpy", "scipy", "scikit-learn"),
             started=now(),
@@ -148,7 +144,7 @@ def predict_hsf(
         progress.tell(0, 3, "fitting the model of votes")
         found = fit_prediction(design, voted, level=settings.level, check=progress.check)
         progress.tell(1, 3, "measuring the learning curve")
-        changes = _reached(found, design, settings, progress.check) | _compared(runs[0], voted, found.crossed.odds)
+        changes = _reached(found, design, runs[0], settings, progress.check)
         progress.tell(2, 3, "predicting")
         folder.write_shard(0, _table(found, inputs, len(table.counter.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
@@ -167,9 +163,7 @@ def fit_prediction(
     crossed = cross_fit(design, voted.hits, voted.votes, voted.folds, check)
     model = fit_votes(design, voted.hits, voted.votes, crossed.strength)
     reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
-    interval = conformal_interval(
-        crossed.odds, reached, crossed.log_precision, voted.usual, level=level, weights=voted.weights
-    )
+    interval = conformal_interval(crossed.odds, reached, voted.weights, crossed.log_precision, voted.usual, level=level)
     return Prediction(voted, crossed, model, interval, reached)
 
 
@@ -177,38 +171,41 @@ def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.
     """Return the ends (n,) of the intervals of the voted samples, those of a fold from the other folds' distances."""
     voted, crossed = found.voted, found.crossed
     low, high = np.empty((2, len(found.reached)))
-    weights = np.ones(len(low)) if voted.weights is None else voted.weights
     for fold in range(len(crossed.models)):
         held = voted.folds == fold
-        ends = conformal_interval(
-            crossed.odds[~held],
-            found.reached[~held],
-            crossed.log_precision,
-            voted.usual,
-            level=level,
-            weights=weights[~held],
-        )
+        odds, reached, weights = crossed.odds[~held], found.reached[~held], voted.weights[~held]
+        ends = conformal_interval(odds, reached, weights, crossed.log_precision, voted.usual, level=level)
         low[held], high[held] = ends.of(crossed.odds[held])
     return low, high
 
 
-def _reached(found: Prediction, design: Design, settings: PredictSettings, check: Check) -> dict[str, Any]:
+def _reached(
+    found: Prediction, design: Design, run: RunFolder, settings: PredictSettings, check: Check
+) -> dict[str, Any]:
     """Return the fields of the record that say how good the prediction is."""
-    voted, crossed = found.voted, found.crossed
+    voted, crossed, weights = found.voted, found.crossed, found.voted.weights
     curve = learning_curve(
-        design, voted.hits, voted.votes, voted.folds, crossed, weights=voted.weights, seed=settings.seed, check=check
+        design, voted.hits, voted.votes, voted.folds, crossed, weights, seed=settings.seed, check=check
     )
-    low, high = covered(found, level=settings.level)
-    coverage = coverage_by_bin(low, high, voted.hsf, weights=voted.weights)
-    by_predicted = coverage_by_bin(low, high, voted.hsf, weights=voted.weights, predicted=expit(crossed.odds))
-    changes = {
-        "curve": [CurvePoint.model_validate(_known(row)) for row in curve.to_dict("records")],
-        "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
-        "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
+    ends, hsf = covered(found, level=settings.level), voted.hits / voted.votes
+    coverage = coverage_by_bin(*ends, hsf, weights)
+    by_predicted = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
+    changes: dict[str, Any] = {
+        "curve": [CurvePoint(**row) for row in curve.to_dict("records")],
+        "coverage": [CoverageRow(**row) for row in coverage.to_dict("records")],
+        "coverage_predicted": [CoverageRow(**row) for row in by_predicted.to_dict("records")[1:]],
     }
-    if voted.weights is None:  # weighted votes have not the dataset's ceiling
-        ceiling = asdict(reliability.of_ticks(voted.hits, voted.votes))
-        changes |= _known({key: ceiling[key] for key in ("ceiling", "ceiling_low", "ceiling_high")})
+    if (weights == 1).all():  # weighted votes have not the dataset's ceiling
+        ceiling = reliability.of_ticks(voted.hits, voted.votes)
+        changes |= {key: getattr(ceiling, key) for key in ("ceiling", "ceiling_low", "ceiling_high")}
+    # Over the samples that have a confidence, paired by sample.
+    rows = pq.read_table(run.scores_path).to_pandas().set_index("id").reindex(voted.ids)
+    if "confidence" in rows and rows["confidence"].count() >= 3:
+        known = rows["confidence"].notna().to_numpy()
+        bar, of_bar = spearman_influence(rows["confidence"].to_numpy(float)[known], hsf[known], weights[known])
+        rho, of_rho = spearman_influence(crossed.odds[known], hsf[known], weights[known])
+        gain = estimate(rho - bar, of_rho - of_bar)
+        changes |= {"confidence_rho": bar, "gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
     return changes
 
 
@@ -227,12 +224,8 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
     if list(names) == ["all"]:
         return [run for run in table.dataset.runs() if run.complete]
     if not names:
-        return [table.run] if table.run else []
-    runs = [table.dataset.run(name) for name in names]
-    for run in runs:
-        if not run.complete:
-            raise CurateError(f"The run {run.name} is not finished. Score again to resume it, or leave it out.")
-    return runs
+        return list(filter(None, [table.run]))
+    return [run for name in names if (run := finished_run(table.dataset, name))]
 
 
 def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:
@@ -246,31 +239,11 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
         )
     if len(ids) > MOST:
         ids = np.sort(np.random.default_rng(seed).choice(ids, MOST, replace=False))
-    groups = sample_groups(table.dataset, run, ids)[0] if run.has_features else np.arange(len(ids))
+    groups = np.arange(len(ids))
+    if run.has_features:
+        groups, _ = sample_groups(table.dataset, run, ids)
     folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
-    known = None
+    known = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
         known = weights[ids]
     return VotedSamples(ids, counts.hits[ids], counts.asked[ids], folds, known)
-
-
-def _compared(run: RunFolder, voted: VotedSamples, odds: np.ndarray) -> dict[str, Any]:
-    """Return Spearman of the run's confidence with HSF over the voted samples, and by how much predictions exceed it.
-
-    Over the samples that have a confidence; paired by sample.
-    """
-    rows = pq.read_table(run.scores_path).to_pandas().set_index("id").reindex(voted.ids)
-    if "confidence" not in rows or rows["confidence"].count() < 3:
-        return {}
-    confidence = rows["confidence"].to_numpy(float)
-    known = ~np.isnan(confidence)
-    weights = None if voted.weights is None else voted.weights[known]
-    bar, of_bar = spearman_influence(confidence[known], voted.hsf[known], weights)
-    reached, of_reached = spearman_influence(odds[known], voted.hsf[known], weights)
-    gain = estimate(reached - bar, of_reached - of_bar)
-    return _known({"confidence_rho": bar, "gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
-
-
-def _known(values: dict[Any, Any]) -> dict[str, Any]:
-    """Return values with None in place of NaN."""
-    return {str(key): None if value != value else value for key, value in values.items()}

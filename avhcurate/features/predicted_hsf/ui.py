@@ -1,5 +1,7 @@
 """The section of the Correlation page on predicted HSF: the job, what it reached, and how many votes a target needs."""
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -46,10 +48,7 @@ def section(page: Opened) -> None:
     left, right = halves()
     with left:
         st.markdown("**How much votes help**")
-        label = "Target: Spearman with HSF"
-        target = float(
-            _TARGET.show(st.number_input, label, page.view, min_value=0.05, max_value=0.99, step=0.01, width=190)
-        )
+        target = _TARGET.show(st.number_input, "Target: Spearman with HSF", page.view, 0.05, 0.99, step=0.01, width=190)
         show_chart(curve_chart(record, target), key="predicted.curve")
         st.markdown(needed_sentence(record, target))
     with right:
@@ -61,25 +60,28 @@ def section(page: Opened) -> None:
             "people than expected is outside. A voted image is judged by a model that did not know its votes."
         )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        gallery_link("Lowest predicted HSF", page.view, sort="hsf_predicted", descending=False, caption="hsf_predicted")
-        gallery_link("Hard only for the network", page.view, sort="human_gap", descending=True, caption="human_gap")
-        gallery_link("Hard only for people", page.view, sort="human_gap", descending=False, caption="human_gap")
+        for title, column, descending in (
+            ("Lowest predicted HSF", "hsf_predicted", False),
+            ("Hard only for the network", "human_gap", True),
+            ("Hard only for people", "human_gap", False),
+        ):
+            gallery_link(title, page.view, sort=column, descending=descending, caption=column)
         explain_scores(["hsf_predicted", "human_gap"], label="About predicted HSF", key="predicted.explain")
     _form(page, "Predict again", busy=busy)
 
 
 def summary(record: PredictionRecord) -> str:
     """Return what was predicted from what, and what it reached, in a few sentences."""
-    votes = "simulated votes" if record.votes_simulated else "votes"
+    votes = "votes"
+    if record.votes_simulated:
+        votes = "simulated votes"
     sentences = [
         f"HSF of {record.samples:,} images is predicted from {votes} on {record.learnt:,} of them and "
         f"{counted(len(record.runs), 'run')}: predicted, not voted."
     ]
-    if not record.curve or record.curve[-1].rho is None:
-        return sentences[0]
-    last = record.curve[-1]
-    reached = f"**{_between(last.rho, last.low, last.high, 3)}**, n {last.n:,}"
-    sentences.append(f"Over images held out, Spearman with HSF is {reached}.")
+    for last in record.curve[-1:]:
+        reached = _between(last.rho, last.low, last.high, 3)
+        sentences.append(f"Over images held out, Spearman with HSF is **{reached}**, n {last.n:,}.")
     if record.weighted:
         sentences.append("It is weighted to the dataset.")
     elif set(record.queues) & set(BIASED):
@@ -93,37 +95,32 @@ def summary(record: PredictionRecord) -> str:
 
 
 def _between(value: float | None, low: float | None, high: float | None, digits: int) -> str:
-    """Return a value with the ends of its interval, where they are known."""
-    text = signed(value or 0.0, digits)
-    if low is None or high is None:
-        return text
-    return f"{text} ({signed(low, digits)} to {signed(high, digits)})"
+    """Return a value with the ends of its interval."""
+    if value is None or low is None or high is None:
+        return "unknown"
+    return f"{signed(value, digits)} ({signed(low, digits)} to {signed(high, digits)})"
 
 
 def needed_sentence(record: PredictionRecord, target: float) -> str:
     """Return how many voted images a target needs by the forecast, and how sure that is."""
-    reached = [point for point in record.curve if point.rho is not None and point.rho >= target]
-    if reached:
-        first = min(reached, key=lambda point: point.learnt)
-        rho = _between(first.rho, first.low, first.high, 2)
-        return f"{target:.2f} is reached with votes on {first.learnt:,} images: {rho}."
+    for point in record.curve:
+        if point.rho is not None and point.rho >= target:
+            rho = _between(point.rho, point.low, point.high, 2)
+            return f"{target:.2f} is reached with votes on {point.learnt:,} images: {rho}."
     found = forecast_of(record)
     if found is None:
         return "There are too few votes for a forecast."
-    needed, (fewest, most) = found.needed(target), found.needed_range(target)
-    if needed is None:
+    fewest, likely, most = found.needed(target)
+    if likely is None:
         low, high = (float(end[0]) for end in found.band(np.inf))
-        limit = f"the curve levels off near {_between(found.limit, low, high, 2)}"
-        if fewest is None:
-            return f"{target:.2f} is out of reach with these inputs: {limit}."
-        return f"{target:.2f} may be out of reach with these inputs: {limit}. More runs may reach further."
-    ends = f"95 %: from {_rounded(fewest or needed)}"
+        limit = _between(found.limit, low, high, 2)
+        return f"{target:.2f} is out of reach by the forecast: the curve levels off near {limit}. More runs may help."
+    text = f"{target:.2f} needs votes on about {_rounded(likely)} images (95 %: from {_rounded(fewest or likely)}"
     if most is not None:
-        ends += f" to {_rounded(most)}"
-    if needed > record.samples:
-        return f"{target:.2f} would need votes on about {_rounded(needed)} images ({ends}), more than the dataset has."
-    more = _rounded(max(0, needed - record.learnt))
-    return f"{target:.2f} needs votes on about {_rounded(needed)} images ({ends}), **{more} more**, by a forecast."
+        text += f" to {_rounded(most)}"
+    if likely > record.samples:
+        return f"{text}) by the forecast, more than the dataset has."
+    return f"{text}), **{_rounded(max(0, likely - record.learnt))} more**, by the forecast."
 
 
 def _rounded(count: int) -> str:
@@ -151,11 +148,9 @@ def _form(page: Opened, label: str, *, busy: bool) -> None:
     if page.table.run is None or asked < FEWEST:
         st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {asked:,}.")
         return
-    usual = PredictSettings(dataset=page.table.dataset.name, runs=(page.table.run.name,))
-    form = JobForm(
-        page.workspace.root, "predicted.", PredictSettings, busy=busy, dataset=usual.dataset, runs=usual.runs
-    )
+    known: dict[str, Any] = {"dataset": page.table.dataset.name, "runs": (page.table.run.name,)}
+    form = JobForm(page.workspace.root, "predicted.", PredictSettings, busy=busy, **known)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form.ask("level", width=130)
         form.submit(label, button=st.button, key="predicted.start")
-        st.code(usual.line, language="bash", width="content")
+        st.code(PredictSettings(**known).line, language="bash", width="content")

@@ -45,10 +45,11 @@ def equal_pairs(keys: pd.Series) -> np.ndarray:
     >>> equal_pairs(pd.Series(["a", "b", "a", None, None, "a"])).tolist()
     [[0, 2], [0, 5]]
     """
-    rows = np.flatnonzero(keys.notna())
-    present = keys.iloc[rows]
-    first = pd.Series(rows, present.index).groupby(present.to_numpy()).transform("first").to_numpy(np.int64)
-    return np.stack([first, rows], axis=1)[first != rows]
+    codes, rows = pd.factorize(keys)[0], np.arange(len(keys))
+    known = codes >= 0
+    first = np.unique(codes[known], return_index=True)[1]
+    pairs = np.stack([rows[known][first][codes[known]], rows[known]], axis=1)
+    return pairs[pairs[:, 0] != pairs[:, 1]]
 
 
 def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
@@ -57,10 +58,8 @@ def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
     >>> hash_pairs(np.array([0b1111, 0b0111, 0, 0b1111], np.uint64), bits=1).tolist()
     [[0, 1], [0, 3]]
     """
-    values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    same = np.stack([first[inverse], np.arange(len(hashes))], axis=1)
-    near = [first[pairs] for pairs in _banded(values, values, bits)]
-    return _in_order(np.concatenate([same, *near]))
+    near = turned_pairs(hashes, hashes[:, None], bits=bits)
+    return _in_order(np.concatenate([equal_pairs(pd.Series(hashes)), near]))
 
 
 def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 2) -> np.ndarray:
@@ -76,8 +75,8 @@ def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 
     pairs = [np.empty((0, 2), np.int64)]
     for attitude in turned.T:
         others, first_other = np.unique(attitude, return_index=True)
-        found = _banded(values, others, bits)
-        pairs += [np.stack([first[near[:, 0]], first_other[near[:, 1]]], axis=1) for near in found]
+        for one, other in _banded(values, others, bits):
+            pairs.append(np.stack([first[one], first_other[other]], axis=1))
     return _in_order(np.concatenate(pairs))
 
 
@@ -149,19 +148,18 @@ def _in_order(pairs: np.ndarray) -> np.ndarray:
     return ordered[ordered[:, 0] != ordered[:, 1]]
 
 
-def _banded(values: np.ndarray, others: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Yield positions (n, 2) in two arrays of hashes that differ in at most `bits` bits, found by bands."""
+def _banded(values: np.ndarray, others: np.ndarray, bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield positions (n,) in each of two arrays of hashes that differ in at most `bits` bits, found by bands."""
     for low, high in pairwise(np.linspace(0, 64, bits + 2).astype(int)):
         mask = np.uint64((1 << int(high - low)) - 1 << int(low))
         order = np.argsort(others & mask, kind="stable")
         band = (others & mask)[order]
         starts = np.searchsorted(band, values & mask)
         sizes = np.searchsorted(band, values & mask, side="right") - starts
-        ends = np.cumsum(sizes)
-        cuts = np.searchsorted(ends, np.arange(_COMPARED, ends[-1] if len(ends) else 0, _COMPARED))
+        cuts = np.searchsorted(np.cumsum(sizes), np.arange(_COMPARED, sizes.sum(), _COMPARED))
         for rows in np.split(np.arange(len(values)), cuts):
             one = np.repeat(rows, sizes[rows])
             within = np.arange(len(one)) - np.repeat(np.cumsum(sizes[rows]) - sizes[rows], sizes[rows])
             other = order[np.repeat(starts[rows], sizes[rows]) + within]
             near = np.bitwise_count(values[one] ^ others[other]) <= bits
-            yield np.stack([one[near], other[near]], axis=1)
+            yield one[near], other[near]

@@ -1,7 +1,5 @@
 """A queue that draws: its record, the order it gives, and the correlations that are weighted by it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -58,9 +56,9 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
     # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
-    setup.configure(own_digits, replace(settings, target=2), who="lead")
+    setup.configure(own_digits, settings.with_(target=2), who="lead")
     assert settings_of(own_digits).record == settings.record
-    setup.configure(own_digits, replace(settings, queue="fewest"), who="lead")
+    setup.configure(own_digits, settings.with_(queue="fewest"), who="lead")
     assert settings_of(own_digits).record == 0
     give(own_digits, 2)
     mixed = queue_use(own_digits.counter)
@@ -70,11 +68,11 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
 
 def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
     """At random first, then hardest drawn twice by different scores: three records, each of the samples left over."""
-    first = setup.configure(own_digits, replace(DRAWN, queue="random"), who="lead")
+    first = setup.configure(own_digits, DRAWN.with_(queue="random"), who="lead")
     assert first.record
     steps = [(first, 40)]
     for score in ("avh", "entropy"):
-        steps.append((replace(DRAWN, score=score), 30))
+        steps.append((DRAWN.with_(score=score), 30))
     asked = []
     for settings, number in steps:
         record = setup.configure(own_digits, settings, who="lead").record
@@ -101,7 +99,7 @@ def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
 
 
 def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
-    settings = setup.configure(own_digits, replace(DRAWN, queue="random"), who="lead")
+    settings = setup.configure(own_digits, DRAWN.with_(queue="random"), who="lead")
     record = read_record(own_digits.dataset, settings.record)
     kept = (record["rate"] == LAST).to_numpy()
     assert 0 < kept.sum() < 0.2 * own_digits.size
@@ -109,7 +107,7 @@ def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
 
 
 def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits):
-    setup.configure(own_digits, replace(DRAWN, queue="random", target=3), who="lead")
+    setup.configure(own_digits, DRAWN.with_(queue="random", target=3), who="lead")
     for who in ("ann", "bob", "cid"):
         give(own_digits, 25, who)
     row = analyse(own_digits, "annotators", keys=["avh"]).iloc[0]
@@ -121,7 +119,7 @@ def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits)
 
 
 def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_weighted_number_has_it(own_digits):
-    setup.configure(own_digits, replace(DRAWN, target=3), who="lead")
+    setup.configure(own_digits, DRAWN.with_(target=3), who="lead")
     for who in ("ann", "bob", "cid"):
         give(own_digits, 40, who)
     result, counts = correlate(own_digits, keys=["avh"]), own_digits.counter.counts
@@ -168,8 +166,8 @@ def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_
     assert spearmanr(record["rate"], information).statistic == pytest.approx(1)
     assert queue.next_questions(own_predicted, "ann", ahead=1)[0].id == np.argmin(record["time"])
     # Saved again it keeps its record; another prediction gives it another one.
-    assert setup.configure(own_predicted, replace(settings, target=99), who="lead").record == settings.record
-    later = setup.configure(own_predicted, replace(settings, prediction="before"), who="lead")
+    assert setup.configure(own_predicted, settings.with_(target=99), who="lead").record == settings.record
+    later = setup.configure(own_predicted, settings.with_(prediction="before"), who="lead")
     assert later.record == settings.record
     own_predicted.prediction.root.rename(own_predicted.prediction.root.with_name("later"))
     own_predicted.prediction = type(own_predicted.prediction)(own_predicted.prediction.root.with_name("later"))
@@ -178,4 +176,4 @@ def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_
 
 def test_the_informative_queue_needs_a_prediction(own_digits):
     with pytest.raises(CurateError, match="Run `avhcurate predict` first"):
-        setup.configure(own_digits, replace(DRAWN, queue="informative"), who="lead")
+        setup.configure(own_digits, DRAWN.with_(queue="informative"), who="lead")

@@ -1,9 +1,9 @@
-"""The collection's figures: lines that end at the number of votes, bars that add up, courses as they are."""
+"""The collection's figures: lines that end at the number of votes, bars that add up."""
 
 import numpy as np
 import pandas as pd
 
-from avhcurate.features.annotate.plots import hsf_course, votes_of_samples, votes_over_time
+from avhcurate.features.annotate.plots import votes_of_samples, votes_over_time
 
 
 def _votes(**numbers):
@@ -22,38 +22,18 @@ def test_each_line_ends_at_the_votes_of_its_annotator():
 
 
 def test_many_annotators_share_a_line_and_no_vote_is_left_out():
-    votes = _votes(a=9, b=8, c=7, d=6, e=5, f=4)
+    votes = _votes(**{"<i>a": 9}, b=8, c=7, d=6, e=5, f=4)
     figure = votes_over_time(votes)
-    assert [trace.name for trace in figure.data] == ["a", "b", "c", "d", "others"]
+    assert [trace.name for trace in figure.data] == ["‹i›a", "b", "c", "d", "others"]
     assert sum(trace.y[-1] for trace in figure.data) == len(votes)
-
-
-def test_the_name_of_an_annotator_is_no_markup():
-    assert [trace.name for trace in votes_over_time(_votes(**{"<i>ann": 2})).data] == ["‹i›ann"]
 
 
 def test_bars_and_the_note_add_up_to_the_samples_and_those_with_the_target_stand_out():
     figure = votes_of_samples([0, 0, 1, 3, 5, 5, 6], target=5)
     bars = figure.data[0]
     assert dict(zip(bars.x.tolist(), bars.y.tolist(), strict=True)) == {1: 1, 2: 0, 3: 1, 4: 0, 5: 2, 6: 1}
-    assert "2 have none yet" in [note.text for note in figure.layout.annotations]
+    assert "2 samples have none yet" in figure.layout.xaxis.title.text
     colors = list(bars.marker.color)
     assert len(set(colors[:4])) == 1
     assert len(set(colors[4:])) == 1
     assert colors[0] != colors[4]
-
-
-def test_bars_reach_to_the_target_when_nobody_has_voted():
-    bars = votes_of_samples(np.zeros(3, int), target=4).data[0]
-    assert bars.x.tolist() == [1, 2, 3, 4]
-    assert bars.y.tolist() == [0, 0, 0, 0]
-
-
-def test_a_course_is_drawn_as_it_is():
-    course = pd.DataFrame(
-        {"votes": [1, 2, 3], "samples": [9, 9, 4], "mean_change": [0.3, 0.1, 0.0], "spearman": [0.5, 0.8, 1.0]}
-    )
-    figure = hsf_course(course)
-    lines = {trace.name: list(trace.y) for trace in figure.data}
-    assert lines == {"Spearman with HSF of all votes": [0.5, 0.8, 1.0], "mean distance from it": [0.3, 0.1, 0.0]}
-    assert list(figure.data[0].customdata[:, 0]) == [9, 9, 4]

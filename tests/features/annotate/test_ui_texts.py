@@ -10,12 +10,9 @@ from avhcurate.people.hsf_source import HsfSource
 
 def test_the_source_of_hsf_is_told_with_its_origins():
     assert source_text(HsfSource()) == "There are no votes yet."
-    assert "not from people" in source_text(HsfSource(key="simulated", imported=500))
+    assert "500 simulated votes, not people's" in source_text(HsfSource(key="simulated", imported=500))
     both = source_text(HsfSource(key="k-way", imported=1, collected=5, annotators=1, left_out=2))
-    assert (
-        both
-        == "HSF comes from 1 imported vote and 5 votes that 1 annotator gave in the app. 2 annotators are left out."
-    )
+    assert both == "HSF uses k-way votes: 1 imported, 5 given in the app by 1 annotators (2 left out)."
 
 
 def test_what_is_needed_is_told():

@@ -96,10 +96,7 @@ def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
     assert out.read_text() != "mine"
 
 
-def test_unknown_formats_and_missing_votes_say_what_to_do(tmp_path: Path) -> None:
-    table = with_votes(tmp_path, "tick")
-    with pytest.raises(CurateError, match="long-csv"):
-        write_votes(table, "xml", tmp_path / "v.xml")
+def test_missing_votes_say_what_to_do(tmp_path: Path) -> None:
     make_dataset(Workspace(tmp_path / "none"))
     with pytest.raises(CurateError, match="Import or collect"):
         write_votes(open_table(Workspace(tmp_path / "none"), "d"), "long-csv", tmp_path / "v.csv")

@@ -12,7 +12,6 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.disagreement.service import disagree, gap_table
-from avhcurate.features.predicted_hsf.inputs import Inputs
 from avhcurate.features.predicted_hsf.service import predict_hsf
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
@@ -125,14 +124,6 @@ def test_near_duplicates_that_are_found_later_are_predicted_anew(own_predicted):
     assert predict_hsf(table).name != before
 
 
-def test_the_same_votes_with_another_mark_are_predicted_from_again(own_predicted):
-    folder = own_predicted.dataset
-    votes = folder.record.votes
-    folder.write_record(folder.record.model_copy(update={"votes": votes.model_copy(update={"simulated": False})}))
-    with pytest.raises(Cancelled):
-        predict_hsf(reopened(own_predicted), progress=Progress(lambda *_: None, lambda: True))
-
-
 def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
     table, folder = own_predicted, own_predicted.prediction
     first, record = folder.table(), folder.record
@@ -151,11 +142,6 @@ def test_a_newer_prediction_is_refused_and_not_taken_for_none(own_predicted):
         reopened(own_predicted)
 
 
-def test_a_damaged_prediction_keeps_no_dataset_from_opening(own_predicted):
-    (own_predicted.prediction.root / PredictionFolder.FILE).write_text("{")
-    assert "hsf_predicted" not in reopened(own_predicted).columns
-
-
 def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
     table = own_predicted
     with pytest.raises(CurateError, match="of --level is not valid"):
@@ -165,12 +151,6 @@ def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
     table.counter.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
     with pytest.raises(CurateError, match="needs 30 or more"):
         predict_hsf(table, PredictSettings(dataset="digits", seed=3))
-
-
-def test_a_dataset_with_one_label_is_refused(made_up):
-    dataset, run = made_up(np.random.default_rng(0).normal(size=(20, 4)), np.where(np.arange(20) == 7, 0, -1))
-    with pytest.raises(CurateError, match="Fewer than two samples of dots"):
-        Inputs(dataset, [run])
 
 
 def test_the_verb_prints_what_was_reached(predicted_root, cli):

@@ -28,7 +28,7 @@ def known():
 def prediction(known):
     design, _, hits = known
     some = np.arange(0, SAMPLES, 2)
-    voted = VotedSamples(some, hits[some], np.full(len(some), VOTES), np.arange(len(some)) % 5)
+    voted = VotedSamples(some, hits[some], np.full(len(some), VOTES), np.arange(len(some)) % 5, np.ones(len(some)))
     return fit_prediction(design.of(some), voted)
 
 
@@ -53,10 +53,10 @@ def test_a_voted_sample_is_predicted_without_its_votes(known):
     design, _, hits = known
     votes, folds = np.full(60, VOTES), np.arange(60) % 5
     some = np.arange(60)
-    before = fit_prediction(design.of(some), VotedSamples(some, hits[:60], votes, folds))
+    before = fit_prediction(design.of(some), VotedSamples(some, hits[:60], votes, folds, np.ones(60)))
     changed = hits[:60].copy()
     changed[folds == 0] = VOTES - changed[folds == 0]
-    after = fit_prediction(design.of(some), VotedSamples(some, changed, votes, folds))
+    after = fit_prediction(design.of(some), VotedSamples(some, changed, votes, folds, np.ones(60)))
     assert before.crossed.odds[folds == 0] == pytest.approx(after.crossed.odds[folds == 0])
     assert before.crossed.odds[folds == 1] != pytest.approx(after.crossed.odds[folds == 1])
 
@@ -74,7 +74,7 @@ def test_intervals_cover_what_they_claim_on_samples_never_seen(known, prediction
 
 def test_coverage_is_shown_for_each_bin(known, prediction):
     low, high = covered(prediction)
-    table = coverage_by_bin(low, high, prediction.voted.hits / VOTES).set_index("bin")
+    table = coverage_by_bin(low, high, prediction.voted.hits / VOTES, prediction.voted.weights).set_index("bin")
     assert table.loc["all", "coverage"] == pytest.approx(0.9, abs=0.045)
     assert table["n"].iloc[1:].sum() == table.loc["all", "n"]
     # Honest where it hurts: images that nearly nobody calls by the label are covered less often.
@@ -88,8 +88,8 @@ def test_weights_count_samples_that_were_asked_about_less_often():
     reached = rng.random(4000) * spread
     asked = rng.random(4000) < np.where(spread > 0.3, 0.5, 0.05)
     odds, weights = np.zeros(asked.sum()), np.where(spread > 0.3, 2.0, 20.0)[asked]
-    (plain,) = conformal_interval(odds, reached[asked], 1.0, 10, level=0.6).reach
-    (weighted,) = conformal_interval(odds, reached[asked], 1.0, 10, level=0.6, weights=weights).reach
+    (plain,) = conformal_interval(odds, reached[asked], np.ones(len(odds)), 1.0, 10, level=0.6).reach
+    (weighted,) = conformal_interval(odds, reached[asked], weights, 1.0, 10, level=0.6).reach
     truth = np.quantile(reached, 0.6)
     assert abs(weighted - truth) < 0.02 < abs(plain - truth)
 
@@ -101,23 +101,23 @@ def test_intervals_cover_within_bins_of_predicted_hsf_though_the_model_is_too_su
     precision = np.where(odds < 1, 2, 30)
     hits = rng.binomial(VOTES, rng.beta(precision * expit(odds), precision * expit(-odds)))
     votes, known = np.full(6000, VOTES), np.arange(6000) < 3000
-    interval = conformal_interval(odds[known], distances(odds, 2.0, hits, votes)[known], 2.0, VOTES)
+    interval = conformal_interval(odds[known], distances(odds, 2.0, hits, votes)[known], np.ones(3000), 2.0, VOTES)
     low, high = interval.of(odds[~known])
     hsf, predicted = hits[~known] / VOTES, expit(odds[~known])
-    table = coverage_by_bin(low, high, hsf, predicted=predicted)
+    table = coverage_by_bin(low, high, hsf, np.ones(3000), predicted=predicted)
     assert len(table) == 6
     assert table["n"].iloc[1:].sum() == 3000
     assert table["coverage"].to_numpy() == pytest.approx(0.9, abs=0.045)
-    one = conformal_interval(np.zeros(3000), distances(odds, 2.0, hits, votes)[known], 2.0, VOTES)
+    one = conformal_interval(np.zeros(3000), distances(odds, 2.0, hits, votes)[known], np.ones(3000), 2.0, VOTES)
     ends = one.of(odds[~known])
-    assert coverage_by_bin(*ends, hsf, predicted=predicted)["coverage"][1] < 0.8
+    assert coverage_by_bin(*ends, hsf, np.ones(3000), predicted=predicted)["coverage"][1] < 0.8
     # The claim does not extend to bins of the truth: samples harder than expected lie outside.
-    assert coverage_by_bin(low, high, hsf)["coverage"].min() < 0.8
+    assert coverage_by_bin(low, high, hsf, np.ones(3000))["coverage"].min() < 0.8
 
 
 def test_an_interval_takes_in_hsf_of_a_vote_more_or_less():
     """48 of 50 lies within an interval for 51 votes that holds 49 of 51."""
-    interval = conformal_interval(np.zeros(20), np.full(20, 0.01), 3.0, 51)
+    interval = conformal_interval(np.zeros(20), np.full(20, 0.01), np.ones(20), 3.0, 51)
     low, high = interval.of(np.array([0.0]))
     assert low[0] * 51 % 1 == pytest.approx(0.5)
     assert high[0] * 51 % 1 == pytest.approx(0.5)
@@ -125,8 +125,8 @@ def test_an_interval_takes_in_hsf_of_a_vote_more_or_less():
 
 def test_coverage_counts_a_sample_so_many_times():
     low, high, hsf = np.zeros(4), np.array([0.5, 0.5, 0.5, 0.9]), np.array([0.4, 0.6, 0.8, 0.9])
-    plain = coverage_by_bin(low, high, hsf).set_index("bin")
-    weighted = coverage_by_bin(low, high, hsf, weights=np.array([1.0, 3.0, 1.0, 1.0])).set_index("bin")
+    plain = coverage_by_bin(low, high, hsf, np.ones(4)).set_index("bin")
+    weighted = coverage_by_bin(low, high, hsf, np.array([1.0, 3.0, 1.0, 1.0])).set_index("bin")
     assert plain.loc["all", "coverage"] == 0.5
     assert weighted.loc["all", "coverage"] == pytest.approx(2 / 6)
     assert weighted.loc["all", "width"] == pytest.approx((5 * 0.5 + 0.9) / 6)
@@ -157,7 +157,7 @@ def test_distances_are_those_of_a_uniform_where_the_model_is_right():
 
 def test_the_learning_curve_rises_and_ends_at_the_cross_fit(known, prediction):
     design, voted = known[0].of(prediction.voted.ids), prediction.voted
-    curve = learning_curve(design, voted.hits, voted.votes, voted.folds, prediction.crossed)
+    curve = learning_curve(design, voted.hits, voted.votes, voted.folds, prediction.crossed, voted.weights)
     assert curve["learnt"].is_monotonic_increasing
     assert curve["learnt"].iloc[-1] == 360
     assert curve["rho"].iloc[-1] > curve["rho"].iloc[0]
@@ -174,9 +174,8 @@ def test_a_forecast_goes_through_a_curve_of_its_form():
     rho = 0.5 - 1.4 / np.sqrt(learnt)
     found = forecast(pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho, "high": rho}))
     assert (found.limit, found.drop) == pytest.approx((0.5, 1.4))
-    assert found.needed(0.45) == 784
-    assert Forecast(0.4, 0.0).needed(0.3) is None
-    assert found.needed_range(0.45) == (pytest.approx(800, rel=0.03), pytest.approx(800, rel=0.03))
+    assert found.needed(0.45) == (pytest.approx(800, rel=0.03),) * 3
+    assert found.needed(0.6) == (None, None, None)
     assert forecast(pd.DataFrame({"learnt": [9], "rho": [0.1], "low": [0.0], "high": [0.2]})) is None
 
 
@@ -190,7 +189,7 @@ def test_the_band_of_a_forecast_covers_the_curve_though_all_points_share_an_erro
         )
         low, high = found.band(np.array([400, 4000]))
         inside.append((low <= truth.rho(np.array([400, 4000]))) & (truth.rho(np.array([400, 4000])) <= high))
-        fewest, most = found.needed_range(0.46)
+        fewest, _, most = found.needed(0.46)
         unsure += fewest is not None and fewest <= 625 and (most is None or most >= 625)
     assert np.mean(inside, axis=0) == pytest.approx([0.95, 0.95], abs=0.04)
     assert unsure > 360  # 0.46 needs 625
