@@ -13,11 +13,9 @@ correlations, would give 0.70 and 0.84: from 11 votes for 22 it predicts 0.64 wh
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from avhcurate.measures.stats.correlation import Z
-from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.measures.stats.vote_mixture import Outcomes, VoteKinds, strata
 
 #: Steps of EM in a resample, from the fit of all samples.
@@ -94,30 +92,3 @@ def _agreement(
     # Atanh has no value at 1.
     values = [min(outcomes.agreement(*one), 1 - 1e-9) for one in zip(share, chances, strict=True)]
     return values[0], np.array(values[1:])
-
-
-def as_votes_came(sample: np.ndarray, selected: np.ndarray, *, points: int = 50) -> pd.DataFrame:
-    """Return how HSF moved as votes came in: votes in their order, (A,) sample codes and whether each is for the label.
-
-    Columns `votes, samples, mean_change, spearman`, a row for each of at most `points` numbers of votes: over the
-    samples with at least so many, the mean of |HSF of the first so many - HSF of all|, and their Spearman correlation,
-    NaN for fewer than three samples or no variation. The last row holds every vote; a curve that is flat before says
-    that more votes would hardly move HSF.
-
-    >>> as_votes_came(np.array([0, 1, 0, 1]), np.array([1, 0, 0, 0]))[["votes", "mean_change"]].values.tolist()
-    [[1.0, 0.25], [2.0, 0.0]]
-    """
-    votes = pd.DataFrame({"sample": sample, "hit": np.asarray(selected, float)})
-    groups = votes.groupby("sample")["hit"]
-    votes["number"], votes["early"] = groups.cumcount() + 1, groups.cumsum()
-    hsf = groups.mean()
-    rows = []
-    for number in np.unique(np.geomspace(1, max(1, votes["number"].max()), points).round()) if len(votes) else []:
-        first = votes[votes["number"] == number].set_index("sample")["early"] / number
-        late = hsf[first.index]
-        rho = _NAN
-        if len(first) > 2:
-            rho = spearman(standard_ranks(first.to_numpy()), standard_ranks(late.to_numpy()))
-        change = float((first - late).abs().mean())
-        rows.append({"votes": int(number), "samples": len(first), "mean_change": change, "spearman": rho})
-    return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])

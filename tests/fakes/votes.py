@@ -39,9 +39,8 @@ def make_labelled(workspace, labels, *, name="pets", paths=None, classes=CLASSES
 
 
 @pytest.fixture
-def pets(workspace, database, monkeypatch):
-    """A table of 60 pets, 20 of each class, on either database; nobody has voted."""
-    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+def pets(workspace):
+    """A table of 60 pets, 20 of each class; nobody has voted."""
     make_labelled(workspace, [0, 1, 2] * 20)
     return open_table(workspace, "pets")
 

@@ -103,7 +103,6 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in text
     assert f"{table.votes.total:,} given in the app by 3 annotators" in text
     assert f"{table.counter.sources()['simulated']:,} simulated votes" in text
-    assert "The interval is" in text
 
 
 # --- exclusion ---------------------------------------------------------------------------------------------------

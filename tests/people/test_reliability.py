@@ -164,36 +164,3 @@ def test_eleven_votes_foretell_the_agreement_of_twenty_two(cifar10h):
         found.append((expected, spearmanr(first, second).statistic))
     expected, measured = np.mean(found, axis=0)
     assert expected == pytest.approx(measured, abs=0.03)
-
-
-# -- as votes come in
-
-
-def test_the_curve_is_that_of_counting_the_first_votes_by_hand():
-    rng = np.random.default_rng(6)
-    sample, hit = rng.integers(30, size=200), rng.random(200) < 0.6
-    curve = reliability.as_votes_came(sample, hit).set_index("votes")
-    for votes in (1, 3, 5):
-        rows = [hit[sample == s] for s in np.unique(sample) if (sample == s).sum() >= votes]
-        early, late = np.array([r[:votes].mean() for r in rows]), np.array([r.mean() for r in rows])
-        assert curve.loc[votes, "samples"] == len(rows)
-        assert curve.loc[votes, "mean_change"] == pytest.approx(np.abs(early - late).mean())
-        assert curve.loc[votes, "spearman"] == pytest.approx(spearmanr(early, late).statistic)
-
-
-def test_hsf_settles_as_votes_come_in():
-    rng = np.random.default_rng(8)
-    _, selected, _ = votes_of(3000, 12, seed=9, a=2, b=1)
-    votes = np.concatenate([rng.permutation([1] * k + [0] * (12 - k)) for k in selected])
-    curve = reliability.as_votes_came(np.repeat(np.arange(3000), 12), votes == 1)
-    assert curve["votes"].tolist() == list(range(1, 13))
-    assert (np.diff(curve["mean_change"]) < 0).all()
-    assert curve["mean_change"].iloc[-1] == 0
-    assert curve["spearman"].iloc[-1] == pytest.approx(1)
-
-
-def test_many_votes_give_few_points():
-    curve = reliability.as_votes_came(np.repeat([0, 1], 1000), np.arange(2000) % 5 == 0, points=20)
-    assert len(curve) <= 20
-    assert curve["votes"].iloc[-1] == 1000
-    assert len(reliability.as_votes_came(np.array([]), np.array([]))) == 0

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.hsf import class_indices, without_blanks
-from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, check_responses, ticks_of, votes_of
+from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
 from avhcurate.people.row_matching import match_samples
 from avhcurate.workspace.data.datasets import DatasetFolder
 
@@ -45,20 +45,17 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
     samples = folder.samples(["path", "label"])
     paths = pa.chunked_array([pa.array(samples["path"], pa.string())])
     ids, messages = match_samples(sheet, paths)
-    found = ids >= 0
-    parts = [_named(sheet.answers[found].assign(control="none"), folder, samples.iloc[ids[found]])]
+    parts = [_named(sheet.answers[ids >= 0].assign(control="none"), folder, samples.iloc[ids[ids >= 0]])]
     if sheet.controls is not None and sheet.controls.answers is not None:
         answers = sheet.controls.answers
         try:
             ids, _ = match_samples(sheet.controls, paths)
         except CurateError:  # none of them is a sample
             ids = np.full(len(answers), -1)
-        own = samples.reindex(ids)
         texts = [column.cast(pa.string()) for column in sheet.controls.samples.values()]
         named = pc.coalesce(*texts, pa.scalar("unknown")).to_pandas().to_numpy(object)
-        own["path"] = own["path"].to_numpy(object)
-        own["path"] = np.where(ids >= 0, own["path"], named)
-        parts.append(_named(answers, folder, own))
+        own = samples.reindex(ids)
+        parts.append(_named(answers, folder, own.assign(path=np.where(ids >= 0, own["path"].to_numpy(object), named))))
     responses = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     return check_responses(responses), [*sheet.messages, *messages]
 
@@ -80,11 +77,11 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     counted.loc[votes_of(responses).index] = True
     responses = responses[counted].reset_index(drop=True)
     responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
-    new = 0
     with table.response_log.transaction(table.present_id()) as log:
-        for design in DESIGNS:
-            rows = _rows(table.dataset.id, responses[responses["design"] == design])
-            new += log.record_all(design, rows)
+        new = sum(
+            log.record_all(design, _rows(table.dataset.id, design, responses[responses["design"] == design]))
+            for design in DESIGNS
+        )
     table.refresh()
     attached = table.dataset.record.votes
     if attached is not None and not attached.simulated:
@@ -92,12 +89,7 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
             f"{attached.total} votes from {attached.source} are attached as well: if they are the same answers, HSF "
             "counts them twice"
         )
-    return Logged(
-        answers=new,
-        annotators=int(responses["annotator"].nunique()),
-        known=len(responses) - new,
-        messages=messages,
-    )
+    return Logged(new, int(responses["annotator"].nunique()), len(responses) - new, messages)
 
 
 def _named(answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame) -> pd.DataFrame:
@@ -123,28 +115,28 @@ def _named(answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame) 
     return answers.reindex(columns=list(RESPONSE_COLUMNS))
 
 
-def _rows(naming: str, responses: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows of the log for responses of one design, those of a task together, oldest task first.
+def _rows(naming: str, design: Design, responses: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows of the log for responses of a design, those of a task together, oldest task first.
 
     A grid is a task, a single image is one of its own; their names follow from what they hold, and from `naming`.
     """
-    select = responses["design"] == "select"
-    parts = [responses["design"], responses["annotator"]]
-    parts.append(responses["task"].astype(object).where(responses["task"].notna(), ""))
-    # Without tasks, what an annotator said about a class is one.
-    parts.append(responses["answer"].where(select, responses["path"]))
-    parts.append(responses["control"].where(~select, ""))
-    codes, keys = pd.factorize(pd.MultiIndex.from_arrays([part.astype(str) for part in parts]))
-    names = [str(uuid.uuid5(_IMPORTED, "\0".join([naming, *key]))) for key in keys]
+    responses, select = responses.reset_index(drop=True), design == "select"
+    about = [responses["path"], responses["control"]]
+    if select:  # without tasks, what an annotator said about a class is one
+        about = [responses["answer"]]
+    task = responses["task"].astype(object).where(responses["task"].notna(), "")
+    parts = [part.astype(str) for part in (responses["annotator"], task, *about)]
+    codes, keys = pd.factorize(pd.MultiIndex.from_arrays(parts))
+    names = np.array([str(uuid.uuid5(_IMPORTED, "\0".join([naming, design, *key]))) for key in keys], object)
     milliseconds = pd.to_numeric(responses["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)
     rows = responses[["annotator", "path", "answer", "control"]].astype(object)
-    rows["task"] = rows["nonce"] = np.array(names, object)[codes]
-    rows["place"] = pd.Series(codes, index=rows.index).groupby(codes).cumcount()
+    rows["task"] = rows["nonce"] = names[codes]
+    rows["place"] = rows.groupby(codes).cumcount()
     rows["reaction_ms"] = milliseconds.round().astype(np.int64)
     rows["at"] = responses["at"].astype("datetime64[us, UTC]").astype(np.int64) / 1e6
-    rows["selected"] = pd.Series(ticks_of(responses["selected"]) == 1, index=rows.index).astype(object)
-    rows["selected"] = rows["selected"].where(select, None)
+    rows["selected"] = None
+    if select:
+        rows["selected"] = ticks_of(responses["selected"]) == 1
     rows["expected"] = responses["expected"].astype(object).where(responses["expected"].notna(), None)
-    started = rows.groupby("task")["at"].transform("min")
-    ordered = rows.iloc[np.lexsort((codes, started))]
-    return [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
+    started = rows.groupby(codes)["at"].transform("min")
+    return cast(list[dict[str, Any]], rows.iloc[np.lexsort((codes, started))].to_dict("records"))

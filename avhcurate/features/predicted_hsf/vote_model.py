@@ -153,8 +153,7 @@ class CrossFit:
     @property
     def strength(self) -> Strength:
         """The median of the strengths of the folds' models."""
-        penalty = sorted(model.strength.penalty for model in self.models)[len(self.models) // 2]
-        weight = sorted(model.strength.weight for model in self.models)[len(self.models) // 2]
+        penalty, weight = np.median([(one.strength.penalty, one.strength.weight) for one in self.models], axis=0)
         return Strength(penalty, weight)
 
 

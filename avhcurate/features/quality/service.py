@@ -223,9 +223,7 @@ def _group(
     )
     # If interrupted from here on, the columns may be of this search and the record of the last one.
     folder.write_record(record.model_copy(update={"grouped": None}))
-    folder.write_groups(
-        pa.Table.from_pandas(columns, preserve_index=False), pa.Table.from_pandas(pairs, preserve_index=False)
-    )
+    folder.write_groups(columns, pairs)
     changes |= {"grouped": now(), "groups": int(group.max(initial=0))}
     folder.write_record(record.model_copy(update=changes))
     progress.report(2 * samples, 2 * samples, "")

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from avhcurate.errors import CurateError
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.measures.stats.ranks import rank_shares
-from avhcurate.people.hsf import from_ticks
-from avhcurate.workspace.disk.app_files import install_command
 
 #: Sources of evidence and their names.
 SOURCES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanlab", "votes": "Votes"}
@@ -124,15 +122,11 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
     """cleanlab's confident learning: probs (N, K), labels (N,) -> score 1 - normalized margin; doubts what it prunes.
 
     The margin is the label's probability less that of the likeliest other class, which is the suggestion, brought to
-    [0, 1]. Raises CurateError without the extra `cleanlab`.
+    [0, 1]. It needs the extra `cleanlab`.
     """
-    try:
-        from cleanlab.filter import find_label_issues
-        from cleanlab.rank import get_label_quality_scores
-    except ImportError as error:
-        raise CurateError(
-            f"The source cleanlab needs an extra. Run `{install_command('cleanlab')}`, or name other --sources."
-        ) from error
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
     present, compact = np.unique(labels, return_inverse=True)
     score, doubts = np.full(len(labels), np.nan), np.zeros(len(labels), bool)
     if len(present) > 1:
@@ -167,9 +161,7 @@ def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
 
 def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
     """Tick votes: score 1 - selection frequency; no label is suggested. Doubts where fewer than half ticked it."""
-    table = from_ticks(selected, shown)
-    share = 1 - table["hsf"].to_numpy()
-    low, high = 1 - table["hsf_high"].to_numpy(), 1 - table["hsf_low"].to_numpy()
+    share, (low, high) = _share(shown - selected, shown), wilson(shown - selected, shown)
     details = {"n": shown, "share": share, "low": low, "high": high}
     return Evidence(share, np.full(len(shown), -1), np.nan_to_num(share) > 0.5, details)
 

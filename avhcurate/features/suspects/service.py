@@ -21,6 +21,7 @@ from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.networks.scoring.heads import RECIPE
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.data.sample_groups import duplicates_digest
+from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
@@ -265,7 +266,7 @@ def _available(table: DatasetTable, search: _Search, wanted: Sequence[str]) -> t
         raise CurateError(f"Unknown source {', '.join(unknown)}. Choose from {', '.join(SOURCES)}.")
     missing = {}
     if find_spec("cleanlab") is None:
-        missing["cleanlab"] = "the extra cleanlab is not installed, see docs/install.md"
+        missing["cleanlab"] = f"run `{install_command('cleanlab')}`"
     elif not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
     if table.votes is None:

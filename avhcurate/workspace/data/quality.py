@@ -57,7 +57,7 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         """Pairs of near duplicates, `first, second, how` with how one of bytes, hash, turned, embedding."""
         return pq.read_table(self.root / "pairs.parquet").to_pandas()
 
-    def write_groups(self, columns: pa.Table, pairs: pa.Table) -> None:
+    def write_groups(self, columns: pd.DataFrame, pairs: pd.DataFrame) -> None:
         """Put the columns in place, after the pairs that their groups join."""
         write_parquet(self.root / "pairs.parquet", pairs)
         write_parquet(self.columns_path, columns)

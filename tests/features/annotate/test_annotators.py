@@ -1,7 +1,6 @@
 """Who counts, and what that does to HSF and the tasks of others."""
 
 from avhcurate.features.annotate import annotators, queue, setup
-from avhcurate.people.annotators import ExclusionRule
 from tests.fakes.votes import answer_all, collect, truth
 
 
@@ -51,17 +50,3 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("0 of 20 controls right, below 80%", "rule")
     annotators.set_status(own_digits, "bob", "include", who="boss")
     assert setup.source(own_digits).collected == 40
-
-
-def test_a_rule_of_the_moment_excludes_by_hand_and_says_why(pets):
-    collect(pets, control_share=0.0, target=4)
-    boss = f"{'the-curator-of-everything' * 2}@a-department.example.org"
-    for who in ("ann", boss, "cyd"):
-        answer_all(pets, who, truth(pets), 60)
-    answer_all(pets, "dan", lambda id: (truth(pets)(id) + 1) % 3, 60)
-    found = annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who=boss)
-    assert found["annotator"].tolist() == ["dan"]
-    assert (pets.frame()["hsf"] == 1.0).all()
-    assert "below 50%" in annotators.annotators(pets).set_index("annotator").loc["dan", "why"]
-    annotators.set_status(pets, "dan", "include", who="boss")
-    assert annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss").empty

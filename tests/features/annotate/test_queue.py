@@ -140,10 +140,3 @@ def test_classes_take_turns(pets):
         labels.append(grid.class_name)
         tick(pets, "ann", grid, [])
     assert sorted(labels[:2]) == sorted(labels[2:]) == ["bird", "cat"]
-
-
-def test_two_at_once_share_out_a_class(pets):
-    collect(pets, "select", candidates=10, controls=0, target=1, classes=(0,))
-    grids = [annotate_queue.next_grid(pets, who) for who in ("ann", "bob")]
-    assert sorted([*grids[0].ids, *grids[1].ids]) == list(range(0, 60, 3))
-    assert annotate_queue.next_grid(pets, "cyd") is None

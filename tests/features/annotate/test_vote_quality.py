@@ -93,6 +93,8 @@ def test_a_rule_names_who_fails_it_and_excludes_them(voted):
     after = vote_quality.vote_quality(voted, "classify")
     assert "mal" not in set(after.votes["annotator"])
     assert annotators.excluded_by(voted, after.table, rule).empty
+    annotators.set_status(voted, "mal", "include", who="lead")
+    assert annotators.apply_rule(voted, rule, who="lead").empty, "who was included by hand stays"
     assert after.kappa.value > before.kappa.value
     assert after.alpha.value == pytest.approx(1)
     assert set(after.votes["annotator"]) == set(CAREFUL)
@@ -119,7 +121,7 @@ def test_ticks_count_for_the_given_label_only(asked):
     for name in ("ann", "bob"):
         for _ in range(3):
             grid = queue.next_grid(asked, name)
-            ticked = [id for id in grid.ids if labels[id] == grid.label]
+            ticked = [id for id in grid.ids if labels[id] == asked.classes.index(grid.class_name)]
             reply = annotate_answers.submit_grid(
                 asked, name, grid.task, grid.ids, ticked, nonce=str(next(NONCES)), reaction_ms=9000
             )

@@ -176,7 +176,6 @@ def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable,
     quality = annotator_table(responses_in_use(table))
     for format, name in [
         ("long-csv", "v.csv"),
-        ("long-parquet", "v.parquet"),
         ("label-studio", "v.json"),
         ("imagenetv2", "hits.json"),
     ]:

@@ -1,7 +1,6 @@
 """Predicted HSF of a dataset: its columns beside the votes, filters, export, resuming, and what is refused."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,8 @@ from avhcurate.features.disagreement.service import disagree, gap_table
 from avhcurate.features.predicted_hsf.service import predict_hsf
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
-from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
-from avhcurate.workspace.disk.schema import UnknownVersion
-from tests.fakes.datasets import plant_duplicates
 
 
 @pytest.fixture(scope="module")
@@ -71,30 +67,6 @@ def test_the_record_says_what_was_reached(predicted):
     assert record.gain_high - record.gain_low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
 
 
-def test_the_bar_to_pass_is_the_confidence_of_the_first_run_whichever_is_open(predicted_root, add_run, tmp_path):
-    root = shutil.copytree(predicted_root, tmp_path / "copy")
-    other = add_run(root, "other", lambda rows: rows.assign(confidence=rows["confidence"].to_numpy()[::-1]))
-    table = open_table(Workspace(root), "digits", model="avhcurate:digits")
-    assert table.run.name != other
-    record = predict_hsf(table, PredictSettings(dataset="digits", runs=(other, table.run.name))).record
-    of_other = open_table(Workspace(root), "digits", model=other).frame(columns=["hsf", "confidence"]).dropna()
-    hsf, confidence = (standard_ranks(values) for values in of_other.to_numpy(float).T)
-    assert record.confidence_rho == pytest.approx(spearman(confidence, hsf))
-
-
-def test_filters_bins_and_order_use_predictions_where_there_are_no_votes(predicted):
-    low = Filters(ranges=(("hsf_predicted", 0.0, 0.5),))
-    assert predicted.count(low) == predicted.count(Filters(where="hsf_predicted <= 0.5")) > 0
-    assert low.fit(predicted) == (low, [])
-    page = predicted.page(sort="hsf_predicted", limit=3)
-    assert page["hsf_predicted"].is_monotonic_increasing
-    bins = predicted.group_counts("hsf_predicted_bin")
-    assert bins["n"].sum() == 1797
-    assert "[0.8, 1]" in bins["value"].to_list()
-    # The bins of votes hold samples with votes alone.
-    assert predicted.count(Filters(hsf_bins=(0, 1, 2, 3, 4))) == 250
-
-
 def test_an_export_marks_what_was_predicted(predicted, tmp_path):
     export(predicted, Filters(), "csv", tmp_path / "labels.csv")
     rows = pd.read_csv(tmp_path / "labels.csv")
@@ -116,14 +88,6 @@ def test_the_same_call_does_nothing_and_a_cancelled_one_leaves_the_prediction_be
     assert reopened(table).prediction.name == table.prediction.name
 
 
-def test_near_duplicates_that_are_found_later_are_predicted_anew(own_predicted):
-    table, before = own_predicted, own_predicted.prediction.name
-    plant_duplicates(table.dataset)
-    assert predict_hsf(table).name == before, "none were found"
-    plant_duplicates(table.dataset, np.flatnonzero(table.counter.counts.asked > 0)[:20].tolist())
-    assert predict_hsf(table).name != before
-
-
 def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
     table, folder = own_predicted, own_predicted.prediction
     first, record = folder.table(), folder.record
@@ -133,13 +97,6 @@ def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
     again = predict_hsf(table)
     pd.testing.assert_frame_equal(again.table(), first)
     assert again.record.curve == record.curve
-
-
-def test_a_newer_prediction_is_refused_and_not_taken_for_none(own_predicted):
-    file = own_predicted.prediction.root / PredictionFolder.FILE
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
-    with pytest.raises(UnknownVersion, match="The record of prediction"):
-        reopened(own_predicted)
 
 
 def test_too_few_votes_and_odd_levels_are_refused(own_predicted):

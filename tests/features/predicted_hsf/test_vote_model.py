@@ -42,13 +42,6 @@ def test_the_fit_finds_the_coefficients_that_made_the_votes(known):
     assert np.mean((model.odds(design) - odds) ** 2) == pytest.approx(model.variance(design).mean(), rel=0.8)
 
 
-def test_a_strong_penalty_leaves_the_mean_alone(known):
-    design, _, hits = known
-    model = fit_votes(design, hits, np.full(SAMPLES, VOTES), Strength(1e7, 1.0))
-    assert np.ptp(expit(model.odds(design))) < 0.01
-    assert expit(model.coefficients[-1]) == pytest.approx(hits.mean() / VOTES, abs=0.03)
-
-
 def test_a_voted_sample_is_predicted_without_its_votes(known):
     design, _, hits = known
     votes, folds = np.full(60, VOTES), np.arange(60) % 5
@@ -113,26 +106,6 @@ def test_intervals_cover_within_bins_of_predicted_hsf_though_the_model_is_too_su
     assert coverage_by_bin(*ends, hsf, np.ones(3000), predicted=predicted)["coverage"][1] < 0.8
     # The claim does not extend to bins of the truth: samples harder than expected lie outside.
     assert coverage_by_bin(low, high, hsf, np.ones(3000))["coverage"].min() < 0.8
-
-
-def test_an_interval_takes_in_hsf_of_a_vote_more_or_less():
-    """48 of 50 lies within an interval for 51 votes that holds 49 of 51."""
-    interval = conformal_interval(np.zeros(20), np.full(20, 0.01), np.ones(20), 3.0, 51)
-    low, high = interval.of(np.array([0.0]))
-    assert low[0] * 51 % 1 == pytest.approx(0.5)
-    assert high[0] * 51 % 1 == pytest.approx(0.5)
-
-
-def test_coverage_counts_a_sample_so_many_times():
-    low, high, hsf = np.zeros(4), np.array([0.5, 0.5, 0.5, 0.9]), np.array([0.4, 0.6, 0.8, 0.9])
-    plain = coverage_by_bin(low, high, hsf, np.ones(4)).set_index("bin")
-    weighted = coverage_by_bin(low, high, hsf, np.array([1.0, 3.0, 1.0, 1.0])).set_index("bin")
-    assert plain.loc["all", "coverage"] == 0.5
-    assert weighted.loc["all", "coverage"] == pytest.approx(2 / 6)
-    assert weighted.loc["all", "width"] == pytest.approx((5 * 0.5 + 0.9) / 6)
-    assert np.ptp(weighted.loc["all", ["coverage_low", "coverage_high"]]) > np.ptp(
-        plain.loc["all", ["coverage_low", "coverage_high"]]
-    )
 
 
 def test_what_votes_would_tell_does_not_depend_on_having_them(known, prediction):

@@ -17,8 +17,6 @@ from scipy import stats
 import avhcurate
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.export.columns import export_columns
-from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
@@ -133,21 +131,6 @@ def test_the_columns_are_the_measures_of_the_files(table):
     assert (row["width"], row["height"], row["aspect"], row["file_bytes"]) == (48, 48, 1.0, len(data))
     kept = table.dataset.quality.measures().set_index("id").loc[row["id"]]
     assert kept["sha256"] == hashlib.sha256(data).hexdigest()
-
-
-def test_measures_sort_filter_and_export_as_pandas_says(table, tmp_path):
-    whole = table.frame(Filters(excluded=None))
-    low, high = whole["sharpness"].quantile([0.2, 0.7])
-    found = table.frame(Filters(ranges=(("sharpness", low, high),), where="width >= 50 AND colour > 0.05"))
-    expected = whole[whole["sharpness"].between(low, high) & (whole["width"] >= 50) & (whole["colour"] > 0.05)]
-    assert 0 < len(expected) < len(whole)
-    assert found["id"].tolist() == expected["id"].tolist()
-    page = table.page(sort="contrast", descending=True, limit=10)
-    assert page["id"].tolist() == whole.sort_values("contrast", ascending=False, kind="stable")["id"].tolist()[:10]
-    export(table, Filters(), "csv", tmp_path / "out.csv")
-    columns = pd.read_csv(tmp_path / "out.csv").columns.tolist()
-    assert columns == export_columns(table)
-    assert columns.index("curated_label_name") < columns.index("brightness") < columns.index("note")
 
 
 def test_a_column_of_the_users_stands_before_a_measure_of_its_name(tmp_path):

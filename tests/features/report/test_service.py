@@ -4,7 +4,6 @@ import re
 import shlex
 
 import numpy as np
-import pandas as pd
 import pytest
 import typer
 
@@ -124,10 +123,3 @@ def test_a_file_that_exists_is_kept(make_dataset, tmp_path, cli):
     assert out.read_text() == "mine"
     assert cli(*arguments, "--force").code == 0
     assert out.read_text().startswith("<!doctype html>")
-
-
-def test_of_many_classes_the_largest_are_shown():
-    counts = pd.DataFrame({"value": [f"c{k}" for k in range(1000)], "n": range(1000, 0, -1)})
-    shown = service.bars(counts)
-    assert shown[:2] == [("c0", 1000, 1.0), ("c1", 999, pytest.approx(0.999))]
-    assert len(shown) == service.ROWS

@@ -104,30 +104,6 @@ def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of
         assert row["id"] not in row["near_given"]
 
 
-def test_of_a_large_label_a_part_is_searched_for_those_beside_a_suspect(blobs, workspace, monkeypatch):
-    nearest_of, searched = suspects_service.nearest_of, []
-
-    def watched(*arguments, among, **options):
-        searched.append(among)
-        return nearest_of(*arguments, among=among, **options)
-
-    monkeypatch.setattr(suspects_service, "nearest_of", watched)
-    monkeypatch.setattr(suspects_service, "_MEMBERS", 8)
-    table = open_table(workspace, "dots")
-    found = search(table, sources=["angular"]).suspects().set_index("id")
-    labels = table.dataset.labels()
-    assert searched
-    assert {len(members) for members in searched} == {8}
-    row = found.loc[0]
-    assert row["near_given"].tolist()[0] in searched[0]
-    for column, label in (("near_given", 1), ("near_suggested", 0)):
-        assert len(row[column]) == 6
-        assert set(labels[row[column]]) == {label}
-        assert set(row[column]) <= set(np.concatenate(searched))
-    wanted = [members for members in searched if set(labels[members]) == {1}]
-    assert all((members == wanted[0]).all() for members in wanted)
-
-
 def test_the_same_call_finds_what_is_stored(suspects_root, blobs, workspace):
     said = []
     again = search(digits_of(suspects_root), out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
