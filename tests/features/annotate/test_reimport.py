@@ -10,7 +10,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.people.queues import SETTINGS, queue_use, read_record, write_record
-from tests.fakes.sources import grey_images, said, write_csv
+from tests.fakes.sources import grey_images, write_csv
 from tests.fakes.votes import members, say, tick
 
 RANDOM = CollectionSettings(design="classify", control_share=0.0, target=1)
