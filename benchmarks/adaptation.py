@@ -30,12 +30,12 @@ class Adaptation(Penalty):
         self._target = torch.from_numpy(np.asarray(target, np.float32))
 
     def prepare(self, scale: float, module: ProbeModule) -> None:
-        """Takes the target to the module's scale, and makes the parts that are trained along."""
+        """Scale the target as the module does, and build the parts that are trained with it."""
         self._target = self._target / scale
         self.build(module.last.in_features, module.last.out_features)
 
     def build(self, width: int, num_classes: int) -> None:
-        """Makes what is trained along with a head whose last layer is (num_classes, width)."""
+        """Build what is trained with a head whose last layer is (num_classes, width)."""
 
     def forward(self, module: ProbeModule, batch: Tensor, goals: Tensor, progress: float) -> Tensor:
         """See `Penalty`."""
@@ -43,7 +43,7 @@ class Adaptation(Penalty):
         return self.weight * self.term(module, batch, drawn, goals, 2 / (1 + math.exp(-10 * progress)) - 1)
 
     def term(self, module: ProbeModule, source: Tensor, target: Tensor, goals: Tensor, strength: float) -> Tensor:
-        """A scalar, from batches (n, D) of both domains; `strength` in [0, 1) grows with the progress."""
+        """Return a scalar for batches (n, D) of both domains; `strength` in [0, 1) grows with the progress."""
         raise NotImplementedError
 
 
@@ -54,7 +54,7 @@ class EntropyMinimisation(Adaptation):
         super().__init__(target, weight=weight)
 
     def term(self, module: ProbeModule, source: Tensor, target: Tensor, goals: Tensor, strength: float) -> Tensor:
-        """Mean entropy in nats."""
+        """Return the mean entropy in nats."""
         log_p = F.log_softmax(module(target), dim=1)
         return -strength * (log_p.exp() * log_p).sum(1).mean()
 
@@ -63,7 +63,7 @@ class MaximumMeanDiscrepancy(Adaptation):
     """MMD (DAN, Long et al. 2015): the squared distance of the domains' mean embeddings under five Gaussian kernels."""
 
     def term(self, module: ProbeModule, source: Tensor, target: Tensor, goals: Tensor, strength: float) -> Tensor:
-        """The biased estimate, which is never negative."""
+        """Return the biased estimate, which is never negative."""
         return strength * discrepancy(module.embed(source), module.embed(target))
 
 
@@ -71,11 +71,11 @@ class DomainAdversarial(Adaptation):
     """DANN (Ganin et al. 2016): a discriminator tells the domains apart, and the embedding learns to mislead it."""
 
     def build(self, width: int, num_classes: int) -> None:
-        """The discriminator."""
+        """Build the discriminator."""
         self.discriminator = nn.Sequential(nn.Linear(width, 256), nn.ReLU(), nn.Linear(256, 1))
 
     def term(self, module: ProbeModule, source: Tensor, target: Tensor, goals: Tensor, strength: float) -> Tensor:
-        """Binary cross-entropy of the domain."""
+        """Return the binary cross-entropy of the domain."""
         both = module.embed(torch.cat([source, target]))
         domain = torch.cat([torch.ones(len(source)), torch.zeros(len(target))])
         return F.binary_cross_entropy_with_logits(self.discriminator(reversed_gradient(both, strength))[:, 0], domain)
@@ -85,7 +85,7 @@ class ClassifierDiscrepancy(Adaptation):
     """MCD (Saito et al. 2018): two classifiers disagree on the target as far as they can, the embedding as little."""
 
     def build(self, width: int, num_classes: int) -> None:
-        """The second classifier."""
+        """Build the second classifier."""
         self.second = nn.Linear(width, num_classes)
 
     def term(self, module: ProbeModule, source: Tensor, target: Tensor, goals: Tensor, strength: float) -> Tensor:

@@ -51,7 +51,7 @@ def measure(train: Callable[[int], object], device: str) -> StepCost:
 
 
 def estimate(works: Sequence[Work], device: str) -> str:
-    """Markdown: what is left of each kind and in all.
+    """Return a Markdown table of what is left of each kind and in total.
 
     >>> print(estimate([Work("avh", 2, 100, StepCost(0.6, 9e12))], "cuda").splitlines()[2])
     | avh | 2 | 200 | 0.60 | 1.8 | 0.03 |

@@ -26,17 +26,17 @@ class Batch(NamedTuple):
     drawn: list[int]
 
     def part(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and labels of some of the samples, (n,) bool."""
+        """Return images and labels of some of the samples, (n,) bool."""
         return self.images[chosen], self.labels[chosen]
 
     @property
     def tested(self) -> Tensor:
-        """Whether a sample is of the first domain drawn, (n,): the one to be tested on."""
+        """Return whether each sample is of the first domain drawn, (n,): the one to be tested on."""
         return self.of == self.drawn[0]
 
 
 def one_step(parameters: Tensors, loss: Tensor, length: float) -> dict[str, Tensor]:
-    """Parameters after a step of `length` down the gradient of `loss`, in the graph of both."""
+    """Return parameters after a step of `length` down the gradient of `loss`, in the graph of both."""
     gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True, allow_unused=True)
     return {
         name: value if gradient is None else value - length * gradient
@@ -45,7 +45,7 @@ def one_step(parameters: Tensors, loss: Tensor, length: float) -> dict[str, Tens
 
 
 class AcrossDomains(TrainingObjective):
-    """What looks at some source domains of a batch and is tested on another one, drawn anew at each step.
+    """An objective that learns from some source domains of a batch and is tested on another one, drawn at each step.
 
     domains: of the samples trained on, (N,) int64. step: length of the network's imagined step on the others.
     """
@@ -61,7 +61,7 @@ class AcrossDomains(TrainingObjective):
         return f"step={self.step:g}"
 
     def forward(self, learner: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy where the batch holds one domain only."""
+        """Return cross-entropy where the batch holds one domain only."""
         of = self.domains[rows.to(self.domains.device)]
         present = of.unique()
         if len(present) > 1:
@@ -71,7 +71,7 @@ class AcrossDomains(TrainingObjective):
         return F.cross_entropy(logits, labels), logits
 
     def across(self, learner: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss and logits of a batch of two or more domains."""
+        """Return loss and logits of a batch of two or more domains."""
         raise NotImplementedError
 
 
@@ -171,7 +171,7 @@ class FeatureCritic(AcrossDomains):
 
 
 def l1(weights: Tensor, layer: Tensor) -> Tensor:
-    """Sum of absolute values of a layer (K, D), each with a weight of its own (K, D)."""
+    """Return the weighted sum of absolute values of a layer (K, D), with weights (K, D)."""
     return (weights * layer.abs()).sum()
 
 

@@ -34,7 +34,7 @@ def logits_of(outputs: ModelOutputs) -> np.ndarray:
 
 
 def gate_scores(name: str, outputs: ModelOutputs, seed: int) -> np.ndarray:
-    """The score (N, K) by which a gate beyond the paper tells samples of a predicted class apart.
+    """Return the score (N, K) by which a gate beyond the paper ranks samples of a predicted class.
 
     centred: AVC of features and class weights less their means, so that both spread over all directions. gap: the
     smallest angle to any other class less the angle to this one. tempered: softmax of logits divided by each class's
@@ -61,7 +61,7 @@ def gate_scores(name: str, outputs: ModelOutputs, seed: int) -> np.ndarray:
 
 
 def gaps(theta: np.ndarray) -> np.ndarray:
-    """Smallest angle to any other class less the angle to each: (N, K) -> (N, K).
+    """Return the smallest angle to any other class less the angle to each: (N, K) -> (N, K).
 
     >>> gaps(np.array([[1.0, 3.0, 2.0]])).tolist()
     [[1.0, -2.0, -1.0]]
@@ -88,7 +88,7 @@ class GateReading(BaseModel):
 
 
 def read_gates(outputs: ModelOutputs, truth: np.ndarray, seed: int) -> dict[str, GateReading]:
-    """The reading of every gate on outputs of M samples with true labels (M,)."""
+    """Return the reading of every gate on outputs of M samples with true labels (M,)."""
     logits = logits_of(outputs)
     predicted = logits.argmax(1)
     plain = {
@@ -101,7 +101,7 @@ def read_gates(outputs: ModelOutputs, truth: np.ndarray, seed: int) -> dict[str,
 
 
 def read_gate(score: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> GateReading:
-    """The reading of scores (M,), large = confident, of the predicted classes (M,)."""
+    """Return the reading of scores (M,), large = confident, of the predicted classes (M,)."""
     right = predicted == truth
     classes = range(int(truth.max()) + 1)
     return GateReading(
@@ -110,7 +110,7 @@ def read_gate(score: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> Ga
 
 
 def auroc(score: np.ndarray, right: np.ndarray) -> float | None:
-    """Chance that a right prediction has the larger score than a wrong one; None with fewer than `FEWEST` of either.
+    """Return the chance that a right prediction scores above a wrong one; None with fewer than `FEWEST` of either.
 
     >>> auroc(np.arange(20.0), np.arange(20) >= 10)
     1.0

@@ -1,4 +1,4 @@
-"""The gallery's grid in Chromium, beside pages: `python -m benchmarks.grid FOLDER [--beside CHECKOUT]`.
+"""Time the gallery in Chromium, next to an earlier checkout: `python -m benchmarks.grid FOLDER [--beside CHECKOUT]`.
 
 FOLDER is a workspace, of `benchmarks.million` or the demo's, CHECKOUT the program before its grid had rows of its own
 (for one, commit e317b6c). Both apps serve it in one run, the times alternate: from the key (or, with pages, from the
@@ -66,7 +66,7 @@ TURN = """() => {
 
 
 def opened(page: Any, address: str) -> None:
-    """The gallery by position, with its first pictures drawn."""
+    """Open the gallery in the order of the dataset and wait for its first images."""
     page.goto(f"{address}/gallery?sort=id&order=asc")
     page.locator(".tile img").first.wait_for()
     page.wait_for_timeout(2000)
@@ -74,7 +74,7 @@ def opened(page: Any, address: str) -> None:
 
 
 def heap_mb(page: Any) -> float:
-    """Megabytes of the tab's JavaScript and of its nodes, after a collection of garbage."""
+    """Return megabytes of the tab's JavaScript and the number of its nodes, after garbage collection."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     return float(session.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
@@ -86,7 +86,7 @@ def nodes(page: Any) -> int:
 
 
 def screenfuls(page: Any, old: Any | None, repeats: int) -> None:
-    """The next screenful, ours and an earlier checkout's turn by turn."""
+    """Time the next screenful, alternating with an earlier checkout."""
     ours, theirs = [], []
     for _ in range(repeats):
         page.bring_to_front()
@@ -102,7 +102,7 @@ def screenfuls(page: Any, old: Any | None, repeats: int) -> None:
 
 
 def jumps(page: Any, old: Any | None, old_address: str, row: int, count: int, repeats: int) -> None:
-    """The screenful at a row that was not seen before, and the page of the earlier checkout at the same row."""
+    """Time a jump to a row that was not shown yet, and the same page of an earlier checkout."""
     ours, theirs = [], []
     for number in range(repeats):
         page.bring_to_front()
@@ -123,7 +123,7 @@ def jumps(page: Any, old: Any | None, old_address: str, row: int, count: int, re
 
 
 def memory(page: Any, rows: int, count: int) -> None:
-    """Memory of the tab as rows pass: after the first thousand, and after all."""
+    """Read the memory of the tab after the first thousand rows and after all."""
     page.evaluate("window.press('Home')")
     passed, said = 0, list[tuple[int, float, int]]()
     while passed < rows:
@@ -149,10 +149,10 @@ def show(name: str, milliseconds: list[float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
-    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="an earlier checkout whose gallery has pages")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="earlier checkout to compare with")
     parser.add_argument("--row", type=int, default=900_000)
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--rows", type=int, default=50_000, help="rows to pass while the memory is read")
+    parser.add_argument("--rows", type=int, default=50_000, help="rows to scroll while memory is read")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         address, _ = stack.enter_context(served(arguments.workspace))
@@ -164,7 +164,7 @@ def main() -> None:
             opened(old, old_address)
         opened(page, address)
         count = int(page.locator(".place").first.inner_text().rpartition(" of ")[2].replace(",", ""))
-        print(f"{count:,} rows, {page.evaluate('window.tilesInSight().length')} pictures in sight")
+        print(f"{count:,} rows, {page.evaluate('window.tilesInSight().length')} images in sight")
         screenfuls(page, old, arguments.repeats)
         jumps(page, old, old_address, min(arguments.row, count * 9 // 10), count, max(3, arguments.repeats // 2))
         if old:

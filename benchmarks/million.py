@@ -1,4 +1,4 @@
-"""A workspace of a million made-up samples, and the app on it, server and browser: `python -m benchmarks.million`.
+"""Time queries and pages on a workspace of a million made-up samples: `python -m benchmarks.million`.
 
     python -m benchmarks.million --make FOLDER [--samples 1000000] [--pictures 500]
     python -m benchmarks.million --time FOLDER
@@ -54,7 +54,7 @@ PAGE = 60
 
 
 def make(root: Path, samples: int, distinct: int = PICTURES) -> None:
-    """Writes the workspace, with so many distinct pictures in turn: about 3 GB for a million samples."""
+    """Write the workspace, repeating that many distinct images: about 3 GB for a million samples."""
     rng = np.random.default_rng(0)
     labels = rng.integers(CLASSES, size=samples)
     class_weights = rng.normal(size=(CLASSES, WIDTH)).astype(np.float32)
@@ -80,7 +80,7 @@ def _picture(number: int) -> bytes:
 
 
 def _counts(labels: np.ndarray, ease: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ten votes a sample, (N, K): for the label with the chance that its ease gives, else for another class."""
+    """Return ten votes per sample, (N, K): for the label with a probability that its ease sets, or another class."""
     right = rng.binomial(VOTES, 0.15 + 0.85 * ease)
     counts = np.zeros((len(labels), CLASSES), np.int32)
     counts[np.arange(len(labels)), labels] = right
@@ -182,7 +182,7 @@ def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) 
 
 
 def median_of(call: Callable[[], object], repeats: int = 7) -> tuple[float, float]:
-    """Medians of wall seconds and of processor seconds, after one call that is not counted."""
+    """Return medians of wall seconds and of processor seconds, after one uncounted call."""
     call()
     seconds = []
     for _ in range(repeats):
@@ -194,7 +194,7 @@ def median_of(call: Callable[[], object], repeats: int = 7) -> tuple[float, floa
 
 
 def queries(root: Path) -> None:
-    """What the pages ask for, beside pandas where that fits."""
+    """Time the queries of the pages, next to pandas where it can answer."""
     start, used = time.perf_counter(), time.process_time()
     table = open_table(Workspace(root), NAME)
     opened = time.perf_counter() - start, time.process_time() - used
@@ -245,7 +245,7 @@ def _by_pandas(table: DatasetTable, facets: list[Facet]) -> dict[str, Callable[[
 
 
 def _facets(table: DatasetTable) -> list[Facet]:
-    """Those of the gallery sorted by AVH, with two more scores."""
+    """Return the facets of the gallery sorted by AVH, with two more scores."""
     ranges = [
         Facet("ranges", key, edges=round_edges(*ends)) for key, ends in ends_of(table, ["avh", "norm", "loss"]).items()
     ]
@@ -254,7 +254,7 @@ def _facets(table: DatasetTable) -> list[Facet]:
 
 
 def _facets_by_pandas(frame: pd.DataFrame, facets: list[Facet]) -> list[object]:
-    """The counts of all samples alone; tags, of which there are none, are left out."""
+    """Count all samples; tags are left out."""
     scores = [np.histogram(frame[facet.column].dropna(), facet.edges) for facet in facets if facet.edges]
     return [*scores, frame["_hsf_bin"].value_counts(), frame["label"].value_counts()]
 
@@ -265,14 +265,14 @@ def _page_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _correlation_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
-    """The correlations alone, without n, interval or p-value."""
+    """Compute the correlations without n, interval or p-value."""
     whole = frame[TWELVE].corrwith(frame["hsf"], method="spearman")
     each = frame.groupby("_hsf_bin").apply(lambda part: part[TWELVE].corrwith(part["hsf"], method="spearman"))
     return pd.concat([whole.to_frame("all").T, each])
 
 
 def memory_gb(key: str, pid: int | str = "self") -> float:
-    """Memory of a process: VmRSS now, VmHWM at its peak."""
+    """Return the memory of a process in GB: VmRSS now, VmHWM at its peak."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1e6
 
@@ -281,7 +281,7 @@ def memory_gb(key: str, pid: int | str = "self") -> float:
 
 
 def pages(root: Path) -> None:
-    """The app in Chromium: from the address to the first picture of the gallery, to the map and the rest."""
+    """Time pages in Chromium, from the address to the first image of the gallery, the map and the rest."""
     with served(root) as (address, pid), browser_page(height=1900) as page:
         page.set_default_timeout(600_000)
         first = _seconds(lambda: _open(page, f"{address}/gallery?bin=1,2&class=3,4", ".tile img"))

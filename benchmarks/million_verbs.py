@@ -1,4 +1,4 @@
-"""What the shell's verbs cost on the workspace of `benchmarks.million`: `python -m benchmarks.million_verbs FOLDER`.
+"""Measure commands on the workspace of `benchmarks.million`: `python -m benchmarks.million_verbs FOLDER`.
 
     python -m benchmarks.million --make FOLDER --pictures 990000
     python -m benchmarks.million_verbs FOLDER
@@ -40,7 +40,7 @@ VERBS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process: seconds of clock and processor, gigabytes at its peak, its exit code and what it said."""
+    """Seconds of clock and processor, gigabytes at the peak, exit code and output of one process."""
 
     clock: float
     processor: float
@@ -50,7 +50,7 @@ class Cost:
 
 
 def cost_of(arguments: tuple[str, ...], workspace: Path) -> Cost:
-    """Runs one verb to its end."""
+    """Run one verb."""
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
         command = [sys.executable, "-m", "avhcurate", *arguments, "--workspace", str(workspace.absolute())]
@@ -66,12 +66,12 @@ def cost_of(arguments: tuple[str, ...], workspace: Path) -> Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workspace", type=Path, help="what `benchmarks.million --make` has written")
-    parser.add_argument("--only", help="some of the verbs, as quality,predict [all]")
+    parser.add_argument("workspace", type=Path, help="workspace that `benchmarks.million --make` wrote")
+    parser.add_argument("--only", help="verbs to run, such as quality,predict [default: all]")
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(VERBS)
     if unknown := set(chosen) - set(VERBS):
-        parser.error(f"--only {', '.join(unknown)}: choose from {', '.join(VERBS)}")
+        parser.error(f"--only {', '.join(unknown)} is not known. Choose from {', '.join(VERBS)}.")
     rows = []
     for name in chosen:
         cost = cost_of(VERBS[name], options.workspace)

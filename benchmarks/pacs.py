@@ -1,4 +1,4 @@
-"""Domain generalisation on PACS, the six rows of AVH's paper: `python -m benchmarks.pacs`.
+"""Compare methods of domain generalisation on PACS, the six rows of AVH's paper: `python -m benchmarks.pacs`.
 
 One domain is left out in turn: a network is trained from scratch on 90 % of the three others and tested on the one left
 out. Rows: AlexNet and CNN-9 trained on all source domains at once, MLDG, MetaReg and Feature-critic on AlexNet as in
@@ -48,7 +48,7 @@ RATES = (0.01, 0.03, 0.1, 0.3)
 
 
 def finished(out: Path) -> list[Result]:
-    """The results in a folder, in order of seed, domain, method and constant."""
+    """Return the results in a folder by seed, domain, method and constant."""
     results = [Result.model_validate_json(path.read_bytes()) for path in out.glob(f"*/{RESULT}")]
     domains, methods = list(DOMAINS), list(METHODS)
     return sorted(results, key=lambda r: (r.seed, domains.index(r.target), methods.index(r.method), r.constant))
@@ -77,18 +77,18 @@ class Plan:
                 yield from (Task(target, method, constant, seed) for constant in constants)
 
     def of(self, method: str) -> "Plan":
-        """The part of one method."""
+        """Return the part of one method."""
         return replace(self, methods=[method])
 
     @property
     def missing(self) -> int:
-        """How many trainings are still to be made."""
+        """Return how many trainings are missing."""
         wanted = len(self.domains) * sum(len(METHODS[name].grid) + len(self.seeds) - 1 for name in self.methods)
         return wanted - sum((self.out / task.name / RESULT).exists() for task in self.tasks())
 
 
 def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
-    """Trains what is not there yet, prints the tables of what is, and says whether all is done."""
+    """Train what is missing, print the tables, and return whether all is done."""
     settings, device = _settings(options), find_device(options.device)
     domains, methods = _known(options.domains, DOMAINS), _known(options.methods, METHODS)
     plan = Plan(options.out, settings, domains, methods, _listed(options.seeds, int))
@@ -127,7 +127,7 @@ def tell_rates(options: argparse.Namespace, progress: Progress = SILENT) -> bool
 def train_alone(
     task: Task, folder: Path, pacs: Pacs, settings: Settings, device: torch.device, progress: Progress
 ) -> None:
-    """One training, unless it is there or under way in another process."""
+    """Make one training, unless it exists or another process makes it."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
@@ -144,13 +144,13 @@ def train_alone(
 
 
 def tell(out: Path, settings: Settings) -> None:
-    """Prints the tables of what there is."""
+    """Print the tables of the results so far."""
     if results := finished(out):
         say("\n" + report(results, settings))
 
 
 def left(plan: Plan, pacs: Pacs, device: torch.device) -> str:
-    """The estimate of what is left to do, a row a method."""
+    """Return the estimate of what is left to do, a row per method."""
     works = []
     for method in plan.methods:
         task = Task(plan.domains[0], method, METHODS[method].grid[0], plan.seeds[0])
@@ -173,42 +173,42 @@ def _listed(text: str, kind: Callable[[str], Any]) -> list[Any]:
 def _known(text: str, names: dict[str, Any]) -> list[str]:
     found = _listed(text, str)
     if unknown := [name for name in found if name not in names]:
-        raise CurateError(f"there is no {', '.join(unknown)}: choose from {', '.join(names)}")
+        raise CurateError(f"{', '.join(unknown)} is not known. Choose from {', '.join(names)}.")
     return found
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     names = set(Settings.model_fields) - {"data_sha256"}
     if options.data is None or not options.data.is_file():
-        raise CurateError(f"--data {options.data} does not exist: give the Parquet file of PACS")
+        raise CurateError(f"--data {options.data} does not exist. Give the Parquet file of PACS.")
     return Settings(data_sha256=sha256(options.data), **{name: getattr(options, name) for name in names})
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options; what is not given is that of the full schedule, or of the reduced one."""
+    """Return the options, with defaults of the full or the reduced schedule."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
     parser.add_argument(
         "--full",
         action=argparse.BooleanOptionalAction,
         default=torch.cuda.is_available(),
-        help=f"the schedule {FULL}, the default where CUDA is, instead of {REDUCED}",
+        help=f"use the schedule {FULL} instead of {REDUCED} [default: where CUDA is available]",
     )
     parser.add_argument("--size", type=int, help="pixels a side")
     parser.add_argument("--width", type=int, help="channels of the first block")
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seeds", help="numbers with commas between")
-    parser.add_argument("--domains", default=",".join(DOMAINS), help="those to leave out in turn")
+    parser.add_argument("--seeds", help="such as 0,1,2")
+    parser.add_argument("--domains", default=",".join(DOMAINS), help="domains to leave out in turn")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--cnn9-rate", type=float, help="the peak of the one-cycle schedule")
-    parser.add_argument("--alexnet-rate", type=float, help="the same, for AlexNet")
-    parser.add_argument("--rates", action="store_true", help="tell what each rate brings on held-out images, no more")
+    parser.add_argument("--cnn9-rate", type=float, help="peak learning rate of CNN-9")
+    parser.add_argument("--alexnet-rate", type=float, help="peak learning rate of AlexNet")
+    parser.add_argument("--rates", action="store_true", help="only print the held-out accuracy of each learning rate")
     parser.add_argument("--weight-decay", type=float, default=5e-4)
-    parser.add_argument("--clip", type=float, default=1.0, help="largest length of the gradient")
+    parser.add_argument("--clip", type=float, default=1.0, help="largest norm of the gradient")
     parser.add_argument("--precision", default="bfloat16", choices=PRECISIONS)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, help="of the processor")
+    parser.add_argument("--threads", type=int, help="threads of the processor")
     add_results(parser)
     options = parser.parse_args(arguments)
     for name, value in (FULL if options.full else REDUCED).items():
@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     if options.report:
         if not (options.out / SETTINGS).exists():
-            print(f"{options.out} holds no results yet: run the benchmark without --report first", file=sys.stderr)
+            print(f"{options.out} holds no results yet. Run the benchmark without --report first.", file=sys.stderr)
             return 2
         tell(options.out, Settings.model_validate_json((options.out / SETTINGS).read_bytes()))
         return 0

@@ -45,9 +45,9 @@ class Annotated(NamedTuple):
 
 
 def open_pacs(path: Path) -> Annotated:
-    """A Parquet file with image bytes, `label` and `domain`; CurateError when it is none."""
+    """Open a Parquet file with image bytes, `label` and `domain`. Raises CurateError for another file."""
     if not path.is_file():
-        raise CurateError(f"--data {path} does not exist: give the Parquet file of PACS")
+        raise CurateError(f"--data {path} does not exist. Give the Parquet file of PACS.")
     file = pq.ParquetFile(path)
     lacking = {"image", "label", "domain"} - set(file.schema_arrow.names)
     if lacking:
@@ -62,7 +62,7 @@ def open_pacs(path: Path) -> Annotated:
 
 
 def read_pacs(path: Path, size: int) -> Pacs:
-    """All images as squares of `size` pixels a side."""
+    """Return all images as squares of `size` pixels a side."""
     file, labels, domains, classes = open_pacs(path)
     preprocess = Preprocess(resize=size, crop=size)
     images = [
@@ -74,7 +74,7 @@ def read_pacs(path: Path, size: int) -> Pacs:
 
 
 def split(domains: np.ndarray, target: str, *, seed: int) -> Split:
-    """Leaves `target` out, and of each other domain a tenth at random.
+    """Leave out `target` and a random tenth of each other domain.
 
     >>> parts = split(np.repeat(["a", "b", "c"], 10), "b", seed=0)
     >>> [len(part) for part in parts], parts.target.tolist() == list(range(10, 20))
@@ -91,7 +91,7 @@ def split(domains: np.ndarray, target: str, *, seed: int) -> Split:
 
 
 def channel_statistics(images: Tensor, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (3,) of pixels in units of [0, 1], of some of the images (N, 3, S, S) uint8."""
+    """Return mean and deviation (3,) of pixels in units of [0, 1] over some of the images (N, 3, S, S) uint8."""
     pixels = (images[torch.from_numpy(chosen), channel].flatten() for channel in range(3))
     counts = torch.stack([torch.bincount(values, minlength=256) for values in pixels]).double()
     share, value = counts / counts.sum(1, keepdim=True), torch.arange(256).double() / 255

@@ -43,7 +43,7 @@ METHODS: dict[str, Method] = {
 
 
 class Settings(BaseModel):
-    """What decides the numbers, beside domain, method, constant and seed: a folder holds trainings of the same ones.
+    """What decides the numbers, besides domain, method, constant and seed. A folder holds one set of them.
 
     cnn9_rate, alexnet_rate: peak of the rate for each network. width: channels of the first block of either.
     """
@@ -185,7 +185,7 @@ def choices_table(results: Sequence[Result]) -> str:
 
 
 def report(results: Sequence[Result], settings: Settings) -> str:
-    """The tables, the tests and the settings."""
+    """Return the tables, the tests and the settings."""
     inside = accuracies(results, "inside_accuracy")
     within = "; ".join(f"{method.title} {_cells(inside, name)[-1]}" for name, method in METHODS.items())
     paragraphs = [

@@ -64,7 +64,7 @@ class Training:
     progress: Progress = SILENT
 
     def run(self, epochs: int | None = None) -> nn.Module:
-        """The network after training by the task's method."""
+        """Return the network trained by the task's method."""
         network, objective = self.network(), None
         make = OBJECTIVES.get(self.task.method)
         if make is not None:
@@ -72,12 +72,12 @@ class Training:
         return self.fit(network, objective, "checkpoint.pt", epochs)
 
     def network(self) -> nn.Module:
-        """As it is before training: the same for all methods with this network."""
+        """Return the untrained network, the same for all methods that use it."""
         kind = NETWORKS[METHODS[self.task.method].network]
         return self.seeded(lambda: kind(self.num_classes, self.settings.width))
 
     def seeded(self, make: Callable[[], Made]) -> Made:
-        """What `make` makes under the task's seed."""
+        """Return what `make` returns under the task's seed."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.task.seed)
             return make()
@@ -85,7 +85,7 @@ class Training:
     def fit(
         self, network: nn.Module, objective: TrainingObjective | None, checkpoint: str, epochs: int | None
     ) -> nn.Module:
-        """Trains the network on all source domains at once, from the checkpoint of that name where there is one."""
+        """Train the network on all source domains at once, from its checkpoint if there is one."""
         settings, method = self.settings, METHODS[self.task.method]
         recipe = Recipe(
             epochs=epochs or settings.epochs,
@@ -116,7 +116,7 @@ def _mldg(training: Training, features: int, epochs: int | None) -> TrainingObje
 
 
 def _metareg(training: Training, features: int, epochs: int | None) -> TrainingObjective:
-    """Learns the penalty with a network that is then given up, in as many steps as the final network makes."""
+    """Learn the penalty with a network that is then dropped, in as many steps as the final network makes."""
     sizes = {"features": features, "num_classes": training.num_classes}
     learnt = training.seeded(lambda: LearntRegulariser(training.domains, step=training.task.constant, **sizes))
     training.fit(training.network(), learnt, "regulariser.pt", epochs)
@@ -161,7 +161,7 @@ def prepare(
 def train_one(
     task: Task, pacs: Pacs, settings: Settings, folder: Path, device: torch.device, progress: Progress = SILENT
 ) -> Result:
-    """Trains one network, from its checkpoint in `folder` where there is one, and writes `result.json` there.
+    """Train one network, from its checkpoint in `folder` if there is one, and write `result.json` there.
 
     Raises Cancelled when asked to stop; the next call then goes on, to the same bits on a CPU.
     """
@@ -187,6 +187,6 @@ def train_one(
 
 
 def right(network: nn.Module, images: LabelledImages, device: torch.device) -> float:
-    """Share of the images whose largest logit is their label's."""
+    """Return the share of images whose largest logit is their label's."""
     learner = make_learner(network, images, Recipe(epochs=1)).to(device)
     return float(evaluate(learner, images, device)["correct"].mean())

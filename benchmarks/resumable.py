@@ -22,19 +22,19 @@ SETTINGS = "settings.json"
 
 
 def add_results(parser: ArgumentParser) -> None:
-    """The options `--out`, `--report` and `--minutes`."""
+    """Add the options `--out`, `--report` and `--minutes`."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
+    parser.add_argument("--report", action="store_true", help="print the tables and train nothing")
     add_minutes(parser)
 
 
 def add_minutes(parser: ArgumentParser) -> None:
-    """The option `--minutes`."""
-    parser.add_argument("--minutes", type=float, help="stop after so many; the same command then goes on [no limit]")
+    """Add the option `--minutes`."""
+    parser.add_argument("--minutes", type=float, help="stop after that many; the same command resumes [no limit]")
 
 
 def settle(out: Path, settings: BaseModel) -> None:
-    """Stores the settings of a folder's results; CurateError when it holds those of others.
+    """Store the settings of a folder's results. Raises CurateError when it holds results of others.
 
     A folder that has none yet, as one from before they were stored, takes these.
     """
@@ -46,9 +46,9 @@ def settle(out: Path, settings: BaseModel) -> None:
 
 
 def refuse_others(out: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """CurateError when a folder holds results of settings that are not the same now."""
+    """Raise CurateError when a folder holds results of other settings."""
     if other := [f"{name} {value}" for name, value in earlier.items() if value != now.get(name)]:
-        raise CurateError(f"{out} holds results with {', '.join(other)}: give those, or another --out")
+        raise CurateError(f"{out} holds results with {', '.join(other)}. Give the same options, or another --out.")
 
 
 def run_until(work: Callable[[Progress], bool], minutes: float | None) -> int:

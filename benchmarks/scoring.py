@@ -1,4 +1,4 @@
-"""How fast scoring is, beside what bounds it and what it replaces: `python -m benchmarks.scoring --help`.
+"""Time scoring next to its limit and to a plain loop: `python -m benchmarks.scoring --help`.
 
 A pass over the images is cut into slices, and before each slice its parts are measured alone, so that other work of
 the machine disturbs all of them equally; the shares of the limit are of slices with their own parts:
@@ -81,19 +81,19 @@ class Speed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="what `avhcurate import` takes")
+    parser.add_argument("--data", type=Path, required=True, help="source, as for `avhcurate import`")
     parser.add_argument("--model", default="torchvision:resnet50", help="as for `avhcurate score`")
     parser.add_argument("--weights", help="a file, or 'random'")
     parser.add_argument("--precision", default="float32", choices=sorted(PRECISIONS))
-    parser.add_argument("--device", default="auto", help="as for `avhcurate score`; loops are of the CPU")
-    parser.add_argument("--images", type=int, default=1200, help="images of a run in a process of its own")
-    parser.add_argument("--loop-images", type=int, default=160, help="images of a run of the plain loop; 0: no loop")
-    parser.add_argument("--repeats", type=int, default=5, help="slices of a pass, runs of the rest")
-    parser.add_argument("--before", type=Path, help="the folder of an older checkout, whose scoring is timed beside")
+    parser.add_argument("--device", default="auto", help="as for `avhcurate score`; the plain loop runs on the CPU")
+    parser.add_argument("--images", type=int, default=1200, help="images of each run in a new process")
+    parser.add_argument("--loop-images", type=int, default=160, help="images of the plain loop (0 = no loop)")
+    parser.add_argument("--repeats", type=int, default=5, help="slices of a pass, and repetitions of the rest")
+    parser.add_argument("--before", type=Path, help="folder of an older checkout to compare with")
     parser.add_argument(
-        "--memory", action="store_true", help="peak memory at --images and at four times as many instead"
+        "--memory", action="store_true", help="only measure peak memory, at --images and four times as many"
     )
-    parser.add_argument("--start-up", action="store_true", help="a set of --images from import to table instead")
+    parser.add_argument("--start-up", action="store_true", help="only time --images from import to table")
     parser.add_argument("--only", choices=["scoring", "start-up", "loop", "loop-no-grad"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only in ("scoring", "start-up"):
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def print_speed(options: argparse.Namespace, folder: Path) -> None:
-    """Rates and CPU, medians and single values, and the shares of the limit in slices."""
+    """Print rates and CPU, medians and single values, and the shares of the limit by slice."""
     data = repeated(options.data, options.repeats * TOGETHER * SHARD, folder / "slices")
     keep_freed_memory()
     model = load_model(_spec(options))
@@ -131,10 +131,10 @@ def print_speed(options: argparse.Namespace, folder: Path) -> None:
     ways = beside(options, folder)
     speeds |= {name: [measure() for _ in range(options.repeats)] for name, measure in ways.items()}
     print(f"{options.model}, {options.precision}, {CORES} cores; forward: {forward.way}")
-    print(f"tried, best of each: {forward.tried}\n")
+    print(f"best of each way tried: {forward.tried}\n")
     print(table(["", "images/s", "CPU ms an image", "images/s of single slices or runs"], map(_row, speeds.items())))
     print()
-    print(table(["of the limit beside it, median (least to most)", "by the clock", "by CPU"], shares))
+    print(table(["share of the limit, median (lowest to highest)", "by the clock", "by CPU"], shares))
     first = _middle(speeds[SCORING[0]])
     for name in ways:
         print(f"\n{SCORING[0]} / {name}: {first.rate / _middle(speeds[name]).rate:.2f}")
@@ -151,7 +151,7 @@ def _row(named: tuple[str, list[Speed]]) -> list[str]:
 
 
 def beside(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Speed]]:
-    """What scoring replaces, each in a process of its own."""
+    """Time the plain loops, each in a new process."""
     ways: dict[str, Callable[[], Speed]] = {}
     if not options.before and not options.loop_images:
         return ways
@@ -165,7 +165,7 @@ def beside(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], 
 
 
 def print_memory(options: argparse.Namespace, folder: Path) -> None:
-    """Peak resident memory of a scoring process by the number of images."""
+    """Print the peak resident memory of a scoring process by the number of images."""
     print("| images | images/s | peak MiB |\n|---|---|---|")
     for images in (options.images, 4 * options.images):
         found = _in_process(options, repeated(options.data, images, folder), "scoring")
@@ -173,7 +173,7 @@ def print_memory(options: argparse.Namespace, folder: Path) -> None:
 
 
 def print_start_up(options: argparse.Namespace, folder: Path) -> None:
-    """Seconds from the start of a process that imports and scores to its table, over those of its pass."""
+    """Print seconds from the start of a process to the table, and their ratio to those of its pass."""
     data = repeated(options.data, options.images, folder)
     print("| run | from start to table, s | the pass, s | ratio | backend |\n|---|---|---|---|---|")
     ratios = []
@@ -215,7 +215,7 @@ class Forward:
         self.tried = ", ".join(f"{name} {rate:.1f}" for name, rate in best.items())
 
     def _measure(self, network: Network, batch: int, streams: int, *, seconds: float) -> Speed:
-        """Speed of `streams` threads that each run batches on their share of the cores."""
+        """Return the speed of `streams` threads that each run batches on their share of the cores."""
         preprocess = self._model.preprocess
         shape = (batch, preprocess.crop, preprocess.crop, preprocess.channels)
         pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -242,7 +242,7 @@ class Forward:
 
 
 def decode_speed(encoded: list[bytes], model: LoadedModel) -> Speed:
-    """From bytes to the network's uint8 input, in a thread a core."""
+    """Time decoding from bytes to the network's uint8 input, a thread per core."""
     with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         started, used = time.perf_counter(), time.process_time()
         for _ in pool.map(lambda data: model.preprocess.prepare(decode(data)), encoded * 4, chunksize=16):
@@ -253,26 +253,26 @@ def decode_speed(encoded: list[bytes], model: LoadedModel) -> Speed:
 
 
 def scoring_speed(found: dict[str, Any]) -> Speed:
-    """Of a scoring run in a process of its own; an older checkout may not tell its CPU."""
+    """Time a scoring run in a new process; an older checkout may not report its CPU."""
     return Speed(found["rate"], found.get("cpu_ms", math.nan))
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What was measured beside each other: parts alone, and scoring."""
+    """Measured one after the other: the single parts, and scoring."""
 
     alone: dict[str, Speed]
     scoring: Speed
 
     def limit(self, *, on_gpu: bool) -> Speed:
-        """What both parts come to when they share the cores; on a GPU the slower of the two."""
+        """Return the rate of both parts when they share the cores; on a GPU that of the slower."""
         rates = [speed.rate for speed in self.alone.values()]
         rate = min(rates) if on_gpu else 1 / sum(1 / rate for rate in rates)
         return Speed(rate, sum(speed.cpu_ms for speed in self.alone.values()))
 
 
 class PacedEngine(LocalEngine):
-    """In this process, a few shards at a time, before which parts of the work are measured alone."""
+    """An engine in this process that measures the single parts of the work before every few shards."""
 
     def __init__(self, backend: str, alone: dict[str, Callable[[], Speed]]) -> None:
         self._backend, self._alone = backend, alone
@@ -294,7 +294,7 @@ class PacedEngine(LocalEngine):
             self.slices.append(Slice(alone, Speed(images / taken, 1000 * used / images)))
 
     def shares(self, *, on_gpu: bool) -> list[str]:
-        """Of the limit, by the clock and by CPU."""
+        """Return shares of the limit, by the clock and by CPU."""
         pairs = [(slice.limit(on_gpu=on_gpu), slice.scoring) for slice in self.slices]
         clock = [scoring.rate / limit.rate for limit, scoring in pairs]
         cpu = [limit.cpu_ms / scoring.cpu_ms for limit, scoring in pairs]
@@ -302,7 +302,7 @@ class PacedEngine(LocalEngine):
 
 
 def score_once(options: argparse.Namespace) -> dict[str, Any]:
-    """Scores a dataset that was never scored: the rate of the pass and its CPU, the peak of memory, the backend."""
+    """Score a new dataset; return the rate of the pass, its CPU, the peak memory and the backend."""
     cpu: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
@@ -326,7 +326,7 @@ def score_once(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def loop_speed(options: argparse.Namespace, *, gradients: bool) -> Speed:
-    """The loop that one writes first; the labels' scores are not even computed."""
+    """Time a plain loop, without computing scores of labels."""
     from io import BytesIO
 
     from PIL import Image
@@ -367,7 +367,7 @@ def loop_speed(options: argparse.Namespace, *, gradients: bool) -> Speed:
 
 
 def repeated(source: Path, count: int, folder: Path) -> Path:
-    """A Parquet file of `count` images of the source, over and over, with their labels."""
+    """Write a Parquet file of `count` images of the source, repeated, with their labels."""
     workspace = Workspace(folder / "source")
     dataset = import_dataset(workspace, "source", source)
     labels, images = dataset.labels().tolist(), dataset.images()
@@ -383,7 +383,7 @@ def repeated(source: Path, count: int, folder: Path) -> Path:
 
 
 def read_images(path: Path, count: int) -> list[bytes]:
-    """The first encoded images of a file that `repeated` wrote."""
+    """Return the first encoded images of a file that `repeated` wrote."""
     images: list[bytes] = []
     for batch in pq.ParquetFile(path).iter_batches(100, columns=["image"]):
         images += batch["image"].to_pylist()

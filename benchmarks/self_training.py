@@ -1,4 +1,4 @@
-"""Self-training on PACS, all ordered pairs of domains: `python -m benchmarks.self_training`.
+"""Compare rules of self-training on PACS, all ordered pairs of domains: `python -m benchmarks.self_training`.
 
 A probe on frozen efficientnet-lite0 features learns from one domain with labels and adapts to another without them: by
 self-training under each rule of selection and under gates beyond AVH's paper, and by the other methods of its table
@@ -109,7 +109,7 @@ class Pacs(NamedTuple):
     sha256: str
 
     def part(self, domain: str) -> tuple[np.ndarray, np.ndarray]:
-        """Features and labels of a domain."""
+        """Return features and labels of a domain."""
         chosen = self.domains == domain
         return self.features[chosen], self.labels[chosen]
 
@@ -162,7 +162,7 @@ class Trainer(ProbeTrainer):
 
 
 def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Round]]:
-    """The head of a method, and of self-training its rounds."""
+    """Return the head of a method, and the rounds of self-training."""
     (source, labels), (target, truth) = pacs.part(task.source), pacs.part(task.target)
     recipe, size = HEADS[task.head], len(pacs.classes)
     if task.method in ("source", *METHODS):
@@ -183,7 +183,7 @@ def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Rou
 
 
 def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
-    """Trains by one method, and evaluates it."""
+    """Train by one method, and evaluate it."""
     started = time.process_time()
     head, rounds = adapt(task, pacs, begin)
     seconds = time.process_time() - started
@@ -211,12 +211,12 @@ def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
 
 
 def recipe_of(head: str) -> dict[str, object]:
-    """What a result says of how it was trained."""
+    """Return how a result was trained, for its record."""
     return asdict(HEADS[head]) | {"round_steps": ROUND_STEPS}
 
 
 def gates_of(task: Task, pacs: Pacs, begin: ProbeHead) -> GatesResult:
-    """How each gate ranks the source head's predictions on the target."""
+    """Return how each gate ranks the source head's predictions on the target."""
     target, truth = pacs.part(task.target)
     outputs = ModelOutputs(begin.embed(target), begin.class_weights, begin.bias)
     gates = read_gates(outputs, truth, task.seed)
@@ -271,7 +271,7 @@ def tasks(seeds: int, other_seeds: int) -> list[Task]:
 
 
 def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
-    """Trains what is not there yet, and says whether all is done."""
+    """Train what is missing, and return whether all is done."""
     (options.out / "gates").mkdir(parents=True, exist_ok=True)
     pacs = read_pacs(options.data, options.out)
     refuse_other_results(options.out, pacs.sha256, {head: recipe_of(head) for head in HEADS})
@@ -292,7 +292,7 @@ def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
 
 
 def train_missing(missing: Sequence[Task], pacs: Pacs, out: Path, progress: Progress) -> None:
-    """Trains by several methods from one head of the source."""
+    """Train by several methods from one head of the source."""
     first = missing[0]
     features, labels = pacs.part(first.source)
     recipe, size = HEADS[first.head], len(pacs.classes)
@@ -315,8 +315,8 @@ def train_missing(missing: Sequence[Task], pacs: Pacs, out: Path, progress: Prog
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
-    parser.add_argument("--seeds", type=int, default=5, help="how many")
-    parser.add_argument("--only", help=f"some of {READ_GATES}, {', '.join(ALL)} [all]")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--only", help=f"some of {READ_GATES}, {', '.join(ALL)} [default: all]")
     add_results(parser)
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Self-training of a whole network on PACS, four ordered pairs of domains: `python -m benchmarks.self_training_full`.
+"""Compare rules of self-training of a whole network, four pairs of PACS: `python -m benchmarks.self_training_full`.
 
 efficientnet-lite0 with ImageNet weights is fine-tuned end to end on a source domain at 96 pixels, then adapts to a
 target domain without its labels in seven rounds, under the gates of AVH's paper (Chen et al. 2020,
@@ -75,13 +75,13 @@ class Place(NamedTuple):
     device: torch.device
 
     def images(self, domain: str, model: NewModel) -> LabelledImages:
-        """Those of a domain."""
+        """Return the images of a domain."""
         whole = LabelledImages(self.pacs.images, self.pacs.labels, model.preprocess.mean, model.preprocess.std)
         return whole.part(np.flatnonzero(self.pacs.domains == domain))
 
 
 def place_of(options: argparse.Namespace) -> Place:
-    """What the options name."""
+    """Return the data, folder and device of the options."""
     return Place(read_pacs(options.data, SIZE), sha256(options.data), options.out, find_device(options.device))
 
 
@@ -91,7 +91,7 @@ class FromSource(FullTrainer):
     begin: Path
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
-        """The network of that file for round 0."""
+        """Load the network of that file for round 0."""
         if round:
             super().fit(round, pseudo)
         else:
@@ -99,12 +99,12 @@ class FromSource(FullTrainer):
 
 
 def network(classes: int, seed: int) -> NewModel:
-    """With ImageNet weights and a new head."""
+    """Return a network with ImageNet weights and a new head."""
     return new_model(ModelSpec(name=MODEL, resize=SIZE, crop=SIZE, seed=seed), classes, pretrained=True)
 
 
 def source_network(source: str, seed: int, place: Place, progress: Progress) -> Path:
-    """The file of the network fine-tuned on a source, made where it is missing."""
+    """Return the file of the network fine-tuned on a source; make it where it is missing."""
     path = place.out / f"source-{source}-{seed}.safetensors"
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
@@ -119,7 +119,7 @@ def source_network(source: str, seed: int, place: Place, progress: Progress) -> 
 
 
 def trainer_of(task: Task, place: Place, folder: Path, progress: Progress) -> FromSource:
-    """The trainer of a task, at its beginning."""
+    """Return a new trainer for a task."""
     model = network(len(place.pacs.classes), task.seed)
     trainer = FromSource(
         model.module,
@@ -157,12 +157,12 @@ def make(task: Task, place: Place, progress: Progress) -> Result | GatesResult:
 
 
 def under_way(task: Task, out: Path) -> Path:
-    """The folder of a task's rounds until its result is written."""
+    """Return the folder of a task's rounds until its result is written."""
     return out / "under-way" / task.file.replace("/", "-").removesuffix(".json")
 
 
 def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Place, seconds: float) -> Result:
-    """What the rounds on disk tell."""
+    """Return the result of the rounds on disk."""
     rounds = folder.rounds()
     first, last, classes = folder.report(0), folder.report(rounds[-1]), folder.classes(rounds[-1])
     assert last.accuracy.value is not None
@@ -190,7 +190,7 @@ def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Pla
 
 
 def recipe() -> dict[str, object]:
-    """What a result says of how it was trained."""
+    """Return how a result was trained, for its record."""
     return as_numbers(RECIPE) | {"size": SIZE, "source_epochs": SOURCE_EPOCHS}
 
 
@@ -210,7 +210,7 @@ def tasks(seeds: int) -> list[Task]:
 
 
 def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
-    """Trains what is not there yet, and says whether all is done."""
+    """Train what is missing, and return whether all is done."""
     out = options.out
     (out / "gates").mkdir(parents=True, exist_ok=True)
     wanted = [task for task in tasks(options.seeds) if not (out / task.file).exists()]
@@ -288,9 +288,9 @@ def left(wanted: Sequence[Task], place: Place) -> str:
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
-    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--rates", action="store_true", help="print what each rate brings on photos held out, no more")
+    parser.add_argument("--rates", action="store_true", help="only print the held-out accuracy of each learning rate")
     add_results(parser)
     return parser.parse_args(arguments)
 

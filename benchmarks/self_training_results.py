@@ -96,12 +96,12 @@ def pair_name(source: str, target: str) -> str:
 
 
 def results_in(out: Path) -> list[Result]:
-    """The results in a folder, in order of name."""
+    """Return the results in a folder, by name."""
     return [Result.model_validate_json(path.read_bytes()) for path in sorted(out.glob("*-*.json"))]
 
 
 def refuse_other_results(out: Path, data_sha256: str, recipes: Mapping[str, Mapping[str, object]]) -> None:
-    """CurateError when a folder holds results of other data, or of another recipe (`recipes`: by head)."""
+    """Raise CurateError when a folder holds results of other data, or of another recipe (`recipes`: by head)."""
     for one in results_in(out):
         now = {"data_sha256": data_sha256} | dict(recipes[one.head])
         earlier = {"data_sha256": one.data_sha256} | one.recipe
@@ -110,7 +110,7 @@ def refuse_other_results(out: Path, data_sha256: str, recipes: Mapping[str, Mapp
 
 
 def finished(out: Path) -> pd.DataFrame:
-    """A row a result; accuracies in percent."""
+    """Return a row per result; accuracies in percent."""
     rows = []
     for one in results_in(out):
         row = one.model_dump(exclude={"rounds"}) | {"pair": pair_name(one.source, one.target)}
@@ -119,7 +119,7 @@ def finished(out: Path) -> pd.DataFrame:
             row | {f"first_{k}": v for k, v in rounds[0].items()} | {f"last_{k}": v for k, v in rounds[1].items()}
         )
     if not rows:
-        raise CurateError(f"{out} holds no result yet: run the benchmark without --report first")
+        raise CurateError(f"{out} holds no results yet. Run the benchmark without --report first.")
     table = pd.DataFrame(rows)
     for name in ("accuracy", "mean_accuracy", "start", "first_precision", "last_precision"):
         table[name] = 100 * table[name].astype(float)
@@ -166,7 +166,7 @@ def compare(table: pd.DataFrame, measures: dict[str, str], methods: Sequence[str
 
 
 def compare_table(table: pd.DataFrame, measures: dict[str, str], methods: Sequence[str]) -> str:
-    """`compare` in Markdown."""
+    """Return `compare` as Markdown."""
     rows = [
         [
             row.method,
@@ -270,11 +270,11 @@ def class_table(table: pd.DataFrame, pair: str, methods: Sequence[str]) -> str:
 
 
 def report(out: Path, methods: Sequence[str], heads: Sequence[str]) -> str:
-    """All tables of what is there."""
+    """Return all tables of the results so far."""
     everything = finished(out)
     table = whole(everything[everything["head"] == heads[0]], methods)
     if table.empty:
-        raise CurateError(f"{out} holds no pair of domains with all methods yet: let the benchmark run on")
+        raise CurateError(f"{out} holds no pair of domains with all methods yet. Run the benchmark further.")
     wide = table.pivot_table(index="pair", columns="method", values="accuracy")
     difference = wide["avc"] - wide[REFERENCE]
     shown = list(dict.fromkeys([p for p in ("P→S",) if p in wide.index] + [difference.idxmax(), difference.idxmin()]))
@@ -320,10 +320,10 @@ def rounds_table(results: Sequence[Result], quantity: str, methods: Sequence[str
 
 
 def report_full(out: Path, methods: Sequence[str]) -> str:
-    """All tables of self-training of a whole network."""
+    """Return all tables of self-training of a whole network."""
     table, measures = whole(finished(out), methods), {"accuracy": "accuracy", "mean_accuracy": "mean of classes"}
     if table.empty:
-        raise CurateError(f"{out} holds no pair of domains with all methods yet: let the benchmark run on")
+        raise CurateError(f"{out} holds no pair of domains with all methods yet. Run the benchmark further.")
     kept = set(zip(table["pair"], table["seed"], strict=True))
     results = [one for one in results_in(out) if (pair_name(one.source, one.target), one.seed) in kept]
     parts = [
@@ -346,7 +346,7 @@ def report_full(out: Path, methods: Sequence[str]) -> str:
 
 
 def gate_parts(out: Path) -> list[str]:
-    """The paragraphs on how gates rank, where any was read."""
+    """Return the paragraphs on how gates rank, if any was read."""
     gates = read_gate_results(out)
     if gates.empty:
         return []

@@ -1,4 +1,4 @@
-"""The app on a workspace, and a page of a real Chromium: for the benchmarks that time what a user sees."""
+"""Serve the app and open it in Chromium, for benchmarks that time what a user sees."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 @contextmanager
 def served(root: Path, checkout: Path = Path(__file__).parents[1]) -> Iterator[tuple[str, int]]:
-    """Address and process id of a server of its own on the workspace, with the code of a checkout."""
+    """Start a server on the workspace with the code of a checkout; yield its address and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,15 +42,15 @@ def _once_it_answers(address: str) -> str:
             return address
         except OSError:
             time.sleep(0.5)
-    raise SystemExit("the server does not answer")
+    raise SystemExit("The server does not answer.")
 
 
 def chromium() -> str:
-    """The Chromium that there is; CHROMIUM=... names another browser."""
+    """Return the path of Chromium, or of the browser in CHROMIUM."""
     names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, (shutil.which(name) for name in names if name)), None)
     if found is None:
-        raise SystemExit("no Chromium here: CHROMIUM=... names one")
+        raise SystemExit("Chromium was not found. Name a browser by CHROMIUM=PATH.")
     return found
 
 

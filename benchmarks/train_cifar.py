@@ -1,4 +1,4 @@
-"""Trains a CIFAR ResNet on Parquet files with image bytes: `python -m benchmarks.train_cifar --help`."""
+"""Train a CIFAR ResNet on Parquet files with image bytes: `python -m benchmarks.train_cifar --help`."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ from avhcurate.workspace.data.trainings import EpochEval
 
 
 def read_images(path: Path) -> LabelledImages:
-    """Images (N, 3, 32, 32) and labels of a Parquet file in the Hugging Face layout."""
+    """Return images (N, 3, 32, 32) and labels of a Parquet file in the Hugging Face layout."""
     table = pq.read_table(path, columns=["image", "label"])
     encoded = table["image"].combine_chunks().field("bytes")
     decoded = [
@@ -29,10 +29,8 @@ def read_images(path: Path) -> LabelledImages:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a CIFAR ResNet and save its weights as safetensors.")
     parser.add_argument("--train", type=Path, required=True, help="Parquet file of training images")
-    parser.add_argument(
-        "--test", type=Path, required=True, help="Parquet file of held-out images, for the accuracy only"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="where the weights go (.safetensors)")
+    parser.add_argument("--test", type=Path, required=True, help="Parquet file of held-out images to evaluate on")
+    parser.add_argument("--out", type=Path, required=True, help="file to write the weights to (.safetensors)")
     parser.add_argument("--depth", type=int, default=20, choices=CIFAR_DEPTHS)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)

@@ -52,7 +52,7 @@ PAPER = {
 
 
 def import_both(workspace: Workspace, data: Path) -> list[str]:
-    """Imports the two lists, which is quick and repeats nothing, and returns the classes."""
+    """Import the two lists if they are not imported yet, and return the classes."""
     classes = class_list("visda17")
     assert classes is not None
     for name, part in zip(NAMES, ("train", "validation"), strict=True):
@@ -84,7 +84,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
 
 
 def table(folders: list[SelfTrainingFolder], classes: list[str]) -> str:
-    """Accuracy a class in percent, Markdown: the source alone, each run's end, and the paper's rows."""
+    """Return accuracies per class in percent as Markdown: the source, the end of each run, and the paper's rows."""
     rows: dict[str, Any] = {}
     for folder in folders:
         record, last = folder.record, folder.rounds()[-1]
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rules", default="confidence,lrent,avc", help=f"some of {', '.join(RULES)}")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--weights", type=Path, help="a file, or 'random' [the network's published ones]")
+    parser.add_argument("--weights", type=Path, help="a file, or 'random' [default: published weights]")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)

@@ -200,9 +200,9 @@ def test_the_rate_is_told_by_held_out_images_once_for_each_network(planted, tmp_
 def test_a_folder_of_other_settings_is_refused(planted, tmp_path):
     more = ("--domains=photo", "--methods=cnn9")
     pacs.run(options(planted, tmp_path, *more))
-    with pytest.raises(CurateError, match=r"holds results with width 2: give those, or another --out"):
+    with pytest.raises(CurateError, match=r"holds results with width 2. Give the same"):
         pacs.run(options(planted, tmp_path, *more, "--width=3"))
-    with pytest.raises(CurateError, match=r"there is no cnn8: choose from alexnet"):
+    with pytest.raises(CurateError, match=r"cnn8 is not known. Choose from alexnet"):
         pacs.run(options(planted, tmp_path, "--methods=cnn8"))
 
 

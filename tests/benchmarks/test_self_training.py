@@ -128,7 +128,7 @@ def test_a_folder_of_other_data_or_steps_is_refused(benchmark, pacs, tmp_path, m
     assert benchmark.main(arguments) == 0
     monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs._replace(sha256="1" * 64))
     assert benchmark.main(arguments) == 2
-    assert f"holds results with data_sha256 {pacs.sha256}: give those, or another --out" in capsys.readouterr().err
+    assert f"holds results with data_sha256 {pacs.sha256}. Give the same" in capsys.readouterr().err
     monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs)
     monkeypatch.setattr(benchmark, "ROUND_STEPS", 6)
     assert benchmark.main(arguments) == 2

@@ -111,5 +111,5 @@ def test_rounds_stay_until_the_result_is_written_and_another_recipe_is_refused(b
     assert not any((tmp_path / "under-way").iterdir())
     monkeypatch.setattr(benchmark, "tasks", lambda seeds: [task._replace(method="avc")])
     monkeypatch.setattr(benchmark, "RECIPE", replace(benchmark.RECIPE, learning_rate=0.03))
-    with pytest.raises(CurateError, match=r"holds results with learning_rate 0\.02: give those, or another --out"):
+    with pytest.raises(CurateError, match=r"holds results with learning_rate 0\.02. Give the same"):
         benchmark.run(benchmark.parsed(arguments))

@@ -88,10 +88,12 @@ class Network:
         if self.device.type != "cpu" and name in (None, AS_IS):
             return as_is(module)
         # An export takes a single image for a constant.
-        example, threads = _example(preprocess, max(self.batch_size, _FEWEST_TO_EXPORT)), _threads_per_worker()
+        shape = (max(self.batch_size, _FEWEST_TO_EXPORT), preprocess.crop, preprocess.crop, preprocess.channels)
+        generator = torch.Generator().manual_seed(0)
+        example = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         if name is not None:
-            return named_backend(name, module, example, self.dtype, threads=threads)
-        return chosen_backend(module, example, self.dtype, threads=threads, images=images)
+            return named_backend(name, module, example, self.dtype, threads=_threads_per_worker())
+        return chosen_backend(module, example, self.dtype, threads=_threads_per_worker(), images=images)
 
     @property
     def device_name(self) -> str:
@@ -130,12 +132,6 @@ class Network:
         """Return features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32."""
         features, logits = self.launch(images)
         return features.cpu().numpy(), logits.cpu().numpy()
-
-
-def _example(preprocess: Preprocess, count: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    shape = (count, preprocess.crop, preprocess.crop, preprocess.channels)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 class _Features(nn.Module):

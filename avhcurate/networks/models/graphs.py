@@ -78,17 +78,16 @@ def _pack(graph: GraphModule, node: Node, name: str, size: int) -> None:
     if activation is not None:
         chain += chain[-1].users
     last = chain[-1]
-    kind: str | None = None
     with graph.graph.inserting_before(last):
         common = (graph.graph.get_attr(name), bias, *geometry)
         if other is None:
-            kind, limits = activation or ("none", [])
-            arguments: Any = (images, *common, kind, limits, "")
+            arguments: Any = (images, *common, *(activation or ("none", [])), "")
             new = graph.graph.call_function(_onednn._convolution_pointwise.default, arguments)
         else:
-            kind, limits = activation or (None, [])
-            algorithm = None if activation is None else ""
-            arguments = (images, other, *common, "add", 1.0, kind, limits, algorithm)
+            after: Any = (None, [], None)
+            if activation is not None:
+                after = (*activation, "")
+            arguments = (images, other, *common, "add", 1.0, *after)
             new = graph.graph.call_function(_onednn._convolution_pointwise.binary, arguments)
     new.meta = dict(last.meta)
     last.replace_all_uses_with(new)

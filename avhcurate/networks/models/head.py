@@ -86,12 +86,13 @@ class _Call:
     version: int
 
 
-def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> Head:
+def find_head(module: nn.Module, images: Tensor, *, name: str | None = None, features_only: bool = False) -> Head:
     """Return the linear layer whose output tensor is what `module` returns for `images`, or the one called `name`.
 
     A network may also return its logits as `.logits` or under the key "logits". Views of the output (flatten,
-    identity, dropout at rest) count as the output. Raises CurateError when there is no such layer, or when the
-    network fails on the images.
+    identity, dropout at rest) count as the output. With `features_only` a layer that gives the logits of which the
+    network returns something else, as their softmax, is the head too, and a network that returns a tensor (N, D) needs
+    no head. Raises CurateError when there is no such layer, or when the network fails on the images.
     """
     output, calls = _traced(module, images)
     linear = ", ".join(dict.fromkeys(call.name for call in reversed(calls[-5:]))) or "none"
@@ -108,28 +109,14 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> 
         same = [call for call in calls if _same_memory(call.output, logits)]
         if same and same[-1].output._version == same[-1].version:
             return Head(same[-1].name, direct=logits is output)
+        if features_only and calls and calls[-1].output.shape == logits.shape:
+            return Head(calls[-1].name, direct=False)
+        if features_only and logits.ndim == 2:
+            return Head("", direct=True, width=logits.shape[1])
     raise CurateError(
         f"The model returns a {type(output).__name__} that is not the output of a linear layer. If a layer gives the "
         f"logits, name it by --head NAME. Linear layers, last first: {linear}."
     )
-
-
-def find_features(module: nn.Module, images: Tensor) -> Head:
-    """Return the layer whose input are the features of any network: its head or, where it has none, an empty name.
-
-    A layer that gives the logits of which the network returns something else, as their softmax, is the head too. Raises
-    CurateError for a network that returns no tensor (N, D).
-    """
-    try:
-        return find_head(module, images)
-    except CurateError:
-        output, calls = _traced(module, images)
-        returned = _logits_of(output)
-        if returned is None or returned.ndim != 2:
-            raise
-    if calls and calls[-1].output.shape == returned.shape:
-        return Head(calls[-1].name, direct=False)
-    return Head("", direct=True, width=returned.shape[1])
 
 
 def expose_head(module: nn.Module, head: Head) -> tuple[nn.Module, nn.Linear]:

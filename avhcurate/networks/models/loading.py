@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import extras, torchvision_zoo
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.factory import factory, of_plugin
-from avhcurate.networks.models.head import Head, check_head, expose_head, find_features, find_head
+from avhcurate.networks.models.head import Head, check_head, expose_head, find_head
 from avhcurate.networks.models.hub import hub_classifier
 from avhcurate.networks.models.names import FORMS, PLUGINS, is_factory, refuse_unknown
 from avhcurate.networks.models.onnx_file import onnx_classifier
@@ -72,37 +72,22 @@ class LoadedModel:
     """A classifier ready to run: `module` takes normalised (N, C, S, S) float32 and returns logits (N, K).
 
     `module` is in eval mode, float32, on the CPU, without gradients; `head` is the nn.Linear inside it whose input is
-    the features (N, D). `classes` are the names that its weights came with, if any. `prompts` are those of
-    a zero-shot model, whose features all have the length of its logit scale. `other_head`: class weights and bias of
-    another head on the same features.
+    the features (N, D). `class_weights` (K, D) and `bias` (K,), float32, are those of `head` or of another head on the
+    same features. `classes` are the names that its weights came with, if any. `prompts` are those of a zero-shot model,
+    whose features all have the length of its logit scale.
     """
 
     name: str
     module: nn.Module
     head: nn.Linear
     head_name: str
+    class_weights: np.ndarray
+    bias: np.ndarray
     preprocess: Preprocess
     weights_sha256: str
     weights_source: str
-    classes: tuple[str, ...] | None
+    classes: tuple[str, ...] | None = None
     prompts: PromptsRecord | None = None
-    other_head: tuple[np.ndarray, np.ndarray] | None = None
-
-    @property
-    def class_weights(self) -> np.ndarray:
-        """(K, D) float32."""
-        if self.other_head is not None:
-            return self.other_head[0]
-        return self.head.weight.detach().float().cpu().numpy()
-
-    @property
-    def bias(self) -> np.ndarray:
-        """(K,) float32; zeros when the head has none."""
-        if self.other_head is not None:
-            return self.other_head[1]
-        if self.head.bias is None:
-            return np.zeros(self.head.out_features, np.float32)
-        return self.head.bias.detach().float().cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -188,11 +173,16 @@ def _loaded(spec: ModelSpec, num_classes: int | None) -> LoadedModel:
         classes = architecture.classes
     if classes and len(classes) != linear.out_features:
         classes = None
+    bias = np.zeros(linear.out_features, np.float32)
+    if isinstance(linear.bias, Tensor):
+        bias = linear.bias.numpy()
     return LoadedModel(
         name=spec.name,
         module=module,
         head=linear,
         head_name=head.name,
+        class_weights=linear.weight.numpy(),
+        bias=bias,
         preprocess=architecture.preprocess,
         weights_sha256=weights.sha256,
         weights_source=weights.source,
@@ -267,12 +257,10 @@ def _built(
     if architecture.any_channels and channels == 1:
         architecture = replace(architecture, preprocess=preprocess.greyscale())
     images = architecture.preprocess.random_images()
-    if spec.features_only and spec.head is None:
-        return architecture, module, find_features(module, images)
-    return architecture, module, find_head(module, images, name=spec.head)
+    return architecture, module, find_head(module, images, name=spec.head, features_only=spec.features_only)
 
 
-def _drawn(architecture: Architecture, module: nn.Module, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _drawn(architecture: Architecture, module: nn.Module, given: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors of layers that stay as drawn because the given weights lack them."""
     state = module.state_dict()
     return {name: state[name] for name in state.keys() - given.keys() if name.startswith(architecture.drawn)}

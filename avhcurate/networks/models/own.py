@@ -87,8 +87,6 @@ class CifarResNet(_SmallResNet):
     """Images (N, 3, 32, 32) to logits (N, K); features are the pooled output of the last stage, (N, 4 * width)."""
 
     def __init__(self, depth: int = 20, num_classes: int = 10, width: int = 16) -> None:
-        if depth not in CIFAR_DEPTHS:
-            raise ValueError(f"depth must be one of {CIFAR_DEPTHS}, got {depth}")
         super().__init__(stages=3, blocks=(depth - 2) // 6, num_classes=num_classes, width=width)
 
 

@@ -23,9 +23,6 @@ from avhcurate.workspace.disk.columns import listed
 #: Where training scripts put the tensors in a checkpoint; the first that is there is taken.
 CONTAINERS = ("state_dict", "model_state_dict", "model", "ema", "state_dict_ema", "model_ema")
 
-#: Where training scripts put the names of the classes, in order.
-_CLASS_KEYS = ("classes", "class_names")
-
 #: What DataParallel, DistributedDataParallel and Lightning put before each name.
 _PREFIXES = ("module.", "model.")
 
@@ -137,20 +134,18 @@ def _read_checkpoint(path: Path) -> Any:
 
 
 def _class_names(saved: Any) -> tuple[str, ...] | None:
-    """Return the names of classes that a file gives under a usual key, as a list or as JSON.
+    """Return the names of classes that a file has as "classes", a list or JSON.
 
-    >>> _class_names({"classes": '["cat", "dog"]'}), _class_names({"class_names": ["a", "b"]}), _class_names({})
+    >>> _class_names({"classes": '["cat", "dog"]'}), _class_names({"classes": ["a", "b"]}), _class_names({})
     (('cat', 'dog'), ('a', 'b'), None)
     """
-    if not isinstance(saved, Mapping):
-        return None
-    for key in _CLASS_KEYS:
-        names = saved.get(key)
+    names = None
+    with suppress(AttributeError, ValueError):
+        names = saved.get("classes")
         if isinstance(names, str):
-            with suppress(ValueError):
-                names = json.loads(names)
-        if isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names):
-            return tuple(names)
+            names = json.loads(names)
+    if isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names):
+        return tuple(names)
     return None
 
 

@@ -68,11 +68,9 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
 
     def write_found(self, shard: int, ids: np.ndarray, near: np.ndarray, angles: np.ndarray, *, seconds: float) -> None:
         """Commit the neighbours (n, count) of some samples."""
-        columns = {
-            name: pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
-            for name, values in (("near", near.astype(np.int32)), ("angles", angles.astype(np.float32)))
-        }
-        self.write_shard(shard, pa.table({"id": ids, **columns}), seconds=seconds)
+        columns = {"near": near.astype(np.int32), "angles": angles.astype(np.float32)}
+        lists = {name: pa.FixedSizeListArray.from_arrays(each.ravel(), each.shape[1]) for name, each in columns.items()}
+        self.write_shard(shard, pa.table({"id": ids, **lists}), seconds=seconds)
 
     def searched(self) -> np.ndarray:
         """Return ids whose neighbours are committed."""

@@ -1,7 +1,8 @@
 """Two ways to find the nearest samples by angle: all pairs compared, or faiss."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -17,22 +18,27 @@ _BLOCK = 1 << 25
 _SPARE = 5
 
 
-class Search(Protocol):
+class Search(ABC):
     """A search among the samples of a run: `settings` it was made with, `packages` it uses.
 
     `shard`: how many samples are best asked for at once.
     """
 
     method: ClassVar[Literal["exact", "faiss"]]
-    packages: ClassVar[tuple[str, ...]]
-    shard: ClassVar[int]
-    settings: dict[str, Any]
+    packages: ClassVar[tuple[str, ...]] = ()
+    shard: ClassVar[int] = 2048
 
+    def __init__(self, features: np.ndarray) -> None:
+        self._features = features
+        self.settings: dict[str, Any] = {}
+
+    @abstractmethod
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
 
     def widen(self) -> bool:
         """Search more thoroughly from now on; return False where that is not possible."""
+        return False
 
 
 def with_direction(features: np.ndarray) -> np.ndarray:
@@ -60,16 +66,10 @@ def chosen_search(features: np.ndarray, rows: np.ndarray, *, seed: int, progress
 class ExactSearch(Search):
     """Every sample is compared with every other."""
 
-    method, packages, shard = "exact", (), 2048
-
-    def __init__(self, features: np.ndarray) -> None:
-        self._features, self.settings = features, dict[str, Any]()
+    method = "exact"
 
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         return nearest_of(self._features, ids, count=count)
-
-    def widen(self) -> bool:
-        return False
 
 
 class CellSearch(Search):
@@ -88,12 +88,11 @@ class CellSearch(Search):
     def __init__(self, features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> None:
         import faiss
 
-        self._features, self._rows = features, rows
+        super().__init__(features)
+        self._rows = rows
         width = min(self._COMPONENTS, features.shape[1])
         cells = max(1, int(self._CELLS * len(rows) ** 0.5))
-        codes = width
-        if width % 2 == 0:
-            codes = width // 2
+        codes = width // (2 - width % 2)
         index = faiss.index_factory(features.shape[1], f"PCA{width},IVF{cells},PQ{codes}x4fs")
         self._cells = cast(Any, faiss.downcast_index(faiss.extract_index_ivf(index)))
         self._cells.cp.min_points_per_centroid = self._cells.pq.cp.min_points_per_centroid = 1

@@ -227,7 +227,10 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
         )
     if loaded.preprocess != preprocess:
         raise CurateError(f"Run {record.name} was made by a version that prepared images otherwise. Score it again.")
-    return loaded if own_classes else replace(loaded, other_head=run.head())
+    if own_classes:
+        return loaded
+    class_weights, bias = run.head()
+    return replace(loaded, class_weights=class_weights, bias=bias)
 
 
 def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> LoadedModel:
@@ -348,7 +351,7 @@ class _Scoring:
 def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel, list[int]]:
     """Return the model with the rows of its head that are the dataset's classes, and these rows."""
     rows = rows_of_classes(dataset.record.classes, model.classes, model=model.name)
-    return replace(model, other_head=(model.class_weights[rows], model.bias[rows])), rows
+    return replace(model, class_weights=model.class_weights[rows], bias=model.bias[rows]), rows
 
 
 def _model_for(

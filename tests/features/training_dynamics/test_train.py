@@ -338,8 +338,6 @@ def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, monkeypatch
     [
         (["--epochs", "2", "--drops", "5"], "drop"),
         (["--seeds", "one"], "--seeds"),
-        (["--seeds", "1,1"], "different"),
-        (["--held-out", "nothing"], "nothing"),
         (["--train-where", "label = 0"], "only one class"),
         (["--weights", "x", "--pretrained"], "exclude each other"),
         (["--model", "avhcurate:digit"], "avhcurate:digits"),

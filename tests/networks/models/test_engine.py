@@ -55,7 +55,8 @@ def loaded(network: type[Net] = Net) -> LoadedModel:
             norm.running_mean.normal_()
             norm.running_var.uniform_(0.5, 2)
     module.eval().requires_grad_(False)
-    return LoadedModel("net", module, module.head, "head", PREPROCESS, "sha", "random", None)
+    weight, bias = module.head.weight.numpy(), module.head.bias.numpy()
+    return LoadedModel("net", module, module.head, "head", weight, bias, PREPROCESS, "sha", "random")
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:

@@ -17,8 +17,7 @@ from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.trainer import FULL, PLAIN, bits, linear, stripes, wavering
 
 
-@pytest.mark.parametrize("recipe", [FULL, replace(FULL, loss="softmax", fast=False)], ids=["all", "softmax"])
-def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(digit_halves, recipe, tmp_path):
+def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(digit_halves, tmp_path):
     known, held = digit_halves
 
     def run(stops, file):
@@ -37,7 +36,7 @@ def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(dig
                 module = train(
                     wavering(),
                     known,
-                    recipe,
+                    FULL,
                     held_out=held,
                     device="cpu",
                     early=(0, 0.5),
@@ -94,7 +93,7 @@ KILLED = """
         module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
         save_weights(module, folder / "weights.safetensors")
 
-    for moment in ("", "1 before", "4 after", "9 before", "18 after"):
+    for moment in ("", "4 after", "9 before"):
         folder = Path(sys.argv[1]) / (moment or "whole")
         for attempt in ("killed", "again") if moment else ("whole",):
             child = os.fork()
@@ -111,23 +110,18 @@ KILLED = """
 def test_a_training_that_is_killed_resumes_to_the_same_file(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [int(code) for code in ended.stdout.split()] == [0] + [-signal.SIGKILL, 0] * 4
+    assert [int(code) for code in ended.stdout.split()] == [0] + [-signal.SIGKILL, 0] * 2
     files = {path.parent.name: path.read_bytes() for path in tmp_path.glob("*/weights.safetensors")}
-    assert len(files) == 5
+    assert len(files) == 3
     assert set(files.values()) == {files["whole"]}
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    file = tmp_path / "c.pt"
-    train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
-    with pytest.raises(CurateError, match="other settings"):
-        train(linear(), stripes(), replace(PLAIN, learning_rate=0.2), device="cpu", checkpoint=file)
-
-
-def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):
+def test_a_finished_training_comes_back_from_its_checkpoint_and_another_is_refused(tmp_path):
     file = tmp_path / "c.pt"
     evaluations = []
     first = train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
     second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_eval=evaluations.append)
     assert bits(first) == bits(second)
     assert evaluations == []
+    with pytest.raises(CurateError, match="other settings"):
+        train(linear(), stripes(), replace(PLAIN, learning_rate=0.2), device="cpu", checkpoint=file)
