@@ -389,8 +389,10 @@ class Dataset(DecidedDataset):
         format = format or Path(out).suffix[1:].casefold()
         if not format:
             raise CurateError(f"{out} has no ending: give a format, one of {listed(export.FORMATS)}")
-        only = None if samples is None else chosen_ids(self.sample_table, samples)
-        return export.export(self.sample_table, filters_of(where), format, Path(out), only=only, force=force)
+        filters = filters_of(where)
+        if samples is not None:
+            filters = Filters(excluded=None, ids=tuple(chosen_ids(self.sample_table, samples)))
+        return export.export(self.sample_table, filters, format, Path(out), force=force)
 
     def report(self, out: str | os.PathLike[str], *, images: bool = True, force: bool = False) -> Path:
         """Writes what was found as one HTML file that asks for nothing else; `images` inlines thumbnails.

@@ -63,6 +63,8 @@ def export_choice(
 
     `order` returns the ids in the order of the page, which can then be chosen instead of that of the dataset.
     """
+    if only is not None:
+        filters = Filters(excluded=None, ids=tuple(only))
     if order is not None and not st.toggle("In the order shown", key=f"{key}.export_order"):
         order = None
     formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
@@ -71,13 +73,10 @@ def export_choice(
     ending = format
     if format in FOLDERS:
         ending = "zip"
-        packed = filters
-        if only is not None:
-            packed = Filters(excluded=None, ids=tuple(only))
-        if count > LARGEST_ZIP or _bytes_of_images(table, packed) > MOST_BYTES:
-            pack_choice(table, filters, format, count, only, key=key)
+        if count > LARGEST_ZIP or _bytes_of_images(table, filters) > MOST_BYTES:
+            pack_choice(table, filters, format, count, key=key)
             return
-    data = partial(export_bytes, table, filters, format, only=only, order=order)
+    data = partial(export_bytes, table, filters, format, order=order)
     file = f"{table.dataset.name}-{count}.{ending}"
     download(samples_label(count, format), data, file, key=f"{key}.download", type="primary", disabled=not count)
     if table.simulated:

@@ -1,7 +1,6 @@
 """Exports of more images than a download takes: a job packs them into a file of the dataset, a link fetches it."""
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,30 +28,28 @@ _KEPT_S = 7 * 86_400
 _SHOWN = 3
 
 
-def pack_choice(
-    table: DatasetTable, filters: Filters, format: str, count: int, only: Sequence[int] | None, *, key: str
-) -> None:
+def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, *, key: str) -> None:
     """Draw the button that packs samples by a job, and links to what was packed."""
     root = find_workspace().root
     st.caption("A job packs the images, in the order of the dataset. The file is kept for a week.")
     job = Jobs(root).newest()
     busy = job is not None and job.active
-    form = JobForm(root, key, ExportSettings, busy=busy, make=partial(_settings, table, filters, format, only))
+    form = JobForm(root, key, ExportSettings, busy=busy, make=partial(_settings, table, filters, format))
     form.submit(f"Pack {count:,} images", "folder_zip", st.button, key=f"{key}.pack")
     for path in _packs(table.dataset.name)[:_SHOWN]:
         address = f"{base_path()}/exports/{quote(table.dataset.name)}/{quote(path.name)}"
         st.markdown(f"[:material/download: {plain(path.name)}]({address}) ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
-def _settings(table: DatasetTable, filters: Filters, format: str, only: Sequence[int] | None) -> ExportSettings:
+def _settings(table: DatasetTable, filters: Filters, format: str) -> ExportSettings:
     """Return the options of the job; packs older than a week are removed, a selection is saved as a set."""
     workspace, name = find_workspace(), table.present_name()
     for old in _packs(name):
         if time.time() - old.stat().st_mtime > _KEPT_S:
             old.unlink()
-    if only is not None:
+    if filters.ids is not None:
         last = f"last exported selection {who()}"[: saved.LONGEST_NAME].strip()
-        saved.save_set(workspace, name, last, only, who=who())
+        saved.save_set(workspace, name, last, filters.ids, who=who())
         filters = Filters(excluded=None, sets=(last,))
     query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
     out = _folder(name) / f"{name}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"

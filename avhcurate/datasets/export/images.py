@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.export.columns import Chosen, batches, export_columns
-from avhcurate.datasets.export.text import csv_text, text_file
+from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
@@ -93,32 +94,29 @@ def bytes_of_images(table: DatasetTable, filters: Filters) -> int:
 
 def image_bytes(data: bytes | BrokenImage) -> bytes | None:
     """Return bytes that are an image by their header, else None: a manifest may name any file on the server."""
-    if isinstance(data, BrokenImage):
-        return None
-    try:
-        read_header(data)
-    except BrokenImage:
-        return None
-    return data
+    with suppress(BrokenImage):
+        if not isinstance(data, BrokenImage):
+            read_header(data)
+            return data
+    return None
 
 
 def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:
-    """Return a folder for each class and for samples without one; names that a disk may confuse are numbered.
+    """Return a folder for each class and for samples without one, of names that no disk confuses.
 
-    >>> _folder_names(["cat/dog", "cat:dog", "Cat_Dog"])
-    {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog (1)', 'Cat_Dog': 'Cat_Dog (2)', None: 'unlabelled'}
+    >>> _folder_names(["cat/dog", "cat:dog"])
+    {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog_', None: 'unlabelled'}
     """
-    folders: dict[str | None, str] = {}
     taken = {_SAMPLES, "manifest.json"}
-    for number, name in enumerate([*classes, None]):
-        folder = safe_name(name or "unlabelled")
-        if folder.casefold() in taken:
-            folder = f"{folder} ({number})"
-        while folder.casefold() in taken:
-            folder += "_"
-        taken.add(folder.casefold())
-        folders[name] = folder
-    return folders
+    return {name: _distinct(safe_name(name or "unlabelled"), taken) for name in (*classes, None)}
+
+
+def _distinct(name: str, taken: set[str]) -> str:
+    """Return a name that differs from those taken by more than case, and take it."""
+    while name.casefold() in taken:
+        name += "_"
+    taken.add(name.casefold())
+    return name
 
 
 def _file_name(path: str, id: int) -> str:
@@ -150,16 +148,12 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     taken: set[str] = set()
-    for number, (name, splits) in enumerate(splits_of.items()):
-        while name.casefold() in taken:  # a disk may not distinguish the names
-            name = f"{name}_{number}"
-        taken.add(name.casefold())
+    for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        _write_hf_split(path / "data", name, _hf_tables(table, part, left_out), image_metadata(table.classes))
+        tables = _hf_tables(table, part, left_out)
+        _write_hf_split(path / "data", _distinct(name, taken), tables, image_metadata(table.classes))
     card = f"# {table.dataset.name}, curated\n\nWritten by AVH Curate. `label` is the curated label.\n"
-    if table.simulated:
-        card += "\nThe human votes behind the `hsf` columns are **simulated**.\n"
-    (path / "README.md").write_text(card, encoding="utf-8")
+    write_readme(path, card, simulated=table.simulated)
     return len(left_out)
 
 

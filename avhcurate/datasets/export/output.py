@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,9 @@ from avhcurate.workspace.disk.schema import SCHEMA_VERSION
 _MANIFEST = "manifest.json"
 
 
-@dataclass
-class Output:
-    """An export in the making: its data go to `path`, and the content of its manifest to `manifest`."""
-
-    path: Path
-    manifest: dict[str, Any] = field(default_factory=dict)
-
-
 @contextmanager
-def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
-    """An export that becomes `out` when the block ends without an error.
+def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield a path for the data, which becomes `out` when the block ends without an error, and the manifest to fill.
 
     The manifest is `manifest.json` within a folder and `OUT.manifest.json` next to a file, with the file's SHA-256,
     which shows if a kill left a file and a manifest of two exports.
@@ -40,18 +31,22 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
         files.check_free(beside, force=force)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.remove_leftovers(out.parent)
-    output = Output(files.temporary_name(out))
+    made, manifest = files.temporary_name(out), dict[str, Any]()
     try:
-        yield output
+        yield made, manifest
         if folder:
-            files.write_atomic(output.path / _MANIFEST, manifest_text(output.manifest))
-            _replace_folder(output.path, out, aside)
+            files.write_atomic(made / _MANIFEST, manifest_text(manifest))
+            if out.exists():
+                os.replace(out, aside)
+            os.replace(made, out)
+            files.remove(aside)
+            files.flush_folder(out.parent)
         else:
-            text = manifest_text(output.manifest | {"file": out.name, "file_sha256": files.sha256(output.path)})
-            os.replace(output.path, out)
-            files.write_atomic(beside, text)
+            manifest |= {"file": out.name, "file_sha256": files.sha256(made)}
+            os.replace(made, out)
+            files.write_atomic(beside, manifest_text(manifest))
     finally:
-        files.remove(output.path)
+        files.remove(made)
 
 
 def manifest_text(record: Mapping[str, Any]) -> str:
@@ -73,15 +68,6 @@ def _is_export(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and {"schema_version", "dataset_fingerprint"} <= found.keys()
-
-
-def _replace_folder(made: Path, out: Path, aside: Path) -> None:
-    """Put the finished folder in place of `out`, which is set aside first."""
-    if out.exists():
-        os.replace(out, aside)
-    os.replace(made, out)
-    files.remove(aside)
-    files.flush_folder(out.parent)
 
 
 def _put_back(out: Path, aside: Path) -> None:

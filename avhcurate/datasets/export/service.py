@@ -2,19 +2,19 @@
 
 import io
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from avhcurate.datasets.export.columns import Chosen
 from avhcurate.datasets.export.images import write_folder, write_hf
 from avhcurate.datasets.export.output import atomic_output
-from avhcurate.datasets.export.packs import pack, write_packed
 from avhcurate.datasets.export.tabular import write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -24,6 +24,7 @@ from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.files import safe_name
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import versions
@@ -67,11 +68,10 @@ def export(
     out: Path,
     *,
     force: bool = False,
-    only: Sequence[int] | None = None,
     progress: Progress = SILENT,
     **how: Any,
 ) -> int:
-    """Write the samples that satisfy `filters` (or those of `only`, by id) to a path on this machine, for curators.
+    """Write the samples that satisfy `filters` to a path on this machine, for curators.
 
     Returns how many were written. What a format cannot hold is left out and counted in the manifest: images that cannot
     be read, and for cleanlab samples without label or prediction. `how`: `order`, ids in the order of the samples,
@@ -83,10 +83,31 @@ def export(
     complete. A folder that is not an export is never replaced.
     """
     require(Role.CURATOR, "writing files on the server")
-    if format in FOLDERS and out.suffix.casefold() == ".zip":
-        write = partial(_export, table, filters, format, force=force, only=only, **how)
-        return write_packed(write, out, force=force, progress=progress)
-    return _export(table, filters, format, out, force=force, only=only, **how)
+    write = partial(_export, table, filters, format, force=force, **how)
+    if format not in FOLDERS or out.suffix.casefold() != ".zip":
+        return write(out)
+    files.check_free(out, force=force)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    files.remove_leftovers(out.parent)
+    making = files.temporary_name(out)
+    try:
+        with progress.interrupting("cancelled before anything was written"), files.replacing(out) as stream:
+            count = write(making / out.stem)
+            pack(making / out.stem, stream, progress)
+    finally:
+        files.remove(making)
+    return count
+
+
+def pack(folder: Path, stream: BinaryIO, progress: Progress = SILENT) -> None:
+    """Write a folder with all its files as ZIP; a link becomes the file that it leads to."""
+    found = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    # Stored, since images do not get smaller; a date before 1980, which ZIP does not have, becomes its first.
+    with zipfile.ZipFile(stream, "w", strict_timestamps=False) as archive:
+        for number, file in enumerate(found, 1):
+            archive.write(file, file.relative_to(folder.parent))
+            if number % 100 == 0 or number == len(found):
+                progress.tell(number, len(found), "files packed")
 
 
 def _export(
@@ -96,10 +117,9 @@ def _export(
     out: Path,
     *,
     force: bool = False,
-    only: Sequence[int] | None = None,
     order: np.ndarray | None = None,
     image_prefix: str | None = None,
-    about: Mapping[str, Any] | None = None,
+    about: dict[str, Any] | None = None,
 ) -> int:
     if format not in FORMATS:
         raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
@@ -108,17 +128,14 @@ def _export(
         if format != "label-studio":
             raise CurateError(f"An image prefix is only for label-studio, not for {format}.")
         write = partial(write, image_prefix=image_prefix)
-    if only is not None:
-        filters = Filters(excluded=None, ids=tuple(int(id) for id in only))
     count = table.count(filters)
     if not count:
         nothing = "No sample satisfies the filters, so there is nothing to export."
         raise empty_view(table, filters, nothing, instead=", or export with --view excluded=with")
-    with atomic_output(out, folder=format in FOLDERS, force=force) as output:
-        left_out = write(table, Chosen(filters, order), output.path) or 0
+    with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
+        left_out = write(table, Chosen(filters, order), path) or 0
         table.present_name()  # after an import the images would be those of others
-        output.manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
-        output.manifest |= about or {}
+        manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out} | (about or {})
     return count - left_out
 
 
@@ -146,31 +163,27 @@ def export_bytes(
     filters: Filters,
     format: str,
     *,
-    only: Sequence[int] | None = None,
     order: Callable[[], np.ndarray] | None = None,
 ) -> bytes:
     """Return the same as a file's content, for a download; a folder is packed as ZIP, images and all.
 
     `order` returns the ids in their order when it is called.
     """
-    ids = None
-    if order is not None:
-        ids = order()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / safe_name(table.dataset.name)
-        _export(table, filters, format, out, only=only, order=ids)
+        _export(table, filters, format, out, order=order and order())
         if out.is_dir():
-            return zipped(out, most=MOST_BYTES)
+            return zipped(out)
         return out.read_bytes()
 
 
-def zipped(folder: Path, *, most: int | None = None) -> bytes:
-    """Return a folder with all its files as ZIP; raise `CurateError` if they have more than `most` bytes."""
+def zipped(folder: Path) -> bytes:
+    """Return a folder with all its files as ZIP; raise `CurateError` if they have more than `MOST_BYTES`."""
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    if most is not None and size > most:
-        raise CurateError(f"The files have {size >> 20} MiB, a download at most {most >> 20}. Choose fewer samples.")
+    if size > MOST_BYTES:
+        raise CurateError(f"The files have {size >> 20} MiB, a download at most {MOST_BYTES >> 20}.")
     stream = io.BytesIO()
-    pack(folder, stream, SILENT)
+    pack(folder, stream)
     return stream.getvalue()
 
 

@@ -50,12 +50,12 @@ def write_frame(
     Existing files are refused unless `force`.
     """
     format = format or format_of(out)
-    with atomic_output(out, folder=False, force=force) as output:
+    with atomic_output(out, folder=False, force=force) as (path, manifest):
         if format == "parquet":
-            files.write_parquet(output.path, frame)
+            files.write_parquet(path, frame)
         else:
-            files.write_atomic(output.path, frame_text(frame, format))
-        output.manifest |= record
+            files.write_atomic(path, frame_text(frame, format))
+        manifest |= record
 
 
 def write_csv_file(frame: pd.DataFrame, out: Path, *, force: bool = False) -> None:

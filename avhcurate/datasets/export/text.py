@@ -37,3 +37,10 @@ def write_items(stream: TextIO, items: Iterable[str]) -> None:
         stream.write(separator + item)
         separator = ",\n"
     stream.write("\n")
+
+
+def write_readme(folder: Path, text: str, *, simulated: bool) -> None:
+    """Write README.md, which says if the votes are simulated."""
+    if simulated:
+        text += "\nThe human votes behind the HSF columns are **simulated**.\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")

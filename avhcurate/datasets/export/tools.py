@@ -1,7 +1,6 @@
 """The layouts of cleanlab, COCO, FiftyOne and Label Studio."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +10,7 @@ from scipy.special import softmax
 
 from avhcurate.datasets.export.columns import Chosen, frames, rows, without_missing
 from avhcurate.datasets.export.images import place_images
-from avhcurate.datasets.export.text import csv_text, text_file, write_items
+from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.people.files.label_studio import choice, curated, label_config
@@ -70,7 +69,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
             start = rows.stop
     for array in arrays.values():
         array.flush()
-    (path / "README.md").write_text(_CLEANLAB.format(name=name), encoding="utf-8")
+    write_readme(path, _CLEANLAB.format(name=name), simulated=table.simulated)
     return len(labelled) - n
 
 
@@ -85,9 +84,10 @@ def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     annotations: list[dict[str, Any]] = []  # they follow the images, which are read once
     categories = [{"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(table.classes)]
     with text_file(path / "annotations.json") as stream:
-        stream.write(
-            f'{{"info": {json_text(_coco_info(table))}, "licenses": [],\n"categories": {json_text(categories)}'
-        )
+        about = f"{table.dataset.name}: curated labels of whole images, each as a box around all of it."
+        if table.simulated:
+            about += " The human votes behind hsf are simulated."
+        stream.write(f'{{"info": {json_text({"description": about})},\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
         write_items(stream, map(json_text, _coco_images(table, chosen, path, annotations, left_out)))
         stream.write('],\n"annotations": [')
@@ -114,20 +114,12 @@ def _coco_images(
                     "image_id": row["id"],
                     "category_id": row["curated_label"] + 1,
                     "bbox": [0, 0, width, height],
-                    "segmentation": [[0, 0, width, 0, width, height, 0, height]],
                     "area": width * height,
                     "iscrowd": 0,
                 }
             )
         attributes = without_missing(row, without=("id",))
         yield {"id": row["id"], "file_name": file.name, "width": width, "height": height, "attributes": attributes}
-
-
-def _coco_info(table: DatasetTable) -> dict[str, Any]:
-    description = f"{table.dataset.name}: curated labels of whole images, each as a box around all of it."
-    if table.simulated:
-        description += " The human votes behind hsf are simulated."
-    return {"description": description, "date_created": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 #: Fields of FiftyOne's labels; columns with these names are exported as `sample_NAME`.
@@ -142,7 +134,7 @@ _FIFTYONE = """# {name}, curated
     hardest = dataset.sort_by("curated.avh", reverse=True)
 
 `curated.label` is the curated label; the scores and all other columns of the sample are its attributes.
-{simulated}"""
+"""
 
 
 def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
@@ -154,11 +146,7 @@ def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
         stream.write(f'{{"classes": {json_text(list(table.classes))},\n"labels": {{')
         write_items(stream, (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed))
         stream.write("}}\n")
-    note = ""
-    if table.simulated:
-        note = "The human votes behind `hsf` are **simulated**.\n"
-    readme = _FIFTYONE.format(name=table.dataset.name, simulated=note)
-    (path / "README.md").write_text(readme, encoding="utf-8")
+    write_readme(path, _FIFTYONE.format(name=table.dataset.name), simulated=table.simulated)
     return len(left_out)
 
 
@@ -171,10 +159,13 @@ def _fiftyone_label(row: dict[str, Any]) -> dict[str, Any] | None:
     if row["confidence"] is not None and row["curated_label"] == row["label"]:
         label["confidence"] = row["confidence"]
     attributes = without_missing(row, without=("curated_label", "curated_label_name"))
-    for name in _FIFTYONE_FIELDS:
-        if name in attributes:
-            attributes[f"sample_{name}"] = attributes.pop(name)
-    return label | {"attributes": attributes}
+    return label | {"attributes": _apart(attributes, _FIFTYONE_FIELDS)}
+
+
+def _apart(values: dict[str, Any], taken: Sequence[str]) -> dict[str, Any]:
+    """Return the values, those of a name that is taken as `sample_NAME`."""
+    free = {name: value for name, value in values.items() if name not in taken}
+    return free | {f"sample_{name}": values[name] for name in taken if name in values}
 
 
 #: How Label Studio names files below its local document root.
@@ -189,7 +180,8 @@ _LABEL_STUDIO = """# {name} for Label Studio
 2. {images}
 3. Import `tasks.json`.
 
-Predictions are the model's. Annotations are {annotations}.
+Predictions are the model's. Annotations are the votes, one each, and the curated label, which is marked so in its
+`meta` and is not a vote.
 """
 _SETUP = (
     "Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
@@ -217,11 +209,7 @@ def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path, *, image
         write_items(stream, map(json_text, _tasks(table, addresses, ticks=ticks)))
         stream.write("]\n")
     (path / "label_config.xml").write_text(label_config(table.classes, select=ticks) + "\n", encoding="utf-8")
-    annotations = "the votes, one each, and the curated label, which is marked so in its `meta` and is not a vote"
-    if table.simulated:
-        annotations += "; the votes are **simulated**"
-    readme = _LABEL_STUDIO.format(name=table.dataset.name, images=images, annotations=annotations)
-    (path / "README.md").write_text(readme, encoding="utf-8")
+    write_readme(path, _LABEL_STUDIO.format(name=table.dataset.name, images=images), simulated=table.simulated)
     return len(left_out)
 
 
@@ -233,10 +221,7 @@ def _tasks(
     if ticks:
         answers = ("yes", "no")
     for row, address in addresses:
-        own = {name: row[name] for name in table.user_columns}
-        for name in _TASK_FIELDS:
-            if name in own:
-                own[f"sample_{name}"] = own.pop(name)
+        own = _apart({name: row[name] for name in table.user_columns}, _TASK_FIELDS)
         facts = {name: row[name] for name in (*_FACTS, *table.scores)}
         data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(own)}
         if table.simulated:

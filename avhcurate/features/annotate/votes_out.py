@@ -46,15 +46,15 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     record, votes = table.dataset.record, table.votes
     if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
-    with atomic_output(out, folder=False, force=force) as output:
+    with atomic_output(out, folder=False, force=force) as (path, manifest):
         if format == "counts":
             number = votes.total
-            _write_counts(table, output.path, out.suffix.casefold())
+            _write_counts(table, path, out.suffix.casefold())
         else:
             answers = responses_in_use(table)
             number = len(answers)
-            output.manifest |= _write(table, format, answers, output.path)
-        output.manifest |= {
+            manifest |= _write(table, format, answers, path)
+        manifest |= {
             "format": format,
             "answers": number,
             "simulated": votes.simulated,

@@ -14,6 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.service import export_columns, manifest
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import safe_name
 
 
 def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
@@ -51,7 +52,7 @@ def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
 def export_bytes(workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str) -> bytes:
     """Return what `export` writes as a file's content, for a download; a folder is packed as ZIP with its manifest."""
     with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / f"{avhcurate_export.safe_name(folder.record.target)}-round{number}"
+        out = Path(place) / f"{safe_name(folder.record.target)}-round{number}"
         export(workspace, folder, number, format, out)
         if out.is_dir():
             return avhcurate_export.zipped(out)
@@ -80,5 +81,5 @@ def export(
         run = dataset.run(folder.record.target_run)
     table = DatasetTable(workspace, dataset, run)
     table.annotate(annotations)
-    more = {"pseudo_labels": about}
-    return avhcurate_export.export(table, Filters(), format, out, force=force, only=rows["id"].tolist(), about=more)
+    filters = Filters(excluded=None, ids=tuple(rows["id"].tolist()))
+    return avhcurate_export.export(table, filters, format, out, force=force, about={"pseudo_labels": about})

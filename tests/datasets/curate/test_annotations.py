@@ -53,13 +53,6 @@ def test_another_process_sees_it_and_history_names_who(own_digits, own_demo_root
     assert [(event.who, event.action, event.samples) for event in history_entries(again)[0]] == [("ann", "tag", 3)]
 
 
-def test_annotations_outlive_a_new_import_of_the_dataset(own_digits, own_demo_root):
-    annotate(own_digits, [4], "tag", "kept")
-    path = own_digits.sample(4)["path"]
-    again = open_table(Workspace(own_demo_root), "digits").frame(Filters(tags=("kept",)))
-    assert again["path"].tolist() == [path]
-
-
 @pytest.mark.parametrize(
     ("action", "value", "message"),
     [
@@ -67,6 +60,8 @@ def test_annotations_outlive_a_new_import_of_the_dataset(own_digits, own_demo_ro
         ("tag", "x" * 61, "1 to 60"),
         ("tag", "a\nb", "printable"),
         ("relabel", 10, "0 to 9"),
+        ("relabel", "cat", "Unknown class"),
+        ("relabel", 1.5, "Unknown class"),
         ("delete", None, "Choose from"),
     ],
 )
@@ -79,28 +74,9 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, 
 def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
     with pytest.raises(CurateError, match="No sample satisfies the condition"):
         annotate(own_digits, Filters(where="avh > 5"), "exclude")
+    assert annotate(own_digits, list(np.array([3, 5, 3])), "tag", "odd") == 2, "an id given twice counts once"
     with pytest.raises(CurateError, match=r"No sample has id 999999\. Ids run"):
         annotate(own_digits, [999_999], "exclude")
-
-
-def test_the_notebook_table_is_a_data_frame_with_the_contracts_columns(demo_root):
-    import avhcurate
-
-    table = avhcurate.open(demo_root, "digits").table
-    assert isinstance(table, pd.DataFrame)
-    assert len(table) == 1797
-    assert table["relative_avh"].dropna().to_numpy() == pytest.approx(10 * table["avh"].dropna().to_numpy(), rel=1e-5)
-
-
-def test_an_id_given_twice_counts_once_and_may_be_of_numpy(own_digits):
-    assert annotate(own_digits, list(np.array([3, 5, 3])), "tag", "odd") == 2
-    assert own_digits.count(Filters(tags=("odd",))) == 2
-
-
-def test_a_label_that_is_no_class_is_refused(own_digits):
-    for value in ("cat", 10, -1, 1.5):
-        with pytest.raises(CurateError, match="Unknown class"):
-            annotate(own_digits, [0], "relabel", value)
 
 
 def test_a_table_that_takes_over_what_changed_is_one_that_is_opened_anew(own_digits, own_demo_root):

@@ -28,6 +28,10 @@ def ends(workspace):
 def test_what_was_said_is_kept_changed_and_taken_back(workspace, table):
     set_harder(workspace, table, {"rate": "low", "a=b": "high"})
     assert ends(workspace) == {"rate": "low", "a=b": "high"}
+    rows = describe_columns(open_table(workspace, "pets")).set_index("column")
+    assert rows["kind"].to_dict() == {"rate": "number", "a=b": "number", "place": "text"}
+    assert rows.loc["rate", ["samples", "low", "high", "harder"]].tolist() == [2, 1.5, 2.5, "low"]
+    assert rows.loc["place", ["samples", "values"]].tolist() == [2, 1]
     assert open_table(workspace, "pets").ranked["rate"].sign == -1
     set_harder(workspace, table, {"rate": "high", "a=b": "none"})
     assert ends(workspace) == {"rate": "high"}
@@ -56,13 +60,6 @@ def test_a_new_import_keeps_what_was_said_of_columns_that_are_still_there(worksp
     changed.to_csv(tmp_path / "m.csv", index=False)
     import_dataset(workspace, "pets", tmp_path / "m.csv", force=True)
     assert ends(workspace) == {"rate": "low"}
-
-
-def test_columns_are_described_with_what_they_hold(table):
-    rows = describe_columns(table).set_index("column")
-    assert rows["kind"].to_dict() == {"rate": "number", "a=b": "number", "place": "text"}
-    assert rows.loc["rate", ["samples", "low", "high", "harder"]].tolist() == [2, 1.5, 2.5, ""]
-    assert rows.loc["place", ["samples", "values"]].tolist() == [2, 1]
 
 
 def test_the_shell_says_it_and_lists_it(cli, workspace, table):

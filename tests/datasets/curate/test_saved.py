@@ -115,11 +115,6 @@ def test_paths_come_back_from_an_export_of_ours_whatever_they_begin_with(workspa
     assert saved.members(workspace, "odd", "four") == sorted(table.paths()[:4])
 
 
-def test_a_number_with_zeros_before_it_is_no_id(workspace):
-    bare_dataset(workspace, ["a.png", "b.png"], [0, 0], ["x"], "padded")
-    assert saved.import_set(workspace, "padded", "one", b"1\n01\n") == (1, ["01"])
-
-
 def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
     for name in ("", "  ", "x" * 61, "a\nb"):
         with pytest.raises(CurateError, match="1 to 60 printable"):

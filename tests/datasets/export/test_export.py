@@ -49,15 +49,10 @@ def test_a_table_comes_back_from_pandas_with_the_same_rows_and_columns(digits, t
     for column in ("avh", "confidence", "hsf", "loss"):
         np.testing.assert_allclose(got[column], want[column].astype("float64"), rtol=1e-6)
     assert set(got["hsf_source"]) == {"simulated"}
-
-
-def test_the_manifest_says_what_was_exported_from_what(digits, tmp_path):
-    out = tmp_path / "labels.csv"
-    count = export(digits, VIEW, "csv", out)
-    manifest = json.loads((tmp_path / "labels.csv.manifest.json").read_text())
-    assert manifest["samples"] == count
-    assert manifest["votes"]["simulated"]
+    manifest = json.loads(out.with_name(f"{out.name}.manifest.json").read_text())
+    assert (manifest["samples"], manifest["votes"]["simulated"], manifest["file"]) == (count, True, out.name)
     assert manifest["weights_sha256"] == digits.run.record.weights_sha256
+    assert manifest["file_sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
     assert Filters.from_query(manifest["filters"]) == VIEW
 
 
@@ -84,14 +79,11 @@ def test_the_datasets_library_reads_the_hub_layout_with_class_names_and_splits(d
         assert part["id"] == want["id"].tolist()
 
 
-def test_excluded_samples_stay_out_unless_asked_for(own_digits, tmp_path):
+def test_excluded_samples_stay_out_unless_asked_for_or_chosen(own_digits, tmp_path):
     annotate(own_digits, [0, 1], "exclude")
     assert export(own_digits, Filters(), "csv", tmp_path / "a.csv") == 1795
     assert export(own_digits, Filters(excluded=None), "csv", tmp_path / "b.csv") == 1797
-
-
-def test_chosen_ids_export_whatever_the_filters_say(digits):
-    text = export_bytes(digits, Filters(classes=(9,)), "csv", only=[3, 1]).decode()
+    text = export_bytes(own_digits, Filters(excluded=None, ids=(3, 1)), "csv").decode()
     assert [line.split(",")[0] for line in text.splitlines()] == ["id", "1", "3"]
 
 
@@ -149,9 +141,12 @@ def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
 def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
     out = tmp_path / "labels.csv"
     out.write_text("mine")
-    with pytest.raises(CurateError, match="--force"):
-        export(digits, VIEW, "csv", out)
-    assert out.read_text() == "mine"
+    (tmp_path / "b.csv.manifest.json").write_text("mine")
+    for path, kept in ((out, out), (tmp_path / "b.csv", tmp_path / "b.csv.manifest.json")):
+        with pytest.raises(CurateError, match="--force"):
+            export(digits, VIEW, "csv", path)
+        assert kept.read_text() == "mine"
+    assert not (tmp_path / "b.csv").exists()
     export(digits, VIEW, "csv", out, force=True)
     assert out.read_text().startswith("id,path")
     export(digits, VIEW, "folder", tmp_path / "folder")
@@ -238,35 +233,19 @@ def test_force_never_replaces_a_folder_that_no_export_made(digits, tmp_path, for
     assert (tmp_path / "photos" / "precious.jpg").exists()
 
 
-def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tmp_path):
-    (tmp_path / "a.csv.manifest.json").write_text("mine")
-    with pytest.raises(CurateError, match="manifest"):
-        export(digits, VIEW, "csv", tmp_path / "a.csv")
-    assert (tmp_path / "a.csv.manifest.json").read_text() == "mine"
-    assert not (tmp_path / "a.csv").exists()
-
-
 def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, make_dataset, monkeypatch):
-    monkeypatch.setattr(export_images, "_HF_BATCH", 2048)
+    monkeypatch.setattr(export_images, "_HF_BATCH", 164)
     monkeypatch.setattr(export_images, "_HF_BATCHES", 1)
-    count = 5000
-    splits = [[None, "train", "a b", "a-b", "", "train", "a b", "a-b"][number % 8] for number in range(count)]
+    count = 400
+    splits = [[None, "train", "a b", "a-b", "", "train", "a b", "a-b"][number % 8] for number in range(count - 1)]
+    splits.append("Train")
     table = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
     assert export(table, Filters(), "hf", tmp_path / "hf") == count
     files = sorted((tmp_path / "hf" / "data").iterdir())
-    assert [file.name for file in files] == [
-        f"{split}-{number:05d}-of-00002.parquet" for split in ("a_b", "train") for number in range(2)
-    ]
+    names = [f"{split}-{number:05d}-of-00002.parquet" for split in ("a_b", "train") for number in range(2)]
+    assert [file.name for file in files] == ["Train_-00000-of-00001.parquet", *names]
     ids = np.concatenate([pq.read_table(file, columns=["id"])["id"].to_numpy() for file in files])
     assert sorted(ids) == list(range(count))
-
-
-def test_hf_gives_splits_that_differ_in_case_files_of_other_names(tmp_path, make_dataset):
-    table = make_dataset(pa.table({"image": images(3), "label": [0, 1, 0], "split": ["Train", "train", "test"]}), "own")
-    export(table, Filters(), "hf", tmp_path / "hf")
-    files = sorted((tmp_path / "hf" / "data").iterdir())
-    ids = {file.name.partition("-")[0]: pq.read_table(file)["id"].to_pylist() for file in files}
-    assert ids == {"Train": [0], "test": [2], "train_2": [1]}
 
 
 def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path, make_dataset):
@@ -290,18 +269,17 @@ def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
     assert table.histogram("area")["n"].sum() == 1
 
 
-def test_a_users_column_called_file_stands_beside_the_exports_own(make_dataset, tmp_path):
-    table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], "file": ["scan0", "scan1"]}), "own")
+def test_columns_of_the_users_are_kept_apart_from_those_that_an_export_adds(make_dataset, tmp_path):
+    own = {"file": ["scan0", "scan1"], "hsf_source": ["x", "y"], "gap": [1, 2], "simulated": ["by hand", ""]}
+    table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], **own}), "own")
+    assert table.user_columns == ("file", "user_hsf_source", "user_gap", "simulated")
     export(table, Filters(), "folder", tmp_path / "out")
     samples = pd.read_csv(tmp_path / "out" / "samples.csv")
     assert all((tmp_path / "out" / file).is_file() for file in samples["file"])
     assert sorted(samples["user_file"]) == ["scan0", "scan1"]
-
-
-def test_columns_that_an_export_adds_are_not_taken_by_the_users(make_dataset):
-    taken = {"image": images(2), "label": [0, 1], "hsf_source": ["x", "y"], "gap": [1, 2]}
-    table = make_dataset(pa.table(taken), "own")
-    assert table.user_columns == ("user_hsf_source", "user_gap")
+    export(table, Filters(), "label-studio", tmp_path / "tasks")
+    task = json.loads((tmp_path / "tasks" / "tasks.json").read_text())[0]["data"]
+    assert (task["sample_simulated"], "simulated" in task) == ("by hand", False)
 
 
 def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_digits, tmp_path):
@@ -311,13 +289,6 @@ def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_d
     assert "simulated" in export_bytes(own_digits, VIEW, "csv").decode()
     assert own_digits.simulated
     assert not open_table(workspace, "digits").simulated
-
-
-def test_a_file_and_its_manifest_are_told_apart_by_the_digest(digits, tmp_path):
-    export(digits, VIEW, "csv", tmp_path / "a.csv")
-    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
-    assert manifest["file"] == "a.csv"
-    assert manifest["file_sha256"] == hashlib.sha256((tmp_path / "a.csv").read_bytes()).hexdigest()
 
 
 # --- columns of the user's own --------------------------------------------------------------------------------
@@ -366,19 +337,6 @@ def test_own_columns_are_in_every_format(columns_root, tmp_path, format):
             assert row["my_score"] == pytest.approx(wanted.loc[id, "my_score"])
             assert bool(row["seen"]) == (id % 4 == 0)
             assert row["place"] == ("zoo" if id % 3 == 0 else "park, old")
-
-
-def test_label_studio_keeps_a_column_whose_name_it_needs_itself(make_dataset, tmp_path):
-    pixels = io.BytesIO()
-    Image.new("RGB", (9, 9), "red").save(pixels, "png")
-    images = pa.array(
-        [{"bytes": pixels.getvalue(), "path": "a.png"}], pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    )
-    table = make_dataset(pa.table({"image": images, "label": ["cat"], "simulated": ["by hand"]}))
-    export(table, Filters(), "label-studio", tmp_path / "out")
-    (task,) = json.loads((tmp_path / "out" / "tasks.json").read_text())
-    assert task["data"]["sample_simulated"] == "by hand"
-    assert "simulated" not in task["data"]
 
 
 def test_where_no_link_can_be_made_the_image_is_copied(tmp_path, monkeypatch):
