@@ -31,8 +31,8 @@ def fetch(settings: FetchSettings) -> None:
             force=settings.force,
             progress=progress,
         )
-    if result.folder is not None:
-        options.print_dataset(result.folder)
+    assert result.folder is not None
+    options.print_dataset(result.folder)
     options.print_messages(result.messages)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.attached_arrays import AttachedArray, Role, num_classes, open_arrays
 from avhcurate.errors import CurateError
@@ -183,6 +184,6 @@ def _tables(dataset: DatasetFolder, run: RunFolder, usable: np.ndarray, progress
         if features is not None and totals is not None:
             means = totals.means.astype(np.float32)
             values["prototype_distance"] = scores.prototype_distance(features, means, labels[some])
-        problems = np.where(usable[ids], None, "no row of the attached arrays is about it")
         columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable[ids])
-        yield pa.table(columns | {"problem": pa.array(problems.tolist(), pa.string())})
+        problem = pc.if_else(usable[ids], pa.scalar(None, pa.string()), "no row of the attached arrays is about it")
+        yield pa.table(columns | {"problem": problem})

@@ -80,7 +80,7 @@ class AttachedArray:
         if self.role == "logits" and used.sum() > 1 and not unlike[used].any():
             raise CurateError(f"{self.title} holds probabilities, whose rows sum to 1. Give it as --probs.")
 
-    def _refuse(self, bad: np.ndarray, problem: str, start: int = 0) -> None:
+    def _refuse(self, bad: np.ndarray | np.bool, problem: str, start: int = 0) -> None:
         if bad.any():
             raise CurateError(f"Row {start + bad.argmax()} of {self.title} {problem}.")
 

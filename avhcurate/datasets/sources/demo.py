@@ -1,9 +1,6 @@
 """The embedded dataset: scikit-learn's digits, with simulated votes, scored by the project's own network."""
 
-import io
 from pathlib import Path
-
-import numpy as np
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.simulated_annotators import SimulatedAnnotators, answer_counts, simulate_answers
@@ -12,7 +9,7 @@ from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.files import sha256, write_atomic
+from avhcurate.workspace.disk.files import sha256, write_array
 from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.images.decoding import encode_png
@@ -77,11 +74,8 @@ def _attach_simulated_votes(workspace: Workspace) -> None:
 
     digits, group = read_digits(), SimulatedAnnotators()
     counts = answer_counts(simulate_answers(digits.images / 255, digits.labels, group), len(CLASSES))
-    file = workspace.downloads / _VOTES
-    matrix = io.BytesIO()
-    np.save(matrix, counts)
-    write_atomic(file, matrix.getvalue())
-    attach_votes(workspace, NAME, file, simulated=True, note=_note(group))
+    write_array(workspace.downloads / _VOTES, counts)
+    attach_votes(workspace, NAME, workspace.downloads / _VOTES, simulated=True, note=_note(group))
 
 
 def _note(group: SimulatedAnnotators) -> str:

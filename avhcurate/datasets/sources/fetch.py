@@ -43,8 +43,7 @@ def fetch_public(
     """Fetch a public dataset's files and import them, with their votes, as dataset `name`.
 
     `mirror`: a folder or an address with the files by their names, in place of the official ones. `images`: a folder of
-    images that may not be redistributed: without it the `folder` of the result is None. The same call resumes. Progress
-    is in megabytes.
+    images that may not be redistributed. The same call resumes. Progress is in megabytes.
     """
     public = find_public(name)
     place = (workspace.downloads / "fetch" / name).absolute()
@@ -58,12 +57,6 @@ def fetch_public(
         fetched.paths["hub"] = fetch_hub(public.hub, place, progress=progress)
     else:
         _fetch_files(public, place, mirror, fetched, progress)
-    if public.needs_images and images is None:
-        fetched.messages.append(
-            f"the labels are in {place}; the images may not be redistributed. Get them from {public.home} and run "
-            f"`avhcurate fetch {name} --images FOLDER`"
-        )
-        return fetched
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
     progress.check("cancelled; the same command again resumes")

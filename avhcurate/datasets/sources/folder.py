@@ -23,6 +23,7 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
+_UNREADABLE = "names that cannot be read"
 _SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
 
 
@@ -75,10 +76,7 @@ def scan_folder(root: Path) -> FolderScan:
         scan.skipped[reason] += bool(reason)
         return not reason
 
-    def unreadable(_: OSError) -> None:
-        scan.skipped["names that cannot be read"] += 1
-
-    for place, folders, files in os.walk(root, followlinks=True, onerror=unreadable):
+    for place, folders, files in os.walk(root, followlinks=True, onerror=lambda _: scan.skipped.update([_UNREADABLE])):
         prefix = Path(place).relative_to(root).as_posix()
         folders[:] = [name for name in folders if follows(Path(place, name))]
         for name in files:
@@ -109,7 +107,7 @@ def _add_file(path: str, name: str, scan: FolderScan) -> None:
                 raise OSError(name)
             scan.images.append((name, status.st_size, status.st_mtime_ns))
         except (OSError, UnicodeEncodeError):
-            scan.skipped["names that cannot be read"] += 1
+            scan.skipped[_UNREADABLE] += 1
 
 
 def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceTable:

@@ -5,11 +5,12 @@ import hashlib
 import inspect
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from avhcurate.datasets.sources.folder import split_of
 from avhcurate.errors import CurateError
@@ -50,13 +51,8 @@ class HubName:
         return cls(**match.groupdict())
 
 
-@dataclass(frozen=True)
-class _File:
-    """A Parquet file of a dataset, as the hub describes it, and what it belongs to."""
-
-    config: str
-    split: str
-    info: Any
+#: The Parquet files of a dataset, as the hub describes them, by config and split.
+_Files: TypeAlias = dict[tuple[str, str], list[Any]]
 
 
 def fetch_hub(text: str, downloads: Path, *, progress: Progress) -> Path:
@@ -85,20 +81,20 @@ def folder_name(source: str) -> str:
     return f"{readable}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
-def _download(name: HubName, commit: str, files: list[_File], folder: Path, progress: Progress) -> None:
+def _download(name: HubName, commit: str, files: list[tuple[str, Any]], folder: Path, progress: Progress) -> None:
     from huggingface_hub import get_token, hf_hub_url
 
-    total, done, secret = sum(file.info.size or 0 for file in files), 0, {}
+    total, done, secret = sum(file.size or 0 for _, file in files), 0, {}
     megabytes = in_megabytes(progress, total, name.repository)
     if token := get_token():
         secret["Authorization"] = f"Bearer {token}"
-    for number, file in enumerate(files):
-        path, checksum, split = file.info.rfilename, None, re.sub(r"\W", "_", file.split)
-        address = hf_hub_url(name.repository, path, repo_type="dataset", revision=commit, endpoint=_endpoint())
-        if file.info.lfs:
-            checksum = f"sha256:{file.info.lfs.sha256}"
-
-        wanted = Wanted(f"{split}-{number:05d}-of-{len(files):05d}.parquet", (address,), file.info.size, checksum)
+    for number, (split, file) in enumerate(files):
+        where = {"repo_type": "dataset", "revision": commit, "endpoint": _endpoint()}
+        address, checksum = hf_hub_url(name.repository, file.rfilename, **where), None
+        if file.lfs:
+            checksum = f"sha256:{file.lfs.sha256}"
+        split = re.sub(r"\W", "_", split)
+        wanted = Wanted(f"{split}-{number:05d}-of-{len(files):05d}.parquet", (address,), file.size, checksum)
         fetched = fetch_file(wanted, folder, secret=secret, progress=megabytes.after(done, total))
         done += fetched.path.stat().st_size
 
@@ -110,8 +106,8 @@ def in_megabytes(progress: Progress, total: int, title: str) -> Progress:
     )
 
 
-def _find(name: HubName, text: str) -> tuple[str, list[_File]]:
-    """Return the commit, and the Parquet files of the config and split of `name`."""
+def _find(name: HubName, text: str) -> tuple[str, list[tuple[str, Any]]]:
+    """Return the commit, and split and Parquet file of the config and split of `name`."""
     try:
         commit, files = _list(name.repository, name.revision or "main")
         if not files and name.revision is None:
@@ -121,35 +117,37 @@ def _find(name: HubName, text: str) -> tuple[str, list[_File]]:
             f"hf:{text} could not be read as Parquet at {_endpoint()} ({words_of(problem)}). Check the name and the "
             "network; private datasets need HF_TOKEN in the environment. Or download its files and import their folder."
         ) from problem
-    configs = list(dict.fromkeys(file.config for file in files))
-    config = name.config or "default"
+    config, configs = name.config or "default", list(dict.fromkeys(config for config, _ in files))
     if not name.config and len(configs) == 1:
         config = configs[0]
     if config not in configs:
         raise CurateError(f"hf:{name.repository} has the configs {listed(configs)}. Name one, as hf:REPO:CONFIG.")
-    files = [file for file in files if file.config == config]
-    chosen = [file for file in files if name.split in (None, file.split)]
-    if not chosen:
-        splits = listed(dict.fromkeys(file.split for file in files))
-        raise CurateError(f"hf:{name.repository} has no split {name.split!r}. It has {splits}.")
-    return commit, sorted(chosen, key=lambda file: (file.split, file.info.rfilename))
+    splits = {split: found for (other, split), found in sorted(files.items()) if other == config}
+    if name.split not in (None, *splits):
+        raise CurateError(f"hf:{name.repository} has no split {name.split!r}. It has {listed(splits)}.")
+    return commit, [(split, file) for split in splits if name.split in (None, split) for file in splits[split]]
 
 
-def _list(repository: str, revision: str) -> tuple[str, list[_File]]:
-    """Return the commit of a revision, and its Parquet files by config and split."""
+def _list(repository: str, revision: str) -> tuple[str, _Files]:
+    """Return the commit of a revision, and its Parquet files."""
     from huggingface_hub import HfApi, get_token
 
     check_host(_endpoint())
     api = HfApi(endpoint=_endpoint(), token=get_token())
     info = api.dataset_info(repository, revision=revision, files_metadata=True, timeout=60)
-    # The hub converts only the beginning of a large dataset, to partial-*.
-    parquet = [one for one in info.siblings or [] if one.rfilename.endswith(".parquet")]
-    parquet = [one for one in parquet if "/partial-" not in one.rfilename]
-    declared = []
+    declared, laid_out = defaultdict(list), defaultdict(list)
+    configs = []
     if info.card_data and revision != _CONVERTED:
-        for config, split, pattern in _declared(info.card_data.get("configs") or []):
-            declared += [_File(config, split, one) for one in parquet if fnmatch.fnmatchcase(one.rfilename, pattern)]
-    return str(info.sha), declared or [_File(*_by_layout(one.rfilename), one) for one in parquet]
+        configs = list(_declared(info.card_data.get("configs") or []))
+    for file in sorted(info.siblings or [], key=lambda file: file.rfilename):
+        path = file.rfilename
+        # The hub converts only the beginning of a large dataset, to partial-*.
+        if path.endswith(".parquet") and "/partial-" not in path:
+            laid_out[_by_layout(path)].append(file)
+            for config, split, pattern in configs:
+                if fnmatch.fnmatchcase(path, pattern):
+                    declared[config, split].append(file)
+    return str(info.sha), declared or laid_out
 
 
 def _by_layout(path: str) -> tuple[str, str]:
@@ -238,8 +236,6 @@ def _fetch_torchvision(name: str, downloads: Path) -> Path:
 def _torchvision_parts(kind: type) -> list[tuple[str, dict[str, Any]]]:
     """Return the splits of a dataset: MNIST and CIFAR divide by `train`, SVHN and DTD by `split`, others do not."""
     options = inspect.signature(kind).parameters
-    if kind.__name__ == "EMNIST":  # its other options are hidden
-        return [("train", {"split": "balanced", "train": True}), ("test", {"split": "balanced", "train": False})]
     if "download" not in options:
         raise CurateError(f"torchvision does not download {kind.__name__}. Get its files and import them as a folder.")
     if "train" in options:

@@ -11,19 +11,18 @@ from urllib.request import url2pathname
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.list_columns import ListSource, number_lists
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
-    MISSING,
     PATH_NAMES,
     find_path_column,
     is_text,
     name_columns,
     plain_values,
+    without_missing,
 )
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
@@ -59,9 +58,7 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
         raise CurateError(
             f"Column {column!r} of {path} holds {table[column].type}, not paths. Choose one with --image-column."
         )
-    texts = pc.utf8_trim_whitespace(table[column].cast(pa.string()))
-    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
-    table = table.set_column(table.column_names.index(column), column, texts)
+    table = table.set_column(table.column_names.index(column), column, without_missing(table[column]))
     return _read_paths(table, column, path, options, lists, kind="manifest", image_column=column)
 
 

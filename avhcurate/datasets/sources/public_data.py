@@ -44,8 +44,7 @@ class PublicDataset:
 
     `prepare` turns the fetched files into a source to import, in the given folder or another; `votes` reads the
     human answers for the imported dataset. `trees`: names of folders that a mirror may hold instead of the first file.
-    `hub`: its name on the Hugging Face hub, if it comes from there. `needs_images`: its images may not be
-    redistributed, so the user must provide them.
+    `hub`: its name on the Hugging Face hub, if it comes from there.
     """
 
     name: str
@@ -59,7 +58,6 @@ class PublicDataset:
     votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None] | None = None
     trees: tuple[str, ...] = ()
     hub: str | None = None
-    needs_images: bool = False
 
 
 def is_image(name: str) -> bool:
@@ -226,7 +224,8 @@ _REAL_TYPES = {"path": "str", "label": "Int64", "real_labels": "str", "real_coun
 
 def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
     """Write a manifest of the validation images in their folder: given label, ReaL's labels, and whether they agree."""
-    assert fetched.images is not None
+    if fetched.images is None:
+        raise CurateError("ImageNet's images may not be redistributed. Get them from image-net.org and give --images.")
     classes, wnids = class_info(fetched)
     real = json.loads(fetched.paths["real.json"].read_bytes())
     rows = []
@@ -290,32 +289,25 @@ IMAGENET_REAL = PublicDataset(
     size=5_000_000,
     prepare=_prepare_real,
     votes=_real_votes,
-    needs_images=True,
 )
 
 
 _ARCHIVE = "PACS.zip"
+_PACS_CLASSES = ["dog", "elephant", "giraffe", "guitar", "horse", "house", "person"]
 
 
 def _prepare_pacs(fetched: FetchedFiles, folder: Path) -> Path:
     """Read the tree DOMAIN/CLASS/image, in a zip or unpacked; from the hub it is Parquet already."""
     if "hub" in fetched.paths:
         return fetched.paths["hub"]
-    place = fetched.paths[_ARCHIVE]
-    classes = sorted({name.split("/")[1] for name, _ in _pacs_images(place)})
-    rows = (
-        LabelledImage(name, image, classes.index(name.split("/")[1]), {"domain": name.split("/")[0]})
-        for name, image in _pacs_images(place)
-    )
-    return write_images(folder / "train-00000-of-00001.parquet", rows, classes)
+    return write_images(folder / "train-00000-of-00001.parquet", _pacs_rows(fetched.paths[_ARCHIVE]), _PACS_CLASSES)
 
 
-def _pacs_images(place: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield DOMAIN/CLASS/FILE and bytes of each image."""
+def _pacs_rows(place: Path) -> Iterator[LabelledImage]:
     for name, image in entries(place, is_image):
-        parts = name.split("/")
-        if len(parts) >= 3 and "__MACOSX" not in parts:
-            yield "/".join(parts[-3:]), image
+        domain, label, file = ("", "", *name.split("/"))[-3:]
+        if label in _PACS_CLASSES:
+            yield LabelledImage(f"{domain}/{label}/{file}", image, _PACS_CLASSES.index(label), {"domain": domain})
 
 
 PACS = PublicDataset(

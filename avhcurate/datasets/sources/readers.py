@@ -36,19 +36,20 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         return read_webdataset(str(source).removeprefix("wds:"), options)
     source = user_path(source)
     if source.is_dir():
-        return _read_directory(source, options)
-    if not source.exists():
-        raise CurateError(
-            f"{source} does not exist. Give a folder of images, a CSV or Parquet file, list:FILE, wds:PATTERN, "
-            "torchvision:NAME or hf:REPO."
-        )
-    if is_parquet(source) and _holds_images(source, options):
+        scan = scan_folder(source)
+        if scan.images:
+            return read_folder(source, scan, options)
+        if scan.parquet:
+            return read_parquet([source / name for name in scan.parquet], source, options)
+        tables = [name for name in scan.others if is_csv(source / name)]
+        raise CurateError(f"{source} holds no images and no Parquet files. CSV files to import: {listed(tables, 3)}.")
+    if source.exists() and is_parquet(source) and _holds_images(source, options):
         return read_parquet([source], source.parent, options)
-    if is_parquet(source) or is_csv(source):
+    if source.exists() and (is_parquet(source) or is_csv(source)):
         return read_manifest(source, options)
     raise CurateError(
-        f"{source.name} is neither CSV nor Parquet. Give a folder with a sub-folder for each class "
-        "(unpack archives first), or a CSV or Parquet file."
+        f"{source} does not exist, or is not a source. Give a folder of images, a CSV or Parquet file, list:FILE, "
+        "wds:PATTERN, torchvision:NAME or hf:REPO; unpack archives first."
     )
 
 
@@ -58,18 +59,6 @@ def _holds_images(source: Path, options: ImportOptions) -> bool:
     if options.image_column in schema.names:
         return bytes_leaf(schema.field(options.image_column)) is not None
     return any(bytes_leaf(field) for field in schema)
-
-
-def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
-    scan = scan_folder(source)
-    if scan.images:
-        return read_folder(source, scan, options)
-    if scan.parquet:
-        return read_parquet([source / name for name in scan.parquet], source, options)
-    raise CurateError(
-        f"{source} holds no images and no Parquet files. CSV files to import instead: "
-        f"{listed([name for name in scan.others if is_csv(source / name)], 3)}."
-    )
 
 
 def _made(found: object, *_: object) -> "SourceTable | Path":

@@ -46,10 +46,10 @@ def import_dataset(
     megabytes; the same call resumes them. Cancelled before it is written, it leaves everything unchanged.
     """
     workspace.check_new(name)
-    folder, root = user_path(source), workspace.root.resolve()
-    if folder.is_dir() and root.is_relative_to(folder.resolve()):
+    root = workspace.root.resolve()
+    if user_path(source).is_dir() and root.is_relative_to(user_path(source).resolve()):
         raise CurateError(
-            f"The workspace {root} lies inside {folder}, and nothing is written there. Choose another with --workspace."
+            f"The workspace {root} lies inside {source}, and nothing is written there. Choose another with --workspace."
         )
     sheet = votes_column = None
     place = prepare_download(workspace, str(source), progress=progress)
@@ -62,11 +62,12 @@ def import_dataset(
         table = read_source(place, ImportOptions(votes_column=votes_column, **options))
         fingerprint = _fingerprint(table)
     with workspace.lock(name):
-        folder = before = _existing(workspace, name, force=force)
+        before = _existing(workspace, name, force=force)
         if before is not None and before.record.fingerprint == fingerprint:
-            _refresh(before, table, str(source))
+            folder = before
+            _refresh(folder, table, str(source))
             if votes_column is not None and table.votes is not None:
-                attach_column(before, table.votes, votes_column, force=force)
+                attach_column(folder, table.votes, votes_column, force=force)
         elif before is not None and not force:
             raise CurateError(refusal(workspace, before, table))
         else:

@@ -45,10 +45,7 @@ def simulate_answers(images: np.ndarray, labels: np.ndarray, group: SimulatedAnn
     Raises CurateError when there are fewer than two images, or shapes do not fit.
     """
     if images.ndim != 3 or labels.shape != images.shape[:1] or len(images) < 2:
-        raise CurateError(
-            "Simulated annotators need at least two images (N, H, W) with labels (N,), "
-            f"not {images.shape} and {labels.shape}."
-        )
+        raise CurateError("Simulated annotators need at least two images (N, H, W) with labels (N,).")
     group = group or SimulatedAnnotators()
     rng = np.random.default_rng(group.seed)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]

@@ -170,6 +170,12 @@ def is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
+def without_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts of a column without space around them, null in place of words for a missing value."""
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
+
+
 def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return numbers or truths in place of their texts, where every text of a column is one; others as they are.
 
@@ -182,8 +188,7 @@ def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """
     if not is_text(column.type):
         return column
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
+    texts = without_missing(column)
     if texts.null_count == len(texts):
         return column
     if _all_match(texts, _PLAIN_NUMBER):

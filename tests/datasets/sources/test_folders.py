@@ -111,7 +111,7 @@ def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspac
     with pytest.raises(CurateError, match="no images"):
         import_dataset(workspace, "d", tmp_path / "d")
     (tmp_path / "d" / "labels.csv").write_text("path,label\n")
-    with pytest.raises(CurateError, match=r"CSV files to import instead: labels\.csv"):
+    with pytest.raises(CurateError, match=r"CSV files to import: labels\.csv"):
         import_dataset(workspace, "d", tmp_path / "d")
     assert workspace.names() == []
 
