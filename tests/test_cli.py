@@ -107,7 +107,7 @@ def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_ro
     first = json.loads(out)["rows"][0]
     assert list(first)[:8] == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
     assert (first["class"], first["n"]) == ("mean of classes", 900)
-    assert "onfidence adds to AVH" in cli(*some, "--analysis", "adding")[1]
+    assert "partial_p_holm" in cli(*some, "--analysis", "adding")[1]
     code, _, said = cli(*some, "--analysis", "adding", "--against", "sharpness")
     assert (code, "needs human votes" in said) == (2, True)
 

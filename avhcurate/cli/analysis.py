@@ -93,7 +93,7 @@ def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
 def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings, csv: Path | None) -> None:
     """Print one of the further analyses, or write it to a file."""
     from avhcurate.datasets.table.filters import Filters
-    from avhcurate.features.correlation.analyses import adds_sentence, analyse
+    from avhcurate.features.correlation.analyses import analyse
 
     if settings.against != "hsf":
         raise CurateError("--analysis needs human votes. Leave out --against.")
@@ -103,8 +103,6 @@ def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSet
         return
     _print_votes_note(table, weighs=False)
     print(rows.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="-"))
-    if analysis == "adding":
-        print(adds_sentence(rows))
 
 
 @options.verb(DisagreeSettings)

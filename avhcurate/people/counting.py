@@ -39,16 +39,6 @@ class VoteCounts:
         return VoteCounts(self.votes + other.votes, self.hits + other.hits, self.asked + other.asked)
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Counts of the first `rows` rows of the log, of which so many answers were retracted."""
-
-    columns: ResponseColumns
-    retractions: int
-    rows: int
-    counts: VoteCounts
-
-
 class VoteCounter:
     """Counts the votes of a dataset as of now; `update` counts the responses given since.
 
@@ -63,7 +53,8 @@ class VoteCounter:
         self._imported = _imported(dataset, self.labels)
         self._known_ids: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
         self._paths: pd.Index | None = None
-        self._kept: dict[tuple[str, bytes], _Kept] = {}
+        # Rows of the log that are counted, and the counts, by what decides them.
+        self._kept: dict[tuple[ResponseColumns, int, str, bytes], tuple[int, VoteCounts]] = {}
         self._busy = threading.Lock()
         self._version: tuple[int, ...] | None = None
         self.counts = VoteCounts.none(len(self.labels))
@@ -83,18 +74,16 @@ class VoteCounter:
         excluded = left_out(columns, design, control_filter)
         imported, collected = self._imported_votes(key), self.collected(columns, design, excluded)
         self.counts = imported + collected
-        number = int(collected.votes.sum())
-        rows = columns.rows
-        of_design = np.unique(rows["annotator"][columns.of_design(design)])
-        counted = np.setdiff1d(of_design, excluded)
+        annotators = np.unique(columns.rows["annotator"][columns.of_design(design)])
+        counted = np.setdiff1d(annotators, excluded)
         self.source = HsfSource(
             key=key,
             chosen=chosen,
             control_filter=control_filter,
             imported=int(imported.votes.sum()),
-            collected=number,
+            collected=int(collected.votes.sum()),
             annotators=len(counted),
-            left_out=len(of_design) - len(counted),
+            left_out=len(annotators) - len(counted),
         )
         self.record = self._record(version)
         self._version = version
@@ -167,16 +156,13 @@ class VoteCounter:
         none = VoteCounts.none(len(self.labels))
         if not design:
             return none
-        name = (design, excluded.tobytes())
+        key = (columns, columns.version[1], design, excluded.tobytes())  # another answer may have been retracted
         with self._busy:
             size = len(columns.rows)  # read here, so that no other thread has counted more of them before
-            kept = self._kept.pop(name, None)
-            if kept is None or kept.columns is not columns or kept.retractions != columns.version[1]:
-                kept = _Kept(columns, columns.version[1], 0, none)
-            counts = kept.counts
-            if kept.rows < size:
-                counts = counts + self._count(columns, kept.rows, design, excluded)
-            self._kept[name] = _Kept(columns, kept.retractions, size, counts)
+            rows, counts = self._kept.pop(key, (0, none))
+            if rows < size:
+                counts = counts + self._count(columns, rows, design, excluded)
+            self._kept[key] = size, counts
             if len(self._kept) > _KEPT:
                 del self._kept[next(iter(self._kept))]
         return counts

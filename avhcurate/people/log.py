@@ -24,6 +24,8 @@ BY_RULE = ", by rule"
 
 #: Names that one query asks about.
 _AT_ONCE = 500
+#: Columns of an answer, in the order of the fields of a `Lease`.
+_ANSWERED = ("task", "path", "place", "answer", "control", "expected", "selected")
 
 
 @dataclass(frozen=True)
@@ -210,22 +212,8 @@ class LogTransaction:
     ) -> None:
         """Write the answers to a task, as `Lease` describes them, and end its lease."""
         common = {"annotator": annotator, "nonce": nonce, "reaction_ms": reaction_ms, "at": at}
-        self._write(
-            design,
-            [
-                common
-                | {
-                    "task": answer.task,
-                    "place": answer.place,
-                    "path": answer.path,
-                    "answer": answer.class_name,
-                    "selected": answer.ticked,
-                    "control": answer.control,
-                    "expected": answer.expected,
-                }
-                for answer in answers
-            ],
-        )
+        rows = [dict(zip(_ANSWERED, vars(answer).values(), strict=False)) for answer in answers]
+        self._write(design, [row | common for row in rows])
         self.release([answers[0].task])
 
     def record_all(self, design: Design, rows: Sequence[dict[str, Any]]) -> int:
@@ -260,19 +248,8 @@ class LogTransaction:
 
     def answers(self, task: str) -> list[Lease]:
         """Return the answers to a task, by place, as `Lease` describes them."""
-        query = sa.select(RESPONSES).where(RESPONSES.c.task == task).order_by(RESPONSES.c.place)
-        return [
-            Lease(
-                task=task,
-                path=row.path,
-                place=row.place,
-                class_name=row.answer,
-                control=row.control,
-                expected=row.expected,
-                ticked=row.selected,
-            )
-            for row in self._connection.execute(query)
-        ]
+        query = sa.select(*(RESPONSES.c[name] for name in _ANSWERED)).where(RESPONSES.c.task == task)
+        return [Lease(*row) for row in self._connection.execute(query.order_by(RESPONSES.c.place))]
 
     def retract(self, task: str, *, at: float) -> None:
         """Write that the answers to a task no longer stand."""

@@ -105,7 +105,7 @@ def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_
 ):
     quality_service.measure_dataset(Workspace(voteless_root), "digits")
     app = open_page("correlation", voteless_root)
-    control = app.segmented_control(key="correlation.against")
+    control = app.selectbox(key="correlation.against")
     assert control.options == ["Brightness", "Contrast", "Sharpness", "Information", "Colour"]
     control.set_value("contrast").run()
     assert not app.exception

@@ -75,13 +75,6 @@ def test_full_agreement_is_one_and_chance_is_none():
         assert measure(chance).value == pytest.approx(0, abs=0.02)
 
 
-def test_kappa_and_alpha_meet_where_answers_are_many():
-    rng = np.random.default_rng(1)
-    chances = rng.dirichlet([0.3] * 4, 3000)
-    counts = np.array([rng.multinomial(20, chance) for chance in chances])
-    assert fleiss_kappa(counts).value == pytest.approx(krippendorff_alpha(counts).value, abs=1e-3)
-
-
 def test_samples_with_one_answer_say_nothing():
     lone = np.vstack([FLEISS, np.eye(5, dtype=int), np.zeros((2, 5), int)])
     for measure in (fleiss_kappa, krippendorff_alpha):
@@ -98,8 +91,8 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
         ticked = rng.binomial(6, rng.beta(0.6, 0.6, size))
         return np.stack([6 - ticked, ticked], axis=1)
 
-    truth = krippendorff_alpha(sample(400_000)).value
-    found = [krippendorff_alpha(sample(150), seed=seed) for seed in range(150)]
+    truth = krippendorff_alpha(sample(100_000)).value
+    found = [krippendorff_alpha(sample(150), seed=seed) for seed in range(80)]
     held = np.mean([interval.low <= truth <= interval.high for interval in found])
     assert 0.89 < held <= 1
 

@@ -124,19 +124,6 @@ def test_nobody_is_left_out_by_default_or_on_too_few_answers():
     assert len(exclusions(few, ExclusionRule(control_accuracy=0.99, agreement=0.99, too_fast=0))) == 0
 
 
-def test_answers_without_a_name_judge_others_but_are_not_judged():
-    rows = [("s", "ann", "a", "none", None, None), ("s", None, "a", "none", None, None)]
-    table = annotator_table(classify(rows))
-    assert table["annotator"].to_list() == ["ann"]
-    assert table.iloc[0]["agreement"] == 1
-
-
-def test_order_of_rows_is_nothing_to_the_table():
-    responses = panel()
-    shuffled = responses.sample(frac=1, random_state=0, ignore_index=True)
-    pd.testing.assert_frame_equal(annotator_table(responses), annotator_table(shuffled))
-
-
 def test_an_empty_table_has_the_same_columns():
     assert list(annotator_table(classify([]))) == list(annotator_table(panel()))
 

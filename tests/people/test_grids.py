@@ -51,11 +51,6 @@ def test_the_last_grid_is_padded_to_look_like_any_other():
     assert len(found["padding"] & set(POSITIVES)) == 13
 
 
-def test_without_pools_there_are_no_controls_and_no_padding():
-    assert kinds(grid_of([1, 2], [], [])) == {"none": {1, 2}}
-    assert grid_of([1, 2], POSITIVES, NEGATIVES, seen=[1, 2]) is None
-
-
 def test_the_most_similar_class_has_the_smallest_angle_and_classes_without_a_vector_come_last():
     angle = np.deg2rad([0, 10, 25, 180])
     vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.array([[1], [9], [0.1], [3]])
@@ -74,7 +69,7 @@ def test_known_members_are_unanimous_first_then_easy_then_any():
     assert known_members(members).tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("share", [0.05, 0.13, 0.2, 1 / 3, 0.37, 0.5])
+@pytest.mark.parametrize("share", [0.05, 1 / 3, 0.5])
 def test_checks_come_as_often_as_asked_and_at_no_fixed_place(share):
     checks = np.array([is_check(position, share=share, seed=3) for position in range(2000)])
     assert checks.mean() == pytest.approx(share, abs=0.002)

@@ -18,6 +18,7 @@ def test_hsf_is_the_share_of_votes_for_the_given_label():
     table = hsf_of([[3, 2, 0], [1, 1, 8]], [0, 2])
     assert table["votes"].tolist() == [5, 10]
     assert table["hsf"].tolist() == [0.6, 0.8]
+    assert hsf_of([[0, 7, 0]], [0])["hsf"].tolist() == [0.0]
     assert (table["hsf_low"] < table["hsf"]).all()
     assert (table["hsf"] < table["hsf_high"]).all()
 
@@ -28,32 +29,8 @@ def test_hsf_is_missing_and_never_zero_without_votes_or_label():
     assert table["votes"].tolist() == [0, 0]
 
 
-def test_nobody_choosing_the_label_is_zero_and_not_missing():
-    table = hsf_of([[0, 7, 0]], [0])
-    assert table["hsf"].tolist() == [0.0]
-    assert table["hsf_low"].tolist() == [0.0]
-    assert 0 < table["hsf_high"][0] < 0.5
-
-
-def test_tick_votes_give_the_same_hsf_as_the_k_way_votes_they_stand_for():
-    counts = np.array([[3, 2, 0], [1, 1, 8], [0, 0, 0]])
-    pd.testing.assert_frame_equal(hsf_of(counts, [1, 2, 0]), hsf.from_ticks([2, 8, 0], [5, 10, 0]))
-
-
-def test_no_samples_give_an_empty_table():
-    assert len(hsf_of(np.zeros((0, 3), int), np.zeros(0, int))) == 0
-
-
 def answers(*rows):
     return pd.DataFrame(rows, columns=["sample", "annotator", "label"])
-
-
-def test_answers_are_counted_by_sample_and_class():
-    table = answers(("b", 1, "dog"), ("a", 1, "cat"), ("b", 2, "dog"), ("b", 3, "owl"))
-    samples, counts, messages = hsf.count_answers(table, CLASSES)
-    assert samples.tolist() == ["a", "b"]
-    assert counts.tolist() == [[1, 0, 0], [0, 2, 1]]
-    assert messages == []
 
 
 def test_the_last_answer_of_an_annotator_wins_and_the_others_are_told():
@@ -120,9 +97,3 @@ def test_ticks_are_counted_by_sample_and_class_asked_about():
 def test_ticks_may_be_spelled_in_the_usual_ways(yes_no):
     tiles = pd.DataFrame({"sample": ["a", "a"], "class": ["cat", "cat"], "selected": yes_no})
     assert hsf.count_ticks(tiles, CLASSES)[0][["selected", "shown"]].values.tolist() == [[1, 2]]
-
-
-def test_a_tick_that_is_neither_yes_nor_no_is_named():
-    tiles = pd.DataFrame({"sample": ["a"], "class": ["cat"], "selected": ["perhaps"]})
-    with pytest.raises(CurateError, match="perhaps, which is neither true nor false"):
-        hsf.count_ticks(tiles, CLASSES)

@@ -88,31 +88,6 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
     return result
 
 
-def adds_sentence(rows: pd.DataFrame, score: str = "avh", name: str = "AVH") -> str:
-    """Say whether a score adds to confidence, and confidence to it; "" where that is not known.
-
-    >>> row = {"score": "avh", "base": "confidence", "n": 90, "partial": 0.1, "partial_low": 0.0, "partial_high": 0.2}
-    >>> row |= {"partial_p": 0.05, "base_partial": 0.3, "base_partial_low": 0.2, "base_partial_high": 0.4}
-    >>> print(adds_sentence(pd.DataFrame([row | {"base_partial_p": 0.001}])))
-    It is not clear that AVH adds to confidence: 0.10 [0.00, 0.20]. Confidence adds to AVH: 0.30 [0.20, 0.40].
-    """
-    found = rows[rows["score"] == score]
-    if found.empty or found["partial"].isna().any():
-        return ""
-    row = found.iloc[0]
-    return f"{_adds(row, 'partial', name, BASE)} {_adds(row, 'base_partial', BASE.capitalize(), name)}"
-
-
-def _adds(row: pd.Series, column: str, name: str, given: str) -> str:
-    value, low, high = row[column], row[f"{column}_low"], row[f"{column}_high"]
-    numbers = f"{value:.2f} [{low:.2f}, {high:.2f}]"
-    if low > 0:
-        return f"{name} adds to {given}: {numbers}."
-    if high < 0:
-        return f"{name} contradicts people when {given} is known: {numbers}."
-    return f"It is not clear that {name} adds to {given}: {numbers}."
-
-
 def by_class(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return Spearman with HSF within each class, signs kept, and its mean over the classes as units.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ REMARKS = {
 
 @dataclass(frozen=True)
 class Correlations:
-    """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
+    """`table` has the export columns; `pairs` tests two scores each.
 
     `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
     scores are compared with, "hsf", a measure of the images or a column of the user. `ranked` describes the scores by
@@ -52,7 +52,6 @@ class Correlations:
     """
 
     table: pd.DataFrame
-    remarks: pd.Series
     pairs: pd.DataFrame
     ceiling: Reliability
     simulated: bool
@@ -63,12 +62,19 @@ class Correlations:
 
     def sign(self, key: str) -> int:
         """Return the factor that turns a correlation until positive means agreement; 0 without a known harder end."""
-        return _sign(self.ranked, key, self.against)
+        return -self.ranked[key].sign * self.toward
 
     @property
     def toward(self) -> int:
         """Return +1 where a low value of what scores are compared with is hard, -1 where a high one is, 0 unknown."""
-        return _toward(self.ranked, self.against)
+        if self.against == HSF:
+            return 1
+        return -self.ranked[self.against].sign
+
+    @property
+    def remarks(self) -> pd.Series:
+        """Return a key of `REMARKS` for each row of the table, or ""."""
+        return correlation.remarks(self.table)
 
     @property
     def own(self) -> bool:
@@ -85,16 +91,6 @@ class Correlations:
         """Return the columns of the user without a known harder end."""
         keys = dict.fromkeys([*self.keys, self.against])
         return [key for key in keys if key != HSF and not self.ranked[key].harder]
-
-
-def _toward(ranked: Mapping[str, Score], against: str) -> int:
-    if against == HSF:
-        return 1
-    return -ranked[against].sign
-
-
-def _sign(ranked: Mapping[str, Score], key: str, against: str) -> int:
-    return -ranked[key].sign * _toward(ranked, against)
 
 
 def correlate(
@@ -128,31 +124,29 @@ def correlate(
     scores = {key: frame[key] for key in chosen}
     ranks: dict[str, np.ndarray] = {}
     rows = correlation.correlate(scores, frame[against], index, labels, ranks=ranks)
-    signs = {key: sign for key in chosen if (sign := _sign(ranked, key, against))}
-    # What takes the place of HSF is turned until low means hard.
-    pairs = correlation_tests.compare(
-        {key: scores[key] for key in signs},
-        _toward(ranked, against) * frame[against],
-        harder={key: ranked[key].hard_end for key in signs},
-        ranks=ranks,
-    )
-    pairs = pairs.assign(p_holm=holm(pairs["p_value"]))
-    weighted = None
-    if use.weights is not None:
-        values = {key: column.to_numpy(float) for key, column in scores.items()}
-        hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
-        weighted = weighted_table(values, hsf, weights, index, labels)
-    return Correlations(
+    result = Correlations(
         table=rows,
-        remarks=correlation.remarks(rows),
-        pairs=pairs,
+        pairs=rows[:0],
         ceiling=ceiling,
         simulated=table.simulated,
         against=against,
         ranked=ranked,
         queue=use,
-        weighted=weighted,
     )
+    known = [key for key in chosen if result.sign(key)]
+    # What takes the place of HSF is turned until low means hard.
+    pairs = correlation_tests.compare(
+        {key: scores[key] for key in known},
+        result.toward * frame[against],
+        harder={key: ranked[key].hard_end for key in known},
+        ranks=ranks,
+    )
+    weighted = None
+    if use.weights is not None:
+        values = {key: column.to_numpy(float) for key, column in scores.items()}
+        hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
+        weighted = weighted_table(values, hsf, weights, index, labels)
+    return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])), weighted=weighted)
 
 
 def no_sample(table: DatasetTable, filters: Filters, against: str) -> CurateError:
@@ -246,13 +240,9 @@ def to_latex(result: Correlations) -> str:
 
     Needs the LaTeX package booktabs.
     """
-    groups = list(dict.fromkeys(result.table["bin"]))
-    rows = [["Score", "$z$", *map(_escape, groups)]]
-    for counts, keys in sample_counts(result.table).items():
-        name = "samples"
-        if len(rows) > 1:
-            name = f"samples of {', '.join(_escape(result.ranked[key].name) for key in keys)}"
-        rows.append([name, "", *map(str, counts)])
+    counts = result.table.groupby("bin", sort=False)["n"].max()
+    groups = [str(group) for group in counts.index]
+    rows = [["Score", "$z$", *map(_escape, groups)], ["samples", "", *map(str, counts)]]
     for key, of_score in result.table.groupby("score", sort=False):
         values = [of_score["fisher_z"].iloc[0], *of_score["spearman"]]
         rows.append([_escape(result.ranked[str(key)].name), *map(_number, values)])
@@ -285,10 +275,8 @@ def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
 
 
 def _source(result: Correlations) -> str:
-    if result.own:
-        return f"Spearman with your column {_escape(result.ranked[result.against].name)}"
     if result.against != HSF:
-        return f"Spearman with {_escape(result.ranked[result.against].name)} of the images"
+        return f"Spearman with {_escape(result.ranked[result.against].name)}"
     if result.simulated:
         return "Human votes: SIMULATED panel; Spearman with HSF"
     return "Human votes: people; Spearman with HSF"

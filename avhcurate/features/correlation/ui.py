@@ -11,7 +11,6 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.correlation import service
 from avhcurate.features.correlation.plots import agreement
 from avhcurate.features.correlation.service import HSF, REMARKS, Correlations
-from avhcurate.measures.stats.correlation_tests import Comparison
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
@@ -35,20 +34,15 @@ def choose_against(page: Opened) -> str:
     possible = service.possible_targets(table)
     if len(possible) == 1:
         return possible[0]
-    own = table.own("number")
-    widget: Any = st.segmented_control
-    width: int | str = "content"
-    if own:
-        widget, width = st.selectbox, 240
-    return one_of("correlation.against", [HSF, *PROXIES, *own], HSF).show(
-        widget,
+    return one_of("correlation.against", [HSF, *PROXIES, *table.own("number")], HSF).show(
+        st.selectbox,
         "Against",
         page.view,
         possible,
         format_func=_short_name,
         help="HSF, the judgement of people, or what replaces it where there are no votes: a measure of the images or a "
         "column of yours.",
-        width=width,
+        width=240,
     )
 
 
@@ -130,30 +124,23 @@ def summary(result: Correlations) -> str:
     rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"]).sort_values("agreement", ascending=False)
     # Scores of a training are over fewer samples, so they are not ranked with the others.
     trained = [key for key in result.keys if result.ranked[key].training]
-    of_training = rows["score"].isin(trained) & (rows["n"] < rows["n"].max())
-    recorded, rows = rows[of_training], rows[~of_training]
+    rows = rows[~rows["score"].isin(trained) | (rows["n"] == rows["n"].max())]
     if rows.empty:
         what = column_name(result.against)
         return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
     sentences = [_leader(result, rows)]
     if {"avh", "confidence"} <= set(rows["score"]):
-        sentences.append(_avh_or_confidence(pair_of(result, "avh", "confidence")))
+        sentences.append(verdict(pair_of(result, "avh", "confidence"), against=compared_with(result)))
     ceiling, top = result.ceiling, rows["agreement"].iloc[0]
     if not ceiling.reason and ceiling.ceiling > 0 and top > 0:
         sentences.append(
             f"The votes are noisy themselves: no score can be expected above {ceiling.ceiling:.2f}, "
             f"and the best reaches {top / ceiling.ceiling:.0%} of that."
         )
-    for n, of_training in recorded.groupby("n"):
-        key, top = of_training["score"].iloc[0], of_training["agreement"].iloc[0]
-        sentences.append(
-            f"Of the scores of the training over {n:,} samples, **{column_name(key)}** comes closest, at "
-            f"{signed(top, 2)}; the SQL condition `{key} IS NOT NULL` compares all scores on those."
-        )
     opposed = [column_name(key) for key in rows["score"][rows["high"] < 0]]
     if opposed and result.against == HSF:
         sentences.append(f"Against the judgement of {compared_with(result)}: {listed(opposed)}.")
-    return " ".join(filter(None, sentences))
+    return " ".join(sentences)
 
 
 def _leader(result: Correlations, rows: pd.DataFrame) -> str:
@@ -180,18 +167,6 @@ def compared_with(result: Correlations) -> str:
     if result.own:
         return f"your column {name}"
     return f"the {name.lower()} of the images"
-
-
-def _avh_or_confidence(pair: Any) -> str:
-    if pd.isna(pair.p_value):
-        return ""
-    if pair.p_value >= _CLEAR:
-        return f"Between AVH and confidence there is no clear difference ({p_text(pair.p_value)})."
-    at = {pair.first: signed(pair.first_agreement, 2), pair.second: signed(pair.second_agreement, 2)}
-    values = f"{at['avh']} against {at['confidence']} ({p_text(pair.p_value)})"
-    if (pair.difference > 0) == (pair.first == "avh"):
-        return f"AVH does better than confidence here: {values}."
-    return f"AVH does worse than confidence here: {values}."
 
 
 def notes(result: Correlations) -> list[str]:
@@ -320,7 +295,7 @@ def compare(result: Correlations, view: View) -> None:
             f"Difference of Fisher z, {column_name(pair['first'])} minus {column_name(pair['second'])}: "
             f"{_interval(pair.difference, pair.ci_low, pair.ci_high)}; of the correlations themselves "
             f"{_interval(pair.gap, pair.gap_low, pair.gap_high)}; the two scores correlate at "
-            f"{signed(pair['between'], 3)} with each other. {_tested_by(pair)} Corrected for the "
+            f"{signed(pair['between'], 3)} with each other. Corrected for the "
             f"{len(result.pairs):,} pairs of scores by Holm's method: {p_text(pair.p_holm)}."
         )
     if result.weighted is not None:
@@ -329,11 +304,3 @@ def compare(result: Correlations, view: View) -> None:
 
 def _interval(value: float, low: float, high: float) -> str:
     return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
-
-
-def _tested_by(pair: pd.Series) -> str:
-    """Say which of the two standard errors the test uses, and the other."""
-    meng, ranks = f"{pair.error:.4f} by Meng, Rosenthal and Rubin", f"{pair.rank_error:.4f} by a jackknife of ranks"
-    if Comparison(**pair[list(Comparison._fields)]).by_ranks:
-        return f"Standard error {ranks}, in place of {meng}, since they differ by more than a tenth."
-    return f"Standard error {meng}; it is {ranks}."

@@ -10,7 +10,7 @@ import streamlit as st
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.errors import CurateError
 from avhcurate.features.correlation import analyses
-from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW, adds_sentence
+from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
@@ -53,8 +53,6 @@ def further(page: Opened, keys: Sequence[str]) -> None:
     except CurateError as error:
         show_user_error(error)
         return
-    if chosen == "adding":
-        st.markdown(adds_sentence(rows))
     heads, cells_of = _LAYOUTS[chosen]
     drawn = [
         table_row(escape(shortened(column_name(row["score"]), 32)), cells_of(row, rows))

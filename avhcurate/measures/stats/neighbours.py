@@ -33,7 +33,7 @@ def nearest(features: np.ndarray, row: int, *, count: int = 12) -> Neighbours:
     """
     if not 0 <= row < len(features):
         raise CurateError(f"Unknown sample {row}. The run has features of samples 0 to {len(features) - 1}.")
-    if not _has_direction(features[row]):
+    if not (np.isfinite(features[row]).all() and np.any(features[row])):
         raise CurateError(f"The embedding of sample {row} is zero or not finite, so it has no neighbours.")
     ids, angles = nearest_of(features, np.array([row]), count=count)
     found = ids[0] >= 0
@@ -133,10 +133,6 @@ def unit(rows: np.ndarray) -> np.ndarray:
     largest = np.abs(rows).max(axis=1, keepdims=True)
     scaled = rows / np.where(np.isfinite(largest) & (largest > 0), largest, np.nan)
     return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-
-
-def _has_direction(row: np.ndarray) -> bool:
-    return bool(np.isfinite(row).all() and np.any(row))
 
 
 def _rows_in(features: np.ndarray) -> int:

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.measures import scores
 from avhcurate.measures.scores import SCORES
+from avhcurate.networks.scoring.fitted_heads import scores_by_head
 from avhcurate.networks.scoring.image_pass import score_columns
 from avhcurate.workspace.data.runs import SHARD, RunFolder
 from avhcurate.workspace.disk.files import replacing, write_tables
@@ -55,10 +56,4 @@ def _values(run: RunFolder, ids: np.ndarray, labels: np.ndarray, keys: list[str]
     if not run.has_class_weights:
         return scores.per_sample(features, None, logits, labels[ids], keys=keys)
     assert features is not None
-    assert logits is not None
-    values = {key: np.full(len(ids), np.nan, np.float32) for key in keys} | {"predicted": np.full(len(ids), -1)}
-    for places, class_weights, _ in run.heads_of(ids):
-        found = scores.per_sample(features[places], class_weights, logits[places], labels[ids[places]], keys=keys)
-        for key in values:
-            values[key][places] = found[key]
-    return values
+    return scores_by_head(run, ids, features, labels[ids], keys=keys, logits=logits)

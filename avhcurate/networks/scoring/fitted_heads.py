@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.scoring.heads import RECIPE, Samples, fit_folds, fit_head
+from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import FittedHeads, RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -23,53 +23,43 @@ from avhcurate.workspace.data.sample_groups import sample_groups
 _COMPARED = 2000
 
 
-@dataclass(frozen=True)
-class FitSettings:
-    """How heads are fitted: how many folds, from which seed, and the column whose groups share a fold."""
-
-    folds: int = 5
-    seed: int = 0
-    groups: str | None = None
-
-    def check(self, dataset: DatasetFolder) -> None:
-        """Refuse what cannot be fitted, before the pass over the images."""
-        labels = dataset.labels()
-        classes = np.unique(labels[labels >= 0])
-        if len(classes) < 2:
-            raise CurateError(
-                f"Dataset {dataset.name!r} has labels of {len(classes)} class, and a head needs two or more. Import it "
-                "with labels."
-            )
-        columns = pq.read_schema(dataset.samples_path).names
-        if self.groups and (self.groups.startswith("_") or self.groups not in columns):
-            known = [name for name in columns if name not in ("id", "label") and not name.startswith("_")]
-            raise CurateError(f"--groups {self.groups}: dataset {dataset.name!r} has the columns {', '.join(known)}.")
-        if not 2 <= self.folds <= (labels >= 0).sum():
-            raise CurateError(f"--folds {self.folds}: give 2 or more, and not more than there are labelled samples.")
-
-    def record(self) -> FittedHeads:
-        """Return the record before anything is fitted."""
-        return FittedHeads(folds=self.folds, seed=self.seed, groups=self.groups, recipe=RECIPE)
+def heads_to_fit(folds: int = 5, seed: int = 0, groups: str | None = None) -> FittedHeads:
+    """Return the record of heads before they are fitted; `groups` is the column whose values share a fold."""
+    return FittedHeads(folds=folds, seed=seed, groups=groups, recipe=RECIPE)
 
 
-def head_settings(
-    head: str | None, *, groups: str | None, folds: int | None, seed: int | None, classes_from_model: bool
-) -> tuple[FitSettings | None, str | None]:
-    """Return the settings of fitted heads, if `head` asks for any ("fit", "fit:LAYER"), and the layer that it names.
+def head_settings(settings: ScoreSettings) -> tuple[FittedHeads | None, str | None]:
+    """Return the heads to fit, if `--head` asks for any ("fit", "fit:LAYER"), and the layer that it names.
 
-    >>> head_settings("fit:fc", groups=None, folds=3, seed=None, classes_from_model=False)
-    (FitSettings(folds=3, seed=0, groups=None), 'fc')
+    >>> fit, layer = head_settings(ScoreSettings(dataset="pets", model="avhcurate:digits", head="fit:fc", folds=3))
+    >>> fit.folds, layer
+    (3, 'fc')
     """
-    word, colon, layer = (head or "").partition(":")
+    word, colon, layer = (settings.head or "").partition(":")
     if word != "fit":
-        if groups is not None or folds is not None or seed is not None:
-            raise CurateError("--groups, --folds and --seed belong to fitted heads. Add --head fit.")
-        return None, head
-    if classes_from_model:
+        return None, settings.head
+    if settings.classes_from_model:
         raise CurateError("--classes-from-model takes rows of the model's own head. Leave it or --head fit out.")
     if colon and not layer:
         raise CurateError("--head fit: does not name a layer. Give --head fit, or --head fit:LAYER.")
-    return FitSettings(folds=folds or 5, seed=seed or 0, groups=groups), layer or None
+    return heads_to_fit(settings.folds or 5, settings.seed or 0, settings.groups), layer or None
+
+
+def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
+    """Refuse what cannot be fitted, before the pass over the images."""
+    labels = dataset.labels()
+    classes = len(np.unique(labels[labels >= 0]))
+    if classes < 2:
+        raise CurateError(
+            f"Dataset {dataset.name!r} has labels of {classes} class, and a head needs two or more. Import it with "
+            "labels."
+        )
+    columns = pq.read_schema(dataset.samples_path).names
+    known = [name for name in columns if name not in ("id", "label") and not name.startswith("_")]
+    if fit.groups and fit.groups not in known:
+        raise CurateError(f"--groups {fit.groups}: dataset {dataset.name!r} has the columns {', '.join(known)}.")
+    if not 2 <= fit.folds <= (labels >= 0).sum():
+        raise CurateError(f"--folds {fit.folds}: give 2 or more, and not more than there are labelled samples.")
 
 
 def number_of_classes(dataset: DatasetFolder) -> int:
@@ -118,17 +108,26 @@ def fit_heads(
 
 
 def scores_by_head(
-    run: RunFolder, ids: np.ndarray, features: np.ndarray, labels: np.ndarray, *, keys: Iterable[str] | None = None
+    run: RunFolder,
+    ids: np.ndarray,
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    keys: Iterable[str] | None = None,
+    logits: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return `scores.per_sample` of samples with their features (n, D), each by the head that has scored it."""
+    """Return `scores.per_sample` of samples with their features (n, D), each by the head that has scored it.
+
+    The logits (n, K) are by default those of the heads.
+    """
     found: dict[str, np.ndarray] = {}
-    heads = list(run.heads_of(ids))
-    if not heads:  # no samples have the columns of any head
-        heads = [(np.arange(0), *run.head())]
-    for places, class_weights, bias in heads:
+    # No samples have the columns of any head.
+    for places, class_weights, bias in list(run.heads_of(ids)) or [(np.arange(0), *run.head())]:
         x = features[places]
-        values = scores.per_sample(x, class_weights, x @ class_weights.T + bias, labels[places], keys=keys)
-        for key, column in values.items():
+        f = x @ class_weights.T + bias
+        if logits is not None:
+            f = logits[places]
+        for key, column in scores.per_sample(x, class_weights, f, labels[places], keys=keys).items():
             found.setdefault(key, np.zeros(len(ids), column.dtype))[places] = column
     return found
 

@@ -66,7 +66,8 @@ class ImagePass:
     """The pass over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
 
     `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted, `digests` whether the
-    digest of each file is. Batches do not cross shards, so that a resumed pass has the batches of an undisturbed one.
+    digest of each file is. `run` says which network, and what is made of its outputs. Batches do not cross shards, so
+    that a resumed pass has the batches of an undisturbed one.
     """
 
     dataset: DatasetFolder
@@ -79,6 +80,8 @@ class ImagePass:
     thumbnails: Callable[[int], bool] = lambda shard: False
     digests: bool = False
     progress: Progress = SILENT
+    network: OpenNetwork | None = None
+    result: Callable[[ShardOutputs], ShardResult] | None = None
 
     @property
     def shards(self) -> range:
@@ -115,12 +118,15 @@ class ImagePass:
         `result` makes it of the network's outputs, where the network runs: both can be pickled.
         """
         # Only this process reports and can be stopped.
-        work = _ImageWork(replace(self, progress=SILENT), network, result)
+        work = replace(self, progress=SILENT, network=network, result=result)
         work_through(work, self.folder, engine, commit=commit, tell=self.tell)
 
-    def steps(
-        self, network: Network, result: Callable[[ShardOutputs], ShardResult], shards: Sequence[int]
-    ) -> Iterator[Step]:
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        """Open the network in this process."""
+        assert self.network is not None
+        return partial(self._steps, self.network.open())
+
+    def _steps(self, network: Network, shards: Sequence[int]) -> Iterator[Step]:
         """Run the network over shards in turn: a step a batch, with a shard's last the result."""
         parts: list[Embedded[_Samples]] = []
         started = time.perf_counter()
@@ -131,7 +137,8 @@ class ImagePass:
                 batch = part.payload
                 made = None
                 if batch.ids[-1] == self.ids_of(batch.shard)[-1]:
-                    made = result(_joined(parts, time.perf_counter() - started))
+                    assert self.result is not None
+                    made = self.result(_joined(parts, time.perf_counter() - started))
                     parts = []
                 yield Step(len(batch.ids), made)
                 if made is not None:
@@ -183,25 +190,6 @@ class ImagePass:
                 batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
         batch.encoded.clear()
         return rows, batch
-
-
-@dataclass(frozen=True)
-class _ImageWork:
-    """A network's pass as work for any process."""
-
-    images: ImagePass
-    network: OpenNetwork
-    result: Callable[[ShardOutputs], ShardResult]
-
-    @property
-    def shards(self) -> range:
-        return self.images.shards
-
-    def ids_of(self, shard: int) -> np.ndarray:
-        return self.images.ids_of(shard)
-
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
-        return partial(self.images.steps, self.network.open(), self.result)
 
 
 def backend_options(folder: ShardedFolder, images: int) -> dict[str, Any]:

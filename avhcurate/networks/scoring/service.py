@@ -23,7 +23,7 @@ from avhcurate.networks.models.runtime import precision_name
 from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.class_sums import sum_by_class
 from avhcurate.networks.scoring.fitted_heads import (
-    FitSettings,
+    check_fit,
     fit_heads,
     head_settings,
     number_of_classes,
@@ -61,7 +61,7 @@ def score_dataset(
     precision: str = "auto",
     batch_size: int | None = None,
     limit: int | None = None,
-    fit: FitSettings | None = None,
+    fit: FittedHeads | None = None,
     classes_from_model: bool = False,
     engine: Engine = LOCAL,
     progress: Progress = SILENT,
@@ -88,8 +88,7 @@ def score_dataset(
         limit = None
     precision = precision_name(precision)
     model, rows = _model_for(spec, dataset, labels, fit, classes_from_model)
-    heads = fit.record() if fit else None
-    run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=heads, rows=rows))
+    run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=fit, rows=rows))
     with run.alone():
         if run.complete:
             add_scores(run, labels, progress=progress)
@@ -100,11 +99,11 @@ def score_dataset(
         )
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
-            if heads is None:
+            if fit is None:
                 run.create(record.model_copy(update={"rows": rows}), model.class_weights, model.bias, rows=len(labels))
             else:
                 classes = {"classes": dataset.record.classes, "num_classes": number_of_classes(dataset)}
-                run.create(record.model_copy(update={"fitted": heads} | classes), rows=len(labels))
+                run.create(record.model_copy(update={"fitted": fit} | classes), rows=len(labels))
 
         def thumbnails(shard: int) -> bool:
             # They come in files of as many ids as a shard has, and a limit would leave holes in each.
@@ -134,13 +133,7 @@ def score_settings(
     workspace: Workspace, settings: ScoreSettings, *, engine: Engine = LOCAL, progress: Progress = SILENT
 ) -> RunFolder:
     """Score a dataset as the options of `avhcurate score` say."""
-    fit, layer = head_settings(
-        settings.head,
-        groups=settings.groups,
-        folds=settings.folds,
-        seed=settings.seed,
-        classes_from_model=settings.classes_from_model,
-    )
+    fit, layer = head_settings(settings)
     return score_dataset(
         workspace,
         settings.dataset,
@@ -355,11 +348,11 @@ def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel,
 
 
 def _model_for(
-    spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray, fit: FitSettings | None, classes_from_model: bool
+    spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray, fit: FittedHeads | None, classes_from_model: bool
 ) -> tuple[LoadedModel, list[int] | None]:
     """Return the model for a dataset, and the rows of its head where only some are taken."""
     if fit is not None:
-        fit.check(dataset)
+        check_fit(dataset, fit)
         names = spec.class_names
         if spec.zero_shot and not names:
             names = tuple(dataset.record.classes)

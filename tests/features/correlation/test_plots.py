@@ -17,7 +17,7 @@ CEILING = Reliability(100, ceiling=0.9, ceiling_low=0.88, ceiling_high=0.92)
 
 def result_of(table, *, simulated=False, **more):
     ceiling = more.pop("ceiling", of_ticks([], []))
-    return Correlations(table, pd.Series(""), table, ceiling, simulated, **more)
+    return Correlations(table, table, ceiling, simulated, **more)
 
 
 @pytest.fixture
@@ -54,13 +54,6 @@ def test_the_ceiling_is_a_line_with_its_interval_and_left_out_when_there_is_none
     assert not any("ceiling" in note.text for note in ranking(result_of(table)).layout.annotations)
 
 
-def test_a_score_without_a_correlation_has_no_dot(table):
-    table.loc[table["score"] == "avh", ["spearman", "ci_low", "ci_high"]] = np.nan
-    assert "AVH" not in ranking(result_of(table)).data[0].y
-    table["spearman"] = np.nan
-    assert len(ranking(result_of(table)).data[0].y or ()) == 0
-
-
 def test_bins_show_each_score_with_n_and_hollow_where_there_are_few(table):
     figure = per_bin(result_of(table, simulated=True), ["avh", "confidence"])
     assert [trace.name for trace in figure.data] == [SCORES["avh"].name, SCORES["confidence"].name]
@@ -69,13 +62,6 @@ def test_bins_show_each_score_with_n_and_hollow_where_there_are_few(table):
     assert list(figure.layout.xaxis.ticktext) == ["[0, 0.5)<br>n 8", "[0.5, 1]<br>n 292"]
     assert [symbol.endswith("-open") for symbol in figure.data[0].marker.symbol] == [True, False]
     assert "simulated" in figure.layout.xaxis.title.text
-
-
-def test_dots_of_a_bin_stand_side_by_side(table):
-    figure = per_bin(result_of(table), ["avh", "confidence", "norm"])
-    places = np.stack([trace.x for trace in figure.data])
-    assert (np.diff(places, axis=0) > 0).all()
-    assert np.abs(places - np.round(places)).max() < 0.5
 
 
 @pytest.mark.parametrize(("harder", "sign"), [("high", -1), ("low", 1), ("", None)])

@@ -67,13 +67,6 @@ def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
             find(own_digits, filters=Filters(where="avh > 5"))
 
 
-def test_what_is_missing_is_named(digits):
-    with pytest.raises(CurateError, match="hardness"):
-        correlate(digits, keys=["hardness"])
-    with pytest.raises(CurateError, match="Widen"):
-        correlate(digits, filters=Filters(where="avh > 5"))
-
-
 # --- columns of the user's own --------------------------------------------------------------------------------
 
 
@@ -134,6 +127,7 @@ def test_latex_escapes_a_name(said):
     ("keys", "against", "reason"),
     [
         (["avh", "place"], "hsf", "Unknown score place"),
+        (["hardness"], "hsf", "hardness"),
         (["avh"], "taken", "cannot be compared with taken.*column of numbers"),
         (["sharpness"], "hsf", "not measured yet"),
     ],
@@ -141,15 +135,6 @@ def test_latex_escapes_a_name(said):
 def test_columns_that_are_not_numbers_are_refused(columns, keys, against, reason):
     with pytest.raises(CurateError, match=reason):
         correlate(columns, keys=keys, against=against)
-
-
-def test_own_columns_need_no_model(columns_root, tmp_path):
-    space = Workspace(shutil.copytree(columns_root, tmp_path / "unscored"))
-    shutil.rmtree(space.dataset("digits").root / "runs")
-    table = open_table(space, "digits")
-    assert correlate(table, keys=["my_score"]).table["spearman"].iloc[0] < -0.7
-    with pytest.raises(CurateError, match="No model has scored"):
-        correlate(table)
 
 
 def test_the_command_line_takes_edges_of_bins(demo_root, cli):

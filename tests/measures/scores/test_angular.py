@@ -33,7 +33,7 @@ def random_problem(seed=0, n=40, k=7, d=33, dtype=np.float32):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tilt", [0.0, 1e-7, 1e-5, 1e-3, 0.1, 0.45])
+@pytest.mark.parametrize("tilt", [0.0, 1e-5, 0.1])
 @pytest.mark.parametrize("side", [1, -1])
 def test_angles_are_accurate_to_a_microradian_in_float32_near_parallel_and_opposite(kind, tilt, side):
     rng = np.random.default_rng(1)
@@ -71,16 +71,19 @@ def test_every_angular_score_equals_its_definition(kind):
         "avc": (closeness / closeness.sum(1, keepdims=True))[rows, logits.argmax(1)],
         "norm": np.sqrt((features**2).sum(1)),
     }
-    got = scores.per_sample(kind(features), kind(class_weights), kind(logits), kind(labels))
-    for key, value in expected.items():
-        np.testing.assert_allclose(np.asarray(got[key]), value, atol=1e-12, err_msg=key)
+    for size in (None, 7):
+        got = scores.per_sample(kind(features), kind(class_weights), kind(logits), kind(labels), block_size=size)
+        assert np.asarray(got["predicted"]).tolist() == logits.argmax(1).tolist()
+        for key, value in expected.items():
+            assert isinstance(got[key], type(kind(features)))
+            np.testing.assert_allclose(np.asarray(got[key]), value, atol=1e-12, err_msg=key)
     for function in (scores.avh, scores.relative_avh, scores.target_angle, scores.angular_gap):
         value = function(kind(features), kind(class_weights), kind(labels))
         np.testing.assert_allclose(np.asarray(value), expected[function.__name__], atol=1e-12)
     np.testing.assert_allclose(scores.avc(features, class_weights).sum(1), 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
 def test_scaling_rotating_and_permuting_change_no_angle_score(scale, seed):
     features, class_weights, logits, labels = random_problem(seed, dtype=np.float64)
@@ -97,24 +100,6 @@ def test_scaling_rotating_and_permuting_change_no_angle_score(scale, seed):
     )
     for key in keys:
         np.testing.assert_allclose(after[key], before[key], atol=1e-9, err_msg=key)
-
-
-def test_blocks_do_not_change_the_result_and_predicted_is_the_largest_logit():
-    features, class_weights, logits, labels = random_problem(n=101)
-    whole = scores.per_sample(features, class_weights, logits, labels)
-    blocks = scores.per_sample(features, class_weights, logits, labels, block_size=10)
-    assert (whole["predicted"] == logits.argmax(1)).all()
-    for key, value in whole.items():
-        np.testing.assert_allclose(blocks[key], value, rtol=1e-5, atol=1e-6, err_msg=key)
-
-
-def test_torch_and_numpy_agree_and_keep_their_kind():
-    features, class_weights, logits, labels = random_problem()
-    numpy = scores.per_sample(features, class_weights, logits, labels)
-    tensors = scores.per_sample(*map(torch.from_numpy, (features, class_weights, logits, labels)))
-    for key, value in tensors.items():
-        assert isinstance(value, torch.Tensor)
-        np.testing.assert_allclose(value.numpy(), numpy[key], rtol=2e-5, atol=2e-6, err_msg=key)
 
 
 def test_half_precision_is_lifted_to_float32():
@@ -252,10 +237,3 @@ def test_a_float32_norm_is_right_where_its_squares_are_not_numbers(scale):
     np.testing.assert_allclose(found / scale, np.linalg.norm(rows, axis=1), rtol=1e-6)
     odd = np.array([[0, 0], [np.inf, 1], [np.nan, 1]], np.float32)
     np.testing.assert_array_equal(scores.norm(odd), np.array([0, np.inf, np.nan], np.float32))
-
-
-def test_of_many_class_weights_the_first_unusable_row_is_named():
-    class_weights = np.ones((20_000, 2), np.float32)
-    class_weights[[15_000, 17_000]] = 0, np.nan
-    with pytest.raises(CurateError, match="Row 15000 of class_weights"):
-        scores.angles(np.ones((1, 2), np.float32), class_weights)

@@ -24,15 +24,6 @@ def test_equal_mass_cuts_the_sorted_samples_into_equal_parts():
     assert found.bins["n"].tolist() == [30] * 10
 
 
-def test_ties_stay_in_one_bin_whatever_their_order():
-    confidence, correct = np.array([1.0] * 90 + [0.5] * 10), np.arange(100) % 3 > 0
-    shuffled = np.random.default_rng(0).permutation(100)
-    one, other = calibrate(confidence, correct), calibrate(confidence[shuffled], correct[shuffled])
-    assert one.ece == pytest.approx(other.ece)
-    assert one.bins["n"].sum() == 100
-    assert len(one.bins) <= 2
-
-
 def test_a_planted_overconfidence_lies_in_its_interval_and_above_chance():
     confidence, correct = drawn(4000, 0.15)
     found = calibrate(confidence, correct)

@@ -26,15 +26,7 @@ def row(table, score, label):
     return table[(table["score"] == score) & (table["bin"] == label)].iloc[0]
 
 
-def test_the_columns_are_those_of_the_export_and_all_comes_first():
-    scores, hsf, index = voted(100)
-    table = correlate(scores, hsf, index, LABELS)
-    assert tuple(table) == COLUMNS
-    assert table["score"].tolist() == ["avh"] * 3 + ["confidence"] * 3
-    assert table["bin"].tolist() == ["all", *LABELS] * 2
-
-
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(10, 60), st.integers(0, 1000))
 def test_every_row_has_scipys_correlation_and_p_value(n, seed):
     scores, hsf, index = voted(n, seed)
@@ -49,17 +41,6 @@ def test_every_row_has_scipys_correlation_and_p_value(n, seed):
             assert found["p_value"] == pytest.approx(reference.pvalue, rel=1e-6)
             assert found["fisher_z"] == pytest.approx(np.arctanh(reference.statistic))
             assert found["ci_low"] < found["spearman"] < found["ci_high"]
-
-
-def test_signs_are_kept():
-    table = correlate(*voted(500)[:2])
-    assert table["spearman"][0] < -0.2 < 0.1 < table["spearman"][1]
-
-
-def test_a_monotone_change_of_a_score_changes_nothing():
-    scores, hsf, index = voted(200)
-    changed = {name: np.exp(values) * 1000 for name, values in scores.items()}
-    pd.testing.assert_frame_equal(correlate(scores, hsf, index, LABELS), correlate(changed, hsf, index, LABELS))
 
 
 def test_missing_values_are_never_counted():
@@ -95,14 +76,6 @@ def test_a_sample_in_no_bin_counts_in_all_only():
     assert sum(row(table, "avh", label)["n"] for label in LABELS) == 90
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(-1, 1), min_size=3, max_size=50))
-def test_bins_never_share_a_sample(index):
-    rng = np.random.default_rng(0)
-    table = correlate({"avh": rng.random(len(index))}, rng.random(len(index)), np.array(index), LABELS)
-    assert table["n"][1:].sum() == sum(i >= 0 for i in index) <= table["n"][0] == len(index)
-
-
 def test_constant_and_tiny_groups_have_no_correlation_and_a_reason():
     hsf = np.array([0.1, 0.2, 0.9, 0.9, 0.9, 0.9])
     table = correlate({"avh": np.arange(6.0), "flat": np.ones(6)}, hsf, np.array([0, 0, 1, 1, 1, 1]), LABELS)
@@ -123,7 +96,7 @@ def test_perfect_agreement_has_no_fisher_z_and_no_interval():
     assert table[["fisher_z", "ci_low", "ci_high"]].isna().all(axis=None)
 
 
-@pytest.mark.parametrize("n", [3, 4, 6])
+@pytest.mark.parametrize("n", [3, 5])
 def test_small_samples_have_the_exact_permutation_p_value(n):
     rng = np.random.default_rng(n)
     score, hsf = rng.random(n), rng.integers(0, 4, n) / 4
@@ -135,24 +108,19 @@ def test_small_samples_have_the_exact_permutation_p_value(n):
     assert correlate({"s": score}, hsf)["p_value"][0] == pytest.approx(exact.pvalue)
 
 
-def test_three_samples_in_line_prove_nothing():
-    assert correlate({"s": [1.0, 2.0, 3.0]}, [0.1, 0.2, 0.3])["p_value"][0] == pytest.approx(1 / 3)
-
-
-@pytest.mark.parametrize("votes", [None, 10])
-def test_the_analytic_interval_covers_the_truth_as_often_as_it_says(votes):
+def test_the_analytic_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(7)
 
     def draw(n):
         z = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], size=n)
-        return z[:, 0], z[:, 1] if votes is None else np.clip(np.round(4 + 3 * z[:, 1]), 0, votes)
+        return z[:, 0], np.clip(np.round(4 + 3 * z[:, 1]), 0, 10)
 
     truth = spearmanr(*draw(200_000)).statistic
     covered = []
-    for _ in range(800):
+    for _ in range(500):
         low, high = fisher_interval(spearmanr(*draw(60)).statistic, 60)
         covered.append(low < truth < high)
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.025)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.03)
 
 
 def test_no_scores_and_no_samples_give_an_empty_table():

@@ -25,7 +25,7 @@ def test_the_interval_of_auroc_is_delongs_and_covers():
     variance = above.mean(axis=1).var() / wanted.sum() + above.mean(axis=0).var() / (~wanted).sum()
     assert auroc(score, wanted).error == pytest.approx(variance**0.5)
     truth = auroc(*drawn(100_000, 2)).value
-    found = [auroc(*drawn(200, seed)) for seed in range(3, 203)]
+    found = [auroc(*drawn(200, seed)) for seed in range(3, 153)]
     assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.045)
 
 
@@ -36,10 +36,10 @@ def test_a_separation_without_a_mistake_is_not_chance():
     assert found.p_value < 1e-20
 
 
-@pytest.mark.parametrize("hard", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("hard", [1, 3, 10])
 def test_a_handful_of_wanted_samples_claims_no_more_than_it_knows(hard):
     rng, wanted = np.random.default_rng(hard), np.arange(300) < hard
-    found = [auroc(rng.normal(size=300), wanted) for _ in range(200)]
+    found = [auroc(rng.normal(size=300), wanted) for _ in range(120)]
     assert np.mean([one.p_value < 0.05 for one in found]) < 0.1
     assert np.mean([one.low <= 0.5 <= one.high for one in found]) > 0.9
     one = auroc(np.arange(1000.0), np.arange(1000) == 950)

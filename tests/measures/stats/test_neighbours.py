@@ -71,19 +71,6 @@ def test_huge_and_tiny_rows_keep_their_direction():
     assert found.angles == pytest.approx([0, np.pi / 4, np.pi / 4, np.pi / 2])
 
 
-def test_features_are_read_from_a_memory_mapped_file(tmp_path):
-    features = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
-    np.save(tmp_path / "features.npy", features)
-    mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
-    assert nearest(mapped, 3, count=5).ids.tolist() == nearest(features, 3, count=5).ids.tolist()
-
-
-def test_half_precision_features_work():
-    features = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float16)
-    found = nearest(features, 3, count=5)
-    assert found.angles == pytest.approx(np.sort(np.delete(reference(features, 3), 3))[:5], abs=1e-7)
-
-
 @pytest.mark.parametrize(
     ("row", "count", "says"),
     [
@@ -114,14 +101,6 @@ def test_many_rows_at_once_find_what_single_ones_find(among):
         expected = others[np.lexsort((others, np.round(theta[others], 9)))][:7]
         assert found.tolist() == expected.tolist()
         assert measured == pytest.approx(theta[expected], abs=1e-7)
-
-
-def test_blocks_smaller_than_the_data_change_nothing(monkeypatch):
-    features = np.random.default_rng(2).normal(size=(200, 5)).astype(np.float32)
-    whole = nearest_of(features, np.arange(50), count=4)
-    monkeypatch.setattr(neighbours, "_BLOCK", 2000)
-    cut = nearest_of(features, np.arange(50), count=4)
-    assert whole[0].tolist() == cut[0].tolist()
 
 
 def test_a_row_without_direction_has_no_neighbours_and_few_candidates_leave_gaps():

@@ -25,20 +25,19 @@ from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
 from avhcurate.features.degradation.service import degrade_dataset
 from avhcurate.features.degradation.settings import DegradeSettings
-from avhcurate.features.pseudo_labels.service import FITTED_HEAD
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring import service as scoring_service
-from avhcurate.networks.scoring.fitted_heads import FitSettings
+from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.heads import Samples, fit_head
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.workspace.disk.jobs import Jobs
 from avhcurate.workspace.images import thumbnails
 from tests.fakes.datasets import add_dataset
 
 SPEC = ModelSpec(name="avhcurate:digits")
-FIT = FitSettings(folds=3, groups="patient")
+FIT = heads_to_fit(folds=3, groups="patient")
 #: A copy of image 0 under another label; a group over two classes; images without a label.
 COPY, GROUP, UNLABELLED = 5, [3, 4, 8], [60, 61, 62]
 
@@ -142,16 +141,6 @@ def test_a_shard_without_a_usable_image_has_no_scores_and_stops_nothing(workspac
     assert (len(rows), rows["avc"].notna().sum(), rows.index[rows["problem"].notna()].tolist()) == (63, 62, [62])
 
 
-def test_labels_by_chance_are_predicted_by_chance(workspace, tmp_path):
-    shuffled = stripes()
-    order = np.random.default_rng(1).permutation(63)
-    shuffled = shuffled.set_column(1, "label", shuffled["label"].take(pa.array(order)))
-    add_dataset(workspace, tmp_path, shuffled, "stripes")
-    run = score_dataset(workspace, "stripes", SPEC, fit=FitSettings(folds=3))
-    assert 0.15 < run.record.fitted.accuracy < 0.52
-    assert run.record.fitted.loss > 1.0
-
-
 def test_near_duplicates_of_image_quality_share_a_fold(scored_root, tmp_path):
     from avhcurate.features.quality.service import measure_dataset
 
@@ -173,7 +162,7 @@ KILLED = """
     from pathlib import Path
     from avhcurate.workspace.data.workspace import Workspace
     from avhcurate.networks.models.loading import ModelSpec
-    from avhcurate.networks.scoring.fitted_heads import FitSettings
+    from avhcurate.networks.scoring.fitted_heads import heads_to_fit
     from avhcurate.networks.scoring.service import score_dataset
     from tests.fakes.killing import die_at_rename
 
@@ -186,7 +175,7 @@ KILLED = """
                 Workspace(Path(root)),
                 "stripes",
                 ModelSpec(name="avhcurate:digits"),
-                fit=FitSettings(folds=3, groups="patient"),
+                fit=heads_to_fit(folds=3, groups="patient"),
             )
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -213,16 +202,6 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
         )
 
 
-def test_fitting_can_be_cancelled_and_goes_on(scored_root, table, tmp_path):
-    workspace = Workspace(shutil.copytree(scored_root, tmp_path / "space"))
-    runs = workspace.dataset("stripes").root / "runs"
-    shutil.rmtree(runs)
-    stop = Progress(should_stop=lambda: bool(list(runs.glob("*/heads/0/class_weights.npy"))))
-    with pytest.raises(Cancelled, match="the same command resumes"):
-        score_dataset(workspace, "stripes", SPEC, fit=FIT, progress=stop)
-    assert rows_of(score_dataset(workspace, "stripes", SPEC, fit=FIT)).equals(rows_of(table.run))
-
-
 # --- what is refused, and the command line ------------------------------------------------------------------------
 
 
@@ -242,13 +221,6 @@ def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, mon
         assert (ended.code, message in ended.err) == (2, True), ended.err
 
 
-def test_a_selection_by_the_head_that_has_seen_every_label_says_so(scored_root, tmp_path, cli):
-    select = ("select", "stripes", "--rule", "avc", "--portion", 0.5, "--workspace", scored_root)
-    ended = cli(*select, "--out", tmp_path / "labels.csv")
-    assert "accuracy against the given labels" in ended.out
-    assert f"note: {FITTED_HEAD}\n" in ended.err
-
-
 def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, table):
     root = shutil.copytree(scored_root, tmp_path / "space")
     found = avhcurate.open(root, "stripes").score("avhcurate:digits", head="fit", groups="patient", folds=3, seed=0)
@@ -261,7 +233,7 @@ def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_ro
 def test_one_class_of_labels_is_refused_before_the_pass(workspace, tmp_path):
     add_dataset(workspace, tmp_path, {"cat/a.png": "red", "cat/b.png": "blue"}, "pets")
     with pytest.raises(CurateError, match="labels of 1 class, and a head needs two or more"):
-        score_dataset(workspace, "pets", SPEC, fit=FitSettings())
+        score_dataset(workspace, "pets", SPEC, fit=heads_to_fit())
 
 
 # --- rows of a published head -------------------------------------------------------------------------------------

@@ -48,14 +48,6 @@ def test_a_class_without_samples_has_a_weight_and_is_never_predicted():
     assert head.logits(given.features).argmax(axis=1).max() == 3
 
 
-def test_a_feature_that_never_changes_has_no_weight_and_one_group_is_enough():
-    given = samples()
-    given.features[:, 3] = 7
-    head, _ = fit_head(Samples(given.features, given.ids, given.targets, np.zeros(400, int), 4))
-    assert np.isfinite(head.class_weights).all()
-    assert np.abs(head.class_weights[:, 3]).max() < 1e-6
-
-
 def test_of_many_samples_some_are_fitted(monkeypatch):
     whole = fit_head(samples(4000))[0]
     monkeypatch.setattr(heads, "MOST_NUMBERS", 2000 * WIDTH)

@@ -16,7 +16,7 @@ from avhcurate.features.degradation.service import degrade_dataset
 from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.networks.models.loading import ModelSpec
-from avhcurate.networks.scoring.fitted_heads import FitSettings
+from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.ray_engine import RayEngine, _Resources, _resources, ray_engine
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.networks.scoring.shards import LOCAL
@@ -134,7 +134,7 @@ def test_heads_are_fitted_on_a_clusters_features_as_on_ones_own(one_actor, works
     add_dataset(workspace, tmp_path, images | {"light/1029.png": b"not an image"})
     other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
     run, expected = (
-        score_dataset(where, "pets", SPEC, fit=FitSettings(folds=2), engine=engine)
+        score_dataset(where, "pets", SPEC, fit=heads_to_fit(folds=2), engine=engine)
         for where, engine in ((workspace, one_actor), (other, LOCAL))
     )
     assert (run.name, run.record.skipped, run.record.fitted.duplicates["files"]) == (expected.name, 1, 2)

@@ -55,18 +55,14 @@ def test_scores_equal_a_direct_float64_reference(digits):
         if key in expected:
             np.testing.assert_allclose(got[key], expected[key], rtol=2e-4, atol=2e-5, err_msg=key)
     np.testing.assert_allclose(digits.run.features()[chosen], features.numpy(), rtol=1e-4, atol=1e-4)
-
-
-def test_prototype_distance_is_to_the_mean_of_the_class(digits):
-    features = np.asarray(digits.run.features(), np.float64)
-    labels = digits.dataset.labels()
-    expected = scores.prototype_distance(features, scores.prototypes(features, labels, 10), labels)
-    np.testing.assert_allclose(table(digits.run)["prototype_distance"], expected, atol=1e-5)
+    every, labels = np.asarray(digits.run.features(), np.float64), digits.dataset.labels()
+    distance = scores.prototype_distance(every, scores.prototypes(every, labels, 10), labels)
+    np.testing.assert_allclose(table(digits.run)["prototype_distance"], distance, atol=1e-5)
 
 
 #: Every commit point of a run is a rename: class weights, bias, room for features, record; thumbnails and scores of
 #: two shards; the table, the record. Killed before or after the one of that number.
-MOMENTS = ["3 after", "5 after", "6 before", "7 after", "9 before", "9 after"]
+MOMENTS = ["3 after", "6 before", "7 after", "9 before"]
 
 #: Starts from one import of torch, which takes seconds: a child for each moment, which runs until it is killed.
 KILLED = """
@@ -105,33 +101,6 @@ def test_a_run_killed_at_any_moment_resumes_to_the_very_same_table(fresh, digits
         assert not list(run.root.rglob("*.tmp"))
 
 
-def test_a_complete_run_is_not_run_again(fresh):
-    first = score_dataset(fresh, "digits", SPEC)
-    written = {path: path.stat().st_mtime_ns for path in first.root.rglob("*") if path.name != "lock"}
-    said = []
-    again = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda *report: said.append(report)))
-    assert said == [(1797, 1797, "complete already")]
-    assert {path: path.stat().st_mtime_ns for path in again.root.rglob("*") if path.name != "lock"} == written
-
-
-def test_a_run_that_another_process_writes_is_left_alone(fresh):
-    run = score_dataset(fresh, "digits", SPEC)
-    with run.alone(), pytest.raises(CurateError, match="Another process is writing"):
-        score_dataset(fresh, "digits", SPEC)
-
-
-def test_a_killed_command_line_job_is_resumed_by_the_same_command(fresh, digits):
-    command = ["score", "digits", "--model", "avhcurate:digits", "--workspace", str(fresh.root)]
-    doomed = "from tests.fakes.killing import die_at_rename; die_at_rename(1, False, '/scores/')"
-    doomed += "; from avhcurate.cli import main; main()"
-    ended = subprocess.run([sys.executable, "-c", doomed, *command], capture_output=True, text=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    assert len(list((fresh.dataset("digits").root / "runs").glob("*/scores/*.parquet"))) == 1
-    again = subprocess.run([sys.executable, "-m", "avhcurate", *command], capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    pd.testing.assert_frame_equal(table(fresh.dataset("digits").run()), table(digits.run))
-
-
 def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
     seen = []
 
@@ -142,18 +111,14 @@ def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
         score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: seen.append(done), stop))
     again = []
     run = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: again.append(done)))
-    assert again[0] == 1024
-    assert again[-1] == 1797
+    assert again == sorted(again)
+    assert (again[0], again[-1]) == (1024, 1797)
     pd.testing.assert_frame_equal(table(run), table(digits.run))
-
-
-def test_progress_never_goes_back_and_ends_at_the_total(fresh):
-    seen = []
-    score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, total, _: seen.append((done, total))))
-    done = [at for at, _ in seen]
-    assert done == sorted(done)
-    assert (done[0], done[-1]) == (0, 1797)
-    assert {total for _, total in seen} == {1797}
+    said = []
+    score_dataset(fresh, "digits", SPEC, progress=Progress(lambda *report: said.append(report)))
+    assert said == [(1797, 1797, "complete already")]
+    with run.alone(), pytest.raises(CurateError, match="Another process is writing"):
+        score_dataset(fresh, "digits", SPEC)
 
 
 def test_other_settings_make_another_run_and_a_limit_spreads_over_the_dataset(fresh):
@@ -232,11 +197,6 @@ def test_a_dataset_of_broken_images_only_is_refused(tmp_path, workspace, net):
     with pytest.raises(CurateError, match="None of the 1 images"):
         score_dataset(workspace, "broken", net)
     assert workspace.dataset("broken").runs() == []
-
-
-def test_a_model_of_other_classes_is_refused_naming_both_counts(mixed):
-    with pytest.raises(CurateError, match=r"10.*2|2.*10"):
-        score_dataset(mixed, "mixed", SPEC)
 
 
 def test_an_import_under_way_stops_the_run_and_gets_no_thumbnail_of_it(fresh, tmp_path):
