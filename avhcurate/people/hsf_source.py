@@ -64,12 +64,9 @@ def control_hits(columns: ResponseColumns, design: str) -> tuple[np.ndarray, np.
     rows = columns.rows
     rows = rows[rows["standing"] & columns.of_design(design) & (rows["control"] != 0)]
     kind = np.array(CONTROLS)[rows["control"]]
-    right = np.select(
-        [kind == "positive", kind == "negative", kind == "attention"],
-        [rows["selected"] == 1, rows["selected"] == 0, rows["answer"] == rows["expected"]],
-        False,
-    )
-    judged = (kind != "padding") & ((kind != "attention") | (rows["expected"] >= 0))
+    attention = kind == "attention"
+    right = np.where(attention, rows["answer"] == rows["expected"], (rows["selected"] == 1) == (kind == "positive"))
+    judged = np.isin(kind, ["positive", "negative"]) | (attention & (rows["expected"] >= 0))
     number = len(columns.annotators.texts)
     hits, trials = rows["annotator"][right & judged], rows["annotator"][judged]
     return np.bincount(hits, minlength=number), np.bincount(trials, minlength=number)

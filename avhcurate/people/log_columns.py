@@ -98,10 +98,9 @@ class ResponseColumns:
         values["classify"] = [design == "classify" for design in values.pop("design")]
         values["selected"] = pd.array(values["selected"], "Int8").fillna(-1)
         values["control"] = [CONTROLS.index(name) for name in values["control"]]
-        values["annotator"] = self.annotators.numbers(values["annotator"])
-        values["path"] = self.paths.numbers(values["path"])
-        values["answer"] = self.classes.numbers(values["answer"])
-        values["expected"] = self.classes.numbers(values["expected"])
+        known = {"annotator": self.annotators, "path": self.paths, "answer": self.classes, "expected": self.classes}
+        for name, vocabulary in known.items():
+            values[name] = vocabulary.numbers(values[name])
         end = self._size + len(rows)
         if end > len(self._rows):
             grown = np.empty(max(end, 2 * len(self._rows)), _ROW)

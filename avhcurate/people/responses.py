@@ -71,12 +71,12 @@ def correct_controls(responses: pd.DataFrame) -> pd.Series:
 
     Right is: a positive control ticked, a negative one not, an attention check answered as expected.
     """
-    ticked = ticks_of(responses["selected"]).astype(bool)
     control = responses["control"]
+    attention = control == "attention"
     as_expected = responses["answer"].astype(str) == responses["expected"].astype(str)
-    kinds = [control == "positive", control == "negative", (control == "attention") & responses["expected"].notna()]
-    right = np.select(kinds, [ticked, ~ticked, as_expected], False)
-    return pd.Series(right, index=responses.index).astype("boolean").where(kinds[0] | kinds[1] | kinds[2])
+    as_shown = (ticks_of(responses["selected"]) == 1) == (control == "positive")
+    judged = control.isin(["positive", "negative"]) | (attention & responses["expected"].notna())
+    return as_expected.where(attention, as_shown).astype("boolean").where(judged)
 
 
 def ticks_of(selected: pd.Series) -> np.ndarray:

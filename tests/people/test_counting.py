@@ -87,16 +87,6 @@ def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
     assert (pets.frame()["hsf"].dropna() == 1.0).all()
 
 
-def test_the_details_of_a_sample_without_votes_open_beside_those_of_one_with_votes(pets):
-    collect(pets, control_share=0.0)
-    answer_all(pets, "ann", truth(pets), 1)
-    pets.refresh()
-    voted = pets.frame()["votes"].notna()
-    assert voted.sum() == 1
-    assert inspect(pets, int(voted.argmin())).votes is None
-    assert inspect(pets, int(voted.argmax())).votes.sum() == 1
-
-
 def test_a_sample_without_a_label_keeps_its_votes_and_has_no_hsf(workspace):
     make_labelled(workspace, [0, None, 2])
     table = open_table(workspace, "pets")

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,8 +63,7 @@ class Samples:
 
     def part(self, which: np.ndarray) -> "Samples":
         """Return those that a mask or positions choose."""
-        ids, targets, groups = self.ids[which], self.targets[which], self.groups[which]
-        return Samples(self.features, ids, targets, groups, self.num_classes)
+        return replace(self, ids=self.ids[which], targets=self.targets[which], groups=self.groups[which])
 
     def some(self, most: int, *, seed: int) -> "Samples":
         """Return at most so many, drawn by chance, in their order."""

@@ -54,16 +54,6 @@ def test_prototypes_are_made_without_the_sample(kind):
     assert set(got) == {"predicted", "norm", *(k for k, score in scores.SCORES.items() if score.needs == "prototypes")}
 
 
-def test_an_outlier_is_not_its_own_prototype():
-    features = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [0, 1]], np.float32)
-    labels = np.array([0, 0, 1, 1, 0])  # the last has the wrong label
-    hardness = scores.per_sample(
-        features, labels=labels, prototypes=scores.class_sums(features, labels, 2), keys=["prototype_hardness"]
-    )["prototype_hardness"]
-    assert hardness.argmax() == 4
-    assert hardness[4] > 0.9
-
-
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
 @pytest.mark.parametrize("num_classes", [3, 900])
 def test_sums_are_those_of_a_class_at_a_time(kind, num_classes):

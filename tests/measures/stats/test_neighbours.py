@@ -51,14 +51,6 @@ def test_tiny_angles_are_in_order_where_a_float32_cosine_is_one():
     assert found.angles == pytest.approx([5e-5, 1e-4, 2e-4, 3e-4], abs=1e-7)
 
 
-def test_copies_come_first_at_angle_zero_in_order_of_row():
-    features = np.array([[1, 2, 3], [0, 1, 0], [2, 4, 6], [1, 2, 3], [-1, -2, -3]], np.float32)
-    found = nearest(features, 0, count=4)
-    assert found.ids.tolist() == [2, 3, 1, 4]
-    assert found.angles[:2] == pytest.approx([0, 0], abs=1e-7)
-    assert found.angles[3] == pytest.approx(np.pi)
-
-
 def test_rows_without_direction_are_left_out():
     features = np.array([[1, 0], [0, 0], [np.nan, 1], [np.inf, 1], [0, 1], [1, 1]], np.float32)
     assert nearest(features, 0).ids.tolist() == [5, 4]

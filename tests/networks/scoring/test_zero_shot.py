@@ -6,11 +6,8 @@ import pytest
 
 import avhcurate
 from avhcurate import scores
-from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
-from avhcurate.features.degradation.service import degrade_dataset, read
-from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import rebuild_model, score_dataset
 from avhcurate.workspace.data.workspace import Workspace
@@ -60,14 +57,6 @@ def test_the_length_that_all_features_share_is_no_score(run):
     np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
 
 
-def test_nor_is_it_of_degraded_images(unlabelled, run):
-    folder = degrade_dataset(unlabelled, DegradeSettings(dataset="pets", kinds=["contrast"]))
-    summary = read(open_table(unlabelled, "pets"), folder).summary
-    found = summary.set_index("score")["n"]
-    assert found["max_confidence"] == 6
-    assert found["norm"] == 0
-
-
 def test_the_record_holds_the_prompts_and_gives_the_model_back(run):
     assert run.record.prompts.templates == TEMPLATES
     assert list(run.record.prompts.names) == run.record.classes == ["cat", "dog", "fox"]
@@ -94,14 +83,3 @@ def test_labels_get_avh_by_the_names_of_the_dataset(workspace, tmp_path, clip):
 def test_without_names_it_asks_for_them(unlabelled, clip):
     with pytest.raises(CurateError, match=r"has no class names.*--classes cat,dog"):
         score_dataset(unlabelled, "pets", ModelSpec(name=clip))
-
-
-@pytest.mark.parametrize("page", ["home", "gallery", "map", "pseudo_labels", "correlation"])
-def test_pages_show_images_without_labels(page, unlabelled, run, open_page):
-    open_page(page, unlabelled.root)
-
-
-def test_a_name_that_was_asked_for_can_become_a_label(unlabelled, run):
-    table = open_table(unlabelled, "pets")
-    annotate(table, [0], "relabel", 2)
-    assert table.sample(0)["curated_label_name"] == "fox"
