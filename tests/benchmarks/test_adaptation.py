@@ -41,14 +41,6 @@ def test_each_method_does_better_than_the_source_alone_on_a_planted_shift(method
     assert (head.logits(x).argmax(1) == y).mean() > 0.97
 
 
-def test_a_method_gives_the_same_bits_by_seed():
-    x, y, target, _ = shifted(0)
-    recipe = ProbeRecipe(hidden=8, steps=5, batch_size=32)
-    for method in METHODS.values():
-        first, second = (train_probe(x, y, num_classes=K, recipe=recipe, seed=1, penalty=method(target)) for _ in "ab")
-        assert np.array_equal(first.class_weights, second.class_weights)
-
-
 def prepared(method, target):
     """A module of chance weights, and the method made ready for it."""
     torch.manual_seed(0)

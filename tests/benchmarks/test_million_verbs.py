@@ -21,9 +21,3 @@ def test_a_verb_of_the_table_runs_and_its_use_is_its_own(workspace, verb):
     assert 0.05 < cost.peak < 5
     if verb == "quality":
         assert "100 groups of near duplicates" in cost.said
-
-
-def test_a_verb_that_fails_says_so(workspace):
-    cost = cost_of(("export", "nothing-here", "--format", "parquet", "--out", "x.parquet"), workspace)
-    assert cost.code == 2
-    assert "nothing-here" in cost.said

@@ -8,7 +8,6 @@ from avhcurate import scores
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.self_training.settings import Schedule
 from avhcurate.networks.training.probe import ProbeRecipe, train_probe
-from avhcurate.workspace.disk.files import write_json
 from benchmarks import gates, self_training
 from benchmarks import self_training_results as results
 
@@ -64,23 +63,10 @@ def test_neighbours_are_the_ten_nearest_others(benchmark, outputs):
         assert found[row] == pytest.approx(probs[[other for _, other in near]].mean(0))
 
 
-def test_centring_spreads_the_avc_of_features_without_negatives(benchmark, outputs):
-    plain = np.asarray(scores.avc(outputs.features, outputs.class_weights)).max(1)
-    centred = gates.gate_scores("centred", outputs, 0).max(1)
-    assert np.ptp(centred) > np.ptp(plain)
-
-
 def test_the_gate_that_became_the_rule_avc_centred_is_avc_less_the_means(benchmark, outputs):
     features, weights = (values - values.mean(0) for values in (outputs.features, outputs.class_weights))
     np.testing.assert_allclose(gates.gate_scores("centred", outputs, 0), scores.avc(features, weights))
     assert "avc-centred" not in benchmark.ALL
-
-
-def test_dropout_and_chance_come_from_the_seed(benchmark, outputs):
-    for gate in ("dropout", "random"):
-        first, again, other = (gates.gate_scores(gate, outputs, seed) for seed in (1, 1, 2))
-        assert np.array_equal(first, again)
-        assert not np.array_equal(first, other)
 
 
 def test_a_gate_tells_what_is_selected_and_only_that(benchmark, outputs):
@@ -144,20 +130,3 @@ def test_target_labels_change_no_head(benchmark, pacs):
         task = benchmark.Task(0, "photo", "sketch", "paper", method)
         one, other = (benchmark.adapt(task, data, begin)[0] for data in (pacs, shuffled))
         assert np.array_equal(one.class_weights, other.class_weights)
-
-
-def test_only_pairs_and_seeds_with_every_method_are_compared(benchmark, pacs, tmp_path):
-    features, labels = pacs.part("photo")
-    begin = train_probe(features, labels, num_classes=3, recipe=benchmark.HEADS["paper"], seed=0)
-    for method, seed in (("source", 0), ("mmd", 0), ("source", 1)):
-        task = benchmark.Task(seed, "photo", "sketch", "paper", method)
-        write_json(tmp_path / task.file, benchmark.train_one(task, pacs, begin))
-    whole = results.whole(results.finished(tmp_path), ("source", "mmd"))
-    assert sorted(zip(whole["seed"], whole["method"], strict=True)) == [(0, "mmd"), (0, "source")]
-
-
-def test_a_folder_without_results_says_what_to_do(benchmark, tmp_path, capsys):
-    assert benchmark.main(["--out", str(tmp_path), "--report"]) == 2
-    assert "without --report" in capsys.readouterr().err
-    assert benchmark.main(["--out", str(tmp_path), "--data", str(tmp_path / "none")]) == 2
-    assert "does not exist" in capsys.readouterr().err

@@ -67,15 +67,6 @@ def test_all_methods_go_from_estimate_to_tables_and_stop_between(benchmark, tmp_
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
 
 
-def test_rates_are_compared_on_images_held_out(benchmark, tmp_path, capsys):
-    assert benchmark.main(["--data", "x", "--out", str(tmp_path), "--device", "cpu", "--rates"]) == 0
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert [row[0].strip("| ") for row in rows] == ["0.001", "0.003", "0.01", "0.03", "0.1", "0.02"]
-    assert [row[1] for row in rows] == [*["any"] * 5, "1.0"]
-    assert {row[3].strip(" |") for row in rows} == {"2"}
-    assert not list(tmp_path.rglob("*.json"))
-
-
 def test_a_task_stopped_within_a_round_goes_on_to_the_same_result(benchmark, tmp_path):
     task = benchmark.Task(0, "photo", "sketch", "full", "avc")
     found = []

@@ -50,39 +50,40 @@ def as_is(module: nn.Module, why: str = "") -> Backend:
     return Backend(name=AS_IS, run=module, concurrent=False, why=why)
 
 
-def named_backend(name: str, module: nn.Module, example: Tensor, dtype: torch.dtype, *, threads: int) -> Backend:
-    """Return the backend that a run began with. Raises CurateError where it cannot run the network here."""
+def find_backend(
+    name: str | None,
+    module: nn.Module,
+    example: Tensor,
+    dtype: torch.dtype,
+    *,
+    threads: int,
+    images: int | None = None,
+) -> Backend:
+    """Return the backend of that name or, without one, that for a pass over `images` images on a CPU; None for many.
+
+    `example` is a batch. Long passes take a graph: by onnxruntime in float32 where it is installed, else with packed
+    convolutions. A graph that cannot be made, gives other features, or is slower than the module is not taken. Raises
+    CurateError where the named backend cannot run the network here.
+    """
+    wanted = name or PACKED
+    if name is None and images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
+        return as_is(module, FEW_IMAGES)
+    if name == AS_IS:
+        return as_is(module)
+    if name is None and dtype is torch.float32 and find_spec("onnxruntime") and find_spec("onnxscript"):
+        wanted = ONNXRUNTIME
     try:
-        if name == AS_IS:
-            return as_is(module)
-        return _graph(name, export(module, example[:2]), module, example, dtype, threads=threads)
+        graph = _graph(wanted, export(module, example[:2]), module, example, dtype, threads=threads)
     # Exporting runs foreign code under rules that it does not know, and onnxruntime has errors of its own.
     except Exception as error:
+        if name is None:
+            return as_is(module, f"it cannot be exported: {first_line(error)}")
         raise CurateError(
             f"The run began with {name}, which cannot run the network here ({first_line(error)}). Resume it on the "
             "device and with the packages that it began with, or remove its folder to begin again."
         ) from error
-
-
-def chosen_backend(
-    module: nn.Module, example: Tensor, dtype: torch.dtype, *, threads: int, images: int | None
-) -> Backend:
-    """Return the backend for a pass over `images` images on a CPU; None for many. `example` is a batch.
-
-    Long passes take a graph: by onnxruntime in float32 where it is installed, else with packed convolutions. A graph
-    that cannot be made, gives other features, or is slower than the module is not taken.
-    """
-    if images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
-        return as_is(module, FEW_IMAGES)
-    name = PACKED
-    if dtype is torch.float32 and find_spec("onnxruntime") and find_spec("onnxscript"):
-        name = ONNXRUNTIME
-    try:
-        graph = _graph(name, export(module, example[:2]), module, example, dtype, threads=threads)
-    except Exception as error:  # as above
-        return as_is(module, f"it cannot be exported: {first_line(error)}")
-    if _seconds(graph.run, example) > _seconds(module, example):
-        return as_is(module, f"{name} is not faster")
+    if name is None and _seconds(graph.run, example) > _seconds(module, example):
+        return as_is(module, f"{wanted} is not faster")
     return graph
 
 

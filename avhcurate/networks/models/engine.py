@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.backends import AS_IS, Backend, as_is, chosen_backend, named_backend
+from avhcurate.networks.models.backends import AS_IS, as_is, find_backend
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
@@ -57,8 +57,8 @@ class Embedded(Generic[Payload]):
 class Network:
     """A classifier on a device at a precision: uint8 images in, features and logits out.
 
-    On a CPU a pass over `images` images gets the backend of `chosen_backend`; a pass that is resumed names the
-    `backend` that it began with. The head is applied in float32 to the features, at any precision of the layers before.
+    On a CPU `find_backend` chooses what runs a pass over `images` images; a pass that is resumed names the `backend`
+    that it began with. The head is applied in float32 to the features, at any precision of the layers before.
     """
 
     def __init__(
@@ -80,20 +80,15 @@ class Network:
         module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
         with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
             module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.backend = self._backend(module, model.preprocess, backend, images)
+            self.backend = as_is(module)
+            if self.device.type == "cpu" or backend not in (None, AS_IS):
+                # An export takes a single image for a constant.
+                shape = (max(self.batch_size, _FEWEST_TO_EXPORT), *module.shape)
+                example = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+                threads = _threads_per_worker()
+                self.backend = find_backend(backend, module, example, self.dtype, threads=threads, images=images)
             self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
             self._bias = torch.from_numpy(model.bias).to(self.device)
-
-    def _backend(self, module: nn.Module, preprocess: Preprocess, name: str | None, images: int | None) -> Backend:
-        if self.device.type != "cpu" and name in (None, AS_IS):
-            return as_is(module)
-        # An export takes a single image for a constant.
-        shape = (max(self.batch_size, _FEWEST_TO_EXPORT), preprocess.crop, preprocess.crop, preprocess.channels)
-        generator = torch.Generator().manual_seed(0)
-        example = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-        if name is not None:
-            return named_backend(name, module, example, self.dtype, threads=_threads_per_worker())
-        return chosen_backend(module, example, self.dtype, threads=_threads_per_worker(), images=images)
 
     @property
     def device_name(self) -> str:
@@ -188,46 +183,36 @@ def embed(
     calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
     `items` is iterated in the calling thread. Closing the iterator ends the threads.
     """
+    cores, intra_op = torch.get_num_threads(), _threads_per_worker()
     if network.backend.concurrent:
-        return _each_core(network, items, prepare)
-    return _one_feeds(network, items, prepare)
 
+        def run(item: Item) -> Embedded[Payload]:
+            images, payload = prepare(item)
+            return Embedded(payload, *network(images))
 
-def _each_core(
-    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
-) -> Generator[Embedded[Payload], None, None]:
-    def run(item: Item) -> Embedded[Payload]:
-        images, payload = prepare(item)
-        return Embedded(payload, *network(images))
-
-    workers = torch.get_num_threads() // _threads_per_worker()
-    with closing(in_order(run, items, workers=workers, intra_op=_threads_per_worker())) as results:
-        yield from results
-
-
-def _threads_per_worker() -> int:
-    """Return the threads inside an operator where each batch has a worker of its own."""
-    return -(-torch.get_num_threads() // _MOST_WORKERS)
-
-
-def _one_feeds(
-    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
-) -> Generator[Embedded[Payload], None, None]:
-    # Images stay referenced until their outputs are fetched: a GPU may read them until then.
-    ahead: deque[tuple[np.ndarray, Payload, tuple[Tensor, Tensor]]] = deque()
-    cores = torch.get_num_threads()
+        with closing(in_order(run, items, workers=cores // intra_op, intra_op=intra_op)) as results:
+            yield from results
+        return
     # The threads of MKL are counted for the whole process: where this thread multiplies on the CPU, all keep them.
     intra_op = 1
     if network.device.type == "cpu":
         intra_op = cores
     with closing(in_order(prepare, items, workers=cores, intra_op=intra_op)) as prepared:
+        before = None
         for images, payload in prepared:
             # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
-            ahead.append((images, payload, network.launch(images)))
-            if len(ahead) > 1:
-                yield _landed(*ahead.popleft())
-    if ahead:
-        yield _landed(*ahead.popleft())
+            # Its images stay referenced until then: a GPU may read them.
+            launched = images, payload, network.launch(images)
+            if before is not None:
+                yield _landed(*before)
+            before = launched
+    if before is not None:
+        yield _landed(*before)
+
+
+def _threads_per_worker() -> int:
+    """Return the threads inside an operator where each batch has a worker of its own."""
+    return -(-torch.get_num_threads() // _MOST_WORKERS)
 
 
 def _landed(images: np.ndarray, payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pydantic.dataclasses
@@ -28,12 +29,12 @@ class ProbeRecipe:
     Raises ValueError for values that are out of range.
     """
 
-    hidden: int | None = Field(512, gt=0)
+    hidden: Annotated[int | None, Field(gt=0)] = 512
     relu: bool = True
-    epochs: int = Field(10, gt=0)
-    steps: int | None = Field(None, gt=0)
-    batch_size: int = Field(128, gt=0)
-    learning_rate: float = Field(1e-3, gt=0)
+    epochs: Annotated[int, Field(gt=0)] = 10
+    steps: Annotated[int | None, Field(gt=0)] = None
+    batch_size: Annotated[int, Field(gt=0)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: float = 1e-4
 
 

@@ -1,7 +1,7 @@
 """How to train a network: loss, steps, learning rate, precision, augmentation, seed."""
 
 from dataclasses import asdict, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -47,20 +47,20 @@ class Recipe:
     Raises ValueError for values that are out of range.
     """
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(128, ge=2)
-    learning_rate: float = Field(0.1, ge=0)
-    weight_decay: float = Field(5e-4, ge=0)
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Annotated[float, Field(ge=0)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     drops: tuple[float, ...] = ()
     loss: Loss = "softmax"
-    scale: float = Field(20.0, gt=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    scale: Annotated[float, Field(gt=0)] = 20.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Precision = "float32"
-    clip: float | None = Field(None, gt=0)
+    clip: Annotated[float | None, Field(gt=0)] = None
     freeze: bool = False
-    crop_padding: int | None = Field(None, ge=0)
+    crop_padding: Annotated[int | None, Field(ge=0)] = None
     flip: bool | None = None
-    seed: int = Field(0, ge=0)
+    seed: Annotated[int, Field(ge=0)] = 0
     fast: bool = False
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import backends
-from avhcurate.networks.models.backends import AS_IS, ONNXRUNTIME, PACKED, Backend, chosen_backend, named_backend
+from avhcurate.networks.models.backends import AS_IS, ONNXRUNTIME, PACKED, Backend, find_backend
 from avhcurate.networks.models.graphs import export, packed_graph
 
 pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
@@ -56,7 +56,7 @@ def module(network: type[Net] = Net, dtype: torch.dtype = torch.float32) -> Net:
 
 
 def chosen(network: Net, images: int | None = None, dtype: torch.dtype = torch.float32) -> Backend:
-    return chosen_backend(network, example(), dtype, threads=1, images=images)
+    return find_backend(None, network, example(), dtype, threads=1, images=images)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def graphs_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_backend_gives_the_features_of_the_network(name: str, dtype: torch.dtype, tolerance: float) -> None:
     network = module(dtype=dtype)
-    backend = named_backend(name, network, example(), dtype, threads=1)
+    backend = find_backend(name, network, example(), dtype, threads=1)
     with torch.inference_mode():
         for count in (1, 5, 8):
             expected = network(example()[:count])
@@ -118,4 +118,4 @@ def test_a_run_whose_backend_is_not_here_cannot_be_resumed(name: str, monkeypatc
 
     monkeypatch.setattr(backends, "package", missing)
     with pytest.raises(CurateError, match=rf"began with {name}.*remove its folder"):
-        named_backend(name, module(), example(), torch.float32, threads=1)
+        find_backend(name, module(), example(), torch.float32, threads=1)

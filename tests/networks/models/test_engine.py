@@ -11,7 +11,7 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.backends import AS_IS, PACKED
-from avhcurate.networks.models.engine import Network, default_batch_size, embed
+from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
@@ -226,11 +226,3 @@ def test_a_gpu_gives_the_features_of_the_cpu(precision: str) -> None:
     error = np.linalg.norm(network(images(20))[0] - exact) / np.linalg.norm(exact)
     assert error < (1e-5 if precision == "float32" else 0.03)
     assert torch.from_numpy(network.empty_batch(2, (4, 4, 3))).is_pinned()
-
-
-def test_small_images_come_in_large_batches() -> None:
-    cpu = torch.device("cpu")
-    sizes = [default_batch_size(side, cpu) for side in (8, 32, 64, 224, 600)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] <= 256
-    assert sizes[-1] >= 1

@@ -91,18 +91,6 @@ def test_an_ensemble_is_the_mean_of_unit_vectors_of_unit_length_again(folders):
     assert len(digests) == 3
 
 
-def test_features_have_the_length_of_the_logit_scale(folders):
-    from avhcurate.networks.models.engine import Network
-
-    folder, clip = folders["clip"]
-    model = load_model(ModelSpec(name=f"clip:{folder}", class_names=CLASSES))
-    network = Network(model, device="cpu", batch_size=2)
-    features, logits = network(np.random.default_rng(2).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8))
-    np.testing.assert_allclose(np.linalg.norm(features, axis=1), clip.logit_scale.exp().item(), rtol=1e-5)
-    np.testing.assert_allclose(logits, features @ model.class_weights.T, rtol=1e-5, atol=1e-5)
-    assert not network.backend.why
-
-
 @pytest.mark.parametrize(
     ("options", "classes", "named"),
     [

@@ -1,7 +1,6 @@
 """Models by name: what each name gives, and what is said of those that give nothing."""
 
 import hashlib
-import importlib.util
 import json
 import socket
 import sys
@@ -20,7 +19,6 @@ from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, find_architecture, load_model, new_model
 from avhcurate.networks.models.own import CIFAR_MEAN, CIFAR_STD, CifarResNet
 from avhcurate.networks.models.preprocess import Preprocess
-from avhcurate.workspace.disk.app_files import install_command
 
 FACTORIES = '''
 """A user's file."""
@@ -112,11 +110,6 @@ def test_a_torchvision_network_gives_its_features_head_and_logits(name, head):
     assert gives_its_logits_by_its_head(model)
 
 
-def test_a_network_that_ends_with_a_convolution_is_refused():
-    message = refusal("torchvision:squeezenet1_1", weights="random", crop=64)
-    assert "not the output of a linear layer" in message
-
-
 def test_every_torchvision_network_takes_its_preprocessing_from_its_weights():
     for name in torchvision_zoo.names():
         preprocess = find_architecture(f"torchvision:{name}").preprocess
@@ -176,11 +169,6 @@ def test_an_unknown_name_is_answered_with_near_matches(name, near):
     assert near in message
 
 
-@pytest.mark.skipif(importlib.util.find_spec("timm") is not None, reason="timm is installed")
-def test_a_missing_extra_says_how_to_install_it():
-    assert install_command("timm") in refusal("timm:resnet50")
-
-
 def test_timm_networks_take_their_preprocessing_from_their_data_configuration():
     timm = pytest.importorskip("timm", reason="the extra timm is not installed")
     model = load("timm:mobilenetv3_small_050", weights="random")
@@ -188,18 +176,6 @@ def test_timm_networks_take_their_preprocessing_from_their_data_configuration():
     assert (model.preprocess.mean, model.preprocess.std) == (data["mean"], data["std"])
     assert model.preprocess.crop / model.preprocess.resize == pytest.approx(data["crop_pct"], abs=0.005)
     assert model.preprocess.interpolation == data["interpolation"]
-    assert gives_its_logits_by_its_head(model)
-
-
-def test_timm_networks_take_a_file_of_weights_with_its_class_count(tmp_path):
-    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        theirs = timm.create_model("test_resnet", pretrained=False, num_classes=5).eval()
-    save_file(theirs.state_dict(), tmp_path / "w.safetensors")
-    model = load("timm:test_resnet", 5, weights=tmp_path / "w.safetensors")
-    images = torch.randn(2, 3, model.preprocess.crop, model.preprocess.crop)
-    assert torch.allclose(model.module(images), theirs(images), atol=1e-5)
     assert gives_its_logits_by_its_head(model)
 
 
@@ -267,12 +243,6 @@ def test_efficientnet_lite_pads_within_its_convolutions_what_the_package_pads_be
     assert len(unequal) < len(pads(theirs))
 
 
-def test_the_projects_digits_model_is_grey_and_knows_ten_digits():
-    model = load("avhcurate:digits")
-    assert (model.preprocess.channels, model.preprocess.crop, model.classes) == (1, 8, tuple("0123456789"))
-    assert gives_its_logits_by_its_head(model)
-
-
 def test_a_network_without_weights_of_its_own_says_how_to_get_them():
     message = refusal("avhcurate:resnet20")
     assert "avhcurate:resnet20 comes without weights" in message
@@ -303,17 +273,6 @@ def test_another_class_count_than_the_datasets_is_refused_naming_both(tmp_path):
     message = refusal("avhcurate:resnet20", 12, weights=tmp_path / "c.safetensors")
     assert "has 17 classes and the dataset has 12" in message
     assert "has 10 classes and the dataset has 12" in refusal("avhcurate:digits", 12)
-
-
-def test_weights_of_another_network_are_refused_naming_tensors(tmp_path):
-    save_file(CifarResNet(32).state_dict(), tmp_path / "deeper.safetensors")
-    message = refusal("avhcurate:resnet20", weights=tmp_path / "deeper.safetensors")
-    assert message.startswith("avhcurate:resnet20: deeper.safetensors does not fit the model: ")
-    assert "unexpected (stages.0.3." in message
-
-
-def test_an_input_that_the_network_cannot_take_is_told_by_shape():
-    assert "images of shape (2, 1, 16, 16)" in refusal("avhcurate:digits", crop=16)
 
 
 def test_random_weights_depend_on_the_seed_alone_and_leave_the_global_state():

@@ -151,12 +151,6 @@ def test_what_is_no_classifier_with_a_linear_head_is_refused(head, named, tmp_pa
     assert named in refusal(write(tmp_path / "net.onnx", head))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x09" * 40])
-def test_a_file_that_is_no_model_is_one_line(content, tmp_path):
-    (tmp_path / "net.onnx").write_bytes(content)
-    assert "\n" not in refusal(tmp_path / "net.onnx")
-
-
 def test_classes_weights_and_training_are_refused_saying_why(tmp_path):
     file = write(tmp_path / "net.onnx")
     with pytest.raises(CurateError, match="has 4 classes and the dataset has 9"):

@@ -38,11 +38,6 @@ def test_pixels_are_those_of_torchvisions_own_transforms(photo, resize, crop, in
     assert (differences > 0).mean() < 0.02
 
 
-def test_an_image_of_the_right_size_passes_untouched(photo):
-    square = photo[:32, :32]
-    np.testing.assert_array_equal(Preprocess(32, 32).prepare(square), square)
-
-
 def test_a_read_only_or_strided_array_is_taken(photo):
     prepare = Preprocess(64, 64).prepare
     frozen = photo.copy()
@@ -79,11 +74,6 @@ def test_one_channel_is_luma_and_leaves_grey_exactly_as_it_is():
     np.testing.assert_array_equal(luma.prepare(grey.repeat(3, axis=2)), grey)
     colours = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     np.testing.assert_array_equal(luma.prepare(colours)[..., 0], np.asarray(Image.fromarray(colours).convert("L")))
-
-
-def test_greyscale_averages_the_statistics():
-    grey = Preprocess(256, 224, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3)).greyscale()
-    assert (grey.channels, grey.mean, grey.std) == (1, pytest.approx((0.5,)), pytest.approx((0.2,)))
 
 
 def test_overrides_keep_crop_within_resize():

@@ -74,15 +74,6 @@ def test_narrow_embeddings_and_copies_of_one_are_searched_too(width, made_up, ma
     assert np.allclose(graph.angles()[::2, :OUTLIER], 0, atol=1e-3)
 
 
-def test_a_search_that_cannot_be_wider_keeps_the_recall_that_it_reached(clusters, many, monkeypatch):
-    for setting, value in (("_LOOKED", 1), ("_FULL", 1), ("_DOUBLED", 0)):
-        monkeypatch.setattr(searches.CellSearch, setting, value)
-    dataset, run = clusters
-    graph = find_neighbours(dataset, run)
-    assert graph.complete
-    assert 0 < graph.record.recall < 0.98
-
-
 def test_a_cancelled_search_resumes_and_gives_the_same(clusters, many):
     dataset, run = clusters
     heard = []

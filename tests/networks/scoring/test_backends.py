@@ -19,7 +19,7 @@ SPEC = ModelSpec(name="avhcurate:digits")
 @pytest.fixture
 def begun(fresh, monkeypatch):
     """A run by a packed graph, cancelled after its first shard."""
-    monkeypatch.setattr(engine, "chosen_backend", _packed)
+    monkeypatch.setattr(engine, "find_backend", _packed)
     seen = []
     with pytest.raises(Cancelled):
         score_dataset(fresh, "digits", SPEC, progress=_until(seen, 1024))
@@ -27,8 +27,8 @@ def begun(fresh, monkeypatch):
     return fresh.dataset("digits").runs()[0]
 
 
-def _packed(module, example, dtype, *, threads, images):
-    return backends.named_backend(PACKED, module, example, dtype, threads=threads)
+def _packed(name, *arguments, **options):
+    return backends.find_backend(PACKED, *arguments, **options)
 
 
 def _until(seen, done):

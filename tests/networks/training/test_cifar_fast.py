@@ -1,6 +1,5 @@
 """The recipe `cifar-fast`: rates of biases, a first layer from the data, resuming, the command."""
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -42,14 +41,6 @@ def test_biases_of_norms_learn_faster_with_as_much_decay():
     assert [id(bias) for bias in quick["params"]] == [id(norm.bias) for norm in norms]
     assert quick["rate"] * quick["weight_decay"] == pytest.approx(0.1)
     assert (usual["rate"], quick["rate"]) == (1, 64)
-
-
-@pytest.mark.parametrize("freeze", [True, False])
-def test_norms_keep_their_statistics_only_where_they_are_frozen(freeze):
-    learner = make_learner(narrow(), halves(), Recipe(epochs=1, freeze=freeze)).train()
-    before = copy.deepcopy(list(learner.buffers()))
-    learner(torch.randn(8, 3, 16, 16))
-    assert all(map(torch.equal, before, learner.buffers())) == freeze
 
 
 def test_a_training_cut_short_resumes_to_the_same_bits(tmp_path):

@@ -10,7 +10,6 @@ from avhcurate.networks.training.images import (
     augment,
     draw_augmentation,
     mirrored_in_turn,
-    normalise,
 )
 from avhcurate.networks.training.recipe import Recipe
 
@@ -36,16 +35,6 @@ def test_a_part_of_the_draws_gives_that_part_of_the_batch():
     draws = draw_augmentation(9, recipe, torch.Generator().manual_seed(2))
     own = slice(1, None, 3)
     assert torch.equal(augment(images, recipe, draws)[own], augment(images[own], recipe, draws.part(own)))
-
-
-def test_nothing_drawn_changes_nothing():
-    images = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 2, 2)
-    assert torch.equal(augment(images, Recipe(epochs=1), Augmentation()), images)
-
-
-def test_normalised_pixels_are_in_units_of_the_deviation():
-    pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1)
-    assert normalise(pixels, torch.tensor([0.5]), torch.tensor([0.25])).flatten().tolist() == [-2, 2]
 
 
 def test_rows_of_a_mapped_array_are_the_pictures(tmp_path):

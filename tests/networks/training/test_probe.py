@@ -69,11 +69,6 @@ def test_the_scale_of_all_features_together_changes_no_logit():
     assert np.array_equal(plain.logits(X), scaled.logits(X * 1024))
 
 
-def test_labels_are_the_soft_targets_with_one_at_the_label():
-    hard, soft = fitted(), fitted(targets=np.eye(K)[Y])
-    assert all(map(np.array_equal, arrays_of(hard), arrays_of(soft)))
-
-
 def test_soft_targets_are_what_the_probabilities_become():
     goals = np.tile([0.6, 0.3, 0.1], (len(X), 1))
     probs = np.exp(log_softmax(fitted(targets=goals, recipe=ProbeRecipe(hidden=8, epochs=200)).logits(X), axis=1))

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -18,11 +17,9 @@ from torch.optim import SGD
 from avhcurate import scores
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.loading import ModelSpec, load_model
-from avhcurate.networks.training import trainer
 from avhcurate.networks.training.checkpoints import read_checkpoint, save_weights
 from avhcurate.networks.training.evaluation import accuracy
 from avhcurate.networks.training.images import normalise
-from avhcurate.networks.training.learner import average_of, make_learner
 from avhcurate.networks.training.recipe import Recipe
 from avhcurate.networks.training.trainer import train
 from tests.fakes.trainer import PLAIN, Wavering, bits, linear, stripes, wavering
@@ -37,28 +34,6 @@ def test_training_learns_what_tells_the_classes_apart():
     assert [one.step for one in evaluations] == [5, 10, 15, 20, 25]
     assert evaluations[-1].train_loss < evaluations[0].train_loss
     assert evaluations[-1].accuracy == evaluations[-1].train_accuracy == accuracy(module, stripes()) == 1.0
-
-
-def test_products_are_exact_on_a_gpu_in_every_step_and_evaluation(monkeypatch):
-    entered, inside = [], []
-
-    @contextmanager
-    def products_on(device, precision):
-        entered.append((device.type, precision))
-        yield
-        entered.clear()
-
-    class Watching(nn.Linear):
-        def forward(self, x):
-            inside.append(list(entered))
-            return super().forward(x)
-
-    monkeypatch.setattr(trainer, "products_on", products_on)
-    module = nn.Sequential(nn.Flatten(), Watching(stripes().take(torch.arange(1)).numel(), 2))
-    train(module, stripes(), replace(PLAIN, epochs=1), held_out=stripes(), device="cpu")
-    # The first call looks for the head.
-    assert len(inside) > 5
-    assert all(one == [("cpu", "float32")] for one in inside[1:])
 
 
 def test_one_step_is_nesterov_sgd_by_hand():
@@ -147,15 +122,6 @@ def test_the_running_loss_and_accuracy_are_means_over_the_samples_since_the_last
     assert mixed == pytest.approx(loss, rel=1e-5)
 
 
-def test_the_average_is_that_of_a_hand_computation():
-    learner = make_learner(linear(), stripes(), PLAIN)
-    average = average_of(learner)
-    for value in (1.0, 3.0, 5.0):
-        nn.init.constant_(learner.head.weight, value)
-        average.update_parameters(learner)
-    assert average.module.head.weight[0, 0].item() == pytest.approx(4 / 13 * (0.25 * 1 + 0.75 * 3) + 9 / 13 * 5)
-
-
 def test_a_fast_recipe_ends_with_the_average_also_of_buffers(digit_halves):
     known, _ = digit_halves
     recipe = Recipe(epochs=1, batch_size=300, crop_padding=0, learning_rate=0.0)
@@ -217,14 +183,6 @@ def test_a_network_without_a_linear_head_and_too_few_samples_are_refused():
         train(module, stripes(), PLAIN, device="cpu")
     with pytest.raises(CurateError, match="1 samples to train on"):
         train(linear(), stripes(1), PLAIN, device="cpu")
-
-
-def test_float16_trains_with_a_scaled_loss(tmp_path):
-    evaluations, file = [], tmp_path / "c.pt"
-    recipe = replace(PLAIN, precision="float16")
-    train(linear(), stripes(), recipe, device="cpu", on_eval=evaluations.append, checkpoint=file)
-    assert evaluations[-1].train_loss < evaluations[0].train_loss
-    assert read_checkpoint(file)["scaler"]["scale"] > 1
 
 
 #: What `torchrun` would start twice; the first process trains alone before it joins.
