@@ -19,7 +19,6 @@ subtitle(page, "Model runs on the same samples: how good, how sure, and what eac
 if not page.count:
     nothing_matches()
 
-compare_ui.filters_note(page)
 show_queue_note(page.table)
 runs = comparable_runs(page.table)
 if len(runs) < 2:

@@ -1,6 +1,8 @@
 """The verb that lists and tries plugins."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 
 from avhcurate import plugins as plugins_
@@ -19,10 +21,23 @@ _LOADERS = (
 @options.app.command()
 def plugins() -> None:
     """List what installed packages add, each tried; exit code 2 where one is broken."""
+    import numpy as np
+
     for module in _LOADERS:
         import_module(module)
-    _try_scores()
-    _try_measures()
+    from avhcurate.measures.scores import SCORES, per_sample
+    from avhcurate.workspace.images.measures import MEASURES
+
+    rng = np.random.default_rng(0)
+    # Four samples of two classes, one without a label, and an image of eight by eight pixels.
+    features, weights, labels = rng.normal(size=(4, 3)), rng.normal(size=(2, 3)), np.array([0, 1, 0, -1])
+    pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    for key, score in SCORES.items():
+        if score.plugin:
+            _try("scores", key, partial(per_sample, features, weights, None, labels, keys=[key]))
+    for key, measure in MEASURES.items():
+        if measure.pixels is not None:
+            _try("measures", key, lambda pixels_of=measure.pixels: float(pixels_of(pixels)))
     listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))
     if options.printed({"plugins": [asdict(plugin) for plugin in listed]}):
         return
@@ -35,32 +50,8 @@ def plugins() -> None:
         raise CurateError(f"{len(broken)} of {len(listed)} plugins are left out: {'; '.join(broken)}")
 
 
-def _try_scores() -> None:
-    """Four samples of two classes, one without a label."""
-    import numpy as np
-
-    from avhcurate.measures.scores import SCORES, per_sample
-
-    rng = np.random.default_rng(0)
-    features, class_weights = rng.normal(size=(4, 3)), rng.normal(size=(2, 3))
-    for key, score in SCORES.items():
-        if score.plugin:
-            try:
-                per_sample(features, class_weights, None, np.array([0, 1, 0, -1]), keys=[key])
-            except CurateError as error:
-                plugins_.note("scores", key, str(error))
-
-
-def _try_measures() -> None:
-    """An image of eight by eight pixels."""
-    import numpy as np
-
-    from avhcurate.workspace.images.measures import MEASURES
-
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    for key, measure in MEASURES.items():
-        if measure.pixels is not None:
-            try:
-                float(measure.pixels(pixels))
-            except (CurateError, TypeError, ValueError) as error:
-                plugins_.note("measures", key, str(error))
+def _try(group: str, key: str, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except (CurateError, TypeError, ValueError) as error:
+        plugins_.note(group, key, str(error))

@@ -90,7 +90,7 @@ def narrow_grid(
     key: str,
     label: str,
     score: str,
-    look: Callable[[Tile], Tile] = lambda tile: tile,
+    look: Callable[[Tile], Tile] | None = None,
 ) -> GridView:
     """Draw samples as small tiles without selection, for half a page; return the view of them."""
     view = list_view(page, ids, about=f"{key} {label}", score=score, look=look)

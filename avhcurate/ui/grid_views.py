@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from hashlib import blake2b
 from weakref import WeakValueDictionary
@@ -27,30 +28,31 @@ _VIEWS: WeakValueDictionary[str, GridView] = WeakValueDictionary()
 _NAMING = threading.Lock()
 
 
+@dataclass(eq=False)
 class GridView:
     """Samples in an order, and their tiles; the same rows under the same annotations have the same `key`.
 
     `about` names what a selection belongs to: it outlives another order of the same samples, named `order_name`.
-    `first` are the first tiles, or all. `filters` choose exactly these samples, if any do.
+    `first` are the first tiles, or all; `order` returns all ids, and `tiles` the tiles of some. `filters` choose
+    exactly these samples, if any do.
     """
 
-    def __init__(
-        self,
-        about: str,
-        count: int,
-        first: Sequence[Tile],
-        *,
-        order: Callable[[], np.ndarray],
-        tiles: Callable[[Sequence[int]], list[Tile]],
-        order_name: str = "",
-        version: str = "",
-        filters: Filters | None = None,
-    ) -> None:
-        self.about, self.count, self.first = about, count, tuple(first)
-        self.order_name, self.filters = order_name, filters
-        self._order, self._tiles, self._ordering = order, tiles, threading.Lock()
-        named = repr((about, count, self.first, order_name, version)).encode()
-        self.key = blake2b(named, key=_SECRET, digest_size=16).hexdigest()
+    about: str
+    count: int
+    first: Sequence[Tile]
+    _: KW_ONLY
+    order: Callable[[], np.ndarray]
+    tiles: Callable[[Sequence[int]], list[Tile]]
+    order_name: str = ""
+    version: str = ""
+    filters: Filters | None = None
+    _ordering: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def key(self) -> str:
+        """The name by which the browser reads it."""
+        named = repr((self.about, self.count, self.first, self.order_name, self.version)).encode()
+        return blake2b(named, key=_SECRET, digest_size=16).hexdigest()
 
     @property
     def url(self) -> str:
@@ -59,7 +61,7 @@ class GridView:
 
     @cached_property
     def _ids(self) -> np.ndarray:
-        return np.asarray(self._order(), np.int32)
+        return np.asarray(self.order(), np.int32)
 
     @property
     def ids(self) -> np.ndarray:
@@ -71,7 +73,7 @@ class GridView:
         """Return the tiles of the places from `start` to before `stop`."""
         if stop <= len(self.first):
             return list(self.first[start:stop])
-        return self._tiles(self.ids[start:stop].tolist())
+        return self.tiles(self.ids[start:stop].tolist())
 
     def chosen(self, ranges: Ranges) -> np.ndarray:
         """Return the ids at ranges of places, (n,) int32."""
@@ -133,7 +135,7 @@ def list_view(
     about: str = "",
     score: str | None = None,
     values: pd.Series | None = None,
-    look: Callable[[Tile], Tile] = lambda tile: tile,
+    look: Callable[[Tile], Tile] | None = None,
     filters: Filters | None = None,
 ) -> GridView:
     """Return the samples `ids` in their order; `about` names the list, `score` the number on the tiles (hardness).
@@ -173,16 +175,16 @@ def _tiles(
     ids: Sequence[int],
     *,
     values: pd.Series | None = None,
-    look: Callable[[Tile], Tile] = lambda tile: tile,
+    look: Callable[[Tile], Tile] | None = None,
 ) -> list[Tile]:
-    caption, column = page.view.caption, score
-    if values is not None:
-        column = "id"
     if not ids:
         return []
-    rows = rows_of(page.table, ids, columns=tile_columns(column, caption))
+    caption, extra = page.view.caption, {}
+    column = score
     if values is not None:
-        rows = rows.assign(**{score: values.loc[list(ids)].to_numpy()})
-    return [
-        look(tile) for tile in make_tiles(rows, page.table.dataset.name, page.version, score=score, caption=caption)
-    ]
+        column, extra = "id", {score: values.loc[list(ids)].to_numpy()}
+    rows = rows_of(page.table, ids, columns=tile_columns(column, caption)).assign(**extra)
+    tiles = make_tiles(rows, page.table.dataset.name, page.version, score=score, caption=caption)
+    if look is None:
+        return tiles
+    return list(map(look, tiles))

@@ -112,17 +112,6 @@ def test_it_follows_what_another_object_or_the_app_does(pets):
     assert pets.table.loc[0, "curated_label_name"] == "cat"
 
 
-def test_what_is_missing_is_said_with_the_next_step(pets, tmp_path):
-    with pytest.raises(CurateError, match="o model has scored pets yet"):
-        pets.correlate()
-    with pytest.raises(CurateError, match="row a sample"):
-        pets.votes(np.ones(12, int))
-    with pytest.raises(CurateError, match="no ending"):
-        pets.export(tmp_path / "labels")
-    with pytest.raises(CurateError, match="no run 'resnet'"):
-        avhcurate.open(pets.workspace.root, "pets", "resnet")
-
-
 def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)

@@ -100,11 +100,6 @@ def test_a_hugging_face_dataset_keeps_class_names_and_splits(make):
     split = make(parts, force=True)
     assert sorted(split.table["split"].tolist()) == ["test", "train", "train"]
     assert (pixels(split, int(split.frame("split = 'test'")["id"].iloc[0])) == IMAGES[1]).all()
-    # Of many splits the last counts too.
-    many = {f"part{number}": whole.select([number % 4]) for number in range(6)}
-    make(datasets.DatasetDict(many), force=True)
-    with pytest.raises(CurateError, match="the source has changed"):
-        make(datasets.DatasetDict(many | {"part5": whole.select([2])}))
     with pytest.raises(CurateError, match="without streaming"):
         make(whole.to_iterable_dataset())
 
@@ -129,16 +124,13 @@ def test_images_of_a_hugging_face_dataset_that_lie_in_files_are_taken_in(make, t
     [
         ((IMAGES / 255,), "float64. Give uint8"),
         ((IMAGES.transpose(0, 3, 1, 2),), "channels last"),
-        ((IMAGES[0, 0],), "have shape (5, 3)"),
         ((IMAGES, [0, 1]), "labels have shape (2,) for 4 images"),
         ((IMAGES, [0, 1, 0.5, 1]), "not class indices"),
-        (([],), "There are no images"),
         (([IMAGES[0], "a.png"],), "An image is <U5"),
         ((7,), "cannot be made of a int"),
         ((pd.DataFrame({"path": []}),), "There are no images"),
         ((pd.DataFrame({"path": ["a.png"]}), [1]), "labels go with an array"),
         ((pd.DataFrame({"a": [b"x"], "b": [b"y"]}),), "Several columns hold images: a, b"),
-        ((pd.DataFrame({"image": [b"x", b"y"], "mood": ["good", 3]}),), "cannot be read"),
         (("no/such/folder",), "no/such/folder does not exist"),
     ],
 )

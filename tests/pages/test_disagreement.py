@@ -11,7 +11,7 @@ from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.disagreement.ui import export_set
 from avhcurate.workspace.data.workspace import Workspace
 
-HUMANS, NETWORK = SETS.values()
+HUMANS, _ = SETS.values()
 
 
 def digits_of(root):
@@ -19,25 +19,15 @@ def digits_of(root):
 
 
 def test_both_sets_are_those_of_the_service_widest_gap_first(open_page, demo_root, grids, words):
-    app = open_page("disagreement", demo_root, gap__hsf="0.4:0.8")
-    gap = disagree(digits_of(demo_root), hsf_cuts=Cuts(0.4, 0.8))
+    app = open_page("disagreement", demo_root, gap__hsf="0.4:0.8", gap__score="confidence", gap__cuts="0.4:0.6")
+    cuts = {"hsf_cuts": Cuts(0.4, 0.8), "score_cuts": Cuts(0.4, 0.6, quantile=True)}
+    gap = disagree(digits_of(demo_root), key="confidence", **cuts)
+    assert "Simulated votes" in words(app)
     shown = grids(app)
     for name, title in SETS.items():
         assert [tile["id"] for tile in shown[title]["tiles"]] == gap.ids[name][:60]
         assert f"n {len(gap.ids[name]):,} of 1,797" in words(app)
     assert not any(shown[title]["selectable"] for title in SETS.values())
-
-
-def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_root, human_root, words):
-    assert "Simulated votes" in words(open_page("disagreement", demo_root))
-    assert "imulated" not in words(open_page("disagreement", human_root))
-
-
-def test_another_score_and_its_cuts_come_from_the_address(open_page, demo_root, grids):
-    app = open_page("disagreement", demo_root, gap__score="confidence", gap__cuts="0.4:0.6")
-    gap = disagree(digits_of(demo_root), key="confidence", score_cuts=Cuts(0.4, 0.6, quantile=True))
-    assert gap.ids["hard_for_network"]
-    assert [tile["id"] for tile in grids(app)[NETWORK]["tiles"]] == gap.ids["hard_for_network"][:60]
 
 
 def test_a_slider_changes_the_address_and_the_sets(open_page, demo_root, grids, asked):

@@ -52,13 +52,6 @@ def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(ope
     assert tiles[0]["src"].startswith(f"/images/digits/{tiles[0]['id']}?v=")
 
 
-def test_filters_that_leave_nothing_say_how_to_go_on(open_gallery, demo):
-    app = open_gallery(demo, where="avh > 1")
-    assert any("No sample matches" in heading.value for heading in app.header)
-    app.button(key="gallery.clear").click().run()
-    assert grid(app)["tiles"]
-
-
 def test_samples_that_are_all_excluded_can_be_seen_and_had_back(open_gallery, own, act, monkeypatch):
     app = open_gallery(own)
     act(app, "exclude", 0, grid(app)["count"])
@@ -94,13 +87,6 @@ def test_tag_relabel_exclude_and_undo(open_gallery, own, act, bar):
         act(app, "undo")
     assert [tile["id"] for tile in grid(app)["tiles"][:2]] == ids
     assert grid(app)["tiles"][0]["badges"] == []
-
-
-def test_everything_that_matches_is_one_range(open_gallery, own, act):
-    annotate(open_table(own, "digits"), Filters(classes=(4,)), "tag", "four")
-    app = open_gallery(own, **{"class": "4"})
-    act(app, "untag", 0, grid(app)["count"], value="four")
-    assert open_table(own, "digits").count(Filters(tags=("four",))) == 0
 
 
 def test_a_selection_is_saved_as_a_set_and_exported(open_gallery, own, act):
@@ -141,13 +127,6 @@ def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery,
     assert [tile["id"] for tile in grid(app)["tiles"]] == shown
 
 
-def test_more_like_this_without_a_run_says_so(open_gallery, workspace, make_dataset):
-    make_dataset({"cat/a.png": b"no image"})
-    app = open_gallery(workspace, gallery__like="0")
-    assert "Score the dataset first" in app.error[0].value
-    assert len(grid(app)["tiles"]) == 1
-
-
 def test_the_details_of_a_sample_show_every_score_and_its_neighbours(open_gallery, demo):
     app = open_gallery(demo, sample="42")
     near = grid(app, "Nearest neighbours by angle")["tiles"]
@@ -160,8 +139,9 @@ def test_the_details_of_a_sample_show_every_score_and_its_neighbours(open_galler
 
 def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, make_dataset):
     make_dataset({"<b>cat<b>/a.png": b"no image"})
-    app = open_gallery(workspace, sample="0")
-    assert grid(app, "Image viewer")["image"]["alt"] == "Image 0, label <b>cat<b>"
+    app = open_gallery(workspace, sample="0", gallery__like="0")
+    assert "Score the dataset first" in app.error[0].value
+    assert grid(app, "Image viewer")["images"][0]["alt"] == "Image 0, label <b>cat<b>"
     tile = grid(app)["tiles"][0]
     assert (tile["title"], tile["sub"], tile["score"]) == ("<b>cat<b>", "", "")
 
@@ -174,17 +154,14 @@ def columns(columns_root):
     return Workspace(columns_root)
 
 
-@pytest.mark.parametrize("name", ["my_score", HOSTILE_COLUMN])
-def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open_gallery, columns, asked, facets, name):
-    app = open_gallery(columns)
-    assert name in app.selectbox(key="gallery.sort").options or name[:30] in str(
-        app.selectbox(key="gallery.sort").options
-    )
+def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open_gallery, columns, asked, facets):
+    app, name = open_gallery(columns), HOSTILE_COLUMN
+    assert name[:30] in str(app.selectbox(key="gallery.sort").options)
     app.selectbox(key="gallery.sort").set_value(name).run()
     assert (asked(app, "sort"), asked(app, "order")) == (name, "")
     app.selectbox(key="gallery.caption").set_value("avh").run()
     app.multiselect(key="filter.columns").set_value([name]).run()
-    low, high = (0.25, 0.75) if name == "my_score" else (2, 5)
+    low, high = 2, 5
     panel = facets(app)[f"ranges:{name}"]
     assert sum(bar["matching"] for bar in panel["bars"]) == int(open_table(columns, "digits").frame()[name].count())
     event = FacetEvent(panel["key"], "range", low=low, high=high)

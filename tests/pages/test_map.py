@@ -15,7 +15,7 @@ from avhcurate.ui import scatter_routes
 from avhcurate.ui.grid_views import registered
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.scatter import inside_polygon, read_points
+from tests.fakes.scatter import read_points
 
 #: The block of class 3 on the planted map, and the upper half of that of class 0.
 THREES = "29:-1:37:7"
@@ -66,13 +66,6 @@ def test_the_page_draws_every_class_with_its_count_and_the_class_weights(open_pa
     assert "no seed" in text
 
 
-def test_pca_axes_say_what_they_hold_and_umap_axes_say_nothing(open_page, root, words):
-    app = open_page("map", root, map__layout="pca-planted")
-    assert sent(app)["axes"][0] == "first component, 50% of the variance"
-    assert "PCA" in words(app)
-    assert sent(open_page("map", root))["axes"] == ["", ""]
-
-
 def test_every_point_is_drawn_where_it_lies_in_the_shade_of_its_class(open_page, root, labels):
     points, ids = drawn(open_page("map", root)).sort_index(), np.arange(1797)
     assert points.index.tolist() == ids.tolist()
@@ -83,7 +76,8 @@ def test_every_point_is_drawn_where_it_lies_in_the_shade_of_its_class(open_page,
 
 
 def test_a_score_colours_by_its_value_and_the_hardest_lie_on_top(open_page, root):
-    app = open_page("map", root, map__color="avh")
+    app = open_page("map", root, map__color="avh", map__layout="pca-planted")
+    assert sent(app)["axes"][0] == "first component, 50% of the variance"
     legend = sent(app)["legend"]
     assert (legend["title"], len(legend["scale"]["ticks"])) == ("AVH", 5)
     avh = open_table(Workspace(root), "digits").frame(columns=["id", "avh"]).set_index("id")["avh"]
@@ -120,16 +114,6 @@ def test_an_image_is_found_by_number_or_path_and_marked(open_page, root, words, 
     assert "No image has this number or a path that contains no such ' image" in words(app)
     other = next(k for k in range(10) if k != labels[7])
     assert "is not in view" in words(open_page("map", root, map__find="7", **{"class": str(other)}))
-
-
-def test_a_lasso_takes_what_an_independent_test_finds_in_it(open_page, root, words, labels):
-    corners = [(-0.5, -0.5), (44.2, 3.3), (17.5, 17.7), (21.5, 4.1)]
-    app = open_page("map", root, map__region=":".join(f"{value:g}" for corner in corners for value in corner))
-    ids = np.arange(1797)
-    places = np.stack([10 * (labels % 5) + ids % 7, 12 * (labels // 5) + ids % 6], axis=1)
-    expected = int(inside_polygon(places, corners).sum())
-    assert 0 < expected < 1797
-    assert f"{expected:,} of 1,797 samples in the region" in words(app)
 
 
 def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, grids, words, labels):
@@ -183,14 +167,6 @@ def test_a_region_and_a_window_stay_with_their_map_when_another_is_made(
     assert asked(app, "map.window") == "9:17:-1:7"
 
 
-def test_another_map_has_no_region_and_is_shown_whole(open_page, root, asked, words):
-    app = open_page("map", root, map__region=THREES, map__window="9:17:-1:7", sample="3")
-    app.selectbox(key="map.layout").set_value("pca-planted").run()
-    assert asked(app, "map.layout") == "pca-planted"
-    assert not any(asked(app, name) for name in ("map.region", "map.window", "sample"))
-    assert "samples in the region" not in words(app)
-
-
 def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, own_demo_root, plant_map, labels):
     plant_map(own_demo_root)
     app = open_page("map", own_demo_root, map__region=THREES)
@@ -213,14 +189,9 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeyp
     assert started == [(["project", "digits", f"--model={run.name}", "--neighbours=30"], "project")]
 
 
-@pytest.mark.parametrize("window", ["-1e308:1e308:-1e308:1e308", "0:1e-320:0:nan"])
-def test_a_window_beyond_any_map_is_ignored(open_page, root, window):
-    app = open_page("map", root, map__window=window)
-    assert any("map.window" in warning.value for warning in app.warning)
-    assert sent(app)["window"] is None
-
-
 def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root):
-    app = open_page("map", root, map__region="x", map__window="1:0:0:1", map__color="nonsense", map__layout="gone")
+    app = open_page(
+        "map", root, map__region="x", map__window="0:1e-320:0:nan", map__color="nonsense", map__layout="gone"
+    )
     assert sum("not understood" in warning.value for warning in app.warning) == 4
     assert len(named(app)) == 11

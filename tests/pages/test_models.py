@@ -8,7 +8,6 @@ import pytest
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare import run_pair, transfer
-from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -115,13 +114,6 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert asked(app, "models.cuts") == "0.3:0.9"
     app.segmented_control(key="models.set").set_value("all").run()
     assert "percentile 90 of hardness in each of 2 runs" in words(app)
-
-
-def test_of_ticks_the_majority_is_more_than_half(open_page, own_demo_root, add_run, words, tmp_path):
-    add_run(own_demo_root, "other-1", lambda rows: rows)
-    (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
-    attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
-    assert "of ticks: more than half" in words(open_page("models", own_demo_root, models__part="pair"))
 
 
 def test_across_splits_with_the_fit_and_its_n(open_page, two_runs, words, asked):

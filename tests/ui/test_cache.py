@@ -49,11 +49,3 @@ def test_a_result_is_not_kept_when_the_harder_end_of_a_column_is_said(columns_ro
     before, column = cache_key(table), table.own("number")[0]
     set_harder(workspace, table, {column: "low"})
     assert cache_key(open_table(workspace, name)) != before
-
-
-def test_a_result_is_not_kept_when_the_votes_are_said_to_be_simulated_or_not(own_digits):
-    folder, before = own_digits.dataset, cache_key(own_digits)
-    votes = folder.record.votes.model_copy(update={"simulated": False})
-    folder.write_record(folder.record.model_copy(update={"votes": votes}))
-    workspace = Workspace(folder.root.parents[1])
-    assert cache_key(open_table(workspace, "digits")) != before

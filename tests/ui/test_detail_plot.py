@@ -13,11 +13,6 @@ def test_votes_softmax_and_avc_stand_side_by_side_for_each_class():
     np.testing.assert_array_equal([bar.y for bar in figure.data], [votes, softmax, avc])
 
 
-def test_simulated_votes_are_called_simulated():
-    figure = class_bars(["a", "b"], votes=np.array([1, 0]), softmax=None, avc=None, simulated=True)
-    assert [bar.name for bar in figure.data] == ["Simulated votes"]
-
-
 def test_of_many_classes_those_stay_that_are_large_in_any_series():
     classes = [f"class {index}" for index in range(1000)]
     softmax, avc = np.full(1000, 1e-4), np.full(1000, 1e-3)

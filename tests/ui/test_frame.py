@@ -27,12 +27,6 @@ def matching(app):
     return next(caption.value for caption in app.sidebar.caption if "samples match" in caption.value)
 
 
-def test_an_empty_workspace_says_what_to_do(open_app, workspace):
-    app = open_app(workspace)
-    assert any("demo" in button.label.lower() for button in app.button)
-    assert any("avhcurate import" in code.value for code in app.code)
-
-
 #: Links of the Home page itself.
 ASIDE = {"Then see the hardest images first"}
 
@@ -72,19 +66,11 @@ def test_an_address_sets_every_widget(open_app, demo, facets):
     assert panels["ranges:avh"]["chosen"] == [0.05, None]
     assert app.toggle(key="filter.mistakes").value is True
     assert app.get_by_key("filter.excluded").value == "Show"
-
-
-def test_clear_all_leaves_no_filter(open_app, demo):
-    app = open_app(demo, **{"bin": "0", "class": "3", "where": "avh > 0"})
-    app.button(key="frame.clear").click().run()
-    assert not {"bin", "class", "where"} & set(app.query_params)
-    assert "**1,797** of 1,797" in matching(app)
-
-
-def test_simulated_votes_are_called_simulated(open_app, demo, facets):
-    app = open_app(demo)
     assert any("Simulated votes" in text.value for text in app.sidebar.markdown)
-    assert facets(app)["hsf_bins"]["title"] == "HSF (simulated votes) bin"
+    assert panels["hsf_bins"]["title"] == "HSF (simulated votes) bin"
+    app.button(key="frame.clear").click().run()
+    assert not {"bin", "class", "range", "mistakes", "excluded"} & set(app.query_params)
+    assert "**1,797** of 1,797" in matching(app)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +78,7 @@ def test_simulated_votes_are_called_simulated(open_app, demo, facets):
     [
         ({"dataset": "gone"}, "There is no dataset gone here"),
         ({"run": "gone"}, "has no finished run gone"),
-        ({"bin": "77"}, "no HSF bin 77"),
-        ({"class": "eleven"}, "not understood"),
-        ({"row": "1e9"}, "not understood"),
-        ({"edges": "1,0"}, "not understood"),
+        ({"bin": "77", "class": "eleven", "row": "1e9", "edges": "1,0"}, "no HSF bin 77"),
     ],
 )
 def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, query, said):
@@ -114,7 +97,7 @@ def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_
     assert app.get_by_key("filter.date.from.taken").value is None
 
 
-@pytest.mark.parametrize("where", ["avh >", "nothing = 1", "id IN (SELECT 1)", "avh > 'high'"])
+@pytest.mark.parametrize("where", ["avh >", "id IN (SELECT 1)"])
 def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_page, demo, where):
     app = open_page("gallery", demo.root, where=where)
     assert "so no sample is shown" in app.error[0].value
@@ -126,10 +109,6 @@ def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_p
     assert [link.proto.query_string for link in app.get("page_link") if "where=" not in link.proto.query_string] == []
 
 
-def test_a_class_is_meant_by_its_name_in_the_box_too(open_app, demo):
-    assert "**183** of 1,797" in matching(open_app(demo, where="label = '3'"))
-
-
 def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo, facets):
     app = open_app(demo)
     app.text_input(key="filter.edges").set_value("0, 0.5, 1").run()
@@ -138,15 +117,6 @@ def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo, facets):
     app.text_input(key="filter.edges").set_value("nonsense").run()
     assert app.error
     assert app.query_params["edges"] == "0,0.5,1"
-
-
-def test_quantile_bins_hold_about_equally_many_samples(open_app, demo, facets):
-    app = open_app(demo)
-    app.text_input(key="filter.edges").set_value("q4").run()
-    assert not app.error
-    bars = facets(app)["hsf_bins"]["bars"]
-    assert len(bars) == 4
-    assert all(1797 / 4 * 0.8 < bar["matching"] < 1797 / 4 * 1.2 for bar in bars)
 
 
 def test_quantile_bins_are_of_the_samples_in_view(open_app, demo, facets):

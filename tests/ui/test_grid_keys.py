@@ -7,8 +7,6 @@ from streamlit.testing.v1 import AppTest
 from avhcurate.datasets.curate.keys import keys_of
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
-from avhcurate.ui import grid_keys
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.people import Person, Role
 from avhcurate.workspace.data.workspace import Workspace
@@ -93,14 +91,6 @@ def test_what_cannot_be_done_is_a_message_and_changes_nothing(own_demo_root, mon
         assert len(errors) == 1
     assert press(own_demo_root, monkeypatch, "drop", (0, 2)) == (["{}"], [])
     assert open_table(Workspace(own_demo_root), "digits").log.version("digits") == 0
-
-
-def test_undoing_in_a_dataset_that_is_gone_is_a_message(own_demo_root, monkeypatch):
-    def gone(*_, **__):
-        raise CurateError("it was removed")
-
-    monkeypatch.setattr(grid_keys, "undo", gone)
-    assert press(own_demo_root, monkeypatch, "undo") == (["{}"], ["it was removed"])
 
 
 def _bar():

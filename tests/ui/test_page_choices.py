@@ -31,12 +31,6 @@ def app():
     return test
 
 
-def test_a_widget_shows_what_the_address_says_and_else_the_default(app):
-    app.run()
-    assert app.button_group[0].value == "up"
-    assert app.slider[0].value == 0.25
-
-
 def test_what_is_not_among_the_options_gives_way(app):
     app.query_params["test.order"] = "random"
     app.run()
@@ -46,14 +40,12 @@ def test_what_is_not_among_the_options_gives_way(app):
 
 def test_a_choice_goes_to_the_address_and_its_default_leaves_it(app):
     app.run()
+    assert (app.button_group[0].value, app.slider[0].value) == ("up", 0.25)
     app.slider[0].set_value(0.75).run()
     assert app.query_params["test.portion"] == "0.75"
     app.slider[0].set_value(0.5).run()
     assert "test.portion" not in app.query_params
-
-
-def test_a_restart_lists_from_page_one_without_what_means_nothing_any_more(app):
-    app.run()
-    app.button_group[0].set_value("down").run()
+    app.slider[0].set_value(0.75).run()
+    app.button_group[0].set_value("down").run()  # a restart
     assert app.query_params["test.order"] == "down"
     assert not {"row", "sample", "test.portion"} & set(app.query_params)

@@ -34,11 +34,6 @@ def test_a_lasso_around_a_centre_holds_what_is_nearer_than_its_sides(corners, tu
     assert not held[reach > 1 + 1e-9].any()
 
 
-def test_a_lasso_with_a_dent_leaves_out_what_lies_in_the_dent():
-    region = Region((0, 4, 4, 2, 0), (0, 0, 4, 1, 4))
-    assert region.holds([2, 2, 0.5], [0.5, 3, 2]).tolist() == [True, False, True]
-
-
 @pytest.mark.parametrize(
     ("xref", "yref", "expected"),
     [
@@ -90,7 +85,3 @@ def test_what_is_no_region_is_refused(text):
 )
 def test_whatever_else_a_browser_sends_is_no_region(event):
     assert drawn_region(event) is None
-
-
-def test_infinite_sides_are_drawn_to_the_ends():
-    assert Region((0.2, math.inf), EVERYWHERE).outline(0, 1) == ([0.2, 1, 1, 0.2], [0, 0, 1, 1])

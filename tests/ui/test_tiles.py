@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import make_tiles
 
 ROW = {
     "id": 5,
@@ -24,10 +24,6 @@ ROW = {
 def tile(**changes):
     rows = pd.DataFrame([ROW | changes]).astype({"label": "Int32", "predicted": "Int32", "curated_label": "Int32"})
     return make_tiles(rows, "pets", "v1", score="avh")[0]
-
-
-def test_a_tile_is_made_of_the_columns_that_it_asks_for():
-    assert set(tile_columns("avh")) == set(ROW)
 
 
 def test_label_score_prediction_and_hsf_are_on_the_tile():
@@ -54,9 +50,3 @@ def test_an_excluded_sample_is_muted_and_says_so():
 def test_what_is_missing_is_left_out_and_never_zero(missing):
     found = tile(hsf=missing, avh=missing, predicted=None, predicted_name=None)
     assert (found.score, found.note, found.sub, found.differs) == ("–", "", "", False)
-
-
-def test_a_sample_without_label_or_with_a_broken_image_says_so():
-    found = tile(label=None, label_name=None, curated_label=None, curated_label_name=None, problem="truncated", tags=[])
-    assert found.title == "no label"
-    assert found.badges == ("unreadable",)

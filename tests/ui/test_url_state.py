@@ -107,17 +107,6 @@ def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
     assert "This dataset has no set gone: the filter was left out." in notices
 
 
-def test_a_view_that_fits_is_left_alone():
-    view = View(filters=Filters(hsf_bins=(1,), classes=(0,)), sort="loss")
-    assert fit(view, TABLE) == (view, [])
-
-
 def test_links_to_other_pages_keep_data_and_filters_but_not_page_and_sample():
     view = View(dataset="d", filters=Filters(classes=(1,)), row=3, sample=7).choosing("pseudo.rule", "avc")
     assert view.elsewhere == {"dataset": "d", "class": "1", "pseudo.rule": "avc"}
-
-
-def test_a_pages_own_choice_is_kept_until_it_is_emptied():
-    view = View().choosing("pseudo.rule", "avc").choosing("a.b", "1")
-    assert view.chosen("pseudo.rule") == "avc"
-    assert view.choosing("pseudo.rule", "").choices == (("a.b", "1"),)

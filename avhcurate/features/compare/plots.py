@@ -97,32 +97,23 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
     return figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
 
 
-def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str], *, difference: bool) -> go.Figure:
+def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> go.Figure:
     """Draw counts (K, K) of the `chosen` classes: row the given label, column the predicted class.
 
-    Colour says how often the two are confused, so that the diagonal does not outshine it; in a `difference` (B minus A)
-    orange is more and blue less, and on the diagonal the reverse, since more is better there. A cell can be clicked and
+    Colour says how often the two are confused, so that the diagonal does not outshine it. A cell can be clicked and
     carries label and predicted class as custom data.
     """
     part = counts[np.ix_(chosen, chosen)]
-    shade = part.astype(float)
+    shade, size, names = part.copy(), len(chosen), [as_text(classes[label]) for label in chosen]
     np.fill_diagonal(shade, 0)
-    most = float(np.abs(shade).max()) or 1.0
-    sign = ""
-    if difference:
-        np.fill_diagonal(shade, -np.diag(part))
-        sign = "+"
-    size, names = len(chosen), [as_text(classes[label]) for label in chosen]
     figure = go.Figure()
     figure.add_heatmap(
-        z=np.clip(shade, -most, most),
-        zmin=-most,
-        zmax=most,
-        colorscale=[[0, BLUE], [0.5, faded(GREY, 0.06)], [1, ORANGE]],
+        z=shade,
+        colorscale=[[0, faded(GREY, 0.06)], [1, ORANGE]],
         showscale=False,
         xgap=1,
         ygap=1,
-        text=np.where(part == 0, "", np.char.mod(f"%{sign}d", part)),
+        text=np.where(part == 0, "", part.astype(str)),
         texttemplate="%{text}",
         textfont={"size": 10},
         hoverinfo="skip",
@@ -136,7 +127,7 @@ def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str],
         showlegend=False,
         customdata=np.stack([np.asarray(chosen)[y], np.asarray(chosen)[x], part.ravel()], axis=1),
         text=[f"label {names[i]}, predicted {names[j]}" for i, j in zip(y, x, strict=True)],
-        hovertemplate=f"%{{text}}: %{{customdata[2]:{sign},}}<extra></extra>",
+        hovertemplate="%{text}: %{customdata[2]:,}<extra></extra>",
     )
     bare(figure, height=90 + 27 * size, x="predicted", y="given label", margin={"t": 4})
     figure.update_layout(dragmode=False, clickmode="event+select", font={"size": 11})

@@ -196,10 +196,9 @@ def most_confused(pairs: pd.DataFrame, num_classes: int, *, most: int) -> list[i
 
 
 def in_cell(pair: RunPair, side: str, label: int, predicted: int) -> list[int]:
-    """Return ids of samples of a label that A ("a"), B ("b") or just one of them ("d") predicts so, hardest first."""
-    a, b = (pair.points[f"{name}_predicted"] == predicted for name in "ab")
-    chosen = {"a": a, "b": b, "d": a ^ b}[side]
-    return pair.ids(chosen & (pair.points["label"] == label))
+    """Return ids of samples of a label that A ("a") or B ("b") predicts so, hardest first."""
+    points = pair.points
+    return pair.ids((points[f"{side}_predicted"] == predicted) & (points["label"] == label))
 
 
 def hard_for_one(pair: RunPair, *, for_a: bool, easy: float, hard: float) -> list[int]:

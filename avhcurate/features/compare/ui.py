@@ -20,7 +20,6 @@ from avhcurate.ui.notes import run_titles
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text
-from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.runs import RunFolder
 
 #: Parts of the page: one is computed and drawn at a time.
@@ -52,15 +51,6 @@ def part(page: Opened, runs: Sequence[RunFolder]) -> str:
         possible = {name: PARTS[name] for name in ("all", "transfer")}
     look: dict[str, Any] = {"on_change": PART.restart, "label_visibility": "collapsed"}
     return PART.show(st.segmented_control, "Part", page.view, possible, **look)
-
-
-def filters_note(page: Opened) -> None:
-    """Say which run the filters on predictions and scores use."""
-    filters = page.filters
-    if filters.mistakes or filters.predicted or filters.ranges or filters.where:
-        assert page.table.run is not None
-        run = plain(run_titles(page.table.dataset)[page.table.run.root.name])
-        st.caption(f"Filters on predictions and scores use the run that is open on the left: {run}.")
 
 
 def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:

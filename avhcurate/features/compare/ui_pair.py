@@ -19,6 +19,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.html_table import html_table, table_row
+from avhcurate.ui.layout import halves
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text, people
@@ -146,8 +147,7 @@ def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
 #: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
 MOST_CLASSES = 12
 _MOST_PAIRS = 40
-_SIDES = {"a": "A", "b": "B", "d": "B − A"}
-_PREDICTS = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}
+_SIDES = {"a": "A", "b": "B"}
 
 
 def _read_cell(text: str) -> tuple[str, int, int]:
@@ -168,11 +168,11 @@ def confusions(page: Opened, pair: RunPair) -> ImageList:
     classes = class_names(page, pair)
     pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
     chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
-    for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
+    for column, (side, counts) in zip(halves(), {"a": a, "b": b}.items(), strict=True):
         with column:
             st.markdown(f"**{_SIDES[side]}**")
             event: Any = st.plotly_chart(
-                plots.confusion(counts, chosen, classes, difference=side == "d"),
+                plots.confusion(counts, chosen, classes),
                 key=regions.turned(CELL, f"models.confusion_{side}"),
                 on_select="rerun",
                 selection_mode="points",
@@ -185,8 +185,7 @@ def confusions(page: Opened, pair: RunPair) -> ImageList:
             st.rerun()
     st.caption(
         f"Row: given label. Column: predicted class. The {len(chosen)} classes that are confused most, of "
-        f"{pair.num_classes}. In B − A orange is what B does worse, blue what it does better. Click a cell to see its "
-        "images."
+        f"{pair.num_classes}. Click a cell to see its images."
     )
     with st.expander(f"Confused most ({len(pairs)} pairs)"):
         names = dict(enumerate(classes))
@@ -200,7 +199,7 @@ def confusions(page: Opened, pair: RunPair) -> ImageList:
     if max(label, predicted) >= pair.num_classes:
         st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
         return ImageList()
-    title = f"Label {classes[label]}, {_PREDICTS[side]} {classes[predicted]}"
+    title = f"Label {classes[label]}, {_SIDES[side]} predicts {classes[predicted]}"
     return ImageList(title, run_pair.in_cell(pair, side, label, predicted))
 
 

@@ -12,15 +12,10 @@ RNG = np.random.default_rng(0)
 
 def test_a_cell_of_the_confusion_carries_label_and_prediction():
     counts = np.arange(16).reshape(4, 4)
-    figure = compare_plots.confusion(
-        counts, [1, 3], ["a", "b", "c", "a name that is too long to stand there"], difference=False
-    )
+    figure = compare_plots.confusion(counts, [1, 3], ["a", "b", "c", "a name that is too long to stand there"])
     cells = next(trace for trace in figure.data if trace.type == "scatter")
     assert cells.customdata.tolist() == [[1, 1, 5], [1, 3, 7], [3, 1, 13], [3, 3, 15]]
     assert all(len(text) <= 14 for text in figure.layout.xaxis.ticktext)
-    # The diagonal of a difference is turned: fewer right answers are worse.
-    worse = compare_plots.confusion(-np.eye(2, dtype=int), [0, 1], ["a", "b"], difference=True)
-    assert worse.data[0].z[0][0] == 1
 
 
 def test_reliability_has_a_line_a_run_through_its_bins():

@@ -45,7 +45,7 @@ def test_a_score_and_its_negative_with_the_other_direction_say_the_same():
 
 def test_quantile_cuts_become_attained_values_and_take_ties():
     hsf = np.array([0.1, 0.2, 0.2, 0.8, 1.0, 1.0, 1.0, 1.0])
-    found, gap = gap_sets(hsf, np.arange(8), harder="low", hsf_cuts=Cuts(0.25, 0.9, True), score_cuts=Cuts(2, 6))
+    found, _ = gap_sets(hsf, np.arange(8), harder="low", hsf_cuts=Cuts(0.25, 0.9, True), score_cuts=Cuts(2, 6))
     assert found.hsf_cuts == (0.2, 1.0)
     assert found.hard_for_humans.tolist() == []
     assert found.hard_for_network.tolist() == []

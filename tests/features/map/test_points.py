@@ -44,13 +44,6 @@ def test_samples_in_view_lie_where_the_map_has_them(table, folder):
     assert (points.groups == points.labels).all()
 
 
-@pytest.mark.parametrize("color", ["avh", "hsf", "entropy"])
-def test_numbers_are_those_of_the_table(table, folder, color):
-    points = points_in_view(table, folder, EVERY, color=color)
-    np.testing.assert_array_equal(points.values, table.frame(EVERY, columns=[color])[color].to_numpy(float))
-    assert points.groups is None
-
-
 @pytest.mark.parametrize(
     ("color", "column", "names"),
     [
