@@ -18,7 +18,6 @@ def models(
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
     from avhcurate.features.compare.service import export_table, side_by_side
-    from avhcurate.features.training_dynamics.discovery_text import TITLES, sentence
     from avhcurate.workspace.data.settings import split_text
 
     keys = split_text(scores)
@@ -28,9 +27,9 @@ def models(
     findings = [
         {
             "discovery": finding.discovery,
-            "title": TITLES[finding.discovery],
+            "title": finding.title,
             "verdict": finding.verdict,
-            "sentence": sentence(finding),
+            "sentence": finding.sentence(),
             "figures": [figure._asdict() for figure in finding.figures],
         }
         for finding in comparison.findings

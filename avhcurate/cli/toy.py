@@ -8,9 +8,9 @@ from avhcurate.features.toy.settings import ToySettings
 def toy(settings: ToySettings) -> None:
     from avhcurate.features.toy import service
 
-    folder = service.folder_of(options.open_workspace().root)
-    result = service.run(folder, settings)
-    summary = service.summary(result) | {"file": str(service.result_path(folder, settings))}
+    root = options.open_workspace().root
+    result = service.run(root, settings)
+    summary = service.summary(result) | {"file": str(service.result_path(root, settings))}
     if options.printed(summary):
         return
     print(f"{settings.classes} Gaussians, {settings.loss} loss, {settings.epochs} epochs")

@@ -12,7 +12,8 @@ import streamlit as st
 from avhcurate.datasets.table.subset import same_classes
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import network_names, refuse_unknown, refuse_unlisted
-from avhcurate.ui.frame import attempt, while_allowed
+from avhcurate.ui.frame import Opened, attempt, while_allowed
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.signin import for_curators
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -178,21 +179,28 @@ def start(root: Path, settings: VerbSettings) -> None:
     st.session_state[STARTED] = settings.argv
 
 
-def fill_page(root: Path, settings: VerbSettings, *, busy: bool) -> None:
-    """Draw the button of an empty page that starts its job with the usual settings, above the form for others."""
-    note = f"Runs `{settings.line}` in the background."
-    if busy:
-        note = _BUSY
-    st.button(
-        "Fill this page",
-        icon=":material/auto_awesome:",
-        key="page.fill",
-        type="primary",
-        on_click=attempt,
-        args=(start, root, settings),
-        **for_curators("Running jobs", disabled=busy, help=note),
-    )
-    st.caption("Starts with the usual settings. Or choose your own:")
+def first_job(
+    page: Opened, title: str, icon: str, story: str, settings: VerbSettings, form: Callable[..., None], *, busy: bool
+) -> None:
+    """Draw an empty page: a button that starts its job with the usual settings, and `form` for others."""
+
+    def draw() -> None:
+        note = f"Runs `{settings.line}` in the background."
+        if busy:
+            note = _BUSY
+        st.button(
+            "Fill this page",
+            icon=":material/auto_awesome:",
+            key="page.fill",
+            type="primary",
+            on_click=attempt,
+            args=(start, page.workspace.root, settings),
+            **for_curators("Running jobs", disabled=busy, help=note),
+        )
+        st.caption("Starts with the usual settings. Or choose your own:")
+        form(page, busy=busy)
+
+    empty_state(title, icon, story, draw, command=settings.line)
 
 
 @contextmanager

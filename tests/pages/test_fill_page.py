@@ -27,10 +27,7 @@ def started(monkeypatch):
         (
             "self_training",
             "self-train",
-            [
-                *("--source=digits", "--target=digits", "--model={run}"),
-                "--source-where=split = 'train'",
-            ],
+            ["--source=digits", "--target=digits", "--model=avhcurate:digits", "--source-where=split = 'train'"],
         ),
     ],
 )

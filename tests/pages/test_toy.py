@@ -17,7 +17,7 @@ def root(tmp_path_factory):
     """A workspace without a dataset, with results of the default settings and of quick ones."""
     root = tmp_path_factory.mktemp("toy")
     for settings in (ToySettings(), SETTINGS, ToySettings(classes=7, epochs=5)):
-        toy_service.run(toy_service.folder_of(root), settings)
+        toy_service.run(root, settings)
     return root
 
 
@@ -32,7 +32,7 @@ def figure(app, number):
 
 def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_toy, root):
     app = open_toy(root)
-    result = toy_service.read(toy_service.folder_of(root), ToySettings())
+    result = toy_service.read(root, ToySettings())
     assert app.slider(key="toy.epoch").value == 40
     titles = [note["text"] for note in figure(app, 0)["layout"]["annotations"]]
     assert titles == ["Training data", "AVH", "Norm |x|", "Exact Bayes error"]

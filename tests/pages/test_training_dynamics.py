@@ -9,7 +9,6 @@ from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.training_dynamics import service as training_dynamics_service
-from avhcurate.features.training_dynamics.discovery_text import TITLES, figure_name
 from avhcurate.ui.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
@@ -115,14 +114,14 @@ def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, 
     expected = training_dynamics_service.findings(table, [table.dataset.training(ONE)])
     said = words(app)
     assert [finding.discovery for finding in expected] == [1, 2, 3, 4, 5]
-    for number, title in TITLES.items():
-        assert f"**{number} · {title}**" in said.replace("\\", "")
+    for finding in expected:
+        assert f"**{finding.discovery} · {finding.title}**" in said.replace("\\", "")
     verdicts = [line for line in said.splitlines() if "-badge[:material" in line and "Simulated" not in line]
     assert [finding.verdict in line for finding, line in zip(expected, verdicts, strict=True)] == [True] * 5
     tables = [frame.value for frame in app.dataframe if "Figure" in frame.value]
     shown = {(row["Figure"], row["Value"]) for table in tables for row in table.to_dict("records")}
     for figure in (figure for finding in expected for figure in finding.figures):
-        assert (figure_name(figure), f"{figure.value:.4g}") in shown
+        assert (figure.label, f"{figure.value:.4g}") in shown
 
 
 def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words):

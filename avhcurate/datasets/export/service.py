@@ -169,22 +169,23 @@ def export_bytes(
 
     `order` returns the ids in their order when it is called.
     """
+    write = partial(_export, table, filters, format, order=order and order())
+    return content_of(write, safe_name(table.dataset.name))
+
+
+def content_of(write: Callable[[Path], object], name: str) -> bytes:
+    """Return what a function writes to a path of that name; a folder is packed as ZIP, up to `MOST_BYTES`."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / safe_name(table.dataset.name)
-        _export(table, filters, format, out, order=order and order())
-        if out.is_dir():
-            return zipped(out)
-        return out.read_bytes()
-
-
-def zipped(folder: Path) -> bytes:
-    """Return a folder with all its files as ZIP; raise `CurateError` if they have more than `MOST_BYTES`."""
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    if size > MOST_BYTES:
-        raise CurateError(f"The files have {size >> 20} MiB, a download at most {MOST_BYTES >> 20}.")
-    stream = io.BytesIO()
-    pack(folder, stream)
-    return stream.getvalue()
+        out = Path(folder) / name
+        write(out)
+        if not out.is_dir():
+            return out.read_bytes()
+        size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+        if size > MOST_BYTES:
+            raise CurateError(f"The files have {size >> 20} MiB, a download at most {MOST_BYTES >> 20}.")
+        stream = io.BytesIO()
+        pack(out, stream)
+        return stream.getvalue()
 
 
 def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:

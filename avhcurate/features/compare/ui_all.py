@@ -11,7 +11,6 @@ from avhcurate.features.compare import service
 from avhcurate.features.compare.plots import rank_matrix, reliability
 from avhcurate.features.compare.service import SideBySide
 from avhcurate.features.compare.ui import number_cell
-from avhcurate.features.training_dynamics.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
@@ -52,8 +51,8 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     if runs.voted:
         st.header(f"Discoveries 4 and 5 of {PAPER}")
         for finding in runs.findings:
-            text = plain(sentence(finding, simulated=runs.simulated))
-            st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {text}")
+            text = plain(finding.sentence(simulated=runs.simulated))
+            st.markdown(f"**{finding.discovery} · {plain(finding.title)}: {finding.verdict}.** {text}")
 
 
 def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str]) -> str:

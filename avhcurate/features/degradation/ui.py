@@ -1,7 +1,6 @@
 """The Degradation page: the form that starts the job, and the results in words, figures and a table."""
 
 from collections.abc import Sequence
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -22,8 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
-from avhcurate.ui.job_forms import fill_page, job_form, row
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.job_forms import first_job, job_form, row
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores
 
@@ -84,14 +82,9 @@ def about() -> None:
 
 def empty(page: Opened, *, busy: bool) -> None:
     """Say what degradation measures, with the form, before the first job."""
-    empty_state("No degraded images of this run yet", "blur_on", _ABOUT, partial(_first_form, page, busy=busy))
-
-
-def _first_form(page: Opened, *, busy: bool) -> None:
     assert page.table.run is not None
     settings = DegradeSettings(dataset=page.table.dataset.name, model=page.table.run.name)
-    fill_page(page.workspace.root, settings, busy=busy)
-    start_form(page, busy=busy)
+    first_job(page, "No degraded images of this run yet", "blur_on", _ABOUT, settings, start_form, busy=busy)
 
 
 # --- results -----------------------------------------------------------------------------------------------------

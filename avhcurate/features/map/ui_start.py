@@ -1,12 +1,9 @@
 """The form that makes a map: `avhcurate project` as a job."""
 
-from functools import partial
-
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import await_more, fill_page, job_form, row
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.job_forms import await_more, first_job, job_form, row
 
 _WHY = """
 Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
@@ -25,15 +22,9 @@ def first(page: Opened, *, busy: bool) -> None:
     """Draw what the page is for, and the form, before there is a map."""
     assert page.table.run is not None
     usual = ProjectSettings(dataset=page.table.dataset.name, model=page.table.run.name)
-    form = partial(_first_form, page, usual, busy=busy)
-    empty_state("No map of this run yet", "bubble_chart", _WHY, form, command=usual.line)
+    first_job(page, "No map of this run yet", "bubble_chart", _WHY, usual, form, busy=busy)
     if busy:
         await_map(page, 0)
-
-
-def _first_form(page: Opened, usual: ProjectSettings, *, busy: bool) -> None:
-    fill_page(page.workspace.root, usual, busy=busy)
-    form(page, busy=busy)
 
 
 def await_map(page: Opened, number: int) -> None:

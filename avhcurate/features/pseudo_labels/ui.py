@@ -1,14 +1,13 @@
 """The Pseudo-labels page: rule and portion, classes, accuracy, differences between rules, and the export."""
 
-import tempfile
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from avhcurate.datasets.export.output import manifest_text
+from avhcurate.datasets.export.service import content_of
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.pseudo_labels import service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
@@ -206,7 +205,4 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
 
 def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool) -> bytes:
     """Return the file that `avhcurate select` writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / f"pseudo.{form}"
-        write_pseudo_labels(table, result, out, soft=soft)
-        return out.read_bytes()
+    return content_of(lambda out: write_pseudo_labels(table, result, out, soft=soft), f"pseudo.{form}")

@@ -1,6 +1,5 @@
 """Pseudo-labels of one round of a self-training as files, each with its manifest."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,8 @@ def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
 
 def export_bytes(workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str) -> bytes:
     """Return what `export` writes as a file's content, for a download; a folder is packed as ZIP with its manifest."""
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / f"{safe_name(folder.record.target)}-round{number}"
-        export(workspace, folder, number, format, out)
-        if out.is_dir():
-            return avhcurate_export.zipped(out)
-        return out.read_bytes()
+    name = f"{safe_name(folder.record.target)}-round{number}"
+    return avhcurate_export.content_of(lambda out: export(workspace, folder, number, format, out), name)
 
 
 def export(

@@ -5,7 +5,6 @@ import streamlit as st
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import empty_state
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -27,14 +26,8 @@ features takes seconds to minutes. A dataset that the network has not scored yet
 
 def first_start(page: Opened, *, busy: bool) -> None:
     """Show what the page is for, and the form, before there is a run or while the first one starts."""
-    usual = _usual(page)
-
-    def draw() -> None:
-        forms.fill_page(page.workspace.root, usual, busy=busy)
-        form(page, busy=busy)
-
     title = f"No model has been adapted to {plain(page.table.dataset.name)} yet"
-    empty_state(title, "autorenew", _WHY, draw, command=usual.line)
+    forms.first_job(page, title, "autorenew", _WHY, _usual(page), form, busy=busy)
     if busy:
         await_round(page)
 

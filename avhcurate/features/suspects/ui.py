@@ -20,8 +20,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.job_forms import fill_page, job_form, row
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.job_forms import first_job, job_form, row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.selection import GridSelection
@@ -74,12 +73,8 @@ Copies with equal features share a fold, and so do near duplicates that *Quality
 
 def empty(page: Opened, *, busy: bool) -> None:
     """Show what suspects are, and the form, before the first job."""
-
-    def form() -> None:
-        fill_page(page.workspace.root, SuspectsSettings(**_known(page)), busy=busy)
-        start_form(page, busy=busy)
-
-    empty_state("No suspects of this run yet", "flag", _ABOUT, form)
+    settings = SuspectsSettings(**_known(page))
+    first_job(page, "No suspects of this run yet", "flag", _ABOUT, settings, start_form, busy=busy)
 
 
 def _known(page: Opened) -> dict[str, Any]:

@@ -63,32 +63,26 @@ class ToyResult:
 _ARRAYS = ("x", "y", "points", "labels", "bayes", "avh", "norm", "predicted")
 
 
-def folder_of(workspace: Path) -> Path:
-    """Return the folder of the results in a workspace."""
-    return workspace / "toy"
+def result_path(workspace: Path, settings: ToySettings) -> Path:
+    """Return the file of a result in a workspace."""
+    return workspace / "toy" / f"{settings_digest([_VERSION, settings.model_dump()])[:20]}.npz"
 
 
-def result_path(folder: Path, settings: ToySettings) -> Path:
-    """Return the file of a result."""
-    return folder / f"{settings_digest([_VERSION, settings.model_dump()])[:20]}.npz"
-
-
-def run(folder: Path, settings: ToySettings) -> ToyResult:
-    """Return the result of `settings`: read from `folder`, or trained and written there."""
-    stored = read(folder, settings)
+def run(workspace: Path, settings: ToySettings) -> ToyResult:
+    """Return the result of `settings`: read from the workspace, or trained and written there."""
+    stored = read(workspace, settings)
     if stored is not None:
         return stored
-    result = _compute(settings)
-    write_atomic(result_path(folder, settings), _to_bytes(result))
-    for path in sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
-        path.unlink(missing_ok=True)
+    result, path = _compute(settings), result_path(workspace, settings)
+    write_atomic(path, _to_bytes(result))
+    for old in sorted(path.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
+        old.unlink(missing_ok=True)
     return result
 
 
 def trained(workspace: Path, settings: ToySettings) -> ToyResult:
     """Return the result of `settings`, which is trained in a process of its own unless it is stored; for curators."""
-    folder = folder_of(workspace)
-    stored = read(folder, settings)
+    stored = read(workspace, settings)
     if stored is not None:
         return stored
     require(Role.CURATOR, "training the toy")
@@ -96,17 +90,17 @@ def trained(workspace: Path, settings: ToySettings) -> ToyResult:
     with _free:
         process = launch(argv, environment={"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         _, error = process.communicate()
-    stored = read(folder, settings)
+    stored = read(workspace, settings)
     if stored is None:
         why = reason(error, process.returncode).removeprefix("avhcurate: ")
         raise CurateError(f"The training of the toy failed: {why}")
     return stored
 
 
-def read(folder: Path, settings: ToySettings) -> ToyResult | None:
-    """Return the result of `settings` in `folder`; None where it is missing or not readable."""
+def read(workspace: Path, settings: ToySettings) -> ToyResult | None:
+    """Return the result of `settings` in a workspace; None where it is missing or not readable."""
     try:
-        with np.load(result_path(folder, settings), allow_pickle=False) as stored:
+        with np.load(result_path(workspace, settings), allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             curves = pd.DataFrame(stored["curves"], columns=about.pop("columns"))
             arrays = {name: stored[name] for name in _ARRAYS}

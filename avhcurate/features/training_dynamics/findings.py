@@ -8,6 +8,18 @@ import numpy as np
 
 Verdict = Literal["holds", "does not hold", "too little data"]
 
+#: The title of each discovery, and what its figures are.
+_TEXTS = {
+    1: (
+        "AVH settles early, while accuracy or loss still improves",
+        "Share of its way that accuracy or loss has left when AVH has settled",
+    ),
+    2: ("Better models have lower AVH in every HSF bin", "Mean AVH of the better model less that of the worse one"),
+    3: ("The norm keeps increasing", "Growth of the mean norm per epoch"),
+    4: ("AVH follows HSF in every model", "Spearman of AVH with HSF"),
+    5: ("The norm does not follow HSF consistently", "Spearman of the norm with HSF"),
+}
+
 #: Fewer evaluations or samples are not judged.
 LEAST_EVALUATIONS = 6
 LEAST_SAMPLES = 100
@@ -22,6 +34,11 @@ class Figure(NamedTuple):
     high: float
     n: int = 0
 
+    @property
+    def label(self) -> str:
+        """Whose number it is, and over how many samples."""
+        return f"{self.name}, n {self.n:,}"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -31,6 +48,26 @@ class Finding:
     verdict: Verdict
     figures: Sequence[Figure] = ()
     missing: str = ""
+
+    @property
+    def title(self) -> str:
+        """The discovery in words."""
+        return _TEXTS[self.discovery][0]
+
+    def sentence(self, *, simulated: bool = False) -> str:
+        """Return what the data show; `simulated` votes are named where HSF plays a part.
+
+        >>> Finding(4, "holds", [Figure("a", -0.3, -0.4, -0.2), Figure("b", -0.5, -0.6, -0.4)]).sentence()
+        'Spearman of AVH with HSF: −0.5 to −0.3 over 2 figures.'
+        """
+        if self.missing:
+            return self.missing
+        values = [one.value for one in self.figures]
+        ends = f"{min(values):.3g} to {max(values):.3g}".replace("-", "−")
+        text = f"{_TEXTS[self.discovery][1]}: {ends} over {len(values)} figures."
+        if simulated and self.discovery in (2, 4, 5):
+            return f"{text} HSF comes from simulated votes."
+        return text
 
 
 @dataclass(frozen=True)

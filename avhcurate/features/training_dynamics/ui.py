@@ -9,7 +9,6 @@ import streamlit as st
 
 from avhcurate.datasets.table.titles import titles
 from avhcurate.features.training_dynamics import service
-from avhcurate.features.training_dynamics.discovery_text import TITLES, figure_name, sentence
 from avhcurate.features.training_dynamics.findings import Figure, Finding
 from avhcurate.features.training_dynamics.leaks import leak_text
 from avhcurate.features.training_dynamics.plots import LEARNT, courses
@@ -141,8 +140,8 @@ def _finding(finding: Finding, *, simulated: bool) -> None:
     color, icon = _VERDICTS[finding.verdict]
     verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
     verdict.badge(finding.verdict, color=color, icon=f":material/{icon}:")
-    text = plain(sentence(finding, simulated=simulated))
-    told.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}**  \n{text}")
+    text = plain(finding.sentence(simulated=simulated))
+    told.markdown(f"**{finding.discovery} · {plain(finding.title)}**  \n{text}")
     if finding.figures:
         with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{finding.discovery}"):
             rows, key = figures_table(finding.figures), f"dynamics.table.{finding.discovery}"
@@ -155,5 +154,5 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
     >>> figures_table([Figure("a", 0.5, 0.25, 0.75, 100)]).values.tolist()
     [['a, n 100', '0.5', '0.25 to 0.75']]
     """
-    rows = [(figure_name(one), f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
+    rows = [(one.label, f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
     return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])

@@ -9,7 +9,6 @@ from avhcurate.features.training_dynamics.settings import TrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import empty_state
 from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
@@ -41,13 +40,8 @@ def first(page: Opened, *, busy: bool) -> None:
     """Show what the page is for, and the form, before there is a training or while the first one begins."""
     dataset = page.table.dataset
     settings = TrainSettings(dataset=dataset.name, model=usual_model(dataset))
-
-    def draw() -> None:
-        forms.fill_page(page.workspace.root, settings, busy=busy)
-        form(page, busy=busy)
-
     title = f"No training has evaluated {plain(dataset.name)} yet"
-    empty_state(title, "timeline", _WHY, draw, command=settings.line)
+    forms.first_job(page, title, "timeline", _WHY, settings, form, busy=busy)
     if busy:
         forms.await_more(lambda: len(page.table.dataset.trainings()), known=0)
 

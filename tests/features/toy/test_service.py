@@ -57,7 +57,7 @@ def test_a_result_is_kept_whole_and_read_again(tmp_path):
         assert np.array_equal(getattr(read, name), getattr(made, name))
     assert read.avh.shape == (6, len(read.y), len(read.x))
     assert read.about == made.about
-    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    assert [path.suffix for path in (tmp_path / "toy").iterdir()] == [".npz"]
 
 
 def test_equal_settings_give_equal_results_and_are_trained_once(tmp_path):
@@ -120,13 +120,13 @@ def test_a_training_in_a_process_of_its_own_leaves_its_result_or_says_why(tmp_pa
         toy_service.trained(tmp_path, QUICK)
     (tmp_path / "toy").unlink()
     made = toy_service.trained(tmp_path, QUICK)
-    assert toy_service.read(toy_service.folder_of(tmp_path), QUICK).curves.equals(made.curves)
+    assert toy_service.read(tmp_path, QUICK).curves.equals(made.curves)
 
 
 def test_the_command_line_prints_the_figures(cli, tmp_path):
     text = cli(*QUICK.argv, "--workspace", tmp_path).out
     found = json.loads(cli(*QUICK.argv, "--json", "--workspace", tmp_path).out)
-    result = toy_service.read(tmp_path / "toy", QUICK)
+    result = toy_service.read(tmp_path, QUICK)
     assert found["spearman"]["avh_samples"] == pytest.approx(result.curves["avh_samples"].iloc[-1])
     assert f"{found['spearman']['norm_map']:.3f}" in text
-    assert found["file"] == str(toy_service.result_path(tmp_path / "toy", QUICK))
+    assert found["file"] == str(toy_service.result_path(tmp_path, QUICK))

@@ -10,7 +10,6 @@ from avhcurate.features.training_dynamics.discoveries import (
     norm_is_inconsistent,
     settles_early,
 )
-from avhcurate.features.training_dynamics.discovery_text import sentence
 from avhcurate.features.training_dynamics.findings import Figure, Finding, Model, TrainingCurves
 from avhcurate.features.training_dynamics.settling import way
 
@@ -149,10 +148,10 @@ def test_without_votes_nothing_is_judged():
     few = np.where(np.arange(600) < 50, HSF, np.nan)
     found = avh_follows_hsf(models, few)
     assert found.verdict == "too little data"
-    assert sentence(found, simulated=True) == "It needs two models on the same 100 samples with human votes."
+    assert found.sentence(simulated=True) == "It needs two models on the same 100 samples with human votes."
 
 
 def test_simulated_votes_are_named_where_they_matter():
     figures = [Figure("a", 0.1, 0.05, 0.15, 200)]
-    assert sentence(Finding(4, "holds", figures), simulated=True).endswith("simulated votes.")
-    assert "simulated" not in sentence(Finding(3, "holds", figures), simulated=True)
+    assert Finding(4, "holds", figures).sentence(simulated=True).endswith("simulated votes.")
+    assert "simulated" not in Finding(3, "holds", figures).sentence(simulated=True)

@@ -17,7 +17,6 @@ from avhcurate.errors import CurateError
 from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.disagreement import service as disagreement_service
 from avhcurate.features.training_dynamics import service as training_dynamics_service
-from avhcurate.features.training_dynamics.discovery_text import sentence
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people.bins import bin_labels
@@ -218,7 +217,7 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
     by_number = {finding.discovery: finding for finding in found}
     assert len(by_number[1].figures) == 2  # without the unfinished one
     assert by_number[4].verdict == "holds"  # the simulated panel and AVH agree: see docs/results.md
-    assert sentence(by_number[4], simulated=True).endswith("HSF comes from simulated votes.")
+    assert by_number[4].sentence(simulated=True).endswith("HSF comes from simulated votes.")
     frame = trained.frame(Filters(splits=("test",)))
     expected = stats.spearmanr(frame["avh"], frame["hsf"]).statistic
     (figure,) = (one for one in by_number[4].figures if one.name.endswith("seed 0"))
@@ -249,7 +248,7 @@ def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root: P
     table = of_seed(root, 0)
     found = {finding.discovery: finding for finding in training_dynamics_service.findings(table, [table.training])}
     assert [found[number].verdict for number in (2, 4, 5)] == ["too little data"] * 3
-    assert "human votes" in sentence(found[4])
+    assert "human votes" in found[4].sentence()
     assert found[1].verdict != "too little data"
     assert set(training_dynamics_service.curves(table, table.training)["bin"]) == {"all"}
     none = {finding.discovery: finding for finding in training_dynamics_service.findings(table, [])}
