@@ -125,14 +125,13 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
     def weights_path(self) -> Path:
         return self.root / "weights.safetensors"
 
-    def create(self, record: TrainingRecord, ids: np.ndarray, learnt: np.ndarray | None = None) -> None:
+    def create(self, record: TrainingRecord, ids: np.ndarray, learnt: np.ndarray | Sequence[int] = ()) -> None:
         """Begin the training, which is evaluated on held-out samples `ids` (n,) and on some that it learns from.
 
         The record is written last.
         """
         write_array(self.root / "ids.npy", np.asarray(ids, np.int64))
-        if learnt is not None and len(learnt):
-            write_array(self.root / "train_ids.npy", np.asarray(learnt, np.int64))
+        write_array(self.root / "train_ids.npy", np.asarray(learnt, np.int64))
         self.write_record(record)
 
     def ids(self, part: Part = "held out") -> np.ndarray:
@@ -140,10 +139,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
         Those learnt from are of the dataset trained on, and there may be none.
         """
-        path = self.root / f"{_PREFIX[part]}ids.npy"
-        if part == "learnt from" and not path.exists():
-            return np.empty(0, np.int64)
-        return np.array(read_npy(path))
+        return np.array(read_npy(self.root / f"{_PREFIX[part]}ids.npy"))
 
     def append(self, evaluation: EpochEval) -> None:
         """Write an evaluation, whole or not at all; a second one at the same step is ignored.
@@ -207,11 +203,9 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         """Complete the training: the scores of its dynamics, then the record with the fingerprint of its weights."""
         for part, prefix in _PREFIX.items():
             if part == "held out" or len(self.ids(part)):
-                scores = {
-                    prefix + key: pa.array(values, from_pandas=True) for key, values in self.dynamics(part).items()
-                }
-                table = pa.table({"id": self.ids(part), **scores})
-                write_parquet(self.root / f"{prefix}dynamics.parquet", table)
+                scores = self.dynamics(part).items()
+                columns = {prefix + key: pa.array(values, from_pandas=True) for key, values in scores}
+                write_parquet(self.root / f"{prefix}dynamics.parquet", pa.table({"id": self.ids(part), **columns}))
         changes = {"finished": now(), "weights_sha256": weights_sha256}
         self.write_record(self.record.model_copy(update=changes))
 

@@ -218,25 +218,20 @@ def _of_safetensors(path: Path) -> Iterator[ArrayInFile]:
     with safe_open(path, framework="pt") as tensors:
         shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     for name, shape in shapes.items():
-        if shape:
-            dtype = _tensor_rows(path, name, 0, 0).dtype
+        if math.prod(shape) and shape:
+            dtype = next(_tensor_blocks(path, name, 1, 1)).dtype
             blocks = partial(_tensor_blocks, path, name, shape[0])
             yield ArrayInFile(f"{path.name}:{name}", path, shape, dtype, blocks)
 
 
 def _tensor_blocks(path: Path, name: str, size: int, rows: int) -> Iterator[np.ndarray]:
     for start in range(0, size, rows):
-        yield _tensor_rows(path, name, start, min(size, start + rows))
-
-
-def _tensor_rows(path: Path, name: str, start: int, stop: int) -> np.ndarray:
-    with safe_open(path, framework="pt") as tensors:  # NumPy lacks bfloat16
-        tensor = tensors.get_slice(name)
-        rows, kind = tensor[start:stop], tensor.get_dtype()
-    if kind == "BF16":
-        rows = rows.float()
-    array: np.ndarray = rows.numpy()
-    return array
+        with safe_open(path, framework="pt") as tensors:  # NumPy lacks bfloat16
+            tensor = tensors.get_slice(name)
+            block, kind = tensor[start : min(size, start + rows)], tensor.get_dtype()
+        if kind == "BF16":
+            block = block.float()
+        yield block.numpy()
 
 
 def _of_parquet(path: Path) -> Iterator[ArrayInFile]:

@@ -32,16 +32,28 @@ def find_bytes_column(schema: pa.Schema, wanted: str | None = None) -> tuple[str
     Raise `CurateError` when there is none, or several of equal claim.
     """
     leaves = {field.name: leaf for field in schema if (leaf := bytes_leaf(field))}
-    if wanted is not None:
-        return wanted, leaves[check_column(wanted, list(leaves), "Image bytes")]
-    structs = [name for name, leaf in leaves.items() if leaf != name]
-    known = [name for name in leaves if name.casefold() in _BYTES_NAMES]
-    best = structs or known or list(leaves)
-    preferred = [name for name in best if name.casefold() == "image"]
-    name = _only(preferred or best, "have image bytes", "--image-column")
+    name = _choose(
+        list(leaves),
+        wanted,
+        "--image-column",
+        lambda name: name.casefold() == "image",
+        lambda name: leaves[name] != name,
+        lambda name: name.casefold() in _BYTES_NAMES,
+        lambda name: True,
+    )
     if name is None:
         raise CurateError(f"No column has image bytes. The columns are {listed(schema.names)}.")
     return name, leaves[name]
+
+
+def _choose(names: Sequence[str], wanted: str | None, option: str, *tests: Callable[[str], bool]) -> str | None:
+    """Return the wanted column, else the one that passes the first test that any passes; None where there is none."""
+    if wanted is not None:
+        return check_column(wanted, names, option)
+    best = next(filter(None, ([name for name in names if test(name)] for test in tests)), [])
+    if len(best) > 1:
+        raise CurateError(f"Several columns may be meant: {listed(best)}. Choose one by {option}.")
+    return next(iter(best), None)
 
 
 def bytes_leaf(field: pa.Field) -> str | None:
@@ -55,13 +67,17 @@ def bytes_leaf(field: pa.Field) -> str | None:
 
 def find_path_column(table: pa.Table, wanted: str | None = None) -> str:
     """Return the column of a manifest that names the images: by its own name, or by the look of its first values."""
-    if wanted is not None:
-        return check_column(wanted, table.column_names, "--image-column")
     texts = [field.name for field in table.schema if is_text(field.type) or pa.types.is_null(field.type)]
     named = [name for name in texts if name.casefold() in PATH_NAMES]
     looks = [name for name in texts if _looks_like_images(table[name])]
-    both = [name for name in named if name in looks]
-    column = _only(both or looks or named, "name images", "--image-column")
+    column = _choose(
+        table.column_names,
+        wanted,
+        "--image-column",
+        lambda name: name in named and name in looks,
+        looks.__contains__,
+        named.__contains__,
+    )
     if column is None:
         raise CurateError(
             f"No column names the images. The columns are {listed(table.column_names)}. Choose one by --image-column."
@@ -76,18 +92,16 @@ def _looks_like_images(column: pa.ChunkedArray) -> bool:
 
 def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
     """Return the column of the given labels; None when nothing looks like one."""
-    if wanted is not None:
-        return check_column(wanted, schema.names, "--label-column")
     possible = [field.name for field in schema if is_text(field.type) or pa.types.is_primitive(field.type)]
-    declared = class_names(schema)
-    tests: tuple[Callable[[str], bool], ...] = (
+    return _choose(
+        possible if wanted is None else schema.names,
+        wanted,
+        "--label-column",
         lambda name: name.casefold() == "label",
-        lambda name: name in declared,
+        class_names(schema).__contains__,
         lambda name: name.casefold() in LABEL_NAMES,
         lambda name: name.casefold() in NAME_NAMES,
     )
-    best = next(filter(None, ([name for name in possible if test(name)] for test in tests)), [])
-    return _only(best, "could be the label", "--label-column")
 
 
 def find_name_column(schema: pa.Schema, label: str) -> str | None:
@@ -103,9 +117,7 @@ def name_columns(label: str) -> tuple[str, ...]:
 
 def find_split_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
     """Return the column that says train, test and so on: one called split, unless another is wanted."""
-    if wanted is not None:
-        return check_column(wanted, schema.names, "--split-column")
-    return next((field.name for field in schema if field.name.casefold() == "split"), None)
+    return _choose(schema.names, wanted, "--split-column", lambda name: name.casefold() == "split")
 
 
 def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
@@ -132,14 +144,12 @@ def class_names(schema: pa.Schema) -> dict[str, list[str]]:
 
 def declared_classes(schema: pa.Schema, label: str) -> list[str] | None:
     """Return the complete class list, from ClassLabel names or from a `classes` entry (a JSON list, or by commas)."""
-    if label in (declared := class_names(schema)):
-        return declared[label]
-    text = (schema.metadata or {}).get(b"classes", b"").decode(errors="replace").strip()
+    text = (schema.metadata or {}).get(b"classes", b"").decode(errors="replace")
     try:
         names = json.loads(text) if text.startswith("[") else text.split(",")
     except ValueError:
-        return None
-    return [name for name in (str(name).strip() for name in names) if name] or None
+        names = []
+    return class_names(schema).get(label) or [name for name in (str(name).strip() for name in names) if name] or None
 
 
 def check_column(wanted: str, names: Sequence[str], option: str) -> str:
@@ -147,13 +157,6 @@ def check_column(wanted: str, names: Sequence[str], option: str) -> str:
     if wanted not in names:
         raise CurateError(f"{option}: the source has no column {wanted!r}. Its columns are {listed(names)}.")
     return wanted
-
-
-def _only(names: Sequence[str], what: str, option: str) -> str | None:
-    """Return the only name; None when there is none, `CurateError` when it is open."""
-    if len(names) > 1:
-        raise CurateError(f"Several columns {what}: {listed(names)}. Choose one by {option}.")
-    return names[0] if names else None
 
 
 def is_binary(kind: pa.DataType) -> bool:

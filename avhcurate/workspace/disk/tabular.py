@@ -117,7 +117,7 @@ def _read_csv(path: Path, wanted: set[str] | None) -> pa.Table:
     # Types are guessed from the first rows: where later ones disagree, everything is text.
     for as_text in (texts, columns):
         try:
-            return _without_missing(_parse_csv(path, delimiter, as_text), texts)
+            return _without_empty(_parse_csv(path, delimiter, as_text))
         except pa.ArrowInvalid as problem:
             reason = problem
     raise CurateError(f"{path} cannot be read as CSV: {reason}") from reason
@@ -151,12 +151,11 @@ def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
     )
 
 
-def _without_missing(table: pa.Table, texts: list[str]) -> pa.Table:
-    """Put null in place of empty texts, and of words for a missing value in columns other than `texts`."""
+def _without_empty(table: pa.Table) -> pa.Table:
+    """Put null in place of empty texts."""
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
-            words = [""] if field.name in texts else ["", *MISSING]
             column = table[field.name]
-            empty = pc.is_in(column, value_set=pa.array(words))
-            table = table.set_column(place, field.name, pc.if_else(empty, pa.scalar(None, pa.string()), column))
+            full = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+            table = table.set_column(place, field.name, full)
     return table

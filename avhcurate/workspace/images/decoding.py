@@ -82,11 +82,9 @@ def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
 
     It is never enlarged. The PNG keeps every pixel of tiny images, which JPEG would smear.
     """
-    height, width = rgb.shape[:2]
-    scale = side / max(height, width)
-    if scale < 1:
-        rgb = _shrink(rgb, max(1, round(height * scale)), max(1, round(width * scale)))
-    if max(height, width) <= 64:
+    if small := _size_within(rgb, side):
+        rgb = _shrink(rgb, *small)
+    if max(rgb.shape) <= 64:
         return encode_png(Image.fromarray(rgb), compress_level=3)
     stream = io.BytesIO()
     Image.fromarray(rgb).save(stream, "JPEG", quality=80, subsampling="4:2:0")
@@ -114,11 +112,18 @@ def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
     """Pixels (H, W, 3) averaged down until they fit into side x side; never enlarged."""
-    scale = side / max(rgb.shape[:2])
-    if scale >= 1:
-        return rgb
-    height, width = (max(1, round(length * scale)) for length in rgb.shape[:2])
-    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+    if small := _size_within(rgb, side):
+        rgb = np.asarray(Image.fromarray(rgb).resize(small[::-1], Image.Resampling.BOX))
+    return rgb
+
+
+def _size_within(rgb: np.ndarray, side: int) -> tuple[int, int] | None:
+    """Return height and width of a copy that fits into side x side; None for pixels that fit."""
+    height, width = rgb.shape[:2]
+    if max(height, width) <= side:
+        return None
+    scale = side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -204,32 +209,13 @@ def orientation(image: Image.Image) -> int:
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:
     """Scale grey of a deeper kind to 8 bits: 16-bit by its full range, anything wider from its least to its most."""
-    ends = [(band.min(), band.max()) for _, band in _bands(image)]
-    low, high = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    grey = np.nan_to_num(np.array(image, np.float64), copy=False, posinf=0, neginf=0)
+    low, high = grey.min(), grey.max()
     if image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    grey = Image.new("L", image.size)
-    for top, band in _bands(image):
-        grey.paste(Image.fromarray(_to_8_bits(band, low, high)), (0, top))
-    return grey
-
-
-def _bands(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield grey of a deeper kind in parts from top to bottom: scaling all at once takes four times the memory."""
-    for top in range(0, image.height, 64):
-        band = image.crop((0, top, image.width, min(top + 64, image.height)))
-        yield top, np.nan_to_num(np.asarray(band), posinf=0, neginf=0)
-
-
-def _to_8_bits(grey: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Grey from `low` to `high` as uint8.
-
-    >>> _to_8_bits(np.array([[0, 257, 65535]], np.uint16), 0, 65535).tolist()
-    [[0, 1, 255]]
-    >>> _to_8_bits(np.array([[-1.0, 0.0, 1.0]], np.float32), -1, 1).tolist()
-    [[0, 128, 255]]
-    """
-    return np.rint((grey.astype(np.float64) - low) * (255 / (high - low or 1))).astype(np.uint8)
+        low, high = 0, 65535
+    grey -= low
+    grey *= 255 / (high - low or 1)
+    return Image.fromarray(np.rint(grey, out=grey).astype(np.uint8))
 
 
 def _reason(data: bytes, problem: Exception) -> str:

@@ -221,34 +221,6 @@ def test_a_large_set_comes_back_whole(database):
     assert log.members(entry).to_pylist() == sorted(paths)
 
 
-@settings(max_examples=8, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["save", "remove", "undo"]), st.sampled_from("xy"), st.integers(1, 9)), max_size=12
-    )
-)
-def test_what_stands_equals_a_replay_without_what_was_undone(tmp_path_factory, steps):
-    log = EventLog(f"sqlite:///{tmp_path_factory.mktemp('saved') / 'a.db'}")
-    written, undone = [], set()
-    for action, name, number in steps:
-        if action == "save":
-            written.append((log.save_set("d", name, [str(number)], who="ann"), action, name, [str(number)]))
-        elif action == "remove" and name in held(log):
-            written.append((log.remove("d", "set", name, who="ann"), action, name, None))
-        elif action == "undo" and (left := [entry for entry, *_ in written if entry not in undone]):
-            undone.add(left[number % len(left)])
-            log.revert("d", left[number % len(left)], who="ann")
-    replay = {}
-    for entry, action, name, paths in written:
-        if entry in undone:
-            continue
-        if action == "save":
-            replay[name] = paths
-        else:
-            replay.pop(name, None)
-    assert held(log) == replay
-
-
 def test_a_set_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
     url = f"sqlite:///{tmp_path / 'a.db'}"
     script = textwrap.dedent(
