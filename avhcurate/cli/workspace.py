@@ -1,7 +1,7 @@
 """Verbs about the workspace itself: list, remove, rename, jobs."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,20 +9,17 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.workspace.data.inventory import DatasetSummary
     from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
 
 @options.app.command("list")
 def list_() -> None:
     """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
-    from dataclasses import asdict
-
     from avhcurate.workspace.data.inventory import inventory
 
     space = options.open_workspace()
     datasets = inventory(space)
-    if options.printed({"workspace": str(space.root), "datasets": [asdict(one) for one in datasets]}):
+    if options.printed({"workspace": str(space.root), "datasets": datasets}):
         return
     for dataset in datasets:
         _print_summary(dataset)
@@ -30,25 +27,26 @@ def list_() -> None:
         print(f"{space.root} holds no dataset. Run `avhcurate demo` or `avhcurate import NAME SOURCE`.")
 
 
-def _print_summary(dataset: "DatasetSummary") -> None:
-    if dataset.problem:
-        print(f"{dataset.name}  {size_text(dataset.size)}  damaged: {dataset.problem}")
+def _print_summary(dataset: dict[str, Any]) -> None:
+    size = size_text(dataset["size"])
+    if dataset["problem"]:
+        print(f"{dataset['name']}  {size}  damaged: {dataset['problem']}")
         return
     votes = "human votes"
-    if dataset.simulated:
+    if dataset["simulated"]:
         votes = "simulated votes"
     print(
-        f"{dataset.name}  {dataset.samples:,} samples, {dataset.labelled:,} with a label, {dataset.classes:,} classes, "
-        f"{dataset.votes:,} {votes}, {size_text(dataset.size)}"
+        "{name}  {samples:,} samples, {labelled:,} with a label, {classes:,} classes, {votes:,} ".format(**dataset)
+        + f"{votes}, {size}"
     )
-    for result in dataset.results:
-        facts = [f"  {result.kind:<13} {result.name}"]
-        if result.accuracy is not None:
-            facts.append(f"accuracy {result.accuracy:.4f} of {result.n:,}")
-        facts.append(size_text(result.size))
-        if result.problem:
-            facts.append(f"damaged: {result.problem}")
-        elif not result.complete:
+    for result in dataset["results"]:
+        facts = [f"  {result['kind']:<13} {result['name']}"]
+        if result["accuracy"] is not None:
+            facts.append(f"accuracy {result['accuracy']:.4f} of {result['n']:,}")
+        facts.append(size_text(result["size"]))
+        if result["problem"]:
+            facts.append(f"damaged: {result['problem']}")
+        elif not result["complete"]:
             facts.append("unfinished")
         print("  ".join(facts))
 

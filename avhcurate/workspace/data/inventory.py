@@ -1,7 +1,6 @@
 """What a workspace holds: its datasets with their runs and trainings of both kinds, their accuracy and disk size."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,103 +14,67 @@ from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 
+_KINDS: dict[str, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
 
-@dataclass(frozen=True)
-class ResultSummary:
-    """A run, training or self-training: `n` labelled samples that it was evaluated on, and the share it gets right.
 
-    `size` is in bytes on the disk; `problem` says why a record cannot be read.
+def inventory(workspace: Workspace) -> list[dict[str, Any]]:
+    """Return every dataset, by name, with its size in bytes on the disk; `problem` says why one cannot be read.
+
+    `votes` are those attached, not those given in the app. Of a run, training or self-training in `results`, `n` are
+    the labelled samples that it was evaluated on, and `accuracy` is the share that it gets right.
     """
-
-    kind: str
-    name: str
-    size: int
-    model: str = ""
-    complete: bool = False
-    n: int = 0
-    accuracy: float | None = None
-    problem: str = ""
+    return [_dataset(workspace.dataset(name)) for name in workspace.names()]
 
 
-@dataclass(frozen=True)
-class DatasetSummary:
-    """A dataset: `samples`, `labelled` of them, `votes` attached (not those given in the app); `size` in bytes."""
-
-    name: str
-    size: int
-    source: str = ""
-    samples: int = 0
-    labelled: int = 0
-    classes: int = 0
-    votes: int = 0
-    simulated: bool = False
-    results: tuple[ResultSummary, ...] = ()
-    problem: str = ""
-
-
-def inventory(workspace: Workspace) -> list[DatasetSummary]:
-    """Return every dataset, by name; one that cannot be read is listed with what is wrong."""
-    return [_summary(workspace.dataset(name)) for name in workspace.names()]
-
-
-def _summary(dataset: DatasetFolder) -> DatasetSummary:
-    size = disk_size(dataset.root)
+def _dataset(dataset: DatasetFolder) -> dict[str, Any]:
+    about = {"name": dataset.name, "size": disk_size(dataset.root), "problem": ""}
     try:
         record, labels = dataset.record, dataset.labels()
-        results = tuple(_results(dataset, labels))
+        return about | {
+            "source": record.source,
+            "samples": record.samples,
+            "labelled": int((labels >= 0).sum()),
+            "classes": len(record.classes),
+            "votes": getattr(record.votes, "total", 0),
+            "simulated": getattr(record.votes, "simulated", False),
+            "results": list(_results(dataset, labels)),
+        }
     except (CurateError, OSError) as problem:
-        return DatasetSummary(name=dataset.name, size=size, problem=str(problem))
-    return DatasetSummary(
-        name=dataset.name,
-        size=size,
-        source=record.source,
-        samples=record.samples,
-        labelled=int((labels >= 0).sum()),
-        classes=len(record.classes),
-        votes=getattr(record.votes, "total", 0),
-        simulated=getattr(record.votes, "simulated", False),
-        results=results,
-    )
+        return about | {"problem": str(problem)}
 
 
-def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[ResultSummary]:
-    kinds: dict[str, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
-    for kind, folders in kinds.items():
+def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, Any]]:
+    for kind, folders in _KINDS.items():
         for path in sorted((dataset.root / folders.HOME).glob(f"*/{folders.FILE}")):
             folder = folders(path.parent)
-            about: dict[str, Any] = {"kind": kind, "name": folder.name, "size": disk_size(folder.root)}
+            about = {"kind": kind, "name": folder.name, "size": disk_size(folder.root), "problem": ""}
             try:
                 n, accuracy = _accuracy(folder, labels)
-                about |= {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
+                yield about | {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
             except (CurateError, OSError, ValueError) as problem:
-                about["problem"] = str(problem)
-            yield ResultSummary(**about)
+                yield about | {"problem": str(problem), "accuracy": None}
 
 
 def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: np.ndarray) -> tuple[int, float | None]:
     """Return the labelled samples of the last evaluation, and the share that it gets right."""
     if isinstance(folder, SelfTrainingFolder):
-        if not (rounds := folder.rounds()):
-            return 0, None
-        share = folder.report(rounds[-1]).accuracy
-        return share.n, share.value
-    if isinstance(folder, TrainingFolder):
-        rows = folder.evaluations()[["n", "accuracy"]]
-        n, accuracy = (0, np.nan) if rows.empty else rows.iloc[-1]
-        return int(n), None if np.isnan(accuracy) else float(accuracy)
-    if not folder.complete:
-        return 0, None
-    rows = pq.read_table(folder.scores_path, columns=["id", "predicted"]).to_pandas().dropna()
-    given = labels[rows["id"]]
-    right = (given == rows["predicted"])[given >= 0]
-    return len(right), float(right.mean()) if len(right) else None
+        shares = [folder.report(number).accuracy for number in folder.rounds()[-1:]]
+        evaluated = [(share.n, share.value) for share in shares]
+    elif isinstance(folder, TrainingFolder):
+        evaluated = folder.evaluations()[["n", "accuracy"]].tail(1).to_numpy().tolist()
+    elif folder.complete:
+        rows = pq.read_table(folder.scores_path, columns=["id", "predicted"]).to_pandas().dropna()
+        hits = (labels[rows["id"]] == rows["predicted"])[labels[rows["id"]] >= 0]
+        evaluated = [(len(hits), hits.mean())]
+    else:
+        evaluated = []
+    for n, accuracy in evaluated:
+        if n:
+            return int(n), float(accuracy)
+    return 0, None
 
 
 def disk_size(folder: Path) -> int:
     """Return the bytes on the disk of all files below; the holes of a file that is still being filled take none."""
-    size = 0
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            status = path.stat()
-            size += min(status.st_size, getattr(status, "st_blocks", status.st_size // 512 + 1) * 512)
-    return size
+    files = [path.lstat() for path in folder.rglob("*") if path.is_file()]
+    return sum(min(one.st_size, getattr(one, "st_blocks", one.st_size) * 512) for one in files)

@@ -96,9 +96,7 @@ def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Work
     assert [path for path, *_ in rows(folder)] == ["a/1.png", "b/x.png"]
 
 
-def test_images_without_class_folders_are_unlabelled(
-    workspace: Workspace, tmp_path: Path
-) -> None:
+def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path / "d", "1.png", "2.png", "only/3.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     assert folder.labels().tolist() == [-1, -1, 0]

@@ -10,7 +10,7 @@ from PIL import Image
 
 #: Starts from one import, then a child for each moment and one that looks at what is left and tries again.
 KILLED = """
-    import gc, json, os, shutil, sys
+    import gc, json, shutil, sys
     from pathlib import Path
     import numpy as np
     from avhcurate.workspace.data.workspace import Workspace
@@ -19,6 +19,7 @@ KILLED = """
     from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.people.attach import attach_votes
+    from tests.campaign.child import in_child
     from tests.fakes.killing import die_at_change
 
     gc.freeze()  # children share what was imported
@@ -47,19 +48,7 @@ KILLED = """
         return [names, len(folder.samples()), int(np.stack(votes["counts"].to_list()).sum()), rows]
 
     def child(work, place):
-        kept, given = os.pipe()
-        if (pid := os.fork()) == 0:
-            try:
-                result = json.dumps(work(place))
-                os.write(given, result.encode())
-                os._exit(0)
-            except BaseException as error:
-                os.write(given, json.dumps(repr(error)).encode())
-                os._exit(1)
-        os.close(given)
-        with os.fdopen(kept) as stream:
-            text = stream.read()
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), json.loads(text) if text else None
+        return in_child(lambda: work(place))[:2]
 
     def killed(work, number):
         def go(place):
