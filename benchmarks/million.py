@@ -121,17 +121,11 @@ def _write_run(
         weights_sha256="0" * 64,
         weights_source="made up",
         preprocess={},
-        precision="float32",
-        device="cpu",
-        batch_size=SHARD,
         classes=[str(k) for k in range(CLASSES)],
         num_classes=CLASSES,
         width=WIDTH,
         dataset_fingerprint=fingerprint,
         samples=len(labels),
-        limit=None,
-        seed=0,
-        versions={},
         started=now,
     )
     run.create(record, class_weights, bias, rows=len(labels))

@@ -32,21 +32,14 @@ def made_up(workspace):
         about = RunRecord(
             name="made-up",
             model="made:up",
-            head="",
             weights_sha256="0" * 64,
             weights_source="none",
             preprocess={},
-            precision="float32",
-            device="cpu",
-            batch_size=1,
             classes=classes,
             num_classes=k,
             width=features.shape[1],
             dataset_fingerprint=record.fingerprint,
             samples=n,
-            limit=None,
-            seed=0,
-            versions={},
             started=datetime(2026, 1, 1, tzinfo=UTC),
         )
         run.create(about, weights, np.zeros(k, np.float32), rows=n)

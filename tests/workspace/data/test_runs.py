@@ -18,21 +18,14 @@ def record(**changes: object) -> RunRecord:
     known = {
         "name": "net-0",
         "model": "net",
-        "head": "fc",
         "weights_sha256": "0",
         "weights_source": "random",
         "preprocess": {"crop": 8},
-        "precision": "float32",
-        "device": "cpu",
-        "batch_size": 4,
         "classes": ["a", "b"],
         "num_classes": 2,
         "width": 3,
         "dataset_fingerprint": "f",
         "samples": 5,
-        "limit": None,
-        "seed": 0,
-        "versions": {},
         "started": datetime(2026, 1, 1, tzinfo=UTC),
     }
     return RunRecord.model_validate(known | changes)
