@@ -57,6 +57,7 @@ def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, A
 
 def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: np.ndarray) -> tuple[int, float | None]:
     """Return the labelled samples of the last evaluation, and the share that it gets right."""
+    evaluated: list[Any] = []
     if isinstance(folder, SelfTrainingFolder):
         shares = [folder.report(number).accuracy for number in folder.rounds()[-1:]]
         evaluated = [(share.n, share.value) for share in shares]
@@ -66,8 +67,6 @@ def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: n
         rows = pq.read_table(folder.scores_path, columns=["id", "predicted"]).to_pandas().dropna()
         hits = (labels[rows["id"]] == rows["predicted"])[labels[rows["id"]] >= 0]
         evaluated = [(len(hits), hits.mean())]
-    else:
-        evaluated = []
     for n, accuracy in evaluated:
         if n:
             return int(n), float(accuracy)
