@@ -41,7 +41,7 @@ _ANNOTATIONS = pa.schema(
     {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
 )
 #: Scores that tell how hard a sample is, the best first.
-_HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
+HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
 
 
 class SampleTable:
@@ -119,7 +119,7 @@ class SampleTable:
     @property
     def hardness(self) -> str:
         """Key of the score that stands for how hard a sample is: AVH, or the best that the run has."""
-        return next((key for key in _HARDNESS if key in self.scores), _HARDNESS[0])
+        return next((key for key in HARDNESS if key in self.scores), HARDNESS[0])
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one thread."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample_table import hardness_key
+from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
@@ -130,7 +130,8 @@ def _people(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> np.ndar
 
 def hardness_of_run(run: RunFolder) -> str:
     """Return the key of the score that says how hard a sample is for a run: AVH where it has class weights."""
-    return hardness_key(pq.read_schema(run.scores_path).names)
+    names = pq.read_schema(run.scores_path).names
+    return next((key for key in HARDNESS if key in names), HARDNESS[0])
 
 
 def scored(run: RunFolder, ids: np.ndarray) -> np.ndarray:
