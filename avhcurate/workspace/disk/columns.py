@@ -16,7 +16,7 @@ PATH_NAMES = [
 ]
 LABEL_NAMES = [
     *("label", "labels", "class", "class_id", "class_index", "category", "category_id"),
-    *("target", "y", "fine_label", "coarse_label", "label_id", "ground_truth"),
+    *("target", "y", "cls", "fine_label", "coarse_label", "label_id", "ground_truth"),
 ]
 NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
 #: What programs write for a missing value, besides nothing.
