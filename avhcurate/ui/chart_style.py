@@ -49,7 +49,7 @@ def rgba(color: str) -> tuple[int, int, int, int]:
     ((76, 110, 245, 255), (232, 89, 12, 128))
     """
     if color.startswith("#"):
-        return *bytes.fromhex(color[1:]), 255  # type: ignore[return-value]
+        return *bytes.fromhex(color[1:]), 255
     red, green, blue, *opacity = color.partition("(")[2].rstrip(")").split(",")
     return int(red), int(green), int(blue), round(255 * float(*opacity or ["1"]))
 

@@ -11,10 +11,10 @@ from avhcurate.ui.url_state import View
 #: Images that others are compared with, at most.
 _MOST_LIKE = 20
 #: Images side by side, at most.
-_MOST_BESIDE = 4
+_MOST_TOGETHER = 4
 #: The ids side by side; they do not count while the image that is open is none of them.
-BESIDE: Choice[tuple[int, ...]] = Choice(
-    "details.beside", (), lambda text: read_ids(text, most=_MOST_BESIDE), write_ids
+TOGETHER: Choice[tuple[int, ...]] = Choice(
+    "details.together", (), lambda text: read_ids(text, most=_MOST_TOGETHER), write_ids
 )
 #: The ids to be like; none for the order of a column.
 LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), partial(read_ids, most=_MOST_LIKE), write_ids)
@@ -23,24 +23,24 @@ LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), partial(read_ids, mos
 def open_sample(id: int | None) -> None:
     """Put a sample into the address, so that its details open with the next run; None closes them."""
     view = url_state.current()
-    beside = BESIDE.of(view)
-    if id not in beside:
-        beside = ()
-    url_state.write(replace(view, sample=id).choosing(BESIDE.name, write_ids(beside)))
+    together = TOGETHER.of(view)
+    if id not in together:
+        together = ()
+    url_state.write(replace(view, sample=id).choosing(TOGETHER.name, write_ids(together)))
 
 
 def open_side_by_side(ids: Sequence[int]) -> None:
     """Open the first of some samples with the next three next to it. For a widget's callback."""
     if ids:
         view = replace(url_state.current(), sample=ids[0])
-        url_state.write(view.choosing(BESIDE.name, write_ids(ids[:_MOST_BESIDE])))
+        url_state.write(view.choosing(TOGETHER.name, write_ids(ids[:_MOST_TOGETHER])))
 
 
 def side_by_side(view: View) -> tuple[int, ...]:
     """Return the samples to show: that of the view, or several of which it is one."""
-    beside = BESIDE.of(view)
-    if view.sample in beside:
-        return beside
+    together = TOGETHER.of(view)
+    if view.sample in together:
+        return together
     return tuple(id for id in [view.sample] if id is not None)
 
 

@@ -1,4 +1,4 @@
-"""The details of a sample: what lies beside it, what is done there, and where it goes on after it has left the list."""
+"""The details of a sample: what lies next to it, what is done there, and where it goes on after it has left the list."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_a
 def test_up_to_four_chosen_images_stand_side_by_side(details, act, asked):
     app, viewer = details()
     ids = act(app, "compare", 2, 8)
-    assert (asked(app, "details.beside"), asked(app, "sample")) == (",".join(map(str, ids[:4])), str(ids[0]))
+    assert (asked(app, "details.together"), asked(app, "sample")) == (",".join(map(str, ids[:4])), str(ids[0]))
     shown = lambda: ([image["id"] for image in viewer()["images"]], viewer()["active"])  # noqa: E731
     assert shown() == (ids[:4], 0)
     app.query_params["sample"] = str(ids[2])

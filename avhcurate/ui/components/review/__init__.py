@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Strip:
-    """Images beside the suspect: the nearest samples of a label."""
+    """Images next to the suspect: the nearest samples of a label."""
 
     title: str
     images: tuple[str, ...]
