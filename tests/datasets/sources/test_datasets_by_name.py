@@ -66,23 +66,9 @@ def test_torchvisions_pickles_are_held_against_their_checksum_before_they_are_op
     batches.mkdir(parents=True)
     for name in ("batches.meta", "test_batch", *(f"data_batch_{number}" for number in range(1, 6))):
         (batches / name).write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(CurateError, match="could not be fetched"):
+    with pytest.raises(CurateError, match=r"could not be fetched.* put its files under"):
         import_dataset(workspace, "d", "torchvision:CIFAR10")
     assert not (tmp_path / "harm").exists()
-
-
-def test_torchvision_without_network_says_what_to_do(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*arguments: object, **options: object) -> None:
-        raise OSError("network is unreachable")
-
-    monkeypatch.setattr("urllib.request.urlopen", offline)
-    with pytest.raises(CurateError, match="Connect to the network, or put its files under"):
-        import_dataset(workspace, "d", "torchvision:CIFAR10")
     with pytest.raises(CurateError, match="torchvision has no dataset 'CIFAR'"):
         import_dataset(workspace, "d", "torchvision:CIFAR")
     assert workspace.names() == []
-
-
-def test_hugging_face_fault_says_what_to_do(workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match="is not a dataset of the hub"):
-        import_dataset(workspace, "d", "hf:/gone")

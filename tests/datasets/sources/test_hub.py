@@ -89,6 +89,7 @@ def test_a_hub_dataset_is_gone_on_with(workspace: Workspace, hub) -> None:
         ("hf:org/pets", "has the configs big, small. Name one"),
         ("hf:org/pets:huge", "has the configs big, small"),
         ("hf:org/pets:big/validation", "no split 'validation'. It has test, train"),
+        ("hf:/gone", "is not a dataset of the hub"),
         ("hf:org/gone", r"hf:org/gone could not be read as Parquet at .*404.*download its files"),
     ],
 )

@@ -116,13 +116,6 @@ def test_repeated_and_empty_rows_are_skipped_and_counted(workspace: Workspace, t
     assert "1 rows repeat another" in said(folder)
 
 
-def test_manifest_without_labels_is_imported_and_says_so(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path, "a.png")
-    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "path\na.png\n"))
-    assert folder.labels().tolist() == [-1]
-    assert "have no label" in said(folder)
-
-
 def test_parquet_manifest_takes_class_names_beside_the_labels(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     table = {"path": ["a.png", "b.png", "c.png"], "label": [4, 1, 2], "label_name": ["crane", "crane", "owl"]}

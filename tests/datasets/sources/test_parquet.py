@@ -73,12 +73,6 @@ def test_plain_bytes_and_classes_in_the_schema_are_understood(workspace: Workspa
     assert int(decode(folder.images().read_one(1))[0, 0, 0]) == 6
 
 
-def test_images_alone_are_enough(workspace: Workspace, tmp_path: Path) -> None:
-    pq.write_table(pa.table({"png": [png(5), png(6)]}), tmp_path / "d.parquet")
-    folder = import_dataset(workspace, "d", tmp_path / "d.parquet")
-    assert rows(folder) == [("d.parquet#0", None, None), ("d.parquet#1", None, None)]
-
-
 def test_nested_columns_and_second_images_are_left_out_by_name(workspace: Workspace, tmp_path: Path) -> None:
     table = image_table([0], label=[0], mask=[png(1)], boxes=[[1.0, 2.0]], weather=["sun"])
     pq.write_table(table, tmp_path / "d.parquet")
@@ -103,15 +97,6 @@ def test_labels_must_fit_the_declared_classes(
     with pytest.raises(CurateError) as refused:
         import_dataset(workspace, "d", tmp_path / "d.parquet")
     assert words in str(refused.value)
-
-
-def test_columns_of_one_name_are_refused(workspace: Workspace, tmp_path: Path) -> None:
-    table = image_table([0], label=[0])
-    pq.write_table(
-        pa.Table.from_arrays([*table.columns, table["label"]], ["image", "label", "label"]), tmp_path / "d.parquet"
-    )
-    with pytest.raises(CurateError, match="several columns called label"):
-        import_dataset(workspace, "d", tmp_path / "d.parquet")
 
 
 def test_truncated_parquet_is_refused(workspace: Workspace, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import shutil
 
-import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.datasets.curate import saved
@@ -17,7 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.annotate import answers, queue, setup
 from avhcurate.features.annotate.setup import NO_CLASS, CollectionSettings
 from avhcurate.people.attach import attach_votes
-from tests.fakes.sources import grey_images, image_table, said, write_csv
+from tests.fakes.sources import grey_images, said, write_csv
 
 PETS = ("cat/0.png", "cat/1.png", "dog/2.png", "dog/3.png")
 
@@ -185,18 +184,6 @@ def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, ph
     assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
 
 
-def test_where_no_vote_is_left_the_dataset_says_so(workspace, pets, photos, tmp_path):
-    attached(workspace, tmp_path, "path,label\ndog/2.png,dog\ncat/0.png,dog\n")
-    shutil.rmtree(photos / "dog")
-    grey_images(photos, "eel/4.png")
-    table = again(workspace, photos)
-    assert table.votes is None
-    assert "the 2 votes from" in said(table.dataset)
-    assert "were dropped: 1 votes of samples that are gone; 1 votes for dog, which is no longer a class" in said(
-        table.dataset
-    )
-
-
 def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
     def imported(*labels):
         rows = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
@@ -208,16 +195,6 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
     table = imported("cat", "ant", "dog")
     assert votes_of(table) == {"0.png": (3, 4), "2.png": (4, 4)}
     assert "dropped: 4 votes of samples that have another label now" in table.votes.messages[-1]
-
-
-def test_votes_of_a_column_that_is_gone_are_said_to_go(workspace, tmp_path):
-    table = image_table([0, 1], label=["cat", "dog"], counts=[[3, 1], [0, 4]])
-    pq.write_table(table, tmp_path / "pets.parquet")
-    import_dataset(workspace, "pets", tmp_path / "pets.parquet")
-    pq.write_table(table.drop_columns(["counts"]), tmp_path / "pets.parquet")
-    folder = import_dataset(workspace, "pets", tmp_path / "pets.parquet", force=True)
-    assert folder.record.votes is None
-    assert "the 8 votes from column of the source: 'counts' were dropped" in said(folder)
 
 
 # --- saved views and collections ----------------------------------------------------------------------------------

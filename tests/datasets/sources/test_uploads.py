@@ -52,11 +52,6 @@ def test_a_manifest_in_the_zip_is_the_source_and_one_alone_is_kept(workspace):
     assert keep_upload(workspace, "votes.csv", io.BytesIO(b"sample,label\n")).read_bytes() == b"sample,label\n"
 
 
-def test_a_zip_of_the_folder_itself_is_unpacked(workspace):
-    place = keep_upload(workspace, "pets.zip", zipped({"./": b"", "./cat/a.png": png(), "./dog/a.png": png(1)}))
-    assert sorted(path.name for path in place.iterdir()) == ["cat", "dog"]
-
-
 def link():
     info = zipfile.ZipInfo("cat/link.png")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
