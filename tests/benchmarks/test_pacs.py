@@ -154,13 +154,6 @@ def test_a_folder_of_other_settings_is_refused(planted, tmp_path):
         pacs.run(options(planted, tmp_path, "--methods=cnn8"))
 
 
-def test_data_without_domains_is_refused(planted, tmp_path):
-    pq.write_table(pq.read_table(planted).drop(["domain"]), tmp_path / "plain.parquet")
-    with pytest.raises(CurateError, match="no column domain"):
-        pacs_data.read_pacs(tmp_path / "plain.parquet", 16)
-    assert pacs.main([f"--data={tmp_path / 'none'}", f"--out={tmp_path}"]) == 2
-
-
 def test_the_table_and_the_tests_are_those_of_scipy():
     rng = np.random.default_rng(2)
     shares = {name: rng.uniform(0.4, 0.6, (3, 4)) for name in pacs_results.METHODS}

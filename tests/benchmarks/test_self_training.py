@@ -63,20 +63,6 @@ def test_neighbours_are_the_ten_nearest_others(benchmark, outputs):
         assert found[row] == pytest.approx(probs[[other for _, other in near]].mean(0))
 
 
-def test_the_gate_that_became_the_rule_avc_centred_is_avc_less_the_means(benchmark, outputs):
-    features, weights = (values - values.mean(0) for values in (outputs.features, outputs.class_weights))
-    np.testing.assert_allclose(gates.gate_scores("centred", outputs, 0), scores.avc(features, weights))
-    assert "avc-centred" not in benchmark.ALL
-
-
-def test_a_gate_tells_what_is_selected_and_only_that(benchmark, outputs):
-    plain = (outputs.features, outputs.class_weights, outputs.bias)
-    (logits, gate), *rest = gates.Gated(*plain, gate=np.full((30, 4), 0.5)).blocks()
-    assert not rest
-    np.testing.assert_allclose(logits, next(outputs.blocks())[0])
-    assert (gate == 0.5).all()
-
-
 def test_a_run_fills_what_is_missing_and_the_report_tells_it(benchmark, pacs, tmp_path, monkeypatch):
     methods = ("source", "confidence", "avc", "centred", "mmd")
     monkeypatch.setattr(benchmark, "ALL", methods)

@@ -19,10 +19,11 @@ def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, mode
     >>> rows_of_classes(["Great_white shark", "n01440764"], imagenet_classes(), model="net")
     [2, 0]
     """
-    if not names:
-        raise CurateError(f"The classes of {model} have no names to choose by. Fit a head by --head fit.")
-    if not classes:
-        raise CurateError("The dataset's classes have no names to choose by. Import it with --classes.")
+    if not names or not classes:
+        raise CurateError(
+            f"The classes of {model} or of the dataset have no names. Fit a head by --head fit, or import it with "
+            "--classes."
+        )
     known, missing = _rows_by_name(tuple(names)), unknown_classes(classes, names)
     if missing:
         raise CurateError(

@@ -14,7 +14,6 @@ from avhcurate.networks.training.learner import make_learner, parameter_groups
 from avhcurate.networks.training.recipe import RECIPES, Recipe, as_numbers
 from avhcurate.networks.training.trainer import train
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.jobs import Cancelled, Progress
 
 FAST = RECIPES["cifar-fast"].recipe
 
@@ -41,24 +40,6 @@ def test_biases_of_norms_learn_faster_with_as_much_decay():
     assert [id(bias) for bias in quick["params"]] == [id(norm.bias) for norm in norms]
     assert quick["rate"] * quick["weight_decay"] == pytest.approx(0.1)
     assert (usual["rate"], quick["rate"]) == (1, 64)
-
-
-def test_a_training_cut_short_resumes_to_the_same_bits(tmp_path):
-    data, recipe = halves(), replace(FAST, epochs=3, batch_size=10)
-    whole = train(narrow(), data, recipe, device="cpu")
-    steps, file = 0, tmp_path / "training.checkpoint"
-
-    def should_stop():
-        nonlocal steps
-        steps += 1
-        return steps in (3, 6)
-
-    for _ in range(2):
-        with pytest.raises(Cancelled):
-            train(narrow(), data, recipe, device="cpu", checkpoint=file, progress=Progress(should_stop=should_stop))
-    cut = train(narrow(), data, recipe, device="cpu", checkpoint=file)
-    resumed = cut.state_dict()
-    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.state_dict().items())
 
 
 def test_the_first_layer_is_taken_from_the_images_once():
