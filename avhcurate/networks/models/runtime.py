@@ -107,8 +107,8 @@ def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
     with torch.no_grad():
         try:
             for convolution, norm in _convolutions_with_norm(folded, images):
-                fused = fuse_conv_bn_eval(folded.get_submodule(convolution), folded.get_submodule(norm))
-                folded.set_submodule(convolution, fused)
+                parts: list[Any] = [folded.get_submodule(name) for name in (convolution, norm)]
+                folded.set_submodule(convolution, fuse_conv_bn_eval(*parts))
                 folded.set_submodule(norm, nn.Identity())
             if close(folded(images), module(images), _FOLDING_TOLERANCE):
                 return folded
