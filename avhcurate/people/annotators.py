@@ -90,23 +90,20 @@ def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
 def _agreement(votes: pd.DataFrame) -> pd.Series:
     """Return how far each vote says what most other votes on its question say, from 0 to 1; NaN without others."""
     question, said = questions(votes)
-    answers = pd.DataFrame({"question": question, "said": said}, index=votes.index)
-    sizes = answers.value_counts(["question", "said"]).rename("size").reset_index()
-    # The two largest answers to each question, and how many answers are as large as each of them.
-    own = answers.join(sizes.set_index(["question", "said"])["size"], on=["question", "said"])
-    ranked = sizes.merge(sizes, on="question", suffixes=("", "_other"))
-    ranked = ranked[ranked["said"] != ranked["said_other"]]
-    groups = ranked.groupby(["question", "said"])["size_other"]
-    rival = groups.max()
-    rivals = ranked[ranked["size_other"] == groups.transform("max")].groupby(["question", "said"]).size()
-    best = pd.DataFrame({"rival": rival, "rivals": rivals})
-    own = own.join(best, on=["question", "said"]).fillna({"rival": 0, "rivals": 0})
-    others = own["size"] - 1
-    agrees = (others > own["rival"]).astype(float)
-    tied = (others == own["rival"]) & (others > 0)
-    agrees = agrees.mask(tied, 1 / (1 + own["rivals"]))
-    answered = own.groupby("question")["said"].transform("size")
-    return agrees.where((answered > 1) & votes["annotator"].notna())
+    sizes = pd.DataFrame({"question": question, "said": said}).value_counts(sort=False)
+    by_question = sizes.groupby("question")
+    first = by_question.transform("max")
+    leading = (sizes == first).groupby("question").transform("sum")
+    second = sizes.where(sizes < first, 0).groupby("question").transform("max")
+    # The largest other answer, and how many are as large.
+    alone = (sizes == first) & (leading == 1)
+    rival = second.where(alone, first)
+    rivals = (sizes == second).groupby("question").transform("sum").where(alone, leading - (sizes == first))
+    others = sizes - 1
+    agrees = (others > rival) + ((others == rival) & (others > 0)) / (1 + rivals)
+    agrees = agrees.where(by_question.transform("sum") > 1)
+    found = agrees.reindex(pd.MultiIndex.from_arrays([question, said])).to_numpy(float)
+    return pd.Series(found, votes.index).where(votes["annotator"].notna())
 
 
 def _times(responses: pd.DataFrame) -> dict[str, pd.Series]:
