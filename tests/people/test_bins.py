@@ -32,10 +32,6 @@ def test_no_hsf_is_no_bin():
     assert bins.bin_index([]).tolist() == []
 
 
-def test_hsf_outside_the_edges_is_in_no_bin():
-    assert bins.bin_index([0.1, 0.3, 0.5, 0.7, 0.71], [0.3, 0.5, 0.7]).tolist() == [-1, 0, 1, 1, -1]
-
-
 def test_labels_say_which_end_is_closed():
     assert bins.bin_labels() == ("[0, 0.2)", "[0.2, 0.4)", "[0.4, 0.6)", "[0.6, 0.8)", "[0.8, 1]")
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.errors import CurateError
 from avhcurate.people.dawid_skene import dawid_skene, labels_by_dawid_skene
 
 
@@ -59,13 +58,6 @@ def test_an_annotator_who_is_always_wrong_is_found_and_used():
     found = dawid_skene(item, who, said).argmax(axis=1)
     majority = np.array([np.bincount(said[item == i], minlength=2).argmax() for i in range(400)])
     assert np.mean(found == truth) > np.mean(majority == truth) + 0.02
-
-
-def test_too_many_answers_are_refused(monkeypatch):
-    monkeypatch.setattr("avhcurate.people.dawid_skene._MOST_CELLS", 10)
-    item, who, said, *_ = answers(20, 3, 2, 3, seed=0)
-    with pytest.raises(CurateError, match="too many"):
-        dawid_skene(item, who, said)
 
 
 def responses():

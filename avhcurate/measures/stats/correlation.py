@@ -117,8 +117,9 @@ def _rows(
 
     It is sorted once for all groups, and HSF never: its few values are counted.
     """
-    known: np.ndarray | slice = (levels >= 0) & ~np.isnan(values)
-    if np.all(known):
+    present = (levels >= 0) & ~np.isnan(values)
+    known: np.ndarray | slice = present
+    if present.all():
         known = slice(None)  # a view in place of a copy
     order, ordered = sorted_positions(values[known])
     ranks, bins_in_order, levels_in_order = doubled_ranks_in_order(ordered), bins[known][order], levels[known][order]

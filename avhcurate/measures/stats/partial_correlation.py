@@ -9,9 +9,8 @@ from avhcurate.measures.stats.rank_influence import NO_ESTIMATE, Estimate, estim
 
 
 class Partial(NamedTuple):
-    """Correlation of x and y over n samples when z is taken out of both (`partial`) or of x only (`semipartial`)."""
+    """Correlation of x and y when z is taken out of both (`partial`) or of x only (`semipartial`)."""
 
-    n: int
     partial: Estimate
     semipartial: Estimate
 
@@ -27,15 +26,14 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Partial:
     >>> round(found.partial.value, 3), round(found.semipartial.value, 3)
     (0.801, 0.323)
     """
-    n = len(x)
     xy, d_xy = spearman_influence(x, y)
     xz, d_xz = spearman_influence(x, z)
     yz, d_yz = spearman_influence(y, z)
     left_x, left_y = 1 - xz * xz, 1 - yz * yz
-    if n < FEW or not (left_x > 1e-9 and left_y > 1e-9):
-        return Partial(n, NO_ESTIMATE, NO_ESTIMATE)
+    if len(x) < FEW or not (left_x > 1e-9 and left_y > 1e-9):
+        return Partial(NO_ESTIMATE, NO_ESTIMATE)
     d_shared = d_xy - yz * d_xz - xz * d_yz
     part, whole = (xy - xz * yz) / np.sqrt(left_x), (xy - xz * yz) / np.sqrt(left_x * left_y)
     d_part = d_shared / np.sqrt(left_x) + part * xz * d_xz / left_x
     d_whole = d_shared / np.sqrt(left_x * left_y) + whole * (xz * d_xz / left_x + yz * d_yz / left_y)
-    return Partial(n, partial=fisher_estimate(float(whole), d_whole), semipartial=estimate(float(part), d_part))
+    return Partial(partial=fisher_estimate(float(whole), d_whole), semipartial=estimate(float(part), d_part))

@@ -31,10 +31,12 @@ def sheet_of_hits(content: dict[str, Any], title: str) -> VoteSheet:
         tasks = {str(task["uuid"]): task for task in _values(content["hits"])}
         answers = [answer for group in _values(content["assignments"]) for answer in _values(group)]
         counted = [
-            answer for answer in answers if answer["AssignmentStatus"] in _COUNTED and str(answer["hit_uuid"]) in tasks
+            (tasks[str(answer["hit_uuid"])], answer)
+            for answer in answers
+            if answer["AssignmentStatus"] in _COUNTED and str(answer["hit_uuid"]) in tasks
         ]
-        parts = [_tiles(tasks[str(answer["hit_uuid"])], answer) for answer in counted]
-        marks = [bool(tasks[str(answer["hit_uuid"])].get("simulated")) for answer in counted]
+        parts = [_tiles(*pair) for pair in counted]
+        marks = [bool(task.get("simulated")) for task, _ in counted]
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise CurateError(
             f"{title} does not have the form of ImageNetV2's tasks and answers ({problem!r}). Export it again."

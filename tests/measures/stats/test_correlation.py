@@ -68,14 +68,6 @@ def test_an_infinite_loss_is_the_hardest_and_not_missing():
     assert (table["n"][0], table["spearman"][0]) == (4, -1.0)
 
 
-def test_a_sample_in_no_bin_counts_in_all_only():
-    scores, hsf, index = voted(100)
-    index[:10] = -1
-    table = correlate(scores, hsf, index, LABELS)
-    assert row(table, "avh", "all")["n"] == 100
-    assert sum(row(table, "avh", label)["n"] for label in LABELS) == 90
-
-
 def test_constant_and_tiny_groups_have_no_correlation_and_a_reason():
     hsf = np.array([0.1, 0.2, 0.9, 0.9, 0.9, 0.9])
     table = correlate({"avh": np.arange(6.0), "flat": np.ones(6)}, hsf, np.array([0, 0, 1, 1, 1, 1]), LABELS)

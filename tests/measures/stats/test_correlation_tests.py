@@ -110,16 +110,6 @@ def test_every_pair_is_tested_once_on_the_samples_that_have_all_three_values():
     pd.testing.assert_frame_equal(compare(scores, hsf, harder=HARDER, ranks=ranks), table)
 
 
-def test_two_names_of_one_ranking_do_not_differ():
-    scores, hsf = scores_of(50)
-    table = compare(
-        {"avh": scores["avh"], "relative_avh": 10 * scores["avh"]},
-        hsf,
-        harder=dict.fromkeys(("avh", "relative_avh"), "high"),
-    )
-    assert table.loc[0, ["difference", "z", "p_value"]].tolist() == [0, 0, 1]
-
-
 def test_constant_scores_have_no_comparison():
     _, hsf = scores_of(50)
     table = compare({"flat": np.ones(50), "up": np.arange(50)}, hsf, harder={"flat": "high", "up": "high"})

@@ -36,19 +36,6 @@ def test_the_correlation_with_more_votes_is_predicted(votes, power):
     assert forecast.expected(0) == pytest.approx(forecast.rho, abs=1e-12)
 
 
-def test_votes_that_only_rank_the_easy_raise_no_expectation():
-    """A score that finds the hard samples and nothing else: more votes rank the easy ones, which it does not follow."""
-    rng = np.random.default_rng(3)
-    hard = rng.random(30_000) < 0.2
-    chance = np.where(hard, 0.6, 1 - 0.1 * rng.random(30_000))
-    score = ~hard + rng.normal(0, 0.1, 30_000)
-    few, many = (rng.binomial(n, chance) for n in (5, 40))
-    expected = VoteForecast(score, few, np.full(30_000, 5)).expected(40)
-    now, then = (spearmanr(score, hits).statistic for hits in (few, many))
-    assert expected == pytest.approx(then, abs=0.03)
-    assert abs(expected - then) < 0.5 * abs(now - then) or abs(now - then) < 0.03
-
-
 def test_real_votes_are_predicted_without_overstating(shared_data):
     """From 5 votes of CIFAR-10H for 20, of a score that is made of other votes and noise."""
     table = pq.read_table(shared_data / "cifar10h_test.parquet", columns=["label", "human_counts"])
