@@ -116,6 +116,6 @@ def _role(path: Path, name: str, fits: bool) -> Literal["features", "logits", "p
         return "logits"
     first = next(pq.ParquetFile(path).iter_batches(_ROWS))["values"]
     values = pc.list_flatten(first).to_numpy().reshape(len(first), -1)
-    if "prob" in text or "softmax" in text or ((values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-2)):
+    if "prob" in text or ((values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-2)):
         return "probs"
     return "logits"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.spatial.distance import cdist
 
 from avhcurate.errors import CurateError
 
@@ -76,7 +77,7 @@ def _observe(
     views = _shift(seen, rng.uniform(-group.shift, group.shift, (2, n))) + rng.normal(0, noise, images.shape)
     memories = int(rng.integers(*group.memories, endpoint=True))
     remembered = np.concatenate([_some(images_of_class, memories, rng) for images_of_class in common])
-    distances = _squared_distances(views.reshape(n, -1), seen[remembered].reshape(len(remembered), -1))
+    distances = cdist(views.reshape(n, -1), seen[remembered].reshape(len(remembered), -1), "sqeuclidean")
     distances[remembered, np.arange(len(remembered))] = np.inf
     answers = labels[remembered[distances.argmin(axis=1)]]
     return np.where(rng.random(n) < lapse, rng.choice(np.unique(labels), n), answers)
@@ -96,7 +97,3 @@ def _interpolation(offsets: np.ndarray, side: int) -> np.ndarray:
     """(N, side, side): row i takes its value from position i - offset, weighting the two pixels around it."""
     positions = np.arange(side)[None, :] - offsets[:, None]
     return np.clip(1 - np.abs(positions[:, :, None] - np.arange(side)), 0, None)
-
-
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a * a).sum(axis=1)[:, None] - 2 * a @ b.T + (b * b).sum(axis=1)
