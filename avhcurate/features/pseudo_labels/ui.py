@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -34,7 +35,7 @@ _FORMATS = ("csv", "jsonl", "parquet")
 
 _NUMBER = st.column_config.NumberColumn
 #: Columns of the table of classes, in their order.
-_COLUMNS = {
+_COLUMNS: dict[str, Any] = {
     "label_name": "Class",
     "predicted": "Predicted",
     "candidates": _NUMBER("Candidates", help="Samples whose class-balanced label is this class."),

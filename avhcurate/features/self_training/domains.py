@@ -41,10 +41,9 @@ def domains(
     if same:  # with only one condition, the other part is the rest
         source_where, target_where = source_where or rest_of(target_where), target_where or rest_of(source_where)
     scored = runs is not None
-    names = [run.name for run in runs or ()] or [None, None]
-    tables = [
-        open_table(workspace, name, run) for name, run in zip((settings.source, settings.target), names, strict=True)
-    ]
+    names: list[str | None] = [run.name for run in runs or ()]
+    datasets = (settings.source, settings.target)
+    tables = [open_table(workspace, *pair) for pair in zip(datasets, names or [None, None], strict=True)]
     source = read_subset(tables[0], Filters(where=source_where), label="curated_label", scored=scored)
     source = source.only(source.labels >= 0)
     target = read_subset(tables[1], Filters(where=target_where), scored=scored)

@@ -36,6 +36,7 @@ class TargetEvaluator:
         The table adds counts, thresholds, precision and recall to that of round 0.
         """
         classes = self._accuracies(after).merge(self._choices(ours), on="label")
+        right = int(classes["correct"].sum())
         rows = np.flatnonzero(ours.selected)
         # An embedding of zeros has a confidence and no angle.
         avh = scores.avh(before.features[rows], before.class_weights, ours.candidate[rows])
@@ -46,9 +47,9 @@ class TargetEvaluator:
             selected=len(rows),
             left_out=ours.left_out,
             empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
-            precision=_share(classes["correct"].sum(), classes["labelled"].sum()),
-            recall=_share(classes["correct"].sum(), self._samples.sum()),
-            mean_avh=pd.Series(avh, dtype=np.float64).mean(),
+            precision=_share(right, int(classes["labelled"].sum())),
+            recall=_share(right, self._samples.sum()),
+            mean_avh=float(pd.Series(avh, dtype=np.float64).mean()),  # type: ignore[misc]
             mean_confidence=ours.confidence[rows].mean(),
             **self._figures(after, classes),
         )
@@ -60,7 +61,7 @@ class TargetEvaluator:
         known = (self._labels >= 0) & (predicted >= 0)
         error = calibrate(confidence[known], predicted[known] == self._labels[known])
         return {
-            "accuracy": _share(classes["right"].sum(), self._samples.sum()),
+            "accuracy": _share(int(classes["right"].sum()), self._samples.sum()),
             "mean_accuracy": _mean_accuracy(classes[classes["samples"] > 0]),
             "ece": Share(n=error.n, value=error.ece, low=error.low, high=error.high),
         }
@@ -84,9 +85,9 @@ class TargetEvaluator:
 
 def _mean_accuracy(classes: pd.DataFrame) -> Share:
     """Return the mean over classes, and its interval from those of each class (MOVER: Zou and Donner 2008)."""
-    mean, size = classes["accuracy"].mean(), len(classes)
+    mean, size = classes["accuracy"].mean(), max(1, len(classes))
     below, above = (np.linalg.norm(classes["accuracy"] - classes[f"accuracy_{end}"]) for end in ("low", "high"))
-    return Share(n=size, value=mean, low=mean - below / max(1, size), high=mean + above / max(1, size))
+    return Share(n=len(classes), value=mean, low=float(mean - below / size), high=float(mean + above / size))
 
 
 def _share(hits: int, n: int) -> Share:
@@ -97,4 +98,5 @@ def _share(hits: int, n: int) -> Share:
 def _with_interval(table: pd.DataFrame, name: str, hits: str, n: str) -> pd.DataFrame:
     """Return the table with a share and the ends of its Wilson interval, NaN where n is 0."""
     low, high = wilson(table[hits], table[n])
-    return table.assign(**{name: table[hits] / table[n], f"{name}_low": low, f"{name}_high": high})
+    columns: dict[str, Any] = {name: table[hits] / table[n], f"{name}_low": low, f"{name}_high": high}
+    return table.assign(**columns)

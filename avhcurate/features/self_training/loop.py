@@ -101,8 +101,8 @@ def self_train(
         trainer.restore(folder.round(done[-1]))
         outputs = trainer.outputs()
     if done[1:]:
-        before = folder.selection(done[-1], ["selected", "candidate"])
-        labels = np.where(before["selected"], before["candidate"], -1)
+        learnt = folder.selection(done[-1], ["selected", "candidate"])
+        labels = np.where(learnt["selected"], learnt["candidate"], -1)
     for number in range(len(done), last + 1):
         cancelled = f"Cancelled before round {number} of {last}. The same command resumes."
         progress.tell(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}", cancelled=cancelled)

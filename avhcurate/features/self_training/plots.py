@@ -48,7 +48,8 @@ def _line(
     ends = rounds.reindex(columns=[f"{key}_low", f"{key}_high"]).to_numpy(float).round(6)
     known = ~np.isnan(ends).any(axis=1)
     if known.any():
-        area = band(numbers[known], *ends[known].T, faded(color, 0.1))
+        low, high = ends[known].T
+        area = band(numbers[known], low, high, faded(color, 0.1))
         figure.add_scatter(**area, legendgroup=name, row=row, col=col)
     figure.add_scatter(
         x=numbers,

@@ -61,7 +61,7 @@ def train_toy(
     return [EvalHistory(*map(np.stack, zip(*history, strict=True))) for history in zip(*evaluations, strict=True)]
 
 
-def _step(loss: Tensor, moving: list[tuple[nn.Parameter, Tensor]]) -> None:
+def _step(loss: Tensor, moving: list[tuple[Tensor, Tensor]]) -> None:
     """Step by hand: importing torch.optim takes longer than the whole training."""
     gradients = torch.autograd.grad(loss, [parameter for parameter, _ in moving])
     with torch.no_grad():
