@@ -83,7 +83,10 @@ def export(
     complete. A folder that is not an export is never replaced.
     """
     require(Role.CURATOR, "writing files on the server")
-    write = partial(_export, table, filters, format, force=force, **how)
+
+    def write(path: Path) -> int:
+        return _export(table, filters, format, path, force=force, **how)
+
     if format not in FOLDERS or out.suffix.casefold() != ".zip":
         return write(out)
     files.check_free(out, force=force)

@@ -421,7 +421,7 @@ class Filters:
     def fit(self, table: Table) -> tuple["Filters", list[str]]:
         """Return the filters without what the table does not have, and a notice for each kind that lost something.
 
-        Pages have one widget a column: of several filters by one column the last is kept.
+        Of several filters by one column the last is kept.
         """
         kept, notices = {}, []
         for name, entry in FILTERS.items():
@@ -432,8 +432,6 @@ class Filters:
             kept[name] = tuple({_parts(value)[0]: value for value in there}.values())
             if lost := [value for value in getattr(self, name) if value not in there]:
                 notices.append(f"This dataset has no {entry.key} {_names(lost)}: the filter was left out.")
-            if twice := [value for value in there if value not in kept[name]]:
-                notices.append(f"There are several filters by the {entry.key} {_names(twice)}: the last one counts.")
         return self.with_(**kept), notices
 
     def with_(self, **changes: Any) -> "Filters":

@@ -6,7 +6,7 @@ import shutil
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.errors import CurateError
@@ -84,8 +84,9 @@ def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Pa
 
 def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
     """Return the folder of a run, a training or a self-training, by its name."""
-    folders = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
-    return folders[kind].named(dataset, which).root
+    folders: dict[Kind, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
+    found: Path = folders[kind].named(dataset, which).root
+    return found
 
 
 def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:

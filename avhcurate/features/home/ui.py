@@ -105,7 +105,7 @@ def spread(page: Opened) -> None:
             classes = _counts(table, "label_name", filters)
             classes.index = classes.index.fillna(NO_LABEL)
             names = dict.fromkeys([*table.classes, *classes.index])
-            rows = classes.reindex(names, fill_value=0).rename_axis("name").reset_index()
+            rows = classes.reindex(list(names), fill_value=0).rename_axis("name").reset_index()
         else:
             rows = value_counts(page, group)
         rows = choose_classes(rows, rows["n"], names="name", what="samples a class", key="home.classes")

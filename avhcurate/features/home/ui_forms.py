@@ -62,8 +62,13 @@ def attach_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     with forms.job_form(root, "home.attach_", AttachSettings, busy=busy, dataset=table.dataset.name) as form:
         with forms.row():
             for name, example in _ARRAYS.items():
-                index = list(kept.values()).index(name) if name in kept.values() else None
-                look = {"index": index, "accept_new_options": True, "placeholder": example, "width": 300}
+                index = next((place for place, role in enumerate(kept.values()) if role == name), None)
+                look: dict[str, Any] = {
+                    "index": index,
+                    "accept_new_options": True,
+                    "placeholder": example,
+                    "width": 300,
+                }
                 form.ask(name, widget=st.selectbox, options=list(kept), **look)
             form.submit("Attach outputs", "extension")
         with st.expander("More"), forms.row():

@@ -146,7 +146,7 @@ def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
     st.markdown("**Corrected labels of this dataset**, or below another dataset with its labels")
     with st.form("home.labels_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.file_uploader("CSV, Parquet or COCO JSON", ["csv", "parquet", "json"], key="home.labels.upload", width=420)
-        act = {"on_click": attempt, "args": (_relabel, workspace, table)}
+        act: dict[str, Any] = {"on_click": attempt, "args": (_relabel, workspace, table)}
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", **act, **for_curators())
 
 

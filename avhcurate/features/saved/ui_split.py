@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -31,7 +32,7 @@ def show_split(page: Opened) -> None:
         st.code(chosen.with_(out=Path("split.parquet")).line, language="bash")
         st.caption("This divides all samples. To divide the filtered ones, save them as a set and add --set NAME.")
         return
-    about = {"by": chosen.by, "seed": chosen.seed, "group": chosen.group}
+    about: dict[str, Any] = {"by": chosen.by, "seed": chosen.seed, "group": chosen.group}
     _result(page, make_split(page.table, chosen.shares, filters=page.filters, **about))
 
 
@@ -47,7 +48,8 @@ def _settings(page: Opened) -> SplitSettings:
         together = "Samples with the same value of this column go to one part."
         names = {"": "Nothing"} | {name: name for name in columns}
         group = _GROUP.show(st.selectbox, "Keep together", view, names, width=200, help=together)
-    return SplitSettings(dataset=table.dataset.name, shares=shares, by=tuple(by), seed=seed, group=group or None)
+    values: dict[str, Any] = {"shares": shares, "by": tuple(by), "seed": seed, "group": group or None}
+    return SplitSettings(dataset=table.dataset.name, **values)
 
 
 def _result(page: Opened, split: Split) -> None:

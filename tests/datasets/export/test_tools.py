@@ -60,16 +60,6 @@ def test_pycocotools_reads_labels_sizes_and_images(own_digits, tmp_path, capsys)
     assert set(read.getImgIds(catIds=[9])) == set(want.index[want["curated_label"] == 8])
 
 
-def test_coco_leaves_out_what_is_no_image_and_counts_it(odd, tmp_path):
-    assert export(odd, Filters(), "coco", tmp_path / "coco") == 2
-    read = json.loads((tmp_path / "coco" / "annotations.json").read_text())
-    assert [(image["id"], image["width"], image["height"]) for image in read["images"]] == [(0, 5, 3), (1, 5, 3)]
-    assert [annotation["image_id"] for annotation in read["annotations"]] == [0]  # the other has no label
-    assert len(list((tmp_path / "coco" / "images").iterdir())) == 2
-    manifest = json.loads((tmp_path / "coco" / "manifest.json").read_text())
-    assert (manifest["samples"], manifest["left_out"]) == (2, 1)
-
-
 # --- FiftyOne ------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +97,10 @@ def test_fiftyones_unlabelled_image_has_no_target(odd, tmp_path):
         name.rpartition("-")[2]: label and read["classes"][label["label"]] for name, label in read["labels"].items()
     }
     assert targets == {"0": '<a>&"/../x', "1": None}
+    assert export(odd, Filters(), "coco", tmp_path / "coco") == 2
+    coco = json.loads((tmp_path / "coco" / "annotations.json").read_text())
+    assert [(image["id"], image["width"], image["height"]) for image in coco["images"]] == [(0, 5, 3), (1, 5, 3)]
+    assert [annotation["image_id"] for annotation in coco["annotations"]] == [0]
 
 
 # --- Label Studio --------------------------------------------------------------------------------------------
