@@ -73,8 +73,9 @@ def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     lists = number_lists(schema)
     wanted = [field.name for field in schema if bytes_leaf(field) is None and field.name not in lists]
     kind = schema.field(column).type
-    if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
-        return decoded(pq.ParquetFile(file).read(columns=wanted))
-    table = decoded(pq.ParquetFile(file).read(columns=[*wanted, f"{column}.path"]))
+    named = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
+    table = decoded(pq.ParquetFile(file).read(columns=wanted + [f"{column}.path"] * named))
+    if not named:
+        return table
     paths = pc.struct_field(table[column], "path").cast(pa.string())
     return table.drop_columns([column]).append_column(_PATH, paths)
