@@ -222,16 +222,6 @@ def test_a_broken_image_is_not_asked_about_again(open_page, collection):
     assert votes(table).empty
 
 
-def test_another_annotators_message_is_not_taken_as_ones_own(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
-    item = sent(app)["items"][0]
-    entry = {"nonce": "n", **answer(item, 4)}
-    app.session_state["annotate.card"] = {"outbox": {"scope": "digits||classify|bob", "turn": "1", "entries": [entry]}}
-    app.run()
-    assert votes(table).empty
-
-
 # --- select ----------------------------------------------------------------------------------------------------
 
 

@@ -121,12 +121,6 @@ def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_
     assert "the threshold is derived from this distribution" in words(app)
 
 
-def test_a_damaged_record_keeps_no_dataset_from_opening(open_page, own_root):
-    (own_root / "datasets" / "pets" / "quality" / "quality.json").write_text("{")
-    app = open_page("quality", own_root)
-    assert "not measured yet" in app.header[0].value
-
-
 def test_where_no_image_can_be_read_the_page_says_so(open_page, unscored_root, words):
     workspace = Workspace(unscored_root)
     for file in workspace.dataset("pets").samples()["_file"]:

@@ -133,15 +133,6 @@ def test_tags_labels_and_exclusions_count_once_and_one_that_fails_is_refused(ope
     assert history_entries(digits_of(own_root))[1] == 4
 
 
-def test_what_was_decided_does_not_come_back(open_page, own_root, found):
-    table = digits_of(own_root)
-    decisions.accept(table, {int(found["id"][0]): int(found["suggested"][0])})
-    decisions.keep(table, [int(found["id"][1])])
-    sent = card(open_page("suspects", own_root))
-    assert sent["suspects"][0]["id"] == found["id"][2]
-    assert sent["total"] == len(found) - 2
-
-
 def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(open_page, own_root):
     app = open_page("suspects", own_root)
     first, second = card(app)["suspects"][:2]
@@ -240,11 +231,6 @@ def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypa
     assert argv[:2] == ["suspects", "digits"]
     assert "--out-of-fold" in argv
     assert about == {"verb": "suspects", "dataset": "digits"}
-
-
-def test_without_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, words):
-    assert "avhcurate score pets" in words(open_page("suspects", unscored_root))
-    assert "No dataset yet" in words(open_page("suspects", workspace.root))
 
 
 def test_neighbours_that_the_search_missed_are_said(open_page, own_root, words):

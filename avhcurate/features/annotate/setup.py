@@ -110,7 +110,7 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
 
 
 def settings_of(table: DatasetTable, columns: ResponseColumns | None = None) -> CollectionSettings | None:
-    """Return the newest settings of the collection, in the log as it is now or was read; None before the first."""
+    """Return the newest settings of the collection, from `columns` if the log was read; None before the first."""
     text = (columns or columns_of(table)).choices.get(SETTINGS)
     if text is None:
         return None

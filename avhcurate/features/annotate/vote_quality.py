@@ -21,8 +21,8 @@ from avhcurate.people.responses import Design, ticks_of
 class VoteQuality:
     """Quality of the collected votes of one design; excluded annotators are left out of all but `table`.
 
-    table: a row per annotator, see `annotators.annotators`. votes: a row per counted vote, oldest first: `at,
-    annotator, id, label, hit`; hit: for the given label, missing without one. each: votes of each sample, (N,).
+    table: a row per annotator, see `annotators.annotators`. votes: the counted ones as `annotators.responses`, oldest
+    first; ticks only where the class asked about is the label. each: votes of each sample, (N,).
     """
 
     design: Design
@@ -38,8 +38,14 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Return agreement and reliability of the votes collected in one design."""
     answers = responses(table, design=design)
     answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
-    votes = _votes(table, answers, design)
-    kinds = _counts(answers, design)
+    votes, kinds = answers[answers["id"] >= 0], np.zeros((0, 2), np.int64)
+    if design == "select":
+        votes = votes[votes["label"] == table.dataset.labels()[votes["id"]]]
+    # Answers to each question by category: a class, or left and ticked.
+    if design == "select" and len(answers):
+        kinds = pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
+    elif len(answers):
+        kinds = pd.crosstab(answers["path"], answers["label"]).to_numpy()
     columns = columns_of(table)
     excluded = left_out(columns, design, source_choice(columns)[1])
     counts = table.counter.collected(columns, design, excluded)
@@ -78,24 +84,3 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     else:
         differs = (given >= 0) & (said != given)
     return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
-
-
-def _votes(table: DatasetTable, answers: pd.DataFrame, design: Design) -> pd.DataFrame:
-    """Return votes for samples the dataset still has; ticks only where the class asked about is the label."""
-    rows = answers[answers["id"] >= 0].reset_index(drop=True)
-    given = table.dataset.labels()[rows["id"].to_numpy(np.int64)]
-    if design == "select":
-        rows["hit"] = rows["selected"].astype("boolean")
-        rows = rows[given == rows["label"]].reset_index(drop=True)
-    else:
-        rows["hit"] = (rows["label"] == given).astype("boolean").where(given >= 0)
-    return rows[["at", "annotator", "id", "label", "hit"]]
-
-
-def _counts(answers: pd.DataFrame, design: Design) -> np.ndarray:
-    """Return answers to each question by category: a class (classify), or left and ticked (select)."""
-    if answers.empty:
-        return np.zeros((0, 2), np.int64)
-    if design == "select":
-        return pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
-    return pd.crosstab(answers["path"], answers["label"]).to_numpy()

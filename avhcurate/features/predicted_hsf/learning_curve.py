@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, Design, fit_votes
+from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, Voted, fit_votes
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
 from avhcurate.workspace.data.prediction import PredictionRecord
 
@@ -23,39 +23,29 @@ _FURTHEST = 1e9
 _Z = float(ndtri(0.975))
 
 
-def learning_curve(
-    design: Design,
-    hits: np.ndarray,
-    votes: np.ndarray,
-    folds: np.ndarray,
-    fitted: CrossFit,
-    weights: np.ndarray,
-    *,
-    seed: int = 0,
-    check: Check = lambda: None,
-) -> pd.DataFrame:
+def learning_curve(voted: Voted, fitted: CrossFit, *, seed: int = 0, check: Check = lambda: None) -> pd.DataFrame:
     """Return the Spearman of HSF with predictions for samples held out: `learnt, n, rho, low, high`.
 
     Each row learns from so many of the samples of the other folds, at random; the last row from all, which is `fitted`.
-    Intervals are 95 %, by a jackknife of ranks over the n samples; with weights (n,), a sample counts so many times.
+    Intervals are 95 %, by a jackknife of ranks over the n samples, of which each counts as often as its weight.
     """
-    rng, voted = np.random.default_rng(seed), len(hits)
+    rng, size, folds = np.random.default_rng(seed), len(voted.hits), len(fitted.models)
     found = {}
-    for learnt in (round(share * voted) for share in SHARES):
+    for learnt in (round(share * size) for share in SHARES):
         if learnt < _FEWEST:
             continue
-        odds = np.empty(voted)
+        odds = np.empty(size)
         for fold, model in enumerate(fitted.models):
             check()
-            held = folds == fold
+            held = voted.folds == fold
             some = rng.choice(np.flatnonzero(~held), min(learnt, int((~held).sum())), replace=False)
-            odds[held] = fit_votes(design.of(some), hits[some], votes[some], model.strength).odds(design.of(held))
+            odds[held] = fit_votes(voted.of(some), model.strength).odds(voted.design.of(held))
         found[learnt] = odds
-    found[round(voted * (1 - 1 / len(fitted.models)))] = fitted.odds
+    found[round(size * (1 - 1 / folds))] = fitted.odds
     points = []
     for learnt, odds in found.items():
-        one = estimate(*spearman_influence(odds, hits / votes, weights))
-        points.append({"learnt": learnt, "n": voted, "rho": one.value, "low": one.low, "high": one.high})
+        one = estimate(*spearman_influence(odds, voted.hsf, voted.weights))
+        points.append({"learnt": learnt, "n": size, "rho": one.value, "low": one.low, "high": one.high})
     return pd.DataFrame(points)
 
 

@@ -18,7 +18,16 @@ from avhcurate.features.predicted_hsf.conformal import Interval, conformal_inter
 from avhcurate.features.predicted_hsf.inputs import Inputs
 from avhcurate.features.predicted_hsf.learning_curve import learning_curve
 from avhcurate.features.predicted_hsf.settings import LEVEL, PredictSettings
-from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, Design, VoteModel, cross_fit, fit_votes, told
+from avhcurate.features.predicted_hsf.vote_model import (
+    Check,
+    CrossFit,
+    Design,
+    Voted,
+    VoteModel,
+    cross_fit,
+    fit_votes,
+    told,
+)
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
 from avhcurate.people import reliability
@@ -45,26 +54,10 @@ _VERSION = 4
 
 
 @dataclass(frozen=True)
-class VotedSamples:
-    """The samples with votes: ids, hits of votes, folds, and how many samples each stands for; all (n,)."""
-
-    ids: np.ndarray
-    hits: np.ndarray
-    votes: np.ndarray
-    folds: np.ndarray
-    weights: np.ndarray
-
-    @property
-    def usual(self) -> int:
-        """The median number of votes, which the intervals are for."""
-        return max(1, round(float(np.median(self.votes))))
-
-
-@dataclass(frozen=True)
 class Prediction:
     """A fitted model of the votes: each voted sample's cross-fitted log odds, the model of all, and the intervals."""
 
-    voted: VotedSamples
+    voted: Voted
     crossed: CrossFit
     model: VoteModel
     interval: Interval
@@ -140,11 +133,10 @@ def predict_hsf(
             started=now(),
         )
         folder.write_record(record)
-        design = inputs.design(voted.ids)
         progress.tell(0, 3, "fitting the model of votes")
-        found = fit_prediction(design, voted, level=settings.level, check=progress.check)
+        found = fit_prediction(voted, level=settings.level, check=progress.check)
         progress.tell(1, 3, "measuring the learning curve")
-        changes = _reached(found, design, runs[0], settings, progress.check)
+        changes = _reached(found, runs[0], settings, progress.check)
         progress.tell(2, 3, "predicting")
         folder.write_shard(0, _table(found, inputs, len(table.counter.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
@@ -156,15 +148,12 @@ def predict_hsf(
     return folder
 
 
-def fit_prediction(
-    design: Design, voted: VotedSamples, *, level: float = LEVEL, check: Check = lambda: None
-) -> Prediction:
-    """Return the model of the votes of samples whose inputs are `design`, cross-fitted, with conformal intervals."""
-    crossed = cross_fit(design, voted.hits, voted.votes, voted.folds, check)
-    model = fit_votes(design, voted.hits, voted.votes, crossed.strength)
+def fit_prediction(voted: Voted, *, level: float = LEVEL, check: Check = lambda: None) -> Prediction:
+    """Return the model of the votes of samples, cross-fitted, with conformal intervals."""
+    crossed = cross_fit(voted, check)
     reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
     interval = conformal_interval(crossed.odds, reached, voted.weights, crossed.log_precision, voted.usual, level=level)
-    return Prediction(voted, crossed, model, interval, reached)
+    return Prediction(voted, crossed, fit_votes(voted, crossed.strength), interval, reached)
 
 
 def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -179,15 +168,11 @@ def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.
     return low, high
 
 
-def _reached(
-    found: Prediction, design: Design, run: RunFolder, settings: PredictSettings, check: Check
-) -> dict[str, Any]:
+def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check: Check) -> dict[str, Any]:
     """Return the fields of the record that say how good the prediction is."""
     voted, crossed, weights = found.voted, found.crossed, found.voted.weights
-    curve = learning_curve(
-        design, voted.hits, voted.votes, voted.folds, crossed, weights, seed=settings.seed, check=check
-    )
-    ends, hsf = covered(found, level=settings.level), voted.hits / voted.votes
+    curve = learning_curve(voted, crossed, seed=settings.seed, check=check)
+    ends, hsf = covered(found, level=settings.level), voted.hsf
     coverage = coverage_by_bin(*ends, hsf, weights)
     by_predicted = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
     changes: dict[str, Any] = {
@@ -228,7 +213,7 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
     return [run for name in names if (run := finished_run(table.dataset, name))]
 
 
-def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:
+def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> Voted:
     """Return the samples with inputs and votes, at most `MOST` of them at random, in folds."""
     counts = table.counter.counts
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
@@ -246,4 +231,4 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
     known = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
         known = weights[ids]
-    return VotedSamples(ids, counts.hits[ids], counts.asked[ids], folds, known)
+    return Voted(ids, inputs.design(ids), counts.hits[ids], counts.asked[ids], folds, known)

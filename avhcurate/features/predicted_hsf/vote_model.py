@@ -6,7 +6,7 @@ to trust the wide inputs (embeddings), are those that agree best with HSF held o
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -45,6 +45,31 @@ class Design:
 
 
 @dataclass(frozen=True)
+class Voted:
+    """Samples with votes, (n,) each: ids, inputs, hits of votes, folds from 0, how many samples each stands for."""
+
+    ids: np.ndarray
+    design: Design
+    hits: np.ndarray
+    votes: np.ndarray
+    folds: np.ndarray
+    weights: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Voted":
+        arrays = (self.hits[rows], self.votes[rows], self.folds[rows], self.weights[rows])
+        return Voted(self.ids[rows], self.design.of(rows), *arrays)
+
+    @property
+    def hsf(self) -> np.ndarray:
+        return self.hits / self.votes
+
+    @property
+    def usual(self) -> int:
+        """The median number of votes, which intervals are for."""
+        return max(1, round(float(np.median(self.votes))))
+
+
+@dataclass(frozen=True)
 class Strength:
     """How a model is regularised."""
 
@@ -74,9 +99,9 @@ class VoteModel:
         return np.einsum("nd,de,ne->n", x, self.spread, x)
 
 
-def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength) -> VoteModel:
-    """Return the likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
-    x = design.matrix(strength.weight)
+def fit_votes(voted: Voted, strength: Strength) -> VoteModel:
+    """Return the likeliest coefficients for the hits of votes, 1 or more each, less the penalty on their squares."""
+    x, hits, votes = voted.design.matrix(strength.weight), voted.hits, voted.votes
     penalties = np.full(x.shape[1], strength.penalty)
     penalties[-1] = _ON_CONSTANT
 
@@ -115,26 +140,24 @@ def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | floa
     return votes * chance * (1 - chance) / (1 + (votes - 1) * expit(-log_precision))
 
 
-def choose_strength(
-    design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
-) -> Strength:
-    """Return the strength whose models, each of all folds (n,) but one, agree best with HSF of that one, by Spearman.
+def choose_strength(voted: Voted, check: Check = lambda: None) -> Strength:
+    """Return the strength whose models, each of all folds but one, agree best with HSF of that one, by Spearman.
 
     First the penalty at the middle weight of the wide inputs, then the weight at that penalty.
     """
 
     def agreement(strength: Strength) -> float:
         found = []
-        for fold in np.unique(folds):
-            held = folds == fold
-            odds = fit_votes(design.of(~held), hits[~held], votes[~held], strength).odds(design.of(held))
-            rho = spearman(standard_ranks(odds), standard_ranks(hits[held] / votes[held]))
+        for fold in np.unique(voted.folds):
+            held = voted.of(voted.folds == fold)
+            odds = fit_votes(voted.of(voted.folds != fold), strength).odds(held.design)
+            rho = spearman(standard_ranks(odds), standard_ranks(held.hsf))
             found.append(np.nan_to_num(rho, nan=-1.0))
         check()
         return sum(found)
 
     best = max((Strength(penalty, _WEIGHT) for penalty in PENALTIES), key=agreement)
-    if not design.wide.shape[1]:
+    if not voted.design.wide.shape[1]:
         return best
     return max((Strength(best.penalty, weight) for weight in WIDE_WEIGHTS), key=agreement)
 
@@ -157,20 +180,16 @@ class CrossFit:
         return Strength(penalty, weight)
 
 
-def cross_fit(
-    design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
-) -> CrossFit:
-    """Return a model for each fold (n,), 0 to F - 1, of the votes of all others, its strength chosen within these."""
-    odds, models, number = np.empty(len(hits)), [], int(folds.max()) + 1
+def cross_fit(voted: Voted, check: Check = lambda: None) -> CrossFit:
+    """Return a model for each fold of the votes of all others, its strength chosen within these."""
+    odds, models, number = np.empty(len(voted.hits)), [], int(voted.folds.max()) + 1
     for fold in range(number):
-        held = folds == fold
-        rest = np.flatnonzero(~held)
-        parts = (folds[rest] - fold - 1) % number % _PARTS
-        strength = choose_strength(design.of(rest), hits[rest], votes[rest], parts, check)
-        models.append(fit_votes(design.of(rest), hits[rest], votes[rest], strength))
-        odds[held] = models[-1].odds(design.of(held))
+        held, rest = voted.folds == fold, voted.of(voted.folds != fold)
+        strength = choose_strength(replace(rest, folds=(rest.folds - fold - 1) % number % _PARTS), check)
+        models.append(fit_votes(rest, strength))
+        odds[held] = models[-1].odds(voted.design.of(held))
 
     def loss(log_precision: float) -> float:
-        return -float(vote_likelihood(odds, log_precision, hits, votes).values.sum())
+        return -float(vote_likelihood(odds, log_precision, voted.hits, voted.votes).values.sum())
 
     return CrossFit(odds, float(minimize_scalar(loss, bounds=_PRECISIONS, method="bounded").x), models)

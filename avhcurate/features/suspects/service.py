@@ -262,8 +262,6 @@ def _available(table: DatasetTable, search: _Search, wanted: Sequence[str]) -> t
 
     Without `wanted` all that are available are used. A wanted one that is not available is refused.
     """
-    if unknown := [name for name in wanted if name not in SOURCES]:
-        raise CurateError(f"Unknown source {', '.join(unknown)}. Choose from {', '.join(SOURCES)}.")
     missing = {}
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = f"run `{install_command('cleanlab')}`"

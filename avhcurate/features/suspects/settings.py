@@ -1,6 +1,11 @@
 """The options of `avhcurate suspects`."""
 
+from typing import Literal
+
 from avhcurate.workspace.data.settings import VerbSettings, option
+
+#: A source of evidence.
+Source = Literal["angular", "neighbours", "cleanlab", "votes"]
 
 
 class SuspectsSettings(VerbSettings):
@@ -13,7 +18,7 @@ class SuspectsSettings(VerbSettings):
     verb = "suspects"
     dataset: str = option(help="The dataset.", argument=True)
     model: str | None = option(None, "Which run: the name of a model or of a run.", usual="the newest")
-    sources: tuple[str, ...] = option((), "Some of angular, neighbours, cleanlab, votes.", usual="all available")
+    sources: tuple[Source, ...] = option((), "Some of angular, neighbours, cleanlab, votes.", usual="all available")
     out_of_fold: bool = option(
         False, "Judge by heads cross-validated on the run's features, for a model that was trained on these samples."
     )

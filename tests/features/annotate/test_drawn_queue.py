@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate.errors import CurateError
 from avhcurate.features.annotate import queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings, settings_of
 from avhcurate.features.correlation.analyses import analyse
@@ -106,18 +105,6 @@ def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
     assert record["time"][kept].min() > record["time"][~kept].max()
 
 
-def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits):
-    setup.configure(own_digits, DRAWN.with_(queue="random", target=3), who="lead")
-    for who in ("ann", "bob", "cid"):
-        give(own_digits, 25, who)
-    row = analyse(own_digits, "annotators", keys=["avh"]).iloc[0]
-    assert row["annotators"] == 3
-    assert row["annotators_low"] <= row["agreement"] <= row["annotators_high"]
-    annotators, ids, hits = own_digits.counter.by_annotator()
-    assert (len(np.unique(annotators)), len(ids)) == (3, 75)
-    assert np.bincount(ids, hits, own_digits.size).tolist() == own_digits.counter.counts.hits.tolist()
-
-
 def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_weighted_number_has_it(own_digits):
     setup.configure(own_digits, DRAWN.with_(target=3), who="lead")
     for who in ("ann", "bob", "cid"):
@@ -151,11 +138,6 @@ def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digit
     assert "over all samples like the voted ones" in predicted
 
 
-def test_imported_votes_come_from_no_queue(digits):
-    use = queue_use(digits.counter)
-    assert (use.votes, use.weights, queue_sentence(use)) == ({}, None, "")
-
-
 def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_a_prediction(own_predicted):
     informative = CollectionSettings(design="classify", queue="informative", target=100, control_share=0.0)
     settings = setup.configure(own_predicted, informative, who="lead")
@@ -171,8 +153,3 @@ def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_
     own_predicted.prediction.root.rename(own_predicted.prediction.root.with_name("later"))
     own_predicted.prediction = type(own_predicted.prediction)(own_predicted.prediction.root.with_name("later"))
     assert setup.configure(own_predicted, informative, who="lead").record == settings.record + 1
-
-
-def test_the_informative_queue_needs_a_prediction(own_digits):
-    with pytest.raises(CurateError, match="Run `avhcurate predict` first"):
-        setup.configure(own_digits, DRAWN.with_(queue="informative"), who="lead")

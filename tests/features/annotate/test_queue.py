@@ -95,7 +95,8 @@ def test_hard_ones_come_first_by_the_score(own_digits):
 
 
 def test_a_queue_that_needs_models_says_so(pets):
-    for queue, message in (("hardest", "needs a model run"), ("disagreement", "two have been run")):
+    needs = {"hardest": "a model run", "disagreement": "two have been run", "informative": "avhcurate predict"}
+    for queue, message in needs.items():
         with pytest.raises(CurateError, match=message):
             collect(pets, queue=queue)
 

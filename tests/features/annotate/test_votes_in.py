@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from avhcurate.cli import app
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
-from avhcurate.datasets.table.removal import rename_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.votes_in import log_votes, responses_of
 from avhcurate.features.annotate.votes_out import responses_in_use, write_votes
@@ -91,18 +90,6 @@ def test_reading_a_file_twice_adds_nothing(table: DatasetTable, tmp_path: Path) 
     again = log_votes(table, tmp_path / "cifar10h-raw.csv")
     assert (again.answers, again.known) == (0, 8)
     assert hsf(table) == before
-
-
-def test_a_file_is_known_again_after_a_rename_and_new_to_another_dataset_of_the_old_name(
-    table: DatasetTable, workspace: Workspace, tmp_path: Path
-) -> None:
-    log_votes(table, cifar10h(tmp_path))
-    rename_dataset(workspace, "d", "e")
-    again = log_votes(open_table(workspace, "e"), tmp_path / "cifar10h-raw.csv")
-    assert (again.answers, again.known) == (0, 8)
-    make_dataset(workspace)
-    other = open_table(workspace, "d")
-    assert [log_votes(other, tmp_path / "cifar10h-raw.csv").answers for _ in range(2)] == [8, 0]
 
 
 # -- ImageNetV2's tasks and answers

@@ -10,7 +10,6 @@ from avhcurate.datasets.export.service import export
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.disagreement.service import disagree, gap_table
 from avhcurate.features.predicted_hsf.service import predict_hsf
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
@@ -117,16 +116,3 @@ def test_the_verb_prints_what_was_reached(predicted_root, cli):
     assert "They claim 90% over all samples like the voted ones" in ended.out
     record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]
     assert record["voted"] == 250
-
-
-def test_both_sets_of_the_gap_by_predicted_hsf_hold_samples_without_votes(predicted, demo_root, predicted_root, cli):
-    by_votes, by_model = disagree(predicted), disagree(predicted, predicted=True)
-    assert by_votes.sets.samples == 250
-    assert by_model.sets.samples == 1797
-    rows = gap_table(predicted, by_model)
-    assert set(rows["gap_by"]) == {"hsf_predicted"}
-    assert set(rows["hsf_source"]) == {"simulated"}
-    assert "gap_by" not in gap_table(predicted, by_votes)
-    assert "of 1797" in cli("disagree", "digits", "--predicted", "--workspace", str(predicted_root)).out
-    with pytest.raises(CurateError, match="not predicted yet"):
-        disagree(open_table(Workspace(demo_root), "digits"), predicted=True)

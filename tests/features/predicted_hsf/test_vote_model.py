@@ -1,5 +1,7 @@
 """The model of votes, its intervals and its learning curve, on votes whose chances are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,8 @@ from scipy.special import expit
 
 from avhcurate.features.predicted_hsf.conformal import conformal_interval, coverage_by_bin, distances
 from avhcurate.features.predicted_hsf.learning_curve import Forecast, forecast, learning_curve
-from avhcurate.features.predicted_hsf.service import VotedSamples, covered, fit_prediction
-from avhcurate.features.predicted_hsf.vote_model import Design, Strength, fit_votes
+from avhcurate.features.predicted_hsf.service import covered, fit_prediction
+from avhcurate.features.predicted_hsf.vote_model import Design, Strength, Voted, fit_votes
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 
 SAMPLES, VOTES = 900, 20
@@ -24,17 +26,21 @@ def known():
     return design, odds, rng.binomial(VOTES, chance)
 
 
+def of(known, some):
+    """Some of the samples, with their votes, in five folds."""
+    design, _, hits = known
+    n = len(some)
+    return Voted(some, design.of(some), hits[some], np.full(n, VOTES), np.arange(n) % 5, np.ones(n))
+
+
 @pytest.fixture(scope="module")
 def prediction(known):
-    design, _, hits = known
-    some = np.arange(0, SAMPLES, 2)
-    voted = VotedSamples(some, hits[some], np.full(len(some), VOTES), np.arange(len(some)) % 5, np.ones(len(some)))
-    return fit_prediction(design.of(some), voted)
+    return fit_prediction(of(known, np.arange(0, SAMPLES, 2)))
 
 
 def test_the_fit_finds_the_coefficients_that_made_the_votes(known):
-    design, odds, hits = known
-    model = fit_votes(design, hits, np.full(SAMPLES, VOTES), Strength(1.0, 1.0))
+    design, odds, _ = known
+    model = fit_votes(of(known, np.arange(SAMPLES)), Strength(1.0, 1.0))
     assert model.coefficients[:4] == pytest.approx([1.2, -0.6, 0.0, 0.5], abs=0.12)
     assert model.coefficients[-1] == pytest.approx(1.5, abs=0.12)
     assert np.exp(model.log_precision) == pytest.approx(8, rel=0.3)
@@ -43,13 +49,9 @@ def test_the_fit_finds_the_coefficients_that_made_the_votes(known):
 
 
 def test_a_voted_sample_is_predicted_without_its_votes(known):
-    design, _, hits = known
-    votes, folds = np.full(60, VOTES), np.arange(60) % 5
-    some = np.arange(60)
-    before = fit_prediction(design.of(some), VotedSamples(some, hits[:60], votes, folds, np.ones(60)))
-    changed = hits[:60].copy()
-    changed[folds == 0] = VOTES - changed[folds == 0]
-    after = fit_prediction(design.of(some), VotedSamples(some, changed, votes, folds, np.ones(60)))
+    voted = of(known, np.arange(60))
+    folds, before = voted.folds, fit_prediction(voted)
+    after = fit_prediction(replace(voted, hits=np.where(folds == 0, VOTES - voted.hits, voted.hits)))
     assert before.crossed.odds[folds == 0] == pytest.approx(after.crossed.odds[folds == 0])
     assert before.crossed.odds[folds == 1] != pytest.approx(after.crossed.odds[folds == 1])
 
@@ -129,15 +131,13 @@ def test_distances_are_those_of_a_uniform_where_the_model_is_right():
 
 
 def test_the_learning_curve_rises_and_ends_at_the_cross_fit(known, prediction):
-    design, voted = known[0].of(prediction.voted.ids), prediction.voted
-    curve = learning_curve(design, voted.hits, voted.votes, voted.folds, prediction.crossed, voted.weights)
+    voted = prediction.voted
+    curve = learning_curve(voted, prediction.crossed)
     assert curve["learnt"].is_monotonic_increasing
     assert curve["learnt"].iloc[-1] == 360
     assert curve["rho"].iloc[-1] > curve["rho"].iloc[0]
-    hsf = voted.hits / voted.votes
-    assert curve["rho"].iloc[-1] == pytest.approx(
-        spearman(standard_ranks(prediction.crossed.odds), standard_ranks(hsf))
-    )
+    rho = spearman(standard_ranks(prediction.crossed.odds), standard_ranks(voted.hsf))
+    assert curve["rho"].iloc[-1] == pytest.approx(rho)
     assert (curve["low"] < curve["rho"]).all()
     assert (curve["rho"] < curve["high"]).all()
 

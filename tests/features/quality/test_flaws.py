@@ -63,14 +63,6 @@ def test_thresholds_and_filters_decide_what_is_odd(flawed):
     assert len(found.files) == 3
 
 
-def test_the_command_line_takes_thresholds_and_counts_each_kind(flawed, cli):
-    root = flawed.dataset.root.parents[1]
-    said = cli("quality", "flawed", "--blurred", "0", "--workspace", root).out
-    assert "3 odd files" in said
-    assert "1 tiny (shorter side below 24)" in said
-    assert "0 blurred (sharpness below 0)" in said
-
-
 def test_photos_are_spared_and_found_when_they_are_blurred_or_darkened(shared_data):
     table = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])
     encoded = table["image"].slice(0, 40).to_pylist()

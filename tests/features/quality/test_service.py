@@ -1,6 +1,5 @@
 """Measuring a dataset: planted copies and flaws are found, others never; it resumes; what it finds are columns."""
 
-import hashlib
 import io
 import json
 import shutil
@@ -28,7 +27,7 @@ from avhcurate.features.quality.service import find_duplicates, keep_one, measur
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
-from avhcurate.workspace.images.measures import MEASURES, PROXIES, measure_pixels, of_plugin
+from avhcurate.workspace.images.measures import MEASURES, PROXIES, of_plugin
 
 #: The planted copies: each set is one group, in the order of ids.
 COPIES = ({"a00.jpg", "exact.jpg"}, {"a01.jpg", "again.jpg", "small.png"}, {"a02.jpg", "bright.jpg"})
@@ -121,16 +120,6 @@ def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
     assert set(unreadable["path"]) == {"cut.jpg", "page.jpg"}
     assert unreadable["brightness"].isna().all()
     assert unreadable["file_bytes"].tolist() == [len(table.dataset.images().read_one(id)) for id in unreadable["id"]]
-
-
-def test_the_columns_are_the_measures_of_the_files(table):
-    row = table.frame(Filters(where="path = 'small.png'")).iloc[0]
-    data = table.dataset.images().read_one(int(row["id"]))
-    rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    assert {key: row[key] for key in PROXIES} == pytest.approx(measure_pixels(rgb))
-    assert (row["width"], row["height"], row["aspect"], row["file_bytes"]) == (48, 48, 1.0, len(data))
-    kept = table.dataset.quality.measures().set_index("id").loc[row["id"]]
-    assert kept["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 def test_a_column_of_the_users_stands_before_a_measure_of_its_name(tmp_path):
@@ -273,17 +262,3 @@ def test_a_search_that_was_killed_is_not_taken_for_the_one_before(own, monkeypat
     monkeypatch.setattr(QualityFolder, "write_groups", write)
     measure_dataset(workspace, "pets")
     pd.testing.assert_frame_equal(folder.pairs(), before)
-
-
-def test_a_copy_that_was_excluded_does_not_stand_for_its_group(own):
-    shown = Filters(excluded=None)
-    group = find_duplicates(own).members.query("group == 1")
-    kept = int(group["id"][group["keep"]].iloc[0])
-    annotate(own, [kept], "exclude", who="mia")
-    found = find_duplicates(own, shown)
-    members = found.of([1]).set_index("id")
-    assert members["excluded"].loc[kept]
-    assert not members["keep"].loc[kept]
-    with pytest.raises(CurateError, match="excluded already"):
-        keep_one(own, found.of([1]), who="mia")
-    assert own.frame(columns=["excluded"])["excluded"].sum() == 1

@@ -103,17 +103,6 @@ def test_no_error_is_expected_among_equal_probabilities_and_a_class_without_samp
     assert suspects_rules.expected_errors(sure, np.zeros(30, np.int64)).errors == 0
 
 
-def test_quantiles_make_the_scale_of_avc_irrelevant(planted):
-    """Ten more classes that are far from everything flatten AVC, and the same labels stay in doubt."""
-    features, class_weights, labels = planted
-    wide = np.hstack([features, np.zeros((len(features), 10))])
-    more = np.vstack([np.hstack([class_weights, np.zeros((K, 10))]), np.eye(18)[8:]])
-    few = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
-    many = suspects_rules.angular_view(scores.angles(wide, more), labels)
-    assert many.avc_rival.max() < few.avc_rival.max() / 2
-    assert (suspects_rules.angular(many, labels).doubts == suspects_rules.angular(few, labels).doubts).all()
-
-
 def test_neighbours_count_labels_leave_out_what_has_none_and_break_ties_by_nearness():
     labels = np.array([0, 1, 2, 1, 2, -1, 0])
     near = np.array([[1, 2, 3, 4], [6, 0, 5, -1], [5, -1, -1, -1]])
