@@ -70,7 +70,7 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is not None and old.stands:
             log.retract(old.task, at=time.time())
-            again = {
+            again: dict[str, Any] = {
                 "task": _again(old.task),
                 "turn": min([lease.turn for lease in log.leases(design, annotator)], default=0) - 1,
                 "expires": time.time() + LEASE_S,

@@ -129,7 +129,7 @@ def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) 
         answers = answers.drop(columns="selected")
     long = answers[[column for column in _LONG if column in answers]].rename(columns={"answer": name})
     long["at"] = pd.to_datetime(long["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
-    long = long.astype(dict.fromkeys(long, "str") | kinds).assign(simulated=simulated)
+    long = long.astype({column: kinds.get(str(column), "str") for column in long}).assign(simulated=simulated)
     if format == "long-csv":
         write_atomic(path, csv_text(long))
     else:

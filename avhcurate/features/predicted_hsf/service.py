@@ -176,9 +176,9 @@ def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check
     coverage = coverage_by_bin(*ends, hsf, weights)
     by_predicted = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
     changes: dict[str, Any] = {
-        "curve": [CurvePoint(**row) for row in curve.to_dict("records")],
-        "coverage": [CoverageRow(**row) for row in coverage.to_dict("records")],
-        "coverage_predicted": [CoverageRow(**row) for row in by_predicted.to_dict("records")[1:]],
+        "curve": [CurvePoint.model_validate(row) for row in curve.to_dict("records")],
+        "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
+        "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
     }
     if (weights == 1).all():  # weighted votes have not the dataset's ceiling
         ceiling = reliability.of_ticks(voted.hits, voted.votes)

@@ -49,8 +49,8 @@ def flaw_of(values: pd.DataFrame, limits: Mapping[str, float]) -> np.ndarray:
     >>> flaw_of(compared(rows), {"tiny": 16, "blank": 0.02}).tolist()
     ['tiny', 'blank', '']
     """
-    found = [np.ones(len(values), bool), *(values[key] < limits[key] for key in reversed(limits))]
-    return np.select(found[::-1], [*limits, ""], "").astype(object)
+    found = [values[key] < limit for key, limit in limits.items()]
+    return np.select([*found, np.ones(len(values), bool)], [*limits, ""], "").astype(object)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def odd_files(
     # A column of the user's own may replace a measure of its name.
     needed = [key for _, measures in FLAWS.values() for key in measures if key in table.measures]
     whole = compared(table.frame(Filters(excluded=None), columns=["id", *needed]))
-    known = {key: limits[key] or 0.0 for key in whole}
+    known = {key: limit or 0.0 for key, limit in limits.items() if key in whole}
     if "tiny" in known and not known["tiny"]:
         known["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
     seen = table.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])

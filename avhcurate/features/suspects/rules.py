@@ -213,16 +213,15 @@ def expected_errors(probs: np.ndarray, labels: np.ndarray) -> Expected:
     return Expected(errors, low, high)
 
 
-def verdicts(
-    view: pd.DataFrame, probability: np.ndarray, rank: np.ndarray, doubted: np.ndarray, *, expected: float
-) -> np.ndarray:
+def verdicts(view: pd.DataFrame, rank: pd.Series, doubted: np.ndarray, *, expected: float) -> np.ndarray:
     """Return one of VERDICTS for each sample, "" where the label is not in doubt.
 
-    `probability` (N,) is that of the given label, `rank` comes from `combine`, `doubted` says that any source doubts.
+    `view` has the `confidence` in the given label too, `rank` comes from `combine`, `doubted` says that any source
+    doubts.
     """
     flat = view["margin"] < FLAT * view["margin"].median()
     wrong = (view["avc_rival"] > view["avc_given"]) & (rank <= round(expected))
-    return np.select([wrong, flat & (probability < UNSURE), doubted], ["wrong", "ambiguous", "open"], "")
+    return np.select([wrong, flat & (view["confidence"] < UNSURE), doubted], ["wrong", "ambiguous", "open"], "")
 
 
 def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:

@@ -74,12 +74,14 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
-        heads = None
+        heads = judged_by = None
         if cross_validated:
             heads = out_of_fold.cross_validate(
                 dataset, run, folds=settings.folds, seed=settings.seed, progress=progress
             )
         suspects, doubting, expected = search.examine(chosen, heads)
+        if heads:
+            judged_by = heads.record  # with their accuracy
         write_parquet(folder.table_path, suspects)
         folder.write_record(
             SuspectsRecord(
@@ -88,7 +90,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 dataset_fingerprint=dataset.record.fingerprint,
                 sources=chosen,
                 missing=missing,
-                heads=heads and heads.record,
+                heads=judged_by,
                 votes=votes,
                 samples=len(search.ids),
                 listed=len(suspects),
@@ -155,7 +157,7 @@ class _Search:
         if self.fits:
             expected = rules.expected_errors(probs, self.labels)
             errors = expected.errors
-        evidence = {}
+        evidence: dict[str, Evidence] = {}
         for source in sources:
             match source:
                 case "angular":
@@ -168,7 +170,7 @@ class _Search:
                     evidence[source] = self._votes()
         doubted = np.any([one.doubts for one in evidence.values()], axis=0)
         ranked = rules.combine(evidence, self.num_classes)
-        verdict = rules.verdicts(view, view["confidence"], ranked["rank"], doubted, expected=errors)
+        verdict = rules.verdicts(view, ranked["rank"], doubted, expected=errors)
         own = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict} | angular.details)
         parts = [own, ranked, view, *(_columns(name, one) for name, one in evidence.items())]
         listed = pd.concat(parts, axis=1)[verdict != ""].sort_values("rank", ignore_index=True)

@@ -221,7 +221,7 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
         st.info(suspects.nothing, icon=":material/task_alt:")
 
     def look(tile: Tile) -> Tile:
-        row, other = rows.loc[tile.id], "?"
+        row, other = rows.loc[tile.id].to_dict(), "?"
         if row["suggested"] >= 0:
             other = names[row["suggested"]]
         agree = f"{row['agreement']} of {row['spoke']} agree"
@@ -245,9 +245,9 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
 
 
 def _accept(table: DatasetTable, rows: pd.DataFrame, chosen: GridSelection, _: object) -> None:
-    suggested = rows["suggested"].reindex(chosen.ids)
-    suggested = suggested[suggested >= 0].astype(int)
-    decisions.accept(table, suggested.to_dict(), who=who())
+    labels = rows["suggested"].reindex(chosen.ids).tolist()
+    suggested = {id: int(label) for id, label in zip(chosen.ids, labels, strict=True) if label >= 0}
+    decisions.accept(table, suggested, who=who())
     say(f"{counted(len(suggested), 'image')} relabelled as suggested", undo=True)
 
 

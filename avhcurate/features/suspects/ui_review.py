@@ -41,13 +41,13 @@ class ReviewSession(Delivery):
 
     about: str = ""
     queue: str = ""
-    ids: Sequence[int] = ()
+    ids: list[int] = field(default_factory=list)
     place: int = 0
     turn: int = 0
     #: The sample of each decision that counts, by its nonce.
     samples: dict[str, int] = field(default_factory=dict)
 
-    def set_queue(self, about: str, ids: Sequence[int]) -> None:
+    def set_queue(self, about: str, ids: list[int]) -> None:
         """Set another queue if `about` has changed or the queue is empty: decisions may have been undone."""
         if about != self.about or not self.ids:
             self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], ids, 0
@@ -99,7 +99,7 @@ def task_of(suggested: int) -> str:
 @st.fragment
 @while_allowed
 def one_by_one(
-    page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int], *, nothing: str
+    page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: list[int], *, nothing: str
 ) -> None:
     """Show the card, which redraws itself after each decision, without the rest of the page.
 

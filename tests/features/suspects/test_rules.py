@@ -49,9 +49,9 @@ def judge(features, class_weights, labels):
     view = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
     probs = softmax(10 * features @ class_weights.T, axis=1)
     found, expected = suspects_rules.angular(view, labels), suspects_rules.expected_errors(probs, labels)
-    rank = suspects_rules.combine({"angular": found}, probs.shape[1])["rank"].to_numpy()
-    probability = probs[np.arange(len(labels)), labels]
-    return found, expected, suspects_rules.verdicts(view, probability, rank, found.doubts, expected=expected.errors)
+    rank = suspects_rules.combine({"angular": found}, probs.shape[1])["rank"]
+    view["confidence"] = probs[np.arange(len(labels)), labels]
+    return found, expected, suspects_rules.verdicts(view, rank, found.doubts, expected=expected.errors)
 
 
 def test_planted_errors_are_wrong_and_mixed_images_ambiguous(planted, view):
