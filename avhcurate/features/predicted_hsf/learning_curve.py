@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, Voted, fit_votes
+from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, VotedSamples, fit_votes
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
 from avhcurate.workspace.data.prediction import PredictionRecord
 
@@ -23,7 +23,9 @@ _FURTHEST = 1e9
 _Z = float(ndtri(0.975))
 
 
-def learning_curve(voted: Voted, fitted: CrossFit, *, seed: int = 0, check: Check = lambda: None) -> pd.DataFrame:
+def learning_curve(
+    voted: VotedSamples, fitted: CrossFit, *, seed: int = 0, check: Check = lambda: None
+) -> pd.DataFrame:
     """Return the Spearman of HSF with predictions for samples held out: `learnt, n, rho, low, high`.
 
     Each row learns from so many of the samples of the other folds, at random; the last row from all, which is `fitted`.

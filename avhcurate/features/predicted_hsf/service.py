@@ -22,7 +22,7 @@ from avhcurate.features.predicted_hsf.vote_model import (
     Check,
     CrossFit,
     Design,
-    Voted,
+    VotedSamples,
     VoteModel,
     cross_fit,
     fit_votes,
@@ -57,7 +57,7 @@ _VERSION = 4
 class Prediction:
     """A fitted model of the votes: each voted sample's cross-fitted log odds, the model of all, and the intervals."""
 
-    voted: Voted
+    voted: VotedSamples
     crossed: CrossFit
     model: VoteModel
     interval: Interval
@@ -148,7 +148,7 @@ def predict_hsf(
     return folder
 
 
-def fit_prediction(voted: Voted, *, level: float = LEVEL, check: Check = lambda: None) -> Prediction:
+def fit_prediction(voted: VotedSamples, *, level: float = LEVEL, check: Check = lambda: None) -> Prediction:
     """Return the model of the votes of samples, cross-fitted, with conformal intervals."""
     crossed = cross_fit(voted, check)
     reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
@@ -213,7 +213,7 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
     return [run for name in names if (run := finished_run(table.dataset, name))]
 
 
-def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> Voted:
+def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:
     """Return the samples with inputs and votes, at most `MOST` of them at random, in folds."""
     counts = table.counter.counts
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
@@ -231,4 +231,4 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
     known = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
         known = weights[ids]
-    return Voted(ids, inputs.design(ids), counts.hits[ids], counts.asked[ids], folds, known)
+    return VotedSamples(ids, inputs.design(ids), counts.hits[ids], counts.asked[ids], folds, known)

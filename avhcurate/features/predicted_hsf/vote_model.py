@@ -45,7 +45,7 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Voted:
+class VotedSamples:
     """Samples with votes, (n,) each: ids, inputs, hits of votes, folds from 0, how many samples each stands for."""
 
     ids: np.ndarray
@@ -55,9 +55,9 @@ class Voted:
     folds: np.ndarray
     weights: np.ndarray
 
-    def of(self, rows: np.ndarray) -> "Voted":
+    def of(self, rows: np.ndarray) -> "VotedSamples":
         arrays = (self.hits[rows], self.votes[rows], self.folds[rows], self.weights[rows])
-        return Voted(self.ids[rows], self.design.of(rows), *arrays)
+        return VotedSamples(self.ids[rows], self.design.of(rows), *arrays)
 
     @property
     def hsf(self) -> np.ndarray:
@@ -99,7 +99,7 @@ class VoteModel:
         return np.einsum("nd,de,ne->n", x, self.spread, x)
 
 
-def fit_votes(voted: Voted, strength: Strength) -> VoteModel:
+def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     """Return the likeliest coefficients for the hits of votes, 1 or more each, less the penalty on their squares."""
     x, hits, votes = voted.design.matrix(strength.weight), voted.hits, voted.votes
     penalties = np.full(x.shape[1], strength.penalty)
@@ -140,7 +140,7 @@ def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | floa
     return votes * chance * (1 - chance) / (1 + (votes - 1) * expit(-log_precision))
 
 
-def choose_strength(voted: Voted, check: Check = lambda: None) -> Strength:
+def choose_strength(voted: VotedSamples, check: Check = lambda: None) -> Strength:
     """Return the strength whose models, each of all folds but one, agree best with HSF of that one, by Spearman.
 
     First the penalty at the middle weight of the wide inputs, then the weight at that penalty.
@@ -180,7 +180,7 @@ class CrossFit:
         return Strength(penalty, weight)
 
 
-def cross_fit(voted: Voted, check: Check = lambda: None) -> CrossFit:
+def cross_fit(voted: VotedSamples, check: Check = lambda: None) -> CrossFit:
     """Return a model for each fold of the votes of all others, its strength chosen within these."""
     odds, models, number = np.empty(len(voted.hits)), [], int(voted.folds.max()) + 1
     for fold in range(number):
