@@ -23,7 +23,7 @@ _MOST_VOTES = 200
 _GRID = np.linspace(-12, 12, 481)
 #: Bins of predicted HSF for which coverage is shown.
 _FIFTHS = 5
-#: VotedSamples samples that a bin of predicted HSF has at least, and the most bins.
+#: Voted samples that a bin of predicted HSF has at least, and the most bins.
 _PER_BIN, _MOST_BINS = 100, 10
 
 
