@@ -83,10 +83,3 @@ def test_every_step_keeps_shape_and_type_and_level_0_is_the_image_itself(image, 
     for kind in KINDS:
         (of_kind,) = degrade(image, kind, levels[kind][3:4], id=1)
         np.testing.assert_array_equal(made[named.index((kind, 4))], of_kind)
-
-
-def test_grey_stays_grey_in_colour_as_in_one_channel(digit):
-    colour = np.repeat(digit, 3, axis=2)
-    for kind in ("contrast", "noise", "blur"):
-        one, three = (degrade(image, kind, KINDS[kind].strengths) for image in (digit, colour))
-        np.testing.assert_array_equal(np.repeat(one, 3, axis=3), three)

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import rules
-from avhcurate.features.pseudo_labels.rules import GATES, RULES, soft_labels, targets
+from avhcurate.features.pseudo_labels.rules import RULES, soft_labels, targets
 
 
 def one_block(logits, avc):
@@ -175,15 +175,6 @@ def test_soft_labels_are_the_lrent_distribution_of_the_selected():
 
 def joined(parts):
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_selects_what_its_gate_does_whatever_it_trains_on(rule):
-    logits, avc = sample(300, 5, seed=4)
-    found, gate = select(logits, avc, rule=rule, portion=0.3), select(logits, avc, rule=RULES[rule].gate, portion=0.3)
-    assert RULES[rule].gate in GATES
-    for column in ("selected", "candidate", "threshold", "rank_in_class"):
-        assert np.array_equal(getattr(found, column), getattr(gate, column), equal_nan=True)
 
 
 @pytest.mark.parametrize("rule", RULES)

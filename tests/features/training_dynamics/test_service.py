@@ -13,7 +13,6 @@ from avhcurate.datasets.export.service import describe_export, export_bytes
 from avhcurate.datasets.table.columns import STANDARD
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
 from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.disagreement import service as disagreement_service
 from avhcurate.features.training_dynamics import service as training_dynamics_service
@@ -114,15 +113,6 @@ def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained: D
     assert set(KEYS) <= set(trained.percentiles(4))
     gap = disagreement_service.disagree(trained, key="confidence_mean")
     assert set(KEYS) < set(disagreement_service.gap_table(trained, gap).columns)
-
-
-def test_asked_for_where_there_is_no_training_they_are_refused_with_the_next_step(digits: DatasetTable) -> None:
-    with pytest.raises(CurateError, match="avhcurate train"):
-        correlation_service.correlate(digits, keys=["aum"])
-    with pytest.raises(CurateError, match="avhcurate train"):
-        disagreement_service.disagree(digits, key="forgetting")
-    with pytest.raises(CurateError, match="hardness"):
-        disagreement_service.disagree(digits, key="hardness")
 
 
 # --- curves and map ------------------------------------------------------------------------------------------
