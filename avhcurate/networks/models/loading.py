@@ -230,10 +230,11 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
 
 def _found(spec: ModelSpec) -> tuple[Architecture, Weights | None]:
     """Return the architecture, and the weights of the user's file."""
-    weights = None
+    weights, sha256 = None, None
     if isinstance(spec.weights, Path):
         weights = read_weights(spec.weights)
-    return find_architecture(spec.name, sha256=weights and weights.sha256, prompts=spec.class_prompts()), weights
+        sha256 = weights.sha256
+    return find_architecture(spec.name, sha256=sha256, prompts=spec.class_prompts()), weights
 
 
 def _published_weights(name: str, architecture: Architecture) -> Weights:

@@ -202,5 +202,11 @@ def _load(module: ProbeModule, start: ProbeHead, scale: float) -> None:
 def _read(module: ProbeModule, scale: float, relu: bool) -> ProbeHead:
     """Return the head that reads plain features."""
     module.first.weight.data /= scale
-    bias, weights, *hidden = (value.detach().numpy().copy() for value in reversed(list(module.parameters())))
-    return ProbeHead(weights, bias, *reversed(hidden), relu=relu)
+    values = {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
+    return ProbeHead(
+        class_weights=values["last.weight"],
+        bias=values["last.bias"],
+        hidden_weights=values.get("embed.0.weight"),
+        hidden_bias=values.get("embed.0.bias"),
+        relu=relu,
+    )
