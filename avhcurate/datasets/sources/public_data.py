@@ -44,7 +44,7 @@ class PublicDataset:
 
     `prepare` turns the fetched files into a source to import, in the given folder or another; `votes` reads the
     human answers for the imported dataset. `trees`: names of folders that a mirror may hold instead of the first file.
-    `hub`: its name on the Hugging Face hub, if it comes from there.
+    `hub`: its name on the Hugging Face hub, if it comes from there. `needs_images`: the user must provide its images.
     """
 
     name: str
@@ -58,6 +58,7 @@ class PublicDataset:
     votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None] | None = None
     trees: tuple[str, ...] = ()
     hub: str | None = None
+    needs_images: bool = False
 
 
 def is_image(name: str) -> bool:
@@ -289,6 +290,7 @@ IMAGENET_REAL = PublicDataset(
     size=5_000_000,
     prepare=_prepare_real,
     votes=_real_votes,
+    needs_images=True,
 )
 
 
