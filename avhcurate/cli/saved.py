@@ -37,8 +37,9 @@ def saved(
     ]
     if options.printed({"sets": sets, "views": views}):
         return
-    for rows in filter(None, (sets, views)):
-        options.print_table(rows)
+    for rows in (sets, views):
+        if rows:
+            options.print_table(rows)
     if not sets and not views:
         print(f"{name} has no sets and no views")
 

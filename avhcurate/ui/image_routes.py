@@ -74,14 +74,16 @@ async def image(request: Request) -> Response:
 
 def _image(request: Request) -> Response:
     dataset, version = request.path_params["dataset"], request.query_params.get("v", "")
-    size = next((size for size in _SIDES if size == request.query_params.get("size")), "")
+    size: Size = next((size for size in _SIDES if size == request.query_params.get("size")), "")
     try:
         data = read_image(find_workspace(), dataset, _id_of(request), size=size, version=version)
     except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
     except (AnotherImport, BrokenImage) as error:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
-        status = {AnotherImport: 409}.get(type(error), 404)
+        status = 404
+        if isinstance(error, AnotherImport):
+            status = 409
         return Response(_PLACEHOLDER, status, NEVER_KEPT, "image/svg+xml")
     kind = "image/jpeg"
     if data.startswith(b"\x89PNG"):

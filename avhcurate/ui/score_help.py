@@ -66,7 +66,7 @@ def format_score(key: str, value: Any) -> str:
         return f"{value:,.0f}"
     if key == "hsf" or key in PREDICTIONS:
         return f"{value:.2f}"
-    if value and not 1e-4 <= abs(value) < 1000:
+    if value and not 1e-4 <= abs(float(value)) < 1000:
         return f"{value:.3g}"
     return f"{value:.4f}"
 

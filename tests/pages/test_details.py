@@ -1,4 +1,4 @@
-"""The details of a sample: what lies next to it, what is done there, and where it goes on after it has left the list."""
+"""The details of a sample: what lies next to it, what is done there, and where it goes on after it left the list."""
 
 from dataclasses import replace
 

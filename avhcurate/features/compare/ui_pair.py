@@ -134,12 +134,13 @@ def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
     if event["selection"]["rows"]:
         regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()
-    chosen = judges[codes == OUTCOME.of(page.view)].to_dict("records")
-    if not chosen:
+    chosen = judges[codes == OUTCOME.of(page.view)]
+    if chosen.empty:
         st.caption("Select a row to see its images.")
         return ImageList()
-    title = ", ".join(f"{names[one]} {_VERDICTS[right]}" for one, right in chosen[0].items())
-    return ImageList(title, run_pair.with_outcome(pair, **chosen[0]))
+    right = {str(one): bool(value) for one, value in chosen.iloc[0].items()}
+    title = ", ".join(f"{names[one]} {_VERDICTS[value]}" for one, value in right.items())
+    return ImageList(title, run_pair.with_outcome(pair, **right))
 
 
 # --- confusions --------------------------------------------------------------------------------------------------

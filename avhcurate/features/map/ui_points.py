@@ -66,6 +66,9 @@ def chart(page: Opened, shown: MapInView) -> None:
     tiles = list_view(page, drawn.ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, drawn.cloud  # a view and a cloud are readable as long as they are held
     marks, look = _marks(shown.folder, page.table.classes), drawn.look
+    region = None
+    if shown.region:
+        region = shown.region.outline(-FAR, FAR)
     if marks["named"]:
         look = look | {"names": []}
     scatter(
@@ -81,7 +84,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         score=title,
         marks=marks,
         found=shown.found,
-        region=shown.region and shown.region.outline(-FAR, FAR),
+        region=region,
         axes=axes(shown.record),
         on_event=partial(_take_over, shown.folder.name),
         **look,
@@ -154,8 +157,8 @@ def _at_medians(points: MapPoints, groups: np.ndarray, names: Sequence[str]) -> 
     """Return the name of each group that has points, at their median."""
     places = pd.DataFrame({"x": points.x, "y": points.y}).groupby(groups).median()
     return [
-        {"x": float(row.x), "y": float(row.y), "text": shortened(names[group], _NAME)}
-        for group, row in places.iterrows()
+        {"x": float(x), "y": float(y), "text": shortened(names[group], _NAME)}
+        for group, x, y in places.reset_index().itertuples(index=False)
         if 0 <= group < len(names)
     ]
 
