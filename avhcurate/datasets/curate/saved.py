@@ -66,16 +66,20 @@ def _present(view: Event, folder: DatasetFolder) -> Event:
     """Return a view by the dataset's present name and class numbers; a class that is gone gets a number of no class."""
     page, query, before = view.details
     classes = folder.record.classes
-    changed = {"dataset": folder.name} if "dataset" in query else {}
+    changed = dict(query)
+    if "dataset" in query:
+        changed["dataset"] = folder.name
     for entry in (FILTERS["classes"], FILTERS["predicted"]):
         try:
             chosen = entry.read(query[entry.key])
         except (KeyError, ValueError):  # no such filter, or not a valid one
             continue
-        pairs = zip(chosen, present_numbers(chosen, before, classes), strict=True)
-        numbers = [len(classes) + old if new is None else new for old, new in pairs]
+        numbers = present_numbers(chosen, before, classes)
+        for place, old in enumerate(chosen):
+            if numbers[place] is None:
+                numbers[place] = len(classes) + old
         changed[entry.key] = entry.write(numbers)
-    return replace(view, details=[page, query | changed, classes])
+    return replace(view, details=[page, changed, classes])
 
 
 def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
