@@ -39,13 +39,11 @@ def plugins() -> None:
         if measure.pixels is not None:
             _try("measures", key, partial(lambda of: float(of(pixels)), measure.pixels))
     listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))
-    if options.printed({"plugins": [asdict(plugin) for plugin in listed]}):
-        return
-    if not listed:
-        print("no plugins are installed")
-    else:
+    if not options.printed({"plugins": [asdict(plugin) for plugin in listed]}):
         for plugin in listed:
             print(f"{plugin.group:8}  {plugin.name:20}  {plugin.package} {plugin.version}  {plugin.problem or 'works'}")
+        if not listed:
+            print("no plugins are installed")
     if broken := [f"{plugin.name} of {plugin.package} ({plugin.problem})" for plugin in listed if plugin.problem]:
         raise CurateError(f"{len(broken)} of {len(listed)} plugins are left out: {'; '.join(broken)}")
 
