@@ -21,11 +21,10 @@ if page.table.run is not None and page.table.run.record.attached is not None:
         "It was attached from outputs computed elsewhere, and degraded images must go through the network. Score the "
         "dataset with a model on the Home page.",
     )
-job = job_panel(page.workspace)
-busy = job is not None and job.active
+job_panel()
 folder = degradation_ui.chosen_degradation(page)
 if folder is None:
-    degradation_ui.empty(page, busy=busy)
+    degradation_ui.empty(page)
     st.stop()
 
 result = degradation_ui.result_of(page.table, folder, page.filters)
@@ -48,4 +47,4 @@ st.caption(
     )
 )
 with st.expander("Run again with other settings"):
-    degradation_ui.start_form(page, busy=busy)
+    degradation_ui.start_form(page)

@@ -14,22 +14,20 @@ page = frame.page()
 if page.table is None:
     st.title("Welcome")
     st.caption("See where people and an image classifier disagree, and leave with a label file.")
-    job = job_panel(page.workspace)
-    if job is None or not job.active:
-        frame.empty_workspace(page)
-        ui_guide.guide(page, busy=False)
+    if job_panel() is None:
+        home_ui.welcome()
+        ui_guide.guide(page)
     st.stop()
 
 page = frame.with_data()
-table, root = page.table, page.workspace.root
+table = page.table
 record = table.dataset.record
 st.title(plain(record.name))
 subtitle(page, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
-job = job_panel(page.workspace)
-busy = job is not None and job.active
+job_panel()
 
 home_ui.broken_plugins()
-home_ui.offer_demo(page, busy=busy)
+home_ui.offer_demo(page)
 home_ui.dataset_facts(table)
 home_ui.messages(table)
 st.space("small")
@@ -40,4 +38,4 @@ home_ui.model_runs(table)
 
 st.space("small")
 with st.container(border=True):
-    ui_guide.guide(page, busy=busy)
+    ui_guide.guide(page)

@@ -9,6 +9,7 @@ from avhcurate.features.map import ui_start as map_ui_start
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.job_forms import await_more
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
 
@@ -18,14 +19,12 @@ subtitle(page, "Images that the network sees alike lie close together: draw arou
 if page.table.run is not None and not page.table.run.has_features:
     frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")
 map_ui_region.go_to_gallery()
-job = job_panel(page.workspace)
-busy = job is not None and job.active
+job_panel()
 maps = map_ui_start.maps_of_run(page)
+await_more(lambda: len(map_ui_start.maps_of_run(page)))
 if not maps:
-    map_ui_start.first(page, busy=busy)
+    map_ui_start.first(page)
     st.stop()
-if busy:
-    map_ui_start.await_map(page, len(maps))
 if not page.count:
     nothing_matches()
 
@@ -36,5 +35,5 @@ with map_ui_region.two_columns():
         map_ui_points.chart(page, shown)
     listed = map_ui_region.images(page, shown)
 with st.expander("Make another map"):
-    map_ui_start.form(page, busy=busy)
+    map_ui_start.form(page)
 show_details(page, listed)

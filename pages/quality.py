@@ -13,10 +13,9 @@ from avhcurate.ui.page_header import subtitle
 st.title("Quality")
 page = frame.with_data()
 subtitle(page, "Copies, leaks between splits, and images that are dark, blurred, tiny or broken.", votes=False)
-job = job_panel(page.workspace)
-busy = job is not None and job.active
+job_panel()
 if not page.table.measured:
-    quality_ui.empty(page, busy=busy)
+    quality_ui.empty(page)
     st.stop()
 if not page.count:
     nothing_matches()
@@ -29,7 +28,7 @@ view = quality_ui.SHOWN.show(st.segmented_control, "View", page.view, quality_ui
 if view == "images":
     listed = quality_ui.measures(page)
 elif view == "duplicates":
-    quality_ui.similarity(page, record, busy=busy)
+    quality_ui.similarity(page, record)
     listed = quality_ui.groups_grid(page, duplicates)
 else:
     listed = quality_ui.show_odd_files(page, odd)

@@ -4,25 +4,24 @@ import streamlit as st
 
 from avhcurate.features.self_training import ui as self_training_ui
 from avhcurate.features.self_training import ui_round, ui_start
-from avhcurate.ui import frame, job_forms
+from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
 
 st.title("Self-training")
 page = frame.with_data()
 st.caption(ui_start.STORY)
-job = job_panel(page.workspace)
-busy = job is not None and job.active
+job_panel()
+ui_start.await_round(page)
 folders = self_training_ui.current_trainings(page)
 if not folders:
-    ui_start.first_start(page, busy=busy)
+    ui_start.first_start(page)
     st.stop()
 
 chosen_runs = self_training_ui.choose(page, folders)
-job_forms.another("selftrain", "Start another", lambda: ui_start.form(page, busy=busy))
+with st.expander("Start another"):
+    ui_start.form(page)
 self_training_ui.about(chosen_runs)
-if busy:
-    ui_start.await_round(page)
 begun = [folder for folder in chosen_runs if folder.rounds()]
 if not begun:
     st.markdown(":material/hourglass_empty: No model has learnt from the source yet.")

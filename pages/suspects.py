@@ -18,12 +18,10 @@ if page.table.run is not None and not page.table.run.has_features:
     frame.lacking(
         page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.", "--features FILE"
     )
-job = job_panel(page.workspace)
-busy = job is not None and job.active
-assert page.table.run is not None
+job_panel()
 found = suspects_of(page.table.run)
 if not found:
-    suspects_ui.empty(page, busy=busy)
+    suspects_ui.empty(page)
     st.stop()
 if not page.count:
     nothing_matches()
@@ -37,4 +35,4 @@ if suspects_ui.VIEW.of(page.view) == "one":
 else:
     show_details(page, suspects_ui.listing(page, suspects))
 with st.expander("Run again with other settings"):
-    suspects_ui.start_form(page, busy=busy)
+    suspects_ui.start_form(page)

@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.features.training_dynamics import ui as training_dynamics_ui
 from avhcurate.features.training_dynamics import ui_data_map
 from avhcurate.features.training_dynamics import ui_start as training_dynamics_ui_start
-from avhcurate.ui import frame, job_forms
+from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.notes import show_queue_note
@@ -18,17 +18,17 @@ subtitle(
     page,
     "What a network learns, and when: the same held-out samples, evaluated again and again.",
 )
-job = job_panel(page.workspace)
-busy = job is not None and job.active
+job = job_panel()
 trainings = page.table.dataset.trainings()[::-1]
 if not trainings:
-    training_dynamics_ui_start.first(page, busy=busy)
+    training_dynamics_ui_start.first(page)
     st.stop()
 
 chosen = training_dynamics_ui.choose(page, trainings)
-job_forms.another("train", "Train another", lambda: training_dynamics_ui_start.form(page, busy=busy))
+with st.expander("Train another"):
+    training_dynamics_ui_start.form(page)
 training_dynamics_ui.need_samples(page, chosen)
-training_dynamics_ui.curves(page, chosen, live=busy and job is not None and job.verb == "train")
+training_dynamics_ui.curves(page, chosen, live=job is not None and job.verb == "train")
 
 st.header(f"The five discoveries of {PAPER}")
 show_queue_note(page.table)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, NoReturn, ParamSpec
 
 import streamlit as st
@@ -11,10 +11,8 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.layout import close_popover, empty_state
-from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
-from avhcurate.workspace.data import background
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
@@ -153,29 +151,6 @@ def with_votes() -> Opened:
         empty_state("No human votes are attached yet", "how_to_vote", story, command=command)
         st.stop()
     return frame
-
-
-def empty_workspace(frame: Frame) -> None:
-    """Draw what to do in a workspace without datasets: load the demo or import images."""
-    load_demo = partial(
-        st.button,
-        "Load the digits demo",
-        icon=":material/play_arrow:",
-        type="primary",
-        key="frame.demo",
-        on_click=attempt,
-        args=(background.start, frame.workspace.root, ["demo"]),
-        kwargs={"verb": "demo"},
-        **for_curators("Running jobs"),
-    )
-    empty_state(
-        "No dataset yet",
-        "folder_open",
-        "Start with the built-in handwritten digits, which takes some seconds, or import your own images: "
-        "a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file with image bytes.",
-        load_demo,
-        command="avhcurate import NAME path/to/images",
-    )
 
 
 def attempt(action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", **keywords: Any) -> None:

@@ -7,21 +7,20 @@ from typing import Any, NoReturn
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import undo
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
-from avhcurate.ui.frame import Opened, announce, attempt, mirrored, with_data
-from avhcurate.ui.grid_keys import say_elsewhere
+from avhcurate.ui.frame import Opened, attempt, mirrored, with_data
+from avhcurate.ui.grid_keys import say_elsewhere, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.open_images import LIKE, more_like
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.sidebar_filters import filterable
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted, shortened
 from avhcurate.ui.url_state import TILE_SIZES, View
 from avhcurate.ui.user_errors import show_user_error
@@ -145,7 +144,7 @@ def nothing_matches(
 def undo_button(table: DatasetTable, *, key: str, **look: Any) -> None:
     """Draw the button that undoes the user's last entry."""
     look = for_curators(**({"help": "Undoes your last tag, relabel or exclusion."} | look))
-    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, table), **look)
+    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(undo_last, table), **look)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------
@@ -164,9 +163,3 @@ def _set_sort(table: DatasetTable) -> None:
         return
     LIKE.put(())
     url_state.change(sort=column, descending=hardest_first(table, column))
-
-
-def _undo(table: DatasetTable) -> None:
-    event = undo(table, who=who())
-    if event:
-        announce(f"Undid {event.action} on {counted(event.samples, 'sample')}", "undo")

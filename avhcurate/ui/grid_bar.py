@@ -16,7 +16,7 @@ from avhcurate.ui.grid_keys import act_by_key, key_data, keys_form, say
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.open_images import more_like, open_side_by_side
 from avhcurate.ui.selection import GridSelection, browsing_grid, selectable_grid
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
 from avhcurate.ui.url_state import TILE_SIZES
 
@@ -124,7 +124,7 @@ def _on_page() -> list[BarAction]:
 
 
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
-    saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids, who=who())
+    saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids)
     say(f"{counted(chosen.count, 'image')} saved as “{name}”")
 
 

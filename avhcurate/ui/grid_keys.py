@@ -13,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.frame import announce, attempt, show_messages
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import show_user_error
 
@@ -81,7 +81,7 @@ def keys_form(table: DatasetTable) -> bool:
     if not st.button("Save keys", type="primary", key="gallery.save_keys", **for_curators()):
         return False
     try:
-        save_keys(table, text, who=who())
+        save_keys(table, text)
     except CurateError as error:
         show_user_error(error)
         return False
@@ -95,13 +95,13 @@ def act(
     """Annotate and say so in the component of a key, with a way back."""
     if value is not None and not isinstance(value, str | int):
         raise CurateError("This action needs a tag or a class.")
-    count = annotate(table, chosen, action, value, who=who())
+    count = annotate(table, chosen, action, value)
     say(done_text(table, action, value, count), undo=True, key=key)
 
 
 def undo_last(table: DatasetTable, key: str = GRID) -> None:
     """Undo the user's last entry and say which it was."""
-    entry = undo(table, who=who())
+    entry = undo(table)
     if entry is None:
         say("Nothing is left to undo", key=key)
         return

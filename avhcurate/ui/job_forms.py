@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -18,7 +17,8 @@ from avhcurate.ui.signin import for_curators
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.settings import Option, VerbSettings, joined
-from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
+from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
 #: The usual models, first in a choice; any other name may be typed.
 MODELS = (
@@ -41,7 +41,6 @@ Type a part of a name and choose a match, or type a name in full: `torchvision:N
 `transformers:FOLDER-or-HUB`, `clip:FOLDER-or-HUB` (zero-shot: class names are enough), `onnx:FILE`, or a
 `PACKAGE.MODULE:FACTORY` that the server's owner lists in `AVHCURATE_FACTORIES`.
 """
-_BUSY = "A job is running. Wait for it or cancel it."
 #: Session state: the command line of the job that this session started last.
 STARTED = "jobs.started"
 
@@ -49,11 +48,6 @@ STARTED = "jobs.started"
 def models(*first: str, usual: Sequence[str] = MODELS) -> list[str]:
     """Return names to choose a model from: `first` and the usual ones, then every network that is known by name."""
     return list(dict.fromkeys([*first, *usual, *network_names()]))
-
-
-def has_ray() -> bool:
-    """Return whether work can be done on a Ray cluster."""
-    return find_spec("ray") is not None
 
 
 def widget_of(option: Option) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -91,123 +85,119 @@ class JobForm:
 
     def __init__(
         self,
-        root: Path,
         key: str,
         settings: type[VerbSettings],
         *,
-        busy: bool,
         make: Callable[..., VerbSettings] | None = None,
         then: Callable[[VerbSettings], None] | None = None,
         **known: Any,
     ) -> None:
-        self._root, self._key, self._busy, self._known = root, key, busy, known
+        self._key, self._known = key, known
         self._make, self._then = make or settings, then
         self._options = {option.name: option for option in settings.options()}
         self._keys: dict[str, str] = {}
-        self._checks: dict[str, Callable[[str], Any]] = {}
 
-    def ask_model(
-        self,
-        names: Sequence[str],
-        *,
-        name: str = "model",
-        check: Callable[[str], Any] | None = refuse_unknown,
-        **look: Any,
-    ) -> None:
-        """Ask for a model, chosen from `names` or typed. `check` refuses a name that is not a model's."""
-        if check:
-            self._checks[name] = check
+    def ask_model(self, names: Sequence[str], **look: Any) -> None:
+        """Ask for a model, chosen from `names` or typed."""
         usual: dict[str, Any] = {"options": names, "accept_new_options": True, "help": _ANY_MODEL, "index": 0}
-        self.ask(name, widget=st.selectbox, **(usual | look))
+        self.ask("model", widget=st.selectbox, **(usual | look))
 
     def ask(self, *names: str, key: str = "", widget: Callable[..., Any] | None = None, **look: Any) -> None:
         """Draw the widgets of these options. `widget` and `look` override what their types and fields say."""
         for name in names:
-            option = self._options.get(name)
-            usual: dict[str, Any] = {"label": name.replace("_", " ").capitalize()}
-            draw = widget
-            if option is not None:
-                usual |= {"label": option.label or usual["label"], "help": option.help or None}
-                if widget is None:
-                    draw, by_type = widget_of(option)
-                    usual |= by_type
-            assert draw is not None, f"{name} is not an option: give its widget"
+            option = self._options[name]
+            draw, usual = widget_of(option)
+            if widget is not None:
+                draw, usual = widget, {}
+            usual |= {"label": option.label or name.replace("_", " ").capitalize(), "help": option.help or None}
             self._keys[name] = key or f"{self._key}{name}"
             draw(key=self._keys[name], **(usual | look))
 
     def ask_where(self) -> None:
         """Ask where the job runs, if there is a choice."""
-        if has_ray():
+        if find_spec("ray"):
             cluster = os.environ.get("RAY_ADDRESS", "of this machine")
             names = {"local": "In one process here", "ray": f"On a Ray cluster {cluster}"}
             self.ask("engine", label="Where", format_func=names.get, width=280)
 
-    def submit(self, label: str, icon: str = "play_arrow", button: Any = None, **look: Any) -> None:
-        """Draw the button that starts the job, unless one is running."""
-        draw = button or st.form_submit_button
-        look = {"type": "primary", "disabled": self._busy} | look
-        if self._busy:
-            look["help"] = _BUSY
-        look = for_curators("Running jobs", **look)
-        draw(label, icon=f":material/{icon}:", on_click=attempt, args=(self._start,), **look)
+    def submit(self, label: str, icon: str = "play_arrow", **look: Any) -> None:
+        """Draw the button that starts the job."""
+        job_button(label, icon, self._settings, draw=st.form_submit_button, then=self._then, **look)
 
-    def _start(self) -> None:
-        asked = self._known | {name: st.session_state[key] for name, key in self._keys.items()}
-        given = {name: self._value(name, value) for name, value in asked.items() if value not in (None, "")}
-        for name, check in self._checks.items():
-            if name in given:
-                check(given[name])
-        settings = self._make(**given)
-        start(self._root, settings)
-        if self._then:
-            self._then(settings)
+    def _settings(self) -> VerbSettings:
+        asked = self._known | {name: self._value(name, st.session_state[key]) for name, key in self._keys.items()}
+        return self._make(**{name: value for name, value in asked.items() if value not in (None, "")})
 
     def _value(self, name: str, value: Any) -> Any:
         """Return the value of a widget: the lines of a text area, or a text without spaces at its ends."""
         if not isinstance(value, str):
             return value
-        option = self._options.get(name)
-        if option is not None and option.repeat:
+        if self._options[name].repeat:
             return tuple(line.strip() for line in value.splitlines() if line.strip())
         return value.strip()
 
 
-def start(root: Path, settings: VerbSettings) -> None:
-    """Run a verb as the workspace's job; a network by a factory must be one that the server's owner lists."""
-    refuse_unlisted(getattr(settings, "model", None) or "")
-    background.start(root, settings.argv, verb=settings.verb, dataset=settings.subject)
+def running_job() -> JobRecord | None:
+    """Return the workspace's job while it runs."""
+    job = Jobs(find_workspace().root).newest()
+    if job and job.active:
+        return job
+    return None
+
+
+def job_button(
+    label: str,
+    icon: str,
+    settings: Callable[[], VerbSettings],
+    *,
+    draw: Callable[..., Any] = st.button,
+    then: Callable[[VerbSettings], None] | None = None,
+    **look: Any,
+) -> None:
+    """Draw the button that runs a verb as the workspace's job, unless one is running; `then` follows the start."""
+    if running_job():
+        look |= {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
+    look = for_curators("Running jobs", type="primary", **look)
+    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(_start, settings, then), **look)
+
+
+def _start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None] | None) -> None:
+    """Start the job; a network by a factory must be one that the server's owner lists."""
+    settings = make()
+    if model := getattr(settings, "model", None):
+        refuse_unlisted(model)
+        if settings.verb in ("score", "train"):  # others may name a run
+            refuse_unknown(model)
+    background.start(find_workspace().root, settings.argv, verb=settings.verb, dataset=settings.subject)
     st.session_state[STARTED] = settings.argv
+    if then:
+        then(settings)
+
+
+def of_run(page: Opened) -> dict[str, Any]:
+    """Return the options of a job on the open run."""
+    return {"dataset": page.table.dataset.name, "model": page.table.run and page.table.run.name}
 
 
 def first_job(
-    page: Opened, title: str, icon: str, story: str, settings: VerbSettings, form: Callable[..., None], *, busy: bool
+    page: Opened, title: str, icon: str, story: str, settings: VerbSettings, form: Callable[[Opened], None]
 ) -> None:
     """Draw an empty page: a button that starts its job with the usual settings, and `form` for others."""
 
     def draw() -> None:
-        note = f"Runs `{settings.line}` in the background."
-        if busy:
-            note = _BUSY
-        st.button(
-            "Fill this page",
-            icon=":material/auto_awesome:",
-            key="page.fill",
-            type="primary",
-            on_click=attempt,
-            args=(start, page.workspace.root, settings),
-            **for_curators("Running jobs", disabled=busy, help=note),
-        )
+        about = f"Runs `{settings.line}` in the background."
+        job_button("Fill this page", "auto_awesome", lambda: settings, key="page.fill", help=about)
         st.caption("Starts with the usual settings. Or choose your own:")
-        form(page, busy=busy)
+        form(page)
 
     empty_state(title, icon, story, draw, command=settings.line)
 
 
 @contextmanager
-def job_form(root: Path, key: str, settings: type[VerbSettings], **more: Any) -> Iterator[JobForm]:
+def job_form(key: str, settings: type[VerbSettings], **more: Any) -> Iterator[JobForm]:
     """Open a form of Streamlit's with a `JobForm`, whose widgets' keys begin with `key`."""
     with st.form(f"{key}form", border=False):
-        yield JobForm(root, key, settings, **more)
+        yield JobForm(key, settings, **more)
 
 
 def row() -> Any:
@@ -226,29 +216,15 @@ def partners(workspace: Workspace, dataset: DatasetFolder) -> list[str]:
     return names
 
 
-# --- forms next to results ------------------------------------------------------------------------------------
-
-
-def another(page: str, label: str, draw: Callable[[], None]) -> None:
-    """Draw a form next to the page's results while its switch is on; see `close_another`."""
-    if st.toggle(label, key=f"{page}.another"):
-        with st.container(border=True):
-            draw()
-
-
-def close_another(page: str) -> None:
-    """Switch that form off, in a widget's callback."""
-    st.session_state[f"{page}.another"] = False
-
-
-def await_more(count: Callable[[], int], *, known: int | None = None, every: float = 1.0) -> None:
-    """Run the page again as soon as the number of results changes."""
-    if known is None:
-        known = count()
+def await_more(count: Callable[[], int]) -> None:
+    """Run the page again as soon as the number of results changes, while a job runs."""
+    if not running_job():
+        return
+    known = count()
 
     @while_allowed
     def look() -> None:
         if count() != known:
             st.rerun()
 
-    st.fragment(look, run_every=every)()
+    st.fragment(look, run_every=1.0)()

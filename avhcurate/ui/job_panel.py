@@ -1,22 +1,19 @@
 """The job panel: progress of the workspace's job, how it ended, cancel and resume, in any tab."""
 
 import re
-from pathlib import Path
 
 import streamlit as st
 
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import announce, attempt, page, show_error, while_allowed
-from avhcurate.ui.job_forms import STARTED
+from avhcurate.ui.job_forms import STARTED, running_job
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data import background
-from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
-#: Seconds between two updates, while a job runs and while none does.
-_OFTEN, _SELDOM = 1.0, 5.0
 #: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
 _SEEN, _HIDDEN, _ASKED = "jobs.seen", "jobs.hidden", "jobs.asked"
 
@@ -38,18 +35,22 @@ _NO_IMAGES = ("import", "export", "fetch", "project", "self-train", "attach", "d
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
 
 
-def job_panel(workspace: Workspace) -> JobRecord | None:
-    """Show the newest job while it runs, or why it stopped, and keep the panel up to date; return the job.
+def job_panel() -> JobRecord | None:
+    """Show the newest job while it runs, or why it stopped, and keep the panel up to date; return the running job.
 
     The whole page runs again when the job ends.
     """
-    job = Jobs(workspace.root).newest()
-    _notice_the_end(workspace, job)
-    seconds = _SELDOM
-    if job is not None and job.active:
-        seconds = _OFTEN
-    st.fragment(_watch, run_every=seconds)(workspace.root, _phase(job))
-    return job
+    job = _newest()
+    _notice_the_end(job)
+    seconds = 5.0
+    if running := running_job():
+        seconds = 1.0
+    st.fragment(_watch, run_every=seconds)(_phase(job))
+    return running
+
+
+def _newest() -> JobRecord | None:
+    return Jobs(find_workspace().root).newest()
 
 
 def describe(job: JobRecord) -> str:
@@ -109,20 +110,20 @@ def _phase(job: JobRecord | None) -> str:
 
 
 @while_allowed
-def _watch(root: Path, drawn: str) -> None:
-    job = Jobs(root).newest()
+def _watch(drawn: str) -> None:
+    job = _newest()
     if _phase(job) != drawn:
         st.rerun()
     show_error()
     if job is None or job.id in st.session_state.get(_HIDDEN, ()):
         return
     if job.active:
-        _show_active(root, job)
+        _show_active(job)
     elif job.state in _STOPPED:
-        _show_stopped(root, job)
+        _show_stopped(job)
 
 
-def _show_active(root: Path, job: JobRecord) -> None:
+def _show_active(job: JobRecord) -> None:
     asked = job.id in st.session_state.get(_ASKED, ())
     label, text = "Cancel", progress_text(job)
     if asked:
@@ -130,11 +131,11 @@ def _show_active(root: Path, job: JobRecord) -> None:
     with st.container(border=True, key="jobs.active"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
-            _button(label, "cancel", "cancel", _cancel, root, job, disabled=asked)
+            _button(label, "cancel", "cancel", _cancel, job, disabled=asked)
         st.progress(min(job.done / max(1, job.total), 1.0), text=plain(text))
 
 
-def _show_stopped(root: Path, job: JobRecord) -> None:
+def _show_stopped(job: JobRecord) -> None:
     how, icon = _STOPPED[job.state]
     with st.container(border=True, key="jobs.stopped"):
         done = f" at {job.done:,} of {job.total:,}" if job.total else ""
@@ -145,30 +146,30 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
         with st.container(horizontal=True):
             if job.argv:
-                _button("Resume", "resume", "play_arrow", _resume, root, job, type="primary")
+                _button("Resume", "resume", "play_arrow", _resume, job, type="primary")
             else:
                 st.caption("It used arrays in the memory of a notebook. Run the cell there again.")
             for option, label in _OTHERWISE.items():
                 if job.verb == "score" and job.state == "failed" and option in job.message:
                     name = option.replace(" ", "=")
                     otherwise = job.model_copy(update={"argv": [*job.argv, name]})
-                    _button(label, name, "model_training", _resume, root, otherwise)
+                    _button(label, name, "model_training", _resume, otherwise)
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
 
 
-def _button(label: str, key: str, icon: str, act: object, root: Path, job: JobRecord, **look: object) -> None:
+def _button(label: str, key: str, icon: str, act: object, job: JobRecord, **look: object) -> None:
     """Draw a button for curators that does something with a job."""
     allowed = for_curators("Running jobs", **look)
-    st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, root, job), **allowed)
+    st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, job), **allowed)
 
 
-def _resume(root: Path, job: JobRecord) -> None:
-    background.resume(root, job)
+def _resume(job: JobRecord) -> None:
+    background.resume(find_workspace().root, job)
     st.session_state[STARTED] = job.argv
 
 
-def _cancel(root: Path, job: JobRecord) -> None:
-    background.cancel(root, job.id)
+def _cancel(job: JobRecord) -> None:
+    background.cancel(find_workspace().root, job.id)
     st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
 
 
@@ -176,7 +177,7 @@ def _hide(job: str) -> None:
     st.session_state[_HIDDEN] = {*st.session_state.get(_HIDDEN, ()), job}
 
 
-def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
+def _notice_the_end(job: JobRecord | None) -> None:
     """Announce the end of a job that this session saw running, and open the dataset that its own job made."""
     if job is None:
         return
@@ -187,7 +188,7 @@ def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
         announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
         own = st.session_state.get(STARTED) == job.argv
         shown = page().table
-        if own and job.verb in ("import", "fetch") and job.dataset in workspace.names():
+        if own and job.verb in ("import", "fetch") and job.dataset in find_workspace().names():
             del st.session_state[STARTED]
             if shown is None or shown.dataset.name != job.dataset:
                 url_state.write(View(dataset=job.dataset))

@@ -17,11 +17,10 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.answers import NEVER_KEPT, base_path
-from avhcurate.ui.job_forms import JobForm
+from avhcurate.ui.job_forms import job_button
 from avhcurate.ui.signin import who
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.workspace import find_workspace
-from avhcurate.workspace.disk.jobs import Jobs
 
 _KEPT_S = 7 * 86_400
 #: Links that are shown at once.
@@ -30,12 +29,9 @@ _SHOWN = 3
 
 def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, *, key: str) -> None:
     """Draw the button that packs samples by a job, and links to what was packed."""
-    root = find_workspace().root
     st.caption("A job packs the images, in the order of the dataset. The file is kept for a week.")
-    job = Jobs(root).newest()
-    busy = job is not None and job.active
-    form = JobForm(root, key, ExportSettings, busy=busy, make=partial(_settings, table, filters, format))
-    form.submit(f"Pack {count:,} images", "folder_zip", st.button, key=f"{key}.pack")
+    settings = partial(_settings, table, filters, format)
+    job_button(f"Pack {count:,} images", "folder_zip", settings, key=f"{key}.pack")
     for path in _packs(table.dataset.name)[:_SHOWN]:
         address = f"{base_path()}/exports/{quote(table.dataset.name)}/{quote(path.name)}"
         st.markdown(f"[:material/download: {plain(path.name)}]({address}) ({path.stat().st_size / 1e6:,.1f} MB)")
@@ -49,7 +45,7 @@ def _settings(table: DatasetTable, filters: Filters, format: str) -> ExportSetti
             old.unlink()
     if filters.ids is not None:
         last = f"last exported selection {who()}"[: saved.LONGEST_NAME].strip()
-        saved.save_set(workspace, name, last, filters.ids, who=who())
+        saved.save_set(workspace, name, last, filters.ids)
         filters = Filters(excluded=None, sets=(last,))
     query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
     out = _folder(name) / f"{name}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"

@@ -16,7 +16,7 @@ from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.layout import closing_popover
 from avhcurate.ui.notes import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.workspace import Workspace
@@ -163,4 +163,4 @@ def _keep_view(workspace: Workspace, dataset: str) -> None:
     name = st.session_state["frame.view_name"]
     query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
     done, page = f"View “{name.strip()}” saved", st.session_state[_PAGE]
-    attempt(saved.save_view, workspace, dataset, name, query, page, who=who(), done=done, closes="frame.save")
+    attempt(saved.save_view, workspace, dataset, name, query, page, done=done, closes="frame.save")

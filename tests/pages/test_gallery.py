@@ -12,7 +12,7 @@ from avhcurate.datasets.curate.columns import set_harder
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.ui import grid_actions
+from avhcurate.ui import grid_keys
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
@@ -63,7 +63,7 @@ def test_samples_that_are_all_excluded_can_be_seen_and_had_back(open_gallery, ow
     app.run()
     assert "No sample matches" in [heading.value for heading in app.header]
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(grid_actions, "undo", _removed)
+        elsewhere.setattr(grid_keys, "undo", _removed)
         app.button(key="gallery.undo").click().run()
         assert ([error.value for error in app.error], list(app.exception)) == (["it was removed"], [])
     app.button(key="gallery.undo").click().run()

@@ -28,7 +28,7 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
     monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append((argv, told["verb"])))
     app = open_page("quality", demo_root)
     assert "not measured yet" in app.header[0].value
-    app.button(key="quality.start").click().run()
+    app.button(key="page.fill").click().run()
     run = Workspace(demo_root).dataset("digits").run().root.name
     assert started == [(["quality", "digits", f"--model={run}"], "quality")]
 
@@ -41,7 +41,7 @@ def test_images_are_measured_on_the_ray_cluster_of_the_servers_owner(open_page, 
     app = open_page("quality", demo_root)
     where = app.selectbox(key="quality.engine")
     assert len(where.options) == 2
-    where.set_value("ray").run()
+    where.set_value("ray")
     app.button(key="quality.start").click().run()
     assert ["--engine=ray" in argv for argv in started] == [True]
 

@@ -125,7 +125,6 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
         lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset)),
     )
     app = open_page("self_training", self_trained_root)
-    app.toggle(key="selftrain.another").set_value(True).run()
     assert app.text_input(key="selftrain.start_source_where").value == "split = 'train'"
     app.selectbox(key="selftrain.start_rule").set_value("lrent")
     app.number_input(key="selftrain.start_seed").set_value(2)

@@ -108,9 +108,7 @@ def members(workspace: Workspace, dataset: str, name: str) -> list[str]:
     return paths
 
 
-def combine(
-    workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: Combination, *, who: str = ""
-) -> int:
+def combine(workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: Combination) -> int:
     """Save the samples in any, in all or in the first only of some sets as a new one; return how many there are."""
     if len(names) < 2:
         raise CurateError("Choose two sets or more to combine.")
@@ -118,16 +116,14 @@ def combine(
     paths: set[str] = getattr(first, how)(*others)
     if not paths:
         raise CurateError(f"The {how} of {', '.join(names)} is empty. Nothing was saved.")
-    open_events(workspace).save_set(workspace.dataset(dataset).id, check_name(name), paths, who=who or user())
+    open_events(workspace).save_set(workspace.dataset(dataset).id, check_name(name), paths, who=user())
     return len(paths)
 
 
-def import_set(
-    workspace: Workspace, dataset: str, name: str, content: bytes, *, who: str = ""
-) -> tuple[int, list[str]]:
+def import_set(workspace: Workspace, dataset: str, name: str, content: bytes) -> tuple[int, list[str]]:
     """Save the samples that a file lists (see `listed_ids`); return how many, and the entries of no sample."""
     ids, unknown = listed_ids(workspace.dataset(dataset), content)
-    save_set(workspace, dataset, name, ids, who=who)
+    save_set(workspace, dataset, name, ids)
     return len(ids), unknown
 
 

@@ -15,7 +15,7 @@ from avhcurate.features.annotate.vote_quality import VoteQuality
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact, halves
-from avhcurate.ui.signin import for_curators, only_for, who
+from avhcurate.ui.signin import for_curators, only_for
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.people import Role
 
@@ -135,4 +135,4 @@ def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequ
         why = st.session_state["annotators.why"]
     for name in names:
         done = f"{name}: {action}d"
-        attempt(annotators.set_status, page.table, name, action, why=why, who=who() or user(), done=done)
+        attempt(annotators.set_status, page.table, name, action, why=why, who=user(), done=done)

@@ -13,7 +13,7 @@ from avhcurate.people.hsf_source import SOURCES, HsfSource
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.job_forms import widget_of
 from avhcurate.ui.score_help import score_name
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.user_errors import plain
 
 QUEUES = {
@@ -115,7 +115,7 @@ def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
     for row, change in st.session_state.get(f"{key}.definitions", {}).get("edited_rows", {}).items():
         definitions[page.table.classes[int(row)]] = str(change.get("Definition") or "").strip()
     entered["definitions"] = [item for item in definitions.items() if item[1]]
-    setup.configure(page.table, CollectionSettings(**entered), who=who() or user())
+    setup.configure(page.table, CollectionSettings(**entered), who=user())
 
 
 # --- the source of HSF --------------------------------------------------------------------------------------------
@@ -177,6 +177,6 @@ def _save_source(page: Opened, key: str) -> None:
         page.table,
         chosen=st.session_state[f"{key}.chosen"],
         control_filter=st.session_state[f"{key}.control_filter"],
-        who=who() or user(),
+        who=user(),
         done="HSF now uses these votes",
     )

@@ -23,7 +23,7 @@ from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.layout import fact
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.selection import browsing_grid
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
 from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -79,7 +79,7 @@ def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
             icon=":material/block:",
             on_click=attempt,
             args=(annotators.apply_rule, page.table, limits),
-            kwargs={"who": who() or user(), "done": "The rule is applied"},
+            kwargs={"who": user(), "done": "The rule is applied"},
             **for_curators("Excluding annotators"),
         )
 

@@ -21,7 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
-from avhcurate.ui.job_forms import first_job, job_form, row
+from avhcurate.ui.job_forms import first_job, job_form, of_run, row
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores
 
@@ -49,12 +49,11 @@ Level 0 is the image itself, shared by all kinds.
 # --- the job -----------------------------------------------------------------------------------------------------
 
 
-def start_form(page: Opened, *, busy: bool) -> None:
+def start_form(page: Opened) -> None:
     """Draw the form that starts the job."""
     assert page.table.run is not None
     record = page.table.run.record
-    known = {"dataset": page.table.dataset.name, "model": page.table.run.name}
-    with job_form(page.workspace.root, "degradation.start_", DegradeSettings, busy=busy, **known) as form:
+    with job_form("degradation.start_", DegradeSettings, **of_run(page)) as form:
         with row():
             form.ask(
                 "kinds",
@@ -80,11 +79,10 @@ def about() -> None:
             st.caption(kind.reference)
 
 
-def empty(page: Opened, *, busy: bool) -> None:
+def empty(page: Opened) -> None:
     """Say what degradation measures, with the form, before the first job."""
-    assert page.table.run is not None
-    settings = DegradeSettings(dataset=page.table.dataset.name, model=page.table.run.name)
-    first_job(page, "No degraded images of this run yet", "blur_on", _ABOUT, settings, start_form, busy=busy)
+    settings = DegradeSettings(**of_run(page))
+    first_job(page, "No degraded images of this run yet", "blur_on", _ABOUT, settings, start_form)
 
 
 # --- results -----------------------------------------------------------------------------------------------------

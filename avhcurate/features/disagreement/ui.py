@@ -25,7 +25,7 @@ from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import closing_popover
 from avhcurate.ui.page_choices import Choice, one_of, switch
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
@@ -155,4 +155,4 @@ def export_set(table: DatasetTable, gap: Gap, name: str) -> bytes:
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
     tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
     done = f"{counted(len(ids), 'image')} tagged {tag}"
-    attempt(annotate, table, ids, "tag", tag, who=who(), done=done, closes=f"gap.tag.{name}")
+    attempt(annotate, table, ids, "tag", tag, done=done, closes=f"gap.tag.{name}")

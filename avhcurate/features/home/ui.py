@@ -1,5 +1,6 @@
 """The Home page: what is loaded and how it is spread, model runs, notes on the data, and the offer of the full demo."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,11 +19,10 @@ from avhcurate.features.home.ui_columns import CLASSES, choose_group, value_coun
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.charts_by_class import choose_classes
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.job_forms import start
-from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.job_forms import job_button
+from avhcurate.ui.layout import empty_state, fact, halves
 from avhcurate.ui.notes import run_accuracy
-from avhcurate.ui.signin import for_curators
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -40,6 +40,18 @@ would add AVH, loss, accuracy and label suspects. Label images in their details,
 """
 
 
+def welcome() -> None:
+    """Draw what to do in a workspace without datasets: load the demo or import images."""
+    empty_state(
+        "No dataset yet",
+        "folder_open",
+        "Start with the built-in handwritten digits, which takes some seconds, or import your own images: "
+        "a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file with image bytes.",
+        partial(job_button, "Load the digits demo", "play_arrow", DemoSettings, key="frame.demo"),
+        command="avhcurate import NAME path/to/images",
+    )
+
+
 def broken_plugins() -> None:
     """Name the plugins that are left out, and why; importing `export` loads the last of them."""
     assert export.FORMATS
@@ -49,23 +61,16 @@ def broken_plugins() -> None:
             st.warning(plain(what), icon=":material/extension_off:")
 
 
-def offer_demo(page: Opened, *, busy: bool) -> None:
+def offer_demo(page: Opened) -> None:
     """Draw the button that fills every page, on the digits only and until the job was done once."""
-    root = page.workspace.root
-    done = (job.verb == "demo" and "--full" in job.argv and job.state == "done" for job in Jobs(root).all())
+    done = (
+        job.verb == "demo" and "--full" in job.argv and job.state == "done" for job in Jobs(page.workspace.root).all()
+    )
     if not is_demo(page.table.dataset) or any(done):
         return
     with st.container(border=True):
         st.markdown(_DEMO)
-        st.button(
-            "Fill every page",
-            icon=":material/auto_awesome:",
-            key="home.fill",
-            type="primary",
-            on_click=attempt,
-            args=(start, root, DemoSettings(full=True)),
-            **for_curators("Running jobs", disabled=busy),
-        )
+        job_button("Fill every page", "auto_awesome", partial(DemoSettings, full=True), key="home.fill")
 
 
 def dataset_facts(table: DatasetTable) -> None:

@@ -1,6 +1,5 @@
 """The forms of the Home page that start a job: score, attach outputs, import, fetch, and attach votes."""
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -36,10 +35,10 @@ _ARRAYS = {
 }
 
 
-def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+def score_form(table: DatasetTable) -> None:
     """Choose a model and score the dataset with it."""
     runs = [run.record.model for run in table.dataset.runs()]
-    with forms.job_form(root, "home.score_", ScoreSettings, busy=busy, dataset=table.dataset.name) as form:
+    with forms.job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
         with forms.row():
             form.ask_model(forms.models(*runs[-1:]), width=300)
             form.ask("weights", width=300)
@@ -55,11 +54,11 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
             form.ask_where()
 
 
-def attach_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+def attach_form(table: DatasetTable) -> None:
     """Choose files or columns that the import kept, which are chosen already, and attach them as a run."""
     st.caption(_ATTACH)
     kept = {name: column.role for name, column in table.dataset.lists.items()}
-    with forms.job_form(root, "home.attach_", AttachSettings, busy=busy, dataset=table.dataset.name) as form:
+    with forms.job_form("home.attach_", AttachSettings, dataset=table.dataset.name) as form:
         with forms.row():
             for name, example in _ARRAYS.items():
                 index = next((place for place, role in enumerate(kept.values()) if role == name), None)
@@ -81,9 +80,9 @@ def _import_settings(**values: Any) -> ImportSettings:
     return settings
 
 
-def import_form(root: Path, *, busy: bool) -> None:
+def import_form() -> None:
     """Name a source of images and import it as a dataset."""
-    with forms.job_form(root, "home.import_", ImportSettings, busy=busy, make=_import_settings) as form:
+    with forms.job_form("home.import_", ImportSettings, make=_import_settings) as form:
         with forms.row():
             form.ask("dataset", key="home.import_name", label="Name", placeholder="pets", width=160)
             form.ask("source", help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=360)
@@ -99,14 +98,14 @@ def _fetch_settings(*, yes: bool, **values: Any) -> FetchSettings:
     return FetchSettings(yes=True, **values)
 
 
-def fetch_form(root: Path, *, busy: bool) -> None:
+def fetch_form() -> None:
     """Choose a public dataset, read its terms, and fetch it with its human votes."""
     titles = {name: public.title for name, public in PUBLIC.items()}
     name = st.selectbox("Public dataset", PUBLIC, format_func=titles.__getitem__, key="home.public", width=640)
     public = PUBLIC[name]
     size = f"about {public.size / 1e6:,.0f} MB"
     st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
-    with forms.job_form(root, "home.fetch_", FetchSettings, busy=busy, make=_fetch_settings, dataset=name) as form:
+    with forms.job_form("home.fetch_", FetchSettings, make=_fetch_settings, dataset=name) as form:
         with forms.row():
             form.ask("mirror", placeholder="the official places", width=250)
             if public.needs_images:
@@ -117,9 +116,9 @@ def fetch_form(root: Path, *, busy: bool) -> None:
             form.ask("force")
 
 
-def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+def votes_form(table: DatasetTable) -> None:
     """Attach a file of votes to the dataset."""
-    with forms.job_form(root, "home.votes_", VotesSettings, busy=busy, dataset=table.dataset.name) as form:
+    with forms.job_form("home.votes_", VotesSettings, dataset=table.dataset.name) as form:
         with forms.row():
             form.ask("file", placeholder="/data/votes.csv", width=360)
             form.submit("Attach votes", "how_to_vote")

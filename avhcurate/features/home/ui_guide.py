@@ -12,7 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.home import ui_forms
 from avhcurate.ui.frame import Frame, announce, attempt
 from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -72,11 +72,11 @@ _FORMS = {
 CHOICE = one_of("home.have", list(HAVE), "")
 
 
-def guide(page: Frame, *, busy: bool) -> None:
+def guide(page: Frame) -> None:
     """Ask what the user has, and show what it gives, its form and the next step."""
     labels = {key: have.label for key, have in HAVE.items()}
     shown = CHOICE.show(st.segmented_control, "What do you have?", page.view, labels, value=_proposed(page))
-    have, table, root = HAVE[shown], page.table, page.workspace.root
+    have, table = HAVE[shown], page.table
     st.caption(have.gives)
     if table is None and shown in _FORMS:
         st.info("Import the images first; then this form is here.", icon=":material/arrow_upward:")
@@ -84,14 +84,14 @@ def guide(page: Frame, *, busy: bool) -> None:
     if shown == "labels" and table is not None:
         _labels_form(page.workspace, table)
     if shown == "nothing":
-        ui_forms.fetch_form(root, busy=busy)
+        ui_forms.fetch_form()
     elif table is None or shown not in _FORMS:
         _uploader(page.workspace, "Upload a zip of images, or a manifest", "home.import_source", [*_TABLES, "zip"])
-        ui_forms.import_form(root, busy=busy)
+        ui_forms.import_form()
     else:
         if shown == "votes":
             _uploader(page.workspace, "Upload a file of votes", "home.votes_file", _TABLES)
-        _FORMS[shown](root, table, busy=busy)
+        _FORMS[shown](table)
     if table is not None:
         query = page.view.elsewhere
         if have.next_page == "home":
@@ -154,4 +154,4 @@ def _relabel(workspace: Workspace, table: DatasetTable) -> None:
     file = _sent("home.labels")
     if file is None:
         raise CurateError("Choose a file of labels first: a CSV or Parquet table, or COCO JSON.")
-    announce(str(relabel_from(table, keep_upload(workspace, file.name, file), who=who())))
+    announce(str(relabel_from(table, keep_upload(workspace, file.name, file))))

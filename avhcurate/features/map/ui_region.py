@@ -91,5 +91,5 @@ def go_to_gallery() -> None:
 
 
 def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
-    saved.save_set(page.workspace, page.table.present_name(), _last(), ids, who=who())
+    saved.save_set(page.workspace, page.table.present_name(), _last(), ids)
     st.session_state[_GO] = True

@@ -3,7 +3,7 @@
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import await_more, first_job, job_form, row
+from avhcurate.ui.job_forms import first_job, job_form, of_run, row
 
 _WHY = """
 Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
@@ -18,24 +18,14 @@ def maps_of_run(page: Opened) -> list[MapFolder]:
     return maps(page.table.run)
 
 
-def first(page: Opened, *, busy: bool) -> None:
+def first(page: Opened) -> None:
     """Draw what the page is for, and the form, before there is a map."""
-    assert page.table.run is not None
-    usual = ProjectSettings(dataset=page.table.dataset.name, model=page.table.run.name)
-    first_job(page, "No map of this run yet", "bubble_chart", _WHY, usual, form, busy=busy)
-    if busy:
-        await_map(page, 0)
+    usual = ProjectSettings(**of_run(page))
+    first_job(page, "No map of this run yet", "bubble_chart", _WHY, usual, form)
 
 
-def await_map(page: Opened, number: int) -> None:
-    """Run the page again as soon as the run has more or fewer maps than `number`."""
-    await_more(lambda: len(maps_of_run(page)), known=number)
-
-
-def form(page: Opened, *, busy: bool) -> None:
+def form(page: Opened) -> None:
     """Draw the options, and the button that starts the job."""
-    assert page.table.run is not None
-    about = {"dataset": page.table.dataset.name, "model": page.table.run.name}
-    with job_form(page.workspace.root, "map.start_", ProjectSettings, busy=busy, **about) as fields, row():
+    with job_form("map.start_", ProjectSettings, **of_run(page)) as fields, row():
         fields.ask("neighbours", "seed", "limit", width=140)
         fields.submit("Make the map")

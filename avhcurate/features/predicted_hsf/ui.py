@@ -14,7 +14,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_actions import gallery_link
 from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.job_forms import JobForm
+from avhcurate.ui.job_forms import job_form
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_choices import number
@@ -34,11 +34,10 @@ export by, and are never counted as votes.
 def section(page: Opened) -> None:
     """Draw predicted HSF of the dataset: how to get it, or what it reached."""
     st.header("Predicted HSF", help=_ABOUT)
-    job = job_panel(page.workspace)
-    busy = job is not None and job.active
+    job_panel()
     if page.table.prediction is None:
         st.markdown(_ABOUT)
-        _form(page, "Predict HSF", busy=busy)
+        _form(page, "Predict HSF")
         return
     record = page.table.prediction.record
     st.markdown(summary(record))
@@ -67,7 +66,7 @@ def section(page: Opened) -> None:
         ):
             gallery_link(title, page.view, sort=column, descending=descending, caption=column)
         explain_scores(["hsf_predicted", "human_gap"], label="About predicted HSF", key="predicted.explain")
-    _form(page, "Predict again", busy=busy)
+    _form(page, "Predict again")
 
 
 def summary(record: PredictionRecord) -> str:
@@ -142,15 +141,17 @@ def _coverage(record: PredictionRecord) -> str:
     return html_table(["Images", "n", "In the interval", "Mean width"], rows)
 
 
-def _form(page: Opened, label: str, *, busy: bool) -> None:
+def _form(page: Opened, label: str) -> None:
     """Draw the button that starts the job, where there are enough votes."""
     asked = int((page.table.counter.counts.asked > 0).sum())
     if page.table.run is None or asked < FEWEST:
         st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {asked:,}.")
         return
     known: dict[str, Any] = {"dataset": page.table.dataset.name, "runs": (page.table.run.name,)}
-    form = JobForm(page.workspace.root, "predicted.", PredictSettings, busy=busy, **known)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with (
+        job_form("predicted.", PredictSettings, **known) as form,
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
         form.ask("level", width=130)
-        form.submit(label, button=st.button, key="predicted.start")
+        form.submit(label, key="predicted.start")
         st.code(PredictSettings(**known).line, language="bash", width="content")

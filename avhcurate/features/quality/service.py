@@ -288,7 +288,7 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
     return Duplicates(groups, members[kept])
 
 
-def keep_one(table: DatasetTable, members: pd.DataFrame, *, who: str = "") -> int:
+def keep_one(table: DatasetTable, members: pd.DataFrame) -> int:
     """Exclude, and tag `TAG`, all `members` of groups but those to keep; one entry, undone in one step.
 
     For those to keep see `quality.duplicates.keepers`. Returns how many were excluded; refused if there is none.
@@ -296,7 +296,7 @@ def keep_one(table: DatasetTable, members: pd.DataFrame, *, who: str = "") -> in
     ids = members["id"][~members["keep"] & ~members["excluded"]].tolist()
     if not ids:
         raise CurateError("The other copies are excluded already.")
-    return annotate(table, ids, "exclude", TAG, who=who)
+    return annotate(table, ids, "exclude", TAG)
 
 
 def ready(table: DatasetTable) -> QualityFolder:

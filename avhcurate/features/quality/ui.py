@@ -24,13 +24,13 @@ from avhcurate.ui.grid_actions import gallery_link, undo_button
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.job_forms import JobForm, has_ray
-from avhcurate.ui.layout import empty_state, fact
+from avhcurate.ui.job_forms import first_job, job_form, of_run, row
+from avhcurate.ui.layout import fact
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
@@ -66,22 +66,19 @@ labels a label error.
 # --- the job -----------------------------------------------------------------------------------------------------
 
 
-def _usual(page: Opened) -> dict[str, Any]:
-    return {"dataset": page.table.dataset.name, "model": page.table.run and page.table.run.name}
-
-
-def empty(page: Opened, *, busy: bool) -> None:
+def empty(page: Opened) -> None:
     """Draw what is shown before the first job: what is measured, and the button."""
+    settings = QualitySettings(**of_run(page))
+    first_job(page, "The images are not measured yet", "filter_b_and_w", _ABOUT, settings, start_form)
 
-    def draw() -> None:
-        form = JobForm(page.workspace.root, "quality.", QualitySettings, busy=busy, **_usual(page))
-        form.submit("Fill this page", "auto_awesome", button=st.button, key="quality.start")
-        if has_ray():
-            with st.expander("More"):
-                form.ask_where()
 
-    command = QualitySettings(**_usual(page)).line
-    empty_state("The images are not measured yet", "filter_b_and_w", _ABOUT, draw, command=command)
+def start_form(page: Opened, near: float | None = None, *, upright: bool = False) -> None:
+    """Draw the form that starts the job, with the options of the last one."""
+    with job_form("quality.", QualitySettings, **of_run(page)) as form, row():
+        form.ask("near", value=near, width=190, step=0.005, format="%.4f")
+        form.ask("upright", value=upright)
+        form.ask_where()
+        form.submit("Measure", key="quality.start")
 
 
 # --- facts and views ---------------------------------------------------------------------------------------------
@@ -215,11 +212,11 @@ def _caption(number: int, group: Mapping[Any, Any]) -> str:
 
 
 def _keep_one(page: Opened, members: pd.DataFrame) -> None:
-    service.keep_one(page.table, members, who=who())
+    service.keep_one(page.table, members)
     say("One of each group is kept", undo=True)
 
 
-def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
+def similarity(page: Opened, record: QualityRecord) -> None:
     """Draw the similarity at which embeddings count as copies, and a form to change it."""
     if not CUT.show(st.toggle, "Similarity threshold", page.view):
         return
@@ -234,11 +231,7 @@ def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
                 how = "as chosen"
             run, note = title_of(page.table.dataset, record.run), neighbours_note(page.table.neighbours)
             st.caption(plain(f"Embeddings of {run}; the threshold is {how}. {note}"))
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            form = JobForm(page.workspace.root, "quality.", QualitySettings, busy=busy, **_usual(page))
-            form.ask("near", value=record.near, width=190, step=0.005, format="%.4f")
-            form.ask("upright", value=record.upright)
-            form.submit("Search again", button=st.button, type="secondary", key="quality.start")
+        start_form(page, record.near, upright=record.upright)
 
 
 # --- odd files ---------------------------------------------------------------------------------------------------

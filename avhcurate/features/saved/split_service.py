@@ -88,12 +88,12 @@ def write_split(split: Split, out: Path, *, force: bool = False) -> None:
     write_frame(split.rows, out, split.manifest, force=force)
 
 
-def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: str, *, who: str = "") -> list[str]:
+def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: str) -> list[str]:
     """Save every part that has samples as a set NAME PART. Return the names."""
     names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
     for part, title in names.items():
         ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
-        save_set(workspace, table.present_name(), title, ids, who=who)
+        save_set(workspace, table.present_name(), title, ids)
     table.refresh()
     return list(names.values())
 

@@ -17,7 +17,7 @@ from avhcurate.ui.frame import Opened, announce, attempt, while_allowed
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import closing_popover, empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 from avhcurate.workspace.data.events import Event, Kind
@@ -110,7 +110,7 @@ def _dismiss() -> None:
 
 
 def _remove(page: Opened, kind: Kind, name: str) -> None:
-    saved.remove(page.workspace, page.table.dataset.name, kind, name, who=who())
+    saved.remove(page.workspace, page.table.dataset.name, kind, name)
     announce(f"Removed the {kind} “{name}”. History can undo it.")
     if name in page.filters.sets:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
@@ -123,7 +123,7 @@ def _rename(page: Opened, kind: Kind, entry: Event) -> None:
     if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", entry.name)):
         return
     try:
-        saved.rename(page.workspace, page.table.dataset.name, kind, entry.name, new, who=who())
+        saved.rename(page.workspace, page.table.dataset.name, kind, entry.name, new)
     except CurateError as error:
         show_user_error(error)
         return
@@ -163,7 +163,7 @@ def _save_as(save: Callable[[Opened, str], None], page: Opened, key: str) -> Non
 
 def _save_combined(page: Opened, key: str) -> None:
     name, names, how = (st.session_state[one] for one in (key, "saved.combined", "saved.how"))
-    saved.combine(page.workspace, page.table.dataset.name, name, names, how, who=who())
+    saved.combine(page.workspace, page.table.dataset.name, name, names, how)
     announce(f"Saved as “{name}”")
 
 
@@ -178,7 +178,7 @@ def _save_imported(page: Opened, key: str) -> None:
     file, name = st.session_state["saved.file"], st.session_state[key]
     if file is None:
         raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
-    count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue(), who=who())
+    count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue())
     text = f"{count:,} samples saved as “{name}”."
     if unknown:
         text += f" {len(unknown):,} entries are not in the dataset, such as {unknown[0]}."
@@ -238,7 +238,7 @@ def _history_row(page: Opened, entry: Event) -> None:
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
             return
-        about = {"who": who(), "done": "Undone"}
+        about = {"done": "Undone"}
         act: dict[str, Any] = {"on_click": attempt, "args": (undo_entry, page.table, entry.key), "kwargs": about}
         look = for_curators(icon=":material/undo:", type="tertiary")
         st.button("Undo", key=f"saved.undo.{entry.key}", **act, **look)

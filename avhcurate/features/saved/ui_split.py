@@ -13,7 +13,7 @@ from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import closing_popover, fact
 from avhcurate.ui.page_choices import Choice, number, some_of
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 
 #: The command line splits more samples than these.
 _MOST = 200_000
@@ -67,5 +67,5 @@ def _result(page: Opened, split: Split) -> None:
 
 
 def _save(page: Opened, split: Split) -> None:
-    about = {"who": who(), "done": "Every part is a set now", "closes": "saved.split_sets"}
+    about = {"done": "Every part is a set now", "closes": "saved.split_sets"}
     attempt(save_parts, page.workspace, page.table, split, st.session_state["saved.split_name"], **about)

@@ -24,12 +24,10 @@ features takes seconds to minutes. A dataset that the network has not scored yet
 """
 
 
-def first_start(page: Opened, *, busy: bool) -> None:
+def first_start(page: Opened) -> None:
     """Show what the page is for, and the form, before there is a run or while the first one starts."""
     title = f"No model has been adapted to {plain(page.table.dataset.name)} yet"
-    forms.first_job(page, title, "autorenew", _WHY, _usual(page), form, busy=busy)
-    if busy:
-        await_round(page)
+    forms.first_job(page, title, "autorenew", _WHY, _usual(page), form)
 
 
 def await_round(page: Opened) -> None:
@@ -38,7 +36,7 @@ def await_round(page: Opened) -> None:
     def rounds() -> int:
         return sum(1 + len(folder.rounds()) for folder in page.table.dataset.self_trainings())
 
-    forms.await_more(rounds, every=2.0)
+    forms.await_more(rounds)
 
 
 def _usual(page: Opened) -> SelfTrainSettings:
@@ -57,7 +55,7 @@ def _models(*datasets: DatasetFolder) -> list[str]:
     return forms.models(*(run.record.model for one in datasets for run in reversed(one.runs()) if run.complete))
 
 
-def form(page: Opened, *, busy: bool) -> None:
+def form(page: Opened) -> None:
     """Draw source, rule and network of a self-training, and the button that starts the job."""
     target = page.table.dataset
     others = forms.partners(page.workspace, target)
@@ -86,16 +84,10 @@ def form(page: Opened, *, busy: bool) -> None:
             help="The whole network takes a GPU, or hours.",
         )
     known = {"target": target.name, "source": source, "trainer": trainer}
-    with forms.job_form(
-        page.workspace.root, "selftrain.start_", SelfTrainSettings, busy=busy, then=_close, **known
-    ) as fields:
+    with forms.job_form("selftrain.start_", SelfTrainSettings, **known) as fields:
         with forms.row():
             fields.ask("rule", format_func=RULE_NAMES.__getitem__, width=180)
-            fields.ask_model(
-                _models(target, page.workspace.dataset(source)),
-                check=None,  # the name of a run stands for its features
-                width=260,
-            )
+            fields.ask_model(_models(target, page.workspace.dataset(source)), width=260)
             fields.ask("portion", "rounds", "seed")
         where = ""
         if source == target.name:
@@ -106,7 +98,3 @@ def form(page: Opened, *, busy: bool) -> None:
         with st.expander("More"), forms.row():
             fields.ask("epochs", "learning_rate", "weights", "device")
         fields.submit("Start self-training", "autorenew")
-
-
-def _close(_: SelfTrainSettings) -> None:
-    forms.close_another("selftrain")

@@ -30,21 +30,21 @@ def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
     return suspects[suspects["id"].isin(included) & (decided(table, ids) == "").to_numpy()]
 
 
-def accept(table: DatasetTable, suggested: Mapping[int, int], *, who: str = "") -> None:
+def accept(table: DatasetTable, suggested: Mapping[int, int]) -> None:
     """Relabel samples, by id, as suggested. Write one event."""
     names = [table.classes[label] for label in suggested.values()]
-    relabel_from(table, pd.DataFrame({"id": list(suggested), "label_name": names}), who=who)
+    relabel_from(table, pd.DataFrame({"id": list(suggested), "label_name": names}))
 
 
-def keep(table: DatasetTable, ids: Sequence[int], *, who: str = "") -> None:
+def keep(table: DatasetTable, ids: Sequence[int]) -> None:
     """Confirm the given labels by a tag. Write one event."""
-    annotate(table, ids, "tag", KEPT, who=who)
+    annotate(table, ids, "tag", KEPT)
 
 
-def take_back(table: DatasetTable, id: int, *, who: str = "") -> None:
+def take_back(table: DatasetTable, id: int) -> None:
     """Make a sample undecided again, with the label of its source and without the tag `label-ok`."""
     decision = decided(table, [id])[id]
     if decision == "accepted":
-        annotate(table, [id], "relabel", None, who=who)
+        annotate(table, [id], "relabel", None)
     elif decision == "kept":
-        annotate(table, [id], "untag", KEPT, who=who)
+        annotate(table, [id], "untag", KEPT)

@@ -20,11 +20,10 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.job_forms import first_job, job_form, row
+from avhcurate.ui.job_forms import first_job, job_form, of_run, row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import who
 from avhcurate.ui.text import counted
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
@@ -71,28 +70,26 @@ Copies with equal features share a fold, and so do near duplicates that *Quality
 # --- the job -----------------------------------------------------------------------------------------------------
 
 
-def empty(page: Opened, *, busy: bool) -> None:
+def empty(page: Opened) -> None:
     """Show what suspects are, and the form, before the first job."""
     settings = SuspectsSettings(**_known(page))
-    first_job(page, "No suspects of this run yet", "flag", _ABOUT, settings, start_form, busy=busy)
+    first_job(page, "No suspects of this run yet", "flag", _ABOUT, settings, start_form)
 
 
 def _known(page: Opened) -> dict[str, Any]:
     """Return the options that the page knows; without class weights only heads out of fold can judge."""
-    run = page.table.run
-    assert run is not None
-    known: dict[str, Any] = {"dataset": page.table.dataset.name, "model": run.name}
-    if not run.has_class_weights:
+    known = of_run(page)
+    if page.table.run and not page.table.run.has_class_weights:
         known["out_of_fold"] = True
     return known
 
 
-def start_form(page: Opened, *, busy: bool) -> None:
+def start_form(page: Opened) -> None:
     """Draw the form that starts the job."""
     known = _known(page)
     if "out_of_fold" in known:
         st.caption("The run was attached without class weights, so heads out of fold judge its samples.")
-    with job_form(page.workspace.root, "suspects.start_", SuspectsSettings, busy=busy, **known) as form, row():
+    with job_form("suspects.start_", SuspectsSettings, **known) as form, row():
         form.ask(
             "sources",
             widget=st.pills,
@@ -247,10 +244,10 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
 def _accept(table: DatasetTable, rows: pd.DataFrame, chosen: GridSelection, _: object) -> None:
     labels = rows["suggested"].reindex(chosen.ids).tolist()
     suggested = {id: int(label) for id, label in zip(chosen.ids, labels, strict=True) if label >= 0}
-    decisions.accept(table, suggested, who=who())
+    decisions.accept(table, suggested)
     say(f"{counted(len(suggested), 'image')} relabelled as suggested", undo=True)
 
 
 def _keep(table: DatasetTable, chosen: GridSelection, _: object) -> None:
-    decisions.keep(table, chosen.ids, who=who())
+    decisions.keep(table, chosen.ids)
     say(f"{counted(chosen.count, 'image')} keep their label", undo=True)

@@ -60,7 +60,7 @@ class ReviewSession(Delivery):
             return self._retract(table, entry)
         if entry.kind != "act":
             return "Unknown action."
-        annotate(table, [entry.id], entry.action, entry.value, who=who())
+        annotate(table, [entry.id], entry.action, entry.value)
         return ""
 
     def _answer(self, table: DatasetTable, suggested: pd.Series, entry: Entry) -> str:
@@ -70,9 +70,9 @@ class ReviewSession(Delivery):
         if decisions.decided(table, [entry.id])[entry.id]:
             return "Someone else has already decided this one."
         if entry.choice == ACCEPT:
-            annotate(table, [entry.id], "relabel", int(label), who=who())
+            annotate(table, [entry.id], "relabel", int(label))
         else:
-            decisions.keep(table, [entry.id], who=who())
+            decisions.keep(table, [entry.id])
         self.samples[entry.nonce] = entry.id
         self._move(entry.id, 1)
         return ""
@@ -80,7 +80,7 @@ class ReviewSession(Delivery):
     def _retract(self, table: DatasetTable, entry: Entry) -> str:
         id = self.samples.pop(entry.of, None)
         if id is not None:
-            decisions.take_back(table, id, who=who())
+            decisions.take_back(table, id)
             self._move(id, 0)
         elif not self.settled.get(entry.of):
             return "There is nothing to undo."

@@ -36,14 +36,13 @@ training, on your data; the map shows which samples were learnt early, late or n
 """
 
 
-def first(page: Opened, *, busy: bool) -> None:
+def first(page: Opened) -> None:
     """Show what the page is for, and the form, before there is a training or while the first one begins."""
     dataset = page.table.dataset
     settings = TrainSettings(dataset=dataset.name, model=usual_model(dataset))
     title = f"No training has evaluated {plain(dataset.name)} yet"
-    forms.first_job(page, title, "timeline", _WHY, settings, form, busy=busy)
-    if busy:
-        forms.await_more(lambda: len(page.table.dataset.trainings()), known=0)
+    forms.first_job(page, title, "timeline", _WHY, settings, form)
+    forms.await_more(lambda: len(page.table.dataset.trainings()))
 
 
 def usual_model(dataset: DatasetFolder) -> str:
@@ -53,15 +52,15 @@ def usual_model(dataset: DatasetFolder) -> str:
     return [MODELS[0], *known][-1]
 
 
-def form(page: Opened, *, busy: bool) -> None:
+def form(page: Opened) -> None:
     """Draw the options of a training and the button that starts it."""
-    dataset, root = page.table.dataset, page.workspace.root
+    dataset = page.table.dataset
     others = forms.partners(page.workspace, dataset)
     known: dict[str, Any] = {"dataset": dataset.name}
     if others:
         known = {}
     then = partial(_show, dataset.name)
-    with forms.job_form(root, "train.", TrainSettings, busy=busy, then=then, **known) as fields:
+    with forms.job_form("train.", TrainSettings, then=then, **known) as fields:
         with forms.row():
             fields.ask_model(forms.models(usual_model(dataset), usual=MODELS), width=230)
             fields.ask("loss", format_func=LOSS_NAMES.__getitem__, width=160)
@@ -85,7 +84,6 @@ def form(page: Opened, *, busy: bool) -> None:
 
 def _show(shown: str, settings: TrainSettings) -> None:
     """Show the newest training, which now begins, on the dataset that it holds out."""
-    forms.close_another("train")
     view = url_state.current()
     if settings.subject == shown:
         url_state.write(view.choosing("dynamics.trainings", ""))

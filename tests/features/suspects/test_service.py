@@ -211,13 +211,13 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
 
 def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
     table = open_table(workspace, "dots")
-    decisions.accept(table, {0: 0, 5: 1, 6: 2}, who="ada")  # one event for several labels
-    decisions.keep(table, [7], who="ada")
+    decisions.accept(table, {0: 0, 5: 1, 6: 2})  # one event for several labels
+    decisions.keep(table, [7])
     assert decisions.decided(table, []).to_dict() == {}
     assert decisions.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
     for id in (0, 7, 8):
-        decisions.take_back(table, id, who="ada")
+        decisions.take_back(table, id)
     assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
     assert table.sample(0)["curated_label"] == 1
     assert [entry.action for entry in history_entries(table)[0]] == ["untag", "relabel", "tag", IMPORT_LABELS]
