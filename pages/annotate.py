@@ -5,6 +5,7 @@ import streamlit as st
 from avhcurate.features.annotate import setup, ui_session, ui_setup
 from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.ui import frame
+from avhcurate.ui.layout import in_a_row
 
 page = frame.with_data()
 settings = setup.settings_of(page.table)
@@ -19,5 +20,5 @@ if settings is None:
 annotator = ui_session.annotator(page.view)
 annotate_ui.title_row(annotator)
 annotate_ui.current_task(page, annotator, settings)
-with st.container(horizontal=True, horizontal_alignment="right"):
+with in_a_row("top", horizontal_alignment="right"):
     ui_session.answers_menu(page, annotator)

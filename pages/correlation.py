@@ -12,7 +12,7 @@ from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.layout import halves
+from avhcurate.ui.layout import halves, in_a_row
 from avhcurate.ui.notes import queue_sentence
 from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.score_help import column_name, explain_scores, score_name
@@ -24,7 +24,7 @@ subtitle(page, f"Which score follows people best? Spearman correlation with {wha
 if not page.count:
     nothing_matches()
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with in_a_row():
     against = correlation_ui.choose_against(page)
     columns = correlation_ui.choose_columns(page)
 result = correlation_ui.correlate(
@@ -43,7 +43,7 @@ if text := queue_sentence(result.queue, weighs=True):
 st.markdown(correlation_ui.summary(result))
 
 name = f"{page.table.dataset.name}-correlation"
-with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+with in_a_row("center", gap="xsmall"):
     explain_scores(
         [key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"],
         label="About the scores",

@@ -6,7 +6,7 @@ from avhcurate.features.pseudo_labels import ui as pseudo_labels_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.layout import halves
+from avhcurate.ui.layout import halves, in_a_row
 from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.score_help import RULE_NAMES
 
@@ -23,7 +23,7 @@ if page.table.run is not None and not page.table.run.has_logits:
 if not page.count:
     nothing_matches()
 
-toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+toolbar = in_a_row(gap="medium")
 with toolbar:
     rule, portion = pseudo_labels_ui.choose_rule(page)
 found = pseudo_labels_ui.selections(page, rule, portion)

@@ -3,8 +3,9 @@
 A cached result is shared by all sessions, so pages read it and never change it.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -12,6 +13,8 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
+
+P, T = ParamSpec("P"), TypeVar("T")
 
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
@@ -58,3 +61,10 @@ HASH_FUNCS: dict[str | type, Any] = {
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
 }
+
+
+def kept(
+    spinner: str | bool = False, *, most: int = 8, funcs: Mapping[str | type, Any] = HASH_FUNCS
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that keeps the newest results of a function for all sessions."""
+    return st.cache_resource(max_entries=most, show_spinner=spinner, hash_funcs=funcs)

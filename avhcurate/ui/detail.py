@@ -23,6 +23,7 @@ from avhcurate.ui.grid_actions import go_to_gallery
 from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
+from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.open_images import open_sample, open_side_by_side, side_by_side
 from avhcurate.ui.score_help import explain_scores, format_score
@@ -178,7 +179,7 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         placeholder="Add a tag",
         **_decision(frame, "tags", id, tags, _set_tags),
     )
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         other = "include" if excluded else "exclude"
         st.toggle("Excluded", **_decision(frame, "excluded", id, excluded, lambda do, *_: do(other)))
         if frame.table.run is not None and frame.table.run.has_features:
@@ -239,7 +240,7 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
     if row.get("hsf_predicted") is not None:
         ends = f"{row['hsf_predicted_low']:.2f}–{row['hsf_predicted_high']:.2f}"
         facts["Predicted HSF (not votes)"] = f"{row['hsf_predicted']:.2f}, interval {ends}"
-    with st.container(horizontal=True, gap="medium"):
+    with in_a_row("top", gap="medium"):
         for name, value in facts.items():
             with st.container(width="content", gap=None):
                 st.caption(name)

@@ -9,6 +9,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import FILTERS, Chip, Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.text import shortened
 from avhcurate.ui.user_errors import plain
 
@@ -21,7 +22,7 @@ def show_chips(page: Opened) -> None:
     chips = list(chips_of(page.table, page.filters))
     if not chips:
         return
-    with st.container(horizontal=True, gap="xsmall", key="chips"):
+    with in_a_row("top", gap="xsmall", key="chips"):
         for number, (field, (text, left)) in enumerate(chips):
             st.button(
                 plain(shortened(text, _LONGEST)),

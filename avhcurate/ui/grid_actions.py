@@ -16,7 +16,7 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened, attempt, mirrored, with_data
 from avhcurate.ui.grid_keys import say_elsewhere, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.open_images import LIKE, more_like
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.sidebar_filters import filterable
@@ -37,7 +37,7 @@ def choose_order(page: Opened, *, like: bool = False) -> None:
     below = {column: f"{_title(column)} below" for column in caption_columns(table)}
     below[""] = "HSF below"
     order = {True: "High first", False: "Low first"}
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with in_a_row("center"):
         _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,), width=240)
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
         sizes = {size: size for size in TILE_SIZES}
@@ -133,7 +133,7 @@ def nothing_matches(
         label, filters = "Show excluded samples", Filters(excluded=None)
 
     def ways_out() -> None:
-        with st.container(horizontal=True):
+        with in_a_row():
             st.button(label, key="gallery.clear", on_click=url_state.change, kwargs={"filters": filters})
             undo_button(page.table, key="gallery.undo", type="tertiary")
 

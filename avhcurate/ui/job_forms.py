@@ -200,11 +200,6 @@ def job_form(key: str, settings: type[VerbSettings], **more: Any) -> Iterator[Jo
         yield JobForm(key, settings, **more)
 
 
-def row() -> Any:
-    """Return a line of widgets."""
-    return st.container(horizontal=True, vertical_alignment="bottom")
-
-
 def partners(workspace: Workspace, dataset: DatasetFolder) -> list[str]:
     """Return the workspace's other datasets with the same two or more classes that are not damaged."""
     names = []

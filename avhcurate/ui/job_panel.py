@@ -7,6 +7,7 @@ import streamlit as st
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import announce, attempt, page, show_error, while_allowed
 from avhcurate.ui.job_forms import STARTED, running_job
+from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
@@ -129,7 +130,7 @@ def _show_active(job: JobRecord) -> None:
     if asked:
         label, text = "Stopping …", "Stopping after the current batch; committed shards are kept."
     with st.container(border=True, key="jobs.active"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with apart():
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
             _button(label, "cancel", "cancel", _cancel, job, disabled=asked)
         st.progress(min(job.done / max(1, job.total), 1.0), text=plain(text))
@@ -144,7 +145,7 @@ def _show_stopped(job: JobRecord) -> None:
             st.error(plain(job.message.removeprefix("avhcurate: ")))
         elif job.state == "interrupted":
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
-        with st.container(horizontal=True):
+        with in_a_row():
             if job.argv:
                 _button("Resume", "resume", "play_arrow", _resume, job, type="primary")
             else:

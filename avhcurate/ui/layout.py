@@ -15,6 +15,16 @@ def halves() -> tuple[Any, Any]:
     return grid.cell(), grid.cell()
 
 
+def in_a_row(align: Any = "bottom", **look: Any) -> Any:
+    """Return a line of widgets."""
+    return st.container(horizontal=True, vertical_alignment=align, **look)
+
+
+def apart() -> Any:
+    """Return a line with a part at each end."""
+    return in_a_row("center", horizontal_alignment="distribute")
+
+
 def fact(name: str, value: str, note: str) -> None:
     """Draw a number with its name above it and a note below."""
     with st.container(width="content", gap=None):

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.ui.layout import in_a_row
 from avhcurate.workspace.disk.app_files import PAGES
 
 #: By group, in their order: file, title, icon and purpose of each page.
@@ -78,7 +79,7 @@ def pages() -> Pages:
 
 def place() -> Any:
     """Return where the navigation goes; to be called before anything else is drawn on the page."""
-    return st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="navigation")
+    return in_a_row("center", gap="xsmall", key="navigation")
 
 
 def show(groups: Pages, current: Any, query: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from avhcurate.datasets.table.filters import join_values, split_values
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.url_state import View, not_understood
 from avhcurate.ui.user_errors import plain
 
@@ -158,7 +159,7 @@ def page_of(choice: Choice[float], view: View, count: int, size: int) -> range:
 def turn_pages(choice: Choice[float], shown: range, count: int, size: int) -> None:
     """Draw the way to the other pages of a list, and which of its entries are shown, unless all are."""
     if len(shown) < count:
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with in_a_row("center"):
             st.caption(f"{shown.start + 1:,}–{shown.stop:,} of {count:,}", width="content")
             st.pagination(-(-count // size), key=choice.key(shown.start // size + 1), on_change=choice.keep)
 

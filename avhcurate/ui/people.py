@@ -5,6 +5,7 @@ import streamlit as st
 
 from avhcurate.datasets.curate import roles
 from avhcurate.ui.frame import attempt
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.signin import sign_in_configured, who
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.people import Role, acting
@@ -19,7 +20,7 @@ def show_account() -> None:
         return
     role = acting().role
     st.caption(f"Signed in as {plain(who())}, {role}")
-    with st.container(horizontal=True):
+    with in_a_row():
         if role == Role.OWNER:
             with st.popover("People", icon=":material/group:", type="tertiary", key="frame.people"):
                 _roles(find_workspace())

@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
-from avhcurate.ui.layout import closing_popover
+from avhcurate.ui.layout import apart, closing_popover
 from avhcurate.ui.notes import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators
@@ -118,7 +118,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
 
     A condition that is not valid matches nothing: all samples would pass for those it was meant for.
     """
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.markdown("**Filters**")
         st.button(
             "Clear all",

@@ -12,6 +12,7 @@ from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.facets import panels_of, show_facets
 from avhcurate.ui.frame import attempt, mirrored
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import View
@@ -130,7 +131,7 @@ def _days(table: DatasetTable, filters: Filters) -> None:
         if not isinstance(held.low, datetime.date) or not isinstance(held.high, datetime.date):
             st.caption(f"{plain(shortened(name, 60))} has no date")
             continue
-        with st.container(horizontal=True, gap="small"):
+        with in_a_row("top", gap="small"):
             for number, day in enumerate(ends):
                 end, value = ("from", "to")[number], None
                 key = f"filter.date.{end}.{name}"

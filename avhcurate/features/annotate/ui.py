@@ -12,6 +12,7 @@ from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.ticks import TickTile, tick_grid
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.image_routes import health_url, image_url
+from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
@@ -27,9 +28,9 @@ RULE = (
 
 def title_row(annotator: str) -> None:
     """Draw the title and the annotator in one row."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.title("Annotate", anchor=False)
-        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+        with in_a_row("center", width="content", gap="small"):
             st.markdown(f":material/person: **{plain(annotator)}**", width="content")
             if not who():
                 st.button("Change", type="tertiary", key="annotate.leave", on_click=NAME.put, args=("",))
@@ -100,7 +101,7 @@ def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession)
 
 def _question(grid: GridTask, settings: CollectionSettings, progress: CollectionProgress) -> None:
     """Draw the class to tick with its definition, the rule, and the annotator's progress."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.header(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
         st.caption(f"Grid {progress.tasks + 1:,} · {progress.left:,} images left for you", width="content")
     if definition := dict(settings.definitions).get(grid.class_name):

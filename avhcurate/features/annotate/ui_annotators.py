@@ -14,7 +14,7 @@ from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.vote_quality import VoteQuality
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.layout import fact, halves, in_a_row
 from avhcurate.ui.signin import for_curators, only_for
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.people import Role
@@ -23,7 +23,7 @@ from avhcurate.workspace.data.people import Role
 def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -> None:
     """Draw the numbers of votes, of samples that have enough of them, and of annotators."""
     wanted = progress.samples * settings.target
-    with st.container(horizontal=True, gap="medium"):
+    with in_a_row("top", gap="medium"):
         fact("Votes collected", f"{progress.votes:,}", f"of {wanted:,} wanted")
         fact("Votes per sample", f"{progress.votes / max(1, progress.samples):.1f}", f"{settings.target} wanted")
         fact("Samples done", f"{progress.done:,}", f"of {progress.samples:,}")
@@ -86,7 +86,7 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _actions(page: Opened, rows: pd.DataFrame) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         chosen = st.multiselect("Annotators to change", rows.index.tolist(), key="annotators.chosen")
         st.text_input("Reason", key="annotators.why", width=240)
         excluded = [name for name in chosen if rows.loc[name, "excluded"]]

@@ -12,6 +12,7 @@ from avhcurate.features.annotate.ui import RULE
 from avhcurate.people.hsf_source import SOURCES, HsfSource
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.job_forms import widget_of
+from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.user_errors import plain
@@ -66,7 +67,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     if queue in _ABOUT_QUEUES:
         st.caption(_ABOUT_QUEUES[queue])
     with st.form(f"{key}.form", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with in_a_row():
             if queue == "hardest":
                 _choose("Hard by", {name: score_name(name) for name in table.scores}, start.score, key, "score")
             fields = {"classify": ("target", "control_share"), "select": ("target", "candidates", "controls")}[design]
@@ -127,7 +128,7 @@ def source_line(page: Opened, source: HsfSource) -> None:
     text = source_text(source)
     if unused := [f"{number:,} {_ORIGINS[key].lower()}" for key, number in available.items() if key != source.key]:
         text += f" Kept apart and not counted: {' and '.join(unused)}."
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.markdown(f":material/how_to_vote: {plain(text)}", width="stretch")
         with st.popover("Source of HSF", icon=":material/tune:", key="annotators.source"):
             _source_form(page, source, ["auto", *available])

@@ -17,10 +17,11 @@ from avhcurate.features.annotate.votes_out import FORMATS, write_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
 from avhcurate.ui import cache
+from avhcurate.ui.cache import kept
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.layout import fact
+from avhcurate.ui.layout import apart, fact, in_a_row
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.selection import browsing_grid
 from avhcurate.ui.signin import for_curators
@@ -48,9 +49,7 @@ def _votes_key(table: DatasetTable) -> str:
 #: For caches of results over the collected votes, which change with every answer, status and choice.
 VOTES_HASH = cache.HASH_FUNCS | {DatasetTable: _votes_key}
 
-vote_quality = st.cache_resource(max_entries=8, show_spinner="Reading the votes …", hash_funcs=VOTES_HASH)(
-    annotate_vote_quality.vote_quality
-)
+vote_quality = kept("Reading the votes …", funcs=VOTES_HASH)(annotate_vote_quality.vote_quality)
 _disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes …", hash_funcs=VOTES_HASH)(
     annotate_vote_quality.disputed_labels
 )
@@ -62,7 +61,7 @@ _disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes
 def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
     """Draw limits that annotators must keep, who does not, and a button that excludes them."""
     with st.expander("Exclude by a rule", icon=":material/rule:"):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with in_a_row():
             limits = ExclusionRule(
                 control_accuracy=_limit("Controls right, at least", "control_accuracy", f"{LEAST_CONTROLS} controls"),
                 agreement=_limit("Agreement, at least", "agreement", f"{LEAST_COMPARED} compared votes"),
@@ -97,11 +96,11 @@ def _limit(label: str, key: str, judged: str) -> float | None:
 def agreement_facts(quality: VoteQuality) -> None:
     """Draw kappa, alpha, reliability and the noise ceiling."""
     found, kappa, alpha = quality.reliability, quality.kappa, quality.alpha
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.header("Agreement and reliability")
         with st.popover("What these mean", icon=":material/help:", type="tertiary", key="annotators.meaning"):
             st.markdown(_MEANING)
-    with st.container(horizontal=True, gap="medium"):
+    with in_a_row("top", gap="medium"):
         for name, value, low, high, n, reason in (
             (kappa.name, kappa.value, kappa.low, kappa.high, kappa.samples, kappa.reason),
             (alpha.name, alpha.value, alpha.low, alpha.high, alpha.samples, alpha.reason),
@@ -117,7 +116,7 @@ def votes_needed(page: Opened) -> None:
     if page.table.run is None:
         st.caption("A correlation needs scores: score the dataset with a model first.")
         return
-    with st.container(horizontal=True):
+    with in_a_row():
         scores = list(page.table.scores)
         score = st.selectbox("Correlation with HSF of", scores, format_func=score_name, key="annotators.score")
         width = st.number_input("Width of its 95 % interval", 0.01, 1.0, 0.1, step=0.01, key="annotators.width")
@@ -181,7 +180,7 @@ def export_menu(page: Opened) -> None:
     st.header("Export the votes")
     st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
     possible = [name for name in FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         name = st.selectbox("Format", possible, key="annotators.format", width=200)
         file = f"{table.dataset.name}-votes-{name}{FORMATS[name]}"
         download("Download votes", partial(file_of, table, name), file, key="annotators.download")

@@ -13,9 +13,10 @@ from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs,
 from avhcurate.features.compare.service import SideBySide
 from avhcurate.features.training_dynamics.ui_start import usual_model
 from avhcurate.ui import cache
+from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.notes import run_titles
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import score_name
@@ -84,7 +85,7 @@ def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | No
     names = {run.name: called[run.name] for run in runs}
     assert page.table.run is not None
     first = one_of("models.a", tuple(names), page.table.run.root.name)
-    with st.container(horizontal=True):
+    with in_a_row():
         a = first.show(st.selectbox, "A", page.view, names, width=300)
         second = one_of("models.b", tuple(names), next(name for name in names if name != a))
         b = second.show(st.selectbox, "B", page.view, names, width=300)
@@ -113,12 +114,8 @@ def runs_key(table: DatasetTable) -> str:
 
 
 HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
-side_by_side = st.cache_resource(max_entries=6, show_spinner="Comparing the runs …", hash_funcs=HASH_FUNCS)(
-    service.side_by_side
-)
-compare_pair = st.cache_resource(max_entries=6, show_spinner="Comparing A and B …", hash_funcs=HASH_FUNCS)(
-    run_pair.compare_pair
-)
+side_by_side = kept("Comparing the runs …", most=6, funcs=HASH_FUNCS)(service.side_by_side)
+compare_pair = kept("Comparing A and B …", most=6, funcs=HASH_FUNCS)(run_pair.compare_pair)
 
 
 def runs_shown(page: Opened) -> SideBySide:

@@ -19,7 +19,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.html_table import html_table, table_row
-from avhcurate.ui.layout import halves
+from avhcurate.ui.layout import halves, in_a_row
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text, people
@@ -226,7 +226,7 @@ CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:
 def hard_for(page: Opened, pair: RunPair) -> ImageList:
     """List the samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
     measure, n = score_name(pair.measure), len(pair.points)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with in_a_row(gap="medium"):
         look: dict[str, Any] = {"on_change": SET.restart, "label_visibility": "collapsed"}
         chosen = SET.show(st.segmented_control, "Set", page.view, SETS, **look)
         look = {"step": 0.05, "on_change": CUTS.restart, "width": 300}

@@ -11,7 +11,7 @@ from avhcurate.people.bins import bin_labels
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import empty_state
+from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.text import signed
 
@@ -33,7 +33,7 @@ def across(page: Opened) -> None:
         )
         return
     x_choice = one_of("models.x", tuple(sides), next(iter(sides)))
-    with st.container(horizontal=True):
+    with in_a_row():
         x = x_choice.show(st.selectbox, "Across", page.view, sides, width=300)
         y_choice = one_of("models.y", tuple(sides), next(name for name in sides if name != x))
         y = y_choice.show(st.selectbox, "Up", page.view, sides, width=300)

@@ -11,9 +11,10 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.correlation import service
 from avhcurate.features.correlation.plots import agreement
 from avhcurate.features.correlation.service import HSF, REMARKS, Correlations
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.score_help import column_name, score_name
 from avhcurate.ui.text import listed, p_text, people, shortened, signed
@@ -25,7 +26,7 @@ _NO_COLUMN = "_"
 #: A difference whose p-value is at least this is called unclear.
 _CLEAR = 0.05
 #: `correlation.service.correlate`, kept until what it correlates changes.
-correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(service.correlate)
+correlate = kept("Correlating …")(service.correlate)
 
 
 def choose_against(page: Opened) -> str:
@@ -278,7 +279,7 @@ def compare(result: Correlations, view: View) -> None:
     if len(scores) < 2 or not result.toward:
         st.caption("Two scores whose harder ends are known can be compared here.")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         first, second = (
             one_of(f"correlation.{name}", [*RANKED, *scores], default).show(
                 st.selectbox, label, view, scores, format_func=_short_name, width=200

@@ -15,6 +15,7 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row
+from avhcurate.ui.layout import apart
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.score_help import column_name
 from avhcurate.ui.text import p_text, shortened, signed
@@ -62,7 +63,7 @@ def further(page: Opened, keys: Sequence[str]) -> None:
     note = _NOTES[chosen]
     if "queue" in rows:
         note += _NOT_WEIGHTED
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.caption(note)
         name = f"{page.table.dataset.name}-correlation-{chosen}.csv"
         download("CSV", csv_text(rows), name, key="correlation.more.csv")

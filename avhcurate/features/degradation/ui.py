@@ -15,13 +15,14 @@ from avhcurate.features.degradation.settings import KIND_KEYS, DegradeSettings
 from avhcurate.features.degradation.statistics import ACCURACY
 from avhcurate.features.degradation.store import DegradationFolder, degradations
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.cache import HASH_FUNCS, file_key
+from avhcurate.ui.cache import HASH_FUNCS, file_key, kept
 from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
-from avhcurate.ui.job_forms import first_job, job_form, of_run, row
+from avhcurate.ui.job_forms import first_job, job_form, of_run
+from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores
 
@@ -54,7 +55,7 @@ def start_form(page: Opened) -> None:
     assert page.table.run is not None
     record = page.table.run.record
     with job_form("degradation.start_", DegradeSettings, **of_run(page)) as form:
-        with row():
+        with in_a_row():
             form.ask(
                 "kinds",
                 widget=st.pills,
@@ -65,7 +66,7 @@ def start_form(page: Opened) -> None:
             )
             form.ask("limit", step=100)
             form.submit("Degrade images")
-        with st.expander("More"), row():
+        with st.expander("More"), in_a_row():
             form.ask("weights", placeholder=f"those of the run: {record.weights_source}", width=360)
             form.ask_where()
 
@@ -100,15 +101,13 @@ def _title_of(folder: DegradationFolder) -> str:
     return f"{record.samples:,} images, {kinds}, {record.started:%d %b %H:%M}"
 
 
-result_of = st.cache_resource(
-    max_entries=8, show_spinner="Reading the degraded images …", hash_funcs=DEGRADATION_HASH_FUNCS
-)(service.read)
+result_of = kept("Reading the degraded images …", funcs=DEGRADATION_HASH_FUNCS)(service.read)
 
 
 def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
     """Ask for curves, whether to split by HSF bin, and for another degradation of the run."""
     assert page.table.run is not None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with in_a_row(gap="medium"):
         measures = MEASURES.show(
             st.multiselect,
             "Curves",
@@ -171,9 +170,9 @@ def _cell(row: Any, sign: int) -> str:
 
 def table(result: Degraded, *, name: str) -> None:
     """Draw the table of all scores, with its download."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.header("All scores")
-        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
+        with in_a_row("center", width="content", gap="xsmall"):
             explain_scores(KEYS, label="About the scores", key="degradation.explain")
             download("CSV", result.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")
     st.html(table_html(result.summary))

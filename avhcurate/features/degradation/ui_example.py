@@ -18,6 +18,7 @@ from avhcurate.features.degradation.store import DegradationFolder, DegradationR
 from avhcurate.features.degradation.ui import DEGRADATION_HASH_FUNCS
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened, mirrored
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.score_help import format_score
 from avhcurate.ui.user_errors import plain
 
@@ -28,7 +29,7 @@ def example(page: Opened, result: Degraded) -> None:
     if wanted is not None and wanted >= page.table.size:
         st.warning(f"The dataset has no sample {wanted}.", icon=":material/link_off:")
         wanted = None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with in_a_row(gap="medium"):
         st.header("One image", width="content")
         st.number_input(
             "Sample",

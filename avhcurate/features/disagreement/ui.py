@@ -14,7 +14,7 @@ from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_
 from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_table
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import kept
 from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
@@ -22,7 +22,7 @@ from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import undo_button
 from avhcurate.ui.grid_bar import narrow_grid
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import closing_popover
+from avhcurate.ui.layout import apart, closing_popover, in_a_row
 from avhcurate.ui.page_choices import Choice, one_of, switch
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import for_curators
@@ -54,7 +54,7 @@ def choose_settings(page: Opened) -> dict[str, Any]:
     if key not in page.table.scores:
         key = page.table.hardness  # the run's own measure of hardness
     predicted = False
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with in_a_row(gap="small"):
         key = SCORE.show(
             st.selectbox, "Score", page.view, page.table.scores, value=key, format_func=score_name, width=160
         )
@@ -70,7 +70,7 @@ def choose_settings(page: Opened) -> dict[str, Any]:
     return {"key": key, "predicted": predicted} | cuts
 
 
-@st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
+@kept("Comparing people with the network …")
 def compare(table: DatasetTable, filters: Filters, settings: dict[str, Any]) -> Gap:
     """Return both sets of the gap with the points to draw: a part of them if they are many."""
     gap = disagree(table, filters=filters, **settings)
@@ -104,9 +104,9 @@ def chart(gap: Gap) -> int | None:
 def gallery(page: Opened, gap: Gap, name: str) -> GridView | None:
     """Draw one set of the gap as a grid with its n and actions."""
     ids = gap.ids[name]
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.markdown(f"**{SETS[name]}**", width="content")
-        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+        with in_a_row("center", width="content", gap="xsmall"):
             if ids:
                 _actions(page, gap, name)
     st.caption(_sentence(gap, name, len(ids)))
@@ -137,7 +137,7 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
     n = len(gap.ids[name])
     with closing_popover("Tag", icon=":material/label:", key=f"gap.tag.{name}", **for_curators()):
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
-        with st.container(horizontal=True):
+        with in_a_row():
             st.button(
                 f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
             )

@@ -21,7 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.job_forms import job_button
-from avhcurate.ui.layout import empty_state, fact, halves
+from avhcurate.ui.layout import empty_state, fact, halves, in_a_row
 from avhcurate.ui.notes import run_accuracy
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -77,7 +77,7 @@ def dataset_facts(table: DatasetTable) -> None:
     """Draw samples, classes, votes and runs in a row, and what labels would add to a dataset without any."""
     record, votes = table.dataset.record, table.votes
     runs = [run.name for run in table.dataset.runs() if run.complete]
-    with st.container(horizontal=True, gap="medium"):
+    with in_a_row("top", gap="medium"):
         fact("Samples", f"{record.samples:,}", f"{record.skipped:,} skipped at import")
         fact("Classes", f"{len(record.classes):,}", "")
         if votes is None:

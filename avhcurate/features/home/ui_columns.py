@@ -6,6 +6,7 @@ import streamlit as st
 from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
 from avhcurate.datasets.table.own_columns import FEW
 from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.score_help import format_score
 from avhcurate.ui.signin import for_curators
@@ -27,7 +28,7 @@ def own_columns(page: Opened) -> None:
         numbers = table.own("number")
         if not numbers:
             return
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with in_a_row():
             column = st.selectbox("Column", numbers, key="home.column", width=320)
             st.segmented_control(
                 "Harder end",

@@ -11,6 +11,7 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.people.settings import VotesSettings
 from avhcurate.ui import job_forms as forms
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.workspace import check_name
 
@@ -39,13 +40,13 @@ def score_form(table: DatasetTable) -> None:
     """Choose a model and score the dataset with it."""
     runs = [run.record.model for run in table.dataset.runs()]
     with forms.job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
-        with forms.row():
+        with in_a_row():
             form.ask_model(forms.models(*runs[-1:]), width=300)
             form.ask("weights", width=300)
             look: dict[str, Any] = {"format_func": lambda name: _HEADS.get(name, name), "accept_new_options": True}
             form.ask("head", widget=st.selectbox, label="Last layer", options=list(_HEADS), width=220, **look)
             form.submit("Start scoring", "model_training")
-        with st.expander("More"), forms.row():
+        with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=forms.DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=forms.PRECISIONS, width=130)
             form.ask("batch_size", "limit", "folds")
@@ -59,7 +60,7 @@ def attach_form(table: DatasetTable) -> None:
     st.caption(_ATTACH)
     kept = {name: column.role for name, column in table.dataset.lists.items()}
     with forms.job_form("home.attach_", AttachSettings, dataset=table.dataset.name) as form:
-        with forms.row():
+        with in_a_row():
             for name, example in _ARRAYS.items():
                 index = next((place for place, role in enumerate(kept.values()) if role == name), None)
                 look: dict[str, Any] = {
@@ -70,7 +71,7 @@ def attach_form(table: DatasetTable) -> None:
                 }
                 form.ask(name, widget=st.selectbox, options=list(kept), **look)
             form.submit("Attach outputs", "extension")
-        with st.expander("More"), forms.row():
+        with st.expander("More"), in_a_row():
             form.ask("by", "rows", "name")
 
 
@@ -83,12 +84,12 @@ def _import_settings(**values: Any) -> ImportSettings:
 def import_form() -> None:
     """Name a source of images and import it as a dataset."""
     with forms.job_form("home.import_", ImportSettings, make=_import_settings) as form:
-        with forms.row():
+        with in_a_row():
             form.ask("dataset", key="home.import_name", label="Name", placeholder="pets", width=160)
             form.ask("source", help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=360)
             form.ask("votes", width=160)
             form.submit("Import", "download")
-        with st.expander("More"), forms.row():
+        with st.expander("More"), in_a_row():
             form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
 
 
@@ -106,12 +107,12 @@ def fetch_form() -> None:
     size = f"about {public.size / 1e6:,.0f} MB"
     st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
     with forms.job_form("home.fetch_", FetchSettings, make=_fetch_settings, dataset=name) as form:
-        with forms.row():
+        with in_a_row():
             form.ask("mirror", placeholder="the official places", width=250)
             if public.needs_images:
                 form.ask("images", placeholder="/data/imagenet/val", width=250)
             form.submit("Fetch", "cloud_download")
-        with st.container(horizontal=True):
+        with in_a_row():
             form.ask("yes", key=f"home.fetch_agreed.{name}", label="I agree to these terms")
             form.ask("force")
 
@@ -119,8 +120,8 @@ def fetch_form() -> None:
 def votes_form(table: DatasetTable) -> None:
     """Attach a file of votes to the dataset."""
     with forms.job_form("home.votes_", VotesSettings, dataset=table.dataset.name) as form:
-        with forms.row():
+        with in_a_row():
             form.ask("file", placeholder="/data/votes.csv", width=360)
             form.submit("Attach votes", "how_to_vote")
-        with st.container(horizontal=True):
+        with in_a_row():
             form.ask("simulated", "force")

@@ -11,6 +11,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.features.home import ui_forms
 from avhcurate.ui.frame import Frame, announce, attempt
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.signin import for_curators
 from avhcurate.workspace.data.workspace import Workspace
@@ -144,7 +145,7 @@ def _sent(field: str) -> Any:
 
 def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
     st.markdown("**Corrected labels of this dataset**, or below another dataset with its labels")
-    with st.form("home.labels_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.form("home.labels_form", border=False), in_a_row():
         st.file_uploader("CSV, Parquet or COCO JSON", ["csv", "parquet", "json"], key="home.labels.upload", width=420)
         act: dict[str, Any] = {"on_click": attempt, "args": (_relabel, workspace, table)}
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", **act, **for_curators())

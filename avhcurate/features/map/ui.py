@@ -13,9 +13,10 @@ from avhcurate.features.map.plots import Window
 from avhcurate.features.map.points import MapPoints, color_options, column_of, find_sample, place_of, points_in_view
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.ui import regions
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import HASH_FUNCS, kept
 from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.regions import Region
 from avhcurate.ui.score_help import score_name
@@ -142,9 +143,7 @@ def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[dict[str,
     return found, note
 
 
-cached_points = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(
-    points_in_view
-)
+cached_points = kept("Reading the map …", most=6, funcs=MAP_HASH_FUNCS)(points_in_view)
 
 
 def _layout(maps: Sequence[MapFolder]) -> Choice[str]:
@@ -177,7 +176,7 @@ def choose_colours(page: Opened, maps: Sequence[MapFolder], shown: MapInView) ->
     def restart() -> None:
         layout.restart(REGION.name, WINDOW.name)
 
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with in_a_row(gap="small"):
         layout.show(st.selectbox, "Map", page.view, titles, value=shown.folder.name, on_change=restart, width=160)
         color.show(st.selectbox, "Colour", page.view, shown.options, value=shown.color, width=165)
         FIND.show(
@@ -243,7 +242,7 @@ def axes(record: MapRecord) -> tuple[str, str]:
     return f"first component, {first:.0%} of the variance", f"second component, {second:.0%} of the variance"
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
+@kept(funcs=MAP_HASH_FUNCS)
 def whole(folder: MapFolder) -> Window:
     """Return the window that holds the whole map."""
     _, places = folder.coordinates()

@@ -30,6 +30,7 @@ from avhcurate.features.map.ui import (
 )
 from avhcurate.measures.stats.downsample import downsample
 from avhcurate.ui import regions, url_state
+from avhcurate.ui.cache import kept
 from avhcurate.ui.chart_style import GREY, faded, rgba
 from avhcurate.ui.components.scatter import heard, scatter
 from avhcurate.ui.frame import Opened
@@ -108,7 +109,7 @@ def _take_over(layout: str) -> None:
         WINDOW.put(event.window)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
+@kept(most=6, funcs=MAP_HASH_FUNCS)
 def _drawn(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView) -> MapCloud:
     points = _shown.points
     if points.values is not None:

@@ -13,9 +13,11 @@ from avhcurate.features.map.points import MapPoints
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.map.ui import MAP_HASH_FUNCS, REGION, MapInView
 from avhcurate.ui import grid_actions, regions
+from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.signin import for_curators, who
 
@@ -25,7 +27,7 @@ _GO = "map.go"
 
 def two_columns() -> Any:
     """Return what holds the map and the images of the region, which go below it in a narrow window (frame.css)."""
-    return st.container(horizontal=True, gap="medium", key="map.sides")
+    return in_a_row("top", gap="medium", key="map.sides")
 
 
 def images(page: Opened, shown: MapInView) -> GridView | None:
@@ -37,7 +39,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
     ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
     with st.container():
         st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**")
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        with in_a_row("center", gap="xsmall"):
             if ids:
                 _actions(page, ids)
             regions.clear_button(REGION)
@@ -61,7 +63,7 @@ def _actions(page: Opened, ids: Sequence[int]) -> None:
         grid_actions.choose_order(page)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
+@kept(most=6, funcs=MAP_HASH_FUNCS)
 def _ordered(
     table: DatasetTable,
     folder: MapFolder,

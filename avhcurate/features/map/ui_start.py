@@ -3,7 +3,8 @@
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import first_job, job_form, of_run, row
+from avhcurate.ui.job_forms import first_job, job_form, of_run
+from avhcurate.ui.layout import in_a_row
 
 _WHY = """
 Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
@@ -26,6 +27,6 @@ def first(page: Opened) -> None:
 
 def form(page: Opened) -> None:
     """Draw the options, and the button that starts the job."""
-    with job_form("map.start_", ProjectSettings, **of_run(page)) as fields, row():
+    with job_form("map.start_", ProjectSettings, **of_run(page)) as fields, in_a_row():
         fields.ask("neighbours", "seed", "limit", width=140)
         fields.submit("Make the map")

@@ -16,7 +16,7 @@ from avhcurate.ui.grid_actions import gallery_link
 from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.job_forms import job_form
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.layout import halves
+from avhcurate.ui.layout import halves, in_a_row
 from avhcurate.ui.page_choices import number
 from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.text import counted, signed
@@ -58,7 +58,7 @@ def section(page: Opened) -> None:
             "like the voted ones and by predicted HSF, not by the HSF that people gave: an image that is harder for "
             "people than expected is outside. A voted image is judged by a model that did not know its votes."
         )
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with in_a_row("center", gap="small"):
         for title, column, descending in (
             ("Lowest predicted HSF", "hsf_predicted", False),
             ("Hard only for the network", "human_gap", True),
@@ -150,7 +150,7 @@ def _form(page: Opened, label: str) -> None:
     known: dict[str, Any] = {"dataset": page.table.dataset.name, "runs": (page.table.run.name,)}
     with (
         job_form("predicted.", PredictSettings, **known) as form,
-        st.container(horizontal=True, vertical_alignment="bottom"),
+        in_a_row(),
     ):
         form.ask("level", width=130)
         form.submit(label, key="predicted.start")

@@ -14,14 +14,14 @@ from avhcurate.features.pseudo_labels import service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
 from avhcurate.features.pseudo_labels.service import PseudoLabels, describe_selection, write_pseudo_labels
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import HASH_FUNCS, kept
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import narrow_grid
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.layout import fact, halves, in_a_row
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.score_help import RULE_NAMES, score_name
 from avhcurate.ui.text import PAPER, accuracy_note
@@ -48,9 +48,7 @@ _COLUMNS: dict[str, Any] = {
 }
 
 #: `pseudo_labels.service` in a cache.
-_select_by_each = st.cache_resource(max_entries=4, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(
-    service.select_by_each
-)
+_select_by_each = kept("Selecting …", most=4)(service.select_by_each)
 portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
     service.portion_curve
 )
@@ -98,7 +96,7 @@ def headline(result: PseudoLabels) -> None:
     accuracy = "–"
     if n:
         accuracy = f"{100 * share:.1f} %"
-    with st.container(horizontal=True, gap="medium"):
+    with in_a_row("top", gap="medium"):
         fact("Selected", f"{selected:,}", f"{100 * selected / samples:.1f} % of {samples:,} scored samples")
         fact("Accuracy", accuracy, accuracy_note(n, low, high))
         fact("Classes with none selected", f"{len(empty):,}", "; ".join(empty["note"].unique()))
@@ -191,7 +189,7 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
         form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
         name = f"{table.dataset.name}-{rule}-{portion:g}"
-        with st.container(horizontal=True):
+        with in_a_row():
             data = partial(file_of, table, result, form, soft=soft)
             label = samples_label(len(result.selected), form)
             download(label, data, f"{name}.{form}", key="pseudo.download", type="primary")

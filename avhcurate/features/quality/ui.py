@@ -16,7 +16,7 @@ from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, 
 from avhcurate.features.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.features.quality.service import TAG, Duplicates
 from avhcurate.features.quality.settings import QualitySettings
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import HASH_FUNCS, kept
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened, attempt
@@ -24,8 +24,8 @@ from avhcurate.ui.grid_actions import gallery_link, undo_button
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.job_forms import first_job, job_form, of_run, row
-from avhcurate.ui.layout import fact
+from avhcurate.ui.job_forms import first_job, job_form, of_run
+from avhcurate.ui.layout import fact, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, score_name
@@ -74,7 +74,7 @@ def empty(page: Opened) -> None:
 
 def start_form(page: Opened, near: float | None = None, *, upright: bool = False) -> None:
     """Draw the form that starts the job, with the options of the last one."""
-    with job_form("quality.", QualitySettings, **of_run(page)) as form, row():
+    with job_form("quality.", QualitySettings, **of_run(page)) as form, in_a_row():
         form.ask("near", value=near, width=190, step=0.005, format="%.4f")
         form.ask("upright", value=upright)
         form.ask_where()
@@ -87,7 +87,7 @@ def start_form(page: Opened, near: float | None = None, *, upright: bool = False
 def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None:
     """Draw the headline numbers."""
     groups = duplicates.groups
-    with st.container(horizontal=True, gap="large"):
+    with in_a_row("top", gap="large"):
         fact("Measured", f"{record.samples - record.skipped:,}", f"{record.skipped:,} cannot be read")
         fact("Groups of near duplicates", f"{len(groups):,}", f"{len(duplicates.extra):,} redundant copies")
         fact("Across splits", f"{groups['leak'].sum():,}", "groups that leak")
@@ -96,12 +96,8 @@ def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None
         fact("Odd files", f"{len(odd.files):,}", ", ".join(kinds))
 
 
-find_duplicates = st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …", hash_funcs=HASH_FUNCS)(
-    service.find_duplicates
-)
-_odd_files = st.cache_resource(max_entries=8, show_spinner="Looking for odd files …", hash_funcs=HASH_FUNCS)(
-    service_of_odd.odd_files
-)
+find_duplicates = kept("Grouping near duplicates …")(service.find_duplicates)
+_odd_files = kept("Looking for odd files …")(service_of_odd.odd_files)
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -131,7 +127,7 @@ def measures(page: Opened) -> GridView | None:
     if chosen not in bars:
         chosen = next(iter(bars))
     show_chart(measure_histograms(bars, chosen=chosen), key="quality.histograms")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         MEASURE.show(st.selectbox, "Measure", page.view, list(bars), value=chosen, format_func=score_name, width=220)
         names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
         end = END.show(st.segmented_control, "Which end", page.view, names)
@@ -149,7 +145,7 @@ def measures(page: Opened) -> GridView | None:
 def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     """Draw groups as rows of one grid, with their actions."""
     groups = duplicates.groups
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    with in_a_row(horizontal_alignment="distribute"):
         look: dict[str, Any] = {"selection_mode": "multi", "on_change": ONLY.restart, "args": (PAGE.name,)}
         for kind in ONLY.show(st.pills, "Only groups", page.view, CONFLICTS, **look):
             groups = groups[groups[kind]]
@@ -245,7 +241,7 @@ def find_odd_files(page: Opened) -> OddFiles:
 def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
     """Draw files of one kind as a table and a grid, with the threshold of the kind."""
     names = {key: f"{KINDS[key]} {n:,}" for key, n in found.counts.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         kind = KIND.show(st.segmented_control, "Kind", page.view, names)
         files = found.files[found.files["kind"] == kind]
         text = f"{len(files):,} files cannot be read or have not the format of their name."

@@ -15,7 +15,7 @@ from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, while_allowed
 from avhcurate.ui.grid_actions import PAGES
-from avhcurate.ui.layout import closing_popover, empty_state
+from avhcurate.ui.layout import closing_popover, empty_state, in_a_row
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
@@ -40,7 +40,7 @@ def choose_part(view: View) -> str:
 
 def show_sets(page: Opened) -> None:
     entries = saved.sets(page.workspace, page.table.dataset.name)
-    with st.container(horizontal=True):
+    with in_a_row():
         _combine(page, [one.name for one in entries])
         _import(page)
     _list(page, "set", entries, _set, "Select samples in the gallery and choose “Set”, or import a list of them.")
@@ -60,7 +60,7 @@ def _list(
     places = page_of(_PAGE, page.view, len(entries), _ROWS)
     with st.container(gap="xsmall"):
         for one in entries[places.start : places.stop]:
-            with st.container(horizontal=True, vertical_alignment="center"):
+            with in_a_row("center"):
                 about = draw(page, one)
                 st.caption(f"{about} · {plain(one.who)}, {one.at:%Y-%m-%d %H:%M} UTC", width="stretch")
                 _more(page, kind, one.name)
@@ -211,7 +211,7 @@ def show_history(page: Opened) -> None:
 def _narrow(page: Opened) -> dict[str, Any]:
     """Ask for person, action and sample, and return them as `history_entries` takes them."""
     view, restart, log = page.view, (_HISTORY_PAGE.name,), page.table.log
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         for label, choice, options in (
             ("Who", _WHO, log.history_values(page.table.dataset.id, "who")),
             ("Action", _ACTION, log.history_values(page.table.dataset.id, "action")),
@@ -229,7 +229,7 @@ def _narrow(page: Opened) -> dict[str, Any]:
 
 
 def _history_row(page: Opened, entry: Event) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with in_a_row("center"):
         st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
         text = f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}"
         if entry.samples:

@@ -11,7 +11,7 @@ from avhcurate.datasets.export.tabular import frame_text
 from avhcurate.features.saved.split_service import STRATA, Split, make_split, save_parts
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.layout import closing_popover, fact
+from avhcurate.ui.layout import closing_popover, fact, in_a_row
 from avhcurate.ui.page_choices import Choice, number, some_of
 from avhcurate.ui.signin import for_curators
 
@@ -39,7 +39,7 @@ def show_split(page: Opened) -> None:
 def _settings(page: Opened) -> SplitSettings:
     view, table = page.view, page.table
     columns = [*(name for name in table.measured if name == "duplicate_group"), *table.user_columns]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         about = "Two or more numbers that sum to 1, for train, validation and test."
         shares = _SHARES.show(st.text_input, "Shares", view, width=200, help=about)
         by = _BY.show(st.pills, "Stratify by", view, _BY_NAMES, selection_mode="multi")
@@ -53,10 +53,10 @@ def _settings(page: Opened) -> SplitSettings:
 
 
 def _result(page: Opened, split: Split) -> None:
-    with st.container(horizontal=True, gap="medium"):
+    with in_a_row("top", gap="medium"):
         for name, count in split.counts.items():
             fact(name.capitalize(), f"{count:,}", f"{count / len(split.rows):.1%}")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         data, file = partial(frame_text, split.rows, "csv"), f"{page.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
         with closing_popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):

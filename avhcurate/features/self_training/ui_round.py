@@ -20,7 +20,7 @@ from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import fact
+from avhcurate.ui.layout import fact, in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.score_help import RULE_NAMES, format_score, score_name
 from avhcurate.ui.text import accuracy_note
@@ -35,7 +35,7 @@ def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenR
     runs = {folder.name: folder for folder in folders}
     which = one_of("selftrain.run", tuple(runs), next(iter(runs)))
     titles = {name: title(folder) for name, folder in runs.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         name = which.show(
             st.selectbox, "Run", page.view, titles, on_change=which.restart, args=("selftrain.round",), width=340
         )
@@ -115,7 +115,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     first = one.of(page.view)
     rest = {gate: name for gate, name in gates.items() if gate != first}
     other = one_of("selftrain.other", tuple(rest), next(gate for gate in ("confidence", "avc") if gate in rest))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with in_a_row():
         one.show(
             st.selectbox, "Selected by", page.view, gates, on_change=one.restart, args=("selftrain.other",), width=200
         )

@@ -5,6 +5,7 @@ import streamlit as st
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -65,7 +66,7 @@ def form(page: Opened) -> None:
             "No other dataset here has these classes in this order. This one is split by conditions: one for the "
             "source, the rest is the target."
         )
-    with forms.row():
+    with in_a_row():
         source = st.selectbox(
             "Learn from",
             list(titles),
@@ -85,16 +86,16 @@ def form(page: Opened) -> None:
         )
     known = {"target": target.name, "source": source, "trainer": trainer}
     with forms.job_form("selftrain.start_", SelfTrainSettings, **known) as fields:
-        with forms.row():
+        with in_a_row():
             fields.ask("rule", format_func=RULE_NAMES.__getitem__, width=180)
             fields.ask_model(_models(target, page.workspace.dataset(source)), width=260)
             fields.ask("portion", "rounds", "seed")
         where = ""
         if source == target.name:
             where = _TRAIN_SPLIT
-        with forms.row():
+        with in_a_row():
             fields.ask("source_where", value=where, placeholder="all", width=300)
             fields.ask("target_where", placeholder="all the rest", width=300)
-        with st.expander("More"), forms.row():
+        with st.expander("More"), in_a_row():
             fields.ask("epochs", "learning_rate", "weights", "device")
         fields.submit("Start self-training", "autorenew")

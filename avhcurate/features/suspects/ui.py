@@ -13,14 +13,15 @@ from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
-from avhcurate.ui.cache import HASH_FUNCS, file_key
+from avhcurate.ui.cache import HASH_FUNCS, file_key, kept
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.job_forms import first_job, job_form, of_run, row
+from avhcurate.ui.job_forms import first_job, job_form, of_run
+from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.selection import GridSelection
@@ -89,7 +90,7 @@ def start_form(page: Opened) -> None:
     known = _known(page)
     if "out_of_fold" in known:
         st.caption("The run was attached without class weights, so heads out of fold judge its samples.")
-    with job_form("suspects.start_", SuspectsSettings, **known) as form, row():
+    with job_form("suspects.start_", SuspectsSettings, **known) as form, in_a_row():
         form.ask(
             "sources",
             widget=st.pills,
@@ -149,14 +150,12 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
 
 
-_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(
-    SuspectsFolder.suspects
-)
+_read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFolder.suspects)
 
 
 def choose_suspects(page: Opened, record: SuspectsRecord) -> None:
     """Draw the choices: card or list, how far down, verdicts and sources."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with in_a_row(gap="medium"):
         VIEW.show(st.segmented_control, "Show", page.view, _VIEWS)
         if record.cut:
             CUT.show(st.segmented_control, "How many", page.view, _CUTS)
@@ -172,7 +171,7 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
     verdicts = " · ".join(f"{name.lower()} {counts.get(key, 0):,}" for key, name in VERDICTS.items())
     text = f"**{len(suspects.in_view):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: "
     text += f"{verdicts}. **{len(suspects.open):,}** to decide."
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with apart():
         st.markdown(text, width="content")
         with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
             st.markdown(_ABOUT)

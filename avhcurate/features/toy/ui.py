@@ -14,7 +14,7 @@ from avhcurate.features.toy.settings import LOSSES, ToySettings
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import while_allowed
-from avhcurate.ui.layout import fact
+from avhcurate.ui.layout import fact, in_a_row
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
@@ -51,7 +51,7 @@ def settings(view: View) -> ToySettings:
 
 def choose_settings(asked: ToySettings) -> None:
     """Draw the widgets of all settings; a change trains a network, or reads a stored result."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with in_a_row(gap="medium"):
         LOSS.show(st.segmented_control, "Loss", url_state.current(), LOSS_NAMES, value=asked.loss)
         for name, step in _STEPS.items():
             _show(name, st.slider, asked, step=step, width=150)
@@ -110,7 +110,7 @@ def explore(result: ToyResult) -> None:
 
 def _facts(result: ToyResult, epoch: int) -> None:
     row = result.curves.iloc[epoch]
-    with st.container(horizontal=True, gap="large"):
+    with in_a_row("top", gap="large"):
         for key, name in (("avh", "AVH with Bayes error"), ("norm", "Norm with Bayes error")):
             fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
         fact(

@@ -13,7 +13,7 @@ from avhcurate.features.training_dynamics.findings import Figure, Finding
 from avhcurate.features.training_dynamics.leaks import leak_text
 from avhcurate.features.training_dynamics.plots import LEARNT, courses
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import kept
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_actions import nothing_matches
@@ -37,10 +37,8 @@ every number lies on the claimed side. It **does not hold** when one lies on the
 together. Otherwise there is **too little data**.
 """
 
-_curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(service.curves)
-_findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
-    service.findings
-)
+_curves_of = kept(most=32)(service.curves)
+_findings = kept("Testing the discoveries …")(service.findings)
 
 
 def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:

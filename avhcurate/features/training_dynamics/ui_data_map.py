@@ -9,10 +9,11 @@ from avhcurate.features.training_dynamics import service
 from avhcurate.features.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui import regions
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
@@ -24,9 +25,7 @@ REGION = regions.region_choice("dynamics")
 #: Share of the samples in a region that a button selects.
 _TENTH = 0.1
 
-_points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch …", hash_funcs=HASH_FUNCS)(
-    service.data_map
-)
+_points_of = kept("Reading every epoch …")(service.data_map)
 
 ABOUT = r"""
 Each point is a sample. Over the evaluations at the end of each epoch, **confidence** is the mean of the probability
@@ -54,7 +53,7 @@ def points(page: Opened, training: TrainingFolder, part: Part) -> pd.DataFrame:
 def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:
     """Ask for colour and tool, and offer regions; return the tool, as `regions.choose_tool`."""
     colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or page.table.votes is not None}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with in_a_row(gap="medium"):
         COLOR.show(st.segmented_control, "Colour", page.view, colors)
         tool = regions.choose_tool("dynamics")
         for label, region in corners(points).items():

@@ -9,6 +9,7 @@ from avhcurate.features.training_dynamics.settings import TrainSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
@@ -61,7 +62,7 @@ def form(page: Opened) -> None:
         known = {}
     then = partial(_show, dataset.name)
     with forms.job_form("train.", TrainSettings, then=then, **known) as fields:
-        with forms.row():
+        with in_a_row():
             fields.ask_model(forms.models(usual_model(dataset), usual=MODELS), width=230)
             fields.ask("loss", format_func=LOSS_NAMES.__getitem__, width=160)
             fields.ask("epochs", "seeds", width=110)
@@ -73,9 +74,9 @@ def form(page: Opened) -> None:
             "held out."
         )
         with st.expander("More"):
-            with forms.row():
+            with in_a_row():
                 fields.ask("learning_rate", "drops", "batch_size", "precision", "device")
-            with forms.row():
+            with in_a_row():
                 fields.ask("train_where", placeholder="such as hsf > 0.4", width=230)
                 fields.ask("held_out_where", placeholder="such as split = 'val'", width=230)
                 fields.ask("train_sample", width=190)
