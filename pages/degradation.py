@@ -14,7 +14,7 @@ from avhcurate.ui.user_errors import plain
 st.title("Degradation")
 page = frame.with_run()
 subtitle(page, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
-if page.table.run is not None and page.table.run.record.attached is not None:
+if page.run.record.attached is not None:
     frame.lacking(
         page,
         "network",

@@ -16,7 +16,7 @@ from avhcurate.ui.page_header import subtitle
 st.title("Map")
 page = frame.with_run()
 subtitle(page, "Images that the network sees alike lie close together: draw around some to see them beside the map.")
-if page.table.run is not None and not page.table.run.has_features:
+if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")
 map_ui_region.go_to_gallery()
 job_panel()

@@ -13,7 +13,7 @@ from avhcurate.ui.score_help import RULE_NAMES
 st.title("Pseudo-labels")
 page = frame.with_run()
 subtitle(page, "Labels that the model gives, and which of them to trust. Given labels are for evaluation only.")
-if page.table.run is not None and not page.table.run.has_logits:
+if not page.run.has_logits:
     frame.lacking(
         page,
         "logits",

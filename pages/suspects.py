@@ -14,12 +14,12 @@ from avhcurate.ui.page_header import subtitle
 st.title("Suspects")
 page = frame.with_run()
 subtitle(page, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
-if page.table.run is not None and not page.table.run.has_features:
+if not page.run.has_features:
     frame.lacking(
         page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.", "--features FILE"
     )
 job_panel()
-found = suspects_of(page.table.run)
+found = suspects_of(page.run)
 if not found:
     suspects_ui.empty(page)
     st.stop()

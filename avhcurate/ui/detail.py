@@ -26,9 +26,9 @@ from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.open_images import open_sample, open_side_by_side, side_by_side
-from avhcurate.ui.score_help import explain_scores, format_score
+from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import for_curators
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.user_errors import plain, show_user_error
 
 _NEIGHBOURS = 8
@@ -89,18 +89,13 @@ def _dialog(frame: Opened, listed: GridView | None) -> None:
     with left:
         if len(ids) == 1:
             _viewer(frame, ids, view.sample, listed)
-        _around(frame, inspection.row)
+        if frame.table.run is not None and frame.table.run.has_features and inspection.row["problem"] is None:
+            _neighbours(frame, view.sample)
+        _history(frame, view.sample)
     with right:
         _curate(frame, inspection.row)
         _compare(frame, inspection)
-        _scores(inspection)
-        _own_columns(frame, inspection)
-
-
-def _around(frame: Opened, row: dict[str, Any]) -> None:
-    if frame.table.run is not None and frame.table.run.has_features and row["problem"] is None:
-        _neighbours(frame, row["id"])
-    _history(frame, row["id"])
+        _scores(frame, inspection)
 
 
 # --- the viewer --------------------------------------------------------------------------------------------------
@@ -251,33 +246,29 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
         show_chart(bars, key="detail.bars")
 
 
-def _scores(inspection: Inspection) -> None:
-    keys = list(inspection.percentiles)
+def _scores(frame: Opened, inspection: Inspection) -> None:
+    """Draw the sample's scores, and its values in the user's columns."""
+    known, own = (
+        list(inspection.percentiles),
+        [name for name in frame.table.kinds if name not in inspection.percentiles],
+    )
+    keys = [*known, *own]
     if not keys:
         return
     scores = pd.DataFrame(
         {
-            "Score": [SCORES[key].name for key in keys],
+            "Score": [score_name(key) for key in keys],
             "Value": [format_score(key, inspection.row[key]) for key in keys],
-            "Percentile": [100 * inspection.percentiles[key] for key in keys],
-            "Harder": [SCORES[key].harder for key in keys],
+            "Percentile": [100 * inspection.percentiles.get(key, np.nan) for key in keys],
+            "Harder": [*(SCORES[key].harder for key in known), *[""] * len(own)],
         }
     )
     about = "Share of samples whose value is not larger."
     percentile = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100, help=about)
-    _table(scores, "detail.scores", column_config={"Percentile": percentile})
-    explain_scores(keys, label="What these scores mean", key="detail.explain")
-
-
-def _table(rows: pd.DataFrame, key: str, **look: Any) -> None:
-    st.dataframe(rows, hide_index=True, height=_ROW * (len(rows) + 1) + 3, row_height=_ROW, key=key, **look)
-
-
-def _own_columns(frame: Opened, inspection: Inspection) -> None:
-    """Draw the sample's values in the user's columns."""
-    if kinds := frame.table.kinds:
-        values = [format_score(name, inspection.row[name]) for name in kinds]
-        _table(pd.DataFrame({"Your column": list(kinds), "Value": values}), "detail.own")
+    look: dict[str, Any] = {"column_config": {"Percentile": percentile}, "hide_index": True, "row_height": _ROW}
+    st.dataframe(scores, height=_ROW * (len(keys) + 1) + 3, key="detail.scores", **look)
+    if known:
+        explain_scores(known, label="What these scores mean", key="detail.explain")
 
 
 def _neighbours(frame: Opened, id: int) -> None:
@@ -290,6 +281,5 @@ def _neighbours(frame: Opened, id: int) -> None:
         return
     if note := neighbours_note(table.neighbours):
         st.caption(note)
-    rows = rows_of(table, near.ids.tolist(), columns=tile_columns(table.hardness)).assign(angle=near.angles)
-    tiles = make_tiles(rows, table.dataset.name, frame.version, score="angle")
+    tiles = tiles_of(frame, near.ids.tolist(), score="angle", values=pd.Series(near.angles, near.ids))
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -14,6 +14,7 @@ from avhcurate.ui.layout import close_popover, empty_state
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.people import acting
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -60,6 +61,12 @@ class Opened(Frame):
     """A frame that has a dataset."""
 
     table: DatasetTable
+
+    @property
+    def run(self) -> RunFolder:
+        """The open run, on a page that needs one."""
+        assert self.table.run is not None
+        return self.table.run
 
 
 def page() -> Frame:

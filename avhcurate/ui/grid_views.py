@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample import rows_of
 from avhcurate.ui.answers import base_path
 from avhcurate.ui.cache import cache_key
 from avhcurate.ui.components.grid import FIRST, Ranges, Tile
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 
 #: Nobody can guess a view's key, and a server that starts again has other keys.
 _SECRET = secrets.token_bytes(32)
@@ -118,9 +117,9 @@ def table_view(page: Opened) -> GridView:
         GridView(
             _about(page),
             page.count,
-            make_tiles(rows, table.dataset.name, page.version, score=view.sort, caption=view.caption),
+            make_tiles(page, rows, score=view.sort),
             order=lambda: table.order(page.filters, sort=view.sort, descending=view.descending),
-            tiles=partial(_tiles, page, view.sort),
+            tiles=partial(tiles_of, page, score=view.sort),
             order_name=f"{view.sort} {view.descending}",
             version=cache_key(page.table),
             filters=page.filters,
@@ -144,7 +143,7 @@ def list_view(
     exactly these samples, if any do.
     """
     order, score = np.asarray(ids, np.int32), score or page.table.hardness
-    tiles = partial(_tiles, page, score, values=values, look=look)
+    tiles = partial(tiles_of, page, score=score, values=values, look=look)
     return register(
         GridView(
             f"{_about(page)} {about}",
@@ -167,24 +166,3 @@ def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
 
 def _about(page: Opened) -> str:
     return f"{page.table.dataset.name} {page.version} {page.filters.to_query()}"
-
-
-def _tiles(
-    page: Opened,
-    score: str,
-    ids: Sequence[int],
-    *,
-    values: pd.Series | None = None,
-    look: Callable[[Tile], Tile] | None = None,
-) -> list[Tile]:
-    if not ids:
-        return []
-    caption, extra = page.view.caption, {}
-    column = score
-    if values is not None:
-        column, extra = "id", {score: values.loc[list(ids)].to_numpy()}
-    rows = rows_of(page.table, ids, columns=tile_columns(column, caption)).assign(**extra)
-    tiles = make_tiles(rows, page.table.dataset.name, page.version, score=score, caption=caption)
-    if look is None:
-        return tiles
-    return list(map(look, tiles))

@@ -4,9 +4,9 @@ import hashlib
 import json
 import secrets
 import shlex
-import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -20,7 +20,6 @@ from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.people import OPERATOR, Person, Role, acting, refusal
 from avhcurate.workspace.data.roles import role_of
 from avhcurate.workspace.data.workspace import find_workspace
-from avhcurate.workspace.disk.files import write_atomic
 
 User = Mapping[str, Any]
 
@@ -32,7 +31,6 @@ _COOKIE_S = 30 * 86_400
 COOKIE = "avhcurate_session"
 #: Users by the value of that cookie.
 _SESSIONS: dict[str, User] = {}
-_SESSIONS_LOCK = threading.Lock()
 #: Session state: the value that this page asks its browser to keep.
 _TOKEN = "signin.token"
 _KEEP_COOKIE = """<script>
@@ -89,12 +87,10 @@ def sign_out(cookies: Mapping[str, str]) -> None:
     user = _SESSIONS.get(cookies.get(COOKIE, ""))
     if user is None:
         return
-    with _SESSIONS_LOCK:
-        for token in [token for token, other in _SESSIONS.items() if other == user]:
-            del _SESSIONS[token]
-        kept = [line for line in _left() if float(line.split()[0]) > time.time()]
-        end = float(user.get("exp") or time.time() + _COOKIE_S)
-        write_atomic(_left_file(), "".join(f"{line}\n" for line in [*kept, f"{end} {_digest(user)}"]))
+    for token in [token for token, other in list(_SESSIONS.items()) if other == user]:
+        del _SESSIONS[token]
+    with _left_file().open("a") as file:
+        file.write(f"{_digest(user)}\n")
 
 
 def routes() -> list[Route]:
@@ -122,10 +118,7 @@ def _start_session() -> None:
     """Ask the browser to keep the cookie of a new session and to load the page again; end this run."""
     if _TOKEN not in st.session_state:
         st.session_state[_TOKEN] = secrets.token_urlsafe(32)
-        with _SESSIONS_LOCK:
-            for token in [token for token, user in _SESSIONS.items() if not _stands(user)]:
-                del _SESSIONS[token]
-            _SESSIONS[st.session_state[_TOKEN]] = _user()
+        _SESSIONS[st.session_state[_TOKEN]] = _user()
     script = _KEEP_COOKIE.format(url=f"{base_path()}/session", token=st.session_state[_TOKEN])
     st.html(script, unsafe_allow_javascript=True)
     st.stop()
@@ -145,18 +138,11 @@ def _stands(user: User) -> bool:
 
 
 def _has_left(user: User) -> bool:
-    digest = _digest(user)
-    return any(line.split()[1] == digest for line in _left())
+    return _left_file().exists() and _digest(user) in _left_file().read_text()
 
 
-def _left() -> list[str]:
-    """Return the sign-ins that their users have ended: `exp` and a digest a line."""
-    if not _left_file().exists():
-        return []
-    return _left_file().read_text().splitlines()
-
-
-def _left_file() -> Any:
+def _left_file() -> Path:
+    """Return the file of the sign-ins that their users have ended, a digest a line."""
     return find_workspace().root / "signed_out.txt"
 
 

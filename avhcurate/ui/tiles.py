@@ -1,6 +1,6 @@
 """Rows of the sample table as tiles of the image grid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,23 +24,41 @@ def tile_columns(score: str, caption: str = "") -> list[str]:
     return list(dict.fromkeys(filter(None, [*_COLUMNS, score, caption])))
 
 
-def tiles_of(page: Opened, ids: Sequence[int], *, score: str) -> list[Tile]:
-    """Return a tile for each of `ids`, in their order."""
-    rows = rows_of(page.table, ids, columns=tile_columns(score))
-    return make_tiles(rows, page.table.dataset.name, page.version, score=score)
+def tiles_of(
+    page: Opened,
+    ids: Sequence[int],
+    *,
+    score: str,
+    values: pd.Series | None = None,
+    look: Callable[[Tile], Tile] | None = None,
+) -> list[Tile]:
+    """Return a tile for each of `ids`, in their order, changed by `look`.
+
+    `values` by id are those of `score` if the sample table has no such column.
+    """
+    if not len(ids):
+        return []
+    column, extra = score, {}
+    if values is not None:
+        column, extra = "id", {score: values.loc[list(ids)].to_numpy()}
+    rows = rows_of(page.table, ids, columns=tile_columns(column, page.view.caption)).assign(**extra)
+    tiles = make_tiles(page, rows, score=score)
+    if look is None:
+        return tiles
+    return list(map(look, tiles))
 
 
-def make_tiles(rows: pd.DataFrame, dataset: str, version: str, *, score: str, caption: str = "") -> list[Tile]:
-    """Return one tile per row, in order: label and score, then prediction and HSF or `caption`; tags as badges."""
+def make_tiles(page: Opened, rows: pd.DataFrame, *, score: str) -> list[Tile]:
+    """Return one tile per row, in order: label and score, then prediction and HSF or the caption; tags as badges."""
     known = rows.astype(object).where(rows.notna(), None)
-    return [_tile(row, dataset, version, score, caption or "hsf") for row in known.to_dict("records")]
+    return [_tile(page, row, score, page.view.caption or "hsf") for row in known.to_dict("records")]
 
 
-def _tile(row: dict[Any, Any], dataset: str, version: str, score: str, caption: str) -> Tile:
+def _tile(page: Opened, row: dict[Any, Any], score: str, caption: str) -> Tile:
     given, label, predicted = row["label_name"] or "no label", row["curated_label_name"], row["predicted_name"]
     tile = Tile(
         id=int(row["id"]),
-        src=image_url(dataset, int(row["id"]), version=version),
+        src=image_url(page.table.dataset.name, int(row["id"]), version=page.version),
         title=label or given,
         score=format_score(score, row[score]),
         sub=f"predicted {predicted}" if predicted else "",

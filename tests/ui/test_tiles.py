@@ -1,10 +1,15 @@
 """A row of the table as a tile: what is written under the image."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from avhcurate.ui.tiles import make_tiles
 
+PAGE = SimpleNamespace(
+    table=SimpleNamespace(dataset=SimpleNamespace(name="pets")), view=SimpleNamespace(caption=""), version="v1"
+)
 ROW = {
     "id": 5,
     "label": 1,
@@ -23,7 +28,7 @@ ROW = {
 
 def tile(**changes):
     rows = pd.DataFrame([ROW | changes]).astype({"label": "Int32", "predicted": "Int32", "curated_label": "Int32"})
-    return make_tiles(rows, "pets", "v1", score="avh")[0]
+    return make_tiles(PAGE, rows, score="avh")[0]
 
 
 def test_label_score_prediction_and_hsf_are_on_the_tile():

@@ -83,8 +83,7 @@ def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | No
     """Choose runs A and B, by default the open run and the newest other; None for one run twice."""
     called = run_titles(page.table.dataset)
     names = {run.name: called[run.name] for run in runs}
-    assert page.table.run is not None
-    first = one_of("models.a", tuple(names), page.table.run.root.name)
+    first = one_of("models.a", tuple(names), page.run.root.name)
     with in_a_row():
         a = first.show(st.selectbox, "A", page.view, names, width=300)
         second = one_of("models.b", tuple(names), next(name for name in names if name != a))

@@ -52,8 +52,7 @@ Level 0 is the image itself, shared by all kinds.
 
 def start_form(page: Opened) -> None:
     """Draw the form that starts the job."""
-    assert page.table.run is not None
-    record = page.table.run.record
+    record = page.run.record
     with job_form("degradation.start_", DegradeSettings, **of_run(page)) as form:
         with in_a_row():
             form.ask(
@@ -91,8 +90,7 @@ def empty(page: Opened) -> None:
 
 def chosen_degradation(page: Opened) -> DegradationFolder | None:
     """Return the degradation that the address asks for, else the newest; None where there is none."""
-    assert page.table.run is not None
-    return chosen_result(_MADE, page.view, degradations(page.table.run))
+    return chosen_result(_MADE, page.view, degradations(page.run))
 
 
 def _title_of(folder: DegradationFolder) -> str:
@@ -106,7 +104,6 @@ result_of = kept("Reading the degraded images …", funcs=DEGRADATION_HASH_FUNCS
 
 def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
     """Ask for curves, whether to split by HSF bin, and for another degradation of the run."""
-    assert page.table.run is not None
     with in_a_row(gap="medium"):
         measures = MEASURES.show(
             st.multiselect,
@@ -118,7 +115,7 @@ def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
             placeholder="Choose scores",
         )
         by_bin = bool(result.bins) and BY_BIN.show(st.toggle, "By HSF bin", page.view)
-        choose_result(_MADE, "Degradation", page.view, degradations(page.table.run), _title_of, width=330)
+        choose_result(_MADE, "Degradation", page.view, degradations(page.run), _title_of, width=330)
         about()
     return measures, by_bin
 

@@ -15,8 +15,7 @@ group to see its images and to tag, relabel, exclude, export or save them.
 
 def maps_of_run(page: Opened) -> list[MapFolder]:
     """Return the complete maps of the open run, oldest first."""
-    assert page.table.run is not None
-    return maps(page.table.run)
+    return maps(page.run)
 
 
 def first(page: Opened) -> None:

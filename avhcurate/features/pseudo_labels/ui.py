@@ -71,8 +71,7 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 
 def choose_rule(page: Opened) -> tuple[Rule, float]:
     """Ask for rule and portion; rules on AVC need a run with class weights."""
-    assert page.table.run is not None
-    view, possible = page.view, service.rules_of(page.table.run)
+    view, possible = page.view, service.rules_of(page.run)
     rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in possible})
     portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
@@ -82,8 +81,7 @@ def choose_rule(page: Opened) -> tuple[Rule, float]:
 
 def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLabels]:
     """Return what the chosen rule selects, and AVC and softmax where the run has both."""
-    assert page.table.run is not None
-    possible = service.rules_of(page.table.run)
+    possible = service.rules_of(page.run)
     rules = [one for one in possible if one in (rule, "confidence", "avc")]
     return _select_by_each(page.table, tuple(rules), portion=portion, filters=page.filters)
 
@@ -121,8 +119,7 @@ def class_table(result: PseudoLabels) -> None:
 
 def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
     """Draw accuracy against portion for all gates; on request where that takes long."""
-    run = page.table.run
-    assert run is not None
+    run = page.run
     record = run.record
     if page.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
         "Compute it", key="pseudo.curve", help="32 selections over all samples in view. This may take minutes."

@@ -135,7 +135,7 @@ def measures(page: Opened) -> GridView | None:
         order: dict[str, Any] = {"sort": chosen, "descending": end == "high"}
         gallery_link("All of them in the gallery", page.view, **order)
     rows = table.page(page.filters, limit=_TAIL, columns=tile_columns(chosen), **order).dropna(subset=chosen)
-    tiles = make_tiles(rows, table.dataset.name, page.version, score=chosen)
+    tiles = make_tiles(page, rows, score=chosen)
     return _grid(page, tiles, about=f"measures {chosen} {end}")
 
 
