@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui import grid_routes, guards, image_routes, packs, scatter_routes, signin
+from avhcurate.ui import export_menu, grid_routes, guards, image_routes, scatter_routes, signin
 from avhcurate.ui.user_errors import show_user_error
 from avhcurate.workspace.disk.app_files import PACKAGE
 
@@ -10,7 +10,7 @@ ROUTES = [
     *image_routes.routes(),
     *grid_routes.routes(),
     *scatter_routes.routes(),
-    *packs.routes(),
+    *export_menu.routes(),
     *signin.routes(),
 ]
 # `streamlit run` looks for this assignment.

@@ -8,12 +8,12 @@ from avhcurate.features.degradation import ui_example
 from avhcurate.ui import frame
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 from avhcurate.ui.user_errors import plain
 
-st.title("Degradation")
-page = frame.with_run()
-subtitle(page, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
+page = open_page(
+    "Degradation", "Images made worse step by step: a score of hardness should follow every step.", votes=False
+)
 if page.run.record.attached is not None:
     frame.lacking(
         page,

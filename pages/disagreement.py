@@ -1,18 +1,14 @@
 """Disagreement: HSF against a score, and the samples on which people and the network differ most."""
 
-import streamlit as st
-
 from avhcurate.features.disagreement import ui as disagreement_ui
 from avhcurate.features.disagreement.service import SETS
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 
-st.title("Disagreement")
-page = frame.with_votes()
-subtitle(page, "What is hard for people and easy for the network, and the reverse.")
+page = open_page("Disagreement", "What is hard for people and easy for the network, and the reverse.", frame.with_votes)
 if not page.count:
     nothing_matches()
 

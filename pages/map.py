@@ -11,11 +11,11 @@ from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_forms import await_more
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 
-st.title("Map")
-page = frame.with_run()
-subtitle(page, "Images that the network sees alike lie close together: draw around some to see them beside the map.")
+page = open_page(
+    "Map", "Images that the network sees alike lie close together: draw around some to see them beside the map."
+)
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")
 map_ui_region.go_to_gallery()

@@ -7,15 +7,12 @@ from avhcurate.features.compare import ui_pair
 from avhcurate.features.compare.samples import comparable_runs
 from avhcurate.features.compare.ui_all import all_runs
 from avhcurate.features.compare.ui_transfer import across
-from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.notes import show_queue_note
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 
-st.title("Models")
-page = frame.with_run()
-subtitle(page, "Model runs on the same samples: how good, how sure, and what each finds hard.")
+page = open_page("Models", "Model runs on the same samples: how good, how sure, and what each finds hard.")
 if not page.count:
     nothing_matches()
 

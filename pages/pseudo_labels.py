@@ -7,12 +7,12 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves, in_a_row
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 from avhcurate.ui.score_help import RULE_NAMES
 
-st.title("Pseudo-labels")
-page = frame.with_run()
-subtitle(page, "Labels that the model gives, and which of them to trust. Given labels are for evaluation only.")
+page = open_page(
+    "Pseudo-labels", "Labels that the model gives, and which of them to trust. Given labels are for evaluation only."
+)
 if not page.run.has_logits:
     frame.lacking(
         page,

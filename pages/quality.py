@@ -8,11 +8,14 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 
-st.title("Quality")
-page = frame.with_data()
-subtitle(page, "Copies, leaks between splits, and images that are dark, blurred, tiny or broken.", votes=False)
+page = open_page(
+    "Quality",
+    "Copies, leaks between splits, and images that are dark, blurred, tiny or broken.",
+    frame.with_data,
+    votes=False,
+)
 job_panel()
 if not page.table.measured:
     quality_ui.empty(page)

@@ -9,11 +9,9 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 
-st.title("Suspects")
-page = frame.with_run()
-subtitle(page, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
+page = open_page("Suspects", "Labels that are likely wrong, the most suspect first, and what speaks against each.")
 if not page.run.has_features:
     frame.lacking(
         page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.", "--features FILE"

@@ -9,14 +9,13 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.notes import show_queue_note
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 from avhcurate.ui.text import PAPER
 
-st.title("Training dynamics")
-page = frame.with_data()
-subtitle(
-    page,
+page = open_page(
+    "Training dynamics",
     "What a network learns, and when: the same held-out samples, evaluated again and again.",
+    frame.with_data,
 )
 job = job_panel()
 trainings = page.table.dataset.trainings()[::-1]

@@ -22,7 +22,7 @@ _P = ParamSpec("_P")
 
 _FRAME = "frame.here"
 _ERROR = "frame.error"
-#: Messages of success that the next run shows: (text, icon).
+#: Messages of success that the next run shows.
 _MESSAGES = "frame.messages"
 #: Marks simulated votes.
 SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
@@ -99,20 +99,20 @@ def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
     return asked
 
 
-def announce(text: str, icon: str = "check_circle") -> None:
+def announce(text: str) -> None:
     """Keep a message of success until `show_messages`, which shows it as a toast.
 
     Callbacks never call `st.toast` themselves: in the callback of a dialog it would take the dialog's own place among
     the page's elements, and the browser would lose the page.
     """
-    st.session_state[_MESSAGES] = (*st.session_state.get(_MESSAGES, ()), (text, icon))
+    st.session_state[_MESSAGES] = (*st.session_state.get(_MESSAGES, ()), text)
 
 
 def show_messages() -> None:
     """Show the error and the messages of the callback before this run: of a page, or of a dialog at its start."""
     show_error()
-    for text, icon in st.session_state.pop(_MESSAGES, ()):
-        st.toast(plain(text), icon=f":material/{icon}:")
+    for text in st.session_state.pop(_MESSAGES, ()):
+        st.toast(plain(text), icon=":material/check_circle:")
 
 
 def show_error() -> None:

@@ -104,11 +104,14 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         BarAction("relabel", "Relabel", "edit", asks="label"),
         BarAction("exclude", "Exclude", "block"),
         BarAction("set", "Set", "bookmark_add", partial(_save_set, page), asks="set"),
-        BarAction("compare", "Side by side", "view_column", _compare, help="Opens the first four.", reads=True),
+        BarAction(
+            "compare", "Side by side", "view_column", lambda chosen, _: open_side_by_side(chosen.ids), reads=True
+        ),
     ]
     if like and page.table.run is not None:
         about = "Orders the gallery by the angle to the nearest of the selected images."
-        actions.append(BarAction("like", "More like this", "image_search", _more_like, help=about, reads=True))
+        do = lambda chosen, _: more_like(chosen.ids)  # noqa: E731
+        actions.append(BarAction("like", "More like this", "image_search", do, help=about, reads=True))
     if page.filters.excluded is not False:
         actions.append(BarAction("include", "Include", "check"))
     return actions
@@ -126,14 +129,6 @@ def _on_page() -> list[BarAction]:
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
     saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids)
     say(f"{counted(chosen.count, 'image')} saved as “{name}”")
-
-
-def _compare(chosen: GridSelection, _: Any) -> None:
-    open_side_by_side(chosen.ids)
-
-
-def _more_like(chosen: GridSelection, _: Any) -> None:
-    more_like(chosen.ids)
 
 
 def _open(name: str, chosen: GridSelection, _: Any) -> None:

@@ -85,16 +85,12 @@ def place() -> Any:
 def show(groups: Pages, current: Any, query: Mapping[str, str]) -> None:
     """Links to all pages, each with the parameters of the address; the group of the page `current` is laid out."""
     for group, entries in groups.items():
-        here = current in entries
         # A menu closes by itself when one of its pages opens: it gives way to the links of its group.
-        with _open_group(group) if here else st.popover(group, type="tertiary", key=f"navigation.{group}"):
+        if current in entries:
+            menu = in_a_row("center", gap="xsmall", width="content", key="navigation_open")
+            menu.markdown(f"**{group}**", width="content")
+        else:
+            menu = st.popover(group, type="tertiary", key=f"navigation.{group}")
+        with menu:
             for page in entries:
                 st.page_link(page, query_params=dict(query))
-
-
-def _open_group(group: str) -> Any:
-    links = st.container(
-        horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="navigation_open"
-    )
-    links.markdown(f"**{group}**", width="content")
-    return links

@@ -1,9 +1,19 @@
 """The header of a page: its purpose, the samples in view, and whether their votes are simulated."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from avhcurate.ui.filter_chips import show_chips
-from avhcurate.ui.frame import SIMULATED, Opened
+from avhcurate.ui.frame import SIMULATED, Opened, with_run
+
+
+def open_page(title: str, story: str, needs: Callable[[], Opened] = with_run, *, votes: bool = True) -> Opened:
+    """Draw the title of a page and the lines under it; return its frame. `needs` ends a page that lacks something."""
+    st.title(title)
+    page = needs()
+    subtitle(page, story, votes=votes)
+    return page
 
 
 def subtitle(page: Opened, story: str, *, votes: bool = True) -> None:

@@ -216,8 +216,7 @@ def _title(record: MapRecord) -> str:
 
 def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     """Say how many points are drawn, of which map, and what else matters."""
-    run, number = page.table.run, len(shown.points)
-    assert run is not None
+    run, number = page.run, len(shown.points)
     sentences = [f"All {number:,} points."]
     if drawn < number:
         sentences = [f"{drawn:,} of {number:,} points, every class in proportion. The legend counts all."]

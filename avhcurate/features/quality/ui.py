@@ -134,7 +134,9 @@ def measures(page: Opened) -> GridView | None:
         explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
         order: dict[str, Any] = {"sort": chosen, "descending": end == "high"}
         gallery_link("All of them in the gallery", page.view, **order)
-    rows = table.page(page.filters, limit=_TAIL, columns=tile_columns(chosen), **order).dropna(subset=chosen)
+    rows = table.page(page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order).dropna(
+        subset=chosen
+    )
     tiles = make_tiles(page, rows, score=chosen)
     return _grid(page, tiles, about=f"measures {chosen} {end}")
 

@@ -1,12 +1,12 @@
 """Mount a component: its HTML, with the style and the script next to its Python file; and read what it sends."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import streamlit as st
+from pydantic_core import to_jsonable_python
 
 
 def mount(file: str, html: str, *, data: Any, script: str = "", style: str = "", **arguments: Any) -> Any:
@@ -14,17 +14,7 @@ def mount(file: str, html: str, *, data: Any, script: str = "", style: str = "",
 
     `script` and `style` precede its own, `arguments` are Streamlit's.
     """
-    return _component(Path(file).parent, html, script, style)(data=_plain(data), **arguments)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+    return _component(Path(file).parent, html, script, style)(data=to_jsonable_python(data), **arguments)
 
 
 def nothing() -> None:

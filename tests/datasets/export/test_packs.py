@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.export.service import export, pack
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui import export_menu, packs
+from avhcurate.ui import export_menu
 from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
 from tests.fakes.waiting import wait_until
 
@@ -52,7 +52,7 @@ def test_more_images_than_a_download_takes_are_packed_by_a_job_and_linked(own_de
     job = wait_until(lambda: (newest := Jobs(own_demo_root).newest()) and not newest.active and newest)
     assert (job.verb, job.state) == ("export", "done"), job.message
     (link,) = (one.value for one in app.run().markdown)
-    client = TestClient(Starlette(routes=packs.routes()))
+    client = TestClient(Starlette(routes=export_menu.routes()))
     address = re.search(r"\((/exports/.*?)\)", link)[1]
     with zipfile.ZipFile(io.BytesIO(client.get(address).content)) as archive:
         images = [name for name in archive.namelist() if name.endswith(".png")]
