@@ -17,7 +17,7 @@ if settings is None:
         ui_setup.collection_form(page, None, key="annotate.setup")
     st.stop()
 
-annotator = ui_session.annotator(page.view)
+annotator = ui_session.annotator()
 annotate_ui.title_row(annotator)
 annotate_ui.current_task(page, annotator, settings)
 with in_a_row("top", horizontal_alignment="right"):

@@ -61,7 +61,7 @@ with left:
     show_chart(ranking(result, against=proxy), key="correlation.ranking")
 with right:
     st.markdown(f"**Within bins of {column_name(against)}**")
-    shown = correlation_ui.choose_shown(result, page.view)
+    shown = correlation_ui.choose_shown(result)
     if shown:
         show_chart(per_bin(result, shown, against=proxy), key="correlation.bins")
 hard, edges = "people find hard", " Bin edges: More filters, left."
@@ -74,7 +74,7 @@ st.caption(
 )
 
 st.header("Two scores")
-correlation_ui.compare(result, page.view)
+correlation_ui.compare(result)
 
 if not proxy:
     further(page, result.keys)

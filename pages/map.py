@@ -29,7 +29,7 @@ if not page.count:
     nothing_matches()
 
 shown = map_ui.map_in_view(page, maps)
-map_ui.choose_colours(page, maps, shown)
+map_ui.choose_colours(maps, shown)
 with map_ui_region.two_columns():
     with st.container():
         map_ui_points.chart(page, shown)

@@ -20,18 +20,18 @@ show_queue_note(page.table)
 runs = comparable_runs(page.table)
 if len(runs) < 2:
     compare_ui.only_one_run(page, runs)
-part = compare_ui.part(page, runs)
+part = compare_ui.part(runs)
 if part == "transfer":
     across(page)
     st.stop()
 if part == "all":
-    names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores(page)
+    names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores()
     all_runs(page, compare_ui.side_by_side(page.table, names, keys=keys, filters=page.filters), keys)
     st.stop()
 
 if (chosen := compare_ui.chosen_pair(page, runs)) is None:
     st.stop()
-keys = compare_ui.chosen_scores(page) if part == "pair" else ["avh"]
+keys = compare_ui.chosen_scores() if part == "pair" else ["avh"]
 pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)
 ui_pair.headline(pair)
 listing = ui_pair.LISTINGS[part](page, pair)

@@ -27,7 +27,7 @@ record = quality_service.ready(page.table).record
 duplicates = quality_ui.find_duplicates(page.table, page.filters)
 odd = quality_ui.find_odd_files(page)
 quality_ui.counts(record, duplicates, odd)
-view = quality_ui.SHOWN.show(st.segmented_control, "View", page.view, quality_ui.VIEWS, label_visibility="collapsed")
+view = quality_ui.SHOWN.show(st.segmented_control, "View", quality_ui.VIEWS, label_visibility="collapsed")
 if view == "images":
     listed = quality_ui.measures(page)
 elif view == "duplicates":

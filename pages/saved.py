@@ -11,4 +11,4 @@ page = frame.with_data()
 st.title("Saved")
 st.caption("Named sets of images, views to come back to, splits, and the history of what people decided.")
 parts = {"sets": show_sets, "views": show_views, "history": show_history, "split": show_split}
-parts[choose_part(page.view)](page)
+parts[choose_part()](page)

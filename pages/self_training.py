@@ -18,7 +18,7 @@ if not folders:
     ui_start.first_start(page)
     st.stop()
 
-chosen_runs = self_training_ui.choose(page, folders)
+chosen_runs = self_training_ui.choose(folders)
 with st.expander("Start another"):
     ui_start.form(page)
 self_training_ui.about(chosen_runs)

@@ -25,9 +25,9 @@ if not page.count:
     nothing_matches()
 
 suspects = suspects_ui.suspects_in_view(page, found[-1])
-suspects_ui.choose_suspects(page, suspects.record)
+suspects_ui.choose_suspects(suspects.record)
 suspects_ui.summary(page, suspects)
-if suspects_ui.VIEW.of(page.view) == "one":
+if suspects_ui.VIEW.asked() == "one":
     ids = suspects.open["id"].astype(int).tolist()
     ui_review.one_by_one(page, suspects.record, suspects.every, suspects.about, ids, nothing=suspects.nothing)
 else:

@@ -9,7 +9,7 @@ from avhcurate.ui.text import PAPER
 st.title("Toy")
 page = frame.page()
 st.caption(f"What the paper ({PAPER}) claims, where the truth is known: Gaussians, and a small network trained live.")
-asked = toy_ui.settings(page.view)
+asked = toy_ui.settings()
 toy_ui.choose_settings(asked)
 result = toy_ui.trained(page.workspace.root, asked)
 toy_ui.explore(result)

@@ -22,7 +22,7 @@ from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.sidebar_filters import filterable
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted, shortened
-from avhcurate.ui.url_state import TILE_SIZES, View
+from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import show_user_error
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -31,7 +31,7 @@ def choose_order(page: Opened, *, like: bool = False) -> None:
     """Ask for sort, direction and size of the tiles; `like`: the address may order by likeness instead."""
     view, table = page.view, page.table
     names = {column: f"Sort by {_title(column)}" for column in sort_columns(table)}
-    like, shown = like and bool(LIKE.of(view)), view.sort
+    like, shown = like and bool(LIKE.asked()), view.sort
     if like:
         names, shown = {LIKE.name: "Sorted by likeness"} | names, LIKE.name
     below = {column: f"{_title(column)} below" for column in caption_columns(table)}
@@ -86,7 +86,7 @@ def like_view(page: Opened) -> GridView | None:
 
     If that cannot be, for example because the run has no features, it says why.
     """
-    if not (like := LIKE.of(page.view)):
+    if not (like := LIKE.asked()):
         return None
     with st.container(key="chips_like"):
         st.button(
@@ -109,9 +109,9 @@ def like_view(page: Opened) -> GridView | None:
 _by_angle = st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")(by_angle)
 
 
-def gallery_link(label: str, view: View, **changes: Any) -> None:
+def gallery_link(label: str, **changes: Any) -> None:
     """Draw a link to the gallery with the view's samples; `changes` are fields of the view."""
-    query = replace(view, choices=(), **changes).elsewhere
+    query = replace(url_state.current(), choices=(), **changes).elsewhere
     st.page_link(PAGES / "gallery.py", label=label, icon=":material/grid_view:", query_params=query, width="content")
 
 

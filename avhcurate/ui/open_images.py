@@ -23,7 +23,7 @@ LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), partial(read_ids, mos
 def open_sample(id: int | None) -> None:
     """Put a sample into the address, so that its details open with the next run; None closes them."""
     view = url_state.current()
-    together = TOGETHER.of(view)
+    together = TOGETHER.asked()
     if id not in together:
         together = ()
     url_state.write(replace(view, sample=id).choosing(TOGETHER.name, write_ids(together)))
@@ -38,7 +38,7 @@ def open_side_by_side(ids: Sequence[int]) -> None:
 
 def side_by_side(view: View) -> tuple[int, ...]:
     """Return the samples to show: that of the view, or several of which it is one."""
-    together = TOGETHER.of(view)
+    together = TOGETHER.asked()
     if view.sample in together:
         return together
     return tuple(id for id in [view.sample] if id is not None)

@@ -10,7 +10,7 @@ from avhcurate.datasets.table.filters import join_values, split_values
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
 from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.url_state import View, not_understood
+from avhcurate.ui.url_state import not_understood
 from avhcurate.ui.user_errors import plain
 
 _T = TypeVar("_T")
@@ -33,9 +33,9 @@ class Choice(Generic[_T]):
     read: Callable[[str], _T]
     write: Callable[[_T], str] = str
 
-    def of(self, view: View) -> _T:
+    def asked(self) -> _T:
         """Return the value in the address; the default, with a warning, if it cannot be read."""
-        text = view.chosen(self.name)
+        text = st.query_params.get(self.name, "")
         if not text:
             return self.default
         try:
@@ -48,7 +48,6 @@ class Choice(Generic[_T]):
         self,
         widget: Callable[..., Any],
         label: str,
-        view: View,
         *arguments: Any,
         value: _T | None = None,
         on_change: Callable[..., None] | None = None,
@@ -61,7 +60,7 @@ class Choice(Generic[_T]):
         """
         shown = value
         if shown is None:
-            shown = self.of(view)
+            shown = self.asked()
         options, *rest = arguments or (0,)
         if isinstance(options, Mapping):
             keywords["format_func"] = options.__getitem__
@@ -150,9 +149,9 @@ def switch(name: str) -> Choice[bool]:
     return Choice(name, False, lambda text: bool(int(text)), lambda on: str(int(on)))
 
 
-def page_of(choice: Choice[float], view: View, count: int, size: int) -> range:
+def page_of(choice: Choice[float], count: int, size: int) -> range:
     """Return the positions of a list's entries on the page of `size` that the address names, at most its last."""
-    page = min(int(choice.of(view)), max(1, -(-count // size)))
+    page = min(int(choice.asked()), max(1, -(-count // size)))
     return range((page - 1) * size, min(page * size, count))
 
 
@@ -181,16 +180,14 @@ def write_ids(ids: Sequence[int]) -> str:
     return ",".join(map(str, ids))
 
 
-def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
+def chosen_result(name: str, results: Sequence[_R]) -> _R | None:
     """Return the result that the address names, else the newest of `results`, oldest first; None without any."""
-    named = [result for result in results if result.name == view.chosen(name)]
+    named = [result for result in results if result.name == st.query_params.get(name)]
     return next(iter(named or results[-1:]), None)
 
 
-def choose_result(
-    name: str, label: str, view: View, results: Sequence[_R], title: Callable[[_R], str], **look: Any
-) -> None:
+def choose_result(name: str, label: str, results: Sequence[_R], title: Callable[[_R], str], **look: Any) -> None:
     """Draw a selectbox of results, newest first, if there are several."""
     if len(results) > 1:
         titles = {result.name: title(result) for result in reversed(results)}
-        Choice(name, results[-1].name, str).show(st.selectbox, label, view, titles, **look)
+        Choice(name, results[-1].name, str).show(st.selectbox, label, titles, **look)

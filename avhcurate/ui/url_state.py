@@ -55,10 +55,6 @@ class View:
         first = {key: changed.pop(key) for key in ("dataset", "run", "edges") if key in changed}
         return first | self.filters.to_query() | changed | dict(self.choices)
 
-    def chosen(self, name: str) -> str:
-        """Return the value of a page's own choice, "" for its default."""
-        return dict(self.choices).get(name, "")
-
     def choosing(self, name: str, value: str) -> "View":
         """Return the same view with a page's own choice set, or removed if `value` is empty."""
         choices = dict(self.choices) | {name: value}

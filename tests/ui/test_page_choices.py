@@ -7,18 +7,16 @@ from streamlit.testing.v1 import AppTest
 def page():
     import streamlit as st
 
-    from avhcurate.ui import url_state
     from avhcurate.ui.page_choices import number, one_of, some_of
 
-    view = url_state.current()
     order = one_of("test.order", ["up", "down", "random"], "up")
     some = some_of("test.some", ["a", "b", "c"], ["a"])
     portion = number("test.portion", 0.5, low=0.0, high=1.0)
     names = {"up": "Upwards", "down": "Downwards"}
     st.write(
-        order.show(st.segmented_control, "Order", view, names, on_change=order.restart, args=(portion.name,)),
-        some.show(st.multiselect, "Some", view, ["b", "c"]),
-        portion.show(st.slider, "Portion", view, 0.0, 1.0),
+        order.show(st.segmented_control, "Order", names, on_change=order.restart, args=(portion.name,)),
+        some.show(st.multiselect, "Some", ["b", "c"]),
+        portion.show(st.slider, "Portion", 0.0, 1.0),
     )
 
 

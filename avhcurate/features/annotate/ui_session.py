@@ -15,7 +15,6 @@ from avhcurate.ui.components.outbox import Delivery, Entry
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.signin import say_why_not, who, why_not
-from avhcurate.ui.url_state import View
 from avhcurate.workspace.data.people import Role
 
 _SESSION = "annotate.session"
@@ -25,12 +24,12 @@ _SESSION = "annotate.session"
 NAME: Choice[str] = Choice("annotate.name", "", str)
 
 
-def annotator(view: View) -> str:
+def annotator() -> str:
     """Return the signed-in user, else the name in the address; without one, ask for it and end the page.
 
     It ends for viewers too, who do not answer.
     """
-    if not why_not(Role.ANNOTATOR) and (name := who() or NAME.of(view)):
+    if not why_not(Role.ANNOTATOR) and (name := who() or NAME.asked()):
         return name
     st.title("Annotate", anchor=False)
     if why_not(Role.ANNOTATOR):

@@ -45,13 +45,13 @@ TEST_NOTE = (
 )
 
 
-def part(page: Opened, runs: Sequence[RunFolder]) -> str:
+def part(runs: Sequence[RunFolder]) -> str:
     """Choose the part of the page; with a single run only those that need no second."""
     possible = PARTS
     if len(runs) < 2:
         possible = {name: PARTS[name] for name in ("all", "transfer")}
     look: dict[str, Any] = {"on_change": PART.restart, "label_visibility": "collapsed"}
-    return PART.show(st.segmented_control, "Part", page.view, possible, **look)
+    return PART.show(st.segmented_control, "Part", possible, **look)
 
 
 def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
@@ -60,7 +60,6 @@ def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
     return runs_choice(runs).show(
         st.multiselect,
         "Runs",
-        page.view,
         {run.name: called[run.name] for run in runs},
         max_selections=MOST_RUNS,
         placeholder="The newest run of each network",
@@ -73,10 +72,10 @@ def runs_choice(runs: Sequence[RunFolder]) -> Choice[list[str]]:
     return some_of("models.runs", names, default_runs(runs), most=MOST_RUNS)
 
 
-def chosen_scores(page: Opened) -> list[str]:
+def chosen_scores() -> list[str]:
     """Choose the scores whose correlation with HSF is compared; AVH where the choice is empty."""
     look: dict[str, Any] = {"format_func": score_name, "max_selections": _MOST_SCORES, "placeholder": "AVH"}
-    return SCORES_SHOWN.show(st.multiselect, "Scores against HSF", page.view, KEYS, **look) or ["avh"]
+    return SCORES_SHOWN.show(st.multiselect, "Scores against HSF", KEYS, **look) or ["avh"]
 
 
 def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
@@ -85,9 +84,9 @@ def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | No
     names = {run.name: called[run.name] for run in runs}
     first = one_of("models.a", tuple(names), page.run.root.name)
     with in_a_row():
-        a = first.show(st.selectbox, "A", page.view, names, width=300)
+        a = first.show(st.selectbox, "A", names, width=300)
         second = one_of("models.b", tuple(names), next(name for name in names if name != a))
-        b = second.show(st.selectbox, "B", page.view, names, width=300)
+        b = second.show(st.selectbox, "B", names, width=300)
     if a == b:
         st.caption("Choose two different runs.")
         return None
@@ -119,8 +118,8 @@ compare_pair = kept("Comparing A and B …", most=6, funcs=HASH_FUNCS)(run_pair.
 
 def runs_shown(page: Opened) -> SideBySide:
     """Return the comparison of the runs and scores in the address, without a choice."""
-    names = runs_choice(comparable_runs(page.table)).of(page.view)
-    return side_by_side(page.table, names, keys=SCORES_SHOWN.of(page.view) or ["avh"], filters=page.filters)
+    names = runs_choice(comparable_runs(page.table)).asked()
+    return side_by_side(page.table, names, keys=SCORES_SHOWN.asked() or ["avh"], filters=page.filters)
 
 
 def number_cell(value: float, digits: int) -> str:

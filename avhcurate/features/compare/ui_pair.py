@@ -112,10 +112,10 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList:
         st.html(html_table(["Score", "HSF bin", "n", "A", "B", "Difference of z", "p"], rows))
         st.caption(TEST_NOTE)
     st.header("Right and wrong together")
-    return _outcomes(page, pair, judge.capitalize())
+    return _outcomes(pair, judge.capitalize())
 
 
-def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
+def _outcomes(pair: RunPair, judge: str) -> ImageList:
     """Draw all combinations with their counts; the images of the one whose row is chosen."""
     table = run_pair.outcomes(pair)
     names = {"people": judge, "a": "A", "b": "B"}
@@ -134,7 +134,7 @@ def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList:
     if event["selection"]["rows"]:
         regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()
-    chosen = judges[codes == OUTCOME.of(page.view)]
+    chosen = judges[codes == OUTCOME.asked()]
     if chosen.empty:
         st.caption("Select a row to see its images.")
         return ImageList()
@@ -193,7 +193,7 @@ def confusions(page: Opened, pair: RunPair) -> ImageList:
         shown = pairs.replace({"label": names, "predicted": names}).assign(difference=pairs["second"] - pairs["first"])
         shown.columns = ["Label", "Predicted", "A", "B", "B − A"]
         st.dataframe(shown, hide_index=True, row_height=30)
-    cell = CELL.of(page.view)
+    cell = CELL.asked()
     if cell is None:
         return ImageList()
     side, label, predicted = cell
@@ -228,10 +228,10 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList:
     measure, n = score_name(pair.measure), len(pair.points)
     with in_a_row(gap="medium"):
         look: dict[str, Any] = {"on_change": SET.restart, "label_visibility": "collapsed"}
-        chosen = SET.show(st.segmented_control, "Set", page.view, SETS, **look)
+        chosen = SET.show(st.segmented_control, "Set", SETS, **look)
         look = {"step": 0.05, "on_change": CUTS.restart, "width": 300}
         label = f"Percentiles of {measure}: easy up to, hard from"
-        easy, hard = CUTS.show(st.slider, label, page.view, _LEAST_CUT, _MOST_CUT, **look)
+        easy, hard = CUTS.show(st.slider, label, _LEAST_CUT, _MOST_CUT, **look)
     if chosen == "all":
         runs = runs_shown(page)
         ids, n = hard_for_all(runs, hard=hard), len(runs.ids)

@@ -34,9 +34,9 @@ def across(page: Opened) -> None:
         return
     x_choice = one_of("models.x", tuple(sides), next(iter(sides)))
     with in_a_row():
-        x = x_choice.show(st.selectbox, "Across", page.view, sides, width=300)
+        x = x_choice.show(st.selectbox, "Across", sides, width=300)
         y_choice = one_of("models.y", tuple(sides), next(name for name in sides if name != x))
-        y = y_choice.show(st.selectbox, "Up", page.view, sides, width=300)
+        y = y_choice.show(st.selectbox, "Up", sides, width=300)
     if x == y:
         st.caption("Choose two different sides.")
         return

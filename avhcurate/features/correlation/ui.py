@@ -18,7 +18,6 @@ from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.score_help import column_name, score_name
 from avhcurate.ui.text import listed, p_text, people, shortened, signed
-from avhcurate.ui.url_state import View
 from avhcurate.workspace.images.measures import PROXIES, RANKED
 
 #: The address's text for no column of the user: no column has that name.
@@ -38,7 +37,6 @@ def choose_against(page: Opened) -> str:
     return one_of("correlation.against", [HSF, *PROXIES, *table.own("number")], HSF).show(
         st.selectbox,
         "Against",
-        page.view,
         possible,
         format_func=_short_name,
         help="HSF, the judgement of people, or what replaces it where there are no votes: a measure of the images or a "
@@ -55,7 +53,6 @@ def choose_columns(page: Opened) -> list[str]:
     return some_of("correlation.columns", own, service.said_columns(page.table), none=_NO_COLUMN).show(
         st.multiselect,
         "Your columns",
-        page.view,
         list(own),
         format_func=lambda key: shortened(key, 60),
         placeholder="Add columns to the table",
@@ -63,13 +60,12 @@ def choose_columns(page: Opened) -> list[str]:
     )
 
 
-def choose_shown(result: Correlations, view: View) -> list[str]:
+def choose_shown(result: Correlations) -> list[str]:
     """Choose the scores of the figure by bins."""
     scores = _directed(result)
     return some_of("correlation.scores", [*RANKED, *scores], ["avh", "confidence"]).show(
         st.multiselect,
         "Scores",
-        view,
         scores,
         format_func=_short_name,
         max_selections=5,
@@ -273,7 +269,7 @@ def _cell(row: Any) -> str:
 # --- two scores --------------------------------------------------------------------------------------------------
 
 
-def compare(result: Correlations, view: View) -> None:
+def compare(result: Correlations) -> None:
     """Draw a choice of two scores and the test between them; a score that is not in the table becomes the default."""
     scores = _directed(result)
     if len(scores) < 2 or not result.toward:
@@ -282,7 +278,7 @@ def compare(result: Correlations, view: View) -> None:
     with in_a_row():
         first, second = (
             one_of(f"correlation.{name}", [*RANKED, *scores], default).show(
-                st.selectbox, label, view, scores, format_func=_short_name, width=200
+                st.selectbox, label, scores, format_func=_short_name, width=200
             )
             for name, label, default in (("first", "Compare", "avh"), ("second", "with", "confidence"))
         )

@@ -46,7 +46,7 @@ _NOT_WEIGHTED = " Not weighted: it describes images that the queue chose, not th
 def further(page: Opened, keys: Sequence[str]) -> None:
     """Draw a choice of one analysis, its table, a note and a download."""
     titles = {_NONE: "None"} | {key: title for key, (title, _) in ANALYSES.items()}
-    chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", page.view, titles)
+    chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
     if chosen == _NONE:
         return
     try:

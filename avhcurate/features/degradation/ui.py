@@ -90,7 +90,7 @@ def empty(page: Opened) -> None:
 
 def chosen_degradation(page: Opened) -> DegradationFolder | None:
     """Return the degradation that the address asks for, else the newest; None where there is none."""
-    return chosen_result(_MADE, page.view, degradations(page.run))
+    return chosen_result(_MADE, degradations(page.run))
 
 
 def _title_of(folder: DegradationFolder) -> str:
@@ -108,14 +108,13 @@ def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
         measures = MEASURES.show(
             st.multiselect,
             "Curves",
-            page.view,
             {key: measure_name(key) for key in (*KEYS, ACCURACY)},
             max_selections=6,
             width=420,
             placeholder="Choose scores",
         )
-        by_bin = bool(result.bins) and BY_BIN.show(st.toggle, "By HSF bin", page.view)
-        choose_result(_MADE, "Degradation", page.view, degradations(page.run), _title_of, width=330)
+        by_bin = bool(result.bins) and BY_BIN.show(st.toggle, "By HSF bin")
+        choose_result(_MADE, "Degradation", degradations(page.run), _title_of, width=330)
         about()
     return measures, by_bin
 

@@ -50,21 +50,19 @@ BY_SCORE = Choice("gap.cuts", (SCORE_CUTS.low, SCORE_CUTS.high), _read_cuts, _wr
 
 def choose_settings(page: Opened) -> dict[str, Any]:
     """Draw the choices of the score and of the cuts of both scales; return arguments of `disagree`."""
-    key = SCORE.of(page.view)
+    key = SCORE.asked()
     if key not in page.table.scores:
         key = page.table.hardness  # the run's own measure of hardness
     predicted = False
     with in_a_row(gap="small"):
-        key = SCORE.show(
-            st.selectbox, "Score", page.view, page.table.scores, value=key, format_func=score_name, width=160
-        )
+        key = SCORE.show(st.selectbox, "Score", page.table.scores, value=key, format_func=score_name, width=160)
         if page.table.prediction is not None:
             about = "Compares all images by the HSF that a model of the votes predicts, not only those with votes."
-            predicted = HUMAN.show(st.toggle, "Predicted HSF", page.view, help=about)
+            predicted = HUMAN.show(st.toggle, "Predicted HSF", help=about)
         look: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "width": 215}
-        hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", page.view, step=0.05, **look)
+        hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", step=0.05, **look)
         label = f"{score_name(key)}: easiest and hardest share"
-        score_cuts = BY_SCORE.show(st.slider, label, page.view, step=0.01, **look)
+        score_cuts = BY_SCORE.show(st.slider, label, step=0.01, **look)
         explain_scores([key, "hsf"], label="About", key="gap.explain")
     cuts = {"hsf_cuts": Cuts(*hsf_cuts), "score_cuts": Cuts(*score_cuts, quantile=True)}
     return {"key": key, "predicted": predicted} | cuts

@@ -76,7 +76,7 @@ CHOICE = one_of("home.have", list(HAVE), "")
 def guide(page: Frame) -> None:
     """Ask what the user has, and show what it gives, its form and the next step."""
     labels = {key: have.label for key, have in HAVE.items()}
-    shown = CHOICE.show(st.segmented_control, "What do you have?", page.view, labels, value=_proposed(page))
+    shown = CHOICE.show(st.segmented_control, "What do you have?", labels, value=_proposed(page))
     have, table = HAVE[shown], page.table
     st.caption(have.gives)
     if table is None and shown in _FORMS:
@@ -103,7 +103,7 @@ def guide(page: Frame) -> None:
 
 def _proposed(page: Frame) -> str:
     """Return what the address names, else the first thing that the dataset lacks."""
-    if chosen := CHOICE.of(page.view):
+    if chosen := CHOICE.asked():
         return chosen
     if page.table is None:
         return "images"

@@ -98,13 +98,13 @@ class MapInView:
 
 def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     """Return the map that the address asks for, else the newest."""
-    name = _layout(maps).of(page.view)
+    name = _layout(maps).asked()
     folder = next(one for one in maps if one.name == name)
     options = {key: shortened(name or score_name(key), _LONGEST) for key, name in color_options(page.table).items()}
     if "hsf" in options:
         options["hsf"] = of_hsf(page.table.simulated)
         options["hsf_bin"] = f"{options['hsf']} in bins"
-    color = one_of("map.color", list(options), "label").of(page.view)
+    color = one_of("map.color", list(options), "label").asked()
     points = cached_points(page.table, folder, page.filters, color=color)
     harder = ""
     if color == "hsf":
@@ -118,8 +118,8 @@ def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
         options=options,
         color=color,
         points=points,
-        window=WINDOW.of(page.view),
-        region=REGION.of(page.view),
+        window=WINDOW.asked(),
+        region=REGION.asked(),
         harder=harder,
         found=found,
         note=note,
@@ -128,7 +128,7 @@ def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
 
 def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[dict[str, Any] | None, str]:
     """Return the image that the address asks for with its place, and what to say of it."""
-    text = FIND.of(page.view)
+    text = FIND.asked()
     if not text:
         return None, ""
     id = find_sample(page.table, text)
@@ -168,7 +168,7 @@ def describe(record: MapRecord, run: str) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def choose_colours(page: Opened, maps: Sequence[MapFolder], shown: MapInView) -> None:
+def choose_colours(maps: Sequence[MapFolder], shown: MapInView) -> None:
     """Ask for map, colour and tool, with a button back to the whole map."""
     layout, color = _layout(maps), one_of("map.color", list(shown.options), "label")
     titles = {folder.name: _title(folder.record) for folder in reversed(maps)}
@@ -177,12 +177,10 @@ def choose_colours(page: Opened, maps: Sequence[MapFolder], shown: MapInView) ->
         layout.restart(REGION.name, WINDOW.name)
 
     with in_a_row(gap="small"):
-        layout.show(st.selectbox, "Map", page.view, titles, value=shown.folder.name, on_change=restart, width=160)
-        color.show(st.selectbox, "Colour", page.view, shown.options, value=shown.color, width=165)
-        FIND.show(
-            st.text_input, "Find", page.view, placeholder="Number or path", on_change=_find_on_the_whole, width=150
-        )
-        TOOL.show(st.segmented_control, "Pointer", page.view, list(TOOLS))
+        layout.show(st.selectbox, "Map", titles, value=shown.folder.name, on_change=restart, width=160)
+        color.show(st.selectbox, "Colour", shown.options, value=shown.color, width=165)
+        FIND.show(st.text_input, "Find", placeholder="Number or path", on_change=_find_on_the_whole, width=150)
+        TOOL.show(st.segmented_control, "Pointer", list(TOOLS))
         if shown.window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
         with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):

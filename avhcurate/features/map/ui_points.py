@@ -81,7 +81,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         bounds=drawn.cloud.bounds,
         whole=whole(shown.folder),
         window=shown.window,
-        tool=TOOLS[TOOL.of(page.view)],
+        tool=TOOLS[TOOL.asked()],
         score=title,
         marks=marks,
         found=shown.found,

@@ -47,7 +47,7 @@ def section(page: Opened) -> None:
     left, right = halves()
     with left:
         st.markdown("**How much votes help**")
-        target = _TARGET.show(st.number_input, "Target: Spearman with HSF", page.view, 0.05, 0.99, step=0.01, width=190)
+        target = _TARGET.show(st.number_input, "Target: Spearman with HSF", 0.05, 0.99, step=0.01, width=190)
         show_chart(curve_chart(record, target), key="predicted.curve")
         st.markdown(needed_sentence(record, target))
     with right:
@@ -64,7 +64,7 @@ def section(page: Opened) -> None:
             ("Hard only for the network", "human_gap", True),
             ("Hard only for people", "human_gap", False),
         ):
-            gallery_link(title, page.view, sort=column, descending=descending, caption=column)
+            gallery_link(title, sort=column, descending=descending, caption=column)
         explain_scores(["hsf_predicted", "human_gap"], label="About predicted HSF", key="predicted.explain")
     _form(page, "Predict again")
 

@@ -71,9 +71,9 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 
 def choose_rule(page: Opened) -> tuple[Rule, float]:
     """Ask for rule and portion; rules on AVC need a run with class weights."""
-    view, possible = page.view, service.rules_of(page.run)
-    rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in possible})
-    portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
+    possible = service.rules_of(page.run)
+    rule = RULE.show(st.segmented_control, "Rule", {rule: RULE_NAMES[rule] for rule in possible})
+    portion = PORTION.show(st.slider, "Portion of each predicted class to trust", 0.05, 1.0, step=0.05, width=280)
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
         st.markdown(_MEANING)
     return rule, portion

@@ -123,17 +123,17 @@ def measures(page: Opened) -> GridView | None:
     if not bars:
         st.markdown("No image in view could be measured. See Odd files.")
         return None
-    chosen = MEASURE.of(page.view)
+    chosen = MEASURE.asked()
     if chosen not in bars:
         chosen = next(iter(bars))
     show_chart(measure_histograms(bars, chosen=chosen), key="quality.histograms")
     with in_a_row():
-        MEASURE.show(st.selectbox, "Measure", page.view, list(bars), value=chosen, format_func=score_name, width=220)
+        MEASURE.show(st.selectbox, "Measure", list(bars), value=chosen, format_func=score_name, width=220)
         names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
-        end = END.show(st.segmented_control, "Which end", page.view, names)
+        end = END.show(st.segmented_control, "Which end", names)
         explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
         order: dict[str, Any] = {"sort": chosen, "descending": end == "high"}
-        gallery_link("All of them in the gallery", page.view, **order)
+        gallery_link("All of them in the gallery", **order)
     rows = table.page(page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order).dropna(
         subset=chosen
     )
@@ -149,7 +149,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     groups = duplicates.groups
     with in_a_row(horizontal_alignment="distribute"):
         look: dict[str, Any] = {"selection_mode": "multi", "on_change": ONLY.restart, "args": (PAGE.name,)}
-        for kind in ONLY.show(st.pills, "Only groups", page.view, CONFLICTS, **look):
+        for kind in ONLY.show(st.pills, "Only groups", CONFLICTS, **look):
             groups = groups[groups[kind]]
         members = duplicates.of(groups["group"])
         copies = int((~members["keep"] & ~members["excluded"]).sum())
@@ -167,7 +167,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         st.markdown("No group of near duplicates in view.")
         undo_button(page.table, key="quality.undo", type="tertiary")
         return None
-    places = page_of(PAGE, page.view, len(groups), _GROUPS)
+    places = page_of(PAGE, len(groups), _GROUPS)
     shown = groups[places.start : places.stop]
     members = duplicates.of(shown["group"]).groupby("group", sort=False).head(_MEMBERS).fillna({"split": "none"})
     by_group = shown.set_index("group").to_dict("index")
@@ -194,7 +194,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
 
     about = "Excludes the other copies of each group that has a selected image."
     action = BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=about, primary=True)
-    view = _grid(page, tiles, about=f"duplicates {ONLY.of(page.view)} {places.start}", first=[action])
+    view = _grid(page, tiles, about=f"duplicates {ONLY.asked()} {places.start}", first=[action])
     turn_pages(PAGE, places, len(groups), _GROUPS)
     return view
 
@@ -216,7 +216,7 @@ def _keep_one(page: Opened, members: pd.DataFrame) -> None:
 
 def similarity(page: Opened, record: QualityRecord) -> None:
     """Draw the similarity at which embeddings count as copies, and a form to change it."""
-    if not CUT.show(st.toggle, "Similarity threshold", page.view):
+    if not CUT.show(st.toggle, "Similarity threshold"):
         return
     with st.container(border=True):
         if record.run is None or record.similarity is None:
@@ -237,24 +237,24 @@ def similarity(page: Opened, record: QualityRecord) -> None:
 
 def find_odd_files(page: Opened) -> OddFiles:
     """Return the odd files in view, by the thresholds in the address."""
-    return _odd_files(page.table, page.filters, {key: limit.of(page.view) for key, limit in LIMITS.items()})
+    return _odd_files(page.table, page.filters, {key: limit.asked() for key, limit in LIMITS.items()})
 
 
 def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
     """Draw files of one kind as a table and a grid, with the threshold of the kind."""
     names = {key: f"{KINDS[key]} {n:,}" for key, n in found.counts.items()}
     with in_a_row():
-        kind = KIND.show(st.segmented_control, "Kind", page.view, names)
+        kind = KIND.show(st.segmented_control, "Kind", names)
         files = found.files[found.files["kind"] == kind]
         text = f"{len(files):,} files cannot be read or have not the format of their name."
         if kind in FLAWS:
             what, keys = FLAWS[kind]
             help = "Images are judged by the first kind that fits. A shorter side of 0: a quarter of the median."
-            LIMITS[kind].show(st.number_input, f"{what.capitalize()} below", page.view, help=help, width=150)
+            LIMITS[kind].show(st.number_input, f"{what.capitalize()} below", help=help, width=150)
             where = " OR ".join(f"{key} < {found.limits[kind]:g}" for key in keys)
             if page.filters.where:
                 where = f"({page.filters.where}\n) AND ({where})"
-            gallery_link("All of them in the gallery", page.view, filters=page.filters.with_(where=where))
+            gallery_link("All of them in the gallery", filters=page.filters.with_(where=where))
             text = f"{KINDS[kind]}: {rule(kind, found.limits[kind])}. {len(files):,} images in view."
     st.caption(text)
     if files.empty:

@@ -34,8 +34,8 @@ _ROWS = 25
 _PAGE = number("saved.list", 1, low=1, high=10**9)
 
 
-def choose_part(view: View) -> str:
-    return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
+def choose_part() -> str:
+    return PART.show(st.segmented_control, "Show", _PARTS, label_visibility="collapsed")
 
 
 def show_sets(page: Opened) -> None:
@@ -57,7 +57,7 @@ def _list(
     """Draw a page of a list and the dialog that is open; `draw` draws the link of an entry and returns what it is."""
     if not entries:
         empty_state(f"No {kind} yet", "bookmark", nothing)
-    places = page_of(_PAGE, page.view, len(entries), _ROWS)
+    places = page_of(_PAGE, len(entries), _ROWS)
     with st.container(gap="xsmall"):
         for one in entries[places.start : places.stop]:
             with in_a_row("center"):
@@ -197,7 +197,7 @@ _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 def show_history(page: Opened) -> None:
     narrowed = _narrow(page)
     _, count = history_entries(page.table, limit=0, **narrowed)
-    places = page_of(_HISTORY_PAGE, page.view, count, _ROWS)
+    places = page_of(_HISTORY_PAGE, count, _ROWS)
     entries, _ = history_entries(page.table, offset=places.start, limit=_ROWS, **narrowed)
     st.caption(f"Entries: **{count:,}**. {RULE}")
     with st.container(gap="xsmall"):
@@ -210,19 +210,19 @@ def show_history(page: Opened) -> None:
 
 def _narrow(page: Opened) -> dict[str, Any]:
     """Ask for person, action and sample, and return them as `history_entries` takes them."""
-    view, restart, log = page.view, (_HISTORY_PAGE.name,), page.table.log
+    restart, log = (_HISTORY_PAGE.name,), page.table.log
     with in_a_row():
         for label, choice, options in (
             ("Who", _WHO, log.history_values(page.table.dataset.id, "who")),
             ("Action", _ACTION, log.history_values(page.table.dataset.id, "action")),
         ):
-            names = {"": "Any"} | {name: name for name in (choice.of(view), *options) if name}
-            choice.show(st.selectbox, label, view, names, on_change=choice.restart, args=restart, width=220)
-        sample = int(_SAMPLE.of(view))
+            names = {"": "Any"} | {name: name for name in (choice.asked(), *options) if name}
+            choice.show(st.selectbox, label, names, on_change=choice.restart, args=restart, width=220)
+        sample = int(_SAMPLE.asked())
         ends: dict[str, Any] = {"min_value": -1, "max_value": max(sample, page.table.size - 1), "value": sample}
         keep: dict[str, Any] = {"on_change": _SAMPLE.restart, "args": restart}
         st.number_input("Sample id, or -1 for any", key=_SAMPLE.name, width=180, **ends, **keep)
-    narrowed: dict[str, Any] = {"who": _WHO.of(view) or None, "actions": list(filter(None, [_ACTION.of(view)]))}
+    narrowed: dict[str, Any] = {"who": _WHO.asked() or None, "actions": list(filter(None, [_ACTION.asked()]))}
     if sample >= 0:
         narrowed["sample"] = sample
     return narrowed

@@ -37,17 +37,17 @@ def show_split(page: Opened) -> None:
 
 
 def _settings(page: Opened) -> SplitSettings:
-    view, table = page.view, page.table
+    table = page.table
     columns = [*(name for name in table.measured if name == "duplicate_group"), *table.user_columns]
     with in_a_row():
         about = "Two or more numbers that sum to 1, for train, validation and test."
-        shares = _SHARES.show(st.text_input, "Shares", view, width=200, help=about)
-        by = _BY.show(st.pills, "Stratify by", view, _BY_NAMES, selection_mode="multi")
-        seed = int(_SEED.of(view))
-        _SEED.show(st.number_input, "Seed", view, 0, 10**9, value=seed, width=130)
+        shares = _SHARES.show(st.text_input, "Shares", width=200, help=about)
+        by = _BY.show(st.pills, "Stratify by", _BY_NAMES, selection_mode="multi")
+        seed = int(_SEED.asked())
+        _SEED.show(st.number_input, "Seed", 0, 10**9, value=seed, width=130)
         together = "Samples with the same value of this column go to one part."
         names = {"": "Nothing"} | {name: name for name in columns}
-        group = _GROUP.show(st.selectbox, "Keep together", view, names, width=200, help=together)
+        group = _GROUP.show(st.selectbox, "Keep together", names, width=200, help=together)
     values: dict[str, Any] = {"shares": shares, "by": tuple(by), "seed": seed, "group": group or None}
     return SplitSettings(dataset=table.dataset.name, **values)
 

@@ -51,14 +51,13 @@ def title(folder: SelfTrainingFolder) -> str:
     return f"{RULE_NAMES[record.rule]} · from {record.source} · seed {record.seed} · {folder.name[-8:]}"
 
 
-def choose(page: Opened, folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+def choose(folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
     """Ask which runs are shown, the newest by default."""
     by_name = {folder.name: folder for folder in folders}
     which = some_of("selftrain.runs", list(by_name), list(by_name)[:_NEWEST], most=_MOST_RUNS)
     chosen = which.show(
         st.multiselect,
         "Runs",
-        page.view,
         {name: title(folder) for name, folder in by_name.items()},
         max_selections=_MOST_RUNS,
         placeholder="The newest",

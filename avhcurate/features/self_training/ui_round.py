@@ -36,16 +36,14 @@ def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenR
     which = one_of("selftrain.run", tuple(runs), next(iter(runs)))
     titles = {name: title(folder) for name, folder in runs.items()}
     with in_a_row():
-        name = which.show(
-            st.selectbox, "Run", page.view, titles, on_change=which.restart, args=("selftrain.round",), width=340
-        )
+        name = which.show(st.selectbox, "Run", titles, on_change=which.restart, args=("selftrain.round",), width=340)
         folder = runs[name]
         numbers = folder.rounds()[1:]
         if not numbers:
             st.markdown(":material/hourglass_empty: No round of this run has selected anything yet.")
             return None
         of_round = one_of("selftrain.round", numbers, numbers[-1])
-        number = of_round.show(st.selectbox, "Round", page.view, numbers, on_change=of_round.restart, width=100)
+        number = of_round.show(st.selectbox, "Round", numbers, on_change=of_round.restart, width=100)
         _export_menu(page, folder, number)
     report = folder.report(number)
     left_out = folder.record.target_left_out + report.left_out
@@ -112,14 +110,12 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     folder, number = chosen
     gates = {gate: RULE_NAMES[gate] for gate in results.gates(folder, number)}
     one = one_of("selftrain.one", tuple(gates), next(iter(gates)))
-    first = one.of(page.view)
+    first = one.asked()
     rest = {gate: name for gate, name in gates.items() if gate != first}
     other = one_of("selftrain.other", tuple(rest), next(gate for gate in ("confidence", "avc") if gate in rest))
     with in_a_row():
-        one.show(
-            st.selectbox, "Selected by", page.view, gates, on_change=one.restart, args=("selftrain.other",), width=200
-        )
-        second = other.show(st.selectbox, "Not by", page.view, rest, on_change=other.restart, width=200)
+        one.show(st.selectbox, "Selected by", gates, on_change=one.restart, args=("selftrain.other",), width=200)
+        second = other.show(st.selectbox, "Not by", rest, on_change=other.restart, width=200)
     by = "confidence"
     if second in ANGULAR:
         by = "avc"

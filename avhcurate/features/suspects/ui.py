@@ -133,8 +133,8 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """Return the suspects after the filters and the choices of the page."""
     record, every = folder.record, _read(folder)
     # Another list may have sources that this one lacks.
-    sources = [source for source in SOURCE.of(page.view) if source in record.sources]
-    verdicts, cut = VERDICT.of(page.view), CUT.of(page.view)
+    sources = [source for source in SOURCE.asked() if source in record.sources]
+    verdicts, cut = VERDICT.asked(), CUT.asked()
     shown = every
     if record.cut and cut == "expected":
         shown = every[: record.cut]
@@ -153,15 +153,15 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
 _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFolder.suspects)
 
 
-def choose_suspects(page: Opened, record: SuspectsRecord) -> None:
+def choose_suspects(record: SuspectsRecord) -> None:
     """Draw the choices: card or list, how far down, verdicts and sources."""
     with in_a_row(gap="medium"):
-        VIEW.show(st.segmented_control, "Show", page.view, _VIEWS)
+        VIEW.show(st.segmented_control, "Show", _VIEWS)
         if record.cut:
-            CUT.show(st.segmented_control, "How many", page.view, _CUTS)
-        VERDICT.show(st.pills, "Verdict", page.view, VERDICTS, selection_mode="multi", on_change=VERDICT.restart)
+            CUT.show(st.segmented_control, "How many", _CUTS)
+        VERDICT.show(st.pills, "Verdict", VERDICTS, selection_mode="multi", on_change=VERDICT.restart)
         sources = {name: SOURCES[name] for name in record.sources}
-        SOURCE.show(st.pills, "Doubted by all of", page.view, sources, selection_mode="multi", on_change=SOURCE.restart)
+        SOURCE.show(st.pills, "Doubted by all of", sources, selection_mode="multi", on_change=SOURCE.restart)
 
 
 def summary(page: Opened, suspects: SuspectsInView) -> None:

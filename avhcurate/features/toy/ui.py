@@ -17,7 +17,6 @@ from avhcurate.ui.frame import while_allowed
 from avhcurate.ui.layout import fact, in_a_row
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.text import signed
-from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 
 _OPTIONS = {each.name: each for each in ToySettings.options()}
@@ -42,10 +41,10 @@ the angles and then lengthens the embeddings. Both are measured here.
 """
 
 
-def settings(view: View) -> ToySettings:
+def settings() -> ToySettings:
     """Return the settings of the address."""
-    chosen: dict[str, Any] = {name: choice.of(view) for name, choice in NUMBERS.items()}
-    chosen["loss"] = LOSS.of(view)
+    chosen: dict[str, Any] = {name: choice.asked() for name, choice in NUMBERS.items()}
+    chosen["loss"] = LOSS.asked()
     return ToySettings(**chosen)
 
 

@@ -49,7 +49,6 @@ def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFo
     chosen = which.show(
         st.multiselect,
         "Trainings",
-        page.view,
         {name: called[name] for name in names},
         max_selections=MOST,
         placeholder="The newest",

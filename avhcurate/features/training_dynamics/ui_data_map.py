@@ -41,7 +41,7 @@ them. Far to the right lie those on which it changes its mind.
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
     if len(service.parts(page.table, training)) > 1:
-        return PART.show(st.segmented_control, "Samples", page.view, _PARTS, label_visibility="collapsed")
+        return PART.show(st.segmented_control, "Samples", _PARTS, label_visibility="collapsed")
     return "held out"
 
 
@@ -54,11 +54,11 @@ def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:
     """Ask for colour and tool, and offer regions; return the tool, as `regions.choose_tool`."""
     colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or page.table.votes is not None}
     with in_a_row(gap="medium"):
-        COLOR.show(st.segmented_control, "Colour", page.view, colors)
+        COLOR.show(st.segmented_control, "Colour", colors)
         tool = regions.choose_tool("dynamics")
         for label, region in corners(points).items():
             st.button(label, key=f"dynamics.corner.{label}", on_click=regions.answer, args=(REGION, region))
-        if REGION.of(page.view) is not None:
+        if REGION.asked() is not None:
             regions.clear_button(REGION)
         with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
             st.markdown(ABOUT)
@@ -77,7 +77,7 @@ def corners(points: pd.DataFrame) -> dict[str, Region]:
 
 def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str]) -> int | None:
     """Draw the map and take over a region drawn on it; return the id of a point just clicked."""
-    color, region = COLOR.of(page.view), REGION.of(page.view)
+    color, region = COLOR.asked(), REGION.asked()
     drawn, outline = downsampled(points, most=MOST_POINTS), None
     if region is not None:
         outline = region.outline(-0.02, 1.02)
@@ -107,7 +107,7 @@ def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> Gri
 
     `about` names what the map is of: a selection of images made on another is void.
     """
-    region = REGION.of(page.view)
+    region = REGION.asked()
     if region is None:
         return None
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
