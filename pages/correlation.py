@@ -42,7 +42,7 @@ if text := queue_sentence(result.queue, weighs=True):
     st.warning(text, icon=":material/filter_alt:")
 st.markdown(correlation_ui.summary(result))
 
-name = f"{page.table.dataset.name}-correlation"
+name = f"{page.dataset.name}-correlation"
 with in_a_row("center", gap="xsmall"):
     explain_scores(
         [key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"],

@@ -34,11 +34,11 @@ if not len(result.ids):
 measures, by_bin = degradation_ui.choose_curves(page, result)
 st.markdown(degradation_ui.summary_text(result.summary))
 degradation_ui.curves(result, measures, by_bin=by_bin, simulated=page.table.simulated)
-degradation_ui.table(result, name=page.table.dataset.name)
+degradation_ui.table(result, name=page.dataset.name)
 ui_example.example(page, result)
 
 record = folder.record
-title = title_of(page.table.dataset, record.run)
+title = title_of(page.dataset, record.run)
 st.caption(
     plain(
         f"{record.samples:,} images of {title}, {record.skipped} skipped, {record.steps} steps each, "

@@ -18,7 +18,7 @@ page = open_page(
     frame.with_data,
 )
 job = job_panel()
-trainings = page.table.dataset.trainings()[::-1]
+trainings = page.dataset.trainings()[::-1]
 if not trainings:
     training_dynamics_ui_start.first(page)
     st.stop()
@@ -42,5 +42,5 @@ if points.empty:
     st.stop()
 tool = ui_data_map.choose_region(page, points)
 clicked = ui_data_map.chart(page, points, part, tool)
-listed = ui_data_map.images(page, points, part, about=f"{page.table.dataset.name} {page.version} {mapped.name}")
+listed = ui_data_map.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
 show_details(page, listed, clicked)

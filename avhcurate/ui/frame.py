@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.ui.layout import close_popover, empty_state
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
@@ -61,6 +62,11 @@ class Opened(Frame):
     """A frame that has a dataset."""
 
     table: DatasetTable
+
+    @property
+    def dataset(self) -> DatasetFolder:
+        """The dataset of the table."""
+        return self.table.dataset
 
     @property
     def run(self) -> RunFolder:
@@ -133,20 +139,9 @@ def with_run() -> Opened:
     """Return the frame with a scored dataset; without, say how to score it and end the page."""
     frame = with_data()
     if frame.table.run is None:
-        command = f"avhcurate score {frame.table.dataset.name} --model torchvision:resnet50"
-        title = "No model has scored this dataset yet"
-        empty_state(title, "model_training", "Start a scoring job on the Home page, or run:", command=command)
-        st.stop()
+        command = f"avhcurate score {frame.dataset.name} --model torchvision:resnet50"
+        _end("No model has scored this dataset yet", "Start a scoring job on the Home page, or run:", command)
     return frame
-
-
-def lacking(frame: Opened, what: str, story: str, file_option: str = "") -> NoReturn:
-    """End the page of a run that lacks `what`: say why the page needs it, and which option of `attach` brings it."""
-    command = ""
-    if file_option:
-        command = f"avhcurate attach {frame.table.dataset.name} {file_option}"
-    empty_state(f"This run has no {what}", "extension_off", story, command=command)
-    st.stop()
 
 
 def with_votes() -> Opened:
@@ -154,10 +149,21 @@ def with_votes() -> Opened:
     frame = with_run()
     if frame.table.votes is None:
         story = "This page compares people with the network, so it needs votes: a count matrix or a long table."
-        command = f"avhcurate votes {frame.table.dataset.name} VOTES.csv"
-        empty_state("No human votes are attached yet", "how_to_vote", story, command=command)
-        st.stop()
+        _end("No human votes are attached yet", story, f"avhcurate votes {frame.dataset.name} VOTES.csv")
     return frame
+
+
+def lacking(frame: Opened, what: str, story: str, file_option: str = "") -> NoReturn:
+    """End the page of a run that lacks `what`: say why the page needs it, and which option of `attach` brings it."""
+    command = ""
+    if file_option:
+        command = f"avhcurate attach {frame.dataset.name} {file_option}"
+    _end(f"This run has no {what}", story, command)
+
+
+def _end(title: str, story: str, command: str) -> NoReturn:
+    empty_state(title, "extension_off", story, command=command)
+    st.stop()
 
 
 def attempt(action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", **keywords: Any) -> None:

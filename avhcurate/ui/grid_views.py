@@ -165,4 +165,4 @@ def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
 
 
 def _about(page: Opened) -> str:
-    return f"{page.table.dataset.name} {page.version} {page.filters.to_query()}"
+    return f"{page.dataset.name} {page.version} {page.filters.to_query()}"

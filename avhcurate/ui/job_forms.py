@@ -176,7 +176,7 @@ def _start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None
 
 def of_run(page: Opened) -> dict[str, Any]:
     """Return the options of a job on the open run."""
-    return {"dataset": page.table.dataset.name, "model": page.table.run and page.table.run.name}
+    return {"dataset": page.dataset.name, "model": page.table.run and page.table.run.name}
 
 
 def first_job(

@@ -30,8 +30,6 @@ _STOPPED = {
     "cancelled": ("was cancelled", ":material/cancel:"),
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
-#: Verbs whose progress does not count images.
-_NO_IMAGES = ("import", "export", "fetch", "project", "self-train", "attach", "demo")
 #: What a message of a failed scoring may advise, as a button.
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
 
@@ -75,13 +73,13 @@ def progress_text(job: JobRecord) -> str:
     """Say how far a job is: done, rate, time left, message.
 
     >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
-    '500 of 2,000 · 50.0 images/s · 30 s left'
+    '500 of 2,000 · 50.0 a second · 30 s left'
     """
     parts = []
     if job.total:
         parts.append(f"{job.done:,} of {job.total:,}")
-    if job.rate and job.verb not in _NO_IMAGES:
-        parts.append(f"{job.rate:,.1f} images/s")
+    if job.rate:
+        parts.append(f"{job.rate:,.1f} a second")
     if job.eta_s is not None and job.done < job.total:
         parts.append(f"{duration(job.eta_s)} left")
     if job.message:

@@ -88,7 +88,7 @@ def sign_out(cookies: Mapping[str, str]) -> None:
     if user is None:
         return
     for token in [token for token, other in list(_SESSIONS.items()) if other == user]:
-        del _SESSIONS[token]
+        _SESSIONS.pop(token, None)
     with _left_file().open("a") as file:
         file.write(f"{_digest(user)}\n")
 

@@ -58,7 +58,7 @@ def _tile(page: Opened, row: dict[Any, Any], score: str, caption: str) -> Tile:
     given, label, predicted = row["label_name"] or "no label", row["curated_label_name"], row["predicted_name"]
     tile = Tile(
         id=int(row["id"]),
-        src=image_url(page.table.dataset.name, int(row["id"]), version=page.version),
+        src=image_url(page.dataset.name, int(row["id"]), version=page.version),
         title=label or given,
         score=format_score(score, row[score]),
         sub=f"predicted {predicted}" if predicted else "",

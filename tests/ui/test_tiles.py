@@ -7,9 +7,7 @@ import pytest
 
 from avhcurate.ui.tiles import make_tiles
 
-PAGE = SimpleNamespace(
-    table=SimpleNamespace(dataset=SimpleNamespace(name="pets")), view=SimpleNamespace(caption=""), version="v1"
-)
+PAGE = SimpleNamespace(dataset=SimpleNamespace(name="pets"), view=SimpleNamespace(caption=""), version="v1")
 ROW = {
     "id": 5,
     "label": 1,

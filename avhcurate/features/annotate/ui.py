@@ -38,7 +38,7 @@ def title_row(annotator: str) -> None:
 
 def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
     """Draw the current task; after each answer only this part of the page is drawn again."""
-    session = session_of(f"{page.table.dataset.name}|{page.version}|{settings.design}|{annotator}", annotator)
+    session = session_of(f"{page.dataset.name}|{page.version}|{settings.design}|{annotator}", annotator)
     if settings.design == "select":
         _tick(page, settings, session)
     else:

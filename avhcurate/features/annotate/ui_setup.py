@@ -49,7 +49,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 
     `key` begins the widgets' keys; each dataset has its own, as a widget that is on the page keeps its value.
     """
-    key, table, options = f"{key}.{page.table.dataset.name}", page.table, CollectionSettings.options()
+    key, table, options = f"{key}.{page.dataset.name}", page.table, CollectionSettings.options()
     start = before or CollectionSettings(design="classify", target=5)
     design = st.segmented_control(
         "Design",
@@ -149,7 +149,7 @@ def source_text(source: HsfSource) -> str:
 
 
 def _source_form(page: Opened, source: HsfSource, options: list[str]) -> None:
-    key = f"annotators.source.{page.table.dataset.name}"
+    key = f"annotators.source.{page.dataset.name}"
     with st.form(f"{key}.form", border=False):
         st.radio(
             "Source",

@@ -164,7 +164,7 @@ def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
             tiles_of(page, shown["id"].tolist(), score="hsf"), shown["said"], shown["prob"], strict=True
         )
     ]
-    view = tiles_view(tiles, about=f"disputed {page.table.dataset.name}")
+    view = tiles_view(tiles, about=f"disputed {page.dataset.name}")
     browsing_grid(view, key="annotators.contradicted", tile_size=110, label="Where people contradict the label")
     return view
 

@@ -56,7 +56,7 @@ def part(runs: Sequence[RunFolder]) -> str:
 
 def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
     """Choose the runs of the table: the newest of each network unless the address says otherwise."""
-    called = run_titles(page.table.dataset)
+    called = run_titles(page.dataset)
     return runs_choice(runs).show(
         st.multiselect,
         "Runs",
@@ -80,7 +80,7 @@ def chosen_scores() -> list[str]:
 
 def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
     """Choose runs A and B, by default the open run and the newest other; None for one run twice."""
-    called = run_titles(page.table.dataset)
+    called = run_titles(page.dataset)
     names = {run.name: called[run.name] for run in runs}
     first = one_of("models.a", tuple(names), page.run.root.name)
     with in_a_row():
@@ -95,7 +95,7 @@ def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | No
 
 def only_one_run(page: Opened, runs: Sequence[RunFolder]) -> None:
     """Say what to do where there is nothing to compare."""
-    name, network = page.table.dataset.name, usual_model(page.table.dataset)
+    name, network = page.dataset.name, usual_model(page.dataset)
     empty_state(
         "Two runs are needed",
         "balance",

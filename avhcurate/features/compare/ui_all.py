@@ -31,8 +31,8 @@ _NOTE = (
 
 def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
-    name, n, table = page.table.dataset.name, len(runs.ids), runs.table
-    st.html(_runs_html(runs, keys, learnt_here(page.table.dataset)))
+    name, n, table = page.dataset.name, len(runs.ids), runs.table
+    st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
     st.caption(f"n {n:,} of {runs.labelled:,} labelled samples in view: those that every run has scored. {_NOTE}")
     if without := plain(", ".join(table["model"][table["avh"].isna()])):
         st.caption(f"Without class weights, and so without AVH: {without}.")

@@ -73,7 +73,7 @@ def possible_sides(page: Opened) -> dict[str, str]:
 
     The open one comes first.
     """
-    opened, sides = page.table.dataset, {}
+    opened, sides = page.dataset, {}
     for name in dict.fromkeys([opened.name, *page.workspace.names()]):
         folder = page.workspace.dataset(name)
         if folder.record.classes != opened.record.classes or not any(run.complete for run in folder.runs()):
@@ -89,7 +89,7 @@ def possible_sides(page: Opened) -> dict[str, str]:
 
 def _side(page: Opened, key: str) -> Side:
     name, _, split = key.partition(":")
-    if name != page.table.dataset.name:
+    if name != page.dataset.name:
         # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
         own = page.filters
         filters = Filters(hsf_bins=own.hsf_bins, classes=own.classes, excluded=own.excluded)

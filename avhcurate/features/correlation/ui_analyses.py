@@ -65,7 +65,7 @@ def further(page: Opened, keys: Sequence[str]) -> None:
         note += _NOT_WEIGHTED
     with apart():
         st.caption(note)
-        name = f"{page.table.dataset.name}-correlation-{chosen}.csv"
+        name = f"{page.dataset.name}-correlation-{chosen}.csv"
         download("CSV", csv_text(rows), name, key="correlation.more.csv")
 
 

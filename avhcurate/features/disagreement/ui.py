@@ -140,7 +140,7 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
                 f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
             )
             undo_button(page.table, key=f"gap.undo.{name}")
-    file = f"{page.table.dataset.name}-{_TAGS[name]}.csv"
+    file = f"{page.dataset.name}-{_TAGS[name]}.csv"
     download(samples_label(n, "csv"), partial(export_set, page.table, gap, name), file, key=f"gap.download.{name}")
 
 

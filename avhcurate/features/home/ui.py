@@ -66,7 +66,7 @@ def offer_demo(page: Opened) -> None:
     done = (
         job.verb == "demo" and "--full" in job.argv and job.state == "done" for job in Jobs(page.workspace.root).all()
     )
-    if not is_demo(page.table.dataset) or any(done):
+    if not is_demo(page.dataset) or any(done):
         return
     with st.container(border=True):
         st.markdown(_DEMO)

@@ -225,7 +225,7 @@ def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     if not run.has_class_weights:
         sentences.append("The run was attached without class weights, so the map shows none.")
     sentences += ["A selection takes all samples inside it.", plain(shown.note)]
-    lines = [" ".join(sentences), describe(shown.record, title_of(page.table.dataset, shown.record.run))]
+    lines = [" ".join(sentences), describe(shown.record, title_of(page.dataset, shown.record.run))]
     if run.record.fitted is not None:
         lines.append(HEAD_OF_ALL)
     st.caption("  \n".join(lines))

@@ -147,7 +147,7 @@ def _form(page: Opened, label: str) -> None:
     if page.table.run is None or asked < FEWEST:
         st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {asked:,}.")
         return
-    known: dict[str, Any] = {"dataset": page.table.dataset.name, "runs": (page.table.run.name,)}
+    known: dict[str, Any] = {"dataset": page.dataset.name, "runs": (page.table.run.name,)}
     with (
         job_form("predicted.", PredictSettings, **known) as form,
         in_a_row(),

@@ -108,7 +108,7 @@ def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame
 
 def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = ()) -> GridView:
     """Draw a grid to select from, with its bar; `first` are actions only of this list."""
-    about = f"{page.table.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
+    about = f"{page.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
     view = tiles_view(tiles, about=about)
     actions_grid(page, view, first=first, tile_size=TILE_SIZES[page.view.tile], part=True)
     return view
@@ -227,7 +227,7 @@ def similarity(page: Opened, record: QualityRecord) -> None:
             how = "derived from this distribution"
             if record.near is not None:
                 how = "as chosen"
-            run, note = title_of(page.table.dataset, record.run), neighbours_note(page.table.neighbours)
+            run, note = title_of(page.dataset, record.run), neighbours_note(page.table.neighbours)
             st.caption(plain(f"Embeddings of {run}; the threshold is {how}. {note}"))
         start_form(page, record.near, upright=record.upright)
 

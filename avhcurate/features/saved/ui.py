@@ -39,7 +39,7 @@ def choose_part() -> str:
 
 
 def show_sets(page: Opened) -> None:
-    entries = saved.sets(page.workspace, page.table.dataset.name)
+    entries = saved.sets(page.workspace, page.dataset.name)
     with in_a_row():
         _combine(page, [one.name for one in entries])
         _import(page)
@@ -47,7 +47,7 @@ def show_sets(page: Opened) -> None:
 
 
 def show_views(page: Opened) -> None:
-    entries = saved.views(page.workspace, page.table.dataset.name)
+    entries = saved.views(page.workspace, page.dataset.name)
     _list(page, "view", entries, _view, "Set filters on any page and choose “Save view” on the left.")
 
 
@@ -67,12 +67,12 @@ def _list(
     turn_pages(_PAGE, places, len(entries), _ROWS)
     *asked, action = st.session_state.get(_ASKED, [None])
     for one in entries:
-        if asked == [page.table.dataset.name, kind, one.name]:
+        if asked == [page.dataset.name, kind, one.name]:
             {"rename": _rename, "export": _export}[action](page, kind, one)
 
 
 def _set(page: Opened, one: Event) -> str:
-    view = View(dataset=page.table.dataset.name, run=page.view.run)
+    view = View(dataset=page.dataset.name, run=page.view.run)
     query = replace(view, filters=Filters(excluded=None, sets=(one.name,))).to_query()
     st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
     gone = one.samples - page.table.set_sizes.get(one.name, 0)
@@ -102,7 +102,7 @@ def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
     if st.session_state[key] == "remove":
         attempt(_remove, page, kind, name)
     else:
-        st.session_state[_ASKED] = page.table.dataset.name, kind, name, st.session_state[key]
+        st.session_state[_ASKED] = page.dataset.name, kind, name, st.session_state[key]
 
 
 def _dismiss() -> None:
@@ -110,7 +110,7 @@ def _dismiss() -> None:
 
 
 def _remove(page: Opened, kind: Kind, name: str) -> None:
-    saved.remove(page.workspace, page.table.dataset.name, kind, name)
+    saved.remove(page.workspace, page.dataset.name, kind, name)
     announce(f"Removed the {kind} “{name}”. History can undo it.")
     if name in page.filters.sets:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
@@ -123,7 +123,7 @@ def _rename(page: Opened, kind: Kind, entry: Event) -> None:
     if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", entry.name)):
         return
     try:
-        saved.rename(page.workspace, page.table.dataset.name, kind, entry.name, new)
+        saved.rename(page.workspace, page.dataset.name, kind, entry.name, new)
     except CurateError as error:
         show_user_error(error)
         return
@@ -163,7 +163,7 @@ def _save_as(save: Callable[[Opened, str], None], page: Opened, key: str) -> Non
 
 def _save_combined(page: Opened, key: str) -> None:
     name, names, how = (st.session_state[one] for one in (key, "saved.combined", "saved.how"))
-    saved.combine(page.workspace, page.table.dataset.name, name, names, how)
+    saved.combine(page.workspace, page.dataset.name, name, names, how)
     announce(f"Saved as “{name}”")
 
 
@@ -178,7 +178,7 @@ def _save_imported(page: Opened, key: str) -> None:
     file, name = st.session_state["saved.file"], st.session_state[key]
     if file is None:
         raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
-    count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue())
+    count, unknown = saved.import_set(page.workspace, page.dataset.name, name, file.getvalue())
     text = f"{count:,} samples saved as “{name}”."
     if unknown:
         text += f" {len(unknown):,} entries are not in the dataset, such as {unknown[0]}."
@@ -213,8 +213,8 @@ def _narrow(page: Opened) -> dict[str, Any]:
     restart, log = (_HISTORY_PAGE.name,), page.table.log
     with in_a_row():
         for label, choice, options in (
-            ("Who", _WHO, log.history_values(page.table.dataset.id, "who")),
-            ("Action", _ACTION, log.history_values(page.table.dataset.id, "action")),
+            ("Who", _WHO, log.history_values(page.dataset.id, "who")),
+            ("Action", _ACTION, log.history_values(page.dataset.id, "action")),
         ):
             names = {"": "Any"} | {name: name for name in (choice.asked(), *options) if name}
             choice.show(st.selectbox, label, names, on_change=choice.restart, args=restart, width=220)

@@ -35,8 +35,8 @@ _COLUMNS = {
 
 def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
     """Return self-trainings of the open dataset, newest first, without those of an older import."""
-    every = page.table.dataset.self_trainings()[::-1]
-    current = [one for one in every if one.record.target_fingerprint == page.table.dataset.record.fingerprint]
+    every = page.dataset.self_trainings()[::-1]
+    current = [one for one in every if one.record.target_fingerprint == page.dataset.record.fingerprint]
     if len(current) < len(every):
         st.caption(
             f"{len(every) - len(current):,} of {len(every):,} self-trainings are left out: this dataset has been "

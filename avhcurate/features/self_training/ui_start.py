@@ -27,7 +27,7 @@ features takes seconds to minutes. A dataset that the network has not scored yet
 
 def first_start(page: Opened) -> None:
     """Show what the page is for, and the form, before there is a run or while the first one starts."""
-    title = f"No model has been adapted to {plain(page.table.dataset.name)} yet"
+    title = f"No model has been adapted to {plain(page.dataset.name)} yet"
     forms.first_job(page, title, "autorenew", _WHY, _usual(page), form)
 
 
@@ -35,14 +35,14 @@ def await_round(page: Opened) -> None:
     """Run the page again as soon as there is another round to show."""
 
     def rounds() -> int:
-        return sum(1 + len(folder.rounds()) for folder in page.table.dataset.self_trainings())
+        return sum(1 + len(folder.rounds()) for folder in page.dataset.self_trainings())
 
     forms.await_more(rounds)
 
 
 def _usual(page: Opened) -> SelfTrainSettings:
     """Return what the form proposes: another dataset as the source, else the training split of this one."""
-    target = page.table.dataset
+    target = page.dataset
     source_name = [*forms.partners(page.workspace, target), target.name][0]
     where = ""
     if source_name == target.name:
@@ -58,7 +58,7 @@ def _models(*datasets: DatasetFolder) -> list[str]:
 
 def form(page: Opened) -> None:
     """Draw source, rule and network of a self-training, and the button that starts the job."""
-    target = page.table.dataset
+    target = page.dataset
     others = forms.partners(page.workspace, target)
     titles = {name: name for name in others} | {target.name: f"{target.name} (a part of it)"}
     if not others:

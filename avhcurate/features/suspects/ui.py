@@ -146,7 +146,7 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     decided = decisions.decided(page.table, shown["id"].tolist())
     shown = shown.assign(decided=decided.to_numpy(object))
     choices = (page.filters.to_query(), sources, verdicts, cut)
-    about = repr((page.table.dataset.name, page.version, folder.name, choices))
+    about = repr((page.dataset.name, page.version, folder.name, choices))
     return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
 
 
@@ -178,7 +178,7 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
         download(
             f"Download {len(suspects.open):,} as CSV",
             lambda: csv_text(service.export_table(page.table, suspects.open, record)).encode(),
-            f"{page.table.dataset.name}-suspects.csv",
+            f"{page.dataset.name}-suspects.csv",
             key="suspects.download",
             disabled=suspects.open.empty,
         )

@@ -107,7 +107,7 @@ def one_by_one(
     """
     say_why_not(Role.CURATOR, "Deciding on suspects")
     rows = every.set_index("id", drop=False)
-    scope = f"{page.table.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}"
+    scope = f"{page.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}"
     session: ReviewSession | None = st.session_state.get(_SESSION)
     if session is None or session.scope != scope:
         session = st.session_state[_SESSION] = ReviewSession(scope)
@@ -154,7 +154,7 @@ def _suspect(
     page: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, decided: str, state: dict[Any, Any]
 ) -> Suspect:
     names, id, label = page.table.classes, row["id"], row["suggested"]
-    url = partial(image_url, page.table.dataset.name, version=page.version)
+    url = partial(image_url, page.dataset.name, version=page.version)
     given, suggested, strips = names[row["label"]], "", [(names[row["label"]], row["near_given"])]
     agree = f"{VERDICTS[row['verdict']]} · {row['agreement']} of {row['spoke']} sources"
     lead = f"{agree} suggest another label"

@@ -43,7 +43,7 @@ _findings = kept("Testing the discoveries …")(service.findings)
 
 def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
     """Ask which of `trainings` are shown side by side."""
-    by_name, called = {training.name: training for training in trainings}, titles(page.table.dataset)
+    by_name, called = {training.name: training for training in trainings}, titles(page.dataset)
     names = list(by_name)
     which = some_of("dynamics.trainings", names, names[:1], most=MOST)
     chosen = which.show(
@@ -96,7 +96,7 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
 
 @while_allowed
 def _curves(page: Opened, names: list[str]) -> None:
-    folder = page.table.dataset
+    folder = page.dataset
     by_name = {name: folder.training(name) for name in names}
     st.header("Curves over the epochs")
     st.caption("  \n".join(describe(by_name[name]) for name in names))

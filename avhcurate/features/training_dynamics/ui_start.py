@@ -39,11 +39,11 @@ training, on your data; the map shows which samples were learnt early, late or n
 
 def first(page: Opened) -> None:
     """Show what the page is for, and the form, before there is a training or while the first one begins."""
-    dataset = page.table.dataset
+    dataset = page.dataset
     settings = TrainSettings(dataset=dataset.name, model=usual_model(dataset))
     title = f"No training has evaluated {plain(dataset.name)} yet"
     forms.first_job(page, title, "timeline", _WHY, settings, form)
-    forms.await_more(lambda: len(page.table.dataset.trainings()))
+    forms.await_more(lambda: len(page.dataset.trainings()))
 
 
 def usual_model(dataset: DatasetFolder) -> str:
@@ -55,7 +55,7 @@ def usual_model(dataset: DatasetFolder) -> str:
 
 def form(page: Opened) -> None:
     """Draw the options of a training and the button that starts it."""
-    dataset = page.table.dataset
+    dataset = page.dataset
     others = forms.partners(page.workspace, dataset)
     known: dict[str, Any] = {"dataset": dataset.name}
     if others:
