@@ -3,7 +3,7 @@
 A cached result is shared by all sessions, so pages read it and never change it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,7 +14,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
@@ -64,7 +65,7 @@ HASH_FUNCS: dict[str | type, Any] = {
 
 
 def kept(
-    spinner: str | bool = False, *, most: int = 8, funcs: Mapping[str | type, Any] = HASH_FUNCS
+    spinner: str | bool = False, *, most: int = 8, funcs: dict[str | type, Any] = HASH_FUNCS
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Return a decorator that keeps the newest results of a function for all sessions."""
     return st.cache_resource(max_entries=most, show_spinner=spinner, hash_funcs=funcs)
