@@ -31,36 +31,34 @@ _BATCH = 1024
 
 
 def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
-    """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each."""
+    """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each; return how many."""
     path.mkdir()
-    folders, left_out = _folder_names(table.classes), list[int]()
-    placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]], left_out)
+    folders, written = _folder_names(table.classes), 0
+    placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]])
     with text_file(path / _SAMPLES) as stream:
-        header = True
         while part := list(islice(placed, _BATCH)):
             rows = []
             for row, file in part:
                 if "file" in row:  # the user's own
                     row["user_file"] = row.pop("file")
                 rows.append({"file": f"{file.parent.name}/{file.name}"} | row | {"tags": ";".join(row["tags"])})
-            stream.write(csv_text(pd.DataFrame(rows, dtype=object), header=header))
-            header = False
-    return len(left_out)
+            stream.write(csv_text(pd.DataFrame(rows, dtype=object), header=not written))
+            written += len(rows)
+    return written
 
 
 def place_images(
-    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[dict[str, Any]], str], left_out: list[int]
+    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[dict[str, Any]], str]
 ) -> Iterator[tuple[dict[str, Any], Path]]:
     """Write or link the image of every sample in the sub-folder `within(row)`; yield its row and the file.
 
-    Samples whose images cannot be read are skipped, and their ids added to `left_out`.
+    Samples whose images cannot be read are skipped.
     """
     source = table.dataset.images()
     for batch in batches(table, chosen, rows=_BATCH):
         rows = batch.to_pylist()
         files = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
         broken = set(_write_files(source, files))
-        left_out += broken
         yield from ((row, files[row["id"]]) for row in rows if row["id"] not in broken)
 
 
@@ -140,30 +138,29 @@ _HF_BATCH = 1000
 def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads.
 
-    Returns how many samples are left out because their images cannot be read.
+    Returns how many samples it wrote: those whose images can be read.
     """
     (path / "data").mkdir(parents=True)
-    left_out: list[int] = []
+    written = 0
     splits_of: dict[str, list[str]] = {}
     for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     taken: set[str] = set()
     for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        tables = _hf_tables(table, part, left_out)
-        _write_hf_split(path / "data", _distinct(name, taken), tables, image_metadata(table.classes))
+        tables, metadata = _hf_tables(table, part), image_metadata(table.classes)
+        written += _write_hf_split(path / "data", _distinct(name, taken), tables, metadata)
     card = f"# {table.dataset.name}, curated\n\nWritten by AVH Curate. `label` is the curated label.\n"
     write_readme(path, card, simulated=table.simulated)
-    return len(left_out)
+    return written
 
 
-def _hf_tables(table: DatasetTable, chosen: Chosen, left_out: list[int]) -> Iterator[pa.Table]:
+def _hf_tables(table: DatasetTable, chosen: Chosen) -> Iterator[pa.Table]:
     columns = [name for name in export_columns(table) if name not in ("label", "split")]
     source = table.dataset.images()
     for batch in batches(table, chosen, columns=columns, rows=_HF_BATCH):
-        ids, paths = (batch.column(name).to_pylist() for name in ("id", "path"))
-        found = list(map(image_bytes, source.read(ids)))
-        left_out += [id for id, data in zip(ids, found, strict=True) if data is None]
+        paths = batch.column("path").to_pylist()
+        found = list(map(image_bytes, source.read(batch.column("id").to_pylist())))
         images = [{"bytes": data, "path": PurePosixPath(path).name} for data, path in zip(found, paths, strict=True)]
         whole = pa.Table.from_batches([batch])
         label = pc.cast(whole["curated_label"], pa.int64())
@@ -172,14 +169,16 @@ def _hf_tables(table: DatasetTable, chosen: Chosen, left_out: list[int]) -> Iter
             yield whole.filter(pa.array([data is not None for data in found]))
 
 
-def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> None:
-    """Write files of `_HF_BATCHES` batches each; they are named once their number is known."""
-    parts: list[Path] = []
+def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> int:
+    """Write files of `_HF_BATCHES` batches each, which are named once their number is known; return how many rows."""
+    parts, written = list[Path](), 0
     for first in tables:
         schema = first.schema.with_metadata(metadata)
         parts.append(folder / f".{name}-{len(parts):05d}")
         with pq.ParquetWriter(parts[-1], schema) as writer:
             for rows in itertools.chain([first], itertools.islice(tables, _HF_BATCHES - 1)):
                 writer.write_table(rows.cast(schema))
+                written += len(rows)
     for number, part in enumerate(parts):
         part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")
+    return written

@@ -29,7 +29,7 @@ from avhcurate.workspace.disk.files import safe_name
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import versions
 
-#: Writers by format; those that may leave samples out return how many.
+#: Writers by format; those that may leave samples out return how many they wrote.
 FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
@@ -46,10 +46,10 @@ MOST_BYTES = 512 << 20
 
 
 def _written(left_out: int | None, table: DatasetTable, chosen: Chosen, path: Path) -> int:
-    """Return how many samples a plugin's function left out; raise if it wrote nothing, or returned no number."""
+    """Return how many samples a plugin's function wrote; raise if it made no file, or returned no number."""
     if not path.exists():
         raise FileNotFoundError("it wrote nothing at the path that it was given")
-    return index(left_out or 0)
+    return table.count(chosen.filters) - index(left_out or 0)
 
 
 FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
@@ -136,10 +136,11 @@ def _export(
         nothing = "No sample satisfies the filters, so there is nothing to export."
         raise empty_view(table, filters, nothing, instead=", or export with --view excluded=with")
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
-        left_out = write(table, Chosen(filters, order), path) or 0
+        if (written := write(table, Chosen(filters, order), path)) is None:
+            written = count
         table.present_name()  # after an import the images would be those of others
-        manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out} | (about or {})
-    return count - left_out
+        manifest |= describe_export(table, filters, format, written) | {"left_out": count - written} | (about or {})
+    return written
 
 
 def order_of(

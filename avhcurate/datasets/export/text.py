@@ -30,13 +30,14 @@ def text_file(path: Path) -> Iterator[TextIO]:
         os.fsync(stream.fileno())
 
 
-def write_items(stream: TextIO, items: Iterable[str]) -> None:
-    """Write JSON texts with commas between them, a line each, as the inside of an array or object."""
-    separator = "\n"
+def write_items(stream: TextIO, items: Iterable[str]) -> int:
+    """Write JSON texts with commas between them, a line each, as the inside of an array or object; return how many."""
+    count, separator = 0, "\n"
     for item in items:
         stream.write(separator + item)
-        separator = ",\n"
+        count, separator = count + 1, ",\n"
     stream.write("\n")
+    return count
 
 
 def write_readme(folder: Path, text: str, *, simulated: bool) -> None:

@@ -35,7 +35,7 @@ cleanlab expects probabilities of images that the model has not learnt from.
 
 
 def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
-    """Write the files; return how many samples were left out because they lack a label or a prediction."""
+    """Write the files; return how many samples there are: those with a label and a prediction."""
     run, name = table.run, table.dataset.name
     if run is None:
         raise CurateError(f"cleanlab needs a model's probabilities. Run `avhcurate score {name} ...` first.")
@@ -70,17 +70,16 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     for array in arrays.values():
         array.flush()
     write_readme(path, _CLEANLAB.format(name=name), simulated=table.simulated)
-    return len(labelled) - n
+    return n
 
 
 def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
-    """Write images/ and annotations.json; return how many samples were left out because their images cannot be read.
+    """Write images/ and annotations.json; return how many images there are: those that can be read.
 
     An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
     0 for none. The sample's columns are the image's `attributes`.
     """
     (path / "images").mkdir(parents=True)
-    left_out: list[int] = []
     annotations: list[dict[str, Any]] = []  # they follow the images, which are read once
     categories = [{"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(table.classes)]
     with text_file(path / "annotations.json") as stream:
@@ -89,23 +88,22 @@ def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
             about += " The human votes behind hsf are simulated."
         stream.write(f'{{"info": {json_text({"description": about})},\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
-        write_items(stream, map(json_text, _coco_images(table, chosen, path, annotations, left_out)))
+        written = write_items(stream, map(json_text, _coco_images(table, chosen, path, annotations)))
         stream.write('],\n"annotations": [')
         write_items(stream, map(json_text, annotations))
         stream.write("]}\n")
-    return len(left_out)
+    return written
 
 
 def _coco_images(
-    table: DatasetTable, chosen: Chosen, path: Path, annotations: list[dict[str, Any]], left_out: list[int]
+    table: DatasetTable, chosen: Chosen, path: Path, annotations: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Yield the image of every sample, and add its annotation."""
-    for row, file in place_images(table, chosen, path, lambda _: "images", left_out):
+    for row, file in place_images(table, chosen, path, lambda _: "images"):
         try:
             width, height = stored_size(file)
         except BrokenImage:
             file.unlink()
-            left_out.append(row["id"])
             continue
         if row["curated_label"] is not None:
             annotations.append(
@@ -138,16 +136,16 @@ _FIFTYONE = """# {name}, curated
 
 
 def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
-    """Write data/, labels.json and README.md; return how many samples were left out (unreadable images)."""
+    """Write data/, labels.json and README.md; return how many samples have readable images."""
     (path / "data").mkdir(parents=True)
-    left_out: list[int] = []
-    placed = place_images(table, chosen, path, lambda _: "data", left_out)
+    placed = place_images(table, chosen, path, lambda _: "data")
     with text_file(path / "labels.json") as stream:
         stream.write(f'{{"classes": {json_text(list(table.classes))},\n"labels": {{')
-        write_items(stream, (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed))
+        labels = (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed)
+        written = write_items(stream, labels)
         stream.write("}}\n")
     write_readme(path, _FIFTYONE.format(name=table.dataset.name), simulated=table.simulated)
-    return len(left_out)
+    return written
 
 
 def _fiftyone_label(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -190,27 +188,26 @@ _SETUP = (
 
 
 def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path, *, image_prefix: str | None = None) -> int:
-    """Write tasks.json, label_config.xml, README.md; return how many samples were left out (unreadable images).
+    """Write tasks.json, label_config.xml, README.md; return how many samples have readable images.
 
     Without `image_prefix` the images are written to images/ and named as files below Label Studio's document root; with
     it no image is written, and each is named by the prefix and the sample's path.
     """
     path.mkdir()
-    left_out: list[int] = []
     ticks = table.votes is not None and table.votes.kind == "tick"  # people ticked images of a class
     addresses = ((row, f"{image_prefix}{quote(row['path'])}") for row in rows(table, chosen))
     images = f"Images are read from {image_prefix}PATH."
     if image_prefix is None:
-        placed = place_images(table, chosen, path, lambda _: "images", left_out)
+        placed = place_images(table, chosen, path, lambda _: "images")
         addresses = ((row, f"{_LOCAL}{quote(f'images/{file.name}')}") for row, file in placed)
         images = _SETUP
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
-        write_items(stream, map(json_text, _tasks(table, addresses, ticks=ticks)))
+        written = write_items(stream, map(json_text, _tasks(table, addresses, ticks=ticks)))
         stream.write("]\n")
     (path / "label_config.xml").write_text(label_config(table.classes, select=ticks) + "\n", encoding="utf-8")
     write_readme(path, _LABEL_STUDIO.format(name=table.dataset.name, images=images), simulated=table.simulated)
-    return len(left_out)
+    return written
 
 
 def _tasks(
