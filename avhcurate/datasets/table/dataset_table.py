@@ -1,8 +1,7 @@
 """Open a dataset with one model run as a single table, and keep its annotations and votes up to date."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.titles import all_trainings
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.neighbours.graph import NeighbourGraph
@@ -54,7 +54,7 @@ class DatasetTable(SampleTable):
         files = {"samples": dataset.samples_path}
         if run:
             files["scores"] = run.scores_path
-            self.training, self.learnt = training_of(dataset, run), learning_of(workspace, dataset, run)
+            self.training, self.learnt = trainings_of(dataset, run)
             graph = NeighbourGraph.of_run(run)
             if graph.complete:
                 self.neighbours, files["neighbours"] = graph, graph.scores_path
@@ -186,29 +186,16 @@ def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
     return run
 
 
-def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
-    """Return the finished training whose weights the run scored; of several, the one with most held-out samples."""
-    here = dataset.record.fingerprint
-    matching = [one for one in _that_made(run, [dataset]) if one.record.held_out_fingerprint == here]
-    return max(matching, key=lambda training: training.record.held_out_samples, default=None)
-
-
-def learning_of(workspace: Workspace, dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
-    """Return the finished training whose weights the run scored and which recorded samples of this dataset that it
-    learnt from; its folder belongs to the dataset that it held out.
+def trainings_of(dataset: DatasetFolder, run: RunFolder) -> tuple[TrainingFolder | None, TrainingFolder | None]:
+    """Return the finished trainings whose weights the run scored: one that held out samples of this dataset (the one
+    that held out most), and one that recorded samples of this dataset that it learnt from.
     """
-    homes = [dataset, *(workspace.dataset(name) for name in workspace.names() if name != dataset.name)]
-    here = dataset.record.fingerprint
-    found = (one for one in _that_made(run, homes) if one.train_dynamics_path)
-    return next((one for one in found if one.record.dataset_fingerprint == here), None)
-
-
-def _that_made(run: RunFolder, homes: Iterable[DatasetFolder]) -> Iterator[TrainingFolder]:
-    """Yield the finished trainings of some datasets whose weights a run scored."""
-    for home in homes:
-        with suppress(CurateError):  # its own page reports a damaged training; the dataset opens
-            finished = [training for training in home.trainings() if training.complete]
-            yield from (one for one in finished if one.record.weights_sha256 == run.record.weights_sha256)
+    here, weights = dataset.record.fingerprint, run.record.weights_sha256
+    finished = [(one, record) for one, record in all_trainings(dataset) if one.complete]
+    made = [(one, record) for one, record in finished if record.weights_sha256 == weights]
+    held_out = {one: record.held_out_samples for one, record in made if record.held_out_fingerprint == here}
+    learnt = (one for one, record in made if record.dataset_fingerprint == here and one.train_dynamics_path)
+    return max(held_out, key=held_out.__getitem__, default=None), next(learnt, None)
 
 
 def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:

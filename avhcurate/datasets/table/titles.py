@@ -2,7 +2,6 @@
 
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import DIGITS_WEIGHTS
@@ -22,9 +21,9 @@ def titles(dataset: DatasetFolder) -> dict[str, str]:
     The network's name; with loss and seed if a training made the weights, with the file's name if the weights came from
     another file, and with a word on a fitted head. Equal titles get the digits that distinguish them.
     """
-    trainings = _trainings(dataset)
+    trainings = all_trainings(dataset)
     of_weights = {record.weights_sha256: _learnt(record) for _, record in trainings if record.weights_sha256}
-    learnt = {record.name: _learnt(record) for owner, record in trainings if owner == dataset.root}
+    learnt = {record.name: _learnt(record) for training, record in trainings if dataset.root in training.root.parents}
     scored = {}
     for run in dataset.runs():
         scored[run.name] = of_weights.get(run.record.weights_sha256, _scored(run.record))
@@ -36,7 +35,7 @@ def titles(dataset: DatasetFolder) -> dict[str, str]:
 def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
     """Return by run, if a training of this workspace made its weights from this dataset, from how much of it."""
     record = dataset.record
-    trained = [one for _, one in _trainings(dataset) if one.dataset_fingerprint == record.fingerprint]
+    trained = [one for _, one in all_trainings(dataset) if one.dataset_fingerprint == record.fingerprint]
     texts = dict.fromkeys((one.weights_sha256 for one in trained), "learnt from some of these")
     whole = (one.weights_sha256 for one in trained if one.train_samples == record.samples)
     texts |= dict.fromkeys(whole, "learnt from these")
@@ -49,12 +48,13 @@ def title_of(dataset: DatasetFolder, run: str) -> str:
     return titles(dataset).get(run, run)
 
 
-def _trainings(dataset: DatasetFolder) -> list[tuple[Path, TrainingRecord]]:
-    """Return all trainings of the workspace, each with its dataset's folder; their own page reports damaged ones."""
+def all_trainings(dataset: DatasetFolder) -> list[tuple[TrainingFolder, TrainingRecord]]:
+    """Return all trainings of the workspace with their records; their own page reports damaged ones."""
     found = []
     for path in sorted(dataset.root.parent.glob(f"*/{TrainingFolder.HOME}/*/{TrainingFolder.FILE}")):
         with suppress(CurateError):
-            found.append((path.parents[2], TrainingFolder(path.parent).record))
+            training = TrainingFolder(path.parent)
+            found.append((training, training.record))
     return found
 
 

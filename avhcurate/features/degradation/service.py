@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, training_of
+from avhcurate.datasets.table.dataset_table import DatasetTable, trainings_of
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.degradation import corruptions, statistics
@@ -128,7 +128,7 @@ def _weights(dataset: DatasetFolder, run: RunFolder, given: str | None) -> Liter
         return "random"
     if given is not None:
         return Path(given)
-    training = training_of(dataset, run)
+    training, _ = trainings_of(dataset, run)
     if training is None:
         return None
     return training.weights_path
