@@ -44,12 +44,12 @@ def _query(name: str, view: str) -> dict[str, str]:
     """Return the parameters of a saved view, or of the address of a page."""
     from urllib.parse import parse_qsl
 
-    from avhcurate.datasets.curate import saved
+    from avhcurate.datasets.curate.saved import Saved
 
     if not view:
         return {}
     if "=" not in view:
-        return saved.view(options.open_workspace(), name, view).query
+        return Saved(options.open_workspace(), name).view(view).query
     query = dict(parse_qsl(view.rpartition("?")[2]))
     if query.get("dataset", name) != name:
         raise CurateError(f"The address is of another dataset, {query['dataset']!r}. Export that one.")

@@ -17,23 +17,22 @@ def saved(
     remove: Annotated[str | None, typer.Option(help="Remove this set; `history --undo` restores it.")] = None,
 ) -> None:
     """Named sets and views of a dataset: list them, save or remove a set."""
-    from avhcurate.datasets.curate import saved as curate_saved
+    from avhcurate.datasets.curate.saved import Saved
 
-    space = options.open_workspace()
-    space.dataset(name)
+    kept = Saved(options.open_workspace(), name)
     if save_set is not None:
         _save(name, save_set, where, ids)
     elif where or ids is not None:
         raise CurateError("--where and --ids say what is in a set. Give a name with --save-set.")
     if remove is not None:
-        curate_saved.remove(space, name, "set", remove)
+        kept.remove("set", remove)
     sets = [
         {"set": one.name, "samples": one.samples, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
-        for one in curate_saved.sets(space, name)
+        for one in kept.sets()
     ]
     views = [
         {"view": one.name, "page": one.page, "query": one.query, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
-        for one in curate_saved.views(space, name)
+        for one in kept.views()
     ]
     if options.printed({"sets": sets, "views": views}):
         return
@@ -45,7 +44,7 @@ def saved(
 
 
 def _save(name: str, title: str, where: str, ids: str | None) -> None:
-    from avhcurate.datasets.curate.saved import save_set
+    from avhcurate.datasets.curate.saved import Saved
     from avhcurate.datasets.table.empty_view import empty_view
     from avhcurate.datasets.table.filters import Filters
 
@@ -56,7 +55,7 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
         if rows.empty:
             raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
         chosen = rows["id"].tolist()
-    save_set(options.open_workspace(), name, title, chosen)
+    Saved(options.open_workspace(), name).save_set(title, chosen)
 
 
 @options.app.command()

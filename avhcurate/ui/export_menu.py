@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.export.images import bytes_of_images
 from avhcurate.datasets.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.datasets.export.settings import ExportSettings
@@ -121,8 +121,8 @@ def _pack_settings(table: DatasetTable, filters: Filters, format: str) -> Export
         if time.time() - old.stat().st_mtime > _KEPT_S:
             old.unlink()
     if filters.ids is not None:
-        last = f"last exported selection {who()}"[: saved.LONGEST_NAME].strip()
-        saved.save_set(workspace, name, last, filters.ids)
+        last = f"last exported selection {who()}"[:LONGEST_NAME].strip()
+        Saved(workspace, name).save_set(last, filters.ids)
         filters = Filters(excluded=None, sets=(last,))
     query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
     out = _pack_folder(name) / f"{name}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import export_choice
@@ -127,7 +127,7 @@ def _on_page() -> list[BarAction]:
 
 
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
-    saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids)
+    Saved(page.workspace, page.table.present_name()).save_set(str(name or ""), chosen.ids)
     say(f"{counted(chosen.count, 'image')} saved as “{name}”")
 
 

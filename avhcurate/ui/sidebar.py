@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
@@ -143,7 +143,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
     """Draw the form that saves the page's view under a name, for the page Saved."""
     with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
-        st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
+        st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard and wrong")
         args = (workspace, table.dataset.name)
         st.button("Save view", type="primary", key="frame.save_view", on_click=_keep_view, args=args)
 
@@ -163,4 +163,4 @@ def _keep_view(workspace: Workspace, dataset: str) -> None:
     name = st.session_state["frame.view_name"]
     query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
     done, page = f"View “{name.strip()}” saved", st.session_state[_PAGE]
-    attempt(saved.save_view, workspace, dataset, name, query, page, done=done, closes="frame.save")
+    attempt(lambda: Saved(workspace, dataset).save_view(name, query, page), done=done, closes="frame.save")

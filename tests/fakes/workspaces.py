@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageEnhance
 
+from avhcurate.workspace.data import people
 from avhcurate.workspace.data.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -321,3 +323,9 @@ def _plant_pets(folder: Path) -> None:
     pd.DataFrame(rows).to_csv(folder / "pets.csv", index=False)
     import_dataset(Workspace(folder / "workspace"), "pets", folder / "pets.csv")
     measure_dataset(Workspace(folder / "workspace"), "pets")
+
+
+def by(name: str, write: Callable[..., object], *args: object) -> object:
+    """Call a function that writes in the name of who acts, as the server does for a person of that name."""
+    with mock.patch.object(people, "_who", return_value=people.Person(name, people.Role.OWNER)):
+        return write(*args)

@@ -16,7 +16,7 @@ from avhcurate.ui import grid_keys
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.workspaces import HOSTILE_COLUMN
+from tests.fakes.workspaces import HOSTILE_COLUMN, by
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def _removed(*_, **__):
 
 
 def test_tag_relabel_exclude_and_undo(open_gallery, own, act, bar):
-    annotate(open_table(own, "digits"), [0], "tag", "odd", who="somebody else")
+    by("somebody else", annotate, open_table(own, "digits"), [0], "tag", "odd")
     app = open_gallery(own)
     ids = act(app, "tag", 0, 2, value="odd")
     assert [tile["badges"] for tile in grid(app)["tiles"][:3]] == [["odd"], ["odd"], []]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.map import ui_points
 from avhcurate.ui import scatter_routes
@@ -172,7 +172,7 @@ def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, o
     app = open_page("map", own_demo_root, map__region=THREES)
     app.button(key="map.gallery").click().run()
     assert not app.exception
-    (kept,) = saved.sets(Workspace(own_demo_root), "digits")
+    (kept,) = Saved(Workspace(own_demo_root), "digits").sets()
     assert (kept.name, kept.samples) == ("last map selection", (labels == 3).sum())
     assert app.title[0].value == "Gallery"
     assert f"{(labels == 3).sum()}" in " ".join(caption.value for caption in app.caption)

@@ -2,21 +2,22 @@
 
 import pytest
 
-from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import undo_entry
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.navigation import GROUPS
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import by
 
 
 @pytest.fixture
 def own(own_demo_root):
     workspace = Workspace(own_demo_root)
-    saved.save_set(workspace, "digits", "a_b", [1, 2, 3], who="ann")
-    saved.save_set(workspace, "digits", "few", [3, 4], who="bob")
-    saved.save_view(workspace, "digits", "ones", {"dataset": "digits", "class": "1"}, "gallery", who="ann")
+    by("ann", Saved(workspace, "digits").save_set, "a_b", [1, 2, 3])
+    by("bob", Saved(workspace, "digits").save_set, "few", [3, 4])
+    by("ann", Saved(workspace, "digits").save_view, "ones", {"dataset": "digits", "class": "1"}, "gallery")
     return workspace
 
 
@@ -48,7 +49,7 @@ def test_sets_are_listed_with_size_and_author_and_link_to_their_samples(open_pag
     app.menu_button(key="saved.set.few.more").click("rename").run()
     app.text_input(key="saved.new_name").set_value("fewer").run()
     button(app, "saved.rename").click().run()
-    assert "fewer" in {one.name for one in saved.sets(own, "digits")}
+    assert "fewer" in {one.name for one in Saved(own, "digits").sets()}
 
 
 def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
@@ -71,7 +72,7 @@ def test_the_frame_saves_the_view_with_its_filters(open_page, own, asked):
     button(app, "frame.save_view").click()
     app.run()
     assert not app.exception
-    view = next(one for one in saved.views(own, "digits") if one.name == "mixed up")
+    view = next(one for one in Saved(own, "digits").views() if one.name == "mixed up")
     assert Filters.from_query(view.query) == Filters(classes=(1, 8), mistakes=True)
     assert view.query["dataset"] == "digits"
 
@@ -83,7 +84,7 @@ def test_sets_are_combined_on_the_page(open_page, own):
     button(app, "saved.combine_now").click()
     app.run()
     assert not app.exception
-    assert {one.name: one.samples for one in saved.sets(own, "digits")} == {"a_b": 3, "all": 4, "few": 2}
+    assert {one.name: one.samples for one in Saved(own, "digits").sets()} == {"a_b": 3, "all": 4, "few": 2}
 
 
 def test_a_removal_is_said_and_the_history_undoes_it(open_page, own, words):
@@ -97,7 +98,7 @@ def test_a_removal_is_said_and_the_history_undoes_it(open_page, own, words):
 
 def test_a_long_list_comes_in_pages(open_page, own):
     for number in range(25):
-        saved.save_set(own, "digits", f"n{number:02d}", [number])
+        Saved(own, "digits").save_set(f"n{number:02d}", [number])
     first, second = (open_page("saved", own.root, saved__list=page) for page in ("1", "9"))
     assert list(links(first)) == ["a\\_b", "few", *(f"n{number:02d}" for number in range(23))]
     assert list(links(second)) == ["n23", "n24"]
@@ -105,8 +106,8 @@ def test_a_long_list_comes_in_pages(open_page, own):
 
 def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
     table = open_table(own, "digits")
-    annotate(table, [7], "tag", "first", who="ann")
-    annotate(table, [7], "tag", "second", who="bob")
+    by("ann", annotate, table, [7], "tag", "first")
+    by("bob", annotate, table, [7], "tag", "second")
     app = open_page("saved", own.root, saved__part="history")
     assert "**bob** tagged second" in words(app)
     button(app, "saved.undo.4").click()
@@ -120,8 +121,8 @@ def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
 def test_history_is_narrowed_by_the_address_and_narrowing_begins_at_its_first_page(open_page, own, words, asked):
     table = open_table(own, "digits")
     for number in range(51):
-        annotate(table, [number], "tag", f"n{number}", who="bob")
-    annotate(table, [7], "exclude", who="ann@example.org")
+        by("bob", annotate, table, [number], "tag", f"n{number}")
+    by("ann@example.org", annotate, table, [7], "exclude")
     app = open_page("saved", own.root, saved__part="history", saved__page="999")
     assert "**bob** tagged n0" in words(app)
     assert "51–55 of 55" in words(app)
@@ -134,7 +135,7 @@ def test_history_is_narrowed_by_the_address_and_narrowing_begins_at_its_first_pa
 
 
 def test_the_details_of_a_sample_tell_its_history_and_sets(open_page, own, words):
-    annotate(open_table(own, "digits"), [3], "tag", "odd", who="zoe")
+    by("zoe", annotate, open_table(own, "digits"), [3], "tag", "odd")
     text = words(open_page("gallery", own.root, sample="3"))
     assert "tagged odd · zoe" in text
     assert "In the sets a\\_b, few" in text
@@ -146,7 +147,7 @@ def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
     button(app, "saved.save_split").click()
     app.run()
     assert not app.exception
-    sizes = {one.name: one.samples for one in saved.sets(own, "digits")}
+    sizes = {one.name: one.samples for one in Saved(own, "digits").sets()}
     assert sizes["split train"] + sizes["split test"] == 1797
     app.pills(key="saved.by").set_value([]).run()
     assert app.query_params["saved.by"] in ("neither", ["neither"])

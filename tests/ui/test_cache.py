@@ -6,7 +6,7 @@ import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.columns import set_harder
-from avhcurate.datasets.curate.saved import save_set
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.cache import HASH_FUNCS, cache_key
@@ -37,7 +37,7 @@ def test_a_result_is_not_kept_when_a_set_is_replaced(own_digits):
 
     workspace = Workspace(own_digits.dataset.root.parents[1])
     for n in (3, 20):
-        save_set(workspace, "digits", "some", range(n))
+        Saved(workspace, "digits").save_set("some", range(n))
         own_digits.refresh()
         assert count_kept(own_digits, Filters(sets=("some",))) == n
 

@@ -16,9 +16,7 @@ from avhcurate.workspace.disk.columns import listed
 _LONGEST_TAG = 60
 
 
-def annotate(
-    table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None, *, who: str = ""
-) -> int:
+def annotate(table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None) -> int:
     """Apply `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; return how many.
 
     `value` is the tag, or the class index of a relabel (None restores the given label); an exclusion may have one as
@@ -31,14 +29,14 @@ def annotate(
     else:
         paths = table.paths_of(list(dict.fromkeys(chosen)))
     stored = _stored(table, action, value)
-    table.log.annotate(table.present_id(), action, stored, paths, who=who or user())
+    table.log.annotate(table.present_id(), action, stored, paths, who=user())
     table.refresh()
     return len(paths)
 
 
-def undo(table: DatasetTable, *, who: str = "", actions: Sequence[str] = ACTIONS) -> Event | None:
-    """Undo the newest event of `who` (by one of `actions`) that is not undone, and return it; None without any."""
-    event = table.log.undo(table.present_id(), who=who or user(), actions=actions)
+def undo(table: DatasetTable, *, actions: Sequence[str] = ACTIONS) -> Event | None:
+    """Undo the acting person's newest event (by one of `actions`) that is not undone; return it, None without any."""
+    event = table.log.undo(table.present_id(), who=user(), actions=actions)
     table.refresh()
     return event
 

@@ -46,11 +46,11 @@ def history_entries(
     return table.log.history(table.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
 
 
-def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
+def undo_entry(table: DatasetTable, key: str) -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
         raise CurateError(f"Unknown entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
-    event = table.log.revert(table.present_id(), int(key), who=who or user())
+    event = table.log.revert(table.present_id(), int(key), who=user())
     table.refresh()
     if event.action in ACTIONS:
         return f"{event.action} on {event.samples:,} samples"

@@ -33,10 +33,10 @@ def default_keys(classes: Sequence[str]) -> dict[str, str]:
     return {key: f"label {name}" for key, name in sorted(keys.items())}
 
 
-def save_keys(table: DatasetTable, text: str, *, who: str = "") -> dict[str, str]:
+def save_keys(table: DatasetTable, text: str) -> dict[str, str]:
     """Keep keys with the dataset, from a text with a line for each; a line that is not valid is refused."""
     keys = read_keys(text, table.classes)
-    table.log.write(table.present_id(), "save keys", "keys", details=keys, who=who or user())
+    table.log.write(table.present_id(), "save keys", "keys", details=keys, who=user())
     return keys
 
 

@@ -54,7 +54,7 @@ class LabelCounts:
         return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "applied")
 
 
-def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str = "") -> LabelCounts:
+def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCounts:
     """Relabel samples by a file or DataFrame: one entry of the history, so that one undo takes it back.
 
     A row names its sample by path (or by its end, where no other sample has the same) or id, and its class by
@@ -106,7 +106,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
             title,
             paths.take(pa.array(changed["id"])).to_pylist(),
             labels=[stored_class(code, table.own_classes) for code in changed["code"].tolist()],
-            who=who or user(),
+            who=user(),
         )
         table.refresh()
     return counts

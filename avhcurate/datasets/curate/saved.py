@@ -1,7 +1,7 @@
 """Named sets of samples and named views of a dataset: saved, listed, combined, renamed and removed."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -25,106 +25,100 @@ LONGEST_NAME = 60
 Combination = Literal["union", "intersection", "difference"]
 
 
-def save_set(workspace: Workspace, dataset: str, name: str, ids: Sequence[int] | np.ndarray, *, who: str = "") -> None:
-    """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""
-    name, folder = check_name(name), workspace.dataset(dataset)
-    paths = pq.read_table(folder.samples_path, columns=["path"])["path"]
-    chosen = np.unique(np.asarray(ids, np.int64))
-    if not len(chosen):
-        raise CurateError("No samples are chosen. Select some first.")
-    if chosen[0] < 0 or chosen[-1] >= len(paths):
-        raise CurateError(f"Some of the chosen samples are not in {dataset}. Ids run from 0 to {len(paths) - 1}.")
-    open_events(workspace).save_set(folder.id, name, paths.take(pa.array(chosen)).to_pylist(), who=who or user())
+class Saved:
+    """The sets and views of a dataset; what it writes is in the name of the acting person."""
 
+    def __init__(self, workspace: Workspace, dataset: str) -> None:
+        self.folder = workspace.dataset(dataset)
+        self.log = open_events(workspace)
 
-def save_view(
-    workspace: Workspace, dataset: str, name: str, query: Mapping[str, str], page: str, *, who: str = ""
-) -> None:
-    """Save a page's address under a name: the file name of the page and its URL parameters."""
-    name, folder = check_name(name), workspace.dataset(dataset)
-    details = [page, dict(query), folder.record.classes]
-    open_events(workspace).write(folder.id, "save view", name, details=details, who=who or user())
+    def save_set(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
+        """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""
+        name, chosen = check_name(name), np.unique(np.asarray(ids, np.int64))
+        paths = pq.read_table(self.folder.samples_path, columns=["path"])["path"]
+        if not len(chosen):
+            raise CurateError("No samples are chosen. Select some first.")
+        if chosen[0] < 0 or chosen[-1] >= len(paths):
+            raise CurateError(
+                f"Some of the chosen samples are not in {self.folder.name}. Ids run from 0 to {len(paths) - 1}."
+            )
+        self._write_set(name, paths.take(pa.array(chosen)).to_pylist())
 
+    def _write_set(self, name: str, paths: Collection[str]) -> None:
+        self.log.save_set(self.folder.id, name, paths, who=user())
 
-def sets(workspace: Workspace, dataset: str) -> list[Event]:
-    return open_events(workspace).saved(workspace.dataset(dataset).id, "set")
+    def save_view(self, name: str, query: Mapping[str, str], page: str) -> None:
+        """Save a page's address under a name: the file name of the page and its URL parameters."""
+        details = [page, dict(query), self.folder.record.classes]
+        self.log.write(self.folder.id, "save view", check_name(name), details=details, who=user())
 
+    def sets(self) -> list[Event]:
+        return self.log.saved(self.folder.id, "set")
 
-def views(workspace: Workspace, dataset: str) -> list[Event]:
-    """Return the views by name; classes that they filter by have the numbers that their names have now."""
-    folder = workspace.dataset(dataset)
-    return [_present(view, folder) for view in open_events(workspace).saved(folder.id, "view")]
+    def views(self) -> list[Event]:
+        """Return the views by name; classes that they filter by have the numbers that their names have now."""
+        return [self._present(view) for view in self.log.saved(self.folder.id, "view")]
 
+    def view(self, name: str) -> Event:
+        """Return one of them; an unknown name is refused."""
+        return self._present(self.log.find(self.folder.id, "view", name))
 
-def view(workspace: Workspace, dataset: str, name: str) -> Event:
-    """Return one of them; an unknown name is refused."""
-    folder = workspace.dataset(dataset)
-    return _present(open_events(workspace).find(folder.id, "view", name), folder)
+    def _present(self, view: Event) -> Event:
+        """Return a view by the present names and numbers; a class that is gone gets a number of no class."""
+        page, query, before = view.details
+        classes = self.folder.record.classes
+        changed = dict(query)
+        if "dataset" in query:
+            changed["dataset"] = self.folder.name
+        for entry in (FILTERS["classes"], FILTERS["predicted"]):
+            try:
+                chosen = entry.read(query[entry.key])
+            except (KeyError, ValueError):  # no such filter, or not a valid one
+                continue
+            numbers = present_numbers(chosen, before, classes)
+            for place, old in enumerate(chosen):
+                if numbers[place] is None:
+                    numbers[place] = len(classes) + old
+            changed[entry.key] = entry.write(numbers)
+        return replace(view, details=[page, changed, classes])
 
+    def remove(self, kind: Kind, name: str) -> int:
+        """Remove a set or view; return the number of the event, by which it can be undone."""
+        return self.log.remove(self.folder.id, kind, name, who=user())
 
-def _present(view: Event, folder: DatasetFolder) -> Event:
-    """Return a view by the dataset's present name and class numbers; a class that is gone gets a number of no class."""
-    page, query, before = view.details
-    classes = folder.record.classes
-    changed = dict(query)
-    if "dataset" in query:
-        changed["dataset"] = folder.name
-    for entry in (FILTERS["classes"], FILTERS["predicted"]):
-        try:
-            chosen = entry.read(query[entry.key])
-        except (KeyError, ValueError):  # no such filter, or not a valid one
-            continue
-        numbers = present_numbers(chosen, before, classes)
-        for place, old in enumerate(chosen):
-            if numbers[place] is None:
-                numbers[place] = len(classes) + old
-        changed[entry.key] = entry.write(numbers)
-    return replace(view, details=[page, changed, classes])
+    def rename(self, kind: Kind, name: str, new: str) -> None:
+        """Give a set or view another name, which must be free."""
+        id, new = self.folder.id, check_name(new)
+        if new in {event.name for event in self.log.saved(id, kind)}:
+            raise CurateError(f"There is already a {kind} {new}. Choose another name.")
+        old = self.log.find(id, kind, name)
+        if kind == "set":
+            self._write_set(new, self.members(name))
+        else:
+            self.log.write(id, f"save {kind}", new, details=old.details, who=user())
+        self.remove(kind, name)
 
+    def members(self, name: str) -> list[str]:
+        """Return the paths of a set, sorted; some may no longer be in the dataset."""
+        paths: list[str] = self.log.members(self.log.find(self.folder.id, "set", name).id).to_pylist()
+        return paths
 
-def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
-    """Remove a set or view; return the number of the event, by which it can be undone."""
-    return open_events(workspace).remove(workspace.dataset(dataset).id, kind, name, who=who or user())
+    def combine(self, name: str, names: Sequence[str], how: Combination) -> int:
+        """Save the samples in any, in all or in the first only of some sets as a new one; return how many there are."""
+        if len(names) < 2:
+            raise CurateError("Choose two sets or more to combine.")
+        first, *others = (set(self.members(one)) for one in names)
+        paths: set[str] = getattr(first, how)(*others)
+        if not paths:
+            raise CurateError(f"The {how} of {', '.join(names)} is empty. Nothing was saved.")
+        self._write_set(check_name(name), paths)
+        return len(paths)
 
-
-def rename(workspace: Workspace, dataset: str, kind: Kind, name: str, new: str, *, who: str = "") -> None:
-    """Give a set or view another name, which must be free."""
-    log, folder, new = open_events(workspace), workspace.dataset(dataset), check_name(new)
-    saved = {event.name: event for event in log.saved(folder.id, kind)}
-    if new in saved:
-        raise CurateError(f"There is already a {kind} {new}. Choose another name.")
-    old, who = log.find(folder.id, kind, name), who or user()
-    if kind == "set":
-        log.save_set(folder.id, new, log.members(old.id).to_pylist(), who=who)
-    else:
-        log.write(folder.id, f"save {kind}", new, details=old.details, who=who)
-    log.remove(folder.id, kind, name, who=who)
-
-
-def members(workspace: Workspace, dataset: str, name: str) -> list[str]:
-    """Return the paths of a set, sorted; some may no longer be in the dataset."""
-    log = open_events(workspace)
-    paths: list[str] = log.members(log.find(workspace.dataset(dataset).id, "set", name).id).to_pylist()
-    return paths
-
-
-def combine(workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: Combination) -> int:
-    """Save the samples in any, in all or in the first only of some sets as a new one; return how many there are."""
-    if len(names) < 2:
-        raise CurateError("Choose two sets or more to combine.")
-    first, *others = (set(members(workspace, dataset, one)) for one in names)
-    paths: set[str] = getattr(first, how)(*others)
-    if not paths:
-        raise CurateError(f"The {how} of {', '.join(names)} is empty. Nothing was saved.")
-    open_events(workspace).save_set(workspace.dataset(dataset).id, check_name(name), paths, who=user())
-    return len(paths)
-
-
-def import_set(workspace: Workspace, dataset: str, name: str, content: bytes) -> tuple[int, list[str]]:
-    """Save the samples that a file lists (see `listed_ids`); return how many, and the entries of no sample."""
-    ids, unknown = listed_ids(workspace.dataset(dataset), content)
-    save_set(workspace, dataset, name, ids)
-    return len(ids), unknown
+    def import_set(self, name: str, content: bytes) -> tuple[int, list[str]]:
+        """Save the samples that a file lists (see `listed_ids`); return how many, and the entries of no sample."""
+        ids, unknown = listed_ids(self.folder, content)
+        self.save_set(name, ids)
+        return len(ids), unknown
 
 
 def check_name(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.map.points import MapPoints
@@ -83,7 +83,7 @@ def _last() -> str:
     """Return the name of the set through which the gallery gets the region's samples: one for each person."""
     if not who():
         return "last map selection"
-    return f"last map selection of {who()}"[: saved.LONGEST_NAME]
+    return f"last map selection of {who()}"[:LONGEST_NAME]
 
 
 def go_to_gallery() -> None:
@@ -93,5 +93,5 @@ def go_to_gallery() -> None:
 
 
 def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
-    saved.save_set(page.workspace, page.table.present_name(), _last(), ids)
+    Saved(page.workspace, page.table.present_name()).save_set(_last(), ids)
     st.session_state[_GO] = True

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.curate.saved import check_name, save_set
+from avhcurate.datasets.curate.saved import Saved, check_name
 from avhcurate.datasets.export.service import describe_export
 from avhcurate.datasets.export.tabular import write_frame
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -93,7 +93,7 @@ def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: st
     names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
     for part, title in names.items():
         ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
-        save_set(workspace, table.present_name(), title, ids)
+        Saved(workspace, table.present_name()).save_set(title, ids)
     table.refresh()
     return list(names.values())
 

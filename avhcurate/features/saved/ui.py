@@ -6,9 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.history import RULE, describe, history_entries, undo_entry
-from avhcurate.datasets.curate.saved import LONGEST_NAME
+from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui import cache, url_state
@@ -38,8 +37,12 @@ def choose_part() -> str:
     return PART.show(st.segmented_control, "Show", _PARTS, label_visibility="collapsed")
 
 
+def _saved(page: Opened) -> Saved:
+    return Saved(page.workspace, page.dataset.name)
+
+
 def show_sets(page: Opened) -> None:
-    entries = saved.sets(page.workspace, page.dataset.name)
+    entries = _saved(page).sets()
     with in_a_row():
         _combine(page, [one.name for one in entries])
         _import(page)
@@ -47,7 +50,7 @@ def show_sets(page: Opened) -> None:
 
 
 def show_views(page: Opened) -> None:
-    entries = saved.views(page.workspace, page.dataset.name)
+    entries = _saved(page).views()
     _list(page, "view", entries, _view, "Set filters on any page and choose “Save view” on the left.")
 
 
@@ -110,7 +113,7 @@ def _dismiss() -> None:
 
 
 def _remove(page: Opened, kind: Kind, name: str) -> None:
-    saved.remove(page.workspace, page.dataset.name, kind, name)
+    _saved(page).remove(kind, name)
     announce(f"Removed the {kind} “{name}”. History can undo it.")
     if name in page.filters.sets:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
@@ -123,7 +126,7 @@ def _rename(page: Opened, kind: Kind, entry: Event) -> None:
     if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", entry.name)):
         return
     try:
-        saved.rename(page.workspace, page.dataset.name, kind, entry.name, new)
+        _saved(page).rename(kind, entry.name, new)
     except CurateError as error:
         show_user_error(error)
         return
@@ -163,7 +166,7 @@ def _save_as(save: Callable[[Opened, str], None], page: Opened, key: str) -> Non
 
 def _save_combined(page: Opened, key: str) -> None:
     name, names, how = (st.session_state[one] for one in (key, "saved.combined", "saved.how"))
-    saved.combine(page.workspace, page.dataset.name, name, names, how)
+    _saved(page).combine(name, names, how)
     announce(f"Saved as “{name}”")
 
 
@@ -178,7 +181,7 @@ def _save_imported(page: Opened, key: str) -> None:
     file, name = st.session_state["saved.file"], st.session_state[key]
     if file is None:
         raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
-    count, unknown = saved.import_set(page.workspace, page.dataset.name, name, file.getvalue())
+    count, unknown = _saved(page).import_set(name, file.getvalue())
     text = f"{count:,} samples saved as “{name}”."
     if unknown:
         text += f" {len(unknown):,} entries are not in the dataset, such as {unknown[0]}."

@@ -12,12 +12,12 @@ from avhcurate.workspace.data.workspace import Workspace
 def test_keys_are_kept_with_the_dataset_and_stand_in_its_history(own_demo_root):
     table = open_table(Workspace(own_demo_root), "digits")
     assert keys_of(table)["3"] == "label 3"
-    save_keys(table, "a label 8\nb tag out of focus", who="ada")
+    save_keys(table, "a label 8\nb tag out of focus")
     again = open_table(Workspace(own_demo_root), "digits")
     assert keys_of(again) == {"a": "label 8", "b": "tag out of focus"}
     assert key_actions(keys_of(again), again.classes)["a"] == {"action": "relabel", "value": 8, "text": "label 8"}
     (newest, *_), _ = history_entries(again)
-    assert (newest.action, newest.who) == ("save keys", "ada")
+    assert newest.action == "save keys"
 
 
 def test_a_class_that_is_gone_has_no_key():

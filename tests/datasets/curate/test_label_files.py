@@ -44,11 +44,11 @@ def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
 
 def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path):
     annotate(pets, [1], "relabel", 1)
-    relabel_from(pets, write(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"), who="ann")
+    relabel_from(pets, write(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"))
     assert curated(pets)[:3] == ["dog", "cat", "cat"]
     (entry, _), count = history_entries(pets)
     assert (describe(entry, pets.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
-    assert undo(pets, who="ann").samples == 3
+    assert undo(pets).samples == 3
     assert curated(pets)[:3] == ["cat", "dog", "dog"]
 
 

@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries, undo_entry
 from avhcurate.datasets.curate.keys import save_keys
 from avhcurate.datasets.curate.roles import grant, revoke, role_history, roles
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export, export_bytes
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.uploads import keep_upload
@@ -29,6 +29,7 @@ from avhcurate.workspace.data.roles import give_role, role_of, subject_of, take_
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect, make_labelled, say
+from tests.fakes.workspaces import by
 
 ANN = "ann@x.org"
 
@@ -61,13 +62,13 @@ def _actions(workspace, table, tmp_path):
             "withdraw": partial(annotators.withdraw, table, ANN),
         },
         Role.CURATOR: {
-            "tag": partial(annotate, table, [0], "tag", "odd", who=ANN),
-            "undo": partial(undo, table, who=ANN),
-            "undo one": partial(undo_entry, table, "2", who=ANN),
-            "save a set": partial(saved.save_set, workspace, name, "some", [0, 1], who=ANN),
-            "save a view": partial(saved.save_view, workspace, name, "view", {}, "gallery", who=ANN),
-            "rename a set": partial(saved.rename, workspace, name, "set", "old", "new", who=ANN),
-            "keys": partial(save_keys, table, "1 tag odd", who=ANN),
+            "tag": partial(annotate, table, [0], "tag", "odd"),
+            "undo": partial(undo, table),
+            "undo one": partial(undo_entry, table, "2"),
+            "save a set": partial(Saved(workspace, name).save_set, "some", [0, 1]),
+            "save a view": partial(Saved(workspace, name).save_view, "view", {}, "gallery"),
+            "rename a set": partial(Saved(workspace, name).rename, "set", "old", "new"),
+            "keys": partial(save_keys, table, "1 tag odd"),
             "exclude by rule": partial(annotators.apply_rule, table, _DISAGREES, who=ANN),
             "exclude": partial(annotators.set_status, table, "bob", "exclude", who=ANN),
             "collect": partial(setup.configure, table, setup.CollectionSettings(design="classify", target=7), who=ANN),
@@ -97,8 +98,8 @@ _DISAGREES = ExclusionRule(agreement=0.5)
 def _prepare(workspace, table):
     """What the actions act on."""
     for tag in ("one", "two", "three"):
-        annotate(table, [1], "tag", tag, who=ANN)
-    saved.save_set(workspace, "pets", "old", [0], who=ANN)
+        by(ANN, annotate, table, [1], "tag", tag)
+    Saved(workspace, "pets").save_set("old", [0])
     grant(workspace, "bob@x.org", "viewer")
     make_labelled(workspace, [0, 1], name="others")
 
@@ -151,7 +152,6 @@ def test_who_is_signed_in_cannot_sign_as_another_and_history_says_who_it_was(wor
     act_as(Role.OWNER)
     (question,) = queue.next_questions(pets, ANN, ahead=1)
     for call in (
-        partial(annotate, pets, [0], "tag", "odd", who="bob@x.org"),
         partial(say, pets, "bob@x.org", question, 1),
         partial(queue.next_questions, pets, "bob@x.org", ahead=1),
         partial(annotators.set_status, pets, "bob", "exclude", who="bob@x.org"),

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
@@ -16,6 +16,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset, write_images
+from tests.fakes.workspaces import by
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def members(table, *names):
 
 
 def test_a_filter_by_sets_takes_what_is_in_all_of_them(own, own_digits):
-    saved.save_set(own, "digits", "even", np.arange(0, 1797, 2))
-    saved.save_set(own, "digits", "few, 'odd'", [2, 3, 4])
+    Saved(own, "digits").save_set("even", np.arange(0, 1797, 2))
+    Saved(own, "digits").save_set("few, 'odd'", [2, 3, 4])
     own_digits.refresh()
     assert members(own_digits, "few, 'odd'") == [2, 3, 4]
     assert members(own_digits, "few, 'odd'", "even") == [2, 4]
@@ -40,14 +41,14 @@ def test_a_filter_by_sets_takes_what_is_in_all_of_them(own, own_digits):
 
 
 def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digits):
-    saved.save_set(own, "digits", "s", [1, 2])
+    Saved(own, "digits").save_set("s", [1, 2])
     own_digits.refresh()
     assert members(own_digits, "s") == [1, 2]
-    saved.save_set(own, "digits", "s", [7])
-    saved.save_set(own, "digits", "t", [8])
+    Saved(own, "digits").save_set("s", [7])
+    Saved(own, "digits").save_set("t", [8])
     own_digits.refresh()
     assert (members(own_digits, "s"), members(own_digits, "t")) == ([7], [8])
-    removal = saved.remove(own, "digits", "set", "s")
+    removal = Saved(own, "digits").remove("set", "s")
     own_digits.refresh()
     assert own_digits.sets == ("t",)
     with pytest.raises(CurateError, match="There is no set s"):
@@ -58,7 +59,7 @@ def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digit
 
 def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace, make_dataset):
     make_dataset({"b/x.png": "red", "c/x.png": "red"}, "own")
-    saved.save_set(workspace, "own", "kept", [0])
+    Saved(workspace, "own").save_set("kept", [0])
     import_dataset(workspace, "own", write_images(tmp_path / "own", {"a/x.png": "red"}), force=True)
     table = open_table(workspace, "own")
     assert [table.sample(id)["path"] for id in members(table, "kept")] == ["b/x.png"]
@@ -66,29 +67,29 @@ def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace, make_da
 
 def test_sets_are_combined(own):
     for name, ids in (("a", [1, 2, 3]), ("b", [3, 4]), ("c", [3])):
-        saved.save_set(own, "digits", name, ids)
+        Saved(own, "digits").save_set(name, ids)
     ways = {"union": {1, 2, 3, 4}, "intersection": {3}, "difference": {1, 2}}
     table = open_table(own, "digits")
     for how, want in ways.items():
-        assert saved.combine(own, "digits", "new", ["a", "b", "c"], how) == len(want)
+        assert Saved(own, "digits").combine("new", ["a", "b", "c"], how) == len(want)
         table.refresh()
         assert set(members(table, "new")) == want
     with pytest.raises(CurateError, match="empty"):
-        saved.combine(own, "digits", "none", ["c", "b"], "difference")
+        Saved(own, "digits").combine("none", ["c", "b"], "difference")
     with pytest.raises(CurateError, match="Choose two sets"):
-        saved.combine(own, "digits", "none", ["c"], "union")
-    assert [one.name for one in saved.sets(own, "digits")] == ["a", "b", "c", "new"]
+        Saved(own, "digits").combine("none", ["c"], "union")
+    assert [one.name for one in Saved(own, "digits").sets()] == ["a", "b", "c", "new"]
 
 
 def test_a_renamed_set_keeps_its_members_and_a_view_its_address(own):
-    saved.save_set(own, "digits", "hard", [1, 2])
-    saved.save_view(own, "digits", "wrong", {"mistakes": "1"}, "gallery")
-    before = saved.members(own, "digits", "hard")
-    saved.rename(own, "digits", "set", "hard", "harder")
-    saved.rename(own, "digits", "view", "wrong", "errors")
-    assert saved.members(own, "digits", "harder") == before
-    assert [one.name for one in saved.sets(own, "digits")] == ["harder"]
-    (view,) = saved.views(own, "digits")
+    Saved(own, "digits").save_set("hard", [1, 2])
+    Saved(own, "digits").save_view("wrong", {"mistakes": "1"}, "gallery")
+    before = Saved(own, "digits").members("hard")
+    Saved(own, "digits").rename("set", "hard", "harder")
+    Saved(own, "digits").rename("view", "wrong", "errors")
+    assert Saved(own, "digits").members("harder") == before
+    assert [one.name for one in Saved(own, "digits").sets()] == ["harder"]
+    (view,) = Saved(own, "digits").views()
     assert (view.name, view.page, view.query) == ("errors", "gallery", {"mistakes": "1"})
 
 
@@ -102,7 +103,7 @@ def test_a_renamed_set_keeps_its_members_and_a_view_its_address(own):
 )
 def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own_digits, content):
     text = content.format(path=own_digits.sample(1)["path"])
-    assert saved.import_set(own, "digits", "listed", text.encode()) == (2, ["nowhere.png"])
+    assert Saved(own, "digits").import_set("listed", text.encode()) == (2, ["nowhere.png"])
     own_digits.refresh()
     assert members(own_digits, "listed") == [1, 5]
 
@@ -111,33 +112,33 @@ def test_paths_come_back_from_an_export_of_ours_whatever_they_begin_with(workspa
     bare_dataset(workspace, ["@a.png", "=b.png", "'c.png", "'-d.png", "e.png"], [0] * 5, ["x"], "odd")
     table = open_table(workspace, "odd")
     export(table, Filters(where="id < 4"), "csv", tmp_path / "odd.csv")
-    assert saved.import_set(workspace, "odd", "four", (tmp_path / "odd.csv").read_bytes()) == (4, [])
-    assert saved.members(workspace, "odd", "four") == sorted(table.paths()[:4])
+    assert Saved(workspace, "odd").import_set("four", (tmp_path / "odd.csv").read_bytes()) == (4, [])
+    assert Saved(workspace, "odd").members("four") == sorted(table.paths()[:4])
 
 
 def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
     for name in ("", "  ", "x" * 61, "a\nb"):
         with pytest.raises(CurateError, match="1 to 60 printable"):
-            saved.save_set(own, "digits", name, [1])
+            Saved(own, "digits").save_set(name, [1])
     with pytest.raises(CurateError, match="No samples are chosen"):
-        saved.save_set(own, "digits", "none", [])
+        Saved(own, "digits").save_set("none", [])
     with pytest.raises(CurateError, match="Ids run from 0 to 1796"):
-        saved.save_set(own, "digits", "none", [1797])
+        Saved(own, "digits").save_set("none", [1797])
     with pytest.raises(CurateError, match="no sample of digits"):
-        saved.import_set(own, "digits", "none", b"nowhere.png")
+        Saved(own, "digits").import_set("none", b"nowhere.png")
     with pytest.raises(CurateError, match="UTF-8"):
-        saved.import_set(own, "digits", "none", b"\xff\xfe\x00")
-    saved.save_set(own, "digits", "a", [1])
-    saved.save_set(own, "digits", "b", [1])
+        Saved(own, "digits").import_set("none", b"\xff\xfe\x00")
+    Saved(own, "digits").save_set("a", [1])
+    Saved(own, "digits").save_set("b", [1])
     with pytest.raises(CurateError, match="already"):
-        saved.rename(own, "digits", "set", "a", "b")
-    assert [one.name for one in saved.sets(own, "digits")] == ["a", "b"]
+        Saved(own, "digits").rename("set", "a", "b")
+    assert [one.name for one in Saved(own, "digits").sets()] == ["a", "b"]
 
 
 def test_history_says_in_words_who_did_what(own, own_digits):
-    annotate(own_digits, [3], "relabel", 7, who="ann")
-    annotate(own_digits, [3, 4], "tag", "odd", who="bob")
-    saved.save_set(own, "digits", "s", [3], who="bob")
+    by("ann", annotate, own_digits, [3], "relabel", 7)
+    by("bob", annotate, own_digits, [3, 4], "tag", "odd")
+    by("bob", Saved(own, "digits").save_set, "s", [3])
     found, count = history_entries(own_digits)
     words = [(entry.who, describe(entry, own_digits.classes)) for entry in found]
     assert count == 3
@@ -147,7 +148,7 @@ def test_history_says_in_words_who_did_what(own, own_digits):
         ("ann", f"relabelled as {own_digits.classes[7]}"),
     ]
     assert [entry.who for entry in history_entries(own_digits, sample=4)[0]] == ["bob"]
-    undo_entry(own_digits, found[2].key, who="zoe")
+    by("zoe", undo_entry, own_digits, found[2].key)
     assert own_digits.sample(3)["curated_label"] == own_digits.sample(3)["label"]
     assert history_entries(own_digits)[0][2].undone_by == "zoe"
     for key in ("7", f"{10**20}", "tag"):
@@ -174,20 +175,20 @@ def test_an_address_of_another_dataset_is_refused_and_one_of_this_dataset_is_exp
 def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
     listed = json.loads(run("saved", "digits", "--save-set", "hard", "--where", "id < 3", "--json").out)
     assert [(one["set"], one["samples"]) for one in listed["sets"]] == [("hard", 3)]
-    saved.save_view(own, "digits", "ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
+    Saved(own, "digits").save_view("ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
     out = tmp_path / "a.csv"
     run("export", "digits", "--set", "hard", "--format", "csv", "--out", out)
     assert pd.read_csv(out)["id"].tolist() == [0, 1, 2]
     run("export", "digits", "--view", "ones", "--set", "hard", "--format", "csv", "--out", out, "--force")
     assert pd.read_csv(out)["id"].tolist() == [1]  # the digits come in order: 0, 1, 2
     query = {"dataset": "digits", "edges": "0,0.9,1", "bin": "0", "where": "id < 100 OR id > 1700"}
-    saved.save_view(own, "digits", "low", query, "gallery")
+    Saved(own, "digits").save_view("low", query, "gallery")
     run("export", "digits", "--view", "low", "--where", "id < 200", "--format", "csv", "--out", out, "--force")
     table = open_table(own, "digits")
     want = table.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
     assert pd.read_csv(out)["id"].tolist() == want
     for name in ("low", "ones"):
-        saved.remove(own, "digits", "view", name)
+        Saved(own, "digits").remove("view", name)
     assert "no sets and no views" in run("saved", "digits", "--remove", "hard").out
     assert run("history", "digits", "--json").out.count("save set") == 1
     gone = run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force")

@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.curate.saved import save_view
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export import images as export_images
 from avhcurate.datasets.export.service import export, export_bytes
 from avhcurate.datasets.sources.service import import_dataset
@@ -131,7 +131,7 @@ def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
         "like": ({"gallery.like": "7"}, by_angle(table, filters, [7])[0]),
     }
     for name, (query, want) in views.items():
-        save_view(Workspace(own_demo_root), "digits", name, {"class": "3", **query}, "gallery")
+        Saved(Workspace(own_demo_root), "digits").save_view(name, {"class": "3", **query}, "gallery")
         arguments = ("--view", name, "--format", "csv", "--out", out, "--force")
         assert cli("export", "digits", *arguments, "--workspace", own_demo_root)[0] == 0
         assert pd.read_csv(out)["id"].tolist() == want.tolist()

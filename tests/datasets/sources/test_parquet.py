@@ -182,5 +182,5 @@ def test_a_nul_in_a_path_keeps_no_database_from_its_sample(workspace, tmp_path, 
     pq.write_table(image_table([1, 2], paths=["a\0b.png", "c.png"], label=["cat", "dog"]), tmp_path / "d.parquet")
     import_dataset(workspace, "d", tmp_path / "d.parquet")
     table = open_table(workspace, "d")
-    annotate(table, [0, 1], "tag", "odd", who="ann")
+    annotate(table, [0, 1], "tag", "odd")
     assert [list(tags) for tags in open_table(workspace, "d").frame()["tags"]] == [["odd"], ["odd"]]

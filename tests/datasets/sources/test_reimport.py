@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
 from avhcurate.datasets.curate.label_files import relabel_from
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
@@ -53,8 +53,8 @@ def words(table, **narrowed):
 
 
 def test_relabels_keep_their_class_when_another_comes_before_it(workspace, pets, photos, tmp_path):
-    annotate(pets, [3], "relabel", 0, who="ann")
-    relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"), who="ann")
+    annotate(pets, [3], "relabel", 0)
+    relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"))
     grey_images(photos, "ant/4.png")
     table = again(workspace, photos)
     assert table.classes == ("ant", "cat", "dog")
@@ -66,33 +66,33 @@ def test_relabels_keep_their_class_when_another_comes_before_it(workspace, pets,
 def test_undo_goes_back_over_the_import(workspace, database, monkeypatch, photos):
     monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
     pets = again(workspace, photos)
-    annotate(pets, [3], "relabel", 0, who="ann")
+    annotate(pets, [3], "relabel", 0)
     grey_images(photos, "ant/4.png")
     table = again(workspace, photos)
     dog = table.paths().index("dog/3.png")
-    annotate(table, [dog], "relabel", 0, who="ann")
+    annotate(table, [dog], "relabel", 0)
     assert curated(table) == {"dog/3.png": "ant"}
     assert words(table) == ["relabelled as ant", "relabelled as cat"]
-    undo(table, who="ann")
+    undo(table)
     assert curated(table) == {"dog/3.png": "cat"}
-    undo(table, who="ann")
+    undo(table)
     assert curated(table) == {}
-    assert undo(table, who="ann") is None
+    assert undo(table) is None
 
 
 def test_an_older_entry_can_be_undone_after_a_change_of_classes(workspace, pets, photos):
-    annotate(pets, [3], "relabel", 0, who="ann")
-    annotate(pets, [3], "relabel", None, who="ann")
+    annotate(pets, [3], "relabel", 0)
+    annotate(pets, [3], "relabel", None)
     grey_images(photos, "ant/4.png")
     table = again(workspace, photos)
     assert curated(table) == {}
     entries, _ = history_entries(table)
-    undo_entry(table, entries[0].key, who="bob")
+    undo_entry(table, entries[0].key)
     assert curated(table) == {"dog/3.png": "cat"}
 
 
 def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_back(workspace, pets, photos, tmp_path):
-    annotate(pets, [0, 1], "relabel", 1, who="ann")
+    annotate(pets, [0, 1], "relabel", 1)
     shutil.move(photos / "dog", tmp_path / "dog")
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
@@ -109,7 +109,7 @@ def test_bare_integers_keep_their_number_when_they_get_names(workspace, tmp_path
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     source = write_csv(tmp_path / "pets.csv", f"path,label\n{rows}")
     import_dataset(workspace, "pets", source)
-    annotate(open_table(workspace, "pets"), [0], "relabel", 2, who="ann")
+    annotate(open_table(workspace, "pets"), [0], "relabel", 2)
     import_dataset(workspace, "pets", source, classes=["cat", "dog", "eel"], force=True)
     assert curated(open_table(workspace, "pets")) == {"a.png": "eel"}
 
@@ -121,9 +121,9 @@ def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pe
     assert not pets.current
     labels = write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n")
     for write in (
-        lambda: annotate(pets, [3], "relabel", 0, who="ann"),
-        lambda: annotate(pets, [3], "tag", "odd", who="ann"),
-        lambda: relabel_from(pets, labels, who="ann"),
+        lambda: annotate(pets, [3], "relabel", 0),
+        lambda: annotate(pets, [3], "tag", "odd"),
+        lambda: relabel_from(pets, labels),
         lambda: export(pets, Filters(), "folder", tmp_path / "out"),
     ):
         with pytest.raises(CurateError, match="imported again since: open it again"):
@@ -201,26 +201,26 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
 
 
 def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
-    saved.save_view(workspace, "pets", "dogs", {"class": "1,-1", "sort": "path"}, "gallery", who="ann")
-    saved.save_view(workspace, "pets", "cats", {"predicted": "0", "class": "odd"}, "gallery", who="ann")
+    Saved(workspace, "pets").save_view("dogs", {"class": "1,-1", "sort": "path"}, "gallery")
+    Saved(workspace, "pets").save_view("cats", {"predicted": "0", "class": "odd"}, "gallery")
     grey_images(photos, "ant/4.png")
     again(workspace, photos)
-    queries = {view.name: view.query for view in saved.views(workspace, "pets")}
+    queries = {view.name: view.query for view in Saved(workspace, "pets").views()}
     assert queries["dogs"] == {"class": "2,-1", "sort": "path"}
     assert queries["cats"] == {"predicted": "1", "class": "odd"}
     # One that is saved since, or under a new name, is of the classes of now.
-    saved.save_view(workspace, "pets", "ants", {"class": "0"}, "gallery", who="ann")
-    saved.rename(workspace, "pets", "view", "dogs", "hounds", who="ann")
-    assert saved.view(workspace, "pets", "ants").query == {"class": "0"}
-    assert saved.view(workspace, "pets", "hounds").query == {"class": "2,-1", "sort": "path"}
+    Saved(workspace, "pets").save_view("ants", {"class": "0"}, "gallery")
+    Saved(workspace, "pets").rename("view", "dogs", "hounds")
+    assert Saved(workspace, "pets").view("ants").query == {"class": "0"}
+    assert Saved(workspace, "pets").view("hounds").query == {"class": "2,-1", "sort": "path"}
 
 
 def test_a_view_of_a_class_that_is_gone_says_so(workspace, pets, photos):
-    saved.save_view(workspace, "pets", "dogs", {"class": "1"}, "gallery", who="ann")
+    Saved(workspace, "pets").save_view("dogs", {"class": "1"}, "gallery")
     shutil.rmtree(photos / "dog")
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
-    _, notices = Filters.from_query(saved.view(workspace, "pets", "dogs").query).fit(table)
+    _, notices = Filters.from_query(Saved(workspace, "pets").view("dogs").query).fit(table)
     assert len(notices) == 1
     assert "no class" in notices[0]
 
@@ -251,7 +251,7 @@ def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace
 
 def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
     attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
-    annotate(pets, [0], "relabel", 1, who="ann")
+    annotate(pets, [0], "relabel", 1)
     for folder in ("runs/a", "runs/b", "training/c", "self-training/d", "quality", "predictions/e", "queues"):
         (pets.dataset.root / folder).mkdir(parents=True)
     shutil.rmtree(photos / "dog")

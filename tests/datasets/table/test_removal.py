@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from avhcurate.datasets.curate import saved
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.datasets.table.removal import people_work, remove_dataset, remove_result, rename_dataset
@@ -25,9 +25,9 @@ def fill(workspace):
     folder = bare_dataset(workspace, ["a.png", "b.png"], [0, 1], ["cat", "dog"], "pets")
     attach(folder, pa.table({"id": [1], "counts": pa.array([[1, 3]], pa.list_(pa.int32()))}), source="s", messages=[])
     table = open_table(workspace, "pets")
-    annotate(table, [1], "tag", "odd", who="ann")
-    saved.save_set(workspace, "pets", "few", [0], who="ann")
-    saved.save_view(workspace, "pets", "all", {"dataset": "pets", "bin": "1"}, "gallery", who="ann")
+    annotate(table, [1], "tag", "odd")
+    Saved(workspace, "pets").save_set("few", [0])
+    Saved(workspace, "pets").save_view("all", {"dataset": "pets", "bin": "1"}, "gallery")
     answer = {"annotator": "ann", "path": "a.png", "answer": "dog", "selected": None, "control": "none", "at": 1.0}
     answer |= {"expected": None, "reaction_ms": 5, "task": "t", "place": 0, "nonce": "n"}
     with open_response_log(workspace).transaction("pets") as log:
@@ -44,7 +44,7 @@ def check(workspace, name):
     assert (table.dataset.name, table.dataset.record.name, table.dataset.id) == (name, name, "pets")
     assert [list(tags) for tags in table.frame()["tags"]] == [[], ["odd"]]
     assert table.sets == ("few",)
-    (view,) = saved.views(workspace, name)
+    (view,) = Saved(workspace, name).views()
     assert view.query == {"dataset": name, "bin": "1"}
     work = {"attached votes": 4, "answers of 1 annotators": 1, "tags, relabels and exclusions": 1}
     assert people_work(workspace, name) == work | {"saved sets": 1, "saved views": 1}
@@ -67,11 +67,11 @@ def test_a_renamed_dataset_keeps_everything_and_back_again(workspace, database, 
 def test_a_table_that_was_open_can_be_written_to_after_a_renaming_but_not_after_a_removal(workspace):
     table = fill(workspace)
     rename_dataset(workspace, "pets", "animals")
-    annotate(table, [0], "tag", "late", who="ann")
+    annotate(table, [0], "tag", "late")
     assert [list(tags) for tags in open_table(workspace, "animals").frame()["tags"]] == [["late"], ["odd"]]
     remove_dataset(workspace, "animals")
     with pytest.raises(CurateError, match="was removed"):
-        annotate(table, [0], "tag", "late", who="ann")
+        annotate(table, [0], "tag", "late")
 
 
 def test_another_dataset_may_take_the_old_name_and_the_two_are_kept_apart(workspace):

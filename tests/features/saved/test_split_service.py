@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.curate import saved
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.saved.split_service import make_split, save_parts, write_split
@@ -63,7 +63,7 @@ def test_parts_become_sets_that_share_no_sample(own_digits):
     assert sorted(np.concatenate(ids)) == list(range(1797))
     with pytest.raises(CurateError, match="1 to 60 printable"):
         save_parts(workspace, own_digits, found, "x" * 51)  # "... train" would fit, "... validation" does not
-    assert len(saved.sets(workspace, "digits")) == 3
+    assert len(Saved(workspace, "digits").sets()) == 3
 
 
 def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_together(digits):

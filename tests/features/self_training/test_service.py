@@ -236,7 +236,7 @@ def test_one_dataset_in_two_parts_and_what_people_decided(own_root):
     """One condition parts it; an excluded sample is not learnt from, and a curated label is what is learnt."""
     workspace = Workspace(own_root)
     table = open_table(workspace, "digits")
-    annotate(table, [2], "exclude", who="ann")
+    annotate(table, [2], "exclude")
     found = self_train_dataset(
         workspace, SETTINGS.with_(target="digits", source_where="id < 700", rounds=1, portion="0.3")
     )

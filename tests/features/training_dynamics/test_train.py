@@ -86,8 +86,8 @@ def test_with_one_condition_what_satisfies_it_is_never_in_the_rest(fresh, demo_r
     pq.write_table(rows.set_column(place, "label", pa.array(labels, pa.int64())), tmp_path / "few.parquet")
     import_dataset(fresh, "few", tmp_path / "few.parquet")
     table, condition = open_table(fresh, "few"), "id % 6 < 4"
-    annotate(table, [0, 1], "exclude", who="test")
-    annotate(table, [3], "relabel", table.classes[0], who="test")
+    annotate(table, [0, 1], "exclude")
+    annotate(table, [3], "relabel", table.classes[0])
     known, held = train_and_held_out(fresh, SETTINGS.with_(dataset="few", train_where=condition))
     assert (held.ids % 6 >= 4).all()
     assert not {0, 1} & set(known.ids.tolist())
@@ -101,8 +101,8 @@ def test_excluded_samples_are_not_trained_on_and_relabelled_ones_by_their_new_la
     before, _ = train_and_held_out(fresh, SETTINGS)
     table = open_table(fresh, "digits")
     first, second = before.ids[:2].tolist()
-    annotate(table, [first], "exclude", who="test")
-    annotate(table, [second], "relabel", "9" if before.labels[1] != 9 else "8", who="test")
+    annotate(table, [first], "exclude")
+    annotate(table, [second], "relabel", "9" if before.labels[1] != 9 else "8")
     known, held = train_and_held_out(fresh, SETTINGS)
     assert first not in known.ids
     assert known.labels[known.ids == second].item() == (9 if before.labels[1] != 9 else 8)
@@ -174,7 +174,7 @@ def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(traine
 def test_samples_learnt_by_another_label_are_evaluated_by_the_given_one_as_their_run_is(fresh):
     settings, table = SETTINGS.with_(epochs=1, train_sample=901), open_table(fresh, "digits")
     changed = table.frame(Filters(where="split = 'train' AND label <> 9"))["id"][:20].to_list()
-    annotate(table, changed, "relabel", 9, who="test")
+    annotate(table, changed, "relabel", 9)
     training = train_model(fresh, settings)
     last = training.samples(-1, part="learnt from").set_index("id")
     scored = pd.read_parquet(fresh.dataset("digits").run().scores_path).set_index("id").loc[last.index]
