@@ -49,7 +49,8 @@ def _written(left_out: int | None, table: DatasetTable, chosen: Chosen, path: Pa
     """Return how many samples a plugin's function wrote; raise if it made no file, or returned no number."""
     if not path.exists():
         raise FileNotFoundError("it wrote nothing at the path that it was given")
-    return table.count(chosen.filters) - index(left_out or 0)
+    missing = index(left_out or 0)
+    return table.count(chosen.filters) - missing
 
 
 FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
