@@ -28,9 +28,8 @@ if not maps:
 if not page.count:
     nothing_matches()
 
-shown = map_ui.map_in_view(page, maps)
-map_ui.choose_colours(maps, shown)
-with map_ui_region.two_columns():
+shown = map_ui.choose_map(page, maps)
+with st.container(horizontal=True, gap="medium", key="map.sides"):  # in a narrow window one below the other: frame.css
     with st.container():
         map_ui_points.chart(page, shown)
     listed = map_ui_region.images(page, shown)

@@ -17,13 +17,12 @@ def models(
     csv: options.CsvOption = None,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
-    from avhcurate.features.compare.service import export_table, side_by_side
+    from avhcurate.features.compare.service import side_by_side
     from avhcurate.workspace.data.settings import split_text
 
     keys = split_text(scores)
     comparison = side_by_side(options.run_table(name), split_text(runs) or None, keys=keys)
-    rows = export_table(comparison)
-    options.write_csv(rows, csv)
+    options.write_csv(comparison.table, csv)
     findings = [
         {
             "discovery": finding.discovery,
@@ -36,14 +35,14 @@ def models(
     ]
     if options.printed(
         {
-            "rows": rows,
+            "rows": comparison.table,
             "agreement": comparison.agreement,
             "avh_rank_agreement": comparison.avh.reset_index(names="model"),
             "discoveries": findings,
         }
     ):
         return
-    print(f"{name}: {len(comparison.ids):,} of {comparison.labelled:,} labelled samples, scored by every run")
+    print(f"{name}: {len(comparison.ranks):,} of {comparison.labelled:,} labelled samples, scored by every run")
     columns = ["run", "n", "accuracy", "class_accuracy", "ece", "brier", "nll", "avh"]
     if comparison.voted:
         columns += [f"{key}_hsf" for key in keys]

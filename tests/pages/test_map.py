@@ -78,14 +78,16 @@ def test_every_point_is_drawn_where_it_lies_in_the_shade_of_its_class(open_page,
 def test_a_score_colours_by_its_value_and_the_hardest_lie_on_top(open_page, root):
     app = open_page("map", root, map__color="avh", map__layout="pca-planted")
     assert sent(app)["axes"][0] == "first component, 50% of the variance"
-    legend = sent(app)["legend"]
+    legend, shades = sent(app)["legend"], sent(app)["colors"]
+    assert [shade.index(max(shade[:3])) for shade in (shades[0], shades[-1])] == [2, 0]  # from blue to orange
     assert (legend["title"], len(legend["scale"]["ticks"])) == ("AVH", 5)
     avh = open_table(Workspace(root), "digits").frame(columns=["id", "avh"]).set_index("id")["avh"]
     points = drawn(app)
     assert avh[points.index].is_monotonic_increasing
     assert points["shade"].is_monotonic_increasing
     assert (points["shade"].iloc[0], points["shade"].iloc[-1]) == (0, 254)
-    assert sent(open_page("map", root, map__color="hsf"))["score"] == "HSF (simulated votes)"
+    by_hsf = sent(open_page("map", root, map__color="hsf"))
+    assert (by_hsf["score"], by_hsf["colors"]) == ("HSF (simulated votes)", shades[::-1])
     assert named(app) == ["class weights (10)"]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.compare import run_pair, transfer
+from avhcurate.features.compare import run_pair, service
+from avhcurate.features.compare.transfer import transfer
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -44,7 +45,7 @@ def address(found, part, **query):
 def test_the_table_has_every_run_with_its_n_and_intervals(open_page, two_runs, words, found):
     text = words(open_page("models", two_runs))
     assert "planted:other-1" in text
-    accuracy = 100 * found.points["b_right"].mean()
+    accuracy = 100 * found.points["b"].mean()
     assert f"<td>{accuracy:.1f} %<small>" in text
     assert "Simulated votes" in text
     assert "4 · AVH follows HSF in every model: holds." in text
@@ -77,7 +78,7 @@ def test_who_is_right_names_the_better_one_and_lists_an_outcome(open_page, two_r
     a_only, _, _ = found.only
     assert "**A is right more often**" in text
     assert f"{a_only:,} only A has right" in text
-    ids = run_pair.with_outcome(found, people=True, a=True, b=False)
+    ids = found.ids("people == 1 and a == 1 and b == 0")
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
     assert f"Panel (simulated) right, A right, B wrong** · n {len(ids)}" in text
 
@@ -99,14 +100,14 @@ def test_a_cell_of_a_confusion_matrix_lists_its_images(open_page, two_runs, grid
     app.session_state["models.confusion_b.0"] = {"selection": {"points": [cell]}}
     app.run()
     assert asked(app, "models.cell") == "b:7:1"
-    ids = run_pair.in_cell(found, "b", 7, 1)
+    ids = found.ids("label == 7 and b_predicted == 1")
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
     assert f"Label 7, B predicts 1** · n {len(ids)}" in words(app)
 
 
 def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, found):
     app = open_page("models", two_runs, **address(found, "hard", models__set="b"))
-    ids = run_pair.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
+    ids = found.ids("b_rank >= 0.8 and a_rank <= 0.5", "b_rank - a_rank")
     assert len(ids)
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
     assert f"n {len(ids)} of 1,797" in words(app)
@@ -114,6 +115,12 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert asked(app, "models.cuts") == "0.3:0.9"
     app.segmented_control(key="models.set").set_value("all").run()
     assert "percentile 90 of hardness in each of 2 runs" in words(app)
+    ranks = service.side_by_side(open_table(Workspace(two_runs), "digits")).ranks
+    hard = ranks[ranks.min(axis=1) >= 0.9].mean(axis=1)
+    shown = [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    assert len(shown) == min(60, len(hard))
+    assert hard[shown].is_monotonic_decreasing
+    assert hard[shown[0]] == hard.max()
 
 
 def test_across_splits_with_the_fit_and_its_n(open_page, two_runs, words, asked):
@@ -158,6 +165,6 @@ def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words
     )
     assert "digits2, all splits" in list(app.selectbox(key="models.y").options)
     tables = [open_table(Workspace(own_demo_root), name) for name in ("digits", "digits2")]
-    found = transfer.transfer(*(transfer.Side(table, None, Filters()) for table in tables))
-    assert (found.points["y"] / found.points["x"]).between(0.3, 0.7).all()
-    assert f"intercept {found.line[0].intercept:.3f}".replace("-", "−") in words(app)
+    found = transfer(*tables, x_filters=Filters(), y_filters=Filters())
+    assert (found["y"] / found["x"]).between(0.3, 0.7).all()
+    assert f"intercept {np.polyfit(found['x'], found['y'], 1)[1]:.3f}".replace("-", "−") in words(app)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.features.compare.transfer import fit_line
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.chart_style import (
     ABOVE,
@@ -81,15 +82,14 @@ def rank_matrix(matrix: pd.DataFrame) -> go.Figure:
 def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: bool) -> go.Figure:
     """Draw the share that people, A and B get right in each HSF bin, with Wilson's intervals; `names` by judge."""
     figure = go.Figure()
-    places = [f"{row.bin}<br>n {row.n:,}" for row in rows.itertuples()]
     for judge, name in names.items():
-        low, high = rows[f"{judge}_low"], rows[f"{judge}_high"]
+        some = rows[rows["judge"] == judge]
         figure.add_bar(
-            x=places,
-            y=rows[judge],
+            x=[f"{row.bin}<br>n {row.n:,}" for row in some.itertuples()],
+            y=some["right"],
             name=as_text(name),
             marker={"color": faded(JUDGES[judge], 0.75), "line": {"width": 0}},
-            error_y=intervals(rows[judge], low, high, width=3),
+            error_y=intervals(some["right"], some["low"], some["high"], width=3),
             hovertemplate="%{y:.1%}<br>%{x}",
         )
     bare(figure, height=340, x=of_hsf(simulated), y="share right")
@@ -97,13 +97,12 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
     return figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
 
 
-def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> go.Figure:
-    """Draw counts (K, K) of the `chosen` classes: row the given label, column the predicted class.
+def confusion(part: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> go.Figure:
+    """Draw the confusion matrix (K, K) of the `chosen` classes: row the given label, column the predicted class.
 
     Colour says how often the two are confused, so that the diagonal does not outshine it. A cell can be clicked and
     carries label and predicted class as custom data.
     """
-    part = counts[np.ix_(chosen, chosen)]
     shade, size, names = part.copy(), len(chosen), [as_text(classes[label]) for label in chosen]
     np.fill_diagonal(shade, 0)
     figure = go.Figure()
@@ -136,16 +135,9 @@ def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str])
     return figure.update_yaxes(range=[size - 0.5, -0.5], **ticks)
 
 
-def transfer(
-    points: pd.DataFrame,
-    line: Any,
-    *,
-    sides: tuple[str, str],
-    bins: Sequence[str],
-    simulated: bool,
-) -> go.Figure:
+def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
     """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, the fit."""
-    figure = go.Figure()
+    figure, bins = go.Figure(), points["bin"].cat.categories
     low = max(0.0, float(points[["x", "y"]].to_numpy().min()) - 0.04)
     _diagonal(figure, low, 1.02)
     for name, color in zip(bins, ramp(len(bins)), strict=True):
@@ -162,7 +154,7 @@ def transfer(
             text=rows["model"].map(as_text),
             hovertemplate="%{text}<br>%{x:.1%} (n %{customdata[0]:,}) against %{y:.1%} (n %{customdata[1]:,})",
         )
-    if line is not None:
+    if (line := fit_line(points["x"], points["y"])) is not None:
         ends = np.array([points["x"].min(), points["x"].max()])
         fitted = line[0].slope * ends + line[0].intercept
         figure.add_scatter(x=ends, y=fitted, mode="lines", name="linear fit", line={"color": VIOLET, "width": 2})

@@ -3,17 +3,17 @@
 "Right" means that the predicted class is the given label.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.datasets.table.titles import titles
-from avhcurate.features.compare.samples import Scored, hardness_of_run, read_scores, shared_samples
+from avhcurate.features.compare.samples import Shared, shared_samples
 from avhcurate.features.training_dynamics.discoveries import avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.training_dynamics.findings import Finding, Model
 from avhcurate.measures.scores import SCORES
@@ -23,17 +23,17 @@ from avhcurate.measures.stats.intervals import share
 from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.people import bins
 
-_COLUMNS = ("max_confidence", "loss", "el2n", "avh", "relative_avh", "norm")
-
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Runs on the samples that all of them scored; `table` has a row a run.
+    """Runs on the samples that all of them scored.
 
+    `table`: a row a run, with Spearman of each score with HSF over all samples, `KEY_hsf` and its `_n, _low, _high`; a
+    column `hsf_source` says so when the votes are simulated.
     `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `avh`: its Spearman between the runs (R, R).
-    `findings`: the verdicts on discoveries 4 and 5. `calibrations`: by run. `ranks`: percentile ranks of hardness (n,)
-    float32 by run, of the samples `ids` (n,): of AVH, or of what replaces it in a run without class weights. `voted`:
-    whether any of them has votes.
+    `findings`: the verdicts on discoveries 4 and 5. `calibrations`: by run. `ranks`: percentile ranks of hardness,
+    float32, a row a sample by id and a column a run: of AVH, or of what replaces it in a run without class weights.
+    `voted`: whether any sample has votes.
     """
 
     table: pd.DataFrame
@@ -41,8 +41,7 @@ class SideBySide:
     avh: pd.DataFrame
     findings: list[Finding]
     calibrations: dict[str, Calibration]
-    ranks: dict[str, np.ndarray]
-    ids: np.ndarray
+    ranks: pd.DataFrame
     voted: bool
     labelled: int
     simulated: bool
@@ -60,90 +59,66 @@ def side_by_side(
     Refused without a run, for an unknown one or for an unknown score, and where no sample was scored by all.
     """
     shared = shared_samples(table, names, keys, filters)
-    samples, called = shared.samples, titles(table.dataset)
-    labels, hsf = samples["label"].to_numpy(), samples["hsf"].to_numpy()
-    rows: list[dict[str, Any]] = []
-    read: dict[str, Scored] = {}
-    ranks: dict[str, np.ndarray] = {}
-    calibrations: dict[str, Calibration] = {}
+    samples, called, hsf = shared.samples, titles(table.dataset), shared.samples["hsf"].to_numpy()
+    rows, ranks, calibrations = [], {}, {}
     for run in shared.runs:
-        own = hardness_of_run(run)
-        scores = read[run.name] = read_scores(run, samples["id"].to_numpy(), {*_COLUMNS, *keys, own})
-        right = scores["right"] = scores["predicted"] == labels
-        ranks[run.name] = rank_shares(SCORES[own].sign * scores[own]).astype(np.float32)
-        row = {"run": run.name, "model": called[run.name], "classes": run.record.num_classes}
-        row |= _quality(labels, scores) | {"not_scored": shared.left_out[run.name]}
-        sure = np.isfinite(scores["max_confidence"])  # for no sample where the run has no logits
+        scores = shared.scores[run.name]
+        right, means = scores["right"], scores.mean()
+        own = next((key for key in HARDNESS if scores[key].notna().any()), "avh")
+        ranks[run.name] = rank_shares(SCORES[own].sign * scores[own].to_numpy()).astype(np.float32)
+        sure = scores["max_confidence"].notna()  # for no sample where the run has no logits
         one = calibrations[run.name] = calibrate(scores["max_confidence"][sure], right[sure])
-        row |= {"ece": one.ece, "ece_low": one.low, "ece_high": one.high, "ece_chance": one.chance}
-        rows.append(row)
-    agreement = _agreement(samples, read, keys, table.edges)
-    models = [Model(called[name], one["right"], one["avh"], one["norm"]) for name, one in read.items()]
+        n, accuracy, low, high = share(int(right.sum()), len(right))
+        rows.append(
+            {
+                "run": run.name,
+                "model": called[run.name],
+                "classes": run.record.num_classes,
+                "n": n,
+                "accuracy": accuracy,
+                "accuracy_low": low,
+                "accuracy_high": high,
+                "class_accuracy": float(right.groupby(samples["label"]).mean().mean()),
+                "brier": float((scores["el2n"] ** 2).mean()),  # EL2N is the root of Brier's score of a sample
+                "nll": means["loss"],
+                **means[["avh", "relative_avh", "norm"]],
+                "not_scored": shared.left_out[run.name],
+                "ece": one.ece,
+                "ece_low": one.low,
+                "ece_high": one.high,
+                "ece_chance": one.chance,
+            }
+        )
+    found, agreement = pd.DataFrame(rows), _agreement(shared, keys, table.edges)
+    for key in keys:
+        overall = agreement[(agreement["bin"] == ALL) & (agreement["score"] == key)].set_index("run")
+        for end, column in {"_n": "n", "": "spearman", "_low": "ci_low", "_high": "ci_high"}.items():
+            found[f"{key}_hsf{end}"] = found["run"].map(overall[column])
+    if table.simulated:
+        found["hsf_source"] = "simulated"
+    models = [
+        Model(called[name], *(one[column].to_numpy() for column in ("right", "avh", "norm")))
+        for name, one in shared.scores.items()
+    ]
+    avh = pd.DataFrame({called[name]: one["avh"] for name, one in shared.scores.items()}).corr("spearman")
     return SideBySide(
-        table=_with_agreement(pd.DataFrame(rows), agreement),
+        table=found,
         agreement=agreement,
-        avh=_between({called[name]: one["avh"] for name, one in read.items()}),
+        avh=avh.mask(np.eye(len(avh), dtype=bool), 1.0),
         findings=[avh_follows_hsf(models, hsf), norm_is_inconsistent(models, hsf)],
         calibrations=calibrations,
-        ranks=ranks,
-        ids=samples["id"].to_numpy(),
+        ranks=pd.DataFrame(ranks, samples.index),
         voted=bool((samples["people"] >= 0).any()),
         labelled=shared.labelled,
         simulated=table.simulated,
     )
 
 
-def hard_for_all(runs: SideBySide, *, hard: float) -> list[int]:
-    """Return ids of samples at or above percentile `hard` of AVH in every run, highest mean percentile first."""
-    every = np.stack(list(runs.ranks.values()))
-    rows = np.flatnonzero((every >= hard).all(axis=0))
-    return runs.ids[rows[np.argsort(-every[:, rows].mean(axis=0), kind="stable")]].tolist()
-
-
-def export_table(runs: SideBySide) -> pd.DataFrame:
-    """Return the table as files have it; a column `hsf_source` says so when the votes are simulated."""
-    if runs.simulated:
-        return runs.table.assign(hsf_source="simulated")
-    return runs.table
-
-
-def _quality(labels: np.ndarray, scores: Scored) -> dict[str, Any]:
-    right = pd.Series(scores["right"])
-    n, accuracy, low, high = share(int(right.sum()), len(right))
-    return {
-        "n": n,
-        "accuracy": accuracy,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "class_accuracy": float(right.groupby(labels).mean().mean()),
-        "brier": float(np.mean(scores["el2n"] ** 2)),  # EL2N is the root of Brier's score of a sample
-        "nll": float(np.mean(scores["loss"])),
-        **{key: float(pd.Series(scores[key]).mean()) for key in ("avh", "relative_avh", "norm")},
-    }
-
-
-def _agreement(
-    samples: pd.DataFrame, read: Mapping[str, Scored], keys: Sequence[str], edges: Sequence[float]
-) -> pd.DataFrame:
+def _agreement(shared: Shared, keys: Sequence[str], edges: Sequence[float]) -> pd.DataFrame:
     """Return how each score of each run follows HSF, over all samples and in each bin."""
-    parts = []
+    samples, parts = shared.samples, []
     for key in keys:
-        of_runs = {name: one[key] for name, one in read.items()}
-        rows = correlate(of_runs, samples["hsf"].to_numpy(), samples["bin"].to_numpy(), bins.bin_labels(edges))
+        of_runs = {name: one[key] for name, one in shared.scores.items()}
+        rows = correlate(of_runs, samples["hsf"], samples["bin"], bins.bin_labels(edges))
         parts.append(rows.rename(columns={"score": "run"}).assign(score=key))
     return pd.concat(parts, ignore_index=True)
-
-
-def _with_agreement(table: pd.DataFrame, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with Spearman of each score with HSF over all samples: `KEY_hsf` and its `_n, _low, _high`."""
-    overall = agreement[agreement["bin"] == ALL].set_index("run")
-    for key, rows in overall.groupby("score", sort=False):
-        found = rows[["n", "spearman", "ci_low", "ci_high"]]
-        table = table.join(found.set_axis([f"{key}_hsf{end}" for end in ("_n", "", "_low", "_high")], axis=1), on="run")
-    return table
-
-
-def _between(columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return Spearman between every two runs (R, R), each on the samples that have both; 1 on the diagonal."""
-    matrix = pd.DataFrame(columns).corr("spearman")
-    return matrix.mask(np.eye(len(matrix), dtype=bool), 1.0)

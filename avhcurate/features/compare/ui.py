@@ -1,10 +1,8 @@
 """Shared by the parts of the Models page: choices of runs and scores, the cached comparisons, cells of tables."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -20,7 +18,6 @@ from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.notes import run_titles
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import p_text
 from avhcurate.workspace.data.runs import RunFolder
 
 #: Parts of the page: one is computed and drawn at a time.
@@ -35,14 +32,6 @@ PART = one_of("models.part", tuple(PARTS), "all")
 
 _MOST_SCORES = 4
 SCORES_SHOWN = some_of("models.scores", KEYS, ["avh", "confidence"], most=_MOST_SCORES)
-
-#: Below every table of `test_cells`.
-TEST_NOTE = (
-    "Agreement is Spearman with HSF turned by the score's hard end: above 0, the run finds hard what has a low HSF. "
-    "Meng, Rosenthal and Rubin's test of two correlations on the same samples; where its standard error is off by more "
-    "than a tenth, that by a jackknife of ranks. With the 95 % interval of the difference of Fisher z; p, and p by "
-    "Holm's method for all comparisons of the table."
-)
 
 
 def part(runs: Sequence[RunFolder]) -> str:
@@ -125,12 +114,3 @@ def runs_shown(page: Opened) -> SideBySide:
 def number_cell(value: float, digits: int) -> str:
     """Return a number, a dash where the run lacks it."""
     return estimate(value, float("nan"), float("nan"), digits)
-
-
-def test_cells(row: Any) -> list[str]:
-    """Return n, both agreements, the difference of Fisher z with its interval, and p, also by Holm's method."""
-    cells = [f"{row.n:,}", number_cell(row.first_agreement, 3), number_cell(row.second_agreement, 3)]
-    if pd.isna(row.p_value):
-        return [*cells, "–", "–"]
-    p = f"{escape(p_text(row.p_value))}<small>by Holm {escape(p_text(row.p_holm))}</small>"
-    return [*cells, estimate(row.difference, row.ci_low, row.ci_high, 3), p]

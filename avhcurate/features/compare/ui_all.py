@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.titles import learnt_here
-from avhcurate.features.compare import service
 from avhcurate.features.compare.plots import rank_matrix, reliability
 from avhcurate.features.compare.service import SideBySide
 from avhcurate.features.compare.ui import number_cell
@@ -31,12 +30,12 @@ _NOTE = (
 
 def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
-    name, n, table = page.dataset.name, len(runs.ids), runs.table
+    name, n, table = page.dataset.name, len(runs.ranks), runs.table
     st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
     st.caption(f"n {n:,} of {runs.labelled:,} labelled samples in view: those that every run has scored. {_NOTE}")
     if without := plain(", ".join(table["model"][table["avh"].isna()])):
         st.caption(f"Without class weights, and so without AVH: {without}.")
-    download("CSV", service.export_table(runs).to_csv(index=False), f"{name}-models.csv", key="models.csv")
+    download("CSV", table.to_csv(index=False), f"{name}-models.csv", key="models.csv")
     left, right = halves()
     with left:
         st.header("Is it as sure as it is right?")

@@ -1,37 +1,30 @@
 """Two runs on the Models page: who is right more often, and the images of each part as a grid."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from itertools import product
 from typing import Any
 
 import streamlit as st
 
-from avhcurate.features.compare import plots, run_pair, statistics
+from avhcurate.features.compare import plots, run_pair
 from avhcurate.features.compare.run_pair import RunPair
-from avhcurate.features.compare.service import hard_for_all
-from avhcurate.features.compare.ui import TEST_NOTE, runs_shown, test_cells
+from avhcurate.features.compare.ui import number_cell, runs_shown
 from avhcurate.ui import regions
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.html_table import html_table, table_row
+from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.layout import halves, in_a_row
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text, people
 from avhcurate.ui.user_errors import plain
 
-
-@dataclass(frozen=True)
-class ImageList:
-    """Samples to show as a grid: a title, and their ids in order."""
-
-    title: str = ""
-    ids: Sequence[int] = ()
+#: Samples to show as a grid: a title, and their ids in order.
+ImageList = tuple[str, list[int]]
 
 
 def headline(pair: RunPair) -> None:
@@ -42,7 +35,7 @@ def headline(pair: RunPair) -> None:
         verdict = "A is right more often"
     if p < 0.05 and b_only > a_only:
         verdict = "B is right more often"
-    a, b = 100 * pair.points["a_right"].mean(), 100 * pair.points["b_right"].mean()
+    a, b = (100 * pair.points[["a", "b"]].mean()).tolist()
     st.markdown(
         f"**{verdict}**: A {a:.1f} %, B {b:.1f} % of {len(pair.points):,} samples; {a_only:,} only A has right, "
         f"{b_only:,} only B (McNemar, {p_text(p)})."
@@ -55,26 +48,26 @@ def headline(pair: RunPair) -> None:
         )
 
 
-def images(page: Opened, pair: RunPair, listing: ImageList) -> GridView | None:
+def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView | None:
     """Draw the samples of a listing as a grid, each with what A and B make of it."""
-    if not listing.title:
+    if listing is None:
         return None
-    st.markdown(f"**{plain(listing.title)}** · n {len(listing.ids):,}")
-    if not listing.ids:
+    (title, ids), points, classes = listing, pair.points, class_names(page, pair)
+    st.markdown(f"**{plain(title)}** · n {len(ids):,}")
+    if not ids:
         st.markdown("No sample is like that here.")
         return None
-    points, classes = pair.points.set_index("id"), class_names(page, pair)
 
     def look(tile: Tile) -> Tile:
         if tile.id not in points.index:
             return tile  # hard for all runs, but not scored by A or B
         row: Any = points.loc[tile.id]
         hard = f"A {100 * row['a_rank']:.0f} · B {100 * row['b_rank']:.0f}".replace("nan", "–")
-        says = f"A {classes[row['a_predicted']]} · B {classes[row['b_predicted']]}"
-        differs = not (row["a_right"] and row["b_right"])
+        says = f"A {classes[int(row['a_predicted'])]} · B {classes[int(row['b_predicted'])]}"
+        differs = not (row["a"] and row["b"])
         return replace(tile, score=hard, sub=says, differs=differs, alt=f"{tile.alt}, percentile {hard}, says {says}")
 
-    return sample_grid(page, listing.ids, about=f"{pair.names} {listing.title}", look=look)
+    return sample_grid(page, ids, about=f"{pair.names} {title}", look=look)
 
 
 def class_names(page: Opened, pair: RunPair) -> list[str]:
@@ -85,17 +78,23 @@ def class_names(page: Opened, pair: RunPair) -> list[str]:
 
 # --- who is right ------------------------------------------------------------------------------------------------
 
-_VERDICTS = {True: "right", False: "wrong"}
+_TEST_NOTE = (
+    "Agreement is Spearman with HSF turned by the score's hard end: above 0, the run finds hard what has a low HSF. "
+    "Meng, Rosenthal and Rubin's test of two correlations on the same samples; where its standard error is off by more "
+    "than a tenth, that by a jackknife of ranks. With the 95 % interval of the difference of Fisher z; p, and p by "
+    "Holm's method for all comparisons of the table."
+)
+_VERDICTS = ["wrong", "right"]
 #: People (- without votes), A and B, 1 for right.
 OUTCOME = one_of("models.outcome", ("", *map("".join, product("-01", "01", "01"))), "")
 
 
-def who_is_right(page: Opened, pair: RunPair) -> ImageList:
+def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
     """Draw people, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
     judge = "people"
     if pair.simulated:
         judge = "panel (simulated)"
-    if pair.voted:
+    if "people" in pair.judges:
         names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
         figure = plots.who_is_right(run_pair.who_is_right(pair), names, simulated=pair.simulated)
         show_chart(figure, key="models.right")
@@ -105,21 +104,28 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList:
             "same votes, so in low bins it is mostly wrong."
         )
         st.header(f"Which of the two follows {people(pair.simulated)} more closely")
-        rows = [
-            table_row(escape(score_name(str(row.score))), [escape(str(row.bin)), *test_cells(row)])
-            for row in pair.tests.itertuples()
-        ]
+        rows = []
+        row: Any
+        for row in pair.tests.itertuples():
+            cells = [escape(row.bin), f"{row.n:,}"]
+            cells += [number_cell(value, 3) for value in (row.first_agreement, row.second_agreement)]
+            cells.append(estimate(row.difference, row.ci_low, row.ci_high, 3))
+            p = "–"
+            if row.p_value == row.p_value:
+                p = f"{escape(p_text(row.p_value))}<small>by Holm {escape(p_text(row.p_holm))}</small>"
+            rows.append(table_row(escape(score_name(row.score)), [*cells, p]))
         st.html(html_table(["Score", "HSF bin", "n", "A", "B", "Difference of z", "p"], rows))
-        st.caption(TEST_NOTE)
+        st.caption(_TEST_NOTE)
     st.header("Right and wrong together")
     return _outcomes(pair, judge.capitalize())
 
 
-def _outcomes(pair: RunPair, judge: str) -> ImageList:
+def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList | None:
     """Draw all combinations with their counts; the images of the one whose row is chosen."""
-    table = run_pair.outcomes(pair)
-    names = {"people": judge, "a": "A", "b": "B"}
-    shown = table.rename(columns=names | {"n": "Samples", "share": "Share"}).replace(_VERDICTS)
+    table, names = run_pair.outcomes(pair), {"people": judge, "a": "A", "b": "B"}
+    judges = table[pair.judges]
+    shown = judges.map(_VERDICTS.__getitem__).join(table[["n", "share"]])
+    shown = shown.rename(columns=names | {"n": "Samples", "share": "Share"})
     event: Any = st.dataframe(
         shown.assign(Share=100 * table["share"]),
         hide_index=True,
@@ -129,18 +135,17 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList:
         row_height=30,
         column_config={"Share": st.column_config.NumberColumn(format="%.1f %%")},
     )
-    judges = table[list(pair.judges)]
-    codes = judges.astype(int).astype(str).agg("".join, axis=1).str.rjust(3, "-")
+    codes = judges.astype(str).agg("".join, axis=1).str.rjust(3, "-")
     if event["selection"]["rows"]:
         regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()
     chosen = judges[codes == OUTCOME.asked()]
     if chosen.empty:
         st.caption("Select a row to see its images.")
-        return ImageList()
-    right = {str(one): bool(value) for one, value in chosen.iloc[0].items()}
-    title = ", ".join(f"{names[one]} {_VERDICTS[value]}" for one, value in right.items())
-    return ImageList(title, run_pair.with_outcome(pair, **right))
+        return None
+    right = chosen.iloc[0]
+    title = ", ".join(f"{names[str(one)]} {_VERDICTS[value]}" for one, value in right.items())
+    return title, pair.ids(" and ".join(f"{one} == {value}" for one, value in right.items()))
 
 
 # --- confusions --------------------------------------------------------------------------------------------------
@@ -163,17 +168,16 @@ CELL: Choice[tuple[str, int, int] | None] = Choice(
 )
 
 
-def confusions(page: Opened, pair: RunPair) -> ImageList:
+def confusions(page: Opened, pair: RunPair) -> ImageList | None:
     """Draw both confusion matrices, their difference and the pairs confused most; list the samples of a chosen cell."""
-    a, b = run_pair.confusions(pair)
-    classes = class_names(page, pair)
-    pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
-    chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
-    for column, (side, counts) in zip(halves(), {"a": a, "b": b}.items(), strict=True):
+    classes, pairs = class_names(page, pair), run_pair.confused_pairs(pair, most=_MOST_PAIRS)
+    confused = pairs[["label", "predicted"]].to_numpy().ravel().tolist()
+    chosen = sorted(list(dict.fromkeys([*confused, *range(pair.num_classes)]))[:MOST_CLASSES])
+    for column, side in zip(halves(), _SIDES, strict=True):
         with column:
             st.markdown(f"**{_SIDES[side]}**")
             event: Any = st.plotly_chart(
-                plots.confusion(counts, chosen, classes),
+                plots.confusion(run_pair.confusions(pair, side, chosen), chosen, classes),
                 key=regions.turned(CELL, f"models.confusion_{side}"),
                 on_select="rerun",
                 selection_mode="points",
@@ -190,18 +194,18 @@ def confusions(page: Opened, pair: RunPair) -> ImageList:
     )
     with st.expander(f"Confused most ({len(pairs)} pairs)"):
         names = dict(enumerate(classes))
-        shown = pairs.replace({"label": names, "predicted": names}).assign(difference=pairs["second"] - pairs["first"])
+        shown = pairs.replace({"label": names, "predicted": names}).assign(difference=pairs["b"] - pairs["a"])
         shown.columns = ["Label", "Predicted", "A", "B", "B − A"]
         st.dataframe(shown, hide_index=True, row_height=30)
     cell = CELL.asked()
     if cell is None:
-        return ImageList()
+        return None
     side, label, predicted = cell
     if max(label, predicted) >= pair.num_classes:
         st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
-        return ImageList()
+        return None
     title = f"Label {classes[label]}, {_SIDES[side]} predicts {classes[predicted]}"
-    return ImageList(title, run_pair.in_cell(pair, side, label, predicted))
+    return title, pair.ids(f"label == {label} and {side}_predicted == {predicted}")
 
 
 # --- hard for one, or for all ------------------------------------------------------------------------------------
@@ -223,7 +227,7 @@ def _read_cuts(text: str) -> tuple[float, float]:
 CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:{cuts[1]:g}")
 
 
-def hard_for(page: Opened, pair: RunPair) -> ImageList:
+def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
     """List the samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
     measure, n = score_name(pair.measure), len(pair.points)
     with in_a_row(gap="medium"):
@@ -233,17 +237,19 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList:
         label = f"Percentiles of {measure}: easy up to, hard from"
         easy, hard = CUTS.show(st.slider, label, _LEAST_CUT, _MOST_CUT, **look)
     if chosen == "all":
-        runs = runs_shown(page)
-        ids, n = hard_for_all(runs, hard=hard), len(runs.ids)
-        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {len(runs.ranks)} runs"
+        ranks = runs_shown(page).ranks
+        found = ranks[(ranks >= hard).all(axis=1)].mean(axis=1).sort_values(ascending=False, kind="stable")
+        ids, n = found.index.tolist(), len(ranks)
+        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {ranks.shape[1]} runs"
     else:
-        ids = run_pair.hard_for_one(pair, for_a=chosen == "a", easy=easy, hard=hard)
+        one, other = sorted("ab", reverse=chosen == "b")
+        ids = pair.ids(f"{one}_rank >= {hard} and {other}_rank <= {easy}", f"{one}_rank - {other}_rank")
         what = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
     st.caption(
         f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {what} · widest difference or highest mean "
         "first. A percentile is the share of the compared samples with a lower value, ties counted half."
     )
-    return ImageList(SETS[chosen], ids)
+    return SETS[chosen], ids
 
 
 #: What each part about two runs draws; it returns the samples that it lists.

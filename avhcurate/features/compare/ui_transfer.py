@@ -2,12 +2,11 @@
 
 import streamlit as st
 
+from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.compare import plots, transfer
-from avhcurate.features.compare.transfer import LEAST_IN_BIN, Side
-from avhcurate.features.compare.ui import runs_key
-from avhcurate.measures.stats.correlation import ALL
-from avhcurate.people.bins import bin_labels
+from avhcurate.features.compare import plots
+from avhcurate.features.compare.transfer import LEAST_IN_BIN, fit_line, transfer
+from avhcurate.features.compare.ui import HASH_FUNCS
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
@@ -40,30 +39,27 @@ def across(page: Opened) -> None:
     if x == y:
         st.caption("Choose two different sides.")
         return
-    first, second = _side(page, x), _side(page, y)
-    found = _transfer(first, second)
-    if found.points.empty:
+    (first, x_filters), (second, y_filters) = _side(page, x), _side(page, y)
+    found = _transfer(first, second, x_filters=x_filters, y_filters=y_filters)
+    points, models = found[found[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN], found["model"].nunique()
+    if points.empty:
         empty_state(
             "No network has scored both sides",
             "balance",
             f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} samples on both sides. Networks that "
-            f"have scored both: {found.models}.",
+            f"have scored both: {models}.",
         )
         return
-    bins: tuple[str, ...] = (ALL,)
-    if found.by_bin:
-        bins = bin_labels(page.table.edges)
-    simulated = first.table.simulated or second.table.simulated
-    figure = plots.transfer(found.points, found.line, sides=(sides[x], sides[y]), bins=bins, simulated=simulated)
-    show_chart(figure, key="models.transfer")
-    note = f"{len(found.points)} points of {found.models} networks; {found.left_out} left out, with too few samples."
-    if found.line is not None:
-        line, reach = found.line
+    simulated = first.simulated or second.simulated
+    show_chart(plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated), key="models.transfer")
+    note = f"{len(points)} points of {models} networks; {len(found) - len(points)} left out, with too few samples."
+    if (fitted := fit_line(points["x"], points["y"])) is not None:
+        line, reach = fitted
         low, high = signed(line.slope - reach, 3), signed(line.slope + reach, 3)
         note += (
             f" Linear fit: slope {signed(line.slope, 3)} [{low}, {high}], intercept {signed(line.intercept, 3)}, "
-            f"R² {line.rvalue**2:.3f}, n {len(found.points)}. The interval takes points as independent, which bins of "
-            "one network are not quite."
+            f"R² {line.rvalue**2:.3f}, n {len(points)}. The interval takes points as independent, which bins of one "
+            "network are not quite."
         )
     st.caption(f"{note} Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both.")
 
@@ -87,23 +83,17 @@ def possible_sides(page: Opened) -> dict[str, str]:
     return sides
 
 
-def _side(page: Opened, key: str) -> Side:
+def _side(page: Opened, key: str) -> tuple[DatasetTable, Filters]:
+    """Return the dataset of a key of `possible_sides`, and the filters that apply there."""
     name, _, split = key.partition(":")
-    if name != page.dataset.name:
+    table, filters = page.table, page.filters
+    if name != table.dataset.name:
         # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
-        own = page.filters
-        filters = Filters(hsf_bins=own.hsf_bins, classes=own.classes, excluded=own.excluded)
-        return Side(cache.table(page.workspace, name, "", page.view.edges), split or None, filters)
-    filters = page.filters
+        table = cache.table(page.workspace, name, "", page.view.edges)
+        filters = Filters(hsf_bins=filters.hsf_bins, classes=filters.classes, excluded=filters.excluded)
     if split:
-        filters = filters.with_(splits=())
-    return Side(page.table, split or None, filters)
+        filters = filters.with_(splits=(split,))
+    return table, filters
 
 
-def _side_key(side: Side) -> tuple[str, str | None, dict[str, str]]:
-    return runs_key(side.table), side.split, side.filters.to_query()
-
-
-_transfer = st.cache_resource(max_entries=12, show_spinner="Reading both sides …", hash_funcs={Side: _side_key})(
-    transfer.transfer
-)
+_transfer = cache.kept("Reading both sides …", most=12, funcs=HASH_FUNCS)(transfer)

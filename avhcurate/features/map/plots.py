@@ -1,7 +1,6 @@
 """How points are drawn: colour and symbol of each group or value, and which lie on top."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,50 +20,36 @@ _REST = "others"
 _ON_TOP = {"hsf_bin": "first", "mistake": "last", "excluded": "last"}
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Colours of a number: the ends beyond which the colour stays, and the hard end ("" for neither)."""
-
-    low: float
-    high: float
-    harder: str = ""
-
-    def colors(self, count: int) -> list[str]:
-        """Return so many colours from low to high: orange is hard and blue is easy."""
-        if self.harder == "low":
-            return ramp(count)
-        return ramp(count)[::-1]
-
-    def steps(self, values: np.ndarray, count: int) -> np.ndarray:
-        """Return which of `count` equal steps each value (n,) lies in, as a byte; `count` for a missing one.
-
-        >>> Scale(0, 1).steps(np.array([-1.0, 0.0, 0.5, 1.0, np.nan]), 4).tolist()
-        [0, 0, 2, 3, 4]
-        """
-        share = (values - self.low) / (self.high - self.low)
-        steps = np.clip(share * count, 0, count - 1)
-        return np.where(np.isfinite(values), np.nan_to_num(steps), count).astype(np.uint8)
-
-    def order(self, values: np.ndarray) -> np.ndarray:
-        """Return positions of points by their values (n,): missing ones first, the hardest last.
-
-        >>> Scale(0, 1, "low").order(np.array([0.5, np.nan, 0.1])).tolist()
-        [1, 0, 2]
-        """
-        if self.harder == "low":
-            values = -values
-        return np.argsort(np.where(np.isfinite(values), values, -np.inf), kind="stable")
-
-
-def scale_of(values: np.ndarray, harder: str = "") -> Scale:
-    """Return a scale from the 1st to the 99th percentile, so that a few extreme values do not use up the colours."""
+def ends(values: np.ndarray) -> tuple[float, float]:
+    """Return the 1st and the 99th percentile, so that a few extreme values do not use up the colours."""
     finite = values[np.isfinite(values)]
     low, high = 0.0, 0.0
     if len(finite):
         low, high = np.quantile(finite, [0.01, 0.99]).tolist()
     if high <= low:
         high = low + 1
-    return Scale(low, high, harder)
+    return low, high
+
+
+def steps(values: np.ndarray, low: float, high: float, count: int) -> np.ndarray:
+    """Return which of `count` equal steps from low to high each value (n,) lies in, as a byte; `count` if missing.
+
+    >>> steps(np.array([-1.0, 0.0, 0.5, 1.0, np.nan]), 0, 1, 4).tolist()
+    [0, 0, 2, 3, 4]
+    """
+    found = np.clip((values - low) / (high - low) * count, 0, count - 1)
+    return np.where(np.isfinite(values), np.nan_to_num(found), count).astype(np.uint8)
+
+
+def hardest_last(values: np.ndarray, harder: str) -> np.ndarray:
+    """Return positions of points by their values (n,): missing ones first, the hard end (`harder`) last.
+
+    >>> hardest_last(np.array([0.5, np.nan, 0.1]), "low").tolist()
+    [1, 0, 2]
+    """
+    if harder == "low":
+        values = -values
+    return np.argsort(np.where(np.isfinite(values), values, -np.inf), kind="stable")
 
 
 def fold(groups: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:

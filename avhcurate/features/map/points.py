@@ -1,10 +1,10 @@
 """Points of a map: the samples in view that have a place on it, and what colours each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
@@ -25,26 +25,6 @@ TAG, OWN = "tag:", "own:"
 
 #: Digits of a number, and characters of a path, to look for.
 _LONGEST_ID, _LONGEST_TEXT = 18, 200
-
-
-@dataclass(frozen=True)
-class MapPoints:
-    """Samples by id: `ids` (n,), places `x`, `y` (n,) float32 and `labels` (n,), -1 for none.
-
-    Coloured by a number, `values` (n,) holds it, NaN where it is missing. Else `groups` (n,) holds the position of each
-    sample's group in `names`, -1 for none.
-    """
-
-    ids: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    labels: np.ndarray
-    values: np.ndarray | None = None
-    groups: np.ndarray | None = None
-    names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 def color_options(table: DatasetTable) -> dict[str, str]:
@@ -86,17 +66,11 @@ def find_sample(table: DatasetTable, text: str) -> int | None:
     return next(iter(found["id"].tolist()), None)
 
 
-def place_of(folder: MapFolder, id: int) -> tuple[float, float] | None:
-    """Return where a sample lies on a map; None if it has no place."""
-    ids, places = folder.coordinates()
-    at = int(np.searchsorted(ids, id))
-    if at == len(ids) or ids[at] != id:
-        return None
-    return float(places[at, 0]), float(places[at, 1])
+def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> pd.DataFrame:
+    """Return the samples that satisfy the filters and have a place, by id: `id, x, y, label, color`.
 
-
-def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> MapPoints:
-    """Return the samples that satisfy the filters and have a place; `color` is a key of `color_options`."""
+    `label` is -1 for none. `color`, of a key of `color_options`, is a number, NaN where it is missing, or a category.
+    """
     column = column_of(color)
     columns = ["id", "label", "predicted"]
     if color == "hsf_bin":
@@ -106,36 +80,30 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
     frame = table.frame(filters, columns=columns)
     ids, places = folder.coordinates()
     at = pd.Index(ids).get_indexer(frame["id"])
-    frame, at = frame[at >= 0], at[at >= 0]
-    points = MapPoints(frame["id"].to_numpy(np.int64), places[at, 0], places[at, 1], _codes(frame["label"]))
-    if color in KINDS or color.startswith(TAG) or table.kinds.get(column) in ("text", "yes or no"):
-        groups, names = _groups(table, points, frame, filters, color)
-        return replace(points, groups=groups, names=tuple(names))
-    return replace(points, values=frame[column].to_numpy(np.float64, na_value=np.nan))
-
-
-def _groups(
-    table: DatasetTable, points: MapPoints, frame: pd.DataFrame, filters: Filters, color: str
-) -> tuple[np.ndarray, Sequence[str]]:
-    """Return the group of each sample, and the names of the groups in their order."""
-    if color in ("label", "predicted"):
-        return _codes(frame[color]), table.classes
-    if color == "mistake":
-        predicted = _codes(frame["predicted"])
-        known = (points.labels >= 0) & (predicted >= 0)
-        return np.where(known, points.labels != predicted, -1).astype(np.int32), ("right", "mistaken")
-    if color == "excluded":
-        return frame["excluded"].to_numpy(bool).astype(np.int32), ("kept", "excluded")
-    if color.startswith(TAG):
-        tag = color.removeprefix(TAG)
-        tagged = table.frame(filters.with_(tags=(*filters.tags, tag)), columns=["id"])["id"].to_numpy(np.int64)
-        return np.isin(points.ids, tagged).astype(np.int32), ("without it", tag)
-    if color == "hsf_bin":
-        return bin_index(frame["hsf"].to_numpy(float), table.edges).astype(np.int32), bin_labels(table.edges)
-    groups = pd.Categorical(frame[column_of(color)])
-    return groups.codes.astype(np.int32), [
-        {False: "no", True: "yes"}.get(name, str(name)) for name in groups.categories
-    ]
+    frame, places = frame[at >= 0], places[at[at >= 0]]
+    label, predicted = _codes(frame["label"]), _codes(frame["predicted"])
+    points = pd.DataFrame({"id": frame["id"].to_numpy(np.int64), "x": places[:, 0], "y": places[:, 1], "label": label})
+    codes: ArrayLike
+    names: Sequence[str]
+    if color == "label":
+        codes, names = label, table.classes
+    elif color == "predicted":
+        codes, names = predicted, table.classes
+    elif color == "mistake":
+        codes, names = np.where((label < 0) | (predicted < 0), -1, label != predicted), ("right", "mistaken")
+    elif color == "excluded":
+        codes, names = frame[color], ("kept", "excluded")
+    elif color == "hsf_bin":
+        codes, names = bin_index(frame["hsf"].to_numpy(float), table.edges), bin_labels(table.edges)
+    elif color.startswith(TAG):
+        tagged = table.frame(filters.with_(tags=(*filters.tags, color.removeprefix(TAG))), columns=["id"])["id"]
+        codes, names = points["id"].isin(tagged), ("without it", "with it")
+    elif color == "split" or table.kinds.get(column) in ("text", "yes or no"):
+        codes, found = pd.factorize(frame[column], sort=True)
+        names = [{False: "no", True: "yes"}.get(name, str(name)) for name in found]
+    else:
+        return points.assign(color=frame[column].to_numpy(np.float64, na_value=np.nan))
+    return points.assign(color=pd.Categorical.from_codes(np.asarray(codes, int), pd.Index(names)))
 
 
 def _codes(column: pd.Series) -> np.ndarray:

@@ -2,20 +2,20 @@
 
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.decomposition import PCA, TruncatedSVD
 
 from avhcurate.errors import CurateError
 from avhcurate.features.map import umap_process
-from avhcurate.features.map.nearest_rules import with_class_weights
-from avhcurate.features.map.projection import directions, plane, subspace
+from avhcurate.features.map.directions import directions, with_class_weights
 from avhcurate.features.map.settings import ProjectSettings
-from avhcurate.features.map.store import Layout, MapFolder, MapRecord
+from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.networks.neighbours.service import COUNT, find_neighbours
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -28,8 +28,6 @@ from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 #: Above so many samples UMAP gets PCA's dimensions, at most so many, and the neighbours of the run's graph.
 LARGE, PCA_WIDTH = 10_000, 50
 _MIN_DIST = 0.1
-#: UMAP's own numbers of epochs, for few and for many samples; needed here to report progress.
-_EPOCHS_SMALL, _EPOCHS_LARGE = 500, 200
 
 #: Samples that PCA is fitted on, spread evenly, and bytes of features read at a time.
 _FITTED, _BLOCK = 20_000, 1 << 25
@@ -62,7 +60,7 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
             return umap
         work = _Mapping(dataset, run, ids, settings, progress)
         if not (linear.complete and umap.rows_path.exists()):
-            work.lay_out_by_pca(linear, umap)
+            work.lay_out_by_pca(linear, umap.rows_path)
         work.lay_out_by_umap(linear, umap)
     return umap
 
@@ -77,22 +75,23 @@ class _Mapping:
     settings: ProjectSettings
     progress: Progress
 
-    def lay_out_by_pca(self, linear: MapFolder, umap: MapFolder) -> None:
+    def lay_out_by_pca(self, linear: MapFolder, rows_path: Path) -> None:
         """Write the PCA map, and the rows that UMAP is to lay out."""
-        record, started = self._record(linear, "pca"), time.perf_counter()
+        run, started = self.run.record, now()
         placed = np.concatenate([ids for ids, _ in self._blocks("reading embeddings")])
         fitted = directions(self.run.features()[placed[evenly_spread(len(placed), _FITTED)]])[0]
-        flat, narrow, width = plane(fitted), None, self.run.record.width
+        if min(fitted.shape) < 2:
+            raise CurateError("A map needs at least two samples with an embedding of at least two dimensions.")
+        flat = PCA(2, svd_solver="covariance_eigh").fit(fitted.astype(np.float64))
+        narrow, width = None, run.width
         reduced: dict[str, Any] = {}
         if len(self.ids) > LARGE and width > PCA_WIDTH:
-            narrow, width = subspace(fitted, PCA_WIDTH), PCA_WIDTH
+            # About the origin, which keeps the angles.
+            narrow, width = TruncatedSVD(PCA_WIDTH, random_state=0).fit(fitted), PCA_WIDTH
             reduced = {"pca": width, "kept": float(narrow.explained_variance_ratio_.sum())}
-        epochs = _EPOCHS_SMALL if len(placed) <= LARGE else _EPOCHS_LARGE
-        options = self.settings.model_dump(include={"neighbours", "seed"})
-        umap.write_record(self._record(umap, "umap", epochs=epochs, **options, **reduced))
         weights, usable = self._class_weights()
         places = []
-        with replacing(umap.rows_path) as stream:
+        with replacing(rows_path) as stream:
             shape = (len(placed) + len(weights), width)
             np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
             for rows in chain((rows for _, rows in self._blocks("first map, by PCA")), [weights]):
@@ -105,49 +104,62 @@ class _Mapping:
         laid = np.concatenate(places)
         of_classes = np.full((len(usable), 2), np.nan, np.float32)
         of_classes[usable] = laid[len(placed) :]
-        record = record.model_copy(update={"shares": tuple(flat.explained_variance_ratio_.tolist())})
+        record = MapRecord(
+            name=linear.name,
+            layout="pca",
+            run=run.name,
+            weights_sha256=run.weights_sha256,
+            dataset_fingerprint=run.dataset_fingerprint,
+            width=run.width,
+            samples=len(self.ids),
+            limit=self.settings.limit,
+            threads=os.cpu_count() or 1,
+            versions=versions("numpy", "scikit-learn", "umap-learn", "pynndescent", "numba"),
+            started=started,
+            shares=flat.explained_variance_ratio_.tolist(),
+            **reduced,
+        )
         with linear.alone():
             if not linear.complete:
-                self._finish(linear, record, started, placed, laid[: len(placed)], of_classes)
+                self._finish(linear, record, placed, laid[: len(placed)], of_classes)
 
     def lay_out_by_umap(self, linear: MapFolder, umap: MapFolder) -> None:
         """Write the UMAP map of the rows that are on disk."""
-        ids, _ = linear.coordinates()
-        record, started = umap.record, time.perf_counter()
+        (ids, _), seed, neighbours, epochs = linear.coordinates(), self.settings.seed, self.settings.neighbours, 200
+        if len(ids) <= LARGE:
+            epochs = 500
+        own: dict[str, Any] = {"name": umap.name, "layout": "umap", "shares": None, "started": now()}
+        own |= {"neighbours": neighbours, "seed": seed, "epochs": epochs}
+        if seed is not None:
+            own["threads"] = 1
         if self.settings.limit is None and len(ids) > LARGE:
             self._write_nearest(umap, ids)
-        self.progress.report(0, record.epochs, "UMAP: its graph first, without progress")
+        self.progress.report(0, epochs, "UMAP: its graph first, without progress")
         laid = umap_process.lay_out(
             umap.rows_path,
             nearest=umap.nearest_path,
             options={
-                "n_neighbors": record.neighbours,
+                "n_neighbors": neighbours,
                 "min_dist": _MIN_DIST,
                 "metric": "cosine",
-                "n_epochs": record.epochs,
-                "random_state": record.seed,
-                "n_jobs": 1 if record.threads == 1 else -1,
+                "n_epochs": epochs,  # UMAP's own numbers, needed here to report progress
+                "random_state": seed,
             },
-            progress=self.progress.through(lambda done, *_: self.progress.report(done, record.epochs, "UMAP epochs")),
+            progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
         )
         of_classes = linear.class_weights()
         of_classes[~np.isnan(of_classes[:, 0])] = laid[len(ids) :]
         places = laid[: len(ids)]
         placed = np.isfinite(places).all(axis=1)  # a sample without any neighbour gets no place
-        self._finish(umap, record, started, ids[placed], places[placed], of_classes)
-        self.progress.report(record.epochs, record.epochs, "")
+        self._finish(umap, linear.record.model_copy(update=own), ids[placed], places[placed], of_classes)
+        self.progress.report(epochs, epochs, "")
 
     def _finish(
-        self,
-        folder: MapFolder,
-        record: MapRecord,
-        started: float,
-        ids: np.ndarray,
-        places: np.ndarray,
-        of_classes: np.ndarray,
+        self, folder: MapFolder, record: MapRecord, ids: np.ndarray, places: np.ndarray, of_classes: np.ndarray
     ) -> None:
         self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
-        done = {"placed": len(ids), "finished": now(), "seconds": round(time.perf_counter() - started, 3)}
+        seconds = round((now() - record.started).total_seconds(), 3)
+        done = {"placed": len(ids), "finished": now(), "seconds": seconds}
         folder.finish(record.model_copy(update=done), ids, places, of_classes)
 
     def _class_weights(self) -> tuple[np.ndarray, np.ndarray]:
@@ -181,22 +193,3 @@ class _Mapping:
             ids = self.ids[start : start + size]
             rows, placed = directions(features[ids])
             yield ids[placed], rows[placed]
-
-    def _record(self, folder: MapFolder, layout: Layout, **more: Any) -> MapRecord:
-        run, threads = self.run.record, os.cpu_count() or 1
-        if more.get("seed") is not None:
-            threads = 1
-        return MapRecord(
-            name=folder.name,
-            layout=layout,
-            run=run.name,
-            weights_sha256=run.weights_sha256,
-            dataset_fingerprint=run.dataset_fingerprint,
-            width=run.width,
-            samples=len(self.ids),
-            limit=self.settings.limit,
-            threads=threads,
-            versions=versions("numpy", "scikit-learn", "umap-learn", "pynndescent", "numba"),
-            started=now(),
-            **more,
-        )

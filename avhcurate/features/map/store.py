@@ -13,20 +13,18 @@ from avhcurate.workspace.disk.files import write_array, write_parquet
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.provenance import Provenance
 
-Layout = Literal["pca", "umap"]
-
 
 class MapRecord(Provenance):
     """The record of a map, `map.json`; `finished` and what follows are set when it is complete.
 
     `samples` of the run were mapped, spread evenly under a `limit`; `placed` of them have a place (an embedding of
-    zeros has none). `width` is that of the embedding, `pca` the dimensions that UMAP got and `kept` the share of the
-    variance in them. `shares`: of the variance, on the two axes of a PCA map. `neighbours`, `epochs` and `seed` (None:
+    zeros has none). `width` is that of the embedding; of many samples UMAP gets `pca` dimensions, with the share `kept`
+    of the variance. `shares`: of the variance, on the two axes of a PCA map. `neighbours`, `epochs` and `seed` (None:
     not repeatable) are UMAP's.
     """
 
     name: str
-    layout: Layout
+    layout: Literal["pca", "umap"]
     run: str
     weights_sha256: str
     width: int

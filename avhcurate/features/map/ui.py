@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
+from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.head_notes import HEAD_OF_ALL
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.map.plots import Window
-from avhcurate.features.map.points import MapPoints, color_options, column_of, find_sample, place_of, points_in_view
+from avhcurate.features.map.points import color_options, find_sample, points_in_view
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.ui import regions
 from avhcurate.ui.cache import HASH_FUNCS, kept
@@ -63,91 +66,80 @@ hide it, double-click to hide all others. **Find** marks an image by its number 
 """
 
 
-# --- the map in view ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class MapInView:
-    """The map on the page: all samples in view that have a place on it, and their colours.
+    """The map on the page: its samples in view, as `points_in_view`, and their colours, which mean `title`.
 
-    `harder` is the hard end of the number that colours, "" if there is none. `found` is the image that was looked for
-    and its place, and `note` a sentence about it.
+    `found` is the image that was looked for and its place, and `note` a sentence about it.
     """
 
     folder: MapFolder
-    record: MapRecord
-    options: dict[str, str]
     color: str
-    points: MapPoints
+    title: str
+    points: pd.DataFrame
+    tool: str
     window: Window | None
     region: Region | None
-    harder: str
     found: dict[str, Any] | None
     note: str
 
     @property
-    def title(self) -> str:
-        """What the colours mean."""
-        return self.options[self.color]
-
-    @property
     def about(self) -> str:
         """Identifies the map."""
-        return f"{self.record.run} {self.folder.name} {self.record.finished}"
+        record = self.folder.record
+        return f"{record.run} {record.name} {record.finished}"
 
 
-def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
-    """Return the map that the address asks for, else the newest."""
-    name = _layout(maps).asked()
-    folder = next(one for one in maps if one.name == name)
+def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
+    """Ask for map, colour, image and tool, with a button back to the whole map; return what to draw."""
     options = {key: shortened(name or score_name(key), _LONGEST) for key, name in color_options(page.table).items()}
     if "hsf" in options:
         options["hsf"] = of_hsf(page.table.simulated)
         options["hsf_bin"] = f"{options['hsf']} in bins"
-    color = one_of("map.color", list(options), "label").asked()
-    points = cached_points(page.table, folder, page.filters, color=color)
-    harder = ""
-    if color == "hsf":
-        harder = "low"
-    elif ranked := page.table.ranked.get(column_of(color)):
-        harder = ranked.harder
-    found, note = _find(page, folder, points)
-    return MapInView(
-        folder=folder,
-        record=folder.record,
-        options=options,
-        color=color,
-        points=points,
-        window=WINDOW.asked(),
-        region=REGION.asked(),
-        harder=harder,
-        found=found,
-        note=note,
-    )
+    titles = {folder.name: _title(folder.record) for folder in reversed(maps)}
+    layouts, colours = one_of(LAYOUT, list(titles), maps[-1].name), one_of("map.color", list(options), "label")
+    layout, color, window = layouts.asked(), colours.asked(), WINDOW.asked()
+    folder = next(one for one in maps if one.name == layout)
+    with in_a_row(gap="small"):
+        restart = partial(layouts.restart, REGION.name, WINDOW.name)
+        layouts.show(st.selectbox, "Map", titles, value=layout, on_change=restart, width=160)
+        colours.show(st.selectbox, "Colour", options, value=color, width=165)
+        look: dict[str, Any] = {"placeholder": "Number or path", "on_change": _find_on_the_whole, "width": 150}
+        text = FIND.show(st.text_input, "Find", **look)
+        tool = TOOL.show(st.segmented_control, "Pointer", list(TOOLS))
+        if window is not None:
+            st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
+        with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
+            st.markdown(ABOUT)
+    points = _points(page.table, folder, page.filters, color=color)
+    found, note = _find(page.table, folder, points, text)
+    region = REGION.asked()
+    return MapInView(folder, color, options[color], points, tool, window, region, found, note)
 
 
-def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[dict[str, Any] | None, str]:
-    """Return the image that the address asks for with its place, and what to say of it."""
-    text = FIND.asked()
+def _find(table: DatasetTable, folder: MapFolder, points: pd.DataFrame, text: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the image that a text means with its place, and what to say of it."""
     if not text:
         return None, ""
-    id = find_sample(page.table, text)
+    id = find_sample(table, text)
     if id is None:
         return None, f"No image has this number or a path that contains {shortened(text, _LONGEST)}."
-    place = place_of(folder, id)
-    if place is None:
+    ids, places = folder.coordinates()
+    place = places[ids == id].tolist()
+    if not place:
         return None, f"Image {id:,} has no place on this map."
-    found, note = {"x": place[0], "y": place[1], "text": f"image {id}"}, ""
-    if id not in points.ids:
+    found, note = {"x": place[0][0], "y": place[0][1], "text": f"image {id}"}, ""
+    if not (points["id"] == id).any():
         note = f"Image {id:,}, which is marked, is not in view."
     return found, note
 
 
-cached_points = kept("Reading the map …", most=6, funcs=MAP_HASH_FUNCS)(points_in_view)
+_points = kept("Reading the map …", most=6, funcs=MAP_HASH_FUNCS)(points_in_view)
 
 
-def _layout(maps: Sequence[MapFolder]) -> Choice[str]:
-    return one_of(LAYOUT, [folder.name for folder in maps], maps[-1].name)
+def _find_on_the_whole() -> None:
+    WINDOW.put(None)
+    FIND.keep()
 
 
 def describe(record: MapRecord, run: str) -> str:
@@ -158,38 +150,11 @@ def describe(record: MapRecord, run: str) -> str:
     parts = [record.layout.upper(), placed, run]
     if record.layout == "umap":
         parts += [f"{record.neighbours} neighbours", f"{record.epochs} epochs"]
-        parts.append("no seed" if record.seed is None else f"seed {record.seed}")
-    if record.pca:
-        parts.append(f"from {record.pca} of {record.width} dimensions ({record.kept or 0:.0%} of the variance)")
+        parts.append(f"seed {record.seed}".replace("seed None", "no seed"))
+        if record.pca:
+            parts.append(f"from {record.pca} of {record.width} dimensions ({record.kept or 0:.0%} of the variance)")
     parts.append(f"{record.seconds or 0:,.0f} s on {record.device}, {record.started:%d %B %Y}")
     return plain(" · ".join(parts))
-
-
-# --- controls ----------------------------------------------------------------------------------------------------
-
-
-def choose_colours(maps: Sequence[MapFolder], shown: MapInView) -> None:
-    """Ask for map, colour and tool, with a button back to the whole map."""
-    layout, color = _layout(maps), one_of("map.color", list(shown.options), "label")
-    titles = {folder.name: _title(folder.record) for folder in reversed(maps)}
-
-    def restart() -> None:
-        layout.restart(REGION.name, WINDOW.name)
-
-    with in_a_row(gap="small"):
-        layout.show(st.selectbox, "Map", titles, value=shown.folder.name, on_change=restart, width=160)
-        color.show(st.selectbox, "Colour", shown.options, value=shown.color, width=165)
-        FIND.show(st.text_input, "Find", placeholder="Number or path", on_change=_find_on_the_whole, width=150)
-        TOOL.show(st.segmented_control, "Pointer", list(TOOLS))
-        if shown.window is not None:
-            st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
-        with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
-            st.markdown(ABOUT)
-
-
-def _find_on_the_whole() -> None:
-    WINDOW.put(None)
-    FIND.keep()
 
 
 def _title(record: MapRecord) -> str:
@@ -214,7 +179,8 @@ def _title(record: MapRecord) -> str:
 
 def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     """Say how many points are drawn, of which map, and what else matters."""
-    run, number = page.run, len(shown.points)
+    run, record, number = page.table.run, shown.folder.record, len(shown.points)
+    assert run is not None
     sentences = [f"All {number:,} points."]
     if drawn < number:
         sentences = [f"{drawn:,} of {number:,} points, every class in proportion. The legend counts all."]
@@ -225,7 +191,7 @@ def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     if not run.has_class_weights:
         sentences.append("The run was attached without class weights, so the map shows none.")
     sentences += ["A selection takes all samples inside it.", plain(shown.note)]
-    lines = [" ".join(sentences), describe(shown.record, title_of(page.dataset, shown.record.run))]
+    lines = [" ".join(sentences), describe(record, title_of(page.dataset, record.run))]
     if run.record.fitted is not None:
         lines.append(HEAD_OF_ALL)
     st.caption("  \n".join(lines))

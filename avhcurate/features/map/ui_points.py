@@ -1,7 +1,6 @@
 """The map as a chart of all its points, which the browser draws; regions, moves and clicks go to the address."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,15 +11,13 @@ import streamlit as st
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.map import plots
-from avhcurate.features.map.plots import Scale
-from avhcurate.features.map.points import MapPoints, column_of
+from avhcurate.features.map.points import column_of
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.map.ui import (
     FAR,
     LAYOUT,
     MAP_HASH_FUNCS,
     REGION,
-    TOOL,
     TOOLS,
     WINDOW,
     MapInView,
@@ -31,7 +28,7 @@ from avhcurate.features.map.ui import (
 from avhcurate.measures.stats.downsample import downsample
 from avhcurate.ui import regions, url_state
 from avhcurate.ui.cache import kept
-from avhcurate.ui.chart_style import GREY, faded, rgba
+from avhcurate.ui.chart_style import GREY, faded, ramp, rgba
 from avhcurate.ui.components.scatter import heard, scatter
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import list_view
@@ -48,25 +45,16 @@ _TICKS, _RAMP = 5, 9
 _NAME = 18
 
 
-@dataclass(frozen=True)
-class MapCloud:
-    """The points in view as they are drawn: their `ids` (n,) in the order of the cloud, and their `look`."""
-
-    ids: np.ndarray
-    cloud: PointCloud
-    look: dict[str, Any]
-
-
 def chart(page: Opened, shown: MapInView) -> None:
     """Draw the map with a caption."""
-    drawn = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
+    ids, cloud, look = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
     score = page.table.hardness
     title = score_name(score)
-    if shown.points.values is not None:
+    if not isinstance(shown.points["color"].dtype, pd.CategoricalDtype):
         score, title = column_of(shown.color), shown.title
-    tiles = list_view(page, drawn.ids, about=f"{shown.about} points", score=score)
-    st.session_state[f"{_CHART}.held"] = tiles, drawn.cloud  # a view and a cloud are readable as long as they are held
-    marks, look = _marks(shown.folder, page.table.classes), drawn.look
+    tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
+    st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
+    marks = _marks(shown.folder, page.table.classes)
     region = None
     if shown.region:
         region = shown.region.outline(-FAR, FAR)
@@ -75,22 +63,22 @@ def chart(page: Opened, shown: MapInView) -> None:
     scatter(
         key=_CHART,
         label=f"Map of {len(shown.points):,} samples, coloured by {shown.title}",
-        source=drawn.cloud.url,
+        source=cloud.url,
         rows=tiles.url,
-        count=len(drawn.ids),
-        bounds=drawn.cloud.bounds,
+        count=len(ids),
+        bounds=cloud.bounds,
         whole=whole(shown.folder),
         window=shown.window,
-        tool=TOOLS[TOOL.asked()],
+        tool=TOOLS[shown.tool],
         score=title,
         marks=marks,
         found=shown.found,
         region=region,
-        axes=axes(shown.record),
+        axes=axes(shown.folder.record),
         on_event=partial(_take_over, shown.folder.name),
         **look,
     )
-    caption(page, shown, len(drawn.ids))
+    caption(page, shown, len(ids))
 
 
 def _take_over(layout: str) -> None:
@@ -110,33 +98,43 @@ def _take_over(layout: str) -> None:
 
 
 @kept(most=6, funcs=MAP_HASH_FUNCS)
-def _drawn(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView) -> MapCloud:
-    points = _shown.points
-    if points.values is not None:
-        scale = plots.scale_of(points.values, _shown.harder)
-        shades, order, look = scale.steps(points.values, NO_SHADE), scale.order(points.values), _of_scale(scale)
-    else:
-        assert points.groups is not None
-        shades, titles = plots.fold(points.groups, points.names)
+def _drawn(
+    table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView
+) -> tuple[np.ndarray, PointCloud, dict[str, Any]]:
+    """Return the ids (n,) of the points in the order in which they are drawn, the points, and their look."""
+    points, colors = _shown.points, _shown.points["color"]
+    if isinstance(colors.dtype, pd.CategoricalDtype):
+        shades, titles = plots.fold(colors.cat.codes.to_numpy(np.int32), list(colors.cat.categories))
         order = plots.drawing_order(shades, color, len(titles))
         look = _of_groups(shades, titles, plots.group_colors(color, len(titles)))
         if color in ("label", "predicted"):
             look["names"] = _at_medians(points, shades, titles[: plots.MOST_GROUPS])
+    else:
+        values, harder = colors.to_numpy(), ""
+        if color == "hsf":
+            harder = "low"
+        elif ranked := table.ranked.get(column_of(color)):
+            harder = ranked.harder
+        ends = plots.ends(values)
+        shades, order = plots.steps(values, *ends, NO_SHADE), plots.hardest_last(values, harder)
+        look = _of_number(*ends, harder)
     look["legend"]["title"] = _shown.title
     if len(order) > MOST_SENT:
-        order = order[np.isin(order, downsample(points.labels, most=MOST_SENT), assume_unique=True)]
-    cloud = point_cloud(points.x[order], points.y[order], shades[order])
-    return MapCloud(points.ids[order], cloud, {"names": []} | look)
+        order = order[np.isin(order, downsample(points["label"].to_numpy(), most=MOST_SENT), assume_unique=True)]
+    cloud = point_cloud(points["x"].to_numpy()[order], points["y"].to_numpy()[order], shades[order])
+    return points["id"].to_numpy()[order], cloud, {"names": []} | look
 
 
-def _of_scale(scale: Scale) -> dict[str, Any]:
-    """Return the look of a number, whose colours go from low to high."""
-    ticks = [f"{value:.3g}" for value in np.linspace(scale.low, scale.high, _TICKS)]
+def _of_number(low: float, high: float, harder: str) -> dict[str, Any]:
+    """Return the look of a number, whose colours go from `low` to `high`: orange is hard and blue is easy."""
+    ticks, turn = [f"{value:.3g}" for value in np.linspace(low, high, _TICKS)], -1
+    if harder == "low":
+        turn = 1
     return {
-        "colors": list(map(rgba, scale.colors(NO_SHADE))),
+        "colors": list(map(rgba, ramp(NO_SHADE)[::turn])),
         "symbols": [0] * NO_SHADE,
         "none": rgba(faded(GREY, 0.5)),
-        "legend": {"entries": [], "scale": {"colors": scale.colors(_RAMP), "ticks": ticks}},
+        "legend": {"entries": [], "scale": {"colors": ramp(_RAMP)[::turn], "ticks": ticks}},
     }
 
 
@@ -154,9 +152,9 @@ def _of_groups(groups: np.ndarray, names: list[str], colors: list[str]) -> dict[
     return {"colors": colors_of, "symbols": symbols, "none": rgba(none), "legend": {"entries": entries}}
 
 
-def _at_medians(points: MapPoints, groups: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+def _at_medians(points: pd.DataFrame, groups: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the name of each group that has points, at their median."""
-    places = pd.DataFrame({"x": points.x, "y": points.y}).groupby(groups).median()
+    places = points[["x", "y"]].groupby(groups).median()
     return [
         {"x": float(x), "y": float(y), "text": shortened(names[group], _NAME)}
         for group, x, y in places.reset_index().itertuples(index=False)

@@ -1,15 +1,14 @@
 """The region on the Map page: its images in a grid, and the way to the gallery."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.map.points import MapPoints
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.map.ui import MAP_HASH_FUNCS, REGION, MapInView
 from avhcurate.ui import grid_actions, regions
@@ -25,11 +24,6 @@ from avhcurate.ui.signin import for_curators, who
 _GO = "map.go"
 
 
-def two_columns() -> Any:
-    """Return what holds the map and the images of the region, which go below it in a narrow window (frame.css)."""
-    return in_a_row("top", gap="medium", key="map.sides")
-
-
 def images(page: Opened, shown: MapInView) -> GridView | None:
     """Draw the images of the region in a grid, with its actions."""
     region = shown.region
@@ -41,26 +35,22 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
         st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**")
         with in_a_row("center", gap="xsmall"):
             if ids:
-                _actions(page, ids)
+                st.button(
+                    "Open in Gallery",
+                    icon=":material/grid_view:",
+                    key="map.gallery",
+                    on_click=attempt,
+                    args=(_keep_as_last, page, ids),
+                    **for_curators(help=f"Saves them as the set “{_last()}” and shows it in the gallery."),
+                )
+                with st.popover("Order", icon=":material/sort:", key="map.order"):
+                    grid_actions.choose_order(page)
             regions.clear_button(REGION)
         if ids:
             about = f"{shown.about} {write_region(region)}"
             return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
         st.markdown("The region holds no sample. Draw another one.")
         return None
-
-
-def _actions(page: Opened, ids: Sequence[int]) -> None:
-    st.button(
-        "Open in Gallery",
-        icon=":material/grid_view:",
-        key="map.gallery",
-        on_click=attempt,
-        args=(_keep_as_last, page, ids),
-        **for_curators(help=f"Saves them as the set “{_last()}” and shows it in the gallery."),
-    )
-    with st.popover("Order", icon=":material/sort:", key="map.order"):
-        grid_actions.choose_order(page)
 
 
 @kept(most=6, funcs=MAP_HASH_FUNCS)
@@ -71,10 +61,10 @@ def _ordered(
     region: Region,
     sort: str,
     descending: bool,
-    _points: MapPoints,
+    _points: pd.DataFrame,
 ) -> tuple[int, ...]:
     """Return ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
-    ids = _points.ids[region.holds(_points.x, _points.y)]
+    ids = _points["id"][region.holds(_points["x"], _points["y"])]
     order = table.order(filters, sort=sort, descending=descending)
     return tuple(order[np.isin(order, ids)].tolist())
 

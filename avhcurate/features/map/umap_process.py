@@ -5,9 +5,8 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections import deque
 from pathlib import Path
-from threading import Thread
+from select import select
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ from avhcurate.workspace.disk.jobs import Progress
 
 #: Seconds between two looks at the process.
 _POLL = 0.2
+#: Bytes read at once: more than all epochs write, so that no number is read in part.
+_MOST = 1 << 12
 
 
 def lay_out(rows: Path, *, nearest: Path, options: dict[str, Any], progress: Progress) -> np.ndarray:
@@ -28,21 +29,20 @@ def lay_out(rows: Path, *, nearest: Path, options: dict[str, Any], progress: Pro
     stop, which ends the process at once, and RuntimeError with the reason of a failure.
     """
     out = temporary_name(rows.with_suffix(".out.npy"))
-    with tempfile.TemporaryFile() as errors:
-        argv = [str(rows), str(out), json.dumps(options), str(nearest)]
-        process = launch(argv, module=__name__, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
-        epochs: deque[bytes] = deque()
-        reader = Thread(target=epochs.extend, args=(process.stdout,), daemon=True)
-        reader.start()
+    argv = [str(rows), str(out), json.dumps(options), str(nearest)]
+    how: dict[str, Any] = {"module": __name__, "stdout": subprocess.PIPE, "bufsize": 0, "start_new_session": True}
+    with tempfile.TemporaryFile() as errors, launch(argv, stderr=errors, **how) as process:
+        stdout: Any = process.stdout
         try:
-            while reader.is_alive() or epochs:
+            said = b" "
+            while said:
                 progress.check("Cancelled while UMAP worked. The same command starts it again.")
-                reader.join(_POLL)
-                while epochs:
-                    epoch = int(epochs.popleft())
+                if not select([stdout], [], [], _POLL)[0]:
+                    continue
+                said = stdout.read(_MOST)
+                for epoch in map(int, said.split()):
                     progress.report(epoch, epoch, "")
-            process.wait()
-            if process.returncode < 0:
+            if process.wait() < 0:
                 raise RuntimeError("UMAP's process was killed before it was done, perhaps for lack of memory.")
             if process.returncode:
                 errors.seek(0)
@@ -51,8 +51,6 @@ def lay_out(rows: Path, *, nearest: Path, options: dict[str, Any], progress: Pro
         finally:
             process.kill()
             process.wait()
-            reader.join()
-            process.stdout.close()  # type: ignore[union-attr]
             out.unlink(missing_ok=True)
 
 

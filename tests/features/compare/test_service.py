@@ -10,10 +10,9 @@ import pytest
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.compare import run_pair, samples, transfer
+from avhcurate.features.compare import run_pair, samples
 from avhcurate.features.compare import service as compare_service
-from avhcurate.features.compare import statistics as compare_statistics
-from avhcurate.features.compare.transfer import Side
+from avhcurate.features.compare.transfer import transfer
 from avhcurate.measures.stats import correlation_tests
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people.attach import attach_votes
@@ -87,27 +86,28 @@ def test_the_table_says_what_the_files_say(table, names):
 
 def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names):
     found = compare_service.side_by_side(table, names)
-    assert (len(found.ids), found.labelled) == (1697, 1797)
+    assert (len(found.ranks), found.labelled) == (1697, 1797)
     assert found.table.set_index("run")["not_scored"].to_dict() == {names[0]: 0, "sharp-1": 0, "part-2": 100}
     assert set(found.table["n"]) == {1697}
     pair = run_pair.compare_pair(table, "part-2", names[0])
     assert pair.left_out == (100, 0)
     # The part has the numbers of the real run: aligned by id, both sides are the same.
-    assert (pair.points["a"] == pair.points["b"]).all()
-    assert pair.points["id"].min() == 100
+    assert (pair.points["a_rank"] == pair.points["b_rank"]).all()
+    assert pair.points.index.min() == 100
     assert pair.only == (0, 0, 1.0)
 
 
 def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names):
     found = run_pair.compare_pair(table, names[0], "sharp-1")
-    rows = run_pair.who_is_right(found).set_index("bin")
-    assert (rows.loc[list(HARD), "b"] == 1).all()
-    assert (rows.loc[list(HARD), "b_high"] == 1).all()
+    every = run_pair.who_is_right(found).set_index(["judge", "bin"])
+    rows = every["right"].unstack("judge")
+    assert (every.loc["b"].loc[list(HARD), ["right", "high"]] == 1).all(axis=None)
     assert rows.loc[HARD[0], "people"] < 0.1
     assert (rows.loc[list(HARD), "people"] < rows.loc[list(HARD), "b"]).all()
     of_bin = rows_of(table, names[0]).query("hsf_bin == '[0, 0.2)'")
     assert rows.loc[HARD[0], "a"] == pytest.approx((of_bin["predicted"] == of_bin["label"]).mean())
-    assert rows["n"].iloc[1:].sum() == rows.loc["all", "n"] == 1797
+    n = every.loc["a"]["n"]
+    assert n.iloc[1:].sum() == n["all"] == 1797
 
 
 def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, add_run, tmp_path):
@@ -116,9 +116,9 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
     table = open_table(Workspace(own_demo_root), "digits")
     found = run_pair.compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
-    assert found.points.set_index("id")["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
-    rows = run_pair.who_is_right(found).set_index("bin")
-    assert rows.loc["all", ["n", "people"]].tolist() == [4, 0.5]
+    assert found.points["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
+    rows = run_pair.who_is_right(found).query("judge == 'people'").set_index("bin")
+    assert rows.loc["all", ["n", "right"]].tolist() == [4, 0.5]
     assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
     assert run_pair.outcomes(found)["n"].sum() == 4
     side = compare_service.side_by_side(table)
@@ -130,45 +130,39 @@ def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
     found = run_pair.compare_pair(table, names[0], "sharp-1")
     rows = run_pair.outcomes(found)
     assert (len(rows), rows["n"].sum()) == (8, 1797)
-    points = found.points.set_index("id")
     for row in rows.itertuples():
-        ids = run_pair.with_outcome(found, people=row.people, a=row.a, b=row.b)
+        ids = found.ids(f"people == {row.people} and a == {row.a} and b == {row.b}")
         assert len(ids) == row.n
-        some = points.loc[ids]
-        assert (some["people"] == row.people).all()
-        assert (some["a_right"] == row.a).all()
-        assert (some["b_right"] == row.b).all()
+        assert (found.points.loc[ids, ["people", "a", "b"]] == [row.people, row.a, row.b]).all(axis=None)
 
 
 def test_confusions_are_those_of_a_cross_table_and_cells_hold_their_samples(table, names):
     found = run_pair.compare_pair(table, names[0], "sharp-1")
-    a, b = run_pair.confusions(found)
-    for matrix, name in ((a, names[0]), (b, "sharp-1")):
-        rows = rows_of(table, name)
+    for side, name in (("a", names[0]), ("b", "sharp-1")):
+        rows, matrix = rows_of(table, name), run_pair.confusions(found, side, range(10))
         crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
         assert (matrix == crossed.to_numpy()).all()
-    pairs = compare_statistics.confused_pairs(a, b, most=5)
+        assert (run_pair.confusions(found, side, [1, 7, 11]) == np.pad(matrix[1::6, 1::6][:2, :2], (0, 1))).all()
+    pairs = run_pair.confused_pairs(found, most=5)
     assert pairs.iloc[0][["label", "predicted"]].tolist() == [7, 1]
+    assert pairs[["a", "b"]].max(axis=1).is_monotonic_decreasing
+    assert (pairs["label"] != pairs["predicted"]).all()
+    assert [matrix[row.label, row.predicted] for row in pairs.itertuples()] == pairs["b"].tolist()
     rows = rows_of(table, "sharp-1")
-    ids = run_pair.in_cell(found, "b", 7, 1)
+    ids = found.ids("label == 7 and b_predicted == 1")
     assert sorted(ids) == sorted(rows[(rows["label"] == 7) & (rows["predicted"] == 1)].index)
 
 
 def test_hard_for_one_is_what_was_planted(table, names):
     found = run_pair.compare_pair(table, names[0], "sharp-1")
-    ids = run_pair.hard_for_one(found, for_a=True, easy=0.2, hard=0.8)
+    ids = found.ids("a_rank >= 0.8 and b_rank <= 0.2", "a_rank - b_rank")
     assert len(ids) > 20
     hard = rows_of(table, names[0]).loc[ids]
     assert hard["hsf_bin"].isin(HARD).all()  # there the planted network finds everything easy
     assert (hard["avh"] >= rows_of(table, names[0])["avh"].quantile(0.79)).all()
-    ranks = found.points.set_index("id")[["a_rank", "b_rank"]]
+    ranks = found.points[["a_rank", "b_rank"]]
     assert set(ids) == set(ranks[(ranks["a_rank"] >= 0.8) & (ranks["b_rank"] <= 0.2)].index)
     assert (ranks.loc[ids, "a_rank"] - ranks.loc[ids, "b_rank"]).is_monotonic_decreasing
-    runs = compare_service.side_by_side(table, names)
-    every = compare_service.hard_for_all(runs, hard=0.9)
-    least = np.min(list(runs.ranks.values()), axis=0)
-    assert set(every) == set(runs.ids[least >= 0.9])
-    assert not rows_of(table, "sharp-1").loc[every, "hsf_bin"].isin(HARD).any()
 
 
 def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, names):
@@ -200,36 +194,24 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
     first = table.dataset.run("avhcurate:digits").name
     pair = run_pair.compare_pair(table, first, "wide-1")
     assert (pair.measure, pair.num_classes) == ("relative_avh", 20)
-    assert (pair.points["a"] == pair.points["b"]).all()
-    a, b = run_pair.confusions(pair)
-    assert b.shape == (20, 20)
-    pairs = compare_statistics.confused_pairs(a, b, most=3)
-    few = run_pair.most_confused(pairs, 20, most=4)
-    assert few == sorted(few)
-    assert set(few) <= set(pairs["label"]) | set(pairs["predicted"])
-    assert set(pairs.loc[0, ["label", "predicted"]]) <= set(few)
-    assert len(few) == 4
+    assert (pair.points["a_rank"] == pair.points["b_rank"]).all()
 
 
 def test_one_split_against_the_other(table, names):
-    sides = [Side(table, split, Filters()) for split in ("train", "test")]
-    found = transfer.transfer(*sides)
-    assert (found.models, found.by_bin) == (3, True)
-    points = found.points.set_index(["model", "bin"])
+    train, test = (Filters(splits=(split,)) for split in ("train", "test"))
+    found = transfer(table, table, x_filters=train, y_filters=test)
+    assert (found["model"].nunique(), len(found["bin"].cat.categories)) == (3, 5)
+    points = found.set_index(["model", "bin"])
     rows = rows_of(table, "sharp-1")
     for split, axis in (("train", "x"), ("test", "y")):
         some = rows[(rows["split"] == split) & (rows["hsf_bin"] == "[0.4, 0.6)")]
         at = points.loc["planted:sharp-1", "[0.4, 0.6)"]
         assert at[f"{axis}_n"] == len(some)
         assert at[axis] == pytest.approx((some["predicted"] == some["label"]).mean())
-    line = np.polyfit(found.points["x"], found.points["y"], 1)
-    assert (found.line[0].slope, found.line[0].intercept) == pytest.approx(tuple(line))
-    assert found.points[["x_low", "x_high"]].notna().all(axis=None)
-    halves = Side(open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1)), "test", Filters())
+    assert found[["x_low", "x_high"]].notna().all(axis=None)
+    halves = open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1))
     with pytest.raises(CurateError, match="different HSF bins"):
-        transfer.transfer(sides[0], halves)
-    few = transfer.transfer(*(Side(table, side.split, Filters(where="id < 60")) for side in sides))
-    assert few.left_out > 0
+        transfer(table, halves, x_filters=train, y_filters=test)
 
 
 def test_a_head_fitted_on_one_side_is_not_the_network_of_the_other(demo_root, own_demo_root, add_run):
@@ -238,12 +220,11 @@ def test_a_head_fitted_on_one_side_is_not_the_network_of_the_other(demo_root, ow
     heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
     add_run(own_demo_root, "wrong-fit-1", lambda rows: rows.assign(predicted=-1), weights_sha256=weights, fitted=heads)
     ours = open_table(Workspace(own_demo_root), "digits")
-    found = transfer.transfer(Side(ours, None, Filters()), Side(theirs, None, Filters()))
-    assert found.models == 1
-    assert found.points["x"].tolist() == found.points["y"].tolist()
+    found = transfer(ours, theirs, x_filters=Filters(), y_filters=Filters())
+    assert found["model"].nunique() == 1
+    assert found["x"].tolist() == found["y"].tolist()
     assert "wrong-fit-1" in samples.default_runs(samples.comparable_runs(ours))
-    both = transfer.transfer(*(Side(ours, split, Filters()) for split in ("train", "test")))
-    assert both.models == 2
+    assert transfer(ours, ours, x_filters=Filters(), y_filters=Filters())["model"].nunique() == 2
 
 
 def test_by_default_each_network_counts_once(own_demo_root, add_run):
@@ -276,9 +257,8 @@ def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add
     assert found.table["avh_hsf"].isna().all()
     assert found.findings[0].verdict == "too little data"
     pair = run_pair.compare_pair(table, *found.table["run"])
-    assert run_pair.who_is_right(pair)["bin"].tolist() == ["all"]
     assert len(run_pair.outcomes(pair)) == 4
-    assert not transfer.transfer(Side(table, "train", Filters()), Side(table, "test", Filters())).by_bin
+    assert set(transfer(table, table, x_filters=Filters(), y_filters=Filters())["bin"]) == {"all"}
 
 
 def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli):

@@ -38,10 +38,10 @@ def test_samples_in_view_lie_where_the_map_has_them(table, folder):
     points = points_in_view(table, folder, Filters(classes=(3, 8)), color="label")
     labels = table.dataset.labels()
     expected = [id for id in range(1797) if labels[id] in (3, 8) and id not in (7, 8)]
-    assert points.ids.tolist() == expected
-    assert (points.x == 30 + points.ids % 7).all()
-    assert (points.y == 12 * (points.labels // 5) + points.ids % 6).all()
-    assert (points.groups == points.labels).all()
+    assert points["id"].tolist() == expected
+    assert (points["x"] == 30 + points["id"] % 7).all()
+    assert (points["y"] == 12 * (points["label"] // 5) + points["id"] % 6).all()
+    assert (points["color"].cat.codes == points["label"]).all()
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_groups_are_those_of_the_table(table, folder, color, column, names):
     points = points_in_view(table, folder, EVERY, color=color)
     said = table.frame(EVERY, columns=[column])[column]
     expected = said.map({False: "kept", True: "excluded"}) if color == "excluded" else said
-    assert [points.names[group] for group in points.groups] == expected.tolist()
-    assert names is None or points.names == names
+    assert points["color"].tolist() == expected.tolist()
+    assert names is None or tuple(points["color"].cat.categories) == names
 
 
 def test_mistakes_and_tags_are_groups(table, folder):
     points = points_in_view(table, folder, EVERY, color="mistake")
     frame = table.frame(EVERY, columns=["label", "predicted"])
-    assert (points.groups == (frame["label"] != frame["predicted"]).to_numpy(int)).all()
+    assert (points["color"].cat.codes == (frame["label"] != frame["predicted"]).to_numpy(int)).all()
     points = points_in_view(table, folder, EVERY, color="tag:odd")
-    assert points.ids[points.groups == 1].tolist() == [4, 5, 6]
+    assert points["id"][points["color"] == "with it"].tolist() == [4, 5, 6]
 
 
 def test_samples_without_a_place_are_left_out(table, folder):
@@ -74,8 +74,8 @@ def test_samples_without_a_place_are_left_out(table, folder):
     kept = ids % 3 == 0
     folder.finish(folder.record, ids[kept], places[kept], folder.class_weights())
     points = points_in_view(table, folder, EVERY, color="avh")
-    assert points.ids.tolist() == list(range(0, 1797, 3))
-    np.testing.assert_array_equal(points.values, table.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
+    assert points["id"].tolist() == list(range(0, 1797, 3))
+    np.testing.assert_array_equal(points["color"], table.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
     folder.finish(folder.record, ids, places, folder.class_weights())
 
 
@@ -109,7 +109,7 @@ def test_an_own_number_is_the_colour_of_its_samples(columns, color):
     table, folder = columns
     points = points_in_view(table, folder, EVERY, color=color)
     np.testing.assert_array_equal(
-        points.values, table.frame(EVERY)[color.removeprefix("own:")].to_numpy(float, na_value=np.nan)
+        points["color"], table.frame(EVERY)[color.removeprefix("own:")].to_numpy(float, na_value=np.nan)
     )
 
 
@@ -119,8 +119,8 @@ def test_an_own_number_is_the_colour_of_its_samples(columns, color):
 def test_texts_and_truths_are_groups(columns, color, names):
     table, folder = columns
     points = points_in_view(table, folder, EVERY, color=color)
-    assert points.names == names
+    assert tuple(points["color"].cat.categories) == names
     values = table.frame(EVERY)[color.removeprefix("own:")]
-    assert ((points.groups == -1) == values.isna().to_numpy()).all()
+    assert (points["color"].isna() == values.isna().to_numpy()).all()
     if color == "place":
-        assert [names[group] for group in points.groups if group >= 0] == values.dropna().tolist()
+        assert points["color"].dropna().tolist() == values.dropna().tolist()

@@ -1,10 +1,28 @@
-"""The neighbours that UMAP lays out: those of a run's graph, with the class weights among the samples."""
+"""Directions of embeddings, and the neighbours that UMAP lays out: a run's graph with the class weights in it."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
 Nearest = tuple[np.ndarray, np.ndarray]
+
+
+def directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows (n, D) scaled to length 1 as float32, and which of them have a direction, (n,) bool.
+
+    A row of zeros, or one that is not finite, has none.
+
+    >>> rows, placed = directions(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    >>> rows[placed].tolist(), placed.tolist()
+    ([[0.6000000238418579, 0.800000011920929]], [True, False])
+    """
+    wide = np.asarray(rows, np.float64)
+    largest = np.abs(wide).max(axis=1, initial=0.0)
+    placed = np.isfinite(largest) & (largest > 0)
+    # Divide by the largest entry first, so that no square overflows or vanishes.
+    scaled = wide / np.where(placed, largest, 1.0)[:, None]
+    lengths = np.linalg.norm(scaled, axis=1)
+    return (scaled / np.where(placed, lengths, 1.0)[:, None]).astype(np.float32), placed
 
 
 def with_class_weights(

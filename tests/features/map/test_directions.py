@@ -1,23 +1,16 @@
-"""Directions of embeddings, and views of them that keep distances or angles, by NumPy's own decomposition."""
+"""Directions of embeddings."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.features.map.projection import directions, subspace
+from avhcurate.features.map.directions import directions
 
 
 def features(n=200, width=12, seed=0):
     """Positive ones, as behind a ReLU, that lie mostly in a few directions."""
     rng = np.random.default_rng(seed)
     return np.abs(rng.normal(size=(n, 3)) @ rng.normal(size=(3, width)) + 0.05 * rng.normal(size=(n, width)))
-
-
-def test_angles_survive_the_subspace_about_the_origin():
-    rows = directions(features(width=30))[0]
-    narrow = subspace(rows, 8).transform(rows)
-    unit = narrow / np.linalg.norm(narrow, axis=1, keepdims=True)
-    assert np.abs(unit @ unit.T - rows @ rows.T).max() < 0.05
 
 
 @given(st.floats(1e-30, 1e30), st.integers(0, 20))
