@@ -120,7 +120,7 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
     return _outcomes(pair, judge.capitalize())
 
 
-def _outcomes(page: Opened, pair: RunPair, judge: str) -> ImageList | None:
+def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
     """Draw all combinations with their counts; the images of the one whose row is chosen."""
     table, names = run_pair.outcomes(pair), {"people": judge, "a": "A", "b": "B"}
     judges = table[pair.judges]
