@@ -67,7 +67,7 @@ TURN = """() => {
 
 def opened(page: Any, address: str) -> None:
     """Open the gallery in the order of the dataset and wait for its first images."""
-    page.goto(f"{address}/gallery?sort=id&order=asc")
+    page.goto(f"{address}/gallery?sort=id&descending=false")
     page.locator(".tile img").first.wait_for()
     page.wait_for_timeout(2000)
     page.evaluate(HELPERS)

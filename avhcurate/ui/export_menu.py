@@ -20,7 +20,7 @@ from avhcurate.datasets.export.images import bytes_of_images
 from avhcurate.datasets.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.datasets.export.settings import ExportSettings
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.filters import Filters, write_value
 from avhcurate.errors import CurateError
 from avhcurate.ui import cache
 from avhcurate.ui.answers import NEVER_KEPT, base_path
@@ -124,7 +124,7 @@ def _pack_settings(table: DatasetTable, filters: Filters, format: str) -> Export
         last = f"last exported selection {who()}"[:LONGEST_NAME].strip()
         Saved(workspace, name).save_set(last, filters.ids)
         filters = Filters(excluded=None, sets=(last,))
-    query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
+    query = filters.to_query() | {"edges": write_value(table.edges)}
     out = _pack_folder(name) / f"{name}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
     settings = ExportSettings(dataset=name, format=format, out=out, view=f"?{urlencode(query)}")
     if table.run is not None:

@@ -57,8 +57,7 @@ def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, st
 
 def sort_columns(table: DatasetTable) -> list[str]:
     """Return the columns to sort by: scores of a run, HSF and votes, measures, the user's, the position."""
-    voted = ["hsf", "votes"] if table.votes else []
-    return [*table.scores, *voted, *table.predictions, *table.measures, *filterable(table), "id"]
+    return [*filterable(table), "id"]
 
 
 def caption_columns(table: DatasetTable) -> list[str]:

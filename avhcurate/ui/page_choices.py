@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import quote, unquote
 
 import streamlit as st
 
-from avhcurate.datasets.table.filters import join_values, split_values
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
 from avhcurate.ui.layout import in_a_row
@@ -124,12 +124,12 @@ def some_of(
     def read(text: str) -> list[str]:
         if text == none:
             return []
-        chosen = list(dict.fromkeys(split_values(text)))
+        chosen = list(dict.fromkeys(map(unquote, text.split(","))))
         if not set(chosen) <= set(options) or len(chosen) > (most or len(options)):
             raise ValueError(text)
         return chosen
 
-    return Choice(name, list(default), read, lambda chosen: join_values(chosen) or none)
+    return Choice(name, list(default), read, lambda chosen: ",".join(map(quote, chosen)) or none)
 
 
 def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:

@@ -1,7 +1,6 @@
 """The filters in the sidebar: facets, and a widget for each filter without one."""
 
 import datetime
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,9 +23,9 @@ def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> 
     panels = panels_of(table, view)
     folded = [field for field, entry in FILTERS.items() if entry.folded]
     show_facets(table, {key: panel for key, panel in panels.items() if key not in folded})
-    for field in FILTERS:
+    for field, widget in WIDGETS.items():
         if field not in folded:
-            _show_widget(field, table, view.filters)
+            widget(table, view.filters)
     label = "More filters"
     if used := sum(bool(getattr(view.filters, field)) for field in folded):
         label = f"More filters ({used})"
@@ -34,14 +33,9 @@ def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> 
         rare = {key: panel for key, panel in panels.items() if key in folded}
         show_facets(table, rare, key="facets.more", label="More filters")
         for field in folded:
-            _show_widget(field, table, view.filters)
+            if field in WIDGETS:
+                WIDGETS[field](table, view.filters)
         _edges(table)
-
-
-def _show_widget(field: str, table: DatasetTable, filters: Filters) -> None:
-    """Draw the widget of a filter; a filter by a column has a facet instead."""
-    if field in WIDGETS:
-        WIDGETS[field](table, filters)
 
 
 def _mistakes(table: DatasetTable, filters: Filters) -> None:
@@ -98,20 +92,21 @@ def _edges(table: DatasetTable) -> None:
 
 #: Fields of `Filters` by the kind of a user's column, and the condition with which each begins.
 _FIELDS = {"number": "ranges", "date": "dates", "text": "values", "yes or no": "values"}
-_STARTS: dict[str, tuple[Any, ...]] = {"ranges": (-math.inf, math.inf), "dates": ("", ""), "values": ()}
+_STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "dates": (None, None), "values": ()}
 
 
 def filterable(table: DatasetTable) -> list[str]:
-    """Return the user's columns that can be filtered by, in their order."""
+    """Return the columns that can be filtered by: scores of a run, HSF and votes, measures, and the user's."""
+    voted = ["hsf", "votes"] if table.votes else []
     offered = {*table.own("number", "date"), *table.groups}
-    return [name for name in table.user_columns if name in offered]
+    own = [name for name in table.user_columns if name in offered]
+    return [*table.scores, *voted, *table.predictions, *table.measures, *own]
 
 
 def _columns(table: DatasetTable, filters: Filters) -> None:
     """Ask for the columns to filter by, scores and the user's; each gets a facet, or days."""
-    voted = [key for key in ("hsf", "votes") if table.votes]
     used = [item[0] for field in _STARTS for item in getattr(filters, field)]
-    offered = [*table.scores, *voted, *table.predictions, *table.measures, *filterable(table), *used]
+    offered = [*filterable(table), *used]
     if offered:
         st.multiselect(
             "Scores and columns",
@@ -136,7 +131,7 @@ def _days(table: DatasetTable, filters: Filters) -> None:
                 end, value = ("from", "to")[number], None
                 key = f"filter.date.{end}.{name}"
                 if day:
-                    value = min(max(datetime.date.fromisoformat(day), held.low), held.high)
+                    value = min(max(day, held.low), held.high)
                 st.date_input(
                     f"{plain(shortened(name, 40))} {end}",
                     min_value=held.low,
@@ -192,10 +187,7 @@ def _set_columns(table: DatasetTable) -> None:
 
 def _set_day(name: str, number: int, key: str) -> None:
     dates = {item[0]: list(item) for item in url_state.current().filters.dates}
-    day: datetime.date | None = st.session_state[key]
-    dates[name][1 + number] = ""
-    if day:
-        dates[name][1 + number] = day.isoformat()
+    dates[name][1 + number] = st.session_state[key]
     _change(dates=tuple(map(tuple, dates.values())))
 
 

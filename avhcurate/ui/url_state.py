@@ -1,16 +1,17 @@
 """The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal
 
 import streamlit as st
+from pydantic import AfterValidator, Field
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import FILTER_KEYS, Filters
+from avhcurate.datasets.table.filters import FILTER_KEYS, Filters, read_value, write_value
 from avhcurate.errors import CurateError
-from avhcurate.people.bins import DEFAULT_EDGES, parse_edges
+from avhcurate.people.bins import DEFAULT_EDGES, check_edges
 
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
 NO_FILTERS = Filters()
@@ -30,30 +31,30 @@ class View:
 
     dataset: str = ""
     run: str = ""
-    edges: tuple[float, ...] = DEFAULT_EDGES
+    edges: Annotated[tuple[float, ...], AfterValidator(check_edges)] = DEFAULT_EDGES
     filters: Filters = NO_FILTERS
     sort: str = "avh"
     descending: bool = True
-    row: int = 1
-    tile: str = "M"
+    row: Annotated[int, Field(ge=1, le=10**12)] = 1
+    tile: Literal["S", "M", "L", "XL"] = "M"
     caption: str = ""
-    sample: int | None = None
+    sample: Annotated[int, Field(ge=0, le=10**12)] | None = None
     choices: tuple[tuple[str, str], ...] = ()
 
     def to_query(self) -> dict[str, str]:
         """Return the view as URL parameters, defaults left out.
 
         >>> View(dataset="digits", filters=Filters(hsf_bins=(0,)), descending=False).to_query()
-        {'dataset': 'digits', 'bin': '0', 'order': 'asc'}
+        {'dataset': 'digits', 'bin': '0', 'descending': 'false'}
         """
-        usual = View()
-        changed = {
-            key: write(getattr(self, field))
-            for key, (field, _, write) in _PARAMETERS.items()
-            if getattr(self, field) != getattr(usual, field)
-        }
-        first = {key: changed.pop(key) for key in ("dataset", "run", "edges") if key in changed}
-        return first | self.filters.to_query() | changed | dict(self.choices)
+        query: dict[str, str] = {}
+        for field in _FIELDS:
+            value = getattr(self, field)
+            if field == "filters":
+                query |= self.filters.to_query()
+            elif value != getattr(View, field):
+                query[field] = write_value(value)
+        return query | dict(self.choices)
 
     def choosing(self, name: str, value: str) -> "View":
         """Return the same view with a page's own choice set, or removed if `value` is empty."""
@@ -66,30 +67,8 @@ class View:
         return replace(self, row=1, sample=None).to_query()
 
 
-def _whole(text: str, least: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) < least:
-        raise ValueError(text)
-    return int(text)
-
-
-def _size(text: str) -> str:
-    if text not in TILE_SIZES:
-        raise ValueError(text)
-    return text
-
-
-#: By parameter, without those of filters: the field of a view, how its text is read, and how it is written.
-_PARAMETERS: dict[str, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
-    "dataset": ("dataset", str, str),
-    "run": ("run", str, str),
-    "edges": ("edges", parse_edges, lambda edges: ",".join(f"{edge:g}" for edge in edges)),
-    "sort": ("sort", str, str),
-    "order": ("descending", {"asc": False, "desc": True}.__getitem__, {False: "asc", True: "desc"}.__getitem__),
-    "row": ("row", lambda text: _whole(text, 1), str),
-    "tile": ("tile", _size, str),
-    "caption": ("caption", str, str),
-    "sample": ("sample", lambda text: _whole(text, 0), str),
-}
+#: Its parameters, and where those of the filters stand.
+_FIELDS = [field.name for field in fields(View) if field.name != "choices"]
 
 
 def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
@@ -114,10 +93,10 @@ def not_understood(key: str, text: str) -> str:
 
 def _with_parameter(view: View, key: str, text: str) -> View:
     if key in FILTER_KEYS:
-        return replace(view, filters=Filters.from_query(view.filters.to_query() | {key: text}))
-    if key in _PARAMETERS:
-        field, read_text, _ = _PARAMETERS[key]
-        return replace(view, **{field: read_text(text)})
+        field = FILTER_KEYS[key]
+        return replace(view, filters=view.filters.with_(**{field: read_value(Filters, field, text)}))
+    if key in _FIELDS and key != "filters":
+        return replace(view, **{key: read_value(View, key, text)})
     if not _CHOICE.fullmatch(key):
         raise KeyError(key)
     return view.choosing(key, text)

@@ -104,7 +104,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     assert found["id"].tolist() == seen
     assert found["label"].tolist() == [labels[first], 4, 9]
     assert (found["reaction_ms"] >= annotate_answers.FASTEST_MS).all()
-    open_at(page, f"{address}/gallery?where=votes%3E0&sort=id&order=asc")
+    open_at(page, f"{address}/gallery?where=votes%3E0&sort=id&descending=false")
     expect(page.locator(TILES)).to_have_count(3)
     notes = dict(
         zip(
@@ -238,7 +238,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     assert found["id"].tolist() == shown
     assert found.loc[found["selected"].astype(bool), "id"].tolist() == ticked
     votes = found[found["control"] == "none"]
-    open_at(page, f"{address}/gallery?where=votes%3E0&sort=id&order=asc")
+    open_at(page, f"{address}/gallery?where=votes%3E0&sort=id&descending=false")
     expect(page.locator(TILES)).to_have_count(len(votes))
     notes = page.locator("[aria-label=Samples] .note").all_text_contents()
     expected = votes.sort_values("id")["selected"].astype(float)

@@ -11,7 +11,7 @@ SCALES = "all => all.map(image => new DOMMatrix(getComputedStyle(image).transfor
 @pytest.fixture
 def gallery(page, own_demo_root, serve):
     """The gallery by position, whose first image is 0, the next 1."""
-    return open_at(page, f"{serve(own_demo_root)}/gallery?sort=id&order=asc")
+    return open_at(page, f"{serve(own_demo_root)}/gallery?sort=id&descending=false")
 
 
 def scales(page):

@@ -17,7 +17,7 @@ def details(open_page, own_demo_root, grids):
     """Opens the gallery by position with details, and gives the app and what the viewer is sent."""
 
     def opened(**query):
-        app = open_page("gallery", own_demo_root, sort="id", order="asc", **query)
+        app = open_page("gallery", own_demo_root, sort="id", descending="false", **query)
         return app, lambda: grids(app)["Image viewer"]
 
     return opened

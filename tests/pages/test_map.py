@@ -129,7 +129,7 @@ def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, g
 
 
 def test_filters_apply_to_points_and_region(open_page, root, grids, words):
-    app = open_page("map", root, map__region=THREES, split="train")
+    app = open_page("map", root, map__region=THREES, split='"train"')
     split = Workspace(root).dataset("digits").samples(["split"])["split"]
     assert all(split[tile["id"]] == "train" for tile in grids(app)["Samples"]["tiles"])
     assert f"All {(split == 'train').sum()} points." in words(app)

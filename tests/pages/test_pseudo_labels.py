@@ -55,7 +55,7 @@ def test_galleries_hold_what_only_one_rule_selects(open_page, demo_root, digits,
 
 
 def test_the_filters_of_the_frame_apply_and_simulated_votes_are_called_so(open_page, demo_root, words):
-    text = words(open_page("pseudo_labels", demo_root, split="test"))
+    text = words(open_page("pseudo_labels", demo_root, split='"test"'))
     assert "**896** of 1,797 samples" in text
     assert "of 896 scored samples" in text
     assert "Simulated votes" in text

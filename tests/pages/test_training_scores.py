@@ -31,7 +31,7 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     assert [tile["id"] for tile in tiles] == expected["id"].tolist()
     assert tiles[0]["score"] == f"{expected['forgetting'][0]:.0f}"
     assert set(app.dataframe[0].value["Score"]) >= NAMES
-    narrowed = open_page("gallery", trained_root, run=trained, range="learning_speed:0:0.2")
+    narrowed = open_page("gallery", trained_root, run=trained, range='["learning_speed",0,0.2]')
     assert f"**{int((table.frame()['learning_speed'] <= 0.2).sum()):,}** of" in narrowed.sidebar.caption[0].value
 
 
@@ -67,7 +67,7 @@ def test_a_run_that_comes_from_no_training_neither_shows_nor_offers_them(open_pa
     assert app.multiselect(key="correlation.scores").value == ["avh"]
     app = open_page("disagreement", demo_root, gap__score="aum")
     assert app.selectbox(key="gap.score").value == "avh"
-    app = open_page("gallery", demo_root, sort="aum", range="aum:0:1")
+    app = open_page("gallery", demo_root, sort="aum", range='["aum",0,1]')
     assert not {f"Sort by {name}" for name in NAMES} & set(app.selectbox(key="gallery.sort").options)
     assert "Unknown column aum to sort by" in app.warning[0].value
     assert "the filter was left out" in app.warning[0].value

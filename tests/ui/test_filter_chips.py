@@ -1,18 +1,18 @@
 """The chips of the filters: each says its condition, and its cross takes out that condition alone."""
 
-import math
+import datetime
 
-from avhcurate.datasets.table.filters import NONE, Filters
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.filter_chips import chips_of
 
 FILTERED = Filters(
     hsf_bins=(0, 4),
-    classes=(3, NONE),
-    splits=("",),
+    classes=(3, None),
+    splits=(None,),
     tags=("odd", "seen"),
     sets=("hard",),
-    ranges=(("avh", 0.04, math.inf), ("norm", 1.0, 2.0), ("loss", -math.inf, math.inf)),
-    dates=(("taken", "", "2024-02-01"),),
+    ranges=(("avh", 0.04, None), ("norm", 1.0, 2.0), ("loss", None, None)),
+    dates=(("taken", None, datetime.date(2024, 2, 1)),),
     mistakes=True,
     excluded=None,
     where="avh > 0",

@@ -1,26 +1,26 @@
 """The view and the address say the same, and no address can break a page."""
 
+import datetime
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, NONE, Filters, OneOf
+from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters, OneOf
 from avhcurate.ui.sidebar_filters import WIDGETS
 from avhcurate.ui.url_state import TILE_SIZES, View, fit, parse
 
 TEXT = st.text(min_size=1, max_size=8)
+ENDS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 SOME_FILTERS = st.builds(
     Filters,
-    hsf_bins=st.lists(st.integers(-1, 4), unique=True, max_size=3).map(tuple),
-    classes=st.lists(st.integers(-1, 9), unique=True, max_size=3).map(tuple),
-    splits=st.lists(TEXT, unique=True, max_size=2).map(tuple),
+    hsf_bins=st.lists(st.none() | st.integers(0, 4), unique=True, max_size=3).map(tuple),
+    classes=st.lists(st.none() | st.integers(0, 9), unique=True, max_size=3).map(tuple),
+    splits=st.lists(st.none() | TEXT, unique=True, max_size=2).map(tuple),
     tags=st.lists(TEXT, unique=True, max_size=2).map(tuple),
     sets=st.lists(TEXT, unique=True, max_size=2).map(tuple),
-    ranges=st.lists(
-        st.tuples(st.sampled_from(["avh", "loss"]), st.floats(allow_nan=False), st.floats(allow_nan=False)), max_size=2
-    ).map(tuple),
+    ranges=st.lists(st.tuples(st.sampled_from(["avh", "loss"]), ENDS, ENDS), max_size=2).map(tuple),
     mistakes=st.booleans(),
     excluded=st.sampled_from([False, True, None]),
     where=st.sampled_from(["", "avh > 0.1 AND label_name = 'a,b'"]),
@@ -72,13 +72,13 @@ def test_one_bad_parameter_does_not_cost_the_others():
     assert [notice.split("=")[0] for notice in notices] == ["class", "row", "utm_source"]
 
 
-@pytest.mark.parametrize("text", ["0", "1.5", "٣", "9" * 40, "", "1e3"])
+@pytest.mark.parametrize("text", ["0", "1.5", "٣", "9" * 40, ""])
 def test_a_page_number_is_a_plain_positive_number(text):
     assert parse({"row": text})[0].row == 1
 
 
 def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
-    own = {"values": (("place", "a"),), "dates": (("taken", "2024-01-01", ""),)}
+    own = {"values": (("place", "a"),), "dates": (("taken", datetime.date(2024, 1, 1), None),)}
     everything = Filters(
         hsf_bins=(0,),
         ranges=(("avh", 0.0, 1.0),),
@@ -99,9 +99,9 @@ def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
     ranges = (("avh", 0.0, 1.0), ("gone", 0.0, 1.0))
-    filters = Filters(hsf_bins=(0, 4), classes=(1, 7, NONE), sets=("hard", "gone"), ranges=ranges)
+    filters = Filters(hsf_bins=(0, 4), classes=(1, 7, None), sets=("hard", "gone"), ranges=ranges)
     view, notices = fit(View(filters=filters, sort="gone"), TABLE)
-    assert view.filters == Filters(hsf_bins=(0,), classes=(1, NONE), sets=("hard",), ranges=ranges[:1])
+    assert view.filters == Filters(hsf_bins=(0,), classes=(1, None), sets=("hard",), ranges=ranges[:1])
     assert view.sort == "avh"
     assert len(notices) == 5
     assert "This dataset has no set gone: the filter was left out." in notices

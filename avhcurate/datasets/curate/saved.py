@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.annotations import check_text, user
-from avhcurate.datasets.table.filters import FILTERS
+from avhcurate.datasets.table.filters import FILTERS, Filters, read_value, write_value
 from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import present_numbers
@@ -64,22 +64,22 @@ class Saved:
         return self._present(self.log.find(self.folder.id, "view", name))
 
     def _present(self, view: Event) -> Event:
-        """Return a view by the present names and numbers; a class that is gone gets a number of no class."""
+        """Return a view by the present names and numbers; a class that is gone gets the number -1."""
         page, query, before = view.details
         classes = self.folder.record.classes
         changed = dict(query)
         if "dataset" in query:
             changed["dataset"] = self.folder.name
-        for entry in (FILTERS["classes"], FILTERS["predicted"]):
+        for field in ("classes", "predicted"):
+            key = FILTERS[field].key
             try:
-                chosen = entry.read(query[entry.key])
+                chosen = read_value(Filters, field, query[key])
             except (KeyError, ValueError):  # no such filter, or not a valid one
                 continue
-            numbers = present_numbers(chosen, before, classes)
-            for place, old in enumerate(chosen):
-                if numbers[place] is None:
-                    numbers[place] = len(classes) + old
-            changed[entry.key] = entry.write(numbers)
+            some = [old for old in chosen if old is not None]
+            now = zip(some, present_numbers(some, before, classes), strict=True)
+            numbers = {None: None} | {old: new for old, new in now if new is not None}
+            changed[key] = write_value([numbers.get(old, -1) for old in chosen])
         return replace(view, details=[page, changed, classes])
 
     def remove(self, kind: Kind, name: str) -> int:

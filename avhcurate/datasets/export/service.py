@@ -135,7 +135,7 @@ def _export(
     count = table.count(filters)
     if not count:
         nothing = "No sample satisfies the filters, so there is nothing to export."
-        raise empty_view(table, filters, nothing, instead=", or export with --view excluded=with")
+        raise empty_view(table, filters, nothing, instead=", or export with --view excluded=null")
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
         if (written := write(table, Chosen(filters, order), path)) is None:
             written = count

@@ -63,24 +63,20 @@ class Facet:
             bar = f"TRY_CAST(floor(({table.column(self.column)} - {low!r}) / {step!r} + 1e-9) AS INTEGER)"
             # Rounding may name a bar before the first or after the last; least() would make null a number.
             return f"CASE WHEN {bar} IS NOT NULL THEN least(greatest({bar}, 0), {len(self.edges) - 2}) END"
-        if self.field == "values":
-            return f"nullif({table.column(self.column)}::VARCHAR, '')"
         if self.column == "tags":
             return "unnest(tags)"
-        return quote(self.column)
+        if self.names:
+            return quote(self.column)
+        return f"nullif({table.column(self.column)}::VARCHAR, '')"
 
 
-@dataclass(frozen=True)
-class FacetCounts:
-    """How many samples have each value of a facet (None: have none), and how many values occur."""
-
-    counts: dict[int | str | None, int]
-    distinct: int
+#: How many samples have each value of a facet; None: have none.
+Counts = dict[int | str | None, int]
 
 
 def count_facets(
     table: SampleTable, filters: Filters, facets: Sequence[Facet], *, most: int = MOST_VALUES
-) -> list[FacetCounts]:
+) -> list[Counts]:
     """Return how many of the samples that match have each value: indices in order, texts with most samples first.
 
     What a facet itself has chosen does not narrow its own counts: they tell what another choice would add. Of more than
@@ -89,29 +85,30 @@ def count_facets(
     return [_count(table, filters, facet, most) for facet in facets]
 
 
-def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> FacetCounts:
+def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> Counts:
     condition, parameters = facet.others(filters).to_sql(table)
     chosen: list[str] = []
     if not facet.edges:
         chosen = [str(value) for value in facet.chosen(filters)]
-    name = "value::VARCHAR"
-    if facet.names:
-        parameters.append(list(facet.names))
-        name = "list_extract(?::VARCHAR[], value + 1)"
+    name, search = "value::VARCHAR", "TRUE"
+    if facet.find:
+        if facet.names:
+            parameters.append(list(facet.names))
+            name = "list_extract(?::VARCHAR[], value + 1)"
+        parameters.append(facet.find)
+        search = f"contains(lower({name}), lower(?))"
     rows = table.query(
-        "WITH counted AS (SELECT value, count(*) AS n, count(value) OVER () AS known "
-        f"FROM (SELECT {facet.sql(table)} AS value FROM samples WHERE {condition}) GROUP BY value) "
-        f"SELECT value, n, known FROM counted WHERE contains(lower({name}), lower(?)) OR (value IS NULL AND ? = '') "
+        f"SELECT value, count(*) AS n FROM (SELECT {facet.sql(table)} AS value FROM samples WHERE {condition}) "
+        f"WHERE {search} GROUP BY value "
         "ORDER BY (value IS NULL OR list_contains(?::VARCHAR[], value::VARCHAR)) DESC, n DESC, value LIMIT ?",
-        [*parameters, facet.find, facet.find, chosen, most],
+        [*parameters, chosen, most],
         where=filters.where,
     )
-    none = [row for row in rows if row[0] is None]
-    order = sorted((row for row in rows if row[0] is not None), key=lambda row: -row[1])
     if facet.edges or facet.names:
-        order.sort()
-    known = max((row[2] for row in rows), default=0)
-    return FacetCounts({value: n for value, n, _ in [*order, *none]}, known)
+        rows.sort(key=lambda row: (row[0] is None, row[0]))
+    else:
+        rows.sort(key=lambda row: (row[0] is None, -row[1]))
+    return dict(rows)
 
 
 def ends_of(table: SampleTable, columns: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -1,18 +1,17 @@
 """The one table of filters: facets, widgets, chips and addresses follow from its entries."""
 
 import datetime
-import math
-import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import Field, TypeAdapter
+from pydantic_core import to_json
 
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
 from avhcurate.workspace.images.measures import RANKED
-
-#: Value of a bin or class filter that means "has none"; of a split filter it is "".
-NONE = -1
 
 #: A SQL condition, "" for one that always holds, and its parameters.
 Sql = tuple[str, list[Any]]
@@ -24,54 +23,11 @@ Chip = tuple[str, Any]
 Table = Any
 
 
-# --- values in an address ------------------------------------------------------------------------------------
-
-#: What stands for a character within a value, and for an empty value.
-_ESCAPES = {"~": "~0", ",": "~1", "": "~2", ":": "~3"}
-
-
-def escape(value: Any) -> str:
-    """Return a value as text without separators.
-
-    >>> escape("a,b:c"), escape("")
-    ('a~1b~3c', '~2')
-    """
-    return "".join(_ESCAPES.get(character, character) for character in str(value)) or _ESCAPES[""]
-
-
-def unescape(text: str) -> str:
-    """Return the value that `escape` wrote."""
-    return re.sub("~[0-3]", lambda found: next(raw for raw, code in _ESCAPES.items() if code == found[0]), text)
-
-
-def join_values(values: Sequence[Any]) -> str:
-    """Return values of any kind as one text with commas between them.
-
-    >>> join_values(["a,b", ""]), split_values("a~1b,~2")
-    ('a~1b,~2', ('a,b', ''))
-    """
-    return ",".join(map(escape, values))
-
-
-def split_values(text: str) -> tuple[str, ...]:
-    """Return the values of such a text."""
-    return tuple(map(unescape, text.split(",")))
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if math.isnan(number):
-        raise ValueError(text)
-    return number
-
-
-def read_day(text: str) -> str:
-    if not text:
-        return ""
-    return datetime.date.fromisoformat(text).isoformat()
-
-
 # --- kinds of filters ----------------------------------------------------------------------------------------
+
+
+def _no_names(_: Table) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +36,7 @@ class Filter:
 
     offered: what a table has to choose from; None for anything. column: the column of its facet,
     which is shown if at least `least` values occur. folded: a page shows it under "More filters".
+    names: those of values that are indices.
     """
 
     key: str
@@ -88,18 +45,17 @@ class Filter:
     column: str = ""
     least: int = 1
     folded: bool = False
+    names: Callable[[Table], Sequence[str]] = _no_names
 
     def sql(self, value: Any, table: Table) -> Sql:
         """Return the condition."""
         raise NotImplementedError
 
-    def write(self, value: Any) -> str:
-        """Return the value in an address: with commas between values, and colons within one."""
-        return ",".join(":".join(map(escape, _parts(one))) for one in value)
-
-    def read(self, text: str) -> Any:
-        """Return the value of an address; ValueError or KeyError for another text."""
-        return split_values(text)
+    def name(self, value: Any, table: Table) -> str:
+        """Return what a value is called."""
+        if value is not None and (names := self.names(table)):
+            return names[value]
+        return {None: "none", "true": "yes", "false": "no"}.get(value, str(value))
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         """Return the conditions as text."""
@@ -112,39 +68,21 @@ def _without(values: Sequence[Any], one: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class AnyOf(Filter):
-    """The column has one of the chosen values; NONE and "" choose the samples without a value.
-
-    parse: reads a value. names: those of values that are indices. missing: what samples without a value are called.
-    """
-
-    parse: Callable[[str], Any] = str
-    names: Callable[[Table], Sequence[str]] | None = None
-    missing: str = "none"
+    """The column has one of the chosen values."""
 
     def sql(self, value: Any, table: Table) -> Sql:
         column = self.column
-        if self.parse is str:
+        if self.names is _no_names:
             column = f"nullif({column}, '')"
         return among(column, value)
-
-    def read(self, text: str) -> Any:
-        return tuple(map(self.parse, split_values(text)))
-
-    def name(self, value: Any, table: Table) -> str:
-        """Return what a value is called."""
-        if value in (None, NONE, ""):
-            return self.missing
-        if self.names is None:
-            return str(value)
-        return self.names(table)[value]
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         return [(f"{self.title} {' or '.join(self.name(one, table) for one in value)}", ())]
 
 
 def among(column: str, chosen: Sequence[Any]) -> Sql:
-    """Return the condition that a column has one of the values."""
-    values = [value for value in chosen if value not in (NONE, "")]
+    """Return the condition that a column has one of the values; None and "" choose samples without one."""
+    values = [value for value in chosen if value not in (None, "")]
     tests = []
     if values:
         tests.append(f"{column} IN ({', '.join('?' * len(values))})")
@@ -169,22 +107,17 @@ class AllOf(Filter):
 class Ranges(Filter):
     """Columns lie between two ends, both included: (column, low, high). `cast` is the SQL type of the ends."""
 
-    parse: Callable[[str], Any] = _number
-    open: tuple[Any, Any] = (-math.inf, math.inf)
     shown: str = ".4g"
     cast: str = ""
 
     def sql(self, value: Any, table: Table) -> Sql:
         tests, bounds = [], []
         for name, *ends in value:
-            for sign, end, no_end in zip((">=", "<="), ends, self.open, strict=True):
-                if end != no_end:
+            for sign, end in zip((">=", "<="), ends, strict=True):
+                if end is not None:
                     tests.append(f"{table.column(name)}{self.cast} {sign} ?{self.cast}")
                     bounds.append(end)
         return " AND ".join(tests), bounds
-
-    def read(self, text: str) -> Any:
-        return tuple((name, self.parse(low), self.parse(high)) for name, low, high in _read_columns(text))
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         chips = []
@@ -193,64 +126,42 @@ class Ranges(Filter):
             name = {"hsf": "HSF", "votes": "Votes"}.get(key, key)
             if key in RANKED:
                 name = RANKED[key].name
-            text = f"{name} {low:{self.shown}}–{high:{self.shown}}"
-            if high == self.open[1]:
-                text = f"{name} from {low:{self.shown}}"
-            elif low == self.open[0]:
-                text = f"{name} to {high:{self.shown}}"
-            if (low, high) != self.open:
-                chips.append((text, _without(value, one)))
+            text = "–".join(f"{end:{self.shown}}" for end in (low, high) if end is not None)
+            if high is None:
+                text = f"from {text}"
+            elif low is None:
+                text = f"to {text}"
+            if (low, high) != (None, None):
+                chips.append((f"{name} {text}", _without(value, one)))
         return chips
 
 
 @dataclass(frozen=True)
 class Values(Filter):
-    """Columns of the user's have one of the values that follow their name; "" for samples without a value."""
+    """Columns of the user's have one of the values that follow their name."""
 
     def sql(self, value: Any, table: Table) -> Sql:
-        parts = [among(f"nullif({table.column(name)}::VARCHAR, '')", chosen) for name, *chosen in value]
-        return all_hold(parts)
-
-    def read(self, text: str) -> Any:
-        return _read_columns(text)
+        return all_hold([among(f"nullif({table.column(name)}::VARCHAR, '')", chosen) for name, *chosen in value])
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
-        said = {"": "none", "true": "yes", "false": "no"}
         return [
-            (f"{one[0]} {' or '.join(said.get(text, text) for text in one[1:])}", _without(value, one))
+            (f"{one[0]} {' or '.join(self.name(each, table) for each in one[1:])}", _without(value, one))
             for one in value
             if len(one) > 1
         ]
 
 
-def _parts(value: Any) -> tuple[Any, ...]:
-    """Return a column and what follows its name, or a value by itself."""
-    if isinstance(value, tuple):
-        return value
-    return (value,)
-
-
-def _read_columns(text: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(map(unescape, one.split(":"))) for one in text.split(","))
-
-
 @dataclass(frozen=True)
 class OneOf(Filter):
-    """One of a few choices, the first by default: in an address, as SQL and as a chip."""
+    """One of a few choices, the first by default: as SQL and as a chip."""
 
-    choices: Mapping[bool | None, tuple[str, str, str]] = field(default_factory=dict)
+    choices: Mapping[bool | None, tuple[str, str]] = field(default_factory=dict)
 
     def sql(self, value: Any, table: Table) -> Sql:
-        return self.choices[value][1], []
-
-    def write(self, value: Any) -> str:
-        return self.choices[value][0]
-
-    def read(self, text: str) -> Any:
-        return {address: value for value, (address, *_) in self.choices.items()}[text]
+        return self.choices[value][0], []
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
-        return [(self.choices[value][2], False)]
+        return [(self.choices[value][1], False)]
 
 
 @dataclass(frozen=True)
@@ -259,12 +170,6 @@ class Condition(Filter):
 
     def sql(self, value: Any, table: Table) -> Sql:
         return table.condition(value), []
-
-    def write(self, value: Any) -> str:
-        return value
-
-    def read(self, text: str) -> Any:
-        return text
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         return [(value, "")]
@@ -279,10 +184,6 @@ def all_hold(parts: Sequence[Sql]) -> Sql:
 # --- the table -----------------------------------------------------------------------------------------------
 
 
-def _class_indices(table: Table) -> Container[int]:
-    return range(NONE, len(table.classes))
-
-
 def _bin_names(table: Table) -> list[str]:
     return [label.strip("[])").replace(", ", "–") for label in bin_labels(table.edges)]
 
@@ -291,10 +192,9 @@ def _class_filter(key: str, column: str, title: str, *, folded: bool = False) ->
     entry = AnyOf(
         key=key,
         title=title,
-        offered=_class_indices,
+        offered=lambda table: (None, *range(len(table.classes))),
         column=column,
         folded=folded,
-        parse=int,
         names=lambda table: table.classes,
     )
     return _filter((), entry)
@@ -308,36 +208,39 @@ def _offered_ranges(table: Table) -> Container[str]:
     return {*table.scores, "hsf", "votes", *table.predictions, *table.measures, *table.own("number")}
 
 
+#: An end of a range of numbers or days, None for an open one.
+End = Annotated[float, Field(allow_inf_nan=False)] | None
+Day = datetime.date | None
+
+
 @dataclass(frozen=True)
 class Filters:
     """Conditions that all must hold; an empty one holds for every sample. A new filter is one entry here.
 
-    `hsf_bins` and `classes` are indices, NONE for samples without; `ranges` are (column, low, high), both ends
-    included; `tags` must all be present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded
-    samples out, True shows only them, None takes both; `where` is a SQL condition. `ids` are samples chosen by hand
-    (None: any).
+    `hsf_bins` and `classes` are indices; `ranges` are (column, low, high), both ends included; `tags` must all be
+    present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded samples out, True shows only
+    them, None takes both; `where` is a SQL condition. `ids` are samples chosen by hand (None: any).
 
-    Of the user's own columns `ranges` takes numbers, `values` are (column, value, ...), "" for samples without a value,
-    and `dates` are (column, first day, last day), "" for an open end.
+    Of the user's own columns `ranges` takes numbers, `values` are (column, value, ...), and `dates` are
+    (column, first day, last day). Among values None chooses samples without one; as an end it is an open one.
     """
 
-    hsf_bins: tuple[int, ...] = _filter(
+    hsf_bins: tuple[int | None, ...] = _filter(
         (),
         AnyOf(
             key="bin",
             title="HSF",
-            offered=lambda table: range(NONE, len(table.edges) - 1),
+            offered=lambda table: (None, *range(len(table.edges) - 1)),
             column="_hsf_bin",
-            parse=int,
             names=_bin_names,
         ),
     )
-    ranges: tuple[tuple[str, float, float], ...] = _filter(
+    ranges: tuple[tuple[str, End, End], ...] = _filter(
         (), Ranges(key="range", title="Score range", offered=_offered_ranges)
     )
-    classes: tuple[int, ...] = _class_filter("class", "label", "Class")
+    classes: tuple[int | None, ...] = _class_filter("class", "label", "Class")
     tags: tuple[str, ...] = _filter((), AllOf(key="tag", title="Tag", column="tags", test="list_contains(tags, ?)"))
-    splits: tuple[str, ...] = _filter((), AnyOf(key="split", title="Split", column="split", least=2))
+    splits: tuple[str | None, ...] = _filter((), AnyOf(key="split", title="Split", column="split", least=2))
     sets: tuple[str, ...] = _filter(
         (),
         AllOf(
@@ -347,16 +250,14 @@ class Filters:
             test="id IN (SELECT id FROM memberships WHERE name = ?)",
         ),
     )
-    values: tuple[tuple[str, ...], ...] = _filter(
+    values: tuple[Annotated[tuple[str | None, ...], Field(min_length=1)], ...] = _filter(
         (), Values(key="value", offered=lambda table: table.own("text", "yes or no"))
     )
-    dates: tuple[tuple[str, str, str], ...] = _filter(
+    dates: tuple[tuple[str, Day, Day], ...] = _filter(
         (),
         Ranges(
             key="date",
             offered=lambda table: table.own("date"),
-            parse=read_day,
-            open=("", ""),
             shown="",
             cast="::DATE",
         ),
@@ -367,20 +268,20 @@ class Filters:
             key="excluded",
             title="Excluded samples",
             choices={
-                False: ("", "NOT excluded", ""),
-                None: ("with", "", "Excluded too"),
-                True: ("only", "excluded", "Only excluded"),
+                False: ("NOT excluded", ""),
+                None: ("", "Excluded too"),
+                True: ("excluded", "Only excluded"),
             },
         ),
     )
-    predicted: tuple[int, ...] = _class_filter("predicted", "predicted", "Predicted class", folded=True)
+    predicted: tuple[int | None, ...] = _class_filter("predicted", "predicted", "Predicted class", folded=True)
     mistakes: bool = _filter(
         False,
         OneOf(
             key="mistakes",
             title="Only where the model disagrees",
             folded=True,
-            choices={False: ("", "", ""), True: ("1", "predicted <> label", "The model disagrees")},
+            choices={False: ("", ""), True: ("predicted <> label", "The model disagrees")},
         ),
     )
     where: str = _filter("", Condition(key="where", title="SQL condition", folded=True))
@@ -398,23 +299,23 @@ class Filters:
     def to_query(self) -> dict[str, str]:
         """Return the conditions as parameters of an address; defaults are left out.
 
-        >>> Filters(hsf_bins=(0, 1), ranges=(("avh", 0.1, 0.2),)).to_query()
-        {'bin': '0,1', 'range': 'avh:0.1:0.2'}
+        >>> Filters(hsf_bins=(0, 1), ranges=(("avh", 0.1, None),)).to_query()
+        {'bin': '0,1', 'range': '["avh",0.1,null]'}
         """
-        written = {entry.key: entry.write(getattr(self, name)) for name, entry in FILTERS.items()}
-        return {key: text for key, text in written.items() if text}
+        chosen = {key: getattr(self, name) for key, name in FILTER_KEYS.items()}
+        return {key: write_value(value) for key, value in chosen.items() if value != getattr(Filters, FILTER_KEYS[key])}
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "Filters":
         """Return the filters of such parameters; one that cannot be read is refused by name."""
         values = {}
-        for name, entry in FILTERS.items():
-            if text := query.get(entry.key):
+        for key, name in FILTER_KEYS.items():
+            if text := query.get(key):
                 try:
-                    values[name] = entry.read(text)
-                except (ValueError, KeyError) as error:
+                    values[name] = read_value(cls, name, text)
+                except ValueError as error:
                     raise CurateError(
-                        f"The address has {entry.key}={text}, which is not a {entry.key} filter. Leave it out."
+                        f"The address has {key}={text}, which is not a {key} filter. Leave it out."
                     ) from error
         return cls(**values)
 
@@ -428,8 +329,8 @@ class Filters:
             if entry.offered is None:
                 continue
             offered = entry.offered(table)
-            there = [value for value in getattr(self, name) if _parts(value)[0] in offered]
-            kept[name] = tuple({_parts(value)[0]: value for value in there}.values())
+            there = [value for value in getattr(self, name) if _first(value) in offered]
+            kept[name] = tuple({_first(value): value for value in there}.values())
             if lost := [value for value in getattr(self, name) if value not in there]:
                 notices.append(f"This dataset has no {entry.key} {_names(lost)}: the filter was left out.")
         return self.with_(**kept), notices
@@ -442,11 +343,48 @@ class Filters:
         return sum(getattr(self, field.name) != field.default for field in fields(self))
 
 
+def _first(value: Any) -> Any:
+    """Return the column of a filter by column, or a value of another filter."""
+    if isinstance(value, tuple):
+        return value[0]
+    return value
+
+
 def _names(values: Sequence[Any]) -> str:
-    return ", ".join(dict.fromkeys(str(_parts(value)[0]) for value in values))
+    return ", ".join(dict.fromkeys(str(_first(value)) for value in values))
 
 
 #: Every filter by its field of `Filters`.
 FILTERS: dict[str, Filter] = {one.name: one.metadata["filter"] for one in fields(Filters) if one.metadata}
-#: The parameters of filters in an address.
-FILTER_KEYS = tuple(entry.key for entry in FILTERS.values())
+#: The fields of filters by their parameter in an address.
+FILTER_KEYS = {entry.key: name for name, entry in FILTERS.items()}
+
+
+# --- values in an address ------------------------------------------------------------------------------------
+
+
+@cache
+def kind_of(owner: type, field: str) -> TypeAdapter[Any]:
+    """Return what checks the values of a field of a dataclass."""
+    return TypeAdapter(get_type_hints(owner, include_extras=True)[field])
+
+
+def write_value(value: Any) -> str:
+    """Return a value in an address: a text itself, another as JSON, a list without its brackets.
+
+    >>> write_value("avh > 1"), write_value(("a,b", None)), write_value(False)
+    ('avh > 1', '"a,b",null', 'false')
+    """
+    if isinstance(value, str):
+        return value
+    return to_json(value, inf_nan_mode="null").decode().removeprefix("[").removesuffix("]")
+
+
+def read_value(owner: type, field: str, text: str) -> Any:
+    """Return the value of a field of a dataclass that `write_value` wrote; ValueError for another text."""
+    kind, usual = kind_of(owner, field), getattr(owner, field)
+    if isinstance(usual, str):
+        return kind.validate_python(text)
+    if isinstance(usual, tuple):
+        text = f"[{text}]"
+    return kind.validate_json(text)

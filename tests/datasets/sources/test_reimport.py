@@ -201,18 +201,18 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
 
 
 def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
-    Saved(workspace, "pets").save_view("dogs", {"class": "1,-1", "sort": "path"}, "gallery")
+    Saved(workspace, "pets").save_view("dogs", {"class": "1,null", "sort": "path"}, "gallery")
     Saved(workspace, "pets").save_view("cats", {"predicted": "0", "class": "odd"}, "gallery")
     grey_images(photos, "ant/4.png")
     again(workspace, photos)
     queries = {view.name: view.query for view in Saved(workspace, "pets").views()}
-    assert queries["dogs"] == {"class": "2,-1", "sort": "path"}
+    assert queries["dogs"] == {"class": "2,null", "sort": "path"}
     assert queries["cats"] == {"predicted": "1", "class": "odd"}
     # One that is saved since, or under a new name, is of the classes of now.
     Saved(workspace, "pets").save_view("ants", {"class": "0"}, "gallery")
     Saved(workspace, "pets").rename("view", "dogs", "hounds")
     assert Saved(workspace, "pets").view("ants").query == {"class": "0"}
-    assert Saved(workspace, "pets").view("hounds").query == {"class": "2,-1", "sort": "path"}
+    assert Saved(workspace, "pets").view("hounds").query == {"class": "2,null", "sort": "path"}
 
 
 def test_a_view_of_a_class_that_is_gone_says_so(workspace, pets, photos):

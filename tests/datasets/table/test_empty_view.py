@@ -45,7 +45,7 @@ def test_a_condition_that_excluded_samples_alone_satisfy_says_so(pets, uses):
             use(Filters(where="id > 7"))
         with pytest.raises(CurateError, match=r"(?i)no sample satisfies"):
             use(Filters(where="id = 2", excluded=True))
-    with pytest.raises(CurateError, match="--view excluded=with"):
+    with pytest.raises(CurateError, match="--view excluded=null"):
         uses[0](Filters(where="id < 2"))
 
 

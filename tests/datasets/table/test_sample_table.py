@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from avhcurate.datasets.table import build, columns, conditions
 from avhcurate.datasets.table.columns import STANDARD
-from avhcurate.datasets.table.filters import NONE, Filters
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
@@ -95,12 +95,12 @@ def test_annotations_join_by_path_and_the_relabel_wins(table):
 
 CONDITIONS = st.builds(
     Filters,
-    hsf_bins=st.lists(st.sampled_from([0, 1, 2, 3, 4, NONE]), max_size=2, unique=True).map(tuple),
-    classes=st.lists(st.sampled_from([0, 1, 2, NONE]), max_size=2, unique=True).map(tuple),
-    splits=st.lists(st.sampled_from(["train", "test", ""]), max_size=2, unique=True).map(tuple),
+    hsf_bins=st.lists(st.sampled_from([0, 1, 2, 3, 4, None]), max_size=2, unique=True).map(tuple),
+    classes=st.lists(st.sampled_from([0, 1, 2, None]), max_size=2, unique=True).map(tuple),
+    splits=st.lists(st.sampled_from(["train", "test", None]), max_size=2, unique=True).map(tuple),
     tags=st.lists(st.sampled_from(["odd", "seen"]), max_size=2, unique=True).map(tuple),
     ranges=st.lists(
-        st.tuples(st.sampled_from(["avh", "hsf"]), st.floats(0, 1), st.sampled_from([0.5, 1, math.inf])), max_size=2
+        st.tuples(st.sampled_from(["avh", "hsf"]), st.floats(0, 1), st.sampled_from([0.5, 1, None])), max_size=2
     ).map(tuple),
     mistakes=st.booleans(),
     excluded=st.sampled_from([True, False, None]),
@@ -112,11 +112,11 @@ def by_pandas(frame, filters):
     for column, chosen in (("hsf_bin", filters.hsf_bins), ("label", filters.classes), ("split", filters.splits)):
         if chosen:
             values = [str(c) if column == "hsf_bin" else c for c in chosen]
-            keep &= frame[column].isin(values) | (frame[column].isna() & any(c in (NONE, "") for c in chosen))
+            keep &= frame[column].isin(values) | (frame[column].isna() & (None in chosen))
     for tag in filters.tags:
         keep &= frame["tags"].map(lambda tags, tag=tag: tag in tags)
     for column, low, high in filters.ranges:
-        keep &= frame[column].astype("float64").between(low, high)
+        keep &= frame[column].astype("float64").between(low, math.inf if high is None else high)
     if filters.mistakes:
         keep &= (frame["predicted"] != frame["label"]).fillna(False)
     if filters.excluded is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -58,10 +57,10 @@ class FacetEvent:
 
     key: str
     kind: Literal["value", "range", "find", "remove"]
-    value: int | str = ""
+    value: int | str | None = None
     on: bool = False
-    low: float = -math.inf
-    high: float = math.inf
+    low: float | None = None
+    high: float | None = None
     find: Annotated[str, Field(max_length=200)] = ""
 
 
@@ -80,12 +79,12 @@ def decode(sent: Mapping[str, Any]) -> FacetEvent | None:
     """Read what the browser sent, which may be anything; None if it makes no sense.
 
     >>> decode({"event": {"key": "classes", "kind": "value", "value": 3, "on": True}})
-    FacetEvent(key='classes', kind='value', value=3, on=True, low=-inf, high=inf, find='')
+    FacetEvent(key='classes', kind='value', value=3, on=True, low=None, high=None, find='')
     """
-    try:  # an open end is null
-        found = FacetEvent(**{name: value for name, value in sent["event"].items() if value is not None})
-    except (KeyError, AttributeError, TypeError, ValidationError):
+    try:
+        found = FacetEvent(**sent["event"])
+    except (KeyError, TypeError, ValidationError):
         return None
-    if not found.low <= found.high:
+    if found.low is not None and found.high is not None and found.low > found.high:
         return None
     return found
