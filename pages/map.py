@@ -14,7 +14,7 @@ from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import open_page
 
 page = open_page(
-    "Map", "Images that the network sees alike lie close together: draw around some to see them beside the map."
+    "Map", "Images that the network sees alike lie close together: draw around some to see them next to the map."
 )
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")

@@ -18,7 +18,7 @@ from avhcurate.errors import CurateError
 
 
 _INTERRUPTED = 130
-#: Errors that the path of a user can cause, beside a write-protected disk.
+#: Errors that the path of a user can cause, in addition to a write-protected disk.
 _REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
 

@@ -192,7 +192,7 @@ def _parameter(option: "Option") -> inspect.Parameter:
 
 
 def _typed_default(option: "Option") -> Any:
-    """Return the default as it is typed on the command line; None for an empty one."""
+    """Return the default in the form that is typed on the command line; None for an empty one."""
     if option.is_list and option.default and not option.repeat:
         return ",".join(map(str, option.default))
     if isinstance(option.default, Path):

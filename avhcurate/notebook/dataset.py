@@ -75,8 +75,8 @@ class Dataset(DecidedDataset):
 
         `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K):
         arrays, or files and kept columns as for `avhcurate attach`. `by` "order" takes row i for id i; "path" or
-        another column finds the sample of each row of `rows`, a table beside the arrays. `name` is the run's. Without
-        class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`. Raises
+        another column finds the sample of each row of `rows`, a table that comes with the arrays. `name` is the run's.
+        Without class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`. Raises
         CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and samples named twice.
 
         >>> import avhcurate
@@ -150,7 +150,7 @@ class Dataset(DecidedDataset):
     ) -> pd.DataFrame:
         """Return Spearman of scores with HSF: a row a score and bin, `score, bin, n, spearman, ci_low, ci_high, ...`.
 
-        `scores` None takes all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
+        `scores` None means all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
         "q5" for five of equally many of these samples. An `analysis` is another table instead: what scores add to
         confidence, correlations within classes, AUROC for samples with an HSF below 0.5, or intervals over annotators.
         Raises CurateError without votes or a run, and for unknown scores.

@@ -20,7 +20,7 @@ class DecidedDataset(OpenedDataset):
     def tag(self, samples: Samples, tag: str) -> int:
         """Tag samples and return how many; see the class for what `samples` may be.
 
-        Raises CurateError where there is no sample, and for a tag that is empty, long or not printable.
+        Raises CurateError without a sample, and for a tag that is empty, long or not printable.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -60,7 +60,7 @@ class DecidedDataset(OpenedDataset):
         return self._decide(samples, "relabel", value)
 
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
-        """Correct labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
+        """Correct labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo reverts all of them.
 
         A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
         same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.

@@ -111,7 +111,7 @@ def known_members(
 def is_check(position: int, *, share: float, seed: int = 0) -> bool:
     """Return whether the image at a position (from 0) of an annotator's session is an attention check.
 
-    One of every 1 / share images is, at a random place among them, so that nobody can count them out. share in
+    One of every 1 / share images is, at a random place among them, so that they cannot be guessed by counting. share in
     [0, 0.5]; 0 means none.
 
     >>> sum(is_check(position, share=0.2, seed=1) for position in range(1000))

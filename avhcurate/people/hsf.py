@@ -32,7 +32,7 @@ def from_ticks(selected: ArrayLike, shown: ArrayLike) -> pd.DataFrame:
 
 
 def selections(counts: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return K-way votes as ticks for the given label: (selected, shown), both (N,); 0 of 0 where there is no label.
+    """Return K-way votes as ticks for the given label: (selected, shown), both (N,); 0 of 0 without a label.
 
     >>> selections([[6, 4], [1, 2]], [1, -1])
     (array([4, 0]), array([10,  0]))

@@ -91,7 +91,7 @@ def _examples(column: pa.ChunkedArray) -> str:
 
 
 def _match_numbers(column: pa.ChunkedArray, samples: int) -> np.ndarray:
-    """Return a column as ids, -1 where there is no such sample."""
+    """Return a column as ids, -1 for other rows."""
     try:
         ids = column.cast(pa.int64()).fill_null(_NONE).to_numpy()
     except pa.ArrowException:  # fractions or dates

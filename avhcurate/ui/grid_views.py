@@ -20,7 +20,7 @@ from avhcurate.ui.components.grid import FIRST, Ranges, Tile
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 
-#: Nobody can guess a view's key, and a server that starts again has other keys.
+#: A view's key cannot be guessed, and a server that starts again has other keys.
 _SECRET = secrets.token_bytes(32)
 #: Views by key, each for as long as a session holds it.
 _VIEWS: WeakValueDictionary[str, GridView] = WeakValueDictionary()

@@ -28,7 +28,7 @@ _LONGEST_ID = 19
 _SIDES: dict[Size, int] = {"": 256, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
 _OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
-#: So many images are read at a time: a server that hangs takes no more of the threads that all routes share.
+#: So many images are read at a time: a server that hangs holds at most these of the threads that all routes share.
 _READING = CapacityLimiter(16)
 _PLACEHOLDER = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8a93a6"/>'

@@ -38,7 +38,7 @@ def score_name(key: str) -> str:
 
 
 def column_name(key: str, most: int = 60) -> str:
-    """Return the same for Markdown, where a user's name is no markup, shortened to `most` characters.
+    """Return the same for Markdown, where a user's name is not read as markup, shortened to `most` characters.
 
     >>> column_name("avh"), column_name("*age*")
     ('AVH', '\\\\*age\\\\*')

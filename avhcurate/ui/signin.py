@@ -154,7 +154,7 @@ def _digest(user: User) -> str:
 
 
 def acting_here() -> Person:
-    """Return who acts in this run of the script: the signed-in person, or the operator if there is no sign-in."""
+    """Return who acts in this run of the script: the signed-in person, or the operator without a sign-in."""
     if not sign_in_configured():
         return OPERATOR
     if not login_settings() or not _signed_in():

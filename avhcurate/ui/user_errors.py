@@ -8,7 +8,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.room import full_disk
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
-#: What Markdown takes for code whatever stands around it: a pair of single backticks in one line.
+#: What Markdown always reads as code: a pair of single backticks in one line.
 _CODE = re.compile(r"((?<!`)`[^`\r\n]+`(?!`))")
 #: The @ of an e-mail address, which Markdown makes a link even where it is escaped.
 _AT = re.compile(r"@(?=[-\w]+\.)")
@@ -17,7 +17,7 @@ _AT = re.compile(r"@(?=[-\w]+\.)")
 def plain(text: str) -> str:
     r"""Escapes text of files, addresses or people, so that Markdown shows it unchanged; `code` in one line stays code.
 
-    An e-mail address gets an invisible word joiner, so that it is no link.
+    An e-mail address gets an invisible word joiner, so that it does not become a link.
 
     >>> print(plain("a_b [x](y)"), plain("run `a_b`"), ascii(plain("ann@x.org")))
     a\_b \[x\](y) run `a_b` 'ann@\u2060x.org'

@@ -94,6 +94,6 @@ def _shift(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def _interpolation(offsets: np.ndarray, side: int) -> np.ndarray:
-    """(N, side, side): row i takes its value from position i - offset, weighting the two pixels around it."""
+    """(N, side, side): row i has the value at position i - offset, weighting the two pixels around it."""
     positions = np.arange(side)[None, :] - offsets[:, None]
     return np.clip(1 - np.abs(positions[:, :, None] - np.arange(side)), 0, None)

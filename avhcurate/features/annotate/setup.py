@@ -89,7 +89,7 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     """Return the settings with the prediction that they use, and the record of how the queue draws.
 
     The record of before stays where it is still right. A random order has one too, so that the chances are known when
-    another queue goes on from its votes.
+    another queue continues with its votes.
     """
     prediction = ""
     if settings.queue == "informative" and table.prediction is not None:

@@ -70,7 +70,7 @@ def status_history(page: Opened) -> None:
 
 
 def shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as it is shown: shares in percent with 95 % intervals (Wilson) and n, times in seconds."""
+    """Return the table in the form shown: shares in percent with 95 % intervals (Wilson) and n, times in seconds."""
     table = pd.DataFrame({"Annotator": rows["annotator"], "Votes": rows["votes"]})
     table["State"] = ("excluded (" + rows["by"] + "): " + rows["why"]).where(rows["excluded"], "counts")
     for title, share, ends, number in (

@@ -33,7 +33,7 @@ FORMATS = {
 }
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
-#: Columns of a long file in their order; the answer is called label or class, as it is read again.
+#: Columns of a long file in their order; the answer is called label or class, the names that are read again.
 _LONG = ("path", "annotator", "answer", "selected", "control", "expected", "reaction_ms", "task", "at")
 
 

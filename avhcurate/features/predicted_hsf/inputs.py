@@ -38,7 +38,7 @@ class _Ranked:
         self._shares = ((first + last - 1) / 2 + 0.5) / max(1, len(at))
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """Return normal scores (N,); 0, the middle, where there is no score."""
+        """Return normal scores (N,); 0, the middle, for a sample without a score."""
         if len(self._values) < 2:
             return np.zeros(len(values))
         limited = np.clip(values, self._values[0], self._values[-1])

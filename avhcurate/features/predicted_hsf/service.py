@@ -195,7 +195,7 @@ def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check
 
 
 def _table(found: Prediction, inputs: Inputs, samples: int) -> pa.Table:
-    """Return the columns of all samples by id; null where there are no inputs."""
+    """Return the columns of all samples by id; null for samples without inputs."""
     parts = []
     for start in range(0, len(inputs.ids), _BLOCK):
         ids = inputs.ids[start : start + _BLOCK]

@@ -22,7 +22,7 @@ class ModelOutputs:
     """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
 
     The N samples are the rows `rows` (N,) of `features`, by default all. Logits and AVC are computed from these in
-    float64. An embedding that is not finite counts as NaN throughout and takes no part in the mean.
+    float64. An embedding that is not finite counts as NaN throughout and does not count in the mean.
     """
 
     features: np.ndarray

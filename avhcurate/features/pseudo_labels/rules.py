@@ -2,7 +2,7 @@
 
 Thresholds. Of the n_k samples whose softmax argmax is k, a portion p is to be trusted: lambda_k is the m-th highest
 softmax probability of k among them, beta_k the m-th highest AVC of k, m = max(1, floor(p n_k)). A class that is never
-predicted has no threshold (NaN), takes no part in the argmax below and selects nothing.
+predicted has no threshold (NaN), is left out of the argmax below and selects nothing.
 
 Label and gate. The candidate label is k = argmax_c p_c / lambda_c over the predicted classes, the lowest index in a
 tie. It is used when

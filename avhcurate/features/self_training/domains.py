@@ -90,7 +90,7 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
 
 
 def known_runs(first: DatasetFolder, second: DatasetFolder, model: str | None) -> tuple[RunFolder, RunFolder] | None:
-    """Return the newest complete runs of both, by one network of the model; None where there are no such runs.
+    """Return the newest complete runs of both, by one network of the model; None without such runs.
 
     model: as for scoring, or the name of a run of the second.
     """

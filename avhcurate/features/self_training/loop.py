@@ -80,7 +80,7 @@ def self_train(
     rounds: int | None = None,
     progress: Progress = SILENT,
 ) -> str:
-    """Run the rounds that `folder` lacks and return why there are no more.
+    """Run the rounds that `folder` lacks and return why they end there.
 
     ids (N,): of the target's samples, in the order of the trainer's outputs. Round 0 trains on the source; each later
     one selects by `rule` at the portion of the schedule, then trains on the source and the selected samples. It ends

@@ -93,7 +93,7 @@ def avc(features: Array, class_weights: Array) -> Array:
 def prototype_distance(features: Array, prototypes: Array, labels: Array) -> Array:
     """1 - cos(embedding, mean embedding of its label's class): (N, D), (K, D), (N,) -> (N,), in [0, 2].
 
-    `prototypes` are the class means, each sample's own embedding among them; NaN where there is no label or the
+    `prototypes` are the class means, each sample's own embedding among them; NaN without a label or where the
     class has no usable mean.
 
     >>> import numpy as np

@@ -150,7 +150,7 @@ def prototype_angle(b: Batch) -> Array:
 
 
 def prototype_gap(b: Batch) -> Array:
-    """Return the angle to the label's prototype minus the smallest to any other; NaN where there is no other."""
+    """Return the angle to the label's prototype minus the smallest to any other; NaN without another."""
     return _gap(b, b.prototype_angles, or_nan(b.xp, b.prototype_angles, math.inf))
 
 

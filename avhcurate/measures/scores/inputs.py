@@ -86,14 +86,14 @@ def label_indices(xp: ModuleType, labels: Array, *, like: Array, num_classes: in
 
 
 def at_label(xp: ModuleType, values: Array, labels: Array) -> Array:
-    """Return values[i, labels[i]], NaN where there is no label."""
+    """Return values[i, labels[i]], NaN without a label."""
     index = xp.where(labels < 0, xp.zeros_like(labels), labels)
     taken = xp.take_along_axis(values, index[:, None], axis=1)[:, 0]
     return where_labelled(xp, taken, labels)
 
 
 def where_labelled(xp: ModuleType, values: Array, labels: Array) -> Array:
-    """Return `values` (N,) with NaN where there is no label."""
+    """Return `values` (N,) with NaN for samples without a label."""
     return xp.where(labels < 0, xp.full_like(values, float("nan")), values)
 
 

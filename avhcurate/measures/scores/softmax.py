@@ -1,4 +1,4 @@
-"""The softmax output, exact where one class takes all."""
+"""The softmax output, exact also near 0 and 1."""
 
 from types import ModuleType
 
@@ -8,7 +8,7 @@ from avhcurate.measures.scores.inputs import Array, is_label
 
 
 def log_probs(xp: ModuleType, logits: Array) -> Array:
-    """Return log softmax (N, K), exact to the last digit also where one class takes all.
+    """Return log softmax (N, K), exact to the last digit also where one probability is nearly 1.
 
     The largest class's own term is left out of the sum before the logarithm, so log p = -1e-12 does not become 0.
     """

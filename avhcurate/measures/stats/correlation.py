@@ -47,7 +47,7 @@ def correlate(
 
     scores: (N,) each, NaN for none; hsf (N,), NaN for none; bin_index (N,) the bin of each sample, -1 for none, an
     index into bin_labels. `all` takes every sample with HSF, also one without a bin. n counts samples with both values;
-    an infinite score ranks last, it is not missing. Where there is no correlation, for too few samples or no variation,
+    an infinite score ranks last, it is not missing. With too few samples or no variation
     the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
 
     `ranks` is filled with what `correlation_tests.compare` need not rank again.

@@ -52,7 +52,7 @@ class VoteForecast:
     """The Spearman correlation of a score with HSF (`rho`), now and to be expected when the samples have more votes.
 
     score, hits of votes: (N,) each, votes 1 or more; without NaN. The score must not have been made from these votes.
-    Raises CurateError where there is no correlation: fewer than 4 samples, or no variation.
+    Raises CurateError where a correlation does not exist: fewer than 4 samples, or no variation.
     """
 
     def __init__(self, score: ArrayLike, hits: ArrayLike, votes: ArrayLike) -> None:

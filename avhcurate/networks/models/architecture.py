@@ -19,7 +19,7 @@ class Architecture:
     classes: the K names of the classes of these weights, in order.
     recognised: the weights file that was asked about is a published one, so that `classes` are its names.
     made: hash and source of the weights that a module is built with, where they mean something; None where it has to
-        be given some. `fixed`: it takes no others, and is not trained.
+        be given some. `fixed`: other weights are refused, and it is not trained.
     any_channels: one input channel or three, to be seen from the first convolution.
     adapt: renames the tensors of an older file to what the module calls them.
     drawn: beginnings of the names of layers that stay as drawn from the seed where weights lack them.

@@ -92,7 +92,7 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None, fea
     A network may also return its logits as `.logits` or under the key "logits". Views of the output (flatten,
     identity, dropout at rest) count as the output. With `features_only` a layer that gives the logits of which the
     network returns something else, as their softmax, is the head too, and a network that returns a tensor (N, D) needs
-    no head. Raises CurateError when there is no such layer, or when the network fails on the images.
+    no head. Raises CurateError without such a layer, or when the network fails on the images.
     """
     output, calls = _traced(module, images)
     linear = ", ".join(dict.fromkeys(call.name for call in reversed(calls[-5:]))) or "none"

@@ -140,8 +140,8 @@ class AlexNetSmall(nn.Module):
     """Five convolutions without normalisation, three linear layers with dropout: (N, 3, H, W) to logits (N, K).
 
     The first convolutions keep the size and three pools halve it, so that small images leave a map; its mean over
-    quarters of the image goes on. The features are the output of a ReLU, (N, 8 * width), so none is negative. Without
-    normalisation it wants a smaller rate than the others, near 0.01.
+    quarters of the image is passed on. The features are the output of a ReLU, (N, 8 * width), so none is negative.
+    Without normalisation it wants a smaller rate than the others, near 0.01.
     """
 
     def __init__(self, num_classes: int = 10, width: int = 64, dropout: float = 0.5) -> None:

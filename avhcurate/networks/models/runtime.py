@@ -119,7 +119,7 @@ def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
 
 
 def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[str, str]]:
-    """Return the names of each convolution and of the batch norm that takes its output."""
+    """Return the names of each convolution and of the batch norm after it."""
     outputs: dict[int, tuple[nn.Module, Tensor]] = {}
     pairs: list[tuple[str, str]] = []
     names = {layer: name for name, layer in module.named_modules()}

@@ -37,7 +37,7 @@ _COUNTERS = ("num_batches_tracked", "n_averaged")
 class Weights:
     """Named tensors, the SHA-256 of their file, and a word on where they come from, for the record.
 
-    `classes` are the names that the file gives its classes, in order; None where it gives none.
+    `classes` are the class names in the file, in order; None where it gives none.
     """
 
     tensors: dict[str, Tensor]

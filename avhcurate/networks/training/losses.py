@@ -157,7 +157,7 @@ def _descend(pull: Tensor, u: Tensor, w: Tensor, length: Tensor, grad: Tensor, p
 def _tangent(u: Tensor, w: Tensor) -> Tensor:
     """Return the unit tangent at u towards w for unit rows that are nearly parallel or opposite; 0 if exactly so."""
     chord = torch.where((u * w).sum(1, keepdim=True) > 0, w - u, w + u)
-    # Rounding makes unit rows a little long or short, which matters for a tiny angle: so there is no closed form here.
+    # Rounding makes unit rows a little long or short, which matters for a tiny angle: a closed form fails here.
     tangent = chord - (chord * u).sum(1, keepdim=True) * u
     size = torch.linalg.vector_norm(tangent, dim=1, keepdim=True)
     return tangent / torch.where(size > 0, size, 1)

@@ -76,7 +76,7 @@ def train(
     raised. A training resumes from its checkpoint, on a CPU to the same bits, and does not repeat earlier evaluations.
     `progress` is in samples. Under `torchrun` the processes share each batch; the first one evaluates and writes.
 
-    Raises CurateError for mistakes of the user, and with epoch and step when the loss is no longer finite.
+    Raises CurateError for mistakes of the user, and with epoch and step when the loss is not finite.
     """
     keep_freed_memory()
     recipe = recipe.for_images(data.shape[0], data.shape[1])
@@ -100,7 +100,7 @@ def train(
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
             )
-            # What is not cast to half precision is exact, as it is when the network is run.
+            # What is not cast to half precision is exact, like when the network is run.
             with enough_memory(device, "this batch"), products_on(device, "float32"):
                 training.prepare()
                 training.run()
@@ -317,12 +317,12 @@ class _TrainingLoop:
         return evaluate(learner, images, self.device)
 
     def _check_loss(self) -> None:
-        """Raise CurateError when the loss since the last evaluation is no longer finite."""
+        """Raise CurateError when the loss since the last evaluation is not finite."""
         if not math.isfinite(self.running.numbers()[0]):
             self._refuse("loss", self.step)
 
     def _check_finite(self) -> None:
-        """Raise CurateError when the loss or a weight is no longer finite."""
+        """Raise CurateError when the loss or a weight is not finite."""
         self._check_loss()
         finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
         if not bool(torch.stack(finite).all()):

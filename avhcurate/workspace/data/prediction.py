@@ -75,7 +75,7 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     """One folder in `DATASET/predictions/`: `prediction.json` and `scores.parquet`.
 
     A row a sample: `id`, the columns of `PREDICTED`, and `information` (nats): what as many votes would tell the model.
-    A sample with votes is predicted by a model that did not know them. Null where there is no label or no score.
+    A sample with votes is predicted by a model that did not know them. Null without a label or a score.
     """
 
     HOME, FILE, KIND, WHAT = "predictions", "prediction.json", PredictionRecord, "prediction"

@@ -38,8 +38,8 @@ class RankAgreement(BaseModel):
 class BackendRecord(BaseModel):
     """What ran the network, from the first shard to the last.
 
-    name: "torch" as it is, "torch packed" with packed convolutions, or "onnxruntime". why: the reason for running the
-    network as it is.
+    name: "torch" for the unchanged network, "torch packed" with packed convolutions, or "onnxruntime".
+    why: the reason for running the network unchanged.
     """
 
     name: str

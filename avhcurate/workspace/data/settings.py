@@ -158,7 +158,7 @@ class VerbSettings(BaseModel):
 
     @property
     def line(self) -> str:
-        """The command as it is typed in a shell."""
+        """The command in the form typed in a shell."""
         return f"avhcurate {shlex.join(self.argv)}"
 
     def with_(self, **values: Any) -> Self:

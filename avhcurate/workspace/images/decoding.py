@@ -17,7 +17,7 @@ def decode(data: bytes) -> np.ndarray:
     """Return the pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
 
     The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
-    gives its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number. An image
+    is read from its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number. One
     that may take more memory than AVHCURATE_IMAGE_MEMORY (1000 megabytes) is refused. Raises `BrokenImage`, and nothing
     else, for anything that is not such an image.
     """
