@@ -11,7 +11,6 @@ from avhcurate.features.toy import service
 from avhcurate.features.toy.plots import agreement_by_epoch, course, maps
 from avhcurate.features.toy.service import HELD_OUT, ToyResult
 from avhcurate.features.toy.settings import LOSSES, ToySettings
-from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import while_allowed
 from avhcurate.ui.layout import fact, in_a_row
@@ -51,7 +50,7 @@ def settings() -> ToySettings:
 def choose_settings(asked: ToySettings) -> None:
     """Draw the widgets of all settings; a change trains a network, or reads a stored result."""
     with in_a_row(gap="medium"):
-        LOSS.show(st.segmented_control, "Loss", url_state.current(), LOSS_NAMES, value=asked.loss)
+        LOSS.show(st.segmented_control, "Loss", LOSS_NAMES, value=asked.loss)
         for name, step in _STEPS.items():
             _show(name, st.slider, asked, step=step, width=150)
         _show("seed", st.number_input, asked, step=1, width=120)
@@ -62,9 +61,7 @@ def choose_settings(asked: ToySettings) -> None:
 def _show(name: str, widget: Any, asked: ToySettings, **look: Any) -> None:
     each = _OPTIONS[name]
     label = each.label or name.capitalize()
-    NUMBERS[name].show(
-        widget, label, url_state.current(), each.low, each.high, value=getattr(asked, name), help=each.help, **look
-    )
+    NUMBERS[name].show(widget, label, each.low, each.high, value=getattr(asked, name), help=each.help, **look)
 
 
 def trained(workspace: Path, asked: ToySettings) -> ToyResult:
@@ -85,7 +82,6 @@ def explore(result: ToyResult) -> None:
     epoch = one_of("toy.epoch", range(last + 1), last).show(
         st.slider,
         "Epoch",
-        url_state.current(),
         0,
         last,
         help="0 is the network before training. With the slider in focus, the arrow keys step.",
