@@ -37,17 +37,17 @@ ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
 #: Public names of modules whose code is in a room.
 PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/training/losses.py"}
 #: The most tokens of Python (names, operators, numbers, strings) that a room may hold: what it had when the budget was
-#: set, and a little more. Lower it when a room shrinks. Raising one is a decision; say why in the commit.
+#: set, and a tenth more. Lower it when a room shrinks. Raising one is a decision; say why in the commit.
 BUDGET = {
-    "measures": 19_500,
-    "workspace": 41_000,
-    "networks": 51_500,
+    "measures": 20_800,
+    "workspace": 41_100,
+    "networks": 51_600,
     "people": 27_500,
-    "datasets": 55_000,
-    "ui": 38_000,
-    "features": 152_000,
-    "notebook": 6_600,
-    "cli": 15_600,
+    "datasets": 52_700,
+    "ui": 38_500,
+    "features": 138_500,
+    "notebook": 6_500,
+    "cli": 15_400,
 }
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
