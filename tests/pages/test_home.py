@@ -18,7 +18,7 @@ from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.home import ui_forms, ui_guide
+from avhcurate.features.home import ui_guide
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.ui import job_forms
@@ -295,11 +295,6 @@ def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
     assert "resume" in app.dataframe[0].value["State"][0]
 
 
-def test_attached_arrays_that_do_not_make_a_run_are_refused_before():
-    with pytest.raises(CurateError, match="give --features too"):
-        ui_forms._attach_settings(dataset="digits", class_weights="w.npy", probs="p.npy")
-
-
 def test_the_pages_never_load_torch():
     package = Path(avhcurate.__file__).parent
     files = [*package.rglob("ui.py"), *package.rglob("ui_*.py"), package / "ui" / "main.py"]
@@ -331,7 +326,7 @@ def test_samples_are_counted_by_a_column_of_few_values(open_page, columns_root, 
     app.selectbox(key="home.group").set_value("place").run()
     assert asked(app, "home.group") == "place"
     charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    assert ["park, old", "zoo", "none"] in [list(chart["data"][0].get("y", [])) for chart in charts]
+    assert ["park, old", "zoo", "–"] in [list(chart["data"][0].get("y", [])) for chart in charts]
 
 
 # --- what do you have? -------------------------------------------------------------------------------------------
