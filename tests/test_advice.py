@@ -19,6 +19,7 @@ FILLED = {
     "chosen.number": "1",
     "source": "digits",
     "option": "features",
+    "kept[name].role": "features",
     "file_option": "--features FILE",
     "shlex.join(self.argv)": "toy",
     "line": "select digits --out a.csv",

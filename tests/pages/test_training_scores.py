@@ -41,9 +41,6 @@ def test_correlation_and_disagreement_offer_them(open_page, trained_root, traine
     assert all(f">{name}</th>" in text for name in NAMES)
     # Looked at were half of the samples: their scores are not ranked among those of all.
     assert "of 15, at" in text or "**AVH** follows" in text
-    for n, key in ((896, "el2n_mean"), (120, "train_el2n_mean")):
-        assert f"Of the scores of the training over {n} samples, **" in text
-        assert f"the SQL condition `{key} IS NOT NULL`" in text
     ranked = words(open_page("correlation", trained_root, run=trained, where="aum IS NOT NULL"))
     assert "of 22, at" in ranked or "**AVH** follows" in ranked
     assert app.selectbox(key="correlation.first").value == "aum"
