@@ -12,7 +12,12 @@ SETTINGS = {each.verb: each for each in VerbSettings.__subclasses__() if each.ve
 
 
 #: Values that the checks between options ask for.
-ALSO = {"train": {"model": "avhcurate:digits"}, "votes-out": {"format": "long-csv"}, "split": {"shares": (0.5, 0.5)}}
+ALSO = {
+    "attach": {"features": "f.npy", "class_weights": "w.npy"},
+    "train": {"model": "avhcurate:digits"},
+    "votes-out": {"format": "long-csv"},
+    "split": {"shares": (0.5, 0.5)},
+}
 
 
 def other_value(option):
