@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import to_json
 
 from avhcurate.errors import CurateError
@@ -213,6 +213,12 @@ End = Annotated[float, Field(allow_inf_nan=False)] | None
 Day = datetime.date | None
 
 
+def _named(column_and_values: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    if not column_and_values or column_and_values[0] is None:
+        raise ValueError("a column is named first")
+    return column_and_values
+
+
 @dataclass(frozen=True)
 class Filters:
     """Conditions that all must hold; an empty one holds for every sample. A new filter is one entry here.
@@ -250,7 +256,7 @@ class Filters:
             test="id IN (SELECT id FROM memberships WHERE name = ?)",
         ),
     )
-    values: tuple[Annotated[tuple[str | None, ...], Field(min_length=1)], ...] = _filter(
+    values: tuple[Annotated[tuple[str | None, ...], AfterValidator(_named)], ...] = _filter(
         (), Values(key="value", offered=lambda table: table.own("text", "yes or no"))
     )
     dates: tuple[tuple[str, Day, Day], ...] = _filter(

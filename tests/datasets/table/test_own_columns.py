@@ -196,6 +196,12 @@ def test_an_address_without_a_day_is_refused_by_name(text):
         Filters.from_query({"date": text})
 
 
+@pytest.mark.parametrize("text", ["[null]", "[]"])
+def test_values_of_no_column_are_refused_by_name(text):
+    with pytest.raises(CurateError, match="not a value filter"):
+        Filters.from_query({"value": text})
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.text(max_size=6), min_size=1, max_size=3).map(tuple), max_size=3).map(tuple))
 def test_any_column_and_any_values_come_back_from_the_address(values):
