@@ -221,7 +221,7 @@ def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, t
     assert set(groups.groups["how"]) == {"turned"}
     assert {
         tuple(sorted(path[:2] for path in names(table, ids))) for _, ids in groups.members.groupby("group")["id"]
-    } == {(f"{number:02}",) * 2 for number in range(60)}
+    } == {(f"{number:02}",) * 2 for number in range(24)}
     measure_dataset(space, "photos", upright=True)
     assert find_duplicates(open_table(space, "photos")).groups.empty
 
