@@ -1,13 +1,26 @@
 """AVH Curate: see where humans and an image classifier disagree, and leave with a label file."""
 
 from collections.abc import Sequence
-from os import PathLike
+from os import PathLike, environ
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avhcurate.notebook.dataset import Dataset
 
 __version__ = "0.1.0"
+
+#: By variable: the library that reads it when it is imported, and the value with which it calls nobody by itself.
+QUIET = {
+    "ORT_DISABLE_TELEMETRY": ("onnxruntime", "1"),  # else it keeps a device id at home and looks for its makers
+    "RAY_USAGE_STATS_ENABLED": ("ray", "0"),
+    "RAY_USAGE_STATS_REPORT_URL": ("ray", "http://127.0.0.1:9"),  # `ray start` reports even that it does not report
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": ("streamlit", "false"),
+    "HF_HUB_DISABLE_TELEMETRY": ("huggingface_hub", "1"),
+    "DISABLE_SAFETENSORS_CONVERSION": ("transformers", "1"),  # else it asks the hub to convert old checkpoints
+}
+# Here, because every job and every worker of a cluster imports this first.
+for _variable, (_, _value) in QUIET.items():
+    environ.setdefault(_variable, _value)
 
 
 def dataset(

@@ -7,6 +7,7 @@ one with libraries of its own: AVHCURATE_INSTALLED is its folder.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -20,6 +21,7 @@ import httpx
 import pytest
 
 from avhcurate import __version__
+from tests.fakes.outside import Outside
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
@@ -103,12 +105,12 @@ def test_the_wheel_holds_the_package_and_the_app(wheel):
 
 @pytest.mark.slow
 def test_from_an_empty_folder_the_installed_app_serves_every_page(programs, tmp_path):
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    home = tmp_path / "home"
-    home.mkdir()
+    outside = Outside(tmp_path)
+    environment = outside.environment
+    del environment["PYTHONPATH"]
     empty = tmp_path / "empty"
     empty.mkdir()
-    environment |= {"HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
 
     def run(*command: str) -> str:
         program = shutil.which(command[0], path=environment["PATH"])
@@ -126,9 +128,10 @@ def test_from_an_empty_folder_the_installed_app_serves_every_page(programs, tmp_
     assert found["pages"] == {path.stem: [] for path in (ROOT / "pages").glob("*.py")}
 
     port = free_port()
-    command = [str(programs / "avhcurate"), "serve", "--port", str(port)]
+    command = outside.command(str(programs / "avhcurate"), "serve", "--port", str(port))
     with open(tmp_path / "log", "wb") as log:
-        server = subprocess.Popen(command, cwd=empty, env=environment, stdout=log, stderr=log)
+        # A group of their own: what watches the server does not pass signals on.
+        server = subprocess.Popen(command, cwd=empty, env=environment, stdout=log, stderr=log, process_group=0)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
 
@@ -143,6 +146,7 @@ def test_from_an_empty_folder_the_installed_app_serves_every_page(programs, tmp_
             assert "<title>" in client.get("/gallery").text
             assert client.get("/images/digits/0").headers["content-type"].startswith("image/")
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait()
     assert [path.name for path in empty.iterdir()] == ["workspace"]
+    assert (outside.left(), outside.asked()) == ([], [])

@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, self_train, analysis, models  # noqa: F401
 from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, export, select, saved, votes  # noqa: F401
 from avhcurate.cli import report  # noqa: F401
-from avhcurate.cli import toy, degrade, plugins, roles, serve  # noqa: F401
+from avhcurate.cli import toy, degrade, plugins, doctor, roles, serve  # noqa: F401
 from avhcurate.cli.options import app
 from avhcurate.errors import CurateError
 

@@ -19,6 +19,7 @@ from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import (
     PRECISIONS,
+    device_name,
     enough_memory,
     find_device,
     fold_batch_norm,
@@ -93,9 +94,7 @@ class Network:
     @property
     def device_name(self) -> str:
         """The device in words, for a record."""
-        if self.device.type == "cuda":
-            return f"cuda ({torch.cuda.get_device_name(self.device)})"
-        return self.device.type
+        return device_name(self.device)
 
     def open(self) -> "Network":
         """Return itself: it is ready."""

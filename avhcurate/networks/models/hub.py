@@ -5,7 +5,6 @@ safetensors, or checkpoints read with `weights_only`, and what a configuration a
 """
 
 import copy
-import os
 import re
 from typing import Any
 
@@ -19,9 +18,6 @@ from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line, own_weights
 from avhcurate.workspace.disk.files import user_path
-
-#: Hugging Face is not asked to convert an older checkpoint.
-os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 #: PIL's numbers of resampling, as image processors keep them.
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}

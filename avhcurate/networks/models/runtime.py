@@ -56,6 +56,13 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_name(device: torch.device) -> str:
+    """Return the device in words, for a record: "cpu", or "cuda (NVIDIA H100)"."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
 def precision_name(name: str) -> str:
     """Return the precision of that name. Raises CurateError for an unknown one.
 

@@ -1,0 +1,54 @@
+"""Runs programs in a home folder of their own, and tells what they left in it and which other machines they asked."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+#: How addresses of this machine begin.
+_HERE = ("127.", "::1:", "::ffff:127.")
+
+
+class Outside:
+    """A new home folder for a program, and a record of the addresses that it and its children connect to.
+
+    Libraries in other languages than Python are seen too, where strace is installed and may be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self._log = folder / "home", folder / "calls"
+        self.home.mkdir(parents=True)
+        # The home counts, not the folders that the tests of this machine have named.
+        folders = ("HF_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TORCH_HOME")
+        self.environment = {name: value for name, value in os.environ.items() if name not in folders}
+        self.environment["HOME"] = str(self.home)
+        tried = ["strace", "-qq", "-e", "trace=none", "true"]
+        self.watches = bool(shutil.which("strace")) and not subprocess.run(tried, capture_output=True).returncode
+
+    def command(self, *words: str) -> Sequence[str]:
+        """Return a command that is recorded."""
+        if not self.watches:
+            return words
+        calls = "trace=connect,bind,sendto,sendmsg,sendmmsg"
+        return ["strace", "-f", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(self._log), *words]
+
+    def left(self) -> list[str]:
+        """Return the files in the home folder."""
+        return sorted(str(file.relative_to(self.home)) for file in self.home.rglob("*") if file.is_file())
+
+    def asked(self) -> list[str]:
+        """Return the addresses of other machines that it spoke to, with their ports."""
+        return [address for address in self._addresses(r"(?:connect|send\w+)") if not address.startswith(_HERE)]
+
+    def listened(self) -> list[str]:
+        """Return the addresses at which others reach it."""
+        return [address for address in self._addresses("bind") if not address.startswith(_HERE)]
+
+    def _addresses(self, call: str) -> list[str]:
+        if not self.watches:
+            return []
+        where = r'sin6?_port=htons\((\d+)\).*?inet_(?:addr\(|pton\(AF_INET6, )"([^"]+)"'
+        found = re.findall(rf"^\d+ +{call}\(.*?{where}", self._log.read_text(errors="replace"), re.M)
+        return sorted({f"{host}:{port}" for port, host in found})
