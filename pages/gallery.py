@@ -8,16 +8,18 @@ from avhcurate.ui.filter_chips import show_chips
 from avhcurate.ui.grid_actions import like_view
 from avhcurate.ui.grid_bar import actions_grid
 from avhcurate.ui.grid_views import table_view
-from avhcurate.ui.url_state import TILE_SIZES
+from avhcurate.ui.layout import in_a_row
 
 page = frame.with_data()
 
-st.title("Gallery")
+with in_a_row("center"):
+    st.title("Gallery", width="content")
+    grid_actions.saved_views(page)
 show_chips(page)
 grid_actions.choose_order(page, like=True)
 if not page.count:
     grid_actions.nothing_matches()
 
 view = like_view(page) or table_view(page)
-actions_grid(page, view, like=True, tile_size=TILE_SIZES[page.view.tile])
+actions_grid(page, view, like=True)
 show_details(page, view)

@@ -1,4 +1,4 @@
-"""The details of a sample, in a dialog: the image, people and the network, scores, neighbours."""
+"""The details of a sample, beside the page or above it: the image, people and the network, scores, neighbours."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,7 +31,7 @@ from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.user_errors import plain, show_user_error
 
-_NEIGHBOURS = 8
+_NEIGHBOURS = 10
 #: Entries of a sample's history that are shown.
 _ENTRIES = 20
 #: Images before and behind that the viewer steps through by itself.
@@ -56,7 +56,8 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
         st.rerun()
     if frame.view.sample is None:
         return
-    _dialog(frame, listed)
+    with st.container(key="details"):
+        _details(frame, listed)
 
 
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
@@ -68,14 +69,17 @@ def _close() -> None:
     open_sample(None)
 
 
-@st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
+@st.fragment
 @while_allowed
-def _dialog(frame: Opened, listed: GridView | None) -> None:
+def _details(frame: Opened, listed: GridView | None) -> None:
     # Read again: stepping changes the address and runs only this function.
     view = url_state.current()
     if view.sample is None:
         st.rerun()
     show_messages()
+    with apart():
+        st.header("Sample", anchor=False)
+        st.button("Close", icon=":material/close:", key="detail.close", type="tertiary", on_click=_close)
     try:
         frame.table.refresh()
         inspection = inspect(frame.table, view.sample)
@@ -89,12 +93,12 @@ def _dialog(frame: Opened, listed: GridView | None) -> None:
     with left:
         if len(ids) == 1:
             _viewer(frame, ids, view.sample, listed)
-        if frame.table.run is not None and frame.table.run.has_features and inspection.row["problem"] is None:
-            _neighbours(frame, view.sample)
+        _curate(frame, inspection.row)
         _history(frame, view.sample)
     with right:
-        _curate(frame, inspection.row)
         _compare(frame, inspection)
+        if frame.table.run is not None and frame.table.run.has_features and inspection.row["problem"] is None:
+            _neighbours(frame, view.sample)
         _scores(frame, inspection)
 
 
@@ -240,9 +244,9 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
             with st.container(width="content", gap=None):
                 st.caption(name)
                 st.text(value)
-    votes, softmax, avc = inspection.votes, inspection.softmax, inspection.avc
+    votes, softmax, angles = inspection.votes, inspection.softmax, inspection.angles
     if softmax is not None or votes is not None:
-        bars = class_bars(frame.table.classes, votes=votes, softmax=softmax, avc=avc, simulated=simulated)
+        bars = class_bars(frame.table.classes, votes=votes, softmax=softmax, angles=angles, simulated=simulated)
         show_chart(bars, key="detail.bars")
 
 

@@ -1,11 +1,11 @@
-"""Votes, softmax and AVC of one sample, class by class, in one grouped bar chart."""
+"""Votes, softmax and angles of one sample, class by class, in one chart."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import ABOVE, as_text, bare
+from avhcurate.ui.chart_style import ABOVE, TEAL, as_text, bare
 
 #: With more classes than this, only those with the largest values are drawn.
 _MOST_CLASSES = 12
@@ -16,31 +16,38 @@ def class_bars(
     *,
     votes: np.ndarray | None,
     softmax: np.ndarray | None,
-    avc: np.ndarray | None,
+    angles: np.ndarray | None,
     simulated: bool = False,
     most: int = _MOST_CLASSES,
 ) -> go.Figure:
-    """Grouped bars per class from arrays (K), None left out; AVC, which is flat, has its own axis on the right.
+    """Votes and softmax as bars by class, angles (rad) as dots on their own axis, from arrays (K); None is left out.
 
-    Of many classes those with a large value anywhere are drawn, in the order of the classes.
+    Of many classes those with a large vote or probability or a small angle are drawn, in the order of the classes.
     """
-    series = {("Human votes", "Simulated votes")[simulated]: votes, "Softmax": softmax, "AVC": avc}
+    series = {("Human votes", "Simulated votes")[simulated]: votes, "Softmax": softmax}
     shown = {name: np.asarray(values) for name, values in series.items() if values is not None}
-    height = np.max([values / max(float(values.max()), 1e-12) for values in shown.values()], axis=0)
-    order = np.sort(np.argsort(-height, kind="stable")[:most])
+    heights = [values / max(float(values.max()), 1e-12) for values in shown.values()]
+    if angles is not None:
+        heights.append((angles.max() - angles) / max(float(np.ptp(angles)), 1e-12))
+    order = np.sort(np.argsort(-np.max(heights, axis=0), kind="stable")[:most])
+    names = [as_text(classes[index]) for index in order]
     figure = go.Figure()
     for name, values in shown.items():
-        figure.add_bar(
-            name=name,
-            x=[as_text(classes[index]) for index in order],
-            y=values[order],
-            yaxis={"AVC": "y2"}.get(name, "y"),
-            offsetgroup=name,
-            hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{name}</extra>",
+        hover = f"%{{x}}: %{{y:.3f}}<extra>{name}</extra>"
+        figure.add_bar(name=name, x=names, y=values[order], offsetgroup=name, hovertemplate=hover)
+    if angles is not None:
+        figure.add_scatter(
+            name="Angle",
+            x=names,
+            y=np.degrees(angles[order]),
+            yaxis="y2",
+            mode="markers",
+            marker={"size": 9, "color": TEAL},
+            hovertemplate="%{x}: %{y:.1f}°<extra>angle to the class</extra>",
         )
     bare(figure, height=260, y="share, probability", margin={"t": 28})
     figure.update_xaxes(type="category")
     figure.update_layout(barmode="group", bargap=0.25, showlegend=True, legend=ABOVE)
-    # As many ticks as the other axis has would stand at odd numbers.
-    right = {"title": "AVC", "overlaying": "y", "side": "right", "tickmode": "auto", "rangemode": "tozero"}
-    return figure.update_layout(yaxis2=right | {"showgrid": False, "tickformat": ".2~g"})
+    # The nearest class stands highest, as its bars do; as many ticks as the other axis has would stand at odd numbers.
+    right = {"title": "angle", "ticksuffix": "°", "overlaying": "y", "side": "right", "tickmode": "auto"}
+    return figure.update_layout(yaxis2=right | {"autorange": "reversed", "showgrid": False})

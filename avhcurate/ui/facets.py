@@ -112,18 +112,16 @@ def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, ma
     if facet.edges:
         return _range(table, facet, chosen or (None, None), bar, removable=facet.column != view.sort)
     values = _values(facet, everything, matching, chosen)
-    bars = tuple(
-        bar(value, shortened(entry.name(value, table), 80), value=value, on=value in chosen) for value in values
-    )
+    bars = tuple(bar(value, shortened(entry.name(value, table), 80), value=value) for value in values)
     if facet.field == "hsf_bins":
         bins = ", ".join(bin_labels(table.edges))
         about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
-        return Panel(facet.key, f"{of_hsf(table.simulated)} bin", "columns", bars, about)
+        return Panel(facet.key, f"{of_hsf(table.simulated)} bin", "columns", bars, chosen, about)
     title = entry.title or shortened(facet.column, 60)
     known, more = {*range(len(facet.names)), *everything}, 0
     if len(known) > MOST_VALUES:
         more = len(known - {*values, None})
-    return Panel(facet.key, title, "rows", bars, more=more, find=facet.find, removable=facet.by_column)
+    return Panel(facet.key, title, "rows", bars, chosen, more=more, find=facet.find, removable=facet.by_column)
 
 
 def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[Any, ...]) -> list[int | str | None]:
@@ -143,7 +141,6 @@ def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[An
 def _range(
     table: DatasetTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
 ) -> Panel:
-    low, high = chosen
     whole, bars = is_whole(table, facet.column), []
     for number, (left, right) in enumerate(pairwise(facet.edges)):
         last = math.nextafter(right, -math.inf)
@@ -152,12 +149,11 @@ def _range(
         text = f"{left:.4g}–{last:.4g}"
         if last == left:
             text = f"{left:.4g}"
-        on = chosen != (None, None) and (high is None or left <= high) and (low is None or low < right)
-        bars.append(bar(number, text, on=on, low=left, high=last))
+        bars.append(bar(number, text, low=left, high=last))
     # The first and the last bar have no end, so that rounding never loses the extreme samples.
     bars[0], bars[-1] = replace(bars[0], low=None), replace(bars[-1], high=None)
     title, ends = shortened(score_name(facet.column), 60), _ends(table, (facet.column,))[facet.column]
-    return Panel(facet.key, title, "range", tuple(bars), ends=ends, chosen=(low, high), removable=removable)
+    return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)
 
 
 # --- what the user does --------------------------------------------------------------------------------------
@@ -183,25 +179,18 @@ def changed_filters(filters: Filters, event: FacetEvent, *, sort: str) -> Filter
         items = {one[0]: one for one in getattr(filters, field)}
         if event.kind == "remove":
             items.pop(column, None)
-        elif event.kind == "value":
-            items[column] = (column, *_toggled(items.get(column, (column,))[1:], event))
+        elif event.kind == "values":
+            items[column] = (column, *event.values)
         elif event.kind == "range":
             items[column] = (column, event.low, event.high)
             if (column, event.low, event.high) == (sort, None, None):
                 del items[column]
         value = tuple(items.values())
-    elif field in FILTERS and FILTERS[field].column and event.kind == "value":
-        value = _toggled(getattr(filters, field), event)
+    elif field in FILTERS and FILTERS[field].column and event.kind == "values":
+        value = tuple(event.values)
     else:
         return filters
     try:
         return filters.with_(**{field: kind_of(Filters, field).validate_python(value, strict=True)})
     except ValueError:
         return filters
-
-
-def _toggled(chosen: tuple[Any, ...], event: FacetEvent) -> tuple[Any, ...]:
-    others = tuple(value for value in chosen if value != event.value)
-    if event.on:
-        return (*others, event.value)
-    return others

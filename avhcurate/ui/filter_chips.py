@@ -1,17 +1,15 @@
 """The conditions in force as chips, each with a cross that removes it."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
-
-import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import FILTERS, Chip, Filters
 from avhcurate.ui import url_state
+from avhcurate.ui.components.chips import ChipButton, chip_buttons
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.text import shortened
-from avhcurate.ui.user_errors import plain
 
 #: The most characters of a chip.
 _LONGEST = 60
@@ -19,20 +17,9 @@ _LONGEST = 60
 
 def show_chips(page: Opened) -> None:
     """Draw a chip for each condition that narrows the samples; they all hold at once."""
-    chips = list(chips_of(page.table, page.filters))
-    if not chips:
-        return
-    with in_a_row("top", gap="xsmall", key="chips"):
-        for number, (field, (text, left)) in enumerate(chips):
-            st.button(
-                plain(shortened(text, _LONGEST)),
-                icon=":material/close:",
-                icon_position="right",
-                key=f"chip.{number}",
-                help="Remove this filter.",
-                on_click=_remove,
-                args=(field, left),
-            )
+    filters = page.view.filters
+    chips = [_button(field, getattr(filters, field), chip) for field, chip in chips_of(page.table, filters)]
+    chip_buttons(chips, key="chips", on_remove=partial(_remove, page.table))
 
 
 def chips_of(table: DatasetTable, filters: Filters) -> Iterator[tuple[str, Chip]]:
@@ -44,5 +31,20 @@ def chips_of(table: DatasetTable, filters: Filters) -> Iterator[tuple[str, Chip]
                 yield field, chip
 
 
-def _remove(field: str, left: Any) -> None:
-    url_state.change(filters=url_state.current().filters.with_(**{field: left}))
+def _button(field: str, value: Any, chip: Chip) -> ChipButton:
+    text, left = chip
+    if field in ("ranges", "values", "dates"):
+        gone = next((one for one in value if one not in left), value[0])
+        field, left = f"{field}:{gone[0]}", ()
+    nothing = {"kind": "values", "values": left}
+    if field.startswith("ranges:"):
+        nothing = {"kind": "range", "low": None, "high": None}
+    return ChipButton(field, shortened(text, _LONGEST), nothing)
+
+
+def _remove(table: DatasetTable, text: Any) -> None:
+    filters = url_state.current().filters
+    for field, (said, left) in chips_of(table, filters):
+        if shortened(said, _LONGEST) == text:
+            url_state.change(filters=filters.with_(**{field: left}))
+            return

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import pandas as pd
 import streamlit as st
 
+from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
@@ -22,29 +23,47 @@ from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.sidebar_filters import filterable
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted, shortened
-from avhcurate.ui.url_state import TILE_SIZES
-from avhcurate.ui.user_errors import show_user_error
+from avhcurate.ui.user_errors import plain, show_user_error
 from avhcurate.workspace.disk.app_files import PAGES
+
+#: Saved views that the gallery links to.
+_MOST_VIEWS = 5
 
 
 def choose_order(page: Opened, *, like: bool = False) -> None:
-    """Ask for sort, direction and size of the tiles; `like`: the address may order by likeness instead."""
+    """Ask for sort, direction and what stands on the tiles; `like`: the address may order by likeness instead."""
     view, table = page.view, page.table
     names = {column: f"Sort by {_title(column)}" for column in sort_columns(table)}
     like, shown = like and bool(LIKE.asked()), view.sort
     if like:
         names, shown = {LIKE.name: "Sorted by likeness"} | names, LIKE.name
-    below = {column: f"{_title(column)} below" for column in caption_columns(table)}
-    below[""] = "HSF below"
+    below = {column: f"On tiles: {_title(column)}" for column in caption_columns(table)}
+    below[""] = "On tiles: HSF"
     order = {True: "High first", False: "Low first"}
     with in_a_row("center"):
         _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,), width=240)
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
-        sizes = {size: size for size in TILE_SIZES}
-        _choice(st.segmented_control, view.tile, "tile", "Tile size", sizes, required=True)
-        _choice(st.selectbox, view.caption, "caption", "Below each image", below, width=200)
+        _choice(st.selectbox, view.caption, "caption", "On each tile", below, width=200)
         if view.sort in table.ranked or view.sort == "hsf":
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
+
+
+def saved_views(page: Opened) -> None:
+    """Draw links to the saved views of the gallery, the first few of many."""
+    views = [view for view in Saved(page.workspace, page.table.present_name()).views() if view.page == "gallery"]
+    for view in views[:_MOST_VIEWS]:
+        label = plain(shortened(view.name, 24))
+        st.page_link(
+            PAGES / "gallery.py",
+            label=label,
+            icon=":material/bookmark:",
+            query_params=view.query,
+            help=plain(view.name),
+            width="content",
+        )
+    if len(views) > _MOST_VIEWS:
+        query = page.view.elsewhere | {"saved.part": "views"}
+        st.page_link(PAGES / "saved.py", label=f"All {len(views)} views", query_params=query, width="content")
 
 
 def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, str], **more: Any) -> None:

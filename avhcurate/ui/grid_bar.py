@@ -18,7 +18,6 @@ from avhcurate.ui.open_images import more_like, open_side_by_side
 from avhcurate.ui.selection import GridSelection, browsing_grid, selectable_grid
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
-from avhcurate.ui.url_state import TILE_SIZES
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
@@ -68,18 +67,13 @@ def actions_grid(
         _keys(page.table)
 
 
-def sample_grid(
-    page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, narrow: bool = False, **more: Any
-) -> GridView:
-    """Draw `ids` in their order with the gallery's actions, `narrow` with smaller tiles; return the view of them.
+def sample_grid(page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, **more: Any) -> GridView:
+    """Draw `ids` in their order with the gallery's actions; return the view of them.
 
     `about` names the list: a selection made in another is void. `more` are arguments of `list_view`.
     """
     view = list_view(page, ids, about=about, score=score, **more)
-    size = TILE_SIZES[page.view.tile]
-    if narrow:
-        size = size * 3 // 4
-    actions_grid(page, view, tile_size=size, part=True)
+    actions_grid(page, view, part=True)
     return view
 
 

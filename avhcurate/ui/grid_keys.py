@@ -11,6 +11,7 @@ from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, writ
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.ui.components.talk import handled, new_acts
 from avhcurate.ui.frame import announce, attempt, show_messages
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.signin import for_curators
@@ -37,24 +38,17 @@ def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
         "tags": table.group_counts("tags")["value"].tolist(),
         "keys": key_actions(keys_of(table), table.classes),
         "done": st.session_state.pop(f"{key}.done", None),
-        "handled": st.session_state.get(f"{key}.handled", 0),
+        "handled": handled(key),
     }
 
 
 def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing] = _NOTHING_MORE) -> None:
     """Do what the component of a key asks for, `more` included; to be called before the page runs.
 
-    It asks until it hears what is handled, with growing numbers: each act is done once, in order. An act is about the
-    places that it names in its view, or about the one `id` that it names.
+    An act is about the places that it names in its view, or about the one `id` that it names.
     """
-    sent = (st.session_state.get(key) or {}).get("act")
-    if not isinstance(sent, list):
-        return
-    for asked in sent:
-        number = asked.get("at") if isinstance(asked, Mapping) else None
-        if isinstance(number, int) and number > st.session_state.get(f"{key}.handled", 0):
-            st.session_state[f"{key}.handled"] = number
-            attempt(_do, table, asked, key, more)
+    for asked in new_acts(key):
+        attempt(_do, table, asked, key, more)
 
 
 def _do(table: DatasetTable, asked: Mapping[str, Any], key: str, more: Mapping[str, Doing]) -> None:

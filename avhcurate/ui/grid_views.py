@@ -18,7 +18,7 @@ from avhcurate.ui.answers import base_path
 from avhcurate.ui.cache import cache_key
 from avhcurate.ui.components.grid import FIRST, Ranges, Tile
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
+from avhcurate.ui.tiles import make_tiles, percentile_marks, tile_columns, tiles_of
 
 #: A view's key cannot be guessed, and a server that starts again has other keys.
 _SECRET = secrets.token_bytes(32)
@@ -117,7 +117,7 @@ def table_view(page: Opened) -> GridView:
         GridView(
             _about(page),
             page.count,
-            make_tiles(page, rows, score=view.sort),
+            make_tiles(page, rows, score=view.sort, marks=percentile_marks(table, view.sort)),
             order=lambda: table.order(page.filters, sort=view.sort, descending=view.descending),
             tiles=partial(tiles_of, page, score=view.sort),
             order_name=f"{view.sort} {view.descending}",

@@ -64,13 +64,18 @@ def selectable_grid(view: GridView, *, part: bool = False, label: str = "Samples
     st.session_state[_VIEWS] = [view, *earlier][:_HELD]
     height = {True: "part", False: "window"}[part]
     start = url_state.current().row - 1
-    _grid(view, key=GRID, selectable=True, hint=True, start=start, label=label, height=height, **look)
+    here = {"tile_size": url_state.current().tile, "start": start, "on_size": _resize}
+    _grid(view, key=GRID, selectable=True, hint=True, label=label, height=height, **here | look)
 
 
 def browsing_grid(view: GridView, *, key: str, tile_size: int, label: str) -> None:
     """Draw a grid to look at: a click opens an image's details."""
     st.session_state[f"{key}.view"] = view  # held, and with it readable
     _grid(view, key=key, tile_size=tile_size, label=label, height="part")
+
+
+def _resize(size: int) -> None:
+    url_state.change(tile=size)
 
 
 def _grid(view: GridView, **look: Any) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import streamlit as st
 from pydantic import AfterValidator, Field
@@ -13,7 +13,6 @@ from avhcurate.datasets.table.filters import FILTER_KEYS, Filters, read_value, w
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import DEFAULT_EDGES, check_edges
 
-TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
 NO_FILTERS = Filters()
 _CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
 #: Choices of pages that mean nothing with another run: a map, and places on it.
@@ -26,7 +25,7 @@ class View:
 
     An empty `dataset` or `run` means the first dataset and the newest run. `choices` are those of single pages,
     as (PAGE.CHOICE, value) pairs. `caption` is a further column on every tile, "" for none. `sample` is the image whose
-    details are open, `row` the place, from 1, at which the grid begins.
+    details are open, `row` the place, from 1, at which the grid begins, `tile` the width of a tile in pixels.
     """
 
     dataset: str = ""
@@ -36,7 +35,7 @@ class View:
     sort: str = "avh"
     descending: bool = True
     row: Annotated[int, Field(ge=1, le=10**12)] = 1
-    tile: Literal["S", "M", "L", "XL"] = "M"
+    tile: Annotated[int, Field(ge=72, le=360)] = 140
     caption: str = ""
     sample: Annotated[int, Field(ge=0, le=10**12)] | None = None
     choices: tuple[tuple[str, str], ...] = ()

@@ -1,13 +1,15 @@
 """What every browser test does with a page: open it, wait until it has come to rest, find its charts and tiles."""
 
 import re
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
-#: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it.
+#: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it. What it says
+#: while there is a list `held` waits there, see `saying_nothing`.
 NOTE_TALK = """(() => {
   const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
@@ -16,6 +18,7 @@ NOTE_TALK = """(() => {
       this.addEventListener('message', () => { window.heardAt = performance.now(); });
     }
     send(data) {
+      if (window.held) return window.held.push(() => this.send(data));
       window.askedAt = performance.now();
       super.send(data);
     }
@@ -44,6 +47,14 @@ def settled(page):
     page.evaluate("window.restsSince = undefined")
     page.wait_for_function(SETTLED, arg=MOMENT_MS, polling=50)
     return page
+
+
+@contextmanager
+def saying_nothing(page):
+    """The server hears nothing of the page within, as on a slow line, and all of it at the end."""
+    page.evaluate("window.held = []")
+    yield
+    page.evaluate("() => { const said = window.held; window.held = null; said.forEach(say => say()); }")
 
 
 def open_at(page, address):

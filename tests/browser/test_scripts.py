@@ -35,7 +35,7 @@ def test_a_grid_whose_rows_fail_asks_the_page_once_and_says_so_until_they_come(l
                 lost += 1;
                 setTimeout(() => rows.want([[0, 10]]));  // as when the page has run and shows the same view
             });
-            rows.set('/grid/key', 100, [], false);
+            rows.set('/grid/key', 100, [], null);
             rows.want([[0, 10]]);
         }"""
     )
@@ -66,3 +66,27 @@ def test_an_outbox_that_is_gone_sends_nothing_more(load):
         held[0].fulfill(body="")
     page.wait_for_timeout(200)
     assert page.evaluate("sent.length") == 1
+
+
+def test_acts_are_sent_again_until_they_are_handled_and_turned_back_if_nobody_answers(load):
+    page = load("talk.js", lambda route: route.abort())
+    page.clock.install()
+    page.evaluate(
+        """() => {
+            window.sent = [];
+            window.python = {setTriggerValue: (_, acts) => sent.push(acts.map(act => act.value))};
+            window.talk = createTalk({rest: 100, lost: () => { window.gone = true; }});
+            talk.hear(python, 0);
+            talk.act({key: 'a', value: 1}, {replaced: ({key}) => key === 'a'});
+            talk.act({key: 'b', value: 2}, {replaced: ({key}) => key === 'b'});
+            talk.act({key: 'a', value: 3}, {replaced: ({key}) => key === 'a'});
+        }"""
+    )
+    assert page.evaluate("[sent, talk.pending().length]") == [[], 2]
+    page.clock.run_for(11_000)
+    assert page.evaluate("sent") == [[2, 3], [2, 3]]
+    page.evaluate(
+        "talk.hear({setTriggerValue: (_, acts) => sent.push(acts.map(act => act.value))}, talk.pending()[0].sent.at)"
+    )
+    page.clock.run_for(70_000)
+    assert page.evaluate("[sent.at(-1), talk.pending().length, gone]") == [[3], 0, True]

@@ -12,13 +12,11 @@ BEFORE = Filters(classes=(3,), tags=("odd",), ranges=(("norm", 1.0, 2.0),), valu
 @pytest.mark.parametrize(
     ("event", "after"),
     [
-        (FacetEvent("classes", "value", value=8, on=True), {"classes": (3, 8)}),
-        (FacetEvent("classes", "value", value=3), {"classes": ()}),
-        (FacetEvent("classes", "value", value=None, on=True), {"classes": (3, None)}),
-        (FacetEvent("tags", "value", value="odd"), {"tags": ()}),
-        (FacetEvent("splits", "value", value=None, on=True), {"splits": (None,)}),
-        (FacetEvent("values:place", "value", value="park", on=True), {"values": (("place", "zoo", "park"),)}),
-        (FacetEvent("values:place", "value", value="zoo"), {"values": (("place",),)}),
+        (FacetEvent("classes", "values", [3, 8, None]), {"classes": (3, 8, None)}),
+        (FacetEvent("tags", "values"), {"tags": ()}),
+        (FacetEvent("splits", "values", [None]), {"splits": (None,)}),
+        (FacetEvent("values:place", "values", ["zoo", "park"]), {"values": (("place", "zoo", "park"),)}),
+        (FacetEvent("values:place", "values"), {"values": (("place",),)}),
         (FacetEvent("values:place", "remove"), {"values": ()}),
         (FacetEvent("ranges:avh", "range", low=0.1), {"ranges": (("norm", 1.0, 2.0), ("avh", 0.1, None))}),
         (FacetEvent("ranges:norm", "range", low=5.0, high=6.0), {"ranges": (("norm", 5.0, 6.0),)}),
@@ -26,9 +24,9 @@ BEFORE = Filters(classes=(3,), tags=("odd",), ranges=(("norm", 1.0, 2.0),), valu
         (FacetEvent("ranges:norm", "remove"), {"ranges": ()}),
         (FacetEvent("ranges:avh", "range"), {}),
         # What makes no sense changes nothing.
-        (FacetEvent("classes", "value", value="3", on=True), {}),
-        (FacetEvent("where", "value", value="TRUE", on=True), {}),
-        (FacetEvent("excluded", "value", value=1, on=True), {}),
+        (FacetEvent("classes", "values", ["3"]), {}),
+        (FacetEvent("where", "values", ["TRUE"]), {}),
+        (FacetEvent("excluded", "values", [1]), {}),
         (FacetEvent("classes", "range", low=1.0), {}),
     ],
 )
@@ -40,13 +38,13 @@ def test_an_event_changes_its_own_filter_alone(event, after):
     "sent",
     [
         {},
-        {"event": 7},
-        {"event": {"kind": "value", "value": 3}},
-        {"event": {"key": "classes", "kind": "value", "value": True}},
-        {"event": {"key": "classes", "kind": "value", "value": [3]}},
-        {"event": {"key": "ranges:avh", "kind": "range", "low": 2, "high": 1}},
-        {"event": {"key": "classes", "kind": "drop"}},
-        {"event": {"key": "ranges:avh", "kind": "range", "low": "x"}},
+        {"kind": "values", "values": [3]},
+        {"key": "classes", "kind": "values", "values": [True]},
+        {"key": "classes", "kind": "values", "values": 3},
+        {"key": "classes", "kind": "values", "values": [[3]]},
+        {"key": "ranges:avh", "kind": "range", "low": 2, "high": 1},
+        {"key": "classes", "kind": "drop"},
+        {"key": "ranges:avh", "kind": "range", "low": "x"},
     ],
 )
 def test_an_event_that_is_none_does_not_count(sent):

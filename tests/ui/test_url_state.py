@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters, OneOf
 from avhcurate.ui.sidebar_filters import WIDGETS
-from avhcurate.ui.url_state import TILE_SIZES, View, fit, parse
+from avhcurate.ui.url_state import View, fit, parse
 
 TEXT = st.text(min_size=1, max_size=8)
 ENDS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
@@ -34,7 +34,7 @@ VIEWS = st.builds(
     sort=st.sampled_from(["avh", "loss", "id"]),
     descending=st.booleans(),
     row=st.integers(1, 10**6),
-    tile=st.sampled_from(list(TILE_SIZES)),
+    tile=st.integers(72, 360),
     sample=st.none() | st.integers(0, 10**9),
     choices=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
 )

@@ -1,4 +1,4 @@
-"""The details of one sample: votes, softmax and AVC per class, percentiles, nearest neighbours."""
+"""The details of one sample: votes, softmax and angle per class, percentiles, nearest neighbours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from avhcurate.measures.stats.neighbours import Neighbours, angles_to, nearest
 
 @dataclass(frozen=True)
 class Inspection:
-    """One sample. `votes` (shares), `softmax` and `avc` have a value a class, or are None where there is none.
+    """One sample. `votes` (shares), `softmax` and `angles` (rad) have a value a class, or are None where there is none.
 
     `row` has the columns of the table, `percentiles` the share of samples whose score is not larger.
     """
@@ -26,25 +26,26 @@ class Inspection:
     percentiles: dict[str, float]
     votes: np.ndarray | None
     softmax: np.ndarray | None
-    avc: np.ndarray | None
+    angles: np.ndarray | None
 
 
 def inspect(table: DatasetTable, id: int) -> Inspection:
     """Return the details of sample `id`; an unknown id is refused."""
     row, run, ids = table.sample(id), table.run, np.array([id])
-    softmax, avc, votes = None, None, None
+    softmax, angles, votes = None, None, None
     if run is not None and row["predicted"] is not None:
         if run.has_logits:
             softmax = special.softmax(run.logits_of(ids)[0])
         if run.has_class_weights:
             # Those of the head that has scored it, so that they agree with its row.
             ((_, class_weights, _),) = run.heads_of(ids)
-            avc = scores.avc(run.features_of(ids).astype(np.float64), class_weights.astype(np.float64))[0]
+            features = run.features_of(ids).astype(np.float64)
+            angles = scores.angles(features, class_weights.astype(np.float64))[0]
     counted = table.vote_counts(id)
     if counted is not None and "counts" in counted and len(counted):
         counts = np.asarray(counted["counts"].iloc[0])
         votes = counts / counts.sum()
-    return Inspection(row, table.percentiles(id), votes, softmax, avc)
+    return Inspection(row, table.percentiles(id), votes, softmax, angles)
 
 
 def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:

@@ -14,7 +14,6 @@ from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.image_routes import health_url, image_url
 from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.signin import who
-from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
 
 #: Images handed out at once: shown now, and fetched beforehand.
@@ -93,7 +92,7 @@ def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession)
         name=grid.class_name,
         ticked=grid.ticked,
         receipt=session.receipt,
-        size=TILE_SIZES[page.view.tile],
+        size=page.view.tile,
         can_go_back=progress.tasks > 0,
         health=health_url(),
     )

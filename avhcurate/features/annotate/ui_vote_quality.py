@@ -159,7 +159,14 @@ def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
         return None
     names = dict(enumerate(page.table.classes))
     tiles = [
-        replace(tile, score="", sub=f"people: {names.get(said, 'something else')}", note=f"{prob:.2f}", differs=True)
+        replace(
+            tile,
+            predicted="",
+            score="",
+            sub=f"people: {names.get(said, 'something else')}",
+            note=f"{prob:.2f}",
+            differs=True,
+        )
         for tile, said, prob in zip(
             tiles_of(page, shown["id"].tolist(), score="hsf"), shown["said"], shown["prob"], strict=True
         )

@@ -65,7 +65,9 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
         hard = f"A {100 * row['a_rank']:.0f} · B {100 * row['b_rank']:.0f}".replace("nan", "–")
         says = f"A {classes[int(row['a_predicted'])]} · B {classes[int(row['b_predicted'])]}"
         differs = not (row["a"] and row["b"])
-        return replace(tile, score=hard, sub=says, differs=differs, alt=f"{tile.alt}, percentile {hard}, says {says}")
+        alt = f"{tile.alt}, percentile {hard}, says {says}"
+        bare = replace(tile, predicted="", percentile=None)
+        return replace(bare, score=hard, sub=says, differs=differs, alt=alt)
 
     return sample_grid(page, ids, about=f"{pair.names} {title}", look=look)
 

@@ -16,7 +16,6 @@ from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_tab
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.cache import kept
 from avhcurate.ui.charts import clicked_id
-from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import undo_button
@@ -111,11 +110,7 @@ def gallery(page: Opened, gap: Gap, name: str) -> GridView | None:
     if not ids:
         st.markdown("No sample lies beyond both cuts. Move them inwards.")
         return None
-    return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=gap.key, look=_look)
-
-
-def _look(tile: Tile) -> Tile:
-    return replace(tile, sub=tile.sub.replace("predicted", "pred."))  # these tiles are narrow
+    return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=gap.key)
 
 
 def _sentence(gap: Gap, name: str, n: int) -> str:

@@ -176,7 +176,7 @@ def _look(result: PseudoLabels, tile: Tile) -> Tile:
     row = int(np.searchsorted(result.ids, tile.id))
     label, given = int(result.selection.candidate[row]), int(result.labels[row])
     name = str(result.classes["label_name"].iloc[label])
-    return replace(tile, sub=f"as {name}", differs=given >= 0 and label != given)
+    return replace(tile, predicted="", sub=f"as {name}", differs=given >= 0 and label != given)
 
 
 def export_menu(table: DatasetTable, result: PseudoLabels) -> None:

@@ -32,7 +32,6 @@ from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
-from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.quality import QualityRecord
 from avhcurate.workspace.images.measures import MEASURES
@@ -110,7 +109,7 @@ def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAct
     """Draw a grid to select from, with its bar; `first` are actions only of this list."""
     about = f"{page.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
     view = tiles_view(tiles, about=about)
-    actions_grid(page, view, first=first, tile_size=TILE_SIZES[page.view.tile], part=True)
+    actions_grid(page, view, first=first, part=True)
     return view
 
 

@@ -137,7 +137,8 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
         label, given = int(rows["candidate"][tile.id]), int(rows["label"][tile.id])
         value = format_score(by, float(rows[by][tile.id]))
         alt = f"image {tile.id}, label {tile.title}, as {names[label]}, {score_name(by)} {value}"
-        return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given, alt=alt)
+        differs = given >= 0 and label != given
+        return replace(tile, predicted="", sub=f"as {names[label]}", score=value, differs=differs, alt=alt)
 
     about = f"{folder.name} {number} {heading}"
     return sample_grid(page, rows.index.tolist(), about=about, look=look, score="id")

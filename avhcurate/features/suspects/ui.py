@@ -26,7 +26,6 @@ from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.text import counted
-from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
 
 #: With the key of the folder of suspects.
@@ -223,7 +222,8 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
         agree = f"{row['agreement']} of {row['spoke']} agree"
         return replace(
             tile,
-            title=f"{tile.title} → {other}",
+            predicted=other,
+            percentile=None,
             score=f"#{row['rank']}",
             sub=agree,
             note="",
@@ -236,7 +236,7 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
         BarAction("accept", "Accept suggestions", "check", partial(_accept, page.table, rows), primary=True),
         BarAction("keep", "Keep labels", "verified", partial(_keep, page.table)),
     ]
-    actions_grid(page, view, first=first, tile_size=TILE_SIZES[page.view.tile], part=True)
+    actions_grid(page, view, first=first, part=True)
     return view
 
 

@@ -1,6 +1,6 @@
 """Mount a component: its HTML, with the style and the script next to its Python file; and read what it sends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -15,6 +15,17 @@ def mount(file: str, html: str, *, data: Any, script: str = "", style: str = "",
     `script` and `style` precede its own, `arguments` are Streamlit's.
     """
     return _component(Path(file).parent, html, script, style)(data=to_jsonable_python(data), **arguments)
+
+
+def told(key: str, name: str, do: Callable[[int], None]) -> Callable[[], None]:
+    """Return a callback that calls `do` with the whole number that the component of a key sent under a name."""
+
+    def hear() -> None:
+        sent = (st.session_state.get(key) or {}).get(name)
+        if is_count(sent):
+            do(sent)
+
+    return hear
 
 
 def nothing() -> None:
@@ -33,7 +44,9 @@ def is_count(value: Any) -> TypeGuard[int]:
 
 @cache
 def _component(folder: Path, html: str, script: str, style: str) -> Any:
-    js = read_files(Path(__file__).parent, ["shared.js"]) + script + read_files(folder, [f"{folder.name}.js"])
+    js = (
+        read_files(Path(__file__).parent, ["shared.js", "talk.js"]) + script + read_files(folder, [f"{folder.name}.js"])
+    )
     css = folder / f"{folder.name}.css"  # a component whose parts bring all of its style has none
     if css.exists():
         style += css.read_text(encoding="utf-8")

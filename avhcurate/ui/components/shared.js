@@ -7,6 +7,10 @@ function element(tag, className, parent) {
   return node;
 }
 
+// Facets tell chips what is chosen in them, { key, texts }, and chips tell facets what is taken out, until Python tells both.
+const CHOSEN = "avhcurate-chosen";
+const CLEARED = "avhcurate-cleared";
+
 // What takes every key, and what takes the keys that move alone.
 const TAKES_KEYS = "input, textarea, select, [contenteditable=true], [role=listbox], [role=grid], "
   + "[data-testid=stDataFrame]";

@@ -7,14 +7,14 @@ from avhcurate.datasets.table.sample import inspect, neighbours, rows_of
 from avhcurate.errors import CurateError
 
 
-def test_softmax_avc_votes_and_percentiles_agree_with_the_table(digits):
+def test_softmax_angles_votes_and_percentiles_agree_with_the_table(digits):
     hardest = int(digits.page(sort="avh", descending=True, limit=1)["id"][0])
     found, row = inspect(digits, hardest), digits.sample(hardest)
     assert found.percentiles["avh"] == 1
-    assert [found.softmax.sum(), found.avc.sum()] == pytest.approx([1, 1])
+    assert found.softmax.sum() == pytest.approx(1)
     assert found.softmax[row["label"]] == pytest.approx(row["confidence"], rel=1e-3)
     assert found.softmax.argmax() == row["predicted"]
-    assert found.avc[row["predicted"]] == pytest.approx(row["avc"], rel=1e-4)
+    assert found.angles[row["label"]] == pytest.approx(row["target_angle"], rel=1e-4)
     assert found.votes[row["label"]] == pytest.approx(row["hsf"])
 
 

@@ -120,7 +120,8 @@ def test_details_exports_and_degraded_images_take_the_head_that_scored_each_samp
     for id in (0, 7, COPY, UNLABELLED[0]):
         shown = inspect(table, id)
         assert shown.softmax.max() == pytest.approx(rows.loc[id, "max_confidence"], rel=1e-5)
-        assert shown.avc[rows.loc[id, "predicted"]] == pytest.approx(rows.loc[id, "avc"], rel=1e-5)
+        near = np.pi - shown.angles
+        assert near[rows.loc[id, "predicted"]] / near.sum() == pytest.approx(rows.loc[id, "avc"], rel=1e-5)
     write_cleanlab(table, Chosen(Filters()), tmp_path / "out")
     probs = np.load(tmp_path / "out" / "pred_probs.npy")
     known = np.flatnonzero(labels >= 0)

@@ -19,6 +19,7 @@ function createCard(parent, first) {
   let given = []; // what was answered here, newest last: { item, nonce, choice }
   let current = null;
   let shownAt = null; // when the image on screen could first be seen
+  let ready = false; // it was seen for as long as an answer takes
   let quiet = null;
   let heard = "";
   let answered = 0;
@@ -92,6 +93,7 @@ function createCard(parent, first) {
     for (const picture of pictures.values()) picture.image.classList.remove("on");
     current = item;
     shownAt = null;
+    ready = false;
     root.dataset.item = item ? item.id : "";
     root.dataset.task = item ? item.task : "";
     if (!item) return;
@@ -105,7 +107,11 @@ function createCard(parent, first) {
     const picture = pictures.get(current.id);
     picture.image.classList.add("on");
     picture.image.alt = "The image to classify";
-    shownAt = performance.now();
+    const at = shownAt = performance.now();
+    setTimeout(() => {
+      ready = shownAt === at;
+      if (ready) paint();
+    }, data.least_ms);
   }
 
   // A picture that cannot be drawn cannot be judged.
@@ -119,19 +125,25 @@ function createCard(parent, first) {
 
   function answer(choice) {
     if (!current || choice < 0 || choice >= data.classes.length) return;
-    if (shownAt === null) return say("The image is not there yet.");
     const ms = performance.now() - shownAt;
-    if (ms < data.least_ms) return say("Too quick to have been seen: look again.");
+    if (shownAt === null) return ignore(choice, "Not counted: the image is not there yet.");
+    if (ms < data.least_ms) return ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const item = current;
     returned = returned.filter((other) => other.id !== item.id);
     const nonce = outbox.put({ kind: "answer", id: item.id, task: item.task, choice, ms: Math.round(ms) });
     given = [...given, { item, nonce, choice }].slice(-REMEMBERED);
     answered += 1;
     root.dataset.answered = answered;
-    flash(choice);
+    flash(choice, "hit");
     remember(choice);
     say("");
     advance();
+  }
+
+  function ignore(choice, why) {
+    flash(choice, "ignored");
+    say(why);
+    status.classList.add("warns");
   }
 
   function takeBack() {
@@ -149,6 +161,7 @@ function createCard(parent, first) {
 
   function say(text) {
     clearTimeout(quiet);
+    status.classList.remove("warns");
     status.textContent = text;
     if (text) quiet = setTimeout(paintStatus, 4000);
     else paintStatus();
@@ -156,6 +169,7 @@ function createCard(parent, first) {
 
   function paintStatus() {
     const last = given[given.length - 1];
+    status.classList.remove("warns");
     status.textContent = last ? `Last: ${(data.classes[last.choice] ?? "")}` : "";
   }
 
@@ -296,12 +310,11 @@ function createCard(parent, first) {
     search?.focus({ preventScroll: true });
   }
 
-  function flash(choice) {
-    const button = buttons[choice];
-    if (!button) return;
-    button.classList.remove("hit");
+  function flash(choice, how) {
+    const button = buttons[choice] ?? choices;
+    button.classList.remove("hit", "ignored");
     void button.offsetWidth; // starts the animation again
-    button.classList.add("hit");
+    button.classList.add(how);
   }
 
   // --- keys ----------------------------------------------------------------------------------------
@@ -354,7 +367,8 @@ function createCard(parent, first) {
     const empty = !current;
     root.classList.toggle("empty", empty);
     part("wait").textContent = !empty ? "" : data.finished && !outbox.size() ? "That was all. Thank you." : "Fetching the next image …";
-    for (const button of buttons) button.disabled = empty;
+    root.classList.toggle("waiting", !ready);
+    for (const button of buttons) button.setAttribute("aria-disabled", String(!ready));
   }
 
   undo.onclick = () => {

@@ -1,7 +1,6 @@
 """Acting on images by key, as a part of components: a field that completes names, a message with Undo, all keys.
 
-A component that puts `MARKUP` into its HTML and precedes its script by `SCRIPT` has `createCommands`, and
-`createTalk` to tell Python what is asked.
+A component that puts `MARKUP` into its HTML and precedes its script by `SCRIPT` has `createCommands`.
 """
 
 from pathlib import Path

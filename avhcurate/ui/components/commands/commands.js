@@ -42,35 +42,6 @@ function idle(event) {
   return letter && node.matches?.("button") && !node.closest("[data-testid=stPopoverBody]");
 }
 
-// What a component tells Python. At a server that is busy a newer message takes the place of an older one: each brings
-// all acts, with growing numbers, that Python has not said it has `handled`.
-function createTalk() {
-  let component = null;
-  let acts = [];
-  let newest = 0;
-
-  function tellActs() {
-    if (acts.length) component.setTriggerValue("act", acts);
-  }
-
-  return {
-    tell(name, value) {
-      tellActs();
-      component.setTriggerValue(name, value);
-    },
-    act(asked) {
-      newest = Math.max(newest + 1, Date.now());
-      acts.push({ ...asked, at: newest });
-      tellActs();
-    },
-    hear(next, handled) {
-      component = next;
-      newest = Math.max(newest, handled);
-      acts = acts.filter(({ at }) => at > handled);
-    },
-  };
-}
-
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
 // the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
 function createCommands(pane, { act, chosen, back, own }) {
@@ -213,6 +184,8 @@ function createCommands(pane, { act, chosen, back, own }) {
   function say({ text, undo }) {
     message.querySelector("span").textContent = text;
     message.querySelector("button").hidden = !undo;
+    const bar = pane.parentElement?.querySelector(".bar")?.getBoundingClientRect();
+    message.style.bottom = bar?.height && bar.top < innerHeight ? `${innerHeight - bar.top + 8}px` : "";
     message.togglePopover(true);
     clearTimeout(timer);
     timer = setTimeout(() => (message.togglePopover(false)), MESSAGE_MS);
@@ -220,7 +193,7 @@ function createCommands(pane, { act, chosen, back, own }) {
 
   // The field of the filters' condition; none where a dialog keeps the focus.
   function filters() {
-    if (document.querySelector("[data-testid=stDialog]")) return null;
+    if (document.querySelector("[data-testid=stDialog], .st-key-details")) return null;
     return document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");
   }
 
@@ -237,6 +210,7 @@ function createCommands(pane, { act, chosen, back, own }) {
 
   return {
     ask,
+    say,
     list: listKeys,
     open: () => [field, overlay].some((one) => one.matches(OPEN)),
     // Does what a key means; false where it means nothing.

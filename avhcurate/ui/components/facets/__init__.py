@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import streamlit as st
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
-from avhcurate.ui.components.mount import mount
+from avhcurate.ui.components.mount import mount, read_files
+from avhcurate.ui.components.talk import handled, new_acts
 
 _HTML = '<div class="facets"></div>'
+_SCRIPT = read_files(Path(__file__).parent, ["state.js", "parts.js"])
+
+Value = int | str | None
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One button: `samples` of all have it, `matching` of those that match; `on` when it is chosen.
+    """One button: `samples` of all have it, `matching` of those that match.
 
-    `value` comes back when it is pressed. A bar of a histogram has its ends instead, None for an open one.
+    `value` is what it chooses. A bar of a histogram has its ends instead, None for an open one.
     """
 
     text: str
     samples: int
     matching: int
-    value: int | str | None = None
-    on: bool = False
+    value: Value = None
     low: float | None = None
     high: float | None = None
 
@@ -35,17 +38,17 @@ class Bar:
 class Panel:
     """One facet: `rows` of values, `columns` of a few ordered values, or a `range` of numbers.
 
-    `ends` are those of the numbers, `chosen` those of the chosen range, None for an open one. `more` values are not
-    listed and can be found by a text, `find`.
+    `chosen` are the chosen values; of a range its two ends, None for an open one. `ends` are those of the numbers.
+    `more` values are not listed and can be found by a text, `find`.
     """
 
     key: str
     title: str
     shape: Literal["rows", "columns", "range"]
     bars: tuple[Bar, ...]
+    chosen: tuple[Any, ...]
     help: str = ""
     ends: tuple[float, float] | None = None
-    chosen: tuple[float | None, float | None] = (None, None)
     more: int = 0
     find: str = ""
     removable: bool = False
@@ -53,12 +56,11 @@ class Panel:
 
 @checked(config=ConfigDict(strict=True), frozen=True)
 class FacetEvent:
-    """What the user did in the facet `key`: pressed a value, chose a range, looked for a text, or removed the facet."""
+    """What the facet `key` is to be: its chosen `values`, its range, the text to find, or that it goes."""
 
     key: str
-    kind: Literal["value", "range", "find", "remove"]
-    value: int | str | None = None
-    on: bool = False
+    kind: Literal["values", "range", "find", "remove"]
+    values: Annotated[list[Value], Field(max_length=10_000)] = Field(default_factory=list)
     low: float | None = None
     high: float | None = None
     find: Annotated[str, Field(max_length=200)] = ""
@@ -68,22 +70,23 @@ def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Cal
     """Draw the facets; `on_event` gets what the user does, before the page runs."""
 
     def heard() -> None:
-        if event := decode(st.session_state.get(key) or {}):
-            on_event(event)
+        for act in new_acts(key):
+            if event := decode(act):
+                on_event(event)
 
-    data = {"panels": panels, "label": label}
-    mount(__file__, _HTML, key=key, data=data, on_event_change=heard)
+    data = {"panels": panels, "label": label, "handled": handled(key)}
+    mount(__file__, _HTML, script=_SCRIPT, key=key, data=data, on_act_change=heard)
 
 
-def decode(sent: Mapping[str, Any]) -> FacetEvent | None:
+def decode(act: Mapping[str, Any]) -> FacetEvent | None:
     """Read what the browser sent, which may be anything; None if it makes no sense.
 
-    >>> decode({"event": {"key": "classes", "kind": "value", "value": 3, "on": True}})
-    FacetEvent(key='classes', kind='value', value=3, on=True, low=None, high=None, find='')
+    >>> decode({"key": "classes", "kind": "values", "values": [3], "at": 1})
+    FacetEvent(key='classes', kind='values', values=[3], low=None, high=None, find='')
     """
     try:
-        found = FacetEvent(**sent["event"])
-    except (KeyError, TypeError, ValidationError):
+        found = FacetEvent(**{name: value for name, value in act.items() if name != "at"})
+    except (TypeError, ValidationError):
         return None
     if found.low is not None and found.high is not None and found.low > found.high:
         return None

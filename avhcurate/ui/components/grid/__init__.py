@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import streamlit as st
-
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.mount import is_count, mount, nothing, read_files
+from avhcurate.ui.components.mount import is_count, mount, nothing, read_files, told
 
 #: Rows that come with the page itself; the browser asks for the others in windows of as many.
 FIRST = 60
@@ -26,8 +24,12 @@ _HTML = f"""
   <div class="head" hidden>
     <span class="place"></span>
     <form class="jump" autocomplete="off">
-      <label>Go to <input name="to" size="12"></label>
+      <label>Go to <input name="to" size="8" placeholder="row" title="A row"></label>
     </form>
+    <div class="look" role="group" aria-label="Tiles">
+      <button type="button" aria-pressed="false" title="Pictures fill their tiles, and lose their edges">Fill</button>
+      <label>Size <input type="range" min="72" max="360" step="4"></label>
+    </div>
   </div>
   <div class="pane">
     <div class="scroller"><div class="sizer"></div><div class="board" role="grid"></div></div>
@@ -41,7 +43,8 @@ _HTML = f"""
   <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
-_PARTS = ("ranges", "selection", "layout", "rows", "tile", "bar", "scroller", "box", "keys", "details")
+_PARTS = ("ranges", "selection", "layout", "rows", "tile", "pending", "lines", "focus", "bar", "scroller", "box")
+_PARTS += ("keys", "look", "details")
 _SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, [f"{name}.js" for name in _PARTS])
 
 
@@ -49,13 +52,18 @@ _SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, [f"{name}.js" for 
 class Tile:
     """One thumbnail and the few words under it; every text is shown as text, never as HTML.
 
+    `title` is the label; `predicted` follows it where it is another. Of a score with a `percentile` (0 to 100) that is
+    drawn, and the number in `alt` shows on hover. `sub` is a line of its own, which stands out if it `differs`.
+
     Neighbours of the same `group` share rows of their own below its name; "" for tiles in no group.
     """
 
     id: int
     src: str
     title: str
+    predicted: str = ""
     score: str = ""
+    percentile: int | None = None
     sub: str = ""
     note: str = ""
     badges: tuple[str, ...] = ()
@@ -74,13 +82,14 @@ def image_grid(
     height: Literal["all", "part", "window"] = "all",
     on_open: Callable[[int], None] = lambda id: None,
     on_act: Callable[[], None] = nothing,
+    on_size: Callable[[int], None] = lambda size: None,
     **view: Any,
 ) -> None:
     """Draw all tiles, or the first of `count`, of which the browser asks for the rest below the address `source`.
 
     `on_open` gets the id of a tile that was opened, and `on_act` finds in the state `act` what to do with which places
-    (see `decode_selection`); both are called before the page runs. The grid is as high as its rows, at most a part of
-    the window or what is left of it.
+    (see `decode_selection`); `on_size` gets the size of the tiles that the slider was moved to. All are called before
+    the page runs. The grid is as high as its rows, at most a part of the window or what is left of it.
 
     `view`: while its key `view` stays the same, so do rows and their places; while `about` does, the selected samples;
     with another `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that
@@ -88,15 +97,11 @@ def image_grid(
     selection, and `actions` allows acting on it, by keys and by the buttons of a bar.
     """
 
-    def opened() -> None:
-        sent = (st.session_state.get(key) or {}).get("opened")
-        if is_count(sent):
-            on_open(sent)
-
     data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
     data |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None} | view
     data |= {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
-    acts = {"on_lost_change": nothing, "on_act_change": on_act, "on_opened_change": opened}
+    acts = {"on_lost_change": nothing, "on_act_change": on_act}
+    acts |= {"on_opened_change": told(key, "opened", on_open), "on_size_change": told(key, "size", on_size)}
     mount(__file__, _HTML, script=_SCRIPT, style=commands.STYLE, key=key, data=data, **acts)
 
 

@@ -23,15 +23,15 @@ function createGrid(parent) {
     countSelected();
   });
   const bar = createBar(part("bar"), { press, all: () => selection.set(everything()), none: () => selection.set([]) });
-  const talk = createTalk();
-  const lines = new Map(); // row -> { node, tiles }
-  const spare = []; // tiles out of sight, to be drawn into again
-  const rows = createRows(() => draw(), () => talk.tell("lost", data.view));
+  const talk = createTalk({ lost: refused });
+  const rows = createRows(changed, () => talk.tell("lost", data.view));
   const scroller = createScroller(node, part("sizer"), board, moved);
+  const lines = createLines(board, { layout: () => layout, base: scroller.base, rowAt: shownRow });
+  const focus = createFocus(node, lines, { at: rows.at, find: rows.find, hasFocus });
   const box = createBox(node, part("box"), scroller, {
     wanted: () => data.selectable,
     begins: (keep) => (before = keep ? selection.ranges() : []),
-    covered: (from, to) => selection.set(rangesUnion(before, covered(from, to))),
+    covered: (from, to) => selection.set(rangesUnion(before, layout.covered(from, to))),
   });
   const details = createDetails({
     view: () => data?.view,
@@ -42,15 +42,20 @@ function createGrid(parent) {
     focus: (place) => moveFocus(place, false),
     hasFocus,
   });
+  const look = createLook(root, part("look"), {
+    resized(to) {
+      size = to;
+      layOut();
+    },
+    kept: (to) => to !== data.size && talk.tell("size", to),
+  });
   let data = null;
-  let layout = flatLayout(0, 1, 1);
-  let columns = 1;
-  let columnWidth = 1;
+  let size = 0; // of a tile, which the slider changes before Python has heard of it
+  let layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
   let laidOut = ""; // the sizes that the layout was made for
   let travel = 1;
   let before = [];
   let anchor = null;
-  let focused = 0; // a place
   let goal = null; // the place to begin at, once the rows are laid out
   let landing = null;
 
@@ -60,19 +65,41 @@ function createGrid(parent) {
     const row = rows.at(place);
     if (!row) return;
     details.opened(place);
+    paintSelection();
     talk.tell("opened", row.id);
   }
 
-  // What an action is about: the selection, or the image that has the focus.
-  function targets() {
-    if (selection.ranges().length) return selection.ranges();
-    return data.count ? [[focused, focused + 1]] : [];
-  }
-
+  // Acts on the selection, or on the image that has the focus, which then goes on: `alone`, on the selection alone.
+  // The tiles show it at once.
   async function act(action, value = null, alone = false) {
     await selection.settled();
-    const ranges = alone ? selection.ranges() : targets();
-    talk.act({ view: data.view, ranges, action, value });
+    const here = !alone && !selection.ranges().length && data.count > 0;
+    const ranges = here ? [[focus.place(), focus.place() + 1]] : selection.ranges();
+    const row = here && action in CHANGES ? shownRow(focus.place()) : null;
+    const why = row && needless(row, action, value, names());
+    if (why) commands.say({ text: why });
+    else {
+      const one = row ? { id: row.id } : {};
+      const ids = row ? new Set([row.id]) : rows.idsIn(ranges);
+      talk.act({ view: data.view, ranges, action, value, ...one }, { ids });
+      draw();
+    }
+    if (row) moveFocus(focus.place() + 1, false);
+  }
+
+  // A row with what is on its way done.
+  function shownRow(place) {
+    const row = rows.at(place);
+    return row && withActsDone(row, talk.pending(), names());
+  }
+
+  function names() {
+    return data.actions?.classes ?? [];
+  }
+
+  function refused() {
+    commands.say({ text: "The server does not answer: what you did last is not saved" });
+    draw();
   }
 
   // A button of the bar: some ask for a name first, others are about the selection alone.
@@ -83,18 +110,16 @@ function createGrid(parent) {
   }
 
   function back() {
-    moveFocus(focused, false);
+    moveFocus(focus.place(), false);
   }
 
   // --- selection ---------------------------------------------------------------------------
 
   function paintSelection() {
     const selected = selection.ranges();
-    for (const { tiles } of lines.values()) {
-      for (const tile of tiles) {
-        tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
-        tile.root.ariaCurrent = tile.place === details.place() ? "true" : null;
-      }
+    for (const tile of lines.tiles()) {
+      tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
+      tile.root.ariaCurrent = tile.place === details.place() ? "true" : null;
     }
     root.classList.toggle("choosing", selected.length > 0);
   }
@@ -115,35 +140,12 @@ function createGrid(parent) {
   }
 
   function selectTo(place, keep) {
-    const from = anchor ?? focused;
+    const from = anchor ?? focus.place();
     const span = [[Math.min(from, place), Math.max(from, place) + 1]];
     selection.set(keep ? rangesUnion(selection.ranges(), span) : span);
   }
 
-  // The places of the tiles that a box touches.
-  function covered(from, to) {
-    const spans = [];
-    const [first, last] = [from, to].map(({ x }) => Math.max(0, Math.min(columns - 1, Math.floor(x / (columnWidth + GAP)))));
-    for (let row = layout.rowAt(from.y); row <= layout.rowAt(to.y) && layout.rows; row++) {
-      if (layout.bottom(row) < from.y) continue;
-      spans.push([layout.first(row) + first, Math.min(layout.end(row), layout.first(row) + last + 1)]);
-    }
-    return spans.filter(([a, b]) => a < b);
-  }
-
-  // --- focus: one tile is in the tab order, arrows move it -----------------------------------
-
-  function tileAt(place) {
-    return layout.rows ? lines.get(layout.rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined;
-  }
-
-  function setFocused(place) {
-    tileAt(focused)?.root.setAttribute("tabindex", "-1");
-    focused = place;
-    const tile = tileAt(focused);
-    tile?.root.setAttribute("tabindex", "0");
-    node.tabIndex = tile ? -1 : 0; // the grid itself while its tile is out of sight
-  }
+  // --- focus -----------------------------------------------------------------------------------
 
   function show(place) {
     const row = layout.rowOf(place);
@@ -156,12 +158,12 @@ function createGrid(parent) {
     if (!data.count) return;
     const to = Math.max(0, Math.min(data.count - 1, place));
     if (extend) {
-      anchor ??= focused;
+      anchor ??= focus.place();
       selectTo(to, false);
     }
     show(to);
-    setFocused(to);
-    const tile = tileAt(to)?.root;
+    focus.set(to);
+    const tile = lines.tileAt(to)?.root;
     tile?.focus({ preventScroll: true });
     if (!scroller.most()) tile?.scrollIntoView({ block: "nearest" });
   }
@@ -170,56 +172,33 @@ function createGrid(parent) {
     return root.contains(parent.activeElement ?? document.activeElement);
   }
 
-  // The place of the tile some rows further, in the same column or the row's last.
-  function below(place, steps) {
-    const row = Math.max(0, Math.min(layout.rows - 1, layout.rowOf(place) + steps));
-    return Math.min(layout.first(row) + place - layout.first(layout.rowOf(place)), layout.end(row) - 1);
-  }
-
   // --- layout: rows of as many columns as fit ------------------------------------------------
 
   function layOut() {
     if (!data || !root.clientWidth) return;
-    const single = !remote() && data.tiles.every((row) => !row.sub && !row.note);
-    const bare = single && data.tiles.every((row) => !row.title && !row.score);
-    root.classList.toggle("single", single);
-    root.classList.toggle("bare", bare);
+    const words = wordsOf(data);
+    for (const name of ["single", "bare"]) root.classList.toggle(name, words[name]);
     const kept = layout.rows ? layout.first(layout.rowAt(scroller.offset())) : 0;
-    const width = board.clientWidth;
-    columns = Math.max(1, Math.floor((width + GAP) / (data.size + GAP)));
-    columnWidth = (width - GAP * (columns - 1)) / columns;
-    const rowHeight = Math.ceil(columnWidth + captionHeight(bare) + GAP + 2);
+    const sizes = tileSizes(board, size, words.bare);
     const hadFocus = board.contains(parent.activeElement);
-    const sizes = JSON.stringify([data.view, data.count, columns, width, rowHeight]);
-    if (sizes !== laidOut) {
+    const print = JSON.stringify([data.view, data.count, sizes]);
+    if (print !== laidOut) {
       const again = laidOut !== "";
-      laidOut = sizes;
-      clear();
-      board.style.setProperty("--columns", columns);
-      board.style.setProperty("--row", `${rowHeight - GAP}px`);
-      layout = gridLayout(data.count, columns, rowHeight, remote() ? [] : data.tiles.map((row) => row.group));
-      board.setAttribute("aria-colcount", columns);
+      laidOut = print;
+      lines.clear();
+      layout = gridLayout(data.count, sizes, remote() ? [] : data.tiles.map((row) => row.group));
+      board.setAttribute("aria-colcount", sizes.columns);
       board.setAttribute("aria-rowcount", layout.rows);
       fit();
       if (again && layout.rows) scroller.to(layout.top(layout.rowOf(Math.min(kept, data.count - 1))));
     } else fit();
     if (goal !== null && layout.rows) {
-      focused = Math.min(goal, data.count - 1);
+      focus.begin(Math.min(goal, data.count - 1));
       goal = null;
-      scroller.to(layout.top(layout.rowOf(focused)));
+      scroller.to(layout.top(layout.rowOf(focus.place())));
     }
     draw();
-    if (hadFocus && !board.contains(parent.activeElement)) tileAt(focused)?.root.focus({ preventScroll: true });
-  }
-
-  function captionHeight(bare) {
-    if (bare) return 0;
-    const probe = createTile();
-    drawTile(probe, { ...EMPTY, title: "x", score: "x", sub: "x", note: "x" }, false);
-    board.appendChild(probe.root);
-    const { offsetHeight } = probe.caption;
-    probe.root.remove();
-    return offsetHeight;
+    if (hadFocus && !board.contains(parent.activeElement)) lines.tileAt(focus.place())?.root.focus({ preventScroll: true });
   }
 
   // Most rows do not come with the page.
@@ -239,7 +218,8 @@ function createGrid(parent) {
     }
     node.style.height = `${Math.ceil(Math.min(layout.height + 6, most))}px`;
     scroller.resize(layout.height + 6);
-    head.hidden = !scroller.most() || data.height === "all";
+    head.hidden = data.height === "all" || !(scroller.most() || data.selectable);
+    placeText.hidden = jump.hidden = !scroller.most();
   }
 
   // --- drawing --------------------------------------------------------------------------------
@@ -256,17 +236,18 @@ function createGrid(parent) {
   function land(rest, until = performance.now() + LONGEST_LANDING_MS) {
     landing = setTimeout(() => {
       landing = null;
-      if (!arrived() && performance.now() < until) land(LOOK_MS, until);
+      if (!lines.arrived() && performance.now() < until) land(LOOK_MS, until);
       draw();
     }, rest);
   }
 
-  function arrived() {
-    return [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete));
+  function changed() {
+    draw();
+    focus.follow(data.count);
   }
 
   function draw(pictures = true) {
-    if (!data || !layout.rows) return clear();
+    if (!data || !layout.rows) return lines.clear();
     const alone = landing !== null;
     const [top, seen] = [scroller.offset(), scroller.window()];
     if (top <= 0) travel = 1;
@@ -277,53 +258,12 @@ function createGrid(parent) {
     const drawn = [layout.first(from), layout.end(to)];
     if (pictures) rows.want(travel < 0 ? [insight, drawn] : [insight, drawn, [drawn[1], drawn[1] + 1]]);
     const hadFocus = hasFocus();
-    for (const row of [...lines.keys()]) if (row < from || row > to) drop(row);
-    for (let row = to; row >= from; row--) drawLine(row, pictures);
+    lines.draw(from, to, pictures);
     if (hadFocus && !hasFocus()) node.focus({ preventScroll: true });
-    setFocused(Math.min(focused, data.count - 1));
+    focus.paint();
     paintSelection();
     const [first, last, count] = [insight[0] + 1, insight[1], data.count].map((number) => number.toLocaleString("en"));
     placeText.textContent = rows.failing() ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
-  }
-
-  function drawLine(row, pictures) {
-    const line = lines.get(row) ?? newLine(row);
-    const next = lines.get(row + 1)?.node ?? null;
-    if (line.node.parentNode !== board || line.node.nextSibling !== next) board.insertBefore(line.node, next);
-    line.node.style.transform = `translateY(${layout.top(row) - scroller.base()}px)`;
-    for (const tile of line.tiles) drawTile(tile, rows.at(tile.place), pictures);
-  }
-
-  function newLine(row) {
-    const line = { node: element("div", "row"), tiles: [] };
-    line.node.setAttribute("role", "row");
-    line.node.setAttribute("aria-rowindex", row + 1);
-    line.node.classList.toggle("begins", Boolean(layout.heading(row)));
-    line.node.dataset.group = layout.heading(row);
-    for (let place = layout.first(row); place < layout.end(row); place++) {
-      const tile = spare.pop() ?? createTile();
-      tile.place = place;
-      tile.data = undefined;
-      tile.root.dataset.place = place;
-      tile.root.setAttribute("tabindex", "-1");
-      tile.root.setAttribute("aria-colindex", place - layout.first(row) + 1);
-      line.node.appendChild(tile.root);
-      line.tiles.push(tile);
-    }
-    lines.set(row, line);
-    return line;
-  }
-
-  function drop(row) {
-    const { node: gone, tiles } = lines.get(row);
-    lines.delete(row);
-    gone.remove();
-    for (const tile of tiles) drawPicture(tile, "");
-    spare.push(...tiles);
-  }
-
-  function clear() {
-    for (const row of [...lines.keys()]) drop(row);
   }
 
   // --- events --------------------------------------------------------------------------------
@@ -338,9 +278,9 @@ function createGrid(parent) {
     if (place === null || box.ended()) return;
     const command = event.ctrlKey || event.metaKey;
     const extends_ = data.selectable && event.shiftKey;
-    const from = focused;
-    setFocused(place);
-    tileAt(place)?.root.focus({ preventScroll: true });
+    const from = focus.place();
+    focus.set(place);
+    lines.tileAt(place)?.root.focus({ preventScroll: true });
     if (extends_) {
       anchor ??= from;
       selectTo(place, command);
@@ -359,27 +299,14 @@ function createGrid(parent) {
   function pressed(event) {
     if (writes(event)) return;
     const command = event.ctrlKey || event.metaKey;
-    const [row, lastRow] = [layout.rows ? layout.rowOf(focused) : 0, layout.rows - 1];
-    const windowful = Math.max(1, layout.rowAt(scroller.offset() + scroller.window()) - layout.rowAt(scroller.offset()));
-    // A window's step goes on from what is in sight, wherever the focus was left.
-    const seen = layout.rows ? layout.rowAt(scroller.offset()) : 0;
-    const paged = row >= seen && row <= seen + windowful ? focused : layout.rows && layout.first(seen);
-    const places = {
-      ArrowRight: focused + 1, ArrowLeft: focused - 1,
-      ArrowDown: row < lastRow ? below(focused, 1) : focused, ArrowUp: row > 0 ? below(focused, -1) : focused,
-      Home: 0, End: data.count - 1,
-      PageDown: below(paged, windowful), PageUp: below(paged, -windowful),
-    };
-    if (event.key in places && !event.altKey) {
-      if (event.key.startsWith("Page")) {
-        const down = event.key === "PageDown" ? windowful : -windowful;
-        const to = Math.max(0, Math.min(lastRow, layout.rowAt(scroller.offset()) + down));
-        scroller.to(layout.top(to));
-      }
-      moveFocus(places[event.key], event.shiftKey && data.selectable);
-    } else if (event.key === "Enter") event.shiftKey && data.actions ? act("compare") : open(focused);
-    else if (event.key === " " && data.selectable) toggle(focused);
-    else if (event.key === " ") open(focused);
+    const here = focus.place();
+    if (event.key in STEPS && !event.altKey) {
+      const to = STEPS[event.key](here, layout, scroller);
+      if (event.key.startsWith("Page")) turnPage(event.key === "PageDown" ? 1 : -1, layout, scroller);
+      moveFocus(to, event.shiftKey && data.selectable);
+    } else if (event.key === "Enter") event.shiftKey && data.actions ? act("compare") : open(here);
+    else if (event.key === " " && data.selectable) toggle(here);
+    else if (event.key === " ") open(here);
     else if (command && event.key.toLowerCase() === "a" && data.selectable) selection.set(everything());
     else if (event.key === "Escape" && selection.ranges().length) selection.set([]);
     else if (!data.actions || !commands.pressed(event)) return;
@@ -400,7 +327,7 @@ function createGrid(parent) {
   // A screen reader moves the focus without keys.
   board.addEventListener("focusin", (event) => {
     const place = placeOf(event);
-    if (place !== null && place !== focused) setFocused(place);
+    if (place !== null && place !== focus.place()) focus.set(place);
   });
 
   // What lies above a grid may grow or go without the grid: the page is watched as well.
@@ -410,27 +337,34 @@ function createGrid(parent) {
   if (block) resize.observe(block);
   addEventListener("resize", layOut);
 
+  // --- what Python says ------------------------------------------------------------------------
+
+  function label(next) {
+    root.classList.toggle("choosable", next.selectable);
+    board.setAttribute("aria-label", next.label);
+    board.setAttribute("aria-multiselectable", String(next.selectable));
+    part("more").hidden = !next.actions;
+    hint.hidden = !next.hint || next.count === 0;
+    look.update(next.selectable, size);
+  }
+
   return {
     update(next, component) {
+      const [old, acts] = [data, talk.pending()];
       talk.hear(component, next.actions?.handled ?? 0);
-      const old = data;
       const other = old?.view !== next.view || old?.count !== next.count;
+      if (old?.size !== next.size) size = next.size;
       data = next;
-      root.classList.toggle("choosable", next.selectable);
-      root.classList.toggle("small", next.size < 110);
-      board.setAttribute("aria-label", next.label);
-      board.setAttribute("aria-multiselectable", String(next.selectable));
-      part("more").hidden = !next.actions;
-      hint.hidden = !next.hint || next.count === 0;
-      [jump.elements.to.placeholder, jump.elements.to.title] = ["row", "A row"];
+      label(next);
       const same = old?.about === next.about;
-      if (other || !remote()) rows.set(next.source, next.count, next.tiles, same);
+      if (other || !remote()) rows.set(next.source, next.count, next.tiles, same ? (row) => withActsDone(row, acts, names()) : null);
       const { view: key, about, order, count, source } = next;
       if (next.selectable) selection.move({ key, about, order, count, source });
       countSelected();
       if (other) anchor = null;
       if (old?.start !== next.start) goal = next.start;
       else if (!(same && old.order === next.order)) goal = 0;
+      else focus.follow(count);
       if (old?.open && !next.open) details.closed();
       layOut();
       if (next.actions) commands.update(next.actions);
@@ -440,7 +374,7 @@ function createGrid(parent) {
       removeEventListener("resize", layOut);
       resize.disconnect();
       clearTimeout(landing);
-      for (const piece of [commands, details, selection, scroller, box, rows]) piece.destroy();
+      for (const piece of [commands, details, selection, scroller, box, rows, talk, look]) piece.destroy();
     },
   };
 }

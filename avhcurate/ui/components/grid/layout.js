@@ -2,11 +2,57 @@
 
 const GAP = 10;
 const HEADING = 26; // pixels of a group's name
+const SMALL = 110; // pixels below which a tile has one line of small words
 
-function gridLayout(count, columns, rowHeight, groups) {
-  return groups.some(Boolean)
-    ? groupedLayout(groups, columns, rowHeight)
-    : flatLayout(count, columns, rowHeight);
+// `columns` of `width` pixels in rows of `rowHeight`.
+function gridLayout(count, { columns, width, rowHeight }, groups) {
+  const rows = groups.some(Boolean) ? groupedLayout(groups, columns, rowHeight) : flatLayout(count, columns, rowHeight);
+  return {
+    ...rows,
+    // The place some rows further, in the same column or the row's last.
+    below(place, steps) {
+      const row = Math.max(0, Math.min(rows.rows - 1, rows.rowOf(place) + steps));
+      return Math.min(rows.first(row) + place - rows.first(rows.rowOf(place)), rows.end(row) - 1);
+    },
+    // The places of the tiles that a box touches.
+    covered(from, to) {
+      const spans = [];
+      const [first, last] = [from, to].map(({ x }) => Math.max(0, Math.min(columns - 1, Math.floor(x / (width + GAP)))));
+      for (let row = rows.rowAt(from.y); row <= rows.rowAt(to.y) && rows.rows; row++) {
+        if (rows.bottom(row) < from.y) continue;
+        spans.push([rows.first(row) + first, Math.min(rows.end(row), rows.first(row) + last + 1)]);
+      }
+      return spans.filter(([a, b]) => a < b);
+    },
+  };
+}
+
+// How many columns of tiles of about `size` fit, how wide they are and how high their rows; the board is told.
+function tileSizes(board, size, bare) {
+  const all = board.clientWidth;
+  board.closest(".image-grid").classList.toggle("small", size < SMALL);
+  const columns = Math.max(1, Math.floor((all + GAP) / (size + GAP)));
+  const width = (all - GAP * (columns - 1)) / columns;
+  const rowHeight = Math.ceil(width + captionHeight(board, bare) + GAP + 2);
+  board.style.setProperty("--columns", columns);
+  board.style.setProperty("--row", `${rowHeight - GAP}px`);
+  return { columns, width, rowHeight };
+}
+
+function captionHeight(board, bare) {
+  if (bare) return 0;
+  const probe = createTile();
+  drawTile(probe, { ...EMPTY, title: "x", percentile: 50, sub: "x", note: "x" }, false);
+  board.appendChild(probe.root);
+  const height = probe.caption.offsetHeight + probe.meter.offsetHeight;
+  probe.root.remove();
+  return height;
+}
+
+// Whether no tile has a second line of words, or none at all.
+function wordsOf({ tiles }) {
+  const single = !tiles.some(hasSecond);
+  return { single, bare: single && tiles.every((row) => !row.title && !row.score) };
 }
 
 function flatLayout(count, columns, rowHeight) {

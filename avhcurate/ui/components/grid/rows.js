@@ -20,11 +20,12 @@ function createRows(changed, lost) {
   let failures = 0;
   let toldLost = false;
 
-  // Another view; of one with other decisions about the same samples the old tiles stand in.
+  // Another view; of one with other decisions about the same samples the old tiles stand in, as `standIn(row)` has them.
   function set(address, total, first, standIn) {
     for (const request of loading.values()) request.abort();
     clearTimeout(retry);
-    stale = standIn ? new Map([...stale, ...known].slice(-KEPT_CHUNKS)) : new Map();
+    const old = standIn ? [...stale, ...known].slice(-KEPT_CHUNKS) : [];
+    stale = new Map(old.map(([chunk, tiles]) => [chunk, tiles.map(standIn)]));
     [source, count, known, loading, pause] = [address, total, new Map(), new Map(), FIRST_PAUSE_MS];
     remote = first.length < total;
     for (let chunk = 0; chunk * CHUNK < first.length; chunk++) {
@@ -35,6 +36,22 @@ function createRows(changed, lost) {
   function at(place) {
     const chunk = Math.floor(place / CHUNK);
     return (known.get(chunk) ?? stale.get(chunk))?.[place % CHUNK] ?? null;
+  }
+
+  // The place of an image among the rows of this view that are known, the nearest chunks first; null if it is not there.
+  function find(id, near) {
+    const distance = ([chunk]) => Math.abs(chunk - Math.floor(near / CHUNK));
+    for (const [chunk, tiles] of [...known].sort((a, b) => distance(a) - distance(b))) {
+      const place = tiles.findIndex((row) => row.id === id);
+      if (place >= 0) return chunk * CHUNK + place;
+    }
+    return null;
+  }
+
+  // The images at ranges of places, as far as they are known.
+  function idsIn(ranges) {
+    const places = [...known].flatMap(([chunk, tiles]) => tiles.map((row, place) => [chunk * CHUNK + place, row.id]));
+    return new Set(places.filter(([place]) => rangesHas(ranges, place)).map(([, id]) => id));
   }
 
   // Asks for what is missing of some spans of places, the most urgent first, and for nothing else.
@@ -88,5 +105,5 @@ function createRows(changed, lost) {
     pause = Math.min(LONGEST_PAUSE_MS, 2 * pause);
   }
 
-  return { set, at, want, failing: () => failures >= FAILURES, destroy: () => set("", 0, [], false) };
+  return { set, at, find, idsIn, want, failing: () => failures >= FAILURES, destroy: () => set("", 0, [], null) };
 }

@@ -13,17 +13,22 @@ function createTile() {
   const check = element("span", "check", frame);
   check.setAttribute("aria-hidden", "true");
   const badges = element("span", "badges", frame);
+  const meter = element("div", "meter", root);
   const caption = element("div", "caption", root);
   const top = element("div", "line", caption);
-  const title = element("span", "title", top);
+  const names = element("span", "names", top);
+  const [title, arrow] = ["title", "arrow"].map((name) => element("span", name, names));
   const score = element("span", "score", top);
   const bottom = element("div", "line second", caption);
   const sub = element("span", "sub", bottom);
   const note = element("span", "note", bottom);
-  return { root, frame, image, badges, caption, title, score, sub, note, data: undefined, place: -1 };
+  return { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note, data: undefined, place: -1 };
 }
 
-const EMPTY = { src: "", title: "", score: "", sub: "", note: "", badges: [], alt: "", muted: false, differs: false };
+const EMPTY = {
+  src: "", title: "", predicted: "", score: "", percentile: null, sub: "", note: "", badges: [], alt: "", muted: false,
+  differs: false,
+};
 
 // Draws a row, or an empty tile while it is not known; without pictures where they pass too fast to be seen.
 function drawTile(tile, row, pictures) {
@@ -33,17 +38,33 @@ function drawTile(tile, row, pictures) {
   tile.data = row;
   if (row) tile.root.dataset.id = row.id;
   else delete tile.root.dataset.id;
-  tile.image.alt = data.alt;
+  tile.image.alt = tile.root.title = data.alt;
   tile.root.setAttribute("aria-label", data.alt || "loading");
   tile.root.classList.toggle("waiting", !row);
   tile.root.classList.toggle("muted", data.muted);
   tile.root.classList.toggle("differs", data.differs);
-  for (const name of ["title", "score", "sub", "note"]) tile[name].textContent = data[name];
-  tile.title.title = data.title;
-  tile.sub.title = data.sub;
+  drawWords(tile, data);
   tile.badges.replaceChildren();
   for (const text of data.badges) element("span", "badge", tile.badges).textContent = text;
 }
+
+// The label, and the prediction where that is another; a score as the share of images below it, its number on hover.
+function drawWords(tile, data) {
+  const measured = data.percentile !== null;
+  tile.meter.classList.toggle("none", !measured);
+  if (measured) tile.meter.style.setProperty("--share", `${data.percentile}%`);
+  tile.title.textContent = data.title;
+  tile.arrow.textContent = data.predicted && data.predicted !== data.title ? ` → ${data.predicted}` : "";
+  tile.names.title = tile.title.textContent + tile.arrow.textContent;
+  const score = measured ? "" : data.score;
+  const below = hasSecond(data);
+  tile.score.textContent = below ? score : score || data.note;
+  tile.sub.textContent = tile.sub.title = data.sub;
+  tile.note.textContent = below ? data.note : "";
+}
+
+// Whether a row has words for a second line.
+const hasSecond = (row) => Boolean(row.sub || (row.percentile === null && row.score && row.note));
 
 function drawPicture(tile, src) {
   if ((tile.image.getAttribute("src") ?? "") === src) return;

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.mount import is_count, mount, read_files
+from avhcurate.ui.components.mount import mount, read_files, told
 
 
 def _button(does: str, text: str, about: str, more: str = "") -> str:
@@ -93,15 +91,6 @@ def image_viewer(
     `on_act` finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went
     to, `on_alone` the one to show without the others. All are called before the page or its fragment runs.
     """
-
-    def told(name: str, do: Callable[[int], None]) -> Callable[[], None]:
-        def hear() -> None:
-            sent = (st.session_state.get(key) or {}).get(name)
-            if is_count(sent):
-                do(sent)
-
-        return hear
-
     mount(
         __file__,
         _HTML,
@@ -110,6 +99,6 @@ def image_viewer(
         key=key,
         data=data | {"images": pictures, "label": "Image viewer"},
         on_act_change=on_act,
-        on_shown_change=told("shown", on_shown),
-        on_alone_change=told("alone", on_alone),
+        on_shown_change=told(key, "shown", on_shown),
+        on_alone_change=told(key, "alone", on_alone),
     )

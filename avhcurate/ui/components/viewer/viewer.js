@@ -4,6 +4,9 @@ const TELL_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;
 const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
+const DETAILS = ".st-key-details";
+const CLOSE = `${DETAILS} .st-key-detail-close button`;
+const ABOVE = "[data-testid=stDialog], [data-testid=stPopoverBody]";
 const VIEWER_KEYS = [
   ["Left, Right", "previous and next"], ["Shift + arrows", "move a zoomed image"], ["+, −, wheel", "zoom"],
   ["Space", "1:1, and fit again"], ["[ ]", "brightness"], ["{ }", "contrast"], ["< >", "gamma"],
@@ -11,6 +14,32 @@ const VIEWER_KEYS = [
 ];
 
 export default mounted(createViewer);
+
+// The details that the viewer is a part of: a dialog, whose keys are the viewer's too.
+function detailsAround(parent) {
+  const panel = parent.getRootNode().host?.closest?.(DETAILS);
+  panel?.setAttribute("role", "dialog");
+  panel?.setAttribute("aria-label", "Sample");
+  return panel;
+}
+
+// Escape closes the details, unless something in or above them has a use for it: a list that is open, a popover.
+function closeOnEscape() {
+  let taken = false;
+  const note = (event) => {
+    const [target] = event.composedPath();
+    taken = target.getAttribute?.("aria-expanded") === "true" || Boolean(document.querySelector(ABOVE));
+  };
+  const close = (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && !taken) document.querySelector(CLOSE)?.click();
+  };
+  addEventListener("keydown", note, true);
+  addEventListener("keydown", close);
+  return () => {
+    removeEventListener("keydown", note, true);
+    removeEventListener("keydown", close);
+  };
+}
 
 function createViewer(parent) {
   const root = parent.querySelector(".viewer");
@@ -26,6 +55,8 @@ function createViewer(parent) {
   let place = null; // in the order of the view
   let ahead = null; // the image that Python has yet to hear of
   let telling = null;
+
+  const panel = detailsAround(parent);
 
   const current = () => stages[active];
   const several = () => stages.length > 1;
@@ -113,8 +144,7 @@ function createViewer(parent) {
     part("place").textContent = several()
       ? `${active + 1} of ${stages.length} side by side`
       : place === null ? "" : `${number(place + 1)} of ${number(data.near.count)}`;
-    const percent = camera.percent(current().picture());
-    part("scale").textContent = camera.mode() === "fit" ? "fit" : `${Math.round(percent)} %`;
+    part("scale").textContent = `${Math.round(camera.percent(current().picture()))} %`;
     buttons.fit.setAttribute("aria-pressed", String(camera.mode() === "fit"));
     buttons.one.setAttribute("aria-pressed", String(camera.mode() === "one"));
     buttons.alone.hidden = !several();
@@ -194,11 +224,11 @@ function createViewer(parent) {
   function pressedBeside(event) {
     const target = event.target;
     if (event.defaultPrevented || root.contains(event.composedPath()[0])) return;
-    const around = parent.getRootNode().host?.closest?.("[data-testid=stDialog]");
-    const mine = around?.contains(target) && !target.shadowRoot && !takenElsewhere(event, root);
+    const mine = panel?.contains(target) && !target.shadowRoot && !takenElsewhere(event, root);
     if (data && (mine || idle(event))) pressed(event);
   }
   addEventListener("keydown", pressedBeside);
+  const unlisten = closeOnEscape();
 
   const resize = new ResizeObserver(() => data && root.clientWidth && paint());
   resize.observe(part("stages"));
@@ -226,6 +256,8 @@ function createViewer(parent) {
     },
     destroy() {
       removeEventListener("keydown", pressedBeside);
+      unlisten();
+      talk.destroy();
       clearTimeout(telling);
       resize.disconnect();
       commands.destroy();

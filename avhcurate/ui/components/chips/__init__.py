@@ -1,0 +1,28 @@
+"""Chips: the conditions in force, each with a cross that takes it out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from avhcurate.ui.components.mount import mount
+from avhcurate.ui.components.talk import handled, new_acts
+
+
+@dataclass(frozen=True)
+class ChipButton:
+    """A condition as text; `left` is what it leaves of the facet `key`, as an event of the facet says it."""
+
+    key: str
+    text: str
+    left: dict[str, Any]
+
+
+def chip_buttons(chips: Sequence[ChipButton], *, key: str, on_remove: Callable[[Any], None]) -> None:
+    """Draw the chips; `on_remove` gets the text of one whose cross was pressed, before the page runs."""
+
+    def heard() -> None:
+        for act in new_acts(key):
+            on_remove(act.get("text"))
+
+    data = {"chips": chips, "label": "Filters in force", "handled": handled(key)}
+    mount(__file__, '<div class="chips"></div>', key=key, data=data, on_act_change=heard)

@@ -1,0 +1,57 @@
+// The rows of tiles that are drawn: nodes are kept while they are in or near sight, and drawn into again.
+
+// `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place.
+function createLines(board, { layout, base, rowAt }) {
+  const lines = new Map(); // row -> { node, tiles }
+  const spare = []; // tiles out of sight, to be drawn into again
+
+  function drawLine(row, pictures) {
+    const line = lines.get(row) ?? newLine(row);
+    const next = lines.get(row + 1)?.node ?? null;
+    if (line.node.parentNode !== board || line.node.nextSibling !== next) board.insertBefore(line.node, next);
+    line.node.style.transform = `translateY(${layout().top(row) - base()}px)`;
+    for (const tile of line.tiles) drawTile(tile, rowAt(tile.place), pictures);
+  }
+
+  function newLine(row) {
+    const line = { node: element("div", "row"), tiles: [] };
+    const [heading, first] = [layout().heading(row), layout().first(row)];
+    line.node.setAttribute("role", "row");
+    line.node.setAttribute("aria-rowindex", row + 1);
+    line.node.classList.toggle("begins", Boolean(heading));
+    line.node.dataset.group = heading;
+    for (let place = first; place < layout().end(row); place++) {
+      const tile = spare.pop() ?? createTile();
+      tile.place = place;
+      tile.data = undefined;
+      tile.root.dataset.place = place;
+      tile.root.setAttribute("tabindex", "-1");
+      tile.root.setAttribute("aria-colindex", place - first + 1);
+      line.node.appendChild(tile.root);
+      line.tiles.push(tile);
+    }
+    lines.set(row, line);
+    return line;
+  }
+
+  function drop(row) {
+    const { node: gone, tiles } = lines.get(row);
+    lines.delete(row);
+    gone.remove();
+    for (const tile of tiles) drawPicture(tile, "");
+    spare.push(...tiles);
+  }
+
+  return {
+    draw(from, to, pictures) {
+      for (const row of [...lines.keys()]) if (row < from || row > to) drop(row);
+      for (let row = to; row >= from; row--) drawLine(row, pictures);
+    },
+    clear() {
+      for (const row of [...lines.keys()]) drop(row);
+    },
+    tiles: () => [...lines.values()].flatMap(({ tiles }) => tiles),
+    tileAt: (place) => (layout().rows ? lines.get(layout().rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined),
+    arrived: () => [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete)),
+  };
+}

@@ -1,0 +1,41 @@
+// How large the tiles are and whether pictures fill them: sliders and switches that act at once.
+
+const FILL = "avhcurate:fill"; // kept in this browser, for all grids
+const LOOK = "avhcurate-look";
+const TELL_MS = 400;
+
+// `resized(size)` is called as the slider moves, `kept(size)` when it rests.
+function createLook(root, node, { resized, kept }) {
+  const slider = node.querySelector("input");
+  const fill = node.querySelector("button");
+  let timer = null;
+
+  function paint() {
+    const fills = localStorage.getItem(FILL) === "1";
+    root.classList.toggle("fills", fills);
+    fill.setAttribute("aria-pressed", String(fills));
+  }
+
+  slider.oninput = () => {
+    resized(Number(slider.value));
+    clearTimeout(timer);
+    timer = setTimeout(() => kept(Number(slider.value)), TELL_MS);
+  };
+  fill.onclick = () => {
+    localStorage.setItem(FILL, fill.ariaPressed === "true" ? "0" : "1");
+    dispatchEvent(new Event(LOOK));
+  };
+  addEventListener(LOOK, paint);
+  paint();
+
+  return {
+    update(shown, size) {
+      node.hidden = !shown;
+      if (root.getRootNode().activeElement !== slider) slider.value = size;
+    },
+    destroy() {
+      clearTimeout(timer);
+      removeEventListener(LOOK, paint);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// How a row looks once the acts on their way are done: the grid shows that at once, and what Python says when it has it.
+
+// What each act makes of a row; one that changes nothing is not worth an entry.
+const CHANGES = {
+  exclude: (row) => ({ ...row, muted: true, badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")] }),
+  include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
+  tag: (row, tag) => ({ ...row, badges: row.badges.includes(tag) ? row.badges : [...row.badges, tag] }),
+  untag: (row, tag) => ({ ...row, badges: row.badges.filter((badge) => badge !== tag) }),
+  // Which label an image was given first, Python knows.
+  relabel: (row, label, classes) => (label === null ? row : { ...row, title: classes[label] ?? row.title }),
+};
+const CHANGES_NOTHING = {
+  exclude: "It is excluded already", include: "It is not excluded", tag: "It has this tag already",
+  untag: "It has no such tag", relabel: "It has this label already",
+};
+
+// Acts that count: an undo takes back the newest before it.
+function standing(acts) {
+  const left = [];
+  for (const act of acts) {
+    if (act.sent.action === "undo") left.pop();
+    else if (act.sent.action in CHANGES) left.push(act);
+  }
+  return left;
+}
+
+// `row` as it will be; itself if nothing is on its way for it.
+function withActsDone(row, acts, classes) {
+  return standing(acts).reduce(
+    (now, { sent, ids }) => (ids.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now), row,
+  );
+}
+
+// Why an act on one image is not worth telling, "" where it is.
+function needless(row, action, value, classes) {
+  const label = action === "relabel" && value === null;
+  const same = !label && JSON.stringify(CHANGES[action](row, value, classes)) === JSON.stringify(row);
+  return same ? CHANGES_NOTHING[action] : "";
+}

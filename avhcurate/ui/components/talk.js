@@ -1,0 +1,57 @@
+// What a component tells Python, and what it shows until Python has done it.
+
+const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
+const LAST_ANSWER_MS = 40000;
+
+// What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
+// older one, so each brings all acts that Python has not said it has `handled`; after a pause of `rest` for fast hands.
+// Until then a component draws what it has with the acts that are `pending`, and after that what Python says: so what
+// was refused is turned back. `lost()` is called when nobody answers at all.
+function createTalk({ rest = 0, lost = () => undefined } = {}) {
+  let component = null;
+  let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
+  let newest = 0;
+  let timer = null;
+  let patience = ANSWER_MS;
+
+  function send() {
+    if (!acts.length) return;
+    component.setTriggerValue("act", acts.map(({ sent }) => sent));
+    after(patience, again);
+  }
+
+  function after(wait, then) {
+    clearTimeout(timer);
+    timer = setTimeout(then, wait);
+  }
+
+  function again() {
+    patience *= 2;
+    if (patience <= LAST_ANSWER_MS) return send();
+    acts = [];
+    lost();
+  }
+
+  return {
+    tell(name, value) {
+      send();
+      component.setTriggerValue(name, value);
+    },
+    // `replaced(sent)` is true of earlier acts that this one makes needless.
+    act(asked, { replaced = () => false, ...known } = {}) {
+      newest = Math.max(newest + 1, Date.now());
+      acts = [...acts.filter(({ sent }) => !replaced(sent)), { ...known, sent: { ...asked, at: newest } }];
+      patience = ANSWER_MS;
+      if (rest) after(rest, send);
+      else send();
+    },
+    pending: () => acts,
+    hear(next, handled) {
+      component = next;
+      newest = Math.max(newest, handled);
+      acts = acts.filter(({ sent }) => sent.at > handled);
+      if (!acts.length) clearTimeout(timer);
+    },
+    destroy: () => clearTimeout(timer),
+  };
+}
