@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from avhcurate.errors import CurateError
+from avhcurate.networks.models.imagenet import imagenet_classes, imagenet_synsets
 from avhcurate.networks.models.loading import find_architecture
-from avhcurate.networks.models.torchvision_zoo import imagenet_classes
 from avhcurate.workspace.disk.columns import listed
 
 _SYNSET = re.compile(r"n\d{8}")
@@ -59,8 +58,7 @@ def _rows_by_name(names: tuple[str, ...]) -> dict[str, int]:
         if rows.setdefault(_key(name), row) != row:
             rows[_key(name)] = -1
     if names == imagenet_classes():
-        synsets = Path(__file__).with_name("imagenet_synsets.txt").read_text(encoding="ascii").split()
-        rows |= {synset: row for row, synset in enumerate(synsets)}
+        rows |= {synset: row for row, synset in enumerate(imagenet_synsets())}
     return rows
 
 

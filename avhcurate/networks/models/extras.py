@@ -16,8 +16,8 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
+from avhcurate.networks.models.imagenet import imagenet_classes
 from avhcurate.networks.models.preprocess import Preprocess
-from avhcurate.networks.models.torchvision_zoo import imagenet_classes
 from avhcurate.networks.models.weights import Weights, first_line, own_weights, read_weights
 from avhcurate.workspace.disk.app_files import install_command
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as F
 
 from avhcurate.errors import CurateError
 
@@ -21,10 +19,12 @@ _LONGEST_ASPECT = 8
 #: Luma of ITU-R BT.601 in units of 1/65536, as Pillow has it; the sum is 65536, so grey stays exactly grey.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
 
-_INTERPOLATIONS = {
-    "nearest": InterpolationMode.NEAREST_EXACT,
-    "bilinear": InterpolationMode.BILINEAR,
-    "bicubic": InterpolationMode.BICUBIC,
+#: Options of torch's interpolation that give the pixels of torchvision's transforms.
+_ANTIALIASED = {"align_corners": False, "antialias": True}
+_INTERPOLATIONS: dict[str, dict[str, Any]] = {
+    "nearest": {"mode": "nearest-exact"},
+    "bilinear": {"mode": "bilinear", **_ANTIALIASED},
+    "bicubic": {"mode": "bicubic", **_ANTIALIASED},
 }
 
 
@@ -128,11 +128,14 @@ class Preprocess:
         side = self.resize or self.crop
         if self.resize is None and min(height, width) >= side:
             return rgb
-        # A writable array spares torch's warning; channels last in memory is also its fast path for uint8.
-        tensor = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).permute(2, 0, 1)
-        size = [side] * (1 + self.squash)
-        resized = F.resize(tensor, size, interpolation=_INTERPOLATIONS[self.interpolation], antialias=True)
-        return resized.permute(1, 2, 0).numpy()
+        shorter = min(height, width)
+        size = (side, side) if self.squash else (side * height // shorter, side * width // shorter)
+        if size == (height, width):
+            return rgb
+        # A writable array spares torch's warning; a batch of one, then channels last, is its fast path for uint8.
+        image = torch.from_numpy(np.require(rgb, requirements=["C", "W"]))[None].permute(0, 3, 1, 2)
+        resized = torch.nn.functional.interpolate(image, size, **_INTERPOLATIONS[self.interpolation])
+        return resized[0].permute(1, 2, 0).numpy()
 
     def _centre(self, rgb: np.ndarray) -> np.ndarray:
         height, width = rgb.shape[:2]

@@ -5,18 +5,20 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import torch
-import torchvision.models as zoo
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, read_weights
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 #: Published files that are older than the network's code call a DenseNet layer norm.1 which is now norm1.
 _DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
@@ -28,11 +30,13 @@ _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 @cache
 def names() -> tuple[str, ...]:
     """Return every classification network of the installed torchvision."""
+    zoo = _zoo()
     return tuple(zoo.list_models(module=zoo))
 
 
 def architecture(name: str, *, sha256: str | None = None) -> Architecture:
     """A network with the transforms of its default weights, or of the published file that `sha256` is the hash of."""
+    zoo = _zoo()
     published = zoo.get_model_weights(name)
     entry = next((each for each in published if sha256 and sha256.startswith(_hash_prefix(each))), None)
     weights = entry or published["DEFAULT"]
@@ -58,12 +62,14 @@ def architecture(name: str, *, sha256: str | None = None) -> Architecture:
     )
 
 
-def imagenet_classes() -> tuple[str, ...]:
-    """Return the 1000 names of ImageNet-1k, in the order that published networks number them."""
-    return tuple(zoo.ResNet18_Weights.DEFAULT.meta["categories"])
+def _zoo() -> ModuleType:
+    """Import torchvision where one of its networks is asked for: it takes longer than torch itself."""
+    import torchvision.models
+
+    return torchvision.models
 
 
-def _preprocess(weights: WeightsEnum) -> Preprocess:
+def _preprocess(weights: "WeightsEnum") -> Preprocess:
     transforms = weights.transforms()
     return Preprocess(
         resize=transforms.resize_size[0],
@@ -74,7 +80,7 @@ def _preprocess(weights: WeightsEnum) -> Preprocess:
     )
 
 
-def _download(name: str, weights: WeightsEnum) -> Weights:
+def _download(name: str, weights: "WeightsEnum") -> Weights:
     """Read the published file from torch's cache, fetching it first if it is not there."""
     path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(weights.url).path).name)
     if not path.exists():
@@ -92,7 +98,7 @@ def _download(name: str, weights: WeightsEnum) -> Weights:
     return replace(downloaded, source=f"torchvision {weights}")
 
 
-def _hash_prefix(weights: WeightsEnum) -> str:
+def _hash_prefix(weights: "WeightsEnum") -> str:
     prefix = re.search(r"-([0-9a-f]{8,})\.", weights.url)
     assert prefix, weights.url
     return prefix[1]

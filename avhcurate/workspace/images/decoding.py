@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from avhcurate.workspace.images.opening import FULL_PIXELS, BrokenImage, open_image, room_for, shrink_factor
+from avhcurate.workspace.images.opening import BrokenImage, open_image, room_for, shrink_factor
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -23,11 +23,14 @@ def decode(data: bytes) -> np.ndarray:
     """
     if not data:
         raise BrokenImage("empty file")
-    with _refusing(data):
-        pixels = _decode_plain_jpeg(data)
-        if pixels is None:
-            pixels = _decode_any(data)
-        return pixels
+    with _refusing(data), open_image(data) as image:
+        size = image.size
+        factor = shrink_factor(size)
+        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
+        image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
+        with room_for(image, data, size):
+            image.load()
+            return np.asarray(_to_rgb(image))
 
 
 @contextmanager
@@ -129,40 +132,6 @@ def _size_within(rgb: np.ndarray, side: int) -> tuple[int, int] | None:
 def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
     """Return the luma of the whole image, squeezed or stretched to uint8 (side, side)."""
     return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
-
-
-def _decode_plain_jpeg(data: bytes) -> np.ndarray | None:
-    """Decode an 8-bit JPEG, grey or of three components, by torchvision: Pillow's pixels in less time; else None.
-
-    Only where the process has torch already: a page that shows one image must not wait seconds for its import.
-    """
-    if not data.startswith(b"\xff\xd8\xff") or "torch" not in sys.modules:
-        return None
-    with open_image(data) as header:
-        if header.mode not in ("L", "RGB") or header.width * header.height > FULL_PIXELS:
-            return None
-        room = room_for(header, data, header.size)
-    import torch
-    from torchvision.io import ImageReadMode, decode_jpeg
-
-    with room:
-        try:
-            encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-            image = decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
-        except RuntimeError:
-            return None  # Pillow is more patient, and its reason is readable
-        return image.permute(1, 2, 0).contiguous().numpy()
-
-
-def _decode_any(data: bytes) -> np.ndarray:
-    with open_image(data) as image:
-        size = image.size
-        factor = shrink_factor(size)
-        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
-        image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
-        with room_for(image, data, size):
-            image.load()
-            return np.asarray(_to_rgb(image))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,10 +1,11 @@
 """Rows of a published head by the names of a dataset's classes: names, synset ids, and what is refused."""
 
 import pytest
+from torchvision.models import ResNet18_Weights
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.class_names import rows_of_classes
-from avhcurate.networks.models.torchvision_zoo import imagenet_classes
+from avhcurate.networks.models.imagenet import imagenet_classes
 
 NAMES = imagenet_classes()
 
@@ -33,3 +34,7 @@ def test_names_and_synset_ids_give_the_rows_of_imagenet():
 def test_names_that_do_not_tell_are_refused(classes, names, message):
     with pytest.raises(CurateError, match=message):
         rows_of_classes(classes, names, model="net")
+
+
+def test_imagenets_names_are_those_that_torchvisions_networks_give():
+    assert imagenet_classes() == tuple(ResNet18_Weights.DEFAULT.meta["categories"])

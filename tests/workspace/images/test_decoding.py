@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from avhcurate.workspace.images import decoding
 from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
 
 
@@ -33,29 +32,12 @@ def error(pixels: np.ndarray, expected: Image.Image | np.ndarray) -> float:
     return float(np.abs(pixels.astype(float) - np.asarray(expected, float)).mean())
 
 
-@pytest.fixture(params=["with torch", "without torch"])
-def either_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs a test on the fast path and on Pillow's."""
-    if request.param == "without torch":
-        monkeypatch.setattr(decoding, "_decode_plain_jpeg", lambda data: None)
-
-
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "WEBP"])
 def test_lossless_formats_give_their_very_pixels(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
     np.testing.assert_array_equal(decode(encoded(picture(), kind, **options)), np.asarray(picture()))
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}])
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_fast_jpeg_path_gives_pillows_pixels(options: dict[str, object], mode: str) -> None:
-    data = encoded(picture(67, 41).convert(mode), "JPEG", **options)
-    fast = decoding._decode_plain_jpeg(data)
-    assert fast is not None
-    np.testing.assert_array_equal(fast, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
-
-
-@pytest.mark.usefixtures("either_path")
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotated_jpeg_comes_upright(orientation: int) -> None:
     undo = {
@@ -75,7 +57,6 @@ def test_exif_rotated_jpeg_comes_upright(orientation: int) -> None:
     assert error(pixels, picture()) < 3
 
 
-@pytest.mark.usefixtures("either_path")
 def test_damaged_exif_does_not_spoil_the_pixels() -> None:
     data = encoded(picture(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 20)
     assert error(decode(data), picture()) < 8
@@ -126,7 +107,6 @@ def test_animation_gives_its_first_frame(kind: str, options: dict[str, object]) 
     assert (decode(data) == [255, 0, 0]).all()
 
 
-@pytest.mark.usefixtures("either_path")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_truncated_image_is_broken_not_half_grey(kind: str) -> None:
     data = encoded(picture(200, 200), kind)
