@@ -9,7 +9,7 @@ from benchmarks.million_verbs import VERBS, cost_of
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     root = tmp_path_factory.mktemp("made-up")
-    make(root, 1200, 1100)
+    make(root, 240, 220)
     return root
 
 
@@ -20,4 +20,4 @@ def test_a_verb_of_the_table_runs_and_its_use_is_its_own(workspace, verb):
     assert cost.processor > 0
     assert 0.05 < cost.peak < 5
     if verb == "quality":
-        assert "100 groups of near duplicates" in cost.said
+        assert "20 groups of near duplicates" in cost.said

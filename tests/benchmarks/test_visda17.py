@@ -43,12 +43,12 @@ def test_the_network_is_the_papers():
 
 
 def test_the_papers_rules_go_from_estimate_to_table_and_resume_where_they_were_stopped(visda, tmp_path, capsys):
-    rules = ["confidence", "lrent", "avc"]
-    arguments = f"--data {visda} --workspace {tmp_path} --model avhcurate:cnn9 --rules {','.join(rules)} --rounds 2"
+    rules = ["lrent", "avc"]
+    arguments = f"--data {visda} --workspace {tmp_path} --model avhcurate:cnn9 --rules {','.join(rules)} --rounds 1"
     arguments = [*arguments.split(), "--epochs", "1", "--batch-size", "12", "--device", "cpu"]
     assert visda17.main([*arguments, "--minutes", "0"]) == 1
     printed = capsys.readouterr().out
-    assert f"| in all | {len(rules)} | {len(rules) * (3 + 4 + 4)} |" in printed
+    assert f"| in all | {len(rules)} | {len(rules) * (3 + 4)} |" in printed
     assert "The same command resumes" in printed
     assert not Workspace(tmp_path).dataset("visda-validation").self_trainings()
     assert visda17.main(arguments) == 0
@@ -61,10 +61,8 @@ def test_the_papers_rules_go_from_estimate_to_table_and_resume_where_they_were_s
     target = Workspace(tmp_path).dataset("visda-validation")
     assert target.record.classes == CLASSES
     runs = Workspace(tmp_path).dataset("visda-validation").self_trainings()
-    assert [(run.record.rule, run.record.seed, run.rounds()) for run in runs] == [
-        (rule, 0, [0, 1, 2]) for rule in rules
-    ]
+    assert [(run.record.rule, run.record.seed, run.rounds()) for run in runs] == [(rule, 0, [0, 1]) for rule in rules]
     assert all(f"| {rule}, seed 0 |" in printed for rule in rules)
-    assert {round(run.report(number).portion, 2) for run in runs for number in (1, 2)} == {0.2, 0.25}
+    assert {round(run.report(1).portion, 2) for run in runs} == {0.2}
     assert visda17.main(arguments) == 0
     assert "| in all | 0 | 0 |" in capsys.readouterr().out

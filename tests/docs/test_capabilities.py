@@ -1,6 +1,5 @@
 """Every capability in docs/capabilities.md is shown by a test that exists."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -21,7 +20,6 @@ def test_every_capability_names_a_test_that_exists():
             if not file.is_file():
                 missing.append(f"{what}: {path}")
                 continue
-            names = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
-            if name and name not in names:
+            if name and f"def {name}(" not in file.read_text():
                 missing.append(f"{what}: {path}::{name}")
     assert missing == []

@@ -42,18 +42,12 @@ def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
             run_commands(cli, block)
         else:
             exec(block, names)
+    if guide.stem == "label-errors":
+        labels = pd.read_csv(home / "labels.csv").set_index("path")
+        assert labels.loc["cat/001.jpg", ["label_name", "curated_label_name"]].tolist() == ["cat", "dog"]
+        assert len(labels) == 11  # one is excluded
     for made in re.findall(r"--(?:out|csv) (\S+)", "".join(block for kind, block in blocks if kind == "bash")):
         assert (home / made).stat().st_size
-
-
-def test_the_guides_end_in_what_they_promise(cli, home):
-    text = (DOCS / "guides" / "label-errors.md").read_text(encoding="utf-8")
-    (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")
-    for block in code_blocks(text, "bash"):
-        run_commands(cli, block)
-    labels = pd.read_csv(home / "labels.csv").set_index("path")
-    assert labels.loc["cat/001.jpg", ["label_name", "curated_label_name"]].tolist() == ["cat", "dog"]
-    assert len(labels) == 11  # one is excluded
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)

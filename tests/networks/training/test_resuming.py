@@ -86,7 +86,7 @@ KILLED = """
 
     def run(folder):
         digits = read_digits()
-        images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
+        images, labels = torch.from_numpy(digits.images)[:1200, None], torch.from_numpy(digits.labels)[:1200]
         pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
         torch.manual_seed(0)
         recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, fast=True)
