@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui import export_menu, grid_routes, guards, image_routes, scatter_routes, signin
+from avhcurate.ui import changes, export_menu, grid_routes, guards, image_routes, scatter_routes, signin
 from avhcurate.ui.user_errors import show_user_error
 from avhcurate.workspace.disk.app_files import PACKAGE
 
@@ -12,6 +12,7 @@ ROUTES = [
     *scatter_routes.routes(),
     *export_menu.routes(),
     *signin.routes(),
+    *changes.routes(),
 ]
 # `streamlit run` looks for this assignment.
 app = st.App(PACKAGE / "ui" / "main.py", routes=ROUTES, middleware=guards.middleware(), on_script_error=show_user_error)

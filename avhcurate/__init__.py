@@ -78,7 +78,7 @@ def dataset(
 
 
 def open(workspace: str | PathLike[str], name: str, model: str | None = None) -> "Dataset":
-    """The dataset `name` of a workspace folder, with the scores of `model` (default: its newest finished run).
+    """The dataset `name` of a workspace folder, with the scores of `model` (default: its default run).
 
     Its `table` is a pandas DataFrame with the columns of an export; see `avhcurate.notebook.dataset.Dataset`. Raises
     CurateError, naming what exists, for an unknown dataset or model.

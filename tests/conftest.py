@@ -117,6 +117,6 @@ def facets() -> Callable[..., dict[str, dict]]:
 
     def read(app: object) -> dict[str, dict]:
         sent = [json.loads(node.proto.json) for node in app.sidebar.get("bidi_component")]
-        return {panel["key"]: panel for data in sent for panel in data["panels"]}
+        return {panel["key"]: panel for data in sent for panel in data.get("panels", [])}
 
     return read

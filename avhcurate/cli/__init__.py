@@ -13,7 +13,7 @@ from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, se
 from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, export, select, saved, votes  # noqa: F401
 from avhcurate.cli import report  # noqa: F401
 from avhcurate.cli import toy, degrade, plugins, doctor, roles, serve  # noqa: F401
-from avhcurate.cli.options import app
+from avhcurate.cli.options import app, name_run
 from avhcurate.errors import CurateError
 
 
@@ -31,6 +31,7 @@ def main() -> NoReturn:
         code = app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help
         if code == _INTERRUPTED:  # typer makes it of the KeyboardInterrupt that Ctrl-C is
             raise KeyboardInterrupt
+        name_run()
     except TyperException as error:
         context = getattr(error, "ctx", None)
         hint = context.command_path if context else "avhcurate"

@@ -101,7 +101,10 @@ def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, val
     chosen = options.samples(table, ids, where, excluded=action == "include")
     count = annotate(table, chosen, action, value)
     result = {"action": action, "value": value, "samples": count}
-    options.print_result(result, f"{action}: {count} samples of {table.dataset.name}; --undo reverts it")
+    text = f"{action}: samples of {table.dataset.name}: {count}; --undo reverts it"
+    if not count:
+        text = f"{action}: nothing changed, it was already so"
+    options.print_result(result, text)
 
 
 def _relabel_from(table: "DatasetTable", file: Path) -> None:
@@ -115,11 +118,15 @@ def _relabel_from(table: "DatasetTable", file: Path) -> None:
 
 def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
     from avhcurate.datasets.curate.annotations import undo
+    from avhcurate.datasets.curate.history import entry_text
 
     entry = undo(table, actions=actions)
     if entry is None:
-        options.print_result({"undone": None}, f"there is nothing of yours to undo in {table.dataset.name}")
+        text = f"there is nothing of yours to undo in {table.dataset.name}"
+        if other := table.log.last(table.dataset.id, actions):
+            name = table.dataset.name
+            text += f"; by {other.who}: {entry_text(other)}, undo it with `avhcurate history {name} --undo {other.key}`"
+        options.print_result({"undone": None}, text)
         return
     undone = {"action": entry.action, "value": entry.value, "samples": entry.samples}
-    text = " ".join(str(part) for part in (entry.action, entry.value) if part)
-    options.print_result({"undone": undone}, f"undone: {text} on {entry.samples} samples")
+    options.print_result({"undone": undone}, f"undone: {entry_text(entry)}")

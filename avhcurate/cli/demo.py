@@ -54,8 +54,8 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
 def steps() -> dict[str, Step]:
     """Return the steps in their order, by what they say of themselves, with the settings that their pages start with.
 
-    Quality comes first, since trainings tell copies of what they hold out by it, and then the trainings: pages show the
-    newest run, and the map and the suspects are to be of that one.
+    Quality comes first, since trainings tell copies of what they hold out by it. All but the trainings are of the
+    default run, which pages open.
     """
     from avhcurate.datasets.sources.demo import MODEL, NAME, prepare_demo
     from avhcurate.datasets.table.dataset_table import open_table

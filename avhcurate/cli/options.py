@@ -77,6 +77,7 @@ def _options_of_all_verbs(
 ) -> None:
     _given.set(workspace)
     _json.set(json)
+    _used.set("")
 
 
 #: The --workspace of this call.
@@ -85,6 +86,8 @@ _given: ContextVar[str | None] = ContextVar("workspace", default=None)
 
 #: Whether this call has --json.
 _json: ContextVar[bool] = ContextVar("json", default=False)
+#: The run whose scores the verb has read.
+_used: ContextVar[str] = ContextVar("run", default="")
 
 
 def given_workspace() -> Path | None:
@@ -122,7 +125,7 @@ def new_path(text: str) -> Path:
 PATH: dict[str, Any] = {"parser": path, "metavar": "<path>"}
 NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
-ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [default].")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", **PATH, help="Write the table to this new file.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
@@ -208,10 +211,19 @@ def open_workspace() -> "Workspace":
 
 
 def run_table(name: str, model: str | None = None, **more: Any) -> "DatasetTable":
-    """Return the table of a dataset with the scores of a run, by default the newest."""
+    """Return the table of a dataset with the scores of a run, by default its default one."""
     from avhcurate.datasets.table.dataset_table import open_table
 
-    return open_table(open_workspace(), name, model, **more)
+    table = open_table(open_workspace(), name, model, **more)
+    if table.run:
+        _used.set(table.run.name)
+    return table
+
+
+def name_run() -> None:
+    """Say at the end of a call which run it used, if it used one."""
+    if run := _used.get():
+        print_messages([f"run {run}"])
 
 
 def job(settings: "VerbSettings") -> "AbstractContextManager[Progress]":
@@ -328,7 +340,7 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
 
 
 def print_next_of_run(name: str) -> None:
-    """Print what works with the newest run of a dataset: correlate with votes, else suspects; and the app."""
+    """Print what works with the default run of a dataset: correlate with votes, else suspects; and the app."""
     table = run_table(name)
     run, verbs = table.run, [["serve"]]
     if (table.dataset.labels() >= 0).any():

@@ -44,6 +44,8 @@ def _print_summary(dataset: dict[str, Any]) -> None:
         if result["accuracy"] is not None:
             facts.append(f"accuracy {result['accuracy']:.4f} of {result['n']:,}")
         facts.append(size_text(result["size"]))
+        if result.get("default"):
+            facts.append("default")
         if result["problem"]:
             facts.append(f"damaged: {result['problem']}")
         elif not result["complete"]:
@@ -111,6 +113,16 @@ def rename(
 
     rename_dataset(options.open_workspace(), name, new)
     options.print_result({"name": new, "was": name}, f"{name} is now called {new}")
+
+
+@options.app.command()
+def default(
+    name: options.NameArgument,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, by its name or its model's.")],
+) -> None:
+    """Choose the run that pages and verbs use unless another is named; before that it is the first."""
+    chosen = options.open_workspace().choose_default(name, run)
+    options.print_result({"name": name, "default_run": chosen}, f"{name} now opens with the run {chosen}")
 
 
 @options.app.command()

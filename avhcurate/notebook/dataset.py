@@ -59,6 +59,17 @@ class Dataset(DecidedDataset):
             run = score_settings(self.workspace, settings, progress=progress)
         return self._on_run(run.name)
 
+    def choose_default(self, run: str) -> str:
+        """Let pages, verbs and notebooks open a finished run unless another is named; return the run's name.
+
+        Before that it is the first that was finished; a later one never takes its place.
+
+        >>> import avhcurate
+        >>> avhcurate.example().choose_default("avhcurate:digits")[:16]
+        'avhcurate-digits'
+        """
+        return self.workspace.choose_default(self.name, run)
+
     def attach(
         self,
         features: Any = None,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.measures.stats.intervals import wilson
-from avhcurate.people.responses import check_responses, correct_controls, questions, votes_of
+from avhcurate.people.responses import CANNOT_TELL, check_responses, correct_controls, questions, votes_of
 
 #: Controls, compared votes and timed answers from which on a rule judges an annotator.
 LEAST_CONTROLS, LEAST_COMPARED, LEAST_TIMED = 5, 20, 10
@@ -36,11 +36,12 @@ class ExclusionRule:
 def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     """Return one row per annotator, in order of name. Rows without an annotator help to judge others.
 
-    answers: all answers; votes: without controls, the last of each question. control_accuracy: share of right answers
-    to `controls` controls. agreement: share of the `compared` votes that say what most other annotators say to the same
-    question; where the others tie, an answer among the tied counts as one over their number. Both shares have Wilson
-    intervals (_low, _high), as if votes were independent. median_ms: of the time that an image or tile took; too_fast:
-    share of the `timed` ones that were impossibly fast. NaN where there is nothing to judge by.
+    answers: all answers; votes: without controls, the last of each question; skipped: where they could not tell.
+    control_accuracy: share of right answers to `controls` controls. agreement: share of the `compared` votes that say
+    what most other annotators say to the same question; where the others tie, an answer among the tied counts as one
+    over their number. Both shares have Wilson intervals (_low, _high), as if votes were independent. median_ms: of the
+    time that an image or tile took; too_fast: share of the `timed` ones that were impossibly fast. NaN where there is
+    nothing to judge by.
     """
     table = check_responses(responses)
     votes = votes_of(table)
@@ -50,6 +51,7 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     people, voters = signed.groupby("annotator"), votes.groupby("annotator")
     result = pd.DataFrame({"answers": people.size()}).rename_axis("annotator")
     result["votes"] = voters.size().reindex(result.index, fill_value=0)
+    result["skipped"] = people["answer"].agg(lambda said: (said == CANNOT_TELL).sum())
     for name, number, judged in (
         ("control_accuracy", "controls", people["right"]),
         ("agreement", "compared", voters["agrees"]),

@@ -11,6 +11,8 @@ from avhcurate.errors import CurateError
 RESPONSE_COLUMNS = (
     *("path", "annotator", "design", "answer", "selected", "control", "expected", "reaction_ms", "task", "at"),
 )
+#: The answer of who cannot tell the class of an image: it is kept, and is no vote.
+CANNOT_TELL = ""
 #: classify: which class is this image? select: which of these images show the class?
 Design = Literal["classify", "select"]
 DESIGNS: tuple[Design, ...] = get_args(Design)
@@ -41,12 +43,12 @@ def check_responses(responses: pd.DataFrame) -> pd.DataFrame:
 
 
 def votes_of(responses: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that are votes: no controls, and of each annotator the last answer to a question.
+    """Return the rows that are votes: no controls, no `CANNOT_TELL`, of each annotator the last answer to a question.
 
     A question is a sample (classify), or a sample and the class it was shown for (select). Rows without an annotator
     all count.
     """
-    votes = responses[responses["control"] == "none"]
+    votes = responses[(responses["control"] == "none") & (responses["answer"] != CANNOT_TELL)]
     asked = votes["answer"].where(votes["design"] == "select", "")
     question = votes[["design", "path", "annotator"]].assign(asked=asked)
     replaced = votes["annotator"].notna() & question.duplicated(keep="last")

@@ -163,14 +163,26 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
     st.markdown(f"`{' '.join(row['path'].replace('`', '').splitlines())}`")  # code ends with its paragraph
     if row["problem"]:
         st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
-    st.selectbox(
-        "Label",
-        range(len(table.classes)),
-        index=None,
-        format_func=table.classes.__getitem__,
-        placeholder="no label",
-        **_decision(frame, "label", id, label, lambda do, _, chosen: do("relabel", chosen)),
-    )
+    # Never empty: Escape and the x of a box that can be emptied would take the label back.
+    names = dict(enumerate(table.classes))
+    if label is None:
+        names = {None: "no label"} | names
+    with in_a_row("bottom"):
+        st.selectbox(
+            "Label",
+            list(names),
+            format_func=names.__getitem__,
+            width="stretch",
+            **_decision(frame, "label", id, label, lambda do, _, chosen: do("relabel", chosen)),
+        )
+        if label != row["label"]:
+            restore: dict[str, Any] = {
+                "on_click": attempt,
+                "args": (act, table, [id], "relabel"),
+                "kwargs": {"key": _VIEWER},
+            }
+            look = {"icon": ":material/undo:", "key": f"detail.restore.{id}"} | for_curators()
+            st.button("Restore label", **look, **restore)
     st.multiselect(
         "Tags",
         list(dict.fromkeys([*table.group_counts("tags")["value"], *tags])),
@@ -197,7 +209,7 @@ def _decision(frame: Opened, name: str, id: int, value: Any, decide: Callable[..
 
     def changed() -> None:
         chosen = st.session_state.get(key, value)
-        if chosen != value:
+        if chosen != value and chosen is not None:
             decide(partial(attempt, act, frame.table, [id], key=_VIEWER), value, chosen)
 
     return {"key": key, "on_change": changed} | for_curators()

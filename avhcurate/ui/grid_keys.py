@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.annotations import annotate, undo, user
+from avhcurate.datasets.curate.history import entry_text, undo_entry
 from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, write_keys
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.components.talk import handled, new_acts
-from avhcurate.ui.frame import announce, attempt, show_messages
+from avhcurate.ui.frame import announce, show_messages
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
@@ -45,16 +46,25 @@ def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
 def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing] = _NOTHING_MORE) -> None:
     """Do what the component of a key asks for, `more` included; to be called before the page runs.
 
-    An act is about the places that it names in its view, or about the one `id` that it names.
+    An act is about the places that it names in its view, or about the one `id` that it names. What is refused is said
+    where the images are.
     """
+    refused = []
     for asked in new_acts(key):
-        attempt(_do, table, asked, key, more)
+        try:
+            _do(table, asked, key, more)
+        except CurateError as error:
+            refused.append(str(error))
+    if refused:
+        say(f"Not done: {refused[0]}", key=key)
 
 
 def _do(table: DatasetTable, asked: Mapping[str, Any], key: str, more: Mapping[str, Doing]) -> None:
     action, value, id = str(asked.get("action")), asked.get("value"), asked.get("id")
     if action in more:
         more[action](selected_in(asked), value)
+    elif action == "undo" and isinstance(value, int):
+        say(f"Undid {undo_entry(table, str(value))}", key=key)
     elif action == "undo":
         undo_last(table, key)
     elif action in _ACTIONS and isinstance(id, int):
@@ -90,23 +100,25 @@ def act(
     if value is not None and not isinstance(value, str | int):
         raise CurateError("This action needs a tag or a class.")
     count = annotate(table, chosen, action, value)
-    say(done_text(table, action, value, count), undo=True, key=key)
+    say(done_text(table, action, value, count), undo=count > 0, key=key)
 
 
 def undo_last(table: DatasetTable, key: str = GRID) -> None:
-    """Undo the user's last entry and say which it was."""
+    """Undo the last entry of this person, or window, and say which it was; ask before undoing another's."""
     entry = undo(table)
-    if entry is None:
+    if entry is not None:
+        say(f"Undid {entry_text(entry)}", key=key)
+    elif other := table.log.last(table.dataset.id):
+        whose = other.who
+        if whose == user():
+            whose = "another window"
+        say(f"Nothing of yours is left. Undo what {whose} did: {entry_text(other)}?", undo=other.id, key=key)
+    else:
         say("Nothing is left to undo", key=key)
-        return
-    words = ["Undid", entry.action, "on", counted(entry.samples, "image")]
-    if entry.action in ("tag", "untag"):
-        words.insert(2, str(entry.value))
-    say(" ".join(words), key=key)
 
 
-def say(text: str, *, undo: bool = False, key: str = GRID) -> None:
-    """Keep a message for the component of a key to show with the next run."""
+def say(text: str, *, undo: bool | int = False, key: str = GRID) -> None:
+    """Keep a message for the component of a key to show with the next run; `undo` offers this, or undoing an entry."""
     st.session_state[f"{key}.done"] = {"number": time.time_ns() // 1000, "text": text, "undo": undo}
 
 
@@ -119,6 +131,8 @@ def say_elsewhere() -> None:
 
 def done_text(table: DatasetTable, action: str, value: Any, count: int) -> str:
     """Return what was done to how many images, in words."""
+    if not count:
+        return "Nothing changed: it was already so"
     images = counted(count, "image")
     match action:
         case "tag":

@@ -32,7 +32,9 @@ FRAMES = "AVHCURATE_FRAMES"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _EVERYWHERE = ("0.0.0.0", "::", "None", "")
 #: The app's own routes, and Streamlit's files of pages, uploads and figures.
-_PRIVATE = re.compile(r"/(images|grid|points|exports|media)/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/health$")
+_PRIVATE = re.compile(
+    r"/(images|grid|points|exports|media|changes)/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/health$"
+)
 
 
 def middleware() -> list[Middleware]:

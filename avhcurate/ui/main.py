@@ -15,6 +15,8 @@ from avhcurate.workspace.data.workspace import find_workspace
 _HERE = Path(__file__).parent
 #: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.
 BLIND = {"annotate"}
+#: Pages that show at once what people decide in other windows; the others when they run next.
+LIVE = {"gallery", "suspects", "saved"}
 
 
 def main() -> None:
@@ -28,7 +30,8 @@ def main() -> None:
     ask_to_sign_in()
     st.logo(_HERE / "logo.svg", size="large")
     try:
-        sidebar.draw(find_workspace(), groups, page, blind=page.url_path in BLIND)
+        at = page.url_path
+        sidebar.draw(find_workspace(), groups, page, blind=at in BLIND, live=at in LIVE)
         with st.sidebar:
             show_account()
         page.run()

@@ -6,12 +6,13 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui import cache, navigation, url_state
+from avhcurate.ui.changes import follow
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.layout import apart, closing_popover
 from avhcurate.ui.notes import run_titles, warn_of_chance
@@ -23,13 +24,16 @@ from avhcurate.workspace.data.workspace import Workspace
 
 #: Name of the page that is open, which a saved view comes back to.
 _PAGE = "frame.page"
+#: Session state: the runs that each dataset had when it was opened, and those opened since.
+_RUNS = "frame.runs"
+_BARE: dict[str, Any] = {"label_visibility": "collapsed"}
 
 
-def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bool = False) -> None:
+def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bool = False, live: bool = False) -> None:
     """Draw the navigation and the sidebar of `page`, open what the view asks for and leave the frame for the page.
 
     `blind`: show nothing of a model or of other people's votes, for a page on which people judge images; the filters
-    stay in the address for the next pages.
+    stay in the address for the next pages. `live`: the page shows what others decide meanwhile.
     """
     view, notices = url_state.read()
     st.session_state[_PAGE] = page.url_path or "home"
@@ -37,6 +41,8 @@ def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bo
     try:
         with st.sidebar:
             frame = _open(workspace, view, notices, blind)
+            if frame.table and not blind:
+                follow(frame.table, decisions=live)
     finally:
         # Drawn last, so that they carry the view as fitted; also if a dataset cannot be opened.
         with links:
@@ -71,22 +77,50 @@ def _choose_data(
     if view.dataset and view.dataset not in names:
         notices.append(f"There is no dataset {view.dataset} here, so {names[0]} is shown.")
         view = replace(view, dataset="", run="", sample=None)
-    chosen = view.dataset or names[0]
-    look: dict[str, Any] = {"label_visibility": "collapsed"}
-    st.selectbox("Dataset", names, key=mirrored("frame.dataset", chosen), on_change=_switch_dataset, **look)
-    folder = workspace.dataset(chosen)
-    runs = {run.root.name: run.record for run in folder.runs() if run.complete}
+    folder = workspace.dataset(view.dataset or names[0])
+    view = replace(view, dataset=folder.name)
+    st.selectbox("Dataset", names, key=mirrored("frame.dataset", folder.name), on_change=_switch_dataset, **_BARE)
+    runs = {run.name: run.record for run in folder.runs() if run.complete}
     if view.run and view.run not in {*runs, *(record.model for record in runs.values())}:
-        notices.append(f"{chosen} has no finished run {view.run}, so the newest is shown.")
+        notices.append(f"{folder.name} has no finished run {view.run}, so the default one is shown.")
         view = replace(view, run="")
-    table = cache.table(workspace, chosen, view.run, view.edges)
-    if blind:
-        return view, table
-    if table.run:
-        key, title = mirrored("frame.run", table.run.root.name), run_titles(folder)
-        st.selectbox("Model run", list(runs), key=key, format_func=title.__getitem__, on_change=_switch_run, **look)
-    _describe(table)
+    run = finished_run(folder, view.run or None)
+    if run is not None:
+        view = replace(view, run=run.name)
+    table = cache.table(workspace, folder.name, view.run, view.edges)
+    _put_in_address(view)
+    if not blind:
+        if table.run:
+            _choose_run(workspace, table, list(runs))
+        _describe(table)
     return view, table
+
+
+def _put_in_address(view: View) -> None:
+    """Write which dataset and run are open, so that an address means the same tomorrow."""
+    named = {"dataset": view.dataset, "run": view.run}
+    if missing := {key: name for key, name in named.items() if name and st.query_params.get(key) != name}:
+        st.query_params.update(missing)
+
+
+def _choose_run(workspace: Workspace, table: DatasetTable, runs: list[str]) -> None:
+    """Draw the choice of the run, a button for a run that was finished since, and one to make it the default."""
+    name, folder = table.run.name, table.dataset
+    titles = run_titles(folder)
+    default = folder.default_run
+    if len(runs) > 1 and default is not None:
+        titles[default.name] += " · default"
+    choice: dict[str, Any] = {"format_func": titles.__getitem__, "on_change": _switch_run}
+    st.selectbox("Model run", runs, key=mirrored("frame.run", name), **choice, **_BARE)
+    known = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
+    known.add(name)
+    for new in [run for run in runs if run not in known]:
+        act: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"run": new}}
+        st.button(f"New run: {titles[new]}. Switch?", key=f"frame.new.{new}", icon=":material/new_releases:", **act)
+    if default is not None and default.name != name:
+        about = "Opens this run wherever no other is named: on pages, in the shell and in notebooks."
+        act = {"on_click": attempt, "args": (workspace.choose_default, folder.name, name)}
+        st.button("Make it the default", key="frame.default", type="tertiary", **act, **for_curators(help=about))
 
 
 def _describe(table: DatasetTable) -> None:
@@ -143,9 +177,10 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
     """Draw the form that saves the page's view under a name, for the page Saved."""
     with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
-        st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard and wrong")
-        args = (workspace, table.dataset.name)
-        st.button("Save view", type="primary", key="frame.save_view", on_click=_keep_view, args=args)
+        act: dict[str, Any] = {"on_click": _keep_view, "args": (workspace, table.dataset.name)}
+        with st.form("frame.save_form", border=False):  # Enter saves
+            st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard and wrong")
+            st.form_submit_button("Save view", type="primary", key="frame.save_view", **act)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

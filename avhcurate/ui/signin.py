@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 import secrets
 import shlex
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,11 @@ _COOKIE_S = 30 * 86_400
 COOKIE = "avhcurate_session"
 #: Users by the value of that cookie.
 _SESSIONS: dict[str, User] = {}
+#: Session state: the name of the session. The windows of sessions, each by the name of its first session.
+_SESSION = "signin.session"
+_WINDOWS: dict[str, str] = {}
+_MOST_WINDOWS = 10_000
+_NAME = re.compile("[0-9a-f]{32}")
 #: Session state: the value that this page asks its browser to keep.
 _TOKEN = "signin.token"
 _KEEP_COOKIE = """<script>
@@ -156,10 +163,28 @@ def _digest(user: User) -> str:
 def acting_here() -> Person:
     """Return who acts in this run of the script: the signed-in person, or the operator without a sign-in."""
     if not sign_in_configured():
-        return OPERATOR
+        return replace(OPERATOR, window=window())
     if not login_settings() or not _signed_in():
         return NOBODY
     return _person_of(st.user)
+
+
+def session() -> str:
+    """Return a name of this session, which ends with the page in the browser."""
+    return str(st.session_state.setdefault(_SESSION, secrets.token_hex(16)))
+
+
+def window() -> str:
+    """Return the name of this window of a browser, which outlives a reload."""
+    return _WINDOWS.get(session(), session())
+
+
+def reloaded(session: str, window: str) -> None:
+    """Note the window that a session is in, as its browser says."""
+    if all(_NAME.fullmatch(name) for name in (session, window)):
+        if len(_WINDOWS) >= _MOST_WINDOWS:
+            _WINDOWS.clear()
+        _WINDOWS[session] = window
 
 
 def _signed_in() -> bool:

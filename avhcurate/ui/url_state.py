@@ -23,7 +23,7 @@ _OF_A_RUN = ("map.layout", "map.region", "map.window")
 class View:
     """What the user sees: names, ids and choices, never data.
 
-    An empty `dataset` or `run` means the first dataset and the newest run. `choices` are those of single pages,
+    An empty `dataset` or `run` means the first dataset and its default run. `choices` are those of single pages,
     as (PAGE.CHOICE, value) pairs. `caption` is a further column on every tile, "" for none. `sample` is the image whose
     details are open, `row` the place, from 1, at which the grid begins, `tile` the width of a tile in pixels.
     """

@@ -2,6 +2,9 @@
 
 import pytest
 
+from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, open_at, settled, with_parameter
 
 #: How many pixels of the screen one of each image takes.
@@ -67,3 +70,34 @@ def test_keys_step_zoom_light_and_act_and_mean_nothing_in_a_text_field(gallery):
     expect(field).to_have_value("x8")
     expect(settled(page).get_by_label("Excluded", exact=True)).not_to_be_checked()
     expect(message).to_contain_text("Undid relabel on 1 image")
+
+
+def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_asked(
+    gallery, new_context, own_demo_root
+):
+    def decided():
+        return [(one.action, one.undone_by is None) for one in history_entries(open_table(own, "digits"))[0]]
+
+    page, own, tile = gallery, Workspace(own_demo_root), gallery.locator(TILES).nth(3)
+    other = open_at(new_context().new_page(), page.url)
+    tile.click()
+    dialog = page.get_by_role("dialog", name="Sample")
+    dialog.get_by_role("combobox", name="Label").click()
+    page.get_by_role("option", name="8", exact=True).click()
+    expect(page.locator(".viewer .message")).to_contain_text("1 image labelled 8")
+    for _ in range(2):
+        settled(page).keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(other.locator(TILES).nth(3).locator(".title")).to_have_text("8")
+    assert decided() == [("relabel", True)]
+    settled(other).keyboard.press("u")
+    message = other.locator(".image-grid .message")
+    expect(message).to_contain_text("Undo what another window did: relabel on 1 image?")
+    assert decided() == [("relabel", True)]
+    message.get_by_role("button", name="Undo").click()
+    expect(tile.locator(".title")).to_have_text("3")
+    assert decided() == [("relabel", False)]
+    other.context.close()
+    settled(page).locator(TILES).nth(5).click(modifiers=["Control"])
+    page.reload()
+    expect(settled(page).locator(f"{TILES}[aria-selected=true]")).to_have_count(1)

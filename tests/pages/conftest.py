@@ -16,7 +16,7 @@ def grids():
 
     def read(app):
         sent = [json.loads(node.proto.json) for node in app.get("bidi_component")]
-        return {data["label"]: data for data in sent}
+        return {data.get("label"): data for data in sent}
 
     return read
 
@@ -29,7 +29,7 @@ def act(grids):
     """
 
     def press(app, action, start=0, stop=0, *, value=None):
-        node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json)["label"] == "Samples")
+        node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == "Samples")
         data = grids(app)["Samples"]
         ranges = [[start, stop]] if stop > start else []
         number = data["actions"]["handled"] + 1

@@ -36,7 +36,7 @@ def own(own_demo_root):
 
 def grid(app, label="Samples"):
     found = [json.loads(node.proto.json) for node in app.get("bidi_component")]
-    return next(data for data in found if data["label"] == label)
+    return next(data for data in found if data.get("label") == label)
 
 
 def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(open_gallery, demo):

@@ -110,6 +110,8 @@ def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
     by("bob", annotate, table, [7], "tag", "second")
     app = open_page("saved", own.root, saved__part="history")
     assert "**bob** tagged second" in words(app)
+    assert words(app).count('<img src="/images/digits/7?v=') == 2
+    assert "image 7" in [link.proto.label for link in app.get("page_link")]
     button(app, "saved.undo.4").click()
     app.run()
     assert not app.exception

@@ -117,7 +117,15 @@ def _signed_in(client, user, token="token"):
     return client
 
 
-PRIVATE = ["/images/cats/0", "/grid/KEY/rows", "/points/KEY", "/exports/cats/a.zip", "/media/a.png", "/health"]
+PRIVATE = [
+    "/images/cats/0",
+    "/grid/KEY/rows",
+    "/points/KEY",
+    "/changes/cats",
+    "/exports/cats/a.zip",
+    "/media/a.png",
+    "/health",
+]
 PRIVATE += ["/_stcore/upload_file/s/f", "/_stcore/metrics", "/other/static/media/a.png"]
 PUBLIC = ["/", "/_stcore/health", "/static/media/font.woff2", "/auth/logout"]
 

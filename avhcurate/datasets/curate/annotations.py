@@ -3,6 +3,7 @@
 import getpass
 from collections.abc import Sequence
 
+from avhcurate.datasets.table.columns import literal
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
@@ -12,26 +13,53 @@ from avhcurate.workspace.data.events import ACTIONS, Event
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.disk.columns import listed
 
+#: The samples that an action changes, as SQL of its value: what changes nothing is not written.
+_CHANGES = {
+    "tag": "NOT list_contains(tags, {value})",
+    "untag": "list_contains(tags, {value})",
+    "relabel": "curated_label IS DISTINCT FROM {value}",
+    "exclude": "NOT excluded OR NOT list_contains(tags, {value})",
+    "include": "excluded",
+}
 #: A tag is short and printable, so that it fits a chip and a file.
 _LONGEST_TAG = 60
 
 
 def annotate(table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None) -> int:
-    """Apply `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; return how many.
+    """Apply `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; return how many changed.
 
     `value` is the tag, or the class index of a relabel (None restores the given label); an exclusion may have one as
-    its reason, which is a tag until it is undone or the sample included again. The event is on disk when this returns.
+    its reason, which is a tag until it is undone or the sample included again. The event is on disk when this returns;
+    where nothing changes there is none.
     """
-    if isinstance(chosen, Filters):
-        paths = table.paths(chosen)
-        if not paths:
-            raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
-    else:
-        paths = table.paths_of(list(dict.fromkeys(chosen)))
     stored = _stored(table, action, value)
-    table.log.annotate(table.present_id(), action, stored, paths, who=user())
     table.refresh()
+    if not isinstance(chosen, Filters):
+        table.paths_of(chosen)  # refuses unknown ids
+        chosen = Filters(excluded=None, ids=tuple(map(int, chosen)))
+    paths = table.paths(chosen, _changes(action, stored, value))
+    if not paths and not table.count(chosen):
+        if chosen.ids == ():
+            raise CurateError("No samples are chosen. Select some first.")
+        raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
+    if paths:
+        table.log.annotate(table.present_id(), action, stored, paths, who=user())
+        table.refresh()
     return len(paths)
+
+
+def _changes(action: str, stored: str | None, value: str | int | None) -> str:
+    """Return SQL of the samples that an action would change."""
+    if action not in _CHANGES:
+        raise CurateError(f"The action {action} is unknown. Choose from {', '.join(_CHANGES)}.")
+    if action == "exclude" and stored is None:
+        return "NOT excluded"
+    compared = literal(stored)
+    if action == "relabel":
+        compared = "label"
+        if value is not None:
+            compared = str(int(value))
+    return _CHANGES[action].format(value=compared)
 
 
 def undo(table: DatasetTable, *, actions: Sequence[str] = ACTIONS) -> Event | None:

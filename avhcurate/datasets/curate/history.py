@@ -11,10 +11,7 @@ from avhcurate.workspace.data.events import ACTIONS, Event
 #: No database takes a longer number.
 _MOST_DIGITS = 18
 #: What undoing an old entry means where later ones decided about the same samples.
-RULE = (
-    "Undo removes one entry. If a later entry has decided the same tag, label or exclusion, or saved the same "
-    "name, the later one stands; otherwise the earlier state returns."
-)
+RULE = "Undo reverses one entry. Later decisions about the same images stay."
 _WORDS = {
     "tag": "tagged",
     "untag": "removed the tag",
@@ -46,15 +43,31 @@ def history_entries(
     return table.log.history(table.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
 
 
+def samples_of(table: DatasetTable, entries: Sequence[Event], *, most: int) -> dict[int, list[int]]:
+    """Return the ids that decisions on at most so many samples are about, by the number of the entry."""
+    paths = table.log.paths_of([one.id for one in entries if one.action in ACTIONS and one.samples <= most])
+    wanted = [sorted({path for some in paths.values() for path in some})]
+    ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", wanted))
+    return {event: sorted(ids[path] for path in some if path in ids) for event, some in paths.items()}
+
+
 def undo_entry(table: DatasetTable, key: str) -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
         raise CurateError(f"Unknown entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
     event = table.log.revert(table.present_id(), int(key), who=user())
     table.refresh()
-    if event.action in ACTIONS:
-        return f"{event.action} on {event.samples:,} samples"
-    return f"{event.action} {event.name}"
+    return entry_text(event)
+
+
+def entry_text(entry: Event) -> str:
+    """Return what an entry was about, as after "undid": `tag blurred on 2 images`."""
+    words = [entry.action]
+    if entry.value and entry.action not in ("relabel", "include"):
+        words.append(entry.value)
+    if entry.action in ACTIONS:
+        words.append(f"on {entry.samples:,} image{'s' * (entry.samples != 1)}")
+    return " ".join(words)
 
 
 def describe(entry: Event, classes: Sequence[str]) -> str:

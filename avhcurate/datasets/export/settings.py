@@ -14,7 +14,7 @@ class ExportSettings(VerbSettings):
     dataset: str = option(help="The dataset.", argument=True)
     format: str = option(help=f"{_FORMATS}.")
     out: Path = option(help="File or folder to write; a folder that ends in .zip is packed.")
-    model: str | None = option(None, "Which run: a model's or a run's name.", usual="the newest")
+    model: str | None = option(None, "Which run: a model's or a run's name.", usual="the default")
     where: str = option("", 'SQL condition over the columns, as "relative_avh > 1 AND hsf < 0.4".')
     set: tuple[str, ...] = option((), "Only samples of this set; with several, of all of them.", repeat=True)
     view: str | None = option(

@@ -92,6 +92,7 @@ def _write(
     record.messages.extend(table.messages)
     if before is not None:
         record.former_names.extend(before.record.former_names)
+        record.default_run = before.record.default_run
         said = before.record.harder
         record.harder.update({name: end for name, end in said.items() if name in table.samples.column_names})
         record.messages += change_messages(workspace, before, table)

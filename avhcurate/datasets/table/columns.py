@@ -77,6 +77,15 @@ def quote(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
+def literal(text: object) -> str:
+    """Return a text as SQL.
+
+    >>> print(literal("Pat's"))
+    'Pat''s'
+    """
+    return "'" + str(text).replace("'", "''") + "'"
+
+
 def within_class_sql(score: Score) -> str:
     """Return SQL of the mean and the deviation within a class of the score that `score` is computed from."""
     value = NUMBER_SQL.format(f"scores.{score.within_class}")

@@ -166,7 +166,7 @@ class DatasetTable(SampleTable):
 def open_table(
     workspace: Workspace, name: str, model: str | None = None, *, edges: Sequence[float] | None = None
 ) -> DatasetTable:
-    """Return the table of dataset `name` with the run of `model` (a run's or a model's name; None: the newest one).
+    """Return the table of dataset `name` with the run of `model` (a run's or a model's name; None: the default one).
 
     Without any run the score columns are null; a model that was not run is refused.
     """
@@ -175,9 +175,9 @@ def open_table(
 
 
 def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
-    """Return the run of `model` (None: the newest complete run, if there is one); an unfinished one is refused."""
-    if model is None and not any(run.complete for run in dataset.runs()):
-        return None
+    """Return the run of `model` (None: the default one, if there is one); an unfinished one is refused."""
+    if model is None:
+        return dataset.default_run
     run = dataset.run(model)
     if not run.complete:
         raise CurateError(

@@ -20,6 +20,7 @@ from avhcurate.datasets.table.columns import (
     HSF_COLUMNS,
     QUALITY_COLUMNS,
     UNDO,
+    literal,
     quote,
     select_columns,
 )
@@ -66,7 +67,7 @@ class SampleTable:
         #: SQL types of the columns.
         self.types: dict[str, str] = {}
         self._connection = connect(files["samples"])
-        types = {name: _types(self._connection, f"read_parquet('{_text(file)}')") for name, file in files.items()}
+        types = {name: _types(self._connection, f"read_parquet({literal(file)})") for name, file in files.items()}
         if predicted is not None:
             types["predicted"] = {}
         #: Keys of the scores, in the order of SCORES; empty before a model was run.
@@ -255,8 +256,9 @@ class SampleTable:
                 statement = f"{query} WHERE {where} AND {part} ORDER BY {tail}"
                 yield from cursor.sql(statement, params=parameters).to_arrow_reader(rows)
 
-    def paths(self, filters: Filters | None = None) -> list[str]:
-        return self._read("SELECT path FROM samples", filters, "ORDER BY id")["path"].to_pylist()
+    def paths(self, filters: Filters | None = None, condition: str = "TRUE") -> list[str]:
+        """Return the paths of the samples that satisfy the filters and `condition`, which is SQL of ours."""
+        return self._read("SELECT path FROM samples", filters, "ORDER BY id", f"({condition})")["path"].to_pylist()
 
     def paths_of(self, ids: Sequence[int]) -> list[str]:
         """Return the paths of the samples with these ids; an unknown id is refused."""
@@ -346,10 +348,6 @@ class SampleTable:
 
     def _list(self, columns: Sequence[str] | None) -> str:
         return ", ".join(self.column(name) for name in columns or self.columns)
-
-
-def _text(file: Path) -> str:
-    return str(file).replace("'", "''")
 
 
 def _types(connection: duckdb.DuckDBPyConnection, rows: str) -> dict[str, str]:

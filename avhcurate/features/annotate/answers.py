@@ -11,7 +11,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.annotate.queue import TaskQueue
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import task_pool
-from avhcurate.people.responses import Design
+from avhcurate.people.responses import CANNOT_TELL, Design
 
 #: A faster reaction is not an answer to the image: nerves and muscles need as long (a false start on the track).
 FASTEST_MS = 100
@@ -29,17 +29,22 @@ TAKEN = "Your time for this one was up, and others have answered it. Here is ano
 
 
 def answer(
-    table: DatasetTable, annotator: str, task: str, id: int, label: int, *, nonce: str, reaction_ms: float
+    table: DatasetTable, annotator: str, task: str, id: int, label: int | None, *, nonce: str, reaction_ms: float
 ) -> str:
-    """Take the answer `label` to the image `id` that was on screen; return why it does not count.
+    """Take the answer `label` (None: cannot tell) to the image `id` that was on screen; return why it does not count.
 
     "" means that it is on the disk. The same `nonce` again is acknowledged again and counts once.
     """
-    classes = table.counter.classes
-    if not 0 <= label < len(classes):
+    classes, said = table.counter.classes, CANNOT_TELL
+    if label is None:
+        if not required_settings(table, columns_of(table)).skip:
+            raise CurateError("This collection asks for a class of every image. Choose one.")
+    elif 0 <= label < len(classes):
+        said = classes[label]
+    else:
         raise CurateError(f"Unknown class {label}. Labels run from 0 to {len(classes) - 1}.")
 
-    return _take(table, "classify", annotator, task, {id: {"class_name": classes[label]}}, nonce, reaction_ms)
+    return _take(table, "classify", annotator, task, {id: {"class_name": said}}, nonce, reaction_ms)
 
 
 def submit_grid(

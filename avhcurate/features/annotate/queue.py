@@ -43,12 +43,13 @@ class Question:
 
 @dataclass(frozen=True)
 class CollectionProgress:
-    """Progress of a collection; `answers` (controls included), `tasks` and `left` are one annotator's.
+    """Progress of a collection; `answers` (and `checks`, those to controls), `tasks` and `left` are one annotator's.
 
     samples: in the collection; done: those with the target or more; votes: that count; annotators: with an answer.
     """
 
     answers: int
+    checks: int
     tasks: int
     left: int
     samples: int
@@ -94,6 +95,7 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
     return CollectionProgress(
         answers=len(queue.answers),
+        checks=int((queue.answers["control"] != 0).sum()),
         tasks=queue.tasks_done,
         left=int(left.sum()),
         samples=int(scope.sum()),

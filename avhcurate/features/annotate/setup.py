@@ -47,6 +47,11 @@ class CollectionSettings(VerbSettings):
     control_share: float = option(
         0.1, "Share of images with a clear answer.", low=0, high=0.5, label="Attention checks"
     )
+    skip: bool = option(
+        False,
+        "Annotators may say that they cannot tell, which is kept and is no vote. CIFAR-10H's did not have this choice.",
+        label="Cannot tell",
+    )
     candidates: int = option(CANDIDATES, "The images that votes are about.", low=1, high=200, label="Images of a grid")
     controls: int = option(
         GRID_CONTROLS,

@@ -62,6 +62,7 @@ def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSess
             done=progress.answers,
             goal=progress.answers + progress.left,
             finished=not questions,
+            skip=settings.skip,
             least_ms=answers.FASTEST_MS,
             health=health_url(),
             about=[definitions.get(name, "") for name in table.classes],
@@ -112,7 +113,8 @@ def _nothing_left(progress: CollectionProgress) -> None:
     """Draw the end of an annotator's tasks, and the progress of the collection."""
     with st.container(border=True):
         st.header("You're done", icon=":material/celebration:")
-        st.write(f"You have given {progress.answers:,} answers. Thank you.")
+        given, checks = f"{progress.answers - progress.checks:,} answers", f"{progress.checks:,}"
+        st.write(f"You have given {given}, and {checks} to images whose class is known. Thank you.")
         st.caption(
             f"{progress.done:,} of {progress.samples:,} images have all the votes that are wanted. The others are with "
             "other annotators, or wait for one."

@@ -51,6 +51,8 @@ def annotators_table(page: Opened, quality: VoteQuality) -> None:
         hide_index=True,
         key="annotators.table",
         column_config={
+            "Votes": share(help="Without answers to controls, whose class is known."),
+            "Cannot tell": share(help="Answers that are kept and are no votes."),
             "Controls right": share(format="%.0f %%", help="Right answers to images whose answer is known."),
             "Agreement": share(format="%.0f %%", help="Votes that say what most others say of the same image."),
             "Median time": share(format="%.1f s", help="Of an image or a tile of a grid."),
@@ -71,7 +73,7 @@ def status_history(page: Opened) -> None:
 
 def shown(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the table in the form shown: shares in percent with 95 % intervals (Wilson) and n, times in seconds."""
-    table = pd.DataFrame({"Annotator": rows["annotator"], "Votes": rows["votes"]})
+    table = pd.DataFrame({"Annotator": rows["annotator"], "Votes": rows["votes"], "Cannot tell": rows["skipped"]})
     table["State"] = ("excluded (" + rows["by"] + "): " + rows["why"]).where(rows["excluded"], "counts")
     for title, share, ends, number in (
         ("Controls right", "control_accuracy", "control", "controls"),

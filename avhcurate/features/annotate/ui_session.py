@@ -73,6 +73,8 @@ class AnnotatorSession(Delivery):
         match entry.kind:
             case "answer":
                 return annotate_answers.answer(table, self.annotator, entry.task, entry.id, entry.choice, **delivery)
+            case "skip":
+                return annotate_answers.answer(table, self.annotator, entry.task, entry.id, None, **delivery)
             case "grid":
                 return annotate_answers.submit_grid(
                     table, self.annotator, entry.task, entry.ids, entry.ticked, **delivery

@@ -25,6 +25,8 @@ QUEUES = {
     "informative": "Where votes teach most",
 }
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
+#: The settings that the form asks for in a row.
+_FIELDS = {"classify": ("target", "control_share", "skip"), "select": ("target", "candidates", "controls")}
 _ABOUT = {
     "classify": "One image at a time, choose one of the classes (the design of CIFAR-10H). HSF is the share of votes "
     "for the given label.",
@@ -50,7 +52,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     `key` begins the widgets' keys; each dataset has its own, as a widget that is on the page keeps its value.
     """
     key, table, options = f"{key}.{page.dataset.name}", page.table, CollectionSettings.options()
-    start = before or CollectionSettings(design="classify", target=5)
+    start = before or CollectionSettings(design="classify", target=5, skip=True)
     design = st.segmented_control(
         "Design",
         list(DESIGNS),
@@ -70,9 +72,8 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         with in_a_row():
             if queue == "hardest":
                 _choose("Hard by", {name: score_name(name) for name in table.scores}, start.score, key, "score")
-            fields = {"classify": ("target", "control_share"), "select": ("target", "candidates", "controls")}[design]
             for option in options:
-                if option.name in fields:
+                if option.name in _FIELDS[design]:
                     draw, look = widget_of(option)
                     look |= {"value": getattr(start, option.name), "help": option.help}
                     draw(option.label or option.name.capitalize(), key=f"{key}.{option.name}", **look)

@@ -10,7 +10,7 @@ class CorrelateSettings(VerbSettings):
 
     verb = "correlate"
     dataset: str = option(help="The dataset.", argument=True)
-    model: str | None = option(None, "Which run: the name of a model or a run.", usual="the newest")
+    model: str | None = option(None, "Which run: the name of a model or a run.", usual="the default")
     scores: tuple[str, ...] = option((), "Scores and columns of yours, as avh,my_score.", usual="all")
     against: str = option("hsf", "hsf, a measure of `avhcurate quality`, as sharpness, or a column of yours.")
     where: str = option("", 'SQL condition that the samples satisfy, as "relative_avh > 1".')

@@ -20,7 +20,7 @@ class DegradeSettings(VerbSettings):
 
     verb = "degrade"
     dataset: str = option(help="The dataset.", argument=True)
-    model: str | None = option(None, "Name of a run or of its model.", usual="the newest run")
+    model: str | None = option(None, "Name of a run or of its model.", usual="the default run")
     weights: str | None = option(
         None, "File of the run's weights, or random for untrained ones.", usual="those of the run"
     )

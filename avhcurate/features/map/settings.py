@@ -14,7 +14,7 @@ class ProjectSettings(VerbSettings):
 
     verb = "project"
     dataset: str = option(help="Name of the dataset.", argument=True)
-    model: str | None = option(None, "Run or model to map.", usual="the newest run")
+    model: str | None = option(None, "Run or model to map.", usual="the default run")
     neighbours: int = option(15, "Neighbours of each sample: few show detail, many the whole.", low=2, high=200)
     seed: int | None = option(
         None,

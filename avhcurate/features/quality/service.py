@@ -66,7 +66,7 @@ def measure_dataset(
 
     Duplicates have equal bytes, hashes that differ in at most `BITS` bits, also mirrored or turned with half as many
     (unless `upright`), or, if a model has scored the dataset, embeddings of at least cosine `near`; None derives it
-    from the run (see `quality.duplicates.similarity_cut`). `model` names a run or a model (None: the newest one).
+    from the run (see `quality.duplicates.similarity_cut`). `model` names a run or a model (None: the default one).
 
     The same call again resumes; measured images are not read again, so that another `near` or run only repeats the
     search. `engine` is where images are measured. `progress` counts images measured, then images compared. Raises

@@ -14,7 +14,7 @@ class QualitySettings(VerbSettings):
 
     verb = "quality"
     dataset: str = option(help="The dataset.", argument=True)
-    model: str | None = option(None, "Which run: a model's or a run's name.", usual="the newest")
+    model: str | None = option(None, "Which run: a model's or a run's name.", usual="the default")
     near: float | None = option(
         None,
         "Lowest cosine of embeddings of near duplicates.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.curate.history import RULE, describe, history_entries, undo_entry
+from avhcurate.datasets.curate.history import RULE, describe, history_entries, samples_of, undo_entry
 from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -14,9 +14,11 @@ from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, while_allowed
 from avhcurate.ui.grid_actions import PAGES
+from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.layout import closing_popover, empty_state, in_a_row
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
 from avhcurate.ui.signin import for_curators
+from avhcurate.ui.text import counted
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 from avhcurate.workspace.data.events import Event, Kind
@@ -159,9 +161,10 @@ def _combine(page: Opened, names: list[str]) -> None:
 def _save_as(save: Callable[[Opened, str], None], page: Opened, key: str) -> None:
     """Ask for the name of a new set, and draw the button that saves it and closes the popover."""
     name = f"{key}_name"
-    st.text_input("Name of the new set", key=name, max_chars=LONGEST_NAME)
     act: dict[str, Any] = {"on_click": attempt, "args": (save, page, name), "kwargs": {"closes": key}}
-    st.button("Save", type="primary", key=f"{key}_now", **act)
+    with st.form(f"{key}_form", border=False):  # Enter saves
+        st.text_input("Name of the new set", key=name, max_chars=LONGEST_NAME)
+        st.form_submit_button("Save", type="primary", key=f"{key}_now", **act)
 
 
 def _save_combined(page: Opened, key: str) -> None:
@@ -194,6 +197,9 @@ _WHO: Choice[str] = Choice("saved.who", "", str)
 _ACTION: Choice[str] = Choice("saved.action", "", str)
 #: -1 for any.
 _SAMPLE = number("saved.sample", -1, low=-1, high=10**12)
+#: Pictures of an entry that are shown, and images that its link shows at most.
+_PICTURES, _LINKED = 3, 200
+_PICTURE = '<img src="{}" alt="" loading="lazy" style="display: block; height: 2.25rem">'
 _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 
@@ -204,8 +210,9 @@ def show_history(page: Opened) -> None:
     entries, _ = history_entries(page.table, offset=places.start, limit=_ROWS, **narrowed)
     st.caption(f"Entries: **{count:,}**. {RULE}")
     with st.container(gap="xsmall"):
+        images = samples_of(page.table, entries, most=_LINKED)
         for entry in entries:
-            _history_row(page, entry)
+            _history_row(page, entry, images.get(entry.id, []))
     if not entries:
         st.write("No entry here. Tag, relabel, exclude or save samples, or remove a condition above.")
     turn_pages(_HISTORY_PAGE, places, count, _ROWS)
@@ -231,13 +238,11 @@ def _narrow(page: Opened) -> dict[str, Any]:
     return narrowed
 
 
-def _history_row(page: Opened, entry: Event) -> None:
+def _history_row(page: Opened, entry: Event, images: list[int]) -> None:
     with in_a_row("center"):
         st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
-        text = f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}"
-        if entry.samples:
-            text += f" · samples: {entry.samples:,}"
-        st.markdown(text, width="stretch")
+        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}", width="content")
+        _about(page, entry, images)
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
             return
@@ -245,3 +250,20 @@ def _history_row(page: Opened, entry: Event) -> None:
         act: dict[str, Any] = {"on_click": attempt, "args": (undo_entry, page.table, entry.key), "kwargs": about}
         look = for_curators(icon=":material/undo:", type="tertiary")
         st.button("Undo", key=f"saved.undo.{entry.key}", **act, **look)
+
+
+def _about(page: Opened, entry: Event, images: list[int]) -> None:
+    """Draw the first images of an entry and a link to all of them; of very many, how many there are."""
+    text = counted(entry.samples, "image")
+    if not images:
+        if entry.samples:
+            st.caption(text, width="stretch")
+        return
+    for id in images[:_PICTURES]:
+        st.html(_PICTURE.format(image_url(page.dataset.name, id, version=page.version)), width="content")
+    view, sample = replace(page.view, row=1, choices=()), None
+    if len(images) == 1:
+        text, sample = f"image {images[0]}", images[0]
+    condition = f"id IN ({', '.join(map(str, images))})"
+    query = replace(view, sample=sample, filters=Filters(excluded=None, where=condition)).to_query()
+    st.page_link(PAGES / "gallery.py", label=text, query_params=query, width="stretch")

@@ -42,7 +42,8 @@ def _settings(page: Opened) -> SplitSettings:
     with in_a_row():
         about = "Two or more numbers that sum to 1, for train, validation and test."
         shares = _SHARES.show(st.text_input, "Shares", width=200, help=about)
-        by = _BY.show(st.pills, "Stratify by", _BY_NAMES, selection_mode="multi")
+        names = {key: title for key, title in _BY_NAMES.items() if key != "hsf" or table.votes}
+        by = _BY.show(st.pills, "Stratify by", names, selection_mode="multi")
         seed = int(_SEED.asked())
         _SEED.show(st.number_input, "Seed", 0, 10**9, value=seed, width=130)
         together = "Samples with the same value of this column go to one part."

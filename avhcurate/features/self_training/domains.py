@@ -61,8 +61,9 @@ def domains(
 def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Progress) -> tuple[RunFolder, RunFolder]:
     """Return complete runs of source and target by the same weights, head, preprocessing and precision.
 
-    Without a model it is the newest that scored both. Existing runs of the model are used unless weights are given;
-    where one is missing, both datasets are scored. Raises CurateError when there is neither a pair nor a model.
+    Without a model it is that of the target's default run, else the newest that scored both. Existing runs of the model
+    are used unless weights are given; where one is missing, both datasets are scored. Raises CurateError when there is
+    neither a pair nor a model.
     """
     first, second = (workspace.dataset(name) for name in (settings.source, settings.target))
     if settings.weights is None and (pair := known_runs(first, second, settings.model)):
@@ -90,15 +91,17 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
 
 
 def known_runs(first: DatasetFolder, second: DatasetFolder, model: str | None) -> tuple[RunFolder, RunFolder] | None:
-    """Return the newest complete runs of both, by one network of the model; None without such runs.
+    """Return complete runs of both, by one network of the model; None without such runs.
 
-    model: as for scoring, or the name of a run of the second.
+    The default run of the second comes first, then newer before older ones. model: as for scoring, or the name of a run
+    of the second.
     """
     theirs, ours = (
         [run for run in reversed(one.runs()) if run.complete and run.record.limit is None and run.has_features]
         for one in (first, second)
     )
-    for run in ours:
+    default = second.default_run
+    for run in sorted(ours, key=lambda run: default is None or run.name != default.name):
         if model in (None, run.name, run.record.model):
             for other in theirs:
                 if _network(other) == _network(run):

@@ -17,7 +17,7 @@ class SuspectsSettings(VerbSettings):
 
     verb = "suspects"
     dataset: str = option(help="The dataset.", argument=True)
-    model: str | None = option(None, "Which run: the name of a model or of a run.", usual="the newest")
+    model: str | None = option(None, "Which run: the name of a model or of a run.", usual="the default")
     sources: tuple[Source, ...] = option((), "Some of angular, neighbours, cleanlab, votes.", usual="all available")
     out_of_fold: bool = option(
         False, "Judge by heads cross-validated on the run's features, for a model that was trained on these samples."

@@ -11,6 +11,6 @@ class NeighboursSettings(VerbSettings):
 
     verb = "neighbours"
     dataset: str = option(help="The dataset.", argument=True)
-    model: str | None = option(None, "Name of a run or of its model.", usual="the newest run")
+    model: str | None = option(None, "Name of a run or of its model.", usual="the default run")
     count: int = option(16, "Neighbours of each sample.", low=1, high=200)
     seed: int = option(0, "Seed of the search, and of the samples that check it.", low=0)

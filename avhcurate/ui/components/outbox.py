@@ -23,6 +23,7 @@ _DAY_MS = 86_400_000
 #: What an entry of each kind must have.
 _NEEDED = {
     "answer": {"id", "task", "choice", "ms"},
+    "skip": {"id", "task", "ms"},
     "grid": {"task", "ids", "ticked", "ms"},
     "back": {"of"},
     "broken": {"task"},
@@ -38,15 +39,15 @@ Receipt = dict[str, Any]
 class Entry(BaseModel):
     """One thing that a person did in the browser.
 
-    `answer`: a `choice` for the image `id` of a task, after `ms` milliseconds. `grid`: the tiles `ids` that were on
-    screen, and the `ticked` ones. `back`: the answer with the nonce `of` is taken back, "" for the newest one.
-    `broken`: the image of the task cannot be drawn. `act`: the image is tagged, relabelled or excluded, as `annotate`
-    does by `action` and `value`.
+    `answer`: a `choice` for the image `id` of a task, after `ms` milliseconds; `skip`: none of them. `grid`: the tiles
+    `ids` that were on screen, and the `ticked` ones. `back`: the answer with the nonce `of` is taken back, "" for the
+    newest one. `broken`: the image of the task cannot be drawn. `act`: the image is tagged, relabelled or excluded, as
+    `annotate` does by `action` and `value`.
     """
 
     model_config = ConfigDict(strict=True)
 
-    kind: Literal["answer", "grid", "back", "broken", "act"]
+    kind: Literal["answer", "skip", "grid", "back", "broken", "act"]
     nonce: Annotated[str, Field(min_length=1, max_length=_LONGEST)]
     task: Text = ""
     id: NonNegativeInt = 0

@@ -82,6 +82,8 @@ class DatasetRecord(StoredRecord):
     #: notices about reading the source
     messages: list[str] = Field(default_factory=list)
     votes: VotesRecord | None = None
+    #: the run that a person chose to be opened unless another is named; "" for the first that was finished
+    default_run: str = ""
     #: which end of a column of the user's means harder, as a person has said
     harder: dict[str, Harder] = Field(default_factory=dict)
     #: columns of lists by name, and the hash of where they came from
@@ -197,10 +199,12 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return QualityFolder(self.root / "quality")
 
     def run(self, name: str | None = None) -> RunFolder:
-        """Return the run of that name or of that model; the newest complete one when no name is given."""
+        """Return the run of that name, else the newest of that model; the default one when no name is given."""
         runs = self.runs()
-        found = [run for run in runs if name in (None, run.name)] or [run for run in runs if run.record.model == name]
-        if best := [run for run in found if run.complete] or [run for run in found if name is not None]:
+        found = [run for run in runs if run.name == name] or [run for run in runs if run.record.model == name]
+        if name is None:
+            found = [run for run in [self.default_run] if run]
+        if best := [run for run in found if run.complete] or found:
             return best[-1]
         known = ", ".join(run.name for run in runs) or "none"
         wanted = f"run {name!r}" if name else "complete run"
@@ -208,6 +212,13 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             f"Dataset {self.name!r} has no {wanted}. Its runs: {known}. "
             f"Run `avhcurate score {self.name} --model MODEL`."
         )
+
+    @property
+    def default_run(self) -> RunFolder | None:
+        """Return the run that a person chose, else the first that was finished: a later one never takes its place."""
+        complete = sorted((run for run in self.runs() if run.complete), key=lambda run: (run.record.finished, run.name))
+        chosen = [run for run in complete if run.name == self.record.default_run]
+        return next(iter([*chosen, *complete]), None)
 
     def runs(self) -> list[RunFolder]:
         """Return the model runs, complete or not, oldest first."""

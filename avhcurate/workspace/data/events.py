@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import class_number
-from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.data.people import Role, acting, require
 from avhcurate.workspace.disk.database import lock_entries, open_engine
 
 #: The action of labels that came in a file: each sample has its own, and `value` names the file.
@@ -43,7 +43,7 @@ EVENTS = sa.Table(
     sa.Column("action", sa.String, nullable=False),
     # a tag, or the name of a class, a set, a view, a file or a person
     sa.Column("value", sa.String),
-    # the address of a view, what the keys do, a role
+    # the address of a view, what the keys do, a role; of a decision about samples, the window it was made in
     sa.Column("details", sa.JSON),
     sa.Column("samples", sa.Integer, nullable=False),
     sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
@@ -160,12 +160,22 @@ class EventLog:
             return _write(connection, dataset, who, f"remove {kind}", name, samples=saved.samples)
 
     def undo(self, dataset: str, *, who: str, actions: Sequence[str] = ACTIONS) -> Event | None:
-        """Revert the newest event of `who`, by one of `actions`, that is not undone; return it, None without any."""
-        theirs = _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
+        """Revert the newest event of `who`, by one of `actions`, that is not undone; return it, None without any.
+
+        Without a login everybody has one name: then only those of the acting person's window.
+        """
+        person, theirs = acting(), _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
+        if not person.name:
+            theirs = theirs.where(sa.func.coalesce(EVENTS.c.details["window"].as_string(), "") == person.window)
         newest = theirs.order_by(EVENTS.c.id.desc()).limit(1)
         with suppress(sa.exc.IntegrityError):  # another window undid the same event at the same moment
             return self._revert(newest, who)
         return self._revert(newest, who)
+
+    def last(self, dataset: str, actions: Sequence[str] = ACTIONS) -> Event | None:
+        """Return the newest event of anybody, by one of `actions`, that is not undone; None without any."""
+        query = _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id.desc()).limit(1)
+        return next(map(_event, self._read(query)), None)
 
     def revert(self, dataset: str, event: int, *, who: str) -> Event:
         """Undo one event of anyone and return it; one that is already undone is refused.
@@ -245,6 +255,14 @@ class EventLog:
         page = query.order_by(EVENTS.c.id.desc()).offset(offset).limit(limit)
         return [_event(row) for row in self._read(page)], count
 
+    def paths_of(self, events: Sequence[int]) -> dict[int, list[str]]:
+        """Return the paths of the samples that some decisions are about, by the number of the event."""
+        query = sa.select(EVENT_SAMPLES.c.event, EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(events))
+        found: dict[int, list[str]] = {event: [] for event in events}
+        for event, path in self._read(query.order_by(EVENT_SAMPLES.c.path)):
+            found[event].append(path)
+        return found
+
     def history_values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
         """Return everyone, or every action, in the history."""
         return sorted(value for (value,) in self._read(_history(sa.select(EVENTS.c[column]).distinct(), dataset)))
@@ -282,6 +300,8 @@ def _write(
     else:
         require(Role.CURATOR, "changing tags, labels, exclusions, sets and views", name=who)
     lock_entries(connection, f"events {dataset}")
+    if "details" not in columns and (window := acting().window):
+        columns["details"] = {"window": window}
     row = {"dataset": dataset, "at": time.time(), "who": who, "action": action, "value": value, "samples": 0}
     (key,) = connection.execute(EVENTS.insert().values(row | columns)).inserted_primary_key or (0,)
     return int(key)

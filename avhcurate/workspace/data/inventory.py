@@ -1,6 +1,7 @@
 """What a workspace holds: its datasets with their runs and trainings of both kinds, their accuracy and disk size."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,16 @@ def _dataset(dataset: DatasetFolder) -> dict[str, Any]:
 
 
 def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, Any]]:
+    default = None
+    with suppress(CurateError):  # of a damaged run, which is reported below
+        default = dataset.default_run
     for kind, folders in _KINDS.items():
         for path in sorted((dataset.root / folders.HOME).glob(f"*/{folders.FILE}")):
             folder = folders(path.parent)
             about = {"kind": kind, "name": folder.name, "size": disk_size(folder.root), "problem": ""}
             try:
                 n, accuracy = _accuracy(folder, labels)
+                about["default"] = default is not None and folder.root == default.root
                 yield about | {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
             except (CurateError, OSError, ValueError) as problem:
                 yield about | {"problem": str(problem), "accuracy": None}

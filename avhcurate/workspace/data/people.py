@@ -34,10 +34,14 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """A signed-in person and their role, None for none. Without a name: whoever works on this machine itself."""
+    """A signed-in person and their role, None for none. Without a name: whoever works on this machine itself.
+
+    `window` tells windows of a browser apart, "" in a shell or notebook.
+    """
 
     name: str
     role: Role | None
+    window: str = ""
 
 
 #: In a shell, in a notebook, and in a server without a login.

@@ -106,6 +106,16 @@ class Workspace:
             dataset.write_record(record.model_copy(update={"name": new, "former_names": sorted(former)}))
         return dataset
 
+    def choose_default(self, name: str, run: str) -> str:
+        """Let a finished run of a dataset be opened unless another is named; return its name."""
+        with self.lock(name):
+            dataset = self.dataset(name)
+            chosen = dataset.run(run)
+            if not chosen.complete:
+                raise CurateError(f"The run {chosen.name} is not finished. Choose one that is.")
+            dataset.write_record(dataset.record.model_copy(update={"default_run": chosen.name}))
+        return chosen.name
+
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold a dataset while its samples, votes or record change, by curators; refuse when it takes long."""

@@ -80,6 +80,26 @@ def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
         annotate(own_digits, [999_999], "exclude")
 
 
+@pytest.mark.parametrize(
+    ("action", "value"),
+    [
+        ("tag", "Pat's {odd}"),
+        ("untag", "never"),
+        ("relabel", 4),
+        ("relabel", None),
+        ("exclude", "blurred"),
+        ("include", None),
+    ],
+)
+def test_what_is_so_already_writes_nothing(own_digits, action, value):
+    annotate(own_digits, [5], action, value)
+    before = history_entries(own_digits)[1]
+    assert annotate(own_digits, [5], action, value) == 0
+    assert history_entries(own_digits)[1] == before <= 1
+    if before:
+        assert annotate(own_digits, [5, 6], action, value) == 1, "the other is changed"
+
+
 def test_a_table_that_takes_over_what_changed_is_one_that_is_opened_anew(own_digits, own_demo_root):
     for ids, action, value in ([0, 1], "tag", "odd"), ([1, 2], "relabel", 4), ([2, 3], "exclude", "blurred"):
         annotate(own_digits, ids, action, value)

@@ -16,6 +16,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import rename_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, queue
+from avhcurate.features.annotate.votes_out import responses_in_use
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.votes import collect, make_labelled, say, tick
 
@@ -36,6 +37,25 @@ def test_a_grid_is_taken_whole_and_only_as_it_was_shown(pets):
     rows = annotators.responses(pets, controls=True)
     assert len(rows) == 6
     assert set(rows["id"][rows["selected"] == True]) == set(grid.ids[:2])  # noqa: E712
+
+
+def test_cannot_tell_is_kept_is_no_vote_and_only_where_the_collection_allows_it(pets):
+    collect(pets, control_share=0.0, target=1)
+    first, second = queue.next_questions(pets, "ann", ahead=2)
+    with pytest.raises(CurateError, match="asks for a class of every image"):
+        say(pets, "ann", first, None)
+    collect(pets, control_share=0.0, target=1, skip=True)
+    assert say(pets, "ann", first, None) == say(pets, "ann", second, 2) == ""
+    pets.refresh()
+    assert [len(annotators.responses(pets)), queue.progress(pets).votes] == [2, 1]
+    assert responses_in_use(pets)["path"].tolist() == [pets.sample(second.id)["path"]]
+    (row,) = annotators.annotators(pets)[["votes", "skipped", "controls"]].to_dict("records")
+    assert row == {"votes": 1, "skipped": 1, "controls": 0}
+    asked = {who: {one.id for one in queue.next_questions(pets, who, ahead=60)} for who in ("ann", "bob")}
+    assert {who: first.id in ids for who, ids in asked.items()} == {"ann": False, "bob": True}
+    assert answers.take_back(pets, "ann", of="")
+    assert answers.take_back(pets, "ann", of="")
+    assert {one.id for one in queue.next_questions(pets, "ann", ahead=2)} == {first.id, second.id}
 
 
 def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data import people
 from avhcurate.workspace.data.events import EventLog, _write, fold
 
 
@@ -49,6 +51,21 @@ def test_undo_takes_back_ones_own_newest_entry_and_nothing_twice(log):
     assert log.undo("d", who="ann").value == "third"
     assert log.undo("d", who="ann").value == "first"
     assert log.undo("d", who="ann") is None
+    assert state(log)["a"]["tags"] == ["second"]
+    assert (log.last("d").who, log.last("e")) == ("bob", None)
+
+
+def test_without_a_login_undo_takes_back_what_the_same_window_did(log, monkeypatch):
+    def in_window(name):
+        monkeypatch.setattr(people, "_who", lambda: replace(people.OPERATOR, window=name))
+
+    for window, tag in ("one", "first"), ("two", "second"), ("", "shell"):
+        in_window(window)
+        log.annotate("d", "tag", tag, ["a"], who="me")
+    in_window("one")
+    assert (log.undo("d", who="me").value, log.undo("d", who="me")) == ("first", None)
+    in_window("")
+    assert (log.undo("d", who="me").value, log.undo("d", who="me")) == ("shell", None)
     assert state(log)["a"]["tags"] == ["second"]
 
 

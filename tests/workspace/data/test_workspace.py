@@ -121,13 +121,18 @@ def add_run(folder: DatasetFolder, name: str, model: str, *, day: int, complete:
         write_parquet(folder.root / "runs" / name / "scores.parquet", pa.table({"id": [0]}))
 
 
-def test_run_is_found_by_its_name_its_model_or_as_the_newest_complete(workspace: Workspace) -> None:
+def test_run_is_found_by_its_name_its_model_or_as_the_default_which_a_later_one_never_replaces(
+    workspace: Workspace,
+) -> None:
     folder = add(workspace, "pets", [0])
     add_run(folder, "z-old", "torchvision:resnet50", day=1, complete=True)
     add_run(folder, "a-new", "torchvision:resnet50", day=2, complete=True)
     add_run(folder, "other", "avhcurate:digits", day=3, complete=False)
     assert [run.name for run in folder.runs()] == ["z-old", "a-new", "other"]
-    assert folder.run().name == "a-new"
+    assert folder.run().name == "z-old"
+    assert workspace.choose_default("pets", "a-new") == "a-new" == folder.run().name
+    with pytest.raises(CurateError, match="not finished"):
+        workspace.choose_default("pets", "other")
     assert folder.run("z-old").name == "z-old"
     assert folder.run("torchvision:resnet50").name == "a-new"
     assert folder.run("avhcurate:digits").name == "other"

@@ -10,7 +10,7 @@ function createCard(parent, first) {
   const root = parent.querySelector(".card");
   const part = (name) => root.querySelector(`.${name}`);
   const [stage, choices, status, count, bar] = ["stage", "choices", "status", "count", "bar"].map(part);
-  const undo = part("undo");
+  const [undo, skipping] = ["undo", "skip"].map(part);
   const outbox = createOutbox(first.scope, first.health, paint);
   const pictures = new Map(); // id of a sample -> its image
   let data = first;
@@ -123,19 +123,23 @@ function createCard(parent, first) {
 
   // --- answers -----------------------------------------------------------------------------------
 
+  // A choice of null: one cannot tell.
   function answer(choice) {
-    if (!current || choice < 0 || choice >= data.classes.length) return;
+    if (!current || choice < 0 || choice >= data.classes.length || (choice === null && !data.skip)) return;
     const ms = performance.now() - shownAt;
     if (shownAt === null) return ignore(choice, "Not counted: the image is not there yet.");
     if (ms < data.least_ms) return ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const item = current;
     returned = returned.filter((other) => other.id !== item.id);
-    const nonce = outbox.put({ kind: "answer", id: item.id, task: item.task, choice, ms: Math.round(ms) });
+    const said = choice === null ? { kind: "skip" } : { kind: "answer", choice };
+    const nonce = outbox.put({ ...said, id: item.id, task: item.task, ms: Math.round(ms) });
     given = [...given, { item, nonce, choice }].slice(-REMEMBERED);
     answered += 1;
     root.dataset.answered = answered;
-    flash(choice, "hit");
-    remember(choice);
+    if (choice !== null) {
+      flash(choice, "hit");
+      remember(choice);
+    }
     say("");
     advance();
   }
@@ -154,7 +158,7 @@ function createCard(parent, first) {
     answered -= 1;
     root.dataset.answered = answered;
     current = null;
-    say(`Taken back: ${data.classes[last.choice]}. Choose again.`);
+    say(`Taken back: ${textOf(last.choice)}. Choose again.`);
     advance();
     focusSearch();
   }
@@ -170,7 +174,11 @@ function createCard(parent, first) {
   function paintStatus() {
     const last = given[given.length - 1];
     status.classList.remove("warns");
-    status.textContent = last ? `Last: ${(data.classes[last.choice] ?? "")}` : "";
+    status.textContent = last ? `Last: ${textOf(last.choice)}` : "";
+  }
+
+  function textOf(choice) {
+    return choice === null ? "cannot tell" : data.classes[choice] ?? "";
   }
 
   // --- choices: a button a class, or a search among many --------------------------------------------
@@ -328,6 +336,7 @@ function createCard(parent, first) {
       highlighted = 0;
       drawOptions();
     } else if (event.key === "Backspace" && !search.value && !event.repeat) takeBack();
+    else if (event.key === "?" && !search.value && !event.repeat && data.skip) answer(null);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -340,6 +349,8 @@ function createCard(parent, first) {
       else return;
     } else if (event.key === "Backspace") {
       if (!event.repeat) takeBack();
+    } else if (event.key === "?" && data.skip) {
+      if (!event.repeat) answer(null);
     } else {
       const choice = data.keys.indexOf(event.key.toLowerCase());
       if (choice < 0) return;
@@ -353,7 +364,7 @@ function createCard(parent, first) {
   // --- drawing ---------------------------------------------------------------------------------------
 
   function paint() {
-    const waiting = outbox.entries().filter((entry) => entry.kind === "answer").length;
+    const waiting = outbox.entries().filter((entry) => ["answer", "skip"].includes(entry.kind)).length;
     const taken = outbox.entries().filter((entry) => entry.kind === "back").length;
     const done = Math.max(0, data.done + waiting - taken);
     count.textContent = data.goal
@@ -364,13 +375,18 @@ function createCard(parent, first) {
     bar.value = Math.min(done, data.goal || 1);
     paintSaving(root, outbox);
     undo.disabled = !given.length;
+    skipping.hidden = !data.skip;
     const empty = !current;
     root.classList.toggle("empty", empty);
     part("wait").textContent = !empty ? "" : data.finished && !outbox.size() ? "That was all. Thank you." : "Fetching the next image …";
     root.classList.toggle("waiting", !ready);
-    for (const button of buttons) button.setAttribute("aria-disabled", String(!ready));
+    for (const button of [skipping, ...buttons]) button.setAttribute("aria-disabled", String(!ready));
   }
 
+  skipping.onclick = () => {
+    answer(null);
+    root.focus({ preventScroll: true });
+  };
   undo.onclick = () => {
     takeBack();
     root.focus({ preventScroll: true });

@@ -177,11 +177,14 @@ function createCommands(pane, { act, chosen, back, own }) {
 
   message.querySelector("button").onclick = () => {
     message.togglePopover(false);
-    act("undo");
+    act("undo", typeof offered === "number" ? offered : null);
     back();
   };
 
+  let offered = false; // true for the last act, or the number of an entry
+
   function say({ text, undo }) {
+    offered = undo;
     message.querySelector("span").textContent = text;
     message.querySelector("button").hidden = !undo;
     const bar = pane.parentElement?.querySelector(".bar")?.getBoundingClientRect();

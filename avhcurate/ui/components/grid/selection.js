@@ -1,21 +1,44 @@
 // What is selected: ranges of places, which the browser keeps, and carries along when the same samples come in another
 // order or fewer of them are left.
 
-let left = null; // what was selected in a grid that is gone, in case its samples are shown again
+const KEPT = "avhcurate:selection"; // in this window, also after a reload
+
+let left = recalled(); // what was selected in a grid that is gone, in case its samples are shown again
+
+function recalled() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT));
+  } catch {
+    return null;
+  }
+}
+
+function keep(selected) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(selected));
+  } catch {
+    // A selection too large for the browser's storage is lost with a reload only.
+  }
+}
 
 function createSelection(changed) {
-  let view = left ?? { key: "", about: "", order: "", count: 0, source: "" };
-  let ranges = left?.ranges ?? [];
+  let view = null;
+  let ranges = [];
   let carrying = null; // what was selected in another view, until its places in this one are known
 
   function set(next) {
     if (carrying?.shown) carrying = null; // what is seen counts from now on
     if (JSON.stringify(next) === JSON.stringify(ranges)) return;
     ranges = next;
+    keep({ ...view, ranges });
     changed();
   }
 
   function move(next) {
+    if (!view) {
+      view = left ?? { key: "", about: "", order: "", count: 0, source: "" };
+      ranges = left?.ranges ?? [];
+    }
     if (next.key === view.key) return;
     const from = carrying ?? { ...view, ranges };
     view = next;
@@ -23,6 +46,7 @@ function createSelection(changed) {
     if (from.about !== next.about || !from.ranges.length || !next.count) ranges = [];
     else if (from.ranges[0][0] === 0 && from.ranges[0][1] === from.count) ranges = [[0, next.count]];
     else carry({ ...from, shown: from.order === next.order && from.count === next.count });
+    keep({ ...view, ranges });
     changed();
   }
 
@@ -55,7 +79,7 @@ function createSelection(changed) {
     // Ends when the places are those of the view that is shown.
     settled: () => carrying?.done,
     destroy() {
-      left = ranges.length ? { ...view, ranges } : left?.about === view.about ? null : left;
+      left = ranges.length ? { ...view, ranges } : left?.about === view?.about ? null : left;
     },
   };
 }

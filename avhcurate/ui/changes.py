@@ -1,0 +1,50 @@
+"""Two windows see each other's decisions: an address that tells whether something is newer than what a page shows."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.logs import open_events
+from avhcurate.errors import CurateError
+from avhcurate.ui.answers import NEVER_KEPT, base_path
+from avhcurate.ui.components.changes import watch
+from avhcurate.ui.signin import reloaded, session
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import find_workspace
+
+
+def follow(table: DatasetTable, *, decisions: bool) -> None:
+    """Run the page again when a run of the dataset is finished; with `decisions`, also when somebody has decided."""
+    query = {"runs": _runs(table.dataset)}
+    if decisions:
+        query["entry"] = str(table.annotated)
+    watch(f"{base_path()}/changes/{table.dataset.name}?{urlencode(query)}", session=session())
+
+
+def changes(request: Request) -> Response:
+    """Answer whether runs or decisions are others than those that the page knows."""
+    asked = request.query_params
+    reloaded(asked.get("session", ""), asked.get("window", ""))
+    workspace = find_workspace()
+    try:
+        dataset = workspace.dataset(request.path_params["dataset"])
+    except CurateError:  # it was removed or renamed, which the page says
+        return JSONResponse({"changed": True}, headers=NEVER_KEPT)
+    changed = _runs(dataset) != asked.get("runs")
+    if "entry" in asked:
+        changed |= str(open_events(workspace).version(dataset.id)) != asked["entry"]
+    return JSONResponse({"changed": changed}, headers=NEVER_KEPT)
+
+
+def _runs(dataset: DatasetFolder) -> str:
+    """Return a text that changes when a run is begun, finished or removed."""
+    written = [path.stat().st_mtime_ns for path in dataset.root.glob("runs/*/run.json")]
+    return f"{len(written)} {max(written, default=0)}"
+
+
+def routes() -> list[Route]:
+    """Return the route, below `server.baseUrlPath` like Streamlit's own."""
+    return [Route(f"{base_path()}/changes/{{dataset}}", changes)]

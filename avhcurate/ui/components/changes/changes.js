@@ -1,0 +1,44 @@
+// Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
+
+const EVERY_MS = 1000;
+const PAST = "avhcurate:window"; // the name of this window's first session
+
+export default mounted(createChanges);
+
+function createChanges() {
+  let [data, component, asked, timer] = [null, null, null, null];
+
+  const rests = () => !document.hidden
+    && document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning";
+
+  function name() {
+    try {
+      sessionStorage[PAST] ??= data.session;
+      return sessionStorage[PAST];
+    } catch {
+      return data.session;
+    }
+  }
+
+  async function look() {
+    const { source, session } = data;
+    if (rests() && asked !== source) {
+      const address = `${source}&${new URLSearchParams({ session, window: name() })}`;
+      const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
+      const changed = answer?.ok && (await answer.json()).changed;
+      if (changed && rests() && source === data.source) {
+        asked = source; // once
+        component.setTriggerValue("changed", true);
+      }
+    }
+    timer = setTimeout(look, EVERY_MS);
+  }
+
+  return {
+    update(next, sender) {
+      [data, component] = [next, sender];
+      timer ??= setTimeout(look, 0);
+    },
+    destroy: () => clearTimeout(timer),
+  };
+}
