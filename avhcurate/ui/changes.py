@@ -27,15 +27,16 @@ def follow(table: DatasetTable, *, decisions: bool) -> None:
 def changes(request: Request) -> Response:
     """Answer whether runs or decisions are others than those that the page knows."""
     asked = request.query_params
-    reloaded(asked.get("session", ""), asked.get("window", ""))
+    window = asked.get("window", "")
+    reloaded(asked.get("session", ""), window)
     workspace = find_workspace()
     try:
         dataset = workspace.dataset(request.path_params["dataset"])
     except CurateError:  # it was removed or renamed, which the page says
         return JSONResponse({"changed": True}, headers=NEVER_KEPT)
     changed = _runs(dataset) != asked.get("runs")
-    if "entry" in asked:
-        changed |= str(open_events(workspace).version(dataset.id)) != asked["entry"]
+    if asked.get("entry", "").isdecimal():
+        changed |= open_events(workspace).news(dataset.id, since=int(asked["entry"][:18]), window=window)
     return JSONResponse({"changed": changed}, headers=NEVER_KEPT)
 
 

@@ -49,6 +49,8 @@ EVENTS = sa.Table(
     sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
     sqlite_autoincrement=True,
 )
+#: The window in which an event was written, "" where that is not known.
+_window = sa.func.coalesce(EVENTS.c.details["window"].as_string(), "")
 EVENT_SAMPLES = sa.Table(
     "event_samples",
     TABLES,
@@ -111,6 +113,12 @@ class EventLog:
         query = sa.select(sa.func.max(EVENTS.c.id)).where(EVENTS.c.dataset == dataset)
         return self._read(query)[0][0] or 0
 
+    def news(self, dataset: str, *, since: int, window: str) -> bool:
+        """Return whether anything was written elsewhere than in a `window` after the event of that number."""
+        elsewhere = _window != window
+        query = sa.select(EVENTS.c.id).where(EVENTS.c.dataset == dataset, EVENTS.c.id > since, elsewhere).limit(1)
+        return bool(self._read(query))
+
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def annotate(
@@ -166,7 +174,7 @@ class EventLog:
         """
         person, theirs = acting(), _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
         if not person.name:
-            theirs = theirs.where(sa.func.coalesce(EVENTS.c.details["window"].as_string(), "") == person.window)
+            theirs = theirs.where(_window == person.window)
         newest = theirs.order_by(EVENTS.c.id.desc()).limit(1)
         with suppress(sa.exc.IntegrityError):  # another window undid the same event at the same moment
             return self._revert(newest, who)

@@ -62,6 +62,7 @@ def test_without_a_login_undo_takes_back_what_the_same_window_did(log, monkeypat
     for window, tag in ("one", "first"), ("two", "second"), ("", "shell"):
         in_window(window)
         log.annotate("d", "tag", tag, ["a"], who="me")
+    assert [log.news("d", since=2, window=name) for name in ("", "one")] == [False, True]
     in_window("one")
     assert (log.undo("d", who="me").value, log.undo("d", who="me")) == ("first", None)
     in_window("")
