@@ -40,6 +40,8 @@ _MEANING = """
 
 #: The most votes that Dawid-Skene runs on without a click, and the most tiles that show its result.
 _CHEAP, _MOST = 20_000, 24
+#: From fewer votes a sample forecasts of the correlation are low (`stats.sample_size`).
+_FEW_VOTES = 5
 
 
 def _votes_key(table: DatasetTable) -> str:
@@ -134,10 +136,13 @@ def need_text(need: Need) -> str:
     samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each"
     if need.votes_needed is None:
         return f"{now}. More votes cannot be expected to make it narrower than {need.width_at_best:.3f}; {samples} can."
-    return (
+    text = (
         f"{now}. {need.votes_needed} votes per sample at least, {need.more_votes} more in all, can be expected to make "
         f"it {need.width:.3g}, or {samples}."
     )
+    if need.votes < _FEW_VOTES:
+        text += " From so few votes a sample this is a cautious forecast: fewer may do."
+    return text
 
 
 # --- disputed labels ------------------------------------------------------------------------------------------------

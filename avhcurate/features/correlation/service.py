@@ -1,6 +1,5 @@
 """How each score follows human judgement: the correlation table, its comparisons, and the noise ceiling."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.correlation.weighting import weighted_table
 from avhcurate.measures.scores import Score
 from avhcurate.measures.stats import correlation, correlation_tests
-from avhcurate.measures.stats.correlation import Z
+from avhcurate.measures.stats.intervals import ratio
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people import bins, reliability
 from avhcurate.people.queues import QueueUse, queue_use
@@ -200,9 +199,9 @@ def export_table(result: Correlations) -> pd.DataFrame:
     """Return the table as files have it: further columns, and one that names simulated votes or what replaces HSF.
 
     `p_holm`: p corrected by Holm's method for the scores tried in the same bin. `disattenuated`, of the rows `all`: the
-    correlation over the noise ceiling, with its interval (delta method on the logarithm); no score exceeds 1 but by
-    chance. Where a biased queue asked for the votes, `queue` names it, and the columns of `weighting` are there if it
-    kept its chances.
+    correlation over the noise ceiling, with an interval like Fieller's. No score exceeds 1 but by chance, and one
+    without ties stays below 1 where many samples share an HSF. Where a biased queue asked for the votes, `queue` names
+    it, and the columns of `weighting` are there if it kept its chances.
     """
     table = result.table.assign(p_holm=result.table.groupby("bin", sort=False)["p_value"].transform(holm))
     if result.against != HSF:
@@ -225,14 +224,9 @@ def marked(rows: pd.DataFrame, queue: QueueUse, *, simulated: bool) -> pd.DataFr
 def disattenuated(result: Correlations, row: Any) -> tuple[float, float, float]:
     """Return a correlation of the rows `all` over the noise ceiling, with the ends of its interval; NaN for none."""
     ceiling = result.ceiling
-    if row.bin != correlation.ALL or ceiling.reason or not ceiling.ceiling > 0 or not 0 < abs(row.spearman) < 1:
+    if row.bin != correlation.ALL or ceiling.reason or not ceiling.ceiling > 0:
         return (float("nan"),) * 3
-    value = row.spearman / ceiling.ceiling
-    spread_of_rho = correlation.standard_error(row.spearman, row.n) * (1 - row.spearman**2) / abs(row.spearman)
-    spread_of_ceiling = (ceiling.ceiling_high - ceiling.ceiling_low) / (2 * Z * ceiling.ceiling)
-    reach = math.exp(Z * math.hypot(spread_of_rho, spread_of_ceiling))
-    low, high = sorted((value / reach, value * reach))
-    return value, low, high
+    return ratio((row.spearman, row.ci_low, row.ci_high), (ceiling.ceiling, ceiling.ceiling_low, ceiling.ceiling_high))
 
 
 def to_latex(result: Correlations) -> str:

@@ -22,6 +22,8 @@ _CLASS = 4.0
 _SLOPE = 2.0
 #: With more classes the class is not an input of its own.
 MOST_CLASSES = 200
+#: Log probabilities below it, as of a masked class, are as good as it.
+_LEAST = -50.0
 #: Points at which the distribution of a score is kept.
 _POINTS = 513
 
@@ -136,4 +138,4 @@ def _wide_rows(run: RunFolder, ids: np.ndarray) -> np.ndarray:
 
     if run.has_features:
         return normalize(run.features_of(ids).astype(np.float64))
-    return log_softmax(run.logits_of(ids), axis=1)
+    return np.maximum(log_softmax(run.logits_of(ids), axis=1), _LEAST)

@@ -227,6 +227,11 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
     groups = np.arange(len(ids))
     if run.has_features:
         groups, _ = sample_groups(table.dataset, run, ids)
+    if (different := len(np.unique(groups))) < FOLDS:
+        raise CurateError(
+            f"The voted samples of {table.dataset.name} are copies of {different} images. A prediction needs "
+            f"{FOLDS} different ones or more."
+        )
     folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
     known = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.rules import Gate, Rule, Selection, gate_of, predictions, select
 from avhcurate.measures import scores
 from avhcurate.workspace.data.runs import RunFolder
@@ -40,6 +41,8 @@ class ModelOutputs:
         origin, directions = np.zeros(1), weights
         if gate == "avc-centred":
             origin, directions = self.mean, weights - weights.mean(0)
+            if not directions.any(axis=1).all():
+                raise CurateError("The mean of the class weights is one of them, so it has no centred AVC. Choose avc.")
         for block in self._embeddings():
             yield block @ weights.T + self.bias, np.asarray(scores.avc(block - origin, directions))
 

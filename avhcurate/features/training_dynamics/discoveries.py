@@ -26,8 +26,6 @@ from avhcurate.measures.stats.correlation import correlate
 
 #: Accuracy or loss still improves where more than this share of its way is left; AVH has 5 % left by then.
 STILL = 0.1
-#: Share of the planned epochs before the norm's trend is read: at first the norm fluctuates.
-WARM_UP = 0.1
 #: Fewer samples in an HSF bin are not judged.
 LEAST_IN_BIN = 30
 
@@ -107,25 +105,36 @@ def _left(training: TrainingCurves, weights: np.ndarray) -> float | None:
 
 
 def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
-    """Discovery 3: after `WARM_UP` of the epochs the mean norm grows, as a share of what it was then.
+    """Discovery 3: in the second half of the training the mean norm still grows, as a share of what it was half-way.
 
-    The interval is that of a random walk with a direction: Student's t over the steps between evaluations.
+    The interval is that of a random walk with a direction: Student's t over the steps between evaluations, of which as
+    many count as their correlation leaves.
     """
     figures = []
     for training in trainings:
-        after = training.epochs >= WARM_UP * training.planned
-        if _enough(training, int(after.sum())):
-            epochs, norms = training.epochs[after], training.parts["norm"].mean(axis=1)[after]
+        late = training.epochs >= training.planned / 2
+        if _enough(training, int(late.sum())):
+            epochs, norms = training.epochs[late], training.parts["norm"].mean(axis=1)[late]
             figures.append(Figure(training.name, *_drift(epochs, norms / norms[0]), training.n))
-    return _finding(3, figures, f"It needs a training with {LEAST_EVALUATIONS} evaluations after the warm-up.")
+    return _finding(3, figures, f"It needs a training with {LEAST_EVALUATIONS} evaluations in its second half.")
 
 
 def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
     """Return the growth per unit of time of a walk whose variance grows with time, and its 95 % interval."""
     gaps, steps = np.diff(times), np.diff(values)
-    growth = float(steps.sum() / gaps.sum())
-    variance = np.sum((steps - growth * gaps) ** 2 / gaps) / (len(steps) - 1)
-    reach = float(stats.t.ppf(0.975, len(steps) - 1) * np.sqrt(variance / gaps.sum()))
+    growth, n = float(steps.sum() / gaps.sum()), len(steps)
+    left = (steps - growth * gaps) / np.sqrt(gaps)
+    squares = float(left @ left)
+    if squares == 0:
+        return growth, growth, growth
+    correlation = max(0.0, float(left[1:] @ left[:-1]) / squares)
+    if correlation:
+        correlation = min(
+            0.95, correlation + (1 + 3 * correlation) / n
+        )  # which few steps show too small (Kendall 1954)
+    counted = max(2.0, n * (1 - correlation) / (1 + correlation))
+    variance = squares / n / (counted - 1)
+    reach = float(stats.t.ppf(0.975, counted - 1) * np.sqrt(variance * n / gaps.sum()))
     return growth, growth - reach, growth + reach
 
 

@@ -15,7 +15,10 @@ _TEXTS = {
         "Share of its way that accuracy or loss has left when AVH has settled",
     ),
     2: ("Better models have lower AVH in every HSF bin", "Mean AVH of the better model less that of the worse one"),
-    3: ("The norm keeps increasing", "Growth of the mean norm per epoch"),
+    3: (
+        "The norm keeps increasing",
+        "Growth of the mean norm per epoch, over the second half",
+    ),
     4: ("AVH follows HSF in every model", "Spearman of AVH with HSF"),
     5: ("The norm does not follow HSF consistently", "Spearman of the norm with HSF"),
 }

@@ -109,8 +109,8 @@ def margin(b: Batch) -> Array:
 
 def entropy(b: Batch) -> Array:
     """Return the entropy of the softmax output in nats; a probability of 0 adds nothing."""
-    xp, p = b.xp, b.xp.exp(b.log_probs)
-    return -xp.sum(xp.where(p > 0, p * b.log_probs, xp.where(xp.isnan(p), p, xp.zeros_like(p))), axis=1)
+    p = b.xp.exp(b.log_probs)
+    return 0 - b.xp.sum(p * b.xp.where(p > 0, b.log_probs, b.xp.zeros_like(p)), axis=1)
 
 
 def loss(b: Batch) -> Array:

@@ -26,6 +26,8 @@ def matrix(xp: ModuleType, array: Array, name: str) -> Array:
         raise CurateError(f"{name} must have two dimensions; its shape is {tuple(array.shape)}.")
     if array.dtype in (xp.float32, xp.float64):
         return array
+    if xp.isdtype(array.dtype, "complex floating"):
+        raise CurateError(f"{name} must be real numbers, not {array.dtype}. Give their real part or their size.")
     return xp.astype(array, xp.float32)
 
 
@@ -53,16 +55,18 @@ def pair(features: Array, class_weights: Array) -> tuple[ModuleType, Array, Arra
 
 
 def logit_matrix(xp: ModuleType, logits: Array) -> Array:
-    """Return `logits` as a floating matrix; an infinite one is refused.
+    """Return `logits` as a floating matrix; rows whose largest one is infinite are refused.
 
-    NaN stays: it means a sample without an output, whose scores are NaN too.
+    NaN stays: it means a sample without an output, whose scores are NaN too. So does -inf, a class that was masked.
     """
     logits = matrix(xp, logits, "logits")
-    rows = xp.nonzero(xp.isinf(logits))[0]
+    if 0 in logits.shape:
+        return logits
+    rows = xp.nonzero(xp.isinf(xp.max(logits, axis=1)))[0]
     if rows.shape[0]:
         raise CurateError(
-            f"{rows.shape[0]} logits are infinite, the first in row {int(rows[0])}. Compute them in float32, or give "
-            "NaN for samples without an output."
+            f"{rows.shape[0]} rows of logits have an infinite logit or no class at all, the first is row "
+            f"{int(rows[0])}. Compute them in float32, or give NaN for samples without an output."
         )
     return logits
 

@@ -5,8 +5,8 @@ Meng, Rosenthal and Rubin (1992) compare their Fisher z. Their test was made for
 Spearman it stays near its nominal level where scores differ everywhere a little, and is liberal, 9 to 12 % at 5 %,
 where two scores agree but for a few samples, as two runs of one network do (see the tests). So the standard error by
 the influence of each sample on the ranks (`rank_influence`, a jackknife) is computed too. It is used where the two
-differ by more than a tenth: at most 6 % in the same simulations, less where very few samples differ. Below 20 samples
-it is too small as often as not, and the larger of the two counts.
+differ by more than a tenth: about 5 to 8 % in such simulations, less where very few samples differ. Below 20 samples it
+is too small as often as not, and the larger of the two counts.
 
 Signs. AVH falls as HSF rises while confidence rises. So each score is first turned, by its known direction and never by
 its data, until a larger value means an easier sample: a correlation is then positive when the score agrees with people,

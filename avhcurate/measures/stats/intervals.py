@@ -1,4 +1,4 @@
-"""95 % intervals: Wilson's of a share, and Student's of a mean over seeds."""
+"""95 % intervals: Wilson's of a share, Student's of a mean over seeds, and of a ratio."""
 
 from typing import NamedTuple
 
@@ -31,6 +31,29 @@ def share(hits: int, n: int) -> tuple[int, float, float, float]:
         return 0, _NAN, _NAN, _NAN
     low, high = wilson(hits, n)
     return int(n), float(hits / n), float(low), float(high)
+
+
+def ratio(above: tuple[float, float, float], below: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return a value over another one above 0, with the ends of its interval, from the value and ends of each.
+
+    Fieller's interval for intervals of any form (Li, Tang and Wong, Contemporary Clinical Trials 31, 2010). NaN for
+    both ends where the interval below reaches 0: the ratio has no bound.
+
+    >>> [round(end, 3) for end in ratio((0.0, -0.2, 0.2), (0.8, 0.7, 0.9))]
+    [0.0, -0.252, 0.252]
+    """
+    (top, low, high), (bottom, least, most) = above, below
+    value = top / bottom
+    if not least > 0:
+        return value, _NAN, _NAN
+    ends = []
+    for sign, end, other in ((-1, low, most), (1, high, least)):
+        against = other * (2 * bottom - other)
+        if not against > 0:
+            return value, _NAN, _NAN
+        square = (top * bottom) ** 2 - end * (2 * top - end) * against
+        ends.append((top * bottom + sign * max(square, 0.0) ** 0.5) / against)
+    return value, ends[0], ends[1]
 
 
 class Mean(NamedTuple):

@@ -26,11 +26,13 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Partial:
     >>> round(found.partial.value, 3), round(found.semipartial.value, 3)
     (0.801, 0.323)
     """
+    if len(x) < FEW:
+        return Partial(NO_ESTIMATE, NO_ESTIMATE)
     xy, d_xy = spearman_influence(x, y)
     xz, d_xz = spearman_influence(x, z)
     yz, d_yz = spearman_influence(y, z)
     left_x, left_y = 1 - xz * xz, 1 - yz * yz
-    if len(x) < FEW or not (left_x > 1e-9 and left_y > 1e-9):
+    if not (left_x > 1e-9 and left_y > 1e-9):
         return Partial(NO_ESTIMATE, NO_ESTIMATE)
     d_shared = d_xy - yz * d_xz - xz * d_yz
     part, whole = (xy - xz * yz) / np.sqrt(left_x), (xy - xz * yz) / np.sqrt(left_x * left_y)

@@ -3,8 +3,8 @@
 HSF of a few votes is noisy, and its noise is unequal: where nearly everybody agrees, a single stray vote decides the
 rank of a sample. Formulas for Pearson correlations (Spearman-Brown, the correction for attenuation) therefore fail for
 Spearman's. Here the distribution of the chance that a vote is for the label is estimated itself, without a form: as
-weights on a fixed grid, by maximum likelihood (Laird 1978; EM), stopped after a set number of steps, which leaves it
-smooth. Any expectation over further votes follows exactly, so that nothing is simulated.
+weights on a fixed grid, by maximum likelihood (Laird 1978), by EM with the squared extrapolation of Varadhan and Roland
+(2008). Any expectation over further votes follows exactly, so that nothing is simulated.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,11 @@ CHANCES = np.concatenate([[0.0], 1 / (1 + np.exp(-np.linspace(-7, 7, 113))), [1.
 MOST_VOTES = 200
 #: Outcomes, votes for the label by votes, beyond which numbers of votes are rounded, by up to a twentieth.
 _OUTCOMES = 2000
-#: Steps of EM. Forecasts from 5 votes of CIFAR-10H for 20 are best at 100 to 300; the ceiling moves by 0.001 after.
-_STEPS = 300
+#: Rounds of EM, of three steps each: about as far as 1,000 plain steps; more move the ceiling by less than 0.002.
+_ROUNDS = 50
 _TINY = 1e-300
+#: How many times as far as a step of EM an extrapolation goes at most.
+_FURTHEST = 64
 #: Numbers of votes up to this factor apart are similar; samples that a mixture of their own needs.
 _SIMILAR, _STRATUM = 1.5, 200
 
@@ -54,15 +56,29 @@ class VoteKinds:
         number = int(groups.max()) + 1
         return np.bincount(groups * kinds + self.kind, weights, number * kinds).reshape(number, kinds).astype(float)
 
-    def fit(self, counts: np.ndarray, start: np.ndarray | None = None, *, steps: int = _STEPS) -> np.ndarray:
+    def fit(self, counts: np.ndarray) -> np.ndarray:
         """Return weights of the chances, (..., G), with sum 1, from how often each kind occurs, (..., J)."""
         shares = counts / counts.sum(axis=-1, keepdims=True)
-        weights = start
-        if weights is None:
-            weights = np.full((*counts.shape[:-1], len(CHANCES)), 1 / len(CHANCES))
-        for _ in range(steps):
-            weights = weights * ((shares / np.maximum(weights @ self.likelihood.T, _TINY)) @ self.likelihood)
+
+        def step(weights: np.ndarray) -> np.ndarray:
+            return weights * ((shares / np.maximum(weights @ self.likelihood.T, _TINY)) @ self.likelihood)
+
+        weights = np.full((*counts.shape[:-1], len(CHANCES)), 1 / len(CHANCES))
+        for _ in range(_ROUNDS):
+            once = step(weights)
+            twice = step(once)
+            change, bend = once - weights, twice - 2 * once + weights
+            squares, bends = (np.square(part).sum(axis=-1, keepdims=True) for part in (change, bend))
+            reach = np.clip(np.sqrt(squares / np.maximum(bends, _TINY)), 1, _FURTHEST)
+            further = weights + 2 * reach * change + reach**2 * bend
+            # Weights stay above 0: where an extrapolation would not, EM goes on as it was.
+            weights = step(np.where((further < 0).any(axis=-1, keepdims=True), twice, further))
         return weights
+
+    def log_likelihood(self, counts: np.ndarray) -> np.ndarray:
+        """Return the highest log likelihood of any distribution of chances, (...), from counts of kinds (..., J)."""
+        chances = np.maximum(self.fit(counts) @ self.likelihood.T, _TINY)
+        return np.asarray((counts * np.log(chances)).sum(axis=-1))
 
     def shares(self, counts: np.ndarray) -> np.ndarray:
         """Return the samples with each number of votes, (..., U), from how often each kind occurs, (..., J)."""

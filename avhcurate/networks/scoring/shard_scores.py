@@ -36,7 +36,7 @@ def digest_rows(outputs: ShardOutputs) -> ShardResult:
 
 def _usable(outputs: ShardOutputs) -> np.ndarray:
     """Return which samples can be scored; the others gain a problem and lose their features."""
-    finite = np.isfinite(outputs.features).all(axis=1) & ~np.isinf(outputs.logits).any(axis=1)
+    finite = np.isfinite(outputs.features).all(axis=1) & ~np.isinf(outputs.logits.max(axis=1))
     for id in outputs.ids[~finite].tolist():
         outputs.problems.setdefault(id, "the network's outputs are not finite")
     usable = ~np.isin(outputs.ids, list(outputs.problems))

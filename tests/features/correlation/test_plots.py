@@ -12,7 +12,7 @@ from avhcurate.people.reliability import Reliability, of_ticks
 from avhcurate.workspace.images.measures import RANKED
 
 BINS = ["all", "[0, 0.5)", "[0.5, 1]"]
-CEILING = Reliability(100, ceiling=0.9, ceiling_low=0.88, ceiling_high=0.92)
+CEILING = Reliability(100, reliability=0.9**2, low=0.88**2, high=0.92**2)
 
 
 def result_of(table, *, simulated=False, **more):

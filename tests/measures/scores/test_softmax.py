@@ -107,12 +107,26 @@ def test_every_score_lies_in_its_stated_range_and_points_in_its_stated_direction
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("infinite", [np.inf, -np.inf])
-def test_infinite_logits_are_refused_by_row_and_missing_ones_stay_missing(kind, infinite):
+def test_infinite_logits_are_refused_by_row_missing_ones_stay_missing_and_complex_ones_are_refused(kind):
     logits = np.zeros((4, 3), kind)
     logits[1] = np.nan
     assert np.isnan(scores.margin(logits, np.zeros(4, int))[1])
-    logits[2, 0] = infinite
-    for refuse in (lambda: scores.loss(logits, np.zeros(4, int)), lambda: scores.per_sample(None, None, logits)):
-        with pytest.raises(CurateError, match="1 logits are infinite, the first in row 2"):
-            refuse()
+    for wrong in ([np.inf, 0, 0], [-np.inf] * 3):
+        logits[2] = wrong
+        for refuse in (lambda: scores.loss(logits, np.zeros(4, int)), lambda: scores.per_sample(None, None, logits)):
+            with pytest.raises(CurateError, match=r"1 rows of logits have an infinite logit or no class.*row 2"):
+                refuse()
+    with pytest.raises(CurateError, match="must be real numbers, not complex"):
+        scores.loss(logits + 1j, np.zeros(4, int))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_masked_class_is_as_one_that_is_not_there():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(50, 4)), rng.integers(0, 3, 50)
+    masked = np.where(np.arange(4) == 3, -np.inf, logits)
+    found, expected = (scores.per_sample(None, None, f, labels) for f in (masked, logits[:, :3]))
+    for key, values in expected.items():
+        assert found[key] == pytest.approx(values), key
+    of_masked = scores.per_sample(None, None, masked[:1], np.array([3]))
+    assert (of_masked["confidence"][0], of_masked["loss"][0], of_masked["margin"][0]) == (0, np.inf, -np.inf)

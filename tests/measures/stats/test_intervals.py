@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from avhcurate.measures.stats.intervals import mean_over_seeds, wilson
+from avhcurate.measures.stats.intervals import mean_over_seeds, ratio, wilson
 
 
 @settings(max_examples=30, deadline=None)
@@ -28,3 +28,13 @@ def test_differences_that_are_all_equal_have_no_p():
     assert (same.n, same.value, same.low, same.high) == (2, 0.25, 0.25, 0.25)
     assert np.isnan(same.p)
     assert np.isnan(mean_over_seeds([]).value)
+
+
+def test_a_ratio_has_fiellers_interval_and_none_where_what_is_below_may_be_0():
+    """Fieller's roots of (a - q b)^2 = z^2 (s_a^2 + q^2 s_b^2) for a = .3, b = .8, and errors of .1 and .05."""
+    found = ratio((0.3, 0.3 - 0.196, 0.3 + 0.196), (0.8, 0.8 - 0.098, 0.8 + 0.098))
+    roots = np.roots([0.8**2 - 0.098**2, -2 * 0.3 * 0.8, 0.3**2 - 0.196**2])
+    assert found[1:] == pytest.approx(sorted(roots), abs=1e-12)
+    assert ratio((1e-6, -0.2, 0.2), (0.8, 0.7, 0.9))[1] < 0 < ratio((1e-6, -0.2, 0.2), (0.8, 0.7, 0.9))[2] < 0.3
+    for without in (ratio((0.3, 0.1, 0.5), (0.4, 0.0, 0.6)), ratio((1.0, np.nan, np.nan), (0.8, 0.7, 0.9))):
+        assert np.isnan(without[1:]).all()
