@@ -25,6 +25,12 @@ WATCH = """() => {
   window.addEventListener('keydown', note, true);
 }"""
 
+#: Presses a key twice within a frame: answers so far, whether the choices are grey, and what the card says.
+TWO_KEYS = """() => {
+  const card = [...document.querySelectorAll('*')].map(n => n.shadowRoot?.querySelector('.card')).find(Boolean);
+  for (const key of ['3', '3']) document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+  return [card.dataset.answered, card.classList.contains('waiting'), card.querySelector('.status.warns')?.textContent];
+}"""
 #: Notes each answer that the card takes, as it keeps it until the server has it.
 TAKEN = """() => {
   const keep = Storage.prototype.setItem;
@@ -130,6 +136,11 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     assert len(found) == answered > 0
     assert found["id"].is_unique
     assert set(zip(found["id"], found["label"], strict=True)) <= set(map(tuple, page.evaluate("window.pressed")))
+    look(page)
+    # The choices are grey until the next image could be seen, and a key before that is said not to count.
+    expect(page.locator(".card:not(.waiting)")).to_be_visible()
+    assert page.evaluate(TWO_KEYS) == [str(answered + 1), True, "Not counted: too quick to have been seen. Look again."]
+    expect(page.locator(".card:not(.waiting)")).to_be_visible()
 
 
 def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(page, own_demo_root, serve):

@@ -58,6 +58,7 @@ def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
     assert "gallery, filters: 1 · ann" in words(app)
     app.menu_button(key="saved.view.ones.more").click("export").run()
     assert [one.label for one in app.get("download_button")] == ["Download 182 samples as CSV"]
+    assert links(open_page("gallery", own.root))["ones"] == "dataset=digits&class=1"
 
 
 def test_a_set_in_the_address_filters_and_an_unknown_one_is_left_out_with_a_notice(open_page, own, words):

@@ -47,7 +47,7 @@ def gap_scatter(gap: Gap, points: pd.DataFrame, *, score: str, names: Mapping[st
     _region(figure, "hard_for_humans", names, x=(-0.02, sets.hsf_cuts[0]), y=(bottom, easy))
     _region(figure, "hard_for_network", names, x=(sets.hsf_cuts[1], 1.02), y=(hard, top))
     heights = f"{score}, percentile of difficulty   harder for the network →"
-    bare(figure, height=420, x=f"{human}   ← harder for people", y=heights, margin={"t": 26, "b": 26})
+    bare(figure, height=420, x=f"{human}   ← harder for people", y=heights, margin={"t": 44, "b": 26})
     figure.update_layout(dragmode=False, clickmode="event+select")
     figure.update_xaxes(range=[-0.02, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], showgrid=False)
     return figure.update_yaxes(range=[bottom, top], tickformat=".0%")
@@ -75,4 +75,5 @@ def _region(
     if name == "hard_for_network":
         at = {"x": 1.0, "y": 1.0, "xanchor": "right", "yshift": 4}
     look = {"xref": "paper", "yref": "paper", "yanchor": "bottom", "font": {"color": color, "size": 13}}
-    figure.add_annotation(text=f"<b>{names[name]}</b>", showarrow=False, **at, **look)
+    title = names[name].replace(", ", ",<br>")  # in two lines, within the region
+    figure.add_annotation(text=f"<b>{title}</b>", align=at["xanchor"], showarrow=False, **at, **look)

@@ -28,9 +28,10 @@ from avhcurate.ui.job_forms import first_job, job_form, of_run
 from avhcurate.ui.layout import fact, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
-from avhcurate.ui.score_help import explain_scores, score_name
+from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.signin import for_curators
+from avhcurate.ui.text import listed
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.quality import QualityRecord
@@ -105,6 +106,16 @@ def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame
     return {key: counted for key, counted in bars.items() if len(counted)}
 
 
+def _constants(bars: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Return the value of each measure that is the same in all images, as text."""
+    single = {key: counted[counted["n"] > 0] for key, counted in bars.items()}
+    return {
+        key: f"{score_name(key).lower()} {format_score(key, counted['low'].iloc[0])} {MEASURES[key].unit}".strip()
+        for key, counted in single.items()
+        if len(counted) == 1
+    }
+
+
 def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = ()) -> GridView:
     """Draw a grid to select from, with its bar; `first` are actions only of this list."""
     about = f"{page.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
@@ -125,7 +136,11 @@ def measures(page: Opened) -> GridView | None:
     chosen = MEASURE.asked()
     if chosen not in bars:
         chosen = next(iter(bars))
-    show_chart(measure_histograms(bars, chosen=chosen), key="quality.histograms")
+    constants = _constants(bars)
+    if varied := {key: counted for key, counted in bars.items() if key not in constants}:
+        show_chart(measure_histograms(varied, chosen=chosen), key="quality.histograms")
+    if constants:
+        st.caption(f"The same in all images in view: {listed(list(constants.values()))}.")
     with in_a_row():
         MEASURE.show(st.selectbox, "Measure", list(bars), value=chosen, format_func=score_name, width=220)
         names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}

@@ -23,7 +23,8 @@ _COLUMNS = 3
 
 def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Draw a panel for each of `PANELS` from the rounds of up to five runs: see `results.table`."""
-    titles = [name for name, _ in PANELS.values()]
+    # In two lines, so that those of a narrow window do not meet.
+    titles = [name.replace(", ", ",<br>").replace(" of the", "<br>of the") for name, _ in PANELS.values()]
     figure = make_subplots(2, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.07, vertical_spacing=0.17)
     for number, (key, (_, form)) in enumerate(PANELS.items()):
         place = {"row": 1 + number // _COLUMNS, "col": 1 + number % _COLUMNS}
@@ -32,7 +33,7 @@ def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
         if form.endswith("%"):
             # Where all are right, the axis would else reach 200 %.
             figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **place)
-    bare(figure, height=500, margin={"t": 72})
+    bare(figure, height=500, margin={"t": 84})
     figure.update_layout(showlegend=True, legend=AT_TOP | {"traceorder": "normal"})
     figure.update_annotations(font_size=13)
     last = max(1, *(rounds["round"].max() for rounds in runs.values()))
