@@ -14,11 +14,11 @@ const CHANGES_NOTHING = {
   untag: "It has no such tag", relabel: "It has this label already",
 };
 
-// Acts that count: an undo takes back the newest before it.
+// Acts that count: an undo takes back the newest before it; one that names an entry is about what was done long ago.
 function standing(acts) {
   const left = [];
   for (const act of acts) {
-    if (act.sent.action === "undo") left.pop();
+    if (act.sent.action === "undo" && act.sent.value === null) left.pop();
     else if (act.sent.action in CHANGES) left.push(act);
   }
   return left;
