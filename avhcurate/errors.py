@@ -1,8 +1,17 @@
-"""The one base class for mistakes that a user can correct."""
+"""The base class for mistakes that a user can correct, and the one for a search that finds nothing."""
 
 
 class CurateError(Exception):
     """A mistake in what the user gave: the message says what was wrong and what to do next.
 
-    The command line prints it in one line and exits with 2; a page shows it as a message, never as a traceback.
+    The command line prints it in one line and exits with `exit_code`; a page shows it as a message, never as a
+    traceback.
     """
+
+    exit_code = 2
+
+
+class NothingFound(CurateError):
+    """The call is valid, and no sample or entry is what it asks for."""
+
+    exit_code = 3

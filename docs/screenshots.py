@@ -42,7 +42,7 @@ WORK = (
     ("degrade", "digits", "--limit", "300"),
     ("toy",),
     ("tag", "digits", "ask again", "--where", "hsf < 0.2"),
-    ("relabel", "digits", "8", "--ids", "5"),
+    ("relabel", "digits", "--to", "8", "--ids", "5"),
     ("saved", "digits", "--save-set", "hard for people", "--where", "hsf < 0.2"),
     ("saved", "digits", "--save-set", "hard for the network", "--where", "avh > 0.06"),
     (

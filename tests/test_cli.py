@@ -1,6 +1,8 @@
 """The command line end to end: what it prints, what it writes, and how it ends."""
 
+import io
 import json
+import logging
 import shlex
 import shutil
 import socket
@@ -13,7 +15,9 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
+import avhcurate
 from avhcurate.cli import app
+from avhcurate.ui import navigation
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
@@ -58,7 +62,7 @@ def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):
     assert code == 0, err
     assert "1 skipped" in out
     assert "avhcurate remove photos --run small_nets-tiny-" in out
-    code, out, _ = cli("correlate", "photos", *space, "--csv", photos / "c.csv", "--json")
+    code, out, _ = cli("correlate", "photos", *space, "--out", photos / "c.csv", "--json")
     table = pd.DataFrame(json.loads(out)["rows"])
     assert code == 0
     assert table.loc[(table["score"] == "avh") & (table["bin"] == "all"), "n"].item() == 12
@@ -125,6 +129,11 @@ def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, 
         (["correlate", "digits", "--scores", "hardness"], "hardness"),
         (["correlate", "digits", "--model", "torchvision:resnet50"], "resnet50"),
         (["export", "digits", "--format", "xls", "--out", "x.xls"], "xls"),
+        (["correlate", "digits", "--out", "x.xls"], ".csv, .jsonl or .parquet"),
+        (["correlate", "digits", "--out", "-", "--json"], "both print to standard output"),
+        (["export", "digits", "--out", "-", "--json", "--format", "csv"], "both print to standard output"),
+        (["export", "digits", "--out", "-", "--format", "folder"], "cannot go to standard output"),
+        (["score", "digits", "--model", "avhcurate:digits", "--out", "x.csv"], "score has no table"),
         (["export", "digits", "--format", "csv", "--out", f"{__file__}/x.csv"], "test_cli.py"),
         (["export", "digits", "--format", "csv", "--out", f"{'x' * 5000}.csv"], "too long"),
         (["export", "digits", "--format", "csv", "--out", "x.csv", "--where", "1; DROP TABLE samples"], "condition"),
@@ -207,10 +216,114 @@ def test_a_call_that_does_not_fit_is_said_in_one_line(cli, call, said):
     assert "--help" in err
 
 
+def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_root, tmp_path):
+    at = ["correlate", "digits", "--scores", "avh,loss", "--workspace", demo_root]
+    rows = json.loads(cli(*at, "--json").out)["rows"]
+    assert "noise ceiling" in cli(*at, "--out", tmp_path / "a.csv").out
+    assert (
+        cli("--out", tmp_path / "a.parquet", *at).code == cli(*at, "--quiet", f"--out={tmp_path / 'a.jsonl'}").code == 0
+    )
+    printed = cli(*at, "--out", "-").out
+    tables = [pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")]
+    tables += [pd.read_json(tmp_path / "a.jsonl", lines=True), pd.read_csv(io.StringIO(printed))]
+    for table in tables:
+        assert table["spearman"].tolist() == pytest.approx([row["spearman"] for row in rows])
+    again = cli(*at, "--out", tmp_path / "a.csv")
+    assert (again.code, "already exists" in again.err) == (2, True)
+    export = ("export", "digits", "--where", "id < 5", "--workspace", demo_root)
+    found = cli(*export, "--out", "-", "--format", "jsonl")
+    assert [json.loads(line)["id"] for line in found.out.splitlines()] == list(range(5))
+    assert "5 samples of digits written to -" in found.err
+    votes = cli("votes-out", "digits", "--out", "-", "--workspace", demo_root)
+    assert len(pd.read_csv(io.StringIO(votes.out))) == int(votes.err.split()[0]) > 0
+    pseudo = ("select", "digits", "--rule", "avc", "--portion", "0.1", "--out", "-", "--workspace", demo_root)
+    assert pd.read_csv(io.StringIO(cli(*pseudo).out))["selected"].all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["list"],
+        ["jobs"],
+        ["plugins"],
+        ["fetch"],
+        ["roles", "list"],
+        ["columns", "digits"],
+        ["models", "digits"],
+        ["disagree", "digits"],
+        ["history", "digits"],
+        ["saved", "digits"],
+        ["export", "digits", "--out", "labels.csv"],
+        ["votes-out", "digits", "--out", "votes.npy"],
+        ["split", "digits", "--shares", "0.5,0.5", "--out", "split.csv"],
+        ["select", "digits", "--rule", "avc", "--portion", "0.1", "--out", "pseudo.csv"],
+        ["report", "digits", "--no-images", "--out", "report.html"],
+        ["roles", "grant", "ann@x.org", "owner"],
+        ["roles", "revoke", "ann@x.org"],
+    ],
+    ids=" ".join,
+)
+def test_every_result_is_json_on_request(cli, copied_root, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*call, "--json", "--workspace", copied_root)
+    assert (code, out.count("\n")) == (0, 1), err
+    assert json.loads(out)
+
+
+def test_quiet_prints_the_result_alone_and_verbose_what_was_done(cli, workspace, caplog):
+    images = np.zeros((2, 4, 4), np.uint8)
+    avhcurate.dataset("pets", images, workspace=workspace.root)
+    (workspace.root / "ids.txt").write_text("0\n7\n")
+    tag = ("tag", "pets", "odd", "--ids", workspace.root / "ids.txt", "--workspace", workspace.root)
+    assert "note: 1 entries" in cli(*tag).err
+    assert cli(*tag, "-q") == (0, "tag: 1 samples of pets; --undo reverts it\n", "")
+    assert "exclude each other" in cli(*tag, "-q", "-v").err
+    assert cli("quality", "pets", "-v", "--workspace", workspace.root).code == 0
+    assert [text.partition(" in ")[0] for text in caplog.messages][:1] == ["avhcurate quality pets"]
+    assert "quality of pets done" in caplog.text
+    logging.getLogger("avhcurate").setLevel(logging.NOTSET)
+
+
+def test_a_file_of_the_project_sets_workspace_dataset_and_model(cli, demo_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AVHCURATE_WORKSPACE", raising=False)
+    project = tmp_path / "avhcurate.toml"
+    project.write_text(f'workspace = "{demo_root}"\ndataset = "digits"\nmodel = "avhcurate:digits"\n')
+    assert "n=1797" in cli("correlate").out
+    assert cli("export", "--where", "id < 2", "--out", "two.csv").code == 0
+    assert "no run 'nothing'" in cli("correlate", "--model", "nothing").err.lower()
+    assert "Unknown dataset 'pets'" in cli("correlate", "pets").err
+    assert "Missing argument 'NAME'" in cli("remove", "--yes").err  # what destroys is named
+    project.write_text("datset = 'digits'")
+    assert "It may set workspace, dataset, model" in cli("correlate").err
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("correlate ", ["digits"]),
+        ("correlate digits --scores avh,relative_", ["avh,relative_avh"]),
+        ("disagree digits --model avhcurate-", ["avhcurate-digits"]),
+        ("relabel digits --to 7", ["7"]),
+        ("suspects digits --out-of", ["--out-of-fold"]),
+        ("correlate nothing --model ", []),
+    ],
+)
+def test_names_of_datasets_runs_classes_and_scores_are_completed(cli, demo_root, monkeypatch, words, completed):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo_root))
+    monkeypatch.setenv("_AVHCURATE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"avhcurate {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" "))))
+    found = cli().out.split()
+    assert [name[: len(wanted)] for name, wanted in zip(found, completed, strict=True)] == completed
+
+
 def test_without_a_verb_there_is_the_help(cli):
     code, out, err = cli()
     assert code == 2
     assert "correlate" in out + err
+    titles = [line[:-1] for line in (out + err).splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert [title for title in navigation.GROUPS if title not in titles] == []
 
 
 def parameters(command):

@@ -41,8 +41,8 @@ def test_a_tag_by_ids_and_by_condition_is_put_on_taken_off_and_undone(call, spac
 
 
 def test_a_relabel_takes_a_name_or_an_index_and_is_restored(call, space):
-    call("relabel", "dog", "--ids", "0")
-    call("relabel", "0", "--where", "label = 1")
+    call("relabel", "--to", "dog", "--ids", "0")
+    call("relabel", "--to", "0", "--where", "label = 1")
     assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["dog", "cat"]
     call("relabel", "--restore", "--ids", "0")
     assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["cat", "cat"]
@@ -53,16 +53,17 @@ def test_a_file_lists_the_samples_of_each_verb(call, space, tmp_path):
     (tmp_path / "ids.txt").write_text("1\n")
     assert call("tag", "odd", "--ids", tmp_path / "gap.csv")["samples"] == 2
     assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
-    assert call("relabel", "cat", "--ids", tmp_path / "ids.txt")["samples"] == 1
+    assert call("relabel", "--to", "cat", "--ids", tmp_path / "ids.txt")["samples"] == 1
     assert call("exclude", "--ids", tmp_path / "ids.txt")["samples"] == 1
     assert pets(space).frame(Filters(excluded=True))["curated_label_name"].tolist() == ["cat"]
 
 
-def test_undo_takes_back_the_newest_of_its_own_verb(call, space):
-    call("relabel", "dog", "--ids", "0")
+def test_undo_takes_back_the_newest_of_its_own_verb(cli, call, space):
+    call("relabel", "--to", "dog", "--ids", "0")
     call("exclude", "--ids", "1", "--reason", "blurred")
     assert call("relabel", "--undo")["undone"]["action"] == "relabel"
-    assert call("relabel", "--undo") == {"undone": None}
+    nothing = cli("relabel", "pets", "--undo", "--workspace", space.root, "--json")
+    assert (nothing.code, json.loads(nothing.out)) == (3, {"undone": None})
     assert pets(space).frame(Filters(excluded=True))["tags"].tolist() == [["blurred"]]
     assert call("exclude", "--include", "--where", "id >= 0")["samples"] == 1
     assert pets(space).count(Filters()) == 3
@@ -90,11 +91,12 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
         (["jobs", "--limit", f"{10**30}"], "--limit"),
         (["tag", "pets", "odd", "--ids", "one"], "whole numbers"),
         (["tag", "pets", "odd", "--undo"], "TAG cannot be given with --undo"),
-        (["tag", "pets", "odd", "--where", "label = 5"], "o sample satisfies the condition"),
-        (["saved", "pets", "--save-set", "five", "--where", "label = 5"], "o sample satisfies the condition"),
-        (["relabel", "pets", "horse", "--ids", "1"], "Choose from cat, dog"),
-        (["relabel", "pets", "dog", "--restore", "--ids", "1"], "Give a LABEL, --restore or --from"),
-        (["relabel", "pets", "dog", "--from", "labels.csv"], "LABEL cannot be given with --from"),
+        (["relabel", "pets", "--to", "horse", "--ids", "1"], "Choose from cat, dog"),
+        (["relabel", "pets", "--to", "dog", "--restore", "--ids", "1"], "Give --to LABEL, --restore or --from"),
+        (["relabel", "pets", "--to", "dog", "--from", "labels.csv"], "--to cannot be given with --from"),
+        (["relabel", "pets", "--ids", "0", "1"], "unexpected extra argument"),
+        (["export", "pets", "--out", "labels"], "does not say its format"),
+        (["tag", "pets", "odd", "--where", "lable = 5"], "Did you mean label"),
         (["relabel", "pets", "--from", "labels.csv"], "labels.csv is not a file"),
         (["exclude", "pets", "--include", "--reason", "dark", "--ids", "1"], "--reason"),
     ],
@@ -103,3 +105,18 @@ def test_a_choice_that_cannot_be_meant_is_refused(cli, space, arguments, message
     code, _, err = cli(*arguments, "--workspace", space.root)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "pets", "odd", "--where", "label = 5"],
+        ["saved", "pets", "--save-set", "five", "--where", "label = 5"],
+        ["export", "pets", "--where", "label = 5", "--out", "five.csv"],
+        ["exclude", "pets", "--undo"],
+    ],
+)
+def test_nothing_found_has_an_exit_code_of_its_own(cli, space, arguments):
+    code, _, err = cli(*arguments, "--workspace", space.root)
+    assert (code, err.count("\n")) == (3, 1)
+    assert "o sample satisfies" in err or "nothing of yours to undo" in err

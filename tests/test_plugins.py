@@ -47,7 +47,7 @@ call("score", "digits", "--model", "avhcurate:digits", "--workspace", str(root))
 call("quality", "digits", "--workspace", str(root))
 call("export", "digits", "--format", "csv", "--out", "all.csv", "--workspace", str(root))
 call("export", "digits", "--format", "counts", "--out", "counts.csv", "--workspace", str(root))
-call("correlate", "digits", "--scores", "avh,rivalry,detail", "--csv", "rows.csv", "--workspace", str(root))
+call("correlate", "digits", "--scores", "avh,rivalry,detail", "--out", "rows.csv", "--workspace", str(root))
 call("import", "new", "newest:imports", "--workspace", str(root))
 call("score", "digits", "--model", "average:8", "--limit", "20", "--workspace", str(root))
 found["new"] = Workspace(root).dataset("new").record.classes

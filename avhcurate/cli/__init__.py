@@ -8,14 +8,15 @@ from typing import NoReturn
 
 from typer.exceptions import TyperException
 
-# ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
+# ruff: noqa: I001  (each module adds its verbs)
 from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, self_train, analysis, models  # noqa: F401
 from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, export, select, saved, votes  # noqa: F401
 from avhcurate.cli import report  # noqa: F401
 from avhcurate.cli import toy, degrade, plugins, doctor, roles, serve  # noqa: F401
-from avhcurate.cli.options import app, name_run
+from avhcurate.cli.options import LOG, app, name_run, say_what_all_verbs_take
 from avhcurate.errors import CurateError
 
+say_what_all_verbs_take()
 
 _INTERRUPTED = 130
 #: Errors that the path of a user can cause, in addition to a write-protected disk.
@@ -23,12 +24,12 @@ _REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsEr
 
 
 def main() -> NoReturn:
-    """Runs the command line; exits with 0 on success, 2 on a user error (one line), 1 on a bug."""
+    """Run the command line and exit: 0 on success, 2 on a user error and 3 on nothing found (one line), 1 on a bug."""
     # Idle threads sleep instead of spinning: on a busy machine a small network trains more than twice as fast.
     # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        code = app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help
+        code = app(standalone_mode=len(sys.argv) < 2, prog_name="avhcurate")  # without a verb: the help
         if code == _INTERRUPTED:  # typer makes it of the KeyboardInterrupt that Ctrl-C is
             raise KeyboardInterrupt
         name_run()
@@ -38,8 +39,9 @@ def main() -> NoReturn:
         print(f"avhcurate: {' '.join(error.format_message().split())} (see `{hint} --help`)", file=sys.stderr)
         raise SystemExit(2) from None
     except CurateError as error:
+        LOG.debug("raised here", exc_info=error)
         print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_code) from None
     except (Exception, KeyboardInterrupt) as error:
         _end(error)
     raise SystemExit(0)
@@ -72,5 +74,5 @@ def _refused(error: BaseException) -> str:
         return ""
     place, why = Path(str(error.filename or "a file")), error.strerror or error
     if final := final_name(place):
-        return f"{final} cannot be written ({why}). Choose another place with --out, --csv or --workspace."
+        return f"{final} cannot be written ({why}). Choose another place with --out or --workspace."
     return f"{place}: {why}"

@@ -1,29 +1,28 @@
 """Verbs that compare scores with human votes: correlate, disagree."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, NothingFound
 from avhcurate.features.correlation.settings import CorrelateSettings
 from avhcurate.features.disagreement.settings import DisagreeSettings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from avhcurate.datasets.table.dataset_table import DatasetTable
     from avhcurate.features.correlation.service import Correlations
+    from avhcurate.features.disagreement.service import Gap
 
 
 @options.verb(CorrelateSettings)
-def correlate(
-    settings: CorrelateSettings,
-    csv: options.CsvOption = None,
-) -> None:
+def correlate(settings: CorrelateSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation import service
 
     table = options.run_table(settings.dataset, settings.model)
     if settings.analysis:
-        _print_analysis(table, settings.analysis, settings, csv)
+        _print_analysis(table, settings.analysis, settings)
         return
     filters, edges = Filters(where=settings.where), None
     if settings.bins:
@@ -32,7 +31,6 @@ def correlate(
         table, keys=settings.scores or None, filters=filters, edges=edges, against=settings.against
     )
     rows = service.export_table(result)
-    options.write_csv(rows, csv)
     ceiling = result.ceiling
     found = {
         "rows": rows,
@@ -41,7 +39,7 @@ def correlate(
         "noise_ceiling_low": ceiling.ceiling_low,
         "noise_ceiling_high": ceiling.ceiling_high,
     }
-    if not options.printed(found):
+    if not options.printed(found, rows):
         _print_table(table, result)
 
 
@@ -87,29 +85,25 @@ def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
         return
     print(f"The queue {' and '.join(use.votes)} chose the samples: correlations describe them, not the dataset.")
     if weighs and use.weights is not None:
-        print("Columns weighted, weighted_low and weighted_high of --csv or --json correct for it.")
+        print("Columns weighted, weighted_low and weighted_high of --out or --json correct for it.")
 
 
-def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings, csv: Path | None) -> None:
-    """Print one of the further analyses, or write it to a file."""
+def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings) -> None:
+    """Print one of the further analyses."""
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
 
     if settings.against != "hsf":
         raise CurateError("--analysis needs human votes. Leave out --against.")
     rows = analyse(table, analysis, keys=settings.scores or None, filters=Filters(where=settings.where))
-    options.write_csv(rows, csv)
-    if options.printed({"analysis": analysis, "rows": rows}):
+    if options.printed({"analysis": analysis, "rows": rows}, rows):
         return
     _print_votes_note(table, weighs=False)
     print(rows.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="-"))
 
 
 @options.verb(DisagreeSettings)
-def disagree(
-    settings: DisagreeSettings,
-    csv: options.CsvOption = None,
-) -> None:
+def disagree(settings: DisagreeSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.disagreement import service
 
@@ -117,9 +111,15 @@ def disagree(
     filters = Filters(where=settings.where)
     gap = service.disagree(table, key=settings.score, filters=filters, predicted=settings.predicted)
     rows = service.gap_table(table, gap)
-    options.write_csv(rows, csv)
-    if options.printed({"samples": gap.sets.samples, "rows": rows}):
-        return
+    if not options.printed({"samples": gap.sets.samples, "rows": rows}, rows):
+        _print_sets(table, gap, rows)
+    if rows.empty:
+        raise NothingFound(f"People and the network find the same samples of {settings.dataset} hard.")
+
+
+def _print_sets(table: "DatasetTable", gap: "Gap", rows: "pd.DataFrame") -> None:
+    from avhcurate.features.disagreement import service
+
     options.print_votes_note(table)
     columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", gap.key]))
     for key, title in service.SETS.items():

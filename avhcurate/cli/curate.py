@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avhcurate.cli import options
-from avhcurate.errors import CurateError
+from avhcurate.cli import completion, options
+from avhcurate.errors import CurateError, NothingFound
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -40,8 +40,13 @@ def tag(
 @options.app.command()
 def relabel(
     name: options.NameArgument,
-    label: Annotated[
-        str | None, typer.Argument(metavar="LABEL", help="The class, by its name or its index from 0.")
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            help="The class, by its name or its index from 0.",
+            autocompletion=completion.of("to"),
+        ),
     ] = None,
     file: Annotated[
         Path | None,
@@ -59,19 +64,19 @@ def relabel(
     from avhcurate.datasets.curate.annotations import class_index
 
     table = options.run_table(name)
-    others = {"LABEL": label, "--ids": ids, "--where": where, "--restore": restore}
+    others = {"--to": to, "--ids": ids, "--where": where, "--restore": restore}
     if undo:
         options.check_alone("--undo", others | {"--from": file})
         _undo(table, ("relabel", "import labels"))
     elif file is not None:
         options.check_alone("--from", others)
         _relabel_from(table, file)
-    elif (label is None) != restore:
-        raise CurateError("Give a LABEL, --restore or --from FILE.")
-    elif label is None:
+    elif (to is None) != restore:
+        raise CurateError("Give --to LABEL, --restore or --from FILE.")
+    elif to is None:
         _decide(table, ids, where, "relabel", None)
     else:
-        _decide(table, ids, where, "relabel", class_index(table, label))
+        _decide(table, ids, where, "relabel", class_index(table, to))
 
 
 @options.app.command()
@@ -122,11 +127,11 @@ def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
 
     entry = undo(table, actions=actions)
     if entry is None:
-        text = f"there is nothing of yours to undo in {table.dataset.name}"
+        text = f"There is nothing of yours to undo in {table.dataset.name}."
         if other := table.log.last(table.dataset.id, actions):
             name = table.dataset.name
-            text += f"; by {other.who}: {entry_text(other)}, undo it with `avhcurate history {name} --undo {other.key}`"
-        options.print_result({"undone": None}, text)
-        return
+            text += f" {other.who}: {entry_text(other)}. Undo it with `avhcurate history {name} --undo {other.key}`."
+        options.printed({"undone": None})
+        raise NothingFound(text)
     undone = {"action": entry.action, "value": entry.value, "samples": entry.samples}
     options.print_result({"undone": undone}, f"undone: {entry_text(entry)}")

@@ -42,7 +42,7 @@ def columns(settings: ColumnsSettings) -> None:
         set_harder(options.open_workspace(), table, dict(map(_column_and_end, settings.harder)))
         table = options.run_table(name)
     described = describe_columns(table)
-    if options.printed({"columns": described}):
+    if options.printed({"columns": described}, described):
         return
     if described.empty:
         print(f"{name} has no columns of your own: import a CSV or Parquet table that has some")

@@ -5,10 +5,7 @@ from avhcurate.features.degradation.settings import DegradeSettings
 
 
 @options.verb(DegradeSettings)
-def degrade(
-    settings: DegradeSettings,
-    csv: options.CsvOption = None,
-) -> None:
+def degrade(settings: DegradeSettings) -> None:
     from avhcurate.features.degradation import service
 
     with options.job(settings) as progress, options.engine(settings.engine) as engine:
@@ -16,8 +13,7 @@ def degrade(
     record = folder.record
     degraded = service.read(options.run_table(settings.dataset, record.run), folder)
     summary = degraded.summary
-    options.write_csv(summary, csv)
-    if options.printed({"record": record, "rows": summary}):
+    if options.printed({"record": record, "rows": summary}, summary):
         return
     print(f"{record.run}: {len(degraded.ids)} images at {record.steps} steps, {record.skipped} skipped")
     if record.skipped:

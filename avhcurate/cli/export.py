@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @options.verb(ExportSettings)
 def export(settings: ExportSettings) -> None:
-    from avhcurate.datasets.export.service import export, order_of
+    from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.people.bins import parse_edges
 
@@ -25,19 +25,19 @@ def export(settings: ExportSettings) -> None:
     conditions = [f"({one}\n)" for one in (filters.where, settings.where) if one]
     sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
     filters = filters.with_(where=" AND ".join(conditions), sets=sets)
-    with options.started_job() as progress:
+    with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             table,
             filters,
-            settings.format,
-            settings.out,
+            settings.format or format_named(out),
+            out,
             force=settings.force,
             image_prefix=settings.image_prefix,
             order=order_of(table, filters, query, sort=settings.sort, like=settings.like),
             progress=progress,
         )
-    print(f"{count} samples of {name} written to {settings.out}")
-    _note_simulated(table)
+    found = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
+    options.print_result(found, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
 
 
 def _query(name: str, view: str) -> dict[str, str]:
@@ -56,9 +56,10 @@ def _query(name: str, view: str) -> dict[str, str]:
     return query
 
 
-def _note_simulated(table: "DatasetTable") -> None:
-    if table.simulated:
-        print("The HSF columns come from simulated votes; the file says so.")
+def _simulated(table: "DatasetTable") -> str:
+    if not table.simulated:
+        return ""
+    return "\nThe HSF columns come from simulated votes; the file says so."
 
 
 @options.verb(SplitSettings)
@@ -79,12 +80,12 @@ def split(settings: SplitSettings) -> None:
     )
     saved: list[str] = []
     if settings.out is not None:
-        split_service.write_split(parts, settings.out, force=settings.force)
+        with options.output(settings.out) as out:
+            split_service.write_split(parts, out, force=settings.force)
     if settings.as_sets is not None:
         saved = split_service.save_parts(options.open_workspace(), table, parts, settings.as_sets)
-    if options.printed({"parts": parts.counts, "sets": saved, "strata": parts.strata}):
-        return
-    print(", ".join(f"{part} {count}" for part, count in parts.counts.items()))
-    print(parts.strata.to_string(index=False))
+    lines = [", ".join(f"{part} {count}" for part, count in parts.counts.items()), parts.strata.to_string(index=False)]
+    text = "\n".join(lines)
     if settings.out is not None:
-        _note_simulated(table)
+        text += _simulated(table)
+    options.print_result({"parts": parts.counts, "sets": saved, "strata": parts.strata}, text)

@@ -18,8 +18,9 @@ def fetch(settings: FetchSettings) -> None:
     from avhcurate.datasets.sources.fetch import PUBLIC, fetch_public, find_public
 
     if settings.dataset is None:
-        for public in PUBLIC.values():
-            print(f"{public.name}: {public.title} ({_megabytes(public.size)})")
+        listed = [f"{public.name}: {public.title} ({_megabytes(public.size)})" for public in PUBLIC.values()]
+        known = [{"name": public.name, "title": public.title, "bytes": public.size} for public in PUBLIC.values()]
+        options.print_result({"datasets": known}, "\n".join(listed))
         return
     _agree(find_public(settings.dataset), settings.yes)
     with options.job(settings) as progress:

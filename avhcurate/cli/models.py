@@ -14,7 +14,6 @@ def models(
         str, typer.Option(help="Names of runs or models, as A,B,...", show_default="the newest run of each network")
     ] = "",
     scores: Annotated[str, typer.Option(help="Scores whose correlation with HSF is compared.")] = "avh,confidence",
-    csv: options.CsvOption = None,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
     from avhcurate.features.compare.service import side_by_side
@@ -22,7 +21,6 @@ def models(
 
     keys = split_text(scores)
     comparison = side_by_side(options.run_table(name), split_text(runs) or None, keys=keys)
-    options.write_csv(comparison.table, csv)
     findings = [
         {
             "discovery": finding.discovery,
@@ -39,7 +37,8 @@ def models(
             "agreement": comparison.agreement,
             "avh_rank_agreement": comparison.avh.reset_index(names="model"),
             "discoveries": findings,
-        }
+        },
+        comparison.table,
     ):
         return
     print(f"{name}: {len(comparison.ranks):,} of {comparison.labelled:,} labelled samples, scored by every run")

@@ -12,10 +12,9 @@ def neighbours(settings: NeighboursSettings) -> None:
         dataset = options.open_workspace().dataset(settings.dataset)
         run = dataset.run(settings.model)
         record = find_neighbours(dataset, run, count=settings.count, seed=settings.seed, progress=progress).record
-    far = options.run_table(settings.dataset, record.run).page(
-        sort="neighbour_angle", descending=True, limit=10, columns=["id", "path", "label_name", "neighbour_angle"]
-    )
-    if options.printed({"record": record, "outliers": far}):
+    table, columns = options.run_table(settings.dataset, record.run), ["id", "path", "label_name", "neighbour_angle"]
+    far = table.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
+    if options.printed({"record": record, "outliers": far}, lambda: table.frame(columns=columns)):
         return
     how = "all compared"
     if record.method != "exact":

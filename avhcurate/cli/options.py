@@ -1,12 +1,15 @@
 """Shared by the verbs: the application, options, opening workspaces and tables, jobs, and printing."""
 
 import inspect
+import logging
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from avhcurate import __version__
+from avhcurate.cli import completion
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -28,31 +32,84 @@ if TYPE_CHECKING:
     from avhcurate.workspace.disk.jobs import Progress
 
 
+#: The verbs by what they are for, as the pages of the app are; one that is not here is the workspace's.
+GROUPS = {
+    "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
+    "Look": ("list", "columns", "project", "neighbours", "export", "report"),
+    "Judge": ("correlate", "disagree", "models"),
+    "Fix": (
+        *("suspects", "quality", "tag", "relabel", "exclude", "votes", "votes-out", "predict", "saved", "history"),
+        "split",
+    ),
+    "Learn": ("select", "train", "self-train", "degrade", "toy"),
+    "Workspace": (),
+}
+#: Verbs whose table --out writes. A verb that writes another file has an --out of its own.
+TABLES = (
+    *("list", "columns", "project", "neighbours", "correlate", "disagree", "models", "suspects", "quality", "history"),
+    *("predict", "degrade", "jobs"),
+)
+#: Options of all verbs, and whether a value follows.
+_ANYWHERE = dict.fromkeys(("--workspace", "--out"), True)
+_ANYWHERE |= dict.fromkeys(("--json", "--quiet", "-q", "--verbose", "-v"), False)
+
+
 class _Verbs(TyperGroup):
-    """The group of all verbs. --workspace and --json may stand anywhere in a call, and belong to the group."""
+    """The group of all verbs. Options of all verbs may stand anywhere in a call, and belong to the group."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         moved, rest = [], []
         words = iter(args)
         for word in words:
-            if word == "--workspace":
-                moved += [word, next(words, "")]
-            elif word == "--json" or word.startswith("--workspace="):
-                moved.append(word)
-            else:
+            name = word.partition("=")[0]
+            if name not in _ANYWHERE or (name == "--out" and rest and self._has_out(rest[0])):
                 rest.append(word)
+            elif word == name and _ANYWHERE[name]:
+                moved += [word, next(words, "")]
+            else:
+                moved.append(word)
         return super().parse_args(ctx, [*moved, *rest])
 
+    def _has_out(self, verb: str) -> bool:
+        return verb in self.commands and any("--out" in each.opts for each in self.commands[verb].params)
 
-#: Verbs join it in the order in which the help shows them.
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [verb for verbs in self._groups().values() for verb in verbs]
+
+    def _groups(self) -> dict[str, list[str]]:
+        groups = {title: [verb for verb in verbs if verb in self.commands] for title, verbs in GROUPS.items()}
+        placed = {verb for verbs in groups.values() for verb in verbs}
+        groups[list(groups)[-1]] += [verb for verb in self.commands if verb not in placed]
+        return groups
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        limit = formatter.width - 6 - max(map(len, self.commands))
+        for title, verbs in self._groups().items():
+            with formatter.section(title):
+                formatter.write_dl([(verb, self.commands[verb].get_short_help_str(limit)) for verb in verbs])
+
+
+#: The application.
 app = typer.Typer(
     name="avhcurate",
     cls=_Verbs,
     help="See where humans and an image classifier disagree, and leave with a label file.",
+    epilog="Exit codes: 0 done, 1 a fault of the program, 2 a mistake in the call, 3 nothing was found, 130 cancelled. "
+    "An avhcurate.toml in the current folder may set workspace, dataset and model.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def say_what_all_verbs_take() -> None:
+    """Add to the help of each verb what it takes besides its own options."""
+    for info in app.registered_commands:
+        name = info.name or str(getattr(info.callback, "__name__", ""))
+        words = "With any verb: --workspace FOLDER, --json, --quiet, --verbose."
+        if name in TABLES:
+            words += " --out FILE writes the table: .csv, .parquet or .jsonl, or - for standard output."
+        info.epilog = words
 
 
 def _print_version(asked: bool) -> None:
@@ -63,6 +120,7 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options_of_all_verbs(
+    ctx: typer.Context,
     workspace: Annotated[
         str | None,
         typer.Option(
@@ -71,28 +129,79 @@ def _options_of_all_verbs(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, with any verb that has one.")] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the table to this new file, with any verb that has one: .csv, .parquet or .jsonl, or - for "
+            "CSV on standard output.",
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the result and errors only: no progress, notes or next steps.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what is done and how long it takes, and where errors arise.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    _given.set(workspace)
-    _json.set(json)
+    verb = str(ctx.invoked_subcommand)
+    if quiet and verbose:
+        raise CurateError("--quiet and --verbose exclude each other. Give one of them.")
+    LOG.setLevel(logging.NOTSET)
+    if quiet:
+        LOG.setLevel(logging.ERROR)
+    elif verbose:
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        LOG.setLevel(logging.DEBUG)
+    if out == "-" and json:
+        raise CurateError("--json and --out - both print to standard output. Leave one out.")
+    if out is not None and verb not in TABLES:
+        raise CurateError(f"{verb} has no table to write. Leave --out out, or take --json.")
+    call = _Options(workspace=workspace, json=json, out=None if out is None else new_path(out))
+    check_new(call.out)
+    _call.set(call)
     _used.set("")
+    ctx.default_map = {verb: _defaults(ctx, verb)}
 
 
-#: The --workspace of this call.
-_given: ContextVar[str | None] = ContextVar("workspace", default=None)
+def _defaults(ctx: Any, verb: str) -> dict[str, str]:
+    """Return what avhcurate.toml says for the options of a verb that reads one dataset."""
+    from avhcurate.workspace.disk.jobs import JOB_VARIABLE
+    from avhcurate.workspace.disk.project_file import project_settings
+
+    given, parameters = project_settings(), ctx.command.commands[verb].params if verb in ctx.command.commands else []
+    required = [each.name for each in parameters if each.param_type_name == "argument" and each.required]
+    found = {}
+    if "dataset" in given and verb != "remove" and required in (["dataset"], ["name"]):
+        found[required[0]] = given["dataset"]
+    if "model" in given and verb != "train" and not os.environ.get(JOB_VARIABLE):  # the app chose what its job takes
+        found["model"] = given["model"]
+    return found
 
 
-#: Whether this call has --json.
-_json: ContextVar[bool] = ContextVar("json", default=False)
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What this call has of the options of all verbs."""
+
+    workspace: str | None = None
+    json: bool = False
+    out: Path | None = None
+
+
+_call: ContextVar[_Options] = ContextVar("call", default=_Options())  # noqa: B039  (it is frozen)
+
+#: Notes of the whole package; its level is that of --quiet and --verbose.
+LOG = logging.getLogger("avhcurate")
 #: The run whose scores the verb has read.
 _used: ContextVar[str] = ContextVar("run", default="")
 
 
 def given_workspace() -> Path | None:
     """Return the folder of --workspace, if it was given."""
-    given = _given.get()
+    given = _call.get().workspace
     if given is None:
         return None
     return path(given)
@@ -125,8 +234,12 @@ def new_path(text: str) -> Path:
 PATH: dict[str, Any] = {"parser": path, "metavar": "<path>"}
 NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
-ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [default].")]
-CsvOption = Annotated[Path | None, typer.Option("--csv", **PATH, help="Write the table to this new file.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Which run: a model's or a run's name [default].", autocompletion=completion.of("model")
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
 IdsOption = Annotated[
@@ -135,26 +248,19 @@ IdsOption = Annotated[
         metavar="LIST", help="Ids, as 3,17,20, or a file that lists samples: CSV with `path` or `id`, or a line each."
     ),
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The dataset.", autocompletion=completion.of("dataset"))
+]
 
 
 def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a verb with the options of a settings class.
-
-    The function gets the checked settings first. Any other parameter is an option of the command line only, as
-    `csv: options.CsvOption = None`.
-    """
+    """Make a function a verb with the options of a settings class; it gets the checked settings."""
 
     def add(work: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(work).parameters.values())[1:]
-        extra = [each.replace(kind=each.KEYWORD_ONLY) for each in own]
-
         def call(**values: Any) -> None:
-            kept = {each.name: values.pop(each.name) for each in extra}
-            _check_csv(kept.get("csv"))
-            work(settings(**{name: value for name, value in values.items() if value is not None}), **kept)
+            work(settings(**{name: value for name, value in values.items() if value is not None}))
 
-        parameters = [*(_parameter(option) for option in settings.options()), *extra]
+        parameters = [_parameter(option) for option in settings.options()]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {each.name: each.annotation for each in parameters}
         call.__doc__ = inspect.cleandoc(settings.__doc__ or "").split("\n\n")[0]
@@ -166,7 +272,7 @@ def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Call
 
 def _parameter(option: "Option") -> inspect.Parameter:
     """Return an option as a parameter that typer reads."""
-    look: dict[str, Any] = {"help": option.help}
+    look: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name)}
     kind = option.type
     if option.is_list:
         kind = str
@@ -268,19 +374,27 @@ def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequen
         return work(progress)
 
 
-def _check_csv(csv: Path | None) -> None:
+def check_new(out: Path | None) -> None:
     """Refuse a file that exists before the work, not after it."""
-    if csv and csv.exists():
-        raise CurateError(f"{csv} already exists. Remove it or name another file.")
+    if out is not None and out.exists():
+        raise CurateError(f"{out} already exists. Remove it or name another file.")
 
 
-def write_csv(frame: "pd.DataFrame", csv: Path | None) -> None:
-    """Write a table to the file of `--csv`, if there is one."""
-    from avhcurate.datasets.export.tabular import write_csv_file
-
-    _check_csv(csv)
-    if csv:
-        write_csv_file(frame, csv, force=False)
+@contextmanager
+def output(out: Path) -> Iterator[Path]:
+    """Yield where to write what a verb makes; for - its content goes to standard output, and texts to stderr."""
+    if str(out) != "-":
+        yield out
+        return
+    if _call.get().json:
+        raise CurateError("--json and --out - both print to standard output. Leave one out.")
+    _call.set(_Options(workspace=_call.get().workspace, out=out))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "out.csv"
+        yield made
+        if made.is_dir():
+            raise CurateError("A folder cannot go to standard output. Give --out a name.")
+        sys.stdout.buffer.write(made.read_bytes())
 
 
 def check_alone(option: str, given: Mapping[str, Any]) -> None:
@@ -324,13 +438,17 @@ def print_dataset(folder: "DatasetFolder") -> None:
 
 
 def print_messages(messages: Sequence[str]) -> None:
-    """Print notes next to the result."""
+    """Print notes next to the result, unless --quiet."""
+    if not LOG.isEnabledFor(logging.WARNING):
+        return
     for message in messages:
         print(f"note: {message}", file=sys.stderr)
 
 
 def print_next(commands: Sequence[Sequence[str]]) -> None:
     """Print commands to try next, in the workspace of this call."""
+    if not LOG.isEnabledFor(logging.WARNING):
+        return
     workspace, given = given_workspace(), []
     if workspace is not None:
         given = ["--workspace", str(workspace)]
@@ -370,12 +488,19 @@ def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: i
 
 def print_result(result: Mapping[str, Any], text: str) -> None:
     """Print a result as JSON, or as a text for people."""
-    if not printed(result):
-        print(text)
+    if printed(result):
+        return
+    stream = sys.stdout
+    if str(_call.get().out) == "-":
+        stream = sys.stderr
+    print(text, file=stream)
 
 
-def printed(result: Any) -> bool:
-    """Print a record or named results as one line of JSON if --json asks for it, and return whether it does."""
+def printed(result: Any, table: Any = None) -> bool:
+    """Print a record or named results as one line of JSON if --json asks for it; write `table` to the file of --out.
+
+    `table`: a DataFrame, rows, or a function that returns them. Return whether nothing else is to be printed.
+    """
     from avhcurate.workspace.disk.json_text import json_text, records
 
     def plain(value: Any) -> Any:
@@ -385,6 +510,21 @@ def printed(result: Any) -> bool:
             return records(value)
         return value
 
-    if _json.get():
+    call = _call.get()
+    if call.out is not None and table is not None:
+        _write_table(table() if callable(table) else table, call.out)
+    if call.json:
         print(json_text({key: plain(item) for key, item in plain(result).items()}, ascii=True))
-    return _json.get()
+    return call.json or (table is not None and str(call.out) == "-")
+
+
+def _write_table(table: "pd.DataFrame | Sequence[Mapping[str, Any]]", out: Path) -> None:
+    import pandas as pd
+
+    from avhcurate.datasets.export.tabular import frame_text, write_table
+
+    frame = pd.DataFrame(table)
+    if str(out) == "-":
+        print(frame_text(frame, "csv"), end="")
+    else:
+        write_table(frame, out)

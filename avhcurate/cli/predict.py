@@ -7,7 +7,7 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 @options.verb(PredictSettings)
 def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.learning_curve import forecast_of
-    from avhcurate.features.predicted_hsf.service import predict_hsf
+    from avhcurate.features.predicted_hsf.service import predict_hsf, predictions
     from avhcurate.people.queues import BIASED
 
     first = None
@@ -17,7 +17,8 @@ def predict(settings: PredictSettings) -> None:
     with options.job(settings) as progress:
         folder = predict_hsf(table, settings, progress=progress)
     record = folder.record
-    if options.printed({"record": record, "table": str(folder.scores_path)}):
+    found = {"record": record, "table": str(folder.scores_path)}
+    if options.printed(found, lambda: predictions(options.run_table(settings.dataset, first))):
         return
     votes = "SIMULATED votes" if record.votes_simulated else "votes"
     print(f"{settings.dataset}: predicted HSF of {record.samples:,} samples from {votes} on {record.learnt:,}")

@@ -5,10 +5,7 @@ from avhcurate.features.quality.settings import QualitySettings
 
 
 @options.verb(QualitySettings)
-def quality(
-    settings: QualitySettings,
-    csv: options.CsvOption = None,
-) -> None:
+def quality(settings: QualitySettings) -> None:
     from avhcurate.features.quality import service
     from avhcurate.features.quality.odd_files import FLAWS, KINDS, odd_files, rule
 
@@ -28,8 +25,6 @@ def quality(
     duplicates = service.find_duplicates(table)
     odd = odd_files(table, limits=settings.model_dump(include=set(FLAWS)))
     summary = service.summarise(table)
-    if csv:
-        options.write_csv(service.measures_table(table), csv)
     groups = duplicates.groups
     if options.printed(
         {
@@ -39,7 +34,8 @@ def quality(
             "odd_files": odd.files,
             "odd_kinds": odd.counts,
             "thresholds": odd.limits,
-        }
+        },
+        lambda: service.measures_table(table),
     ):
         return
     print(f"{name}: {record.samples - record.skipped} images measured, {record.skipped} cannot be read")

@@ -20,5 +20,7 @@ def report(
     """What a dataset is and what was found, in one HTML file that asks for nothing else, with the commands."""
     from avhcurate.features.report.service import write_report
 
-    path = write_report(options.run_table(name, model), out, images=images, force=force)
-    print(f"{path}: {size_text(path.stat().st_size)}")
+    with options.output(out) as place:
+        path = write_report(options.run_table(name, model), place, images=images, force=force)
+        size = path.stat().st_size
+    options.print_result({"out": str(out), "bytes": size}, f"{out}: {size_text(size)}")

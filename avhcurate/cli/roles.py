@@ -42,7 +42,8 @@ def grant(
     """Give a role in place of the one before; it counts at once."""
     from avhcurate.datasets.curate import roles
 
-    print(f"{roles.grant(options.open_workspace(), who, role)} is {role.lower()}")
+    name = roles.grant(options.open_workspace(), who, role)
+    options.print_result({"who": name, "role": role.lower()}, f"{name} is {role.lower()}")
 
 
 @_roles.command()
@@ -50,4 +51,5 @@ def revoke(who: SubjectArgument) -> None:
     """Take a role away; it counts at once."""
     from avhcurate.datasets.curate import roles
 
-    print(f"{roles.revoke(options.open_workspace(), who)} no longer has a role of their own")
+    name = roles.revoke(options.open_workspace(), who)
+    options.print_result({"who": name, "role": None}, f"{name} no longer has a role of their own")

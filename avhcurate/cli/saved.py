@@ -74,9 +74,8 @@ def history(
         options.print_messages([f"undone: {undo_entry(table, undo)}"])
     entries, count = history_entries(table, who=who, sample=sample, limit=limit)
     names = ("key", "who", "action", "value", "samples", "undone_by", "at")
-    if options.printed(
-        {"entries": [{name: getattr(entry, name) for name in names} for entry in entries], "count": count}
-    ):
+    every = [{name: getattr(entry, name) for name in names} for entry in entries]
+    if options.printed({"entries": every, "count": count}, every):
         return
     rows = [
         {

@@ -15,7 +15,8 @@ def select(
     out: Annotated[
         Path,
         typer.Option(
-            **options.NEW_PATH, help="Where to write: .csv, .jsonl or .parquet, or the form that --format names."
+            **options.NEW_PATH,
+            help="Where to write: .csv, .jsonl or .parquet, or the form that --format names; - for standard output.",
         ),
     ],
     rule: Annotated[
@@ -49,7 +50,8 @@ def select(
 
     table = options.run_table(name, model)
     result = service.select(table, rule=cast(Any, rule), portion=portion, filters=Filters(where=where))
-    count = service.write_pseudo_labels(table, result, out, soft=soft, force=force)
+    with options.output(out) as place:
+        count = service.write_pseudo_labels(table, result, place, soft=soft, force=force)
     _note_left_out(result.left_out)
     options.print_messages(result.notes)
     text = f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}"
@@ -67,15 +69,15 @@ def _select_round(
     name: str, self_training: str, number: int | None, format: str | None, out: Path, force: bool
 ) -> None:
     """Write the pseudo-labels of a round of a self-training."""
+    from avhcurate.datasets.export.service import format_named
     from avhcurate.features.self_training import round_export
 
     space = options.open_workspace()
     folder = space.dataset(name).self_training(self_training)
     if number is None:
         number = max(folder.rounds(), default=1)
-    if format is None:
-        format = out.suffix[1:] or "csv"
-    count = round_export.export(space, folder, number, format, out, force=force)
+    with options.output(out) as place:
+        count = round_export.export(space, folder, number, format or format_named(place), place, force=force)
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     record = folder.record
     text = f"{count} of {record.target_samples} samples selected by {record.rule} in round {number}: {out}"

@@ -1,19 +1,19 @@
 """`avhcurate suspects`: labels that are likely wrong."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
+from avhcurate.errors import NothingFound
 from avhcurate.features.suspects.settings import SuspectsSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from avhcurate.features.suspects.store import SuspectsRecord
 
 
 @options.verb(SuspectsSettings)
-def suspects(
-    settings: SuspectsSettings,
-    csv: Annotated[Path | None, typer.Option(help="Write all undecided suspects to this file.")] = None,
-) -> None:
+def suspects(settings: SuspectsSettings) -> None:
     from avhcurate.features.suspects import decisions
     from avhcurate.features.suspects import service as suspects_service
 
@@ -22,11 +22,21 @@ def suspects(
         folder = suspects_service.find_suspects(table, settings, progress=progress)
     record, every = folder.record, folder.suspects()
     doubtful = decisions.undecided(table, every)
-    rows = suspects_service.export_table(table, doubtful, record)
+    rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
     left_out = len(every) - len(doubtful)
-    options.write_csv(rows, csv)
-    if options.printed({"record": record, "left_out": left_out, "rows": rows}):
-        return
+    if not options.printed({"record": record, "left_out": left_out, "rows": rows}, rows):
+        _print(settings, record, rows, doubtful, left_out)
+    if rows.empty:
+        raise NothingFound(f"No undecided label of {settings.dataset} is in doubt.")
+
+
+def _print(
+    settings: SuspectsSettings,
+    record: "SuspectsRecord",
+    rows: "pd.DataFrame",
+    doubtful: "pd.DataFrame",
+    left_out: int,
+) -> None:
     by = "by the run's own head"
     if record.heads:
         by = f"out of {record.heads.folds} folds, accuracy of the heads {record.heads.accuracy:.3f}"
@@ -42,11 +52,11 @@ def suspects(
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
     first = rows
-    if record.expected is not None:
+    if record.expected is not None and settings.limit is None:
         first = rows[: int((rows.index < round(record.expected.errors)).sum())]
     if len(first):
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
         agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)
         print(first[columns].assign(agree=agree).to_string(index=False))
-    if len(first) < len(rows):
-        print(f"{len(rows) - len(first)} more are in doubt: --csv FILE writes all")
+    if len(first) < len(doubtful):
+        print(f"{len(doubtful) - len(first)} more are in doubt: --out FILE writes all")

@@ -44,9 +44,11 @@ def votes_out(settings: VotesOutSettings) -> None:
     from avhcurate.features.annotate.votes_out import write_votes
 
     table = options.run_table(settings.dataset)
-    count = write_votes(table, settings.format, settings.out, force=settings.force)
+    form = settings.form
+    with options.output(settings.out) as out:
+        count = write_votes(table, form, out, force=settings.force)
     text = f"{count} answers about {settings.dataset} written to {settings.out}"
     if table.simulated:
         text += "\nThe votes are simulated; the file says so."
-    out = {"answers": count, "out": str(settings.out), "format": settings.format, "simulated": table.simulated}
-    options.print_result(out, text)
+    found = {"answers": count, "out": str(settings.out), "format": form, "simulated": table.simulated}
+    options.print_result(found, text)

@@ -19,7 +19,7 @@ def list_() -> None:
 
     space = options.open_workspace()
     datasets = inventory(space)
-    if options.printed({"workspace": str(space.root), "datasets": datasets}):
+    if options.printed({"workspace": str(space.root), "datasets": datasets}, datasets):
         return
     for dataset in datasets:
         _print_summary(dataset)
@@ -144,7 +144,8 @@ def jobs(
         options.print_result({"cancelled": job.id}, text)
         return
     records = list(islice(Jobs(space.root).all(), limit))
-    if options.printed({"jobs": [record.model_dump(mode="json") for record in records]}):
+    rows = [record.model_dump(mode="json") for record in records]
+    if options.printed({"jobs": rows}, rows):
         return
     if records:
         columns = ("id", "dataset", "state", "who", "done", "total", "message")

@@ -1,14 +1,13 @@
 """The options of the verbs votes and votes-out."""
 
 from pathlib import Path
-from typing import Literal, Self
-
-from pydantic import model_validator
+from typing import Literal
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 VotesFormat = Literal["long-csv", "long-parquet", "counts", "label-studio", "imagenetv2"]
+_BY_ENDING: dict[str, VotesFormat] = {".csv": "long-csv", ".parquet": "long-parquet", ".npy": "counts"}
 
 
 class VotesSettings(VerbSettings):
@@ -29,12 +28,18 @@ class VotesOutSettings(VerbSettings):
 
     verb = "votes-out"
     dataset: str = option(help="The dataset.", argument=True)
-    format: VotesFormat = option(help="counts are .npy or .parquet; imagenetv2 holds ticks only.")
-    out: Path = option(help="File to write, with a manifest next to it.")
+    out: Path = option(help="File to write, with a manifest next to it; - for standard output.")
+    format: VotesFormat | None = option(
+        None,
+        "counts are .npy or .parquet; imagenetv2 holds ticks only.",
+        usual="long-csv, long-parquet or counts, by --out",
+    )
     force: bool = option(False, "Replace an existing file.")
 
-    @model_validator(mode="after")
-    def _has_name(self) -> Self:
-        if not self.out.name:
-            raise CurateError(f"{self.out} is a folder without a name. Give the name of what to write.")
-        return self
+    @property
+    def form(self) -> VotesFormat:
+        """The format, which the ending of the file names where it is not given."""
+        ending = self.out.suffix.casefold()
+        if self.format is None and ending not in _BY_ENDING and str(self.out) != "-":
+            raise CurateError(f"The name {self.out.name} does not say its format. Give it by --format.")
+        return self.format or _BY_ENDING.get(ending, "long-csv")

@@ -14,6 +14,7 @@ from tests.fakes.documents import code_blocks, run_commands
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))
+PAGES = [*GUIDES, *(DOCS / f"{page}.md" for page in ("index", "api", "api-scores"))]
 VOTES = "".join(
     f"{name}/{number:03}.jpg,{who},{'dog' if who < number else 'cat'}\n"
     for name in ("cat", "dog")
@@ -31,7 +32,9 @@ def names(home):
     return {"images": images, "labels": np.where(tones < 100, "cat", "dog")}
 
 
-@pytest.mark.parametrize("guide", [*GUIDES, DOCS / "api.md"], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "guide", [*GUIDES, *(DOCS / f"{page}.md" for page in ("index", "api", "api-scores"))], ids=lambda path: path.stem
+)
 def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
     (home / "votes.csv").write_text("sample,annotator,label\n" + VOTES)
     (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")

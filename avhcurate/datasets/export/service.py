@@ -103,6 +103,13 @@ def export(
     return count
 
 
+def format_named(out: Path) -> str:
+    """Return the format that the ending of a name says; raise CurateError for any other ending."""
+    if (format := out.suffix[1:].casefold()) not in FORMATS:
+        raise CurateError(f"The name {out.name} does not say its format. Give one of {', '.join(FORMATS)} by --format.")
+    return format
+
+
 def pack(folder: Path, stream: BinaryIO, progress: Progress = SILENT) -> None:
     """Write a folder with all its files as ZIP; a link becomes the file that it leads to."""
     found = [file for file in sorted(folder.rglob("*")) if file.is_file()]

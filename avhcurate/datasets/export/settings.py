@@ -12,8 +12,8 @@ class ExportSettings(VerbSettings):
 
     verb = "export"
     dataset: str = option(help="The dataset.", argument=True)
-    format: str = option(help=f"{_FORMATS}.")
-    out: Path = option(help="File or folder to write; a folder that ends in .zip is packed.")
+    out: Path = option(help="File or folder to write; a folder that ends in .zip is packed; - for standard output.")
+    format: str | None = option(None, f"{_FORMATS}.", usual="by --out")
     model: str | None = option(None, "Which run: a model's or a run's name.", usual="the default")
     where: str = option("", 'SQL condition over the columns, as "relative_avh > 1 AND hsf < 0.4".')
     set: tuple[str, ...] = option((), "Only samples of this set; with several, of all of them.", repeat=True)
@@ -34,7 +34,7 @@ class SplitSettings(VerbSettings):
     verb = "split"
     dataset: str = option(help="The dataset.", argument=True)
     shares: tuple[float, ...] = option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")
-    out: Path | None = option(None, "A .csv, .jsonl or .parquet file.")
+    out: Path | None = option(None, "A .csv, .jsonl or .parquet file; - for standard output.")
     by: tuple[str, ...] = option(("class", "hsf"), 'Balanced across the parts: class, hsf, both, or "" for neither.')
     group: str | None = option(None, "Column whose values stay in one part, as duplicate_group.")
     seed: int = option(0, "Seed of the split.", low=0)

@@ -7,7 +7,7 @@ from avhcurate.datasets.table.columns import HSF_COLUMNS
 from avhcurate.datasets.table.conditions import columns_in
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, NothingFound
 
 
 def empty_view(
@@ -24,11 +24,11 @@ def empty_view(
     if filters.excluded is False:
         count = int(table.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
         if count:
-            return CurateError(
+            return NothingFound(
                 f"All {count} samples that match are excluded: "
                 f"run `avhcurate exclude {name} --include --where CONDITION`{instead}"
             )
-    return CurateError(otherwise)
+    return NothingFound(otherwise)
 
 
 def no_votes(name: str) -> CurateError:

@@ -19,6 +19,8 @@ SHARES = (0.05, 0.1, 0.2, 0.4)
 _FEWEST = 20
 #: More voted samples than this are called out of reach.
 _FURTHEST = 1e9
+#: A forecast whose interval at the limit is narrower has run into 1, or comes from points without intervals.
+_NARROWEST = 0.005
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
 
@@ -115,7 +117,9 @@ def forecast(curve: pd.DataFrame) -> Forecast | None:
 
 
 def forecast_of(record: PredictionRecord) -> Forecast | None:
-    """Return the forecast of a prediction's own curve."""
-    return forecast(
-        pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
-    )
+    """Return the forecast of a prediction's own curve; None where its interval has no width, and so says nothing."""
+    points = pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
+    found = forecast(points)
+    if found is None or np.subtract(*found.band(np.inf)[::-1])[0] < _NARROWEST:
+        return None
+    return found

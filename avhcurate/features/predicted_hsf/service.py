@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
+from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin, distances
@@ -81,6 +82,11 @@ class Prediction:
             "hsf_predicted_high": np.maximum(high, predicted),
             "information": told(odds, self.crossed.log_precision, self.voted.usual, variance),
         }
+
+
+def predictions(table: DatasetTable) -> pd.DataFrame:
+    """Return HSF and what was predicted of it, a row a sample that is not excluded, by id."""
+    return table.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
 
 def predict_hsf(

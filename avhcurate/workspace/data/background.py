@@ -1,9 +1,11 @@
 """Jobs in a process of their own: started with the command line, found again, cancelled and resumed."""
 
+import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.disk.app_files import CHECKOUT
 from avhcurate.workspace.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
+
+_LOG = logging.getLogger("avhcurate")
 
 
 def launch(
@@ -82,10 +86,12 @@ def job(workspace: Path, settings: VerbSettings, *, resumes: bool = True) -> Ite
     """
     from avhcurate.workspace.data.terminal import terminal_reports
 
-    jobs, argv = Jobs(workspace), settings.argv if resumes else []
+    jobs, argv, started = Jobs(workspace), settings.argv if resumes else [], time.monotonic()
     record = _started(jobs) or jobs.create(settings.verb, settings.subject, argv)
+    _LOG.info("%s in %s", settings.line, workspace)
     with terminal_reports() as show, jobs.running(record, on_report=show) as progress:
         yield progress
+    _LOG.info("%s of %s done in %.1f s", settings.verb, settings.subject, time.monotonic() - started)
 
 
 @contextmanager

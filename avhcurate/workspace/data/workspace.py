@@ -15,6 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.datasets import DatasetFolder, dataset_names
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
+from avhcurate.workspace.disk.project_file import project_settings
 
 _PATIENCE_S = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -184,8 +185,8 @@ def check_name(name: str) -> str:
 
 
 def find_workspace(option: Path | None = None) -> Workspace:
-    """Return the workspace of the option, else of AVHCURATE_WORKSPACE, else ./workspace."""
-    root = option or os.environ.get("AVHCURATE_WORKSPACE") or "workspace"
+    """Return the workspace of the option, else of AVHCURATE_WORKSPACE, else of avhcurate.toml, else ./workspace."""
+    root = option or os.environ.get("AVHCURATE_WORKSPACE") or project_settings().get("workspace", "workspace")
     folder = files.user_path(root).absolute()
     if folder.is_file():
         raise CurateError(f"{root} is a file, and the workspace must be a folder. Choose an existing or a new folder.")

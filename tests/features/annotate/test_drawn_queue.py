@@ -128,7 +128,7 @@ def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digit
         (own_digits.dataset.root / "queues" / "0001.parquet").unlink()
     at = ("digits", "--workspace", own_demo_root)
     table = cli("correlate", *at).out
-    assert ("--csv or --json correct for it" in table) == drawn
+    assert ("--out or --json correct for it" in table) == drawn
     further = cli("correlate", *at, "--analysis", "hard").out
     assert "correct for it" not in further
     assert set(analyse(own_digits, "hard", keys=["avh"])["queue"]) == {"hardest"}

@@ -266,7 +266,7 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
         return cli(*arguments, "--workspace", planted)
 
     runs = ",".join(names[:2])
-    code, out, _ = run("models", "digits", "--runs", runs, "--csv", tmp_path / "models.csv")
+    code, out, _ = run("models", "digits", "--runs", runs, "--out", tmp_path / "models.csv")
     assert code == 0
     assert "SIMULATED" in out
     assert "AVH follows HSF in every model" in out
@@ -278,6 +278,6 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     assert written["ece"].tolist() == pytest.approx(found.table["ece"].tolist())
     code, out, _ = run("models", "digits", "--runs", runs, "--json")
     assert [row["run"] for row in json.loads(out)["rows"]] == list(names[:2])
-    code, _, err = run("models", "digits", "--csv", tmp_path / "models.csv")
+    code, _, err = run("models", "digits", "--out", tmp_path / "models.csv")
     assert (code, "already exists" in err) == (2, True)
     assert run("models", "digits", "--runs", "x")[0] == 2

@@ -10,7 +10,7 @@ from scipy import stats
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.columns import set_harder
-from avhcurate.datasets.export.tabular import write_csv_file
+from avhcurate.datasets.export.tabular import write_table
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -46,7 +46,7 @@ def test_filters_narrow_the_correlations(digits):
 
 def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
     found = correlate(digits, keys=["avh", "confidence"])
-    write_csv_file(export_table(found), tmp_path / "c.csv")
+    write_table(export_table(found), tmp_path / "c.csv")
     written = pd.read_csv(tmp_path / "c.csv")
     assert set(written["hsf_source"]) == {"simulated"}
     assert list(written.columns[:8]) == list(found.table.columns)
@@ -54,7 +54,7 @@ def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digi
     assert "SIMULATED" in latex
     assert latex.count(r"\\") == 4
     with pytest.raises(CurateError, match="--force"):
-        write_csv_file(export_table(found), tmp_path / "c.csv")
+        write_table(export_table(found), tmp_path / "c.csv")
 
 
 def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):

@@ -289,7 +289,7 @@ def test_a_dataset_imported_anew_is_refused(colours, tmp_path):
 
 
 def test_the_command_line_prints_the_table_and_writes_it(degraded_root, tmp_path, cli):
-    command = ["degrade", "digits", "--limit", "200", "--csv", tmp_path / "table.csv", "--workspace", degraded_root]
+    command = ["degrade", "digits", "--limit", "200", "--out", tmp_path / "table.csv", "--workspace", degraded_root]
     done = cli(*command)
     assert done.code == 0, done.err
     assert "200 images" in done.out

@@ -233,13 +233,13 @@ def test_the_command_line_measures_lists_and_writes(planted_root, tmp_path, cli)
         return cli(*arguments, "--workspace", root)
 
     out = tmp_path / "quality.csv"
-    code, said, err = run("quality", "pets", "--csv", out)
+    code, said, err = run("quality", "pets", "--out", out)
     assert code == 0, err
     assert "3 groups of near duplicates (4 copies)" in said
     assert "2 across splits, 1 with" in said
     written = pd.read_csv(out)
     assert written["duplicate_group"].notna().sum() == 7
-    assert run("quality", "pets", "--csv", out)[0] == 2
+    assert run("quality", "pets", "--out", out)[0] == 2
     found = json.loads(run("quality", "pets", "--json")[1])
     assert found["record"]["groups"] == 3
     assert {row["measure"] for row in found["measures"]} == set(MEASURES)

@@ -227,7 +227,7 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
     command = ["avhcurate", "suspects", "digits", "--out-of-fold"]
-    monkeypatch.setattr("sys.argv", [*command, "--csv", str(tmp_path / "out.csv"), "--workspace", str(root)])
+    monkeypatch.setattr("sys.argv", [*command, "--out", str(tmp_path / "out.csv"), "--workspace", str(root)])
     with pytest.raises(SystemExit, match="0"):
         main()
     said = capsys.readouterr().out
@@ -263,7 +263,7 @@ def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspac
     decisions.accept(table, {second: int(found["suggested"][1])})
     annotate(table, [third], "exclude")
     command = ["suspects", "dots", "--sources", "angular", "--workspace", workspace.root]
-    assert "3 are decided or excluded and left out" in cli(*command, "--csv", tmp_path / "out.csv").out
+    assert "3 are decided or excluded and left out" in cli(*command, "--out", tmp_path / "out.csv").out
     assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == others
     printed = json.loads(cli(*command, "--json").out)
     assert (printed["left_out"], [row["id"] for row in printed["rows"]]) == (3, others)

@@ -50,7 +50,7 @@ def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one
         shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
     resumed = train_model(fresh, settings, seed=0)
     assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
-    options._given.set(str(fresh.root))
+    options._call.set(options._Options(workspace=str(fresh.root)))
     _print([summary(resumed)])
     said = capsys.readouterr().out
     assert "3 images could not be read and were left out." in said
