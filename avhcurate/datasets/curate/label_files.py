@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.annotations import user
+from avhcurate.datasets.sources.coco import images_of
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.people.files.label_studio import read_json
@@ -149,21 +150,10 @@ def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
 
     A folder `images` of all of them is the file's own, not the dataset's.
     """
-    try:
-        categories = {category["id"]: str(category["name"]) for category in content["categories"]}
-        given: dict[Any, set[str]] = {}
-        for annotation in content["annotations"]:
-            given.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
-        images = [image for image in content["images"] if len(given.get(image["id"], ())) == 1]
-        names = [str(image["file_name"]).replace("\\", "/") for image in images]
-        if all(name.startswith("images/") for name in names):
-            names = [name.removeprefix("images/") for name in names]
-        columns = {
-            "path": [image.get("attributes", {}).get("path") for image in images],  # of an export of ours
-            "file_name": names,
-            "label_name": [next(iter(given[image["id"]])) for image in images],
-        }
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise CurateError(f"{title} is not a COCO file ({problem!r}).") from problem
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    return table, sum(len(several) > 1 for several in given.values())
+    images, several = images_of(content, title)
+    images = images[images["label"].notna()]
+    names = images["path"]
+    if names.str.startswith("images/").all():
+        names = names.str.removeprefix("images/")
+    columns = {"path": images["named"], "file_name": names, "label_name": images["label"]}
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), several

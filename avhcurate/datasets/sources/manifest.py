@@ -59,7 +59,7 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
             f"Column {column!r} of {path} holds {table[column].type}, not paths. Choose one with --image-column."
         )
     table = table.set_column(table.column_names.index(column), column, without_missing(table[column]))
-    return _read_paths(table, column, path, options, lists, kind="manifest", image_column=column)
+    return read_paths(table, column, path, options, lists, kind="manifest", image_column=column)
 
 
 def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
@@ -75,7 +75,7 @@ def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
     return pa.table(columns | {name: plain_values(columns[name]) for name in columns if name.casefold() in numbers})
 
 
-def _read_paths(
+def read_paths(
     table: pa.Table, column: str, source: Path, options: ImportOptions, lists: Sequence[str] = (), **facts: Any
 ) -> SourceTable:
     """Return the samples of a table with a column of paths, relative to `options.root` or else to its own folder.
@@ -170,7 +170,7 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
     found = found.astype({"label": "int64"})
     options = replace(options, classes=options.classes or _by_folders(found))
     table = pa.Table.from_pandas(found, preserve_index=False)
-    return _read_paths(table, "path", path, options, kind="list", image_column=None)
+    return read_paths(table, "path", path, options, kind="list", image_column=None)
 
 
 def _text(path: Path) -> str:

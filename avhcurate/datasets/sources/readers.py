@@ -1,7 +1,8 @@
-"""Readers of sources: a folder of classes, a manifest or list of paths, Parquet or tars with image bytes."""
+"""Readers of sources: a folder of classes, a manifest, list or COCO file of paths, Parquet or tars with images."""
 
 from pathlib import Path
 
+from avhcurate.datasets.sources.coco import read_coco
 from avhcurate.datasets.sources.folder import read_folder, scan_folder
 from avhcurate.datasets.sources.manifest import KNOWN_CLASSES, class_list, read_list, read_manifest
 from avhcurate.datasets.sources.parquet import read_parquet
@@ -47,9 +48,11 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         return read_parquet([source], source.parent, options)
     if source.exists() and (is_parquet(source) or is_csv(source)):
         return read_manifest(source, options)
+    if source.suffix.casefold() == ".json" and source.is_file():
+        return read_coco(source, options)
     raise CurateError(
-        f"{source} does not exist, or is not a source. Give a folder of images, a CSV or Parquet file, list:FILE, "
-        "wds:PATTERN, torchvision:NAME or hf:REPO; unpack archives first."
+        f"{source} does not exist, or is not a source. Give a folder of images, a CSV, Parquet or COCO file, "
+        "list:FILE, wds:PATTERN, torchvision:NAME or hf:REPO; unpack archives first."
     )
 
 

@@ -12,8 +12,8 @@ class ImportSettings(VerbSettings):
     dataset: str = option(help="Name of the new dataset.", argument=True)
     source: str = option(
         help="A folder of classes (also below train, val and test: splits), a CSV or Parquet manifest, Parquet "
-        "with images, list:FILE (lines of path and class index), wds:PATTERN (tar shards), torchvision:NAME or "
-        "hf:REPO[@REVISION][:CONFIG/SPLIT].",
+        "with images, a COCO file (.json), list:FILE (lines of path and class index), wds:PATTERN (tar shards), "
+        "torchvision:NAME or hf:REPO[@REVISION][:CONFIG/SPLIT].",
         argument=True,
     )
     label_column: str | None = option(None, "Column of the labels.", usual="found")

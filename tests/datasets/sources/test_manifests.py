@@ -1,5 +1,6 @@
 """Importing a manifest: its columns are found, or named; what is unclear is refused."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -214,3 +215,25 @@ def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspa
     assert samples["split"].tolist() == ["train", "test", "train"]
     assert samples["site"].fillna("").tolist() == ["x", "y", ""]
     assert samples["size"].tolist() == [10, 20, 10]
+
+
+def test_a_coco_file_gives_each_image_its_one_category(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, *(f"images/{number}.png" for number in range(4)))
+    content = {
+        "images": [{"id": number, "file_name": f"{number}.png"} for number in range(4)],
+        "categories": [{"id": 9, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 4, "name": "cow"}],
+        "annotations": [
+            {"image_id": image, "category_id": kind} for image, kind in ((0, 9), (0, 9), (1, 3), (2, 3), (2, 9))
+        ],
+    }
+    source = tmp_path / "annotations.json"
+    source.write_text(json.dumps(content))
+    folder = import_dataset(workspace, "d", source)
+    assert [row[::2] for row in rows(folder)] == [("0.png", "dog"), ("1.png", "cat"), ("2.png", None), ("3.png", None)]
+    assert folder.record.classes == ["cat", "cow", "dog"]
+    assert folder.record.classes_declared
+    assert "1 images have annotations of several categories, and so no label here" in folder.record.messages
+    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(4))] == [0, 1, 2, 3]
+    source.write_text("{}")
+    with pytest.raises(CurateError, match="is not a COCO file"):
+        import_dataset(workspace, "other", source)
