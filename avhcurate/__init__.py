@@ -59,22 +59,34 @@ def dataset(
 
     from avhcurate.notebook.dataset import Dataset
     from avhcurate.notebook.given import import_given
+    from avhcurate.notebook.words import python_words
     from avhcurate.workspace.data.workspace import find_workspace
 
-    space = find_workspace(None if workspace is None else Path(workspace))
-    import_given(
-        space,
-        name,
-        source,
-        labels,
-        classes=classes,
-        image_column=image_column,
-        label_column=label_column,
-        split_column=split_column,
-        root=root,
-        force=force,
-    )
+    with python_words():
+        space = find_workspace(None if workspace is None else Path(workspace))
+        import_given(
+            space,
+            name,
+            source,
+            labels,
+            classes=classes,
+            image_column=image_column,
+            label_column=label_column,
+            split_column=split_column,
+            root=root,
+            force=force,
+        )
     return Dataset(space, name)
+
+
+def from_hf(name: str, source: Any, **options: Any) -> "Dataset":
+    """A dataset of a Hugging Face Dataset or DatasetDict, or of a repository OWNER/NAME[:CONFIG/SPLIT] of the hub.
+
+    `options` are those of `dataset`; `to_hf` goes the other way.
+    """
+    if isinstance(source, str):
+        source = f"hf:{source.removeprefix('hf:')}"
+    return dataset(name, source, **options)
 
 
 def open(workspace: str | PathLike[str], name: str, model: str | None = None) -> "Dataset":
@@ -90,9 +102,11 @@ def open(workspace: str | PathLike[str], name: str, model: str | None = None) ->
     from pathlib import Path
 
     from avhcurate.notebook.dataset import Dataset
+    from avhcurate.notebook.words import python_words
     from avhcurate.workspace.data.workspace import Workspace
 
-    return Dataset(Workspace(Path(workspace)), name, model)
+    with python_words():
+        return Dataset(Workspace(Path(workspace)), name, model)
 
 
 def example(*, fresh: bool = False) -> "Dataset":

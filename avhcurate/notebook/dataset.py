@@ -1,6 +1,7 @@
 """A dataset as one object: import, score, votes, statistics, decisions, exports and the app, from Python."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +17,9 @@ from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.opened import filters_of
-from avhcurate.notebook.samples import Samples, chosen_ids
+from avhcurate.notebook.plots import Plots
+from avhcurate.notebook.samples import LabelledSamples, Samples, chosen_ids
 from avhcurate.workspace.data.settings import takes
-from avhcurate.workspace.disk.columns import listed
 
 
 class Dataset(DecidedDataset):
@@ -244,13 +245,12 @@ class Dataset(DecidedDataset):
         >>> rows.columns.tolist()[:4], bool((rows["hsf_predicted_low"] <= rows["hsf_predicted"]).all())
         (['id', 'hsf', 'hsf_predicted', 'hsf_predicted_low'], True)
         """
-        from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
         from avhcurate.features.predicted_hsf import service
 
         settings = PredictSettings(dataset=self.name, **({"runs": (self._run_name(),)} | options))
         with self._job(settings) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
-        return self.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
+        return service.predictions(self.sample_table)
 
     @takes(SuspectsSettings, "model")
     def suspects(self, **options: Any) -> pd.DataFrame:
@@ -261,8 +261,8 @@ class Dataset(DecidedDataset):
         `score`. Raises CurateError without a run, and for a source that is not available.
 
         >>> import avhcurate
-        >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"])
-        >>> suspects[["id", "label", "suggested", "verdict"]].head(1)
+        >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"], limit=1)
+        >>> suspects[["id", "label", "suggested", "verdict"]]
            id  label  suggested verdict
         0  87      4          1    open
         """
@@ -272,7 +272,8 @@ class Dataset(DecidedDataset):
         settings = SuspectsSettings(dataset=self.name, model=self._run_name(), **options)
         with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)
-        return service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
+        rows = service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
+        return rows[: settings.limit]
 
     def select(
         self,
@@ -373,6 +374,11 @@ class Dataset(DecidedDataset):
             split_service.save_parts(self.workspace, table, found, as_sets)
         return found.rows
 
+    @property
+    def plot(self) -> Plots:
+        """Return what draws the figures of the app: `correlation`, `map`, `disagreement` and `training`."""
+        return Plots(self)
+
     # --- what leaves it ----------------------------------------------------------------------------------------------
 
     def export(
@@ -397,13 +403,35 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.datasets.export import service as export
 
-        format = format or Path(out).suffix[1:].casefold()
-        if not format:
-            raise CurateError(f"{out} has no ending: give a format, one of {listed(export.FORMATS)}")
+        format = format or export.format_named(Path(out))
         filters = filters_of(where)
         if samples is not None:
             filters = Filters(excluded=None, ids=tuple(chosen_ids(self.sample_table, samples)))
         return export.export(self.sample_table, filters, format, Path(out), force=force)
+
+    def to_hf(self, where: str | Filters | None = None) -> Any:
+        """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.
+
+        >>> import avhcurate
+        >>> avhcurate.example().to_hf("id < 5")["train"].features["label"].names[:2]  # doctest: +SKIP
+        ['0', '1']
+        """
+        import datasets
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.export(f"{folder}/hf", "hf", where=where)
+            return datasets.load_dataset(f"{folder}/hf", cache_dir=f"{folder}/cache", keep_in_memory=True)
+
+    def to_torch(self, where: str | Filters | None = None, *, transform: Any = None) -> "LabelledSamples":
+        """Return a dataset for a torch DataLoader: image, after `transform`, and curated class index (-1 for none).
+
+        >>> import avhcurate
+        >>> samples = avhcurate.example().to_torch("avh < 0.04", transform=np.asarray)
+        >>> image, label = samples[0]
+        >>> len(samples), image.shape, label
+        (89, (8, 8, 3), 0)
+        """
+        return LabelledSamples(self, self.frame(where, columns=["id", "curated_label"]), transform)
 
     def report(self, out: str | os.PathLike[str], *, images: bool = True, force: bool = False) -> Path:
         """Writes what was found as one HTML file that asks for nothing else; `images` inlines thumbnails.

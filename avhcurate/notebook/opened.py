@@ -1,17 +1,35 @@
 """A dataset that is read: its table, kept up to date with what any process adds."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Self
+import base64
+import functools
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from html import escape
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.notebook.samples import Samples, chosen
+from avhcurate.notebook.words import python_words
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
+from avhcurate.workspace.disk.json_text import records
+from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
+
+#: Images of a dataset that a notebook shows, and samples that are read at once.
+_IMAGES, _ROWS = 12, 10_000
+_TILE = (
+    '<figure style="display:inline-block;margin:4px"><img src="data:image/jpeg;base64,{data}" alt="{caption}" '
+    'style="height:96px"><figcaption><small>{caption}</small></figcaption></figure>'
+)
 
 
 class OpenedDataset:
@@ -34,8 +52,61 @@ class OpenedDataset:
             scored = f"scored by {run.record.model}"
         return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes, {answers}, {scored}"
 
+    def _repr_html_(self) -> str:
+        """Return the counts and a few images, the hardest first, for a notebook."""
+        from avhcurate.features.report.service import caption_of
+
+        table, tiles = self.sample_table, []
+        order: dict[str, Any] = {"sort": table.hardness, "descending": True} if table.run else {}
+        for id in table.page(limit=_IMAGES, columns=["id"], **order)["id"].tolist():
+            caption = escape(caption_of(table.sample(id), ["hsf", table.hardness]))
+            with suppress(CurateError):
+                encoded = table.dataset.thumbnails.get(id) or encode_thumbnail(np.asarray(self.image(id)))
+                data = base64.b64encode(encoded).decode()
+                tiles.append(_TILE.format(data=data, caption=f"{id}: {caption}"))
+        return f"<p>{escape(repr(self))}</p>{''.join(tiles)}"
+
     def __len__(self) -> int:
         return self.sample_table.size
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield every sample by id, as a record."""
+        for start in range(0, len(self), _ROWS):
+            yield from records(self[start : start + _ROWS])
+
+    @python_words()
+    def __getitem__(self, samples: Samples | slice) -> Any:
+        """Return one sample as a record, several as a DataFrame by id, or a column.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits[3]["label_name"], digits[[3, 5]]["label_name"].tolist(), len(digits["hsf < 0.5"]), len(digits["avh"])
+        ('3', ['3', '5'], 6, 120)
+        """
+        table = self.sample_table
+        if isinstance(samples, str) and samples in self.table:
+            return self.table[samples]
+        if isinstance(samples, slice):
+            samples = range(*samples.indices(table.size))
+        found = chosen(table, samples, excluded=None)
+        if isinstance(samples, int | np.integer):
+            return table.sample(int(samples))
+        if not isinstance(found, Filters):
+            found = Filters(excluded=None, ids=tuple(found))
+        return self._marked(table.frame(found))
+
+    def image(self, id: int) -> Image.Image:
+        """Return the image of a sample, in RGB. Raises CurateError for one that cannot be read.
+
+        >>> import avhcurate
+        >>> avhcurate.example().image(3).size
+        (8, 8)
+        """
+        self.sample_table.sample(id)  # an unknown one is refused
+        try:
+            return Image.fromarray(decode(self.sample_table.dataset.images().read_one(int(id))))
+        except BrokenImage as problem:
+            raise CurateError(f"The image of sample {id} cannot be read: {problem}") from None
 
     # --- its table ---------------------------------------------------------------------------------------------------
 
@@ -60,7 +131,7 @@ class OpenedDataset:
         0   0  000.png          0              0
         1   1  001.png          1              1
         """
-        return self.sample_table.table
+        return self._marked(self.sample_table.table)
 
     @property
     def classes(self) -> list[str]:
@@ -85,7 +156,23 @@ class OpenedDataset:
         """
         if isinstance(where, str):
             where = Filters(where=where)
-        return self.sample_table.frame(where, columns=columns)
+        return self._marked(self.sample_table.frame(where, columns=columns))
+
+    def _marked(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame with which end of each score is harder, in `attrs["harder"]`: column to "high" or "low"."""
+        ranked = self.sample_table.ranked
+        frame.attrs["harder"] = {name: ranked[name].harder for name in frame.columns if name in ranked}
+        return frame
+
+    if not TYPE_CHECKING:
+
+        def __getattribute__(self, name: str) -> Any:
+            """Say in Python's words what went wrong in a property or method of a user."""
+            with python_words():
+                value = super().__getattribute__(name)
+            if name.startswith("_") or not inspect.ismethod(value):
+                return value
+            return functools.wraps(value)(python_words()(value))
 
     def _job(self, settings: VerbSettings, *, resumes: bool = True) -> AbstractContextManager[Progress]:
         """Run the block as a job of the workspace, which the app shows, cancels and can resume."""

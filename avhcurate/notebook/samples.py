@@ -1,6 +1,7 @@
 """Samples of a dataset, in the ways in which a notebook names them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,3 +41,20 @@ def chosen_ids(table: DatasetTable, samples: Samples) -> list[int]:
     if isinstance(found, Filters):
         return table.frame(found, columns=["id"])["id"].tolist()
     return found
+
+
+class LabelledSamples:
+    """Images with their curated class index, in the form of a torch dataset of known length."""
+
+    def __init__(self, images: Any, rows: pd.DataFrame, transform: Callable[[Any], Any] | None) -> None:
+        self._images, self._transform = images, transform
+        self.ids, self.labels = rows["id"].tolist(), rows["curated_label"].fillna(-1).astype(int).tolist()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:
+        image = self._images.image(self.ids[number])
+        if self._transform is not None:
+            image = self._transform(image)
+        return image, self.labels[number]

@@ -4,7 +4,6 @@ import atexit
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data import background
+from avhcurate.workspace.data.terminal import in_jupyter
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -97,18 +97,11 @@ def stop_servers() -> None:
 
 def in_frame(address: str, height: int) -> Any:
     """Return the page in a frame of the notebook, or in another Python its address."""
-    if not _in_jupyter():
+    if not in_jupyter():
         return address
     from IPython.display import IFrame
 
     return IFrame(address, width="100%", height=height)
-
-
-def _in_jupyter() -> bool:
-    """Return whether a kernel of Jupyter runs this."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
 
 
 def _free_port() -> int:

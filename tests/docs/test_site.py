@@ -40,20 +40,19 @@ def test_every_verb_is_in_the_reference_of_the_command_line(site):
 
 
 def test_the_interfaces_of_python_are_there(site):
-    page = (site / "api.html").read_text(encoding="utf-8")
-    named = (
-        "avhcurate.dataset",
-        "avhcurate.notebook.dataset.Dataset.export",
-        "avhcurate.measures.scores.avh",
-        "AVHLoss",
-    )
-    assert [name for name in named if f'id="{name}"' not in page and f".{name}" not in page] == []
-    assert page.count('<span class="gp">') > 20  # examples of docstrings are code, no quotations
-    assert "<blockquote>" not in page
+    named = {
+        "api": ("avhcurate.dataset", "avhcurate.notebook.dataset.Dataset.export", "avhcurate.notebook.plots.Plots.map"),
+        "api-scores": ("avhcurate.measures.scores.avh",),
+        "api-losses": ("avhcurate.networks.training.losses.AVHLoss",),
+    }
+    pages = {name: (site / f"{name}.html").read_text(encoding="utf-8") for name in named}
+    assert [one for page, names in named.items() for one in names if f'id="{one}"' not in pages[page]] == []
+    assert pages["api"].count('<span class="gp">') > 20  # examples of docstrings are code, no quotations
+    assert "<blockquote>" not in "".join(pages.values())
 
 
 def test_every_function_and_class_of_the_scores_is_in_the_reference(site):
-    page = (site / "api.html").read_text(encoding="utf-8")
+    page = (site / "api-scores.html").read_text(encoding="utf-8")
     named = [name for name in scores.__all__ if isinstance(getattr(scores, name), type | FunctionType)]
     assert len(named) > 20
     there = set(re.findall(r'id="avhcurate\.measures\.scores\.(?:blocks\.)?(\w+)"', page))
@@ -72,6 +71,16 @@ def test_no_page_asks_another_server(site):
         r'<(?:script|img|iframe)[^>]+src="(?:https?:)?//|<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+//'
     )
     assert [path for path in site.rglob("*.html") if asking.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_search_and_the_palette_work_from_the_disk(site):
+    index = (site / "search" / "search_index.js").read_text(encoding="utf-8")
+    assert index.startswith("var __index = {")
+    assert "angular_gap" in index
+    page = (site / "guides" / "label-errors.html").read_text(encoding="utf-8")
+    assert '<script src="../iframe-worker.js"></script>' in page
+    assert (site / "iframe-worker.js").is_file()
+    assert page.count('name="__palette"') == 3
 
 
 def test_every_notebook_is_a_page_with_what_it_showed(site):

@@ -10,8 +10,10 @@ import pytest
 import avhcurate
 from avhcurate import scores
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data import terminal
 from avhcurate.workspace.disk.jobs import Jobs
 
+ONE = np.zeros((1, 4, 4), np.uint8)
 NET = """
 import torch
 def tiny(num_classes=2):
@@ -133,3 +135,81 @@ def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
         pets.attach()
     with pytest.raises(CurateError, match="logits holds <U1 values"):
         pets.attach(logits=np.array([["a", "b"]]))
+
+
+def test_a_dataset_is_read_as_python_expects(pets, tmp_path):
+    shown = pets._repr_html_()
+    assert shown.startswith("<p>Dataset pets: 12 samples of 2 classes, no votes, not scored yet</p>")
+    assert shown.count('<img src="data:image/jpeg;base64,') == 12
+    assert [record["path"] for record in pets] == [f"{id:02d}.png" for id in range(12)]
+    assert pets[3] == {**pets[3], "id": 3, "label_name": "dog"}
+    assert pets[[3, 1]]["id"].tolist() == pets["id IN (1, 3)"]["id"].tolist() == [1, 3]
+    assert pets[-2:]["id"].tolist() == [10, 11]
+    assert pets["label"].tolist() == [0, 1] * 6
+    given = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    assert (np.asarray(pets.image(5)) == given[5]).all()
+    torch = pytest.importorskip("torch")
+    samples = pets.to_torch("label = 1", transform=lambda image: torch.from_numpy(np.array(image)))
+    images, labels = next(iter(torch.utils.data.DataLoader(samples, batch_size=6)))
+    assert (images.numpy() == given[1::2]).all()
+    assert labels.tolist() == [1] * 6
+
+
+def test_a_hugging_face_dataset_goes_out_with_curated_labels_and_comes_back(pets, tmp_path):
+    pytest.importorskip("datasets")
+    pets.relabel([0], "dog")
+    out = pets.to_hf()
+    assert {name: len(part) for name, part in out.items()} == {"train": 12}
+    back = avhcurate.from_hf("back", out, workspace=tmp_path / "back")
+    assert back.table["label_name"].tolist() == pets.table["curated_label_name"].tolist()
+    assert (np.asarray(back.image(7)) == np.asarray(pets.image(7))).all()
+
+
+def test_the_figures_are_those_of_the_pages(own_demo_root, trained_root, plant_map):
+    digits = avhcurate.open(own_demo_root, "digits")
+    (dots, *_) = digits.plot.correlation(where="id < 900").data
+    table = digits.correlate(where="id < 900").query("bin == 'all'").set_index("score")
+    assert dict(zip(dots.y, np.abs(dots.x), strict=True))["AVH"] == pytest.approx(abs(table.loc["avh", "spearman"]))
+    sets = digits.disagree("loss")["set"].value_counts()
+    drawn = {trace.name: len(trace.x) for trace in digits.plot.disagreement("loss").data}
+    assert drawn[f"Hard for the network, easy for humans: {sets['hard_for_network']}"] == sets["hard_for_network"] > 0
+    plant_map(own_demo_root)
+    by_class = digits.plot.map(where="label < 3")
+    assert [trace.name for trace in by_class.data] == ["0", "1", "2"]
+    assert sum(len(trace.x) for trace in by_class.data) == len(digits.frame("label < 3"))
+    assert len(digits.plot.map("avh").data[0].marker.color) == len(digits)
+    figure = avhcurate.open(trained_root, "digits").plot.training()
+    assert {"all", "training data"} <= {trace.name for trace in figure.data}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda pets: pets.score("avhcurate:digits", folds=3), 'Add head="fit".'),
+        (lambda pets: pets.score("avhcurate:digits", batch_size=0), "The value 0 of batch_size is not valid"),
+        (lambda pets: pets.export("x.csv", where="hsf < 0.5"), "run `pets.votes(FILE)`"),
+        (lambda pets: pets.disagree(), "Run `pets.score(model=MODEL)`"),
+        (lambda pets: pets.plot.map(), "Run `avhcurate project pets`"),
+        (lambda pets: pets.export(pets.workspace.root), "by format"),
+        (
+            lambda pets: avhcurate.dataset("pets", np.zeros((1, 4, 4), np.uint8), workspace=pets.workspace.root),
+            "force=True",
+        ),
+        (lambda pets: pets[99], "Ids run from 0 to 11"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_python(pets, call, said):
+    with pytest.raises(CurateError) as refused:
+        call(pets)
+    assert said in str(refused.value)
+    assert " --" not in str(refused.value)
+
+
+def test_long_work_has_a_bar_in_a_notebook_and_is_silent_on_request(pets, monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "in_jupyter", lambda: True)
+    pets.quality()
+    assert "24/24" in capsys.readouterr().err
+    terminal.LOG.setLevel("ERROR")
+    pets.quality(upright=True)
+    terminal.LOG.setLevel("NOTSET")
+    assert capsys.readouterr().err == ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.export.columns import Chosen, batches, frames, rows
@@ -38,8 +39,16 @@ def write_parquet(table: DatasetTable, chosen: Chosen, path: Path) -> None:
         writer = None
         for batch in batches(table, chosen):
             if writer is None:
-                writer = opened.enter_context(pq.ParquetWriter(path, batch.schema, compression="zstd"))
-            writer.write_batch(batch)
+                schema = _with_directions(table, batch.schema)
+                writer = opened.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
+            writer.write_batch(batch.cast(schema))
+
+
+def _with_directions(table: DatasetTable, schema: pa.Schema) -> pa.Schema:
+    """Return the schema with which end of each score is harder, as metadata of its field."""
+    ranked = {name: table.ranked[name].harder for name in schema.names if name in table.ranked}
+    fields = [field.with_metadata({"harder": end}) if (end := ranked.get(field.name)) else field for field in schema]
+    return pa.schema(fields, schema.metadata)
 
 
 def write_frame(
@@ -58,10 +67,14 @@ def write_frame(
         manifest |= record
 
 
-def write_csv_file(frame: pd.DataFrame, out: Path, *, force: bool = False) -> None:
-    """Write a data frame as CSV; an existing file is refused unless `force`."""
-    files.check_free(out, force=force)
-    files.write_atomic(out, csv_text(frame))
+def write_table(frame: pd.DataFrame, out: Path) -> None:
+    """Write a data frame in the format that the ending of `out` names; an existing file is refused."""
+    format = format_of(out)
+    files.check_free(out, force=False)
+    if format == "parquet":
+        files.write_parquet(out, frame)
+    else:
+        files.write_atomic(out, frame_text(frame, format))
 
 
 def format_of(out: Path) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, SERIES, faded, ramp
+from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, SERIES, bare, faded, ramp
 
 Window = tuple[float, float, float, float]
 
@@ -91,3 +93,24 @@ def group_colors(kind: str, number: int) -> list[str]:
     if number <= 2 and kind not in ("label", "predicted", "split"):
         return [faded(BLUE, 0.75), ORANGE][:number]
     return [*_PALETTE, GREY][:number]
+
+
+def point_figure(points: pd.DataFrame, color: str) -> go.Figure:
+    """Draw points, `x, y` and the column `color`, with their ids on hover: a hue for each text, a ramp for numbers."""
+    figure, values = go.Figure(), points[color]
+    look = {"mode": "markers", "hovertemplate": "sample %{customdata}<extra>%{fullData.name}</extra>"}
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(float, na_value=np.nan)
+        low, high = ends(numbers)
+        scale = {"cmin": low, "cmax": high, "colorscale": ramp(9), "reversescale": True, "showscale": True}
+        marker = {"size": 4, "color": numbers, "colorbar": {"title": color}} | scale
+        figure.add_scattergl(x=points["x"], y=points["y"], customdata=points.index, name=color, marker=marker, **look)
+    else:
+        codes, names = pd.factorize(values, sort=True)
+        groups, titles = fold(codes.astype(np.int32), [str(name) for name in names])
+        for group, (title, hue) in enumerate(zip(titles, group_colors("label", len(titles)), strict=True)):
+            one, marker = points[groups == group], {"size": 4, "color": hue}
+            figure.add_scattergl(x=one["x"], y=one["y"], customdata=one.index, name=title, marker=marker, **look)
+    bare(figure, height=560)
+    figure.update_layout(showlegend=len(figure.data) > 1)
+    return figure.update_yaxes(scaleanchor="x")

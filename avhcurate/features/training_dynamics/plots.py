@@ -22,6 +22,12 @@ ALL, LEARNT = "all", "training data"
 BAND = 1.96
 
 
+def with_learnt(curves: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Return the curves of a training with those over the samples that it learns from."""
+    learnt = evaluations[["epoch", "train_accuracy", "train_loss"]].assign(bin=LEARNT)
+    return pd.concat([curves, learnt.rename(columns=lambda name: name.removeprefix("train_"))])
+
+
 def courses(shown: Mapping[str, pd.DataFrame], bins: Sequence[str], *, simulated: bool = False) -> go.Figure:
     """Draw a panel for each of `PANELS`; of several trainings a column each, whose rows share an axis.
 

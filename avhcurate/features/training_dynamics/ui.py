@@ -11,7 +11,7 @@ from avhcurate.datasets.table.titles import titles
 from avhcurate.features.training_dynamics import service
 from avhcurate.features.training_dynamics.findings import Figure, Finding
 from avhcurate.features.training_dynamics.leaks import leak_text
-from avhcurate.features.training_dynamics.plots import LEARNT, courses
+from avhcurate.features.training_dynamics.plots import courses, with_learnt
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.cache import kept
 from avhcurate.ui.charts import show_chart
@@ -117,9 +117,7 @@ def _curves(page: Opened, names: list[str]) -> None:
 
 def _course(page: Opened, training: TrainingFolder) -> pd.DataFrame:
     """Return the curves of a training, with those over the samples that it learns from."""
-    rows = _curves_of(page.table, training, filters=page.filters)
-    learnt = training.evaluations()[["epoch", "train_accuracy", "train_loss"]].assign(bin=LEARNT)
-    return pd.concat([rows, learnt.rename(columns=lambda name: name.removeprefix("train_"))])
+    return with_learnt(_curves_of(page.table, training, filters=page.filters), training.evaluations())
 
 
 # --- the five discoveries ------------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""The figures of the app's pages, from a notebook."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import SCORES
+from avhcurate.notebook.opened import OpenedDataset, filters_of
+from avhcurate.notebook.words import python_words
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class Plots:
+    """Figures of a dataset, as Plotly figures: `pets.plot.correlation()`.
+
+    `where` filters the samples, as a condition does elsewhere. Raises CurateError where a page would say what is
+    missing: votes, a run, a map or a training.
+
+    >>> import avhcurate
+    >>> plot = avhcurate.example().plot
+    >>> [type(draw()).__name__ for draw in (plot.correlation, plot.disagreement)]
+    ['Figure', 'Figure']
+    """
+
+    def __init__(self, dataset: OpenedDataset) -> None:
+        self._dataset = dataset
+
+    @python_words()
+    def correlation(self, *, where: str | Filters | None = None) -> "go.Figure":
+        """Draw Spearman of every score with HSF and its interval, closest to people on top, and the noise ceiling."""
+        from avhcurate.features.correlation import plots, service
+
+        return plots.ranking(service.correlate(self._dataset.sample_table, filters=filters_of(where)))
+
+    @python_words()
+    def disagreement(self, score: str | None = None, *, where: str | Filters | None = None) -> "go.Figure":
+        """Draw HSF against a score (AVH), with what only people and what only the network find hard."""
+        from avhcurate.features.disagreement import plots, service
+
+        gap = service.disagree(self._dataset.sample_table, key=score, filters=filters_of(where))
+        names = {key: f"{title}: {len(gap.ids[key]):,}" for key, title in service.SETS.items()}
+        name = gap.key
+        if name in SCORES:
+            name = SCORES[name].name
+        return plots.gap_scatter(gap, plots.downsampled(gap.points), score=name, names=names)
+
+    @python_words()
+    def map(self, color: str = "label_name", *, where: str | Filters | None = None) -> "go.Figure":
+        """Draw the newest map of the run, coloured by a column: a class, a score, or one of your own.
+
+        Make one by `avhcurate project`, or on the page Map.
+        """
+        from avhcurate.features.map import plots
+        from avhcurate.features.map.store import maps
+
+        table, done = self._dataset.sample_table, []
+        if table.run is not None:
+            done = [one for one in maps(table.run) if one.complete]
+        if not done:
+            name = self._dataset.name
+            raise CurateError(f"{name} has no map. Run `avhcurate project {name}`, or make one on the page Map.")
+        ids, places = done[-1].coordinates()
+        points = table.frame(filters_of(where), columns=["id", color]).set_index("id")
+        return plots.point_figure(points.join(pd.DataFrame(places, ids, ["x", "y"]), how="inner"), color)
+
+    @python_words()
+    def training(self, *names: str, where: str | Filters | None = None) -> "go.Figure":
+        """Draw AVH, norm, accuracy and loss over the epochs of trainings, by name; without one, of the newest."""
+        from avhcurate.datasets.table.titles import titles
+        from avhcurate.features.training_dynamics import plots, service
+        from avhcurate.people.bins import bin_labels
+
+        table = self._dataset.sample_table
+        folder = table.dataset
+        chosen = [folder.training(name) for name in names] or folder.trainings()[-1:]
+        if not chosen:
+            raise CurateError(f"{folder.name} has no training. Run `avhcurate train {folder.name} --model MODEL`.")
+        called, filters = titles(folder), filters_of(where)
+        shown = {
+            called[one.name]: plots.with_learnt(service.curves(table, one, filters=filters), one.evaluations())
+            for one in chosen
+        }
+        bins = bin_labels(table.edges) if table.votes else []
+        return plots.courses(shown, bins, simulated=table.simulated)
