@@ -129,7 +129,7 @@ def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, 
         (["correlate", "digits", "--scores", "hardness"], "hardness"),
         (["correlate", "digits", "--model", "torchvision:resnet50"], "resnet50"),
         (["export", "digits", "--format", "xls", "--out", "x.xls"], "xls"),
-        (["correlate", "digits", "--out", "x.xls"], ".csv, .jsonl or .parquet"),
+        (["correlate", "nothing", "--out", "x.xls"], ".csv, .jsonl or .parquet"),
         (["correlate", "digits", "--out", "-", "--json"], "both print to standard output"),
         (["export", "digits", "--out", "-", "--json", "--format", "csv"], "both print to standard output"),
         (["export", "digits", "--out", "-", "--format", "folder"], "cannot go to standard output"),
@@ -275,8 +275,8 @@ def test_quiet_prints_the_result_alone_and_verbose_what_was_done(cli, workspace,
     avhcurate.dataset("pets", images, workspace=workspace.root)
     (workspace.root / "ids.txt").write_text("0\n7\n")
     tag = ("tag", "pets", "odd", "--ids", workspace.root / "ids.txt", "--workspace", workspace.root)
+    assert cli(*tag, "-q") == (0, "tag: samples of pets: 1; --undo reverts it\n", "")
     assert "note: 1 entries" in cli(*tag).err
-    assert cli(*tag, "-q") == (0, "tag: 1 samples of pets; --undo reverts it\n", "")
     assert "exclude each other" in cli(*tag, "-q", "-v").err
     assert cli("quality", "pets", "-v", "--workspace", workspace.root).code == 0
     assert [text.partition(" in ")[0] for text in caplog.messages][:1] == ["avhcurate quality pets"]

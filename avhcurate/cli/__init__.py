@@ -13,10 +13,8 @@ from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, se
 from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, export, select, saved, votes  # noqa: F401
 from avhcurate.cli import report  # noqa: F401
 from avhcurate.cli import toy, degrade, plugins, doctor, roles, serve  # noqa: F401
-from avhcurate.cli.options import LOG, app, name_run, say_what_all_verbs_take
+from avhcurate.cli.options import LOG, app, name_run
 from avhcurate.errors import CurateError
-
-say_what_all_verbs_take()
 
 _INTERRUPTED = 130
 #: Errors that the path of a user can cause, in addition to a write-protected disk.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: The verbs by what they are for, as the pages of the app are; one that is not here is the workspace's.
 GROUPS = {
     "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
-    "Look": ("list", "columns", "project", "neighbours", "export", "report"),
+    "Look": ("list", "default", "columns", "project", "neighbours", "export", "report"),
     "Judge": ("correlate", "disagree", "models"),
     "Fix": (
         *("suspects", "quality", "tag", "relabel", "exclude", "votes", "votes-out", "predict", "saved", "history"),
@@ -58,7 +58,8 @@ class _Verbs(TyperGroup):
     """The group of all verbs. Options of all verbs may stand anywhere in a call, and belong to the group."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        moved, rest = [], []
+        moved: list[str] = []
+        rest: list[str] = []
         words = iter(args)
         for word in words:
             name = word.partition("=")[0]
@@ -72,6 +73,15 @@ class _Verbs(TyperGroup):
 
     def _has_out(self, verb: str) -> bool:
         return verb in self.commands and any("--out" in each.opts for each in self.commands[verb].params)
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        """Return a verb, whose help also names what it takes besides its own options."""
+        verb = super().get_command(ctx, name)
+        if verb is not None:
+            verb.epilog = "With any verb: --workspace FOLDER, --json, --quiet, --verbose."
+            if name in TABLES:
+                verb.epilog += " --out FILE writes the table: .csv, .parquet or .jsonl, or - for standard output."
+        return verb
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [verb for verbs in self._groups().values() for verb in verbs]
@@ -100,16 +110,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-def say_what_all_verbs_take() -> None:
-    """Add to the help of each verb what it takes besides its own options."""
-    for info in app.registered_commands:
-        name = info.name or str(getattr(info.callback, "__name__", ""))
-        words = "With any verb: --workspace FOLDER, --json, --quiet, --verbose."
-        if name in TABLES:
-            words += " --out FILE writes the table: .csv, .parquet or .jsonl, or - for standard output."
-        info.epilog = words
 
 
 def _print_version(asked: bool) -> None:
@@ -160,9 +160,11 @@ def _options_of_all_verbs(
         raise CurateError("--json and --out - both print to standard output. Leave one out.")
     if out is not None and verb not in TABLES:
         raise CurateError(f"{verb} has no table to write. Leave --out out, or take --json.")
-    call = _Options(workspace=workspace, json=json, out=None if out is None else new_path(out))
-    check_new(call.out)
-    _call.set(call)
+    file = None
+    if out is not None:
+        file = new_path(out)
+        _check_table(file)
+    _call.set(_Options(workspace=workspace, json=json, out=file))
     _used.set("")
     ctx.default_map = {verb: _defaults(ctx, verb)}
 
@@ -177,7 +179,8 @@ def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     found = {}
     if "dataset" in given and verb != "remove" and required in (["dataset"], ["name"]):
         found[required[0]] = given["dataset"]
-    if "model" in given and verb != "train" and not os.environ.get(JOB_VARIABLE):  # the app chose what its job takes
+    # Training takes its own network, and the app has chosen what its job takes.
+    if "model" in given and not verb.endswith("train") and not os.environ.get(JOB_VARIABLE):
         found["model"] = given["model"]
     return found
 
@@ -374,9 +377,13 @@ def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequen
         return work(progress)
 
 
-def check_new(out: Path | None) -> None:
-    """Refuse a file that exists before the work, not after it."""
-    if out is not None and out.exists():
+def _check_table(out: Path) -> None:
+    """Refuse a file that exists or has an unknown ending before the work, not after it."""
+    from avhcurate.datasets.export.tabular import format_of
+
+    if str(out) != "-":
+        format_of(out)
+    if out.exists():
         raise CurateError(f"{out} already exists. Remove it or name another file.")
 
 

@@ -59,7 +59,7 @@ def _withstood(code: int, said: object) -> bool:
     if code or not isinstance(said, Said):
         return False
     one_line = said.err.count("\n") <= 1 or said.code == 0
-    return said.code in (0, 2) and one_line and "Traceback" not in said.err and "root:x:" not in said.out
+    return said.code in (0, 2, 3) and one_line and "Traceback" not in said.err and "root:x:" not in said.out
 
 
 def _begin(folder: Path, space: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.export import columns
 from avhcurate.datasets.export.service import FOLDERS, export, export_bytes
 from avhcurate.datasets.table.dataset_table import open_table
@@ -189,7 +190,7 @@ def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
 # --- cleanlab ------------------------------------------------------------------------------------------------
 
 
-def test_cleanlab_finds_planted_label_errors_in_the_files(own_digits, tmp_path):
+def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_back(own_digits, tmp_path):
     cleanlab = pytest.importorskip("cleanlab.filter")
     test = own_digits.frame(Filters(splits=("test",)))
     sure = test[(test["predicted"] == test["label"]) & (test["confidence"] > 0.99)]["id"].tolist()
@@ -207,6 +208,11 @@ def test_cleanlab_finds_planted_label_errors_in_the_files(own_digits, tmp_path):
     np.testing.assert_array_equal(features, own_digits.run.features()[samples["id"]])
     found = cleanlab.find_label_issues(labels, probs, return_indices_ranked_by="self_confidence", n_jobs=1)
     assert set(samples["id"].to_numpy()[found[:12]]) == set(wrong)
+    doubted = samples.iloc[found[:12]]
+    doubted[["path"]].assign(label_name=doubted["predicted_name"]).to_csv(tmp_path / "corrected.csv", index=False)
+    assert relabel_from(own_digits, tmp_path / "corrected.csv").applied == 12
+    back = own_digits.frame(Filters(ids=tuple(wrong)))
+    assert back["curated_label"].tolist() == back["label"].tolist()
 
 
 def test_cleanlabs_table_has_one_header_though_the_first_batches_hold_no_usable_sample(
