@@ -20,6 +20,7 @@ from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 #: Name of the page that is open, which a saved view comes back to.
@@ -91,7 +92,7 @@ def _choose_data(
     _put_in_address(view)
     if not blind:
         if table.run:
-            _choose_run(workspace, table, list(runs))
+            _choose_run(workspace, folder, table.run.name, list(runs))
         _describe(table)
     return view, table
 
@@ -103,20 +104,18 @@ def _put_in_address(view: View) -> None:
         st.query_params.update(missing)
 
 
-def _choose_run(workspace: Workspace, table: DatasetTable, runs: list[str]) -> None:
+def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: list[str]) -> None:
     """Draw the choice of the run, a button for a run that was finished since, and one to make it the default."""
-    name, folder = table.run.name, table.dataset
-    titles = run_titles(folder)
-    default = folder.default_run
-    if len(runs) > 1 and default is not None:
-        titles[default.name] += " · default"
+    titles, default = run_titles(folder), folder.default_run
     choice: dict[str, Any] = {"format_func": titles.__getitem__, "on_change": _switch_run}
     st.selectbox("Model run", runs, key=mirrored("frame.run", name), **choice, **_BARE)
     known = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
     known.add(name)
     for new in [run for run in runs if run not in known]:
         act: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"run": new}}
-        st.button(f"New run: {titles[new]}. Switch?", key=f"frame.new.{new}", icon=":material/new_releases:", **act)
+        st.button(
+            f"New run: {plain(titles[new])}. Switch?", key=f"frame.new.{new}", icon=":material/new_releases:", **act
+        )
     if default is not None and default.name != name:
         about = "Opens this run wherever no other is named: on pages, in the shell and in notebooks."
         act = {"on_click": attempt, "args": (workspace.choose_default, folder.name, name)}

@@ -210,3 +210,18 @@ def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, co
     for column, order in (("my_score", "false"), ("avh", ""), ("confidence", "false"), ("hsf", "false"), ("taken", "")):
         app.selectbox(key="gallery.sort").set_value(column).run()
         assert asked(app, "descending") == order, column
+
+
+def test_the_address_names_dataset_and_run_which_a_new_run_does_not_change(open_gallery, own, add_run, asked):
+    app = open_gallery(own)
+    opened = lambda: (asked(app, "dataset"), asked(app, "run"))  # noqa: E731
+    first = own.dataset("digits").run().name
+    assert opened() == ("digits", first)
+    new = add_run(own.root, "zz-newer-1", lambda rows: rows)
+    app.run()
+    assert (opened(), own.dataset("digits").run().name) == (("digits", first), first)
+    app.button(key=f"frame.new.{new}").click().run()
+    assert opened() == ("digits", new)
+    app.button(key="frame.default").click().run()
+    assert own.dataset("digits").run().name == new
+    assert not {button.key for button in app.button} & {"frame.default", f"frame.new.{new}"}
