@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-#: Mid-tones in the manner of Okabe and Ito: distinct, and legible on white and on near-black.
+#: Mid-tones in the manner of Okabe and Ito: distinct, and legible on white and on near-black. Data are slate, what is
+#: picked is blue as all that acts, and orange and blue together mean hard and easy, or below and above 0.
 BLUE, ORANGE, TEAL, VIOLET, GREY = "#4c6ef5", "#e8590c", "#0f9d84", "#ae3ec9", "#868e96"
-SERIES = (BLUE, ORANGE, TEAL, VIOLET, GREY)
+SLATE, OCHRE, ROSE = "#64748b", "#b58105", "#d6336c"
+SERIES = (SLATE, TEAL, VIOLET, OCHRE, ROSE)
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
 
 #: Hard for people is orange and easy is blue, wherever HSF is coloured.

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, SERIES, as_text, bare, faded
+from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SLATE, as_text, bare, faded
 
 #: Points of a line: more cannot be distinguished.
 _POINTS = 400
@@ -38,7 +38,7 @@ def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
     figure.add_bar(
         x=number,
         y=counts[1:],
-        marker={"color": np.where(number >= target, BLUE, faded(GREY, 0.6))},
-        hovertemplate="%{y:,} samples with %{x} votes<extra></extra>",
+        marker={"color": np.where(number >= target, SLATE, faded(GREY, 0.6))},
+        hovertemplate="%{y:,} images with %{x} votes<extra></extra>",
     )
-    return bare(figure, height=250, x=f"votes ({counts[0]:,} samples have none yet)", y="samples", margin={"t": 30})
+    return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="samples", margin={"t": 30})

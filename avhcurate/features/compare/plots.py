@@ -16,6 +16,7 @@ from avhcurate.ui.chart_style import (
     GREY,
     ORANGE,
     SERIES,
+    SLATE,
     TEAL,
     VIOLET,
     as_text,
@@ -27,7 +28,7 @@ from avhcurate.ui.chart_style import (
 )
 
 #: The colours of A, B and people in one chart.
-JUDGES = {"people": TEAL, "a": BLUE, "b": ORANGE}
+JUDGES = {"people": TEAL, "a": SLATE, "b": VIOLET}
 
 _LONGEST_NAME = 14
 
@@ -108,7 +109,7 @@ def confusion(part: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -
     figure = go.Figure()
     figure.add_heatmap(
         z=shade,
-        colorscale=[[0, faded(GREY, 0.06)], [1, ORANGE]],
+        colorscale=[[0, faded(GREY, 0.06)], [1, SLATE]],
         showscale=False,
         xgap=1,
         ygap=1,

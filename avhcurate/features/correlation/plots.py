@@ -11,11 +11,11 @@ from avhcurate.features.correlation.service import HSF, Correlations
 from avhcurate.measures.stats.correlation import FEW
 from avhcurate.ui.chart_style import (
     ABOVE,
-    BLUE,
     GREY,
-    ORANGE,
     SERIES,
+    SLATE,
     SYMBOLS,
+    VIOLET,
     bare,
     faded,
     intervals,
@@ -24,7 +24,7 @@ from avhcurate.ui.chart_style import (
 )
 
 #: Scores that the ranking highlights: AVH, and the one it is compared with.
-_HIGHLIGHTED = {"avh": BLUE, "confidence": ORANGE}
+_HIGHLIGHTED = {"avh": SLATE, "confidence": VIOLET}
 #: Characters of the name of a score.
 _LONGEST = 40
 _HOVER = "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>"

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from avhcurate.features.degradation.corruptions import KINDS
 from avhcurate.features.degradation.statistics import ACCURACY
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.chart_style import AT_TOP, BLUE, bare, intervals, ramp
+from avhcurate.ui.chart_style import AT_TOP, SLATE, bare, intervals, ramp
 
 _ROW, _HEAD = 150, 90
 
@@ -42,7 +42,7 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
         column_titles=[KINDS[kind].name for kind in kinds],
         row_titles=[measure_name(measure) for measure in measures],
     )
-    colors = dict(zip(groups, ramp(len(groups)), strict=True)) | {"all": BLUE}
+    colors = dict(zip(groups, ramp(len(groups)), strict=True)) | {"all": SLATE}
     for (measure, kind, group), line in curves.groupby(["measure", "kind", "group"], sort=False):
         row, column = measures.index(str(measure)) + 1, kinds.index(str(kind)) + 1
         color = colors[group]

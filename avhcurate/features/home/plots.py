@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import BLUE, GREY, bare, faded, of_hsf, ramp
+from avhcurate.ui.chart_style import GREY, SLATE, bare, faded, of_hsf, ramp
 
 #: How samples without a label are called among the classes.
 NO_LABEL = "no label"
@@ -27,7 +27,7 @@ def hsf_histogram(
         width=0.9 * (bars["high"] - bars["low"]),
         marker_color=colors[np.searchsorted(edges, middle, side="right")],
         customdata=bars[["low", "high"]],
-        hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} samples<extra></extra>",
+        hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} images<extra></extra>",
     )
     for edge in edges:
         figure.add_vline(x=edge, line={"color": _PALE, "width": 1, "dash": "dot"})
@@ -44,11 +44,11 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
         x=counts["n"],
         y=counts["name"].map(escape),
         orientation="h",
-        marker_color=np.where(counts["name"] == NO_LABEL, _PALE, BLUE),
+        marker_color=np.where(counts["name"] == NO_LABEL, _PALE, SLATE),
         texttemplate="%{x:,}",
         textposition="outside",
         cliponaxis=False,
-        hovertemplate="%{y}: %{x:,} samples<extra></extra>",
+        hovertemplate="%{y}: %{x:,} images<extra></extra>",
     )
     bare(figure, height=max(110, 24 * len(counts) + 30), margin={"r": 40, "t": 28})
     figure.update_xaxes(visible=False, rangemode="tozero")

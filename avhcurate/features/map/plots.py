@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, SERIES, bare, faded, ramp
+from avhcurate.ui.chart_style import GREY, ORANGE, SERIES, SLATE, bare, faded, ramp
 
 Window = tuple[float, float, float, float]
 
@@ -15,7 +15,7 @@ MOST_GROUPS = 10
 #: Up to so many class weights carry the name of their class.
 NAMED = 40
 #: Ten hues that differ on light and on dark.
-_PALETTE = (*SERIES[:4], "#e0a800", "#d6336c", "#66a80f", "#1098ad", "#9c6644", "#7c87f5")
+_PALETTE = (*SERIES, "#66a80f", "#1098ad", "#9c6644", "#7c87f5", "#c9a27e")
 #: In the legend, all groups without a colour of their own.
 _REST = "others"
 #: Colours of which one group lies on top of the others.
@@ -91,7 +91,7 @@ def group_colors(kind: str, number: int) -> list[str]:
     if kind == "hsf_bin":
         return ramp(number)
     if number <= 2 and kind not in ("label", "predicted", "split"):
-        return [faded(BLUE, 0.75), ORANGE][:number]
+        return [faded(SLATE, 0.75), ORANGE][:number]
     return [*_PALETTE, GREY][:number]
 
 

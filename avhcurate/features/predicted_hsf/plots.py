@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.features.predicted_hsf.learning_curve import forecast_of
-from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, band, bare, faded, intervals, of_hsf
+from avhcurate.ui.chart_style import GREY, SLATE, VIOLET, band, bare, faded, intervals, of_hsf
 from avhcurate.workspace.data.prediction import PredictionRecord
 
 #: How far the forecast is drawn beyond the voted samples.
@@ -17,26 +17,26 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     points = pd.DataFrame([point.model_dump() for point in record.curve if point.rho is not None], dtype=float)
     learnt, found = points["learnt"].to_numpy(), forecast_of(record)
     figure = go.Figure()
-    lines = {"noise ceiling": (record.ceiling, GREY), "confidence": (record.confidence_rho, ORANGE)}
-    for name, (value, color) in (lines | {"target": (target, BLUE)}).items():
+    lines = {"noise ceiling": (record.ceiling, GREY), "confidence": (record.confidence_rho, VIOLET)}
+    for name, (value, color) in (lines | {"target": (target, SLATE)}).items():
         if value is not None:
             note = {"text": f"{name} {value:.2f}", "font": {"color": color, "size": 12}, "xanchor": "right", "x": 1}
             figure.add_hline(y=value, line={"color": color, "width": 1.5, "dash": "dot"}, annotation=note)
     if found is not None:
         further = np.geomspace(learnt[0], learnt[-1] * _FURTHER, 60)
-        figure.add_scatter(**band(further, *found.band(further), faded(BLUE, 0.1)))
+        figure.add_scatter(**band(further, *found.band(further), faded(SLATE, 0.1)))
         figure.add_scatter(
             x=further,
             y=found.rho(further),
             mode="lines",
-            line={"color": faded(BLUE, 0.6), "dash": "dash"},
+            line={"color": faded(SLATE, 0.6), "dash": "dash"},
             hovertemplate="forecast for %{x:,.0f} images: %{y:.3f}<extra></extra>",
         )
     figure.add_scatter(
         x=learnt,
         y=points["rho"],
         mode="markers+lines",
-        marker={"size": 9, "color": BLUE},
+        marker={"size": 9, "color": SLATE},
         error_y=intervals(points["rho"], points["low"], points["high"]),
         hovertemplate="votes on %{x:,.0f} images: %{y:.3f}<extra></extra>",
     )

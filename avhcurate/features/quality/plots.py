@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, note_above
+from avhcurate.ui.chart_style import BLUE, GREY, SLATE, bare, note_above
 from avhcurate.workspace.images.measures import MEASURES
 
 #: Small histograms side by side.
@@ -25,9 +25,9 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
             x=(counts["low"] + counts["high"]) / 2,
             y=counts["n"],
             width=0.92 * (counts["high"] - counts["low"]).clip(lower=1e-9),
-            marker={"color": {chosen: ORANGE}.get(key, BLUE)},
+            marker={"color": {chosen: BLUE}.get(key, SLATE)},
             customdata=counts[["low", "high"]].to_numpy(float),
-            hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} samples<extra></extra>",
+            hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} images<extra></extra>",
             row=place // _COLUMNS + 1,
             col=place % _COLUMNS + 1,
         )
@@ -53,8 +53,8 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         y=counts,
         width=0.92 * np.diff(edges),
         offset=0,
-        marker={"color": np.where(edges[:-1] <= limit, ORANGE, BLUE)},
-        hovertemplate="from %{x:.3g}°: %{y:,} samples<extra></extra>",
+        marker={"color": np.where(edges[:-1] <= limit, BLUE, SLATE)},
+        hovertemplate="from %{x:.3g}°: %{y:,} images<extra></extra>",
     )
     note = f"copies up to {limit:.3g}°, cosine {cut:.4f}"
     figure.add_vline(x=limit, line={"color": GREY, "dash": "dash"})

@@ -8,13 +8,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.features.toy.service import ToyResult
-from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS, TEAL, bare, faded, ramp
+from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SLATE, SYMBOLS, TEAL, VIOLET, bare, faded, ramp
 
 #: From easy to hard, as everywhere in the app.
 _HARDNESS = ramp(9)[::-1]
 #: Latitudes at which the map of the sphere is marked, in degrees.
 _LATITUDES = (-60, -30, 0, 30, 60)
-_CURVES = {"avh": ("AVH", BLUE), "norm": ("Norm", ORANGE), "accuracy": ("Accuracy", TEAL), "loss": ("Loss", GREY)}
+_CURVES = {"avh": ("AVH", SLATE), "norm": ("Norm", VIOLET), "accuracy": ("Accuracy", TEAL), "loss": ("Loss", GREY)}
 _DARK = "#1c2333"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from avhcurate.features.quality.plots import similarity_histogram
-from avhcurate.ui.chart_style import ORANGE
+from avhcurate.ui.chart_style import BLUE
 
 
 def test_bars_below_the_cut_are_the_copies():
@@ -12,6 +12,6 @@ def test_bars_below_the_cut_are_the_copies():
     (bar,) = figure.data
     colors = np.array(bar.marker.color)
     assert sum(bar.y) == 6
-    assert np.array(bar.y)[colors == ORANGE].sum() == 3
-    assert (np.array(bar.x)[colors == ORANGE] <= 5).all()
+    assert np.array(bar.y)[colors == BLUE].sum() == 3
+    assert (np.array(bar.x)[colors == BLUE] <= 5).all()
     assert figure.layout.annotations[0].text.startswith("copies up to 5°")
