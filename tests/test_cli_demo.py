@@ -41,7 +41,7 @@ def test_a_full_demo_cut_short_goes_on_where_it_was(cli, own_demo_root, monkeypa
     code, _, err = cli(*DemoSettings(full=True).argv, "--workspace", own_demo_root)
     assert (code, "again to resume" in err) == (130, True)
     job = Jobs(own_demo_root).newest()
-    assert (job.state, job.done, job.total, job.message) == ("cancelled", 150, 300, "Quality: half")
+    assert (job.state, job.done, job.total, job.message) == ("cancelled", 1750, 6400, "Quality: half")
     assert (job.argv, job.dataset) == (["demo", "--full"], "digits")
     steps.stop_in = ""
     code, out, _ = cli(*job.argv, "--workspace", own_demo_root)
@@ -54,7 +54,7 @@ def test_progress_rises_to_its_end_and_a_request_stops_before_the_next_step(own_
     steps, told = Steps(monkeypatch), []
     demo.fill_pages(Workspace(own_demo_root), Progress(lambda done, total, message: told.append((done, total))))
     assert told == sorted(told)
-    assert (told[0], told[-1]) == ((0, 300), (300, 300))
+    assert (told[0], told[-1]) == ((0, 6400), (6400, 6400))
     steps.done.clear()
     steps.worked.clear()
     with pytest.raises(Cancelled):

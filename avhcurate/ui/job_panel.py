@@ -1,6 +1,7 @@
 """The job panel: progress of the workspace's job, how it ended, cancel and resume, in any tab."""
 
 import re
+import time
 
 import streamlit as st
 
@@ -69,19 +70,28 @@ def describe(job: JobRecord) -> str:
     return text
 
 
-def progress_text(job: JobRecord) -> str:
+def progress_text(job: JobRecord, now: float | None = None) -> str:
     """Say how far a job is: done, rate, time left, message.
 
-    >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
-    '500 of 2,000 · 50.0 a second · 30 s left'
+    >>> about = {"id": "", "started": 0, "updated": 0, "total": 2000, "rate": 50}
+    >>> progress_text(JobRecord(verb="score", done=500, eta_s=30, **about), now=10)
+    '500 of 2,000 · 50.0 a second · 20 s left'
+    >>> progress_text(JobRecord(verb="demo", done=500, eta_s=30, **about), now=40)
+    '25 % · longer than expected'
     """
     parts = []
-    if job.total:
+    if job.total and job.verb == "demo":  # of work of many kinds
+        parts.append(f"{100 * job.done // job.total} %")
+    elif job.total:
         parts.append(f"{job.done:,} of {job.total:,}")
-    if job.rate:
-        parts.append(f"{job.rate:,.1f} a second")
+        if job.rate:
+            parts.append(f"{job.rate:,.1f} a second")
     if job.eta_s is not None and job.done < job.total:
-        parts.append(f"{duration(job.eta_s)} left")
+        # It was measured when the job last reported, and runs down since.
+        left = job.eta_s - ((now or time.time()) - job.updated)
+        parts.append("longer than expected")
+        if left > 0:
+            parts[-1] = f"{duration(left)} left"
     if job.message:
         parts.append(job.message)
     return " · ".join(parts) or "Starting …"

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin, distances
 from avhcurate.features.predicted_hsf.inputs import Inputs
-from avhcurate.features.predicted_hsf.learning_curve import learning_curve
+from avhcurate.features.predicted_hsf.learning_curve import SHARES, learning_curve
 from avhcurate.features.predicted_hsf.settings import LEVEL, PredictSettings
 from avhcurate.features.predicted_hsf.vote_model import (
+    PENALTIES,
+    WIDE_WEIGHTS,
     Check,
     CrossFit,
     Design,
@@ -116,7 +119,9 @@ def predict_hsf(
     with folder.alone():
         if folder.complete:
             return folder
-        progress.tell(0, 3, "reading the inputs")
+        # Each fold chooses a strength, and the curve fits it again: all about as long.
+        total = FOLDS * (len(PENALTIES) + len(WIDE_WEIGHTS) + len(SHARES)) + 1
+        progress.tell(0, total, "reading the inputs")
         inputs = Inputs(dataset, runs)
         voted = _voted(table, inputs, runs[0], settings.seed, use.weights)
         record = PredictionRecord(
@@ -139,15 +144,17 @@ def predict_hsf(
             started=now(),
         )
         folder.write_record(record)
-        progress.tell(0, 3, "fitting the model of votes")
-        found = fit_prediction(voted, level=settings.level, check=progress.check)
-        progress.tell(1, 3, "measuring the learning curve")
-        changes = _reached(found, runs[0], settings, progress.check)
-        progress.tell(2, 3, "predicting")
+        fits = count(1)
+
+        def check() -> None:
+            progress.tell(min(next(fits), total), total, "fitting models of the votes")
+
+        found = fit_prediction(voted, level=settings.level, check=check)
+        changes = _reached(found, runs[0], settings, check)
         folder.write_shard(0, _table(found, inputs, len(table.counter.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)
-        progress.report(3, 3, "")
+        progress.report(total, total, "")
     for other in PredictionFolder.all_of(dataset):
         if other.name != folder.name:
             shutil.rmtree(other.root, ignore_errors=True)
