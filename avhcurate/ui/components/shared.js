@@ -7,7 +7,8 @@ function element(tag, className, parent) {
   return node;
 }
 
-// Facets tell chips what is chosen in them, { key, texts }, and chips tell facets what is taken out, until Python tells both.
+// Facets tell chips what is chosen in them, { key, texts }, and chips tell facets what is taken out, { key, kind, ... };
+// when Python has done it, they say so by { key, done: true }.
 const CHOSEN = "avhcurate-chosen";
 const CLEARED = "avhcurate-cleared";
 

@@ -4,14 +4,15 @@ export default mounted(createChips);
 
 function createChips(parent) {
   const root = parent.querySelector(".chips");
-  const talk = createTalk({ lost: paint });
+  const talk = createTalk({ lost });
   let chips = []; // { key, text, left }
-  let chosen = new Map(); // key of a facet -> its new texts, until Python has drawn them
+  const chosen = new Map(); // key of a facet -> its new { texts }, until Python has drawn them
+  const told = new Map(); // text of a chip that was taken out -> the key of its facet
 
   function shown() {
     const gone = new Set(talk.pending().map(({ sent }) => sent.text));
     const kept = chips.filter(({ key, text }) => !chosen.has(key) && !gone.has(text));
-    const added = [...chosen].flatMap(([key, texts]) => texts.map((text) => ({ key, text, comes: true })));
+    const added = [...chosen].flatMap(([key, { texts }]) => texts.map((text) => ({ key, text, comes: true })));
     return [...kept, ...added];
   }
 
@@ -34,14 +35,32 @@ function createChips(parent) {
     button.append(chip.text, cross);
     button.onclick = () => {
       talk.act({ text: chip.text });
+      told.set(chip.text, chip.key);
       dispatchEvent(new CustomEvent(CLEARED, { detail: { key: chip.key, ...chip.left } }));
       paint();
     };
     return button;
   }
 
-  function hear({ detail: { key, texts } }) {
-    chosen.set(key, texts);
+  // What a facet has done stays until the chips are drawn anew.
+  function hear({ detail: { key, texts, done, gone } }) {
+    if (gone) chosen.delete(key);
+    else if (done && chosen.has(key)) chosen.get(key).done = true;
+    else if (!done) chosen.set(key, { texts });
+    paint();
+  }
+
+  // The facets hear of what is no longer on its way.
+  function settle() {
+    for (const [text, key] of told) {
+      if (talk.pending().some(({ sent }) => sent.text === text)) continue;
+      told.delete(text);
+      dispatchEvent(new CustomEvent(CLEARED, { detail: { key, done: true } }));
+    }
+  }
+
+  function lost() {
+    settle();
     paint();
   }
   addEventListener(CHOSEN, hear);
@@ -52,7 +71,8 @@ function createChips(parent) {
       root.setAttribute("aria-label", next.label);
       talk.hear(component, next.handled);
       chips = next.chips;
-      chosen = new Map();
+      for (const [key, { done }] of chosen) if (done) chosen.delete(key);
+      settle();
       paint();
     },
     destroy() {

@@ -6,9 +6,10 @@ export default mounted(createBoard);
 
 function createBoard(parent) {
   const root = parent.querySelector(".facets");
-  const talk = createTalk({ rest: REST_MS, lost: paint });
+  const talk = createTalk({ rest: REST_MS, lost });
   let data = { panels: [] };
   let cleared = []; // acts of chips, until Python has done them
+  const told = new Set(); // keys of facets of which the chips say what Python has yet to do
   let drawn = new Map(); // by key of the facet: what was drawn, and its element
   let held = false; // a pointer is down: its button must stay
 
@@ -25,7 +26,18 @@ function createBoard(parent) {
     const same = (sent) => sent.key === key && (sent.kind === "find") === (act.kind === "find");
     talk.act({ key, ...act }, { replaced: same });
     paint();
-    if (act.kind !== "find") dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, texts: shown().filter((one) => one.key === key).flatMap(chipTexts) } }));
+    if (act.kind === "find") return;
+    told.add(key);
+    dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, texts: shown().filter((one) => one.key === key).flatMap(chipTexts) } }));
+  }
+
+  // The chips hear of what is no longer on its way.
+  function settle(gone = false) {
+    for (const key of told) {
+      if (talk.pending().some(({ sent }) => sent.key === key)) continue;
+      told.delete(key);
+      dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, done: true, gone } }));
+    }
   }
 
   // The facets with all that was chosen here and that Python has yet to do.
@@ -63,6 +75,11 @@ function createBoard(parent) {
     return made;
   }
 
+  function lost() {
+    settle(true);
+    paint();
+  }
+
   // A button that goes between the press and the release of a pointer would not be clicked.
   function release() {
     setTimeout(() => {
@@ -72,7 +89,8 @@ function createBoard(parent) {
   }
 
   function cleaned({ detail }) {
-    cleared.push(detail);
+    cleared = cleared.filter(({ key }) => key !== detail.key);
+    if (!detail.done) cleared.push(detail);
     paint();
   }
 
@@ -84,7 +102,7 @@ function createBoard(parent) {
     update(next, component) {
       talk.hear(component, next.handled);
       data = next;
-      cleared = [];
+      settle();
       root.setAttribute("role", "group");
       root.setAttribute("aria-label", next.label);
       paint();
