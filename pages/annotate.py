@@ -6,12 +6,12 @@ from avhcurate.features.annotate import setup, ui_session, ui_setup
 from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.ui import frame
 from avhcurate.ui.layout import in_a_row
+from avhcurate.ui.page_header import title_line
 
 page = frame.with_data()
 settings = setup.settings_of(page.table)
 if settings is None:
-    st.title("Annotate")
-    st.caption("People look at images and say what they see. Their votes give human selection frequency at once.")
+    title_line("Annotate", "People look at images and say what they see. Their votes give HSF at once.")
     with st.container(border=True):
         st.header("Set up the collection of votes", icon=":material/tune:")
         ui_setup.collection_form(page, None, key="annotate.setup")

@@ -6,10 +6,15 @@ from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup, u
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.notes import show_queue_note
+from avhcurate.ui.page_header import open_page
 
-st.title("Annotators")
-st.caption("How far the collection of votes is, and how far each annotator and the votes together can be trusted.")
-page = frame.with_data()
+page = open_page(
+    "Annotators",
+    "How far the collection of votes is, and how far each annotator and the votes together can be trusted. Counted are "
+    "votes that people give in the app, on the whole dataset.",
+    frame.with_data,
+    terms=["HSF"],
+)
 settings = setup.settings_of(page.table)
 if settings is None:
     with st.container(border=True):
@@ -18,7 +23,6 @@ if settings is None:
         ui_setup.collection_form(page, None, key="annotators.setup")
     st.stop()
 
-st.caption("Votes that people give in the app, on the whole dataset: the filters on the left do not apply.")
 progress = queue.progress(page.table)
 ui_annotators.progress_facts(progress, settings)
 ui_setup.source_line(page, setup.source(page.table))

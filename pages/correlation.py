@@ -8,25 +8,28 @@ from avhcurate.features.correlation.plots import per_bin, ranking
 from avhcurate.features.correlation.service import HSF, default_keys, export_table, to_latex
 from avhcurate.features.correlation.ui_analyses import further
 from avhcurate.features.predicted_hsf import ui as predicted_hsf_ui
-from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves, in_a_row
 from avhcurate.ui.notes import queue_sentence
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.page_header import open_page
 from avhcurate.ui.score_help import column_name, explain_scores, score_name
 
-st.title("Correlation")
-page = frame.with_run() if correlation_ui.others(frame.with_data().table) else frame.with_votes()
-what = "human selection frequency" + correlation_ui.others(page.table)
-subtitle(page, f"Which score follows people best? Spearman correlation with {what}, over all samples and within bins.")
+page = open_page(
+    "Correlation",
+    "Which score follows people? Spearman correlation with HSF, or with another measure of the images, over all images "
+    "and within bins.",
+    correlation_ui.needs,
+    terms=["AVH", "AVC", "HSF"],
+)
 if not page.count:
     nothing_matches()
 
-with in_a_row():
+with in_a_row("center"):
     against = correlation_ui.choose_against(page)
     columns = correlation_ui.choose_columns(page)
+    downloads = in_a_row("center", gap="xsmall", horizontal_alignment="right")
 result = correlation_ui.correlate(
     page.table,
     keys=default_keys(page.table, columns, against),
@@ -43,12 +46,9 @@ if text := queue_sentence(result.queue, weighs=True):
 st.markdown(correlation_ui.summary(result))
 
 name = f"{page.dataset.name}-correlation"
-with in_a_row("center", gap="xsmall"):
-    explain_scores(
-        [key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"],
-        label="About the scores",
-        key="correlation.explain",
-    )
+with page.help:
+    explain_scores([key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"])
+with downloads:
     download("CSV", csv_text(export_table(result)), f"{name}.csv", key="correlation.csv")
     download("LaTeX", to_latex(result), f"{name}.tex", key="correlation.tex")
 
@@ -57,7 +57,7 @@ st.caption("  \n".join(filter(None, correlation_ui.notes(result))))
 
 left, right = halves()
 with left:
-    st.markdown("**All samples**")
+    st.markdown("**All images**")
     show_chart(ranking(result, against=proxy), key="correlation.ranking")
 with right:
     st.markdown(f"**Within bins of {column_name(against)}**")

@@ -12,14 +12,17 @@ from avhcurate.ui.page_header import open_page
 from avhcurate.ui.user_errors import plain
 
 page = open_page(
-    "Degradation", "Images made worse step by step: a score of hardness should follow every step.", votes=False
+    "Degradation",
+    "Images made worse step by step: a score of hardness should follow every step.",
+    votes=False,
+    terms=["AVH"],
 )
 if page.run.record.attached is not None:
     frame.lacking(
         page,
         "network",
-        "It was attached from outputs computed elsewhere, and degraded images must go through the network. Score the "
-        "dataset with a model on the Home page.",
+        "It was attached from outputs computed elsewhere, and degraded images must go through the network.",
+        "classifier",
     )
 job_panel()
 folder = degradation_ui.chosen_degradation(page)

@@ -1,7 +1,5 @@
 """Gallery: look at samples in the order of a score, select some, and tag, relabel, exclude or export them."""
 
-import streamlit as st
-
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
@@ -9,14 +7,14 @@ from avhcurate.ui.grid_actions import like_view
 from avhcurate.ui.grid_bar import actions_grid
 from avhcurate.ui.grid_views import table_view
 from avhcurate.ui.layout import in_a_row
+from avhcurate.ui.page_header import title_line
 
 page = frame.with_data()
-
-with in_a_row("center"):
-    st.title("Gallery", width="content")
+line, menu = title_line("Gallery", "Images in the order of a score: open one, select some, and act on them.")
+with line, in_a_row("center"):
+    grid_actions.choose_order(page, menu, like=True)
     grid_actions.saved_views(page)
 show_chips(page)
-grid_actions.choose_order(page, like=True)
 if not page.count:
     grid_actions.nothing_matches()
 

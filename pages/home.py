@@ -1,41 +1,44 @@
-"""Home: the datasets, their distributions, and the jobs that score, import, fetch and attach votes."""
+"""Home: what the app is for, three ways on, one's own images, and below the dataset in figures and details."""
 
 import streamlit as st
 
 from avhcurate.features.home import ui as home_ui
-from avhcurate.features.home import ui_guide
+from avhcurate.features.home import ui_doorway, ui_guide
 from avhcurate.features.home.ui_columns import own_columns
 from avhcurate.ui import frame
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.layout import halves
+from avhcurate.ui.page_header import spelt, title_line
 from avhcurate.ui.user_errors import plain
 
 page = frame.page()
 if page.table is None:
-    st.title("Welcome")
-    st.caption("See where people and an image classifier disagree, and leave with a label file.")
-    if job_panel() is None:
+    title_line("Welcome", ui_guide.HELP)
+    st.markdown(ui_doorway.PURPOSE)
+    left, right = halves()
+    with left:
         home_ui.welcome()
+    with right:
         ui_guide.guide(page)
     st.stop()
 
 page = frame.with_data()
 table = page.table
-record = table.dataset.record
-st.title(plain(record.name))
-subtitle(page, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
-job_panel()
+line, _ = title_line(plain(table.dataset.name), ui_guide.HELP)
+line.caption(" · ".join([home_ui.in_short(page), *spelt(["AVH", "HSF"])]))
+left, right = halves()
+with left:
+    st.markdown(ui_doorway.PURPOSE)
+    ui_doorway.picture(page)
+    ui_doorway.ways(page)
+    home_ui.without_labels(table)
+    home_ui.offer_demo(page)
+with right:
+    ui_guide.guide(page)
 
 home_ui.broken_plugins()
-home_ui.offer_demo(page)
-home_ui.dataset_facts(table)
-home_ui.messages(table)
-st.space("small")
 home_ui.spread(page)
 own_columns(page)
-st.space("small")
-home_ui.model_runs(table)
-
-st.space("small")
-with st.container(border=True):
-    ui_guide.guide(page)
+home_ui.messages(table)
+with st.expander("Details", icon=":material/info:", key="home.details"):
+    home_ui.dataset_facts(table)
+    home_ui.model_runs(table)

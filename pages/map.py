@@ -17,7 +17,7 @@ page = open_page(
     "Map", "Images that the network sees alike lie close together: draw around some to see them next to the map."
 )
 if not page.run.has_features:
-    frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")
+    frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")
 map_ui_region.go_to_gallery()
 job_panel()
 maps = map_ui_start.maps_of_run(page)

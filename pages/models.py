@@ -12,7 +12,7 @@ from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.notes import show_queue_note
 from avhcurate.ui.page_header import open_page
 
-page = open_page("Models", "Model runs on the same samples: how good, how sure, and what each finds hard.")
+page = open_page("Models", "Model runs on the same images: how good, how sure, and what each finds hard.")
 if not page.count:
     nothing_matches()
 

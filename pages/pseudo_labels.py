@@ -11,14 +11,16 @@ from avhcurate.ui.page_header import open_page
 from avhcurate.ui.score_help import RULE_NAMES
 
 page = open_page(
-    "Pseudo-labels", "Labels that the model gives, and which of them to trust. Given labels are for evaluation only."
+    "Pseudo-labels",
+    "Labels that the model gives, and which of them to trust. Given labels are for evaluation only.",
+    votes=False,
+    terms=["AVC"],
 )
 if not page.run.has_logits:
     frame.lacking(
         page,
         "logits",
         "Pseudo-labels are classes that a network predicts: attach its logits, probabilities or class weights too.",
-        "--features FILE --probs FILE",
     )
 if not page.count:
     nothing_matches()

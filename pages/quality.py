@@ -15,6 +15,7 @@ page = open_page(
     "Copies, leaks between splits, and images that are dark, blurred, tiny or broken.",
     frame.with_data,
     votes=False,
+    terms=[],
 )
 job_panel()
 if not page.table.measured:

@@ -1,14 +1,16 @@
 """Saved: named sets and views, the history of decisions, and splits into train, validation and test."""
 
-import streamlit as st
-
 from avhcurate.features.saved.ui import choose_part, show_history, show_sets, show_views
 from avhcurate.features.saved.ui_split import show_split
 from avhcurate.ui import frame
+from avhcurate.ui.page_header import open_page
 
-page = frame.with_data()
-
-st.title("Saved")
-st.caption("Named sets of images, views to come back to, splits, and the history of what people decided.")
+page = open_page(
+    "Saved",
+    "Named sets of images, views to come back to, splits, and the history of what people decided.",
+    frame.with_data,
+    votes=False,
+    terms=[],
+)
 parts = {"sets": show_sets, "views": show_views, "history": show_history, "split": show_split}
 parts[choose_part()](page)

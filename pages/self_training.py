@@ -7,10 +7,9 @@ from avhcurate.features.self_training import ui_round, ui_start
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.page_header import open_page
 
-st.title("Self-training")
-page = frame.with_data()
-st.caption(ui_start.STORY)
+page = open_page("Self-training", ui_start.STORY, frame.with_data, votes=False, terms=["AVC"])
 job_panel()
 ui_start.await_round(page)
 folders = self_training_ui.current_trainings(page)
@@ -18,20 +17,22 @@ if not folders:
     ui_start.first_start(page)
     st.stop()
 
-chosen_runs = self_training_ui.choose(folders)
+results = st.container()
 with st.expander("Start another"):
     ui_start.form(page)
-self_training_ui.about(chosen_runs)
-begun = [folder for folder in chosen_runs if folder.rounds()]
-if not begun:
-    st.markdown(":material/hourglass_empty: No model has learnt from the source yet.")
-    st.stop()
-self_training_ui.rounds_chart(begun)
-self_training_ui.runs_table(begun)
+with results:
+    chosen_runs = self_training_ui.choose(folders)
+    begun = [folder for folder in chosen_runs if folder.rounds()]
+    if not begun:
+        st.markdown(":material/hourglass_empty: No model has learnt from the source yet.")
+        st.stop()
+    self_training_ui.rounds_chart(begun)
+    self_training_ui.runs_table(begun)
+    self_training_ui.about(chosen_runs)
 
-st.header("One round")
-if (chosen := ui_round.choose_round(page, begun)) is None:
-    st.stop()
-ui_round.classes(chosen)
-listed = ui_round.gallery(page, chosen)
+    st.header("One round")
+    if (chosen := ui_round.choose_round(page, begun)) is None:
+        st.stop()
+    ui_round.classes(chosen)
+    listed = ui_round.gallery(page, chosen)
 show_details(page, listed)

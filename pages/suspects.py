@@ -11,11 +11,13 @@ from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import open_page
 
-page = open_page("Suspects", "Labels that are likely wrong, the most suspect first, and what speaks against each.")
+page = open_page(
+    "Suspects",
+    "Labels that are likely wrong, the most suspect first, and what speaks against each.",
+    terms=["AVH", "AVC", "HSF"],
+)
 if not page.run.has_features:
-    frame.lacking(
-        page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.", "--features FILE"
-    )
+    frame.lacking(page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.")
 job_panel()
 found = suspects_of(page.run)
 if not found:

@@ -14,7 +14,7 @@ from avhcurate.ui.text import PAPER
 
 page = open_page(
     "Training dynamics",
-    "What a network learns, and when: the same held-out samples, evaluated again and again.",
+    "What a network learns, and when: the same held-out images, evaluated again and again.",
     frame.with_data,
 )
 job = job_panel()
@@ -23,24 +23,26 @@ if not trainings:
     training_dynamics_ui_start.first(page)
     st.stop()
 
-chosen = training_dynamics_ui.choose(page, trainings)
+results = st.container()
 with st.expander("Train another"):
     training_dynamics_ui_start.form(page)
-training_dynamics_ui.need_samples(page, chosen)
-training_dynamics_ui.curves(page, chosen, live=job is not None and job.verb == "train")
+with results:
+    chosen = training_dynamics_ui.choose(page, trainings)
+    training_dynamics_ui.need_samples(page, chosen)
+    training_dynamics_ui.curves(page, chosen, live=job is not None and job.verb == "train")
 
-st.header(f"The five discoveries of {PAPER}")
-show_queue_note(page.table)
-training_dynamics_ui.findings(page, chosen)
+    st.header(f"The five discoveries of {PAPER}")
+    show_queue_note(page.table)
+    training_dynamics_ui.findings(page, chosen)
 
-st.header("Data map")
-mapped = chosen[0]
-part = ui_data_map.choose_part(page, mapped)
-points = ui_data_map.points(page, mapped, part)
-if points.empty:
-    st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
-    st.stop()
-tool = ui_data_map.choose_region(page, points)
-clicked = ui_data_map.chart(page, points, part, tool)
-listed = ui_data_map.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
+    st.header("Data map")
+    mapped = chosen[0]
+    part = ui_data_map.choose_part(page, mapped)
+    points = ui_data_map.points(page, mapped, part)
+    if points.empty:
+        st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
+        st.stop()
+    tool = ui_data_map.choose_region(page, points)
+    clicked = ui_data_map.chart(page, points, part, tool)
+    listed = ui_data_map.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
 show_details(page, listed, clicked)

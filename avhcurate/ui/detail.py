@@ -23,7 +23,7 @@ from avhcurate.ui.grid_actions import go_to_gallery
 from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.layout import apart, in_a_row
+from avhcurate.ui.layout import apart, help_menu, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.open_images import open_sample, open_side_by_side, side_by_side
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
@@ -279,12 +279,13 @@ def _scores(frame: Opened, inspection: Inspection) -> None:
             "Harder": [*(SCORES[key].harder for key in known), *[""] * len(own)],
         }
     )
-    about = "Share of samples whose value is not larger."
+    about = "Share of images whose value is not larger."
     percentile = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100, help=about)
     look: dict[str, Any] = {"column_config": {"Percentile": percentile}, "hide_index": True, "row_height": _ROW}
     st.dataframe(scores, height=_ROW * (len(keys) + 1) + 3, key="detail.scores", **look)
     if known:
-        explain_scores(known, label="What these scores mean", key="detail.explain")
+        with help_menu("detail.explain"):
+            explain_scores(known)
 
 
 def _neighbours(frame: Opened, id: int) -> None:

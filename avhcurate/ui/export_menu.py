@@ -60,7 +60,7 @@ def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) ->
 
 def samples_label(count: int, format: str) -> str:
     """Return the label of a download; it names the format, so that a change of the choice shows on the button."""
-    return f"Download {count:,} samples as {ABOUT.get(format, format)}"
+    return f"Download {count:,} images as {ABOUT.get(format, format)}"
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)

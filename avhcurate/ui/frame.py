@@ -33,7 +33,9 @@ SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
 class Frame:
     """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters.
 
-    `problem` says what is wrong with the view's condition: then no sample matches.
+    `problem` says what is wrong with the view's condition: then no sample matches. On a page that is not `filtered`,
+    the filters of the address wait for the next page. `story` says what the page is for, and
+    `help` is the menu of its title.
     """
 
     workspace: Workspace
@@ -41,10 +43,15 @@ class Frame:
     table: DatasetTable | None = None
     count: int = 0
     problem: str = ""
+    filtered: bool = True
+    story: str = ""
+    help: Any = None
 
     @property
     def filters(self) -> Filters:
         """The view's filters; with a condition that is not valid they match nothing."""
+        if not self.filtered:
+            return Filters()
         if self.problem:
             return self.view.filters.with_(where="FALSE")
         return self.view.filters
@@ -86,7 +93,7 @@ def enter(frame: Frame) -> None:
     st.session_state[_FRAME] = frame
     show_messages()
     if frame.problem:
-        st.error(plain(f"The SQL condition on the left is not valid, so no sample is shown. {frame.problem}"))
+        st.error(plain(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}"))
 
 
 def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
@@ -121,9 +128,14 @@ def show_messages() -> None:
         st.toast(plain(text), icon=":material/check_circle:")
 
 
-def show_error() -> None:
-    """Show the error of the callback before this run; a fragment may show only this, as a dialog may be open."""
-    if error := st.session_state.pop(_ERROR, None):
+def show_error(at: str = "") -> None:
+    """Show the error of the callback before this run, if it belongs here: `at` is the key of a form, "" the page.
+
+    A fragment may show only this, as a dialog may be open.
+    """
+    place, error = st.session_state.get(_ERROR, (None, ""))
+    if place == at:
+        del st.session_state[_ERROR]
         st.error(plain(error))
 
 
@@ -132,15 +144,15 @@ def with_data() -> Opened:
     frame = page()
     if frame.table is None:
         st.switch_page(PAGES / "home.py")
-    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem)
+    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem, frame.filtered)
 
 
 def with_run() -> Opened:
     """Return the frame with a scored dataset; without, say how to score it and end the page."""
     frame = with_data()
     if frame.table.run is None:
-        command = f"avhcurate score {frame.dataset.name} --model torchvision:resnet50"
-        _end("No model has scored this dataset yet", "Start a scoring job on the Home page, or run:", command)
+        story = "Choose a network, and every image gets its scores."
+        _end(frame, "No model has scored these images yet", story, {"Score the images": "classifier"})
     return frame
 
 
@@ -148,33 +160,50 @@ def with_votes() -> Opened:
     """Return the frame with a scored dataset that has human votes; without, say how to attach them and end the page."""
     frame = with_run()
     if frame.table.votes is None:
-        story = "This page compares people with the network, so it needs votes: a count matrix or a long table."
-        _end("No human votes are attached yet", story, f"avhcurate votes {frame.dataset.name} VOTES.csv")
+        story = "This page compares people with the network, so it needs votes."
+        _end(frame, "No votes yet", story, {"Attach a file of votes": "votes", "Collect votes": ""})
     return frame
 
 
-def lacking(frame: Opened, what: str, story: str, file_option: str = "") -> NoReturn:
-    """End the page of a run that lacks `what`: say why the page needs it, and which option of `attach` brings it."""
-    command = ""
-    if file_option:
-        command = f"avhcurate attach {frame.dataset.name} {file_option}"
-    _end(f"This run has no {what}", story, command)
+def lacking(frame: Opened, what: str, story: str, brings: str = "outputs") -> NoReturn:
+    """End the page of a run that lacks `what`: say why it is needed, and lead to the form of Home that `brings` it."""
+    label = "Attach the outputs of a network"
+    if brings == "classifier":
+        label = "Score the images with a network"
+    _end(frame, f"This run has no {what}", story, {label: brings})
 
 
-def _end(title: str, story: str, command: str) -> NoReturn:
-    empty_state(title, "extension_off", story, command=command)
+def _end(frame: Opened, title: str, story: str, ways: dict[str, str]) -> NoReturn:
+    """End a page with ways on: by label the form of Home, "" for the page Annotate."""
+
+    def draw() -> None:
+        for label, form in ways.items():
+            way_on(frame, label, form)
+
+    empty_state(title, "extension_off", story, draw)
     st.stop()
 
 
-def attempt(action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", **keywords: Any) -> None:
+def way_on(frame: Frame, label: str, form: str) -> None:
+    """Draw a link to a form of Home, by what it asks for; "" for the page Annotate."""
+    target, query = PAGES / "annotate.py", frame.view.elsewhere
+    if form:
+        target, query = PAGES / "home.py", query | {"home.have": form}
+    with st.container(key=f"way.{form}"):
+        st.page_link(target, label=label, icon=":material/arrow_forward:", query_params=query)
+
+
+def attempt(
+    action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", at: str = "", **keywords: Any
+) -> None:
     """Call `action` in a widget's callback; a user's error is shown with the next run, `done` as a toast.
 
-    `closes` is the key of a popover that closes when it is done.
+    `closes` is the key of a popover that closes when it is done, `at` that of the form that shows the error.
     """
     try:
         action(*args, **keywords)
     except CurateError as error:
-        st.session_state[_ERROR] = str(error)
+        st.session_state[_ERROR] = (at, str(error))
         return
     if done:
         announce(done)

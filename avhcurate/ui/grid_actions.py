@@ -30,8 +30,11 @@ from avhcurate.workspace.disk.app_files import PAGES
 _MOST_VIEWS = 5
 
 
-def choose_order(page: Opened, *, like: bool = False) -> None:
-    """Ask for sort, direction and what stands on the tiles; `like`: the address may order by likeness instead."""
+def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
+    """Ask for sort, direction and what stands on the tiles, and explain the score in the menu *Help*.
+
+    `like`: the address may order by likeness instead.
+    """
     view, table = page.view, page.table
     names = {column: f"Sort by {_title(column)}" for column in sort_columns(table)}
     like, shown = like and bool(LIKE.asked()), view.sort
@@ -43,9 +46,9 @@ def choose_order(page: Opened, *, like: bool = False) -> None:
     with in_a_row("center"):
         _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,), width=240)
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
-        _choice(st.selectbox, view.caption, "caption", "On each tile", below, width=200)
-        if view.sort in table.ranked or view.sort == "hsf":
-            explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
+        _choice(st.selectbox, view.caption, "caption", "On tiles", below, width=200)
+    with menu:
+        explain_scores(dict.fromkeys([view.sort, "hsf"]))
 
 
 def saved_views(page: Opened) -> None:
@@ -140,15 +143,15 @@ def go_to_gallery(filters: Filters, *, like: Sequence[int] = ()) -> NoReturn:
 
 
 def nothing_matches(
-    title: str = "No sample matches", story: str = "Remove a filter on the left, or clear them all."
+    title: str = "No image matches", story: str = "Remove a filter on the left, or clear them all."
 ) -> NoReturn:
     """End the page with what to do if the filters leave nothing, or every sample is excluded."""
     say_elsewhere()
     page = with_data()
     label, filters = "Clear all filters", Filters()
     if page.filters == filters and not page.count:
-        title, story = "Every sample is excluded", "Undo your last action, or look at the excluded samples."
-        label, filters = "Show excluded samples", Filters(excluded=None)
+        title, story = "Every image is excluded", "Undo your last action, or look at the excluded images."
+        label, filters = "Show excluded images", Filters(excluded=None)
 
     def ways_out() -> None:
         with in_a_row():

@@ -7,7 +7,8 @@ from avhcurate.ui.text import signed
 
 _CSS = """
 <style>
-.avh-table { overflow-x: auto; }
+@keyframes goes-on { 0%, 99% { mask-image: linear-gradient(to left, transparent, #000 3rem); } }
+.avh-table { overflow-x: auto; animation: goes-on linear; animation-timeline: scroll(self inline); }
 .avh-table table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.875rem;
   line-height: 1.25; }
 .avh-table th, .avh-table td { padding: 5px 8px; text-align: right; white-space: nowrap; vertical-align: top;
@@ -16,7 +17,7 @@ _CSS = """
 .avh-table th:first-child { text-align: left; font-weight: 600; padding-left: 0; white-space: normal; min-width: 9rem; }
 .avh-table small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
 .avh-table.tinted table { border-collapse: separate; border-spacing: 2px; }
-.avh-table.tinted th, .avh-table.tinted td { padding: 4px 8px; text-align: center; border-radius: 4px;
+.avh-table.tinted th, .avh-table.tinted td { padding: 4px 5px; text-align: center; border-radius: 4px;
   border-bottom: none; vertical-align: middle; }
 .avh-table.tinted thead th { vertical-align: bottom; border-radius: 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
@@ -35,7 +36,7 @@ def html_table(heads: Sequence[str], rows: Iterable[str], *, tinted: bool = Fals
     look = "avh-table"
     if tinted:
         look += " tinted"
-    # A table that is wider than the page scrolls, also by keys.
+    # A table that is wider than the page scrolls, also by keys, and fades at its right until its end is reached.
     return (
         f"{_CSS}<div class='{look}' role='group' aria-label='Table' tabindex='0'>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"

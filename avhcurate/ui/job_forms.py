@@ -11,7 +11,7 @@ import streamlit as st
 from avhcurate.datasets.table.subset import same_classes
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import network_names, refuse_unknown, refuse_unlisted
-from avhcurate.ui.frame import Opened, attempt, while_allowed
+from avhcurate.ui.frame import Opened, attempt, show_error, while_allowed
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.signin import for_curators
 from avhcurate.workspace.data import background
@@ -122,7 +122,8 @@ class JobForm:
 
     def submit(self, label: str, icon: str = "play_arrow", **look: Any) -> None:
         """Draw the button that starts the job."""
-        job_button(label, icon, self._settings, draw=st.form_submit_button, then=self._then, **look)
+        draw = st.form_submit_button
+        job_button(label, icon, self._settings, draw=draw, then=self._then, at=self._key, **look)
 
     def _settings(self) -> VerbSettings:
         asked = self._known | {name: self._value(name, st.session_state[key]) for name, key in self._keys.items()}
@@ -152,13 +153,17 @@ def job_button(
     *,
     draw: Callable[..., Any] = st.button,
     then: Callable[[VerbSettings], None] | None = None,
+    at: str = "",
     **look: Any,
 ) -> None:
-    """Draw the button that runs a verb as the workspace's job, unless one is running; `then` follows the start."""
+    """Draw the button that runs a verb as the workspace's job, unless one is running; `then` follows the start.
+
+    `at` is the key of the form that shows an error.
+    """
     if running_job():
         look |= {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
     look = for_curators("Running jobs", type="primary", **look)
-    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(_start, settings, then), **look)
+    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(_start, settings, then), kwargs={"at": at}, **look)
 
 
 def _start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None] | None) -> None:
@@ -180,24 +185,30 @@ def of_run(page: Opened) -> dict[str, Any]:
 
 
 def first_job(
-    page: Opened, title: str, icon: str, story: str, settings: VerbSettings, form: Callable[[Opened], None]
+    page: Opened, title: str, icon: str, method: str, settings: VerbSettings, form: Callable[[Opened], None]
 ) -> None:
-    """Draw an empty page: a button that starts its job with the usual settings, and `form` for others."""
+    """Draw an empty page: a button that starts its job with the usual settings, and `form` for others.
+
+    The method goes into the menu *Help* of the page.
+    """
 
     def draw() -> None:
         about = f"Runs `{settings.line}` in the background."
         job_button("Fill this page", "auto_awesome", lambda: settings, key="page.fill", help=about)
-        st.caption("Starts with the usual settings. Or choose your own:")
-        form(page)
 
-    empty_state(title, icon, story, draw, command=settings.line)
+    page.help.markdown(method)
+    empty_state(title, icon, page.story, draw)
+    with st.expander("Other settings"):
+        form(page)
+        st.code(settings.line, language="bash")
 
 
 @contextmanager
 def job_form(key: str, settings: type[VerbSettings], **more: Any) -> Iterator[JobForm]:
-    """Open a form of Streamlit's with a `JobForm`, whose widgets' keys begin with `key`."""
+    """Open a form of Streamlit's with a `JobForm`, whose widgets' keys begin with `key`; it shows its own errors."""
     with st.form(f"{key}form", border=False):
         yield JobForm(key, settings, **more)
+        show_error(key)
 
 
 def partners(workspace: Workspace, dataset: DatasetFolder) -> list[str]:

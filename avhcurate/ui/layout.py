@@ -32,19 +32,18 @@ def fact(name: str, value: str, note: str) -> None:
         st.caption(note or "&nbsp;")
 
 
-def empty_state(
-    title: str, icon: str, story: str, form: Callable[[], object] | None = None, *, command: str = ""
-) -> None:
-    """Draw what is missing, the form that brings it, and the command that does so in a shell."""
+def empty_state(title: str, icon: str, story: str, form: Callable[[], object] | None = None) -> None:
+    """Draw what is missing in a sentence, and the button or the links that bring it."""
     with st.container(border=True):
-        st.header(title, icon=f":material/{icon}:")
+        st.header(title, icon=f":material/{icon}:", anchor=False)
         st.markdown(story)
         if form:
             form()
-        if form and command:
-            st.caption("Or in a shell:")
-        if command:
-            st.code(command, language="bash")
+
+
+def help_menu(key: str) -> Any:
+    """Return the menu *Help* of a part of a page."""
+    return st.popover("Help", icon=":material/help:", type="tertiary", key=key)
 
 
 def closing_popover(label: str, *, key: str, **look: Any) -> Any:

@@ -13,10 +13,6 @@ from avhcurate.workspace.data import people
 from avhcurate.workspace.data.workspace import find_workspace
 
 _HERE = Path(__file__).parent
-#: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.
-BLIND = {"annotate"}
-#: Pages that show at once what people decide in other windows; the others when they run next.
-LIVE = {"gallery", "suspects", "saved"}
 
 
 def main() -> None:
@@ -24,14 +20,13 @@ def main() -> None:
     st.html(_HERE / "frame.css")
     script = (_HERE / "popovers.js").read_text(encoding="utf-8")
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
-    groups = navigation.pages()
-    page = st.navigation(groups, position="hidden")
+    pages = navigation.pages()
+    page = st.navigation(pages, position="hidden")
     people.ask(acting_here)
     ask_to_sign_in()
     st.logo(_HERE / "logo.svg", size="large")
     try:
-        at = page.url_path
-        sidebar.draw(find_workspace(), groups, page, blind=at in BLIND, live=at in LIVE)
+        sidebar.draw(find_workspace(), pages, page)
         with st.sidebar:
             show_account()
         page.run()

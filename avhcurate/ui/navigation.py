@@ -1,4 +1,4 @@
-"""The navigation along the top: pages in four groups, the open one laid out and the others as menus."""
+"""The navigation along the top: five tabs, and a menu of the analyses; their places never move."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,72 +8,49 @@ import streamlit as st
 from avhcurate.ui.layout import in_a_row
 from avhcurate.workspace.disk.app_files import PAGES
 
-#: By group, in their order: file, title, icon and purpose of each page.
-GROUPS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "Look": (
-        ("home", "Home", "home", "What is loaded, counts and balance, and scoring jobs."),
-        ("gallery", "Gallery", "grid_view", "Look at samples by score; tag, relabel, exclude and export them."),
-        ("map", "Map", "bubble_chart", "Where samples lie by angle: draw around a group, see its images, act on them."),
+#: The pages that are always in sight: file, title, icon and purpose of each.
+TABS = (
+    ("home", "Home", "home", "Where to begin, and how to bring your own images."),
+    ("gallery", "Gallery", "grid_view", "Look at images by score; tag, relabel, exclude and export them."),
+    ("map", "Map", "bubble_chart", "Images that the network sees alike lie close together."),
+    ("suspects", "Suspects", "flag", "Labels that are likely wrong, with the evidence."),
+    ("annotate", "Annotate", "how_to_vote", "Judge images, blind to the model and to others."),
+)
+#: The other pages, by column of the menu: file, title, icon, and the question that each answers.
+ANALYSES = {
+    "People and network": (
+        ("disagreement", "Disagreement", "compare_arrows", "What is hard for people, and what for the network?"),
+        ("correlation", "Correlation", "show_chart", "Which score follows people?"),
+        ("models", "Models", "balance", "Which network is right, and where?"),
+        ("annotators", "Annotators", "groups", "How far can the votes be trusted?"),
     ),
-    "Judge": (
-        ("disagreement", "Disagreement", "compare_arrows", "Where people and the network find different things hard."),
-        ("correlation", "Correlation", "show_chart", "How each score follows human judgement, overall and per bin."),
-        ("models", "Models", "balance", "Two networks side by side: what each gets right and finds hard."),
+    "Data": (
+        ("quality", "Quality", "filter_b_and_w", "Which images are copies, blurred or broken?"),
+        ("pseudo_labels", "Pseudo-labels", "label", "Which of the model's own labels can be trusted?"),
+        ("saved", "Saved", "bookmark", "Which sets, views and decisions are kept?"),
     ),
-    "Fix": (
-        (
-            "suspects",
-            "Suspects",
-            "flag",
-            "Labels that are likely wrong, with the evidence; accept, keep or skip by key.",
-        ),
-        (
-            "quality",
-            "Quality",
-            "filter_b_and_w",
-            "Near duplicates, leaks between splits, and dark, blurred or odd images.",
-        ),
-        (
-            "annotate",
-            "Annotate",
-            "how_to_vote",
-            "Judge images, blind to the model and to others: every answer is a vote.",
-        ),
-        (
-            "annotators",
-            "Annotators",
-            "groups",
-            "How many votes there are, how good the annotators, how reliable HSF is.",
-        ),
-        ("saved", "Saved", "bookmark", "Named views and sets of samples, and who decided what, when."),
-    ),
-    "Learn": (
-        (
-            "pseudo_labels",
-            "Pseudo-labels",
-            "label",
-            "Class-balanced selection for self-training, by confidence or by AVC.",
-        ),
-        ("self_training", "Self-training", "autorenew", "Rounds of selecting pseudo-labels and learning from them."),
-        ("training_dynamics", "Training dynamics", "timeline", "AVH, norm, accuracy and loss as a network learns."),
-        ("degradation", "Degradation", "blur_on", "Whether scores follow contrast, noise, blur and JPEG step by step."),
-        ("toy", "Toy", "scatter_plot", "AVH and norm against the exact Bayes error, on a network trained live."),
+    "Training": (
+        ("training_dynamics", "Training dynamics", "timeline", "What does a network learn first?"),
+        ("self_training", "Self-training", "autorenew", "Does a network gain from its own labels?"),
+        ("degradation", "Degradation", "blur_on", "Do the scores follow blur, noise and contrast?"),
+        ("toy", "Toy", "scatter_plot", "Do AVH and the norm find what is known to be hard?"),
     ),
 }
+#: Pixels that a column of the menu needs.
+_COLUMN = 220
 
-#: The pages of each group.
+#: The pages by the header under which they stand, "" for the tabs.
 Pages = Mapping[str, list[Any]]
 
 
 def pages() -> Pages:
-    """Return the pages of the app by group; those whose file is there."""
+    """Return the pages of the app: the tabs, then the analyses."""
     return {
-        group: [
+        header: [
             st.Page(PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=purpose)
             for file, title, icon, purpose in entries
-            if (PAGES / f"{file}.py").exists()
         ]
-        for group, entries in GROUPS.items()
+        for header, entries in {"": TABS, **ANALYSES}.items()
     }
 
 
@@ -82,15 +59,19 @@ def place() -> Any:
     return in_a_row("center", gap="xsmall", key="navigation")
 
 
-def show(groups: Pages, current: Any, query: Mapping[str, str]) -> None:
-    """Links to all pages, each with the parameters of the address; the group of the page `current` is laid out."""
-    for group, entries in groups.items():
-        # A menu closes by itself when one of its pages opens: it gives way to the links of its group.
-        if current in entries:
-            menu = in_a_row("center", gap="xsmall", width="content", key="navigation_open")
-            menu.markdown(f"**{group}**", width="content")
-        else:
-            menu = st.popover(group, type="tertiary", key=f"navigation.{group}")
-        with menu:
-            for page in entries:
-                st.page_link(page, query_params=dict(query))
+def show(pages: Pages, current: Any, query: Mapping[str, str]) -> None:
+    """Draw links to all pages, each with the parameters of the address."""
+    tabs, *_ = pages.values()
+    for page in tabs:
+        st.page_link(page, query_params=dict(query), width="content")
+    look: dict[str, Any] = {"type": "tertiary", "key": f"navigation.{current.url_path}"}  # a page's own menu is closed
+    if current not in tabs:
+        look["type"] = "secondary"
+    with st.popover("Analysis", **look), st.container(key="navigation_menu"):
+        grid = st.grid(len(ANALYSES), min_column_width=_COLUMN)
+        for header, entries in ANALYSES.items():
+            with grid.cell(), st.container(gap=None):
+                st.markdown(f"**{header}**")
+                for page, (*_, question) in zip(pages[header], entries, strict=True):
+                    st.page_link(page, query_params=dict(query))
+                    st.caption(question)

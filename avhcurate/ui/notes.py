@@ -45,9 +45,9 @@ def warn_of_chance(dataset: DatasetFolder, run: RunFolder) -> None:
         st.warning(plain(warning), icon=":material/casino:")
 
 
-def run_titles(dataset: DatasetFolder) -> dict[str, str]:
-    """Return what a choice calls the runs of a dataset, by name: title, accuracy, whether they learnt from it."""
-    called, learnt = titles(dataset), learnt_here(dataset)
+def run_titles(dataset: DatasetFolder, *, whole: bool = True) -> dict[str, str]:
+    """Return what a choice calls the runs of a dataset, by name: title, accuracy and, if `whole`, what they learnt."""
+    called, learnt = titles(dataset), learnt_here(dataset) if whole else {}
     parts = {run.name: [called[run.name], _percent(dataset, run), learnt.get(run.name)] for run in dataset.runs()}
     return {name: " · ".join(filter(None, each)) for name, each in parts.items()}
 
@@ -65,7 +65,7 @@ def neighbours_note(graph: NeighbourGraph | None) -> str:
     """Return a sentence for results of the neighbour graph; "" if it holds enough, or there is none."""
     if graph is None or graph.record.recall is None or graph.record.recall >= RECALL:
         return ""
-    found = f"{graph.record.recall:.1%} of the {OUTLIER} nearest samples"
+    found = f"{graph.record.recall:.1%} of the {OUTLIER} nearest images"
     return f"Some neighbours are missing: the neighbour graph holds {found} (goal {RECALL:.0%})."
 
 

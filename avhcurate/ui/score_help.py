@@ -1,5 +1,6 @@
 """Help on scores: name, format, direction, and a popover with formula, range and source."""
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -86,16 +87,15 @@ def direction(key: str) -> str:
     return {"hsf": "low means harder for people"}.get(key, "")
 
 
-def explain_scores(keys: list[str] | tuple[str, ...], *, label: str = "About this score", key: str) -> None:
-    """Draw a popover with formula, range, direction and source of each score; `key` names the widget."""
-    with st.popover(label, icon=":material/help:", type="tertiary", key=key):
-        for name in keys:
-            if name == "hsf":
-                st.markdown("**HSF** — human selection frequency: share of people's votes that chose the given label.")
-                st.latex(r"\mathrm{HSF}(x) = \mathrm{votes}_y(x) \,/\, \mathrm{votes}(x)")
-                st.caption(f"Range 0 to 1 · {direction('hsf')}")
-            elif name in RANKED:
-                _explain(RANKED[name])
+def explain_scores(keys: Iterable[str]) -> None:
+    """Draw formula, range, direction and source of each score, in a menu *Help*."""
+    for name in keys:
+        if name == "hsf":
+            st.markdown("**HSF** — human selection frequency: share of people's votes that chose the given label.")
+            st.latex(r"\mathrm{HSF}(x) = \mathrm{votes}_y(x) \,/\, \mathrm{votes}(x)")
+            st.caption(f"Range 0 to 1 · {direction('hsf')}")
+        elif name in RANKED:
+            _explain(RANKED[name])
 
 
 def _explain(score: Score) -> None:

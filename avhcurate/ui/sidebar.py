@@ -18,6 +18,7 @@ from avhcurate.ui.layout import apart, closing_popover
 from avhcurate.ui.notes import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators
+from avhcurate.ui.text import narrowed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -28,46 +29,55 @@ _PAGE = "frame.page"
 #: Session state: the runs that each dataset had when it was opened, and those opened since.
 _RUNS = "frame.runs"
 _BARE: dict[str, Any] = {"label_visibility": "collapsed"}
+#: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.
+BLIND = {"annotate"}
+#: Pages that show at once what people decide in other windows; the others when they run next.
+LIVE = {"gallery", "suspects", "saved"}
+#: Pages that filters do not change: Home and three others.
+UNFILTERED = {"", "annotators", "toy", *BLIND}
+#: Characters of a run's name for which there is room.
+_LONGEST_RUN = 30
 
 
-def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bool = False, live: bool = False) -> None:
+def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
     """Draw the navigation and the sidebar of `page`, open what the view asks for and leave the frame for the page.
 
-    `blind`: show nothing of a model or of other people's votes, for a page on which people judge images; the filters
-    stay in the address for the next pages. `live`: the page shows what others decide meanwhile.
+    A page that filters do not change has none, and all images in view; they stay in the address for the next pages.
     """
     view, notices = url_state.read()
     st.session_state[_PAGE] = page.url_path or "home"
     frame, links = Frame(workspace, view), navigation.place()
     try:
         with st.sidebar:
-            frame = _open(workspace, view, notices, blind)
-            if frame.table and not blind:
-                follow(frame.table, decisions=live)
+            frame = _open(workspace, view, notices, page.url_path)
+            if frame.table and page.url_path not in BLIND:
+                follow(frame.table, decisions=page.url_path in LIVE)
     finally:
         # Drawn last, so that they carry the view as fitted; also if a dataset cannot be opened.
         with links:
-            navigation.show(groups, page, frame.view.elsewhere)
+            navigation.show(pages, page, frame.view.elsewhere)
     enter(frame)
-    if frame.table and frame.table.run and not blind:
+    if frame.table and frame.table.run and page.url_path not in BLIND:
         warn_of_chance(frame.table.dataset, frame.table.run)
     if notices:
         st.warning("  \n".join(map(plain, notices)), icon=":material/link_off:")
 
 
-def _open(workspace: Workspace, view: View, notices: list[str], blind: bool) -> Frame:
+def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Frame:
     names = workspace.names()
     if not names:
         return Frame(workspace, view)
-    view, table = _choose_data(workspace, names, view, notices, blind)
-    if blind:
-        return Frame(workspace, view, table, table.size)
+    view, table = _choose_data(workspace, names, view, notices, page in BLIND)
+    if page in BLIND:
+        return Frame(workspace, view, table, table.size, filtered=False)
     view, lost = url_state.fit(view, table)
     notices += lost
     if view.sort in SCORES and table.run is None:
         view = replace(view, sort="id", descending=False)
     elif view.sort in SCORES and view.sort not in table.scores:
         view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
+    if page in UNFILTERED:
+        return Frame(workspace, view, table, table.count(Filters()), filtered=False)
     count, problem = _filter(workspace, view, table)
     return Frame(workspace, view, table, count, problem)
 
@@ -106,8 +116,8 @@ def _put_in_address(view: View) -> None:
 
 def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: list[str]) -> None:
     """Draw the choice of the run, a button for a run that was finished since, and one to make it the default."""
-    titles, default = run_titles(folder), folder.default_run
-    choice: dict[str, Any] = {"format_func": titles.__getitem__, "on_change": _switch_run}
+    titles, default = run_titles(folder, whole=False), folder.default_run
+    choice: dict[str, Any] = {"format_func": lambda run: narrowed(titles[run], _LONGEST_RUN), "on_change": _switch_run}
     st.selectbox("Model run", runs, key=mirrored("frame.run", name), **choice, **_BARE)
     known = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
     known.add(name)
@@ -125,6 +135,8 @@ def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: li
 def _describe(table: DatasetTable) -> None:
     """Draw what must be known of votes and run, as badges with a note."""
     badges, notes, run = [], [], table.run
+    if run is not None:
+        notes.append(plain(run_titles(table.dataset)[run.name]))
     if table.votes is None:
         badges.append(":gray-badge[No human votes]")
     elif table.simulated:
@@ -168,7 +180,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
         count = table.count(view.filters)
     except CurateError as error:
         problem = str(error)
-    matching.caption(f"**{count:,}** of {table.size:,} samples match")
+    matching.caption(f"**{count:,}** of {table.size:,} images match")
     show_filters(table, view, unfolded=bool(problem))
     return count, problem
 

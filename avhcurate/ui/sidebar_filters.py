@@ -46,7 +46,7 @@ def _mistakes(table: DatasetTable, filters: Filters) -> None:
 def _excluded(table: DatasetTable, filters: Filters) -> None:
     names = {"Hide": False, "Show": None, "Only": True}
     chosen = next(name for name, choice in names.items() if choice is filters.excluded)
-    label = f"Excluded samples ({table.count(Filters(excluded=True)):,})"
+    label = f"Excluded images ({table.count(Filters(excluded=True)):,})"
     _show(st.segmented_control, names.__getitem__, label, "excluded", chosen, options=list(names), required=True)
 
 
@@ -81,7 +81,7 @@ def _edges(table: DatasetTable) -> None:
     if table.votes is not None:
         st.text_input(
             "HSF bin edges",
-            help="Increasing numbers from 0 to 1, or q5 for five bins of equally many of the samples in view.",
+            help="Increasing numbers from 0 to 1, or q5 for five bins of equally many of the images in view.",
             key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in table.edges)),
             on_change=attempt,
             args=(_set_edges, table),

@@ -68,8 +68,20 @@ def accuracy_note(n: int, low: float, high: float) -> str:
     '95 % interval 95.0–98.1 %, n 200'
     """
     if not n:
-        return "no selected sample has a label"
+        return "no selected image has a label"
     return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}"
+
+
+def narrowed(text: str, most: int) -> str:
+    """Return a text of at most `most` characters, cut in its middle: names differ at their ends.
+
+    >>> narrowed("resnet20 · resnet20-12fca82f.th · 92.5 %", 27)
+    'resnet20 · re…f.th · 92.5 %'
+    """
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
 
 
 def shortened(text: str, most: int) -> str:

@@ -186,7 +186,7 @@ def test_facets_filter_by_drag_keyboard_and_number(gallery):
     pressed = settled(page).locator(".range [aria-pressed=true]").evaluate_all("all => all.map(bar => bar.ariaLabel)")
     counted = [int(re.search(r": (\d+)", label).group(1)) for label in pressed]
     assert len(counted) == 3
-    expect(page.get_by_text(f"{sum(counted):,} of 1,797 samples match")).to_be_visible()
+    expect(page.get_by_text(f"{sum(counted):,} of 1,797 images match")).to_be_visible()
     page.get_by_role("group", name="Class", exact=True).get_by_role("button", name="0: ").focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
         page.keyboard.press(key)
@@ -333,7 +333,7 @@ def test_the_selection_and_the_filtered_view_download(gallery):
     for number, what in ((3, "Selection"), (183, "All shown")):
         page.get_by_role("radio", name=what).click()
         with page.expect_download() as download:
-            page.get_by_role("button", name=f"Download {number} samples").click()
+            page.get_by_role("button", name=f"Download {number} images").click()
         rows = pd.read_csv(io.BytesIO(download.value.path().read_bytes()))
         assert len(rows) == number
         assert set(rows["label_name"]) == {3}

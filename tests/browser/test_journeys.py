@@ -40,7 +40,7 @@ def test_label_errors_are_found_corrected_and_leave_in_a_label_file(page, suspec
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
     open_at(page, f"{address}/gallery?dataset=digits")
     export(page)
-    rows = read_csv(page, r"Download 1,797 samples").set_index("id")
+    rows = read_csv(page, r"Download 1,797 images").set_index("id")
     assert rows.loc[first.id, "curated_label"] == first.suggested != rows.loc[first.id, "label"]
     others = rows.drop(first.id)
     assert (others["curated_label"] == others["label"]).all()
@@ -58,12 +58,12 @@ def test_a_region_of_the_map_becomes_a_set_and_leaves_in_a_file(page, own_demo_r
     page.mouse.move(*end, steps=6)
     page.mouse.up()
     expect(page).to_have_url(with_parameter("map.region"))
-    expect(page.get_by_text(f"{len(threes)} of 1,797 samples in the region")).to_be_visible()
+    expect(page.get_by_text(f"{len(threes)} of 1,797 images in the region")).to_be_visible()
     settled(page).get_by_role("button", name="Open in Gallery").click()
     expect(page).to_have_url(re.compile("/gallery"))
     export(page)
     choose(page, "gallery-export_format", "JSON lines")
     with settled(page).expect_download() as download:
-        page.get_by_role("button", name=f"Download {len(threes)} samples as JSON lines").click()
+        page.get_by_role("button", name=f"Download {len(threes)} images as JSON lines").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert sorted(json.loads(line)["id"] for line in lines) == threes

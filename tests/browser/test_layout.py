@@ -1,4 +1,4 @@
-"""Where things lie: the bar below a grid at any height of the window, and the logo beside the navigation."""
+"""Where things lie: the bar below a grid at any height of the window, the navigation, and the content."""
 
 from tests.browser.pages import TILES, expect, open_at, settled
 
@@ -41,3 +41,34 @@ def test_the_bar_ends_the_window_and_is_reached_by_scrolling_at_200_percent_zoom
     expect(page.locator(TILES).nth(1)).to_be_in_viewport()
     button.click()
     expect(page.get_by_role("dialog", name="Act on images")).to_be_in_viewport(ratio=1)
+
+
+TABS = ["Home", "Gallery", "Map", "Suspects", "Annotate"]
+
+
+def test_places_do_not_move_between_pages_and_the_content_takes_the_window(page, serve, demo_root):
+    address, places = serve(demo_root), []
+    for name in ("gallery", "correlation"):
+        open_at(page, f"{address}/{name}")
+        tabs = page.locator(".st-key-navigation [data-testid=stPageLink-NavLink]:visible")
+        assert [tab.inner_text().split("\n")[-1] for tab in tabs.all()] == TABS
+        places.append([tab.bounding_box()["x"] for tab in tabs.all()])
+        title = page.get_by_role("heading", level=1).bounding_box()
+        assert title["y"] < 90
+        assert title["x"] - page.locator("[data-testid=stSidebar]").bounding_box()["width"] < 30
+    assert max(abs(x - y) for x, y in zip(*places, strict=True)) < 8, "the open tab is bold, which moves others little"
+    table = page.locator(".avh-table").first
+    assert table.evaluate("table => table.scrollWidth <= table.clientWidth"), "the table fits the window"
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    settled(page)
+    menu = page.get_by_role("button", name="Analysis")
+    assert {round(tab.bounding_box()["y"]) for tab in tabs.all()} == {round(tabs.first.bounding_box()["y"])}
+    assert menu.bounding_box()["x"] + menu.bounding_box()["width"] <= 390
+    menu.click()
+    questions = page.get_by_text("What does a network learn first?")
+    questions.scroll_into_view_if_needed()
+    expect(questions).to_be_in_viewport()
+    page.get_by_role("link", name="Quality").click()
+    expect(page.get_by_role("heading", level=1, name="Quality")).to_be_visible()
+    expect(questions).to_be_hidden()

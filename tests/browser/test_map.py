@@ -84,7 +84,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(page).to_have_url(with_parameter("map.region"))
     expect(card).to_be_hidden()
     expected = (labels == 3).nonzero()[0].tolist()
-    expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible()
+    expect(page.get_by_text(f"{len(expected)} of 1,797 images in the region")).to_be_visible()
     expect(page.locator(TILES).first).to_be_visible()
     assert ids(page) == expected[: page.locator(TILES).count()]
     chart_has(page, "inside", str(len(expected)))
@@ -147,11 +147,11 @@ def test_the_keyboard_moves_and_enlarges_the_map_and_selects_what_is_in_sight(pa
     places = [(10 * (k % 5) + id % 7, 12 * (k // 5) + id % 6) for id, k in enumerate(labels)]
     expected = sum(left <= x <= right and low <= y <= high for x, y in places)
     assert expected >= (labels == 3).sum()
-    expect(page.get_by_text(f"{expected} of 1,797 samples in the region")).to_be_visible()
+    expect(page.get_by_text(f"{expected} of 1,797 images in the region")).to_be_visible()
 
 
 def test_a_browser_without_webgl_is_told_why_there_is_no_map(page, address, labels):
     page.add_init_script(WITHOUT_WEBGL)
     open_at(page, f"{address}/map?map.region=29:-1:37:7")
     expect(page.get_by_text("This browser has no WebGL 2")).to_be_visible()
-    expect(page.get_by_text(f"{(labels == 3).sum()} of 1,797 samples in the region")).to_be_visible()
+    expect(page.get_by_text(f"{(labels == 3).sum()} of 1,797 images in the region")).to_be_visible()

@@ -48,7 +48,7 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
     inside = points[region_of(page).holds(points["variability"], points["confidence_mean"])]
     assert 5 < len(inside) < 500
-    expect(page.get_by_text(f"{len(inside)} of 896 samples in the region")).to_be_visible()
+    expect(page.get_by_text(f"{len(inside)} of 896 images in the region")).to_be_visible()
     expected = inside.sort_values("confidence_mean", kind="stable")["id"].tolist()
     assert ids(page) == expected[: page.locator(TILES).count()]
 

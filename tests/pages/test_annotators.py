@@ -95,7 +95,7 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     made, quality = queue.progress(table), vote_quality.vote_quality(table, "classify")
     shown = metrics(app)
     assert shown["Votes collected"] == f"{made.votes:,}"
-    assert shown["Samples done"] == str(made.done)
+    assert shown["Images done"] == str(made.done)
     assert shown["Annotators"] == "3"
     assert shown["Fleiss' kappa"] == f"{quality.kappa.value:.2f}"
     assert shown["Krippendorff's alpha"] == f"{quality.alpha.value:.2f}"

@@ -35,7 +35,7 @@ def root(demo_root, once):
         ("home", "alone", "Without logits, predicted is the nearest prototype."),
         ("home", "probs", "Without embeddings it has no angles, neighbours and map."),
         ("map", "both", "No map of this run yet"),
-        ("map", "probs", "avhcurate attach digits --features FILE"),
+        ("map", "probs", "A map places images by the angles"),
         ("degradation", "both", "This run has no network"),
         ("pseudo_labels", "both", "there is no AVC to compare with"),
         ("pseudo_labels", "alone", "This run has no logits"),

@@ -40,7 +40,7 @@ def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_ro
 
 def test_the_filters_and_the_bin_edges_of_the_frame_apply(open_page, demo_root, words):
     text = words(open_page("correlation", demo_root, edges="0,0.5,1", **{"class": "1"}))
-    assert "**182** of 1,797 samples" in text
+    assert "**182** of 1,797 images" in text
     assert "[0.5, 1]" in text
     assert "n 182" in text
 
@@ -72,8 +72,8 @@ def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, a
 
 
 def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
-    assert "avhcurate votes digits" in words(open_page("correlation", voteless_root))
-    assert "avhcurate score pets" in words(open_page("correlation", unscored_root))
+    assert "it needs votes" in words(open_page("correlation", voteless_root))
+    assert "No model has scored these images" in words(open_page("correlation", unscored_root))
     assert "No dataset yet" in words(open_page("correlation", workspace.root))
 
 
@@ -116,22 +116,24 @@ AVH_LOSES = [("avh", -0.3, -0.4, -0.2), ("confidence", 0.5, 0.4, 0.6), ("norm", 
 def test_the_summary_is_honest_when_avh_loses():
     pairs = [("avh", "confidence", *LOST)]
     text = summary(finding(AVH_LOSES, pairs))
-    assert text.startswith("**Confidence** follows people most closely, at 0.50; AVH is number 2 of 3, at 0.30.")
+    assert text.startswith("**Confidence** follows people most closely, at 0.500; AVH is number 2 of 3, at 0.300.")
     assert "**Confidence** follows people more closely than **AVH**: 0.500 against 0.300" in text
     assert "Against the judgement of people: Norm." in text
+    equal = summary(finding([("avh", -0.4999, -0.6, -0.4), ("loss", -0.5001, -0.6, -0.4)]))
+    assert equal.startswith("**Loss** follows people most closely, at 0.500, and AVH as closely.")
 
 
 def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
     pairs = [("avh", "confidence", *Comparison(100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 1.3, 0.2))]
     rows = [("avh", -0.5, -0.6, -0.4), ("confidence", 0.4, 0.3, 0.5)]
     text = summary(finding(rows, pairs))
-    assert text.startswith("**AVH** follows people most closely, at 0.50.")
+    assert text.startswith("**AVH** follows people most closely, at 0.500.")
     assert "No clear difference" in text
     weak = summary(finding([("avh", -0.05, -0.2, 0.1)]))
     assert "its interval reaches 0" in weak
     nan = float("nan")
     few = summary(finding([("avh", -0.9, nan, nan)]))
-    assert "at 0.90, of 100 samples only" in few
+    assert "at 0.900, of 100 images only" in few
     assert "interval" not in few
 
 

@@ -75,7 +75,7 @@ def test_filters_apply_and_one_that_leaves_nothing_says_so(open_page, root, word
     rows = pd.read_parquet(degradations(table.run)[-1].scores_path, columns=["id"])
     ones = int((table.dataset.labels()[rows["id"].unique()] == 1).sum())
     assert f"all n {ones:,}" in text
-    assert "No sample" in words(open_page("degradation", root, where="id < 0"))
+    assert "No image" in words(open_page("degradation", root, where="id < 0"))
 
 
 def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked):
@@ -87,7 +87,7 @@ def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked)
     assert asked(app, "sample") == "5"
     assert "Image 5, 5" in words(app)
     app = open_page("degradation", root, sample="99999")
-    assert any("no sample 99999" in warning.value for warning in app.warning)
+    assert any("no image 99999" in warning.value for warning in app.warning)
 
 
 def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root, words, monkeypatch):

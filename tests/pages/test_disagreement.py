@@ -26,7 +26,7 @@ def test_both_sets_are_those_of_the_service_widest_gap_first(open_page, demo_roo
     shown = grids(app)
     for name, title in SETS.items():
         assert [tile["id"] for tile in shown[title]["tiles"]] == gap.ids[name][:60]
-        assert f"n {len(gap.ids[name]):,} of 1,797" in words(app)
+        assert f"{len(gap.ids[name]):,} of 1,797 images" in words(app)
     assert not any(shown[title]["selectable"] for title in SETS.values())
 
 
@@ -75,6 +75,6 @@ def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits):
 
 
 def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
-    assert "avhcurate votes digits" in words(open_page("disagreement", voteless_root))
-    assert "avhcurate score pets" in words(open_page("disagreement", unscored_root))
+    assert "it needs votes" in words(open_page("disagreement", voteless_root))
+    assert "No model has scored these images" in words(open_page("disagreement", unscored_root))
     assert "No dataset yet" in words(open_page("disagreement", workspace.root))

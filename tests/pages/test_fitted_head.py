@@ -56,7 +56,7 @@ def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fit
 @pytest.mark.parametrize(
     ("message", "key", "option"),
     [
-        ("tells 1000 classes apart: fit a head for these 10 by --head fit", "jobs.--head=fit", "--head=fit"),
+        ("has 1000 classes apart: fit a head for these 10 by --head fit", "jobs.--head=fit", "--head=fit"),
         ("or take its own rows by --classes-from-model", "jobs.--classes-from-model", "--classes-from-model"),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_model_of_other_classes_offers_the_way_on_as_a_button(
 
 
 def test_the_form_asks_for_a_fitted_head_with_folds_and_groups(open_page, own_demo_root, no_process):
-    app = open_page("home", own_demo_root)
+    app = open_page("home", own_demo_root, home__have="classifier")
     app.number_input(key="home.score_folds").set_value(3)
     start = next(button for button in app.button if button.label == "Start scoring")
     start.click().run()

@@ -57,13 +57,13 @@ def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(ope
 def test_samples_that_are_all_excluded_can_be_seen_and_had_back(open_gallery, own, act, monkeypatch):
     app = open_gallery(own)
     act(app, "exclude", 0, grid(app)["count"])
-    assert "Every sample is excluded" in [heading.value for heading in app.header]
+    assert "Every image is excluded" in [heading.value for heading in app.header]
     app.button(key="gallery.clear").click().run()
     assert grid(app)["count"] == 1797
     app.query_params.clear()
     app.query_params["class"] = "4"
     app.run()
-    assert "No sample matches" in [heading.value for heading in app.header]
+    assert "No image matches" in [heading.value for heading in app.header]
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(grid_keys, "undo", _removed)
         app.button(key="gallery.undo").click().run()
@@ -98,10 +98,10 @@ def test_a_selection_is_saved_as_a_set_and_exported(open_gallery, own, act):
     assert app.multiselect(key="filter.sets").options == ["mine (3)"]
     act(app, "export", 1, 4)
     assert app.segmented_control(key="gallery.export_what").value == "Selection"
-    assert "Download 3 samples as CSV" in [node.proto.label for node in app.get("download_button")]
+    assert "Download 3 images as CSV" in [node.proto.label for node in app.get("download_button")]
     app.run()
     act(app, "export")
-    assert "Download 1,797 samples as CSV" in [node.proto.label for node in app.get("download_button")]
+    assert "Download 1,797 images as CSV" in [node.proto.label for node in app.get("download_button")]
 
 
 def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery, demo, asked, act):

@@ -16,9 +16,8 @@ import pytest
 import avhcurate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.home import ui_guide
+from avhcurate.features.home import ui_forms
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.ui import job_forms
@@ -44,28 +43,44 @@ def job(root, state, **more):
 def test_it_says_what_is_loaded(open_page, demo_root, words):
     app = open_page("home", demo_root)
     assert app.title[0].value == "digits"
-    assert metrics(app) == {"Samples": "1,797", "Classes": "10", "Simulated votes": "89,850", "Model runs": "1"}
+    assert metrics(app) == {"Images": "1,797", "Classes": "10", "Simulated votes": "89,850", "Model runs": "1"}
     runs = app.dataframe[0].value.iloc[0]
-    assert (runs["Model"], runs["State"], runs["Samples"], runs["Precision"]) == (
+    assert (runs["Model"], runs["State"], runs["Images"], runs["Precision"]) == (
         "avhcurate:digits",
         "complete",
         1797,
         "float32",
     )
     assert runs["Run by"] == "torch · few images"
-    assert "50 a sample, k-way" in words(app)
+    assert "50 an image, k-way" in words(app)
 
 
-def test_human_votes_are_not_called_simulated_and_figures_take_the_samples_in_view(
-    open_page, human_root, digits, words
-):
+def test_it_shows_what_it_is_for_and_three_ways_on_with_the_open_run(open_page, demo_root, unscored_root, words):
+    app = open_page("home", demo_root, **{"class": "3"})
+    table = open_table(Workspace(demo_root), "digits")
+    rows = table.frame(columns=["id", "hsf", "confidence"])
+    order = rows["hsf"] - rows["confidence"]
+    text = words(app)
+    for title, place in (("People sure, network not", order.argmax()), ("Network sure, people not", order.argmin())):
+        assert f"Image {rows['id'][place]}'" in text
+        assert title in text
+    assert f"{rows['hsf'][order.argmax()]:.0%} of the simulated panel chose" in text
+    assert f"the network is {rows['confidence'][order.argmax()]:.0%} sure" in text
+    links = {link.proto.label: link.proto.query_string for link in app.main.get("page_link")}
+    ways = ["The hardest images", "Where people and network disagree", "Labels that may be wrong"]
+    (query,) = {links[way] for way in ways}
+    assert "dataset=digits" in query
+    assert "class" not in query
+    assert not any(button.key == "frame.clear" for button in app.button)
+    assert "network not" not in words(open_page("home", unscored_root))
+
+
+def test_human_votes_are_not_called_simulated_and_figures_take_all_images(open_page, human_root, words):
     app = open_page("home", human_root, **{"class": "4"})
     assert metrics(app)["Human votes"] == "89,850"
     assert "imulated" not in words(app)
-    count = digits.count(Filters(classes=(4,)))
-    assert f"**{count}** of 1,797 samples" in words(app)
-    assert sum(chart_of(app, "home.classes", "x")) == count
-    assert sum(chart_of(app, "home.hsf", "y")) == count
+    assert sum(chart_of(app, "home.classes", "x")) == 1797
+    assert sum(chart_of(app, "home.hsf", "y")) == 1797
 
 
 def chart_of(app, key, axis):
@@ -80,7 +95,7 @@ def chart_of(app, key, axis):
 def test_without_votes_or_a_run_it_says_so_and_offers_both(open_page, unscored_root, words):
     app = open_page("home", unscored_root)
     text = words(app)
-    assert "No votes are attached" in text
+    assert "No votes yet" in text
     assert metrics(app)["Model runs"] == "0"
     assert not app.dataframe
     app.segmented_control(key="home.have").set_value("votes").run()
@@ -91,8 +106,12 @@ def submit(app, label):
     return next(button for button in app.button if button.label == label)
 
 
+#: The address of the form that scores.
+SCORE = {"home__have": "classifier"}
+
+
 def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process):
-    app = open_page("home", demo_root)
+    app = open_page("home", demo_root, **SCORE)
     assert app.selectbox(key="home.score_model").value == "avhcurate:digits", "the last run's model comes first"
     app.text_input(key="home.score_weights").set_value("/w.safetensors")
     app.selectbox(key="home.score_precision").set_value("bfloat16")
@@ -108,7 +127,7 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
 def test_a_cluster_is_offered_where_ray_is_installed(open_page, demo_root, no_process, monkeypatch, installed):
     monkeypatch.setattr(job_forms, "find_spec", lambda package: package if installed else None)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    app = open_page("home", demo_root)
+    app = open_page("home", demo_root, **SCORE)
     where = [box for box in app.selectbox if box.key == "home.score_engine"]
     assert len(where) == installed
     for box in where:
@@ -116,6 +135,13 @@ def test_a_cluster_is_offered_where_ray_is_installed(open_page, demo_root, no_pr
         box.set_value("ray")
     submit(app, "Start scoring").click().run()
     assert ("--engine=ray" in no_process[0][0]) == installed
+
+
+def test_proposed_is_a_model_that_is_here_with_a_head_for_other_classes(open_page, unscored_root, monkeypatch):
+    monkeypatch.setattr(ui_forms, "is_here", lambda name: name == "efficientnet-lite0")
+    app = open_page("home", unscored_root)
+    assert app.selectbox(key="home.score_model").value == "efficientnet-lite0"
+    assert app.selectbox(key="home.score_head").value == "fit"
 
 
 @pytest.fixture
@@ -127,7 +153,7 @@ def typed(monkeypatch):
 
 @pytest.mark.usefixtures("typed")
 def test_zero_shot_scoring_takes_a_prompt_a_line(open_page, demo_root, no_process):
-    app = open_page("home", demo_root)
+    app = open_page("home", demo_root, **SCORE)
     app.selectbox(key="home.score_model").set_value("clip:models/clip")
     app.text_area(key="home.score_prompt").set_value("a photo of a {}\n\n a drawing of a {} ")
     app.text_input(key="home.score_classes").set_value("cat,dog")
@@ -140,7 +166,7 @@ def test_zero_shot_scoring_takes_a_prompt_a_line(open_page, demo_root, no_proces
 def test_a_models_name_imports_only_what_the_owner_lists_and_a_part_of_one_starts_nothing(
     open_page, demo_root, no_process, monkeypatch
 ):
-    app = open_page("home", demo_root)
+    app = open_page("home", demo_root, **SCORE)
     refusals = {
         "resnet5": "avhcurate:resnet56 or torchvision:resnet50",
         "http.server:test": "lists it in AVHCURATE_FACTORIES",
@@ -163,11 +189,16 @@ def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_proce
     submit(app, "Attach votes").click().run()
     assert no_process.pop() == (["votes", "digits", "/votes.csv", "--simulated"], "votes", "digits")
     app.segmented_control(key="home.have").set_value("images").run()
-    for name, said in (("", "needs a value"), ("../source", "not a valid name")):
+    for name, source, said in (
+        ("", "", "Choose a file, or give the path"),
+        ("", "list:/visda/test.txt", "Give the dataset a name."),
+        ("../source", "list:/visda/test.txt", "not a valid name"),
+    ):
         app.text_input(key="home.import_name").set_value(name)
-        app.text_input(key="home.import_source").set_value("list:/visda/test.txt")
+        app.text_input(key="home.import_source").set_value(source)
         submit(app, "Import").click().run()
-        assert said in app.error[0].value
+        ((error,),) = (form.get("error") for form in app.get("form"))
+        assert said in error.value
     assert no_process == []
     app.text_input(key="home.import_name").set_value("source")
     app.text_input(key="home.import_root").set_value("/visda/test")
@@ -234,7 +265,7 @@ def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_r
         progress.tell(0, 1797)
         time.sleep(0.35)
         progress.tell(400, 1797, "forward")
-        app = open_page("home", own_demo_root)
+        app = open_page("home", own_demo_root, **SCORE)
         bar = app.get("progress")[0].proto
         assert bar.value == 100 * 400 // 1797
         assert "400 of 1,797" in bar.text
@@ -252,7 +283,6 @@ def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_r
 
 def test_a_finished_job_refreshes_the_tables_and_turns_to_what_it_brought(open_page, own_demo_root, no_process):
     app = open_page("home", own_demo_root)
-    app.segmented_control(key="home.have").set_value("images").run()
     app.text_input(key="home.import_name").set_value("more")
     app.text_input(key="home.import_source").set_value("/x")
     submit(app, "Import").click().run()
@@ -278,7 +308,7 @@ def test_a_job_that_another_session_started_moves_nobody(open_page, own_demo_roo
 
 
 def test_a_job_on_the_dataset_in_view_leaves_the_filters(open_page, own_demo_root, no_process, asked):
-    app = open_page("home", own_demo_root, **{"class": "3"})
+    app = open_page("home", own_demo_root, **SCORE, **{"class": "3"})
     submit(app, "Start scoring").click().run()
     ((argv, verb, name),), kept = no_process, Jobs(own_demo_root)
     with kept.running(kept.create(verb, name, argv)):
@@ -351,10 +381,17 @@ def test_each_answer_of_the_guide_has_its_form_and_one_next_step(open_page, demo
     assert app.text_input(key="home.import_source")
 
 
-def test_an_uploaded_zip_fills_the_form_and_uploaded_labels_relabel(open_page, own_demo_root, tmp_path, monkeypatch):
+def test_an_upload_is_imported_under_its_name_and_uploaded_labels_relabel(
+    open_page, own_demo_root, monkeypatch, no_process
+):
     app = open_page("home", own_demo_root, home__have="labels")
     sent = {}
-    monkeypatch.setattr(ui_guide, "_sent", sent.get)
+    monkeypatch.setattr(ui_forms, "sent", sent.get)
+    sent["home.import_source"] = Upload(b"path,label\na.png,1\n", "my pets.csv")
+    submit(app, "Import").click().run()
+    ((argv, verb, name),) = no_process
+    assert (verb, name) == ("import", "my-pets")
+    assert Path(argv[2]).read_bytes() == sent["home.import_source"].getvalue()
     paths = open_table(Workspace(own_demo_root), "digits").paths()[:2]
     labels = Upload(f"path,label\n{paths[0]},7\n{paths[1]},7\n".encode(), "labels.csv")
     sent["home.labels"] = labels
@@ -363,7 +400,8 @@ def test_an_uploaded_zip_fills_the_form_and_uploaded_labels_relabel(open_page, o
     assert open_table(Workspace(own_demo_root), "digits").frame()["curated_label"][:2].tolist() == [7, 7]
     sent["home.labels"] = None
     submit(app, "Relabel").click().run()
-    assert "Choose a file of labels" in app.error[0].value
+    (error,) = app.error
+    assert "Choose a file of labels" in error.value
 
 
 class Upload(io.BytesIO):

@@ -103,7 +103,7 @@ def test_of_more_points_than_can_be_sent_every_class_gets_its_share(open_page, r
     assert points["shade"].tolist() == labels[points.index].tolist()
     assert "300 of 1,797 points, every class in proportion. The legend counts all." in words(app)
     assert named(app)[3] == f"3 ({(labels == 3).sum()})"
-    assert f"{(labels == 3).sum()} of 1,797 samples in the region" in words(app)
+    assert f"{(labels == 3).sum()} of 1,797 images in the region" in words(app)
 
 
 def test_an_image_is_found_by_number_or_path_and_marked(open_page, root, words, labels):
@@ -124,7 +124,7 @@ def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, g
     frame = table.frame(columns=["id", "label", "avh"])
     expected = frame[frame["label"] == 3].sort_values("avh", ascending=False, kind="stable")["id"].tolist()
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == expected[:60]
-    assert f"{len(expected)} of 1,797 samples in the region" in words(app)
+    assert f"{len(expected)} of 1,797 images in the region" in words(app)
     assert sent(app)["region"] == {"x": [29, 37, 37, 29], "y": [-1, -1, 7, 7]}
 
 
@@ -133,8 +133,8 @@ def test_filters_apply_to_points_and_region(open_page, root, grids, words):
     split = Workspace(root).dataset("digits").samples(["split"])["split"]
     assert all(split[tile["id"]] == "train" for tile in grids(app)["Samples"]["tiles"])
     assert f"All {(split == 'train').sum()} points." in words(app)
-    assert "The region holds no sample" in words(open_page("map", root, map__region=THREES, **{"class": "5"}))
-    assert "No sample matches" in words(open_page("map", root, where="id < 0"))
+    assert "The region holds no image" in words(open_page("map", root, map__region=THREES, **{"class": "5"}))
+    assert "No image matches" in words(open_page("map", root, where="id < 0"))
 
 
 def test_the_whole_map_and_no_region_are_a_click_away(open_page, root, asked):
@@ -165,7 +165,7 @@ def test_a_region_and_a_window_stay_with_their_map_when_another_is_made(
     plant_map(own_demo_root, name="umap-planted", layout="umap")
     app.run()
     assert app.selectbox(key="map.layout").value == "pca-planted"
-    assert "samples in the region" in words(app)
+    assert "images in the region" in words(app)
     assert asked(app, "map.window") == "9:17:-1:7"
 
 

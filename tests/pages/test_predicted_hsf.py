@@ -28,9 +28,9 @@ def test_the_section_says_what_was_reached_and_what_a_target_needs(open_page, pr
 
 
 def test_disagreement_compares_all_images_by_predicted_hsf(open_page, predicted_root, words):
-    assert "250 samples have both HSF and" in words(open_page("disagreement", predicted_root))
+    assert "250 images have both HSF and" in words(open_page("disagreement", predicted_root))
     text = words(open_page("disagreement", predicted_root, **{"gap.predicted": "1"}))
-    assert "1,797 samples have both predicted HSF and" in text
+    assert "1,797 images have both predicted HSF and" in text
     assert "predicted HSF ≥ 0.8" in text
 
 

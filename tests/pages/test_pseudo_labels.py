@@ -56,8 +56,8 @@ def test_galleries_hold_what_only_one_rule_selects(open_page, demo_root, digits,
 
 def test_the_filters_of_the_frame_apply_and_simulated_votes_are_called_so(open_page, demo_root, words):
     text = words(open_page("pseudo_labels", demo_root, split='"test"'))
-    assert "**896** of 1,797 samples" in text
-    assert "of 896 scored samples" in text
+    assert "**896** of 1,797 images" in text
+    assert "of 896 scored images" in text
     assert "Simulated votes" in text
 
 
@@ -86,7 +86,7 @@ def test_it_needs_a_run_but_no_votes(open_page, workspace, unscored_root, votele
     text = words(open_page("pseudo_labels", voteless_root))
     assert "Where the gates differ" in text
     assert "Simulated" not in text
-    assert "avhcurate score pets" in words(open_page("pseudo_labels", unscored_root))
+    assert "No model has scored these images" in words(open_page("pseudo_labels", unscored_root))
     assert "No dataset yet" in words(open_page("pseudo_labels", workspace.root))
 
 
@@ -131,4 +131,4 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         assert results.summary(folder)["left_out"] == 2
     app = open_page("pseudo_labels", own_demo_root, pseudo__rule=rule, pseudo__portion="0.3", where=where)
     assert metrics(app)["Selected"] == f"{len(expected):,}"
-    assert "2 samples in view have no finite embedding" in words(app)
+    assert "2 images in view have no finite embedding" in words(app)

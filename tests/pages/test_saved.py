@@ -7,7 +7,7 @@ from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.navigation import GROUPS
+from avhcurate.ui.navigation import ANALYSES, TABS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.workspaces import by
 
@@ -27,7 +27,7 @@ def button(app, key):
 
 def links(app):
     """The query of each link of the page by its label, without the navigation's."""
-    titles = {title for entries in GROUPS.values() for _, title, *_ in entries}
+    titles = {title for entries in (TABS, *ANALYSES.values()) for _, title, *_ in entries}
     protos = [node.proto for node in app.main.get("page_link")]
     return {proto.label: proto.query_string for proto in protos if proto.label not in titles}
 
@@ -41,11 +41,11 @@ def test_nothing_saved_says_what_to_do(open_page, demo_root, words):
 
 def test_sets_are_listed_with_size_and_author_and_link_to_their_samples(open_page, own, words):
     app = open_page("saved", own.root)
-    assert "**3** samples · ann" in words(app)
+    assert "**3** images · ann" in words(app)
     assert links(app)["few"].endswith("set=%22few%22&excluded=null")
     assert set(links(app)) >= {"a\\_b", "few"}
     app.menu_button(key="saved.set.few.more").click("export").run()
-    assert [one.label for one in app.get("download_button")] == ["Download 2 samples as CSV"]
+    assert [one.label for one in app.get("download_button")] == ["Download 2 images as CSV"]
     app.menu_button(key="saved.set.few.more").click("rename").run()
     app.text_input(key="saved.new_name").set_value("fewer").run()
     button(app, "saved.rename").click().run()
@@ -57,7 +57,7 @@ def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
     assert links(app)["ones"] == "dataset=digits&class=1"
     assert "gallery, filters: 1 · ann" in words(app)
     app.menu_button(key="saved.view.ones.more").click("export").run()
-    assert [one.label for one in app.get("download_button")] == ["Download 182 samples as CSV"]
+    assert [one.label for one in app.get("download_button")] == ["Download 182 images as CSV"]
     assert links(open_page("gallery", own.root))["ones"] == "dataset=digits&class=1"
 
 

@@ -50,7 +50,7 @@ def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_r
     names = [trace["name"] for trace in _figure(app, 0)["data"] if trace.get("showlegend")]
     assert [name.split(" · ")[0] for name in names] == ["AVC", "Confidence"]
     assert "Labels of the target are only used in reports" in text
-    assert "60 samples id" in text
+    assert "60 images id" in text
     assert len(app.selectbox(key="selftrain.format").options) == 9
     assert f"avhcurate select digits --self-training {runs['avc', 0].name} --round 3 --format csv" in text
     app.selectbox(key="selftrain.format").set_value("folder").run()

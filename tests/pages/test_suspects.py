@@ -238,4 +238,4 @@ def test_neighbours_that_the_search_missed_are_said(open_page, own_root, words):
     graph = NeighbourGraph.of_run(digits_of(own_root).run)
     graph.write_record(graph.record.model_copy(update={"recall": 0.94}))
     for page, address in (("suspects", {}), ("gallery", {"sample": "5"})):
-        assert "94.0% of the 12 nearest samples" in words(open_page(page, own_root, **address))
+        assert "94.0% of the 12 nearest images" in words(open_page(page, own_root, **address))

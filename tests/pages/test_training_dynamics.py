@@ -136,7 +136,7 @@ def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, op
     root, folder = own_trained
     folder.truncate(-1)
     app = open_page("training_dynamics", root)
-    assert "first evaluation of the held-out samples is still to come" in words(app)
+    assert "first evaluation of the held-out images is still to come" in words(app)
     assert "begins with the first whole epoch" in words(app)
     assert not figures(app)
 
@@ -164,7 +164,7 @@ def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, 
     assert asked(app, "dynamics.samples") == "learnt from"
     training = table_of(trained_root).dataset.training(ONE)
     assert set(points_on(figures(app)[1])) == set(training.ids("learnt from"))
-    assert "120 samples learnt from" in words(app)
+    assert "120 images learnt from" in words(app)
 
 
 def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, trained_root):
@@ -182,10 +182,10 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     assert len(inside) > 5
     assert tiles(grids, app) == inside.sort_values("confidence_mean", kind="stable")["id"].tolist()[:60]
-    assert f"{len(inside):,} of {len(points):,} samples in the region" in words(app)
+    assert f"{len(inside):,} of {len(points):,} images in the region" in words(app)
     app.button(key="dynamics.corner.Most varied tenth").click().run()
     assert asked(app, "dynamics.region").endswith(":inf:inf")
-    assert "90 of 896 samples in the region" in words(app)
+    assert "90 of 896 images in the region" in words(app)
     app.button(key="dynamics.clear").click().run()
     assert asked(app, "dynamics.region") == ""
     assert "Samples" not in grids(app)

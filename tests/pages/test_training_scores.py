@@ -51,7 +51,7 @@ def test_correlation_and_disagreement_offer_them(open_page, trained_root, traine
 
 
 def test_runs_of_one_model_are_told_apart_by_loss_and_seed(open_page, trained_root):
-    options = open_page("gallery", trained_root).selectbox(key="frame.run").options
+    options = open_page("models", trained_root).multiselect(key="models.runs").options
     called = sorted(re.sub(r" · [\d.]+ %.*", "", option) for option in options)
     assert called == ["avhcurate:digits", "digits · cross-entropy · seed 0", "digits · cross-entropy · seed 1"]
 

@@ -1,6 +1,5 @@
 """The frame in the sidebar: what it offers, how it keeps the address, and what it says when there is nothing."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.curate.roles import grant, role_history
 from avhcurate.ui import signin
-from avhcurate.ui.navigation import GROUPS, PAGES
+from avhcurate.ui.navigation import ANALYSES, PAGES, TABS
 from avhcurate.workspace.data.workspace import Workspace
 
 MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
@@ -21,30 +20,29 @@ def demo(demo_root):
 
 @pytest.fixture
 def open_app(open_page):
-    return lambda workspace, **query: open_page("home", workspace.root, **query)
+    return lambda workspace, **query: open_page("gallery", workspace.root, **query)
 
 
 def matching(app):
-    return next(caption.value for caption in app.sidebar.caption if "samples match" in caption.value)
+    return next(caption.value for caption in app.sidebar.caption if "images match" in caption.value)
 
 
-#: Links of the Home page itself.
-ASIDE = {"Then see the hardest images first"}
-
-
-def test_every_page_is_linked_in_its_group_and_links_keep_the_filters(open_app, demo):
-    app = open_app(demo, **{"class": "3"})
-    links = {link.proto.label: link.proto for link in app.main.get("page_link")}
-    assert [title for title in links if title not in ASIDE] == [
-        title for entries in GROUPS.values() for _, title, *_ in entries
-    ]
-    (query,) = {link.query_string for link in links.values()}
-    assert re.fullmatch("dataset=digits&run=avhcurate-digits-[0-9a-f]{8}&class=3", query)
-    assert [popover.proto.popover.label for popover in app.main.get("popover")][:3] == ["Judge", "Fix", "Learn"]
+def test_places_do_not_move_between_pages_links_keep_the_filters_and_filters_stand_where_they_act(open_page, demo):
+    titles = [title for entries in (TABS, *ANALYSES.values()) for _, title, *_ in entries]
+    for name in ("gallery", "correlation", "toy"):
+        app = open_page(name, demo.root, **{"class": "3"})
+        links = [link.proto for link in app.main.get("page_link")][: len(titles)]
+        assert [link.label for link in links] == titles
+        (query,) = {link.query_string for link in links}
+        assert {"class=3", "dataset=digits"} <= set(query.split("&"))
+        assert app.main.get("popover")[0].proto.popover.label == "Analysis"
+        questions = {question for entries in ANALYSES.values() for *_, question in entries}
+        assert questions <= {caption.value for caption in app.caption}
+        assert any(button.key == "frame.clear" for button in app.button) == (name != "toy")
 
 
 def test_every_page_file_has_a_place_in_the_navigation():
-    files = sorted(file for entries in GROUPS.values() for file, *_ in entries)
+    files = sorted(file for entries in (TABS, *ANALYSES.values()) for file, *_ in entries)
     assert files == sorted(path.stem for path in PAGES.glob("*.py"))
 
 
@@ -94,7 +92,7 @@ def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, q
 
 def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_page(open_page, columns_root, facets):
     twice = {"range": '["avh",0,1],["avh",0,0.3]', "date": '["taken","2024-01-02",null],["taken",null,"2024-01-05"]'}
-    app = open_page("home", columns_root, value='["seen","maybe"]', **twice)
+    app = open_page("gallery", columns_root, value='["seen","maybe"]', **twice)
     panels = facets(app)
     assert panels["ranges:avh"]["chosen"] == [0, 0.3]
     assert panels["values:seen"]["chosen"] == ["maybe"]
@@ -104,7 +102,7 @@ def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_
 @pytest.mark.parametrize("where", ["avh >", "id IN (SELECT 1)"])
 def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_page, demo, where):
     app = open_page("gallery", demo.root, where=where)
-    assert "so no sample is shown" in app.error[0].value
+    assert "so no image is shown" in app.error[0].value
     assert "**0** of 1,797" in matching(app)
     assert app.text_input(key="filter.where").value == where
     more = next(expander for expander in app.sidebar.expander if "More filters" in expander.label)

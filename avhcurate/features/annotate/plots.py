@@ -41,4 +41,4 @@ def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
         marker={"color": np.where(number >= target, SLATE, faded(GREY, 0.6))},
         hovertemplate="%{y:,} images with %{x} votes<extra></extra>",
     )
-    return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="samples", margin={"t": 30})
+    return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="images", margin={"t": 30})

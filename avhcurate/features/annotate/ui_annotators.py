@@ -25,8 +25,8 @@ def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -
     wanted = progress.samples * settings.target
     with in_a_row("top", gap="medium"):
         fact("Votes collected", f"{progress.votes:,}", f"of {wanted:,} wanted")
-        fact("Votes per sample", f"{progress.votes / max(1, progress.samples):.1f}", f"{settings.target} wanted")
-        fact("Samples done", f"{progress.done:,}", f"of {progress.samples:,}")
+        fact("Votes per image", f"{progress.votes / max(1, progress.samples):.1f}", f"{settings.target} wanted")
+        fact("Images done", f"{progress.done:,}", f"of {progress.samples:,}")
         fact("Annotators", f"{progress.annotators:,}", ui_setup.DESIGNS[settings.design].lower())
     st.progress(min(1.0, progress.votes / max(1, wanted)))
 
@@ -38,7 +38,7 @@ def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
         st.markdown("**Votes over time**")
         show_chart(votes_over_time(quality.votes), key="annotators.time")
     with right:
-        st.markdown("**Votes of each sample**")
+        st.markdown("**Votes of each image**")
         show_chart(votes_of_samples(quality.each, target=settings.target), key="annotators.each")
 
 

@@ -21,7 +21,7 @@ from avhcurate.ui.cache import kept
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.layout import apart, fact, in_a_row
+from avhcurate.ui.layout import apart, fact, help_menu, in_a_row
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.selection import browsing_grid
 from avhcurate.ui.signin import for_curators
@@ -100,7 +100,7 @@ def agreement_facts(quality: VoteQuality) -> None:
     found, kappa, alpha = quality.reliability, quality.kappa, quality.alpha
     with apart():
         st.header("Agreement and reliability")
-        with st.popover("What these mean", icon=":material/help:", type="tertiary", key="annotators.meaning"):
+        with help_menu("annotators.meaning"):
             st.markdown(_MEANING)
     with in_a_row("top", gap="medium"):
         for name, value, low, high, n, reason in (
@@ -109,7 +109,7 @@ def agreement_facts(quality: VoteQuality) -> None:
             ("Reliability of HSF", found.reliability, found.low, found.high, found.samples, found.reason),
             ("Noise ceiling", found.ceiling, found.ceiling_low, found.ceiling_high, found.samples, found.reason),
         ):
-            fact(name, f"{value:.2f}".replace("nan", "–"), reason or f"{low:.2f}–{high:.2f}, {n:,} samples")
+            fact(name, f"{value:.2f}".replace("nan", "–"), reason or f"{low:.2f}–{high:.2f}, {n:,} images")
 
 
 def votes_needed(page: Opened) -> None:
@@ -133,15 +133,15 @@ def need_text(need: Need) -> str:
     now = f"The interval is {need.width_now:.3f} wide"
     if need.width_now <= need.width:
         return f"{now}. That is already as narrow as asked."
-    samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each"
+    samples = f"{need.samples_needed - need.samples} more images with {need.votes:.3g} votes each"
     if need.votes_needed is None:
         return f"{now}. More votes cannot be expected to make it narrower than {need.width_at_best:.3f}; {samples} can."
     text = (
-        f"{now}. {need.votes_needed} votes per sample at least, {need.more_votes} more in all, can be expected to make "
+        f"{now}. {need.votes_needed} votes per image at least, {need.more_votes} more in all, can be expected to make "
         f"it {need.width:.3g}, or {samples}."
     )
     if need.votes < _FEW_VOTES:
-        text += " From so few votes a sample this is a cautious forecast: fewer may do."
+        text += " From so few votes an image this is a cautious forecast: fewer may do."
     return text
 
 

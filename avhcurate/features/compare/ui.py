@@ -1,6 +1,7 @@
 """Shared by the parts of the Models page: choices of runs and scores, the cached comparisons, cells of tables."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -9,10 +10,9 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.compare import run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
 from avhcurate.features.compare.service import SideBySide
-from avhcurate.features.training_dynamics.ui_start import usual_model
 from avhcurate.ui import cache
 from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened
+from avhcurate.ui.frame import Opened, way_on
 from avhcurate.ui.html_table import estimate
 from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.notes import run_titles
@@ -52,7 +52,7 @@ def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
         {run.name: called[run.name] for run in runs},
         max_selections=MOST_RUNS,
         placeholder="The newest run of each network",
-        help=f"Up to {MOST_RUNS}, on the samples that all of them have scored.",
+        help=f"Up to {MOST_RUNS}, on the images that all of them have scored.",
     )
 
 
@@ -84,13 +84,11 @@ def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | No
 
 def only_one_run(page: Opened, runs: Sequence[RunFolder]) -> None:
     """Say what to do where there is nothing to compare."""
-    name, network = page.dataset.name, usual_model(page.dataset)
     empty_state(
         "Two runs are needed",
         "balance",
-        "So far one model has scored this dataset. Score it with another, with other weights of the same model, "
-        "or train one: its network is scored when the training ends. Start either on the Home page, or run:",
-        command=f"avhcurate score {name} --model ANOTHER_MODEL\navhcurate train {name} --model {network}",
+        "So far one model has scored these images. A training makes another: it scores them when it ends.",
+        partial(way_on, page, "Score them with another model", "classifier"),
     )
 
 

@@ -23,7 +23,7 @@ from avhcurate.ui.user_errors import plain
 _MOST_LINES = 5
 _NOTE = (
     "Small: 95 % intervals (accuracy Wilson, ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of the "
-    "classes' accuracies. ECE over 15 bins of equally many samples, by the predicted class's probability; “chance” is "
+    "classes' accuracies. ECE over 15 bins of equally many images, by the predicted class's probability; “chance” is "
     "what a perfectly calibrated model stays below in 97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
 )
 
@@ -32,7 +32,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
     name, n, table = page.dataset.name, len(runs.ranks), runs.table
     st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
-    st.caption(f"n {n:,} of {runs.labelled:,} labelled samples in view: those that every run has scored. {_NOTE}")
+    st.caption(f"n {n:,} of {runs.labelled:,} labelled images in view: those that every run has scored. {_NOTE}")
     if without := plain(", ".join(table["model"][table["avh"].isna()])):
         st.caption(f"Without class weights, and so without AVH: {without}.")
     download("CSV", table.to_csv(index=False), f"{name}-models.csv", key="models.csv")
@@ -42,10 +42,10 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         drawn = table[table["ece"].notna()].head(_MOST_LINES)
         calibrations = [runs.calibrations[run] for run in drawn["run"]]
         show_chart(reliability(dict(zip(drawn["model"], calibrations, strict=True))), key="models.reliability")
-        st.caption(f"A larger dot holds more samples. Up to {_MOST_LINES} runs that have logits.")
+        st.caption(f"A larger dot holds more images. Up to {_MOST_LINES} runs that have logits.")
     with right:
-        st.header("Do they find the same samples hard?")
-        st.caption("Spearman of AVH between every two runs, over the samples of the table.")
+        st.header("Do they find the same images hard?")
+        st.caption("Spearman of AVH between every two runs, over the images of the table.")
         show_chart(rank_matrix(runs.avh.dropna(how="all").dropna(how="all", axis=1)), key="models.ranks")
     if runs.voted:
         st.header(f"Discoveries 4 and 5 of {PAPER}")

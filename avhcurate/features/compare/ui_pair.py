@@ -37,13 +37,13 @@ def headline(pair: RunPair) -> None:
         verdict = "B is right more often"
     a, b = (100 * pair.points[["a", "b"]].mean()).tolist()
     st.markdown(
-        f"**{verdict}**: A {a:.1f} %, B {b:.1f} % of {len(pair.points):,} samples; {a_only:,} only A has right, "
+        f"**{verdict}**: A {a:.1f} %, B {b:.1f} % of {len(pair.points):,} images; {a_only:,} only A has right, "
         f"{b_only:,} only B (McNemar, {p_text(p)})."
     )
     if any(pair.left_out):
         a_lacks, b_lacks = pair.left_out
         st.caption(
-            f"Of {pair.labelled:,} labelled samples in view, {a_lacks:,} have no score of A and {b_lacks:,} none of B. "
+            f"Of {pair.labelled:,} labelled images in view, {a_lacks:,} have no score of A and {b_lacks:,} none of B. "
             "They are left out."
         )
 
@@ -55,7 +55,7 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
     (title, ids), points, classes = listing, pair.points, class_names(page, pair)
     st.markdown(f"**{plain(title)}** · n {len(ids):,}")
     if not ids:
-        st.markdown("No sample is like that here.")
+        st.markdown("No image is like that here.")
         return None
 
     def look(tile: Tile) -> Tile:
@@ -82,7 +82,7 @@ def class_names(page: Opened, pair: RunPair) -> list[str]:
 
 _TEST_NOTE = (
     "Agreement is Spearman with HSF turned by the score's hard end: above 0, the run finds hard what has a low HSF. "
-    "Meng, Rosenthal and Rubin's test of two correlations on the same samples; where its standard error is off by more "
+    "Meng, Rosenthal and Rubin's test of two correlations on the same images; where its standard error is off by more "
     "than a tenth, that by a jackknife of ranks. With the 95 % interval of the difference of Fisher z; p, and p by "
     "Holm's method for all comparisons of the table."
 )
@@ -101,7 +101,7 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
         figure = plots.who_is_right(run_pair.who_is_right(pair), names, simulated=pair.simulated)
         show_chart(figure, key="models.right")
         st.caption(
-            "Share right with Wilson's 95 % interval, over the samples that have votes. The majority is right where "
+            "Share right with Wilson's 95 % interval, over the images that have votes. The majority is right where "
             "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
             "same votes, so in low bins it is mostly wrong."
         )
@@ -127,7 +127,7 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
     table, names = run_pair.outcomes(pair), {"people": judge, "a": "A", "b": "B"}
     judges = table[pair.judges]
     shown = judges.map(_VERDICTS.__getitem__).join(table[["n", "share"]])
-    shown = shown.rename(columns=names | {"n": "Samples", "share": "Share"})
+    shown = shown.rename(columns=names | {"n": "Images", "share": "Share"})
     event: Any = st.dataframe(
         shown.assign(Share=100 * table["share"]),
         hide_index=True,
@@ -249,7 +249,7 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
         what = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
     st.caption(
         f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {what} · widest difference or highest mean "
-        "first. A percentile is the share of the compared samples with a lower value, ties counted half."
+        "first. A percentile is the share of the compared images with a lower value, ties counted half."
     )
     return SETS[chosen], ids
 

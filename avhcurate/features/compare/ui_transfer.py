@@ -1,5 +1,7 @@
 """Accuracy across datasets on the Models page: that of every network on one dataset or split against another."""
 
+from functools import partial
+
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -9,7 +11,7 @@ from avhcurate.features.compare.transfer import LEAST_IN_BIN, fit_line, transfer
 from avhcurate.features.compare.ui import HASH_FUNCS
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened
+from avhcurate.ui.frame import Opened, way_on
 from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.text import signed
@@ -26,9 +28,8 @@ def across(page: Opened) -> None:
         empty_state(
             "Nothing to compare this dataset with",
             "balance",
-            "It has one split, and no other dataset here has the same classes and a run. Import it again with its "
-            "splits (`--split-column`), or import another and score it with the same weights:",
-            command="avhcurate import OTHER path/to/images\navhcurate score OTHER --model MODEL",
+            "It has one split, and no other dataset here has the same classes and a run of the same weights.",
+            partial(way_on, page, "Import another dataset", "images"),
         )
         return
     x_choice = one_of("models.x", tuple(sides), next(iter(sides)))
@@ -46,13 +47,13 @@ def across(page: Opened) -> None:
         empty_state(
             "No network has scored both sides",
             "balance",
-            f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} samples on both sides. Networks that "
+            f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} images on both sides. Networks that "
             f"have scored both: {models}.",
         )
         return
     simulated = first.simulated or second.simulated
     show_chart(plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated), key="models.transfer")
-    note = f"{len(points)} points of {models} networks; {len(found) - len(points)} left out, with too few samples."
+    note = f"{len(points)} points of {models} networks; {len(found) - len(points)} left out, with too few images."
     if (fitted := fit_line(points["x"], points["y"])) is not None:
         line, reach = fitted
         low, high = signed(line.slope - reach, 3), signed(line.slope + reach, 3)

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.correlation import service
 from avhcurate.features.correlation.plots import agreement
 from avhcurate.features.correlation.service import HSF, REMARKS, Correlations
+from avhcurate.ui import frame
 from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
@@ -99,11 +99,11 @@ def verdict(pair: Any, *, against: str = "people") -> str:
     if pd.isna(pair.p_value):
         return (
             f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary or puts "
-            f"the samples in the very order of {against}."
+            f"the images in the very order of {against}."
         )
     if abs(pair.difference) < 1e-9:
         return (
-            f"**{one}** and **{other}** put these {pair.n:,} samples in the same order: both follow {against} at "
+            f"**{one}** and **{other}** put these {pair.n:,} images in the same order: both follow {against} at "
             f"{pair.first_agreement:.3f}."
         )
     at, other_at = signed(pair.first_agreement, 3), signed(pair.second_agreement, 3)
@@ -124,7 +124,7 @@ def summary(result: Correlations) -> str:
     rows = rows[~rows["score"].isin(trained) | (rows["n"] == rows["n"].max())]
     if rows.empty:
         what = column_name(result.against)
-        return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
+        return f"No score has a correlation with {what} here: there are too few images, or none of them varies."
     sentences = [_leader(result, rows)]
     if {"avh", "confidence"} <= set(rows["score"]):
         sentences.append(verdict(pair_of(result, "avh", "confidence"), against=compared_with(result)))
@@ -143,16 +143,19 @@ def summary(result: Correlations) -> str:
 def _leader(result: Correlations, rows: pd.DataFrame) -> str:
     """Say which score comes first, and where AVH stands."""
     best, against = rows.iloc[0], compared_with(result)
-    text = f"**{column_name(best['score'])}** follows {against} most closely, at {signed(best['agreement'], 2)}"
+    text = f"**{column_name(best['score'])}** follows {against} most closely, at {signed(best['agreement'], 3)}"
     if pd.isna(best["low"]):
-        text += f", of {best['n']:,} samples only"
+        text += f", of {best['n']:,} images only"
     elif best["low"] <= 0:
         text += ", though its interval reaches 0"
-    of_avh = rows["agreement"][rows["score"] == "avh"]
+    shown = rows["agreement"].round(3)
+    of_avh = shown[rows["score"] == "avh"]
     if len(of_avh) and best["score"] != "avh":
-        # Scores that agree equally with people, to three digits, share a place.
-        place = 1 + (rows["agreement"] > of_avh.iloc[0] + 5e-4).sum()
-        text += f"; AVH is number {place} of {len(rows)}, at {signed(of_avh.iloc[0], 2)}"
+        place = 1 + (shown > of_avh.iloc[0]).sum()
+        if place == 1:
+            text += ", and AVH as closely"
+        else:
+            text += f"; AVH is number {place} of {len(rows)}, at {signed(of_avh.iloc[0], 3)}"
     return f"{text}."
 
 
@@ -189,24 +192,22 @@ def _ceiling_note(result: Correlations) -> str:
     ceiling, name = result.ceiling, column_name(result.against)
     if result.against != HSF:
         hard = {1: "An image with less of it counts as harder. ", -1: "An image with more of it is harder. ", 0: ""}
-        return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many samples."
+        return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many images."
     if ceiling.reason:
         return f"No noise ceiling: {ceiling.reason}."
     return (
         f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}]: the root of "
         f"the Spearman of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] to expect between this "
-        f"HSF and that of as many further votes of the {ceiling.samples:,} samples with votes in view."
+        f"HSF and that of as many further votes of the {ceiling.samples:,} images with votes in view."
     )
 
 
-def others(table: DatasetTable) -> str:
-    """Name what scores can be compared with besides HSF; "" where there is nothing."""
-    kinds = ""
-    if table.measures:
-        kinds += " or a measure of the images"
-    if table.own("number"):
-        kinds += " or a column of yours"
-    return kinds
+def needs() -> Opened:
+    """Return the frame; end a page without a run, or with nothing to compare scores with: votes, measures, columns."""
+    table = frame.with_data().table
+    if table.measures or table.own("number"):
+        return frame.with_run()
+    return frame.with_votes()
 
 
 # --- the table ---------------------------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ def table_html(result: Correlations) -> str:
     counts = result.table.groupby("bin", sort=False)["n"].max()
     heads = [f"{escape(str(group))}<small>n {n:,}</small>" for group, n in counts.items()]
     if result.weighted is not None:
-        heads.insert(1, "weighted<small>to all samples</small>")
+        heads.insert(1, "weighted<small>to all images</small>")
     return html_table(["Score", "Hard end", *heads], _rows(result), tinted=True)
 
 
@@ -253,7 +254,7 @@ def _cell(row: Any) -> str:
     for column, words in (
         ("fisher_z", "Fisher z"),
         ("disattenuated", "over the ceiling"),
-        ("weighted", "weighted to all samples"),
+        ("weighted", "weighted to all images"),
     ):
         value = getattr(row, column, float("nan"))
         if pd.notna(value):

@@ -22,7 +22,7 @@ from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row, tint
 from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import apart, in_a_row
+from avhcurate.ui.layout import apart, help_menu, in_a_row
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores
 
@@ -70,9 +70,9 @@ def start_form(page: Opened) -> None:
             form.ask_where()
 
 
-def about() -> None:
-    """Draw a popover that explains the degradations, kind by kind."""
-    with st.popover("About the degradations", icon=":material/help:", type="tertiary", key="degradation.about"):
+def about(page: Opened) -> None:
+    """Explain the degradations, kind by kind, in the menu *Help*."""
+    with page.help:
         st.markdown(_ABOUT)
         for kind in KINDS.values():
             st.markdown(f"**{kind.name}** — {kind.sentence} Levels: {', '.join(kind.ticks(kind.strengths))}.")
@@ -115,7 +115,7 @@ def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
         )
         by_bin = bool(result.bins) and BY_BIN.show(st.toggle, "By HSF bin")
         choose_result(_MADE, "Degradation", degradations(page.run), _title_of, width=330)
-        about()
+        about(page)
     return measures, by_bin
 
 
@@ -169,7 +169,8 @@ def table(result: Degraded, *, name: str) -> None:
     with apart():
         st.header("All scores")
         with in_a_row("center", width="content", gap="xsmall"):
-            explain_scores(KEYS, label="About the scores", key="degradation.explain")
+            with help_menu("degradation.explain"):
+                explain_scores(KEYS)
             download("CSV", result.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")
     st.html(table_html(result.summary))
     st.caption(

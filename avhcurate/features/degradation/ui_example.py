@@ -27,7 +27,7 @@ def example(page: Opened, result: Degraded) -> None:
     """Draw one image at every level with the network's prediction: that of the address, or the first in view."""
     wanted = page.view.sample
     if wanted is not None and wanted >= page.table.size:
-        st.warning(f"The dataset has no sample {wanted}.", icon=":material/link_off:")
+        st.warning(f"The dataset has no image {wanted}.", icon=":material/link_off:")
         wanted = None
     with in_a_row(gap="medium"):
         st.header("One image", width="content")

@@ -15,8 +15,8 @@ from avhcurate.measures.stats.ranks import rank_shares
 
 #: Each set by its name in files, a field of `GapSets`, and in words.
 SETS = {
-    "hard_for_humans": "Hard for humans, easy for the network",
-    "hard_for_network": "Hard for the network, easy for humans",
+    "hard_for_humans": "Hard for people, easy for the network",
+    "hard_for_network": "Hard for the network, easy for people",
 }
 
 

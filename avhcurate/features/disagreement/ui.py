@@ -62,7 +62,8 @@ def choose_settings(page: Opened) -> dict[str, Any]:
         hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", step=0.05, **look)
         label = f"{score_name(key)}: easiest and hardest share"
         score_cuts = BY_SCORE.show(st.slider, label, step=0.01, **look)
-        explain_scores([key, "hsf"], label="About", key="gap.explain")
+    with page.help:
+        explain_scores([key, "hsf"])
     cuts = {"hsf_cuts": Cuts(*hsf_cuts), "score_cuts": Cuts(*score_cuts, quantile=True)}
     return {"key": key, "predicted": predicted} | cuts
 
@@ -77,7 +78,8 @@ def compare(table: DatasetTable, filters: Filters, settings: dict[str, Any]) -> 
 def chart(gap: Gap) -> int | None:
     """Draw HSF against the score; return the id of a point that was just clicked."""
     score, ids = score_name(gap.key), gap.ids
-    names = {key: f"{title} · n {len(ids[key]):,}" for key, title in SETS.items()}
+    names = {key: f"{title} · {counted(len(ids[key]), 'image')}" for key, title in SETS.items()}
+    st.markdown(" · ".join(f"**{len(ids[key]):,}** {title.lower()}" for key, title in SETS.items()))
     # A new key drops the click once it is answered, else every later run would open the sample again.
     turn = st.session_state.setdefault("gap.turn", 0)
     event = st.plotly_chart(
@@ -88,7 +90,7 @@ def chart(gap: Gap) -> int | None:
         config={"displayModeBar": False},
         alt=f"{gap.human} against {score}: {names['hard_for_humans']}; {names['hard_for_network']}",
     )
-    note = f"{gap.sets.samples:,} samples have both {gap.human} and {score}."
+    note = f"{gap.sets.samples:,} images have both {gap.human} and {score}."
     if len(gap.points) < gap.sets.samples:
         note += f" {MOST_POINTS:,} of them are drawn: both sets as far as they fit, and a random part of the rest."
     st.caption(f"{note} Click a point to open it.")
@@ -108,7 +110,7 @@ def gallery(page: Opened, gap: Gap, name: str) -> GridView | None:
                 _actions(page, gap, name)
     st.caption(_sentence(gap, name, len(ids)))
     if not ids:
-        st.markdown("No sample lies beyond both cuts. Move them inwards.")
+        st.markdown("No image lies beyond both cuts. Move them inwards.")
         return None
     return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=gap.key)
 
@@ -123,7 +125,7 @@ def _sentence(gap: Gap, name: str, n: int) -> str:
     if (name == "hard_for_humans") == (sets.sign > 0):
         score = f"{score_name(gap.key)} ≤ {low}"
     share = 100 * n / max(1, sets.samples)
-    return f"n {n:,} of {sets.samples:,} ({share:.1f} %) · {hsf} and {score} · widest gap first"
+    return f"{n:,} of {sets.samples:,} images ({share:.1f} %) · {hsf} and {score} · widest gap first"
 
 
 def _actions(page: Opened, gap: Gap, name: str) -> None:
@@ -132,7 +134,7 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
         with in_a_row():
             st.button(
-                f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
+                f"Tag {n:,} images", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
             )
             undo_button(page.table, key=f"gap.undo.{name}")
     file = f"{page.dataset.name}-{_TAGS[name]}.csv"

@@ -33,7 +33,7 @@ def hsf_histogram(
         figure.add_vline(x=edge, line={"color": _PALE, "width": 1, "dash": "dot"})
     for low, high, n in zip(edges, edges[1:], counts, strict=False):
         figure.add_annotation(x=(low + high) / 2, y=1, yref="paper", yanchor="bottom", text=f"n {n:,}", showarrow=False)
-    bare(figure, height=270, x=of_hsf(simulated), y="samples", margin={"t": 28})
+    bare(figure, height=270, x=of_hsf(simulated), y="images", margin={"t": 28})
     return figure.update_xaxes(range=[-0.01, 1.01], tickvals=list(edges), tickformat=".2~f", showgrid=False)
 
 

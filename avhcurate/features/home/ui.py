@@ -19,10 +19,11 @@ from avhcurate.features.home.ui_columns import CLASSES, choose_group, value_coun
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.charts_by_class import choose_classes
-from avhcurate.ui.frame import Opened
+from avhcurate.ui.frame import SIMULATED, Opened
 from avhcurate.ui.job_forms import job_button
 from avhcurate.ui.layout import empty_state, fact, halves, in_a_row
 from avhcurate.ui.notes import run_accuracy
+from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -31,12 +32,12 @@ from avhcurate.workspace.disk.jobs import Jobs
 #: Bars of the HSF histogram; twenty fall on the default edges.
 _BARS = 20
 _DEMO = """
-**Two trainings, predicted HSF, self-training, a map, suspects, quality and degradation of the digits**, in the
-background and in a minute or two. Cancel it at any time: finished steps are not repeated.
+See every page with real content: trains, maps and measures the digits, 2 to 6 minutes in the background. Cancel it
+at any time: finished steps are not repeated.
 """
 _NO_LABELS = """
 No image of this dataset has a label. AVC, confidence, the norm, the map, image quality and votes work without; labels
-would add AVH, loss, accuracy and label suspects. Label images in their details, or give a file of labels below.
+would add AVH, loss, accuracy and label suspects. Label images in their details, or give a file of labels.
 """
 
 
@@ -45,10 +46,8 @@ def welcome() -> None:
     empty_state(
         "No dataset yet",
         "folder_open",
-        "Start with the built-in handwritten digits, which takes some seconds, or import your own images: "
-        "a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file with image bytes.",
+        "Look around with the built-in handwritten digits, which takes some seconds, or bring your own images.",
         partial(job_button, "Load the digits demo", "play_arrow", DemoSettings, key="frame.demo"),
-        command="avhcurate import NAME path/to/images",
     )
 
 
@@ -73,32 +72,49 @@ def offer_demo(page: Opened) -> None:
         job_button("Fill every page", "auto_awesome", partial(DemoSettings, full=True), key="home.fill")
 
 
+def in_short(page: Opened) -> str:
+    """Return images, classes and votes of the dataset in a line."""
+    record, votes = page.dataset.record, page.table.votes
+    parts = [counted(record.samples, "image"), f"{len(record.classes):,} classes", "no votes yet"]
+    if votes is not None:
+        parts[-1] = counted(votes.total, "vote")
+    text = " · ".join(parts)
+    if page.table.simulated:
+        text += f" {SIMULATED}"
+    return text
+
+
+def without_labels(table: DatasetTable) -> None:
+    """Say what labels would add to a dataset without any."""
+    if table.group_counts("label")["value"].isna().all():
+        st.info(_NO_LABELS, icon=":material/label_off:")
+
+
 def dataset_facts(table: DatasetTable) -> None:
-    """Draw samples, classes, votes and runs in a row, and what labels would add to a dataset without any."""
+    """Draw where the images come from, and images, classes, votes and runs in a row."""
     record, votes = table.dataset.record, table.votes
     runs = [run.name for run in table.dataset.runs() if run.complete]
+    st.caption(plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
     with in_a_row("top", gap="medium"):
-        fact("Samples", f"{record.samples:,}", f"{record.skipped:,} skipped at import")
+        fact("Images", f"{record.samples:,}", f"{record.skipped:,} skipped at import")
         fact("Classes", f"{len(record.classes):,}", "")
         if votes is None:
             fact("Human votes", "–", "none attached")
         else:
             kind = {False: "Human votes", True: "Simulated votes"}[votes.simulated]
-            each = f"{votes.total / votes.samples:.0f} a sample, {votes.kind}, on {votes.samples:,} samples"
+            each = f"{votes.total / votes.samples:.0f} an image, {votes.kind}, on {votes.samples:,} images"
             fact(kind, f"{votes.total:,}", each)
         fact("Model runs", f"{len(runs):,}", plain(", ".join(titles(table.dataset)[run] for run in runs[-1:])))
-    if table.group_counts("label")["value"].isna().all():
-        st.info(_NO_LABELS, icon=":material/label_off:")
 
 
 def spread(page: Opened) -> None:
-    """Draw HSF and classes of the samples in view."""
+    """Draw HSF and classes of all images."""
     table, filters = page.table, page.filters
     left, right = halves()
     with left:
         st.markdown("**Human selection frequency**")
         if table.votes is None:
-            st.caption("No votes are attached. Attach a file of votes below.")
+            st.caption("No votes yet: attach a file of votes above, or collect some on the page Annotate.")
         else:
             bars = table.histogram("hsf", filters=filters, bins=_BARS, limits=(0.0, 1.0))
             counts = _counts(table, "hsf_bin", filters).reindex(bin_labels(table.edges), fill_value=0)
@@ -113,7 +129,7 @@ def spread(page: Opened) -> None:
             rows = classes.reindex(list(names), fill_value=0).rename_axis("name").reset_index()
         else:
             rows = value_counts(page, group)
-        rows = choose_classes(rows, rows["n"], names="name", what="samples a class", key="home.classes")
+        rows = choose_classes(rows, rows["n"], names="name", what="images a class", key="home.classes")
         show_chart(class_balance(rows), key="home.classes")
 
 
@@ -134,7 +150,7 @@ def model_runs(table: DatasetTable) -> None:
         hide_index=True,
         key="home.runs",
         column_config={
-            "Samples": st.column_config.NumberColumn(format="localized"),
+            "Images": st.column_config.NumberColumn(format="localized"),
             "Accuracy": st.column_config.TextColumn(help="Predicted as labelled, and the 95 % interval (Wilson)."),
             "Skipped": st.column_config.NumberColumn(format="localized", help="Images that could not be read."),
             "Images/s": st.column_config.NumberColumn(format="%.0f"),
@@ -156,7 +172,7 @@ def _run_row(dataset: DatasetFolder, run: RunFolder, learnt: str) -> dict[str, A
     row: dict[str, Any] = {
         "State": "unfinished: score again to resume",
         "Accuracy": None,
-        "Samples": record.samples,
+        "Images": record.samples,
         "Skipped": record.skipped,
         "Device": record.device,
         "Precision": record.precision,

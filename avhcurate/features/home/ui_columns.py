@@ -15,7 +15,7 @@ from avhcurate.ui.text import shortened
 #: In place of a column, the classes.
 CLASSES = "label"
 _ENDS = {"high": "High", "low": "Low", NONE: "Not said"}
-_HARDER = "Which end means a harder sample. It is kept with the dataset."
+_HARDER = "Which end means a harder image. It is kept with the dataset."
 
 
 def own_columns(page: Opened) -> None:
@@ -58,7 +58,7 @@ def choose_group(page: Opened) -> str:
     """Return what the samples are counted by: classes, or a column of few values."""
     names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in page.table.groups}
     choice = one_of("home.group", list(names), CLASSES)
-    return choice.show(st.selectbox, "Samples by", names, label_visibility="collapsed", width=240)
+    return choice.show(st.selectbox, "Images by", names, label_visibility="collapsed", width=240)
 
 
 def value_counts(page: Opened, column: str) -> pd.DataFrame:

@@ -1,20 +1,32 @@
 """The forms of the Home page that start a job: score, attach outputs, import, fetch, and attach votes."""
 
+import re
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from avhcurate.datasets.sources.fetch import PUBLIC
 from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings
+from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
+from avhcurate.networks.models.names import IMAGENET_CLASSES, is_here, knows_imagenet
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.people.settings import VotesSettings
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.layout import in_a_row
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.user_errors import plain
-from avhcurate.workspace.data.workspace import check_name
+from avhcurate.workspace.data.workspace import Workspace, check_name
 
+#: Files that a browser may send at once, in MB; larger ones are imported by their path.
+_LARGEST_MB = 2000
+_TABLES = [suffix.removeprefix(".") for suffix in TABLES]
+_UPLOADS = (
+    f"Kept in the workspace: at most {_LARGEST_MB / 1000:g} GB, a zip of {MOST_FILES:,} files and {MOST_BYTES >> 30} "
+    "GiB unpacked. Folders on the server are imported by their path, without a copy."
+)
 _HEADS = {"": "The model's own", "fit": "Fit one for these classes"}
 _SOURCE = """
 A path on the server: a folder with a sub-folder per class, also below train, val and test; a CSV or Parquet manifest;
@@ -36,15 +48,21 @@ _ARRAYS = {
 }
 
 
-def score_form(table: DatasetTable) -> None:
-    """Choose a model and score the dataset with it."""
+def score_form(_: Workspace, table: DatasetTable) -> None:
+    """Choose a model and score the dataset with it: proposed is that of the last run, else one that is on this machine.
+
+    A head is fitted by default where the proposed model tells other classes apart.
+    """
     runs = [run.record.model for run in table.dataset.runs()]
+    names = forms.models(*runs[-1:], *filter(is_here, forms.MODELS))
+    fits = bool(table.classes) and knows_imagenet(names[0]) and len(table.classes) != IMAGENET_CLASSES
     with forms.job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
         with in_a_row():
-            form.ask_model(forms.models(*runs[-1:]), width=300)
+            form.ask_model(names, width=300)
             form.ask("weights", width=300)
             look: dict[str, Any] = {"format_func": lambda name: _HEADS.get(name, name), "accept_new_options": True}
-            form.ask("head", widget=st.selectbox, label="Last layer", options=list(_HEADS), width=220, **look)
+            look |= {"options": list(_HEADS), "index": int(fits)}
+            form.ask("head", widget=st.selectbox, label="Last layer", width=220, **look)
             form.submit("Start scoring", "model_training")
         with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=forms.DEVICES, width=130)
@@ -55,7 +73,7 @@ def score_form(table: DatasetTable) -> None:
             form.ask_where()
 
 
-def attach_form(table: DatasetTable) -> None:
+def attach_form(_: Workspace, table: DatasetTable) -> None:
     """Choose files or columns that the import kept, which are chosen already, and attach them as a run."""
     st.caption(_ATTACH)
     kept = {name: column.role for name, column in table.dataset.lists.items()}
@@ -75,18 +93,38 @@ def attach_form(table: DatasetTable) -> None:
             form.ask("by", "rows", "name")
 
 
-def _import_settings(**values: Any) -> ImportSettings:
-    settings = ImportSettings(**values)
-    check_name(settings.dataset)
-    return settings
+def _upload(label: str, field: str, kinds: list[str]) -> None:
+    """Ask for a file of a form: Streamlit lets the form wait until the file is there."""
+    look = for_curators("Giving files to the server", help=_UPLOADS)
+    st.file_uploader(label, kinds, key=f"{field}.upload", max_upload_size=_LARGEST_MB, **look)
 
 
-def import_form() -> None:
+def sent(field: str) -> Any:
+    """Return the file that was uploaded for a field, None if none was."""
+    return st.session_state.get(f"{field}.upload")
+
+
+def _import_settings(workspace: Workspace, **values: Any) -> ImportSettings:
+    if file := sent("home.import_source"):
+        path = keep_upload(workspace, file.name, file)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
+        values = {"dataset": name} | values | {"source": str(path)}
+    if not values.get("source"):
+        raise CurateError("There is nothing to import. Choose a file, or give the path of a folder on the server.")
+    if not values.get("dataset"):
+        raise CurateError("Give the dataset a name.")
+    check_name(values["dataset"])
+    return ImportSettings(**values)
+
+
+def import_form(workspace: Workspace) -> None:
     """Name a source of images and import it as a dataset."""
-    with forms.job_form("home.import_", ImportSettings, make=_import_settings) as form:
+    with forms.job_form("home.import_", ImportSettings, make=partial(_import_settings, workspace)) as form:
+        _upload("Upload a zip of images, or a table", "home.import_source", [*_TABLES, "zip"])
         with in_a_row():
-            form.ask("dataset", key="home.import_name", label="Name", placeholder="pets", width=160)
-            form.ask("source", help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=360)
+            path = "Or a path on the server"
+            form.ask("source", label=path, help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=300)
+            form.ask("dataset", key="home.import_name", label="Name", placeholder="as the file", width=140)
             form.ask("votes", width=160)
             form.submit("Import", "download")
         with st.expander("More"), in_a_row():
@@ -117,11 +155,21 @@ def fetch_form() -> None:
             form.ask("force")
 
 
-def votes_form(table: DatasetTable) -> None:
+def _votes_settings(workspace: Workspace, **values: Any) -> VotesSettings:
+    if file := sent("home.votes_file"):
+        values["file"] = keep_upload(workspace, file.name, file)
+    if not values.get("file"):
+        raise CurateError("There are no votes to attach. Choose a file, or give its path on the server.")
+    return VotesSettings(**values)
+
+
+def votes_form(workspace: Workspace, table: DatasetTable) -> None:
     """Attach a file of votes to the dataset."""
-    with forms.job_form("home.votes_", VotesSettings, dataset=table.dataset.name) as form:
+    make = partial(_votes_settings, workspace)
+    with forms.job_form("home.votes_", VotesSettings, make=make, dataset=table.dataset.name) as form:
+        _upload("Upload a file of votes", "home.votes_file", _TABLES)
         with in_a_row():
-            form.ask("file", placeholder="/data/votes.csv", width=360)
+            form.ask("file", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
             form.submit("Attach votes", "how_to_vote")
         with in_a_row():
             form.ask("simulated", "force")

@@ -1,29 +1,31 @@
 """The guide of the Home page: what do you have? For each answer what it gives, its form, and the one next step."""
 
-import re
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from avhcurate.datasets.curate.label_files import relabel_from
-from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
+from avhcurate.datasets.sources.demo import is_demo
+from avhcurate.datasets.sources.uploads import keep_upload
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.features.home import ui_forms
-from avhcurate.ui.frame import Frame, announce, attempt
+from avhcurate.ui.frame import Frame, announce, attempt, show_error
+from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.signin import for_curators
+from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
 
-#: Files that a browser may send at once, in MB; larger ones are imported by their path.
-_LARGEST_MB = 2000
-_TABLES = [suffix.removeprefix(".") for suffix in TABLES]
-_UPLOADS = (
-    f"Kept in the workspace: at most {_LARGEST_MB / 1000:g} GB, a zip of {MOST_FILES:,} files and {MOST_BYTES >> 30} "
-    "GiB unpacked. Folders on the server are imported by their path, without a copy."
-)
+HELP = """
+Every image is scored by the angle between its embedding and the classifier's weight vectors: the further from those of
+its label, the harder (AVH). How often people pick the label says how hard it is for them (HSF). The pages compare the
+two, find labels that are likely wrong, and export what you decide.
+
+**Images** alone give near duplicates and odd files; labels, a network and votes add the rest.
+"""
 
 
 class Have(NamedTuple):
@@ -74,7 +76,14 @@ CHOICE = one_of("home.have", list(HAVE), "")
 
 
 def guide(page: Frame) -> None:
-    """Ask what the user has, and show what it gives, its form and the next step."""
+    """Draw the workspace's job; ask what the user has, and show what it gives, its form and the next step."""
+    with st.container(border=True):
+        st.header("Your own images", anchor=False)
+        job_panel()
+        _ask(page)
+
+
+def _ask(page: Frame) -> None:
     labels = {key: have.label for key, have in HAVE.items()}
     shown = CHOICE.show(st.segmented_control, "What do you have?", labels, value=_proposed(page))
     have, table = HAVE[shown], page.table
@@ -84,15 +93,13 @@ def guide(page: Frame) -> None:
         shown = "images"
     if shown == "labels" and table is not None:
         _labels_form(page.workspace, table)
+        st.markdown("**Import another dataset**")
     if shown == "nothing":
         ui_forms.fetch_form()
     elif table is None or shown not in _FORMS:
-        _uploader(page.workspace, "Upload a zip of images, or a manifest", "home.import_source", [*_TABLES, "zip"])
-        ui_forms.import_form()
+        ui_forms.import_form(page.workspace)
     else:
-        if shown == "votes":
-            _uploader(page.workspace, "Upload a file of votes", "home.votes_file", _TABLES)
-        _FORMS[shown](table)
+        _FORMS[shown](page.workspace, table)
     if table is not None:
         query = page.view.elsewhere
         if have.next_page == "home":
@@ -102,57 +109,29 @@ def guide(page: Frame) -> None:
 
 
 def _proposed(page: Frame) -> str:
-    """Return what the address names, else the first thing that the dataset lacks."""
+    """Return what the address names, else the first thing that a dataset of the user's lacks."""
     if chosen := CHOICE.asked():
         return chosen
-    if page.table is None:
+    if page.table is None or is_demo(page.table.dataset):
         return "images"
-    if page.table.run is not None and page.table.votes is None:
+    if page.table.run is None:
+        return "classifier"
+    if page.table.votes is None:
         return "votes"
-    return "classifier"
-
-
-# --- uploads -------------------------------------------------------------------------------------------------
-
-
-def _uploader(workspace: Workspace, label: str, field: str, kinds: list[str]) -> None:
-    """Draw an upload whose place in the workspace goes into the form's text field."""
-    st.file_uploader(
-        label,
-        kinds,
-        key=f"{field}.upload",
-        max_upload_size=_LARGEST_MB,
-        on_change=attempt,
-        args=(_keep, workspace, field),
-        **for_curators("Giving files to the server", help=_UPLOADS),
-    )
-
-
-def _keep(workspace: Workspace, field: str) -> None:
-    file = _sent(field)
-    if file is None:
-        return
-    path, name = keep_upload(workspace, file.name, file), "home.import_name"
-    st.session_state[field] = str(path)
-    if field == "home.import_source" and not st.session_state.get(name):
-        st.session_state[name] = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
-    announce(f"{file.name} is in the workspace")
-
-
-def _sent(field: str) -> Any:
-    return st.session_state.get(f"{field}.upload")
+    return "images"
 
 
 def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
-    st.markdown("**Corrected labels of this dataset**, or below another dataset with its labels")
+    st.markdown(f"**Correct labels of {plain(table.dataset.name)}**")
     with st.form("home.labels_form", border=False), in_a_row():
         st.file_uploader("CSV, Parquet or COCO JSON", ["csv", "parquet", "json"], key="home.labels.upload", width=420)
-        act: dict[str, Any] = {"on_click": attempt, "args": (_relabel, workspace, table)}
+        act: dict[str, Any] = {"on_click": attempt, "args": (_relabel, workspace, table), "kwargs": {"at": "labels"}}
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", **act, **for_curators())
+    show_error("labels")
 
 
 def _relabel(workspace: Workspace, table: DatasetTable) -> None:
-    file = _sent("home.labels")
+    file = ui_forms.sent("home.labels")
     if file is None:
         raise CurateError("Choose a file of labels first: a CSV or Parquet table, or COCO JSON.")
     announce(str(relabel_from(table, keep_upload(workspace, file.name, file))))

@@ -57,10 +57,10 @@ ABOUT = """
 meaning. **UMAP** keeps neighbours together: groups have a meaning, their sizes and the distances between them have
 none.
 
-**Diamonds** are the class weights. AVH compares a sample's angle to the weight of its own class with its angles to all
+**Diamonds** are the class weights. AVH compares a image's angle to the weight of its own class with its angles to all
 class weights.
 
-**Lasso** and **Box** select all samples inside: their images appear next to the map. **Move** drags the map, and the
+**Lasso** and **Box** select all images inside: their images appear next to the map. **Move** drags the map, and the
 wheel zooms. Hover to see an image with its label and score, click to open its details. Click a group in the legend to
 hide it, double-click to hide all others. **Find** marks an image by its number or a part of its path.
 """
@@ -109,8 +109,7 @@ def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
         tool = TOOL.show(st.segmented_control, "Pointer", list(TOOLS))
         if window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
-        with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
-            st.markdown(ABOUT)
+    page.help.markdown(ABOUT)
     points = _points(page.table, folder, page.filters, color=color)
     found, note = _find(page.table, folder, points, text)
     region = REGION.asked()
@@ -144,9 +143,9 @@ def _find_on_the_whole() -> None:
 
 def describe(record: MapRecord, run: str) -> str:
     """Return the provenance of a map of the embeddings of `run`, in a line."""
-    placed = f"{record.placed:,} of {record.samples:,} samples"
+    placed = f"{record.placed:,} of {record.samples:,} images"
     if record.placed == record.samples:
-        placed = f"{record.placed:,} samples"
+        placed = f"{record.placed:,} images"
     parts = [record.layout.upper(), placed, run]
     if record.layout == "umap":
         parts += [f"{record.neighbours} neighbours", f"{record.epochs} epochs"]
@@ -170,7 +169,7 @@ def _title(record: MapRecord) -> str:
     if record.seed is not None:
         parts.append(f"seed {record.seed}")
     if record.limit is not None:
-        parts.append(f"{record.limit:,} samples")
+        parts.append(f"{record.limit:,} images")
     return ", ".join(parts)
 
 
@@ -185,12 +184,12 @@ def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     if drawn < number:
         sentences = [f"{drawn:,} of {number:,} points, every class in proportion. The legend counts all."]
     if (without := page.count - number) > 0:
-        sentences.append(f"{without:,} samples in view have no place on this map.")
+        sentences.append(f"{without:,} images in view have no place on this map.")
     if shown.color == "excluded" and page.filters.excluded is False:
-        sentences.append("Excluded samples are hidden: choose Show on the left.")
+        sentences.append("Excluded images are hidden: choose Show on the left.")
     if not run.has_class_weights:
         sentences.append("The run was attached without class weights, so the map shows none.")
-    sentences += ["A selection takes all samples inside it.", plain(shown.note)]
+    sentences += ["A selection takes all images inside it.", plain(shown.note)]
     lines = [" ".join(sentences), describe(record, title_of(page.dataset, record.run))]
     if run.record.fitted is not None:
         lines.append(HEAD_OF_ALL)

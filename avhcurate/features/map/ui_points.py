@@ -62,7 +62,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         look = look | {"names": []}
     scatter(
         key=_CHART,
-        label=f"Map of {len(shown.points):,} samples, coloured by {shown.title}",
+        label=f"Map of {len(shown.points):,} images, coloured by {shown.title}",
         source=cloud.url,
         rows=tiles.url,
         count=len(ids),

@@ -32,7 +32,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
     sort, descending = page.view.sort, page.view.descending
     ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
     with st.container():
-        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**")
+        st.markdown(f"**{len(ids):,} of {len(shown.points):,} images in the region**")
         with in_a_row("center", gap="xsmall"):
             if ids:
                 st.button(
@@ -44,12 +44,12 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
                     **for_curators(help=f"Saves them as the set “{_last()}” and shows it in the gallery."),
                 )
                 with st.popover("Order", icon=":material/sort:", key="map.order"):
-                    grid_actions.choose_order(page)
+                    grid_actions.choose_order(page, page.help)
             regions.clear_button(REGION)
         if ids:
             about = f"{shown.about} {write_region(region)}"
             return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
-        st.markdown("The region holds no sample. Draw another one.")
+        st.markdown("The region holds no image. Draw another one.")
         return None
 
 

@@ -7,8 +7,8 @@ from avhcurate.ui.job_forms import first_job, job_form, of_run
 from avhcurate.ui.layout import in_a_row
 
 _WHY = """
-Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
-PCA is quick and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw around a
+Every image becomes a point near those whose embeddings have a similar direction, with the class weights among them.
+PCA is quick and shows the broad directions; UMAP takes longer and shows which images are neighbours. Draw around a
 group to see its images and to tag, relabel, exclude, export or save them.
 """
 

@@ -16,7 +16,7 @@ from avhcurate.ui.grid_actions import gallery_link
 from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.job_forms import job_form
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.layout import halves, in_a_row
+from avhcurate.ui.layout import halves, help_menu, in_a_row
 from avhcurate.ui.page_choices import number
 from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.text import counted, signed
@@ -65,7 +65,8 @@ def section(page: Opened) -> None:
             ("Hard only for people", "human_gap", False),
         ):
             gallery_link(title, sort=column, descending=descending, caption=column)
-        explain_scores(["hsf_predicted", "human_gap"], label="About predicted HSF", key="predicted.explain")
+        with help_menu("predicted.explain"):
+            explain_scores(["hsf_predicted", "human_gap"])
     _form(page, "Predict again")
 
 

@@ -38,12 +38,12 @@ _NUMBER = st.column_config.NumberColumn
 _COLUMNS: dict[str, Any] = {
     "label_name": "Class",
     "predicted": "Predicted",
-    "candidates": _NUMBER("Candidates", help="Samples whose class-balanced label is this class."),
+    "candidates": _NUMBER("Candidates", help="Images whose class-balanced label is this class."),
     "selected": "Selected",
     "lambda": _NUMBER("λ", format="%.4f", help="Threshold of the softmax probability."),
     "beta": _NUMBER("β", format="%.4f", help="Threshold of AVC."),
     "accuracy": _NUMBER("Accuracy", format="percent"),
-    "labelled": _NUMBER("With label", help="Selected samples that have a given label."),
+    "labelled": _NUMBER("With label", help="Selected images that have a given label."),
     "note": "Note",
 }
 
@@ -55,8 +55,8 @@ portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other p
 
 _MEANING = r"""
 Label, for every rule: the class with the largest softmax probability over its threshold,
-$\arg\max_c\, p_c / \lambda_c$. $\lambda_k$, and $\beta_k$ in the same way on AVC: sort the samples predicted $k$ by
-their value, highest first, and take the value at portion $p$ of that list. A sample that is not selected is dropped.
+$\arg\max_c\, p_c / \lambda_c$. $\lambda_k$, and $\beta_k$ in the same way on AVC: sort the images predicted $k$ by
+their value, highest first, and take the value at portion $p$ of that list. A image that is not selected is dropped.
 
 - **Confidence** (CBST): used if $p_k \ge \lambda_k$.
 - **AVC** (PAPER): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
@@ -74,8 +74,7 @@ def choose_rule(page: Opened) -> tuple[Rule, float]:
     possible = service.rules_of(page.run)
     rule = RULE.show(st.segmented_control, "Rule", {rule: RULE_NAMES[rule] for rule in possible})
     portion = PORTION.show(st.slider, "Portion of each predicted class to trust", 0.05, 1.0, step=0.05, width=280)
-    with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
-        st.markdown(_MEANING)
+    page.help.markdown(_MEANING)
     return rule, portion
 
 
@@ -95,11 +94,11 @@ def headline(result: PseudoLabels) -> None:
     if n:
         accuracy = f"{100 * share:.1f} %"
     with in_a_row("top", gap="medium"):
-        fact("Selected", f"{selected:,}", f"{100 * selected / samples:.1f} % of {samples:,} scored samples")
+        fact("Selected", f"{selected:,}", f"{100 * selected / samples:.1f} % of {samples:,} scored images")
         fact("Accuracy", accuracy, accuracy_note(n, low, high))
         fact("Classes with none selected", f"{len(empty):,}", "; ".join(empty["note"].unique()))
     if result.left_out:
-        st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
+        st.caption(f"{result.left_out:,} images in view have no finite embedding and are left out.")
     for note in result.notes:
         st.caption(note)
 
@@ -122,17 +121,17 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
     run = page.run
     record = run.record
     if page.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
-        "Compute it", key="pseudo.curve", help="32 selections over all samples in view. This may take minutes."
+        "Compute it", key="pseudo.curve", help="32 selections over all images in view. This may take minutes."
     ):
         return
     curve = portion_curve(page.table, page.filters)
     if not curve["n"].any():
-        st.caption("No sample in view has a label to compare with.")
+        st.caption("No image in view has a label to compare with.")
         return
     names: dict[str, str] = {gate: RULE_NAMES[gate] for gate in GATES}
     figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
     show_chart(figure, key="pseudo.by_portion")
-    st.caption("Samples that the model learnt from count too. Filter by split to leave them out.")
+    st.caption("Images that the model learnt from count too. Filter by split to leave them out.")
 
 
 def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
@@ -142,7 +141,7 @@ def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: f
         return []
     by_avc, by_softmax = found["avc"], found["confidence"]
     both = np.intersect1d(by_avc.selected, by_softmax.selected)
-    st.caption(f"Both rules at portion {portion:g}: {len(both):,} samples are selected by both.")
+    st.caption(f"Both rules at portion {portion:g}: {len(both):,} images are selected by both.")
     left, right = halves()
     with left:
         title = "Selected by AVC and not by softmax"

@@ -59,5 +59,5 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
     note = f"copies up to {limit:.3g}°, cosine {cut:.4f}"
     figure.add_vline(x=limit, line={"color": GREY, "dash": "dash"})
     note_above(figure, np.log10(limit), note, anchor="right")  # on a log axis, a note lies at its power of ten
-    bare(figure, height=230, x="angle to the nearest other image", y="samples", margin={"t": 28})
+    bare(figure, height=230, x="angle to the nearest other image", y="images", margin={"t": 28})
     return figure.update_xaxes(type="log", ticksuffix="°")

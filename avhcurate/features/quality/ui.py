@@ -25,7 +25,7 @@ from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import fact, in_a_row
+from avhcurate.ui.layout import fact, help_menu, in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
@@ -145,7 +145,8 @@ def measures(page: Opened) -> GridView | None:
         MEASURE.show(st.selectbox, "Measure", list(bars), value=chosen, format_func=score_name, width=220)
         names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
         end = END.show(st.segmented_control, "Which end", names)
-        explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
+        with help_menu("quality.explain"):
+            explain_scores([chosen])
         order: dict[str, Any] = {"sort": chosen, "descending": end == "high"}
         gallery_link("All of them in the gallery", **order)
     rows = table.page(page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order).dropna(

@@ -48,7 +48,7 @@ def show_sets(page: Opened) -> None:
     with in_a_row():
         _combine(page, [one.name for one in entries])
         _import(page)
-    _list(page, "set", entries, _set, "Select samples in the gallery and choose “Set”, or import a list of them.")
+    _list(page, "set", entries, _set, "Select images in the gallery and choose “Set”, or import a list of them.")
 
 
 def show_views(page: Opened) -> None:
@@ -82,8 +82,8 @@ def _set(page: Opened, one: Event) -> str:
     st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
     gone = one.samples - page.table.set_sizes.get(one.name, 0)
     if gone:
-        return f"**{one.samples:,}** samples ({gone:,} no longer in the dataset)"
-    return f"**{one.samples:,}** samples"
+        return f"**{one.samples:,}** images ({gone:,} no longer in the dataset)"
+    return f"**{one.samples:,}** images"
 
 
 def _view(page: Opened, one: Event) -> str:
@@ -153,7 +153,7 @@ def _combine(page: Opened, names: list[str]) -> None:
     with closing_popover("Combine", icon=":material/join:", key="saved.combine", **asked):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
-            "Samples", _HOW, default="union", format_func=_HOW.__getitem__, required=True, key="saved.how"
+            "Images", _HOW, default="union", format_func=_HOW.__getitem__, required=True, key="saved.how"
         )
         _save_as(_save_combined, page, "saved.combine")
 
@@ -176,7 +176,7 @@ def _save_combined(page: Opened, key: str) -> None:
 def _import(page: Opened) -> None:
     with closing_popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
         about = "One path or id per line, or CSV with such a column."
-        st.file_uploader("List of samples", ["csv", "txt"], key="saved.file", help=about)
+        st.file_uploader("List of images", ["csv", "txt"], key="saved.file", help=about)
         _save_as(_save_imported, page, "saved.import")
 
 
@@ -185,7 +185,7 @@ def _save_imported(page: Opened, key: str) -> None:
     if file is None:
         raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
     count, unknown = _saved(page).import_set(name, file.getvalue())
-    text = f"{count:,} samples saved as “{name}”."
+    text = f"{count:,} images saved as “{name}”."
     if unknown:
         text += f" {len(unknown):,} entries are not in the dataset, such as {unknown[0]}."
     announce(text)
@@ -214,7 +214,7 @@ def show_history(page: Opened) -> None:
         for entry in entries:
             _history_row(page, entry, images.get(entry.id, []))
     if not entries:
-        st.write("No entry here. Tag, relabel, exclude or save samples, or remove a condition above.")
+        st.write("No entry here. Tag, relabel, exclude or save images, or remove a condition above.")
     turn_pages(_HISTORY_PAGE, places, count, _ROWS)
 
 
@@ -231,7 +231,7 @@ def _narrow(page: Opened) -> dict[str, Any]:
         sample = int(_SAMPLE.asked())
         ends: dict[str, Any] = {"min_value": -1, "max_value": max(sample, page.table.size - 1), "value": sample}
         keep: dict[str, Any] = {"on_change": _SAMPLE.restart, "args": restart}
-        st.number_input("Sample id, or -1 for any", key=_SAMPLE.name, width=180, **ends, **keep)
+        st.number_input("Image id, or -1 for any", key=_SAMPLE.name, width=180, **ends, **keep)
     narrowed: dict[str, Any] = {"who": _WHO.asked() or None, "actions": list(filter(None, [_ACTION.asked()]))}
     if sample >= 0:
         narrowed["sample"] = sample

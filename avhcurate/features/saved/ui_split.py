@@ -25,12 +25,12 @@ _GROUP: Choice[str] = Choice("saved.group", "", str)
 
 
 def show_split(page: Opened) -> None:
-    st.caption("Divides the samples that match the filters.")
+    st.caption("Divides the images that match the filters.")
     chosen = _settings(page)
     if page.count > _MOST:
-        st.write(f"{page.count:,} samples are too many for this page. Use the command line:")
+        st.write(f"{page.count:,} images are too many for this page. Use the command line:")
         st.code(chosen.with_(out=Path("split.parquet")).line, language="bash")
-        st.caption("This divides all samples. To divide the filtered ones, save them as a set and add --set NAME.")
+        st.caption("This divides all images. To divide the filtered ones, save them as a set and add --set NAME.")
         return
     about: dict[str, Any] = {"by": chosen.by, "seed": chosen.seed, "group": chosen.group}
     _result(page, make_split(page.table, chosen.shares, filters=page.filters, **about))
@@ -46,7 +46,7 @@ def _settings(page: Opened) -> SplitSettings:
         by = _BY.show(st.pills, "Stratify by", names, selection_mode="multi")
         seed = int(_SEED.asked())
         _SEED.show(st.number_input, "Seed", 0, 10**9, value=seed, width=130)
-        together = "Samples with the same value of this column go to one part."
+        together = "Images with the same value of this column go to one part."
         names = {"": "Nothing"} | {name: name for name in columns}
         group = _GROUP.show(st.selectbox, "Keep together", names, width=200, help=together)
     values: dict[str, Any] = {"shares": shares, "by": tuple(by), "seed": seed, "group": group or None}

@@ -13,7 +13,7 @@ from avhcurate.ui.chart_style import AT_TOP, SERIES, SYMBOLS, band, bare, faded
 PANELS = {
     "mean_accuracy": ("Accuracy, mean of classes", ".1%"),
     "precision": ("Precision of the selected", ".1%"),
-    "selected": ("Selected samples", ",.0f"),
+    "selected": ("Selected images", ",.0f"),
     "mean_avh": ("Mean AVH of the selected", ".4f"),
     "mean_confidence": ("Mean confidence of the selected", ".3f"),
     "ece": ("Calibration error (ECE)", ".3f"),

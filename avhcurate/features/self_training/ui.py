@@ -40,7 +40,7 @@ def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
     if len(current) < len(every):
         st.caption(
             f"{len(every) - len(current):,} of {len(every):,} self-trainings are left out: this dataset has been "
-            "imported again since, so their ids name other samples."
+            "imported again since, so their ids name other images."
         )
     return current
 
@@ -76,8 +76,8 @@ def _settings(folder: SelfTrainingFolder) -> str:
     record = folder.record
     start, step, end = (record.schedule[key] for key in ("start", "step", "end"))
     text = (
-        f"{title(folder)} · {record.source_samples:,} samples {record.source_where} · adapts to "
-        f"{record.target_samples:,} samples {record.target_where} · {record.model} ({record.trainer}) · portion "
+        f"{title(folder)} · {record.source_samples:,} images {record.source_where} · adapts to "
+        f"{record.target_samples:,} images {record.target_where} · {record.model} ({record.trainer}) · portion "
         f"{start:g} to {end:g} by {step:g} · epochs {record.recipe['epochs']}, learning rate "
         f"{record.recipe['learning_rate']:g}"
     )
@@ -91,7 +91,7 @@ def rounds_chart(folders: Sequence[SelfTrainingFolder]) -> None:
     st.header("Rounds")
     show_chart(curves({title(folder): _rounds(folder) for folder in folders}), key="selftrain.curves")
     st.caption(
-        "Round 0 is the source alone. Bands are 95 % intervals over samples (shares and mean of classes Wilson, ECE "
+        "Round 0 is the source alone. Bands are 95 % intervals over images (shares and mean of classes Wilson, ECE "
         "bootstrap). Labels of the target are only used for these reports."
     )
 
@@ -111,8 +111,8 @@ def runs_table(folders: Sequence[SelfTrainingFolder]) -> None:
     rows = [table_row(escape(title(folder)), _cells(_rounds(folder))) for folder in folders]
     st.html(html_table(["Run", *_COLUMNS], rows))
     st.caption(
-        "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals "
-        "over samples (Wilson). A difference between two runs also depends on their seeds."
+        "Accuracy over the target's images with a label, precision over the selected ones. Small: 95 % intervals "
+        "over images (Wilson). A difference between two runs also depends on their seeds."
     )
 
 

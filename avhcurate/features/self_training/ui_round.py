@@ -49,8 +49,8 @@ def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenR
     left_out = folder.record.target_left_out + report.left_out
     st.caption(
         f"Round {number} of {numbers[-1]} trusts a portion of {report.portion:g} of each predicted class and selects "
-        f"{report.selected:,} of {report.samples:,} samples. {report.changed:,} pseudo-labels differ from the round "
-        f"before. {left_out:,} samples have no finite embedding and are left out."
+        f"{report.selected:,} of {report.samples:,} images. {report.changed:,} pseudo-labels differ from the round "
+        f"before. {left_out:,} images have no finite embedding and are left out."
     )
     return folder, number
 
@@ -88,15 +88,15 @@ def classes(chosen: ChosenRound) -> None:
         key="selftrain.class_table",
         column_config={
             **dict.fromkeys(("Source", *shares, "from", "to"), percent),
-            "n": st.column_config.NumberColumn(help="Samples of the target with this label."),
+            "n": st.column_config.NumberColumn(help="Images of the target with this label."),
             "Change": st.column_config.NumberColumn(format="%+.1f", help="In percentage points."),
             "λ": threshold,
             "β": threshold,
         },
     )
     st.caption(
-        "Source, Round: accuracy by the source alone and after this round. Precision: selected samples of the class "
-        "that have its label, with its 95 % interval (Wilson). Recall: samples with this label that are selected with "
+        "Source, Round: accuracy by the source alone and after this round. Precision: selected images of the class "
+        "that have its label, with its 95 % interval (Wilson). Recall: images with this label that are selected with "
         "it. λ is the threshold of the softmax probability, β that of AVC."
     )
 
@@ -129,7 +129,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     fact(f"{heading} ({len(rows):,})", right, accuracy_note(n, low, high))
     st.caption(f"The filters on the left apply. Lowest {score_name(by)} of the pseudo-label first: it is on the tiles.")
     if rows.empty:
-        st.markdown(":material/filter_alt_off: None of the samples in view.")
+        st.markdown(":material/filter_alt_off: None of the images in view.")
         return None
     names = folder.record.classes
 

@@ -18,7 +18,7 @@ STORY = (
 _TRAINERS = {"probe": "A head on frozen features", "full": "The whole network"}
 _TRAIN_SPLIT = "split = 'train'"
 _WHY = """
-Choose where the labels come from. In every round the rule selects the samples of this dataset whose class-balanced
+Choose where the labels come from. In every round the rule selects the images of this dataset whose class-balanced
 label it trusts, learns from the source and from those, and labels the dataset again. Afterwards this page shows whether
 the model got better and what AVC chose that softmax did not; the labels of any round can be exported. A head on frozen
 features takes seconds to minutes. A dataset that the network has not scored yet is scored first.
@@ -73,7 +73,7 @@ def form(page: Opened) -> None:
             key="selftrain.start_source",
             width=200,
             format_func=titles.__getitem__,
-            help="The source: its curated labels are learnt, excluded samples are not.",
+            help="The source: its curated labels are learnt, excluded images are not.",
         )
         trainer = st.segmented_control(
             "What learns",

@@ -172,8 +172,6 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
     text += f"{verdicts}. **{len(suspects.open):,}** to decide."
     with apart():
         st.markdown(text, width="content")
-        with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
-            st.markdown(_ABOUT)
         download(
             f"Download {len(suspects.open):,} as CSV",
             lambda: csv_text(service.export_table(page.table, suspects.open, record)).encode(),
@@ -181,6 +179,7 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
             key="suspects.download",
             disabled=suspects.open.empty,
         )
+    page.help.markdown(_ABOUT)
     st.caption(plain(" ".join(_notes(page, record))))
 
 

@@ -29,7 +29,7 @@ NUMBERS = {
     if each.low is not None and each.high is not None
 }
 
-_ABOUT = rf"""
+ABOUT = rf"""
 Each class is a Gaussian in space whose draws are scaled to length 1, so its density, and with it the **Bayes error**
 $1 - \max_k P(k \mid x)$, the error of the best possible classifier at each place, is known exactly. A network with two
 hidden ReLU layers learns the classes from 1,000 points. **AVH** on the map is that of the most likely label there; over
@@ -54,8 +54,6 @@ def choose_settings(asked: ToySettings) -> None:
         for name, step in _STEPS.items():
             _show(name, st.slider, asked, step=step, width=150)
         _show("seed", st.number_input, asked, step=1, width=120)
-        with st.popover("About the toy", icon=":material/help:", type="tertiary", key="toy.about"):
-            st.markdown(_ABOUT)
 
 
 def _show(name: str, widget: Any, asked: ToySettings, **look: Any) -> None:

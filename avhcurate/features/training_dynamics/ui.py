@@ -66,7 +66,7 @@ def describe(training: TrainingFolder) -> str:
         reached, seconds = float(evaluations["epoch"].max()), float(evaluations["seconds"].max())
     parts = [
         record.model,
-        f"learnt from {record.train_samples:,} samples of {record.dataset} {record.train_where}".strip(),
+        f"learnt from {record.train_samples:,} images of {record.dataset} {record.train_where}".strip(),
         f"evaluated on {record.held_out_samples:,} of {record.held_out} {record.held_out_where}".strip(),
         f"and on {len(training.ids('learnt from')):,} of those learnt from",
         f"{record.parameters:,} parameters",
@@ -80,7 +80,7 @@ def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """End the page where the filters leave none of the samples that the trainings were evaluated on."""
     ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
     if not any(np.isin(training.ids(), ids).any() for training in chosen):
-        nothing_matches("No training was evaluated on the samples in view", "  \n".join(map(describe, chosen)))
+        nothing_matches("No training was evaluated on the images in view", "  \n".join(map(describe, chosen)))
 
 
 # --- curves --------------------------------------------------------------------------------------------------
@@ -103,14 +103,14 @@ def _curves(page: Opened, names: list[str]) -> None:
     called = titles(folder)
     drawn = {called[name]: _course(page, by_name[name]) for name in names}
     if all(rows.empty for rows in drawn.values()):
-        st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
+        st.markdown(":material/hourglass_empty: The first evaluation of the held-out images is still to come.")
         return
     edges: Sequence[str] = ()
     if page.table.votes is not None:
         edges = bin_labels(page.table.edges)
     show_chart(courses(drawn, edges, simulated=page.table.simulated), key="dynamics.curves")
     st.caption(
-        "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
+        "Means over held-out images; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
         "that is hardest for people to the easiest. Click a name in the legend to hide its curves."
     )
 

@@ -13,7 +13,7 @@ from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import in_a_row
+from avhcurate.ui.layout import help_menu, in_a_row
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
@@ -28,12 +28,12 @@ _TENTH = 0.1
 _points_of = kept("Reading every epoch …")(service.data_map)
 
 ABOUT = r"""
-Each point is a sample. Over the evaluations at the end of each epoch, **confidence** is the mean of the probability
+Each point is a image. Over the evaluations at the end of each epoch, **confidence** is the mean of the probability
 that the network gave to its label, **variability** its standard deviation, **correctness** the share of epochs in
-which it was right (Swayamdipta et al. 2020). As in the paper, it is of some of the samples learnt from, or of those
+which it was right (Swayamdipta et al. 2020). As in the paper, it is of some of the images learnt from, or of those
 held out. The two are never mixed: a network believes what it has seen.
 
-Low in the corner on the left lie samples that the network hardly ever believes: wrong labels and odd images are among
+Low in the corner on the left lie images that the network hardly ever believes: wrong labels and odd images are among
 them. Far to the right lie those on which it changes its mind.
 """
 
@@ -41,7 +41,7 @@ them. Far to the right lie those on which it changes its mind.
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
     if len(service.parts(page.table, training)) > 1:
-        return PART.show(st.segmented_control, "Samples", _PARTS, label_visibility="collapsed")
+        return PART.show(st.segmented_control, "Images", _PARTS, label_visibility="collapsed")
     return "held out"
 
 
@@ -60,7 +60,7 @@ def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:
             st.button(label, key=f"dynamics.corner.{label}", on_click=regions.answer, args=(REGION, region))
         if REGION.asked() is not None:
             regions.clear_button(REGION)
-        with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
+        with help_menu("dynamics.about_map"):
             st.markdown(ABOUT)
     return tool
 
@@ -93,9 +93,9 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
         figure,
         REGION,
         key="dynamics.map",
-        alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
+        alt=f"Data map of {len(points):,} images: mean confidence against variability, coloured by {COLORS[color]}",
     )
-    note = f"{len(points):,} samples {part}"
+    note = f"{len(points):,} images {part}"
     if len(drawn) < len(points):
         note += f", {len(drawn):,} of them drawn, a random part where it is crowded. A selection takes all"
     st.caption(f"{note}. {tool[1]}")
@@ -111,7 +111,7 @@ def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> Gri
     if region is None:
         return None
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
-    st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**, least believed first")
+    st.markdown(f"**{len(inside):,} of {len(points):,} images in the region**, least believed first")
     if inside.empty:
         return None
     values = inside.sort_values("confidence_mean", kind="stable").set_index("id")["confidence_mean"]

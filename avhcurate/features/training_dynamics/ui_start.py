@@ -31,9 +31,9 @@ MODELS = (
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
 
 _WHY = f"""
-Training shows how samples are learnt: each held-out sample is evaluated several times in the first epoch and after
+Training shows how images are learnt: each held-out image is evaluated several times in the first epoch and after
 every epoch. Its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper ({PAPER}) says of
-training, on your data; the map shows which samples were learnt early, late or never.
+training, on your data; the map shows which images were learnt early, late or never.
 """
 
 

@@ -21,7 +21,7 @@ def stratified_folds(labels: np.ndarray, groups: np.ndarray, *, folds: int, seed
     """
     codes, unique = pd.factorize(groups)
     if not 2 <= folds <= max(2, len(unique)):
-        raise CurateError(f"the number of folds must lie between 2 and {max(2, len(unique))}; it was {folds}")
+        raise CurateError(f"The number of folds must lie between 2 and {max(2, len(unique))}; it was {folds}")
     first = np.full(len(unique), -1)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     order = np.lexsort((np.random.default_rng(seed).permutation(len(unique)), labels[first]))

