@@ -7,11 +7,11 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 @options.verb(PredictSettings)
 def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.learning_curve import forecast_of
-    from avhcurate.features.predicted_hsf.service import predict_hsf, predictions
+    from avhcurate.features.predicted_hsf.service import added_text, predict_hsf, predictions
     from avhcurate.people.queues import BIASED
 
     first = None
-    if settings.runs and settings.runs[0] != "all":
+    if settings.runs:
         first = settings.runs[0]
     table = options.run_table(settings.dataset, first)
     with options.job(settings) as progress:
@@ -23,6 +23,8 @@ def predict(settings: PredictSettings) -> None:
     votes = "SIMULATED votes" if record.votes_simulated else "votes"
     print(f"{settings.dataset}: predicted HSF of {record.samples:,} samples from {votes} on {record.learnt:,}")
     print("runs: " + ", ".join(record.runs))
+    if record.added:
+        print(added_text(record))
     biased = sorted(set(record.queues) & set(BIASED))
     if biased and record.weighted:
         print(f"votes came from the queue {' and '.join(biased)}: what follows is weighted to the dataset")

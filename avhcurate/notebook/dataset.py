@@ -236,7 +236,7 @@ class Dataset(DecidedDataset):
     def predict(self, **options: Any) -> pd.DataFrame:
         """Predict HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
 
-        `runs` to learn from (the open one; "all" for every one), `level` of the intervals. A job, like `score`; the
+        `runs` to learn from (all, at most the 8 newest), `level` of the intervals. A job, like `score`; the
         columns stay in the table, and predictions are never counted as votes. Raises CurateError without a run, and
         below 30 samples with votes.
 
@@ -247,7 +247,7 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.features.predicted_hsf import service
 
-        settings = PredictSettings(dataset=self.name, **({"runs": (self._run_name(),)} | options))
+        settings = PredictSettings(dataset=self.name, **options)
         with self._job(settings) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
         return service.predictions(self.sample_table)

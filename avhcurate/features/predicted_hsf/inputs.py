@@ -84,7 +84,8 @@ class _Kernel:
 class Inputs:
     """The inputs of every sample that has a label and that all runs have scored, by id.
 
-    `ids` (n,): those samples, ascending; `scores`: how many scores of runs there are; `features`: of embeddings.
+    `ids` (n,): those samples, ascending; `scores`: how many scores of runs there are; `features`: of embeddings;
+    `runs`: their names.
     """
 
     def __init__(self, dataset: DatasetFolder, runs: Sequence[RunFolder]) -> None:
@@ -99,7 +100,9 @@ class Inputs:
         if len(self.ids) < 2:
             raise CurateError(f"Fewer than two samples of {dataset.name} have a label and scores of all these runs.")
         reference = self.ids[evenly_spread(len(self.ids), _REFERENCE)]
-        columns = [values for run in runs for values in _scores_of(run, len(self._labels))]
+        self.runs = [run.name for run in runs]
+        of_runs = [_scores_of(run, len(self._labels)) for run in runs]
+        columns = [values for of_run in of_runs for values in of_run]
         self._columns = [(values, _Ranked(values[reference])) for values in columns]
         self._kernels = [_Kernel.of(_wide_rows(run, reference)) for run in self._wide]
         # What all scores have in common: their first principal component, of variance 1.
@@ -109,7 +112,11 @@ class Inputs:
         if len(self._classes) > MOST_CLASSES:
             self._classes = self._classes[:0]
         self.scores = len(self._columns)
-        self.features = sum(kernel.directions.shape[1] for kernel in self._kernels)
+        widths = [kernel.directions.shape[1] for kernel in self._kernels]
+        self.features = sum(widths)
+        # Which run each score and each feature is of.
+        self._scores_run = np.repeat(np.arange(len(runs)), [len(of_run) for of_run in of_runs])
+        self._features_run = np.repeat([self.runs.index(run.name) for run in self._wide], widths)
 
     def design(self, ids: np.ndarray) -> Design:
         """Return the inputs of some of `ids`."""
@@ -119,6 +126,13 @@ class Inputs:
         wide = [kernel.place(_wide_rows(run, ids)) for run, kernel in zip(self._wide, self._kernels, strict=True)]
         narrow = np.hstack([scores, _CLASS * of_class, _SLOPE * slopes])
         return Design(narrow, np.hstack([np.empty((len(ids), 0)), *wide]))
+
+    def without(self, design: Design, run: int) -> Design:
+        """Return inputs in which a run says nothing, but for its part in what all scores have in common."""
+        narrow, wide = design.narrow.copy(), design.wide.copy()
+        narrow[:, : self.scores][:, self._scores_run == run] = 0
+        wide[:, self._features_run == run] = 0
+        return Design(narrow, wide)
 
     def _ranked_scores(self, ids: np.ndarray) -> np.ndarray:
         return np.stack([ranked.of(values[ids]) for values, ranked in self._columns], axis=1)

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -42,6 +42,7 @@ from avhcurate.workspace.data.prediction import (
     CurvePoint,
     PredictionFolder,
     PredictionRecord,
+    RunGain,
 )
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import duplicates_digest, sample_groups
@@ -53,8 +54,10 @@ FEWEST, MOST = 30, 20_000
 FOLDS = 5
 #: Samples whose inputs are in memory at once.
 _BLOCK = 16_384
+#: The most runs that a prediction learns from unless they are named.
+MOST_RUNS = 8
 #: Part of the folder's name: raise it when the same settings give other predictions.
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ def predict_hsf(
     with folder.alone():
         if folder.complete:
             return folder
-        # Each fold chooses a strength, and the curve fits it again: all about as long.
-        total = FOLDS * (len(PENALTIES) + len(WIDE_WEIGHTS) + len(SHARES)) + 1
+        # Each fold chooses a strength, and the curve and each run fit it again: all about as long.
+        total = FOLDS * (len(PENALTIES) + len(WIDE_WEIGHTS) + len(SHARES) + len(runs)) + 1
         progress.tell(0, total, "reading the inputs")
         inputs = Inputs(dataset, runs)
         voted = _voted(table, inputs, runs[0], settings.seed, use.weights)
@@ -151,6 +154,8 @@ def predict_hsf(
 
         found = fit_prediction(voted, level=settings.level, check=check)
         changes = _reached(found, runs[0], settings, check)
+        if len(runs) > 1:
+            changes["added"] = _added(found, inputs, check)
         folder.write_shard(0, _table(found, inputs, len(table.counter.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)
@@ -218,12 +223,38 @@ def _table(found: Prediction, inputs: Inputs, samples: int) -> pa.Table:
 
 
 def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
-    """Return the runs to learn from: those named, all complete ones for "all", the table's without a name."""
-    if list(names) == ["all"]:
-        return [run for run in table.dataset.runs() if run.complete]
-    if not names:
-        return list(filter(None, [table.run]))
-    return [run for name in names if (run := finished_run(table.dataset, name))]
+    """Return the runs to learn from: those named, else the table's and the newest that scored all that it did."""
+    if names:
+        return [run for name in names if (run := finished_run(table.dataset, name))]
+    if table.run is None:
+        return []
+    ids = table.run.scored_ids()
+    others = [run for run in reversed(table.dataset.runs()) if run.complete and run.name != table.run.name]
+    return [table.run, *(run for run in others if np.isin(ids, run.scored_ids()).all())][:MOST_RUNS]
+
+
+def _added(found: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
+    """Return what each run adds to Spearman over held-out samples: all less all but this one, at the same strengths."""
+    voted, crossed, gains = found.voted, found.crossed, []
+    rho, of_rho = spearman_influence(crossed.odds, voted.hsf, voted.weights)
+    for number, run in enumerate(inputs.runs):
+        others, odds = replace(voted, design=inputs.without(voted.design, number)), np.empty(len(voted.ids))
+        for fold, model in enumerate(crossed.models):
+            check()
+            held = voted.folds == fold
+            odds[held] = fit_votes(others.of(~held), model.strength).odds(others.design.of(held))
+        less, of_less = spearman_influence(odds, voted.hsf, voted.weights)
+        gain = estimate(rho - less, of_rho - of_less)
+        gains.append(RunGain(run=run, adds=gain.value, low=gain.low, high=gain.high))
+    return gains
+
+
+def added_text(record: PredictionRecord) -> str:
+    """Return what each run adds, in a sentence; "" for one run."""
+    parts = [f"{one.run} {one.adds:+.3f} ({one.low:+.3f} to {one.high:+.3f})" for one in record.added]
+    if not parts:
+        return ""
+    return f"What each run adds to Spearman: {', '.join(parts)}."
 
 
 def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:

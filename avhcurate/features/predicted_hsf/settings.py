@@ -14,6 +14,6 @@ class PredictSettings(VerbSettings):
 
     verb = "predict"
     dataset: str = option(help="The dataset.", argument=True)
-    runs: tuple[str, ...] = option((), "Runs to learn from, as resnet50-1,vit-2, or all.", usual="the default one")
+    runs: tuple[str, ...] = option((), "Runs to learn from, as resnet50-1,vit-2.", usual="all, at most the 8 newest")
     level: float = option(LEVEL, "Share of HSF that the intervals cover.", low=0.5, high=0.99, label="Intervals hold")
     seed: int = option(0, "Seed of the folds.", low=0)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from avhcurate.features.predicted_hsf.learning_curve import forecast_of
 from avhcurate.features.predicted_hsf.plots import curve_chart
-from avhcurate.features.predicted_hsf.service import FEWEST
+from avhcurate.features.predicted_hsf.service import FEWEST, added_text
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.people.queues import BIASED
 from avhcurate.ui.charts import show_chart
@@ -50,6 +50,8 @@ def section(page: Opened) -> None:
         target = _TARGET.show(st.number_input, "Target: Spearman with HSF", 0.05, 0.99, step=0.01, width=190)
         show_chart(curve_chart(record, target), key="predicted.curve")
         st.markdown(needed_sentence(record, target))
+        if record.added:
+            st.caption(added_text(record))
     with right:
         st.markdown("**What the intervals hold**")
         st.html(_coverage(record))
@@ -148,7 +150,7 @@ def _form(page: Opened, label: str) -> None:
     if page.table.run is None or asked < FEWEST:
         st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {asked:,}.")
         return
-    known: dict[str, Any] = {"dataset": page.dataset.name, "runs": (page.table.run.name,)}
+    known: dict[str, Any] = {"dataset": page.dataset.name}
     with (
         job_form("predicted.", PredictSettings, **known) as form,
         in_a_row(),

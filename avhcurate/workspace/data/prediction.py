@@ -34,6 +34,15 @@ class CoverageRow(BaseModel):
     width: float
 
 
+class RunGain(BaseModel):
+    """What a run adds to the Spearman of predictions with HSF, and the ends of its 95 % interval, paired by sample."""
+
+    run: str
+    adds: float | None
+    low: float | None
+    high: float | None
+
+
 class PredictionRecord(Provenance):
     """The record of a prediction, `prediction.json`; `finished` and what follows are set when it is complete.
 
@@ -42,7 +51,8 @@ class PredictionRecord(Provenance):
     for the votes, and each sample counts by the inverse of its chance. `coverage` is told by bins of HSF,
     `coverage_predicted` by fifths of the predicted HSF. `confidence_rho`: Spearman of the confidence of the first run
     with the same HSF; `gain`: that of the predictions, each without its own votes, less this one, with the ends of its
-    95 % interval, paired by sample; `ceiling`: the highest that any score can be expected to have, with its interval.
+    95 % interval, paired by sample; `added`: what each of several runs adds; `ceiling`: the highest that any score can
+    be expected to have, with its interval.
     """
 
     name: str
@@ -63,6 +73,7 @@ class PredictionRecord(Provenance):
     coverage: list[CoverageRow] = Field(default_factory=list)
     coverage_predicted: list[CoverageRow] = Field(default_factory=list)
     confidence_rho: float | None = None
+    added: list[RunGain] = Field(default_factory=list)
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None

@@ -98,6 +98,24 @@ def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
     assert again.record.curve == record.curve
 
 
+def test_all_runs_that_scored_the_same_images_teach_and_what_each_adds_is_said(own_predicted, add_run, cli):
+    rng, root, own = np.random.default_rng(0), own_predicted.dataset.root.parents[1], own_predicted.run.name
+
+    def shuffled(rows):
+        return rows.assign(**{key: rng.permutation(rows[key]) for key in own_predicted.scores if key in rows})
+
+    add_run(root, "noise-1", shuffled)
+    add_run(root, "part-1", lambda rows: rows.head(900))
+    record = predict_hsf(open_table(Workspace(root), "digits", own)).record
+    assert record.runs == [own, "noise-1"]
+    of_own, of_noise = record.added
+    assert of_noise.low < 0.01
+    assert of_own.adds > of_noise.adds
+    assert of_own.low < of_own.adds < of_own.high
+    ended = cli("predict", "digits", "--runs", f"{own},noise-1", "--workspace", root)
+    assert f"What each run adds to Spearman: {own} {of_own.adds:+.3f}" in ended.out
+
+
 def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
     table = own_predicted
     with pytest.raises(CurateError, match="of --level is not valid"):

@@ -1,0 +1,88 @@
+"""Tiny and degenerate datasets: what computes gives a number or a reason, never a traceback."""
+
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import avhcurate
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import vote_quality
+from avhcurate.features.correlation import analyses, ui
+from avhcurate.features.correlation.service import correlate, export_table
+
+#: What computes, by a dataset and a folder to write to.
+COMPUTED = [
+    lambda found, _: ui.summary(correlate(found.sample_table)),
+    lambda found, _: export_table(correlate(found.sample_table)),
+    *(lambda found, _, key=key: analyses.analyse(found.sample_table, key) for key in analyses.ANALYSES),
+    lambda found, _: vote_quality.need(found.sample_table, score="confidence", width=0.2),
+    lambda found, _: vote_quality.vote_quality(found.sample_table, "classify"),
+    lambda found, _: found.disagree(),
+    lambda found, _: found.suspects(),
+    lambda found, _: found.predict(),
+    lambda found, _: found.select("avc-centred", 0.5),
+    lambda found, _: found.select("lrent", 0.5),
+    lambda found, _: found.split([0.8, 0.2]),
+    lambda found, folder: found.report(folder / "d.html", images=False),
+]
+
+#: (samples, classes, embeddings, labels, votes)
+CASES = st.tuples(
+    st.sampled_from([2, 3, 12, 40]),
+    st.sampled_from([1, 2, 5]),
+    st.sampled_from(["random", "tied", "one at 0"]),
+    st.sampled_from(["cycle", "first", "half"]),
+    st.sampled_from(["none", "one each", "for the label", "random", "on few"]),
+)
+
+
+def dataset_of(case, root):
+    samples, classes, embeddings, labelled, voted = case
+    rng = np.random.default_rng(0)
+    labels = np.arange(samples) % classes
+    if labelled == "first":
+        labels[:] = 0
+    elif labelled == "half":
+        labels[samples // 2 :] = -1
+    images = rng.integers(0, 255, (samples, 4, 4, 3), np.uint8)
+    names = [f"c{number}" for number in range(classes)]
+    found = avhcurate.dataset("d", images, labels, classes=names, workspace=root)
+    features, weights = rng.normal(size=(samples, 3)), rng.normal(size=(classes, 3))
+    if embeddings == "tied":
+        features[:] = 1.0
+    elif embeddings == "one at 0":
+        features[0] = 0.0
+    found = found.attach(features, class_weights=weights)
+    votes = rng.integers(0, 5, (samples, classes))
+    if voted == "one each":
+        votes = np.eye(classes, dtype=int)[rng.integers(classes, size=samples)]
+    elif voted == "for the label":
+        votes = 6 * np.eye(classes, dtype=int)[labels]
+    elif voted == "on few":
+        votes[3:] = 0
+    if voted != "none":
+        found.votes(votes)
+    return found
+
+
+@settings(max_examples=2, derandomize=True, deadline=None, database=None)
+@given(case=CASES)
+@example(case=(12, 12, "random", "cycle", "random"))
+@example(case=(2, 2, "random", "cycle", "random"))
+@example(case=(40, 1, "random", "cycle", "random"))
+@example(case=(40, 2, "tied", "half", "random"))
+def test_every_computation_gives_a_number_or_a_reason(case):
+    """A reason is a CurateError: one line for the user. Anything else that is raised fails."""
+    root = Path(tempfile.mkdtemp())
+    try:
+        found = dataset_of(case, root / "workspace")
+        for compute in COMPUTED:
+            with suppress(CurateError):
+                compute(found, root)
+    finally:
+        shutil.rmtree(root)
