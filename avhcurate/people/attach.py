@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError
 from avhcurate.people.files import VoteSheet, counts_of_lists, read_votes
+from avhcurate.people.files.sheet import check_shape
 from avhcurate.people.hsf import count_answers, count_ticks
 from avhcurate.people.row_matching import match_samples
 from avhcurate.workspace.data.class_lists import class_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -44,7 +44,7 @@ def attach_votes(
     """
     progress.report(0, 0, "reading the votes")
     with progress.interrupting(_STOPPED):
-        sheet = read_votes(Path(file))
+        sheet = read_votes(Path(file), workspace.dataset(name))
     source = str(Path(file).absolute())
     with workspace.lock(name):
         folder = workspace.dataset(name)
@@ -198,6 +198,8 @@ def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str
     """Return votes by id of a dataset, and what the user should know of rows that were left out."""
     classes = folder.record.classes
     samples = pq.read_table(folder.samples_path, columns=["path", "label"])
+    if sheet.counts is not None:
+        check_shape(sheet.counts.shape, len(samples), classes, named=bool(sheet.samples))
     ids, messages = match_samples(sheet, samples["path"])
     rows = np.flatnonzero(ids >= 0)
     messages = [*sheet.messages, *messages]
@@ -214,11 +216,6 @@ def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str
 
 
 def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
-    if counts.shape[1] != len(classes):
-        raise CurateError(
-            f"The votes have {counts.shape[1]} counts per sample, but the dataset has {len(classes)} classes "
-            f"({listed(classes, 5)}). Give a column for each class, in this order."
-        )
     unique, place = np.unique(ids, return_inverse=True)
     sums = np.zeros((len(unique), len(classes)), np.int64)
     np.add.at(sums, place, counts)

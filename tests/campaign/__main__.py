@@ -18,13 +18,14 @@ from pathlib import Path
 # Before torch is loaded: children share it, and one thread each is what keeps them from waiting for each other.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
-from tests.campaign import annotators, disk, images, inputs, kills, processes, requests, soak
+from tests.campaign import annotators, disk, images, inputs, kills, processes, readers, requests, soak
 from tests.campaign.outcome import Attack, Outcome, table
 
 ATTACKS = (
     Attack("kills", "kill -9 at any change of the disk and the same call give what no kill gives", 0.34, kills.attack),
     Attack("annotators", "no acknowledged answer is lost or counts twice", 0.12, annotators.attack),
-    Attack("images", "every fuzzed image is decoded or refused, within its memory", 0.16, images.attack),
+    Attack("images", "every fuzzed image is decoded or refused, within its memory", 0.11, images.attack),
+    Attack("readers", "every fuzzed file is read or refused in one line, within 1 GB and 20 s", 0.05, readers.attack),
     Attack("inputs", "hostile weights, votes, manifests, arrays and names: one line, nothing runs", 0.1, inputs.attack),
     Attack("requests", "hostile addresses, headers, conditions: no page, leak or long work", 0.09, requests.attack),
     Attack("disk", "on a full disk one line, nothing lost, reading works", 0.05, disk.attack),

@@ -38,7 +38,7 @@ FORMATS = (
 
 def attack(folder: Path, seconds: float) -> Outcome:
     outcome, end, ends, peak = Outcome(), time.monotonic() + seconds, Counter[str](), 0.0
-    fuzzed = itertools.islice(_fuzzed(_seeds(folder)), MOST)
+    fuzzed = itertools.islice(fuzz(_seeds(folder)), MOST)
     while time.monotonic() < end and (chunk := list(itertools.islice(fuzzed, CHUNK))):
         ended = in_child(lambda chunk=chunk: [_decode(data) for _, data in chunk], limit=300)  # type: ignore[misc]
         peak = max(peak, ended.megabytes)
@@ -83,8 +83,8 @@ def _seeds(folder: Path) -> list[tuple[str, bytes]]:
     return found
 
 
-def _fuzzed(seeds: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Seeds with bytes flipped, cut off, put in, or numbers of the head made large, without end."""
+def fuzz(seeds: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Seeds with bytes flipped, cut off, put in, or numbers of the head or end made large, without end."""
     rng = np.random.default_rng(1)
     for number in itertools.count():
         name, data = seeds[number % len(seeds)]
@@ -104,6 +104,7 @@ def _fuzzed(seeds: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
                 [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x00\xff\xff", b"\x00\x01\x00\x00"]
             )
         else:
-            for place in rng.integers(0, head, 2):
+            start = int(rng.integers(2)) * (len(body) - head)
+            for place in start + rng.integers(0, head, 2):
                 body[place] = int(rng.integers(256))
         yield f"{name} #{number}", bytes(body)

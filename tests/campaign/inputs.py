@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import pickle
 import struct
@@ -20,7 +21,7 @@ from tests.campaign.child import Said, avhcurate, in_child
 from tests.campaign.outcome import Outcome
 
 #: Megabytes above the start that reading one file may take.
-BOUND = 1500
+BOUND = 1000
 Attempt = tuple[str, tuple[str, ...]]
 
 
@@ -124,6 +125,7 @@ def _votes(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
     np.save(path / "negative.npy", np.full((6, 2), -1))
     np.save(path / "float.npy", np.full((6, 2), np.nan))
     _claims(path / "claims.npy", (1 << 40, 2))
+    _sparse(path / "sparse.npy", "<i8", (500_000_000, 10))
     frame = pd.DataFrame({"sample": ["a/0.png"], "annotator": ["x"], "label": ["a"]})
     frame.to_parquet(path / "cut.parquet")
     data = (path / "cut.parquet").read_bytes()
@@ -140,6 +142,13 @@ def _claims(path: Path, shape: tuple[int, ...]) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     path.write_bytes(header.getvalue() + b"\0" * 64)
+
+
+def _sparse(path: Path, kind: str, shape: tuple[int, ...]) -> None:
+    """An array file of zeros, all in a hole."""
+    with open(path, "wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": kind, "fortran_order": False, "shape": shape})
+        stream.truncate(stream.tell() + math.prod(shape) * np.dtype(kind).itemsize)
 
 
 def _manifests(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -173,7 +182,8 @@ def _arrays(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
     _claims(path / "many.npy", (6,) * 30)
     np.save(path / "code.npy", np.array([_Runs(trace)] * 6, dtype=object), allow_pickle=True)
     np.savez(path / "text.npz", a=np.array(["x"] * 6))
-    with open(path / "sparse.npy", "wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (10**10,)})
-        stream.truncate(stream.tell() + 4 * 10**10)
+    _sparse(path / "sparse.npy", "<f4", (10**10,))
+    _sparse(path / "wide.npy", "<f4", (6, 10**9))
+    lists = pa.FixedSizeListArray.from_arrays(np.zeros(20 * 2_000_000, np.float32), 2_000_000)
+    pq.write_table(pa.table({"id": range(20), "e": lists}), path / "lists.parquet", compression="zstd")
     yield from ((one.name, one) for one in sorted(path.iterdir()))

@@ -82,9 +82,10 @@ def bare_dataset(
         samples=size,
         fingerprint="f",
     )
-    staged = workspace.create(name)
-    staged.write(record, samples)
-    return workspace.adopt(name, staged)
+    with workspace.lock(name):
+        staged = workspace.create(name)
+        staged.write(record, samples)
+        return workspace.adopt(name, staged)
 
 
 def copy_dataset(root: Path, name: str, source: str = "digits") -> None:

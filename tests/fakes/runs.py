@@ -18,15 +18,16 @@ def made_up(workspace):
     def make(features, labels, *, broken=()):
         features, labels = np.asarray(features, np.float32), np.asarray(labels)
         n, k = len(labels), int(labels.max()) + 1
-        dataset = workspace.create("dots")
         classes = [f"c{i}" for i in range(k)]
         origin = {"name": "dots", "source": "made up", "kind": "folder", "fingerprint": "f" * 64}
         record = DatasetRecord(classes=classes, classes_declared=True, samples=n, **origin)
         paths, none = [f"{i}.png" for i in range(n)], pa.nulls(n, pa.string())
         given = pa.array(labels, pa.int32(), mask=labels < 0)
         columns = {"id": np.arange(n), "path": paths, "split": none, "label": given, "_file": paths}
-        dataset.write(record, pa.table(columns | {"_row": pa.nulls(n, pa.int64())}))
-        dataset = workspace.adopt("dots", dataset)
+        with workspace.lock("dots"):
+            staged = workspace.create("dots")
+            staged.write(record, pa.table(columns | {"_row": pa.nulls(n, pa.int64())}))
+            dataset = workspace.adopt("dots", staged)
         run = RunFolder(dataset.root / "runs" / "made-up")
         weights = np.stack([features[labels == i].mean(axis=0) for i in range(k)]).astype(np.float32)
         about = RunRecord(

@@ -24,7 +24,6 @@ def make_labelled(workspace, labels, *, name="pets", paths=None, classes=CLASSES
         "_file": pa.array(paths, pa.string()),
         "_row": pa.array([None] * len(labels), pa.int64()),
     }
-    folder = workspace.create(name)
     record = DatasetRecord(
         name=name,
         source="made",
@@ -34,8 +33,10 @@ def make_labelled(workspace, labels, *, name="pets", paths=None, classes=CLASSES
         samples=len(labels),
         fingerprint=uuid.uuid4().hex,
     )
-    folder.write(record, pa.table(columns))
-    return workspace.adopt(name, folder)
+    with workspace.lock(name):
+        folder = workspace.create(name)
+        folder.write(record, pa.table(columns))
+        return workspace.adopt(name, folder)
 
 
 @pytest.fixture

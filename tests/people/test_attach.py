@@ -74,7 +74,7 @@ def test_matrix_is_in_order_of_id_and_empty_rows_have_no_votes(attach, dataset):
         (np.full((4, 3), -1), "negative"),
         (np.full((4, 3), 0.5), "fractions"),
         (np.full((4, 3), np.nan), "fractions or missing"),
-        (np.full((4, 3), "x"), "whole numbers"),
+        (np.full((4, 3), "x"), "not numbers"),
         (np.full((4, 3), 2**40), "32 bits"),
         (np.ones((4, 2), int), "2 counts per sample, but the dataset has 3 classes"),
         (np.ones((5, 3), int), "5 rows"),

@@ -1,6 +1,7 @@
 """Attaches outputs of a network that were computed elsewhere as a run, in flat memory."""
 
 import hashlib
+import math
 import re
 import shutil
 import time
@@ -137,7 +138,7 @@ def _copy(
     """
     samples, head = dataset.record.samples, ""
     by_sample = {role: one for role, one in arrays.items() if one.ids is not None}
-    check_room(run.root, sum(4 * samples * one.shape[1] for one in by_sample.values()) + _SPARE, "the run")
+    check_room(run.root, sum(4 * math.prod(one.shape) for one in by_sample.values()) + _SPARE, "the run")
     if "class_weights" in arrays:
         weights = arrays["class_weights"].read_finite()
         if not weights.any(axis=1).all():
@@ -150,7 +151,7 @@ def _copy(
     rows_of = np.zeros(samples, int)
     for role, one in by_sample.items():
         file = _FILES[role]
-        run.reserve(file, (samples, one.shape[1]))
+        run.reserve(file, (samples, one.shape[1]), some=one.shape[0] < samples)
         for ids, rows, before in one.blocks():
             progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
             if role == "probs":

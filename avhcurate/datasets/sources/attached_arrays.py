@@ -14,6 +14,7 @@ from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
+from avhcurate.workspace.disk.budget import check_budget
 from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.tabular import read_table
@@ -70,7 +71,7 @@ class AttachedArray:
 
     def _check(self, block: np.ndarray, start: int, used: np.ndarray) -> None:
         """Refuse used rows that are not finite, or are not what they are said to be, naming the first."""
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             sums = block.astype(np.float32, copy=False).sum(axis=1, dtype=np.float64)
         self._refuse(used & ~np.isfinite(sums), "holds NaN or infinity", start)
         unlike = (block.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
@@ -132,6 +133,10 @@ def _check_sizes(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> N
     shapes = {one.title: one.shape for one in arrays.values()}
     if "class_weights" in arrays and arrays["class_weights"].shape[1] != arrays["features"].shape[1]:
         raise CurateError(f"The shapes {shapes} do not fit. Give class weights (K, D) for features (N, D).")
+    if "features" in arrays:
+        one = arrays["features"]
+        sums = num_classes(dataset, arrays) * one.shape[1] * 8
+        check_budget(one.array.path, sums, f"The prototypes of the classes by {one.title}")
     counts = {num_classes(dataset, {role: one}) for role, one in arrays.items() if role != "features"}
     if len(counts) > 1:
         raise CurateError(f"The shapes {shapes} have different numbers of classes. Give outputs of one network.")

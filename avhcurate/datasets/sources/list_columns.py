@@ -17,6 +17,7 @@ from avhcurate.workspace.disk.columns import is_list
 from avhcurate.workspace.disk.files import replacing, write_tables
 from avhcurate.workspace.disk.fingerprints import fingerprint_file
 from avhcurate.workspace.disk.provenance import settings_digest
+from avhcurate.workspace.disk.tabular import parquet_batches
 
 #: Rows of a Parquet file that are read at a time.
 _ROWS = 4096
@@ -52,7 +53,7 @@ class ListSource:
         """Yield `id` and `values` of the samples that have a list, block by block in order of id."""
         start, ids = 0, np.cumsum(self.used) - 1
         for file in self.files:
-            for batch in pq.ParquetFile(file).iter_batches(_ROWS, columns=[column]):
+            for batch in parquet_batches(file, [column], _ROWS):
                 stop, lists = start + len(batch), batch.column(0)
                 lists = getattr(lists, "storage", lists)
                 has = pc.and_(lists.is_valid(), pa.array(self.used[start:stop]))

@@ -15,6 +15,7 @@ import pyarrow as pa
 from avhcurate.datasets.sources.list_columns import ListSource, number_lists
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
     PATH_NAMES,
@@ -174,6 +175,7 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
 
 
 def _text(path: Path) -> str:
+    check_file(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as problem:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from avhcurate.datasets.sources.folder import split_of
 from avhcurate.datasets.sources.list_columns import ListSource, number_lists
@@ -14,7 +13,7 @@ from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import bytes_leaf, find_bytes_column
 from avhcurate.workspace.disk.fingerprints import fingerprint_file
-from avhcurate.workspace.disk.tabular import decoded, parquet_schema
+from avhcurate.workspace.disk.tabular import parquet_schema, parquet_table
 
 #: Column of the paths inside the image column; a name that no user column has.
 _PATH = "\0path"
@@ -74,7 +73,7 @@ def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     wanted = [field.name for field in schema if bytes_leaf(field) is None and field.name not in lists]
     kind = schema.field(column).type
     named = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
-    table = decoded(pq.ParquetFile(file).read(columns=wanted + [f"{column}.path"] * named))
+    table = parquet_table(file, wanted + [f"{column}.path"] * named)
     if not named:
         return table
     paths = pc.struct_field(table[column], "path").cast(pa.string())

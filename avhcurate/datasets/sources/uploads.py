@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.archives import check_packing
+from avhcurate.workspace.disk.budget import most_bytes
 from avhcurate.workspace.disk.files import remove, remove_leftovers, replacing, temporary_name
 
 #: Suffixes of files that are kept whole, and of those that can be a manifest.
@@ -20,8 +21,6 @@ TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".npy", ".txt")
 _MANIFESTS = TABLES[:3]
 #: A zip holds at most so many files, unpacks to so many bytes in all and so many a file.
 MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = 50_000, 8 << 30, 512 << 20
-#: A zip unpacks to at most this many times its size, or this many bytes; photographs hardly shrink.
-_MOST_RATIO, _SMALL = 200, 64 << 20
 #: What damage raises; RuntimeError and NotImplementedError mean a password or an unknown compression.
 _UNREADABLE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
@@ -60,7 +59,7 @@ def _unpack(file: BinaryIO, target: Path) -> None:
     making.mkdir()
     try:
         with zipfile.ZipFile(file) as archive:
-            members = _members(archive.infolist(), min(MOST_BYTES, max(_SMALL, _MOST_RATIO * file.seek(0, 2))))
+            members = _members(archive.infolist(), min(MOST_BYTES, most_bytes(file.seek(0, 2))))
             for path, info in members.items():
                 (making / path).parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(info) as packed, open(making / path, "xb") as stream:

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -62,11 +61,11 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
         given = _given_source(workspace, dataset)
         open_events(workspace).delete(dataset.id)
         open_response_log(workspace).delete(dataset.id)
-        _discard(workspace, dataset.root, dataset.id)
         cached = re.compile(rf"{re.escape(dataset.id)}-\d+-[0-9a-f]{{12}}\.\w+")
         images = [path for path in (workspace.root / "cache").glob("*") if cached.fullmatch(path.name)]
         for path in (*images, *given):
             remove(path)
+        _discard(workspace, dataset.root, dataset.id)
 
 
 def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Path:
@@ -98,8 +97,8 @@ def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
 
 
 def _discard(workspace: Workspace, folder: Path, id: str) -> None:
-    """Take a folder away in one step, then delete it; what a crash leaves is deleted with the next import."""
-    gone = workspace.datasets / f".{id}.{uuid.uuid4().hex[:8]}.staged"
+    """Take a folder away in one step, then delete it; what a crash leaves is deleted when the workspace is opened."""
+    gone = workspace.staged(id)
     os.rename(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
 

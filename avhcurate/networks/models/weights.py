@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import listed
 
 #: Where training scripts put the tensors in a checkpoint; the first that is there is taken.
@@ -53,6 +54,7 @@ def read_weights(path: Path) -> Weights:
     """
     if not path.is_file():
         raise CurateError(f"The weights file {path} does not exist, or is a folder. Check the path.")
+    check_file(path)
     with open(path, "rb") as stream:
         start = stream.read(9)
         stream.seek(0)

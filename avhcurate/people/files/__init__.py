@@ -7,17 +7,21 @@ from pathlib import Path
 from avhcurate.errors import CurateError
 from avhcurate.people.files.imagenetv2 import is_imagenetv2, sheet_of_hits
 from avhcurate.people.files.label_studio import are_tasks, read_json, sheet_of_tasks
-from avhcurate.people.files.sheet import FORMS, VoteSheet, counts_of_lists
+from avhcurate.people.files.sheet import FORMS, VoteSheet, check_shape, counts_of_lists
 from avhcurate.people.files.tables import TEXT_COLUMNS, sheet_of_table
 from avhcurate.people.hsf import whole_counts
-from avhcurate.workspace.disk.arrays import read_npy
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.disk.arrays import open_array
 from avhcurate.workspace.disk.tabular import read_table
 
 __all__ = ["VoteSheet", "counts_of_lists", "read_votes", "sheet_of_table"]
 
 
-def read_votes(path: Path) -> VoteSheet:
-    """Read a file of votes; its content decides its form. A manifest next to it may mark the votes as simulated."""
+def read_votes(path: Path, dataset: DatasetFolder | None = None) -> VoteSheet:
+    """Read a file of votes; its content decides its form. A manifest next to it may mark the votes as simulated.
+
+    A matrix that does not fit the dataset, if one is given, is refused by its header.
+    """
     if not path.is_file():
         raise CurateError(f"{path} is not a file. Give {FORMS}.")
     with open(path, "rb") as stream:
@@ -27,7 +31,7 @@ def read_votes(path: Path) -> VoteSheet:
             f"{path.name} is a pickle or an archive, which can hold code, and is not opened. Convert it to JSON or CSV."
         )
     if start.startswith(b"\x93NUMPY"):
-        sheet = _read_matrix(path)
+        sheet = _read_matrix(path, dataset)
     elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
         sheet = _read_json(path)
     else:
@@ -35,13 +39,16 @@ def read_votes(path: Path) -> VoteSheet:
     return replace(sheet, simulated=sheet.simulated or _manifest_says_simulated(path))
 
 
-def _read_matrix(path: Path) -> VoteSheet:
-    matrix = read_npy(path)
-    if matrix.ndim != 2:
+def _read_matrix(path: Path, dataset: DatasetFolder | None) -> VoteSheet:
+    matrix = open_array(path)
+    if len(matrix.shape) != 2:
         raise CurateError(
             f"{path.name} has shape {matrix.shape}. It needs one row per sample and one column per class."
         )
-    return VoteSheet({}, counts=whole_counts(matrix, path.name))
+    if dataset is not None:
+        record = dataset.record
+        check_shape(matrix.shape, record.samples, record.classes)
+    return VoteSheet({}, counts=whole_counts(matrix.read(), path.name))
 
 
 def _read_json(path: Path) -> VoteSheet:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from avhcurate.errors import CurateError
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS, VoteSheet, sheet_of_rows, sheet_simulated
+from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import listed
 
 #: Names of the controls in tasks that we write: which class, and whether an image belongs to the class in its data.
@@ -177,6 +178,7 @@ def _sample_text(value: Any) -> str | None:
 
 def read_json(path: Path) -> Any:
     """Return the JSON of a file."""
+    check_file(path)
     try:
         content = json.loads(path.read_bytes())
         json.dumps(content, ensure_ascii=False).encode()  # a text of half a character cannot be kept

@@ -1,5 +1,6 @@
 """Human answers of a file of any form."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,20 @@ def sheet_simulated(values: Any, title: str) -> bool:
     if len(marks) > 1:
         raise CurateError(f"{title} mixes simulated answers with real ones. Import them as two files.")
     return marks == {True}
+
+
+def check_shape(shape: Sequence[int], samples: int, classes: Sequence[str], *, named: bool = False) -> None:
+    """Refuse counts without a row for each sample, unless rows are `named`, or without a column for each class."""
+    if shape[0] != samples and not named:
+        raise CurateError(
+            f"The votes have {shape[0]} rows without names of samples, but the dataset has {samples} samples. Give one "
+            "row per sample, in order of id."
+        )
+    if shape[1] != len(classes):
+        raise CurateError(
+            f"The votes have {shape[1]} counts per sample, but the dataset has {len(classes)} classes "
+            f"({listed(classes, 5)}). Give a column for each class, in this order."
+        )
 
 
 def counts_of_lists(column: pa.ChunkedArray, title: str) -> tuple[np.ndarray, np.ndarray]:

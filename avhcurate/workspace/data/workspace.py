@@ -18,6 +18,8 @@ from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.project_file import project_settings
 
 _PATIENCE_S = 60
+#: Ends of the names of folders that are not a dataset yet, or no longer.
+_STAGED, _ASIDE = ".staged", ".aside"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -77,9 +79,13 @@ class Workspace:
     def create(self, name: str) -> DatasetFolder:
         """Return an empty staging folder for a new version of dataset `name`, which `adopt` puts in its place."""
         self.check_new(name)
-        folder = self.datasets / f".{self._id_for(name)}.{uuid.uuid4().hex[:8]}.staged"
+        folder = self.staged(self._locked_id(name))
         folder.mkdir(parents=True)
         return DatasetFolder(folder)
+
+    def staged(self, id: str) -> Path:
+        """Return a hidden place for what comes into being or goes while the lock of `id` is held."""
+        return self.datasets / f".{id}.{uuid.uuid4().hex[:8]}{_STAGED}"
 
     def adopt(self, name: str, staged: DatasetFolder) -> DatasetFolder:
         """Put a complete staged folder in place of dataset `name`, whose lock is held; remove what stood there.
@@ -87,7 +93,7 @@ class Workspace:
         The version before is set aside between two renames, and never removed while its dataset is absent.
         """
         id = self._id_for(name)
-        target, aside = self.datasets / id, self.datasets / f".{id}.aside"
+        target, aside = self.datasets / id, self.datasets / f".{id}{_ASIDE}"
         if target.exists():
             os.rename(target, aside)
         os.rename(staged.root, target)
@@ -121,7 +127,7 @@ class Workspace:
     def lock(self, name: str) -> Iterator[None]:
         """Hold a dataset while its samples, votes or record change, by curators; refuse when it takes long."""
         require(Role.CURATOR, "changing datasets")
-        id = self._ids(former=True).get(name) or check_name(name)
+        id = self._locked_id(name)
         self.datasets.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.datasets / f".{id}.lock")
         try:
@@ -129,20 +135,22 @@ class Workspace:
         except Timeout:
             raise CurateError(f"Another process is changing dataset {name!r}. Try again when it is done.") from None
         try:
-            self._put_back(id)
-            for leftover in self.datasets.glob(f".{id}.????????.staged"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            self._tidy(id)
             files.remove_leftovers(self.datasets / id)
             yield
         finally:
+            self._tidy(id)
             lock.release()
 
     def _ids(self, *, former: bool = False) -> dict[str, str]:
         """Return the id of each dataset by its name, and by `former` names that no other one has now."""
-        for aside in self.datasets.glob(".*.aside"):  # of a killed `adopt`; one that another process does is left alone
-            id = aside.name[1 : -len(".aside")]
+        for left in (*self.datasets.glob(f".*{_ASIDE}"), *self.datasets.glob(f".*{_STAGED}")):
+            # Of a killed process: one that lives holds the lock.
+            id = left.name[1:].removesuffix(_ASIDE)
+            if left.suffix == _STAGED:
+                id = id[: -len(".01234567") - len(_STAGED)]
             with suppress(Timeout), FileLock(self.datasets / f".{id}.lock", timeout=0):
-                self._put_back(id)
+                self._tidy(id)
         folders = sorted(path.parent for path in self.datasets.glob("*/dataset.json"))
         names = {folder.name: dataset_names(folder) for folder in folders if _NAME.fullmatch(folder.name)}
         before = {name: id for id, all_names in names.items() for name in all_names[1:] if former}
@@ -155,9 +163,15 @@ class Workspace:
         choices = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
         return next(id for id in choices if not (self.datasets / id).exists())
 
-    def _put_back(self, id: str) -> None:
-        """Put back a dataset that a killed `adopt` had set aside; its lock is held."""
-        aside = self.datasets / f".{id}.aside"
+    def _locked_id(self, name: str) -> str:
+        """Return the id whose lock a change of dataset `name` holds."""
+        return self._ids(former=True).get(name) or check_name(name)
+
+    def _tidy(self, id: str) -> None:
+        """Put back a dataset that a killed `adopt` had set aside, and remove what was staged; its lock is held."""
+        for leftover in self.datasets.glob(f".{id}.????????{_STAGED}"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        aside = self.datasets / f".{id}{_ASIDE}"
         if (self.datasets / id).exists():
             shutil.rmtree(aside, ignore_errors=True)
         elif aside.exists():

@@ -22,9 +22,11 @@ from safetensors import safe_open
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.archives import check_packing
+from avhcurate.workspace.disk.budget import check_budget, check_file
 from avhcurate.workspace.disk.columns import is_list, listed
 from avhcurate.workspace.disk.files import replacing
 from avhcurate.workspace.disk.room import take_room
+from avhcurate.workspace.disk.tabular import parquet_batches, parquet_table
 
 _FORMS = "a .npy, .npz, safetensors or Parquet file"
 #: Kinds of NumPy types that are numbers, and those that are texts.
@@ -115,6 +117,7 @@ def open_array(
     array = found[member]
     if array.dtype.kind not in _NUMBERS:
         raise CurateError(f"{array.title} has values of type {array.dtype}, not numbers.")
+    check_budget(path, math.prod(array.shape) * max(4, array.dtype.itemsize), array.title)  # float32 at least
     return replace(array, title=title or array.title)
 
 
@@ -124,7 +127,7 @@ def read_texts(path: Path, *names: str) -> pa.ChunkedArray:
         if _kind(path) == "parquet":
             for name in names:
                 if name in pq.read_schema(path).names:
-                    return pq.ParquetFile(path).read(columns=[name])[name]
+                    return parquet_table(path, [name])[name]
         else:
             arrays = _arrays_of(path)
             for name in names:
@@ -152,7 +155,8 @@ def number_type(kind: pa.DataType) -> np.dtype | None:
 def _kind(path: Path) -> str:
     if not path.is_file():
         raise CurateError(f"{path} is not a file. Give {_FORMS}.")
-    with open(path, "rb") as stream:
+    check_file(path)
+    with _as_user_errors(path.name), open(path, "rb") as stream:
         start = stream.read(16)
     for kind, magic in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("parquet", b"PAR1")):
         if start.startswith(magic):
@@ -249,7 +253,7 @@ def _of_parquet(path: Path) -> Iterator[ArrayInFile]:
 
 
 def _columns(path: Path, name: str, rows: int) -> Iterator[pa.Array]:
-    for batch in pq.ParquetFile(path).iter_batches(rows, columns=[name]):
+    for batch in parquet_batches(path, [name], rows):
         yield getattr(batch.column(0), "storage", batch.column(0))
 
 

@@ -4,9 +4,12 @@ What the footer says of a column may be far from what a reader will allocate: a 
 many large values of few bytes. But a page is decompressed whole, and no value is larger than the page that holds it.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
 #: Kinds of fields in thrift's compact protocol: whole numbers, texts, structs, and the bytes that truths, a byte and a
 #: double take.
@@ -23,17 +26,22 @@ _PLAIN = (0, 6)
 
 _MOST_PAGES = 1_000_000
 
+#: Bytes of a value by its kind, and those that tell where it lies in a list.
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_LEVELS = 4
+
 
 class Pages(NamedTuple):
     """The data pages of a column chunk: `values` in each, its bytes, and the largest that one value may be (0: plain).
 
-    `largest` is of the bytes of all pages, the dictionary's too.
+    `largest` is of the bytes of all pages, the dictionary's too. `fixed`: every value takes `each`.
     """
 
     values: np.ndarray
     sizes: np.ndarray
     each: np.ndarray
     largest: int
+    fixed: bool = False
 
     def bytes_of(self, rows: int) -> int:
         """Return the most that so many consecutive rows may take."""
@@ -50,6 +58,38 @@ class Pages(NamedTuple):
         while wanted > 1 and self.bytes_of(wanted) > most:
             wanted //= 2
         return wanted
+
+
+class Column(NamedTuple):
+    """The pages of one column of numbers or texts in a row group, and how many values its rows have on average."""
+
+    pages: Pages
+    values_a_row: float
+
+    @property
+    def least_bytes(self) -> int:
+        """What all rows take, dictionaries of texts not repeated."""
+        pages = self.pages
+        return int(np.maximum(pages.sizes, np.where(pages.fixed, pages.values * pages.each, 0)).sum())
+
+    def bytes_of(self, rows: int) -> int:
+        """Return the most that so many consecutive rows may take, where lists are of one length."""
+        return self.pages.bytes_of(math.ceil(rows * self.values_a_row))
+
+
+def columns_of(file: pq.ParquetFile, group: int, stream: BinaryIO, wanted: Sequence[str]) -> Iterator[Column]:
+    """Yield the columns of a row group that have these names or lie below them."""
+    rows = file.metadata.row_group(group)
+    for place in range(rows.num_columns):
+        column = rows.column(place)
+        if not any(f"{column.path_in_schema}.".startswith(f"{name}.") for name in wanted):
+            continue
+        start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
+        pages = read_pages(stream, start, column.total_compressed_size)
+        width = _WIDTHS.get(column.physical_type, 0) or max(0, file.schema.column(place).length)
+        if column.physical_type != "BYTE_ARRAY":
+            pages = pages._replace(each=np.full_like(pages.values, width + _LEVELS), fixed=True)
+        yield Column(pages, max(1, int(pages.values.sum()) / max(1, rows.num_rows)))
 
 
 def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -13,12 +14,18 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.budget import check_budget, check_file
 from avhcurate.workspace.disk.columns import MISSING, bytes_leaf, listed
+from avhcurate.workspace.disk.parquet_pages import columns_of
+
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 #: Columns of a table, known from its header before anything else is read.
 MOST_COLUMNS = 5000
+#: Bytes that rows which are read at once may take, if each text is as large as its dictionary.
+_AT_ONCE = 512 << 20
 #: Characters of the header of a CSV.
 _LONGEST_HEADER = 1 << 24
 
@@ -49,8 +56,8 @@ def parquet_schema(path: Path) -> pa.Schema:
 def _reading_parquet(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:  # also for a name that is not valid text
-        reason = str(problem).splitlines()[0]
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as problem:  # also for names that are not valid text
+        reason = next(iter(str(problem).splitlines()), "damaged")[:200]
         raise CurateError(f"{path} cannot be read as Parquet ({reason}). Is it complete?") from problem
 
 
@@ -77,7 +84,7 @@ def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
         ) from problem
 
 
-def decoded(table: pa.Table) -> pa.Table:
+def decoded(table: Rows) -> Rows:
     """Return the table with the values of categories and of string views, which Arrow's functions refuse."""
     for place, field in enumerate(table.schema):
         kind = field.type
@@ -99,9 +106,40 @@ def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] 
     if not has_parquet(path):
         return _read_csv(path, {name.casefold() for name in texts})
     schema = parquet_schema(path)
-    columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
+    return parquet_table(
+        path, [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
+    )
+
+
+def parquet_table(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Return some columns of a Parquet file, or `CurateError`."""
+    batches = list(parquet_batches(path, columns))
     with _reading_parquet(path):
-        return decoded(pq.ParquetFile(path).read(columns=columns))
+        if not batches or not columns:
+            return pq.ParquetFile(path).read(columns=columns)
+        return pa.Table.from_batches(batches)
+
+
+def parquet_batches(path: Path, columns: Sequence[str], rows: int = 1 << 17) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a Parquet file, at most so many rows at once, fewer where they may take much.
+
+    Raise `CurateError` for a damaged file and for one that would take more than its budget.
+    """
+    with _reading_parquet(path), pq.ParquetFile(path) as file, open(path, "rb") as stream:
+        groups = range(file.num_row_groups)
+        pages = [list(columns_of(file, group, stream, columns)) for group in groups]
+        check_budget(path, sum(column.least_bytes for group in pages for column in group), str(path))
+        taken = 0
+        for group in groups:
+            at_once = rows
+            while at_once > 1 and sum(column.bytes_of(at_once) for column in pages[group]) > _AT_ONCE:
+                at_once //= 2
+            for batch in file.iter_batches(at_once, row_groups=[group], columns=columns):
+                batch.validate(full=True)
+                batch = decoded(batch)
+                taken += batch.nbytes
+                check_budget(path, taken, str(path))
+                yield batch
 
 
 def padded_columns(path: Path) -> list[str]:
@@ -113,6 +151,7 @@ def padded_columns(path: Path) -> list[str]:
 def _read_csv(path: Path, wanted: set[str] | None) -> pa.Table:
     """Read a CSV with the `wanted` columns as text, None for all of them."""
     delimiter, columns = _csv_header(path)
+    check_file(path)
     texts = [name for name in columns if wanted is None or name.casefold() in wanted]
     # Types are guessed from the first rows: where later ones disagree, everything is text.
     for as_text in (texts, columns):

@@ -78,7 +78,7 @@ def test_a_zip_that_leaves_its_folder_or_fills_the_disk_is_refused_and_leaves_no
     workspace, monkeypatch, files, said
 ):
     monkeypatch.setattr(uploads, "MOST_FILES", 5)
-    monkeypatch.setattr(uploads, "_SMALL", 1 << 20)
+    monkeypatch.setattr("avhcurate.workspace.disk.budget.SPARE", 1 << 20)
     with pytest.raises(CurateError, match=said):
         keep_upload(workspace, "pets.zip", zipped(files))
     assert [path for path in workspace.root.rglob("*") if path.is_file()] == []

@@ -35,9 +35,10 @@ def add(workspace: Workspace, name: str, labels: list[int | None]) -> DatasetFol
         samples=len(labels),
         fingerprint="f",
     )
-    staged = workspace.create(name)
-    staged.write(record, samples)
-    return workspace.adopt(name, staged)
+    with workspace.lock(name):
+        staged = workspace.create(name)
+        staged.write(record, samples)
+        return workspace.adopt(name, staged)
 
 
 def test_option_goes_before_environment_before_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -84,13 +85,25 @@ def test_a_name_that_differs_only_by_case_is_refused(workspace: Workspace) -> No
 
 def test_staged_dataset_is_not_there_until_adopted(workspace: Workspace) -> None:
     add(workspace, "pets", [0, 1])
-    staged = workspace.create("pets")
-    assert workspace.names() == ["pets"]
-    assert workspace.dataset("pets").record.samples == 2
+    with workspace.lock("pets"):
+        staged = workspace.create("pets")
+        assert workspace.names() == ["pets"]
+        assert workspace.dataset("pets").record.samples == 2
+        assert staged.root.exists()
+    assert not staged.root.exists()  # as where an import fails
+
+
+def test_what_a_killed_process_left_is_removed_whenever_the_workspace_is_opened(workspace: Workspace) -> None:
     add(workspace, "pets", [0])
-    assert workspace.dataset("pets").record.samples == 1
-    with workspace.lock("pets"):  # whoever writes next removes what an attempt before left
-        assert not staged.root.exists()
+    removed, living = workspace.staged("removed.before"), workspace.staged("cats")
+    for folder in (removed, living):
+        folder.mkdir()
+        (folder / "votes.parquet").write_text("x")
+    with workspace.lock("cats"):  # clears its own first, as a process that begins
+        living.mkdir()
+        assert workspace.names() == ["pets"]
+        assert living.exists()
+        assert not removed.exists()
 
 
 def test_damaged_record_says_what_to_do(workspace: Workspace) -> None:

@@ -1,12 +1,18 @@
 """Tables are refused by their header before anything else of them is read."""
 
+import os
+import resource
 import time
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.errors import CurateError
+from avhcurate.networks.models.weights import read_weights
+from avhcurate.people.files import read_votes
+from avhcurate.workspace.disk.arrays import open_array
 from avhcurate.workspace.disk.tabular import MOST_COLUMNS, read_table
 
 
@@ -45,3 +51,39 @@ def test_parquet_with_any_byte_of_it_damaged_is_read_or_refused(tmp_path):
             messages.append(str(error))
     assert len(messages) > 50
     assert [message for message in messages if "\n" in message] == []
+
+
+def _lists(path):
+    zeros = pa.FixedSizeListArray.from_arrays(np.zeros(20 * 2_000_000, np.float32), 2_000_000)
+    pq.write_table(pa.table({"id": range(20), "e": zeros}), path, compression="zstd")
+
+
+def _long_texts(path):
+    texts = pa.DictionaryArray.from_arrays(np.zeros(1000, np.int32), ["x" * 1_000_000])
+    pq.write_table(pa.table({"path": texts}), path, compression="zstd")
+
+
+def _hole(path):
+    with open(path, "wb") as stream:
+        header = {"descr": "<i8", "fortran_order": False, "shape": (500_000_000, 10)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.truncate(stream.tell() + 8 * 500_000_000 * 10)
+
+
+@pytest.mark.parametrize(
+    ("save", "read"),
+    [
+        (_lists, lambda path: open_array(path, member="e")),
+        (_long_texts, read_table),
+        (_hole, open_array),
+        (_hole, lambda path: read_votes(path).counts),
+        (_hole, read_weights),
+        (lambda path: [path.write_text("path,label\na,b\n"), os.truncate(path, 1 << 35)], read_table),
+    ],
+)
+def test_what_would_take_more_than_its_file_may_is_refused_before_it_is_read(tmp_path, save, read):
+    save(tmp_path / "x")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CurateError, match=r"would take [\d,]+ MB, and its [\d.,]+ MB on the disk may take"):
+        read(tmp_path / "x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700_000  # kB

@@ -1,0 +1,52 @@
+"""What a file from outside may take once it is read: every reader asks here, by the header, before it reads the rest.
+
+A few bytes on a disk can stand for gigabytes: holes of a sparse file, packed zeros, one value repeated.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+
+#: Bytes that the content of any file may take, and how many times its bytes on the disk.
+SPARE, RATIO = 128 << 20, 200
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that is mostly a hole, whose zeros would take long to read."""
+    check_budget(path, path.stat().st_size, str(path))
+
+
+def check_budget(path: Path, needed: int, title: str) -> None:
+    """Refuse content that takes more bytes than its file may."""
+    if needed <= SPARE:
+        return
+    stored = _bytes_stored(path)
+    if needed > (most := most_bytes(stored)):
+        raise CurateError(
+            f"{title} would take {needed / 1e6:,.0f} MB, and its {stored / 1e6:,.3f} MB on the disk may take "
+            f"{most / 1e6:,.0f}. Check what wrote it."
+        )
+
+
+def most_bytes(stored: int) -> int:
+    """Return how many bytes may be made of so many on a disk."""
+    return max(SPARE, RATIO * stored)
+
+
+def _bytes_stored(path: Path) -> int:
+    """Return the bytes of a file without the holes of a sparse one."""
+    with open(path, "rb") as stream:
+        size, found, end = os.fstat(stream.fileno()).st_size, 0, 0
+        try:
+            while end < size:
+                start = os.lseek(stream.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(stream.fileno(), start, os.SEEK_HOLE)
+                found += end - start
+        except AttributeError:  # Windows does not tell
+            return size
+        except OSError as problem:
+            if problem.errno != errno.ENXIO:  # which means that a hole is at the end
+                return size
+        return found
