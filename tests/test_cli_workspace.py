@@ -1,15 +1,19 @@
-"""The verbs list, remove, rename and jobs: what they print and what they ask."""
+"""The verbs list, remove, check, rename and jobs: what they print and what they ask."""
 
 import errno
+import gc
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import avhcurate
 from avhcurate.datasets.export.service import FORMATS
+from avhcurate.datasets.table import logs
+from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
 
@@ -89,6 +93,56 @@ def test_a_damaged_dataset_is_listed_and_can_be_removed(call, workspace):
     assert "damaged" in call("list")
     call("remove", "pets", "--yes")
     assert "holds no dataset" in call("list")
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _garble(path):
+    path.write_bytes(b"\xff" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "remedy"),
+    [
+        (_cut, "datasets/pets/samples.parquet", "avhcurate import pets s --force"),
+        (_garble, "datasets/pets/samples.parquet", "avhcurate import pets s --force"),
+        (_cut, "annotations.db", "the copy of `avhcurate check --backup`"),
+        (_garble, "annotations.db", "the copy of `avhcurate check --backup`"),
+    ],
+)
+def test_damage_is_one_sentence_that_check_explains_and_a_copy_has_all(cli, call, tmp_path, damage, file, remedy):
+    space, copy = Workspace(tmp_path / "space"), tmp_path / "copy"
+    for name in ("cats", "pets"):
+        bare_dataset(space, ["a.png", "b.png"], [0, 0], ["cat"], name)
+
+    def ended(*arguments):
+        return cli(*arguments, "--workspace", space.root)
+
+    assert ended("tag", "pets", "odd", "--ids", "1").code == 0
+    assert ended("check", "--backup", copy).code == 0
+    assert "2 datasets and the database are intact" in ended("check").out
+    logs._shared.cache_clear()  # as a process that starts now
+    gc.collect()
+    for log in ("-wal", "-shm"):
+        Path(f"{space.annotations_path}{log}").unlink(missing_ok=True)
+    damage(space.root / file)
+    code, out, err = ended("check")
+    assert (code, out.count("\n")) == (2, 1)
+    assert out.startswith(f"{file}: ")
+    assert remedy in out
+    assert "1 parts of" in err
+    for verb in (
+        ["tag", "pets", "new", "--ids", "0"],
+        ["history", "pets"],
+        ["export", "pets", "--format", "csv", "--out", tmp_path / "x"],
+    ):
+        code, _, err = ended(*verb)
+        assert (code, "avhcurate check" in err) == (2, True)
+    out = ended("list").out
+    assert ("cats" in out, "damaged" in out) == (True, "samples" in file)
+    assert "odd" in cli("history", "pets", "--workspace", copy).out
 
 
 def test_remove_says_what_goes_and_asks(cli, call, workspace):

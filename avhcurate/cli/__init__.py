@@ -48,12 +48,12 @@ def main() -> NoReturn:
 def _end(error: BaseException) -> NoReturn:
     """Say why a call was interrupted or refused, and exit; raise any other error again."""
     from avhcurate.workspace.disk.jobs import Cancelled
-    from avhcurate.workspace.disk.room import full_disk
+    from avhcurate.workspace.disk.room import disk_trouble
 
     if isinstance(error, Cancelled | KeyboardInterrupt):
         print("avhcurate: cancelled; run the same command again to resume", file=sys.stderr)
         raise SystemExit(_INTERRUPTED) from None
-    line = _refused(error) or full_disk(error)
+    line = _refused(error) or disk_trouble(error)
     if not line:
         raise error
     print(f"avhcurate: {line}", file=sys.stderr)

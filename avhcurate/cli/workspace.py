@@ -1,6 +1,7 @@
-"""Verbs about the workspace itself: list, remove, rename, jobs."""
+"""Verbs about the workspace itself: list, remove, check, rename, jobs."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,6 +102,29 @@ def _confirm(question: str, yes: bool) -> None:
         raise CurateError(f"{question} Confirm with --yes.")
     if not typer.confirm(question, err=True):
         raise CurateError("Nothing was removed.")
+
+
+@options.app.command()
+def check(
+    backup: Annotated[
+        Path | None, typer.Option(**options.NEW_PATH, help="Copy the workspace into this new folder instead.")
+    ] = None,
+) -> None:
+    """Read all that the workspace holds; exit code 2 where something is damaged, with how to go on."""
+    from avhcurate.datasets.table.check import back_up, check_workspace
+
+    space = options.open_workspace()
+    if backup is not None:
+        back_up(space, backup)
+        options.print_result({"backup": str(backup)}, f"{space.root} is copied to {backup}, a workspace of its own")
+        return
+    damaged = check_workspace(space)
+    lines = [f"{one.file}: {one.problem}. {one.remedy}." for one in damaged]
+    if not damaged:
+        lines = [f"{space.root}: {len(space.names())} datasets and the database are intact"]
+    options.print_result({"damaged": [one._asdict() for one in damaged]}, "\n".join(lines))
+    if damaged:
+        raise CurateError(f"{len(damaged)} parts of {space.root} are damaged, and all others are intact.")
 
 
 @options.app.command()

@@ -5,9 +5,12 @@ Host header shows that. Browsers set the Origin of a websocket and of requests t
 the server answers this machine only, however it was started.
 """
 
+import hashlib
 import ipaddress
 import os
 import re
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,8 +22,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 
-from avhcurate.ui import signin
+from avhcurate.ui import signin, uploads
 from avhcurate.ui.answers import NEVER_KEPT, base_path
+from avhcurate.ui.layout import POPOVERS
+from avhcurate.workspace.data.people import Role
 
 #: More names that the server answers to, separated by commas: of this machine in a network, or before a proxy.
 HOSTS = "AVHCURATE_HOSTS"
@@ -33,8 +38,21 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _EVERYWHERE = ("0.0.0.0", "::", "None", "")
 #: The app's own routes, and Streamlit's files of pages, uploads and figures.
 _PRIVATE = re.compile(
-    r"/(images|grid|points|exports|media|changes)/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/health$"
+    r"/(images|grid|points|exports|media|changes)/|/_stcore/(metrics$|upload_file/|agent/)|(?<!_stcore)/health$"
 )
+#: One name or address, perhaps with a port.
+_HOST = re.compile(r"([\w.-]+|\[[\da-f:.]+\])(:\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def _hashed(script: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+_INDEX = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+_FIXED = re.findall(r"<script>(.*?)</script>", _INDEX, re.DOTALL)
+_INLINE = (POPOVERS.read_text(encoding="utf-8"), signin.KEEP_COOKIE, *_FIXED)
+#: Where scripts of pages come from: Streamlit's files, the app's components, and texts that are always the same.
+_SCRIPTS = " ".join(["'self'", "blob:", *map(_hashed, _INLINE)])
 
 
 def middleware() -> list[Middleware]:
@@ -68,15 +86,24 @@ class Guard:
         refusal = _foreign(request)
         if refusal is None and scope["type"] == "http" and signin.sign_in_configured():
             refusal = await run_in_threadpool(_unknown, request)
-        if refusal is None:
+        session = uploads.session_of(scope["path"])
+        if refusal is None and session and scope["type"] == "http":
+            with uploads.counted(request, session) as refusal:
+                if refusal is None:
+                    await self.app(scope, receive, _with_headers(send))
+        elif refusal is None:
             await self.app(scope, receive, _with_headers(send))
-        else:
+        if refusal is not None:
             status, text = refusal
             await PlainTextResponse(f"{text}\n", status, NEVER_KEPT)(scope, receive, send)
+        elif scope["type"] == "websocket":  # a page has closed
+            uploads.free_later()
 
 
 def _foreign(request: HTTPConnection) -> tuple[int, str] | None:
     """Return status and text for a request that is not from the server's own pages or, without a login, machine."""
+    if not _HOST.fullmatch(request.headers.get("host", "")):
+        return 400, "Invalid host header"
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
         return 403, "This request comes from a page of another site."
@@ -97,7 +124,15 @@ def _unknown(request: HTTPConnection) -> tuple[int, str] | None:
         signin.sign_out(request.cookies)
     if path.startswith(f"{base_path()}/static/") or not _PRIVATE.search(path):
         return None
-    return signin.refused(request.cookies)
+    session, role = uploads.session_of(path), Role.VIEWER
+    if session:
+        role = Role.CURATOR
+    refusal = signin.refused(request.cookies, role)
+    if refusal is None and "/_stcore/agent/" in path:
+        return 403, "Programs cannot drive an app with a login."
+    if refusal is None and session and not uploads.is_own(session, request.cookies.get(signin.COOKIE, "")):
+        return 403, "Files go into the session of one's own page."
+    return refusal
 
 
 def _with_headers(send: Any) -> Any:
@@ -107,7 +142,7 @@ def _with_headers(send: Any) -> Any:
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Referrer-Policy", "same-origin")
             frames = " ".join(["'self'", *os.environ.get(FRAMES, "").split()])
-            headers.append("Content-Security-Policy", f"frame-ancestors {frames}")
+            headers.append("Content-Security-Policy", f"frame-ancestors {frames}; script-src {_SCRIPTS}")
             if signin.sign_in_configured() and "immutable" in headers.get("Cache-Control", ""):
                 headers["Cache-Control"] = "private, no-cache"  # the next person at this browser may be another
         await send(message)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from avhcurate.errors import CurateError
 from avhcurate.ui import navigation, sidebar
+from avhcurate.ui.layout import POPOVERS
 from avhcurate.ui.people import show_account
 from avhcurate.ui.signin import acting_here, ask_to_sign_in
 from avhcurate.ui.user_errors import show_user_error
@@ -18,8 +19,7 @@ _HERE = Path(__file__).parent
 def main() -> None:
     st.set_page_config(page_title="AVH Curate", page_icon=str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "frame.css")
-    script = (_HERE / "popovers.js").read_text(encoding="utf-8")
-    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{POPOVERS.read_text(encoding='utf-8')}</script>", unsafe_allow_javascript=True)
     pages = navigation.pages()
     page = st.navigation(pages, position="hidden")
     people.ask(acting_here)

@@ -18,9 +18,10 @@ from starlette.routing import Route
 
 from avhcurate.datasets.table.logs import open_events
 from avhcurate.ui.answers import NEVER_KEPT, base_path
+from avhcurate.ui.uploads import remember_browser
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.people import OPERATOR, Person, Role, acting, refusal
-from avhcurate.workspace.data.roles import role_of
+from avhcurate.workspace.data.roles import address_of, identity_of, role_of
 from avhcurate.workspace.data.workspace import find_workspace
 
 User = Mapping[str, Any]
@@ -40,9 +41,11 @@ _MOST_WINDOWS = 10_000
 _NAME = re.compile("[0-9a-f]{32}")
 #: Session state: the value that this page asks its browser to keep.
 _TOKEN = "signin.token"
-_KEEP_COOKIE = """<script>
-fetch("{url}", {{method: "POST", body: "{token}"}}).then((answer) => answer.ok && location.reload());
-</script>"""
+#: Runs in a page that has the token in an element; its text is always the same, so that a page allows no other script.
+KEEP_COOKIE = """
+const { url, token } = document.getElementById("avhcurate-session").dataset;
+fetch(url, { method: "POST", body: token }).then((answer) => answer.ok && location.reload());
+"""
 
 _login_at_start = False
 
@@ -75,8 +78,8 @@ def sign_in_configured() -> bool:
 # --- sessions of browsers ---------------------------------------------------------------------------------------
 
 
-def refused(cookies: Mapping[str, str]) -> tuple[int, str] | None:
-    """Return status and text for a request that may not see a workspace's data; None if it may."""
+def refused(cookies: Mapping[str, str], role: Role = Role.VIEWER) -> tuple[int, str] | None:
+    """Return status and text for a request of somebody whose role in the workspace is lower; None if it is not."""
     if not sign_in_configured():
         return None
     if not login_settings():
@@ -84,8 +87,11 @@ def refused(cookies: Mapping[str, str]) -> tuple[int, str] | None:
     user = _SESSIONS.get(cookies.get(COOKIE, ""))
     if user is None or not _stands(user):
         return 401, "Sign in first."
-    if _person_of(user).role is None:
+    person = _person_of(user)
+    if person.role is None:
         return 403, "You have no role in this workspace."
+    if reason := refusal(person, role, "this"):
+        return 403, reason
     return None
 
 
@@ -126,7 +132,8 @@ def _start_session() -> None:
     if _TOKEN not in st.session_state:
         st.session_state[_TOKEN] = secrets.token_urlsafe(32)
         _SESSIONS[st.session_state[_TOKEN]] = _user()
-    script = _KEEP_COOKIE.format(url=f"{base_path()}/session", token=st.session_state[_TOKEN])
+    place = f'data-url="{base_path()}/session" data-token="{st.session_state[_TOKEN]}"'
+    script = f'<div id="avhcurate-session" {place}></div><script>{KEEP_COOKIE}</script>'
     st.html(script, unsafe_allow_javascript=True)
     st.stop()
 
@@ -137,11 +144,20 @@ def _user() -> User:
 
 
 def _stands(user: User) -> bool:
-    """Return whether a sign-in has not ended (`exp`) and its e-mail address is not known to be unverified."""
-    end = user.get("exp")
-    if isinstance(end, int | float) and end <= time.time():
-        return False
-    return bool(user.get("is_logged_in")) and user.get("email_verified") not in (False, "false")
+    """Return whether a sign-in has not ended (`exp`) and its e-mail address, if it counts, is verified."""
+    try:
+        ended = float(user.get("exp", "inf")) <= time.time()
+    except (TypeError, ValueError):
+        ended = True
+    return bool(user.get("is_logged_in")) and not ended and _is_verified(user)
+
+
+def _is_verified(user: User) -> bool:
+    """Return whether the provider has verified the e-mail address, or the owner trusts all of its addresses."""
+    own = _section("avhcurate")
+    if not user.get("email") or own.get("known_by") == "subject" or own.get("trust_addresses") is True:
+        return True
+    return user.get("email_verified") in (True, "true", "True")
 
 
 def _has_left(user: User) -> bool:
@@ -195,11 +211,18 @@ def _signed_in() -> bool:
 def _person_of(user: User) -> Person:
     """Return the person whom a sign-in names, with the role that the workspace gives them or their groups."""
     name = _name_of(user)
+    if not name:
+        return NOBODY
     return Person(name, role_of(open_events(find_workspace()), name, _groups_of(user)))
 
 
 def _name_of(user: User) -> str:
-    return str(user.get("email") or user.get("sub") or "")
+    """Return the e-mail address, else the issuer and the subject, as a role is given to it; "" for anything else."""
+    if user.get("email") and _section("avhcurate").get("known_by") != "subject":
+        return address_of(str(user["email"]))
+    if user.get("iss") and user.get("sub"):
+        return identity_of(str(user["iss"]), str(user["sub"]))
+    return ""
 
 
 def _groups_of(user: User) -> list[str]:
@@ -255,14 +278,18 @@ def ask_to_sign_in() -> None:
         _draw_sign_in()
     if not _has_session():
         _start_session()
+    remember_browser(st.context.cookies[COOKIE])
     if acting().role is None:
         _draw_no_role()
 
 
 def _draw_sign_in() -> None:
     with _card():
-        if st.user.get("email_verified") in (False, "false"):
-            st.error("Your provider has not verified your e-mail address. Verify it there and sign in again.")
+        if not _is_verified(st.user):
+            st.error(
+                "Your provider does not say that your e-mail address is verified. Verify it there and sign in again. "
+                "The owner of this server finds more in docs/serve.md."
+            )
         elif st.user.get("is_logged_in"):
             st.info("Your sign-in has ended.")
         st.write("Sign in to see the datasets of this workspace.")

@@ -5,7 +5,7 @@ import re
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.room import full_disk
+from avhcurate.workspace.disk.room import disk_trouble
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
 #: What Markdown always reads as code: a pair of single backticks in one line.
@@ -29,8 +29,8 @@ def plain(text: str) -> str:
 
 
 def show_user_error(error: Exception) -> bool:
-    """Show a `CurateError` or a full disk as a message and returns True; False where an error needs its traceback."""
-    line = str(error) if isinstance(error, CurateError) else full_disk(error)
+    """Show a `CurateError`, a full disk or damage as a message, and return True; False where a traceback is needed."""
+    line = str(error) if isinstance(error, CurateError) else disk_trouble(error)
     if not line:
         return False
     st.error(plain(line))

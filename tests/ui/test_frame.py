@@ -157,7 +157,7 @@ def open_signed_in(monkeypatch, own_demo_root):
     def run(role, *, signed_in=True):
         if role:
             grant(Workspace(own_demo_root), "ada@example.org", role)
-        app.user = {"is_logged_in": signed_in, "email": "ada@example.org"}
+        app.user = {"is_logged_in": signed_in, "email": "ada@example.org", "email_verified": True}
         return app.run()
 
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))

@@ -12,12 +12,12 @@ from starlette.websockets import WebSocketDisconnect
 
 import app as server
 from avhcurate.datasets.curate.roles import grant, revoke
-from avhcurate.ui import guards, signin
+from avhcurate.ui import guards, signin, uploads
 from avhcurate.ui.guards import FRAMES, HOSTS, NO_LOGIN
 from avhcurate.workspace.data.people import OPERATOR
 from avhcurate.workspace.data.workspace import Workspace
 
-ADA = {"email": "ada@example.org", "is_logged_in": True, "iat": 1}
+ADA = {"email": "ada@example.org", "email_verified": True, "is_logged_in": True, "iat": 1}
 
 
 async def _socket(socket):
@@ -30,7 +30,7 @@ def _client(address="127.0.0.1"):
     routes = [
         WebSocketRoute("/stream", _socket),
         *signin.routes(),
-        Route("/{path:path}", lambda _: PlainTextResponse("secret"), methods=["GET", "POST"]),
+        Route("/{path:path}", lambda _: PlainTextResponse("secret"), methods=["GET", "POST", "PUT", "DELETE"]),
     ]
     app = Starlette(routes=routes, middleware=guards.middleware())
     return TestClient(app, base_url="http://localhost:8501", client=(address, 50_000))
@@ -60,7 +60,9 @@ def test_the_names_of_this_machine_are_answered(client, host):
     assert _answers(client, host=host)
 
 
-@pytest.mark.parametrize("host", ["evil.example:8501", "localhost.evil.example", "[::1", "192.0.2.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host", ["evil.example:8501", "localhost.evil.example", "[::1", "192.0.2.1", "0.0.0.0", "127.0.0.1:80, evil.com"]
+)
 def test_a_foreign_name_gets_no_page(client, host):
     assert not _answers(client, host=host)
 
@@ -85,9 +87,13 @@ def test_every_answer_guards_itself(client, monkeypatch):
     headers = client.get("/").headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
-    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+    frames, scripts = headers["content-security-policy"].split("; ")
+    assert frames == "frame-ancestors 'self'"
+    assert scripts.startswith("script-src 'self' blob: 'sha256-")
+    assert "unsafe" not in scripts
     monkeypatch.setenv(FRAMES, "http://localhost:8888")
-    assert client.get("/").headers["content-security-policy"] == "frame-ancestors 'self' http://localhost:8888"
+    policy = client.get("/").headers["content-security-policy"]
+    assert policy.startswith("frame-ancestors 'self' http://localhost:8888; ")
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "forged"])
@@ -126,7 +132,7 @@ PRIVATE = [
     "/media/a.png",
     "/health",
 ]
-PRIVATE += ["/_stcore/upload_file/s/f", "/_stcore/metrics", "/other/static/media/a.png"]
+PRIVATE += ["/_stcore/metrics", "/other/static/media/a.png"]
 PUBLIC = ["/", "/_stcore/health", "/static/media/font.woff2", "/auth/logout"]
 
 
@@ -144,10 +150,62 @@ def test_every_route_of_the_app_is_private_but_the_one_that_gives_the_cookie():
 
 
 @pytest.mark.parametrize(
-    "changed", [{"exp": 1_700_000_000}, {"email_verified": False}, {"is_logged_in": False}, {"email_verified": "false"}]
+    "changed",
+    [
+        *({"exp": 1_700_000_000}, {"exp": "1700000000"}, {"exp": "soon"}, {"is_logged_in": False}),
+        *({"email_verified": said} for said in (False, "false", "False", "no", None)),
+    ],
 )
 def test_a_sign_in_that_has_ended_or_is_not_verified_does_not_count(client, login, changed):
     assert _signed_in(client, ADA | changed).get("/health").status_code == 401
+
+
+def test_files_go_into_the_own_session_of_a_curator_and_only_so_many_bytes(client, login, tmp_path, monkeypatch):
+    monkeypatch.setattr("avhcurate.workspace.data.people._who", lambda: OPERATOR)
+    monkeypatch.setattr(uploads, "_BROWSERS", {"mine": "token", "other": "another"})
+    monkeypatch.setattr(uploads, "_held", lambda: {"mine": 300, "other": 500})
+    monkeypatch.setattr(uploads, "SESSION_BYTES", 1000)
+    monkeypatch.setattr(uploads, "SERVER_BYTES", 1400)
+
+    def sent(session, size=1, **options):
+        return client.put(f"/_stcore/upload_file/{session}/any", content=b"x" * size, **options).status_code
+
+    assert sent("mine") == 401
+    _signed_in(client, ADA)
+    assert sent("mine") == 403  # a viewer
+    grant(Workspace(tmp_path), "ada@example.org", "curator")
+    assert sent("mine") == 200
+    assert (sent("other"), sent("never-given")) == (403, 403)
+    assert client.delete("/_stcore/upload_file/other/any").status_code == 403
+    assert (sent("mine", 600), sent("mine", 701), uploads._arriving.total()) == (200, 413, 0)
+    monkeypatch.setattr(uploads, "SESSION_BYTES", 2000)
+    assert sent("mine", 601) == 413  # all sessions together
+    assert client.put("/_stcore/upload_file/mine/any", content=iter([b"x"])).status_code == 411  # of unknown length
+    assert client.post("/_stcore/agent/interact", json={}).status_code == 403
+
+
+def test_addresses_and_what_a_provider_calls_people_are_different_names(client, login, tmp_path, monkeypatch):
+    monkeypatch.setattr("avhcurate.workspace.data.people._who", lambda: OPERATOR)
+    workspace, known = Workspace(tmp_path), {"iss": "https://login.example", "sub": "Ada-1", "is_logged_in": True}
+
+    def answer(user):
+        return _signed_in(client, user).get("/health").status_code
+
+    assert answer(known) == 403
+    grant(workspace, "id:https://login.example#Ada-1", "viewer")
+    assert answer(known) == 200
+    assert [answer(known | change) for change in ({"sub": "ada-1"}, {"iss": "https://other.example"})] == [403, 403]
+    assert answer({"is_logged_in": True, "sub": "ada@example.org"}) == 403
+    email = "id:https://login.example#Ada-1"
+    assert answer({"is_logged_in": True, "email": email, "email_verified": True}) == 403
+    unverified = known | {"email": "boss@example.org"}
+    assert answer(unverified) == 401
+    login["avhcurate"] = {"known_by": "subject"}
+    assert answer(unverified) == 200
+    login["avhcurate"] = {"trust_addresses": True}
+    assert answer(unverified) == 403
+    grant(workspace, "boss@example.org", "owner")
+    assert answer(unverified) == 200
 
 
 @pytest.mark.parametrize("token", ["", "forged", "token\xff"])
@@ -171,7 +229,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client, login):
 def test_without_a_role_nothing_is_served_and_a_group_may_give_one(client, login, tmp_path, monkeypatch):
     # Another test of this process may have opened a page, after which the sign-in says who acts.
     monkeypatch.setattr("avhcurate.workspace.data.people._who", lambda: OPERATOR)
-    bob = {"email": "bob@example.org", "is_logged_in": True, "groups": ["labellers"]}
+    bob = {"email": "bob@example.org", "email_verified": True, "is_logged_in": True, "groups": ["labellers"]}
     workspace = Workspace(tmp_path)
     _signed_in(client, bob)
     assert client.get("/health").status_code == 403

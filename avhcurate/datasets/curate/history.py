@@ -79,4 +79,4 @@ def describe(entry: Event, classes: Sequence[str]) -> str:
         number = class_number(value, classes)
         if number is not None and number < len(classes):
             value = classes[number]
-    return " ".join(filter(None, (_WORDS[entry.action], value)))
+    return " ".join(filter(None, (_WORDS.get(entry.action, entry.action), value)))

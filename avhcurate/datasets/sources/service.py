@@ -1,5 +1,6 @@
 """Import a source into the workspace as a dataset, without copying its images."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,11 @@ def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder 
 
 
 def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
-    """Update the paths of files that have moved; the samples are the same."""
-    files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
-    if files != table.samples["_file"].cast(files.type):
+    """Update the paths of files that have moved, or write samples again that are damaged; the samples are the same."""
+    files = None
+    with suppress(OSError, pa.ArrowException):
+        files = pq.read_table(folder.samples_path)["_file"]
+    if files is None or files != table.samples["_file"].cast(files.type):
         write_parquet(folder.samples_path, _with_ids(table.samples))
     if folder.record.source != source:
         folder.write_record(folder.record.model_copy(update={"source": source}))

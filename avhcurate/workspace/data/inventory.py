@@ -14,6 +14,7 @@ from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.room import disk_trouble
 
 _KINDS: dict[str, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
 
@@ -40,8 +41,8 @@ def _dataset(dataset: DatasetFolder) -> dict[str, Any]:
             "simulated": getattr(record.votes, "simulated", False),
             "results": list(_results(dataset, labels)),
         }
-    except (CurateError, OSError) as problem:
-        return about | {"problem": str(problem)}
+    except Exception as problem:
+        return about | {"problem": _problem(problem)}
 
 
 def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -56,8 +57,17 @@ def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, A
                 n, accuracy = _accuracy(folder, labels)
                 about["default"] = default is not None and folder.root == default.root
                 yield about | {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
-            except (CurateError, OSError, ValueError) as problem:
-                yield about | {"problem": str(problem), "accuracy": None}
+            except Exception as problem:
+                yield about | {"problem": _problem(problem), "accuracy": None}
+
+
+def _problem(error: Exception) -> str:
+    """Return why something cannot be read; raise what is no damage of its files."""
+    if isinstance(error, CurateError | OSError | ValueError):
+        return str(error)
+    if line := disk_trouble(error):
+        return line
+    raise error
 
 
 def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: np.ndarray) -> tuple[int, float | None]:

@@ -8,20 +8,42 @@ from avhcurate.workspace.data.people import Role
 
 #: Stands for all who can sign in.
 EVERYONE = "everyone"
-_GROUP = "group:"
+_GROUP, _IDENTITY = "group:", "id:"
 _LONGEST = 254
 
 
 def subject_of(text: str) -> str:
-    """Return the name of a person (by e-mail address), of a group, or `EVERYONE`, as roles are stored by it.
+    """Return the name of a person (an e-mail address or `id:ISSUER#SUBJECT`), of a group, or `EVERYONE`, as stored.
 
     >>> subject_of("Ann@X.org"), subject_of("group:Labellers")
     ('ann@x.org', 'group:Labellers')
     """
     text = text.strip()
     if not text or len(text) > _LONGEST or not text.isprintable() or text == _GROUP:
-        raise CurateError(f"{text[:40]!r} is not a valid name. Give an e-mail address, group:NAME or {EVERYONE}.")
-    return text if text.startswith(_GROUP) else text.casefold()
+        raise CurateError(
+            f"{text[:40]!r} is not a valid name. Give an e-mail address, id:ISSUER#SUBJECT, group:NAME or {EVERYONE}."
+        )
+    return text if text.startswith((_GROUP, _IDENTITY)) else text.casefold()
+
+
+def address_of(email: str) -> str:
+    """Return an e-mail address; "" for a text that would be another kind of subject.
+
+    >>> address_of("Ann@X.org"), address_of("group:labellers"), address_of("everyone")
+    ('Ann@X.org', '', '')
+    """
+    if "@" not in email or email.startswith((_GROUP, _IDENTITY)):
+        return ""
+    return email
+
+
+def identity_of(issuer: str, subject: str) -> str:
+    """Return how a person is called who is known by what a provider calls them.
+
+    >>> identity_of("https://login.example.org/", "4711")
+    'id:https://login.example.org/#4711'
+    """
+    return f"{_IDENTITY}{issuer}#{subject}"
 
 
 def give_role(log: EventLog, subject: str, role: Role, *, who: str) -> None:
@@ -41,7 +63,9 @@ def role_events(log: EventLog) -> dict[str, Event]:
 def role_of(log: EventLog, name: str, groups: Collection[str] = ()) -> Role | None:
     """Return the highest role that a person has: their own, that of a group of theirs, or that of everyone."""
     subjects = {EVERYONE, *(f"{_GROUP}{group}" for group in groups)}
-    if not name.startswith(_GROUP):
+    if name.startswith(_IDENTITY):
+        subjects.add(name)
+    elif name and not name.startswith(_GROUP):
         subjects.add(name.casefold())
     roles = [Role.of(event.details) for subject, event in role_events(log).items() if subject in subjects]
     return max(roles, default=None)

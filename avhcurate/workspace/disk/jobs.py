@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.files import remove_leftovers, write_json
-from avhcurate.workspace.disk.room import full_disk
+from avhcurate.workspace.disk.room import disk_trouble
 from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -194,7 +194,7 @@ class Jobs:
                     ended = {"state": "cancelled"}
                     raise
                 except BaseException as error:
-                    ended = {"state": "failed", "message": full_disk(error) or str(error) or type(error).__name__}
+                    ended = {"state": "failed", "message": disk_trouble(error) or str(error) or type(error).__name__}
                     raise
                 finally:
                     running.finish(**ended)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import IO
 from avhcurate.errors import CurateError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Errors of a statement, not of the file that it is about.
+_BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError)
+#: Who reads Parquet, and words of what they say of damage.
+_READERS = ("pyarrow", "duckdb", "_duckdb")
+_PARQUET = re.compile(r"parquet|magic bytes|thrift|page|corrupt", re.IGNORECASE)
 
 
 def check_room(folder: Path, needed: int, what: str) -> None:
@@ -40,16 +46,38 @@ def can_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= 1 << 20
 
 
-def full_disk(error: BaseException) -> str:
-    """Return one line for an error that a full disk caused, in a write or in the database; "" for any other error."""
+def disk_trouble(error: BaseException) -> str:
+    """Return one line for an error that a full disk, or a damaged or locked file, caused; "" for any other error."""
     cause: BaseException | None = error
     while cause is not None:
-        original = getattr(cause, "orig", None)  # SQLAlchemy's name for the driver's error
-        reason = str(original) if isinstance(original, sqlite3.OperationalError) else ""
-        if "readonly" in reason:
-            return "The database can only be read: its disk is full or write-protected. Make room and try again."
-        if "full" in reason or (isinstance(cause, OSError) and cause.errno in _FULL):
-            where = getattr(cause, "filename", None) or "the database"
-            return f"The disk is full at {where}. What was finished is kept: make room and run the same again."
+        if line := _database_trouble(cause) or _file_trouble(cause):
+            return line
         cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def _database_trouble(cause: BaseException) -> str:
+    original = getattr(cause, "orig", cause)  # SQLAlchemy's name for the driver's error
+    reason = next(iter(str(original).splitlines()), "")[:200]
+    if original is not cause and type(cause).__name__ == "OperationalError" and not isinstance(original, sqlite3.Error):
+        return f"The database does not answer ({reason}). What was saved is kept: try again in a moment."
+    if not isinstance(original, sqlite3.DatabaseError) or isinstance(original, _BUGS):
+        return ""
+    if "readonly" in reason:
+        return "The database can only be read: its disk is full or write-protected. Make room and try again."
+    if "full" in reason:
+        return "The disk is full at the database. What was finished is kept: make room and run the same again."
+    if "locked" in reason:
+        return "Another program holds annotations.db, and nothing was written. Close it and run the same again."
+    return f"The database annotations.db is damaged ({reason}). The datasets are intact: run `avhcurate check`."
+
+
+def _file_trouble(cause: BaseException) -> str:
+    if isinstance(cause, OSError) and cause.errno in _FULL:
+        where = getattr(cause, "filename", None) or "the database"
+        return f"The disk is full at {where}. What was finished is kept: make room and run the same again."
+    reading = type(cause).__module__.partition(".")[0] in _READERS or (isinstance(cause, OSError) and not cause.errno)
+    if reading and _PARQUET.search(str(cause)):
+        reason = " ".join(str(cause).split())[:300]
+        return f"A file of the workspace is damaged ({reason}). Run `avhcurate check`, which says how to go on."
     return ""

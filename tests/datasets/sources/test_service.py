@@ -77,6 +77,14 @@ def test_moved_source_is_the_same_dataset_in_another_place(workspace: Workspace,
     assert folder.images().read_one(0) == png(0)
 
 
+def test_damaged_samples_are_written_again_from_the_source(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path / "d", "a/1.png", "b/2.png")
+    folder = import_dataset(workspace, "d", tmp_path / "d")
+    before = folder.samples()
+    folder.samples_path.write_bytes(folder.samples_path.read_bytes()[:-20])
+    assert import_dataset(workspace, "d", tmp_path / "d").samples().equals(before)
+
+
 def test_unreadable_record_is_replaced_by_force(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path / "d", "a/1.png", "b/2.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
