@@ -60,7 +60,7 @@ class Pages(NamedTuple):
         return wanted
 
 
-class Column(NamedTuple):
+class Leaf(NamedTuple):
     """The pages of one column of numbers or texts in a row group, and how many values its rows have on average."""
 
     pages: Pages
@@ -77,7 +77,7 @@ class Column(NamedTuple):
         return self.pages.bytes_of(math.ceil(rows * self.values_a_row))
 
 
-def columns_of(file: pq.ParquetFile, group: int, stream: BinaryIO, wanted: Sequence[str]) -> Iterator[Column]:
+def leaves_of(file: pq.ParquetFile, group: int, stream: BinaryIO, wanted: Sequence[str]) -> Iterator[Leaf]:
     """Yield the columns of a row group that have these names or lie below them."""
     rows = file.metadata.row_group(group)
     for place in range(rows.num_columns):
@@ -89,7 +89,7 @@ def columns_of(file: pq.ParquetFile, group: int, stream: BinaryIO, wanted: Seque
         width = _WIDTHS.get(column.physical_type, 0) or max(0, file.schema.column(place).length)
         if column.physical_type != "BYTE_ARRAY":
             pages = pages._replace(each=np.full_like(pages.values, width + _LEVELS), fixed=True)
-        yield Column(pages, max(1, int(pages.values.sum()) / max(1, rows.num_rows)))
+        yield Leaf(pages, max(1, int(pages.values.sum()) / max(1, rows.num_rows)))
 
 
 def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.budget import check_budget, check_file
 from avhcurate.workspace.disk.columns import MISSING, bytes_leaf, listed
-from avhcurate.workspace.disk.parquet_pages import columns_of
+from avhcurate.workspace.disk.parquet_pages import leaves_of
 
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
@@ -127,7 +127,7 @@ def parquet_batches(path: Path, columns: Sequence[str], rows: int = 1 << 17) -> 
     """
     with _reading_parquet(path), pq.ParquetFile(path) as file, open(path, "rb") as stream:
         groups = range(file.num_row_groups)
-        pages = [list(columns_of(file, group, stream, columns)) for group in groups]
+        pages = [list(leaves_of(file, group, stream, columns)) for group in groups]
         check_budget(path, sum(column.least_bytes for group in pages for column in group), str(path))
         taken = 0
         for group in groups:
