@@ -12,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 
-from avhcurate.cli.options import app
+from avhcurate.cli import app
 
 #: What arithmatex leaves of a formula: \(inline\) or \[a line of its own\].
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from avhcurate.cli.options import app
+from avhcurate.cli import app
 from avhcurate.workspace.data.workspace import Workspace
 from tests.conftest import ROOT
 

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.main import get_command
 
 import avhcurate
-from avhcurate.cli import app
+from avhcurate.cli import app, home_of
 from avhcurate.ui import navigation
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
@@ -339,6 +339,19 @@ def test_the_command_line_has_few_parameters():
     counts = dict(parameters(get_command(app)))
     assert sum(counts.values()) + len(get_command(app).params) <= 240
     assert max(counts.values()) <= 24
+
+
+def test_a_verb_imports_what_it_uses(own_demo_root):
+    """Every program that is started pays for what it imports."""
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert f"avhcurate.cli.{home_of(name)}" == command.callback.__module__
+    script = "import sys; from avhcurate import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
+    words = ["tag", "digits", "odd", "--ids", "1", "--workspace", own_demo_root]
+    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    imported = {name.partition(".")[0] for name in ended.stdout.split()}
+    assert imported & {"pandas", "scipy", "sklearn", "torch", "streamlit"} == {"pandas"}
+    assert "avhcurate.cli.train" not in ended.stdout
 
 
 def test_killing_serve_ends_the_server(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from avhcurate import __version__
-from avhcurate.cli.options import app
+from avhcurate.cli import app
 
 ROOT = Path(__file__).parents[1]
 

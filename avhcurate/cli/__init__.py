@@ -3,22 +3,54 @@
 import errno
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from typer.exceptions import TyperException
 
-# ruff: noqa: I001  (each module adds its verbs)
-from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, self_train, analysis, models  # noqa: F401
-from avhcurate.cli import neighbours, suspects, predict, quality, project, curate, export, select, saved, votes  # noqa: F401
-from avhcurate.cli import report  # noqa: F401
-from avhcurate.cli import toy, degrade, plugins, doctor, roles, serve  # noqa: F401
-from avhcurate.cli.options import LOG, app, name_run
+from avhcurate.cli import options
 from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+#: The modules that have verbs.
+_MODULES = (
+    *("demo", "data", "workspace", "fetch", "score", "attach", "train", "self_train", "analysis", "models"),
+    *("neighbours", "suspects", "predict", "quality", "project", "curate", "export", "select", "saved", "votes"),
+    *("report", "toy", "degrade", "plugins", "doctor", "roles", "serve"),
+)
+#: The modules of verbs that have another name.
+_HOMES = {"import": "data", "columns": "data", "split": "export", "history": "saved", "votes-out": "votes"}
+_HOMES |= dict.fromkeys(("list", "default", "remove", "rename", "jobs"), "workspace")
+_HOMES |= dict.fromkeys(("correlate", "disagree"), "analysis")
+_HOMES |= dict.fromkeys(("tag", "relabel", "exclude"), "curate")
 
 _INTERRUPTED = 130
 #: Errors that the path of a user can cause, in addition to a write-protected disk.
 _REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+
+
+def __getattr__(name: str) -> Any:
+    """Return `app` with every verb: for those who read them all, as the help does."""
+    if name != "app":
+        raise AttributeError(name)
+    return _app([])
+
+
+def home_of(verb: str) -> str:
+    """Return the name of the module of a verb."""
+    return _HOMES.get(verb, verb.replace("-", "_"))
+
+
+def _app(words: Sequence[str]) -> "Typer":
+    """Return the application with the verbs that a call names: a verb is imported only where it is meant."""
+    named = set(map(home_of, words))
+    for module in [module for module in _MODULES if module in named] or _MODULES:
+        import_module(f"avhcurate.cli.{module}")
+    return options.app
 
 
 def main() -> NoReturn:
@@ -27,17 +59,18 @@ def main() -> NoReturn:
     # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        code = app(standalone_mode=len(sys.argv) < 2, prog_name="avhcurate")  # without a verb: the help
+        # Without a verb: the help.
+        code = _app(sys.argv[1:])(standalone_mode=len(sys.argv) < 2, prog_name="avhcurate")
         if code == _INTERRUPTED:  # typer makes it of the KeyboardInterrupt that Ctrl-C is
             raise KeyboardInterrupt
-        name_run()
+        options.name_run()
     except TyperException as error:
         context = getattr(error, "ctx", None)
         hint = context.command_path if context else "avhcurate"
         print(f"avhcurate: {' '.join(error.format_message().split())} (see `{hint} --help`)", file=sys.stderr)
         raise SystemExit(2) from None
     except CurateError as error:
-        LOG.debug("raised here", exc_info=error)
+        options.LOG.debug("raised here", exc_info=error)
         print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except (Exception, KeyboardInterrupt) as error:

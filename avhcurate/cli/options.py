@@ -266,6 +266,7 @@ def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Call
         parameters = [_parameter(option) for option in settings.options()]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {each.name: each.annotation for each in parameters}
+        call.__module__ = work.__module__
         call.__doc__ = inspect.cleandoc(settings.__doc__ or "").split("\n\n")[0]
         app.command(settings.verb)(call)
         return work

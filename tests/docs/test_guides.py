@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import typer
 
-from avhcurate.cli.options import app
+from avhcurate.cli import app
 from tests.fakes.documents import code_blocks, run_commands
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from avhcurate import scores
-from avhcurate.cli.options import app
+from avhcurate.cli import app
 
 ROOT = Path(__file__).parents[2]
 

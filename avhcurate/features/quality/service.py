@@ -27,9 +27,9 @@ from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
 from avhcurate.workspace.images.decoding import BrokenImage, decode, fitted, format_of_suffix, read_header, square_luma
-from avhcurate.workspace.images.measures import (
+from avhcurate.workspace.images.measures import OF_PIXELS
+from avhcurate.workspace.images.pixels import (
     HASH_SIDE,
-    OF_PIXELS,
     SIDE,
     TURNS,
     UNIFORM,

@@ -5,7 +5,7 @@ import pandas as pd
 
 from avhcurate.datasets.table.subset import Subset
 from avhcurate.features.quality.duplicates import equal_pairs, groups, hash_pairs
-from avhcurate.workspace.images.measures import HASH_SIDE
+from avhcurate.workspace.images.pixels import HASH_SIDE
 
 
 def held_out_copies(train: Subset, held_out: Subset) -> int | None:

@@ -1,14 +1,12 @@
-"""95 % intervals: Wilson's of a share, Student's of a mean over seeds, and of a ratio."""
+"""95 % intervals: Wilson's of a share, and of a ratio. They need no statistics library, which is slow to import."""
 
-from typing import NamedTuple
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
-from scipy.special import ndtri
 
 _NAN = float("nan")
-_Z = float(ndtri(0.975))
+_Z = NormalDist().inv_cdf(0.975)
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -54,34 +52,3 @@ def ratio(above: tuple[float, float, float], below: tuple[float, float, float]) 
         square = (top * bottom) ** 2 - end * (2 * top - end) * against
         ends.append((top * bottom + sign * max(square, 0.0) ** 0.5) / against)
     return value, ends[0], ends[1]
-
-
-class Mean(NamedTuple):
-    """A mean over `n` seeds with its 95 % interval (Student's t) and the two-sided p of a mean of 0; NaN below 2."""
-
-    n: int
-    value: float
-    low: float = _NAN
-    high: float = _NAN
-    p: float = _NAN
-
-
-def mean_over_seeds(values: ArrayLike) -> Mean:
-    """Return the mean of values (n,), one a seed, NaN for none; of differences, `p` is the paired t-test's.
-
-    >>> mean = mean_over_seeds([0.1, 0.2, 0.3])
-    >>> mean.n, round(mean.value, 3), round(mean.low, 3), round(mean.high, 3), round(mean.p, 3)
-    (3, 0.2, -0.048, 0.448, 0.074)
-    """
-    known = np.asarray(values, float)
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return Mean(0, _NAN)
-    mean = float(known.mean())
-    if len(known) < 2:
-        return Mean(len(known), mean)
-    if np.ptp(known) == 0:
-        return Mean(len(known), mean, low=mean, high=mean)
-    test = stats.ttest_1samp(known, 0)
-    low, high = test.confidence_interval()
-    return Mean(len(known), mean, low=float(low), high=float(high), p=float(test.pvalue))

@@ -15,7 +15,7 @@ from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_f
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import decode, fitted
-from avhcurate.workspace.images.measures import SIDE, measure_pixels
+from avhcurate.workspace.images.pixels import SIDE, measure_pixels
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 import avhcurate
-from avhcurate.cli.options import app
+from avhcurate.cli import app
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters

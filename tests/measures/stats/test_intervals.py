@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from avhcurate.measures.stats.intervals import mean_over_seeds, ratio, wilson
+from avhcurate.measures.stats.intervals import ratio, wilson
+from avhcurate.measures.stats.seeds import mean_over_seeds
 
 
 @settings(max_examples=30, deadline=None)

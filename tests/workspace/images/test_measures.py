@@ -7,15 +7,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from avhcurate.workspace.images.decoding import square_luma
-from avhcurate.workspace.images.measures import (
-    HASH_SIDE,
-    MEASURES,
-    PROXIES,
-    TURNS,
-    measure_pixels,
-    perceptual_hash,
-    turned_hashes,
-)
+from avhcurate.workspace.images.measures import MEASURES, PROXIES
+from avhcurate.workspace.images.pixels import HASH_SIDE, TURNS, measure_pixels, perceptual_hash, turned_hashes
 
 
 def photo(seed=0, side=64):
