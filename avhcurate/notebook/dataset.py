@@ -429,7 +429,7 @@ class Dataset(DecidedDataset):
         >>> samples = avhcurate.example().to_torch("avh < 0.04", transform=np.asarray)
         >>> image, label = samples[0]
         >>> len(samples), image.shape, label
-        (89, (8, 8, 3), 0)
+        (77, (8, 8, 3), 0)
         """
         return LabelledSamples(self, self.frame(where, columns=["id", "curated_label"]), transform)
 
