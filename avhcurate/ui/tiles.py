@@ -46,7 +46,7 @@ def tiles_of(
     if values is not None:
         column, extra = "id", {score: values.loc[list(ids)].to_numpy()}
     rows = rows_of(page.table, ids, columns=tile_columns(column, page.view.caption)).assign(**extra)
-    marks = ()
+    marks: list[float] = []
     if values is None:
         marks = percentile_marks(page.table, score)
     tiles = make_tiles(page, rows, score=score, marks=marks)

@@ -48,7 +48,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
             regions.clear_button(REGION)
         if ids:
             about = f"{shown.about} {write_region(region)}"
-            return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
+            return sample_grid(page, ids, about=about, score=page.view.sort)
         st.markdown("The region holds no image. Draw another one.")
         return None
 

@@ -43,8 +43,10 @@ _HTML = f"""
   <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
-_PARTS = ("ranges", "selection", "layout", "rows", "tile", "pending", "lines", "focus", "bar", "scroller", "box")
-_PARTS += ("keys", "look", "details")
+_PARTS = (
+    *("ranges", "selection", "layout", "rows", "tile", "pending", "lines", "focus", "bar", "scroller", "box", "keys"),
+    *("look", "details"),
+)
 _SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, [f"{name}.js" for name in _PARTS])
 
 
