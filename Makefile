@@ -8,7 +8,7 @@ CAMPAIGN_MINUTES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app demo install test lint types browser check campaign docs wheel test-lowest clean
+.PHONY: app demo install test lint types browser check campaign docs wheel bundle test-lowest clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -67,6 +67,16 @@ wheel: $(VENV)/tested
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install -q dist/*.whl
 	AVHCURATE_INSTALLED=build/wheel $(BIN)/python -m pytest -q tests/test_wheel.py
+
+# build/bundle/: wheels of the app and of all that it needs, for a machine without a network, installed once from there.
+# EXTRAS=all for more.
+EXTRAS ?= photos
+bundle: $(VENV)/installed
+	rm -rf build/bundle build/offline
+	$(BIN)/python -m pip wheel -q -w build/bundle ".[$(EXTRAS)]"
+	$(PYTHON) -m venv build/offline
+	build/offline/bin/python -m pip install -q --no-index --find-links build/bundle "avhcurate[$(EXTRAS)]"
+	build/offline/bin/avhcurate doctor
 
 # The oldest versions that requirements.txt admits, in an environment of their own: TESTS=tests/scores for a part.
 test-lowest: $(VENV)/installed

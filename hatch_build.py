@@ -7,7 +7,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 #: The app next to its package; in a wheel it is in `avhcurate/_app` (see `avhcurate.workspace.disk.app_files`).
-APP = ("app.py", "pages", ".streamlit/config.toml", "data/digits_cnn.safetensors")
+APP = ("app.py", "pages", ".streamlit/config.toml", "data/README.md", "data/digits_cnn.safetensors")
 
 
 class Dependencies(MetadataHookInterface):

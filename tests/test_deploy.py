@@ -35,6 +35,12 @@ def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():
     first, *_, last = sorted(promised, key=lambda version: int(version[2:]))
     assert f"Python {first} to {last}" in (ROOT / "README.md").read_text()
     assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["bash .ci/run"]
+    assert set(jobs["release"]["needs"]) == {"test", "wheel", "docs"}  # what is published was tried
+    uploaded = [
+        step["with"]["name"] for job in jobs.values() for step in job["steps"] if "upload-artifact" in str(step)
+    ]
+    asked = [step["with"]["name"] for job in jobs.values() for step in job["steps"] if "download-artifact" in str(step)]
+    assert sorted(uploaded) == sorted(asked) == ["dist", "site"]
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     called = {step["run"].split()[1] for job in ("wheel", "docs") for step in jobs[job]["steps"] if "run" in step}
     assert called == {"wheel", "docs"} <= set(targets)
@@ -47,7 +53,10 @@ def test_the_citation_and_the_guide_to_installing_name_this_version():
 
 def test_the_services_are_built_from_here_and_reach_each_other():
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    assert (ROOT / services["app"]["build"] / "Dockerfile").is_file()
+    image = (ROOT / services["app"]["build"]["context"] / "Dockerfile").read_text()
+    assert all(f"ARG {name}=" in image and f"=${name} pip" in image for name in services["app"]["build"]["args"])
+    mounted = [volume.split(":")[0] for volume in services["app"]["volumes"] if volume.startswith(".")]
+    assert all((ROOT / path).is_dir() for path in mounted)
     variables, database = services["app"]["environment"], services["database"]["environment"]
     user, host, name = re.fullmatch(r"postgresql://(\w+):.*@(\w+)/(\w+)", variables["AVHCURATE_DATABASE_URL"]).groups()
     assert (user, name) == (database["POSTGRES_USER"], database["POSTGRES_DB"])

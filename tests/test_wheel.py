@@ -92,7 +92,7 @@ def test_the_wheel_holds_the_package_and_the_app(wheel):
         said = BytesParser().parsebytes(archive.read(metadata))
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "avhcurate").rglob("*") if path.is_file()}
     assert {name for name in package if "__pycache__" not in name} <= names
-    app = {"app.py", ".streamlit/config.toml", "data/digits_cnn.safetensors"}
+    app = {"app.py", ".streamlit/config.toml", "data/README.md", "data/digits_cnn.safetensors"}
     app |= {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
     assert {f"avhcurate/_app/{name}" for name in app} == {name for name in names if "/_app/" in name}
     assert {name.split("/")[0] for name in names} == {"avhcurate", Path(metadata).parent.name}
