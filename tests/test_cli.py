@@ -323,7 +323,7 @@ def test_without_a_verb_there_is_the_help(cli):
     assert code == 2
     assert "correlate" in out + err
     titles = [line[:-1] for line in (out + err).splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert [title for title in navigation.GROUPS if title not in titles] == []
+    assert [title for title in navigation.ANALYSES if title not in titles] == []
 
 
 def parameters(command):

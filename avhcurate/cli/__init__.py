@@ -24,7 +24,7 @@ _MODULES = (
 )
 #: The modules of verbs that have another name.
 _HOMES = {"import": "data", "columns": "data", "split": "export", "history": "saved", "votes-out": "votes"}
-_HOMES |= dict.fromkeys(("list", "default", "remove", "rename", "jobs"), "workspace")
+_HOMES |= dict.fromkeys(("list", "default", "check", "remove", "rename", "jobs"), "workspace")
 _HOMES |= dict.fromkeys(("correlate", "disagree"), "analysis")
 _HOMES |= dict.fromkeys(("tag", "relabel", "exclude"), "curate")
 

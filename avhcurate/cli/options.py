@@ -35,14 +35,11 @@ if TYPE_CHECKING:
 #: The verbs by what they are for, as the pages of the app are; one that is not here is the workspace's.
 GROUPS = {
     "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
-    "Look": ("list", "default", "columns", "project", "neighbours", "export", "report"),
-    "Judge": ("correlate", "disagree", "models"),
-    "Fix": (
-        *("suspects", "quality", "tag", "relabel", "exclude", "votes", "votes-out", "predict", "saved", "history"),
-        "split",
-    ),
-    "Learn": ("select", "train", "self-train", "degrade", "toy"),
-    "Workspace": (),
+    "Images": ("columns", "project", "neighbours", "suspects", "tag", "relabel", "exclude", "export", "report"),
+    "People and network": ("votes", "votes-out", "predict", "correlate", "disagree", "models"),
+    "Data": ("quality", "select", "saved", "history", "split"),
+    "Training": ("train", "self-train", "degrade", "toy"),
+    "Workspace": ("list", "default", "jobs"),
 }
 #: Verbs whose table --out writes. A verb that writes another file has an --out of its own.
 TABLES = (
