@@ -39,7 +39,5 @@ def predict(settings: PredictSettings) -> None:
     options.print_table([{"of": kind, **row.model_dump()} for kind, row in rows])
     print(f"They claim {record.level:.0%} over all samples like the voted ones, for HSF of {record.votes} votes.")
     curve = forecast_of(record)
-    if curve is not None:
-        low, high = (float(end[0]) for end in curve.band(float("inf")))
-        ends = f"{curve.limit:.2f} ({low:.2f} to {high:.2f})"
-        print(f"With many more voted samples these inputs would reach about {ends}, by a forecast from the curve.")
+    if curve is not None and (limit := curve.limit_text()):
+        print(f"With many more voted samples these inputs would reach about {limit}, by a forecast from the curve.")

@@ -19,7 +19,7 @@ SHARES = (0.05, 0.1, 0.2, 0.4)
 _FEWEST = 20
 #: More voted samples than this are called out of reach.
 _FURTHEST = 1e9
-#: A forecast whose interval at the limit is narrower has run into 1, or comes from points without intervals.
+#: A narrower interval shows no width in two digits.
 _NARROWEST = 0.005
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
@@ -78,6 +78,17 @@ class Forecast:
         middle = self.limit - self.drop * at
         return np.maximum(middle - reach, -1), np.minimum(middle + reach, 1)
 
+    def limit_text(self) -> str:
+        """Return the limit with its 95 % interval; "" where that has no width: it has run into 1, or is not known.
+
+        >>> Forecast(0.5, 1.0, np.diag([0.0004, 0.0])).limit_text(), Forecast(0.5, 1.0).limit_text()
+        ('0.50 (0.46 to 0.54)', '')
+        """
+        low, high = (float(end[0]) for end in self.band(np.inf))
+        if high - low < _NARROWEST:
+            return ""
+        return f"{self.limit:.2f} ({low:.2f} to {high:.2f})"
+
     def needed(self, target: float) -> tuple[int | None, int | None, int | None]:
         """Return the voted samples to reach a Spearman of `target`: by the band's upper end, the curve, its lower end.
 
@@ -117,9 +128,7 @@ def forecast(curve: pd.DataFrame) -> Forecast | None:
 
 
 def forecast_of(record: PredictionRecord) -> Forecast | None:
-    """Return the forecast of a prediction's own curve; None where its interval has no width, and so says nothing."""
-    points = pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
-    found = forecast(points)
-    if found is None or np.subtract(*found.band(np.inf)[::-1])[0] < _NARROWEST:
-        return None
-    return found
+    """Return the forecast of a prediction's own curve."""
+    return forecast(
+        pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
+    )
