@@ -82,20 +82,19 @@ def of_ratios(samples: int, votes: int, repeats: int, *, scores: int = 10) -> pd
     many = draw(rng, 300_000)
     hsf, ceiling = rng.binomial(votes, many), reliability_of(draw, votes) ** 0.5
     rhos = [spearmanr(scored(many, link, rng), hsf).statistic * (link > 0) for link in LINKS]
-    found = pd.DataFrame({"rho": rhos, "truth": np.array(rhos) / ceiling, "held": 0, "n": 0}, index=LINKS)
+    truths, held, known = np.array(rhos) / ceiling, np.zeros(len(LINKS), int), np.zeros(len(LINKS), int)
     for seed in range(repeats):
         rng = np.random.default_rng(seed)
         chance = draw(rng, samples)
         hits, shown = rng.binomial(votes, chance), np.full(samples, votes)
         reached = of_ticks(hits, shown, resamples=100)
-        for link in LINKS:
-            rows = correlate({str(number): scored(chance, link, rng) for number in range(scores)}, hits / shown)
+        for number, link in enumerate(LINKS):
+            rows = correlate({str(one): scored(chance, link, rng) for one in range(scores)}, hits / shown)
             result = Correlations(rows, rows[:0], reached, simulated=True)
-            ends = np.array([disattenuated(result, row) for row in rows.itertuples()])[:, 1:]
-            known, truth = ends[~np.isnan(ends[:, 0])], found.loc[link, "truth"]
-            found.loc[link, "held"] += int(((known[:, 0] <= truth) & (truth <= known[:, 1])).sum())
-            found.loc[link, "n"] += len(known)
-    return found
+            low, high = np.array([disattenuated(result, row) for row in rows.itertuples()])[:, 1:].T
+            held[number] += np.sum((low <= truths[number]) & (truths[number] <= high))
+            known[number] += np.sum(~np.isnan(low))
+    return pd.DataFrame({"rho": rhos, "truth": truths, "held": held, "n": known}, index=pd.Index(LINKS))
 
 
 def main() -> None:

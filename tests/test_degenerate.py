@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -86,3 +87,12 @@ def test_every_computation_gives_a_number_or_a_reason(case):
                 compute(found, root)
     finally:
         shutil.rmtree(root)
+
+
+def test_what_cannot_be_computed_says_what_is_missing(tmp_path):
+    one_class = dataset_of((40, 1, "random", "cycle", "random"), tmp_path / "one")
+    with pytest.raises(CurateError, match="has no centred AVC"):
+        one_class.select("avc-centred", 0.5)
+    copies = dataset_of((40, 2, "tied", "cycle", "random"), tmp_path / "copies")
+    with pytest.raises(CurateError, match="Different images among the voted samples of d: 1"):
+        copies.predict()

@@ -61,7 +61,9 @@ def _print_table(table: "DatasetTable", result: "Correlations") -> None:
     for sizes, keys in others:
         print(f"{', '.join(keys)}: over n = {', '.join(map(str, sizes))}")
     ceiling = result.ceiling
-    if not ceiling.reason and result.against == service.HSF:
+    if ceiling.reason and result.against == service.HSF:
+        print(f"\nno noise ceiling: {ceiling.reason}")
+    elif result.against == service.HSF:
         print(
             f"\nnoise ceiling {ceiling.ceiling:.3f} [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}] "
             f"(reliability of HSF {ceiling.reliability:.3f})"

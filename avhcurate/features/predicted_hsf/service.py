@@ -273,8 +273,8 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
         groups, _ = sample_groups(table.dataset, run, ids)
     if (different := len(np.unique(groups))) < FOLDS:
         raise CurateError(
-            f"The voted samples of {table.dataset.name} are copies of {different} images. A prediction needs "
-            f"{FOLDS} different ones or more."
+            f"Different images among the voted samples of {table.dataset.name}: {different}. A prediction needs "
+            f"{FOLDS} or more. Collect votes on others."
         )
     folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
     known = np.ones(len(ids))
