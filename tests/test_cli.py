@@ -16,7 +16,7 @@ from PIL import Image
 from typer.main import get_command
 
 import avhcurate
-from avhcurate.cli import app, home_of
+from avhcurate.cli import app, home_of, main
 from avhcurate.ui import navigation
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
@@ -189,6 +189,16 @@ def test_the_home_of_nobody_is_refused_with_the_next_step(cli, copied_root, monk
     assert ended.code == 2
     assert "~nobody-of-that-name" in ended.err
     assert "Write the whole path" in ended.err
+
+
+def test_a_name_cannot_send_commands_to_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr("avhcurate.cli._app", lambda _: lambda **_: print("cat\x1b[2J\u202egnp.exe\x07\tdog"))
+    monkeypatch.setattr("avhcurate.cli.options.name_run", lambda: None)
+    with pytest.raises(SystemExit):
+        main()
+    monkeypatch.undo()
+    assert capsys.readouterr().out == "cat\ufffd[2J\ufffdgnp.exe\ufffd\tdog\n"
 
 
 def test_a_fault_of_ours_is_exit_code_1(demo_root):

@@ -160,6 +160,18 @@ def test_of_two_packages_with_one_name_the_first_adds_it_and_is_named_where_it_f
     assert plugins.found["models", "same", "first"].problem == "it fails"
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_plugin_that_ends_the_program_at_its_import_is_left_out_and_named(monkeypatch, error):
+    def load():
+        raise error
+
+    entry = SimpleNamespace(name="ends", load=load, dist=None)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(plugins, "found", {})
+    assert plugins.load("models", lambda name, thing: thing) == {}
+    assert type(error).__name__ in plugins.adding("models", "ends").problem
+
+
 def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):
     command = [sys.executable, "-m", "avhcurate", "plugins", "--json"]
     ended = subprocess.run(command, env=installed, capture_output=True, text=True)

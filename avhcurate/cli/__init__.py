@@ -29,6 +29,9 @@ _HOMES |= dict.fromkeys(("correlate", "disagree"), "analysis")
 _HOMES |= dict.fromkeys(("tag", "relabel", "exclude"), "curate")
 
 _INTERRUPTED = 130
+#: What moves a terminal's cursor, colours it or turns text around, but for the ends and starts of lines.
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+_CONTROLS |= {ord(mark): mark for mark in "\t\n\r"}
 #: Errors that the path of a user can cause, in addition to a write-protected disk.
 _REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
@@ -53,11 +56,28 @@ def _app(words: Sequence[str]) -> "Typer":
     return options.app
 
 
+class _Plain:
+    """A terminal to which names in files and texts of plugins cannot send commands."""
+
+    def __init__(self, terminal: Any) -> None:
+        self._terminal = terminal
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._terminal, name)
+
+    def write(self, text: str) -> int:
+        written: int = self._terminal.write(text.translate(_CONTROLS))
+        return written
+
+
 def main() -> NoReturn:
     """Run the command line and exit: 0 on success, 2 on a user error and 3 on nothing found (one line), 1 on a bug."""
     # Idle threads sleep instead of spinning: on a busy machine a small network trains more than twice as fast.
     # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name).isatty():
+            setattr(sys, name, _Plain(getattr(sys, name)))
     try:
         # Without a verb: the help.
         code = _app(sys.argv[1:])(standalone_mode=len(sys.argv) < 2, prog_name="avhcurate")

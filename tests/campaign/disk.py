@@ -25,7 +25,7 @@ WRITING = (
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
-    outcome, disk, end = Outcome(), folder / "disk", time.monotonic() + seconds
+    outcome, disk = Outcome(), folder / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -35,6 +35,7 @@ def attack(folder: Path, seconds: float) -> Outcome:
         space = ("--workspace", str(disk / "ws"))
         in_child(lambda: avhcurate("demo", *space))
         _fill(disk / "filler")
+        end = time.monotonic() + seconds
         for call in (*READING, *WRITING):
             words = [word.format(disk) for word in call]
             ended = in_child(lambda words=words: avhcurate(*words, *space))  # type: ignore[misc]

@@ -36,10 +36,9 @@ class _Runs:
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
-    outcome, end = Outcome(), time.monotonic() + seconds
-    space, trace = ("--workspace", str(folder / "ws")), folder / "it-ran"
+    outcome, space, trace = Outcome(), ("--workspace", str(folder / "ws")), folder / "it-ran"
     _begin(folder, space)
-    peak = 0.0
+    peak, end = 0.0, time.monotonic() + seconds
     for name, arguments in _attempts(folder, trace):
         if time.monotonic() > end:
             break
@@ -64,6 +63,7 @@ def _withstood(code: int, said: object) -> bool:
 
 
 def _begin(folder: Path, space: tuple[str, ...]) -> None:
+    (folder / "out").mkdir()
     for number in range(6):
         path = folder / "pets" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _attempts(folder: Path, trace: Path) -> Iterator[Attempt]:
         yield f"features: {name}", ("attach", "pets", "--features", str(path))
     for name in ("../stray", "/stray", "a/../../stray", "a\x00b", "", ".", "..", "x" * 5000, "\u202estray", "-x"):
         yield f"name: {name[:20]!r}", ("import", name, str(folder / "pets"))
-        place = f"{folder}/pets/a/0.png/{name}"
+        place = f"{folder}/out/{name}"
         yield f"export to: {name[:20]!r}", ("export", "pets", "--format", "csv", "--out", place)
     for target in ("/dev/null", "/proc/self/mem", "/dev/stdout", "/sys/kernel/stray"):
         yield f"export to: {target}", ("export", "pets", "--format", "csv", "--out", target, "--force")

@@ -23,7 +23,6 @@ VERBS: dict[str, tuple[str, ...]] = {
     "score": ("score", "pets", "--model", "avhcurate:resnet20", "--weights", "random", "--device", "cpu"),
     "attach": ("attach", "pets", "--features", "{}/features.npy", "--class-weights", "{}/weights.npy"),
     "suspects": ("suspects", "scored", "--sources", "angular,neighbours"),
-    "neighbours": ("neighbours", "scored"),
     "quality": ("quality", "pets"),
     "train": ("train", "pets", "--model", "avhcurate:resnet20", "--epochs", "1", "--device", "cpu"),
     "degrade": ("degrade", "scored", "--kinds", "noise", "--device", "cpu"),
@@ -33,19 +32,19 @@ VERBS: dict[str, tuple[str, ...]] = {
     "report": ("report", "scored", "--out", "{}/out/report.html", "--force", "--no-images"),
     "tag": ("tag", "pets", "odd", "--ids", "1,2"),
     "rename": ("rename", "scored", "renamed"),
+    "remove": ("remove", "scored", "--yes"),
 }
 #: Kills of one verb at most: evenly over its changes.
 MOST = 60
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
-    outcome, end = Outcome(), time.monotonic() + seconds
-    base = folder / "base"
+    outcome, base = Outcome(), folder / "base"
     _files(base)
     prepared = in_child(lambda: _prepare(base))
     if prepared.code:
         raise RuntimeError(f"the campaign could not begin: {prepared.value}")
-    kills = 0
+    kills, end = 0, time.monotonic() + seconds
     for place, (name, call) in enumerate(VERBS.items()):
         share = (end - time.monotonic()) / (len(VERBS) - place)
         kills += _kill_at_each(folder, base, name, call, share, outcome)
@@ -120,10 +119,10 @@ def _attempt(folder: Path, base: Path, call: tuple[str, ...], number: int | None
             return found
     else:
         found.killed = in_child(killed).code == -9
-        done = in_child(lambda: _state(place)).value if call[0] == "rename" else None
+        done = in_child(lambda: _state(place)).value if call[0] in ("rename", "remove") else None
         again = in_child(lambda: avhcurate(*words))
         if again.code or again.value.code:
-            # What renamed the dataset before the kill came is done: there is none of the old name to rename.
+            # What renamed or removed the dataset before the kill came is done: there is none of the old name.
             found.state, found.text = done, f"the same call again ends with {again.value}, the state was {done}"
             in_child(lambda: avhcurate("quality", "pets", "--workspace", str(place / "ws")))
             if litter := _litter(place):

@@ -22,12 +22,22 @@ class Outcome:
 
 
 class Attack(NamedTuple):
-    """`run(folder, seconds)` attacks for about so many seconds with files below an empty folder."""
+    """`run(folder, seconds)` attacks for about so many seconds with files below an empty folder.
+
+    `least`: what it must try; an attack that tries less has shown nothing.
+    """
 
     name: str
     promise: str
     share: float
+    least: int
     run: Callable[[Path, float], Outcome]
+
+    def faults(self, outcome: Outcome) -> list[str]:
+        """Return what fell, and that it was not tried if it was not."""
+        if outcome.tried < self.least and not outcome.skipped:
+            return [*outcome.fell, f"not tried: {outcome.tried} of at least {self.least}"]
+        return outcome.fell
 
 
 def table(outcomes: Mapping[Attack, Outcome]) -> str:
@@ -35,5 +45,8 @@ def table(outcomes: Mapping[Attack, Outcome]) -> str:
     lines = ["| attack | promise | tried | fell | figures |", "|---|---|---|---|---|"]
     for attack, outcome in outcomes.items():
         figures = outcome.skipped or ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
-        lines.append(f"| {attack.name} | {attack.promise} | {outcome.tried:,} | {len(outcome.fell)} | {figures} |")
+        tried = f"{outcome.tried:,}"
+        if attack.faults(outcome) != outcome.fell:
+            tried += " (not tried)"
+        lines.append(f"| {attack.name} | {attack.promise} | {tried} | {len(outcome.fell)} | {figures} |")
     return "\n".join(lines)

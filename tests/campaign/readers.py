@@ -41,8 +41,9 @@ HOLES, HOLE = 40, 1 << 35
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
-    outcome, end, ends, peak = Outcome(), time.monotonic() + seconds, Counter[str](), 0.0
+    outcome, ends, peak = Outcome(), Counter[str](), 0.0
     seeds = _begin(folder)
+    end = time.monotonic() + seconds
     fuzzed = enumerate(itertools.islice(fuzz(seeds), MOST))
     while time.monotonic() < end and (chunk := list(itertools.islice(fuzzed, CHUNK))):
         ended = in_child(lambda chunk=chunk: _read_all(folder, chunk), limit=SECONDS * CHUNK)  # type: ignore[misc]

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from tests.campaign import images
-from tests.campaign.__main__ import ATTACKS, campaign
+from tests.campaign.__main__ import ATTACKS, campaign, main
+from tests.campaign.outcome import Attack, Outcome
 
 #: As many as a test run may take; `make test` gives it more.
 MINUTES = float(os.environ.get("AVHCURATE_CAMPAIGN_MINUTES", "2"))
@@ -15,8 +16,15 @@ MINUTES = float(os.environ.get("AVHCURATE_CAMPAIGN_MINUTES", "2"))
 def test_a_short_campaign_holds():
     outcomes = campaign(MINUTES)
     assert set(outcomes) == set(ATTACKS)
-    assert [line for outcome in outcomes.values() for line in outcome.fell] == []
-    assert all(outcome.tried or outcome.skipped for outcome in outcomes.values())
+    assert [line for attack, outcome in outcomes.items() for line in attack.faults(outcome)] == []
+
+
+def test_an_attack_that_tried_too_little_has_not_held(monkeypatch, capsys):
+    nothing = Attack("kills", "", 1.0, 5, lambda folder, seconds: Outcome(tried=4))
+    monkeypatch.setattr("tests.campaign.__main__.ATTACKS", (nothing,))
+    monkeypatch.setattr("sys.argv", ["campaign"])
+    assert main() == 1
+    assert "FELL kills: not tried: 4 of at least 5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("error", [ValueError("not expected"), MemoryError()])

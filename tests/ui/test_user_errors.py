@@ -2,11 +2,34 @@
 
 import random
 import re
+import sqlite3
 
 import pytest
+import sqlalchemy as sa
 from markdown_it import MarkdownIt
 
 from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.disk.room import disk_trouble
+
+AWAY = sa.exc.OperationalError("SELECT 1", {}, OSError("connection refused\nIs the server running?"))
+LOCKED = sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (AWAY, "The database does not answer (connection refused)"),
+        (LOCKED, "Another program holds annotations.db"),
+        (sqlite3.DatabaseError("file is not a database"), "The database annotations.db is damaged"),
+        (sqlite3.IntegrityError("UNIQUE constraint failed"), ""),
+        (KeyError("a bug"), ""),
+    ],
+)
+def test_a_database_that_is_away_locked_or_damaged_is_a_sentence_and_a_bug_is_not(error, said):
+    line = disk_trouble(error)
+    assert line.startswith(said)
+    assert bool(line) == bool(said)
+
 
 RENDER = MarkdownIt("commonmark").render
 IMAGE = "![p](https://evil.example/t.png)"
