@@ -42,7 +42,7 @@ def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:
     file.seek(0)
     home.mkdir(parents=True, exist_ok=True)
     if suffix == ".zip":
-        if not (home / stem).exists():
+        if not (home / stem).is_dir():
             _unpack(file, home / stem)
         return _source(home / stem)
     target = home / (stem + suffix)
