@@ -5,7 +5,6 @@ import streamlit as st
 from avhcurate.features.suspects import ui as suspects_ui
 from avhcurate.features.suspects import ui_review
 from avhcurate.features.suspects.store import suspects_of
-from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel
@@ -13,11 +12,9 @@ from avhcurate.ui.page_header import open_page
 
 page = open_page(
     "Suspects",
-    "Labels that are likely wrong, the most suspect first, and what speaks against each.",
+    "Labels that may be wrong, the most suspect first, and what speaks against each.",
     terms=["AVH", "AVC", "HSF"],
 )
-if not page.run.has_features:
-    frame.lacking(page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.")
 job_panel()
 found = suspects_of(page.run)
 if not found:
@@ -27,12 +24,10 @@ if not page.count:
     nothing_matches()
 
 suspects = suspects_ui.suspects_in_view(page, found[-1])
-suspects_ui.choose_suspects(suspects.record)
-suspects_ui.summary(page, suspects)
+suspects_ui.toolbar(page, suspects)
 if suspects_ui.VIEW.asked() == "one":
     ids = suspects.open["id"].astype(int).tolist()
     ui_review.one_by_one(page, suspects.record, suspects.every, suspects.about, ids, nothing=suspects.nothing)
 else:
     show_details(page, suspects_ui.listing(page, suspects))
-with st.expander("Run again with other settings"):
-    suspects_ui.start_form(page)
+suspects_ui.footer(page, suspects)

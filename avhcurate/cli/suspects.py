@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from avhcurate.features.suspects.store import SuspectsRecord
 
+#: Suspects that are printed without --limit.
+FIRST = 20
+
 
 @options.verb(SuspectsSettings)
 def suspects(settings: SuspectsSettings) -> None:
@@ -46,14 +49,14 @@ def _print(
         simulated = " (SIMULATED votes)"
     print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
-    print(record.expected_text)
+    print(record.weights_text)
     if left_out:
         print(f"{left_out} are decided or excluded and left out")
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
     first = rows
-    if record.expected is not None and settings.limit is None:
-        first = rows[: int((rows.index < round(record.expected.errors)).sum())]
+    if settings.limit is None:
+        first = rows.head(FIRST)
     if len(first):
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
         agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)

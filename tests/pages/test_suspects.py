@@ -14,7 +14,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.decisions import KEPT
-from avhcurate.features.suspects.rules import SOURCES, Expected
+from avhcurate.features.suspects.rules import SOURCES
 from avhcurate.features.suspects.service import export_table
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.neighbours.graph import NeighbourGraph
@@ -28,9 +28,8 @@ def digits_of(root):
 
 @pytest.fixture(scope="module")
 def found(suspects_root):
-    """As many suspects as errors are expected: what the page shows first."""
-    folder = suspects_of(digits_of(suspects_root).run)[-1]
-    return folder.suspects().head(round(folder.record.expected.errors))
+    """The suspects by rank, as the page shows them."""
+    return suspects_of(digits_of(suspects_root).run)[-1].suspects()
 
 
 @pytest.fixture
@@ -68,21 +67,16 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
     assert (sent["place"], sent["total"]) == (0, len(found))
     shown = sent["suspects"][0]
     assert (shown["given"], shown["suggested"]) == (str(first["label"]), str(first["suggested"]))
-    assert shown["lead"] == f"Likely wrong · {first['agreement']} of 4 sources say “{first['suggested']}”"
+    assert shown["lead"] == f"Another class is nearer · {first['agreement']} of 4 sources say “{first['suggested']}”"
     assert [row["source"] for row in shown["rows"]] == ["Angles", "Neighbours", "cleanlab", "Votes (simulated)"]
     assert [row["doubts"] for row in shown["rows"]] == [bool(first[f"{s}_doubts"]) for s in SOURCES]
     assert [len(strip["images"]) for strip in shown["strips"]] == [6, 6]
     assert f"/{first['near_suggested'][0]}?" in shown["strips"][1]["images"][0]
-    assert f"{len(found):,}** suspects in view" in words(app)
-    assert "precision" not in words(app).lower()
-
-
-def test_where_no_label_is_expected_to_be_wrong_all_that_are_doubted_are_shown(open_page, own_root, words):
-    folder = suspects_of(digits_of(own_root).run)[-1]
-    write_json(folder.root / folder.FILE, folder.record.model_copy(update={"expected": Expected(0.2, 0.0, 1.0)}))
-    app = open_page("suspects", own_root)
-    assert card(app)["total"] == len(folder.suspects()) > 1
-    assert "About 0 of 1,797 labels" in words(app)
+    assert sent["tally"] == "Go on until few of the last 20 were wrong."
+    said = words(app)
+    assert f"Showing {len(found):,} of {len(found):,} suspects (1,797 labels)" in said
+    assert "Weights: angles " in said
+    assert "labels are wrong" not in said, "how many are wrong is not known"
 
 
 def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found):
@@ -92,6 +86,7 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert sent["refused"] == []
     assert [one["state"] for one in sent["suspects"][:3]] == ["accepted", "kept", ""]
     assert sent["place"] == 2
+    assert sent["tally"] == "Of the last 2 you looked at, 1 was wrong."
     table = digits_of(own_root)
     assert table.sample(first["id"])["curated_label"] == found["suggested"][0]
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
@@ -153,25 +148,14 @@ def test_a_later_place_is_handed_out_when_the_browser_asks(open_page, suspects_r
     assert [one["id"] for one in card(app)["suspects"]] == found["id"][6:22].tolist()
 
 
-def test_the_list_ends_at_the_expected_number_or_shows_all(open_page, suspects_root, words, grids, asked):
-    folder = suspects_of(digits_of(suspects_root).run)[-1]
-    rows, cut = folder.suspects(), round(folder.record.expected.errors)
-    app = open_page("suspects", suspects_root, suspects__view="list")
-    assert f"About {cut} of 1,797 labels are wrong" in words(app)
-    assert len(grids(app)["Samples"]["tiles"]) == cut
-    app.segmented_control(key="suspects.cut").set_value("all").run()
-    assert len(grids(app)["Samples"]["tiles"]) == min(60, len(rows)) > cut
-    assert asked(app, "suspects.cut") == "all"
-
-
 def test_filters_source_and_verdict_narrow_the_queue(open_page, own_root):
     folder = suspects_of(digits_of(own_root).run)[-1]
     rows = folder.suspects()
-    app = open_page("suspects", own_root, suspects__cut="all", **{"class": "3"})
+    app = open_page("suspects", own_root, **{"class": "3"})
     assert card(app)["total"] == (rows["label"] == 3).sum()
-    narrow = {"suspects__source": "angular,cleanlab", "suspects__verdict": "wrong", "suspects__cut": "all"}
+    narrow = {"suspects__source": "angular,cleanlab", "suspects__verdict": "nearer"}
     app = open_page("suspects", own_root, **narrow)
-    wrong = rows["angular_doubts"] & (rows["verdict"] == "wrong")
+    wrong = rows["angular_doubts"] & (rows["verdict"] == "nearer")
     assert card(app)["total"] == (wrong & rows["cleanlab_doubts"]).sum() > 0
     # A source that the list lacks narrows nothing.
     record = folder.record.model_copy(update={"sources": ["angular", "neighbours"], "missing": {"cleanlab": "none"}})

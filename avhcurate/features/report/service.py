@@ -24,6 +24,7 @@ from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.odd_files import KINDS, odd_files
 from avhcurate.features.quality.service import find_duplicates
 from avhcurate.features.suspects.decisions import undecided
+from avhcurate.features.suspects.rules import VERDICTS
 from avhcurate.features.suspects.service import export_table
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.measures.scores import SCORES
@@ -205,9 +206,9 @@ def describe_suspects(table: DatasetTable, images: bool) -> dict[str, Any]:
     how = "by the run's own head"
     if record.heads:
         how = f"out of {record.heads.folds} folds"
-    verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
-    text = f"{record.expected_text} {record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. "
-    text += f"Evidence: {', '.join(record.sources)}. {len(every) - len(doubtful):,} are decided or excluded."
+    verdicts = ", ".join(f"{VERDICTS[key].lower()} {count:,}" for key, count in record.verdicts.items())
+    text = f"{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. "
+    text += f"{record.weights_text} {len(every) - len(doubtful):,} are decided or excluded."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)
     return {"text": text, "galleries": [shown]}
 

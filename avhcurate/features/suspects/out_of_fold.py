@@ -73,9 +73,10 @@ def cross_validate(
 def labelled(dataset: DatasetFolder, run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     """Return ids, ascending, and labels of the samples that have a label and that the run has scored."""
     ids = run.scored_ids()
-    blocks = [ids[at : at + _BLOCK] for at in range(0, len(ids), _BLOCK)]
-    norms = np.concatenate([np.empty(0), *(np.linalg.norm(run.features_of(block), axis=1) for block in blocks)])
-    ids = ids[np.isfinite(norms) & (norms > 0)]  # an embedding of zeros has no direction
+    if run.has_features:
+        blocks = [ids[at : at + _BLOCK] for at in range(0, len(ids), _BLOCK)]
+        norms = np.concatenate([np.empty(0), *(np.linalg.norm(run.features_of(block), axis=1) for block in blocks)])
+        ids = ids[np.isfinite(norms) & (norms > 0)]  # an embedding of zeros has no direction
     labels = dataset.labels()[ids]
     if not (labels >= 0).any():
         raise CurateError(

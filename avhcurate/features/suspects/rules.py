@@ -1,4 +1,4 @@
-"""Which labels are likely wrong: the evidence of several sources, the expected errors, and verdicts."""
+"""Which labels are in doubt: the evidence of several sources, what they say together, and verdicts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +21,10 @@ FLAT = 0.1
 #: A label of more probability than this is not ambiguous, however flat the AVC.
 UNSURE = 0.75
 
-#: Verdicts and their names. "wrong": another class has more AVC, and the sample is among the first, as many as errors
-#: are expected.
-#: "ambiguous": AVC is flat and the label not probable, so the image itself is ambiguous or degraded.
-#: "open": a source doubts the label, but it is neither.
-VERDICTS = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Open"}
-
-#: Samples whose probabilities are compared at a time.
-_ROWS = 8192
+#: Verdicts and their names, on what a source doubts. "nearer": the network finds another class closer than the label.
+#: "ambiguous", doubted or not: AVC is flat and the label not probable, so the image itself is ambiguous or degraded.
+#: "open": neither.
+VERDICTS = {"nearer": "Another class is nearer", "ambiguous": "Ambiguous", "open": "Undecided"}
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,9 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     """Return angles theta (N, K) of samples to the class weights, K >= 2, summarised for labels (N,), none -1.
 
     avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival: its AVC. margin: angle
-    to the second nearest class minus angle to the nearest, rad.
+    to the second nearest class minus angle to the nearest, rad. nearer: whether the rival is nearer than the label.
 
-    >>> angular_view([[0.5, 1.0, 1.5]], [1]).round(3).to_dict("records")
+    >>> angular_view([[0.5, 1.0, 1.5]], [1]).drop(columns="nearer").round(3).to_dict("records")
     [{'avh': 0.333, 'avc_given': 0.333, 'rival': 0, 'avc_rival': 0.411, 'margin': 0.5}]
     """
     angles, given = np.asarray(theta, np.float64), np.asarray(labels, np.int64)
@@ -73,8 +69,19 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
             "rival": rival,
             "avc_rival": share[rows, rival],
             "margin": nearest[:, 1] - nearest[:, 0],
+            "nearer": share[rows, rival] > share[rows, given],
         }
     )
+
+
+def softmax_view(probs: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Return `rival`, `margin` and `nearer` by probabilities (N, K) alone, K >= 2, for labels (N,)."""
+    rows, best = np.arange(len(probs)), np.partition(probs, -2, axis=1)
+    others = probs.copy()
+    others[rows, labels] = -1
+    rival = others.argmax(axis=1)
+    nearer = probs[rows, rival] > probs[rows, labels]
+    return pd.DataFrame({"rival": rival, "margin": best[:, -1] - best[:, -2], "nearer": nearer})
 
 
 # --- the sources -------------------------------------------------------------------------------------------------
@@ -118,25 +125,31 @@ def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evide
     return Evidence(_share(known - same, known), suggested, most > same, {"known": known})
 
 
-def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
+def confident_learning(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> Evidence:
     """cleanlab's confident learning: probs (N, K), labels (N,) -> score 1 - normalized margin; doubts what it prunes.
 
     The margin is the label's probability less that of the likeliest other class, which is the suggestion, brought to
-    [0, 1]. It needs the extra `cleanlab`.
+    [0, 1]. Only the classes `present` count. `prune` needs the extra `cleanlab`.
     """
-    from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
-
-    present, compact = np.unique(labels, return_inverse=True)
-    score, doubts = np.full(len(labels), np.nan), np.zeros(len(labels), bool)
-    if len(present) > 1:
-        # Only classes that occur: cleanlab's joint counts allow no class without samples.
-        some = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
-        doubts = find_label_issues(compact, some, filter_by="prune_by_noise_rate", n_jobs=1)
-        score = 1 - get_label_quality_scores(compact, some, method="normalized_margin")
+    rows = np.arange(len(labels))
     others = probs.copy()
-    others[np.arange(len(labels)), labels] = -1
-    return Evidence(score, others.argmax(axis=1), np.asarray(doubts, bool), {})
+    others[rows, labels] = -1
+    suggested, score = others.argmax(axis=1), np.full(len(labels), np.nan)
+    if len(present) > 1:
+        total = np.maximum(probs[:, present].sum(axis=1), np.finfo(probs.dtype).tiny)
+        score = (1 - (probs[rows, labels] - others[:, present].max(axis=1)) / total) / 2
+    return Evidence(score, suggested, np.zeros(len(labels), bool), {})
+
+
+def prune(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return (N,), which labels cleanlab prunes by noise rate; its joint counts allow no class without samples."""
+    from cleanlab.filter import find_label_issues
+
+    if len(present) < 2:
+        return np.zeros(len(labels), bool)
+    some = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
+    compact = np.searchsorted(present, labels)
+    return np.asarray(find_label_issues(compact, some, filter_by="prune_by_noise_rate", n_jobs=1), bool)
 
 
 def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
@@ -169,81 +182,36 @@ def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
 # --- all sources together ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Expected:
-    """How many labels are expected to be wrong, with a 95 % interval of sampling."""
-
-    errors: float
-    low: float
-    high: float
-
-
-def expected_errors(probs: np.ndarray, labels: np.ndarray) -> Expected:
-    """Estimate the number of wrong labels by the confident joint (Northcutt et al. 2021): probs (N, K), labels (N,).
-
-    A sample is counted for the likeliest of the classes whose probability reaches the mean that the class has among the
-    samples with that label; the share of a label's counted samples that fall on other classes stands for all of its
-    samples. The interval (Wilson's) says how exact the shares are, not how right: confident mistakes of the model count
-    as errors of labels, and errors that the model has learned are missed.
-
-    >>> expected_errors(np.array([[0.9, 0.1]] * 8 + [[0.1, 0.9]] * 8), np.array([0] * 7 + [1] * 9)).errors
-    1.0
-    """
-    num_classes = probs.shape[1]
-    sizes = np.bincount(labels, minlength=num_classes)
-    given = probs[np.arange(len(labels)), labels]
-    usual = np.bincount(labels, given, num_classes) / np.maximum(sizes, 1)
-    usual[sizes == 0] = np.inf
-    counted, elsewhere = np.zeros(num_classes), np.zeros(num_classes)
-    for at in range(0, len(labels), _ROWS):
-        part, label = probs[at : at + _ROWS], labels[at : at + _ROWS]
-        # The mean of float32 numbers that are all equal may be larger than they are.
-        likeliest = np.where(part >= usual * (1 - 1e-6), part, -1.0)
-        found = likeliest.argmax(axis=1)
-        sure = likeliest.max(axis=1) >= 0
-        counted += np.bincount(label[sure], minlength=num_classes)
-        elsewhere += np.bincount(label[sure & (found != label)], minlength=num_classes)
-    share = elsewhere / np.maximum(counted, 1)
-    errors = float(sizes @ share)
-    variance = float(sizes**2 @ (share * (1 - share) / np.maximum(counted, 1)))
-    mean, trials = errors / len(labels), max(1.0, counted.sum())
-    if variance > 0:
-        trials = mean * (1 - mean) / (variance / len(labels) ** 2)
-    low, high = (float(end) * len(labels) for end in wilson(mean * trials, trials))
-    return Expected(errors, low, high)
-
-
-def verdicts(view: pd.DataFrame, rank: pd.Series, doubted: np.ndarray, *, expected: float) -> np.ndarray:
+def verdicts(view: pd.DataFrame, doubted: np.ndarray) -> np.ndarray:
     """Return one of VERDICTS for each sample, "" where the label is not in doubt.
 
-    `view` has the `confidence` in the given label too, `rank` comes from `combine`, `doubted` says that any source
-    doubts.
+    `view` has the `confidence` in the given label too; `doubted` says that any source doubts.
     """
-    flat = view["margin"] < FLAT * view["margin"].median()
-    wrong = (view["avc_rival"] > view["avc_given"]) & (rank <= round(expected))
-    return np.select([wrong, flat & (view["confidence"] < UNSURE), doubted], ["wrong", "ambiguous", "open"], "")
+    flat = (view["margin"] < FLAT * view["margin"].median()) & (view["confidence"] < UNSURE)
+    return np.select([flat, doubted & view["nearer"], doubted], ["ambiguous", "nearer", "open"], "")
 
 
-def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
+def combine(evidence: Mapping[str, Evidence], doubt: np.ndarray, weights: Mapping[str, float]) -> pd.DataFrame:
     """Combine all sources: `rank, doubt, suggested, agreement, spoke`, a row per sample.
 
-    doubt: mean rank share of the sample over the sources with evidence on it, in (0, 1). rank: 1 for the highest doubt;
-    ties in order of the samples. suggested: the label that most doubting sources name, then that of the highest rank
-    shares. agreement: how many doubting sources name it. spoke: how many have evidence.
+    doubt: (N,), of all sources together. rank: 1 for the highest; ties by the mean rank share over the sources with
+    evidence, then in order of the samples. suggested: the label that doubting sources of most weight name, then that of
+    the highest rank shares. agreement: how many doubting sources name it. spoke: how many have evidence.
     """
     shares = np.stack([rank_shares(one.score) for one in evidence.values()])
     names = np.stack([one.suggested for one in evidence.values()])
     doubts = np.stack([one.doubts for one in evidence.values()])
     spoke = (~np.isnan(shares)).sum(axis=0)
-    doubt = _share(np.nansum(shares, axis=0), spoke)
+    mean = np.nan_to_num(_share(np.nansum(shares, axis=0), spoke))
     # Sources are few and classes may be many: weights are summed per suggestion, not per class.
-    weight = np.nan_to_num(shares) + len(evidence) * doubts
+    own = np.array([[weights[name] + 1e-3] for name in evidence])
+    weight = own * (np.nan_to_num(shares) + len(evidence) * doubts)
     support = np.stack([np.where(names == one, weight, 0.0).sum(axis=0) for one in names])
     support[names < 0] = -1.0
-    best = np.take_along_axis(names, support.argmax(axis=0)[None], 0)[0]
-    suggested = np.where(best < num_classes, best, -1)
+    suggested = np.take_along_axis(names, support.argmax(axis=0)[None], 0)[0]
     agreement = (doubts & (names == suggested) & (suggested >= 0)).sum(axis=0)
-    rank = pd.Series(-np.nan_to_num(doubt, nan=-1.0)).rank(method="first").astype(np.int64)
+    rank = np.empty(len(mean), np.int64)
+    rank[np.lexsort((-mean, -doubt))] = np.arange(1, len(mean) + 1)
     return pd.DataFrame({"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": agreement, "spoke": spoke})
 
 

@@ -1,7 +1,9 @@
 """Find labels that are likely wrong, from several sources of evidence, and store them by rank."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,12 +13,13 @@ from scipy.special import softmax
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.suspects import out_of_fold, rules
-from avhcurate.features.suspects.rules import SOURCES, VERDICTS, Evidence, Expected
+from avhcurate.features.suspects import out_of_fold, rules, weighing
+from avhcurate.features.suspects.rules import SOURCES, VERDICTS, Evidence
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder, SuspectsRecord
 from avhcurate.measures import scores
 from avhcurate.measures.stats.neighbours import nearest_of
+from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.networks.scoring.heads import RECIPE
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
@@ -29,37 +32,42 @@ from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 #: Neighbours whose labels are compared, and those of either label that are shown with a suspect.
 NEIGHBOURS = 12
 SHOWN = 6
-#: Probabilities that fit in memory, for cleanlab and for the number of errors: N times K.
+#: Probabilities that fit in memory, for cleanlab: N times K.
 _MOST_PROBS = 400_000_000
 _ROWS = 1024
 #: The most samples of a label, drawn at random, that are searched for the nearest of a suspect: the cost would grow
 #: with the square of the dataset otherwise.
 _MEMBERS = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
-_VERSION = 4
+_VERSION = 5
 
 
 def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
     """Examine the label of every labelled sample that the run has scored. Store those in doubt, by rank.
 
     With `out_of_fold`, angles and probabilities come from heads cross-fitted on the run's features; the heads of a run
-    with fitted heads are out of fold already. Neighbours and folds are stored as they come, so the same call resumes;
-    without changes it does nothing. Raises CurateError for a named source that is not available, and Cancelled.
+    with fitted heads are out of fold already. Attached probabilities are enough for cleanlab and votes. Neighbours and
+    folds are stored as they come, so the same call resumes; without changes it does nothing. Raises CurateError for a
+    named source that is not available, and Cancelled.
     """
     run, dataset = table.run, table.dataset
     if run is None:
         raise CurateError(
             f"The dataset {dataset.name} has no run. Run `avhcurate score {dataset.name} --model MODEL` first."
         )
-    if not run.has_features:
-        raise CurateError(f"The run {run.name} has no embeddings. Attach it again with --features FILE.")
-    if not (settings.out_of_fold or run.has_class_weights):
+    if settings.out_of_fold and not run.has_features:
         raise CurateError(
-            f"The run {run.name} has no class weights. Add --out-of-fold to train heads on its embeddings."
+            f"The run {run.name} has no embeddings to fit heads on. Attach it again with --features FILE, or leave out "
+            "--out-of-fold."
+        )
+    if not (settings.out_of_fold or run.has_logits):
+        raise CurateError(
+            f"The run {run.name} has no class weights and no probabilities. Add --out-of-fold to train heads on its "
+            "embeddings."
         )
     started = time.perf_counter()
-    search = _Search(table, run, progress)
-    chosen, missing = _available(table, search, settings.sources)
+    search = Search(table, run, progress)
+    chosen, missing = _available(table, search, settings)
     votes = None
     if "votes" in chosen:
         votes = table.votes
@@ -79,7 +87,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
             heads = out_of_fold.cross_validate(
                 dataset, run, folds=settings.folds, seed=settings.seed, progress=progress
             )
-        suspects, doubting, expected = search.examine(chosen, heads)
+        suspects, doubting, weights = search.examine(chosen, heads)
         if heads:
             judged_by = heads.record  # with their accuracy
         write_parquet(folder.table_path, suspects)
@@ -94,8 +102,8 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 votes=votes,
                 samples=len(search.ids),
                 listed=len(suspects),
-                expected=expected,
                 doubting=doubting,
+                weights=weights,
                 verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
                 versions=versions("numpy", "scipy", "scikit-learn"),
                 asked=now(),
@@ -124,7 +132,7 @@ def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRe
 # --- the search --------------------------------------------------------------------------------------------------
 
 
-class _Search:
+class Search:
     """One search: `ids` and `labels` of the N samples that are labelled and scored."""
 
     def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
@@ -133,6 +141,11 @@ class _Search:
         self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
         self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
 
+    @cached_property
+    def votes(self) -> pd.DataFrame | None:
+        """Votes by sample as the table has them, None where there are none."""
+        return self.table.vote_counts()
+
     @property
     def fits(self) -> bool:
         """Whether the probabilities fit in memory."""
@@ -140,45 +153,85 @@ class _Search:
 
     def examine(
         self, sources: Sequence[str], heads: OutOfFoldFolder | None
-    ) -> tuple[pd.DataFrame, dict[str, int], Expected | None]:
-        """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and the expected errors."""
+    ) -> tuple[pd.DataFrame, dict[str, int], dict[str, float]]:
+        """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and the sources' weights."""
         near = np.full((len(self.all_labels), SHOWN), -1)
         if "neighbours" in sources:
             near = find_neighbours(self.table.dataset, self.run, progress=self.progress).near()
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
-        if heads is None:
-            view, probs = self._judged(self.run, np.arange(self.run.record.num_classes))
-        else:
-            view, probs = self._judged(heads, np.array(heads.record.classes))
+        everyone = np.arange(len(self.ids))
+        view, probs = self.judged(heads, everyone, self.labels, keep=self.fits)
+        if heads:
             right = float((view["predicted"] == self.labels).mean())
             heads.write_record(heads.record.model_copy(update={"accuracy": right}))
-        angular = rules.angular(view, self.labels)
-        expected, errors = None, float(angular.doubts.sum())
-        if self.fits:
-            expected = rules.expected_errors(probs, self.labels)
-            errors = expected.errors
-        evidence: dict[str, Evidence] = {}
-        for source in sources:
-            match source:
-                case "angular":
-                    evidence[source] = angular
-                case "neighbours":
-                    evidence[source] = rules.neighbours(near[self.ids, :NEIGHBOURS], self.all_labels, self.labels)
-                case "cleanlab":
-                    evidence[source] = rules.confident_learning(probs, self.labels)
-                case "votes":
-                    evidence[source] = self._votes()
+        evidence = self.evidence(sources, everyone, self.labels, near, (view, probs))
+        if "cleanlab" in sources:
+            doubts = rules.prune(probs, self.labels, np.unique(self.labels))
+            evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
+        weighed = self.weighed(heads, evidence, near, (view, probs))
         doubted = np.any([one.doubts for one in evidence.values()], axis=0)
-        ranked = rules.combine(evidence, self.num_classes)
-        verdict = rules.verdicts(view, ranked["rank"], doubted, expected=errors)
-        own = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict} | angular.details)
+        verdict = rules.verdicts(view, doubted)
+        own = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict})
+        if "avh" in view:
+            own = own.assign(**rules.angular(view, self.labels).details)
+        ranked = rules.combine(evidence, weighed.doubt, weighed.weights)
         parts = [own, ranked, view, *(_columns(name, one) for name, one in evidence.items())]
         listed = pd.concat(parts, axis=1)[verdict != ""].sort_values("rank", ignore_index=True)
         for column, name in (("label", "near_given"), ("suggested", "near_suggested")):
             nearest = self._nearest_labelled(listed["id"].to_numpy(), listed[column].to_numpy(), near)
             listed[name] = [row[row >= 0] for row in nearest]
         self.progress.report(len(self.ids), len(self.ids), "")
-        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, expected
+        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, weighed.weights
+
+    def evidence(
+        self,
+        sources: Iterable[str],
+        places: np.ndarray,
+        labels: np.ndarray,
+        near: np.ndarray,
+        judged: tuple[pd.DataFrame, np.ndarray],
+    ) -> dict[str, Evidence]:
+        """Return the evidence of each source on the samples at some places, as if they had these labels."""
+        evidence: dict[str, Evidence] = {}
+        for source in sources:
+            match source:
+                case "angular":
+                    evidence[source] = rules.angular(judged[0], labels)
+                case "neighbours":
+                    of = near[self.ids[places], :NEIGHBOURS]
+                    evidence[source] = rules.neighbours(of, self.all_labels, labels)
+                case "cleanlab":
+                    evidence[source] = rules.confident_learning(judged[1], labels, np.unique(self.labels))
+                case "votes":
+                    evidence[source] = self._votes(places, labels)
+        return evidence
+
+    def weighed(
+        self,
+        heads: OutOfFoldFolder | None,
+        evidence: dict[str, Evidence],
+        near: np.ndarray,
+        judged: tuple[pd.DataFrame, np.ndarray],
+    ) -> weighing.Weighed:
+        """Weigh the sources by what they say of labels that are drawn to be wrong; one source alone keeps its order."""
+        if len(evidence) == 1 or len(np.unique(self.labels)) < 2:
+            shares = [np.nan_to_num(rank_shares(one.score)) for one in evidence.values()]
+            return weighing.Weighed(np.mean(shares, axis=0), dict.fromkeys(evidence, 1 / len(evidence)))
+        self.progress.tell(len(self.ids), len(self.ids), "weighing the sources")
+        most = min(weighing.MOST_DRAWN, max(100, _MOST_PROBS // (10 * self.num_classes)))
+        some = np.random.default_rng(0).permutation(len(self.ids))[:most]
+        pairs = "cleanlab" in evidence and judged[1].shape[1] <= weighing.MOST_CLASSES
+        confused = None
+        if pairs:
+            confused = weighing.confusions(judged[1][some], self.labels[some])
+        drawn = weighing.draw_wrong_labels(self.labels[some], confused)
+        theirs = self.judged(heads, some, drawn.labels, keep="cleanlab" in evidence)
+        of_drawn = self.evidence(evidence, some, drawn.labels, near, theirs)
+        own, wrong = _numbers(evidence, judged[0]), _numbers(of_drawn, theirs[0])
+        if pairs:
+            own["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
+            wrong["pairs"] = drawn.likely[drawn.labels, of_drawn["cleanlab"].suggested][:, None]
+        return weighing.weigh(own, wrong, some, drawn.importance)
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last.
@@ -186,6 +239,8 @@ class _Search:
         `near` (N, k), the nearest of any label, has them for most. For the others at most `_MEMBERS` samples of the
         label are searched, the same each time.
         """
+        if not self.run.has_features:
+            return np.full((len(ids), SHOWN), -1)
         near = near[ids]
         right = (near >= 0) & (self.all_labels[near] == wanted[:, None]) & (wanted >= 0)[:, None]
         first = np.argsort(~right, axis=1, kind="stable")[:, :SHOWN]
@@ -202,32 +257,41 @@ class _Search:
                 nearest[some], _ = nearest_of(self.run.features(), ids[some], count=SHOWN, among=members)
         return nearest
 
-    def _judged(self, heads: FoldHeads, classes: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-        """Return `rules.angular_view` with prediction and confidence, and probabilities (N, K).
+    def judged(
+        self, heads: OutOfFoldFolder | None, places: np.ndarray, labels: np.ndarray, *, keep: bool
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return a view of the samples at some places with these labels, and their probabilities (n, K) if kept.
 
-        The rows of the heads are `classes`; each sample is judged by its own head. The probabilities have no rows where
-        they do not fit in memory.
+        The view is `rules.angular_view`, or `rules.softmax_view` without class weights, with prediction and confidence.
+        Each sample is judged by its own head.
         """
+        classes = np.arange(self.run.record.num_classes)
+        if heads:
+            classes = np.array(heads.record.classes)
         row_of = np.full(max(self.num_classes, int(classes.max()) + 1), -1)
         row_of[classes] = np.arange(len(classes))
-        targets = row_of[self.labels]
+        targets = row_of[labels]
         if targets.min() < 0:
             raise CurateError(
                 f"The run {self.run.name} has {len(classes)} classes and the labels go up to {self.labels.max()}. "
                 "Add --out-of-fold to train a head for these classes."
             )
-        probs = np.zeros((len(self.ids) * self.fits, len(row_of)), np.float32)
+        probs = np.zeros((len(places) * keep, len(row_of)), np.float32)
         views = []
         step = max(1, min(8192, (1 << 23) // len(classes)))
-        for at in range(0, len(self.ids), step):
-            given = targets[at : at + step]
-            angles, logits = self._by_heads(heads, self.ids[at : at + step], len(classes))
-            softmaxed, view = softmax(logits, axis=1), rules.angular_view(angles, given)
+        for at in range(0, len(places), step):
+            given, ids = targets[at : at + step], self.ids[places[at : at + step]]
+            if heads or self.run.has_class_weights:
+                angles, logits = self._by_heads(heads or self.run, ids, len(classes))
+                softmaxed, view = softmax(logits, axis=1), rules.angular_view(angles, given)
+            else:
+                softmaxed = softmax(self.run.logits_of(ids), axis=1)
+                view = rules.softmax_view(softmaxed, given)
             view["predicted"] = classes[softmaxed.argmax(axis=1)]
             view["confidence"] = softmaxed[np.arange(len(given)), given]
             view["rival"] = classes[view["rival"]]
             views.append(view)
-            if self.fits:
+            if keep:
                 probs[at : at + step, classes] = softmaxed
         return pd.concat(views, ignore_index=True), probs
 
@@ -243,39 +307,55 @@ class _Search:
             logits = self.run.logits_of(ids)
         return angles, logits
 
-    def _votes(self) -> Evidence:
-        """Return the evidence of the votes that HSF counts; samples without votes have none."""
-        votes = self.table.vote_counts()
-        assert votes is not None  # `_available` has checked
-        votes = votes.set_index("id")
+    def _votes(self, places: np.ndarray, labels: np.ndarray) -> Evidence:
+        """Return the evidence of the votes that HSF counts; samples without votes have none, other labels no ticks."""
+        assert self.votes is not None  # `_available` has checked
+        votes, ids = self.votes.set_index("id"), self.ids[places]
         if "counts" not in votes:
-            ticks = votes.reindex(self.ids, fill_value=0)
-            return rules.tick_votes(ticks["selected"].to_numpy(), ticks["shown"].to_numpy())
-        counts = np.zeros((len(self.ids), self.num_classes), np.int64)
-        known = np.flatnonzero(np.isin(self.ids, votes.index))
+            ticks = votes.reindex(ids, fill_value=0)
+            selected = np.where(labels == self.labels[places], ticks["selected"], 0)
+            return rules.tick_votes(selected, ticks["shown"].to_numpy())
+        counts = np.zeros((len(ids), self.num_classes), np.int64)
+        known = np.flatnonzero(np.isin(ids, votes.index))
         if len(known):
-            rows = np.stack(votes["counts"].loc[self.ids[known]].to_list())
+            rows = np.stack(votes["counts"].loc[ids[known]].to_list())
             counts[known, : rows.shape[1]] = rows
-        return rules.kway_votes(counts, self.labels)
+        return rules.kway_votes(counts, labels)
 
 
-def _available(table: DatasetTable, search: _Search, wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def _available(table: DatasetTable, search: Search, settings: SuspectsSettings) -> tuple[list[str], dict[str, str]]:
     """Return the sources to use, in the order of SOURCES, and why others are not available.
 
-    Without `wanted` all that are available are used. A wanted one that is not available is refused.
+    Without wanted ones all that are available are used. A wanted one that is not available is refused.
     """
-    missing = {}
+    missing, wanted = {}, settings.sources
+    if not (settings.out_of_fold or search.run.has_class_weights):
+        missing["angular"] = "the run has no class weights"
+    if not search.run.has_features:
+        missing["angular"] = missing["neighbours"] = "the run has no embeddings"
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = f"run `{install_command('cleanlab')}`"
     elif not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
     if table.votes is None:
-        missing["votes"] = f"there are no votes: run `avhcurate votes {table.dataset.name} FILE`"
-    if refused := [name for name in wanted if name in missing]:
+        missing["votes"] = f"no votes yet: attach some by `avhcurate votes {table.dataset.name} FILE`"
+    refused = [name for name in wanted if name in missing]
+    if not (wanted or set(SOURCES) - set(missing)):
+        refused = ["cleanlab"]
+    if refused:
         raise CurateError(f"The source {refused[0]} is not available: {missing[refused[0]]}.")
     if wanted:
         return [name for name in SOURCES if name in wanted], {}
     return [name for name in SOURCES if name not in missing], missing
+
+
+def _numbers(evidence: Mapping[str, Evidence], view: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return what is weighed of each source: its score, and of cleanlab the loss too, as softmax margins saturate."""
+    numbers = {name: one.score[:, None] for name, one in evidence.items()}
+    if "cleanlab" in numbers:
+        loss = -np.log(np.maximum(view["confidence"].to_numpy(), 1e-12))
+        numbers["cleanlab"] = np.column_stack([numbers["cleanlab"], loss])
+    return numbers
 
 
 def _columns(name: str, evidence: Evidence) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pydantic import Field
 
-from avhcurate.features.suspects.rules import Expected
+from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.workspace.data.datasets import VotesRecord
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.disk.folders import ResultFolder
@@ -40,10 +41,10 @@ class OutOfFoldFolder(FoldHeads, ResultFolder[OutOfFoldRecord]):
 class SuspectsRecord(WorkRecord):
     """The settings and counts of a list of suspects, `suspects.json`.
 
-    `samples` have a label and are scored by the run; `listed` of them are in the table. `expected`: how many labels
-    are expected to be wrong, None where it is too much to compute. `doubting`: how many each source doubts. `missing`:
-    why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head. `votes`: those
-    of the source of that name. `asked`: when this list was last asked for.
+    `samples` have a label and are scored by the run; `listed` of them are in the table. `doubting`: how many each
+    source doubts. `weights`: the share of each source in the order, and of "pairs", how often one label is given for
+    another. `missing`: why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head.
+    `votes`: those of the source of that name. `asked`: when this list was last asked for.
     """
 
     name: str
@@ -55,29 +56,20 @@ class SuspectsRecord(WorkRecord):
     votes: VotesRecord | None
     samples: int
     listed: int
-    expected: Expected | None
     doubting: dict[str, int]
     verdicts: dict[str, int]
     asked: datetime
-
-    @property
-    def cut(self) -> int:
-        """How many labels are expected to be wrong; 0 where none is, or it is not known."""
-        return round(self.expected.errors) if self.expected else 0
+    weights: dict[str, float] = Field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
         return self.votes is not None and self.votes.simulated
 
     @property
-    def expected_text(self) -> str:
-        """Return how many labels are expected to be wrong, as a sentence; "" if that is not known."""
-        if self.expected is None:
-            return ""
-        return (
-            f"About {self.expected.errors:,.0f} of {self.samples:,} labels are wrong if the model is right where it is "
-            f"confident (95 % interval {self.expected.low:,.0f} to {self.expected.high:,.0f})."
-        )
+    def weights_text(self) -> str:
+        """Return how much each source counts, as a sentence."""
+        named = {SOURCES[key]: share for key, share in self.weights.items() if key in SOURCES}
+        return "Weights: " + ", ".join(f"{name.lower()} {share:.0%}" for name, share in named.items()) + "."
 
 
 class SuspectsFolder(ResultFolder[SuspectsRecord]):
@@ -94,13 +86,16 @@ class SuspectsFolder(ResultFolder[SuspectsRecord]):
         """Return the suspects by rank, a row each.
 
         id, label, suggested (-1 for none), verdict, rank, doubt, agreement, spoke; SOURCE_score, SOURCE_suggested,
-        SOURCE_doubts of each source; predicted, confidence, avh, avh_share, avc_given, avc_rival, rival, avc_share,
-        margin (rad); neighbours_known (how many of them have a label); votes_n, votes_share, votes_low, votes_high of
-        the votes' suggestion; near_given and near_suggested, ids of the nearest samples of either label.
+        SOURCE_doubts of each source; predicted, confidence, rival, nearer, margin (rad, or of probability); with class
+        weights avh, avh_share, avc_given, avc_rival, avc_share; neighbours_known (how many of them have a label);
+        votes_n, votes_share, votes_low, votes_high of the votes' suggestion; near_given and near_suggested, ids of the
+        nearest samples of either label.
         """
         return pq.read_table(self.table_path).to_pandas()
 
 
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
     """Return the lists of suspects of a run, in the order in which they were last asked for."""
-    return [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]
+    found = [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]
+    # Lists by the verdicts of an earlier version are found again when they are asked for.
+    return [folder for folder in found if set(folder.record.verdicts) == set(VERDICTS)]

@@ -21,7 +21,7 @@ from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import apart, in_a_row
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.selection import GridSelection
@@ -35,35 +35,27 @@ _VIEWS = {"one": "One by one", "list": "List"}
 VIEW = one_of("suspects.view", list(_VIEWS), "one")
 SOURCE = some_of("suspects.source", list(SOURCES), [])
 VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
-#: How far down the list: as many as labels are expected to be wrong, or all.
-_CUTS = {"expected": "As many as expected", "all": "All"}
-CUT = one_of("suspects.cut", list(_CUTS), "expected")
-
 _ABOUT = f"""
-A label is in doubt if a source of evidence doubts it. The sources:
+A label is in doubt if a source of evidence doubts it:
 
 - **Angles**: another class has more AVC than the label, and no less than the lowest {100 * AT_HOME:.0f} % of that
-  class's own samples. Score: AVC of the other class minus AVC of the label.
-- **Neighbours**: share of the {service.NEIGHBOURS} samples at the smallest angle that have another label.
-- **cleanlab** (confident learning): 1 minus the normalized margin, which is the label's probability minus that of
-  the likeliest other class. It doubts what it would prune.
-- **Votes**: share of human votes that are not for the label. They doubt it if another label has more. Ticks suggest
-  no other label; they doubt it if fewer than half ticked it.
+  class's own images.
+- **Neighbours**: more of the {service.NEIGHBOURS} images at the smallest angle have one other label than have this one.
+- **cleanlab**: confident learning would prune the label (Northcutt et al. 2021).
+- **Votes**: another label has more votes, or fewer than half of the people ticked this one.
 
-Suspects are ordered by the mean rank of a sample within the sources that have evidence on it. The list ends after
-as many as labels are expected to be wrong, counted by the confident joint of Northcutt et al. (2021). Its interval
-says how exact the count is, not how right: confident mistakes of the model are in it, so for most models it is too
-high, and errors that the model has learned are not. On CIFAR-10H a network that is 90.5 % right counts 153; people
-doubt 9 of them.
+**The order.** Wrong labels are drawn for images whose labels stand, and a model learns what each source says of them
+and of the given labels. A source counts by that, and less where it does not confirm what the others doubt, or what
+people reject. The weights are below the list. How many labels are wrong is not known beforehand: go down the list until
+few of the last 20 were wrong.
 
-**Wrong**: before the end of the list, and another class has more AVC than the label. **Ambiguous**: the angle
-between the best two classes is below {100 * FLAT:.0f} % of its median, and the probability of the label is below
-{100 * UNSURE:.0f} %, so the image itself is ambiguous or degraded. **Open**: a source doubts the label, but it is
-neither.
+**Another class is nearer** is what the network finds, not a verdict: where people checked, a network that is right in
+90 % was wrong itself in sixteen of seventeen. **Ambiguous**: the best two classes are nearly as near as each other (the
+gap is below {100 * FLAT:.0f} % of its median) and the probability of the label is below {100 * UNSURE:.0f} %.
+**Undecided**: a source doubts the label, but it is neither.
 
-A model that was trained on these samples may have memorised their labels. **Out of fold** judges each sample by a
-linear head on the run's features that was trained without it; a run with a fitted head is out of fold already.
-Copies with equal features share a fold, and so do near duplicates that *Quality* has found.
+A model that was trained on these images may know their labels by heart. **Out of fold** judges each image by a linear
+head that was trained without it; a fitted head does so already. Copies share a fold.
 """
 
 
@@ -72,14 +64,14 @@ Copies with equal features share a fold, and so do near duplicates that *Quality
 
 def empty(page: Opened) -> None:
     """Show what suspects are, and the form, before the first job."""
-    settings = SuspectsSettings(**_known(page))
-    first_job(page, "No suspects of this run yet", "flag", _ABOUT, settings, start_form)
+    story = "Evidence from angles, neighbours, confident learning and votes, together: the most suspect label first."
+    first_job(page, "No suspects of this run yet", "flag", story, SuspectsSettings(**_known(page)), start_form)
 
 
 def _known(page: Opened) -> dict[str, Any]:
-    """Return the options that the page knows; without class weights only heads out of fold can judge."""
+    """Return the options that the page knows; without class weights and logits only heads out of fold can judge."""
     known = of_run(page)
-    if page.table.run and not page.table.run.has_class_weights:
+    if page.table.run and not page.table.run.has_logits:
         known["out_of_fold"] = True
     return known
 
@@ -88,7 +80,7 @@ def start_form(page: Opened) -> None:
     """Draw the form that starts the job."""
     known = _known(page)
     if "out_of_fold" in known:
-        st.caption("The run was attached without class weights, so heads out of fold judge its samples.")
+        st.caption("The run was attached without class weights, so heads out of fold judge its images.")
     with job_form("suspects.start_", SuspectsSettings, **known) as form, in_a_row():
         form.ask(
             "sources",
@@ -98,9 +90,10 @@ def start_form(page: Opened) -> None:
             format_func=SOURCES.__getitem__,
             help="All that are available, if you choose none.",
         )
-        if "out_of_fold" not in known:
-            form.ask("out_of_fold", widget=st.toggle)
-        form.ask("folds", width=110)
+        if page.table.run and page.table.run.has_features:
+            if "out_of_fold" not in known:
+                form.ask("out_of_fold", widget=st.toggle)
+            form.ask("folds", width=110)
         form.submit("Look for suspects")
 
 
@@ -124,7 +117,7 @@ class SuspectsInView:
     def nothing(self) -> str:
         """The text if none is open."""
         if self.in_view.empty:
-            return "No suspect matches. Remove a verdict, source or filter."
+            return "No suspect matches. Change the filter."
         return "Nothing is left to decide here."
 
 
@@ -133,10 +126,7 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     record, every = folder.record, _read(folder)
     # Another list may have sources that this one lacks.
     sources = [source for source in SOURCE.asked() if source in record.sources]
-    verdicts, cut = VERDICT.asked(), CUT.asked()
-    shown = every
-    if record.cut and cut == "expected":
-        shown = every[: record.cut]
+    verdicts, shown = VERDICT.asked(), every
     keep = shown["id"].isin(page.table.frame(page.filters, columns=["id"])["id"])
     keep &= shown["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
@@ -144,7 +134,7 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     shown = shown[keep]
     decided = decisions.decided(page.table, shown["id"].tolist())
     shown = shown.assign(decided=decided.to_numpy(object))
-    choices = (page.filters.to_query(), sources, verdicts, cut)
+    choices = (page.filters.to_query(), sources, verdicts)
     about = repr((page.dataset.name, page.version, folder.name, choices))
     return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
 
@@ -152,41 +142,39 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
 _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFolder.suspects)
 
 
-def choose_suspects(record: SuspectsRecord) -> None:
-    """Draw the choices: card or list, how far down, verdicts and sources."""
-    with in_a_row(gap="medium"):
-        VIEW.show(st.segmented_control, "Show", _VIEWS)
-        if record.cut:
-            CUT.show(st.segmented_control, "How many", _CUTS)
-        VERDICT.show(st.pills, "Verdict", VERDICTS, selection_mode="multi", on_change=VERDICT.restart)
-        sources = {name: SOURCES[name] for name in record.sources}
-        SOURCE.show(st.pills, "Doubted by all of", sources, selection_mode="multi", on_change=SOURCE.restart)
-
-
-def summary(page: Opened, suspects: SuspectsInView) -> None:
-    """Show counts by verdict and decision, with the explanation and the export."""
-    record, counts = suspects.record, suspects.in_view["verdict"].value_counts()
-    st.markdown(record.expected_text)
-    verdicts = " · ".join(f"{name.lower()} {counts.get(key, 0):,}" for key, name in VERDICTS.items())
-    text = f"**{len(suspects.in_view):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: "
-    text += f"{verdicts}. **{len(suspects.open):,}** to decide."
-    with apart():
-        st.markdown(text, width="content")
-        download(
-            f"Download {len(suspects.open):,} as CSV",
-            lambda: csv_text(service.export_table(page.table, suspects.open, record)).encode(),
-            f"{page.dataset.name}-suspects.csv",
-            key="suspects.download",
-            disabled=suspects.open.empty,
-        )
+def toolbar(page: Opened, suspects: SuspectsInView) -> None:
+    """Draw one row: card or list, the filter, and how many suspects there are."""
+    record = suspects.record
     page.help.markdown(_ABOUT)
-    st.caption(plain(" ".join(_notes(page, record))))
+    with in_a_row("center", gap="small"):
+        VIEW.show(st.segmented_control, "Show", _VIEWS, label_visibility="collapsed")
+        with st.popover("Filter", icon=":material/filter_alt:", key="suspects.filter"):
+            VERDICT.show(st.pills, "What it is", VERDICTS, selection_mode="multi", on_change=VERDICT.restart)
+            sources = {name: SOURCES[name] for name in record.sources}
+            every = "All of these doubt it"
+            SOURCE.show(st.pills, every, sources, selection_mode="multi", on_change=SOURCE.restart)
+        shown = f"Showing {len(suspects.in_view):,} of {record.listed:,} suspects ({record.samples:,} labels)"
+        st.markdown(f"**{len(suspects.open):,}** to decide. {shown}.", width="content")
+
+
+def footer(page: Opened, suspects: SuspectsInView) -> None:
+    """Draw how the list was made, the export, and the form that makes another."""
+    st.caption(plain(" ".join(_notes(page, suspects.record))))
+    download(
+        f"Download {len(suspects.open):,} as CSV",
+        lambda: csv_text(service.export_table(page.table, suspects.open, suspects.record)).encode(),
+        f"{page.dataset.name}-suspects.csv",
+        key="suspects.download",
+        disabled=suspects.open.empty,
+    )
+    with st.expander("Run again with other settings"):
+        start_form(page)
 
 
 def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
     """Return sentences on how the list was made."""
     doubting = ", ".join(f"{SOURCES[key].lower()} {n:,}" for key, n in record.doubting.items())
-    notes = [f"Of all {record.samples:,} labels the sources doubt: {doubting}."]
+    notes = [f"{record.weights_text} Of all {record.samples:,} labels they doubt: {doubting}."]
     table = page.table
     if record.heads:
         notes.append(
@@ -194,7 +182,7 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
             f"{record.heads.accuracy:.1%} of the given labels."
         )
     elif table.training or "train" in set(table.group_counts("split", page.filters)["value"]):
-        notes.append("The model may have been trained on these labels. Choose Out of fold for a fair judgement.")
+        notes.append("The model may have been trained on these labels. Run again out of fold for a fair judgement.")
     notes += [f"Without {SOURCES[name].lower()}: {why}." for name, why in record.missing.items()]
     if "neighbours" in record.sources:
         notes.append(neighbours_note(table.neighbours))

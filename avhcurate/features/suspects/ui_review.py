@@ -27,6 +27,9 @@ from avhcurate.workspace.data.people import Role
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
 _BEHIND, _AHEAD = 4, 12
+#: Decisions that tell how far down the list it pays to go, and suspects among which they are searched.
+_LAST, _SEARCHED = 20, 400
+_WERE = ("were", "was")
 #: A decision needs at least this time after the image is shown: a faster one has not seen it.
 _LEAST_MS = 100
 
@@ -128,11 +131,24 @@ def one_by_one(
         queue=session.queue,
         place=session.place,
         total=len(session.ids),
+        tally=_tally(page, every, session.ids[session.place]),
         receipt=session.receipt,
         least_ms=_LEAST_MS,
         health=health_url(),
         actions=key_data(page.table, _CARD),
     )
+
+
+def _tally(page: Opened, every: pd.DataFrame, id: int) -> str:
+    """Return how many of the last decisions, up the list from a sample, found a wrong label: it tells when to stop."""
+    above = every["id"].tolist()
+    above = above[max(0, above.index(id) - _SEARCHED) : above.index(id) + _AHEAD]
+    states = decisions.decided(page.table, above)
+    last = states[states != ""].tail(_LAST)
+    wrong = int((last == "accepted").sum())
+    if last.empty:
+        return "Go on until few of the last 20 were wrong."
+    return f"Of the last {len(last)} you looked at, {wrong} {_WERE[wrong == 1]} wrong."
 
 
 # --- the card --------------------------------------------------------------------------------------------------
@@ -183,6 +199,8 @@ def _suspect(
 def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
     """Return the numbers behind the verdict."""
     given, rival = names[row["label"]], names[row["rival"]]
+    if "avh" not in row:
+        return f"“{given}” has a probability of {row['confidence']:.3f}; “{rival}” is the likeliest other class"
     return (
         f"AVH {row['avh']:.4f}, above {row['avh_share']:.0%} of “{given}” · AVC {row['avc_given']:.3f} on “{given}”, "
         f"{row['avc_rival']:.3f} on “{rival}” · best two classes {math.degrees(row['margin']):.1f}° apart"
@@ -193,7 +211,7 @@ def evidence(row: dict[Any, Any], record: SuspectsRecord, names: Sequence[str]) 
     """Return the evidence of each source on a suspect."""
     rows = []
     for source in record.sources:
-        title, name, text = SOURCES[source], "–", "no evidence on this sample"
+        title, name, text = SOURCES[source], "–", "no evidence on this image"
         suggested, doubts = int(row[f"{source}_suggested"]), bool(row[f"{source}_doubts"])
         if source == "votes" and record.simulated:
             title += " (simulated)"
@@ -211,7 +229,7 @@ def _evidence_text(source: str, row: dict[Any, Any], names: Sequence[str]) -> st
     match source:
         case "angular":
             rival = names[row["rival"]]
-            return f"AVC on “{rival}” as high as that of {row['avc_share']:.0%} of the samples with that label"
+            return f"AVC on “{rival}” as high as that of {row['avc_share']:.0%} of the images with that label"
         case "neighbours":
             number = int(row["neighbours_known"])
             return f"{round(row['neighbours_score'] * number)} of the {number} nearest have another label"

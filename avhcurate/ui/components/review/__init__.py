@@ -12,22 +12,25 @@ from avhcurate.ui.components.outbox import mount_task
 
 _HTML = f"""
 <section class="review" tabindex="-1" aria-label="Review suspects">
-  <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
-    <span class="place"></span><button class="step" data-by="1" type="button" aria-label="Next">›</button>
-    <span class="state" role="status"></span><span class="save" aria-hidden="true"></span></div>
   <p class="banner" role="alert" hidden></p>
   <div class="body">
-    <div class="left"><div class="stage"><p class="wait"></p></div>
-      <p class="labels"></p>
-      <div class="actions">
-        <button class="do" data-do="accept" type="button"><kbd>A</kbd><span></span></button>
-        <button class="do" data-do="keep" type="button"><kbd>K</kbd><span></span></button>
-        <button class="do" data-do="skip" type="button"><kbd>S</kbd><span>Skip</span></button>
-        <button class="do" data-do="undo" type="button"><kbd>⌫</kbd><span>Undo</span></button>
-      </div>
-      <p class="quiet"><kbd>T</kbd> tag · <kbd>L</kbd> label · <kbd>X</kbd> exclude · <kbd>?</kbd> all keys</p></div>
+    <div class="left"><div class="stage"><p class="wait"></p></div><p class="labels"></p></div>
     <div class="right"><p class="lead"></p><table class="evidence" aria-label="Evidence"><tbody></tbody></table>
       <p class="facts"></p><div class="near"></div></div>
+  </div>
+  <div class="bar">
+    <div class="actions">
+      <button class="do" data-do="accept" type="button"><kbd>A</kbd><span></span></button>
+      <button class="do" data-do="keep" type="button"><kbd>K</kbd><span></span></button>
+      <button class="do" data-do="skip" type="button"><kbd>S</kbd><span>Skip</span></button>
+      <button class="do" data-do="undo" type="button"><kbd>⌫</kbd><span>Undo</span></button>
+    </div>
+    <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
+      <span class="place"></span><button class="step" data-by="1" type="button" aria-label="Next">›</button>
+      <span class="state" role="status"></span><span class="save" aria-hidden="true"></span>
+      <span class="tally"></span>
+      <span class="quiet hints"><kbd>T</kbd> tag · <kbd>L</kbd> label · <kbd>X</kbd> exclude · <kbd>?</kbd> keys</span>
+    </div>
   </div>
   {commands.MARKUP}
 </section>
@@ -83,7 +86,8 @@ def review_card(suspects: Sequence[Suspect], **data: Any) -> None:
 
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, what is taken
     back, and other acts), and `at`, the place that the browser wants to see and has not got: see `read_place`.
-    `actions` are as in `image_grid`, the other `data` as in `classify_card`.
+    `tally` says how many of the last decisions found a wrong label. `actions` are as in `image_grid`, the other `data`
+    as in `classify_card`.
     """
     mount_task(__file__, _HTML, states=["at"], acts=True, suspects=suspects, **data)
 

@@ -246,6 +246,7 @@ function createCard(parent, first) {
     const { state, excluded } = suspect ? standing(suspect) : { state: "", excluded: false };
     placeText.textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
     stateText.textContent = said || ({ accepted: "relabelled", kept: "kept" }[state] ?? (excluded ? "excluded" : ""));
+    part("tally").textContent = data.tally;
     root.dataset.state = state;
     root.dataset.place = place;
     paintSaving(root, outbox);
