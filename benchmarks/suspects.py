@@ -11,6 +11,7 @@ own head, and some of the votes become a source. The figure is average precision
 import argparse
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
 from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.suspects.rules import prune
 from avhcurate.features.suspects.service import Search
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.neighbours.service import find_neighbours
@@ -90,6 +92,9 @@ def row(name: str, search: Search, heads: Heads | None, near: np.ndarray, wrong:
     judged = search.judged(heads, everyone, search.labels, keep=True)
     sources = [*SOURCES, *["votes"] * (search.votes is not None)]
     evidence = search.evidence(sources, everyone, search.labels, near, judged)
+    evidence["cleanlab"] = replace(
+        evidence["cleanlab"], doubts=prune(judged[1], search.labels, np.unique(search.labels))
+    )
     weighed = search.weighed(heads, evidence, near, judged)
     alone = {one: average_precision_score(wrong, np.nan_to_num(evidence[one].score, nan=-1)) for one in evidence}
     together, best = average_precision_score(wrong, weighed.doubt), max(alone.values())

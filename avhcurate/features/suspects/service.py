@@ -231,7 +231,8 @@ class Search:
         if pairs:
             own["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
             wrong["pairs"] = drawn.likely[drawn.labels, of_drawn["cleanlab"].suggested][:, None]
-        return weighing.weigh(own, wrong, some, drawn.importance)
+        doubting = {name: one.doubts.sum() / max(1, one.known) for name, one in evidence.items()}
+        return weighing.weigh(own, wrong, some, drawn.importance, doubting=doubting)
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last.

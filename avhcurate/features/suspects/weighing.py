@@ -86,13 +86,20 @@ def draw_wrong_labels(labels: np.ndarray, confused: np.ndarray | None = None, *,
 
 
 def weigh(
-    own: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray], some: np.ndarray, importance: np.ndarray
+    own: Mapping[str, np.ndarray],
+    drawn: Mapping[str, np.ndarray],
+    some: np.ndarray,
+    importance: np.ndarray,
+    *,
+    doubting: Mapping[str, float],
 ) -> Weighed:
     """Weigh sources: numbers that rise with doubt, (N, m) for the given labels and (n, m) for drawn ones of `some`.
 
     NaN is no evidence, and says nothing. A logistic model separates drawn from given labels, additive over sources and
     rising in each number; each sample is judged by a model that has not seen it. A source counts less where it does
-    not confirm the others, or the votes, as much as it confirms drawn labels: its errors are then of another kind.
+    not confirm the others as much as it confirms drawn labels: its errors are then of another kind. `doubting` is the
+    share of labels that each doubts. Whoever doubts more is more often mistaken, so people judge the others alone where
+    they doubt no more than half of these.
     """
     n = len(next(iter(own.values())))
     of = np.random.default_rng(1).permutation(n) % _FOLDS
@@ -108,7 +115,10 @@ def weigh(
             given[name][of == fold] = ratio.ramps(own[name][of == fold]) @ slopes[name]
             wrong[name][of[some] == fold] = ratio.ramps(drawn[name][of[some] == fold]) @ slopes[name]
     told = {name: given[name][some] for name in own}
-    trust = _trust(told, wrong, importance, own.get("votes", np.empty((n, 0)))[some], drawn.get("votes"))
+    others = [share for name, share in doubting.items() if name != "votes"]
+    people = "votes" in own and bool(others) and doubting["votes"] <= np.median(others)
+    votes = own.get("votes", np.empty((n, 0)))[some]
+    trust = _trust(told, wrong, importance, votes, drawn.get("votes"), people=people)
     gains = {
         name: max(0.0, trust[name] * float(np.average(wrong[name], weights=importance) - told[name].mean()))
         for name in own
@@ -193,34 +203,39 @@ def _trust(
     importance: np.ndarray,
     votes: np.ndarray,
     drawn_votes: np.ndarray | None,
+    *,
+    people: bool,
 ) -> dict[str, float]:
     """Return for each source, 0 to 1, how much of what it says of drawn labels it says where the others doubt, too.
 
-    It is 1 where the others see too little. People who saw the images ask alone where they doubt enough labels, and are
-    not asked.
+    It is 1 where the others see too little. Where `people` are the judges, they alone ask, and are not asked.
     """
-    rejected = np.nan_to_num(votes).sum(axis=1) > 0.5
-    by_people = drawn_votes is not None and rejected.sum() >= _ENOUGH
-    trust = {}
+    seen, rejected = np.ones(len(importance), bool), np.zeros(len(importance), bool)
+    if people:
+        assert drawn_votes is not None
+        seen, rejected = ~np.isnan(votes[:, 0]), np.nan_to_num(votes[:, 0]) > 0.5
+        people = int(rejected.sum()) >= _ENOUGH
+    trust = {"votes": 1.0, "pairs": 1.0}
     for name, said in told.items():
-        if name in ("votes", "pairs"):
+        if name == "pairs" or (people and name == "votes"):
             continue
-        if by_people:
+        if people:
             assert drawn_votes is not None
-            asked, asked_drawn = rejected, np.nan_to_num(drawn_votes).sum(axis=1) > 0.5
-            seen = ~np.isnan(votes[:, 0])
+            asked, asked_drawn = rejected, np.nan_to_num(drawn_votes[:, 0]) > 0.5
         else:
-            others = sum((told[one] for one in told if one != name), np.zeros(len(said)))
+            others = _all_but(name, told)
             limit = np.quantile(others, 1 - _FIRST)
-            asked, seen = others >= limit, np.full(len(said), True)
-            asked_drawn = sum((wrong[one] for one in told if one != name), np.zeros(len(said))) >= limit
+            asked, asked_drawn = others >= limit, _all_but(name, wrong) >= limit
         trust[name], usual = 1.0, said[seen].mean()
         if np.average(asked_drawn[seen], weights=importance[seen]) < _TELLING:
             continue
         hoped = np.average(wrong[name][asked_drawn], weights=importance[asked_drawn]) - usual
         if hoped > 0:
             trust[name] = float(np.clip((said[asked].mean() - usual) / hoped, 0, 1))
-    pairs = 1.0
-    if by_people:
-        pairs = float(np.mean(list(trust.values())))
-    return {"votes": 1.0, "pairs": pairs} | trust
+    if people:
+        trust["pairs"] = float(np.mean([trust[name] for name in told if name not in ("votes", "pairs")]))
+    return trust
+
+
+def _all_but(name: str, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.sum([part for one, part in parts.items() if one != name], axis=0)

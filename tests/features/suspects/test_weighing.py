@@ -20,7 +20,8 @@ def made_up(rng, n=2000, wrong=0.05):
 
 def together(some, **sources):
     own, drawn = ({name: pair[side] for name, pair in sources.items()} for side in (0, 1))
-    return weighing.weigh(own, drawn, some, np.ones(len(some)))
+    doubting = {name: 0.05 if name == "votes" else 0.2 for name in sources}
+    return weighing.weigh(own, drawn, some, np.ones(len(some)), doubting=doubting)
 
 
 def test_the_good_source_is_not_thrown_away_among_poor_ones():
@@ -79,7 +80,7 @@ def test_few_samples_equal_numbers_and_no_evidence_are_weighed(n):
     rows = np.arange(n)
     nothing, same = np.full((n, 1), np.nan), np.zeros((n, 2))
     weighed = weighing.weigh(
-        {"votes": nothing, "cleanlab": same}, {"votes": nothing, "cleanlab": same}, rows, np.ones(n)
+        {"votes": nothing, "cleanlab": same}, {"votes": nothing, "cleanlab": same}, rows, np.ones(n), doubting={}
     )
     assert np.isfinite(weighed.doubt).all()
     assert set(weighed.weights) == {"votes", "cleanlab"}
