@@ -22,7 +22,7 @@ from sklearn.metrics import average_precision_score
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.suspects.rules import prune
-from avhcurate.features.suspects.service import Search
+from avhcurate.features.suspects.service import LabelSearch
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.data.runs import FoldHeads
@@ -40,7 +40,7 @@ KINDS = (
 class Heads(FoldHeads):
     """Heads cross-fitted to the labels of a search."""
 
-    def __init__(self, root: Path, search: Search, penalty: float) -> None:
+    def __init__(self, root: Path, search: LabelSearch, penalty: float) -> None:
         self.root, self.record = root, SimpleNamespace(classes=list(range(search.num_classes)))
         features = search.run.features_of(search.ids).astype(np.float64)
         middle, scale = features.mean(axis=0), np.sqrt((features.std(axis=0) ** 2).mean())
@@ -86,7 +86,7 @@ def plant(kind: str, truth: np.ndarray, probs: np.ndarray, near: np.ndarray, rng
     return np.where(wrong, new[name], truth)
 
 
-def row(name: str, search: Search, heads: Heads | None, near: np.ndarray, wrong: np.ndarray) -> list[str]:
+def row(name: str, search: LabelSearch, heads: Heads | None, near: np.ndarray, wrong: np.ndarray) -> list[str]:
     """Return the average precision of each source, of the best, of all together, and the weights."""
     everyone = np.arange(len(search.ids))
     judged = search.judged(heads, everyone, search.labels, keep=True)
@@ -120,8 +120,8 @@ def main() -> None:
     near = find_neighbours(data.dataset, data.run, progress=SILENT).near()
     lines, rng = [], np.random.default_rng(asked.seed)
 
-    def search() -> Search:
-        found = Search(data, data.run, SILENT)
+    def search() -> LabelSearch:
+        found = LabelSearch(data, data.run, SILENT)
         found.votes = None
         some = np.sort(np.random.default_rng(0).permutation(len(found.ids))[: asked.images])
         found.ids, found.labels = found.ids[some], found.labels[some]
@@ -147,7 +147,7 @@ def main() -> None:
             lines.append(row(kind, noisy, heads, near, noisy.labels != truth))
     votes = data.vote_counts()
     if "votes" in asked.only and votes is not None and not data.simulated and data.run.has_class_weights:
-        real = Search(data, data.run, SILENT)
+        real = LabelSearch(data, data.run, SILENT)
         counts = np.stack(votes.set_index("id")["counts"].loc[real.ids].to_list())
         for drawn, share in ((0, 0.0), (1, 1.0), (3, 1.0), (5, 1.0), (5, 0.3)):
             few = np.stack([rng.multivariate_hypergeometric(one, drawn) for one in counts])

@@ -66,7 +66,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
             "embeddings."
         )
     started = time.perf_counter()
-    search = Search(table, run, progress)
+    search = LabelSearch(table, run, progress)
     chosen, missing = _available(table, search, settings)
     votes = None
     if "votes" in chosen:
@@ -132,7 +132,7 @@ def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRe
 # --- the search --------------------------------------------------------------------------------------------------
 
 
-class Search:
+class LabelSearch:
     """One search: `ids` and `labels` of the N samples that are labelled and scored."""
 
     def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
@@ -324,7 +324,9 @@ class Search:
         return rules.kway_votes(counts, labels)
 
 
-def _available(table: DatasetTable, search: Search, settings: SuspectsSettings) -> tuple[list[str], dict[str, str]]:
+def _available(
+    table: DatasetTable, search: LabelSearch, settings: SuspectsSettings
+) -> tuple[list[str], dict[str, str]]:
     """Return the sources to use, in the order of SOURCES, and why others are not available.
 
     Without wanted ones all that are available are used. A wanted one that is not available is refused.

@@ -196,13 +196,13 @@ def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_
     np.save(tmp_path / "p.npy", softmax(run.logits_of(run.scored_ids()), axis=1))
     attach(workspace, "dots", probs=str(tmp_path / "p.npy"), name="alone")
     alone = open_table(workspace, "dots", "alone")
+    assert search(alone).record.missing["neighbours"] == "the run has no embeddings"
     folder, whole = search(alone, sources=["cleanlab"]), search(table, sources=["cleanlab"])
     rows, same = (found.suspects().set_index("id")["cleanlab_score"] for found in (folder, whole))
     assert rows[0] == pytest.approx(same[0], rel=1e-5)
     assert folder.suspects()["id"][0] == 0
     assert folder.suspects()["verdict"][0] == "nearer"
     assert len(folder.suspects()["near_given"][0]) == 0
-    assert search(alone).record.missing["neighbours"] == "the run has no embeddings"
     for options, why in (({"sources": ["angular"]}, "no embeddings"), ({"out_of_fold": True}, "--features FILE")):
         with pytest.raises(CurateError, match=why):
             search(alone, **options)
