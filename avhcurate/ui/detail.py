@@ -164,9 +164,10 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
     if row["problem"]:
         st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
     # Never empty: Escape and the x of a box that can be emptied would take the label back.
-    names: dict[int | None, str] = dict(enumerate(table.classes))
+    names: dict[int | None, str] = {}
     if label is None:
-        names = {None: "no label"} | names
+        names[None] = "no label"
+    names |= dict(enumerate(table.classes))
     with in_a_row("bottom"):
         st.selectbox(
             "Label",
