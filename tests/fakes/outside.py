@@ -7,9 +7,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-#: How addresses of this machine begin.
-_HERE = ("127.", "::1:", "::ffff:127.")
-
 
 class Outside:
     """A new home folder for a program, and a record of the addresses that it and its children connect to.
@@ -31,7 +28,7 @@ class Outside:
         """Return a command that is recorded."""
         if not self.watches:
             return words
-        calls = "trace=connect,bind,sendto,sendmsg,sendmmsg"
+        calls = "trace=connect,sendto,sendmsg,sendmmsg"
         return ["strace", "-f", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(self._log), *words]
 
     def left(self) -> list[str]:
@@ -40,15 +37,8 @@ class Outside:
 
     def asked(self) -> list[str]:
         """Return the addresses of other machines that it spoke to, with their ports."""
-        return [address for address in self._addresses(r"(?:connect|send\w+)") if not address.startswith(_HERE)]
-
-    def listened(self) -> list[str]:
-        """Return the addresses at which others reach it."""
-        return [address for address in self._addresses("bind") if not address.startswith(_HERE)]
-
-    def _addresses(self, call: str) -> list[str]:
         if not self.watches:
             return []
-        where = r'sin6?_port=htons\((\d+)\).*?inet_(?:addr\(|pton\(AF_INET6, )"([^"]+)"'
-        found = re.findall(rf"^\d+ +{call}\(.*?{where}", self._log.read_text(errors="replace"), re.M)
-        return sorted({f"{host}:{port}" for port, host in found})
+        text = self._log.read_text(errors="replace")
+        found = re.findall(r'sin6?_port=htons\((\d+)\).*?inet_(?:addr\(|pton\(AF_INET6, )"([^"]+)"', text)
+        return sorted({f"{host}:{port}" for port, host in found if not host.startswith(("127.", "::1", "::ffff:127."))})

@@ -6,13 +6,14 @@ to the workspace. When an actor or its machine is lost, its shards go to another
 """
 
 import os
-import socket
+import secrets
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,8 +31,12 @@ T = TypeVar("T")
 #: Ray's variable, read when it is imported: 0 makes a cluster of this machine listen to this machine only, because
 #: whoever reaches Ray's ports can run code. If Ray was imported before, the cluster listens at the machine's address.
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+#: Ray's variables: the mode and the token without which a cluster answers nobody, and the seconds to wait for it.
+_MODE, _TOKEN, _WAIT = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_gcs_server_port_wait_time_s"
 #: Seconds within which a cluster must answer.
-_ANSWER_S = 10.0
+_ANSWER_S = 10
+#: What the head of a cluster and its port for clients are asked: either knows one of them.
+_QUESTIONS = ("/ray.rpc.NodeInfoGcsService/CheckAlive", "/ray.rpc.RayletDriver/ClusterInfo")
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
 _LOOK_S = 0.5
 #: How often a shard is begun again because its actor was lost: an image that ends its process must not do so for ever.
@@ -52,11 +57,8 @@ def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
     with the block. A session that is connected already is used. Every machine must reach the workspace by the same
     name.
     """
-    # Read when Ray is imported, and by what it starts.
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if address == "local":
-        os.environ.setdefault(_CLUSTERS, "0")
+    _set_variables(address)
     try:
         import ray
     except ImportError:
@@ -71,6 +73,28 @@ def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
             ray.shutdown()
 
 
+def _set_variables(address: str) -> None:
+    """Set what Ray reads when it is imported, and what it starts: a token for everybody, a limit to waiting."""
+    if address == "local":
+        os.environ.setdefault(_CLUSTERS, "0")
+        # Else Ray would make one and leave it in the home folder, where it changes every cluster that is started later.
+        os.environ.setdefault(_TOKEN, secrets.token_hex())
+    else:
+        os.environ.setdefault(_WAIT, str(_ANSWER_S))
+    if _token():
+        os.environ.setdefault(_MODE, "token")
+
+
+def _token() -> str:
+    """Return the token that Ray would send, "" where there is none."""
+    if given := os.environ.get(_TOKEN):
+        return given
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if not file.is_file():
+        return ""
+    return file.read_text(encoding="utf-8").strip()
+
+
 def _connect(address: str) -> None:
     import ray
 
@@ -79,9 +103,14 @@ def _connect(address: str) -> None:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECTS}
     try:
         if address not in ("local", "auto"):
-            _refuse_silence(address)
+            _ask(address)
         ray.init(address, **options)
-    except (OSError, ValueError, RuntimeError, ImportError) as problem:
+    except (OSError, ValueError, RuntimeError, ImportError, ray.exceptions.RayError) as problem:
+        if "Authentication" in f"{problem!r} {problem.__cause__!r}":
+            raise CurateError(
+                f"The Ray cluster at the address {address} wants another token than this process has. Set {_TOKEN} to "
+                "what `ray get-auth-token` prints on the machine where the cluster was started."
+            ) from problem
         words = " ".join(str(problem).split())[:200]
         raise CurateError(
             f"No Ray cluster answers at the address {address} ({words}). Set RAY_ADDRESS to HOST:PORT, "
@@ -89,12 +118,23 @@ def _connect(address: str) -> None:
         ) from problem
 
 
-def _refuse_silence(address: str) -> None:
-    """Raise OSError or ValueError when nothing listens at the address: Ray would try for ever."""
+def _ask(address: str) -> None:
+    """Raise OSError or ValueError unless a cluster that takes the token is there: Ray would try for minutes."""
+    import grpc
+
     place = urlsplit(address if "://" in address else f"ray://{address}")
     if not place.hostname or not place.port:
         raise ValueError("it does not name a host and a port")
-    socket.create_connection((place.hostname, place.port), timeout=_ANSWER_S).close()
+    token = [("authorization", f"Bearer {_token()}")]
+    with grpc.insecure_channel(place.netloc) as channel:
+        for question in _QUESTIONS:
+            try:
+                channel.unary_unary(question)(b"", metadata=token, timeout=_ANSWER_S)
+            except grpc.RpcError as answer:
+                if answer.code() == grpc.StatusCode.UNAUTHENTICATED:
+                    raise PermissionError("Authentication failed") from None
+                if answer.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                    raise ConnectionError(answer.details()) from None
 
 
 @dataclass(frozen=True)

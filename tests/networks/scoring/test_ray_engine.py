@@ -1,9 +1,16 @@
-"""The Ray engine: the local engine's rows to the bit, on two nodes, with processes lost, cancelled and resumed."""
+"""The Ray engine: the local engine's rows to the bit, on two nodes, with processes lost, cancelled and resumed.
+
+The nodes are started as the guide says, once for all tests.
+"""
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,32 +30,102 @@ from avhcurate.networks.scoring.shards import LOCAL
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import add_dataset
+from tests.fakes.documents import code_blocks
+from tests.fakes.outside import Outside
 from tests.fakes.shard_work import KillingEngine, SlowWork
+from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
-ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "cluster.md"
+LOCAL_BLOCK, HEAD_BLOCK, OTHER_BLOCK, WORK_BLOCK, _ = code_blocks(GUIDE.read_text(encoding="utf-8"), "console")
 SPEC = ModelSpec(name="avhcurate:digits")
 
 
-@pytest.fixture(scope="module")
-def nodes():
-    """A cluster of two nodes of one CPU each on this machine."""
-    from ray.cluster_utils import Cluster
+class Nodes:
+    """Nodes of a cluster on this machine, each started by a block of the guide; they end with the test."""
 
-    node = {"num_cpus": 1, "object_store_memory": 80 << 20}
-    head = node | {"include_dashboard": False, "ray_client_server_port": free_port()}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(**node)
-    yield cluster
-    cluster.shutdown()
+    def __init__(self, folder, environment):
+        self.shared, self.environment = folder, environment
+        self.port, self.client_port = free_port(), free_port()
+        self.address, self.scripts, self.started = f"127.0.0.1:{self.port}", [], []
+
+    def written(self, block):
+        """Return a block with the names of this machine in place of the guide's."""
+        ours = {"/shared": self.shared, "HEAD": "127.0.0.1", "6379": self.port, "10001": self.client_port}
+        for theirs, name in ours.items():
+            block = block.replace(theirs, str(name))
+        return block
+
+    def start(self, block, *options):
+        """Start a node of one CPU, or of what the options say, and return its process."""
+        options = ("--block", "--object-store-memory", str(80 << 20), *(options or ("--num-cpus", "1")))
+        self.scripts.append(
+            f"{self.written(block).rstrip()} {' '.join(options)}".replace("ray start", "exec ray start")
+        )
+        self.started.append(self._run(self.scripts[-1]))
+        return self.started[-1]
+
+    def _run(self, script):
+        with open(self.shared / "nodes.log", "ab") as log:
+            return subprocess.Popen(["bash", "-ec", script], env=self.environment, stdout=log, stderr=log)
+
+    def revive(self):
+        """Start nodes again that have given up: Ray waits half a minute for its own processes, however busy it is."""
+        for number, node in enumerate(self.started):
+            if node.poll() is not None:
+                self.started[number] = self._run(self.scripts[number])
+
+    def end(self):
+        for node in reversed(self.started):
+            node.terminate()
+        for node in self.started:
+            node.wait()
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    """A cluster of two nodes of one CPU each, on a machine whose home has the token of another cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "home" / ".ray").mkdir(parents=True)
+    (folder / "home" / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    # Short, because the names of sockets are.
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as short:
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_gcs_server_port_wait_time_s"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(folder / "home"))
+        patch.setenv("RAY_TMPDIR", short)
+        patch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "300")  # half a minute is short on a busy machine
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        made = Nodes(folder, dict(os.environ))
+        try:
+            made.start(HEAD_BLOCK, "--num-cpus", "1", "--ray-client-server-port", str(made.client_port))
+            wait_until(lambda: _listens(made.client_port) or made.revive())
+            made.start(OTHER_BLOCK)
+            patch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "ray_token"))
+            yield made
+        finally:
+            made.end()
 
 
 @pytest.fixture(scope="module")
 def engine(nodes):
     """An engine on both nodes."""
-    with ray_engine(nodes.address) as connected:
-        yield connected
+    with ray_engine(nodes.address):
+        wait_until(lambda: len(alive()) == 2 or nodes.revive())
+        yield RayEngine(_resources(alive()))
+
+
+def _listens(port):
+    with socket.socket() as asked:
+        return not asked.connect_ex(("127.0.0.1", port))
+
+
+def alive():
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 @pytest.fixture
@@ -61,10 +138,20 @@ def table(folder):
     return pd.read_parquet(folder.scores_path)
 
 
-@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:1", "ray://127.0.0.1:1"])
-def test_an_address_where_no_cluster_answers_is_told_in_one_line(address):
-    with pytest.raises(CurateError, match=f"at the address {address} "), ray_engine(address):
-        pass
+def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line(nodes, monkeypatch):
+    monkeypatch.setattr("avhcurate.networks.scoring.ray_engine._ANSWER_S", 2)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        addresses = dict.fromkeys(
+            ("nowhere", "127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}"), "No Ray cluster answers"
+        )
+        addresses |= dict.fromkeys(
+            (nodes.address, f"ray://127.0.0.1:{nodes.client_port}"), "another token .* RAY_AUTH_TOKEN"
+        )
+        for address, said in addresses.items():
+            with pytest.raises(CurateError, match=said) as refused, ray_engine(address):
+                pass
+            assert f"at the address {address} " in str(refused.value)
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
@@ -146,27 +233,33 @@ def test_heads_are_fitted_on_a_clusters_features_as_on_ones_own(one_actor, works
 
 
 @pytest.mark.slow
-def test_a_machine_that_is_no_part_of_the_cluster_reaches_it_through_rays_client(nodes, own_demo_root, tmp_path):
-    expected = table(measure_dataset(Workspace(shutil.copytree(own_demo_root, tmp_path / "other")), "digits"))
-    port = nodes.head_node._ray_params.ray_client_server_port
-    command = [sys.executable, "-m", "avhcurate", "quality", "digits", "--workspace", str(own_demo_root)]
-    command += ["--engine", "ray"]
-    environment = {**os.environ, "RAY_ADDRESS": f"ray://127.0.0.1:{port}"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert (ended.returncode, "1797 images measured" in ended.stdout) == (0, True), ended.stderr
-    pd.testing.assert_frame_equal(table(Workspace(own_demo_root).dataset("digits").quality), expected, check_exact=True)
+def test_the_guides_commands_work_in_its_own_order(nodes, home):
+    """On a machine of the cluster, and through Ray's client as on one that is no part of it."""
+    workspace = Workspace(home / "workspace")
+    import_dataset(workspace, "photos", home / "photos")
+    expected = table(measure_dataset(Workspace(shutil.copytree(workspace.root, home / "other")), "photos"))
+    environment = {**nodes.environment, "AVHCURATE_WORKSPACE": str(workspace.root)}
+    command = ["bash", "-ec", nodes.written(WORK_BLOCK)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    assert (ended.returncode, "12 images measured" in ended.stdout) == (0, True), ended.stderr
+    (run,) = workspace.dataset("photos").runs()
+    assert len(table(run)) == 12
+    pd.testing.assert_frame_equal(table(workspace.dataset("photos").quality), expected, check_exact=True)
 
 
 @pytest.mark.slow
-def test_a_cluster_of_this_machine_listens_to_this_machine_only():
-    script = (
-        "from avhcurate.networks.scoring.ray_engine import ray_engine\n"
-        "with ray_engine('local') as engine:\n"
-        "    import ray\n"
-        "    print(ray.nodes()[0]['NodeManagerAddress'], engine.call(lambda: 7))"
-    )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True)
-    assert ended.stdout.split() == ["127.0.0.1", "7"]
+def test_a_cluster_of_this_machine_reaches_and_is_reached_by_this_machine_only(home):
+    outside = Outside(home / "new")
+    outside.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for name in ("RAY_AUTH_TOKEN_PATH", "RAY_TMPDIR"):
+        outside.environment.pop(name, None)
+    command = outside.command("bash", "-ec", LOCAL_BLOCK)
+    ended = subprocess.run(command, env=outside.environment, capture_output=True, text=True, timeout=900, check=False)
+    assert (ended.returncode, "12 images measured" in ended.stdout) == (0, True), ended.stderr
+    # Ray asks a cloud whether it is in it, by the address that every cloud has inside its machines.
+    elsewhere = [address for address in outside.asked() if not address.startswith("169.254.169.254:")]
+    # Its own processes would be asked by the machine's address if others could reach them.
+    assert (outside.left(), [address for address in elsewhere if not address.endswith(":53")]) == ([], [])
 
 
 def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor):
@@ -177,28 +270,22 @@ def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor):
         one_actor.network(None, device="cuda", precision="float32")
 
 
-def test_each_gpu_of_a_machine_has_an_actor_of_its_own(nodes, engine):
+def test_each_gpu_has_an_actor_of_its_own_and_a_lost_machine_costs_no_shard(nodes, engine):
     """Ray gives out GPUs that are only claimed to be there."""
-    node = nodes.add_node(num_cpus=4, num_gpus=2, object_store_memory=80 << 20)
-    try:
-        on_gpus = RayEngine(_resources(ray.nodes()))
-        assert on_gpus._resources.of_actor("cuda") == {"num_cpus": 2, "num_gpus": 1}
-        on_gpus._device = "cuda"
-        work = SlowWork(8, 0.3)
-        steps = on_gpus.steps(work, work.shards)
-        tables = [step.result.rows for step in steps if step.result is not None]
-    finally:
-        nodes.remove_node(node)
-    seen = pa.concat_tables(tables)
-    assert sorted(seen["id"].to_pylist()) == list(range(80))
-    assert set(seen["gpu"].to_pylist()) == {"0", "1"}
-
-
-def test_a_lost_node_costs_no_shard_and_doubles_none(nodes, engine):
-    work, seen = SlowWork(12, 0.2), []
-    for step in engine.steps(work, work.shards):
+    node = nodes.start(OTHER_BLOCK, "--num-cpus", "4", "--num-gpus", "2")
+    wait_until(lambda: len(alive()) == 3)
+    on_gpus = RayEngine(_resources(alive()))
+    assert on_gpus._resources.of_actor("cuda") == {"num_cpus": 2, "num_gpus": 1}
+    on_gpus._device = "cuda"
+    work = SlowWork(8, 0.3)
+    rows = pa.concat_tables([step.result.rows for step in on_gpus.steps(work, work.shards) if step.result is not None])
+    assert sorted(rows["id"].to_pylist()) == list(range(80))
+    assert set(rows["gpu"].to_pylist()) == {"0", "1"}
+    # Of three actors with a CPU each one is there.
+    three, work, seen = RayEngine(_Resources(cpus=1, actors=3, gpu_cpus=1, gpus=0)), SlowWork(12, 0.2), []
+    for step in three.steps(work, work.shards):
         if step.result is not None:
             seen.append((step.result.shard, step.result.rows["id"].to_pylist()))
             if len(seen) == 2:
-                nodes.remove_node(next(iter(nodes.worker_nodes)))
+                node.kill()
     assert sorted(seen) == [(shard, list(work.ids_of(shard))) for shard in work.shards]
