@@ -135,7 +135,7 @@ def test_selecting_stays_in_the_browser_and_an_action_sends_ranges(page, gallery
     says_selected(page, 1797)
     assert not sent
     page.keyboard.press("1")
-    expect(page.locator(".message")).to_contain_text("1,797 images labelled 1")
+    expect(page.locator(".message")).to_contain_text("1,615 images labelled 1")  # the others are ones already
     acted = next(frame for frame in sent if b"relabel" in frame)
     assert b'"ranges":[[0,1797]]' in acted
     assert len(acted) < 10_000
