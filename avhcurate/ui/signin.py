@@ -43,8 +43,10 @@ _NAME = re.compile("[0-9a-f]{32}")
 _TOKEN = "signin.token"
 #: Runs in a page that has the token in an element; its text is always the same, so that a page allows no other script.
 KEEP_COOKIE = """
-const { url, token } = document.getElementById("avhcurate-session").dataset;
-fetch(url, { method: "POST", body: token }).then((answer) => answer.ok && location.reload());
+{
+  const { url, token } = document.getElementById("avhcurate-session").dataset;
+  fetch(url, { method: "POST", body: token }).then((answer) => answer.ok && location.reload());
+}
 """
 
 _login_at_start = False
