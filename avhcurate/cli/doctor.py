@@ -30,8 +30,8 @@ def doctor() -> None:
         for variable, (library, value) in QUIET.items()
     ]
     found = {"version": __version__, "python": python, "system": system, "cpus": os.cpu_count(), "device": device}
-    found["workspace"] = {"exists": root.is_dir(), "database": database, "free": free}
-    if options.printed({**found, "libraries": libraries, "extras": packages, "calls": calls}):
+    space = {"exists": root.is_dir(), "database": database, "free": free}
+    if options.printed({**found, "workspace": space, "libraries": libraries, "extras": packages, "calls": calls}):
         return
     print(f"AVH Curate {__version__}, Python {python}, {system}")
     print(f"{device}, {os.cpu_count()} CPUs, {free / 1e9:.1f} GB free for the workspace, {database}")

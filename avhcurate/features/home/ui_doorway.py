@@ -53,7 +53,8 @@ def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
     if len(judged) == 2:
         order, titles = rows["hsf"] - rows["confidence"], ("People sure, network not", "Network sure, people not")
     places = (order.argmax(), order.argmin())
-    return {title: rows.iloc[place].to_dict() for title, place in zip(titles, places, strict=True)}
+    found = (rows.iloc[place].items() for place in places)
+    return {title: {str(name): value for name, value in row} for title, row in zip(titles, found, strict=True)}
 
 
 def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:

@@ -116,7 +116,7 @@ def weigh(
             wrong[name][of[some] == fold] = ratio.ramps(drawn[name][of[some] == fold]) @ slopes[name]
     told = {name: given[name][some] for name in own}
     others = [share for name, share in doubting.items() if name != "votes"]
-    people = "votes" in own and bool(others) and doubting["votes"] <= np.median(others)
+    people = "votes" in own and bool(others) and bool(doubting["votes"] <= np.median(others))
     votes = own.get("votes", np.empty((n, 0)))[some]
     trust = _trust(told, wrong, importance, votes, drawn.get("votes"), people=people)
     gains = {
