@@ -11,7 +11,7 @@ from avhcurate.ui.page_header import title_line
 page = frame.with_data()
 settings = setup.settings_of(page.table)
 if settings is None:
-    title_line("Annotate", "People look at images and say what they see. Their votes give HSF at once.")
+    title_line("Annotate", "People look at images and say what they see. Their votes count at once.")
     with st.container(border=True):
         st.header("Set up the collection of votes", icon=":material/tune:")
         ui_setup.collection_form(page, None, key="annotate.setup")

@@ -33,7 +33,7 @@ ANALYSES = {
         ("training_dynamics", "Training dynamics", "timeline", "What does a network learn first?"),
         ("self_training", "Self-training", "autorenew", "Does a network gain from its own labels?"),
         ("degradation", "Degradation", "blur_on", "Do the scores follow blur, noise and contrast?"),
-        ("toy", "Toy", "scatter_plot", "Do AVH and the norm find what is known to be hard?"),
+        ("toy", "Toy", "scatter_plot", "Which score finds what is known to be hard?"),
     ),
 }
 #: Pixels that a column of the menu needs.

@@ -172,7 +172,7 @@ def test_the_figures_are_those_of_the_pages(own_demo_root, trained_root, plant_m
     assert dict(zip(dots.y, np.abs(dots.x), strict=True))["AVH"] == pytest.approx(abs(table.loc["avh", "spearman"]))
     sets = digits.disagree("loss")["set"].value_counts()
     drawn = {trace.name: len(trace.x) for trace in digits.plot.disagreement("loss").data}
-    assert drawn[f"Hard for the network, easy for humans: {sets['hard_for_network']}"] == sets["hard_for_network"] > 0
+    assert drawn[f"Hard for the network, easy for people: {sets['hard_for_network']}"] == sets["hard_for_network"] > 0
     plant_map(own_demo_root)
     by_class = digits.plot.map(where="label < 3")
     assert [trace.name for trace in by_class.data] == ["0", "1", "2"]
