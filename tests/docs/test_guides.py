@@ -38,6 +38,8 @@ def names(home):
 def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
     (home / "votes.csv").write_text("sample,annotator,label\n" + VOTES)
     (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")
+    # The seventh image is a dog that looks like a cat.
+    np.save(home / "probs.npy", np.eye(2, dtype=np.float32)[[0] * 7 + [1] * 5] * 0.8 + 0.1)
     text = guide.read_text(encoding="utf-8")
     blocks = [(kind, block) for kind, block in re.findall(r"^```(bash|python)\n(.*?)^```$", text, re.M | re.S)]
     for kind, block in blocks:

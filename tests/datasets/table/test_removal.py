@@ -71,7 +71,7 @@ def test_a_table_that_was_open_can_be_written_to_after_a_renaming_but_not_after_
     assert [list(tags) for tags in open_table(workspace, "animals").frame()["tags"]] == [["late"], ["odd"]]
     remove_dataset(workspace, "animals")
     with pytest.raises(CurateError, match="was removed"):
-        annotate(table, [0], "tag", "late")
+        annotate(table, [0], "tag", "later")
 
 
 def test_another_dataset_may_take_the_old_name_and_the_two_are_kept_apart(workspace):

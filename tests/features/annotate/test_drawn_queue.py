@@ -51,7 +51,7 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert row["weighted_low"] < row["weighted"] < row["weighted_high"]
     assert row["weighted"] != row["spearman"]
     assert table.loc[table["bin"] != "all", "weighted"].isna().all()  # one vote an image: HSF is 0 or 1 in a bin
-    assert "weighted to all samples" in table_html(result)
+    assert "weighted to all images" in table_html(result)
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
     # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
