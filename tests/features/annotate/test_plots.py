@@ -32,7 +32,7 @@ def test_bars_and_the_note_add_up_to_the_samples_and_those_with_the_target_stand
     figure = votes_of_samples([0, 0, 1, 3, 5, 5, 6], target=5)
     bars = figure.data[0]
     assert dict(zip(bars.x.tolist(), bars.y.tolist(), strict=True)) == {1: 1, 2: 0, 3: 1, 4: 0, 5: 2, 6: 1}
-    assert "2 samples have none yet" in figure.layout.xaxis.title.text
+    assert "2 images have none yet" in figure.layout.xaxis.title.text
     colors = list(bars.marker.color)
     assert len(set(colors[:4])) == 1
     assert len(set(colors[4:])) == 1
