@@ -197,8 +197,8 @@ def test_weights_of_a_file_are_asked_for_and_must_be_the_runs(own_demo_root, tmp
         degrade_dataset(workspace, settings)
     other = score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits", weights=file), limit=80)
     with pytest.raises(CurateError, match=r"--weights"):
-        degrade_dataset(workspace, settings.with_(weights=None))
-    assert degrade_dataset(workspace, settings).record.run == other.name
+        degrade_dataset(workspace, settings.with_(model=other.name, weights=None))
+    assert degrade_dataset(workspace, settings.with_(model=other.name)).record.run == other.name
 
 
 def test_a_dataset_without_a_run_says_how_to_score_it(demo_root, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avhcurate.features.map.plots import ends, fold, group_colors, hardest_last
-from avhcurate.ui.chart_style import EASY, HARD, ramp
+from avhcurate.ui.chart_style import HARD, SLATE, ramp
 
 
 @pytest.mark.parametrize("harder", ["high", "low", ""])
@@ -36,4 +36,4 @@ def test_bins_go_from_hard_to_easy_and_exceptions_are_orange():
     assert group_colors("hsf_bin", 2) == ramp(2)
     assert group_colors("mistake", 2)[1] == HARD
     assert len(set(group_colors("label", 10))) == 10
-    assert group_colors("label", 1)[0] == EASY
+    assert group_colors("label", 1)[0] == SLATE
