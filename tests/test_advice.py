@@ -18,6 +18,7 @@ FILLED = {
     "format": "csv",
     "chosen.number": "1",
     "source": "digits",
+    "kind": "run",
     "option": "features",
     "kept[name].role": "features",
     "file_option": "--features FILE",
@@ -91,12 +92,3 @@ def test_a_command_shown_while_an_older_run_is_open_names_it(open_page, own_demo
     assert f"avhcurate project digits --model={older}" in shown["map"]
     assert f"avhcurate quality digits --model={older}" in shown["quality"]
     assert "avhcurate predict digits" in shown["correlation"]  # by all runs
-
-
-def test_what_models_advises_on_the_demo_trains(open_page, own_demo_root, cli):
-    codes = [code.value for code in open_page("models", own_demo_root).code]
-    (advice,) = (line for code in codes for line in code.splitlines() if line.startswith("avhcurate train"))
-    # As advised, but for one epoch and on a part, which takes a second.
-    given = shlex.split(advice.removeprefix("avhcurate "))
-    less = ["--epochs", "1", "--train-where", "id % 8 = 0", "--held-out-where", "id % 8 = 1"]
-    assert cli(*given, *less, "--workspace", own_demo_root).code == 0

@@ -289,7 +289,9 @@ def test_quiet_prints_the_result_alone_and_verbose_what_was_done(cli, workspace,
     assert "note: 1 entries" in cli(*tag).err
     assert "exclude each other" in cli(*tag, "-q", "-v").err
     assert cli("quality", "pets", "-v", "--workspace", workspace.root).code == 0
-    assert [text.partition(" in ")[0] for text in caplog.messages][:1] == ["avhcurate quality pets"]
+    assert [one.getMessage().partition(" in ")[0] for one in caplog.records if one.name == "avhcurate"][:1] == [
+        "avhcurate quality pets"
+    ]
     assert "quality of pets done" in caplog.text
     logging.getLogger("avhcurate").setLevel(logging.NOTSET)
 

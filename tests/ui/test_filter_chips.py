@@ -38,7 +38,9 @@ def test_taking_out_every_chip_leaves_no_condition(digits):
 
 def test_a_cross_takes_a_filter_out_of_the_address(open_page, demo_root):
     app = open_page("gallery", demo_root, **{"class": "3", "bin": "0"})
-    sent = {data["label"]: (node, data) for node in app.get("bidi_component") for data in [json.loads(node.proto.json)]}
+    sent = {
+        data.get("label"): (node, data) for node in app.get("bidi_component") for data in [json.loads(node.proto.json)]
+    }
     node, data = sent["Filters in force"]
     assert [chip["text"] for chip in data["chips"]] == ["HSF 0–0.2", "Class 3"]
     states = app._tree.get_widget_states()

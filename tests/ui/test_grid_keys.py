@@ -43,6 +43,7 @@ def _script():
 def press(root, monkeypatch, action, *ranges, value=None):
     """What is said after the grid has sent an action, and the errors shown."""
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
+    monkeypatch.setattr(people, "_who", lambda: Person("ann", Role.OWNER))  # each AppTest is a window of its own
     app = AppTest.from_function(_script).run(timeout=20)
     app.session_state["press"] = [{"action": action, "ranges": ranges, "value": value, "at": 1}]
     app.run(timeout=20)

@@ -44,7 +44,7 @@ def check_workspace(workspace: Workspace) -> list[Damage]:
 
 
 _RESTORE = (
-    "Stop the server, rename it and its -wal, and put the copy of `avhcurate check --backup` in its place; without one "
+    "Stop the server, rename it and its -wal, and put the copy of `avhcurate check --backup OUT` in its place; without one "
     "begin anew: datasets, attached votes and runs do not need it"
 )
 
@@ -72,7 +72,8 @@ def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Dam
     again = f"Run `avhcurate import {dataset.name} {record.source} --force`, which keeps tags, labels and votes"
     yield from _tried(workspace, dataset.samples_path, again, lambda: _read_rows(dataset.samples_path, record.samples))
     if record.votes:
-        votes, attach = dataset.votes_path(record.votes), "Attach the votes again by `avhcurate votes --force`"
+        votes = dataset.votes_path(record.votes)
+        attach = f"Attach the votes again by `avhcurate votes {dataset.name} FILE --force`"
         yield from _tried(workspace, votes, attach, partial(_read_rows, votes, record.votes.samples))
     for name in record.lists:
         kept = dataset.list_path(name)
