@@ -44,8 +44,8 @@ def check_workspace(workspace: Workspace) -> list[Damage]:
 
 
 _RESTORE = (
-    "Stop the server, rename it and its -wal, and put the copy of `avhcurate check --backup OUT` in its place; without one "
-    "begin anew: datasets, attached votes and runs do not need it"
+    "Stop the server, rename it and its -wal, and put the copy of `avhcurate check --backup OUT` in its place; without "
+    "one begin anew: datasets, attached votes and runs do not need it"
 )
 
 
