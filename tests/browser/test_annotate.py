@@ -156,7 +156,7 @@ def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(page, own_d
         if number % 4 == 3:
             page.wait_for_timeout(rng.randrange(60))  # before, while or after the answer is on its way
             proxy.cut()
-    page.wait_for_function("Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))")
+    page.wait_for_function("() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))")
     saved(page)
     taken, found = page.evaluate("window.taken"), answers(table)
     proxy.close()

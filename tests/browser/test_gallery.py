@@ -226,7 +226,7 @@ def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(with_parameter("sample"))
     says_selected(page, 0)
-    page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.dataset.place === '4'")
+    page.wait_for_function("() => document.activeElement.shadowRoot?.activeElement?.dataset.place === '4'")
     # What the fields showed of one image is no decision about the next, however late the browser hears of it.
     assert history_entries(open_table(Workspace(own_demo_root), "digits")) == ([], 0)
 

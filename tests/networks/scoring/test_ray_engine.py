@@ -234,13 +234,13 @@ def test_heads_are_fitted_on_a_clusters_features_as_on_ones_own(one_actor, works
 
 @pytest.mark.slow
 def test_the_guides_commands_work_in_its_own_order(nodes, home):
-    """On a machine of the cluster, and through Ray's client as on one that is no part of it."""
+    """On a machine of the cluster, which is found or named."""
     workspace = Workspace(home / "workspace")
     import_dataset(workspace, "photos", home / "photos")
     expected = table(measure_dataset(Workspace(shutil.copytree(workspace.root, home / "other")), "photos"))
     environment = {**nodes.environment, "AVHCURATE_WORKSPACE": str(workspace.root)}
     command = ["bash", "-ec", nodes.written(WORK_BLOCK)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert (ended.returncode, "12 images measured" in ended.stdout) == (0, True), ended.stderr
     (run,) = workspace.dataset("photos").runs()
     assert len(table(run)) == 12
@@ -254,7 +254,7 @@ def test_a_cluster_of_this_machine_reaches_and_is_reached_by_this_machine_only(h
     for name in ("RAY_AUTH_TOKEN_PATH", "RAY_TMPDIR"):
         outside.environment.pop(name, None)
     command = outside.command("bash", "-ec", LOCAL_BLOCK)
-    ended = subprocess.run(command, env=outside.environment, capture_output=True, text=True, timeout=900, check=False)
+    ended = subprocess.run(command, env=outside.environment, capture_output=True, text=True, timeout=300, check=False)
     assert (ended.returncode, "12 images measured" in ended.stdout) == (0, True), ended.stderr
     # Ray asks a cloud whether it is in it, by the address that every cloud has inside its machines.
     elsewhere = [address for address in outside.asked() if not address.startswith("169.254.169.254:")]
