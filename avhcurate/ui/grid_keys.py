@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import streamlit as st
@@ -19,6 +20,8 @@ from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import show_user_error
 
+#: Messages of acts by key while these are done: the session's state is not touched between an act and its being taken.
+_said: ContextVar[dict[str, Any] | None] = ContextVar("said", default=None)
 #: What the grid may ask to be done to images.
 _ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 #: Classes whose names are sent for completion.
@@ -49,12 +52,19 @@ def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing
     An act is about the places that it names in its view, or about the one `id` that it names. What is refused is said
     where the images are.
     """
-    refused = []
-    for asked in new_acts(key):
-        try:
-            _do(table, asked, key, more)
-        except CurateError as error:
-            refused.append(str(error))
+    refused: list[str] = []
+    said: dict[str, Any] = {}
+    before = _said.set(said)
+    try:
+        for asked in new_acts(key):
+            try:
+                _do(table, asked, key, more)
+            except CurateError as error:
+                refused.append(str(error))
+    finally:
+        _said.reset(before)
+    for name, message in said.items():
+        st.session_state[name] = message
     if refused:
         say(f"Not done: {refused[0]}", key=key)
 
@@ -119,7 +129,11 @@ def undo_last(table: DatasetTable, key: str = GRID) -> None:
 
 def say(text: str, *, undo: bool | int = False, key: str = GRID) -> None:
     """Keep a message for the component of a key to show with the next run; `undo` offers this, or undoing an entry."""
-    st.session_state[f"{key}.done"] = {"number": time.time_ns() // 1000, "text": text, "undo": undo}
+    message = {"number": time.time_ns() // 1000, "text": text, "undo": undo}
+    if (said := _said.get()) is None:
+        st.session_state[f"{key}.done"] = message
+    else:
+        said[f"{key}.done"] = message
 
 
 def say_elsewhere() -> None:

@@ -290,7 +290,7 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("7")
         expect(page.locator(".message")).to_contain_text("It has this label already")
-    expect(page.get_by_text("Excluded samples (5)")).to_be_visible()
+    expect(page.get_by_text("Excluded images (5)")).to_be_visible()
     settled(page)
     assert ids(page)[:2] == order[5:7]
     assert page.evaluate(FOCUSED).startswith(f"image {order[7]},")
