@@ -51,8 +51,9 @@ def _hashed(script: str) -> str:
 _INDEX = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
 _FIXED = re.findall(r"<script>(.*?)</script>", _INDEX, re.DOTALL)
 _INLINE = (POPOVERS.read_text(encoding="utf-8"), signin.KEEP_COOKIE, *_FIXED)
-#: Where scripts of pages come from: Streamlit's files, the app's components, and texts that are always the same.
-_SCRIPTS = " ".join(["'self'", "blob:", *map(_hashed, _INLINE)])
+#: Where scripts of pages come from: Streamlit's files, the app's components, and texts that are always the same. Plotly
+#: compiles what it draws by WebGL from text.
+_SCRIPTS = " ".join(["'self'", "'unsafe-eval'", "blob:", *map(_hashed, _INLINE)])
 
 
 def middleware() -> list[Middleware]:
