@@ -143,7 +143,10 @@ function createScatter(parent) {
     under = -1;
     ask();
     clearTimeout(settling);
-    settling = setTimeout(() => send.setTriggerValue("window", camera.window()), SETTLE_MS);
+    settling = setTimeout(() => {
+      settling = null;
+      send.setTriggerValue("window", camera.window());
+    }, SETTLE_MS);
   }
 
   function arrange() {
@@ -246,7 +249,7 @@ function createScatter(parent) {
   function adopt() {
     const [wanted, told] = [data.window ?? data.whole, camera.window()];
     const key = JSON.stringify(wanted);
-    if (key === adopted) return;
+    if (key === adopted || settling !== null) return; // a move that the server does not know yet stands
     const first = adopted === null;
     adopted = key;
     const slack = 1e-5 * Math.max(...wanted.map(Math.abs), 1e-9);
