@@ -272,7 +272,7 @@ class Filters:
         False,
         OneOf(
             key="excluded",
-            title="Excluded samples",
+            title="Excluded images",
             choices={
                 False: ("NOT excluded", ""),
                 None: ("", "Excluded too"),

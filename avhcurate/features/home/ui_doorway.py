@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.measures.scores import SCORES
@@ -45,16 +46,20 @@ def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
     if table.run is None:
         return {}
     score, judged = table.hardness, [*["hsf"] * (table.votes is not None), *["confidence"] * table.run.has_logits]
-    rows = table.frame(Filters(), columns=list(dict.fromkeys(["id", "label_name", "predicted_name", score, *judged])))
-    rows = rows.dropna(subset=[score, *judged])
-    if len(rows) < 2:
-        return {}
-    order, titles = rows[score].rank(ascending=SCORES[score].harder == "high"), ("Hardest", "Easiest")
+    by, ends = quote(score), {"Hardest": "DESC", "Easiest": "ASC"}
+    if SCORES[score].harder == "low":
+        by = f"-{by}"
     if len(judged) == 2:
-        order, titles = rows["hsf"] - rows["confidence"], ("People sure, network not", "Network sure, people not")
-    places = (order.argmax(), order.argmin())
-    found = (rows.iloc[place].items() for place in places)
-    return {title: {str(name): value for name, value in row} for title, row in zip(titles, found, strict=True)}
+        by, ends = "hsf - confidence", {"People sure, network not": "DESC", "Network sure, people not": "ASC"}
+    known = " AND ".join(f"isfinite({quote(name)})" for name in [score, *judged])
+    columns = list(dict.fromkeys(["id", "label_name", "predicted_name", score, *judged]))
+    found: dict[str, dict[str, Any]] = {}
+    for title, end in ends.items():
+        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {known} ORDER BY {by} {end}, id LIMIT 1")
+        for (id,) in ids:
+            row = table.frame(Filters(ids=(id,)), columns=columns).iloc[0]
+            found[title] = {str(name): value for name, value in row.items()}
+    return found
 
 
 def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
