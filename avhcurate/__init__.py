@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-#: By variable: the library that reads it when it is imported, and the value with which it calls nobody by itself.
+#: By variable: the library that reads it when it is imported, and the value with which it sends no reports by itself.
 QUIET = {
     "ORT_DISABLE_TELEMETRY": ("onnxruntime", "1"),  # else it keeps a device id at home and looks for its makers
     "RAY_USAGE_STATS_ENABLED": ("ray", "0"),

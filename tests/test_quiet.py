@@ -60,7 +60,7 @@ def test_the_doctor_says_what_is_here_and_what_may_call_out(cli, workspace, monk
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
     monkeypatch.setenv("AVHCURATE_DATABASE_URL", "postgresql://annabel:secret@host/votes")
     text = cli("doctor", "--workspace", workspace.root).out
-    assert "onnxruntime calls nobody by itself: ORT_DISABLE_TELEMETRY=1\n" in text
+    assert "onnxruntime sends no reports by itself: ORT_DISABLE_TELEMETRY=1\n" in text
     assert text.count("MAY CALL OUT") == text.count("ray MAY CALL OUT unless RAY_USAGE_STATS_ENABLED=0") == 1
     found = json.loads(cli("doctor", "--json", "--workspace", workspace.root).out)
     assert [call["library"] for call in found["calls"] if call["value"] != call["quiet"]] == ["ray"]

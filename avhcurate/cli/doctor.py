@@ -39,7 +39,7 @@ def doctor() -> None:
     for extra, of in packages.items():
         print(f"extra {extra}:", ", ".join(f"{name} {number or 'missing'}" for name, number in of.items()))
     for call in calls:
-        state = "calls nobody by itself"
+        state = "sends no reports by itself"
         if call["value"] != call["quiet"]:
             state = f"MAY CALL OUT unless {call['variable']}={call['quiet']}"
         print(f"{call['library']} {state}: {call['variable']}={call['value']}")

@@ -1,4 +1,4 @@
-"""The details of a sample, beside the page or above it: the image, people and the network, scores, neighbours."""
+"""The details of a sample, next to the page or above it: the image, people and the network, scores, neighbours."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -45,7 +45,7 @@ def check_workspace(workspace: Workspace) -> list[Damage]:
 
 _RESTORE = (
     "Stop the server, rename it and its -wal, and put the copy of `avhcurate check --backup OUT` in its place; without "
-    "one begin anew: datasets, attached votes and runs do not need it"
+    "one start again: datasets, attached votes and runs do not need it"
 )
 
 
@@ -126,7 +126,7 @@ def _tried(workspace: Workspace, path: Path, remedy: str, read: Callable[[], obj
 def back_up(workspace: Workspace, out: Path) -> None:
     """Copy a workspace into a new folder, which is a workspace too; servers and jobs may go on.
 
-    The database is copied as of one moment, a dataset while nobody changes it; jobs, caches and images are left out.
+    The database is copied as of one moment, a dataset while it does not change; jobs, caches and images are left out.
     """
     require(Role.OWNER, "copying the workspace")
     if out.exists():

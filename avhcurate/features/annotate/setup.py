@@ -49,7 +49,7 @@ class CollectionSettings(VerbSettings):
     )
     skip: bool = option(
         False,
-        "Annotators may say that they cannot tell, which is kept and is no vote. CIFAR-10H's did not have this choice.",
+        "Annotators may say that they cannot tell, which is kept but is not a vote. CIFAR-10H had no such choice.",
         label="Cannot tell",
     )
     candidates: int = option(CANDIDATES, "The images that votes are about.", low=1, high=200, label="Images of a grid")

@@ -52,7 +52,7 @@ def annotators_table(page: Opened, quality: VoteQuality) -> None:
         key="annotators.table",
         column_config={
             "Votes": share(help="Without answers to controls, whose class is known."),
-            "Cannot tell": share(help="Answers that are kept and are no votes."),
+            "Cannot tell": share(help="Answers that are kept but are not votes."),
             "Controls right": share(format="%.0f %%", help="Right answers to images whose answer is known."),
             "Agreement": share(format="%.0f %%", help="Votes that say what most others say of the same image."),
             "Median time": share(format="%.1f s", help="Of an image or a tile of a grid."),

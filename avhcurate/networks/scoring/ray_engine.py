@@ -31,7 +31,7 @@ T = TypeVar("T")
 #: Ray's variable, read when it is imported: 0 makes a cluster of this machine listen to this machine only, because
 #: whoever reaches Ray's ports can run code. If Ray was imported before, the cluster listens at the machine's address.
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-#: Ray's variables: the mode and the token without which a cluster answers nobody, and the seconds to wait for it.
+#: Ray's variables: the mode and the token without which a cluster does not answer, and the seconds to wait for it.
 _MODE, _TOKEN, _WAIT = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_gcs_server_port_wait_time_s"
 #: Seconds within which a cluster must answer.
 _ANSWER_S = 10
