@@ -108,8 +108,8 @@ def _garble(path):
     [
         (_cut, "datasets/pets/samples.parquet", "avhcurate import pets s --force"),
         (_garble, "datasets/pets/samples.parquet", "avhcurate import pets s --force"),
-        (_cut, "annotations.db", "the copy of `avhcurate check --backup`"),
-        (_garble, "annotations.db", "the copy of `avhcurate check --backup`"),
+        (_cut, "annotations.db", "the copy of `avhcurate check --backup OUT`"),
+        (_garble, "annotations.db", "the copy of `avhcurate check --backup OUT`"),
     ],
 )
 def test_damage_is_one_sentence_that_check_explains_and_a_copy_has_all(cli, call, tmp_path, damage, file, remedy):
