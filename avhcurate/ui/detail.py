@@ -16,11 +16,12 @@ from avhcurate.ui import url_state
 from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid
+from avhcurate.ui.components.talk import handled
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
 from avhcurate.ui.detail_plot import class_bars
-from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages, while_allowed
+from avhcurate.ui.frame import Opened, show_messages, while_allowed
 from avhcurate.ui.grid_actions import go_to_gallery
-from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
+from avhcurate.ui.grid_keys import act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.layout import apart, help_menu, in_a_row
@@ -57,7 +58,7 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
     if frame.view.sample is None:
         return
     with st.container(key="details"):
-        _details(frame, listed)
+        _details(frame, listed, handled(_VIEWER))
 
 
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
@@ -71,10 +72,11 @@ def _close() -> None:
 
 @st.fragment
 @while_allowed
-def _details(frame: Opened, listed: GridView | None) -> None:
-    # Read again: stepping changes the address and runs only this function.
+def _details(frame: Opened, listed: GridView | None, acted: int) -> None:
+    """Draw the details; `acted` is the act of the viewer that the page knows of."""
+    # Read again: stepping changes the address and runs only this function. A decision changes the page beside it.
     view = url_state.current()
-    if view.sample is None:
+    if view.sample is None or handled(_VIEWER) != acted:
         st.rerun()
     show_messages()
     with apart():
@@ -105,7 +107,7 @@ def _details(frame: Opened, listed: GridView | None) -> None:
 # --- the viewer --------------------------------------------------------------------------------------------------
 
 #: Columns that the viewer says of an image.
-_NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name"]
+_NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name", "tags", "excluded"]
 
 
 def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None) -> None:
@@ -119,6 +121,7 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
         src=address("{id}", size="full"),
         whole=address("{id}", size="whole"),
         actions=key_data(frame.table, _VIEWER),
+        closed=for_curators().get("help", ""),
         on_act=partial(act_by_key, frame.table, _VIEWER),
         on_shown=open_sample,
         on_alone=lambda id: open_side_by_side([id]),
@@ -126,7 +129,8 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
 
 
 def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
-    id, words = int(row["id"]), row["curated_label_name"] or row["label_name"] or "none"
+    id, given = int(row["id"]), row["label_name"] or "none"
+    words = title = row["curated_label_name"] or given
     if row["predicted_name"]:
         words += f", predicted {row['predicted_name']}"
     return Picture(
@@ -134,7 +138,11 @@ def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
         src=address(id, size="full"),
         whole=address(id, size="whole"),
         alt=f"Image {id}, label {words}",
-        name=f"{words} · {row['path']}",
+        path=row["path"],
+        title=title,
+        given=given,
+        badges=tuple(row["tags"]),
+        muted=bool(row["excluded"]),
     )
 
 
@@ -154,72 +162,17 @@ def _nearby(listed: GridView | None, id: int) -> Nearby:
     return Nearby(view=listed.key, count=listed.count, first=first, ids=around, **here)
 
 
-# --- what is decided ---------------------------------------------------------------------------------------------
+# --- the image ---------------------------------------------------------------------------------------------
 
 
 def _curate(frame: Opened, row: dict[str, Any]) -> None:
-    table, id = frame.table, row["id"]
-    label, tags, excluded = row["curated_label"], list(row["tags"]), row["excluded"]
     st.markdown(f"`{' '.join(row['path'].replace('`', '').splitlines())}`")  # code ends with its paragraph
     if row["problem"]:
         st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
-    # Never empty: Escape and the x of a box that can be emptied would take the label back.
-    names: dict[int | None, str] = {}
-    if label is None:
-        names[None] = "no label"
-    names |= dict(enumerate(table.classes))
-    with in_a_row("bottom"):
-        st.selectbox(
-            "Label",
-            list(names),
-            format_func=names.__getitem__,
-            width="stretch",
-            **_decision(frame, "label", id, label, lambda do, _, chosen: do("relabel", chosen)),
-        )
-        if label != row["label"]:
-            restore: dict[str, Any] = {
-                "on_click": attempt,
-                "args": (act, table, [id], "relabel"),
-                "kwargs": {"key": _VIEWER},
-            }
-            look = {"icon": ":material/undo:", "key": f"detail.restore.{id}"} | for_curators()
-            st.button("Restore label", **look, **restore)
-    st.multiselect(
-        "Tags",
-        list(dict.fromkeys([*table.group_counts("tags")["value"], *tags])),
-        accept_new_options=True,
-        placeholder="Add a tag",
-        **_decision(frame, "tags", id, tags, _set_tags),
-    )
-    with apart():
-        other = "include" if excluded else "exclude"
-        st.toggle("Excluded", **_decision(frame, "excluded", id, excluded, lambda do, *_: do(other)))
-        if frame.table.run is not None and frame.table.run.has_features:
-            about = "Orders the gallery by the angle to this image."
-            if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
-                go_to_gallery(frame.filters, like=[id])
-
-
-def _decision(frame: Opened, name: str, id: int, value: Any, decide: Callable[..., None]) -> dict[str, Any]:
-    """Return arguments of a widget that shows what is decided of a sample; a change calls `decide`.
-
-    The key names the sample: under one key for all, what the browser showed of the last one would be taken for a
-    decision about this one.
-    """
-    key = mirrored(f"detail.{name}.{id}", value)
-
-    def changed() -> None:
-        chosen = st.session_state.get(key, value)
-        if chosen != value and chosen is not None:
-            decide(partial(attempt, act, frame.table, [id], key=_VIEWER), value, chosen)
-
-    return {"key": key, "on_change": changed} | for_curators()
-
-
-def _set_tags(do: Callable[..., None], before: Sequence[str], after: Sequence[str]) -> None:
-    for action, tags in (("tag", set(after) - set(before)), ("untag", set(before) - set(after))):
-        for tag in sorted(tags):
-            do(action, tag)
+    if frame.table.run is not None and frame.table.run.has_features:
+        about = "Orders the gallery by the angle to this image."
+        if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
+            go_to_gallery(frame.filters, like=[row["id"]])
 
 
 def _history(frame: Opened, id: int) -> None:

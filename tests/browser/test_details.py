@@ -5,7 +5,7 @@ import pytest
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, open_at, settled, with_parameter
+from tests.browser.pages import TILES, expect, open_at, saying_nothing, settled, with_parameter
 
 #: How many pixels of the screen one of each image takes.
 SCALES = "all => all.map(image => new DOMMatrix(getComputedStyle(image).transform).a)"
@@ -21,8 +21,8 @@ def scales(page):
     return page.locator(".viewer .view img").evaluate_all(SCALES)
 
 
-def test_keys_step_zoom_light_and_act_and_mean_nothing_in_a_text_field(gallery):
-    page, dialog, message = gallery, gallery.get_by_role("dialog", name="Sample"), gallery.locator(".viewer .message")
+def test_keys_step_zoom_and_light_and_mean_nothing_in_a_text_field(gallery):
+    page, dialog = gallery, gallery.get_by_role("dialog", name="Sample")
     page.locator(TILES).nth(3).click()
     viewer = dialog.locator(".viewer")
     expect(viewer).to_be_focused()
@@ -57,19 +57,46 @@ def test_keys_step_zoom_light_and_act_and_mean_nothing_in_a_text_field(gallery):
     page.keyboard.press("\\")
     expect(viewer.locator("img")).to_have_css("filter", "none")
     page.keyboard.press("t")
-    page.keyboard.type("smudged")
-    page.keyboard.press("Enter")
-    expect(message).to_contain_text("1 image tagged smudged")
-    settled(page).keyboard.press("8")
-    expect(message).to_contain_text("1 image labelled 8")
-    message.get_by_role("button", name="Undo").click()
-    expect(message).to_contain_text("Undid relabel on 1 image")
-    field = settled(page).get_by_role("combobox", name="Tags")
-    field.click()
     page.keyboard.type("x8")
-    expect(field).to_have_value("x8")
-    expect(settled(page).get_by_label("Excluded", exact=True)).not_to_be_checked()
-    expect(message).to_contain_text("Undid relabel on 1 image")
+    expect(viewer.get_by_role("combobox")).to_have_value("x8")
+    expect(viewer.get_by_role("switch", name="Excluded")).not_to_be_checked()
+
+
+def test_a_decision_in_the_details_shows_at_once_there_and_on_the_tile_until_it_is_refused(gallery):
+    page, viewer, tile = gallery, gallery.locator(".viewer"), gallery.locator(TILES).nth(4)
+    tile.click()
+    expect(viewer).to_be_focused()
+    settled(page)
+    excluded, label = viewer.get_by_role("switch", name="Excluded"), viewer.locator("[data-do=label] span")
+    with saying_nothing(page):
+        page.keyboard.press("x")
+        expect(excluded).to_be_checked()
+        expect(tile).to_contain_class("muted")
+        page.keyboard.press("u")
+        expect(excluded).not_to_be_checked()
+        expect(tile).not_to_contain_class("muted")
+        page.keyboard.press("8")
+        expect(label).to_have_text("8")
+        expect(tile.locator(".title")).to_have_text("8")
+        viewer.get_by_role("button", name="Restore label").click()
+        expect(tile.locator(".title")).to_have_text("8")  # whose tile does not know it
+        expect(label).to_have_text("4")
+        page.keyboard.press("7")
+        for tag in ("smudged", 61 * "a"):
+            page.keyboard.press("t")
+            page.keyboard.type(tag)
+            page.keyboard.press("Enter")
+            expect(viewer.get_by_role("button", name=f"{tag} ×")).to_be_visible()
+            expect(tile.locator(".badge", has_text=tag)).to_have_count(1)
+    message = viewer.locator(".message")
+    expect(message).to_contain_text("Not done")
+    settled(page)
+    expect(viewer.get_by_role("group", name="Tags")).to_have_text("smudged ×")
+    expect(tile.locator(".badge")).to_have_text(["was 4", "smudged"])
+    expect(label).to_have_text("7")
+    page.keyboard.press("u")
+    expect(message).to_contain_text("Undid tag smudged on 1 image")
+    expect(tile.locator(".badge")).to_have_text(["was 4"])
 
 
 def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_asked(
@@ -82,8 +109,9 @@ def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_as
     other = open_at(new_context().new_page(), page.url)
     tile.click()
     dialog = page.get_by_role("dialog", name="Sample")
-    dialog.get_by_role("combobox", name="Label").click()
-    page.get_by_role("option", name="8", exact=True).click()
+    dialog.get_by_role("button", name="Label: 3").click()
+    page.keyboard.type("8")
+    page.keyboard.press("Enter")
     expect(page.locator(".viewer .message")).to_contain_text("1 image labelled 8")
     for _ in range(2):
         settled(page).keyboard.press("Escape")

@@ -25,20 +25,21 @@ def grids():
 def act(grids):
     """Does what the browser does when an action is pressed with the tiles at places `start` to `stop` selected.
 
-    Returns their ids.
+    Returns their ids. With an `id` it is pressed in the details of that image.
     """
 
-    def press(app, action, start=0, stop=0, *, value=None):
-        node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == "Samples")
-        data = grids(app)["Samples"]
-        ranges = [[start, stop]] if stop > start else []
-        number = data["actions"]["handled"] + 1
-        sent = [{"view": data["view"], "ranges": ranges, "at": number, "action": action, "value": value}]
+    def press(app, action, start=0, stop=0, *, value=None, id=None):
+        label, about = "Samples", lambda data: {"view": data["view"], "ranges": [[start, stop]] if stop > start else []}
+        if id is not None:
+            label, about = "Image viewer", lambda _: {"id": id}
+        node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == label)
+        data = grids(app)[label]
+        sent = [about(data) | {"at": data["actions"]["handled"] + 1, "action": action, "value": value}]
         states = app._tree.get_widget_states()
         event = json.dumps([{"event": "act", "value": sent}])
         states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
         app._run(states)
-        return [tile["id"] for tile in data["tiles"][start:stop]]
+        return [tile["id"] for tile in data.get("tiles", [])[start:stop]]
 
     return press
 

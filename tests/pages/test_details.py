@@ -7,11 +7,6 @@ import pytest
 from avhcurate.ui import detail
 
 
-def decides(widgets, label):
-    """The widget of that label that decides about the open image; its key is its own for each image."""
-    return next(widget for widget in widgets if widget.label == label)
-
-
 @pytest.fixture
 def details(open_page, own_demo_root, grids):
     """Opens the gallery by position with details, and gives the app and what the viewer is sent."""
@@ -23,39 +18,20 @@ def details(open_page, own_demo_root, grids):
     return opened
 
 
-def test_what_is_done_is_said_with_a_way_back_and_the_image_that_left_the_list_keeps_its_place(details):
+def test_what_is_done_is_said_with_a_way_back_and_the_image_that_left_the_list_keeps_its_place(details, act):
     app, viewer = details(sample="7")
     assert (viewer()["near"]["place"], viewer()["near"]["count"]) == (7, 1797)
-    decides(app.toggle, "Excluded").set_value(True).run()
+    act(app, "exclude", id=7)
     done, near = viewer()["actions"]["done"], viewer()["near"]
     assert (done["text"], done["undo"]) == ("1 image excluded", True)
     assert (near["place"], near["next"], near["count"]) == (None, 7, 1796)
     assert near["ids"][near["next"] - near["first"]] == 8
-    decides(app.selectbox, "Label").set_value(3).run()
+    act(app, "relabel", value=3, id=7)
     assert viewer()["actions"]["done"]["text"] == "1 image labelled 3"
     assert viewer()["images"][0]["alt"].startswith("Image 7, label 3")
-
-
-def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_another(details):
-    """A busy browser sends what it showed of the last image after the next has come up: it must not fit the next."""
-    app, _ = details(sample="7")
-    keys = lambda: [  # noqa: E731
-        decides(app.selectbox, "Label").key,
-        decides(app.multiselect, "Tags").key,
-        decides(app.toggle, "Excluded").key,
-    ]
-    seventh, label = keys(), decides(app.selectbox, "Label").value
-    app.query_params["sample"] = "8"
-    app.run()
-    assert not set(keys()) & set(seventh)
-    assert decides(app.selectbox, "Label").value != label
-    eighth = keys()
-    # What is chosen in a widget leaves it in place, and the keyboard with it.
-    decides(app.multiselect, "Tags").set_value(["odd"]).run()
-    assert (keys(), decides(app.multiselect, "Tags").value) == (eighth, ["odd"])
-    app.query_params["sample"] = "7"
-    app.run()
-    assert (keys(), decides(app.selectbox, "Label").value) == (seventh, label)
+    act(app, "tag", value="odd", id=7)
+    (image,) = viewer()["images"]
+    assert (image["title"], image["given"], image["badges"], image["muted"]) == ("3", "7", ["odd"], True)
 
 
 def test_up_to_four_chosen_images_stand_side_by_side(details, act, asked):

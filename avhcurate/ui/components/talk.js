@@ -2,14 +2,18 @@
 
 const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
 const LAST_ANSWER_MS = 40000;
+const NOT_SAVED = "The server does not answer: what you did last is not saved";
+const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, acts on images that are on their way }
 
 // What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
 // older one, so each brings all acts that Python has not said it has `handled`; after a pause of `rest` for fast hands.
 // Until then a component draws what it has with the acts that are `pending`, and after that what Python says: so what
-// was refused is turned back. `lost()` is called when nobody answers at all.
-function createTalk({ rest = 0, lost = () => undefined } = {}) {
+// was refused is turned back. `lost()` is called when nobody answers at all, `changed()` when another component that
+// shows images has an act on its way, or has none any more.
+function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
   let component = null;
   let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
+  const theirs = new Map(); // another talk -> its acts on images
   let newest = 0;
   let timer = null;
   let patience = ANSWER_MS;
@@ -29,29 +33,51 @@ function createTalk({ rest = 0, lost = () => undefined } = {}) {
     patience *= 2;
     if (patience <= LAST_ANSWER_MS) return send();
     acts = [];
+    share();
     lost();
   }
+
+  const onImages = () => acts.filter(({ ids }) => ids);
+
+  function share() {
+    dispatchEvent(new CustomEvent(ON_IMAGES, { detail: { from: listen, acts: onImages() } }));
+  }
+
+  function listen({ detail: { from, acts: told } }) {
+    if (from === listen || (!told.length && !theirs.delete(from))) return;
+    if (told.length) theirs.set(from, told);
+    changed();
+  }
+  addEventListener(ON_IMAGES, listen);
 
   return {
     tell(name, value) {
       send();
       component.setTriggerValue(name, value);
     },
-    // `replaced(sent)` is true of earlier acts that this one makes needless.
+    // `replaced(sent)` is true of earlier acts that this one makes needless; `ids` are those of the images it is about.
     act(asked, { replaced = () => false, ...known } = {}) {
       newest = Math.max(newest + 1, Date.now());
       acts = [...acts.filter(({ sent }) => !replaced(sent)), { ...known, sent: { ...asked, at: newest } }];
       patience = ANSWER_MS;
+      share();
       if (rest) after(rest, send);
       else send();
     },
     pending: () => acts,
+    onImages: () => [...theirs.values(), onImages()].flat().sort((a, b) => a.sent.at - b.sent.at),
     hear(next, handled) {
       component = next;
       newest = Math.max(newest, handled);
       acts = acts.filter(({ sent }) => sent.at > handled);
       if (!acts.length) clearTimeout(timer);
+      share();
     },
-    destroy: () => clearTimeout(timer),
+    destroy() {
+      clearTimeout(timer);
+      removeEventListener(ON_IMAGES, listen);
+      acts = [];
+      share();
+    },
   };
 }

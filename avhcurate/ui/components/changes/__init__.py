@@ -2,10 +2,14 @@
 
 from avhcurate.ui.components.mount import mount, nothing
 
+#: Milliseconds between two questions: with the run of a page that follows, another window's decision shows within 2 s.
+EVERY_MS = 1000
+
 
 def watch(source: str, *, session: str) -> None:
-    """Ask the address `source` every second whether something has changed, and run the page again if so.
+    """Ask the address `source` every `EVERY_MS` whether something has changed, and run the page again if so.
 
     With each question the browser says which window the `session` is in.
     """
-    mount(__file__, "", key="changes", data={"source": source, "session": session}, on_changed_change=nothing)
+    data = {"source": source, "session": session, "every": EVERY_MS}
+    mount(__file__, "", key="changes", data=data, on_changed_change=nothing)

@@ -1,6 +1,5 @@
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
 
-const EVERY_MS = 1000;
 const PAST = "avhcurate:window"; // the name of this window's first session
 
 export default mounted(createChanges);
@@ -31,7 +30,7 @@ function createChanges() {
         component.setTriggerValue("changed", true);
       }
     }
-    timer = setTimeout(look, EVERY_MS);
+    timer = setTimeout(look, data.every);
   }
 
   return {

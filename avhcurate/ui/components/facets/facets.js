@@ -53,11 +53,14 @@ function createBoard(parent) {
     const next = new Map();
     for (const panel of shown()) next.set(panel.key, section(panel, within === panel.key && at === "find" ? focused.value : null));
     const scrolled = [...next].map(([key]) => drawn.get(key)?.section.querySelector(".list")?.scrollTop ?? 0);
+    const sections = [...next.values()].map((one) => one.section);
+    // What is the same stays in the page, which is not laid out anew for one facet.
+    if (String([...drawn.keys()]) === String([...next.keys()])) {
+      for (const [key, { section: before }] of drawn) if (before !== next.get(key).section) before.replaceWith(next.get(key).section);
+    } else root.replaceChildren(...sections);
     drawn = next;
-    root.replaceChildren(...[...next.values()].map((one) => one.section));
-    [...next.values()].forEach((one, place) => {
-      const list = one.section.querySelector(".list");
-      if (list) list.scrollTop = scrolled[place];
+    sections.forEach((one, place) => {
+      if (scrolled[place]) one.querySelector(".list").scrollTop = scrolled[place];
     });
     if (within !== undefined && at !== undefined) {
       next.get(within)?.section.querySelector(`[data-at="${CSS.escape(at)}"]`)?.focus({ preventScroll: true });

@@ -23,7 +23,7 @@ function createGrid(parent) {
     countSelected();
   });
   const bar = createBar(part("bar"), { press, all: () => selection.set(everything()), none: () => selection.set([]) });
-  const talk = createTalk({ lost: refused });
+  const talk = createTalk({ lost: refused, changed: draw });
   const rows = createRows(changed, () => talk.tell("lost", data.view));
   const scroller = createScroller(node, part("sizer"), board, moved);
   const lines = createLines(board, { layout: () => layout, base: scroller.base, rowAt: shownRow });
@@ -90,7 +90,7 @@ function createGrid(parent) {
   // A row with what is on its way done.
   function shownRow(place) {
     const row = rows.at(place);
-    return row && withActsDone(row, talk.pending(), names());
+    return row && withActsDone(row, talk.onImages(), names());
   }
 
   function names() {
@@ -98,7 +98,7 @@ function createGrid(parent) {
   }
 
   function refused() {
-    commands.say({ text: "The server does not answer: what you did last is not saved" });
+    commands.say({ text: NOT_SAVED });
     draw();
   }
 
@@ -350,7 +350,7 @@ function createGrid(parent) {
 
   return {
     update(next, component) {
-      const [old, acts] = [data, talk.pending()];
+      const [old, acts] = [data, talk.onImages()];
       talk.hear(component, next.actions?.handled ?? 0);
       const other = old?.view !== next.view || old?.count !== next.count;
       if (old?.size !== next.size) size = next.size;

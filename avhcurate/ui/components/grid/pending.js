@@ -1,4 +1,5 @@
-// How a row looks once the acts on their way are done: the grid shows that at once, and what Python says when it has it.
+// How a row looks once the acts on their way are done: grid and viewer show that at once, and what Python says when it
+// has it.
 
 // What each act makes of a row; one that changes nothing is not worth an entry.
 const CHANGES = {
@@ -6,8 +7,8 @@ const CHANGES = {
   include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
   tag: (row, tag) => ({ ...row, badges: row.badges.includes(tag) ? row.badges : [...row.badges, tag] }),
   untag: (row, tag) => ({ ...row, badges: row.badges.filter((badge) => badge !== tag) }),
-  // Which label an image was given first, Python knows.
-  relabel: (row, label, classes) => (label === null ? row : { ...row, title: classes[label] ?? row.title }),
+  // Which label an image was given first, Python knows, and the viewer.
+  relabel: (row, label, classes) => ({ ...row, title: (label === null ? row.given : classes[label]) ?? row.title }),
 };
 const CHANGES_NOTHING = {
   exclude: "It is excluded already", include: "It is not excluded", tag: "It has this tag already",

@@ -44,21 +44,37 @@ _HTML = f"""
     </filter></svg>
   </form>
   <div class="stages"></div>
+  <div class="decided" role="toolbar" aria-label="Decisions">
+    <button type="button" data-do="label" title="Give another label (L)">Label: <span></span></button>
+    <button type="button" data-do="restore" title="Give back the first label" hidden>Restore label</button>
+    <div class="tags" role="group" aria-label="Tags"></div>
+    <button type="button" data-do="tag" title="Add or remove a tag (T)">+ Tag</button>
+    <button type="button" data-do="exclude" role="switch" title="Leave the image out, or take it in again (X)"
+      >Excluded</button>
+  </div>
   {commands.MARKUP}
 </section>
 """
-_SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, ["camera.js", "light.js", "stage.js"])
+_PARTS = ("../grid/pending.js", "camera.js", "light.js", "stage.js")
+_SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, _PARTS)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image: its address, the address of all its pixels, what it shows in words, and its name below it."""
+    """An image: its address, the address of all its pixels, what it shows in words, and what is decided of it.
+
+    `title` is its label and `given` the one it had first, `badges` are its tags; it is `muted` if it is excluded.
+    """
 
     id: int
     src: str
     whole: str
     alt: str
-    name: str = ""
+    path: str
+    title: str
+    given: str
+    badges: tuple[str, ...]
+    muted: bool
 
 
 @dataclass(frozen=True)
@@ -88,8 +104,9 @@ def image_viewer(
     """Draw one picture or several side by side; keys act on that at the place `active`.
 
     `src` and `whole` are addresses with {id}, for the images `near` (`Nearby`). `actions` are as in `image_grid`, and
-    `on_act` finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went
-    to, `on_alone` the one to show without the others. All are called before the page or its fragment runs.
+    `on_act` finds in the state `act` what to do, and the `id` that it is about. `closed` says why this user may not
+    decide, "" where they may. `on_shown` gets the id that a step went to, `on_alone` the one to show without the
+    others. All are called before the page or its fragment runs.
     """
     mount(
         __file__,

@@ -71,7 +71,7 @@ function createStage(parent, { camera, turned, dragged, taken, changed }) {
   const stage = {
     root, view, picture, place,
     id: null,
-    show({ id, src, whole, alt, name }) {
+    show({ id, src, whole, alt }) {
       stage.id = id;
       if (source.src !== src) {
         source = { src, whole };
@@ -80,7 +80,10 @@ function createStage(parent, { camera, turned, dragged, taken, changed }) {
         image.src = src;
       }
       image.alt = alt;
-      caption.textContent = name;
+    },
+    say({ title, path, muted }) {
+      caption.textContent = [title, path].filter(Boolean).join(" · ");
+      root.classList.toggle("muted", muted);
     },
   };
   return stage;

@@ -47,7 +47,7 @@ function createViewer(parent) {
   const buttons = Object.fromEntries([...root.querySelectorAll("[data-do]")].map((one) => [one.dataset.do, one]));
   const camera = createCamera();
   const light = createLight(part("light"), part("stages"), () => data && paint());
-  const talk = createTalk();
+  const talk = createTalk({ lost: refused, changed: () => data && paint() });
   const commands = createCommands(root, { act, chosen: () => 1, back: take, own: VIEWER_KEYS });
   let data = null;
   let stages = [];
@@ -70,7 +70,7 @@ function createViewer(parent) {
       const id = nearby(to);
       if (id === undefined) return;
       place = to;
-      current().show({ ...addressed(id), alt: `Image ${id}`, name: "" });
+      current().show({ ...addressed(id), alt: `Image ${id}` });
       camera.fit();
       tell(id);
     }
@@ -117,9 +117,26 @@ function createViewer(parent) {
     }
   }
 
+  // The decisions show at once here, and on the tile.
   function act(action, value = null) {
-    talk.act({ id: current().id, action, value });
+    const { id } = current();
+    const why = action in CHANGES && known(id) ? needless(shownRow(id), action, value, data.actions.classes) : "";
+    if (why) return commands.say({ text: why });
+    talk.act({ id, action, value }, { ids: new Set([id]) });
     if (ahead !== null) tell(ahead);
+    paint();
+  }
+
+  const known = (id) => data.images.find((one) => one.id === id);
+
+  // An image with what is on its way done; one that Python has yet to tell of has nothing but that.
+  function shownRow(id) {
+    return withActsDone(known(id) ?? { id, title: "", given: "", path: "", badges: [], muted: false }, talk.onImages(), data.actions.classes);
+  }
+
+  function refused() {
+    commands.say({ text: NOT_SAVED });
+    paint();
   }
 
   function take() {
@@ -132,7 +149,9 @@ function createViewer(parent) {
     for (const [number, stage] of stages.entries()) {
       stage.place();
       stage.root.classList.toggle("active", several() && number === active);
+      stage.say(shownRow(stage.id));
     }
+    paintDecided(shownRow(current().id));
     root.ariaLabel = data.label;
     root.dataset.count = stages.length;
     root.dataset.id = current().id;
@@ -149,6 +168,27 @@ function createViewer(parent) {
     buttons.one.setAttribute("aria-pressed", String(camera.mode() === "one"));
     buttons.alone.hidden = !several();
     announce();
+  }
+
+  function paintDecided(row) {
+    buttons.label.querySelector("span").textContent = row.title;
+    buttons.restore.hidden = row.title === row.given;
+    buttons.exclude.ariaChecked = String(row.muted);
+    const tags = row.badges.filter((tag) => !(row.muted && tag === "excluded"));
+    if (part("tags").dataset.of !== tags.join()) {
+      part("tags").dataset.of = tags.join();
+      part("tags").replaceChildren(...tags.map(drawTag));
+    }
+    part("decided").title = data.closed;
+    for (const button of part("decided").querySelectorAll("button")) button.disabled = Boolean(data.closed);
+  }
+
+  function drawTag(tag) {
+    const button = element("button", "");
+    button.textContent = `${tag} ×`;
+    button.title = "Remove this tag";
+    button.onclick = () => act("untag", tag);
+    return button;
   }
 
   function drawStages(images) {
@@ -194,6 +234,10 @@ function createViewer(parent) {
     light: toggleLight,
     alone: () => talk.tell("alone", current().id),
     keys: () => commands.list(),
+    label: () => commands.ask("label"),
+    tag: () => commands.ask("tag"),
+    restore: () => act("relabel"),
+    exclude: () => act(shownRow(current().id).muted ? "include" : "exclude"),
   };
   for (const [name, button] of Object.entries(buttons)) button.onclick = () => repaint(does[name]);
 
