@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui import changes, export_menu, grid_routes, guards, image_routes, scatter_routes, signin
+from avhcurate.ui import changes, export_menu, grid_routes, guards, image_routes, scatter_routes, script_routes, signin
 from avhcurate.ui.user_errors import show_user_error
 from avhcurate.workspace.disk.app_files import PACKAGE
 
@@ -10,6 +10,7 @@ ROUTES = [
     *image_routes.routes(),
     *grid_routes.routes(),
     *scatter_routes.routes(),
+    *script_routes.routes(),
     *export_menu.routes(),
     *signin.routes(),
     *changes.routes(),

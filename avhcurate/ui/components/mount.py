@@ -1,6 +1,6 @@
-"""Mount a component: its HTML, with the style and the script next to its Python file; and read what it sends."""
+"""Mount a component: its HTML, with the style and the module next to its Python file; and read what it sends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -8,13 +8,22 @@ from typing import Any, TypeGuard
 import streamlit as st
 from pydantic_core import to_jsonable_python
 
+from avhcurate.ui.script_routes import script_url
 
-def mount(file: str, html: str, *, data: Any, script: str = "", style: str = "", **arguments: Any) -> Any:
-    """Draw the component of the package `file` with `data` for its script, dataclasses among it.
+#: What Streamlit runs of a component, from a blob, to which no import is relative: it loads the module that it serves.
+_ENTRY = """const { default: run } = await import(new URL("%s", location.origin));
+export default run;
+"""
 
-    `script` and `style` precede its own, `arguments` are Streamlit's.
+
+def mount(file: str, html: str, *, data: Any, style: str = "", **arguments: Any) -> Any:
+    """Draw the component of the package `file` with `data` for its module, dataclasses among it.
+
+    `style` precedes its own, `arguments` are Streamlit's.
     """
-    return _component(Path(file).parent, html, script, style)(data=to_jsonable_python(data), **arguments)
+    folder = Path(file).parent
+    module = script_url(f"{folder.name}/{folder.name}.js")
+    return _component(folder, html, style, module)(data=to_jsonable_python(data), **arguments)
 
 
 def told(key: str, name: str, do: Callable[[int], None]) -> Callable[[], None]:
@@ -32,22 +41,14 @@ def nothing() -> None:
     """Do nothing, as a callback: Streamlit exposes a component's state only if there is one."""
 
 
-def read_files(folder: Path, names: Sequence[str]) -> str:
-    """Return the files of a folder, one after the other."""
-    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
-
-
 def is_count(value: Any) -> TypeGuard[int]:
     """Return whether what a browser sent is a whole number from 0 that JavaScript keeps exactly."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 @cache
-def _component(folder: Path, html: str, script: str, style: str) -> Any:
-    js = (
-        read_files(Path(__file__).parent, ["shared.js", "talk.js"]) + script + read_files(folder, [f"{folder.name}.js"])
-    )
+def _component(folder: Path, html: str, style: str, module: str) -> Any:
     css = folder / f"{folder.name}.css"  # a component whose parts bring all of its style has none
     if css.exists():
         style += css.read_text(encoding="utf-8")
-    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=js)
+    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=_ENTRY % module)

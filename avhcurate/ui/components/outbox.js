@@ -1,12 +1,14 @@
 // Answers on their way: numbered, kept in the browser until Python has them, and sent again until then.
 
+import { takenElsewhere } from "./shared.js";
+
 const PATIENCE_MS = 3000;
 const LONGEST_PATIENCE_MS = 15000;
 const PREFIX = "avhcurate:outbox:";
 
 // `scope` names the dataset, design and annotator; `health` is an address that answers while the server does;
 // `changed` is called when an entry goes or the connection is lost or found.
-function createOutbox(scope, health, changed) {
+export function createOutbox(scope, health, changed) {
   const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
   const storage = usableStorage();
   const queue = new Map(); // nonce -> entry, in the order given
@@ -122,13 +124,13 @@ function lostText(outbox) {
 }
 
 // Where a key press means something to somebody else: a field, a menu, a dialog.
-function typingElsewhere(event, root) {
+export function typingElsewhere(event, root) {
   if (event.composedPath().includes(root)) return false;
   return Boolean(document.querySelector("[role=dialog]")) || takenElsewhere(event, root);
 }
 
 // Shows on a card what is not saved yet, and that the connection is lost.
-function paintSaving(root, outbox) {
+export function paintSaving(root, outbox) {
   root.dataset.unsaved = outbox.size();
   root.classList.toggle("saving", outbox.size() > 0);
   const banner = root.querySelector(".banner");

@@ -13,8 +13,8 @@ from avhcurate.errors import CurateError
 from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import mount, nothing
 
-#: What a task component's own script begins with: the queue of answers, and helpers; and the style of the cards.
-_SCRIPT, _STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("outbox.js", "card.css"))
+#: The style of the cards.
+_STYLE = Path(__file__).with_name("card.css").read_text(encoding="utf-8")
 
 #: Answers that one message may hold, and the length of a nonce or a task's name.
 _MOST, _LONGEST = 500, 120
@@ -112,12 +112,12 @@ def mount_task(
     `acts`: its keys act on images, see `commands`.
     """
     callbacks = {f"on_{state}_change": nothing for state in ("outbox", *states)}
-    script, style = _SCRIPT, ""
+    style = ""
     if card:
         style = _STYLE
     if acts:
-        script, style = commands.SCRIPT + script, commands.STYLE + style
-    mount(file, html, script=script, style=style, key=key, data=data | receipt, **callbacks)
+        style = commands.STYLE + style
+    mount(file, html, style=style, key=key, data=data | receipt, **callbacks)
 
 
 def read_message(sent: Any, scope: str) -> tuple[str, list[Entry]]:

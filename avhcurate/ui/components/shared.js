@@ -1,6 +1,6 @@
 // What every component's script begins with: making nodes, and being mounted.
 
-function element(tag, className, parent) {
+export function element(tag, className, parent) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (parent) parent.appendChild(node);
@@ -9,8 +9,8 @@ function element(tag, className, parent) {
 
 // Facets tell chips what is chosen in them, { key, texts }, and chips tell facets what is taken out, { key, kind, ... };
 // when Python has done it, they say so by { key, done: true }.
-const CHOSEN = "avhcurate-chosen";
-const CLEARED = "avhcurate-cleared";
+export const CHOSEN = "avhcurate-chosen";
+export const CLEARED = "avhcurate-cleared";
 
 // What takes every key, and what takes the keys that move alone.
 const TAKES_KEYS = "input, textarea, select, [contenteditable=true], [role=listbox], [role=grid], "
@@ -19,7 +19,7 @@ const TAKES_ARROWS = "[role=radiogroup], [role=toolbar], [role=tablist], [role=s
   + "[data-testid=stButtonGroup], .js-plotly-plot";
 
 // True where a key is for what has the focus: something outside of `root` that takes it.
-function takenElsewhere(event, root) {
+export function takenElsewhere(event, root) {
   const path = event.composedPath();
   if (path.includes(root)) return false;
   const moves = /^(Arrow|Home|End|Page)/.test(event.key);
@@ -28,7 +28,7 @@ function takenElsewhere(event, root) {
 
 // The function that Streamlit calls for a component: one instance a place, a new one where the data's `scope`, if it
 // has one, is another.
-function mounted(create) {
+export function mounted(create) {
   const made = new WeakMap();
   return (component) => {
     const { parentElement, data } = component;

@@ -2,7 +2,7 @@
 
 const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
 const LAST_ANSWER_MS = 40000;
-const NOT_SAVED = "The server does not answer: what you did last is not saved";
+export const NOT_SAVED = "The server does not answer: what you did last is not saved";
 const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, acts on images that are on their way }
 
 // What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
@@ -10,7 +10,7 @@ const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, 
 // Until then a component draws what it has with the acts that are `pending`, and after that what Python says: so what
 // was refused is turned back. `lost()` is called when nobody answers at all, `changed()` when another component that
 // shows images has an act on its way, or has none any more.
-function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
+export function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
   let component = null;
   let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
   const theirs = new Map(); // another talk -> its acts on images

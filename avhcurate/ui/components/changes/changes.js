@@ -1,5 +1,7 @@
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
 
+import { mounted } from "../shared.js";
+
 const PAST = "avhcurate:window"; // the name of this window's first session
 
 export default mounted(createChanges);

@@ -1,5 +1,8 @@
 // The conditions in force as chips: a chip shows and goes at once, before Python has heard of it.
 
+import { CHOSEN, CLEARED, element, mounted } from "../shared.js";
+import { createTalk } from "../talk.js";
+
 export default mounted(createChips);
 
 function createChips(parent) {

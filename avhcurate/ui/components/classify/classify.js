@@ -1,5 +1,8 @@
 // The classify card: one image, one key, the next image at once; what was answered goes to Python by the outbox.
 
+import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
+import { element, mounted } from "../shared.js";
+
 const PRELOADED = 8;
 const REMEMBERED = 50;
 const RECENT = 6;

@@ -1,6 +1,6 @@
 """Acting on images by key, as a part of components: a field that completes names, a message with Undo, all keys.
 
-A component that puts `MARKUP` into its HTML and precedes its script by `SCRIPT` has `createCommands`.
+A component that puts `MARKUP` into its HTML can call `createCommands`.
 """
 
 from pathlib import Path
@@ -19,4 +19,4 @@ MARKUP = """
 <div class="message" role="status" popover="manual"><span></span><button type="button">Undo</button></div>
 <div class="keys" role="dialog" aria-label="Keys" tabindex="-1" popover="manual"><h3>Keys</h3><dl></dl></div>
 """
-SCRIPT, STYLE = (Path(__file__).with_name(f"commands.{ending}").read_text(encoding="utf-8") for ending in ("js", "css"))
+STYLE = Path(__file__).with_name("commands.css").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 // Acting on images by key: what the keys do, a field that completes names, a message with Undo, and the list of keys.
 
+import { element } from "../shared.js";
+
 const MATCHES = 8;
 const MESSAGE_MS = 8000;
 const OPEN = ":popover-open";
@@ -27,14 +29,14 @@ const ASKED = {
 };
 
 // True where a key is meant for a text.
-function writes(event) {
+export function writes(event) {
   const node = event.composedPath()[0];
   return node.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName);
 }
 
 // True where a key has nothing else to do: nobody has acted on it, and nothing has the focus, or a button, to which
 // letters mean nothing.
-function idle(event) {
+export function idle(event) {
   if (event.defaultPrevented) return false;
   const node = event.target;
   if (node === document.body || node.matches?.("[data-testid=stMain]")) return true;
@@ -44,7 +46,7 @@ function idle(event) {
 
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
 // the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
-function createCommands(pane, { act, chosen, back, own }) {
+export function createCommands(pane, { act, chosen, back, own }) {
   const field = pane.querySelector(".ask");
   const [title, input, list, add, remove] =
     ["label", "input", "ul", ".add", ".away"].map((one) => field.querySelector(one));

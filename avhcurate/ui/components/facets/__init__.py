@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
-from avhcurate.ui.components.mount import mount, read_files
+from avhcurate.ui.components.mount import mount
 from avhcurate.ui.components.talk import handled, new_acts
 
 _HTML = '<div class="facets"></div>'
-_SCRIPT = read_files(Path(__file__).parent, ["state.js", "parts.js"])
 
 Value = int | str | None
 
@@ -75,7 +73,7 @@ def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Cal
                 on_event(event)
 
     data = {"panels": panels, "label": label, "handled": handled(key)}
-    mount(__file__, _HTML, script=_SCRIPT, key=key, data=data, on_act_change=heard)
+    mount(__file__, _HTML, key=key, data=data, on_act_change=heard)
 
 
 def decode(act: Mapping[str, Any]) -> FacetEvent | None:

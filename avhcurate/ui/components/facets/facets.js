@@ -1,5 +1,10 @@
 // Facets: histograms and lists of values as buttons. What is chosen shows at once, and Python hears all of it after a rest.
 
+import { CHOSEN, CLEARED, mounted } from "../shared.js";
+import { createTalk } from "../talk.js";
+import { dragBars, drawFacet } from "./parts.js";
+import { chipTexts, withActs } from "./state.js";
+
 const REST_MS = 200; // between the last press and the message
 
 export default mounted(createBoard);

@@ -1,5 +1,7 @@
 // The parts of a facet: its header, bars or rows as buttons, the ends of a range, a search.
 
+import { isOn, short } from "./state.js";
+
 const FIND_MS = 350;
 
 function worded(tag, className, text) {
@@ -12,7 +14,6 @@ function worded(tag, className, text) {
 const count = (number) => number.toLocaleString("en-US");
 // For narrow columns: 1.8M of 1,790,699.
 const compact = (number) => number < 1e6 ? count(number) : number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 });
-const short = (number) => String(Number(Number(number).toPrecision(4)));
 
 // The two ends of a range with equally many digits behind the point.
 function shortEnds([low, high]) {
@@ -27,7 +28,7 @@ function readout(inside, text) {
 
 // `does` says what an act on a facet does: `choose(panel, values)`, `range(panel, low, high)`, `remove(panel)`,
 // `find(panel, text)`, and `drag(panel, place, event)` begins one over bars.
-function drawFacet(panel, does) {
+export function drawFacet(panel, does) {
   const section = worded("section", `facet ${panel.shape}`);
   section.dataset.key = panel.key;
   section.setAttribute("role", "group");
@@ -163,7 +164,7 @@ function markBars(chart, first, last) {
 }
 
 // Follows a press over the bars until it ends.
-function dragBars(panel, does, from, event) {
+export function dragBars(panel, does, from, event) {
   const chart = event.currentTarget.parentElement;
   let to = from;
   chart.setPointerCapture(event.pointerId);

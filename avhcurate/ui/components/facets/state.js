@@ -1,7 +1,9 @@
 // What is chosen in a facet: as Python says, and with the acts on their way done.
 
+export const short = (number) => String(Number(Number(number).toPrecision(4)));
+
 // A range is chosen by its ends, null for an open one; values are chosen one by one.
-function isOn({ shape, chosen }, bar) {
+export function isOn({ shape, chosen }, bar) {
   if (shape !== "range") return chosen.includes(bar.value);
   const [low, high] = chosen;
   if (low === null && high === null) return false;
@@ -9,7 +11,7 @@ function isOn({ shape, chosen }, bar) {
 }
 
 // The facets as they will be, without those that are to go.
-function withActs(panels, acts) {
+export function withActs(panels, acts) {
   return acts.reduce((shown, act) => shown.flatMap((panel) => (panel.key === act.key ? withAct(panel, act) : [panel])), panels);
 }
 
@@ -20,7 +22,7 @@ function withAct(panel, { kind, values, low, high, find }) {
 }
 
 // What the chip of a facet will say, "" for none.
-function chipTexts(panel) {
+export function chipTexts(panel) {
   const { title, shape, chosen, bars, key } = panel;
   const named = title.replace(/ \(simulated votes\)| bin$/g, "");
   if (shape === "range") {

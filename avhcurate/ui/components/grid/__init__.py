@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.mount import is_count, mount, nothing, read_files, told
+from avhcurate.ui.components.mount import is_count, mount, nothing, told
 
 #: Rows that come with the page itself; the browser asks for the others in windows of as many.
 FIRST = 60
@@ -43,11 +42,6 @@ _HTML = f"""
   <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
-_PARTS = (
-    *("ranges", "selection", "layout", "rows", "tile", "pending", "lines", "focus", "bar", "scroller", "box", "keys"),
-    *("look", "details"),
-)
-_SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, [f"{name}.js" for name in _PARTS])
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ def image_grid(
     data |= {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
     acts = {"on_lost_change": nothing, "on_act_change": on_act}
     acts |= {"on_opened_change": told(key, "opened", on_open), "on_size_change": told(key, "size", on_size)}
-    mount(__file__, _HTML, script=_SCRIPT, style=commands.STYLE, key=key, data=data, **acts)
+    mount(__file__, _HTML, style=commands.STYLE, key=key, data=data, **acts)
 
 
 def decode_selection(sent: Any) -> tuple[str, Ranges]:

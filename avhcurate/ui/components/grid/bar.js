@@ -1,7 +1,9 @@
 // The bar below a grid: how many images are selected, and buttons for what can be done with them.
 
+import { element } from "../shared.js";
+
 // `press(action)` is called for a button of the page's, `all()` and `none()` select.
-function createBar(node, { press, all, none }) {
+export function createBar(node, { press, all, none }) {
   const count = element("span", "chosen", node);
   count.setAttribute("role", "status");
   const everything = element("button", "plain");

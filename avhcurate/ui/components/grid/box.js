@@ -5,7 +5,7 @@ const EDGE = 36;
 const SPEED = 18; // pixels a frame
 
 // `covered(from, to)` is called with two corners in the grid's pixels while the box grows; true of `wanted` starts one.
-function createBox(node, box, scroller, { wanted, begins, covered }) {
+export function createBox(node, box, scroller, { wanted, begins, covered }) {
   let drag = null;
   let ended = false;
 

@@ -4,7 +4,7 @@ const SHOWN = "avhcurate-shown"; // what the details tell the page: { view, plac
 const PATIENCE_MS = 3000;
 
 // `changed()` is called when another place is shown, `focus(place)` when the details are gone.
-function createDetails({ view, changed, focus, hasFocus }) {
+export function createDetails({ view, changed, focus, hasFocus }) {
   let place = null;
   let last = null; // the place shown last: an image may be open that is not in this view
 

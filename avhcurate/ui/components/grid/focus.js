@@ -1,7 +1,7 @@
 // The focus of a grid: one tile is in the tab order, arrows move it, and it stays with its image where that has moved.
 
 // `at(place)` is the row at a place, `find(id, near)` the place of an image among the rows that are known.
-function createFocus(node, lines, { at, find, hasFocus }) {
+export function createFocus(node, lines, { at, find, hasFocus }) {
   let place = 0;
   let id = null; // of the image at the place, once it is known
 

@@ -1,5 +1,22 @@
 // The image grid: draws the rows in sight, owns selection and keyboard focus, and tells Python only what it needs.
 
+import { createCommands, idle, writes } from "../commands/commands.js";
+import { mounted } from "../shared.js";
+import { createTalk, NOT_SAVED } from "../talk.js";
+import { createBar } from "./bar.js";
+import { createBox } from "./box.js";
+import { createDetails } from "./details.js";
+import { createFocus } from "./focus.js";
+import { GRID_KEYS, STEPS, turnPage } from "./keys.js";
+import { GAP, gridLayout, tileSizes, wordsOf } from "./layout.js";
+import { createLines } from "./lines.js";
+import { createLook } from "./look.js";
+import { CHANGES, needless, withActsDone } from "./pending.js";
+import { rangesHas, rangesUnion, rangesWithout } from "./ranges.js";
+import { createRows } from "./rows.js";
+import { createScroller } from "./scroller.js";
+import { createSelection } from "./selection.js";
+
 const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
 const BEHIND = 0.5;
 const REST_AFTER_FLIGHT_MS = 60;

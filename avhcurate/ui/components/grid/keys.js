@@ -1,6 +1,6 @@
 // What the grid's own keys do, for the list of keys.
 
-const GRID_KEYS = [
+export const GRID_KEYS = [
   ["arrows", "move"], ["Enter", "open"], ["Shift + Enter", "selected side by side"], ["Space", "select or not"], ["Shift + arrows", "select a range"],
   ["Ctrl + A", "select all that match"], ["Esc", "clear the selection"], ["Home, End", "first and last"],
 ];
@@ -21,7 +21,7 @@ function paged(place, layout, scroller, sign) {
 }
 
 // Where each key moves the focus to from a place.
-const STEPS = {
+export const STEPS = {
   ArrowRight: (place) => place + 1,
   ArrowLeft: (place) => place - 1,
   ArrowDown: (place, layout) => (layout.rows && layout.rowOf(place) < layout.rows - 1 ? layout.below(place, 1) : place),
@@ -32,7 +32,7 @@ const STEPS = {
   PageUp: (place, layout, scroller) => paged(place, layout, scroller, -1),
 };
 
-function turnPage(sign, layout, scroller) {
+export function turnPage(sign, layout, scroller) {
   if (!layout.rows) return;
   const seen = layout.rowAt(scroller.offset());
   const { windowful } = inSight(layout.first(seen), layout, scroller);

@@ -1,11 +1,13 @@
 // Where the rows of a grid lie: all of one height, or below the names of their groups.
 
-const GAP = 10;
+import { EMPTY, createTile, drawTile, hasSecond } from "./tile.js";
+
+export const GAP = 10;
 const HEADING = 26; // pixels of a group's name
 const SMALL = 110; // pixels below which a tile has one line of small words
 
 // `columns` of `width` pixels in rows of `rowHeight`.
-function gridLayout(count, { columns, width, rowHeight }, groups) {
+export function gridLayout(count, { columns, width, rowHeight }, groups) {
   const rows = groups.some(Boolean) ? groupedLayout(groups, columns, rowHeight) : flatLayout(count, columns, rowHeight);
   return {
     ...rows,
@@ -28,7 +30,7 @@ function gridLayout(count, { columns, width, rowHeight }, groups) {
 }
 
 // How many columns of tiles of about `size` fit, how wide they are and how high their rows; the board is told.
-function tileSizes(board, size, bare) {
+export function tileSizes(board, size, bare) {
   const all = board.clientWidth;
   board.closest(".image-grid").classList.toggle("small", size < SMALL);
   const columns = Math.max(1, Math.floor((all + GAP) / (size + GAP)));
@@ -50,7 +52,7 @@ function captionHeight(board, bare) {
 }
 
 // Whether no tile has a second line of words, or none at all.
-function wordsOf({ tiles }) {
+export function wordsOf({ tiles }) {
   const single = !tiles.some(hasSecond);
   return { single, bare: single && tiles.every((row) => !row.title && !row.score) };
 }

@@ -1,7 +1,10 @@
 // The rows of tiles that are drawn: nodes are kept while they are in or near sight, and drawn into again.
 
+import { element } from "../shared.js";
+import { createTile, drawPicture, drawTile } from "./tile.js";
+
 // `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place.
-function createLines(board, { layout, base, rowAt }) {
+export function createLines(board, { layout, base, rowAt }) {
   const lines = new Map(); // row -> { node, tiles }
   const spare = []; // tiles out of sight, to be drawn into again
 

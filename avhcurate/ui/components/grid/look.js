@@ -5,7 +5,7 @@ const LOOK = "avhcurate-look";
 const TELL_MS = 400;
 
 // `resized(size)` is called as the slider moves, `kept(size)` when it rests.
-function createLook(root, node, { resized, kept }) {
+export function createLook(root, node, { resized, kept }) {
   const slider = node.querySelector("input");
   const fill = node.querySelector("button");
   let timer = null;

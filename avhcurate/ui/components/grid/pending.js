@@ -2,7 +2,7 @@
 // has it.
 
 // What each act makes of a row; one that changes nothing is not worth an entry.
-const CHANGES = {
+export const CHANGES = {
   exclude: (row) => ({ ...row, muted: true, badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")] }),
   include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
   tag: (row, tag) => ({ ...row, badges: row.badges.includes(tag) ? row.badges : [...row.badges, tag] }),
@@ -26,14 +26,14 @@ function standing(acts) {
 }
 
 // `row` as it will be; itself if nothing is on its way for it.
-function withActsDone(row, acts, classes) {
+export function withActsDone(row, acts, classes) {
   return standing(acts).reduce(
     (now, { sent, ids }) => (ids.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now), row,
   );
 }
 
 // Why an act on one image is not worth telling, "" where it is.
-function needless(row, action, value, classes) {
+export function needless(row, action, value, classes) {
   const label = action === "relabel" && value === null;
   const same = !label && JSON.stringify(CHANGES[action](row, value, classes)) === JSON.stringify(row);
   return same ? CHANGES_NOTHING[action] : "";

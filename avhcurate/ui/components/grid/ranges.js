@@ -1,6 +1,6 @@
 // Sets of places as sorted, disjoint ranges [from, to): a million selected rows are one pair of numbers.
 
-function rangesHas(ranges, place) {
+export function rangesHas(ranges, place) {
   let low = 0, high = ranges.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -10,7 +10,7 @@ function rangesHas(ranges, place) {
   return low < ranges.length && ranges[low][0] <= place;
 }
 
-function rangesUnion(ranges, more) {
+export function rangesUnion(ranges, more) {
   const joined = [];
   for (const [from, to] of [...ranges, ...more].sort((a, b) => a[0] - b[0])) {
     const last = joined.at(-1);
@@ -20,10 +20,10 @@ function rangesUnion(ranges, more) {
   return joined;
 }
 
-function rangesWithout(ranges, from, to) {
+export function rangesWithout(ranges, from, to) {
   return ranges.flatMap(([a, b]) => [[a, Math.min(b, from)], [Math.max(a, to), b]].filter(([x, y]) => x < y));
 }
 
-function rangesCount(ranges) {
+export function rangesCount(ranges) {
   return ranges.reduce((sum, [from, to]) => sum + to - from, 0);
 }

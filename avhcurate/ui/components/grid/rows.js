@@ -1,5 +1,7 @@
 // The rows that a grid knows: asked for in windows, kept while they are near, stale ones until new ones arrive.
 
+import { rangesHas } from "./ranges.js";
+
 const CHUNK = 60; // rows a window; as many come with the page itself
 const KEPT_CHUNKS = 60;
 const FIRST_PAUSE_MS = 500;
@@ -8,7 +10,7 @@ const GONE = [401, 404, 409]; // nobody is signed in, the view is closed, the da
 const FAILURES = 3; // in a row, after which the grid says so
 
 // `lost()` is called where the page can tell what has become of the rows, once until some come again.
-function createRows(changed, lost) {
+export function createRows(changed, lost) {
   let source = "";
   let remote = false; // some rows do not come with the page
   let count = 0;

@@ -5,7 +5,7 @@ const REST_MS = 120;
 const WHEEL_LINE = 40;
 
 // `moved(by, flying)` is called when the offset has changed; rows fly by while the user drags the bar far.
-function createScroller(node, sizer, layer, moved) {
+export function createScroller(node, sizer, layer, moved) {
   let height = 0; // of all rows
   let offset = 0; // where the window begins in them
   let bar = 0; // where the scroll bar stood last

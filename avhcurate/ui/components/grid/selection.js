@@ -1,6 +1,8 @@
 // What is selected: ranges of places, which the browser keeps, and carries along when the same samples come in another
 // order or fewer of them are left.
 
+import { rangesCount, rangesUnion } from "./ranges.js";
+
 const KEPT = "avhcurate:selection"; // in this window, also after a reload
 
 let left = recalled(); // what was selected in a grid that is gone, in case its samples are shown again
@@ -21,7 +23,7 @@ function keep(selected) {
   }
 }
 
-function createSelection(changed) {
+export function createSelection(changed) {
   let view = null;
   let ranges = [];
   let carrying = null; // what was selected in another view, until its places in this one are known

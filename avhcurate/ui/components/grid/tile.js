@@ -1,6 +1,8 @@
 // One tile of the image grid: its nodes, and how a row is drawn into them.
 
-function createTile() {
+import { element } from "../shared.js";
+
+export function createTile() {
   const root = element("div", "tile");
   root.setAttribute("role", "gridcell");
   root.setAttribute("tabindex", "-1");
@@ -25,13 +27,13 @@ function createTile() {
   return { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note, data: undefined, place: -1 };
 }
 
-const EMPTY = {
+export const EMPTY = {
   src: "", title: "", predicted: "", score: "", percentile: null, sub: "", note: "", badges: [], alt: "", muted: false,
   differs: false,
 };
 
 // Draws a row, or an empty tile while it is not known; without pictures where they pass too fast to be seen.
-function drawTile(tile, row, pictures) {
+export function drawTile(tile, row, pictures) {
   const data = row ?? EMPTY;
   if (pictures || tile.data !== row) drawPicture(tile, pictures ? data.src : "");
   if (tile.data === row) return;
@@ -64,9 +66,9 @@ function drawWords(tile, data) {
 }
 
 // Whether a row has words for a second line.
-const hasSecond = (row) => Boolean(row.sub || (row.percentile === null && row.score && row.note));
+export const hasSecond = (row) => Boolean(row.sub || (row.percentile === null && row.score && row.note));
 
-function drawPicture(tile, src) {
+export function drawPicture(tile, src) {
   if ((tile.image.getAttribute("src") ?? "") === src) return;
   tile.frame.classList.remove("broken");
   if (src) tile.image.src = src;

@@ -1,5 +1,9 @@
 // The review card: one suspect, one key, the next suspect at once; decisions go to Python by the outbox.
 
+import { createCommands, writes } from "../commands/commands.js";
+import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
+import { element, mounted } from "../shared.js";
+
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
 const REMEMBERED = 200;

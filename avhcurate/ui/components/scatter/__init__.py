@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.ui.components.mount import is_count, mount, nothing, read_files
+from avhcurate.ui.components.mount import is_count, mount, nothing
 from avhcurate.ui.regions import Region, drawn_region
 
 #: Shades that points may have; the last is that of points without a group or a value.
@@ -42,10 +42,7 @@ _HTML = """
   </figure>
 </div>
 """
-_FOLDER = Path(__file__).parent
-_PARTS = ("hover", "gl", "symbols", "places", "camera", "pointer", "overlay", "legend")
-_SCRIPT = read_files(_FOLDER, [f"{name}.js" for name in _PARTS])
-_STYLE = read_files(_FOLDER, ["hover.css"])
+_STYLE = Path(__file__).with_name("hover.css").read_text(encoding="utf-8")
 
 Window = tuple[float, float, float, float]
 
@@ -72,7 +69,7 @@ def scatter(
     """
     data |= {"region": region and {"x": region[0], "y": region[1]}, "below": region is not None}
     heard = {f"on_{state}_change": on_event for state in ("region", "window", "clicked")}
-    mount(__file__, _HTML, script=_SCRIPT, style=_STYLE, key=key, data=data, on_lost_change=nothing, **heard)
+    mount(__file__, _HTML, style=_STYLE, key=key, data=data, on_lost_change=nothing, **heard)
 
 
 @dataclass(frozen=True)

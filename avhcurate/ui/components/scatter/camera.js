@@ -2,7 +2,7 @@
 
 const MOST_ENLARGED = 4096; // times the whole
 
-function createCamera() {
+export function createCamera() {
   let [width, height] = [1, 1]; // pixels of the stage
   let centre = [0, 0];
   let unit = 1; // of the axes, a pixel

@@ -1,7 +1,7 @@
 // The points of a scatter chart, drawn by WebGL from the bytes that the server sent.
 
-const NOT_DRAWN = 255; // the last row of the palette belongs to points without a group or a value
-const MOST_STEP = 63; // WebGL reads at most 255 bytes apart
+export const NOT_DRAWN = 255; // the last row of the palette belongs to points without a group or a value
+export const MOST_STEP = 63; // WebGL reads at most 255 bytes apart
 const SMALLEST_SYMBOL = 3; // pixels below which all symbols are squares
 const OUTSIDE = "vec4(0.525, 0.557, 0.588, 0.19 * opacity * opacity)"; // grey, paler than any colour
 
@@ -53,7 +53,7 @@ void main() {
 }`;
 
 // Null where the browser has no WebGL 2 that works. `restored()` is called when a lost context is there again.
-function createPainter(canvas, restored) {
+export function createPainter(canvas, restored) {
   const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
   if (!gl) return null;
   let at = {};

@@ -2,7 +2,7 @@
 
 const HOVER_GAP = 14; // pixels between the pointer and the card
 
-function createHover(card) {
+export function createHover(card) {
   const image = card.querySelector("img");
   const lines = ["title", "line", "value"].map((name) => card.querySelector(`.${name}`));
 

@@ -1,7 +1,10 @@
 // The legend: a button for each group, which hides and shows it, or the scale of a number.
 
+import { element } from "../shared.js";
+import { DIAMOND, SYMBOLS, drawSymbol } from "./symbols.js";
+
 // `changed()` is called when other groups are hidden.
-function createLegend(parent, changed) {
+export function createLegend(parent, changed) {
   let shown = ""; // what the legend says: with other groups none is hidden
   let hidden = new Set();
 

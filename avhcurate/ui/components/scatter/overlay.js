@@ -1,9 +1,11 @@
 // What lies over the points: the region, what is being drawn, class weights, names and the image that was looked for.
 
+import { element } from "../shared.js";
+
 const MARK_PX = 6; // half of a class weight's diamond
 const NAME_ABOVE_PX = 17;
 
-function createOverlay(svg, names) {
+export function createOverlay(svg, names) {
   const [region, draft, marks, found] = ["region", "draft", "marks", "found"].map((name) => svg.querySelector(`.${name}`));
   let data = null;
   let written = []; // [node, x, y, pixels above]

@@ -3,7 +3,7 @@
 const CELL_POINTS = 4; // points a cell of the index, about
 
 // `places`: x and y of each point in 16 bits; the last of several at one place is the one on top.
-function createPlaces(places) {
+export function createPlaces(places) {
   const count = places.length / 2;
   let bits = 0; // of the number of cells a side
   while (bits < 10 && CELL_POINTS << (2 * bits) < count) bits += 1;

@@ -8,7 +8,7 @@ const LINE_PX = 40; // of a wheel's line
 // `tool()` is "lasso", "select" (a box) or "pan". Called are `drawing(corners)` with corners in pixels while one draws,
 // null when it is given up, `drawn(corners)` at its end, `dragged(across, down)`, `turned(factor, left, top)`,
 // `clicked(left, top)`, `over(left, top, event)` and `away()`.
-function createPointer(stage, on) {
+export function createPointer(stage, on) {
   let start = null;
   let last = null;
   let corners = [];

@@ -1,5 +1,14 @@
 // A scatter chart of any number of points: read once, drawn by WebGL, with what is on top in the page's own elements.
 
+import { mounted } from "../shared.js";
+import { createCamera } from "./camera.js";
+import { MOST_STEP, NOT_DRAWN, createPainter } from "./gl.js";
+import { createHover } from "./hover.js";
+import { createLegend } from "./legend.js";
+import { createOverlay } from "./overlay.js";
+import { createPlaces } from "./places.js";
+import { createPointer } from "./pointer.js";
+
 const ROUGH_MS = 60; // a picture may take so long while much changes: of many points some are drawn first
 const REST_MS = 400; // and all of them when nothing has changed for so long
 const SETTLE_MS = 350; // a wheel turns in many small steps

@@ -1,6 +1,6 @@
 // The symbols of groups as paths of 12 x 12 pixels, for the legend; `gl.js` draws the same by their numbers.
 
-const SYMBOLS = [
+export const SYMBOLS = [
   "M6 .5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11z",
   "M1.2 1.2h9.6v9.6H1.2z",
   "M6 .6 11.1 10.2H.9z",
@@ -12,9 +12,9 @@ const SYMBOLS = [
   "M.8 1h10.4L6.7 6l4.5 5H.8l4.5-5z",
   "M1 .8v10.4L6 6.7l5 4.5V.8L6 5.3z",
 ];
-const DIAMOND = "M6 .2 11.8 6 6 11.8.2 6z";
+export const DIAMOND = "M6 .2 11.8 6 6 11.8.2 6z";
 
-function drawSymbol(path, color, parent) {
+export function drawSymbol(path, color, parent) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 12 12");
   svg.setAttribute("aria-hidden", "true");

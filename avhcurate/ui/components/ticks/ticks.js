@@ -1,5 +1,8 @@
 // The tick grid: every tile is a check-box, a ticked one turns green, and the whole grid is submitted at once.
 
+import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
+import { element, mounted } from "../shared.js";
+
 const GAP = 8;
 const DRAFT = "avhcurate:ticks:";
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from avhcurate.ui.components import commands
-from avhcurate.ui.components.mount import mount, read_files, told
+from avhcurate.ui.components.mount import mount, told
 
 
 def _button(does: str, text: str, about: str, more: str = "") -> str:
@@ -55,8 +54,6 @@ _HTML = f"""
   {commands.MARKUP}
 </section>
 """
-_PARTS = ("../grid/pending.js", "camera.js", "light.js", "stage.js")
-_SCRIPT = commands.SCRIPT + read_files(Path(__file__).parent, _PARTS)
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,6 @@ def image_viewer(
     mount(
         __file__,
         _HTML,
-        script=_SCRIPT,
         style=commands.STYLE,
         key=key,
         data=data | {"images": pictures, "label": "Image viewer"},

@@ -4,7 +4,7 @@ const MOST_ZOOM = 8; // of the fit, at least; or so many
 const MOST_PIXELS = 32; // pixels of the screen for one of the picture
 
 // A picture is { width, height, across, down }: its own pixels, and those of its stage.
-function createCamera() {
+export function createCamera() {
   let mode = "fit"; // or "one": a pixel of the picture is one of the screen; or "free"
   let zoom = 1; // in units of the fit
   let centre = { x: 0.5, y: 0.5 }; // of the stage, in shares of the picture

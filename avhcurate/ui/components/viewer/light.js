@@ -9,7 +9,7 @@ const LIGHT_STEP = 0.1;
 const LIGHT_RESET = "\\";
 
 // `changed()` is called when the light is another.
-function createLight(form, shown, changed) {
+export function createLight(form, shown, changed) {
   const field = (name) => form.elements[name];
 
   function value(name) {

@@ -1,12 +1,14 @@
 // One picture of the viewer: its stage, and the pointer on it.
 
+import { element } from "../shared.js";
+
 const WHEEL = 0.0015; // of a zoom, a pixel of the wheel
 const LINE = 40; // pixels of a wheel's line
 const LARGE = 1600; // pixels of a longer side at which the picture may be a copy of a larger one
 
 // `turned(factor, at, stage)` is called by the wheel, `dragged(across, down, stage)` by the pointer, and `taken(stage)`
 // when the picture is pressed; `changed()` when its size is known.
-function createStage(parent, { camera, turned, dragged, taken, changed }) {
+export function createStage(parent, { camera, turned, dragged, taken, changed }) {
   const root = element("figure", "stage", parent);
   const view = element("div", "view", root);
   const image = element("img", "", view);

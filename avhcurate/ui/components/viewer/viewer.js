@@ -1,5 +1,13 @@
 // The viewer of the details: one image, or up to four side by side, to zoom, pan and light; its keys act on them.
 
+import { createCommands, idle, writes } from "../commands/commands.js";
+import { CHANGES, needless, withActsDone } from "../grid/pending.js";
+import { element, mounted, takenElsewhere } from "../shared.js";
+import { createTalk, NOT_SAVED } from "../talk.js";
+import { createCamera } from "./camera.js";
+import { createLight } from "./light.js";
+import { createStage } from "./stage.js";
+
 const TELL_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { createTalk } from "../../../avhcurate/ui/components/talk.js";
+import { openWindow, stopTime } from "./fakes.js";
+
+function begin(options) {
+  const sent = [];
+  const python = { setTriggerValue: (name, value) => sent.push(name === "act" ? value.map((act) => act.value) : [name, value]) };
+  const talk = createTalk(options);
+  talk.hear(python, 0);
+  return { sent, python, talk };
+}
+
+beforeEach(() => openWindow());
+
+test("acts are sent again until they are handled, and turned back if nobody answers", async (context) => {
+  const tick = stopTime(context);
+  let gone = 0;
+  const { sent, python, talk } = begin({ rest: 100, lost: () => (gone += 1) });
+  talk.act({ key: "a", value: 1 }, { replaced: ({ key }) => key === "a" });
+  talk.act({ key: "b", value: 2 }, { replaced: ({ key }) => key === "b" });
+  talk.act({ key: "a", value: 3 }, { replaced: ({ key }) => key === "a" });
+  assert.deepEqual([sent, talk.pending().length], [[], 2]);
+  await tick(11_000);
+  assert.deepEqual(sent, [[2, 3], [2, 3]]);
+  talk.hear(python, talk.pending()[0].sent.at);
+  await tick(70_000);
+  assert.deepEqual([sent.at(-1), talk.pending().length, gone], [[3], 0, 1]);
+});
+
+test("a late answer to an earlier act leaves the later one pending, and a repeated one changes nothing", (context) => {
+  stopTime(context);
+  const { sent, python, talk } = begin();
+  talk.act({ value: 1 }, { ids: new Set([7]) });
+  const first = talk.pending()[0].sent.at;
+  talk.act({ value: 2 });
+  assert.deepEqual(sent, [[1], [1, 2]]);
+  for (let turn = 0; turn < 2; turn++) {
+    talk.hear(python, first);
+    assert.deepEqual(talk.pending().map((act) => act.sent.value), [2]);
+  }
+});
+
+test("what else is told comes after the acts that wait, and numbers grow beyond what Python has handled", (context) => {
+  stopTime(context);
+  const { sent, python, talk } = begin({ rest: 100 });
+  talk.hear(python, 5_000_000);
+  talk.act({ value: 1 });
+  assert.equal(talk.pending()[0].sent.at, 5_000_001);
+  talk.tell("opened", 4);
+  assert.deepEqual(sent, [[1], ["opened", 4]]);
+  talk.destroy();
+});
