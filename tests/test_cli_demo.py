@@ -18,6 +18,7 @@ class Steps:
 
     def __init__(self, monkeypatch):
         self.done, self.worked, self.stop_in = [], [], ""
+        monkeypatch.setattr(demo, "DONE", 0.0)
         every = {name: self.step(name) for name in ("Digits", "Quality", "Map")}
         monkeypatch.setattr(demo, "steps", lambda: every)
 
@@ -55,6 +56,10 @@ def test_progress_rises_to_its_end_and_a_request_stops_before_the_next_step(own_
     demo.fill_pages(Workspace(own_demo_root), Progress(lambda done, total, message: told.append((done, total))))
     assert told == sorted(told)
     assert (told[0], told[-1]) == ((0, 6400), (6400, 6400))
+    told.clear()
+    monkeypatch.setattr(demo, "DONE", 60.0)  # every step finds that it is done, and leaves the whole
+    demo.fill_pages(Workspace(own_demo_root), Progress(lambda done, total, message: told.append((done, total))))
+    assert told == [(0, 6400), (0, 5900), (0, 3400), (0, 0)]
     steps.done.clear()
     steps.worked.clear()
     with pytest.raises(Cancelled):
@@ -91,4 +96,4 @@ def test_it_predicts_hsf_of_the_newest_run(own_demo_root):
     table = open_table(space, "digits")
     assert table.prediction.record.runs == [table.run.name]
     assert table.prediction.record.votes_simulated
-    assert list(demo.steps()).index("Predicted HSF") > list(demo.steps()).index("Training with the AVH loss")
+    assert list(demo.steps()).index("Predicted HSF") < list(demo.steps()).index("Training with softmax")

@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from avhcurate.errors import CurateError
-
-#: An option with its value: a placeholder such as FILE, or one of a few words. A command of a message stands in `...`.
-_OPTION = r"--([a-z][a-z-]*[a-z])(?:[ =](?:([A-Z]{2,})\b|(fit|random|ray|path|order)\b(?!:)))?"
-_PART = re.compile(rf"`avhcurate ([a-z]+) ([\w.-]+)((?: [^`]*)?)`|`avhcurate[^`]*`|{_OPTION}")
+from avhcurate.workspace.data.words import OPTION, reworded
 
 
 @contextmanager
@@ -31,16 +28,13 @@ def in_python(message: str) -> str:
     >>> in_python("Run `avhcurate score pets --model MODEL`, or `avhcurate import pets SOURCE --force`.")
     'Run `pets.score(model=MODEL)`, or `avhcurate import pets SOURCE --force`.'
     """
-    return _PART.sub(_part, message)
+    return reworded(message, _argument, _call)
 
 
-def _part(found: re.Match[str]) -> str:
-    verb, dataset, rest, option, placeholder, word = found.groups()
-    if option:
-        return _argument(option, placeholder, word)
-    if verb not in _methods() or not set(re.findall(r"--([a-z-]+)", rest)) <= _methods()[verb]:
-        return found[0]
-    arguments = re.sub(_OPTION, lambda one: _argument(*one.groups()), rest).split()
+def _call(verb: str, dataset: str, rest: str) -> str | None:
+    if verb not in _methods() or not dataset or not set(re.findall(r"--([a-z-]+)", rest)) <= _methods()[verb]:
+        return None
+    arguments = re.sub(OPTION, lambda one: _argument(*one.groups()), rest).split()
     if not dataset.isidentifier() or dataset.isupper():
         dataset = "dataset"
     return f"`{dataset}.{verb}({', '.join(arguments)})`"

@@ -30,7 +30,7 @@ from avhcurate.ui.open_images import open_sample, open_side_by_side, side_by_sid
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import tiles_of
-from avhcurate.ui.user_errors import plain, show_user_error
+from avhcurate.ui.user_errors import plain, said, show_user_error
 
 _NEIGHBOURS = 10
 #: Entries of a sample's history that are shown.
@@ -248,7 +248,7 @@ def _neighbours(frame: Opened, id: int) -> None:
     try:
         near = neighbours(table, id, count=_NEIGHBOURS)
     except CurateError as error:
-        st.caption(plain(str(error)))
+        st.caption(said(str(error)))
         return
     if note := neighbours_note(table.neighbours):
         st.caption(note)

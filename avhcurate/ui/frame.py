@@ -12,7 +12,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.layout import close_popover, empty_state
 from avhcurate.ui.url_state import View
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import plain, said
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.data.runs import RunFolder
@@ -93,7 +93,7 @@ def enter(frame: Frame) -> None:
     st.session_state[_FRAME] = frame
     show_messages()
     if frame.problem:
-        st.error(plain(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}"))
+        st.error(said(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}"))
 
 
 def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
@@ -128,15 +128,16 @@ def show_messages() -> None:
         st.toast(plain(text), icon=":material/check_circle:")
 
 
-def show_error(at: str = "") -> None:
-    """Show the error of the callback before this run, if it belongs here: `at` is the key of a form, "" the page.
+def show_error(at: str = "", verb: str = "") -> None:
+    """Show the error of the callback before this run, if it belongs here.
 
-    A fragment may show only this, as a dialog may be open.
+    `at` is the key of a form, which is of a `verb`, or "" for the page. A fragment may show only this, as a dialog may
+    be open.
     """
     place, error = st.session_state.get(_ERROR, (None, ""))
     if place == at:
         del st.session_state[_ERROR]
-        st.error(plain(error))
+        st.error(said(error, verb))
 
 
 def with_data() -> Opened:

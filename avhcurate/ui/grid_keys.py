@@ -18,7 +18,7 @@ from avhcurate.ui.frame import announce, show_messages
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
-from avhcurate.ui.user_errors import show_user_error
+from avhcurate.ui.user_errors import in_page, show_user_error
 
 #: Messages of acts by key while these are done: the session's state is not touched between an act and its being taken.
 _said: ContextVar[dict[str, Any] | None] = ContextVar("said", default=None)
@@ -60,7 +60,7 @@ def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing
             try:
                 _do(table, asked, key, more)
             except CurateError as error:
-                refused.append(str(error))
+                refused.append(in_page(str(error)))
     finally:
         _said.reset(before)
     for name, message in said.items():

@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.components.grid import decode_selection, payload
 from avhcurate.ui.grid_views import GridView, carried, registered
+from avhcurate.ui.user_errors import in_page
 
 #: Bytes of a selection, at most: a million rows of which every other is selected.
 _MOST_BYTES = 16_000_000
@@ -57,7 +58,7 @@ def _answer(request: Request, read: Callable[[GridView], dict[str, Any]]) -> Res
     except (KeyError, ValueError):
         return _error("There are no such rows.", 400)
     except CurateError as error:
-        return _error(str(error), 409)
+        return _error(in_page(str(error)), 409)
 
 
 def _error(text: str, status: int) -> Response:

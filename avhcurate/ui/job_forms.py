@@ -14,6 +14,7 @@ from avhcurate.networks.models.names import network_names, refuse_unknown, refus
 from avhcurate.ui.frame import Opened, attempt, show_error, while_allowed
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.signin import for_curators
+from avhcurate.ui.user_errors import in_page
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.settings import Option, VerbSettings, joined
@@ -93,7 +94,7 @@ class JobForm:
         **known: Any,
     ) -> None:
         self._key, self._known = key, known
-        self._make, self._then = make or settings, then
+        self._make, self._then, self._verb = make or settings, then, settings.verb
         self._options = {option.name: option for option in settings.options()}
         self._keys: dict[str, str] = {}
 
@@ -109,7 +110,9 @@ class JobForm:
             draw, usual = widget_of(option)
             if widget is not None:
                 draw, usual = widget, {}
-            usual |= {"label": option.label or name.replace("_", " ").capitalize(), "help": option.help or None}
+            usual |= {"label": option.title, "help": in_page(option.help, self._verb) or None}
+            if option.words:
+                usual["format_func"] = lambda value, words=option.words: words.get(value, value)
             self._keys[name] = key or f"{self._key}{name}"
             draw(key=self._keys[name], **(usual | look))
 
@@ -118,7 +121,7 @@ class JobForm:
         if find_spec("ray"):
             cluster = os.environ.get("RAY_ADDRESS", "of this machine")
             names = {"local": "In one process here", "ray": f"On a Ray cluster {cluster}"}
-            self.ask("engine", label="Where", format_func=names.get, width=280)
+            self.ask("engine", format_func=names.get, width=280)
 
     def submit(self, label: str, icon: str = "play_arrow", **look: Any) -> None:
         """Draw the button that starts the job."""
@@ -208,7 +211,7 @@ def job_form(key: str, settings: type[VerbSettings], **more: Any) -> Iterator[Jo
     """Open a form of Streamlit's with a `JobForm`, whose widgets' keys begin with `key`; it shows its own errors."""
     with st.form(f"{key}form", border=False):
         yield JobForm(key, settings, **more)
-        show_error(key)
+        show_error(key, settings.verb)
 
 
 def partners(workspace: Workspace, dataset: DatasetFolder) -> list[str]:

@@ -11,7 +11,7 @@ from avhcurate.ui.job_forms import STARTED, running_job
 from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import in_page, plain, said
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.jobs import JobRecord, Jobs
@@ -93,7 +93,7 @@ def progress_text(job: JobRecord, now: float | None = None) -> str:
         if left > 0:
             parts[-1] = f"{duration(left)} left"
     if job.message:
-        parts.append(job.message)
+        parts.append(in_page(job.message))
     return " · ".join(parts) or "Starting …"
 
 
@@ -150,7 +150,7 @@ def _show_stopped(job: JobRecord) -> None:
         done = f" at {job.done:,} of {job.total:,}" if job.total else ""
         st.markdown(f"{icon} **{plain(describe(job))}** {how}{done}.")
         if job.state == "failed" and job.message:
-            st.error(plain(job.message.removeprefix("avhcurate: ")))
+            st.error(said(job.message.removeprefix("avhcurate: "), job.verb))
         elif job.state == "interrupted":
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
         with in_a_row():

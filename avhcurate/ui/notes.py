@@ -12,7 +12,7 @@ from avhcurate.networks.scoring.accuracy import Accuracy, accuracy_of, chance_wa
 from avhcurate.people.queues import QueueUse, queue_use
 from avhcurate.ui.cache import file_key
 from avhcurate.ui.text import counted, listed
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import said
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -42,7 +42,7 @@ def _accuracy(root: str, run: str, stamp: str) -> Accuracy:
 def warn_of_chance(dataset: DatasetFolder, run: RunFolder) -> None:
     """Warn on a page if the open run does no better than guessing."""
     if warning := chance_warning(dataset, run, run_accuracy(dataset, run)):
-        st.warning(plain(warning), icon=":material/casino:")
+        st.warning(said(warning), icon=":material/casino:")
 
 
 def run_titles(dataset: DatasetFolder, *, whole: bool = True) -> dict[str, str]:

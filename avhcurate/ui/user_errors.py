@@ -1,10 +1,12 @@
-"""Shows a user's error as a message with a next step, never as a traceback."""
+"""Shows a user's error as a message with a next step in the words of the pages, never as a traceback."""
 
 import re
 
 import streamlit as st
 
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.settings import Option, VerbSettings
+from avhcurate.workspace.data.words import reworded
 from avhcurate.workspace.disk.room import disk_trouble
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
@@ -12,6 +14,25 @@ _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
 _CODE = re.compile(r"((?<!`)`[^`\r\n]+`(?!`))")
 #: The @ of an e-mail address, which Markdown makes a link even where it is escaped.
 _AT = re.compile(r"@(?=[-\w]+\.)")
+#: Where a page does what a command does.
+_PLACES = {
+    "score": "“+ a classifier” on Home",
+    "attach": "“+ embeddings or probabilities” on Home",
+    "votes": "“+ votes of people” on Home",
+    "import": "“Images” on Home",
+    "fetch": "“Nothing yet” on Home",
+    "columns": "“Your columns” on Home",
+    "predict": "“Predicted HSF” on Correlation",
+    "exclude": "the page Gallery",
+    "relabel": "the page Gallery",
+    "saved": "the page Saved",
+    "quality": "the page Quality",
+    "project": "the page Map",
+    "suspects": "the page Suspects",
+    "train": "the page Training dynamics",
+}
+#: What is said of an image: pages have one word for it, whatever the shell and the files call it.
+_SAMPLE = re.compile(r"(?<![\w'\"“.-])(a )?(s)ample(s?)(?![\w'\"”.-]\w)", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
@@ -33,5 +54,50 @@ def show_user_error(error: Exception) -> bool:
     line = str(error) if isinstance(error, CurateError) else disk_trouble(error)
     if not line:
         return False
-    st.error(plain(line))
+    st.error(said(line))
     return True
+
+
+def in_page(message: str, verb: str = "") -> str:
+    """Return a message, written for the command line, in the words of the pages; `verb` is that of the form or job.
+
+    >>> in_page("Give a smaller --batch-size, or run `avhcurate score pets --model MODEL` for a sample.")
+    'Give a smaller “Batch size”, or use “+ a classifier” on Home for an image.'
+    """
+    options = _options(verb)
+
+    def control(name: str, placeholder: str | None, word: str | None) -> str:
+        title, words = name.replace("-", " ").capitalize(), {}
+        if option := options.get(name.replace("-", "_")):
+            title, words = option.title, option.words
+        if word:
+            title += f": {words.get(word, word)}"
+        return f"“{title}”"
+
+    text = reworded(message, control, lambda verb, *_: _PLACES.get(verb))
+    text = re.sub(r"\b([Rr])un (?=“|the page)", lambda found: {"R": "Use ", "r": "use "}[found[1]], text)
+    return _SAMPLE.sub(_image, text)
+
+
+def said(message: str, verb: str = "") -> str:
+    """Return a message in the words of the pages, escaped."""
+    return plain(in_page(message, verb))
+
+
+def _image(found: re.Match[str]) -> str:
+    article, first, plural = found.groups()
+    word = {"s": "image", "S": "Image"}[first]
+    if article:
+        return f"{article[0]}n {word}"
+    return word + plural.lower()
+
+
+def _options(verb: str) -> dict[str, Option]:
+    """Return the options of all verbs that are loaded by name, those of `verb` before those of others."""
+    every, found = [VerbSettings], []
+    while every:
+        settings = every.pop()
+        found.append(settings)
+        every += settings.__subclasses__()
+    found.sort(key=lambda settings: settings.verb == verb)
+    return {option.name: option for settings in found for option in settings.options()}

@@ -116,7 +116,20 @@ def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(open_page
     assert {frozenset(item) for item in data["items"]} == {frozenset({"id", "task", "src"})}
     assert all(item["src"].startswith("/images/digits/") for item in data["items"])
     assert set(data) == {
-        *("scope", "items", "classes", "keys", "about", "done", "goal", "finished", "least_ms", "health", "skip"),
+        *(
+            "scope",
+            "items",
+            "classes",
+            "keys",
+            "about",
+            "done",
+            "goal",
+            "apart",
+            "finished",
+            "least_ms",
+            "health",
+            "skip",
+        ),
         *("echo", "taken", "refused"),
     }
 

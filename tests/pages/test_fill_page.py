@@ -45,12 +45,15 @@ def test_a_busy_workspace_fills_no_page(open_page, own_demo_root, started):
 
 
 def test_home_fills_every_page_of_the_digits_once(open_page, own_demo_root, unscored_root, started):
-    open_page("home", own_demo_root).button(key="home.fill").click().run()
+    app = open_page("home", own_demo_root)
+    assert any("about 4 minutes on two cores" in node.value for node in app.markdown)
+    app.button(key="home.fill").click().run()
     assert started == [(["demo", "--full"], "demo", "digits")]
     jobs = Jobs(own_demo_root)
     with jobs.running(jobs.create("demo", "digits", ["demo", "--full"])) as progress:
         progress.report(250, 800, "Suspects: neighbours")
         app = open_page("home", own_demo_root)
         assert "Demo digits" in " ".join(node.value for node in app.markdown)
+        assert not any(button.key == "home.fill" for button in app.button)
     for root in (own_demo_root, unscored_root):
         assert not any(button.key == "home.fill" for button in open_page("home", root).button)

@@ -54,20 +54,22 @@ def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fit
 
 
 @pytest.mark.parametrize(
-    ("message", "key", "option"),
+    ("message", "said", "option"),
     [
-        ("has 1000 classes apart: fit a head for these 10 by --head fit", "jobs.--head=fit", "--head=fit"),
-        ("or take its own rows by --classes-from-model", "jobs.--classes-from-model", "--classes-from-model"),
+        ("Fit a head by --head fit.", "“Last layer: Fit one for these classes”", "--head=fit"),
+        ("Or take its own rows by --classes-from-model.", "“Classes from model”", "--classes-from-model"),
     ],
 )
 def test_a_model_of_other_classes_offers_the_way_on_as_a_button(
-    open_page, own_demo_root, no_process, message, key, option
+    open_page, own_demo_root, no_process, message, said, option
 ):
     kept = Jobs(own_demo_root)
     record = kept.create("score", "digits", ["score", "digits", "--model=efficientnet-lite0"])
     kept.write(record.model_copy(update={"state": "failed", "message": message}))
     app = open_page("home", own_demo_root)
-    app.button(key=key).click().run()
+    assert said in app.error[0].value.replace("\\", "")
+    assert "--" not in app.error[0].value
+    app.button(key=f"jobs.{option}").click().run()
     assert no_process == [([*record.argv, option], "score", "digits")]
 
 
@@ -76,7 +78,8 @@ def test_the_form_asks_for_a_fitted_head_with_folds_and_groups(open_page, own_de
     app.number_input(key="home.score_folds").set_value(3)
     start = next(button for button in app.button if button.label == "Start scoring")
     start.click().run()
-    assert "belong to fitted heads" in app.error[0].value
+    said = app.error[0].value.replace("\\", "")
+    assert said.endswith("“Seed” belong to fitted heads. Add “Last layer: Fit one for these classes”.")
     app.selectbox(key="home.score_head").set_value("fit")
     next(button for button in app.button if button.label == "Start scoring").click().run()
     options = ["--model=avhcurate:digits", "--head=fit", "--folds=3"]

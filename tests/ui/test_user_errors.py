@@ -1,5 +1,6 @@
 """What others wrote is shown as text: no link, no image and no other markup comes of it."""
 
+import ast
 import random
 import re
 import sqlite3
@@ -8,8 +9,10 @@ import pytest
 import sqlalchemy as sa
 from markdown_it import MarkdownIt
 
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import in_page, plain
 from avhcurate.workspace.disk.room import disk_trouble
+from tests.conftest import ROOT
+from tests.test_advice import texts
 
 AWAY = sa.exc.OperationalError("SELECT 1", {}, OSError("connection refused\nIs the server running?"))
 LOCKED = sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
@@ -29,6 +32,22 @@ def test_a_database_that_is_away_locked_or_damaged_is_a_sentence_and_a_bug_is_no
     line = disk_trouble(error)
     assert line.startswith(said)
     assert bool(line) == bool(said)
+
+
+def test_no_message_names_an_option_of_the_command_line_on_a_page():
+    rooms = [path for path in (ROOT / "avhcurate").iterdir() if path.name not in ("cli", "notebook")]
+    files = [file for room in rooms for file in room.rglob("*.py")]
+    raised = [
+        text
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Raise)
+        for text in texts(node)
+    ]
+    options = [text for text in raised if re.search("(?<![\\w-])--[a-z]", text)]
+    assert len(options) > 50
+    shown = [re.sub("`[^`]*`", "", in_page(text)) for text in options]
+    assert [text for text in shown if "--" in text] == []
 
 
 RENDER = MarkdownIt("commonmark").render

@@ -21,6 +21,8 @@ from avhcurate.people.responses import Design
 
 #: Expired leases are kept for a day, since their answers may still be welcome.
 _KEPT_S = 24 * 3600.0
+#: Answers after which an annotator is told how many of them were to controls.
+_TOLD_BY = 10
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,27 @@ class Question:
 class CollectionProgress:
     """Progress of a collection; `answers` (and `checks`, those to controls), `tasks` and `left` are one annotator's.
 
+    checks_told: controls among the whole tens of answers, so that nobody learns which image was one.
     samples: in the collection; done: those with the target or more; votes: that count; annotators: with an answer.
     """
 
     answers: int
     checks: int
+    checks_told: int
     tasks: int
     left: int
     samples: int
     done: int
     votes: int
     annotators: int
+
+    @property
+    def apart(self) -> str:
+        """What is said of the controls while an annotator answers."""
+        told = self.answers - self.answers % _TOLD_BY
+        if not told:
+            return ""
+        return f"{self.checks_told:,} of the first {told:,} were checks, not votes"
 
 
 def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:
@@ -91,11 +103,12 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     wanted = scope & (queue.votes < queue.settings.target)
     left = wanted.copy()
     left[queue.seen] = False
-    rows = queue.columns.rows
+    rows, to_controls = queue.columns.rows, queue.answers["control"] != 0
     people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
     return CollectionProgress(
         answers=len(queue.answers),
-        checks=int((queue.answers["control"] != 0).sum()),
+        checks=int(to_controls.sum()),
+        checks_told=int(to_controls[: len(to_controls) - len(to_controls) % _TOLD_BY].sum()),
         tasks=queue.tasks_done,
         left=int(left.sum()),
         samples=int(scope.sum()),

@@ -61,6 +61,7 @@ def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSess
             receipt=session.receipt,
             done=progress.answers,
             goal=progress.answers + progress.left,
+            apart=progress.apart,
             finished=not questions,
             skip=settings.skip,
             least_ms=answers.FASTEST_MS,

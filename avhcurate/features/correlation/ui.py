@@ -178,7 +178,7 @@ def notes(result: Correlations) -> list[str]:
         names = listed([column_name(key) for key in result.unsaid])
         lines.append(
             f"It is not known which end of {names} is harder, so there is a correlation and no agreement. Set it on "
-            "Home under Your columns, or by `avhcurate columns`."
+            "Home under “Your columns”."
         )
     if result.against == HSF:
         lines.append(

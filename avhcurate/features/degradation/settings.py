@@ -29,7 +29,9 @@ class DegradeSettings(VerbSettings):
     )
     limit: int = option(1000, "Images to degrade, spread evenly over the run's; 0 for all.", low=0, label="Images")
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where the network runs.")
-    engine: Literal["local", "ray"] = option("local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).")
+    engine: Literal["local", "ray"] = option(
+        "local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).", label="Where"
+    )
 
     @field_validator("kinds")
     @classmethod

@@ -20,7 +20,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.score_help import format_score
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import plain, said
 
 
 def example(page: Opened, result: Degraded) -> None:
@@ -49,7 +49,7 @@ def example(page: Opened, result: Degraded) -> None:
     try:
         images = _degraded_images(page.table, result.folder, id)
     except CurateError as error:
-        st.warning(plain(str(error)), icon=":material/broken_image:")
+        st.warning(said(str(error)), icon=":material/broken_image:")
         return
     rows = result.rows[result.rows["id"] == id].set_index(["kind", "level"])
     caption = f"Image {id}, {page.table.sample(id)['label_name'] or 'no label'}."

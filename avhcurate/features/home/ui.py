@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate import plugins
 from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.demo import is_demo
-from avhcurate.datasets.sources.settings import DemoSettings
+from avhcurate.datasets.sources.settings import SECONDS, DemoSettings
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import head_note
@@ -24,7 +24,7 @@ from avhcurate.ui.job_forms import job_button
 from avhcurate.ui.layout import empty_state, fact, halves, in_a_row
 from avhcurate.ui.notes import run_accuracy
 from avhcurate.ui.text import counted
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import plain, said
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.jobs import Jobs
@@ -32,8 +32,9 @@ from avhcurate.workspace.disk.jobs import Jobs
 #: Bars of the HSF histogram; twenty fall on the default edges.
 _BARS = 20
 _DEMO = """
-See every page with real content: trains, maps and measures the digits, 2 to 6 minutes in the background. Cancel it
-at any time: finished steps are not repeated.
+See every page with real content: trains, maps and measures the digits in the background.
+That takes about {minutes} minutes on two cores; how many are left is shown all the time.
+Cancel it whenever you like: finished steps stay.
 """
 _NO_LABELS = """
 No image of this dataset has a label. AVC, confidence, the norm, the map, image quality and votes work without; labels
@@ -61,14 +62,12 @@ def broken_plugins() -> None:
 
 
 def offer_demo(page: Opened) -> None:
-    """Draw the button that fills every page, on the digits only and until the job was done once."""
-    done = (
-        job.verb == "demo" and "--full" in job.argv and job.state == "done" for job in Jobs(page.workspace.root).all()
-    )
-    if not is_demo(page.dataset) or any(done):
+    """Draw the button that fills every page, on the digits only and until its job runs or was done once."""
+    jobs = [job for job in Jobs(page.workspace.root).all() if job.verb == "demo" and "--full" in job.argv]
+    if not is_demo(page.dataset) or any(job.active or job.state == "done" for job in jobs):
         return
     with st.container(border=True):
-        st.markdown(_DEMO)
+        st.markdown(_DEMO.format(minutes=round(sum(SECONDS.values()) / 60)))
         job_button("Fill every page", "auto_awesome", partial(DemoSettings, full=True), key="home.fill")
 
 
@@ -228,4 +227,4 @@ def messages(table: DatasetTable) -> None:
         )
     if notes:
         with st.expander(f"Notes on the data ({len(notes)})", icon=":material/info:"):
-            st.markdown("\n".join(f"- {plain(text)}" for text in notes))
+            st.markdown("\n".join(f"- {said(text)}" for text in notes))

@@ -27,7 +27,6 @@ _UPLOADS = (
     f"Kept in the workspace: at most {_LARGEST_MB / 1000:g} GB, a zip of {MOST_FILES:,} files and {MOST_BYTES >> 30} "
     "GiB unpacked. Folders on the server are imported by their path, without a copy."
 )
-_HEADS = {"": "The model's own", "fit": "Fit one for these classes"}
 _SOURCE = """
 A path on the server: a folder with a sub-folder per class, also below train, val and test; a CSV or Parquet manifest;
 or a Parquet file or folder with image bytes. Nothing is written there. Or `list:FILE` (lines of path and class index),
@@ -60,16 +59,15 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
         with in_a_row():
             form.ask_model(names, width=300)
             form.ask("weights", width=300)
-            look: dict[str, Any] = {"format_func": lambda name: _HEADS.get(name, name), "accept_new_options": True}
-            look |= {"options": list(_HEADS), "index": int(fits)}
-            form.ask("head", widget=st.selectbox, label="Last layer", width=220, **look)
+            look: dict[str, Any] = {"options": ["", "fit"], "index": int(fits), "accept_new_options": True}
+            form.ask("head", widget=st.selectbox, width=220, **look)
             form.submit("Start scoring", "model_training")
         with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=forms.DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=forms.PRECISIONS, width=130)
             form.ask("batch_size", "limit", "folds")
             form.ask("groups", widget=st.selectbox, options=["", *table.user_columns], width=150)
-            form.ask("classes_from_model", "prompt", "classes")
+            form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
             form.ask_where()
 
 

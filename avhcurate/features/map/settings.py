@@ -23,4 +23,4 @@ class ProjectSettings(VerbSettings):
         high=2**32 - 1,
         usual="none",
     )
-    limit: int | None = option(None, "So many samples, spread evenly.", low=1, usual="all", label="Samples")
+    limit: int | None = option(None, "So many samples, spread evenly.", low=1, usual="all", label="Images")

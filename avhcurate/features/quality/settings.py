@@ -32,4 +32,6 @@ class QualitySettings(VerbSettings):
     black: float = option(0.03, "Images are black below this brightness.", low=0, high=1)
     blank: float = option(0.02, "Images are blank below this contrast.", low=0, high=1)
     blurred: float = option(1.5, "Images are blurred below this sharpness.", low=0)
-    engine: Literal["local", "ray"] = option("local", "Measure in this process, or on a Ray cluster (RAY_ADDRESS).")
+    engine: Literal["local", "ray"] = option(
+        "local", "Measure in this process, or on a Ray cluster (RAY_ADDRESS).", label="Where"
+    )

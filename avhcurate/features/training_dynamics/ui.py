@@ -19,7 +19,7 @@ from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import duration
 from avhcurate.ui.page_choices import some_of
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import plain, said
 from avhcurate.workspace.data.trainings import TrainingFolder
 
 #: Trainings side by side; more columns would be too narrow.
@@ -73,7 +73,7 @@ def describe(training: TrainingFolder) -> str:
         f"epoch {reached:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
         leak_text(record.held_out_copies, record.dataset, record.held_out),
     ]
-    return plain(" · ".join(parts))
+    return said(" · ".join(parts))
 
 
 def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:

@@ -39,10 +39,12 @@ class ScoreSettings(VerbSettings):
         "Name of the last linear layer; 'fit' fits linear heads on the input of that layer, 'fit:LAYER' on the input "
         "of LAYER.",
         usual="found",
+        label="Last layer",
+        words={"": "The model's own", "fit": "Fit one for these classes"},
     )
-    groups: str | None = option(None, "With --head fit: a column whose values share a fold.")
-    folds: int | None = option(None, "With --head fit: folds.", low=2, high=50, usual="5")
-    seed: int | None = option(None, "With --head fit: random seed of the folds.", usual="0")
+    groups: str | None = option(None, "With --head fit, a column whose values share a fold.")
+    folds: int | None = option(None, "With --head fit, folds.", low=2, high=50, usual="5")
+    seed: int | None = option(None, "With --head fit, random seed of the folds.", usual="0")
     classes_from_model: bool = option(
         False, "Take the rows of the model's head that are the dataset's classes by name."
     )
@@ -54,7 +56,9 @@ class ScoreSettings(VerbSettings):
     precision: str = option("auto", "auto, float32, bfloat16, float16 or, on an NVIDIA GPU, tf32.")
     batch_size: int | None = option(None, "Images in a forward pass.", low=1, usual="chosen")
     limit: int | None = option(None, "Score only so many samples, spread evenly.", low=1, usual="all")
-    engine: Literal["local", "ray"] = option("local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).")
+    engine: Literal["local", "ray"] = option(
+        "local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).", label="Where"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

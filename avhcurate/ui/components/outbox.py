@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from avhcurate.errors import CurateError
 from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import mount, nothing
+from avhcurate.ui.user_errors import in_page
 
 #: The style of the cards.
 _STYLE = Path(__file__).with_name("card.css").read_text(encoding="utf-8")
@@ -89,7 +90,7 @@ class Delivery:
                 try:
                     self.settled[entry.nonce] = take(entry)
                 except CurateError as error:
-                    self.settled[entry.nonce] = str(error)
+                    self.settled[entry.nonce] = in_page(str(error))
         nonces = [entry.nonce for entry in entries]
         refused = [{"nonce": nonce, "why": self.settled[nonce]} for nonce in nonces if self.settled[nonce]]
         self.receipt = {"echo": turn, "taken": nonces, "refused": refused}

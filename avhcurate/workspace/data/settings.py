@@ -7,7 +7,7 @@ import os
 import shlex
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
@@ -25,8 +25,9 @@ def option(
     """Declare one option of a verb as a field of its settings class.
 
     `low` and `high` limit a number. `usual` says what a default of None means. `label` names the widget, by default
-    the field's name. An `argument` is given by position on the command line. A tuple is given as a list with commas,
-    or with `repeat` by giving the option several times.
+    the field's name, and `words` those of its choices that are called otherwise there. An `argument` is given by
+    position on the command line. A tuple is given as a list with commas, or with `repeat` by giving the option several
+    times.
     """
     return Field(default, description=help, ge=low, le=high, json_schema_extra={"low": low, "high": high, **extra})
 
@@ -44,6 +45,7 @@ class Option:
     high: float | None
     usual: str = ""
     label: str = ""
+    words: dict[str, str] = field(default_factory=dict)
     argument: bool = False
     repeat: bool = False
 
@@ -51,6 +53,11 @@ class Option:
     def flag(self) -> str:
         """The option on the command line, as --batch-size."""
         return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def title(self) -> str:
+        """The name of its widget, as "Batch size"."""
+        return self.label or self.name.replace("_", " ").capitalize()
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -169,17 +176,17 @@ class VerbSettings(BaseModel):
 @cache
 def _options(settings: type[VerbSettings]) -> tuple[Option, ...]:
     found = []
-    for name, field in settings.model_fields.items():
-        extra = field.json_schema_extra
+    for name, each in settings.model_fields.items():
+        extra = each.json_schema_extra
         if not isinstance(extra, dict):
             raise TypeError(f"{settings.__name__}.{name} must be declared by option()")
         found.append(
             Option(
                 name=name,
-                type=_without_none(field.annotation),
-                default=field.get_default(),
-                required=field.is_required(),
-                help=field.description or "",
+                type=_without_none(each.annotation),
+                default=each.get_default(),
+                required=each.is_required(),
+                help=each.description or "",
                 **extra,  # type: ignore[arg-type]
             )
         )

@@ -85,6 +85,10 @@ def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits)
     assert (easier[checks["id"]] < 0.5).all()
     question = annotate_queue.next_questions(own_digits, "ann")[0]
     assert set(asdict(question)) == {"task", "id"}
+    # They are counted apart from answers, ten answers at a time, so that no single one is given away.
+    assert annotate_queue.progress(own_digits, "ann").apart == "20 of the first 100 were checks, not votes"
+    answer_all(own_digits, "ann", truth(own_digits), 9)
+    assert annotate_queue.progress(own_digits, "ann").apart == "20 of the first 100 were checks, not votes"
 
 
 def test_hard_ones_come_first_by_the_score(own_digits):

@@ -40,8 +40,8 @@ def classify_card(items: Sequence[Item], classes: Sequence[str], *, about: Seque
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
     `about` are definitions of the classes. `data`: `scope` names dataset, design and annotator, `receipt` the answers
-    that are settled; `done` of `goal` is the progress, or all is `finished`; `skip` allows to answer that one cannot
-    tell; an answer takes `least_ms`, and `health` is an address to try.
+    that are settled; `done` of `goal` is the progress, with what is said `apart` of controls, or all is `finished`;
+    `skip` allows to answer that one cannot tell; an answer takes `least_ms`, and `health` is an address to try.
     """
     if not any(about):
         about = ()

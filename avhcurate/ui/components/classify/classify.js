@@ -373,6 +373,7 @@ function createCard(parent, first) {
     count.textContent = data.goal
       ? `${done.toLocaleString("en")} of ${data.goal.toLocaleString("en")} answered`
       : `${done.toLocaleString("en")} answered`;
+    if (data.apart) count.textContent += ` · ${data.apart}`;
     bar.hidden = !data.goal;
     bar.max = data.goal || 1;
     bar.value = Math.min(done, data.goal || 1);
