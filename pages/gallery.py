@@ -1,5 +1,10 @@
 """Gallery: look at samples in the order of a score, select some, and tag, relabel, exclude or export them."""
 
+from dataclasses import replace
+
+import streamlit as st
+
+from avhcurate.features.map import ui_beside as map_ui_beside
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
@@ -10,14 +15,21 @@ from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_header import title_line
 
 page = frame.with_data()
-line, menu = title_line("Gallery", "Images in the order of a score: open one, select some, and act on them.")
+story = "Images in the order of a score: open one, select some, and act on them."
+line, menu = title_line("Gallery", story)
+page = replace(page, story=story, help=menu)
 with line, in_a_row("center"):
     grid_actions.choose_order(page, menu, like=True)
+    map_ui_beside.choose(page)
     grid_actions.saved_views(page)
 show_chips(page)
 if not page.count:
     grid_actions.nothing_matches()
 
-view = like_view(page) or table_view(page)
-actions_grid(page, view, like=True)
+with st.container(horizontal=True, gap="medium", key="map.sides"):  # in a narrow window the map lies below: frame.css
+    grid = st.container()
+    region = map_ui_beside.beside(page)
+with grid:
+    view = like_view(page, region) or region or table_view(page)
+    actions_grid(page, view, like=True)
 show_details(page, view)

@@ -18,7 +18,6 @@ page = open_page(
 )
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")
-map_ui_region.go_to_gallery()
 job_panel()
 maps = map_ui_start.maps_of_run(page)
 await_more(lambda: len(map_ui_start.maps_of_run(page)))

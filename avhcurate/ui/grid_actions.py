@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -102,9 +103,10 @@ def _title(column: str) -> str:
     return shortened(score_name(column), 40)
 
 
-def like_view(page: Opened) -> GridView | None:
+def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
     """Return the samples of the page's filters by the angle to the images in the address; None if there are none.
 
+    `within` has those that count, None for all.
     If that cannot be, for example because the run has no features, it says why.
     """
     if not (like := LIKE.asked()):
@@ -124,7 +126,10 @@ def like_view(page: Opened) -> GridView | None:
     except CurateError as error:
         show_user_error(error)
         return None
-    return list_view(page, ids, score="angle", values=pd.Series(angles, ids), filters=page.filters)
+    values, filters = pd.Series(angles, ids), page.filters
+    if within is not None:
+        ids, filters = ids[np.isin(ids, within.ids)], None
+    return list_view(page, ids, score="angle", values=values, filters=filters)
 
 
 _by_angle = st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")(by_angle)

@@ -34,7 +34,7 @@ def rows(request: Request) -> Response:
 
 
 async def ranges(request: Request) -> Response:
-    """Answer with the places of the samples that were selected in another view; none if that is closed."""
+    """Answer with the places of the samples at places of another view; none if that is closed."""
     if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
         return _error("The selection has too many parts.", 413)
     body = await request.body()

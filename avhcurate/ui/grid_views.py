@@ -97,13 +97,11 @@ def registered(key: str) -> GridView | None:
 
 
 def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
-    """Return the places in one view of the samples at ranges of places in another; none if that has other samples."""
-    if old.about != new.about:
-        return ()
+    """Return the places in one view of the samples at ranges of places in another."""
     within = tuple((start, min(stop, old.count)) for start, stop in ranges if start < old.count)
     if old.key == new.key or not within:
         return within
-    if within == ((0, old.count),):
+    if old.about == new.about and within == ((0, old.count),):
         return ((0, new.count),)[: new.count]
     return new.ranges_of(old.chosen(within))
 

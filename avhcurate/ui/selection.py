@@ -49,11 +49,11 @@ class GridSelection:
 
 
 def selected_in(sent: Any) -> GridSelection:
-    """Return the places that a message of the grid names, in the view that is shown now."""
+    """Return the places that a message of the grid names, in the view that is shown now; none of other samples."""
     shown: GridView = st.session_state[_VIEWS][0]
     key, ranges = decode_selection(sent)
     made_in = registered(key)
-    if made_in is None:
+    if made_in is None or made_in.about != shown.about:
         return GridSelection(shown)
     return GridSelection(shown, carried(made_in, ranges, shown))
 

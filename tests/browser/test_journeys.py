@@ -46,7 +46,7 @@ def test_label_errors_are_found_corrected_and_leave_in_a_label_file(page, suspec
     assert (others["curated_label"] == others["label"]).all()
 
 
-def test_a_region_of_the_map_becomes_a_set_and_leaves_in_a_file(page, own_demo_root, plant_map, serve):
+def test_a_region_of_the_map_opens_in_the_gallery_and_leaves_in_a_file(page, own_demo_root, plant_map, serve):
     plant_map(own_demo_root)
     threes = (Workspace(own_demo_root).dataset("digits").labels() == 3).nonzero()[0].tolist()
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -59,7 +59,7 @@ def test_a_region_of_the_map_becomes_a_set_and_leaves_in_a_file(page, own_demo_r
     page.mouse.up()
     expect(page).to_have_url(with_parameter("map.region"))
     expect(page.get_by_text(f"{len(threes)} of 1,797 images in the region")).to_be_visible()
-    settled(page).get_by_role("button", name="Open in Gallery").click()
+    settled(page).get_by_role("link", name="Open in Gallery").click()
     expect(page).to_have_url(re.compile("/gallery"))
     export(page)
     choose(page, "gallery-export_format", "JSON lines")

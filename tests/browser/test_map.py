@@ -107,6 +107,43 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     wait_until(lambda: ids(page) == expected[: page.locator(TILES).count()])
 
 
+def test_the_map_beside_the_gallery_marks_what_is_pointed_at_and_a_click_or_lasso_leads_its_grid(page, address, labels):
+    open_at(page, f"{address}/gallery?gallery.map=1&sort=id&descending=false")
+    stage, tiles, pointed = scatter(page), page.locator(TILES), page.locator(".pointed")
+    assert tiles.first.bounding_box()["x"] + 300 < stage.bounding_box()["x"], "beside each other"
+    place_of = lambda id: (10 * (labels[id] % 5) + id % 7, 12 * (labels[id] // 5) + id % 6)  # noqa: E731
+
+    def marks(id):
+        """Waits until the circle is at the image's place."""
+        (place,) = on_stage(stage, place_of(id))
+        wait_until(lambda: (box := pointed.bounding_box()) and abs(box["x"] + box["width"] / 2 - place[0]) < 2)
+
+    tiles.nth(4).hover()
+    marks(4)
+    tiles.nth(1).click(modifiers=["Control"])
+    tiles.nth(3).click(modifiers=["Shift"])
+    chart_has(page, "inside", "3")
+    page.keyboard.press("Escape")
+    chart_has(page, "inside", "")
+    (place,) = on_stage(stage, place_of(1700))
+    page.mouse.click(*place)
+    focused = page.locator(f"{TILES}:focus")
+    expect(focused).to_be_visible()
+    id = int(focused.get_attribute("data-id"))
+    assert place_of(id) == place_of(1700)
+    marks(id)
+    corners = on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(with_parameter("map.region"))
+    threes = (labels == 3).nonzero()[0].tolist()
+    expect(tiles.first).to_have_attribute("data-id", str(threes[0]))
+    assert ids(page) == threes[: tiles.count()]
+
+
 def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, labels):
     stage = open_map(page, f"{address}/map?map.tool=Move")
     (place,) = on_stage(stage, (13, 2.5))

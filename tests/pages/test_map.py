@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.map import ui_points
 from avhcurate.ui import scatter_routes
@@ -169,18 +168,23 @@ def test_a_region_and_a_window_stay_with_their_map_when_another_is_made(
     assert asked(app, "map.window") == "9:17:-1:7"
 
 
-def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, own_demo_root, plant_map, labels):
-    plant_map(own_demo_root)
-    app = open_page("map", own_demo_root, map__region=THREES)
-    app.button(key="map.gallery").click().run()
-    assert not app.exception
-    (kept,) = Saved(Workspace(own_demo_root), "digits").sets()
-    assert (kept.name, kept.samples) == ("last map selection", (labels == 3).sum())
-    assert app.title[0].value == "Gallery"
-    assert f"{(labels == 3).sum()}" in " ".join(caption.value for caption in app.caption)
+def test_the_map_stands_beside_the_gallery_which_shows_its_region(open_page, root, grids, labels, asked):
+    threes = (labels == 3).nonzero()[0]
+    app = open_page("map", root, map__region=THREES)
+    (link,) = [one.proto for one in app.get("page_link") if one.proto.label == "Open in Gallery"]
+    assert "gallery.map=1" in link.query_string
+    app = open_page("gallery", root, gallery__map="1", map__region=THREES, sort="id", descending="false")
+    samples = grids(app)["Samples"]
+    assert (samples["count"], [tile["id"] for tile in samples["tiles"]]) == (len(threes), threes[:60].tolist())
+    assert (sent(app)["count"], sent(app)["linked"]) == (1797, True)
+    like = open_page("gallery", root, gallery__map="1", map__region=THREES, gallery__like="5")
+    assert set(labels[[tile["id"] for tile in grids(like)["Samples"]["tiles"]]]) == {3}
+    app.toggle(key="gallery.map").set_value(False).run()
+    assert (asked(app, "gallery.map"), grids(app)["Samples"]["count"]) == ("", 1797)
+    assert not [node for node in app.get("bidi_component") if "bounds" in json.loads(node.proto.json)]
 
 
-def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeypatch):
+def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, grids, monkeypatch):
     started = []
     monkeypatch.setattr(background, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
     app = open_page("map", own_demo_root)
@@ -188,6 +192,9 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeyp
     app.number_input(key="map.start_neighbours").set_value(30)
     next(button for button in app.button if button.label == "Make the map").click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
+    beside = open_page("gallery", own_demo_root, gallery__map="1")
+    assert "No map of this run yet" in words(beside)
+    assert grids(beside)["Samples"]["count"] == 1797
     assert started == [(["project", "digits", f"--model={run.name}", "--neighbours=30"], "project")]
 
 

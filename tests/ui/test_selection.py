@@ -1,13 +1,14 @@
 """What an action applies to: ranges of a view, carried to another order of the same samples, void among others."""
 
 import numpy as np
+import streamlit as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import grid_routes
 from avhcurate.ui.grid_views import GridView, carried, register
-from avhcurate.ui.selection import GridSelection
+from avhcurate.ui.selection import GridSelection, selected_in
 
 FILTERS = Filters(classes=(3,))
 client = TestClient(Starlette(routes=grid_routes.routes()))
@@ -43,7 +44,9 @@ def test_a_selection_outlives_another_order_and_loses_what_is_gone():
 
 def test_a_selection_among_other_samples_or_in_a_view_that_is_gone_is_void():
     here, photos = view_of([5, 3]), view_of([5, 3], about="photos")
-    assert asked(photos, here.key, [0, 2]) == []
+    st.session_state["selection.views"] = [photos]
+    assert selected_in({"view": here.key, "ranges": [[0, 2]]}).ids == []
+    assert asked(photos, here.key, [0, 2]) == [[0, 2]]  # where a chart shows both
     assert asked(here, "unknown", [0, 2]) == []
 
 

@@ -20,7 +20,7 @@ from avhcurate.ui.cache import HASH_FUNCS, kept
 from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.page_choices import Choice, one_of, switch
 from avhcurate.ui.regions import Region
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import shortened
@@ -49,6 +49,8 @@ REGION = regions.region_choice("map")
 WINDOW: Choice[Window | None] = Choice(
     "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window or ())
 )
+#: Whether the map stands beside the gallery.
+BESIDE = switch("gallery.map")
 #: Number or path of the image that is marked on the map.
 FIND = Choice("map.find", "", str.strip)
 

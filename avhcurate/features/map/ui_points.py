@@ -45,8 +45,8 @@ _TICKS, _RAMP = 5, 9
 _NAME = 18
 
 
-def chart(page: Opened, shown: MapInView) -> None:
-    """Draw the map with a caption."""
+def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
+    """Draw the map with a caption; `linked` to the grid beside it, where a click goes to the image."""
     ids, cloud, look = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
     score = page.table.hardness
     title = score_name(score)
@@ -71,6 +71,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         window=shown.window,
         tool=TOOLS[shown.tool],
         score=title,
+        linked=linked,
         marks=marks,
         found=shown.found,
         region=region,

@@ -1,56 +1,54 @@
 """The region on the Map page: its images in a grid, and the way to the gallery."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.map.store import MapFolder
-from avhcurate.features.map.ui import MAP_HASH_FUNCS, REGION, MapInView
-from avhcurate.ui import grid_actions, regions
+from avhcurate.features.map.ui import BESIDE, MAP_HASH_FUNCS, REGION, MapInView
+from avhcurate.ui import grid_actions, regions, url_state
 from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.grid_bar import sample_grid
-from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import actions_grid
+from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.regions import Region, write_region
-from avhcurate.ui.signin import for_curators, who
-
-#: Session state: the gallery is to be opened.
-_GO = "map.go"
+from avhcurate.workspace.disk.app_files import PAGES
 
 
 def images(page: Opened, shown: MapInView) -> GridView | None:
     """Draw the images of the region in a grid, with its actions."""
-    region = shown.region
-    if region is None:
+    if shown.region is None:
+        return None
+    with st.container():
+        view = of_region(page, shown)
+        if view and view.count:
+            with in_a_row("center", gap="xsmall"):
+                query = url_state.current().choosing(BESIDE.name, BESIDE.write(True)).elsewhere
+                look: dict[str, Any] = {"icon": ":material/grid_view:", "width": "content"}
+                st.page_link(PAGES / "gallery.py", label="Open in Gallery", query_params=query, **look)
+                with st.popover("Order", icon=":material/sort:", key="map.order"):
+                    grid_actions.choose_order(page, page.help)
+            actions_grid(page, view, part=True)
+        return view
+
+
+def of_region(page: Opened, shown: MapInView) -> GridView | None:
+    """Say how many images the region holds, and return them in the page's order; None without a region."""
+    if (region := shown.region) is None:
         return None
     sort, descending = page.view.sort, page.view.descending
     ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
-    with st.container():
-        st.markdown(f"**{len(ids):,} of {len(shown.points):,} images in the region**")
-        with in_a_row("center", gap="xsmall"):
-            if ids:
-                st.button(
-                    "Open in Gallery",
-                    icon=":material/grid_view:",
-                    key="map.gallery",
-                    on_click=attempt,
-                    args=(_keep_as_last, page, ids),
-                    **for_curators(help=f"Saves them as the set “{_last()}” and shows it in the gallery."),
-                )
-                with st.popover("Order", icon=":material/sort:", key="map.order"):
-                    grid_actions.choose_order(page, page.help)
-            regions.clear_button(REGION)
-        if ids:
-            about = f"{shown.about} {write_region(region)}"
-            return sample_grid(page, ids, about=about, score=page.view.sort)
+    with in_a_row("center", gap="xsmall"):
+        st.markdown(f"**{len(ids):,} of {len(shown.points):,} images in the region**", width="content")
+        regions.clear_button(REGION)
+    if not ids:
         st.markdown("The region holds no image. Draw another one.")
-        return None
+    return list_view(page, ids, about=f"{shown.about} {write_region(region)}", score=sort)
 
 
 @kept(most=6, funcs=MAP_HASH_FUNCS)
@@ -67,21 +65,3 @@ def _ordered(
     ids = _points["id"][region.holds(_points["x"], _points["y"])]
     order = table.order(filters, sort=sort, descending=descending)
     return tuple(order[np.isin(order, ids)].tolist())
-
-
-def _last() -> str:
-    """Return the name of the set through which the gallery gets the region's samples: one for each person."""
-    if not who():
-        return "last map selection"
-    return f"last map selection of {who()}"[:LONGEST_NAME]
-
-
-def go_to_gallery() -> None:
-    """Open the gallery with the region's samples after the button was pressed."""
-    if st.session_state.pop(_GO, False):
-        grid_actions.go_to_gallery(Filters(excluded=None, sets=(_last(),)))
-
-
-def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
-    Saved(page.workspace, page.table.present_name()).save_set(_last(), ids)
-    st.session_state[_GO] = True

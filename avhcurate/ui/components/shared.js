@@ -11,6 +11,22 @@ export function element(tag, className, parent) {
 // when Python has done it, they say so by { key, done: true }.
 export const CHOSEN = "avhcurate-chosen";
 export const CLEARED = "avhcurate-cleared";
+// What stands side by side on a page says of what it shows: { by: "grid", view, ranges that are selected, place pointed at }
+// or { by: "chart", view, place that was clicked }; with no `by` it asks for that.
+export const LINKED = "avhcurate-linked";
+export const link = (detail) => dispatchEvent(new CustomEvent(LINKED, { detail }));
+
+// The places below the address of a view at which the images at ranges of another lie.
+export async function placesIn(source, view, ranges) {
+  if (!ranges.length) return [];
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`${source}/ranges`, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
+    return answer.ok ? (await answer.json()).ranges : [];
+  } catch {
+    return [];
+  }
+}
 
 // What takes every key, and what takes the keys that move alone.
 const TAKES_KEYS = "input, textarea, select, [contenteditable=true], [role=listbox], [role=grid], "

@@ -1,7 +1,7 @@
 // The image grid: draws the rows in sight, owns selection and keyboard focus, and tells Python only what it needs.
 
 import { createCommands, idle, writes } from "../commands/commands.js";
-import { mounted } from "../shared.js";
+import { LINKED, link, mounted, placesIn } from "../shared.js";
 import { createTalk, NOT_SAVED } from "../talk.js";
 import { createBar } from "./bar.js";
 import { createBox } from "./box.js";
@@ -38,6 +38,7 @@ function createGrid(parent) {
   const selection = createSelection(() => {
     paintSelection();
     countSelected();
+    tellLinked();
   });
   const bar = createBar(part("bar"), { press, all: () => selection.set(everything()), none: () => selection.set([]) });
   const talk = createTalk({ lost: refused, changed: draw });
@@ -75,6 +76,8 @@ function createGrid(parent) {
   let anchor = null;
   let goal = null; // the place to begin at, once the rows are laid out
   let landing = null;
+  let arranging = 0;
+  let pointed = null; // the place under the pointer, or with the focus
 
   // --- what Python hears -------------------------------------------------------------------
 
@@ -144,6 +147,26 @@ function createGrid(parent) {
   function countSelected() {
     bar.update(data.actions?.bar ?? [], selection.count(), data.count);
   }
+
+  // --- a chart beside it ---------------------------------------------------------------------
+
+  function tellLinked() {
+    if (data.selectable) link({ by: "grid", view: data.view, ranges: selection.ranges(), place: pointed });
+  }
+
+  function point(place) {
+    if (place === pointed) return;
+    pointed = place;
+    tellLinked();
+  }
+
+  async function hearLinked({ detail: { by, view, place } }) {
+    if (!by && data) tellLinked();
+    if (by !== "chart" || !data.selectable) return;
+    const [[to] = []] = await placesIn(data.source, view, [[place, place + 1]]);
+    if (to !== undefined) moveFocus(to, false);
+  }
+  addEventListener(LINKED, hearLinked);
 
   function everything() {
     return data.count ? [[0, data.count]] : [];
@@ -345,10 +368,17 @@ function createGrid(parent) {
   board.addEventListener("focusin", (event) => {
     const place = placeOf(event);
     if (place !== null && place !== focus.place()) focus.set(place);
+    point(place);
   });
+  board.onpointerover = (event) => point(placeOf(event));
+  board.onpointerleave = () => point(null);
 
-  // What lies above a grid may grow or go without the grid: the page is watched as well.
-  const resize = new ResizeObserver(() => root.clientWidth && layOut());
+  // What lies above a grid may grow or go without the grid: the page is watched as well. The frame in which that happens
+  // shows it, a filter's chip for one, before the grid is laid out anew.
+  const resize = new ResizeObserver(() => {
+    cancelAnimationFrame(arranging);
+    arranging = requestAnimationFrame(layOut);
+  });
   resize.observe(root);
   const block = document.querySelector("[data-testid=stMainBlockContainer]");
   if (block) resize.observe(block);
@@ -389,8 +419,10 @@ function createGrid(parent) {
     destroy() {
       removeEventListener("keydown", pressedBeside);
       removeEventListener("resize", layOut);
+      removeEventListener(LINKED, hearLinked);
       resize.disconnect();
       clearTimeout(landing);
+      cancelAnimationFrame(arranging);
       for (const piece of [commands, details, selection, scroller, box, rows, talk, look]) piece.destroy();
     },
   };

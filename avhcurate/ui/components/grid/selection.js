@@ -1,6 +1,7 @@
 // What is selected: ranges of places, which the browser keeps, and carries along when the same samples come in another
 // order or fewer of them are left.
 
+import { placesIn } from "../shared.js";
 import { rangesCount, rangesUnion } from "./ranges.js";
 
 const KEPT = "avhcurate:selection"; // in this window, also after a reload
@@ -55,22 +56,11 @@ export function createSelection(changed) {
   function carry(from) {
     carrying = from;
     ranges = from.shown ? from.ranges : [];
-    carrying.done = carried(from).then((there) => {
+    carrying.done = placesIn(view.source, from.key, from.ranges).then((there) => {
       if (carrying !== from) return;
       carrying = null;
       set(from.shown ? there : rangesUnion(ranges, there));
     });
-  }
-
-  async function carried({ key, ranges: old }) {
-    try {
-      const body = JSON.stringify({ view: key, ranges: old });
-      const headers = { "Content-Type": "application/json" };
-      const answer = await fetch(`${view.source}/ranges`, { method: "POST", headers, body });
-      return answer.ok ? (await answer.json()).ranges : [];
-    } catch {
-      return [];
-    }
   }
 
   return {

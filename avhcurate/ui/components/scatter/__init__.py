@@ -26,7 +26,8 @@ _HTML = """
     <p class="up"></p>
     <div class="stage" tabindex="0" role="application" aria-describedby="scatter-keys">
       <canvas class="points"></canvas>
-      <svg class="over" aria-hidden="true"><path class="region"/><path class="marks"/><circle class="found" r="11"/>
+      <svg class="over" aria-hidden="true"><path class="region"/><path class="marks"/>
+        <circle class="found" r="11"/><circle class="pointed" r="8"/>
         <path class="draft"/></svg>
       <div class="names" aria-hidden="true"></div>
       <p class="notice" role="status"></p>
@@ -65,7 +66,8 @@ def scatter(
     `marks` are diamonds at `x` and `y` with their `names`, written if `named`; their `title` is in the legend, and
     `what` below the name of the one under the pointer. `names` and `found` are `x, y, text`; the latter is marked.
 
-    `region` is the corners (x and y) of what is selected, outside which points are dimmed.
+    `region` is the corners (x and y) of what is selected, outside which points are dimmed. What is selected or pointed
+    at in a grid on the page is marked; `linked`: that grid goes to the image that is clicked, of which no report comes.
     """
     data |= {"region": region and {"x": region[0], "y": region[1]}, "below": region is not None}
     heard = {f"on_{state}_change": on_event for state in ("region", "window", "clicked")}

@@ -6,8 +6,9 @@ const MARK_PX = 6; // half of a class weight's diamond
 const NAME_ABOVE_PX = 17;
 
 export function createOverlay(svg, names) {
-  const [region, draft, marks, found] = ["region", "draft", "marks", "found"].map((name) => svg.querySelector(`.${name}`));
+  const [region, draft, marks, ...circles] = ["region", "draft", "marks", "found", "pointed"].map((name) => svg.querySelector(`.${name}`));
   let data = null;
+  let pointed = null; // x, y
   let written = []; // [node, x, y, pixels above]
 
   const polygon = (corners) => (corners?.length ? `M${corners.map((corner) => corner.join()).join("L")}Z` : "");
@@ -27,6 +28,7 @@ export function createOverlay(svg, names) {
       if (data.marks.named) data.marks.x.forEach((x, index) => write({ x, y: data.marks.y[index], text: data.marks.names[index] }, NAME_ABOVE_PX));
       if (data.found) write(data.found, NAME_ABOVE_PX + 4);
     },
+    point: (place) => (pointed = place),
     draft: (corners) => draft.setAttribute("d", polygon(corners)),
     place({ toScreen }) {
       const { region: outline, marks: weights } = data;
@@ -35,12 +37,13 @@ export function createOverlay(svg, names) {
         const [left, top] = toScreen(x, weights.y[index]);
         return `M${left} ${top - MARK_PX}l${MARK_PX} ${MARK_PX}-${MARK_PX} ${MARK_PX}-${MARK_PX}-${MARK_PX}z`;
       }).join(""));
-      found.toggleAttribute("hidden", !data.found);
-      if (data.found) {
-        const [left, top] = toScreen(data.found.x, data.found.y);
-        found.setAttribute("cx", left);
-        found.setAttribute("cy", top);
-      }
+      [data.found, pointed].forEach((place, number) => {
+        circles[number].toggleAttribute("hidden", !place);
+        if (!place) return;
+        const [left, top] = toScreen(place.x, place.y);
+        circles[number].setAttribute("cx", left);
+        circles[number].setAttribute("cy", top);
+      });
       for (const [node, x, y, above] of written) {
         const [left, top] = toScreen(x, y);
         node.style.transform = `translate(${left}px, ${top - above}px) translate(-50%, -50%)`;

@@ -1,6 +1,6 @@
 // A scatter chart of any number of points: read once, drawn by WebGL, with what is on top in the page's own elements.
 
-import { mounted } from "../shared.js";
+import { LINKED, link, mounted, placesIn } from "../shared.js";
 import { createCamera } from "./camera.js";
 import { MOST_STEP, NOT_DRAWN, createPainter } from "./gl.js";
 import { createHover } from "./hover.js";
@@ -16,6 +16,7 @@ const REACH_PX = 6; // a point is found so near to the pointer
 const PAN_PX = 80; // of an arrow key
 const KEY_ZOOM = 1.5;
 const KEPT_FACTS = 500;
+const LINK_MS = 40; // what the pointer passes over is not asked for
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 16000;
 const NARROW_PX = 560; // below which the legend lies under the points
@@ -56,6 +57,8 @@ function createScatter(parent) {
   let resting = null;
   let settling = null;
   let under = -1; // the point under the pointer
+  let linked = { selected: "", ranges: [] }; // the points that are selected in the grid beside the chart
+  let linking = null;
 
   // --- the points ----------------------------------------------------------------------------------
 
@@ -78,6 +81,7 @@ function createScatter(parent) {
       notice.textContent = "";
       give();
       ask();
+      link({});
     } catch (error) {
       if (error.name === "AbortError") return;
       request = null;
@@ -102,16 +106,44 @@ function createScatter(parent) {
 
   // Marks what lies in the region, by the places that were sent: what is selected the server finds by the exact ones.
   function mark() {
-    const wanted = JSON.stringify(data.region);
+    const wanted = JSON.stringify([data.region, linked.ranges]);
     if (wanted === region || !places) return;
     region = wanted;
     const [left, right, low, high] = data.bounds;
     const share = (value, from, to) => (65535 * (value - from)) / (to - from);
-    const flags = data.region && places.inside(
+    let flags = data.region && places.inside(
       data.region.x.map((x) => share(x, left, right)), data.region.y.map((y) => share(y, low, high)),
     );
+    if (linked.ranges.length) flags = new Uint8Array(data.count);
+    for (const [from, to] of linked.ranges) flags.fill(1, from, to);
     painter.mark(flags);
     root.dataset.inside = flags ? flags.reduce((sum, flag) => sum + flag, 0) : "";
+  }
+
+  // --- the grid beside the chart -------------------------------------------------------------------
+
+  function hearLinked({ detail }) {
+    if (detail.by !== "grid" || !data) return;
+    clearTimeout(linking);
+    linking = setTimeout(() => markLinked(detail), LINK_MS);
+  }
+  addEventListener(LINKED, hearLinked);
+
+  async function markLinked({ view, ranges, place }) {
+    const { rows } = data;
+    const selected = JSON.stringify([rows, view, ranges]);
+    if (selected !== linked.selected) linked = { selected, ranges: await placesIn(rows, view, ranges) };
+    const [[point] = []] = place === null ? [] : await placesIn(rows, view, [[place, place + 1]]);
+    if (data?.rows !== rows || loaded !== data.source) return;
+    overlay.point(point === undefined ? null : placeOf(point));
+    mark();
+    ask();
+  }
+
+  function placeOf(point) {
+    const [x, y] = new Uint16Array(bytes, 4 * point, 2);
+    const [left, right, low, high] = data.bounds;
+    return { x: left + ((right - left) * x) / 65535, y: low + ((high - low) * y) / 65535 };
   }
 
   // --- pictures ------------------------------------------------------------------------------------
@@ -226,6 +258,7 @@ function createScatter(parent) {
 
   async function clicked(left, top) {
     const point = pointAt(left, top);
+    if (data.linked && point >= 0) return link({ by: "chart", view: data.rows.split("/").at(-1), place: point });
     const tile = point < 0 ? null : await factsOf(point).catch(() => null);
     if (tile) send.setTriggerValue("clicked", tile.id);
   }
@@ -290,8 +323,9 @@ function createScatter(parent) {
     },
     destroy() {
       watching.disconnect();
+      removeEventListener(LINKED, hearLinked);
       request?.abort();
-      [settling, resting, retry.timer].forEach(clearTimeout);
+      [linking, settling, resting, retry.timer].forEach(clearTimeout);
       cancelAnimationFrame(frame);
       card.destroy();
       painter?.destroy();

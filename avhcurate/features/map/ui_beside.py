@@ -1,0 +1,38 @@
+"""The map beside the gallery: its switch, the map or the button that makes one, and the images of its region."""
+
+import streamlit as st
+
+from avhcurate.features.map.ui import BESIDE, choose_map
+from avhcurate.features.map.ui_points import chart
+from avhcurate.features.map.ui_region import of_region
+from avhcurate.features.map.ui_start import first, maps_of_run
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.job_forms import await_more
+from avhcurate.ui.job_panel import job_panel
+
+
+def choose(page: Opened) -> None:
+    """Draw the switch, where images can have a place."""
+    if _possible(page):
+        BESIDE.show(st.toggle, "Map", help="Shows the map beside the images: what is drawn there narrows them.")
+
+
+def beside(page: Opened) -> GridView | None:
+    """Draw the map if it is asked for, and return the images of its region; None without one."""
+    if not (_possible(page) and BESIDE.asked()):
+        return None
+    with st.container():
+        maps = maps_of_run(page)
+        await_more(lambda: len(maps_of_run(page)))
+        if not maps:
+            job_panel()
+            first(page)
+            return None
+        shown = choose_map(page, maps)
+        chart(page, shown, linked=True)
+        return of_region(page, shown)
+
+
+def _possible(page: Opened) -> bool:
+    return page.table.run is not None and page.table.run.has_features
