@@ -52,3 +52,19 @@ test("what else is told comes after the acts that wait, and numbers grow beyond 
   assert.deepEqual(sent, [[1], ["opened", 4]]);
   talk.destroy();
 });
+
+test("an act on images shows in every component that has them, in the order of the acts, until it is handled", async (context) => {
+  const tick = stopTime(context);
+  let drawn = 0;
+  const [grid, viewer] = [begin({ changed: () => (drawn += 1) }), begin()];
+  viewer.talk.act({ value: "x" }, { ids: new Set([7]) });
+  await tick(1);
+  grid.talk.act({ value: "8" }, { ids: new Set([7, 9]) });
+  grid.talk.act({ value: "export" });
+  for (const { talk } of [grid, viewer]) assert.deepEqual(talk.onImages().map(({ sent }) => sent.value), ["x", "8"]);
+  assert.deepEqual([grid.talk.pending().length, drawn], [2, 1]);
+  viewer.talk.hear(viewer.python, viewer.talk.pending()[0].sent.at);
+  assert.deepEqual([grid.talk.onImages().map(({ sent }) => sent.value), drawn], [["8"], 2]);
+  grid.talk.destroy();
+  assert.deepEqual(viewer.talk.onImages(), []);
+});
