@@ -56,6 +56,7 @@ def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
     app = open_page("saved", own.root, saved__part="views")
     assert links(app)["ones"] == "dataset=digits&class=1"
     assert "gallery, filters: 1 · ann" in words(app)
+    assert links(open_page("gallery", own.root))["ones"] == "dataset=digits&class=1"
     app.menu_button(key="saved.view.ones.more").click("export").run()
     assert [one.label for one in app.get("download_button")] == ["Download 182 images as CSV"]
     assert links(open_page("gallery", own.root))["ones"] == "dataset=digits&class=1"
