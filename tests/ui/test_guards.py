@@ -2,6 +2,7 @@
 
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
@@ -9,6 +10,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from streamlit import get_option
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 import app as server
 from avhcurate.datasets.curate.roles import grant, revoke
@@ -16,6 +20,7 @@ from avhcurate.ui import guards, signin, uploads
 from avhcurate.ui.guards import FRAMES, HOSTS, NO_LOGIN
 from avhcurate.workspace.data.people import OPERATOR
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.waiting import wait_until
 
 ADA = {"email": "ada@example.org", "email_verified": True, "is_logged_in": True, "iat": 1}
 
@@ -182,6 +187,24 @@ def test_files_go_into_the_own_session_of_a_curator_and_only_so_many_bytes(clien
     assert sent("mine", 601) == 413  # all sessions together
     assert client.put("/_stcore/upload_file/mine/any", content=iter([b"x"])).status_code == 411  # of unknown length
     assert client.post("/_stcore/agent/interact", json={}).status_code == 403
+
+
+def test_what_a_closed_page_was_sent_is_freed_and_the_largest_file_fits(client, monkeypatch):
+    manager = MemoryUploadedFileManager("/_stcore/upload_file")
+    for session in ("closed", "open"):
+        manager.add_file(session, UploadedFileRec("id", "a.csv", "text/csv", b"x" * 1000))
+    server = SimpleNamespace(uploaded_file_mgr=manager, is_active_session=lambda session: session == "open")
+    monkeypatch.setattr(uploads, "_KEPT_S", 0)
+    monkeypatch.setattr(uploads, "_BROWSERS", {"closed": "token", "open": "token"})
+    monkeypatch.setattr(uploads.runtime, "exists", lambda: True)
+    monkeypatch.setattr(uploads.runtime, "get_instance", lambda: server)
+    assert uploads._held() == {"closed": 1000, "open": 1000}
+    with client, client.websocket_connect("/stream", headers={"host": "localhost:8501"}) as socket:
+        socket.receive_text()  # then the page closes
+        wait_until(lambda: uploads._held() == {"open": 1000})
+    assert uploads._BROWSERS == {"open": "token"}
+    # What Streamlit lets through, with its form around it, is what a session has room for.
+    assert (get_option("server.maxUploadSize") + 1) << 20 <= uploads.SESSION_BYTES
 
 
 def test_addresses_and_what_a_provider_calls_people_are_different_names(client, login, tmp_path, monkeypatch):

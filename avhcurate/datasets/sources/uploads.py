@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -22,7 +23,7 @@ _MANIFESTS = TABLES[:3]
 #: A zip holds at most so many files, unpacks to so many bytes in all and so many a file.
 MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = 50_000, 8 << 30, 512 << 20
 #: What damage raises; RuntimeError and NotImplementedError mean a password or an unknown compression.
-_UNREADABLE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
 
 def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:

@@ -20,12 +20,10 @@ from avhcurate.ui.signin import for_curators
 from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.workspace import Workspace, check_name
 
-#: Files that a browser may send at once, in MB; larger ones are imported by their path.
-_LARGEST_MB = 2000
 _TABLES = [suffix.removeprefix(".") for suffix in TABLES]
 _UPLOADS = (
-    f"Kept in the workspace: at most {_LARGEST_MB / 1000:g} GB, a zip of {MOST_FILES:,} files and {MOST_BYTES >> 30} "
-    "GiB unpacked. Folders on the server are imported by their path, without a copy."
+    f"Kept in the workspace: a zip of at most {MOST_FILES:,} files and {MOST_BYTES >> 30} GiB unpacked. Folders and "
+    "larger files on the server are imported by their path, without a copy."
 )
 _SOURCE = """
 A path on the server: a folder with a sub-folder per class, also below train, val and test; a CSV or Parquet manifest;
@@ -94,7 +92,7 @@ def attach_form(_: Workspace, table: DatasetTable) -> None:
 def _upload(label: str, field: str, kinds: list[str]) -> None:
     """Ask for a file of a form: Streamlit lets the form wait until the file is there."""
     look = for_curators("Giving files to the server", help=_UPLOADS)
-    st.file_uploader(label, kinds, key=f"{field}.upload", max_upload_size=_LARGEST_MB, **look)
+    st.file_uploader(label, kinds, key=f"{field}.upload", **look)
 
 
 def sent(field: str) -> Any:

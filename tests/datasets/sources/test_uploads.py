@@ -107,7 +107,20 @@ def test_packing_that_unpacks_without_bounds_is_refused(workspace, tmp_path, met
         list(entries(tmp_path / "a.zip", lambda name: True))
 
 
-@pytest.mark.parametrize(("name", "data"), [("pets.exe", b"x"), ("pets.zip", b"no zip"), ("pets.tar", b"")])
+def garbled(data, begin):
+    """The data with 0xFF in place of some bytes."""
+    return data[:begin] + b"\xff" * 8 + data[begin + 8 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("pets.exe", b"x"),
+        ("pets.zip", b"no zip"),
+        ("pets.zip", garbled(zipped({"cat/a.png": png()}).getvalue(), 40)),  # what is packed, behind its header
+        ("pets.tar", b""),
+    ],
+)
 def test_other_files_and_damaged_ones_are_refused(workspace, name, data):
     with pytest.raises(CurateError, match=r"is not a zip|cannot be unpacked"):
         keep_upload(workspace, name, io.BytesIO(data))
