@@ -2,18 +2,28 @@
 
 import errno
 import gc
+import itertools
 import json
 import os
+import re
+import shlex
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import avhcurate
 from avhcurate.datasets.export.service import FORMATS
-from avhcurate.datasets.table import logs
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table import check, logs
+from avhcurate.datasets.table.logs import open_events
+from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
 
@@ -103,46 +113,136 @@ def _garble(path):
     path.write_bytes(b"\xff" * 5000)
 
 
-@pytest.mark.parametrize(
-    ("damage", "file", "remedy"),
-    [
-        (_cut, "datasets/pets/samples.parquet", "avhcurate import pets s --force"),
-        (_garble, "datasets/pets/samples.parquet", "avhcurate import pets s --force"),
-        (_cut, "annotations.db", "the copy of `avhcurate check --backup OUT`"),
-        (_garble, "annotations.db", "the copy of `avhcurate check --backup OUT`"),
-    ],
-)
-def test_damage_is_one_sentence_that_check_explains_and_a_copy_has_all(cli, call, tmp_path, damage, file, remedy):
-    space, copy = Workspace(tmp_path / "space"), tmp_path / "copy"
-    for name in ("cats", "pets"):
-        bare_dataset(space, ["a.png", "b.png"], [0, 0], ["cat"], name)
+RUN = "runs/attached-features-*"
+#: What is damaged of a dataset, and how.
+DAMAGES = {
+    "samples": (_cut, "samples.parquet"),
+    "votes": (_garble, "votes-*.parquet"),
+    "record": (_garble, "dataset.json"),
+    "unfinished": (Path.unlink, "dataset.json"),
+    "scores": (_cut, f"{RUN}/scores.parquet"),
+    "features": (_cut, f"{RUN}/features.npy"),
+    "run": (_cut, f"{RUN}/run.json"),
+}
 
-    def ended(*arguments):
-        return cli(*arguments, "--workspace", space.root)
 
-    assert ended("tag", "pets", "odd", "--ids", "1").code == 0
-    assert ended("check", "--backup", copy).code == 0
-    assert "2 datasets and the database are intact" in ended("check").out
-    logs._shared.cache_clear()  # as a process that starts now
+@pytest.fixture
+def many(tmp_path, cli, monkeypatch):
+    """Datasets of two images, each with votes, a tag and attached features: one for each damage, and one more."""
+    space = Workspace(tmp_path / "space")
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(space.root))
+    monkeypatch.chdir(tmp_path)
+    for label, tone in (("cat", 10), ("dog", 200)):
+        (tmp_path / "my pets" / label).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (tone, 0, 0)).save(tmp_path / "my pets" / label / "a.png")
+    np.save("votes.npy", np.array([[2, 1], [0, 3]]))
+    np.save("features.npy", np.eye(2, 3, dtype=np.float32))
+
+    def make(*names):
+        for name in names:
+            import_dataset(space, name, tmp_path / "my pets")
+            attach_votes(space, name, tmp_path / "votes.npy")
+            open_events(space).annotate(name, "tag", "odd", ["cat/a.png"], who="ann")
+            assert cli("attach", name, "--features", "features.npy").code == 0
+        return space
+
+    return make
+
+
+def _opened_anew(space):
+    """Close the database and empty its log, as if all processes had ended."""
+    logs._shared.cache_clear()
     gc.collect()
+    with closing(sqlite3.connect(space.annotations_path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for log in ("-wal", "-shm"):
         Path(f"{space.annotations_path}{log}").unlink(missing_ok=True)
-    damage(space.root / file)
-    code, out, err = ended("check")
-    assert (code, out.count("\n")) == (2, 1)
-    assert out.startswith(f"{file}: ")
-    assert remedy in out
-    assert "1 parts of" in err
-    for verb in (
-        ["tag", "pets", "new", "--ids", "0"],
-        ["history", "pets"],
-        ["export", "pets", "--format", "csv", "--out", tmp_path / "x"],
-    ):
-        code, _, err = ended(*verb)
-        assert (code, "avhcurate check" in err) == (2, True)
-    out = ended("list").out
-    assert ("cats" in out, "damaged" in out) == (True, "samples" in file)
-    assert "odd" in cli("history", "pets", "--workspace", copy).out
+
+
+def _tags(space, name):
+    return [event.value for event in open_events(space).history(name)[0]]
+
+
+def test_damage_is_one_line_hides_nothing_else_and_is_mended_as_check_says(cli, many):
+    space = many("whole", *DAMAGES)
+    for name, (damage, file) in DAMAGES.items():
+        (path,) = (space.datasets / name).glob(file)
+        damage(path)
+    code, out, err = cli("check")
+    assert (code, "7 parts of" in err) == (2, True)
+    lines = {name: next(line for line in out.splitlines() if f"datasets/{name}" in line) for name in DAMAGES}
+    assert len(out.splitlines()) == len(DAMAGES)
+    whole, broken = json.loads(cli("list", "--json").out)["datasets"][-1], cli("list").out.count("damaged: ")
+    assert (whole["name"], whole["samples"], whole["problem"], broken) == ("whole", 2, "", 4)
+    for name in ("whole", *DAMAGES):
+        code, _, err = cli("export", name, "--format", "csv", "--out", f"{name}.csv")
+        assert code == 0 or (code, err.count("avhcurate: ")) == (2, 1), err
+        assert code == 0 or name != "whole"
+    code, out, err = cli("check", "--mend")
+    assert (code, out.count("It now lies in damaged/"), "3 parts of" in err) == (2, 4, True)
+    commands = {name: re.findall(r"`avhcurate (.*?)`", line)[-1:] for name, line in lines.items()}
+    commands["record"] = commands["unfinished"] = []
+    assert cli("import", "record", "my pets", "--force").code == cli("import", "unfinished", "my pets").code == 0
+    commands["run"] = [commands["scores"][0].replace("scores", "run")]  # its record does not tell
+    for command in itertools.chain(*commands.values()):
+        ended = cli(*shlex.split(command))
+        assert ended.code == 0, ended.err
+    assert cli("check").out == f"{space.root} is intact\n"
+    assert {name: _tags(space, name) for name in DAMAGES} == {name: ["odd"] for name in DAMAGES}
+    for name in ("scores", "features", "run"):
+        assert space.dataset(name).runs()[0].complete
+
+
+@pytest.mark.parametrize("damage", [_cut, _garble])
+def test_of_a_damaged_database_all_is_kept_that_can_be_read(cli, many, damage):
+    space = many("pets")
+    assert cli("check", "--backup", "copy").code == 0
+    with closing(sqlite3.connect(space.annotations_path)) as connection:  # what the end of the file then holds
+        connection.execute("CREATE TABLE later (text)")
+        connection.executemany("INSERT INTO later VALUES (?)", [("x" * 4000,)] * 100)
+        connection.commit()
+    _opened_anew(space)
+    damage(space.annotations_path)
+    code, out, _ = cli("check")
+    assert (code, out.count("\n"), "`avhcurate check --backup OUT`" in out) == (2, 1, True)
+    for words in (("history", "pets"), ("tag", "pets", "new", "--ids", "0")):
+        code, _, err = cli(*words)
+        assert (code, err.count("\n"), "run `avhcurate check`" in err) == (2, 1, True)
+    code, out, _ = cli("check", "--mend")
+    kept = int(damage is _cut)
+    assert (code, f"{kept} of its entries could be read" in out) == (0, True)
+    assert cli("check").out == f"{space.root} is intact\n"
+    assert _tags(space, "pets") == ["odd"] * kept
+    assert _tags(Workspace("copy"), "pets") == ["odd"]
+
+
+def test_another_version_or_program_or_entry_is_no_damage(cli, many, monkeypatch):
+    space = many("pets")
+    _opened_anew(space)
+    monkeypatch.setattr(database, "_PRAGMAS", ("busy_timeout=50",))
+    monkeypatch.setattr(check, "_PATIENCE_S", 0)
+    with closing(sqlite3.connect(space.annotations_path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")
+        other.execute("INSERT INTO events VALUES (99, 'pets', 1, 'x', 'dance', 'wild', 'null', 0, NULL)")
+        assert "dance" in cli("history", "pets").out
+        other.execute("BEGIN EXCLUSIVE")
+        for words in (("tag", "pets", "new", "--ids", "0"), ("check", "--mend")):
+            code, out, err = cli(*words)
+            assert (code, "Another program holds" in out + err) == (2, True), out + err
+        other.execute("UPDATE avhcurate_version SET version_num = '1'")
+        other.execute("COMMIT")
+    logs._shared.cache_clear()
+    for words in (("history", "pets"), ("check", "--mend")):
+        code, out, err = cli(*words)
+        assert (code, "has schema version 1" in out + err) == (2, True)
+    assert not (space.root / "damaged").exists()
+
+
+def test_of_postgresql_the_commands_are_named_that_copy_it(cli, workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "database_url", lambda _: "postgresql+psycopg://ann:secret@db.example/curate")
+    err = cli("check", "--backup", tmp_path / "copy", "--workspace", workspace.root).err
+    assert f"`cp -r {workspace.root} {tmp_path}/copy`" in err
+    assert f"`pg_dump --format=custom --file={tmp_path}/copy.dump postgresql://ann:***@db.example/curate`" in err
 
 
 def test_remove_says_what_goes_and_asks(cli, call, workspace):

@@ -85,8 +85,7 @@ def remove(
         found = removal.find_result(space.dataset(name), kind, which)
         _confirm(f"Remove {kind} {found.name} of {name}?", yes)
         folder = removal.remove_result(space, name, kind, which)
-        result = {"removed": folder.name, "dataset": name}
-        options.print_result(result, f"{folder.name} of {name} is removed")
+        options.print_result({"removed": folder.name, "dataset": name}, f"{folder.name} of {name} is removed")
         return
     counts = removal.people_work(space, name)
     work = ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing that people wrote"
@@ -96,11 +95,9 @@ def remove(
 
 
 def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
+    if not yes and not sys.stdin.isatty():
         raise CurateError(f"{question} Confirm with --yes.")
-    if not typer.confirm(question, err=True):
+    if not yes and not typer.confirm(question, err=True):
         raise CurateError("Nothing was removed.")
 
 
@@ -109,6 +106,7 @@ def check(
     backup: Annotated[
         Path | None, typer.Option(**options.NEW_PATH, help="Copy the workspace into this new folder instead.")
     ] = None,
+    mend: Annotated[bool, typer.Option("--mend", help="Set aside what can be made again.")] = False,
 ) -> None:
     """Read all that the workspace holds; exit code 2 where something is damaged, with how to go on."""
     from avhcurate.datasets.table.check import back_up, check_workspace
@@ -118,13 +116,11 @@ def check(
         back_up(space, backup)
         options.print_result({"backup": str(backup)}, f"{space.root} is copied to {backup}, a workspace of its own")
         return
-    damaged = check_workspace(space)
-    lines = [f"{one.file}: {one.problem}. {one.remedy}." for one in damaged]
-    if not damaged:
-        lines = [f"{space.root}: {len(space.names())} datasets and the database are intact"]
-    options.print_result({"damaged": [one._asdict() for one in damaged]}, "\n".join(lines))
-    if damaged:
-        raise CurateError(f"{len(damaged)} parts of {space.root} are damaged, and all others are intact.")
+    damaged = check_workspace(space, mend=mend)
+    text = "\n".join(one.line for one in damaged) or f"{space.root} is intact"
+    options.print_result({"damaged": [one._asdict() for one in damaged]}, text)
+    if left := sum(not one.mended for one in damaged):
+        raise CurateError(f"{left} parts of {space.root} are damaged, and all others are intact.")
 
 
 @options.app.command()
@@ -167,13 +163,12 @@ def jobs(
         text = f"{job.verb} {job.dataset} was asked to stop; the same command resumes it"
         options.print_result({"cancelled": job.id}, text)
         return
-    records = list(islice(Jobs(space.root).all(), limit))
-    rows = [record.model_dump(mode="json") for record in records]
+    rows = [record.model_dump(mode="json") for record in islice(Jobs(space.root).all(), limit)]
     if options.printed({"jobs": rows}, rows):
         return
-    if records:
+    if rows:
         columns = ("id", "dataset", "state", "who", "done", "total", "message")
-        options.print_table([{column: getattr(record, column) for column in columns} for record in records])
+        options.print_table([{column: row[column] for column in columns} for row in rows])
     else:
         print("No job has run here.")
 

@@ -1,18 +1,23 @@
-"""Says what of a workspace is damaged and how to go on, and copies a workspace while it is in use."""
+"""Says what of a workspace is damaged and how to go on, mends it, and copies a workspace while it is in use."""
 
+import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
+import sqlalchemy as sa
 
 from avhcurate.datasets.table.logs import database_url, open_events
 from avhcurate.errors import CurateError
+from avhcurate.people.log_tables import LOGS, METADATA
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.events import TABLES
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -20,37 +25,83 @@ from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.arrays import read_npy
+from avhcurate.workspace.disk.jobs import Jobs
+from avhcurate.workspace.disk.provenance import now
 from avhcurate.workspace.disk.room import disk_trouble
+from avhcurate.workspace.disk.schema import UnknownVersion
+
+#: Seconds to wait for another program that holds the database.
+_PATIENCE_S = 30
 
 
 class Damage(NamedTuple):
-    """A file or folder that cannot be read, why, and how to go on."""
+    """A file or folder that cannot be read, why, and how to go on.
+
+    movable: whether `--mend` sets it aside, which loses nothing else. mended: where it then lies.
+    """
 
     file: str
     problem: str
     remedy: str
+    movable: bool = False
+    mended: str = ""
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        words = [self.problem]
+        if self.mended:
+            words.append(f"It now lies in {self.mended}")
+        elif self.movable:
+            words.append("Stop the server and set it aside by `avhcurate check --mend`")
+        return f"{self.file}: {'. '.join(filter(None, [*words, self.remedy]))}."
 
 
-def check_workspace(workspace: Workspace) -> list[Damage]:
+def check_workspace(workspace: Workspace, *, mend: bool = False) -> list[Damage]:
     """Read everything of a workspace but its images, and return what is damaged.
 
-    What killed processes left is removed or put back, as whenever a workspace is opened.
+    What killed processes left is removed or put back, as whenever a workspace is opened. `mend` sets aside what can be
+    made again, and of a damaged database keeps what can be read; no server or job may use the workspace meanwhile.
     """
-    names = workspace.names()
-    found = list(_tried(workspace, workspace.annotations_path, _RESTORE, lambda: _read_database(workspace)))
-    for name in names:
+    found = list(_check_database(workspace))
+    for name in workspace.names():
         found += _check_dataset(workspace, workspace.dataset(name))
-    return found
+    for folder in sorted(workspace.datasets.glob("[!.]*/")):
+        if not (folder / DatasetFolder.FILE).exists():
+            file = str(folder.relative_to(workspace.root))
+            found.append(Damage(file, "it has no record", "Import it again: tags and labels are kept", movable=True))
+    if not mend:
+        return found
+    require(Role.OWNER, "mending the workspace")
+    with Jobs(workspace.root).idle():
+        aside = workspace.root / "damaged" / f"{now():%Y%m%d-%H%M%S}"
+        return [_mended(workspace, one, aside) for one in found]
 
 
-_RESTORE = (
-    "Stop the server, rename it and its -wal, and put the copy of `avhcurate check --backup OUT` in its place; without "
-    "one start again: datasets, attached votes and runs do not need it"
-)
+def _mended(workspace: Workspace, one: Damage, aside: Path) -> Damage:
+    if not one.movable:
+        return one
+    path, lies = workspace.root / one.file, aside / one.file
+    lies.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(lies)
+    if path == workspace.annotations_path:
+        one = one._replace(remedy=_salvage(workspace, lies))
+    return one._replace(mended=str(lies.relative_to(workspace.root)))
 
 
-def _read_database(workspace: Workspace) -> None:
-    if database_url(workspace).startswith("sqlite") and workspace.annotations_path.exists():
+def _check_database(workspace: Workspace) -> Iterator[Damage]:
+    path = workspace.annotations_path
+    ours = database_url(workspace).startswith("sqlite")
+    again = "It keeps what can be read; the copy of `avhcurate check --backup OUT` has all until it was made"
+    for one in _tried(workspace, path, again, lambda: _read_database(workspace, ours)):
+        if "locked" in one.problem:
+            yield one._replace(remedy="Another program holds it, and it may be whole: close that and check again")
+        else:
+            yield one._replace(movable=ours and bool(one.remedy))
+
+
+def _read_database(workspace: Workspace, ours: bool) -> None:
+    if ours and workspace.annotations_path.exists():
         with closing(_open_to_read(workspace)) as connection:
             (said,), *_ = connection.execute("PRAGMA integrity_check(1)").fetchall()
         if said != "ok":
@@ -59,36 +110,72 @@ def _read_database(workspace: Workspace) -> None:
 
 
 def _open_to_read(workspace: Workspace) -> sqlite3.Connection:
-    return sqlite3.connect(f"{workspace.annotations_path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    return sqlite3.connect(f"{workspace.annotations_path.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)
+
+
+def _salvage(workspace: Workspace, aside: Path) -> str:
+    """Put every row that can be read of a database that was set aside into a new one; return what was kept."""
+    path = workspace.annotations_path
+    for log in ("-wal", "-shm"):
+        if (left := Path(f"{path}{log}")).exists():
+            left.rename(f"{aside}{log}")
+    open_events(workspace)  # which creates all tables
+    with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(path)) as target:
+        source.execute("PRAGMA writable_schema=ON")  # else a file that is shorter than it says is not read at all
+        for table in (*TABLES.sorted_tables, *METADATA.sorted_tables):
+            names = ", ".join(f'"{column.name}"' for column in table.columns)
+            put = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})"
+            for order in ("ASC", "DESC"):  # from both ends up to the damage
+                with suppress(sqlite3.DatabaseError):
+                    target.executemany(put, source.execute(f"SELECT {names} FROM {table.name} ORDER BY rowid {order}"))
+                    break
+        while orphans := target.execute("PRAGMA foreign_key_check").fetchall():
+            for table_name, row, *_ in orphans:
+                target.execute(f"DELETE FROM {table_name} WHERE rowid = ?", (row,))
+        target.commit()
+        tables = (*(table.name for table in LOGS), "events")
+        kept = sum(target.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables)
+    return f"{kept:,} of its entries could be read and are kept"
 
 
 def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Damage]:
-    again = f"Remove it by `avhcurate remove {dataset.name}` and import it again"
     path = dataset.root / DatasetFolder.FILE
-    if problems := list(_tried(workspace, path, again, lambda: dataset.record)):
+    if problems := list(_tried(workspace, path, "Tags and labels stay", lambda: dataset.record)):
         yield from problems
         return
     record = dataset.record
-    again = f"Run `avhcurate import {dataset.name} {record.source} --force`, which keeps tags, labels and votes"
+    again = f"Run `avhcurate import {dataset.name} {shlex.quote(record.source)} --force`, which keeps tags and labels"
     yield from _tried(workspace, dataset.samples_path, again, lambda: _read_rows(dataset.samples_path, record.samples))
     if record.votes:
         votes = dataset.votes_path(record.votes)
-        attach = f"Attach the votes again by `avhcurate votes {dataset.name} FILE --force`"
+        attach = again
+        if os.path.exists(record.votes.source):
+            attach = f"Run `avhcurate votes {dataset.name} {shlex.quote(record.votes.source)} --force`"
         yield from _tried(workspace, votes, attach, partial(_read_rows, votes, record.votes.samples))
     for name in record.lists:
         kept = dataset.list_path(name)
         yield from _tried(workspace, kept, again, partial(_read_rows, kept))
-    kinds: tuple[tuple[str, Any, Callable[[Any], object]], ...] = (
-        ("run", RunFolder, _read_run),
-        ("training", TrainingFolder, lambda folder: folder.evaluations()),
-        ("self-training", SelfTrainingFolder, lambda folder: [folder.report(number) for number in folder.rounds()]),
+    kinds: tuple[tuple[Any, Callable[[Any], object]], ...] = (
+        (RunFolder, _read_run),
+        (TrainingFolder, lambda folder: folder.evaluations()),
+        (SelfTrainingFolder, lambda folder: [folder.report(number) for number in folder.rounds()]),
     )
-    for kind, folders, read in kinds:
+    for folders, read in kinds:
         for root in sorted((dataset.root / folders.HOME).glob("*/")):
-            again = f"Remove it by `avhcurate remove {dataset.name} --{kind} {root.name}` and make it again"
-            if not (root / folders.FILE).exists():
-                again = "Repeat the command that made it, or remove the folder"
-            yield from _tried(workspace, root, again, partial(_read_result, folders(root), read))
+            folder = folders(root)
+            again = _made_by(workspace, dataset, folder)
+            for one in _tried(workspace, root, again, partial(_read_result, folder, read)):
+                yield one._replace(movable=bool(one.remedy))
+
+
+def _made_by(workspace: Workspace, dataset: DatasetFolder, folder: Any) -> str:
+    """Return how to make a result again: by the job that was at work when it began, if that is known."""
+    with suppress(CurateError):
+        began = folder.record.started.timestamp()
+        for job in Jobs(workspace.root).all():
+            if job.dataset == dataset.name and job.argv and job.started - 1 <= began <= job.updated:
+                return f"Make it again by `{shlex.join(['avhcurate', *job.argv])}`"
+    return "Make it again by the command that made it"
 
 
 def _read_result(folder: Any, read: Callable[[Any], object]) -> None:
@@ -112,15 +199,17 @@ def _read_rows(path: Path, rows: int | None = None) -> None:
         raise CurateError(f"it has {found} rows, and its record says {rows}")
 
 
-def _tried(workspace: Workspace, path: Path, remedy: str, read: Callable[[], object]) -> Iterator[Damage]:
+def _tried(workspace: Workspace, path: Path, again: str, read: Callable[[], object]) -> Iterator[Damage]:
     """Yield what is wrong with a file or folder if it cannot be read."""
     try:
         read()
     except Exception as error:
         if not (isinstance(error, CurateError | OSError | ValueError | KeyError) or disk_trouble(error)):
             raise
-        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
-        yield Damage(str(path.relative_to(workspace.root)), reason, remedy)
+        reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        if isinstance(error, UnknownVersion):  # no damage: it says itself what to do
+            again = ""
+        yield Damage(str(path.relative_to(workspace.root)), reason, again)
 
 
 def back_up(workspace: Workspace, out: Path) -> None:
@@ -132,7 +221,11 @@ def back_up(workspace: Workspace, out: Path) -> None:
     if out.exists():
         raise CurateError(f"{out} exists. Choose a new folder.")
     if not database_url(workspace).startswith("sqlite"):
-        raise CurateError("The decisions are in PostgreSQL. Copy them by pg_dump, and the workspace's folder by cp.")
+        address = sa.make_url(database_url(workspace)).set(drivername="postgresql").render_as_string(hide_password=True)
+        raise CurateError(
+            f"What people decided is in PostgreSQL. Copy the workspace by `cp -r {workspace.root} {out}`, and then the "
+            f"database by `pg_dump --format=custom --file={out}.dump {address}`."
+        )
     making = files.temporary_name(out)
     try:
         for name in workspace.names():

@@ -41,6 +41,8 @@ def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
     except sa.exc.OperationalError as problem:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(problem.orig).strip().splitlines()[0]
+        if "locked" in reason:  # which is said wherever it happens
+            raise
         raise CurateError(
             f"The database {where} cannot be opened ({reason}). Check that it is running and that its name is right."
         ) from problem

@@ -77,16 +77,20 @@ class ResultFolder(RecordFolder[Work]):
 
     @classmethod
     def all_of(cls, owner: RecordFolder[Any], *, by: str = "started") -> list[Self]:
-        """Return the results of a dataset or run, complete or not, oldest first by a field of the record."""
+        """Return the results of a dataset or run, complete or not, oldest first by a field of the record.
+
+        One whose record is damaged is left out, so that it hides no other; `avhcurate check` names it.
+        """
         folders = [cls(path.parent) for path in (owner.root / cls.HOME).glob(f"*/{cls.FILE}")]
-        return sorted(folders, key=lambda folder: (getattr(folder.record, by), folder.name))
+        intact = [(getattr(record, by), folder.name, folder) for folder in folders if (record := folder.intact())]
+        return [folder for *_, folder in sorted(intact)]
 
     @classmethod
     def named(cls, dataset: RecordFolder[Any], name: str) -> Self:
         """Return the result of that name; an unknown one is refused."""
-        folders = {folder.name: folder for folder in cls.all_of(dataset)}
+        folders = {path.parent.name: cls(path.parent) for path in (dataset.root / cls.HOME).glob(f"*/{cls.FILE}")}
         if name not in folders:
-            known = ", ".join(folders) or "none"
+            known = ", ".join(sorted(folders)) or "none"
             raise CurateError(f"Dataset {dataset.name!r} has no {cls.WHAT} {name!r}. It has: {known}.")
         return folders[name]
 
