@@ -79,14 +79,22 @@ def dataset(
     return Dataset(space, name)
 
 
-def from_hf(name: str, source: Any, **options: Any) -> "Dataset":
+def from_hf(
+    name: str,
+    source: Any,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    workspace: str | PathLike[str] | None = None,
+    force: bool = False,
+) -> "Dataset":
     """A dataset of a Hugging Face Dataset or DatasetDict, or of a repository OWNER/NAME[:CONFIG/SPLIT] of the hub.
 
-    `options` are those of `dataset`; `to_hf` goes the other way.
+    The options are those of `dataset`. `Dataset.to_hf` goes the other way.
     """
     if isinstance(source, str):
         source = f"hf:{source.removeprefix('hf:')}"
-    return dataset(name, source, **options)
+    return dataset(name, source, image_column=image_column, label_column=label_column, workspace=workspace, force=force)
 
 
 def open(workspace: str | PathLike[str], name: str, model: str | None = None) -> "Dataset":

@@ -2,24 +2,30 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from PIL.Image import Image
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.features.quality.settings import QualitySettings
-from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.features.suspects.settings import Source, SuspectsSettings
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.opened import filters_of
 from avhcurate.notebook.plots import Plots
 from avhcurate.notebook.samples import LabelledSamples, Samples, chosen_ids
-from avhcurate.workspace.data.settings import takes
+
+if TYPE_CHECKING:
+    import datasets
+    from IPython.display import IFrame
+
+    from avhcurate.features.pseudo_labels.rules import Rule
 
 
 class Dataset(DecidedDataset):
@@ -39,8 +45,27 @@ class Dataset(DecidedDataset):
 
     # --- what is added to it -----------------------------------------------------------------------------------------
 
-    @takes(ScoreSettings, "model", "engine")
-    def score(self, model: str, **options: Any) -> "Dataset":
+    def score(
+        self,
+        model: str,
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        prompt: str | Sequence[str] = (),
+        classes: str | Sequence[str] = (),
+        head: str | None = None,
+        groups: str | None = None,
+        folds: int | None = None,
+        seed: int | None = None,
+        classes_from_model: bool = False,
+        resize: int | None = None,
+        crop: int | None = None,
+        mean: float | Sequence[float] = (),
+        std: float | Sequence[float] = (),
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        limit: int | None = None,
+    ) -> "Dataset":
         """Run a model over the images and open the dataset on this run; scored images are not run again.
 
         `model` and the options are those of `avhcurate score`: `weights` a file, or "random"; `head` "fit" for linear
@@ -55,6 +80,24 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.networks.scoring.service import score_settings
 
+        options: dict[str, Any] = {
+            "weights": weights,
+            "prompt": prompt,
+            "classes": classes,
+            "head": head,
+            "groups": groups,
+            "folds": folds,
+            "seed": seed,
+            "classes_from_model": classes_from_model,
+            "resize": resize,
+            "crop": crop,
+            "mean": mean,
+            "std": std,
+            "device": device,
+            "precision": precision,
+            "batch_size": batch_size,
+            "limit": limit,
+        }
         settings = ScoreSettings(dataset=self.name, model=model, **options)
         with self._job(settings) as progress:
             run = score_settings(self.workspace, settings, progress=progress)
@@ -232,8 +275,7 @@ class Dataset(DecidedDataset):
         gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted, **cuts)
         return service.gap_table(table, gap)
 
-    @takes(PredictSettings)
-    def predict(self, **options: Any) -> pd.DataFrame:
+    def predict(self, *, runs: str | Sequence[str] = (), level: float = 0.9, seed: int = 0) -> pd.DataFrame:
         """Predict HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
 
         `runs` to learn from (all, at most the 8 newest), `level` of the intervals. A job, like `score`; the
@@ -247,13 +289,21 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.features.predicted_hsf import service
 
+        options: dict[str, Any] = {"runs": runs, "level": level, "seed": seed}
         settings = PredictSettings(dataset=self.name, **options)
         with self._job(settings) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
         return service.predictions(self.sample_table)
 
-    @takes(SuspectsSettings, "model")
-    def suspects(self, **options: Any) -> pd.DataFrame:
+    def suspects(
+        self,
+        *,
+        sources: Source | Sequence[Source] = (),
+        out_of_fold: bool = False,
+        folds: int = 5,
+        seed: int = 0,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
         """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
 
         Decided and excluded samples are left out. `out_of_fold` judges by heads that were not trained on the sample,
@@ -269,6 +319,13 @@ class Dataset(DecidedDataset):
         from avhcurate.features.suspects import decisions, service
 
         table = self.sample_table
+        options: dict[str, Any] = {
+            "sources": sources,
+            "out_of_fold": out_of_fold,
+            "folds": folds,
+            "seed": seed,
+            "limit": limit,
+        }
         settings = SuspectsSettings(dataset=self.name, model=self._run_name(), **options)
         with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)
@@ -277,7 +334,7 @@ class Dataset(DecidedDataset):
 
     def select(
         self,
-        rule: Any = "avc",
+        rule: "Rule" = "avc",
         portion: float = 0.2,
         *,
         where: str | Filters | None = None,
@@ -305,8 +362,7 @@ class Dataset(DecidedDataset):
             service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
         return service.pseudo_label_table(table, result, soft=soft)
 
-    @takes(QualitySettings, "model", "engine")
-    def quality(self, **options: Any) -> pd.DataFrame:
+    def quality(self, *, near: float | None = None, upright: bool = False) -> pd.DataFrame:
         """Measure every image and group near duplicates: `id, path, ..., width, height, ..., duplicate_group`.
 
         The options are those of `avhcurate quality`: `near` is the least cosine of embeddings of near duplicates (None
@@ -322,14 +378,14 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.features.quality import service
 
-        settings = QualitySettings(dataset=self.name, model=self._run_name(), **options)
+        settings = QualitySettings(dataset=self.name, model=self._run_name(), near=near, upright=upright)
         with self._job(settings) as progress:
             service.measure_dataset(
                 self.workspace,
                 self.name,
                 settings.model,
-                near=settings.near,
-                upright=settings.upright,
+                near=near,
+                upright=upright,
                 progress=progress,
             )
         return service.measures_table(self.sample_table)
@@ -409,7 +465,7 @@ class Dataset(DecidedDataset):
             filters = Filters(excluded=None, ids=tuple(chosen_ids(self.sample_table, samples)))
         return export.export(self.sample_table, filters, format, Path(out), force=force)
 
-    def to_hf(self, where: str | Filters | None = None) -> Any:
+    def to_hf(self, where: str | Filters | None = None) -> "datasets.DatasetDict":
         """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.
 
         >>> import avhcurate
@@ -422,7 +478,9 @@ class Dataset(DecidedDataset):
             self.export(f"{folder}/hf", "hf", where=where)
             return datasets.load_dataset(f"{folder}/hf", cache_dir=f"{folder}/cache", keep_in_memory=True)
 
-    def to_torch(self, where: str | Filters | None = None, *, transform: Any = None) -> "LabelledSamples":
+    def to_torch(
+        self, where: str | Filters | None = None, *, transform: Callable[[Image], Any] | None = None
+    ) -> LabelledSamples:
         """Return a dataset for a torch DataLoader: image, after `transform`, and curated class index (-1 for none).
 
         >>> import avhcurate
@@ -445,7 +503,7 @@ class Dataset(DecidedDataset):
 
         return write_report(self.sample_table, Path(out), images=images, force=force)
 
-    def show(self, page: str = "gallery", *, where: str | Filters | None = None, height: int = 800) -> Any:
+    def show(self, page: str = "gallery", *, where: str | Filters | None = None, height: int = 800) -> "IFrame | str":
         """Opens the app on this dataset and run: in Jupyter as a frame, elsewhere the address to open.
 
         `page`: home, gallery, map, disagreement, correlation, suspects, ...; `where` filters it. The first call starts

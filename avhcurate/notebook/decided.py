@@ -60,7 +60,7 @@ class DecidedDataset(OpenedDataset):
         return self._decide(samples, "relabel", value)
 
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
-        """Correct labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo reverts all of them.
+        """Correct labels as a table says: CSV, Parquet, JSON of a tool or a DataFrame; one undo reverts all of them.
 
         A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
         same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.

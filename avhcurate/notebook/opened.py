@@ -3,10 +3,10 @@
 import base64
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from html import escape
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import pandas as pd
@@ -74,18 +74,24 @@ class OpenedDataset:
         for start in range(0, len(self), _ROWS):
             yield from records(self[start : start + _ROWS])
 
+    @overload
+    def __getitem__(self, samples: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, samples: str) -> pd.Series: ...
+    @overload
+    def __getitem__(self, samples: slice | Filters | pd.DataFrame | Iterable[int]) -> pd.DataFrame: ...
     @python_words()
     def __getitem__(self, samples: Samples | slice) -> Any:
-        """Return one sample as a record, several as a DataFrame by id, or a column.
+        """Return one sample as a record, several (ids, a mask, a slice) as a DataFrame by id, or a column by name.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
-        >>> digits[3]["label_name"], digits[[3, 5]]["label_name"].tolist(), len(digits["hsf < 0.5"]), len(digits["avh"])
-        ('3', ['3', '5'], 6, 120)
+        >>> digits[3]["label_name"], digits[[3, 5]]["label_name"].tolist(), len(digits[digits["hsf"] < 0.5])
+        ('3', ['3', '5'], 6)
         """
         table = self.sample_table
-        if isinstance(samples, str) and samples in self.table:
-            return self.table[samples]
+        if isinstance(samples, str):
+            return table.frame(Filters(excluded=None), columns=[samples])[samples]
         if isinstance(samples, slice):
             samples = range(*samples.indices(table.size))
         found = chosen(table, samples, excluded=None)

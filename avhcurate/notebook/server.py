@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from avhcurate.errors import CurateError
@@ -17,6 +17,9 @@ from avhcurate.workspace.data import background
 from avhcurate.workspace.data.terminal import in_jupyter
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
+
+if TYPE_CHECKING:
+    from IPython.display import IFrame
 
 #: Variable of the server with the origins whose pages may frame it (see `ui.guards`).
 _FRAMES = "AVHCURATE_FRAMES"
@@ -95,7 +98,7 @@ def stop_servers() -> None:
         _servers.popitem()[1].stop()
 
 
-def in_frame(address: str, height: int) -> Any:
+def in_frame(address: str, height: int) -> "IFrame | str":
     """Return the page in a frame of the notebook, or in another Python its address."""
     if not in_jupyter():
         return address

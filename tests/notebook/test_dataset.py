@@ -1,5 +1,6 @@
 """The object of a notebook: it follows what others do, takes samples in every form, and leaves jobs behind."""
 
+import inspect
 import re
 import sys
 
@@ -10,6 +11,11 @@ import pytest
 import avhcurate
 from avhcurate import scores
 from avhcurate.errors import CurateError
+from avhcurate.features.predicted_hsf.settings import PredictSettings
+from avhcurate.features.quality.settings import QualitySettings
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.networks.scoring.settings import ScoreSettings
+from avhcurate.notebook.dataset import Dataset
 from avhcurate.workspace.data import terminal
 from avhcurate.workspace.disk.jobs import Jobs
 
@@ -143,8 +149,8 @@ def test_a_dataset_is_read_as_python_expects(pets, tmp_path):
     assert shown.count('<img src="data:image/jpeg;base64,') == 12
     assert [record["path"] for record in pets] == [f"{id:02d}.png" for id in range(12)]
     assert pets[3] == {**pets[3], "id": 3, "label_name": "dog"}
-    assert pets[[3, 1]]["id"].tolist() == pets["id IN (1, 3)"]["id"].tolist() == [1, 3]
-    assert pets[-2:]["id"].tolist() == [10, 11]
+    assert pets[[3, 1]]["id"].tolist() == [1, 3]
+    assert pets[-2:]["id"].tolist() == pets[pets["id"] > 9]["id"].tolist() == [10, 11]
     assert pets["label"].tolist() == [0, 1] * 6
     given = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
     assert (np.asarray(pets.image(5)) == given[5]).all()
@@ -182,6 +188,21 @@ def test_the_figures_are_those_of_the_pages(own_demo_root, trained_root, plant_m
     assert {"all", "training data"} <= {trace.name for trace in figure.data}
 
 
+def test_a_method_takes_the_options_of_its_verb_with_their_defaults():
+    verbs = {
+        "score": (ScoreSettings, {"engine"}),
+        "suspects": (SuspectsSettings, {"model"}),
+        "predict": (PredictSettings, set()),
+        "quality": (QualitySettings, {"model", "engine", "tiny", "black", "blank", "blurred"}),
+    }
+    for verb, (settings, without) in verbs.items():
+        taken = inspect.signature(getattr(Dataset, verb)).parameters.values()
+        offered = {each.name: each.default for each in settings.options() if each.name not in without | {"dataset"}}
+        assert {each.name: each.default for each in taken if each.name != "self"} == offered | (
+            {"model": inspect.Parameter.empty} if verb == "score" else {}
+        )
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -196,6 +217,7 @@ def test_the_figures_are_those_of_the_pages(own_demo_root, trained_root, plant_m
             "force=True",
         ),
         (lambda pets: pets[99], "Ids run from 0 to 11"),
+        (lambda pets: pets["hsf < 0.5"], "hsf < 0.5"),
     ],
 )
 def test_a_mistake_is_told_in_the_words_of_python(pets, call, said):

@@ -49,7 +49,7 @@ class TargetEvaluator:
             empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
             precision=_share(right, int(classes["labelled"].sum())),
             recall=_share(right, self._samples.sum()),
-            mean_avh=float(pd.Series(avh, dtype=np.float64).mean()),  # type: ignore[misc]
+            mean_avh=float(pd.Series(avh, dtype=np.float64).mean()),
             mean_confidence=ours.confidence[rows].mean(),
             **self._figures(after, classes),
         )

@@ -5,6 +5,7 @@ from types import ModuleType
 
 from avhcurate.measures.scores.inputs import (
     Array,
+    Kind,
     label_indices,
     matrix,
     namespace,
@@ -18,7 +19,7 @@ _STEEP = 0.9
 _BLOCK = 1 << 22
 
 
-def angles(features: Array, class_weights: Array) -> Array:
+def angles(features: Kind, class_weights: Kind) -> Kind:
     """Angle between every embedding and every class weight vector: (N, D), (K, D) -> (N, K).
 
     Radians in [0, pi], accurate to 1e-6 in float32 also next to 0 and pi. A zero or non-finite embedding has no
@@ -76,7 +77,7 @@ def avc_of(xp: ModuleType, theta: Array) -> Array:
     return xp.where(total == 0, xp.full_like(share, 1 / theta.shape[1]), share)
 
 
-def avc(features: Array, class_weights: Array) -> Array:
+def avc(features: Kind, class_weights: Kind) -> Kind:
     """Angular visual confidence of every class: (N, D), (K, D) -> (N, K), rows sum to 1; large = confident.
 
     AVC(c|x) = (pi - A(x, w_c)) / sum_k (pi - A(x, w_k)) (Chen et al. 2020, self-training section). It is flat: with
@@ -90,7 +91,7 @@ def avc(features: Array, class_weights: Array) -> Array:
     return avc_of(xp, unit_angles(xp, unit(xp, features), unit(xp, class_weights)))
 
 
-def prototype_distance(features: Array, prototypes: Array, labels: Array) -> Array:
+def prototype_distance(features: Kind, prototypes: Kind, labels: Array) -> Kind:
     """1 - cos(embedding, mean embedding of its label's class): (N, D), (K, D), (N,) -> (N,), in [0, 2].
 
     `prototypes` are the class means, each sample's own embedding among them; NaN without a label or where the

@@ -6,7 +6,7 @@ from types import ModuleType
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import formulas
 from avhcurate.measures.scores.angular import unit
-from avhcurate.measures.scores.inputs import Array, label_indices, logit_matrix, matrix, namespace, pair
+from avhcurate.measures.scores.inputs import Array, Kind, label_indices, logit_matrix, matrix, namespace, pair
 from avhcurate.measures.scores.prototypes import ClassSums, class_sums
 from avhcurate.measures.scores.table import SCORES
 
@@ -15,15 +15,15 @@ _BLOCK_ELEMENTS = 1 << 22
 
 
 def per_sample(
-    features: Array | None = None,
-    class_weights: Array | None = None,
-    logits: Array | None = None,
+    features: Kind | None = None,
+    class_weights: Kind | None = None,
+    logits: Kind | None = None,
     labels: Array | None = None,
     *,
     prototypes: ClassSums | None = None,
     keys: Iterable[str] | None = None,
     block_size: int | None = None,
-) -> dict[str, Array]:
+) -> dict[str, Kind]:
     """Return scores of every sample in one pass: {"predicted": (N,) int64, key: (N,) float, ...}.
 
     `features` (N, D), `class_weights` (K, D), `logits` (N, K), each None where it is not at hand; `labels` (N,) of
@@ -105,7 +105,7 @@ def _one(key: str, *arrays: Array | None) -> Array:
     return per_sample(*arrays, keys=[key])[key]
 
 
-def avh(features: Array, class_weights: Array, labels: Array) -> Array:
+def avh(features: Kind, class_weights: Kind, labels: Array) -> Kind:
     """Angular visual hardness: (N, D), (K, D), (N,) -> (N,) in [0, 1]; large = hard; NaN where the label is -1.
 
     AVH(x) = A(x, w_y) / sum_k A(x, w_k), angles in radians (Chen et al. 2020, definition 1). With one class it is 1.
@@ -117,17 +117,17 @@ def avh(features: Array, class_weights: Array, labels: Array) -> Array:
     return _one("avh", features, class_weights, None, labels)
 
 
-def relative_avh(features: Array, class_weights: Array, labels: Array) -> Array:
+def relative_avh(features: Kind, class_weights: Kind, labels: Array) -> Kind:
     """K * AVH, the angle to the label over the mean angle: (N,) in [0, K]; 1 = no evidence for the label."""
     return _one("relative_avh", features, class_weights, None, labels)
 
 
-def target_angle(features: Array, class_weights: Array, labels: Array) -> Array:
+def target_angle(features: Kind, class_weights: Kind, labels: Array) -> Kind:
     """Angle to the label's class weights in radians: (N, D), (K, D), (N,) -> (N,) in [0, pi]; large = hard."""
     return _one("target_angle", features, class_weights, None, labels)
 
 
-def angular_gap(features: Array, class_weights: Array, labels: Array) -> Array:
+def angular_gap(features: Kind, class_weights: Kind, labels: Array) -> Kind:
     """Angle to the label minus the angle to the nearest other class, radians: (N,) in [-pi, pi]; large = hard.
 
     >>> import numpy as np
@@ -138,7 +138,7 @@ def angular_gap(features: Array, class_weights: Array, labels: Array) -> Array:
     return _one("angular_gap", features, class_weights, None, labels)
 
 
-def class_angular_gap(features: Array, class_weights: Array, labels: Array) -> Array:
+def class_angular_gap(features: Kind, class_weights: Kind, labels: Array) -> Kind:
     """Angular gap, standardised within the class of the label: (N, D), (K, D), (N,) -> (N,); large = hard.
 
     (g - mean of g in the class) / its population standard deviation in the class: 0 is as hard as the class usually is,
@@ -165,7 +165,7 @@ def class_angular_gap(features: Array, class_weights: Array, labels: Array) -> A
     return off / xp.where(variance > 0, xp.sqrt(variance), xp.full_like(variance, float("nan")))
 
 
-def norm(features: Array) -> Array:
+def norm(features: Kind) -> Kind:
     """Euclidean length of each embedding: (N, D) -> (N,), also where the squares of a row overflow or vanish.
 
     >>> import numpy as np
@@ -175,7 +175,7 @@ def norm(features: Array) -> Array:
     return _one("norm", features)
 
 
-def confidence(logits: Array, labels: Array) -> Array:
+def confidence(logits: Kind, labels: Array) -> Kind:
     """Softmax probability of the given label: (N, K), (N,) -> (N,) in [0, 1]; NaN where the label is -1.
 
     >>> import numpy as np
@@ -185,7 +185,7 @@ def confidence(logits: Array, labels: Array) -> Array:
     return _one("confidence", None, None, logits, labels)
 
 
-def max_confidence(logits: Array) -> Array:
+def max_confidence(logits: Kind) -> Kind:
     """Largest softmax probability: (N, K) -> (N,) in [1/K, 1].
 
     >>> import numpy as np
@@ -195,7 +195,7 @@ def max_confidence(logits: Array) -> Array:
     return _one("max_confidence", None, None, logits)
 
 
-def margin(logits: Array, labels: Array) -> Array:
+def margin(logits: Kind, labels: Array) -> Kind:
     """Logit of the label minus the largest other logit: (N, K), (N,) -> (N,); negative = misclassified.
 
     >>> import numpy as np
@@ -205,7 +205,7 @@ def margin(logits: Array, labels: Array) -> Array:
     return _one("margin", None, None, logits, labels)
 
 
-def entropy(logits: Array) -> Array:
+def entropy(logits: Kind) -> Kind:
     """Entropy of the softmax output in nats: (N, K) -> (N,) in [0, ln K].
 
     >>> import numpy as np
@@ -215,7 +215,7 @@ def entropy(logits: Array) -> Array:
     return _one("entropy", None, None, logits)
 
 
-def loss(logits: Array, labels: Array) -> Array:
+def loss(logits: Kind, labels: Array) -> Kind:
     """Cross-entropy of the label in nats: (N, K), (N,) -> (N,), 0 or more.
 
     >>> import numpy as np
@@ -225,7 +225,7 @@ def loss(logits: Array, labels: Array) -> Array:
     return _one("loss", None, None, logits, labels)
 
 
-def el2n(logits: Array, labels: Array) -> Array:
+def el2n(logits: Kind, labels: Array) -> Kind:
     """|softmax(logits) - onehot(label)|, Paul et al. 2021: (N, K), (N,) -> (N,) in [0, sqrt 2].
 
     >>> import numpy as np
@@ -235,7 +235,7 @@ def el2n(logits: Array, labels: Array) -> Array:
     return _one("el2n", None, None, logits, labels)
 
 
-def grand(features: Array, logits: Array, labels: Array) -> Array:
+def grand(features: Kind, logits: Kind, labels: Array) -> Kind:
     """GraNd of the last layer: length of the cross-entropy's gradient in its class weights and bias, Paul et al. 2021.
 
     In closed form |(softmax(logits) - onehot(label)) outer [features, 1]|: (N, D), (N, K), (N,) -> (N,), 0 or more;
@@ -251,7 +251,7 @@ def grand(features: Array, logits: Array, labels: Array) -> Array:
     return formulas.grand(formulas.Batch(xp, matrix(xp, features, "features"), None, logits, labels))
 
 
-def prototypes(features: Array, labels: Array, num_classes: int) -> Array:
+def prototypes(features: Kind, labels: Array, num_classes: int) -> Kind:
     """Mean embedding of every class: (N, D), (N,) -> (K, D); zero for a class without samples.
 
     Embeddings that are not finite, and samples without a label (-1), are left out.

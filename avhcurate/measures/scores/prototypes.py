@@ -8,7 +8,7 @@ import array_api_compat
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores.angular import chord_angle, unit, unit_angles
-from avhcurate.measures.scores.inputs import Array, label_indices, matrix, namespace
+from avhcurate.measures.scores.inputs import Array, Kind, label_indices, matrix, namespace
 from avhcurate.measures.scores.softmax import double
 
 #: Fewest and most rows that are summed at a time.
@@ -54,7 +54,7 @@ def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
     return ClassSums(sums, counts)
 
 
-def prototype_angles(features: Array, labels: Array, num_classes: int) -> Array:
+def prototype_angles(features: Kind, labels: Array, num_classes: int) -> Kind:
     """Angles to the class prototypes, each sample left out of its own: (N, D), (N,) -> (N, K), radians.
 
     NaN for a class without members, and at the label of a sample that is its class's only member. Labels of -1 are

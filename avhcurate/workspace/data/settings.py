@@ -1,22 +1,18 @@
 """One settings class a verb: the command line, the form of a page and the notebook take their options from it."""
 
 import csv
-import inspect
 import io
 import os
 import shlex
 import types
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from avhcurate.errors import CurateError
-
-T = TypeVar("T")
 
 
 def option(
@@ -215,22 +211,6 @@ def _message(verb: str, error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"The verb {verb} has no option {name}."
     return f"The value {first['input']} of {flag} is not valid: {first['msg']}."
-
-
-def takes(settings: type[VerbSettings], *without: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Give a method with `**options` the options of a settings class as its signature, for editors and `help`."""
-
-    def add(method: Callable[..., T]) -> Callable[..., T]:
-        own = [each for each in inspect.signature(method).parameters.values() if each.kind != each.VAR_KEYWORD]
-        options = [
-            inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default)
-            for each in settings.options()
-            if each.name not in ("dataset", *without)
-        ]
-        method.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-        return method
-
-    return add
 
 
 def split_text(text: str) -> list[str]:
