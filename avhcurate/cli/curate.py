@@ -52,7 +52,7 @@ def relabel(
         Path | None,
         typer.Option(
             "--from",
-            help="CSV, Parquet or COCO JSON with a label for each sample: `path` or `id`, and `label` or `label_name`.",
+            help="CSV or Parquet with `path` or `id` and `label`, or JSON of COCO, FiftyOne or Label Studio.",
         ),
     ] = None,
     ids: options.IdsOption = None,

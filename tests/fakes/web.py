@@ -23,7 +23,7 @@ class Web:
     """A web server over a folder: it sends parts of files, notes what it is asked, and fails as told.
 
     `faults` by path: what to do at the next requests instead, a status, `("cut", BYTES)`, `("redirect", ADDRESS)` or
-    `"no parts"`. `routes` by path and query: what to answer without a file, with headers.
+    `"no parts"`. `routes` by path and query: what to answer without a file, with headers. `posted` by path: what came.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,6 +32,7 @@ class Web:
         self.asked: list[tuple[str, str, str]] = []
         self.faults: dict[str, list[object]] = {}
         self.routes: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.posted: dict[str, bytes] = {}
 
     def ranges(self, name: str) -> list[str]:
         """The Range header of each request for a file, "" where there was none."""
@@ -57,9 +58,15 @@ class _WebHandler(BaseHTTPRequestHandler):
         elif self.path in self.web.routes:
             self._answer(200, *self.web.routes[self.path])
         elif not file.is_file():
-            self._answer(404, b"", {})
+            self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})  # as the hub of Hugging Face says it
         else:
             self._send(file.read_bytes(), fault)
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self.web.posted[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200, *self.web.routes[self.path])
 
     def _send(self, data: bytes, fault: object) -> None:
         tag = f'"{zlib.crc32(data):x}"'
@@ -79,7 +86,8 @@ class _WebHandler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(data))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data[: cut[1]] if isinstance(cut, tuple) else data)
+        if self.command != "HEAD":
+            self.wfile.write(data[: cut[1]] if isinstance(cut, tuple) else data)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
-"""Labels corrected elsewhere, taken from a table or a COCO file as one entry of the history."""
+"""Labels corrected elsewhere, taken from a table or from a tool's JSON as one entry of the history."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,16 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.sources.coco import images_of
+from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.people.files.label_studio import read_json
+from avhcurate.people.files.label_studio import are_tasks, label_of_task, read_json
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS
 from avhcurate.people.row_matching import match_rows
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.disk.columns import LABEL_NAMES, MISSING, find_label_column, is_text, listed, plain_values
+from avhcurate.workspace.disk.files import safe_name
 from avhcurate.workspace.disk.formulas import plain_cell
 from avhcurate.workspace.disk.tabular import read_table, table_of_frame
 
@@ -30,12 +34,12 @@ _NONE, _UNKNOWN = -1, -2
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How many rows of a file of labels, or images of a COCO file, were used or left out.
+    """How many rows of a file of labels, or images of a tool's JSON, were used or left out.
 
     applied: samples with another label than before; same: they had it already. Left out: unknown_path, rows that name
     no sample; unknown_class, labels that are not a class of the dataset; no_label, rows without a label;
-    several_classes, images of a COCO file with annotations of several classes. by_part: rows that name only a part of
-    the path of their sample, as a file name.
+    several_classes, images of a JSON file with several classes. by_part: rows that name only a part of the path of
+    their sample, as a file name.
     """
 
     applied: int
@@ -60,23 +64,27 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
 
     A row names its sample by path (or by its end, where no other sample has the same) or id, and its class by
     `label_name` or by `label` (a name, or an index from 0 where no value is a class); `curated_label_name` and
-    `curated_label`, as in our own exports, go before these. A COCO file (.json) gives an image the category of its
-    annotations. Everything is checked before anything is written; rows without a sample or a class are left out and
-    counted. Raise CurateError where no label can be used, or where two rows give one sample different labels.
+    `curated_label`, as in our own exports, go before these. JSON of COCO gives an image the category of its
+    annotations, of FiftyOne (image classification) its label, of Label Studio the ground truth or else the one choice
+    of its annotations. Everything is checked before anything is written; rows without a sample or a class are left out
+    and counted. Raise CurateError where no label can be used, or where two rows give one sample different labels.
     """
     several = 0
+    paths = pq.read_table(table.dataset.samples_path, columns=["path"])["path"]
     if isinstance(labels, pd.DataFrame):
         title = "the table"
         rows = table_of_frame(labels, title)
     elif labels.suffix.casefold() == ".json":
         title = labels.name
-        rows, several = _rows_of_coco(read_json(labels), title)
+        images, several = _images_of(read_json(labels), title)
+        rows = _rows_of(images[images["label"].notna()], paths.to_pylist())
     elif labels.is_file():
         title, rows = labels.name, read_table(labels, texts=(*SAMPLE_COLUMNS, *LABEL_NAMES, *_COLUMNS))
     else:
-        raise CurateError(f"{labels} is not a file. Give a CSV or Parquet table of labels, or COCO JSON.")
+        raise CurateError(
+            f"{labels} is not a file. Give a CSV or Parquet table of labels, or JSON of COCO, FiftyOne or Label Studio."
+        )
     codes = _codes(rows, table.classes, title)
-    paths = pq.read_table(table.dataset.samples_path, columns=["path"])["path"]
     samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
     if not samples:
         raise CurateError(f"{title} has no column path or id. Its columns are {listed(rows.column_names)}.")
@@ -145,15 +153,67 @@ def _codes_of_names(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.nda
     return np.where(texts.isna(), _NONE, found.fillna(_UNKNOWN)).astype(np.int64)
 
 
-def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
-    """Return `path, file_name, label_name` of the images with annotations of one category; how many have several.
+def exported_stem(path: str, id: int) -> str:
+    """Return what an export calls the image of a sample, without its ending.
 
-    A folder `images` of all of them is the file's own, not the dataset's.
+    >>> exported_stem("cat/a.PNG", 3), exported_stem("train.parquet#5", 5)
+    ('a-3', 'train-5')
     """
-    images, several = images_of(content, title)
-    images = images[images["label"].notna()]
+    return f"{safe_name(PurePosixPath(path.replace(chr(92), '/')).stem)}-{id}"
+
+
+def _images_of(content: Any, title: str) -> tuple[pd.DataFrame, int]:
+    """Return `path, label, named` of the images of a tool's JSON, as `images_of` COCO; and how many have several."""
+    try:
+        if are_tasks(content):
+            found = [label_of_task(task) for task in content]
+        elif isinstance(content, dict) and isinstance(content.get("labels"), dict):
+            classes = content.get("classes") or []
+            found = [(name, set(_fiftyone_labels(label, classes))) for name, label in content["labels"].items()]
+        else:
+            return images_of(content, title)
+    except (AttributeError, IndexError, KeyError, TypeError) as problem:
+        raise CurateError(f"{title} is not JSON of FiftyOne or Label Studio ({problem!r}).") from problem
+    rows = [(name, next(iter(labels)) if len(labels) == 1 else None, None) for name, labels in found]
+    frame = pd.DataFrame(rows, columns=["path", "label", "named"], dtype="str")
+    return frame, sum(len(labels) > 1 for _, labels in found)
+
+
+def _fiftyone_labels(label: Any, classes: list[str]) -> Iterator[str]:
+    """Yield the classes of one image of FiftyOne: none, an index, a name, either with details, or a list of these."""
+    if isinstance(label, list):
+        for one in label:
+            yield from _fiftyone_labels(one, classes)
+    elif isinstance(label, dict):
+        yield from _fiftyone_labels(label["label"], classes)
+    elif isinstance(label, int):
+        yield str(classes[label])
+    elif label is not None:
+        yield str(label)
+
+
+def _rows_of(images: pd.DataFrame, paths: list[str]) -> pa.Table:
+    """Return `path, file_name, label_name` of images with a label.
+
+    Where every file has the name that an export gave it, that says which sample it is; a name without an ending is of
+    the only sample so called. A folder `images` of all of them is the file's own, not the dataset's.
+    """
     names = images["path"]
     if names.str.startswith("images/").all():
         names = names.str.removeprefix("images/")
-    columns = {"path": images["named"], "file_name": names, "label_name": images["label"]}
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), several
+    known = {exported_stem(path, id): path for id, path in enumerate(paths)}
+    stems = names.map(lambda name: PurePosixPath(_bare(name)).name)
+    if not stems.isin(known).all():
+        known, stems = {_bare(path): path for path in paths}, names
+        called = Counter(PurePosixPath(path).name for path in known)
+        known |= {name: path for bare, path in known.items() if called[name := PurePosixPath(bare).name] == 1}
+    columns = {"path": images["named"].fillna(stems.map(known)), "file_name": names, "label_name": images["label"]}
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+
+
+def _bare(name: str) -> str:
+    """Return a path without the ending of an image."""
+    suffix = PurePosixPath(name).suffix
+    if suffix.casefold() in IMAGE_SUFFIXES:
+        return name.removesuffix(suffix)
+    return name

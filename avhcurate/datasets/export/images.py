@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from avhcurate.datasets.curate.label_files import exported_stem
 from avhcurate.datasets.export.columns import Chosen, batches, export_columns
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
@@ -127,7 +128,7 @@ def _file_name(path: str, id: int) -> str:
     suffix = name.suffix
     if suffix.casefold() not in IMAGE_SUFFIXES:
         suffix = ".jpg"
-    return f"{safe_name(name.stem)}-{id}{suffix}"
+    return f"{exported_stem(path, id)}{suffix}"
 
 
 #: Batches in one Parquet file, and samples in a batch, whose images are held in memory.

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from avhcurate.datasets.export.columns import Chosen
+from avhcurate.datasets.export.hub import HUB, is_repository, push
 from avhcurate.datasets.export.images import write_folder, write_hf
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import write_csv, write_jsonl, write_parquet
@@ -79,7 +80,8 @@ def export(
     those that it does not have come last; `image_prefix`, for label-studio, comes before each image's path; `about`,
     more for the manifest.
 
-    A folder whose `out` ends in .zip is packed into that file, with `progress`. The manifest is `OUT.manifest.json`, or
+    A folder whose `out` ends in .zip is packed into that file, with `progress`. An `out` hf:OWNER/NAME is a repository
+    of the hub, hf:OWNER/NAME/FILE one file of it. The manifest is `OUT.manifest.json`, or
     `manifest.json` within a folder. An existing export is refused unless `force`, and replaced when the new one is
     complete. A folder that is not an export is never replaced.
     """
@@ -88,6 +90,8 @@ def export(
     def write(path: Path) -> int:
         return _export(table, filters, format, path, force=force, **how)
 
+    if str(out).startswith(HUB):
+        return push(str(out), write, force=force)
     if format not in FOLDERS or out.suffix.casefold() != ".zip":
         return write(out)
     files.check_free(out, force=force)
@@ -104,7 +108,9 @@ def export(
 
 
 def format_named(out: Path) -> str:
-    """Return the format that the ending of a name says; raise CurateError for any other ending."""
+    """Return the format that the ending of a name says, hf for hf:OWNER/NAME; raise CurateError for another ending."""
+    if is_repository(str(out)):
+        return "hf"
     if (format := out.suffix[1:].casefold()) not in FORMATS:
         raise CurateError(f"The name {out.name} does not say its format. Give one of {', '.join(FORMATS)} by --format.")
     return format

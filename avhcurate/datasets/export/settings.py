@@ -12,7 +12,10 @@ class ExportSettings(VerbSettings):
 
     verb = "export"
     dataset: str = option(help="The dataset.", argument=True)
-    out: Path = option(help="File or folder to write; a folder that ends in .zip is packed; - for standard output.")
+    out: Path = option(
+        help="File or folder to write; a folder that ends in .zip is packed; hf:OWNER/NAME[/FILE] goes to the hub; "
+        "- for standard output."
+    )
     format: str | None = option(None, f"{_FORMATS}.", usual="by --out")
     model: str | None = option(None, "Which run: a model's or a run's name.", usual="the default")
     where: str = option("", 'SQL condition over the columns, as "relative_avh > 1 AND hsf < 0.4".')

@@ -89,7 +89,7 @@ def _download(name: HubName, commit: str, files: list[tuple[str, Any]], folder: 
     if token := get_token():
         secret["Authorization"] = f"Bearer {token}"
     for number, (split, file) in enumerate(files):
-        where = {"repo_type": "dataset", "revision": commit, "endpoint": _endpoint()}
+        where = {"repo_type": "dataset", "revision": commit, "endpoint": endpoint()}
         address, checksum = hf_hub_url(name.repository, file.rfilename, **where), None
         if file.lfs:
             checksum = f"sha256:{file.lfs.sha256}"
@@ -114,7 +114,7 @@ def _find(name: HubName, text: str) -> tuple[str, list[tuple[str, Any]]]:
             commit, files = _list(name.repository, _CONVERTED)
     except Exception as problem:  # the hub's library uses one of several clients
         raise CurateError(
-            f"hf:{text} could not be read as Parquet at {_endpoint()} ({words_of(problem)}). Check the name and the "
+            f"hf:{text} could not be read as Parquet at {endpoint()} ({words_of(problem)}). Check the name and the "
             "network; private datasets need HF_TOKEN in the environment. Or download its files and import their folder."
         ) from problem
     config, configs = name.config or "default", list(dict.fromkeys(config for config, _ in files))
@@ -132,8 +132,8 @@ def _list(repository: str, revision: str) -> tuple[str, _Files]:
     """Return the commit of a revision, and its Parquet files."""
     from huggingface_hub import HfApi, get_token
 
-    check_host(_endpoint())
-    api = HfApi(endpoint=_endpoint(), token=get_token())
+    check_host(endpoint())
+    api = HfApi(endpoint=endpoint(), token=get_token())
     info = api.dataset_info(repository, revision=revision, files_metadata=True, timeout=60)
     declared, laid_out = defaultdict(list), defaultdict(list)
     configs = []
@@ -182,7 +182,7 @@ def _each(value: Any) -> list[Any]:
     return [value] * (value is not None)
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 

@@ -124,7 +124,9 @@ def _proposed(page: Frame) -> str:
 def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
     st.markdown(f"**Correct labels of {plain(table.dataset.name)}**")
     with st.form("home.labels_form", border=False), in_a_row():
-        st.file_uploader("CSV, Parquet or COCO JSON", ["csv", "parquet", "json"], key="home.labels.upload", width=420)
+        st.file_uploader(
+            "CSV, Parquet or JSON of a tool", ["csv", "parquet", "json"], key="home.labels.upload", width=420
+        )
         act: dict[str, Any] = {"on_click": attempt, "args": (_relabel, workspace, table), "kwargs": {"at": "labels"}}
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", **act, **for_curators())
     show_error("labels")
@@ -133,5 +135,5 @@ def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
 def _relabel(workspace: Workspace, table: DatasetTable) -> None:
     file = ui_forms.sent("home.labels")
     if file is None:
-        raise CurateError("Choose a file of labels first: a CSV or Parquet table, or COCO JSON.")
+        raise CurateError("Choose a file of labels first: a CSV or Parquet table, or JSON of another tool.")
     announce(str(relabel_from(table, keep_upload(workspace, file.name, file))))

@@ -118,6 +118,27 @@ def sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
     return sheet_of_rows(rows.rename(columns=titles), ordered, messages, simulated=simulated)
 
 
+def label_of_task(task: dict[str, Any]) -> tuple[str | None, set[str]]:
+    """Return the file that a task is about, and the label that its annotations settle on: empty, one, or several.
+
+    The ground truth goes before a curated label of ours, and that before the other annotations.
+    """
+    data = task.get("data") or {}
+    found: dict[int, set[str]] = {}
+    for annotation in task["annotations"]:
+        for item in annotation.get("result") or []:
+            if annotation.get("was_cancelled") or item.get("type") != "choices" or item.get("from_name") == _SELECT:
+                continue
+            rank = 2
+            if annotation.get("ground_truth"):
+                rank = 0
+            elif CURATED in (item.get("meta") or {}):
+                rank = 1
+            found.setdefault(rank, set()).update(map(str, (item.get("value") or {}).get("choices") or []))
+    names = filter(None, (_sample_text(data.get(name)) for name in SAMPLE_COLUMNS))
+    return next(names, None), found[min(found)] if found else set()
+
+
 def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[str, Any]]:
     """Return the answer of each annotation that counts, with its details, and the task's data as `data NAME`."""
     data = task.get("data") or {}

@@ -163,7 +163,36 @@ def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp
     assert history_entries(pets)[1] == 0
 
 
-@pytest.mark.parametrize("content", ["[1, 2]", "{}", '{"images": [], "annotations": [{}], "categories": []}'])
+def choice_of(label, **more):
+    return {"result": [{"type": "choices", "value": {"choices": [label]}}], **more}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # FiftyOne: as `dataset.export` writes a copy of our export, or a dataset of their own with details
+        {"classes": ["dog", "cat"], "labels": {"a-0": 0, "c-2": 1, "b-1": None, "d-3": [0, 1]}},
+        {"classes": None, "labels": {"a": {"label": "dog", "confidence": 0.5}, "dog/c": "cat", "d": ["dog", "cat"]}},
+        # Label Studio: the ground truth goes before what annotators chose
+        [
+            {
+                "data": {"image": "/data/upload/1/0a1b2c3d-a.png"},
+                "annotations": [choice_of("cat"), choice_of("dog", ground_truth=True)],
+            },
+            {"data": {"path": "dog/c.png"}, "annotations": [choice_of("cat"), choice_of("dog", was_cancelled=True)]},
+            {"data": {"path": "d.png"}, "annotations": [choice_of("cat"), choice_of("dog")]},
+        ],
+    ],
+)
+def test_labels_come_back_from_json_of_other_tools(pets, tmp_path, content):
+    assert relabel_from(pets, write(tmp_path / "labels.json", json.dumps(content))).applied == 2
+    assert curated(pets)[:3] == ["dog", "cat", "cat"]
+    assert pets.frame()["curated_label"].isna().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "content", ["[1, 2]", "{}", '{"labels": {"a": {}}}', '{"images": [], "annotations": [{}], "categories": []}']
+)
 def test_json_that_is_not_coco_is_refused(pets, tmp_path, content):
-    with pytest.raises(CurateError, match="not a COCO file"):
+    with pytest.raises(CurateError, match=r"not a COCO file|not JSON of FiftyOne"):
         relabel_from(pets, write(tmp_path / "coco.json", content))
