@@ -1,7 +1,7 @@
 # The app for a team; docs/serve.md says how to configure its login. From the root of the checkout:
 #   docker build -t avhcurate .
-# Without a GPU, with the address of the index that PyTorch's "Get started" page shows for pip and CPU (2 GB in place of 6):
-#   docker build -t avhcurate --build-arg TORCH_INDEX=ADDRESS .
+# Without a GPU (2 GB in place of 6):
+#   docker build -t avhcurate --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .
 FROM python:3.11-slim
 ARG TORCH_INDEX=
 
