@@ -38,7 +38,7 @@ class RankAgreement(BaseModel):
 class BackendRecord(BaseModel):
     """What ran the network, from the first shard to the last.
 
-    name: "torch" for the unchanged network, "torch packed" with packed convolutions, or "onnxruntime".
+    name: "torch" for the unchanged network, or "onnxruntime".
     why: the reason for running the network unchanged.
     """
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.backends import AS_IS, PACKED
+from avhcurate.networks.models.backends import AS_IS, ONNXRUNTIME
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
@@ -73,7 +73,7 @@ def reference(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_features_and_logits_are_those_of_the_network_in_float64() -> None:
-    network = Network(loaded(), device="cpu", batch_size=8, backend=PACKED)
+    network = Network(loaded(), device="cpu", batch_size=8, backend=AS_IS)
     features, logits = network(images(8))
     expected_features, expected_logits = reference(images(8))
     assert features.dtype == logits.dtype == np.float32
@@ -82,8 +82,8 @@ def test_features_and_logits_are_those_of_the_network_in_float64() -> None:
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 8), (3, 8), (8, 8), (20, 8), (3, 1)])
-def test_a_packed_network_takes_batches_of_any_size(count: int, size: int) -> None:
-    features, _ = Network(loaded(), device="cpu", batch_size=size, backend=PACKED)(images(count))
+def test_a_network_takes_batches_of_any_size(count: int, size: int) -> None:
+    features, _ = Network(loaded(), device="cpu", batch_size=size, backend=AS_IS)(images(count))
     np.testing.assert_allclose(features, reference(images(count))[0], atol=1e-5)
 
 
@@ -143,7 +143,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("network", "backend"), [(Net, PACKED), (Looping, AS_IS)])
+@pytest.mark.parametrize(("network", "backend"), [(Net, ONNXRUNTIME), (Looping, AS_IS)])
 def test_batches_come_back_in_order_with_their_own_results(network: type[Net], backend: str, threads: int) -> None:
     made = Network(loaded(network), device="cpu", batch_size=4, backend=backend)
 
@@ -159,7 +159,7 @@ def test_batches_come_back_in_order_with_their_own_results(network: type[Net], b
 
 
 def test_few_batches_are_under_way_at_once() -> None:
-    network = Network(loaded(), device="cpu", batch_size=2, backend=PACKED)
+    network = Network(loaded(), device="cpu", batch_size=2, backend=AS_IS)
     taken = 0
 
     def items() -> Iterator[int]:
@@ -176,7 +176,7 @@ def test_few_batches_are_under_way_at_once() -> None:
 
 
 def test_closing_early_ends_the_threads() -> None:
-    results = embed(Network(loaded(), device="cpu"), range(1000), lambda seed: (images(2, seed), seed))
+    results = embed(Network(loaded(), device="cpu", backend=AS_IS), range(1000), lambda seed: (images(2, seed), seed))
     next(results)
     assert any(thread.name.startswith("avhcurate") for thread in threading.enumerate())
     results.close()
@@ -190,7 +190,7 @@ def test_a_fault_in_a_thread_comes_to_the_caller() -> None:
         return images(2, seed), seed
 
     with pytest.raises(ValueError, match="no such batch"):
-        list(embed(Network(loaded(), device="cpu"), range(10), prepare))
+        list(embed(Network(loaded(), device="cpu", backend=AS_IS), range(10), prepare))
 
 
 def test_an_unknown_precision_or_device_is_named() -> None:
