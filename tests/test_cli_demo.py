@@ -4,7 +4,7 @@ import pytest
 
 from avhcurate.cli import demo
 from avhcurate.datasets.sources.settings import DemoSettings
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.predicted_hsf import service as predicted_hsf_service
 from avhcurate.features.self_training import service as self_training_service
 from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.features.training_dynamics import train
@@ -90,10 +90,9 @@ def test_its_self_training_is_the_one_that_the_page_starts(own_demo_root, monkey
     assert asked == [page.with_(rule="confidence"), page]
 
 
-def test_it_predicts_hsf_of_the_newest_run(own_demo_root):
-    space = Workspace(own_demo_root)
-    demo.steps()["Predicted HSF"](space, Progress())
-    table = open_table(space, "digits")
-    assert table.prediction.record.runs == [table.run.name]
-    assert table.prediction.record.votes_simulated
+def test_it_predicts_hsf_of_the_newest_run(own_demo_root, monkeypatch):
+    asked = []
+    monkeypatch.setattr(predicted_hsf_service, "predict_hsf", lambda table, **_: asked.append(table.run.name))
+    demo.steps()["Predicted HSF"](Workspace(own_demo_root), Progress())
+    assert asked == [Workspace(own_demo_root).dataset("digits").run().name]
     assert list(demo.steps()).index("Predicted HSF") < list(demo.steps()).index("Training with softmax")

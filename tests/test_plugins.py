@@ -30,19 +30,22 @@ pytest.importorskip("hatchling", reason="hatchling is not installed: pip install
 
 #: Run where the plugins are installed: what they add, in the app and by the services.
 USE = """
-import json, sys
+import contextlib, io, json, sys
 from pathlib import Path
 from avhcurate.cli import main
 from avhcurate.workspace.data.workspace import Workspace
 
-def call(*arguments):
+def call(*arguments, code=0):
     sys.argv = ["avhcurate", *arguments]
     try:
         main()
     except SystemExit as ended:
-        assert ended.code == 0, arguments
+        assert ended.code == code, arguments
 
 root, found = Path.cwd() / "demo", {}
+with contextlib.redirect_stdout(io.StringIO()) as listed, contextlib.redirect_stderr(io.StringIO()) as said:
+    call("plugins", "--json", code=2)
+found["plugins"], found["said"] = json.loads(listed.getvalue())["plugins"], said.getvalue()
 call("score", "digits", "--model", "avhcurate:digits", "--workspace", str(root))
 call("quality", "digits", "--workspace", str(root))
 call("export", "digits", "--format", "csv", "--out", "all.csv", "--workspace", str(root))
@@ -172,25 +175,7 @@ def test_a_plugin_that_ends_the_program_at_its_import_is_left_out_and_named(monk
     assert type(error).__name__ in plugins.adding("models", "ends").problem
 
 
-def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):
-    command = [sys.executable, "-m", "avhcurate", "plugins", "--json"]
-    ended = subprocess.run(command, env=installed, capture_output=True, text=True)
-    listed = {(plugin["group"], plugin["name"]): plugin for plugin in json.loads(ended.stdout)["plugins"]}
-    works = {key for key, plugin in listed.items() if not plugin["problem"]}
-    assert works == {
-        *(("scores", "rivalry"), ("measures", "detail"), ("models", "average"), ("sources", "newest")),
-        ("exports", "counts"),
-    }
-    assert listed["scores", "rivalry"]["package"] == "avhcurate-example"
-    assert "ModuleNotFoundError" in listed["scores", "broken"]["problem"]
-    assert listed["scores", "avh"]["problem"] == listed["scores", "predicted"]["problem"] == "the name is taken"
-    assert listed["exports", "nothing"]["problem"] == "it is a float, not a function"
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("avhcurate: 4 of 9 plugins are left out: avh of broken (the name is taken)")
-    assert ended.stderr.count("\n") == 1
-
-
-def test_what_a_plugin_adds_is_as_what_was_there_before(installed, own_demo_root):
+def test_plugins_are_listed_and_tried_and_what_they_add_is_as_what_was_there_before(installed, own_demo_root):
     folder = own_demo_root.parent
     for number, name in enumerate(("old", "new")):
         images = folder / "imports" / name / "cat"
@@ -201,6 +186,18 @@ def test_what_a_plugin_adds_is_as_what_was_there_before(installed, own_demo_root
     ended = subprocess.run([sys.executable, "-c", USE], cwd=folder, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     said = json.loads(ended.stdout.splitlines()[-1])
+    listed = {(plugin["group"], plugin["name"]): plugin for plugin in said["plugins"]}
+    works = {key for key, plugin in listed.items() if not plugin["problem"]}
+    assert works == {
+        *(("scores", "rivalry"), ("measures", "detail"), ("models", "average"), ("sources", "newest")),
+        ("exports", "counts"),
+    }
+    assert listed["scores", "rivalry"]["package"] == "avhcurate-example"
+    assert "ModuleNotFoundError" in listed["scores", "broken"]["problem"]
+    assert listed["scores", "avh"]["problem"] == listed["scores", "predicted"]["problem"] == "the name is taken"
+    assert listed["exports", "nothing"]["problem"] == "it is a float, not a function"
+    assert said["said"].startswith("avhcurate: 4 of 9 plugins are left out: avh of broken (the name is taken)")
+    assert said["said"].count("\n") == 1
     assert said["errors"] == []
     assert (said["sort"], said["new"]) == ("rivalry", ["cat"])
     assert sum("of the plugin broken is left out" in line for line in said["home"]) == 4

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from avhcurate.errors import CurateError
 from avhcurate.features.self_training.settings import Schedule
 from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -83,24 +82,3 @@ def test_a_task_stopped_within_a_round_goes_on_to_the_same_result(benchmark, tmp
     one, other = (each.model_dump(exclude={"seconds", "finished"}) for each in found)
     assert one == other
     assert found[0].seconds < 1000 < found[1].seconds  # those of the call that was stopped too
-
-
-def test_rounds_stay_until_the_result_is_written_and_another_recipe_is_refused(benchmark, tmp_path, monkeypatch):
-    arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1", "--device", "cpu"]
-    task, write_json = benchmark.Task(0, "photo", "sketch", "full", "confidence"), benchmark.write_json
-    monkeypatch.setattr(benchmark, "tasks", lambda seeds: [task])
-
-    def fail(path, record):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(benchmark, "write_json", fail)
-    with pytest.raises(KeyboardInterrupt):
-        benchmark.run(benchmark.parsed(arguments))
-    monkeypatch.setattr(benchmark, "write_json", write_json)
-    monkeypatch.setattr(benchmark.FullTrainer, "fit", None)  # no round is made again
-    assert benchmark.run(benchmark.parsed(arguments))
-    assert not any((tmp_path / "under-way").iterdir())
-    monkeypatch.setattr(benchmark, "tasks", lambda seeds: [task._replace(method="avc")])
-    monkeypatch.setattr(benchmark, "RECIPE", replace(benchmark.RECIPE, learning_rate=0.03))
-    with pytest.raises(CurateError, match=r"holds results with learning_rate 0\.02. Give the same"):
-        benchmark.run(benchmark.parsed(arguments))

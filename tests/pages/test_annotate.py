@@ -160,33 +160,6 @@ def test_answers_are_in_the_log_and_the_browser_is_told_so(open_page, collection
     assert not {first["id"], second["id"]} & {item["id"] for item in data["items"]}
 
 
-def test_an_answer_that_is_sent_again_counts_once(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
-    item = sent(app)["items"][0]
-    say(app, "annotate.card", answer(item, 4, nonce="same"))
-    say(app, "annotate.card", answer(item, 4, nonce="same"), turn="2")
-    again = open_page("annotate", root, annotate__name="ada")  # a session that knows nothing of the first
-    data = say(again, "annotate.card", answer(item, 4, nonce="same"), turn="3")
-    assert (data["taken"], data["refused"]) == (["same"], [])
-    assert len(votes(table)) == 1
-
-
-def test_a_stale_and_an_impossibly_fast_answer_are_refused_with_a_reason(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
-    first, second = sent(app)["items"][:2]
-    other = {"id": second["id"], "task": first["task"]}
-    data = say(app, "annotate.card", answer(other, 1), answer(second, 1, ms=3))
-    assert [one["nonce"] for one in data["refused"]] == ["n1.0", "n1.1"]
-    assert all(one["why"].endswith(".") for one in data["refused"])
-    assert votes(table).empty
-    assert {first["id"], second["id"]} <= {item["id"] for item in data["items"]}, "they are asked about again"
-    # A refused answer cannot be taken back in place of another.
-    say(app, "annotate.card", answer(first, 4), answer(second, 7, ms=1), {"kind": "back", "of": "n2.1"}, turn="2")
-    assert votes(table)["id"].tolist() == [first["id"]]
-
-
 def test_backspace_takes_the_last_answer_back_and_another_is_given(open_page, collection):
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")

@@ -65,12 +65,6 @@ def people(app):
 # --- states ------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_collection_it_offers_to_set_one_up(open_page, demo_root, words):
-    app = open_page("annotators", demo_root)
-    assert "No votes are collected yet" in words(app)
-    assert any(button.label == "Start the collection" for button in app.button)
-
-
 def test_before_the_first_answer_it_shows_what_is_wanted(open_page, own_demo_root):
     table = table_of(own_demo_root)
     setup.configure(table, CollectionSettings(design="classify", target=4), who="lead")

@@ -297,16 +297,6 @@ def test_a_finished_job_refreshes_the_tables_and_turns_to_what_it_brought(open_p
     assert "Import more: done" in app.toast[0].value.replace("\\", "")
 
 
-def test_a_job_that_another_session_started_moves_nobody(open_page, own_demo_root):
-    kept = Jobs(own_demo_root)
-    copy_dataset(own_demo_root, "more")
-    with kept.running(kept.create("import", "more", ["import", "more", "x"])):
-        app = open_page("home", own_demo_root)
-    app.run()
-    assert "done" in app.toast[0].value
-    assert app.title[0].value == "digits"
-
-
 def test_a_job_on_the_dataset_in_view_leaves_the_filters(open_page, own_demo_root, no_process, asked):
     app = open_page("home", own_demo_root, **SCORE, **{"class": "3"})
     submit(app, "Start scoring").click().run()
@@ -316,13 +306,6 @@ def test_a_job_on_the_dataset_in_view_leaves_the_filters(open_page, own_demo_roo
     app.run()
     assert "done" in app.toast[0].value
     assert asked(app, "class") == "3"
-
-
-def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
-    folder = Workspace(own_demo_root).dataset("digits").runs()[0]
-    folder.scores_path.unlink()
-    app = open_page("home", own_demo_root)
-    assert "resume" in app.dataframe[0].value["State"][0]
 
 
 def test_the_pages_never_load_torch():

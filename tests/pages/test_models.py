@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare import run_pair, service
-from avhcurate.features.compare.transfer import transfer
-from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 OWN = "avhcurate-digits"
@@ -148,26 +145,3 @@ def test_without_votes_or_a_run(open_page, voteless_root, unscored_root, add_run
     assert "No clear difference in accuracy" in words(open_page("models", voteless_root, models__part="pair"))
     assert "Linear fit" not in words(open_page("models", voteless_root, models__part="transfer"))
     assert "No model has scored these images" in words(open_page("models", unscored_root))
-
-
-def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words):
-    """A copy of the digits whose network is right half as often on it: every point lies at half the height."""
-    import shutil
-
-    import pyarrow.parquet as pq
-
-    folder = Workspace(own_demo_root).dataset("digits")
-    copy = DatasetFolder(shutil.copytree(folder.root, folder.root.with_name("0123abcd")))
-    copy.write_record(copy.record.model_copy(update={"name": "digits2"}))
-    path = copy.runs()[0].scores_path
-    rows = pq.read_table(path).to_pandas()
-    rows["predicted"] = np.where(rows["id"] % 2, rows["predicted"], (rows["predicted"] + 1) % 10).astype("int32")
-    rows.to_parquet(path, index=False)
-    app = open_page(
-        "models", own_demo_root, dataset="digits", models__part="transfer", models__x="digits", models__y="digits2"
-    )
-    assert "digits2, all splits" in list(app.selectbox(key="models.y").options)
-    tables = [open_table(Workspace(own_demo_root), name) for name in ("digits", "digits2")]
-    found = transfer(*tables, x_filters=Filters(), y_filters=Filters())
-    assert (found["y"] / found["x"]).between(0.3, 0.7).all()
-    assert f"intercept {np.polyfit(found['x'], found['y'], 1)[1]:.3f}".replace("-", "−") in words(app)

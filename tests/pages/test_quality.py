@@ -9,7 +9,6 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.quality import service as quality_service
-from avhcurate.ui import job_forms
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -31,19 +30,6 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
     app.button(key="page.fill").click().run()
     run = Workspace(demo_root).dataset("digits").run().root.name
     assert started == [(["quality", "digits", f"--model={run}"], "quality")]
-
-
-def test_images_are_measured_on_the_ray_cluster_of_the_servers_owner(open_page, demo_root, monkeypatch):
-    started = []
-    monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append(argv))
-    monkeypatch.setattr(job_forms, "find_spec", lambda package: package)
-    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
-    app = open_page("quality", demo_root)
-    where = app.selectbox(key="quality.engine")
-    assert len(where.options) == 2
-    where.set_value("ray")
-    app.button(key="quality.start").click().run()
-    assert ["--engine=ray" in argv for argv in started] == [True]
 
 
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):

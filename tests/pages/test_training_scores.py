@@ -35,21 +35,6 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     assert f"**{int((table.frame()['learning_speed'] <= 0.2).sum()):,}** of" in narrowed.sidebar.caption[0].value
 
 
-def test_correlation_and_disagreement_offer_them(open_page, trained_root, trained, words):
-    app = open_page("correlation", trained_root, run=trained, correlation__first="aum", correlation__scores="aum,avh")
-    text = words(app)
-    assert all(f">{name}</th>" in text for name in NAMES)
-    # Looked at were half of the samples: their scores are not ranked among those of all.
-    assert "of 15, at" in text or "**AVH** follows" in text
-    ranked = words(open_page("correlation", trained_root, run=trained, where="aum IS NOT NULL"))
-    assert "of 22, at" in ranked or "**AVH** follows" in ranked
-    assert app.selectbox(key="correlation.first").value == "aum"
-    assert app.multiselect(key="correlation.scores").value == ["aum", "avh"]
-    app = open_page("disagreement", trained_root, run=trained, gap__score="confidence_mean")
-    assert app.selectbox(key="gap.score").value == "confidence_mean"
-    assert "Held-out mean confidence" in words(app)
-
-
 def test_runs_of_one_model_are_told_apart_by_loss_and_seed(open_page, trained_root):
     options = open_page("models", trained_root).multiselect(key="models.runs").options
     called = sorted(re.sub(r" · [\d.]+ %.*", "", option) for option in options)

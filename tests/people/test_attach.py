@@ -7,8 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
@@ -179,51 +177,7 @@ def test_what_does_not_fit_is_refused(attach, dataset, text, words):
     assert dataset.votes() is None
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([*PATHS, "0.png", "1.png", "x.png"]), st.sampled_from(CLASSES)), min_size=1))
-def test_counts_of_a_long_table_are_a_hand_count(tmp_path_factory, answers):
-    meant = {path: path for path in PATHS} | {"0.png": "a/0.png"}  # "1.png" could be either of two
-    named = [(PATHS.index(meant[name]), label) for name, label in answers if name in meant]
-    root = tmp_path_factory.mktemp("w")
-    workspace = Workspace(root)
-    dataset = bare_dataset(workspace, PATHS, LABELS, CLASSES)
-    pd.DataFrame(answers, columns=["sample", "label"]).to_csv(root / "v.csv", index=False)
-    if not named:
-        with pytest.raises(CurateError, match="No row names"):
-            attach_votes(workspace, "d", root / "v.csv")
-        return
-    record = attach_votes(workspace, "d", root / "v.csv")
-    by_hand = {id: [named.count((id, label)) for label in CLASSES] for id in sorted({id for id, _ in named})}
-    assert votes_of(dataset) == by_hand
-    assert record.total == len(named)
-
-
 # -- classes whose names are digits or words for nothing
-
-
-@pytest.mark.parametrize(
-    ("classes", "table", "votes"),
-    [
-        (["01", "02"], "path,annotator,label\na.png,01,01\na.png,1,01\nb.png,01, 02\n", {0: [2, 0], 1: [0, 1]}),
-        (["01", "02"], "path,label\na.png,0\nb.png,1\n", {0: [1, 0], 1: [0, 1]}),
-        (["01", "02"], pa.table({"path": ["a.png"], "label": [1]}), {0: [0, 1]}),
-        (["01", "02"], "path,class,selected\na.png,01,1\nb.png,02,0\n", {0: (1, 1), 1: (0, 1)}),
-        (["1", "2"], "path,label\na.png,2.0\nb.png,\n", {0: [0, 1]}),
-        *(
-            ([word, "roti"], f"path,label\na.png,{word}\na.png,\nb.png,roti\n", {0: [1, 0], 1: [0, 1]})
-            for word in ("nan", "NA", "null", "None")
-        ),
-    ],
-)
-def test_a_name_that_looks_like_a_number_or_nothing_is_a_name(workspace, tmp_path, classes, table, votes):
-    dataset = bare_dataset(workspace, ["a.png", "b.png"], [0, 1], classes)
-    file = tmp_path / "v.csv"
-    if isinstance(table, str):
-        file.write_text(table)
-    else:
-        pq.write_table(table, file)
-    attach_votes(workspace, "d", file)
-    assert votes_of(dataset) == votes
 
 
 # -- ticks
@@ -273,12 +227,6 @@ def test_label_studio_export_is_counted(attach, dataset):
         "1 annotations without one choice were left out",
         "4 of 5 rows match by a part of the path",
     ]
-
-
-def test_label_studio_with_two_questions_is_refused(attach):
-    both = [{"type": "choices", "from_name": name, "value": {"choices": ["cat"]}} for name in ("what", "mood")]
-    with pytest.raises(CurateError, match="mood, what"):
-        attach(json.dumps([{"data": {"path": "a/0.png"}, "annotations": [{"result": both}]}]))
 
 
 # -- attaching again

@@ -82,17 +82,3 @@ def test_only_votes_count(design):
     rows = responses()
     found = labels_by_dawid_skene(rows[rows["design"] == design], ["cat", "dog"])
     assert found[["path", "votes"]].to_dict("tight")["data"] == [["s", 2], ["t", 1]]
-
-
-def test_responses_of_either_design_find_the_truth():
-    item, who, said, truth, _ = answers(80, 6, 3, 5, seed=7, right=[0.9] * 6)
-    names = np.array(["cat", "dog", "owl"])
-    usual = {"path": [f"s{i:02d}" for i in item], "annotator": [f"a{j}" for j in who], "control": "none"}
-    single = pd.DataFrame(usual | {"design": "classify", "answer": names[said], "selected": None})
-    found = labels_by_dawid_skene(single, names.tolist()).set_index("path").sort_index()
-    assert np.mean(found["label"] == truth) > 0.95
-    assert (found["votes"] == 5).all()
-    grid = pd.DataFrame(usual | {"design": "select", "answer": "dog", "selected": said == 1})
-    found = labels_by_dawid_skene(grid, names.tolist()).set_index("path").sort_index()
-    assert (found["label"] == 1).all()
-    assert np.mean((found["prob"] > 0.5) == (truth == 1)) > 0.95

@@ -239,12 +239,6 @@ def test_a_password_is_not_said(tmp_path):
     assert "secret" not in str(refused.value)
 
 
-def test_several_processes_may_open_a_new_box_at_once(database):
-    code = f"from avhcurate.people.log import ResponseLog; ResponseLog({database!r})"
-    started = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [process.wait() for process in started] == [0, 0, 0]
-
-
 def test_writers_of_several_processes_and_threads_lose_nothing_and_readers_see_every_step(database):
     """Numbers of the log must become visible in order, or a columns that reads on from the last one would miss some."""
     script = f"""
@@ -261,15 +255,15 @@ def test_writers_of_several_processes_and_threads_lose_nothing_and_readers_see_e
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
     """
-    box = ResponseLog(database)
     command = [sys.executable, "-c", textwrap.dedent(script)]
-    writers = [subprocess.Popen([*command, f"p{number}"]) for number in range(3)]
+    writers = [subprocess.Popen([*command, f"p{number}"]) for number in range(2)]
+    box = ResponseLog(database)  # new, and opened by all three at once
     while any(writer.poll() is None for writer in writers):
         box.columns("d")
         time.sleep(0.005)
-    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert [writer.returncode for writer in writers] == [0, 0]
     found = standing(box.columns("d"))
-    assert len(found) == len(set(found)) == 3 * 3 * 20
+    assert len(found) == len(set(found)) == 2 * 3 * 20
     assert (np.diff(box.columns("d").rows["id"]) > 0).all()
 
 

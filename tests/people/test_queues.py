@@ -24,21 +24,6 @@ def drawn(score, seed, number):
     return asked, inclusion([DrawnBatch(rates, times, asked)])
 
 
-def drawn_in_batches(score, hsf, seed, sizes):
-    """Batches as they come in use: the first at random, then where a model of the votes so far expects a low HSF."""
-    size, batches = len(score), []
-    left = np.ones(size, bool)
-    for number, count in enumerate(sizes):
-        rates = np.ones(size)
-        if number:
-            rates = draw_rates(-np.polyval(np.polyfit(score[~left], hsf[~left], 2), score))
-        times = draw_times(rates, 100 * seed + number)
-        asked = left & (times <= np.sort(times[left])[count - 1])
-        batches.append(DrawnBatch(rates, times, asked))
-        left &= ~asked
-    return batches
-
-
 def test_weighting_by_the_chances_recovers_what_the_queue_bends():
     found = []
     for seed in range(60):
@@ -56,23 +41,6 @@ def test_weighting_by_the_chances_recovers_what_the_queue_bends():
     assert plain > truth + 0.02
     assert weighted == pytest.approx(truth, abs=0.015)
     assert inside == pytest.approx(0.95, abs=0.07)
-
-
-def test_weighting_over_batches_that_learn_from_those_before_recovers_it_too():
-    found = []
-    for seed in range(80):
-        score, hsf = dataset(seed, samples=1500)
-        batches = drawn_in_batches(score, hsf, seed, (60, 150, 150))
-        asked = np.any([batch.asked for batch in batches], axis=0)
-        rho, influence = spearman_influence(score[asked], hsf[asked], 1 / inclusion(batches)[asked])
-        z = estimate(float(np.arctanh(rho)), influence / (1 - rho * rho))
-        truth = spearmanr(score, hsf).statistic
-        plain = spearmanr(score[asked], hsf[asked]).statistic
-        found.append((truth, plain, rho, z.low < np.arctanh(truth) < z.high))
-    truth, plain, weighted, inside = np.mean(found, axis=0)
-    assert plain > truth + 0.01
-    assert weighted == pytest.approx(truth, abs=0.01)
-    assert inside == pytest.approx(0.95, abs=0.06)
 
 
 def test_a_sample_that_no_batch_could_ask_about_has_no_chance():

@@ -76,19 +76,6 @@ def test_the_mixture_gives_the_mean_of_the_votes_and_strata_are_alike_and_large(
     assert min(map(len, parts)) >= 200
 
 
-def test_the_interval_covers_the_truth_with_atoms_too():
-    """The command `benchmarks.ceiling` has the whole table; intervals from warm starts covered 2 and 4 of 8 here."""
-    for truth in ("skewed", "two points", "certain for 70 %"):
-        whole = TRUTHS[truth](np.random.default_rng(0), 20_000)
-        expected = between_two_sets(whole, np.full(20_000, 10), np.random.default_rng(1))
-        held = []
-        for seed in range(12):
-            rng = np.random.default_rng(seed)
-            found = reliability.of_ticks(rng.binomial(10, TRUTHS[truth](rng, 300)), np.full(300, 10), resamples=80)
-            held.append(found.low < expected < found.high)
-        assert sum(held) >= 10
-
-
 def test_images_that_are_all_alike_show_no_reliability():
     rng, said = np.random.default_rng(0), 0
     for samples, shown in [(40, 5), (80, 5), (300, 10)] * 3:

@@ -49,11 +49,6 @@ def test_a_path_is_a_samples_where_one_ends_as_the_other_is(value, id, whole):
     assert whole is None or by_whole[0] == whole
 
 
-def test_a_path_from_the_middle_of_a_longer_one_is_that_samples():
-    paths = column("/data/photos/bird/1.png", "/data/photos/fish/1.png", "1.png")
-    assert match_paths(column("bird/1.png", "photos/fish/1.png", "photos/cat/1.png"), paths)[0].tolist() == [0, 1, 2]
-
-
 def test_the_longest_end_decides():
     paths = column("cat/1.png", "1.png")
     assert match_paths(column("photos/cat/1.png", "photos/dog/1.png"), paths)[0].tolist() == [0, 1]

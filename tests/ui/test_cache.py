@@ -1,15 +1,11 @@
 """Results over a table are kept until something that they depend on changes."""
 
-import shutil
-
 import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.curate.columns import set_harder
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.cache import HASH_FUNCS, cache_key
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.workspace.data.workspace import Workspace
 
 
@@ -40,12 +36,3 @@ def test_a_result_is_not_kept_when_a_set_is_replaced(own_digits):
         Saved(workspace, "digits").save_set("some", range(n))
         own_digits.refresh()
         assert count_kept(own_digits, Filters(sets=("some",))) == n
-
-
-def test_a_result_is_not_kept_when_the_harder_end_of_a_column_is_said(columns_root, tmp_path):
-    workspace = Workspace(shutil.copytree(columns_root, tmp_path / "own"))
-    (name,) = workspace.names()
-    table = open_table(workspace, name)
-    before, column = cache_key(table), table.own("number")[0]
-    set_harder(workspace, table, {column: "low"})
-    assert cache_key(open_table(workspace, name)) != before

@@ -121,14 +121,6 @@ def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo, facets):
     assert app.query_params["edges"] == "0.0,0.5,1.0"
 
 
-def test_quantile_bins_are_of_the_samples_in_view(open_app, demo, facets):
-    app = open_app(demo, where="hsf >= 0.8")
-    app.text_input(key="filter.edges").set_value("q2").run()
-    low, high, outside = (bar["matching"] for bar in facets(app)["hsf_bins"]["bars"])
-    assert 0.6 < low / high < 1.6
-    assert outside == 0
-
-
 def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, workspace, make_dataset, facets):
     make_dataset({"cat/a.png": b"", "dog/a.png": b""})
     app = open_app(workspace)

@@ -2,7 +2,6 @@
 
 import gc
 
-import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -57,11 +56,3 @@ def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_roo
     del view
     gc.collect()
     assert client.get(f"{address}/rows?start=0&stop=1").status_code == 404
-
-
-@pytest.mark.parametrize(
-    "query", ["", "start=0", "start=5&stop=1", "start=-1&stop=1", "start=0&stop=601", "start=x&stop=2"]
-)
-def test_rows_that_there_cannot_be_are_refused(demo_root, query):
-    view = table_view(opened(demo_root))
-    assert client.get(f"{view.url}/rows?{query}").status_code == 400

@@ -13,7 +13,6 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.workspaces import by
 
 
 def test_a_tag_on_a_filter_reaches_all_that_match_and_no_other(own_digits):
@@ -44,14 +43,6 @@ def test_an_excluded_sample_leaves_the_view_until_it_is_included_again(own_digit
     assert own_digits.frame(Filters(excluded=True))["id"].tolist() == [7, 8]
     annotate(own_digits, Filters(excluded=True), "include")
     assert own_digits.count(Filters()) == everything
-
-
-def test_another_process_sees_it_and_history_names_who(own_digits, own_demo_root):
-    by("ann", annotate, own_digits, [1, 2, 3], "tag", "odd")
-    by("bob", undo, own_digits)
-    again = open_table(Workspace(own_demo_root), "digits")
-    assert again.count(Filters(tags=("odd",))) == 3
-    assert [(event.who, event.action, event.samples) for event in history_entries(again)[0]] == [("ann", "tag", 3)]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import json
 import re
 
-import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
@@ -50,12 +49,6 @@ def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path)
     assert (describe(entry, pets.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
     assert undo(pets).samples == 3
     assert curated(pets)[:3] == ["cat", "dog", "dog"]
-
-
-def test_the_same_labels_write_nothing(pets):
-    counts = relabel_from(pets, pd.DataFrame({"id": [0, 2], "label": [0, 1], "mood": ["good", None]}))
-    assert (counts.applied, counts.same) == (0, 2)
-    assert history_entries(pets)[1] == 0
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
@@ -115,22 +108,6 @@ def test_a_number_is_an_index_only_where_it_is_not_a_name(workspace, tmp_path, c
     table = pets_called(workspace, classes)
     assert relabel_from(table, write(tmp_path / "labels.csv", content)).applied == 1
     assert curated(table)[2] == becomes
-
-
-def test_categories_of_pandas_are_texts_and_numbers_in_parquet_are_indices(workspace, pets, tmp_path):
-    frame = pd.DataFrame({"path": pd.Categorical(["cat/a.png"]), "label": pd.Categorical(["dog"])})
-    assert relabel_from(pets, frame).applied == 1
-    frame.to_parquet(tmp_path / "labels.parquet")
-    assert relabel_from(pets, tmp_path / "labels.parquet").same == 1
-    table = pets_called(workspace, ["1", "10", "2"])
-    pd.DataFrame({"path": ["2/2.png"], "label": [1]}).to_parquet(tmp_path / "labels.parquet")
-    relabel_from(table, tmp_path / "labels.parquet")
-    assert curated(table)[2] == "10"
-
-
-def test_nan_is_no_label_where_no_class_is_called_so(pets, tmp_path):
-    counts = relabel_from(pets, write(tmp_path / "labels.csv", "path,label\ncat/a.png,dog\ncat/b.png,nan\nd.png,\n"))
-    assert (counts.applied, counts.no_label, counts.unknown_class) == (1, 2, 0)
 
 
 @pytest.mark.parametrize("classes", [["01", "02", "10"], ["1", "2", "10"], ["=1+1", "@home", "nan"]])

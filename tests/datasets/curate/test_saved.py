@@ -9,13 +9,12 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.datasets import bare_dataset, write_images
+from tests.fakes.datasets import write_images
 from tests.fakes.workspaces import by
 
 
@@ -108,14 +107,6 @@ def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own
     assert members(own_digits, "listed") == [1, 5]
 
 
-def test_paths_come_back_from_an_export_of_ours_whatever_they_begin_with(workspace, tmp_path):
-    bare_dataset(workspace, ["@a.png", "=b.png", "'c.png", "'-d.png", "e.png"], [0] * 5, ["x"], "odd")
-    table = open_table(workspace, "odd")
-    export(table, Filters(where="id < 4"), "csv", tmp_path / "odd.csv")
-    assert Saved(workspace, "odd").import_set("four", (tmp_path / "odd.csv").read_bytes()) == (4, [])
-    assert Saved(workspace, "odd").members("four") == sorted(table.paths()[:4])
-
-
 def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
     for name in ("", "  ", "x" * 61, "a\nb"):
         with pytest.raises(CurateError, match="1 to 60 printable"):
@@ -194,12 +185,3 @@ def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tm
     gone = run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force")
     assert "view 'ones' does not exist" in gone.err
     assert "either --ids LIST or --where CONDITION" in run("saved", "digits", "--save-set", "hard").err
-
-
-def test_a_set_takes_the_numbers_and_the_files_that_a_tag_takes(run, own, tmp_path):
-    (tmp_path / "listed.csv").write_text("id,why\n5,\n7,\nnowhere.png,\n")
-    run("saved", "digits", "--save-set", "five", "--ids", "5,7")
-    listed = run("saved", "digits", "--save-set", "file", "--ids", tmp_path / "listed.csv", "--json")
-    assert {(one["set"], one["samples"]) for one in json.loads(listed.out)["sets"]} == {("five", 2), ("file", 2)}
-    assert "1 entries of" in listed.err
-    assert "as nowhere.png: left out" in listed.err

@@ -22,9 +22,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
-from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.files import link
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
@@ -108,23 +106,6 @@ def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
     want = rows.loc[[*order[2:], *sorted(order[:2])]]
     want = want[want["split"] == "train"] if format == "hf" else want
     assert list(read()) == pytest.approx(want["avh" if format == "label-studio" else "id"].tolist())
-
-
-def test_the_shell_orders_as_the_address_of_the_gallery_does(cli, demo_root, digits, tmp_path):
-    def ids(*options):
-        arguments = ("--where", "label = 3", "--format", "csv", "--out", tmp_path / "a.csv", "--force")
-        ended = cli("export", "digits", *arguments, *options, "--workspace", demo_root)
-        if ended.code:
-            return ended.err
-        return pd.read_csv(tmp_path / "a.csv")["id"].tolist()
-
-    view = Filters(where="label = 3")
-    assert ids() == sorted(ids())
-    assert ids("--sort", "loss") == digits.order(view, sort="loss", descending=True).tolist()
-    assert ids("--sort", "loss:asc") == digits.order(view, sort="loss").tolist()
-    assert ids("--like", "5, 20") == by_angle(digits, view, [5, 20])[0].tolist()
-    assert "Unknown column lss" in ids("--sort", "lss")
-    assert "--like" in ids("--like", "five")
 
 
 def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
@@ -265,15 +246,6 @@ def test_columns_of_the_users_are_kept_apart_from_those_that_an_export_adds(make
     assert (task["sample_simulated"], "simulated" in task) == ("by hand", False)
 
 
-def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_digits, tmp_path):
-    np.save(tmp_path / "people.npy", np.eye(10, dtype=int)[own_digits.dataset.labels()])
-    workspace = Workspace(own_digits.dataset.root.parents[1])
-    attach_votes(workspace, "digits", tmp_path / "people.npy", force=True)
-    assert "simulated" in export_bytes(own_digits, VIEW, "csv").decode()
-    assert own_digits.simulated
-    assert not open_table(workspace, "digits").simulated
-
-
 # --- columns of the user's own --------------------------------------------------------------------------------
 
 
@@ -309,14 +281,3 @@ def test_own_columns_are_in_every_format(columns_root, tmp_path, format):
             assert row["my_score"] == pytest.approx(wanted.loc[id, "my_score"])
             assert bool(row["seen"]) == (id % 4 == 0)
             assert row["place"] == ("zoo" if id % 3 == 0 else "park, old")
-
-
-def test_where_no_link_can_be_made_the_image_is_copied(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(1314, "A required privilege is not held by the client")
-
-    (tmp_path / "image.png").write_bytes(b"image")
-    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
-    link(tmp_path / "place.png", tmp_path / "image.png")
-    assert (tmp_path / "place.png").read_bytes() == b"image"
-    assert not (tmp_path / "place.png").is_symlink()

@@ -13,14 +13,12 @@ from PIL import Image
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.label_files import relabel_from
-from avhcurate.datasets.export import columns
 from avhcurate.datasets.export.service import FOLDERS, export, export_bytes
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.sources import attach
 
 VIEW = Filters(where="id < 120 AND label IN (1, 8)")
 
@@ -89,19 +87,6 @@ def test_fiftyones_labels_match_images_by_name_and_carry_scores(own_digits, tmp_
         for label in read["labels"].values()
         if "odd" in label["attributes"].get("sample_tags", [])
     } == {1, 8}
-
-
-def test_fiftyones_unlabelled_image_has_no_target(odd, tmp_path):
-    assert export(odd, Filters(), "fiftyone", tmp_path / "fo") == 2
-    read = json.loads((tmp_path / "fo" / "labels.json").read_text())
-    targets = {
-        name.rpartition("-")[2]: label and read["classes"][label["label"]] for name, label in read["labels"].items()
-    }
-    assert targets == {"0": '<a>&"/../x', "1": None}
-    assert export(odd, Filters(), "coco", tmp_path / "coco") == 2
-    coco = json.loads((tmp_path / "coco" / "annotations.json").read_text())
-    assert [(image["id"], image["width"], image["height"]) for image in coco["images"]] == [(0, 5, 3), (1, 5, 3)]
-    assert [annotation["image_id"] for annotation in coco["annotations"]] == [0]
 
 
 # --- Label Studio --------------------------------------------------------------------------------------------
@@ -215,21 +200,6 @@ def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_b
     assert back["curated_label"].tolist() == back["label"].tolist()
 
 
-def test_cleanlabs_table_has_one_header_though_the_first_batches_hold_no_usable_sample(
-    make_dataset, workspace, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(columns.batches, "__kwdefaults__", columns.batches.__kwdefaults__ | {"rows": 2})
-    pictures = {f"{place}/{number}.png": "red" for number in range(2) for place in (".", "cat", "dog")}
-    table = make_dataset(pictures)
-    np.save(tmp_path / "probs.npy", np.full((table.size, 2), 0.5, np.float32))
-    attach(workspace, "pets", probs=str(tmp_path / "probs.npy"))
-    unlabelled_first = table.frame(columns=["id", "label"]).sort_values("label", na_position="first")["id"]
-    count = export(open_table(workspace, "pets"), Filters(), "cleanlab", tmp_path / "cl", order=unlabelled_first)
-    samples = pd.read_csv(tmp_path / "cl" / "samples.csv")
-    assert samples["curated_label"].tolist() == np.load(tmp_path / "cl" / "labels.npy").tolist()
-    assert len(samples) == count == 4
-
-
 # --- all of them ---------------------------------------------------------------------------------------------
 
 
@@ -258,26 +228,6 @@ def test_names_of_the_users_cannot_leave_the_folder(odd, tmp_path, format):
 
 def refuse(constant):
     raise AssertionError(f"{constant} is no JSON")
-
-
-@pytest.mark.parametrize("format", ["csv", "jsonl", "folder", "hf", "coco"])
-def test_names_of_three_hundred_bytes_and_lists_with_holes_go_out(tmp_path, make_dataset, format):
-    stream = io.BytesIO()
-    Image.new("RGB", (5, 3)).save(stream, "PNG")
-    images = [{"bytes": stream.getvalue(), "path": f"{'字' * 84}.png"}] * 2  # as long as a file system allows
-    boxes = [[float("nan"), 1.0], [float("inf")]]
-    source = pa.table({"image": images, "label": ["漢" * 120, "漢" * 121], "box": boxes})
-    table = make_dataset(source, "odd")
-    for tag in ("a;b", "=1+1"):
-        annotate(table, [0], "tag", tag)
-    out = tmp_path / "out"
-    assert export(table, Filters(), format, out) == 2
-    texts = [*out.glob("*.json")] if out.is_dir() else [out] if format == "jsonl" else []
-    for text in texts:
-        for line in text.read_text().splitlines() if format == "jsonl" else [text.read_text()]:
-            json.loads(line, parse_constant=refuse)
-    if format == "folder":
-        assert sorted(len(list(folder.iterdir())) for folder in out.iterdir() if folder.is_dir()) == [1, 1]
 
 
 def test_a_folder_is_downloaded_as_one_zip_with_its_images(digits):

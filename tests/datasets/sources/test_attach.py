@@ -98,15 +98,6 @@ def test_of_probabilities_alone_it_has_softmax_scores_and_of_features_alone_prot
     assert not alone.has_logits
 
 
-def test_features_without_labels_have_a_norm_and_predict_nothing(workspace, files):
-    bare_dataset(workspace, PATHS, [None] * N, [], "bare")
-    run = attach(workspace, "bare", files["f"])
-    assert rows_of(run)["predicted"].isna().all()
-    np.testing.assert_allclose(rows_of(run)["norm"], np.linalg.norm(FEATURES, axis=1), rtol=1e-6)
-    assert len(run.scored_ids()) == N
-    assert rows_of(attach(workspace, "bare", probs=files["p"]))["max_confidence"].notna().all()
-
-
 @pytest.mark.parametrize(("form", "by"), [("parquet", "path"), ("npz", "id"), ("csv", "path"), ("csv", "id")])
 def test_rows_in_another_order_are_matched_by_a_column(workspace, pets, files, tmp_path, form, by):
     arrays = {"e": FEATURES[ORDER], "z": LOGITS[ORDER]}

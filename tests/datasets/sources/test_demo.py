@@ -45,14 +45,6 @@ def test_images_are_the_scans_themselves_at_their_own_size(folder):
     assert np.array_equal(folder.labels(), labels)
 
 
-def test_votes_are_marked_as_simulated(folder):
-    votes = folder.record.votes
-    assert votes.simulated
-    assert votes.kind == "k-way"
-    assert (votes.samples, votes.total) == (1797, 1797 * 50)
-    assert "not human" in votes.note
-
-
 def test_every_sample_is_scored_by_the_network(folder, table):
     run = folder.run("avhcurate:digits")
     assert run.complete

@@ -37,11 +37,6 @@ def test_train_and_test_on_the_first_level_are_splits(workspace: Workspace, tmp_
     ]
 
 
-def test_a_class_beside_train_makes_train_a_class(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path / "d", "train/a.png", "plane/b.png")
-    assert import_dataset(workspace, "d", tmp_path / "d").record.classes == ["plane", "train"]
-
-
 def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, tmp_path: Path) -> None:
     root = tmp_path / "d"
     grey_images(root, "a/1.png", "a/._1.png", ".thumbs/x.png", "b/2.png")
@@ -62,17 +57,6 @@ def test_a_workspace_below_the_images_is_refused_and_nothing_is_written(cli, tmp
         ended = cli("import", "pets", source)
         assert (ended.code, "--workspace" in ended.err) == (2, True)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "dog"]
-
-
-def test_a_workspace_among_the_images_is_not_read_and_the_user_is_told(tmp_path):
-    photos = tmp_path / "photos"
-    grey_images(photos, "cat/a.png", "dog/b.png", "datasets/c.png")
-    inside = Workspace(photos / "ours")
-    import_dataset(inside, "cats", photos / "cat")
-    grey_images(inside.uploads, "x/d.png")
-    record = import_dataset(Workspace(tmp_path / "elsewhere"), "pets", photos).record
-    assert (record.samples, record.classes) == (3, ["cat", "datasets", "dog"])
-    assert "1 workspaces of this program were skipped" in record.messages
 
 
 def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_path: Path) -> None:

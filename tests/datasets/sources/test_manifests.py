@@ -127,14 +127,6 @@ def test_parquet_manifest_takes_class_names_beside_the_labels(workspace: Workspa
     assert "label_name" not in folder.samples()
 
 
-def test_names_that_are_no_class_names_stay_a_column_of_the_user(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path, "a.png", "b.png")
-    source = write_csv(tmp_path / "m.csv", "path,label,label_name\na.png,0,a red car\nb.png,0,a blue car\n")
-    folder = import_dataset(workspace, "d", source)
-    assert folder.record.classes == ["0"]
-    assert folder.samples()["user_label_name"].tolist() == ["a red car", "a blue car"]
-
-
 def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tmp_path: Path, web) -> None:
     grey_images(web.folder, "a.png", "b.png")
     source = write_csv(tmp_path / "m.csv", f"url,label\n{web.url}/b.png,x\n{web.url}/a.png,y\n")
@@ -164,17 +156,6 @@ def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace: Works
     assert folder.labels().tolist() == codes
 
 
-def test_names_of_classes_and_images_keep_their_zeros(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path, "001", "002")
-    text = "photo,label,label_name,coarse_label,y\n001,1,02,07,7\n002,0,01,08,8\n"
-    source = write_csv(tmp_path / "m.csv", text)
-    folder = import_dataset(workspace, "d", source, image_column="photo", label_column="label")
-    assert rows(folder) == [("001", None, "02"), ("002", None, "01")]
-    assert folder.record.classes == ["01", "02"]
-    assert folder.samples()["coarse_label"].tolist() == ["07", "08"]
-    assert folder.samples()["y"].tolist() == [7, 8]
-
-
 def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(workspace: Workspace, tmp_path) -> None:
     grey_images(tmp_path, "-a.png", "b.png")
     source = write_csv(
@@ -185,15 +166,6 @@ def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(w
     assert folder.samples()["patient"].tolist() == ["007", "12"]
     assert folder.samples()["age"].tolist() == [7, 70]
     assert folder.samples()["note"].tolist() == ["=1+1", "'tis"]
-
-
-def test_nan_is_no_label_where_the_classes_are_declared(workspace: Workspace, tmp_path: Path) -> None:
-    grey_images(tmp_path, "a.png", "b.png")
-    source = write_csv(tmp_path / "m.csv", "path,label\na.png,dog\nb.png,nan\nnan,dog\n")
-    folder = import_dataset(workspace, "d", source, classes=["dog", "cat"])
-    assert folder.labels().tolist() == [0, -1]
-    assert "1 samples have label NaN, nan, <NA> and are imported without a label" in said(folder)
-    assert "1 rows name no image" in said(folder)
 
 
 def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspace: Workspace, tmp_path: Path) -> None:

@@ -8,9 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import decode
@@ -55,13 +53,6 @@ def test_unique_image_paths_become_the_names(workspace: Workspace, tmp_path: Pat
     pq.write_table(table, tmp_path / "d.parquet")
     folder = import_dataset(workspace, "d", tmp_path / "d.parquet")
     assert rows(folder) == [("cat/0.png", "train", "cat"), ("dog/1.png", None, "dog")]
-
-
-def test_repeated_image_paths_give_way_to_file_and_row(workspace: Workspace, tmp_path: Path) -> None:
-    pq.write_table(image_table([0, 1], paths=["0.png", "0.png"], label=[0, 1]), tmp_path / "d.parquet")
-    folder = import_dataset(workspace, "d", tmp_path / "d.parquet")
-    assert [path for path, *_ in rows(folder)] == ["d.parquet#0", "d.parquet#1"]
-    assert "not unique" in said(folder)
 
 
 def test_plain_bytes_and_classes_in_the_schema_are_understood(workspace: Workspace, tmp_path: Path) -> None:
@@ -125,12 +116,6 @@ def test_column_of_counts_becomes_votes_and_says_so(workspace: Workspace, tmp_pa
     assert "human_counts" in record.messages[0]
 
 
-def test_counts_say_how_many_classes_there_are_where_labels_do_not(workspace: Workspace, tmp_path: Path) -> None:
-    pq.write_table(image_table([0], label=[1], votes=[[1, 2, 3]]), tmp_path / "d.parquet")
-    record = import_dataset(workspace, "d", tmp_path / "d.parquet").record
-    assert (record.classes, record.classes_declared) == (["0", "1", "2"], True)
-
-
 def test_votes_may_be_a_named_column_or_a_file(workspace: Workspace, tmp_path: Path) -> None:
     table = image_table(
         [0, 1], label=[0, 1], first=[[1, 0], [0, 1]], second_votes=[[5, 5], [6, 4]], votes=[[1, 2], [3, 4]]
@@ -175,12 +160,3 @@ def test_cifar10h_comes_with_its_human_counts(workspace: Workspace, shared_data:
     assert votes is not None
     agreement = np.mean(np.stack(votes["counts"]).argmax(axis=1) == folder.labels())
     assert agreement > 0.99
-
-
-def test_a_nul_in_a_path_keeps_no_database_from_its_sample(workspace, tmp_path, database, monkeypatch) -> None:
-    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
-    pq.write_table(image_table([1, 2], paths=["a\0b.png", "c.png"], label=["cat", "dog"]), tmp_path / "d.parquet")
-    import_dataset(workspace, "d", tmp_path / "d.parquet")
-    table = open_table(workspace, "d")
-    annotate(table, [0, 1], "tag", "odd")
-    assert [list(tags) for tags in open_table(workspace, "d").frame()["tags"]] == [["odd"], ["odd"]]

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
-from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
+from avhcurate.datasets.curate.history import describe, history_entries
 from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export
@@ -78,17 +78,6 @@ def test_undo_goes_back_over_the_import(workspace, database, monkeypatch, photos
     undo(table)
     assert curated(table) == {}
     assert undo(table) is None
-
-
-def test_an_older_entry_can_be_undone_after_a_change_of_classes(workspace, pets, photos):
-    annotate(pets, [3], "relabel", 0)
-    annotate(pets, [3], "relabel", None)
-    grey_images(photos, "ant/4.png")
-    table = again(workspace, photos)
-    assert curated(table) == {}
-    entries, _ = history_entries(table)
-    undo_entry(table, entries[0].key)
-    assert curated(table) == {"dog/3.png": "cat"}
 
 
 def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_back(workspace, pets, photos, tmp_path):
@@ -213,16 +202,6 @@ def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
     Saved(workspace, "pets").rename("view", "dogs", "hounds")
     assert Saved(workspace, "pets").view("ants").query == {"class": "0"}
     assert Saved(workspace, "pets").view("hounds").query == {"class": "2,null", "sort": "path"}
-
-
-def test_a_view_of_a_class_that_is_gone_says_so(workspace, pets, photos):
-    Saved(workspace, "pets").save_view("dogs", {"class": "1"}, "gallery")
-    shutil.rmtree(photos / "dog")
-    grey_images(photos, "eel/4.png")
-    table = again(workspace, photos)
-    _, notices = Filters.from_query(Saved(workspace, "pets").view("dogs").query).fit(table)
-    assert len(notices) == 1
-    assert "no class" in notices[0]
 
 
 def test_a_collection_asks_about_the_same_classes(workspace, pets, photos):

@@ -141,21 +141,6 @@ def test_fields_of_json_are_columns_of_one_type_and_not_without_end(workspace: W
     assert "102 values of further fields were left out" in folder.record.messages[0]
 
 
-@pytest.mark.parametrize(
-    ("said", "classes"),
-    [(["007", "7"], ["007", "7"]), (["1_0", "2"], ["1_0", "2"]), (["2", "0"], ["0", "1", "2"]), (["a", ""], ["a"])],
-)
-def test_labels_that_are_no_plain_numbers_are_names(
-    workspace: Workspace, tmp_path: Path, said: list[str], classes: list[str]
-) -> None:
-    members = {}
-    for key, label in enumerate(said):
-        members |= {f"{key}.png": png(key), f"{key}.cls": f"{label}\n".encode()}
-    folder = import_dataset(workspace, "d", f"wds:{tar_shard(tmp_path / 'a.tar', members)}")
-    assert folder.record.classes == classes
-    assert class_names_of(folder) == [label or None for label in said]
-
-
 def test_a_server_that_fails_refuses_the_import_rather_than_a_part(workspace: Workspace, web) -> None:
     shards(web.folder)
     web.faults["/pets-train-001.tar"] = [None, 500, 500, 500]

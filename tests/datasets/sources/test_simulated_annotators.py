@@ -6,7 +6,6 @@ from sklearn.datasets import load_digits
 
 from avhcurate.datasets.sources.simulated_annotators import SimulatedAnnotators, simulate_answers
 from avhcurate.errors import CurateError
-from avhcurate.people.bins import bin_index
 
 #: Eyes that see what is there, and a memory of everything.
 PERFECT = SimulatedAnnotators(
@@ -60,12 +59,6 @@ def test_a_shift_moves_the_image_and_keeps_its_light():
     expected = np.zeros((6, 6))
     expected[3, 2], expected[3, 1] = 0.75, 0.25
     np.testing.assert_allclose(moved, expected, atol=1e-12)
-
-
-def test_every_bin_holds_thirty_images_or_more(hsf):
-    counts = np.bincount(bin_index(hsf), minlength=5)
-    assert counts.sum() == 1797
-    assert counts.min() >= 30, counts
 
 
 def test_the_seed_alone_decides_the_answers(digits, answers):

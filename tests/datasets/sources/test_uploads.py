@@ -124,10 +124,3 @@ def garbled(data, begin):
 def test_other_files_and_damaged_ones_are_refused(workspace, name, data):
     with pytest.raises(CurateError, match=r"is not a zip|cannot be unpacked"):
         keep_upload(workspace, name, io.BytesIO(data))
-
-
-def test_a_table_that_comes_again_as_a_zip_is_refused(workspace):
-    kept = keep_upload(workspace, "x.csv", io.BytesIO(b"path,label"))
-    with pytest.raises(CurateError, match="cannot be unpacked"):
-        keep_upload(workspace, "x.csv.zip", io.BytesIO(b"path,label"))
-    assert kept.read_bytes() == b"path,label"

@@ -15,7 +15,6 @@ from avhcurate.datasets.table.conditions import check_condition
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
-from tests.fakes.datasets import add_dataset
 
 COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On", "_file"]
 
@@ -139,13 +138,6 @@ def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digi
 )
 def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
     assert digits.count(Filters(where=text)) == digits.count(Filters(where=same))
-
-
-def test_names_are_compared_and_not_indices(workspace, tmp_path):
-    table = add_dataset(workspace, tmp_path, {"10/a.png": b"", "2/a.png": b"", "2/b.png": b""})
-    assert table.classes == ("10", "2")
-    assert table.frame(Filters(where="label = '2'"))["path"].to_list() == ["2/a.png", "2/b.png"]
-    assert table.count(Filters(where="label = 'cat'")) == 0
 
 
 # --- random conditions, DuckDB against pandas ----------------------------------------------------------------

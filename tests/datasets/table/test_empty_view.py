@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.table.dataset_table import open_table
@@ -47,11 +46,3 @@ def test_a_condition_that_excluded_samples_alone_satisfy_says_so(pets, uses):
             use(Filters(where="id = 2", excluded=True))
     with pytest.raises(CurateError, match="--view excluded=null"):
         uses[0](Filters(where="id < 2"))
-
-
-def test_votes_of_excluded_samples_alone_are_told_from_none(workspace, pets):
-    avhcurate.open(workspace.root, "pets").votes(np.array([[3, 1], [0, 0], [0, 0]]))
-    voted = open_table(workspace, "pets")
-    annotate(voted, [0], "exclude")
-    with pytest.raises(CurateError, match="All 1 samples that match are excluded"):
-        export(voted, Filters(where="hsf > 0"), "csv", workspace.root / "a.csv")

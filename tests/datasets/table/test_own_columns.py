@@ -174,34 +174,6 @@ def test_a_filter_of_a_column_that_is_not_there_or_of_another_type_is_left_out_a
         kinds.count(filters)
 
 
-def test_of_several_filters_by_one_column_the_last_is_kept(kinds):
-    twice = Filters(
-        ranges=(("number", 0.0, 1.0), ("whole", 1.0, 2.0), ("number", 0.2, 0.3)),
-        values=(("few", "a"), ("few", "b")),
-        dates=(
-            ("day", datetime.date(2024, 1, 2), None),
-            ("day", None, datetime.date(2024, 1, 5)),
-            ("day", None, datetime.date(2024, 1, 5)),
-        ),
-    )
-    fitted, said = twice.fit(kinds)
-    assert {key: ends for key, *ends in fitted.ranges} == {"number": [0.2, 0.3], "whole": [1.0, 2.0]}
-    assert (fitted.values, fitted.dates) == ((("few", "b"),), (("day", None, datetime.date(2024, 1, 5)),))
-    assert said == []
-
-
-@pytest.mark.parametrize("text", ['["day","2024-13-01",null]', '["day"]', '["day","yesterday",null]'])
-def test_an_address_without_a_day_is_refused_by_name(text):
-    with pytest.raises(CurateError, match="not a date filter"):
-        Filters.from_query({"date": text})
-
-
-@pytest.mark.parametrize("text", ["[null]", "[]"])
-def test_values_of_no_column_are_refused_by_name(text):
-    with pytest.raises(CurateError, match="not a value filter"):
-        Filters.from_query({"value": text})
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.text(max_size=6), min_size=1, max_size=3).map(tuple), max_size=3).map(tuple))
 def test_any_column_and_any_values_come_back_from_the_address(values):

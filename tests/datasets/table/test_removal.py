@@ -1,7 +1,5 @@
 """A renamed dataset keeps everything, and a removed one leaves nothing."""
 
-import json
-
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
@@ -106,14 +104,6 @@ def test_a_name_that_cannot_be_given_is_refused_and_nothing_changes(workspace):
                 change()
     remove_dataset(workspace, "taken")
     check(workspace, "pets")
-
-
-def test_a_damaged_dataset_is_listed_by_its_folder_and_can_be_removed(workspace):
-    table = fill(workspace)
-    (table.dataset.root / "dataset.json").write_text(json.dumps({"name": 1}))
-    assert people_work(workspace, "pets")["answers of 1 annotators"] == 1
-    remove_dataset(workspace, "pets")
-    assert workspace.names() == []
 
 
 def test_removing_a_dataset_leaves_nothing_of_it_and_all_of_the_others(workspace, database, monkeypatch):

@@ -10,8 +10,8 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.people.queues import SETTINGS, queue_use, read_record, write_record
-from tests.fakes.sources import grey_images, write_csv
-from tests.fakes.votes import members, say, tick
+from tests.fakes.sources import grey_images
+from tests.fakes.votes import say
 
 RANDOM = CollectionSettings(design="classify", control_share=0.0, target=1)
 
@@ -100,26 +100,3 @@ def test_votes_are_weighted_by_the_record_that_asked_before_the_import_and_by_th
             end = record["time"].drop(gone, errors="ignore").min()
             escapes *= np.exp(-record["rate"].get(path, 0.0) * end)
         assert weight == pytest.approx(1 / (1 - escapes))
-
-
-def test_votes_of_samples_that_the_record_does_not_know_have_no_weights(photos, workspace, tmp_path):
-    drawn(photos, np.linspace(1, 20, 16))
-    answer(photos, 16)
-    table = with_more(workspace, tmp_path, "a/new.png")
-    assert answer(table, 1) == ["a/new.png"]
-    assert queue_use(table.counter).weights is None
-
-
-def test_a_grids_queue_whose_samples_got_other_labels_has_no_weights(workspace, tmp_path):
-    def imported(labels):
-        rows = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
-        import_dataset(workspace, "p", write_csv(tmp_path / "p.csv", f"path,label\n{rows}"), force=True)
-        return open_table(workspace, "p")
-
-    grey_images(tmp_path, *(f"{number}.png" for number in range(12)))
-    table = imported("aaaaaabbbbbb")
-    drawn(table, np.linspace(1, 20, 12), design="select", candidates=3, controls=1)
-    grid = queue.next_grid(table, "ann")
-    assert tick(table, "ann", grid, members(grid, table)) == ""
-    assert queue_use(open_table(workspace, "p").counter).weights is not None
-    assert queue_use(imported("aaaaabbbbbbb").counter).weights is None

@@ -247,20 +247,6 @@ def test_mistakes_say_what_there_is(table, names):
         compare_service.side_by_side(table, ["nothing"])
 
 
-def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add_run):
-    add_run(own_demo_root, "other-1", lambda rows: rows)
-    folder = Workspace(own_demo_root).dataset("digits")
-    folder.write_record(folder.record.model_copy(update={"votes": None}))
-    table = open_table(Workspace(own_demo_root), "digits")
-    found = compare_service.side_by_side(table)
-    assert not found.voted
-    assert found.table["avh_hsf"].isna().all()
-    assert found.findings[0].verdict == "too little data"
-    pair = run_pair.compare_pair(table, *found.table["run"])
-    assert len(run_pair.outcomes(pair)) == 4
-    assert set(transfer(table, table, x_filters=Filters(), y_filters=Filters())["bin"]) == {"all"}
-
-
 def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli):
     def run(*arguments):
         return cli(*arguments, "--workspace", planted)

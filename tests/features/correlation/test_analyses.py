@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.correlation import analyses
@@ -12,8 +11,6 @@ from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, analy
 from avhcurate.features.correlation.service import correlate, export_table
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.measures.stats.partial_correlation import partial_spearman
-from avhcurate.people.attach import attach_votes
-from tests.fakes.sources import attach
 
 KEYS = ["avh", "confidence", "norm"]
 
@@ -109,27 +106,3 @@ def test_the_ceiling_is_that_of_the_samples_in_view_and_none_where_they_are_chos
     assert whole.ceiling == pytest.approx(0.96, abs=0.01)
     for chosen in (Filters(hsf_bins=(4,)), Filters(where="HSF > 0.5"), Filters(ranges=(("hsf", 0.5, np.inf),))):
         assert "chosen by their HSF" in correlate(digits, keys=["avh"], filters=chosen).ceiling.reason
-
-
-def test_a_class_may_be_called_all_and_n_counts_the_classes_that_have_a_known_error(make_dataset, workspace, tmp_path):
-    sizes = {"all": 12, "b": 12, "c": 12, "d": 3}
-    images = {f"{place}/{number}.png": "red" for place, size in sizes.items() for number in range(size)}
-    table = make_dataset(images)
-    rng, rows = np.random.default_rng(0), table.size
-    labels = table.dataset.labels()
-    votes, probs = np.eye(4, dtype=int)[labels] * 10, rng.dirichlet(np.ones(4), rows)
-    # All agree on the images of c: no correlation. Three images, as of d, have one of 0.5, without a standard error.
-    spread = rng.integers(0, 5, rows) * (labels < 2)
-    spread[labels == 3], probs[labels == 3] = (
-        (2, 3, 1),
-        [[0.3, 0.3, 0.3, 0.1], [0.2, 0.2, 0.2, 0.4], [0.1, 0.1, 0.1, 0.7]],
-    )
-    votes[np.arange(rows), (labels + 1) % 4] += spread
-    for name, array in (("probs", probs), ("votes", votes)):
-        np.save(tmp_path / f"{name}.npy", array)
-    attach(workspace, "pets", probs=str(tmp_path / "probs.npy"))
-    attach_votes(workspace, "pets", tmp_path / "votes.npy")
-    rows = analyse(open_table(workspace, "pets"), "classes", keys=["confidence"])
-    assert rows["class"].tolist() == [ALL_CLASSES, "all", "b", "c", "d"]
-    assert rows["spearman"].iloc[-1] == pytest.approx(0.5)
-    assert rows[["n", "classes"]].iloc[0].tolist() == [24, 2]

@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.own_columns import own_score
 from avhcurate.features.correlation.plots import agreement, per_bin, ranking
 from avhcurate.features.correlation.service import Correlations
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.reliability import Reliability, of_ticks
-from avhcurate.workspace.images.measures import RANKED
 
 BINS = ["all", "[0, 0.5)", "[0.5, 1]"]
 CEILING = Reliability(100, reliability=0.9**2, low=0.88**2, high=0.92**2)
@@ -62,25 +60,3 @@ def test_bins_show_each_score_with_n_and_hollow_where_there_are_few(table):
     assert list(figure.layout.xaxis.ticktext) == ["[0, 0.5)<br>n 8", "[0.5, 1]<br>n 292"]
     assert [symbol.endswith("-open") for symbol in figure.data[0].marker.symbol] == [True, False]
     assert "simulated" in figure.layout.xaxis.title.text
-
-
-@pytest.mark.parametrize(("harder", "sign"), [("high", -1), ("low", 1), ("", None)])
-def test_a_column_of_the_users_is_turned_by_what_was_said_and_left_out_where_nothing_was(table, harder, sign):
-    ranked = RANKED | {"norm": own_score("a<b>%{x}", harder)}
-    turned = agreement(result_of(table, ranked=ranked)).set_index(["score", "bin"]).loc[("norm", "all"), "agreement"]
-    names = list(ranking(result_of(table, ranked=ranked)).data[0].y)
-    if sign is None:
-        assert np.isnan(turned)
-        assert len(names) == 2
-    else:
-        assert turned == pytest.approx(-0.2 * sign)
-        assert "a&lt;b&gt;&#37;{x}" in names
-
-
-def test_a_second_proxy_with_its_hard_end_above_turns_every_score(table):
-    ranked = RANKED | {"mine": own_score("mine", "high")}
-    as_hsf = agreement(result_of(table))["agreement"]
-    turned = agreement(result_of(table, against="mine", ranked=ranked))["agreement"]
-    assert turned.tolist() == pytest.approx((-as_hsf).tolist())
-    unsaid = RANKED | {"mine": own_score("mine", "")}
-    assert agreement(result_of(table, against="mine", ranked=unsaid))["agreement"].isna().all()

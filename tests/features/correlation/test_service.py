@@ -1,6 +1,5 @@
 """The correlations of a real table: scipy's numbers in every group, filters, files and their marks."""
 
-import json
 import shutil
 from functools import partial
 
@@ -117,12 +116,6 @@ def test_a_proxy_of_which_much_is_hard_turns_the_signs(said):
         assert one.second_agreement * other.second_agreement > 0
 
 
-def test_latex_escapes_a_name(said):
-    latex = to_latex(correlate(said, keys=["avh", HOSTILE_COLUMN]))
-    assert r"\textasciitilde{}0 [x](y) \$z\$" in latex
-    assert latex.count(r"\\") == 4
-
-
 @pytest.mark.parametrize(
     ("keys", "against", "reason"),
     [
@@ -135,8 +128,3 @@ def test_latex_escapes_a_name(said):
 def test_columns_that_are_not_numbers_are_refused(columns, keys, against, reason):
     with pytest.raises(CurateError, match=reason):
         correlate(columns, keys=keys, against=against)
-
-
-def test_the_command_line_takes_edges_of_bins(demo_root, cli):
-    ended = cli("correlate", "digits", "--scores", "avh", "--bins", "0,0.5,1", "--json", "--workspace", demo_root)
-    assert [row["bin"] for row in json.loads(ended.out)["rows"]] == ["all", "[0, 0.5)", "[0.5, 1]"]

@@ -41,13 +41,6 @@ def test_spearman_equals_scipys_on_untied_and_tied_scores():
     assert found[2] == pytest.approx(1)
 
 
-def test_level_0_belongs_to_every_kind():
-    blur = rows_of(np.array([[1.0, 2, 3]]))
-    noise = blur[blur["level"] > 0].assign(kind="noise", avh=[0.5, 0.2])
-    found = level_correlations(pd.concat([blur, noise]), ["avh"]).set_index("kind")["avh"]
-    assert found.to_dict() == pytest.approx({"blur": 1, "noise": -1})
-
-
 def test_the_summary_counts_what_goes_the_expected_way_and_leaves_constants_out():
     values = np.array([[1.0, 2, 3]] * 7 + [[3.0, 2, 1]] * 3 + [[2.0, 2, 2]] * 4 + [[1.0, np.nan, 2]])
     rhos = level_correlations(rows_of(values), ["avh"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.features.disagreement.plots import COLORS, downsampled, gap_scatter
+from avhcurate.features.disagreement.plots import downsampled, gap_scatter
 from avhcurate.features.disagreement.rules import Cuts, gap_sets
 from avhcurate.features.disagreement.service import Gap
 
@@ -55,20 +55,6 @@ def test_up_is_harder_and_each_set_lies_in_its_region(harder):
     outside = zip(figure.data[0].x, figure.data[0].y, strict=True)
     for x, y in outside:
         assert not any(r.x0 <= x <= r.x1 and min(r.y0, r.y1) <= y <= max(r.y0, r.y1) for r in (humans, network))
-
-
-def test_the_corners_bear_the_names_of_the_sets_in_their_colours():
-    _, figure = drawn("high")
-    notes = {note.text: note.font.color for note in figure.layout.annotations}
-    assert {text.replace("<br>", " "): color for text, color in notes.items()} == {
-        f"<b>{NAMES[key]}</b>": color for key, color in COLORS.items()
-    }
-
-
-def test_simulated_votes_and_the_score_are_on_the_axes():
-    _, figure = drawn("high", simulated=True)
-    assert "simulated" in figure.layout.xaxis.title.text
-    assert "AVH" in figure.layout.yaxis.title.text
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(2, 50))

@@ -83,11 +83,6 @@ def test_no_sample_is_in_both_sets(pairs, low, high, quantile, harder):
     assert (np.abs(gap) < 1).all()
 
 
-def test_no_common_sample_gives_two_empty_sets():
-    found, _gap = gap_sets([np.nan, 0.2], [0.3, np.nan], harder="high")
-    assert (found.samples, len(found.hard_for_humans), len(found.hard_for_network)) == (0, 0, 0)
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -30,17 +30,6 @@ def test_each_bin_says_its_n_between_its_edges():
     assert [shape.x0 for shape in figure.layout.shapes] == list(EDGES)
 
 
-def test_bars_outside_the_edges_are_in_no_bins_colour():
-    (drawn,) = hsf_histogram(bars_of([0.1, 0.5, 0.9]), [1], edges=(0.4, 0.6)).data
-    inside = [color in ramp(1) for color in drawn.marker.color]
-    assert inside == [0.4 < middle < 0.6 for middle in drawn.x]
-
-
-def test_simulated_votes_are_called_so_on_the_axis():
-    assert "simulated" in hsf_histogram(bars_of([0.5]), [0, 1], edges=EDGES, simulated=True).layout.xaxis.title.text
-    assert "simulated" not in hsf_histogram(bars_of([0.5]), [0, 1], edges=EDGES).layout.xaxis.title.text
-
-
 def test_a_bar_a_class_and_one_for_samples_without_a_label():
     counts = pd.DataFrame({"name": ["cat", "dog", NO_LABEL], "n": [3, 1200, 5]})
     (drawn,) = class_balance(counts).data

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from avhcurate.features.predicted_hsf.conformal import conformal_interval, coverage_by_bin, distances
 from avhcurate.features.predicted_hsf.learning_curve import Forecast, forecast, learning_curve
-from avhcurate.features.predicted_hsf.service import covered, fit_prediction
+from avhcurate.features.predicted_hsf.service import fit_prediction
 from avhcurate.features.predicted_hsf.vote_model import Design, Strength, VotedSamples, fit_votes
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 
@@ -67,15 +67,6 @@ def test_intervals_cover_what_they_claim_on_samples_never_seen(known, prediction
     assert spearman(standard_ranks(found["hsf_predicted"]), standard_ranks(hsf)) > 0.6
 
 
-def test_coverage_is_shown_for_each_bin(known, prediction):
-    low, high = covered(prediction)
-    table = coverage_by_bin(low, high, prediction.voted.hits / VOTES, prediction.voted.weights).set_index("bin")
-    assert table.loc["all", "coverage"] == pytest.approx(0.9, abs=0.045)
-    assert table["n"].iloc[1:].sum() == table.loc["all", "n"]
-    # Honest where it hurts: images that nearly nobody calls by the label are covered less often.
-    assert table.loc["[0, 0.2)", "coverage"] < table.loc["[0.8, 1]", "coverage"]
-
-
 def test_weights_count_samples_that_were_asked_about_less_often():
     """Hard samples asked about ten times as often: unweighted intervals are those of hard samples."""
     rng = np.random.default_rng(1)
@@ -122,14 +113,6 @@ def test_what_votes_would_tell_does_not_depend_on_having_them(known, prediction)
     assert (said > twins).mean() > 0.9
 
 
-def test_distances_are_those_of_a_uniform_where_the_model_is_right():
-    rng = np.random.default_rng(2)
-    odds = rng.normal(1, 1, 4000)
-    hits = rng.binomial(40, rng.beta(5 * expit(odds), 5 * expit(-odds)))
-    reached = distances(odds, np.log(5), hits, np.full(4000, 40))
-    assert np.quantile(reached, [0.25, 0.5, 0.75]) == pytest.approx([0.125, 0.25, 0.375], abs=0.02)
-
-
 def test_the_learning_curve_rises_and_ends_at_the_cross_fit(known, prediction):
     voted = prediction.voted
     curve = learning_curve(voted, prediction.crossed)
@@ -140,16 +123,6 @@ def test_the_learning_curve_rises_and_ends_at_the_cross_fit(known, prediction):
     assert curve["rho"].iloc[-1] == pytest.approx(rho)
     assert (curve["low"] < curve["rho"]).all()
     assert (curve["rho"] < curve["high"]).all()
-
-
-def test_a_forecast_goes_through_a_curve_of_its_form():
-    learnt = np.array([50, 200, 800])
-    rho = 0.5 - 1.4 / np.sqrt(learnt)
-    found = forecast(pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho, "high": rho}))
-    assert (found.limit, found.drop) == pytest.approx((0.5, 1.4))
-    assert found.needed(0.45) == (pytest.approx(800, rel=0.03),) * 3
-    assert found.needed(0.6) == (None, None, None)
-    assert forecast(pd.DataFrame({"learnt": [9], "rho": [0.1], "low": [0.0], "high": [0.2]})) is None
 
 
 def test_the_band_of_a_forecast_covers_the_curve_though_all_points_share_an_error():

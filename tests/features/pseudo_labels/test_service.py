@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from avhcurate import scores
-from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import model_outputs
@@ -86,9 +85,3 @@ def test_several_rules_select_what_each_alone_does_from_outputs_computed_once(di
         pd.testing.assert_frame_equal(found.classes, alone[rule].classes)
     with pytest.raises(CurateError, match="Unknown rule 'other'"):
         pseudo_labels_service.select_by_each(digits, ("avc", "other"))
-
-
-def test_a_view_whose_samples_are_excluded_says_so(own_digits):
-    annotate(own_digits, Filters(where="id < 5"), "exclude")
-    with pytest.raises(CurateError, match="5 samples that match are excluded"):
-        pseudo_labels_service.select(own_digits, filters=Filters(where="id < 5"))

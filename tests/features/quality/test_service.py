@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from scipy import stats
 
 import avhcurate
 from avhcurate.datasets.curate.annotations import annotate, undo
@@ -20,14 +19,13 @@ from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.quality import service as quality_service
 from avhcurate.features.quality.odd_files import odd_files
 from avhcurate.features.quality.service import find_duplicates, keep_one, measure_dataset
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
-from avhcurate.workspace.images.measures import MEASURES, PROXIES, of_plugin
+from avhcurate.workspace.images.measures import MEASURES, of_plugin
 
 #: The planted copies: each set is one group, in the order of ids.
 COPIES = ({"a00.jpg", "exact.jpg"}, {"a01.jpg", "again.jpg", "small.png"}, {"a02.jpg", "bright.jpg"})
@@ -122,17 +120,6 @@ def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
     assert unreadable["file_bytes"].tolist() == [len(table.dataset.images().read_one(id)) for id in unreadable["id"]]
 
 
-def test_a_column_of_the_users_stands_before_a_measure_of_its_name(tmp_path):
-    Image.new("RGB", (8, 6), "red").save(tmp_path / "a.png")
-    pd.DataFrame({"path": ["a.png"], "width": ["wide"]}).to_csv(tmp_path / "m.csv", index=False)
-    import_dataset(Workspace(tmp_path / "ws"), "one", tmp_path / "m.csv")
-    measure_dataset(Workspace(tmp_path / "ws"), "one")
-    table = open_table(Workspace(tmp_path / "ws"), "one")
-    row = table.frame().iloc[0]
-    assert (row["width"], row["height"]) == ("wide", 6)
-    assert "width" not in table.measures
-
-
 @pytest.mark.parametrize(("value", "said"), [(lambda: 1 / 0, "ZeroDivisionError"), (lambda: [1, 2], "TypeError")])
 def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected(tmp_path, monkeypatch, value, said):
     workspace, mending = Workspace(tmp_path / "ws"), []
@@ -184,23 +171,6 @@ def test_embeddings_alone_find_a_copy_without_joining_a_tight_class(measured_dig
     nearest = measured_digits.frame()["nearest_similarity"]
     assert nearest[[10, 20]].to_list() == pytest.approx([1, 1])
     assert (nearest > 0.95).mean() > 0.5  # so that a fixed cosine of 0.95 would have joined most digits
-
-
-def test_scores_against_a_measure_are_spearmans_of_scipy(measured_digits):
-    found = correlation_service.correlate(measured_digits, against="contrast")
-    frame = measured_digits.frame()
-    rows = found.table[found.table["bin"] == "all"].set_index("score")
-    assert list(rows.index) == [*measured_digits.scores, *(key for key in PROXIES if key != "contrast")]
-    for key in ("avh", "loss", "sharpness"):
-        expected = stats.spearmanr(frame[key], frame["contrast"])
-        assert rows.loc[key, ["spearman", "p_value"]].tolist() == pytest.approx(list(expected), abs=1e-12)
-    of_bins = found.table[(found.table["score"] == "avh") & (found.table["bin"] != "all")]
-    assert of_bins["n"].sum() == len(frame)
-    codes = pd.qcut(frame["contrast"], 5, labels=False)
-    lowest = frame[codes == 0]
-    assert abs(of_bins["n"].iloc[0] - len(lowest)) <= 2
-    assert list(found.table.columns) == list(correlation_service.correlation.COLUMNS)
-    assert set(correlation_service.export_table(found)["against"]) == {"contrast"}
 
 
 def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, tmp_path):

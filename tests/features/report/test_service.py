@@ -111,15 +111,3 @@ def test_what_is_not_computed_yet_is_named_with_its_command(make_dataset, tmp_pa
     text = written(make_dataset({"cat/a.png": BLACK, "dog/b.png": BLACK}), tmp_path / "report.html")
     assert all(f"<pre>avhcurate {verb} pets" in text for verb in ("score", "votes", "quality"))
     assert "run `" not in text
-
-
-def test_a_file_that_exists_is_kept(make_dataset, tmp_path, cli):
-    table, out = make_dataset({"cat/a.png": BLACK}), tmp_path / "report.html"
-    out.write_text("mine")
-    with pytest.raises(CurateError, match="exists"):
-        service.write_report(table, out)
-    arguments = ("report", "pets", "--out", str(out), "--workspace", str(table.dataset.root.parents[1]))
-    assert cli(*arguments).code == 2
-    assert out.read_text() == "mine"
-    assert cli(*arguments, "--force").code == 0
-    assert out.read_text().startswith("<!doctype html>")

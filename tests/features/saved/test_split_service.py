@@ -30,13 +30,6 @@ def test_parts_are_alike_by_class_and_bin(digits):
     assert small.any()
 
 
-def test_strata_by_simulated_votes_are_marked(digits):
-    strata = make_split(digits, SHARES).strata
-    assert list(strata)[:3] == ["curated_label_name", "hsf_bin", "hsf_source"]
-    assert set(strata["hsf_source"]) == {"simulated"}
-    assert "hsf_source" not in make_split(digits, SHARES, by=("class",)).strata
-
-
 def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
     found = make_split(digits, SHARES, by=("class",))
     for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):

@@ -234,27 +234,6 @@ def test_the_report_agrees_with_pandas(adapted):
     assert folder.report(3).accuracy.value > folder.report(0).accuracy.value
 
 
-def test_selected_embeddings_of_zeros_have_no_angle_and_do_not_count():
-    rng = np.random.default_rng(0)
-    features, weights = rng.normal(size=(40, WIDTH)), rng.normal(size=(K, WIDTH))
-    evaluator, bias = TargetEvaluator(np.arange(40) % K, CLASSES), np.arange(K) / 9
-
-    def means(features):
-        outputs = ModelOutputs(features, weights, bias)
-        chosen = outputs.select(rule="confidence", portion=1.0)
-        return evaluator.round(1, chosen, outputs, outputs)[0], chosen
-
-    features[0] = 0
-    report, chosen = means(features)
-    assert chosen.selected[0]
-    others = np.flatnonzero(chosen.selected)[1:]
-    avh = scores.avh(features[others], weights, chosen.candidate[others])
-    assert report.mean_avh == pytest.approx(avh.mean())
-    report, chosen = means(np.zeros((40, WIDTH)))
-    assert chosen.selected.any()
-    assert np.isnan(report.mean_avh)
-
-
 def _unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

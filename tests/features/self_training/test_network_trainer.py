@@ -12,7 +12,7 @@ from avhcurate.features.self_training.evaluation import TargetEvaluator
 from avhcurate.features.self_training.loop import PseudoLabelled, self_train
 from avhcurate.features.self_training.network_trainer import FILE, FullTrainer
 from avhcurate.features.self_training.settings import Schedule
-from avhcurate.networks.training.images import LabelledImages, Stacked
+from avhcurate.networks.training.images import LabelledImages
 from avhcurate.networks.training.recipe import Recipe
 from avhcurate.networks.training.trainer import train
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -126,16 +126,6 @@ def test_its_outputs_are_those_of_the_network(halves, digits_net, tmp_path):
     np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
 
 
-def test_stacked_pictures_are_the_first_and_then_the_second(halves):
-    source, target = halves
-    chosen = target.part(np.array([4, 9, 2]))
-    stacked = LabelledImages(Stacked(source, chosen), np.zeros(303), source.mean, source.std)
-    taken = stacked.take(torch.tensor([301, 0, 302, 299]))
-    expected = [target.take(torch.tensor([9])), source.take(torch.tensor([0])), target.take(torch.tensor([2]))]
-    torch.testing.assert_close(taken, torch.cat([*expected, source.take(torch.tensor([299]))]))
-    assert stacked.shape == source.shape
-
-
 def test_one_hot_soft_labels_teach_what_labels_teach(halves, digits_net):
     source, _ = halves
     soft = torch.nn.functional.one_hot(source.labels, 10).float()
@@ -166,18 +156,3 @@ class Contrast(torch.nn.Module):
     def forward(self, images):
         flat = images.flatten(1)
         return self.head((flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True))
-
-
-@pytest.mark.parametrize("rule", ["confidence", "avc-centred"])
-def test_an_image_without_a_finite_embedding_is_left_out_and_counted(halves, tmp_path, rule):
-    source, target = halves
-    images = target.take(torch.arange(300))
-    images[7] = 60
-    blank = LabelledImages(images, target.labels, target.mean, target.std)
-    trainer = FullTrainer(Contrast(), source, blank, num_classes=10, recipe=RECIPE, checkpoints=tmp_path)
-    folder, evaluator = SelfTrainingFolder(tmp_path), TargetEvaluator(np.asarray(target.labels), list("0123456789"))
-    self_train(trainer, np.arange(300), rule=rule, evaluator=evaluator, folder=folder, rounds=2)
-    for number in (1, 2):
-        rows, report = folder.selection(number), folder.report(number)
-        assert (report.left_out, rows["candidate"][7], rows["selected"][7]) == (1, -1, False)
-        assert report.selected > 30

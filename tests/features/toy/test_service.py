@@ -81,15 +81,6 @@ def test_points_whose_embedding_is_zero_have_no_angle_and_do_not_count(tmp_path,
     assert result.settled["avh"] > 0
 
 
-def test_a_damaged_result_is_made_again(tmp_path):
-    toy_service.run(tmp_path, QUICK)
-    path = toy_service.result_path(tmp_path, QUICK)
-    path.write_bytes(path.read_bytes()[:1000])
-    assert toy_service.read(tmp_path, QUICK) is None
-    assert toy_service.run(tmp_path, QUICK).curves["epoch"].iloc[-1] == 5
-    assert toy_service.read(tmp_path, QUICK) is not None
-
-
 def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_service, "_KEPT", 2)
     for seed in range(3):
@@ -114,13 +105,13 @@ def test_settings_out_of_range_are_a_users_mistake(wrong, said):
         ToySettings(**wrong)
 
 
-def test_a_training_in_a_process_of_its_own_leaves_its_result_or_says_why(tmp_path):
-    (tmp_path / "toy").write_text("a file where the folder should be")
-    with pytest.raises(CurateError, match="failed"):
-        toy_service.trained(tmp_path, QUICK)
-    (tmp_path / "toy").unlink()
+def test_a_training_in_a_process_of_its_own_leaves_its_result_or_says_why(tmp_path, monkeypatch):
     made = toy_service.trained(tmp_path, QUICK)
     assert toy_service.read(tmp_path, QUICK).curves.equals(made.curves)
+    launch = toy_service.launch
+    monkeypatch.setattr(toy_service, "launch", lambda argv, **how: launch([*argv, "--nonsense"], **how))
+    with pytest.raises(CurateError, match="The training of the toy failed: No such option: --nonsense"):
+        toy_service.trained(tmp_path, QUICK.with_(seed=1))
 
 
 def test_the_command_line_prints_the_figures(cli, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.features.training_dynamics.plots import ALL, BAND, LEARNT, PANELS, courses
+from avhcurate.features.training_dynamics.plots import ALL, LEARNT, PANELS, courses
 
 BINS = ("[0, 0.5)", "[0.5, 1]")
 EPOCHS = (0, 0.25, 1, 2, 8)
@@ -40,15 +40,6 @@ def test_each_panel_draws_the_means_of_the_table_for_every_bin(number):
             np.testing.assert_allclose(trace.y, values, atol=1e-6)
             np.testing.assert_allclose(trace.x, EPOCHS)
             assert set(trace.customdata[:, 0]) == {100 if name == ALL else 50}
-
-
-def test_bands_reach_95_percent_of_the_mean_to_both_sides():
-    curves = table()
-    bands = [trace for trace in courses({"one": curves}, BINS).data if trace.fill and trace.legendgroup == ALL]
-    rows = curves[curves["bin"] == ALL]
-    for trace, key in zip(bands, PANELS, strict=True):
-        upper, lower = trace.y[: len(rows)], trace.y[len(rows) :][::-1]
-        np.testing.assert_allclose(upper - lower, 2 * BAND * rows[f"{key}_se"], atol=3e-6)
 
 
 def test_without_votes_only_the_curve_over_all_samples_is_drawn():

@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from avhcurate.features.training_dynamics.plots_data_map import data_map, downsampled
+from avhcurate.features.training_dynamics.plots_data_map import data_map
 from avhcurate.ui.chart_style import ramp
 
 BINS = ("[0, 0.5)", "[0.5, 1]")
@@ -50,20 +48,6 @@ def test_points_lie_where_the_table_says_and_carry_their_id(color):
     assert scatters(data_map(alone, color=color, bins=BINS))[0].x[0] == 0
 
 
-def test_hard_is_orange_and_easy_is_blue_for_correctness_and_for_avh():
-    hard, easy = ramp(2)
-    points = points_of()
-    for color, hard_is_low in (("correctness", True), ("avh", False)):
-        figure = data_map(points, color=color)
-        (trace,) = scatters(figure)
-        scale = figure.layout.coloraxis.colorscale
-        assert [scale[0][1], scale[-1][1]] == ([hard, easy] if hard_is_low else [easy, hard])
-        expected = points.set_index("id")[color].loc[trace.customdata[:, 0].astype(int)]
-        np.testing.assert_allclose(trace.marker.color, expected, atol=1e-4)
-        hardest_on_top = expected.is_monotonic_decreasing if hard_is_low else expected.is_monotonic_increasing
-        assert hardest_on_top
-
-
 def test_bins_have_their_colours_and_samples_without_votes_are_named():
     points = points_of()
     traces = {trace.name: trace for trace in scatters(data_map(points, color="hsf_bin", bins=BINS))}
@@ -77,18 +61,3 @@ def test_bins_have_their_colours_and_samples_without_votes_are_named():
 def test_the_outline_of_a_region_is_drawn():
     figure = data_map(points_of(), outline=([0.1, 0.2, 0.2, 0.1], [0, 0, 1, 1]))
     assert figure.layout.shapes[0].path.startswith("M0.1,0L0.2,0")
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.integers(0, 300), st.integers(0, 30), st.integers(1, 200))
-def test_thinning_keeps_the_limit_the_order_and_the_lonely(crowd, lonely, most):
-    rng = np.random.default_rng(crowd)
-    x = np.concatenate([np.full(crowd, 0.01), np.linspace(0.05, 0.49, lonely)])
-    y = np.concatenate([np.full(crowd, 0.99), rng.uniform(0, 0.9, lonely)])
-    points = pd.DataFrame({"id": np.arange(len(x)), "variability": x, "confidence_mean": y})
-    kept = downsampled(points, most=most)
-    assert len(kept) == min(most, crowd + lonely)
-    assert kept["id"].is_monotonic_increasing
-    assert kept["id"].is_unique
-    if most >= 2 * lonely + 1:
-        assert (kept["id"] >= crowd).sum() == lonely

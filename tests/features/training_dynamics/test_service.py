@@ -214,23 +214,6 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
     assert figure.value == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_few_samples_without_an_angle_take_no_evaluation_from_a_hundred(
-    trained: DatasetTable, trained_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    values = training_dynamics_service._values
-
-    def some_of_zeros(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:
-        found = values(training, number, rows).reset_index(drop=True)
-        return found.assign(avh=found["avh"].drop([20, 40, 60]))
-
-    monkeypatch.setattr(training_dynamics_service, "_values", some_of_zeros)
-    folder = training(trained_root, 0)
-    hundred = Filters(ids=tuple(folder.ids()[:100].tolist()))
-    found = training_dynamics_service._training_curves(trained, folder, "a", hundred)
-    assert found.n == 100
-    assert len(found.epochs) == len(folder.evaluations())
-
-
 def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(trained_root, tmp_path / "voteless"))
     dataset = Workspace(root).dataset("digits")

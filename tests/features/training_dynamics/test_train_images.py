@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avhcurate.cli import options
-from avhcurate.cli.train import _print
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.features.training_dynamics.train import summary, train_model
+from avhcurate.features.training_dynamics.train import train_model
 from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.networks.training.image_cache import ImageCache
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -37,35 +35,6 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
     training = train_model(fresh, PHOTOS.with_(epochs=1))
     assert training.record.recipe["broken_images"] == 3
     assert training.record.train_samples + training.record.held_out_samples == 30
-
-
-def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one_that_goes_on(fresh, tmp_path, capsys):
-    import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
-    settings = PHOTOS.with_(epochs=2)
-    for seed in (0, 1):
-        stop = once_begun(fresh.dataset("photos"))
-        with pytest.raises(Cancelled):
-            train_model(fresh, settings, seed=seed, progress=Progress(should_stop=stop))
-    for label in ("dark", "light", "mid"):
-        shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
-    resumed = train_model(fresh, settings, seed=0)
-    assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
-    options._call.set(options._Options(workspace=str(fresh.root)))
-    _print([summary(resumed)])
-    said = capsys.readouterr().out
-    assert "3 images could not be read and were left out." in said
-    assert f"avhcurate remove photos --training {resumed.name}\n" in said
-    whole = train_model(fresh, settings, seed=2)
-    assert whole.record.recipe["broken_images"] == 0
-    assert whole.record.train_samples + whole.record.held_out_samples == 33
-    with pytest.raises(CurateError, match=r"began with 28 images.*30 and 3 can be read.*avhcurate remove photos"):
-        train_model(fresh, settings, seed=1)
-
-
-def once_begun(dataset):
-    """A function that is true once another training than those there are has a record."""
-    known = set(dataset.root.rglob("training.json"))
-    return lambda: set(dataset.root.rglob("training.json")) != known
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):

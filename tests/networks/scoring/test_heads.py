@@ -35,9 +35,9 @@ def test_a_head_is_at_the_minimum_of_loss_and_penalty(classes):
 
 
 def test_more_noise_gets_a_stronger_penalty_and_the_same_seed_the_same_head():
-    clear, noisy = (fit_head(samples(noise=noise))[1] for noise in (0.3, 4.0))
+    clear, noisy = (fit_head(samples(200, noise=noise))[1] for noise in (0.3, 4.0))
     assert clear.strength < noisy.strength
-    first, second = (fit_head(samples(), seed=1)[0] for _ in range(2))
+    first, second = (fit_head(samples(120), seed=1)[0] for _ in range(2))
     np.testing.assert_array_equal(first.class_weights, second.class_weights)
 
 
@@ -49,9 +49,9 @@ def test_a_class_without_samples_has_a_weight_and_is_never_predicted():
 
 
 def test_of_many_samples_some_are_fitted(monkeypatch):
-    whole = fit_head(samples(4000))[0]
-    monkeypatch.setattr(heads, "MOST_NUMBERS", 2000 * WIDTH)
-    given = samples(4000)
+    whole = fit_head(samples(1500))[0]
+    monkeypatch.setattr(heads, "MOST_NUMBERS", 1000 * WIDTH)
+    given = samples(1500)
     part = fit_head(given)[0]
     assert not np.array_equal(part.class_weights, whole.class_weights)
     agree = whole.logits(given.features).argmax(axis=1) == part.logits(given.features).argmax(axis=1)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -12,23 +10,6 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.training.checkpoints import checkpoint_step, read_checkpoint, save_weights, write_checkpoint
-
-SAVE = """
-import sys, torch
-from pathlib import Path
-from avhcurate.networks.training.checkpoints import save_weights
-torch.manual_seed(0)
-module = torch.nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)
-save_weights(module, Path(sys.argv[-1]), {name: name for name in "hgfedcba"})
-"""
-
-
-def test_equal_weights_give_equal_files_in_every_process(tmp_path, monkeypatch):
-    files = [tmp_path / name for name in ("one", "two")]
-    subprocess.run([sys.executable, "-c", SAVE, str(files[0])], check=True)
-    monkeypatch.setattr(sys, "argv", [str(files[1])])
-    exec(SAVE, {})
-    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_saved_weights_are_safetensors_with_their_metadata(tmp_path):

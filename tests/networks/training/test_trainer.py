@@ -103,25 +103,6 @@ def test_evaluations_are_the_scores_of_the_network_as_it_then_is(digit_halves, d
     assert (evaluations[-1].samples["correct"] == (logits.argmax(1) == held.labels).numpy()).all()
 
 
-def test_the_running_loss_and_accuracy_are_means_over_the_samples_since_the_last_look(digit_halves):
-    """At rate 0 nothing moves, so both are those of the untrained network over the samples of each stretch."""
-    known, _ = digit_halves
-    evaluations = []
-    recipe = Recipe(epochs=2, batch_size=100, crop_padding=0, flip=False, learning_rate=0.0)
-    torch.manual_seed(0)
-    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    train(module, known, recipe, device="cpu", early=(0.5,), on_eval=evaluations.append)
-    with torch.inference_mode():
-        pixels = normalise(known.images, torch.tensor(known.mean), torch.tensor(known.std))
-        loss = nn.functional.cross_entropy(module(pixels), known.labels).item()
-    # The leftover sample joined the ninth batch: 400 of 901 samples were seen at the first evaluation.
-    assert [one.step for one in evaluations] == [4, 9, 18]
-    assert evaluations[2].train_loss == pytest.approx(loss, rel=1e-5)
-    assert evaluations[2].train_accuracy == pytest.approx(accuracy(module, known))
-    mixed = (400 * evaluations[0].train_loss + 501 * evaluations[1].train_loss) / 901
-    assert mixed == pytest.approx(loss, rel=1e-5)
-
-
 def test_a_fast_recipe_ends_with_the_average_also_of_buffers(digit_halves):
     known, _ = digit_halves
     recipe = Recipe(epochs=1, batch_size=300, crop_padding=0, learning_rate=0.0)

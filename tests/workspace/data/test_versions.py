@@ -1,7 +1,6 @@
 """What is stored says its version: one that this program does not know is refused, and nothing of it is changed."""
 
 import json
-import threading
 
 import pytest
 import sqlalchemy as sa
@@ -10,11 +9,6 @@ from avhcurate.people.log import ResponseLog
 from avhcurate.workspace.data.events import EVENTS, EventLog
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.schema import SCHEMA_VERSION, UnknownVersion
-
-
-def version_in(engine):
-    with engine.connect() as connection:
-        return connection.execute(sa.text("SELECT version_num FROM avhcurate_version")).scalars().all()
 
 
 @pytest.mark.parametrize(
@@ -33,26 +27,6 @@ def test_a_database_of_another_version_is_refused_and_stays_as_it_is(database, s
             kind(database)
     with log.engine.connect() as connection:
         assert connection.execute(sa.select(EVENTS.c.value)).scalars().all() == ["odd"]
-
-
-def test_those_who_open_a_new_database_at_once_create_it_once(database):
-    errors, barrier = [], threading.Barrier(6)
-
-    def work():
-        try:
-            barrier.wait()
-            EventLog(database)
-            ResponseLog(database)
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert version_in(EventLog(database).engine) == [str(SCHEMA_VERSION)]
 
 
 @pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])

@@ -11,7 +11,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.runs import RunRecord
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 from avhcurate.workspace.disk.files import write_json, write_parquet
-from avhcurate.workspace.disk.fingerprints import fingerprint_file, fingerprint_table
+from avhcurate.workspace.disk.fingerprints import fingerprint_table
 
 
 def add(workspace: Workspace, name: str, labels: list[int | None]) -> DatasetFolder:
@@ -68,12 +68,6 @@ def test_a_name_that_is_not_valid_for_a_folder_is_refused(workspace: Workspace, 
         workspace.create(name)
     with pytest.raises(CurateError):
         workspace.dataset(name)
-
-
-@pytest.mark.parametrize("name", ["console", "nul-v2", "com10", "a.con"])
-def test_a_name_that_holds_a_device_among_others_is_free(workspace: Workspace, name: str) -> None:
-    add(workspace, name, [0])
-    assert workspace.names() == [name]
 
 
 def test_a_name_that_differs_only_by_case_is_refused(workspace: Workspace) -> None:
@@ -186,11 +180,3 @@ def test_fingerprint_is_blind_to_how_a_table_is_stored() -> None:
     stored = stored.set_column(1, "n", stored["n"].cast(pa.int16()))
     assert fingerprint_table(table) == fingerprint_table(stored)
     assert fingerprint_table(table) != fingerprint_table(table, "evidence")
-
-
-def test_fingerprint_of_a_file_sees_its_size_and_its_end(tmp_path: Path) -> None:
-    prints = set()
-    for content in (b"a" * 10**6, b"a" * 10**6 + b"b", b"a" * (10**6 - 1) + b"b", b"b" + b"a" * (10**6 - 1), b""):
-        (tmp_path / "file").write_bytes(content)
-        prints.add(fingerprint_file(tmp_path / "file"))
-    assert len(prints) == 5
