@@ -32,7 +32,6 @@ def export(settings: ExportSettings) -> None:
             settings.format or format_named(out),
             out,
             force=settings.force,
-            image_prefix=settings.image_prefix,
             order=order_of(table, filters, query, sort=settings.sort, like=settings.like),
             progress=progress,
         )

@@ -77,8 +77,7 @@ def export(
 
     Returns how many were written. What a format cannot hold is left out and counted in the manifest: images that cannot
     be read, and for cleanlab samples without label or prediction. `how`: `order`, ids in the order of the samples,
-    those that it does not have come last; `image_prefix`, for label-studio, comes before each image's path; `about`,
-    more for the manifest.
+    those that it does not have come last; `about`, more for the manifest.
 
     A folder whose `out` ends in .zip is packed into that file, with `progress`. An `out` hf:OWNER/NAME is a repository
     of the hub, hf:OWNER/NAME/FILE one file of it. The manifest is `OUT.manifest.json`, or
@@ -135,16 +134,11 @@ def _export(
     *,
     force: bool = False,
     order: np.ndarray | None = None,
-    image_prefix: str | None = None,
     about: dict[str, Any] | None = None,
 ) -> int:
     if format not in FORMATS:
         raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
     write: Callable[..., int | None] = FORMATS[format]
-    if image_prefix is not None:
-        if format != "label-studio":
-            raise CurateError(f"An image prefix is only for label-studio, not for {format}.")
-        write = partial(write, image_prefix=image_prefix)
     count = table.count(filters)
     if not count:
         nothing = "No sample satisfies the filters, so there is nothing to export."

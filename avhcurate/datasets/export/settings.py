@@ -25,9 +25,6 @@ class ExportSettings(VerbSettings):
     )
     sort: str | None = option(None, "Column to order by, the highest first; COLUMN:asc for the lowest first.")
     like: tuple[int, ...] = option((), "Ids, as 3,14: order by the angle to the nearest of them.")
-    image_prefix: str | None = option(
-        None, "For label-studio: address before an image's path; then no image is written."
-    )
     force: bool = option(False, "Replace an existing export.")
 
 

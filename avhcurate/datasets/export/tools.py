@@ -8,7 +8,7 @@ from urllib.parse import quote
 import numpy as np
 from scipy.special import softmax
 
-from avhcurate.datasets.export.columns import Chosen, frames, rows, without_missing
+from avhcurate.datasets.export.columns import Chosen, frames, without_missing
 from avhcurate.datasets.export.images import place_images
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -175,38 +175,30 @@ _TASK_FIELDS = ("class", "simulated")
 _LABEL_STUDIO = """# {name} for Label Studio
 
 1. Make a project and paste `label_config.xml` as its labelling interface.
-2. {images}
+2. Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT
+   set to this folder, and add the folder `images` as local storage.
 3. Import `tasks.json`.
 
 Predictions are the model's. Annotations are the votes, one each, and the curated label, which is marked so in its
 `meta` and is not a vote.
 """
-_SETUP = (
-    "Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-    "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder, and add the folder `images` as local storage."
-)
 
 
-def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path, *, image_prefix: str | None = None) -> int:
+def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """Write tasks.json, label_config.xml, README.md; return how many samples have readable images.
 
-    Without `image_prefix` the images are written to images/ and named as files below Label Studio's document root; with
-    it no image is written, and each is named by the prefix and the sample's path.
+    The images are written to images/ and named as files below Label Studio's document root.
     """
     path.mkdir()
     ticks = table.votes is not None and table.votes.kind == "tick"  # people ticked images of a class
-    addresses = ((row, f"{image_prefix}{quote(row['path'])}") for row in rows(table, chosen))
-    images = f"Images are read from {image_prefix}PATH."
-    if image_prefix is None:
-        placed = place_images(table, chosen, path, lambda _: "images")
-        addresses = ((row, f"{_LOCAL}{quote(f'images/{file.name}')}") for row, file in placed)
-        images = _SETUP
+    placed = place_images(table, chosen, path, lambda _: "images")
+    addresses = ((row, f"{_LOCAL}{quote(f'images/{file.name}')}") for row, file in placed)
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
         written = write_items(stream, map(json_text, _tasks(table, addresses, ticks=ticks)))
         stream.write("]\n")
     (path / "label_config.xml").write_text(label_config(table.classes, select=ticks) + "\n", encoding="utf-8")
-    write_readme(path, _LABEL_STUDIO.format(name=table.dataset.name, images=images), simulated=table.simulated)
+    write_readme(path, _LABEL_STUDIO.format(name=table.dataset.name), simulated=table.simulated)
     return written
 
 

@@ -159,15 +159,11 @@ def test_label_studios_tasks_have_the_documented_form(digits, tmp_path):
 
 def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
     annotate(odd, [1], "relabel", 0)
-    export(odd, Filters(), "label-studio", tmp_path / "ls", image_prefix="https://example.org/a b/")
+    export(odd, Filters(), "label-studio", tmp_path / "ls")
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
     said = [[(a["result"][0]["value"]["choices"], a["ground_truth"]) for a in task["annotations"]] for task in tasks]
-    assert said == [[(['<a>&"/../x'], False)], [(['<a>&"/../x'], True)], [(["dog"], False)]]
+    assert said == [[(['<a>&"/../x'], False)], [(['<a>&"/../x'], True)]]
     assert all(task["predictions"] == [] for task in tasks)
-    assert tasks[0]["data"]["image"].startswith("https://example.org/a b/")
-    assert not (tmp_path / "ls" / "images").exists()
-    with pytest.raises(CurateError, match="only for label-studio"):
-        export(odd, Filters(), "coco", tmp_path / "coco", image_prefix="x")
     with pytest.raises(CurateError, match="avhcurate score"):
         export(odd, Filters(), "cleanlab", tmp_path / "cl")
 
