@@ -72,16 +72,16 @@ def ranking(result: Correlations, *, against: str = "") -> go.Figure:
         customdata=rows[["spearman", "low", "high", "n"]].to_numpy(),
         hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>" + _HOVER,
     )
-    for x, name, value, color in zip(right, names, rows["agreement"], colors, strict=True):
-        figure.add_annotation(
-            x=x,
-            y=name,
-            text=f"{value:.2f}",
-            showarrow=False,
-            xanchor="left",
-            xshift=6,
-            font={"size": 12, "color": color},
-        )
+    # One trace: as many annotations would take Plotly most of the time of the page.
+    figure.add_scatter(
+        x=right,
+        y=names,
+        mode="text",
+        text=[f"\u2002{value:.2f}" for value in rows["agreement"]],
+        textposition="middle right",
+        textfont={"size": 12, "color": colors},
+        hoverinfo="skip",
+    )
     margin = {"t": 26, "r": 16}
     bare(figure, height=90 + 25 * len(rows), x=f"agreement with {_what(result, against)}", margin=margin)
     figure.update_yaxes(type="category", showgrid=False)

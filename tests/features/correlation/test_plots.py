@@ -38,7 +38,8 @@ def test_agreement_turns_a_score_whose_hard_end_is_high_with_its_interval(table)
 
 def test_the_ranking_shows_the_rows_all_closest_to_people_on_top(table):
     figure = ranking(result_of(table, ceiling=CEILING))
-    (dots,) = figure.data
+    dots, values = figure.data
+    assert [text.strip() for text in values.text] == ["-0.20", "0.40", "0.50"]
     assert list(dots.y) == ["Norm", "AVH", "Confidence"]  # a category axis begins below
     assert list(dots.x) == pytest.approx([-0.2, 0.4, 0.5])
     assert list(dots.error_x.array) == pytest.approx([0.05, 0.1, 0.05])
