@@ -6,7 +6,7 @@ import subprocess
 import tokenize
 from collections import Counter, defaultdict
 from fnmatch import fnmatch
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -127,6 +127,7 @@ class File:
         self.text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
 
+    @cached_property
     def imports(self) -> list[str]:
         """Full names of what it imports, also inside functions."""
         found: list[str] = []
@@ -138,9 +139,10 @@ class File:
                 found += [f"{node.module}.{alias.name}" for alias in node.names]
         return found
 
+    @cached_property
     def own(self) -> list[tuple[str, ...]]:
         """What it imports from the package: room, then file, for each."""
-        names = [name.split(".") for name in self.imports()]
+        names = [name.split(".") for name in self.imports]
         own = [without_room(tuple(name[1:])) for name in names if name[0] == "avhcurate" and len(name) > 1]
         return [name for name in own if name != ("__version__",)]
 
@@ -191,7 +193,7 @@ def test_foundations_import_only_earlier_ones():
     for file in files():
         if file.room in FOUNDATIONS:
             allowed = FOUNDATIONS[: FOUNDATIONS.index(file.room) + 1]
-            faults += [f"{file.where} imports {'.'.join(name)}" for name in file.own() if name[0] not in allowed]
+            faults += [f"{file.where} imports {'.'.join(name)}" for name in file.own if name[0] not in allowed]
     say(faults, f"A foundation imports itself and earlier ones only ({' < '.join(FOUNDATIONS)}):")
 
 
@@ -199,8 +201,8 @@ def test_nothing_imports_an_entrance_that_comes_after_it():
     faults = []
     for file in files():
         after = ENTRANCES[ENTRANCES.index(file.room) + 1 :] if file.room in ENTRANCES else ENTRANCES
-        faults += [f"{file.where} imports {'.'.join(name)}" for name in file.own() if name[0] in after]
-        faults += [f"{file.where} imports {name}" for name in file.imports() if name.split(".")[0] == "pages"]
+        faults += [f"{file.where} imports {'.'.join(name)}" for name in file.own if name[0] in after]
+        faults += [f"{file.where} imports {name}" for name in file.imports if name.split(".")[0] == "pages"]
     say(faults, f"Nothing imports what starts it ({' < '.join(ENTRANCES)}), and nobody imports a page:")
 
 
@@ -210,7 +212,7 @@ def test_only_files_that_draw_import_ui():
         if file.room in FEATURES and not file.draws:
             style = ("ui", "chart_style") if kind_of(file.room, file.stem) == "plots" else None
             faults += [
-                f"{file.where} imports {'.'.join(name)}" for name in file.own() if name[0] == "ui" and name[:2] != style
+                f"{file.where} imports {'.'.join(name)}" for name in file.own if name[0] == "ui" and name[:2] != style
             ]
     say(faults, "In a feature only ui.py and ui_*.py import avhcurate.ui (plots may import the style of charts):")
 
@@ -221,7 +223,7 @@ def test_inside_a_feature_imports_point_from_ui_to_rules():
         if file.room not in FEATURES:
             continue
         place = KINDS.index(kind_of(file.room, file.stem))
-        for room, *rest in file.own():
+        for room, *rest in file.own:
             if room == file.room and rest and rest[0] in modules(room):
                 other = KINDS.index(kind_of(room, rest[0]))
                 drawn = {KINDS[place], KINDS[other]} == {"plots", "ui"}  # the two faces: ui calls plots
@@ -234,7 +236,7 @@ def test_arrows_between_features_are_those_that_are_written_down():
     found = defaultdict(set)
     for file in files():
         if file.room in FEATURES:
-            for name in file.own():
+            for name in file.own:
                 if name[0] in FEATURES and name[0] != file.room:
                     found[file.room, name[0]].add(f"{file.where} imports {'.'.join(name)}")
     new = [line for arrow, lines in found.items() if arrow not in ARROWS for line in lines]
@@ -251,7 +253,7 @@ def test_arrows_between_features_are_those_that_are_written_down():
 def test_libraries_stay_where_they_belong():
     faults = []
     for file in files():
-        for name in {name.split(".")[0] for name in file.imports()} & KEEPERS.keys():
+        for name in {name.split(".")[0] for name in file.imports} & KEEPERS.keys():
             if not file.may(KEEPERS[name]):
                 faults.append(f"{file.where} imports {name}")
     say(faults, "These libraries are imported only where KEEPERS says:")
@@ -299,7 +301,7 @@ def test_conditional_expressions_are_rare_and_never_nested():
 
 
 def test_the_command_line_imports_nothing_of_the_ui():
-    faults = [file.where for file in files() if file.room == "cli" for name in file.own() if name[0] == "ui"]
+    faults = [file.where for file in files() if file.room == "cli" for name in file.own if name[0] == "ui"]
     say(faults, "The command line imports the kit of the pages:")
 
 

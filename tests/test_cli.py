@@ -201,13 +201,10 @@ def test_a_name_cannot_send_commands_to_a_terminal(monkeypatch, capsys):
     assert capsys.readouterr().out == "cat\ufffd[2J\ufffdgnp.exe\ufffd\tdog\n"
 
 
-def test_a_fault_of_ours_is_exit_code_1(demo_root):
-    code = (
-        "import avhcurate.datasets.table.dataset_table as t, sys; t.open_table = None;"
-        "sys.argv = ['a', 'correlate', 'digits'];"
-    )
-    ended = subprocess.run([sys.executable, "-c", code + "from avhcurate.cli import main; main()"], capture_output=True)
-    assert ended.returncode == 1
+def test_a_fault_of_ours_is_raised_which_is_exit_code_1(cli, demo_root, monkeypatch):
+    monkeypatch.setattr("avhcurate.datasets.table.dataset_table.open_table", None)
+    with pytest.raises(TypeError):
+        cli("correlate", "digits", "--workspace", demo_root)
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,12 @@ def test_an_attack_that_tried_too_little_has_not_held(monkeypatch, capsys):
     assert "FELL kills: not tried: 4 of at least 5" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("error", [ValueError("not expected"), MemoryError()])
-def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch, error):
+def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch):
     def broken(data):
-        raise error
+        raise MemoryError
 
     monkeypatch.setattr("avhcurate.workspace.images.decoding.decode", broken)
     monkeypatch.setattr(images, "MOST", 20)
     outcome = images.attack(tmp_path, 300)
     assert len(outcome.fell) == 20
-    assert type(error).__name__ in outcome.fell[0]
+    assert "MemoryError" in outcome.fell[0]

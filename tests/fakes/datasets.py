@@ -13,9 +13,7 @@ from PIL import Image
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
-from avhcurate.workspace.data.quality import QualityRecord
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.provenance import now
 
 #: What becomes a file: an image, its pixels, the colour of a small one, or bytes as they are.
 Picture = Image.Image | np.ndarray | str | bytes
@@ -93,14 +91,3 @@ def copy_dataset(root: Path, name: str, source: str = "digits") -> None:
     target = Path(shutil.copytree(root / "datasets" / source, root / "datasets" / name))
     record = (target / "dataset.json").read_text().replace(f'"name": "{source}"', f'"name": "{name}"')
     (target / "dataset.json").write_text(record)
-
-
-def plant_duplicates(dataset: DatasetFolder, *groups: Sequence[int]) -> None:
-    """Puts down that Image quality has measured the dataset and found these groups of ids, and no other measures."""
-    size = dataset.record.samples
-    group_of = {id: number for number, group in enumerate(groups) for id in group}
-    columns = {"id": np.arange(size), "duplicate_group": pa.array([group_of.get(id) for id in range(size)], pa.int64())}
-    fingerprint = dataset.record.fingerprint
-    record = QualityRecord(dataset_fingerprint=fingerprint, samples=size, started=now())
-    dataset.quality.write_record(record)
-    dataset.quality.write_groups(pa.table(columns), pa.table({}))

@@ -140,15 +140,6 @@ def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(
     assert stands(own_root, [first["id"], second["id"]]) == {first["id"]: "", second["id"]: "kept"}
 
 
-def test_a_later_place_is_handed_out_when_the_browser_asks(open_page, suspects_root, found):
-    app = open_page("suspects", suspects_root)
-    app.session_state["suspects.card"] = {"at": {"queue": card(app)["queue"], "place": 10, "turn": 1}}
-    app.run()
-    places = [one["place"] for one in card(app)["suspects"]]
-    assert places == list(range(6, 22))
-    assert [one["id"] for one in card(app)["suspects"]] == found["id"][6:22].tolist()
-
-
 def test_filters_source_and_verdict_narrow_the_queue(open_page, own_root):
     folder = suspects_of(digits_of(own_root).run)[-1]
     rows = folder.suspects()

@@ -135,7 +135,7 @@ def common_workspace():
         yield Workspace(folder)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(labels=_some_labels, steps=STEPS)
 def test_hsf_after_any_order_of_events_equals_a_recount_from_the_log(common_workspace, labels, steps):
     workspace, name = common_workspace, f"d{uuid.uuid4().hex[:8]}"

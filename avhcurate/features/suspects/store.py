@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from avhcurate.features.suspects.rules import SOURCES, VERDICTS
+from avhcurate.features.suspects.rules import SOURCES
 from avhcurate.workspace.data.datasets import VotesRecord
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.disk.folders import ResultFolder
@@ -96,6 +96,4 @@ class SuspectsFolder(ResultFolder[SuspectsRecord]):
 
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
     """Return the lists of suspects of a run, in the order in which they were last asked for."""
-    found = [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]
-    # Lists by the verdicts of an earlier version are found again when they are asked for.
-    return [folder for folder in found if set(folder.record.verdicts) == set(VERDICTS)]
+    return [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]

@@ -242,6 +242,7 @@ def test_a_cancelled_training_resumes_to_the_same_weights_and_evaluations(fresh,
 #: The command in children of one import of torch, which takes seconds: killed after a rename, then left alone.
 KILLED = """
     import os, signal, sys
+    import torch._dynamo  # by the first optimiser of each child, otherwise
     import avhcurate.networks.scoring.service, avhcurate.features.training_dynamics.train
     import avhcurate.networks.training.image_cache, avhcurate.networks.training.trainer as trainer
     from avhcurate.cli import main

@@ -26,12 +26,14 @@ def test_few_images_are_scored_as_they_are_and_the_record_says_so(digits):
 
 
 def test_a_resumed_run_keeps_its_backend_and_scores_the_same_or_says_that_it_is_gone(fresh, digits, monkeypatch):
+    # The export itself takes seconds, and tests/networks/models/test_backends.py shows it.
+    monkeypatch.setattr(backends, "_onnxruntime_session", lambda module, *_: module)
     seen = []
     progress = Progress(lambda done, *_: seen.append(done), lambda: 1024 in seen)
-    monkeypatch.setattr(engine, "find_backend", _exported)
-    with pytest.raises(Cancelled):
-        score_dataset(fresh, "digits", SPEC, progress=progress)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "find_backend", _exported)
+        with pytest.raises(Cancelled):
+            score_dataset(fresh, "digits", SPEC, progress=progress)
     (begun,) = fresh.dataset("digits").runs()
     assert begun.record.backend.name == ONNXRUNTIME
     with monkeypatch.context() as patch:

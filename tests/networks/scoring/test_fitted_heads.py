@@ -170,6 +170,7 @@ def test_near_duplicates_of_image_quality_share_a_fold(scored_root, tmp_path):
 KILLED = """
     import os, sys
     from pathlib import Path
+    import sklearn.linear_model  # imported once for all children
     from avhcurate.workspace.data.workspace import Workspace
     from avhcurate.networks.models.loading import ModelSpec
     from avhcurate.networks.scoring import heads

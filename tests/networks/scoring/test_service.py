@@ -62,7 +62,7 @@ def test_scores_equal_a_direct_float64_reference(digits):
 
 #: Every commit point of a run is a rename: class weights, bias, room for features, record; thumbnails and scores of
 #: two shards; the table, the record. Killed before or after the one of that number.
-MOMENTS = ["3 after", "6 before", "7 after", "9 before"]
+MOMENTS = ["3 after", "7 before", "9 before"]
 
 #: Starts from one import of torch, which takes seconds: a child for each moment, which runs until it is killed.
 KILLED = """

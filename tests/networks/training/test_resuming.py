@@ -75,6 +75,7 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     import torch
+    import torch._dynamo  # by the first optimiser of each child, otherwise
     torch.set_num_threads(1)
     from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
     from avhcurate.networks.training.digits import read_digits
@@ -86,10 +87,10 @@ KILLED = """
 
     def run(folder):
         digits = read_digits()
-        images, labels = torch.from_numpy(digits.images)[:1200, None], torch.from_numpy(digits.labels)[:1200]
+        images, labels = torch.from_numpy(digits.images)[:300, None], torch.from_numpy(digits.labels)[:300]
         pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
         torch.manual_seed(0)
-        recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, fast=True)
+        recipe = Recipe(epochs=2, batch_size=50, crop_padding=1, fast=True)
         module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
         save_weights(module, folder / "weights.safetensors")
 
