@@ -34,6 +34,19 @@ const TAKES_KEYS = "input, textarea, select, [contenteditable=true], [role=listb
 const TAKES_ARROWS = "[role=radiogroup], [role=toolbar], [role=tablist], [role=slider], [role=menu], "
   + "[data-testid=stButtonGroup], .js-plotly-plot";
 
+export const modified = (event) => event.ctrlKey || event.metaKey || event.altKey;
+
+// A key that was heard here is for nobody else.
+export function consume(event) {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+// Pictures of few pixels are drawn with sharp edges.
+export function markTiny(image) {
+  image.classList.toggle("tiny", image.naturalWidth <= 64 && image.naturalHeight <= 64);
+}
+
 // True where a key is for what has the focus: something outside of `root` that takes it.
 export function takenElsewhere(event, root) {
   const path = event.composedPath();

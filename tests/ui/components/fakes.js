@@ -59,3 +59,12 @@ export function stopTime(context) {
     }
   };
 }
+
+// Whole numbers below a bound, the same in every run.
+export function createRandom(seed) {
+  let now = seed;
+  return (below) => {
+    now = (now * 48271) % 2147483647;
+    return now % below;
+  };
+}

@@ -8,15 +8,14 @@ import { GAP, gridLayout, tileSizes, wordsOf } from "../../../avhcurate/ui/compo
 import { needless, withActsDone } from "../../../avhcurate/ui/components/grid/pending.js";
 import { rangesCount, rangesHas, rangesUnion, rangesWithout } from "../../../avhcurate/ui/components/grid/ranges.js";
 import { createScroller } from "../../../avhcurate/ui/components/grid/scroller.js";
-import { stopTime } from "./fakes.js";
+import { createRandom, stopTime } from "./fakes.js";
 
 // --- ranges ---------------------------------------------------------------------------------
 
 const placesOf = (ranges) => ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, at) => from + at));
 
 test("ranges are the sets of their places", () => {
-  let seed = 1;
-  const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+  const random = createRandom(1);
   for (let turn = 0; turn < 300; turn++) {
     const some = () => rangesUnion([], Array.from({ length: random(5) }, () => [random(20), random(25)]));
     const [a, b, from] = [some(), some(), random(20)];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createRows } from "../../../avhcurate/ui/components/grid/rows.js";
+import { Rows } from "../../../avhcurate/ui/components/grid/rows.js";
 import { serve, settled, stopTime } from "./fakes.js";
 
 const tiles = (start, stop) => Array.from({ length: stop - start }, (_, at) => ({ id: 1000 + start + at }));
@@ -14,7 +14,7 @@ function window_(address) {
 test("rows that are wanted are asked for once, in windows, and found by their image", async () => {
   const asked = serve(window_);
   let drawn = 0;
-  const rows = createRows(() => (drawn += 1), () => assert.fail());
+  const rows = new Rows(() => (drawn += 1), () => assert.fail());
   rows.set("/grid/key", 130, tiles(0, 60), null);
   rows.want([[50, 125]]);
   rows.want([[50, 125]]);
@@ -36,20 +36,20 @@ test("what has left the sight is not waited for, and a late answer of an earlier
       fail(signal.reason);
     };
   }));
-  const rows = createRows(() => assert.fail("drawn"), () => assert.fail("lost"));
+  const rows = new Rows(() => assert.fail("drawn"), () => assert.fail("lost"));
   rows.set("/grid/a", 600, [], null);
   rows.want([[0, 60]]);
   rows.want([[300, 310]]);
   assert.deepEqual(aborted, ["/grid/a/rows?start=0&stop=60"]);
   rows.set("/grid/b", 600, [], null);
-  held.forEach((answer) => answer());
+  for (const answer of held) answer();
   await settled();
   assert.equal(rows.at(300), null);
 });
 
 test("of a view with other decisions the old tiles stand in until the new ones come", async () => {
   serve(window_);
-  const rows = createRows(() => undefined, () => undefined);
+  const rows = new Rows(() => undefined, () => undefined);
   rows.set("/grid/a", 100, tiles(0, 60), null);
   rows.set("/grid/b", 100, [], (row) => ({ ...row, muted: true }));
   assert.deepEqual(rows.at(0), { id: 1000, muted: true });
@@ -63,7 +63,7 @@ test("a grid whose rows fail asks the page once, tries again after longer and lo
   let status = 409;
   const asked = serve((address) => ({ ...window_(address), status }));
   let lost = 0;
-  const rows = createRows(() => rows.want([[0, 10]]), () => {
+  const rows = new Rows(() => rows.want([[0, 10]]), () => {
     lost += 1;
     setTimeout(() => rows.want([[0, 10]])); // as when the page has run and shows the same view
   });

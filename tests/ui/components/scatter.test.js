@@ -6,8 +6,11 @@ import { test } from "node:test";
 import { createCamera } from "../../../avhcurate/ui/components/scatter/camera.js";
 import { createPlaces } from "../../../avhcurate/ui/components/scatter/places.js";
 import { createCamera as createViewerCamera } from "../../../avhcurate/ui/components/viewer/camera.js";
+import { createRandom } from "./fakes.js";
 
-const near = (found, wanted) => wanted.forEach((value, at) => assert.ok(Math.abs(found[at] - value) < 1e-9, `${found} is not ${wanted}`));
+function near(found, wanted) {
+  for (const [at, value] of wanted.entries()) assert.ok(Math.abs(found[at] - value) < 1e-9, `${found} is not ${wanted}`);
+}
 
 test("the whole window is in sight at one scale, whatever shape the stage has", () => {
   const camera = createCamera();
@@ -49,9 +52,8 @@ test("the projection takes shares of the bounds where the camera shows them", ()
 });
 
 function scattered(count) {
-  let seed = 7;
-  const random = () => (seed = (seed * 48271) % 2147483647) % 65536;
-  return createPlacesOf(Array.from({ length: 2 * count }, random));
+  const random = createRandom(7);
+  return createPlacesOf(Array.from({ length: 2 * count }, () => random(65536)));
 }
 
 function createPlacesOf(values) {

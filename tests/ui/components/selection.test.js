@@ -1,49 +1,51 @@
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 
 import { openWindow, serve, settled } from "./fakes.js";
 
-const MODULE = "../../../avhcurate/ui/components/grid/selection.js";
-
-// A module of its own remembers nothing of the other tests, as after a reload.
-async function begin(kept) {
-  openWindow(kept);
-  const { createSelection } = kept ? await import(`${MODULE}?reloaded`) : await import(MODULE);
-  let drawn = 0;
-  const selection = createSelection(() => (drawn += 1));
-  return { selection, createSelection, drawn: () => drawn };
-}
-
 const view = (key, more = {}) => ({ key, about: "pets", order: "avh", count: 100, source: `/grid/${key}`, ...more });
 
-// What a grid that is gone had selected is forgotten when it is shown again and cleared.
-beforeEach(async () => {
-  serve(() => assert.fail("nothing is asked"));
+// As after a reload: the module finds what was selected before.
+openWindow({ "avhcurate:selection": JSON.stringify({ ...view("a"), ranges: [[2, 5], [9, 10]] }) });
+const { createSelection } = await import("../../../avhcurate/ui/components/grid/selection.js");
+
+function begin() {
+  let drawn = 0;
+  const selection = createSelection(() => (drawn += 1));
+  return { selection, drawn: () => drawn };
+}
+
+// What a grid that is gone had selected is forgotten when its samples are shown again and cleared.
+function forget() {
   for (const about of ["birds", "pets"]) {
-    const { selection } = await begin();
+    const { selection } = begin();
     selection.move(view("clear", { about }));
     selection.set([]);
     selection.destroy();
   }
-});
+}
 
-test("a selection that is set is counted, kept over a reload, and drawn once", async () => {
-  const { selection, drawn } = await begin();
+beforeEach(() => serve(() => assert.fail("nothing is asked")));
+afterEach(forget);
+
+test("a selection is there after a reload, is counted, kept, and drawn once", () => {
+  const { selection, drawn } = begin();
   selection.move(view("a"));
-  selection.set([[2, 5], [9, 10]]);
-  selection.set([[2, 5], [9, 10]]);
-  assert.deepEqual([selection.count(), drawn()], [4, 2]);
-  const kept = sessionStorage["avhcurate:selection"];
-  const again = (await begin({ "avhcurate:selection": kept })).selection;
-  again.move(view("a"));
-  assert.deepEqual(again.ranges(), [[2, 5], [9, 10]]);
+  assert.deepEqual(selection.ranges(), [[2, 5], [9, 10]]);
+  selection.set([[2, 6]]);
+  selection.set([[2, 6]]);
+  assert.deepEqual([selection.count(), drawn()], [4, 1]);
+  assert.deepEqual(JSON.parse(sessionStorage["avhcurate:selection"]).ranges, [[2, 6]]);
 });
 
 test("in another order the same samples stay selected: the server says where they are", async () => {
-  const { selection } = await begin();
+  const { selection } = begin();
   selection.move(view("a"));
   selection.set([[0, 2]]);
-  const asked = serve((_, { body }) => (assert.deepEqual(JSON.parse(body), { view: "a", ranges: [[0, 2]] }), { json: { ranges: [[98, 100]] } }));
+  const asked = serve((_, { body }) => {
+    assert.deepEqual(JSON.parse(body), { view: "a", ranges: [[0, 2]] });
+    return { json: { ranges: [[98, 100]] } };
+  });
   selection.move(view("b", { order: "loss" }));
   assert.deepEqual([selection.ranges(), selection.count()], [[], 2]); // counted while their places are not known
   await selection.settled();
@@ -51,7 +53,7 @@ test("in another order the same samples stay selected: the server says where the
 });
 
 test("where the view looks the same the selection shows at once, and what is selected meanwhile counts", async () => {
-  const { selection } = await begin();
+  const { selection } = begin();
   selection.move(view("a"));
   selection.set([[0, 2]]);
   let answer;
@@ -65,7 +67,7 @@ test("where the view looks the same the selection shows at once, and what is sel
 });
 
 test("in another order what is selected before the answer is added to it", async () => {
-  const { selection } = await begin();
+  const { selection } = begin();
   selection.move(view("a"));
   selection.set([[0, 2]]);
   let answer;
@@ -78,7 +80,7 @@ test("in another order what is selected before the answer is added to it", async
 });
 
 test("all stay all without a question, other samples clear it, and a server that fails too", async () => {
-  const { selection } = await begin();
+  const { selection } = begin();
   selection.move(view("a"));
   selection.set([[0, 100]]);
   selection.move(view("b", { count: 40 }));
@@ -92,8 +94,8 @@ test("all stay all without a question, other samples clear it, and a server that
   assert.deepEqual([selection.ranges(), selection.count()], [[], 0]);
 });
 
-test("what was selected in a grid that is gone is there when its samples are shown again", async () => {
-  const { selection, createSelection } = await begin();
+test("what was selected in a grid that is gone is there when its samples are shown again", () => {
+  const { selection } = begin();
   selection.move(view("a"));
   selection.set([[4, 6]]);
   selection.destroy();
@@ -107,8 +109,8 @@ test("what was selected in a grid that is gone is there when its samples are sho
   assert.deepEqual(last.ranges(), []);
 });
 
-test("without a storage a selection is lost with a reload only", async () => {
-  const { selection } = await begin();
+test("without a storage a selection is lost with a reload only", () => {
+  const { selection } = begin();
   sessionStorage.setItem = () => {
     throw new Error("full");
   };

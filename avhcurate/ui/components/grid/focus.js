@@ -1,7 +1,6 @@
 // The focus of a grid: one tile is in the tab order, arrows move it, and it stays with its image where that has moved.
 
-// `at(place)` is the row at a place, `find(id, near)` the place of an image among the rows that are known.
-export function createFocus(node, lines, { at, find, hasFocus }) {
+export function createFocus(node, lines, { rows, hasFocus }) {
   let place = 0;
   let id = null; // of the image at the place, once it is known
 
@@ -12,7 +11,7 @@ export function createFocus(node, lines, { at, find, hasFocus }) {
 
   function set(to) {
     place = to;
-    id = at(place)?.id ?? null;
+    id = rows.at(place)?.id ?? null;
     paint();
   }
 
@@ -23,12 +22,12 @@ export function createFocus(node, lines, { at, find, hasFocus }) {
     // The rows have changed: the place of the same image, unless it has gone.
     follow(count) {
       const had = hasFocus();
-      const to = id === null ? null : find(id, place);
+      const to = id === null ? null : rows.find(id, place);
       if (to !== null && to !== place) {
         set(to);
         if (had) lines.tileAt(to)?.root.focus({ preventScroll: true });
       } else if (place >= count) set(Math.max(0, count - 1));
-      else id = at(place)?.id ?? id;
+      else id = rows.at(place)?.id ?? id;
     },
     begin(to) {
       place = to;

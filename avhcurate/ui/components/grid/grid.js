@@ -1,429 +1,484 @@
 // The image grid: draws the rows in sight, owns selection and keyboard focus, and tells Python only what it needs.
 
 import { createCommands, idle, writes } from "../commands/commands.js";
-import { LINKED, link, mounted, placesIn } from "../shared.js";
+import { consume, LINKED, link, mounted, placesIn } from "../shared.js";
 import { createTalk, NOT_SAVED } from "../talk.js";
 import { createBar } from "./bar.js";
 import { createBox } from "./box.js";
 import { createDetails } from "./details.js";
 import { createFocus } from "./focus.js";
 import { GRID_KEYS, STEPS, turnPage } from "./keys.js";
-import { GAP, gridLayout, tileSizes, wordsOf } from "./layout.js";
+import { around, GAP, gridLayout, tileSizes, wordsOf } from "./layout.js";
 import { createLines } from "./lines.js";
 import { createLook } from "./look.js";
 import { CHANGES, needless, withActsDone } from "./pending.js";
-import { rangesHas, rangesUnion, rangesWithout } from "./ranges.js";
-import { createRows } from "./rows.js";
+import { createPicker } from "./picker.js";
+import { rangesHas, rangesUnion } from "./ranges.js";
+import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
 
-const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
-const BEHIND = 0.5;
 const REST_AFTER_FLIGHT_MS = 60;
 const LOOK_MS = 30; // between two looks at whether all pictures in sight have come
 const LONGEST_LANDING_MS = 2000;
 const JUMP = 1.5; // windows
 const LEAST_HEIGHT = 320;
 const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
+const EDGE = 6; // pixels below the last row
 
-export default mounted(createGrid);
+export default mounted((parent) => new Grid(parent));
 
-function createGrid(parent) {
-  const part = (name) => parent.querySelector(`.${name}`);
-  const [root, head, placeText, jump, pane, node, board, hint] =
-    ["image-grid", "head", "place", "jump", "pane", "scroller", "board", "hint"].map(part);
-  const commands = createCommands(pane, {
-    act, chosen: () => selection.count() || Number(data?.count > 0), back, own: GRID_KEYS,
-  });
-  const selection = createSelection(() => {
-    paintSelection();
-    countSelected();
-    tellLinked();
-  });
-  const bar = createBar(part("bar"), { press, all: () => selection.set(everything()), none: () => selection.set([]) });
-  const talk = createTalk({ lost: refused, changed: draw });
-  const rows = createRows(changed, () => talk.tell("lost", data.view));
-  const scroller = createScroller(node, part("sizer"), board, moved);
-  const lines = createLines(board, { layout: () => layout, base: scroller.base, rowAt: shownRow });
-  const focus = createFocus(node, lines, { at: rows.at, find: rows.find, hasFocus });
-  const box = createBox(node, part("box"), scroller, {
-    wanted: () => data.selectable,
-    begins: (keep) => (before = keep ? selection.ranges() : []),
-    covered: (from, to) => selection.set(rangesUnion(before, layout.covered(from, to))),
-  });
-  const details = createDetails({
-    view: () => data?.view,
-    changed: (place) => {
-      if (place !== null) show(place);
-      paintSelection();
-    },
-    focus: (place) => moveFocus(place, false),
-    hasFocus,
-  });
-  const look = createLook(root, part("look"), {
-    resized(to) {
-      size = to;
-      layOut();
-    },
-    kept: (to) => to !== data.size && talk.tell("size", to),
-  });
-  let data = null;
-  let size = 0; // of a tile, which the slider changes before Python has heard of it
-  let layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
-  let laidOut = ""; // the sizes that the layout was made for
-  let travel = 1;
-  let before = [];
-  let anchor = null;
-  let goal = null; // the place to begin at, once the rows are laid out
-  let landing = null;
-  let arranging = 0;
-  let pointed = null; // the place under the pointer, or with the focus
+function placeOf(event) {
+  const tile = event.target.closest?.(".tile");
+  return tile ? Number(tile.dataset.place) : null;
+}
+
+class Grid {
+  data = null;
+  size = 0; // of a tile, which the slider changes before Python has heard of it
+  layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
+  laidOut = ""; // the sizes that the layout was made for
+  travel = 1;
+  before = []; // what was selected when a box was begun
+  goal = null; // the place to begin at, once the rows are laid out
+  landing = null;
+  arranging = 0;
+  pointed = null; // the place under the pointer, or with the focus
+
+  constructor(parent) {
+    this.parent = parent;
+    [this.root, this.pane, this.node, this.board] = ["image-grid", "pane", "scroller", "board"].map((name) => this.part(name));
+    this.selection = createSelection(() => {
+      this.paintSelection();
+      this.countSelected();
+      this.tellLinked();
+    });
+    this.picker = createPicker(this.selection);
+    this.talk = createTalk({ lost: () => this.refused(), changed: () => this.draw() });
+    this.rows = new Rows(() => this.changed(), () => this.talk.tell("lost", this.data.view));
+    this.scroller = createScroller(this.node, this.part("sizer"), this.board, (by, flying) => this.moved(by, flying));
+    this.lines = createLines(this.board, {
+      layout: () => this.layout, base: this.scroller.base, rowAt: (place) => this.shownRow(place),
+    });
+    const hasFocus = () => this.hasFocus();
+    this.focus = createFocus(this.node, this.lines, { rows: this.rows, hasFocus });
+    this.createTools(hasFocus);
+    this.listen();
+  }
+
+  part(name) {
+    return this.parent.querySelector(`.${name}`);
+  }
+
+  createTools(hasFocus) {
+    this.commands = createCommands(this.pane, {
+      act: (action, value) => this.act(action, value),
+      chosen: () => this.selection.count() || Number(this.data?.count > 0),
+      back: () => this.back(),
+      own: GRID_KEYS,
+    });
+    this.bar = createBar(this.part("bar"), {
+      press: (action) => this.press(action),
+      all: () => this.selection.set(this.everything()),
+      none: () => this.selection.set([]),
+    });
+    this.box = createBox(this.node, this.part("box"), this.scroller, {
+      wanted: () => this.data.selectable,
+      begins: (keep) => {
+        this.before = keep ? this.selection.ranges() : [];
+      },
+      covered: (from, to) => this.selection.set(rangesUnion(this.before, this.layout.covered(from, to))),
+    });
+    this.details = createDetails({
+      view: () => this.data?.view,
+      changed: (place) => {
+        if (place !== null) this.show(place);
+        this.paintSelection();
+      },
+      focus: (place) => this.moveFocus(place, false),
+      hasFocus,
+    });
+    this.look = createLook(this.root, this.part("look"), {
+      resized: (size) => {
+        this.size = size;
+        this.layOut();
+      },
+      kept: (size) => size !== this.data.size && this.talk.tell("size", size),
+    });
+  }
+
+  listen() {
+    const jump = this.part("jump");
+    this.board.onclick = (event) => this.clicked(event);
+    this.node.onkeydown = (event) => this.pressed(event);
+    jump.onsubmit = (event) => {
+      event.preventDefault();
+      this.jumpTo(jump.elements.to.value);
+    };
+    // A screen reader moves the focus without keys.
+    this.board.addEventListener("focusin", (event) => {
+      const place = placeOf(event);
+      if (place !== null && place !== this.focus.place()) this.focus.set(place);
+      this.point(place);
+    });
+    this.board.onpointerover = (event) => this.point(placeOf(event));
+    this.board.onpointerleave = () => this.point(null);
+    // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
+    this.pressedBeside = (event) => {
+      const mine = this.data?.actions && !this.data.open && !document.querySelector("[role=dialog]");
+      if (mine && idle(event)) this.pressed(event);
+    };
+    this.resized = () => this.layOut();
+    this.hearLinked = ({ detail }) => this.follow(detail);
+    addEventListener("keydown", this.pressedBeside);
+    addEventListener("resize", this.resized);
+    addEventListener(LINKED, this.hearLinked);
+    // What lies above a grid may grow or go without the grid: the page is watched as well. The frame in which that
+    // happens shows it, a filter's chip for one, before the grid is laid out anew.
+    this.resize = new ResizeObserver(() => {
+      cancelAnimationFrame(this.arranging);
+      this.arranging = requestAnimationFrame(this.resized);
+    });
+    this.resize.observe(this.root);
+    const block = document.querySelector("[data-testid=stMainBlockContainer]");
+    if (block) this.resize.observe(block);
+  }
 
   // --- what Python hears -------------------------------------------------------------------
 
-  function open(place) {
-    const row = rows.at(place);
+  open(place) {
+    const row = this.rows.at(place);
     if (!row) return;
-    details.opened(place);
-    paintSelection();
-    talk.tell("opened", row.id);
+    this.details.opened(place);
+    this.paintSelection();
+    this.talk.tell("opened", row.id);
   }
 
   // Acts on the selection, or on the image that has the focus, which then goes on: `alone`, on the selection alone.
   // The tiles show it at once.
-  async function act(action, value = null, alone = false) {
-    await selection.settled();
-    const here = !alone && !selection.ranges().length && data.count > 0;
-    const ranges = here ? [[focus.place(), focus.place() + 1]] : selection.ranges();
-    const row = here && action in CHANGES ? shownRow(focus.place()) : null;
-    const why = row && needless(row, action, value, names());
-    if (why) commands.say({ text: why });
-    else {
-      const one = row ? { id: row.id } : {};
-      const ids = row ? new Set([row.id]) : rows.idsIn(ranges);
-      talk.act({ view: data.view, ranges, action, value, ...one }, { ids });
-      draw();
-    }
-    if (row) moveFocus(focus.place() + 1, false);
+  async act(action, value = null, alone = false) {
+    await this.selection.settled();
+    const place = this.focus.place();
+    const selected = this.selection.ranges();
+    const here = !alone && !selected.length && this.data.count > 0;
+    const row = here && action in CHANGES ? this.shownRow(place) : null;
+    const why = row && needless(row, action, value, this.classes());
+    if (why) this.commands.say({ text: why });
+    else this.tell({ ranges: here ? [[place, place + 1]] : selected, action, value }, row);
+    if (row) this.moveFocus(place + 1, false);
+  }
+
+  tell(act, row) {
+    const ids = row ? new Set([row.id]) : this.rows.idsIn(act.ranges);
+    const one = row ? { id: row.id } : {};
+    this.talk.act({ view: this.data.view, ...act, ...one }, { ids });
+    this.draw();
   }
 
   // A row with what is on its way done.
-  function shownRow(place) {
-    const row = rows.at(place);
-    return row && withActsDone(row, talk.onImages(), names());
+  shownRow(place) {
+    const row = this.rows.at(place);
+    return row && withActsDone(row, this.talk.onImages(), this.classes());
   }
 
-  function names() {
-    return data.actions?.classes ?? [];
+  classes() {
+    return this.data.actions?.classes ?? [];
   }
 
-  function refused() {
-    commands.say({ text: NOT_SAVED });
-    draw();
+  refused() {
+    this.commands.say({ text: NOT_SAVED });
+    this.draw();
   }
 
   // A button of the bar: some ask for a name first, others are about the selection alone.
-  function press({ name, asks, always }) {
-    if (asks) return commands.ask(asks);
-    act(name, null, true);
-    if (!always) back();
+  press({ name, asks, always }) {
+    if (asks) return this.commands.ask(asks);
+    this.act(name, null, true);
+    if (!always) this.back();
   }
 
-  function back() {
-    moveFocus(focus.place(), false);
+  back() {
+    this.moveFocus(this.focus.place(), false);
   }
 
-  // --- selection ---------------------------------------------------------------------------
+  // --- selection and focus -----------------------------------------------------------------
 
-  function paintSelection() {
-    const selected = selection.ranges();
-    for (const tile of lines.tiles()) {
+  paintSelection() {
+    const selected = this.selection.ranges();
+    for (const tile of this.lines.tiles()) {
       tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
-      tile.root.ariaCurrent = tile.place === details.place() ? "true" : null;
+      tile.root.ariaCurrent = tile.place === this.details.place() ? "true" : null;
     }
-    root.classList.toggle("choosing", selected.length > 0);
+    this.root.classList.toggle("choosing", selected.length > 0);
   }
 
-  function countSelected() {
-    bar.update(data.actions?.bar ?? [], selection.count(), data.count);
+  countSelected() {
+    this.bar.update(this.data.actions?.bar ?? [], this.selection.count(), this.data.count);
   }
 
   // --- a chart beside it ---------------------------------------------------------------------
 
-  function tellLinked() {
+  tellLinked() {
+    const { data, selection, pointed } = this;
     if (data.selectable) link({ by: "grid", view: data.view, ranges: selection.ranges(), place: pointed });
   }
 
-  function point(place) {
-    if (place === pointed) return;
-    pointed = place;
-    tellLinked();
+  point(place) {
+    if (place === this.pointed) return;
+    this.pointed = place;
+    this.tellLinked();
   }
 
-  async function hearLinked({ detail: { by, view, place } }) {
-    if (!by && data) tellLinked();
-    if (by !== "chart" || !data.selectable) return;
-    const [[to] = []] = await placesIn(data.source, view, [[place, place + 1]]);
-    if (to !== undefined) moveFocus(to, false);
-  }
-  addEventListener(LINKED, hearLinked);
-
-  function everything() {
-    return data.count ? [[0, data.count]] : [];
+  async follow({ by, view, place }) {
+    if (!by && this.data) this.tellLinked();
+    if (by !== "chart" || !this.data.selectable) return;
+    const [[to] = []] = await placesIn(this.data.source, view, [[place, place + 1]]);
+    if (to !== undefined) this.moveFocus(to, false);
   }
 
-  function toggle(place) {
-    const selected = selection.ranges();
-    anchor = place;
-    const had = rangesHas(selected, place);
-    selection.set(had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]));
+  everything() {
+    return this.data.count ? [[0, this.data.count]] : [];
   }
 
-  function selectTo(place, keep) {
-    const from = anchor ?? focus.place();
-    const span = [[Math.min(from, place), Math.max(from, place) + 1]];
-    selection.set(keep ? rangesUnion(selection.ranges(), span) : span);
-  }
-
-  // --- focus -----------------------------------------------------------------------------------
-
-  function show(place) {
+  show(place) {
+    const { layout, scroller } = this;
     const row = layout.rowOf(place);
     const [top, bottom] = [layout.top(row), layout.bottom(row)];
     if (top < scroller.offset()) scroller.to(top);
     else if (bottom > scroller.offset() + scroller.window()) scroller.to(bottom - scroller.window());
   }
 
-  function moveFocus(place, extend) {
-    if (!data.count) return;
-    const to = Math.max(0, Math.min(data.count - 1, place));
-    if (extend) {
-      anchor ??= focus.place();
-      selectTo(to, false);
-    }
-    show(to);
-    focus.set(to);
-    const tile = lines.tileAt(to)?.root;
-    tile?.focus({ preventScroll: true });
-    if (!scroller.most()) tile?.scrollIntoView({ block: "nearest" });
+  moveFocus(place, extend) {
+    if (!this.data.count) return;
+    const to = Math.max(0, Math.min(this.data.count - 1, place));
+    if (extend) this.picker.extend(this.focus.place(), to, false);
+    this.show(to);
+    this.focus.set(to);
+    const tile = this.focusTile(to);
+    if (!this.scroller.most()) tile?.scrollIntoView({ block: "nearest" });
   }
 
-  function hasFocus() {
-    return root.contains(parent.activeElement ?? document.activeElement);
+  focusTile(place) {
+    const tile = this.lines.tileAt(place)?.root;
+    tile?.focus({ preventScroll: true });
+    return tile;
+  }
+
+  hasFocus() {
+    return this.root.contains(this.parent.activeElement ?? document.activeElement);
   }
 
   // --- layout: rows of as many columns as fit ------------------------------------------------
 
-  function layOut() {
+  layOut() {
+    const { data, root, board } = this;
     if (!data || !root.clientWidth) return;
     const words = wordsOf(data);
     for (const name of ["single", "bare"]) root.classList.toggle(name, words[name]);
-    const kept = layout.rows ? layout.first(layout.rowAt(scroller.offset())) : 0;
-    const sizes = tileSizes(board, size, words.bare);
-    const hadFocus = board.contains(parent.activeElement);
+    const sizes = tileSizes(board, this.size, words.bare);
+    const hadFocus = board.contains(this.parent.activeElement);
     const print = JSON.stringify([data.view, data.count, sizes]);
-    if (print !== laidOut) {
-      const again = laidOut !== "";
-      laidOut = print;
-      lines.clear();
-      layout = gridLayout(data.count, sizes, remote() ? [] : data.tiles.map((row) => row.group));
-      board.setAttribute("aria-colcount", sizes.columns);
-      board.setAttribute("aria-rowcount", layout.rows);
-      fit();
-      if (again && layout.rows) scroller.to(layout.top(layout.rowOf(Math.min(kept, data.count - 1))));
-    } else fit();
-    if (goal !== null && layout.rows) {
-      focus.begin(Math.min(goal, data.count - 1));
-      goal = null;
-      scroller.to(layout.top(layout.rowOf(focus.place())));
-    }
-    draw();
-    if (hadFocus && !board.contains(parent.activeElement)) lines.tileAt(focus.place())?.root.focus({ preventScroll: true });
+    if (print !== this.laidOut) this.layAnew(sizes, print);
+    else this.fit();
+    this.arrive();
+    this.draw();
+    if (hadFocus && !board.contains(this.parent.activeElement)) this.focusTile(this.focus.place());
+  }
+
+  // The first row in sight stays so.
+  layAnew(sizes, print) {
+    const { count, tiles } = this.data;
+    const kept = this.layout.rows ? this.layout.first(this.layout.rowAt(this.scroller.offset())) : 0;
+    const again = this.laidOut !== "";
+    this.laidOut = print;
+    this.lines.clear();
+    this.layout = gridLayout(count, sizes, this.remote() ? [] : tiles.map((row) => row.group));
+    this.board.setAttribute("aria-colcount", sizes.columns);
+    this.board.setAttribute("aria-rowcount", this.layout.rows);
+    this.fit();
+    if (again && this.layout.rows) this.scrollTo(Math.min(kept, count - 1));
+  }
+
+  arrive() {
+    if (this.goal === null || !this.layout.rows) return;
+    this.focus.begin(Math.min(this.goal, this.data.count - 1));
+    this.goal = null;
+    this.scrollTo(this.focus.place());
+  }
+
+  scrollTo(place) {
+    this.scroller.to(this.layout.top(this.layout.rowOf(place)));
   }
 
   // Most rows do not come with the page.
-  function remote() {
-    return data.count > data.tiles.length;
+  remote() {
+    return this.data.count > this.data.tiles.length;
   }
 
   // As high as its rows, or as the window leaves room for.
-  function fit() {
+  fit() {
+    const { data, scroller } = this;
+    const height = this.layout.height + EDGE;
+    this.node.style.height = `${Math.ceil(Math.min(height, this.mostHeight()))}px`;
+    scroller.resize(height);
+    this.part("head").hidden = data.height === "all" || !(scroller.most() || data.selectable);
+    for (const name of ["place", "jump"]) this.part(name).hidden = !scroller.most();
+  }
+
+  mostHeight() {
     const main = document.querySelector("[data-testid=stMain]");
-    let most = Math.max(LEAST_HEIGHT, SHARE * innerHeight);
-    if (data.height === "all") most = Infinity;
-    else if (data.height === "window" && main) {
-      const above = pane.getBoundingClientRect().top - main.getBoundingClientRect().top + main.scrollTop;
-      const below = root.getBoundingClientRect().bottom - pane.getBoundingClientRect().bottom;
-      most = Math.max(LEAST_HEIGHT, main.clientHeight - above - below - GAP);
-    }
-    node.style.height = `${Math.ceil(Math.min(layout.height + 6, most))}px`;
-    scroller.resize(layout.height + 6);
-    head.hidden = data.height === "all" || !(scroller.most() || data.selectable);
-    placeText.hidden = jump.hidden = !scroller.most();
+    if (this.data.height === "all") return Infinity;
+    if (this.data.height === "part" || !main) return Math.max(LEAST_HEIGHT, SHARE * innerHeight);
+    const [page, root, pane] = [main, this.root, this.pane].map((one) => one.getBoundingClientRect());
+    const [above, below] = [pane.top - page.top + main.scrollTop, root.bottom - pane.bottom];
+    return Math.max(LEAST_HEIGHT, main.clientHeight - above - below - GAP);
   }
 
   // --- drawing --------------------------------------------------------------------------------
 
-  function moved(by, flying) {
-    if (by) travel = Math.sign(by);
-    clearTimeout(landing);
-    landing = null;
-    if (Math.abs(by) > JUMP * scroller.window()) land(flying ? REST_AFTER_FLIGHT_MS : LOOK_MS);
-    draw(!flying);
+  moved(by, flying) {
+    if (by) this.travel = Math.sign(by);
+    clearTimeout(this.landing);
+    this.landing = null;
+    if (Math.abs(by) > JUMP * this.scroller.window()) this.land(flying ? REST_AFTER_FLIGHT_MS : LOOK_MS);
+    this.draw(!flying);
   }
 
   // After a jump the rows in sight come first, and their neighbours when all their pictures are there.
-  function land(rest, until = performance.now() + LONGEST_LANDING_MS) {
-    landing = setTimeout(() => {
-      landing = null;
-      if (!lines.arrived() && performance.now() < until) land(LOOK_MS, until);
-      draw();
+  land(rest, until = performance.now() + LONGEST_LANDING_MS) {
+    this.landing = setTimeout(() => {
+      this.landing = null;
+      if (!this.lines.arrived() && performance.now() < until) this.land(LOOK_MS, until);
+      this.draw();
     }, rest);
   }
 
-  function changed() {
-    draw();
-    focus.follow(data.count);
+  changed() {
+    this.draw();
+    this.focus.follow(this.data.count);
   }
 
-  function draw(pictures = true) {
-    if (!data || !layout.rows) return lines.clear();
-    const alone = landing !== null;
-    const [top, seen] = [scroller.offset(), scroller.window()];
-    if (top <= 0) travel = 1;
-    else if (top >= scroller.most()) travel = -1;
-    const [less, more] = alone ? [0, 0] : travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
-    const [from, to] = [layout.rowAt(top - less * seen), layout.rowAt(top + seen + more * seen)];
-    const insight = [layout.first(layout.rowAt(top)), layout.end(layout.rowAt(top + seen - 1))];
-    const drawn = [layout.first(from), layout.end(to)];
-    if (pictures) rows.want(travel < 0 ? [insight, drawn] : [insight, drawn, [drawn[1], drawn[1] + 1]]);
-    const hadFocus = hasFocus();
-    lines.draw(from, to, pictures);
-    if (hadFocus && !hasFocus()) node.focus({ preventScroll: true });
-    focus.paint();
-    paintSelection();
-    const [first, last, count] = [insight[0] + 1, insight[1], data.count].map((number) => number.toLocaleString("en"));
-    placeText.textContent = rows.failing() ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
+  draw(pictures = true) {
+    if (!this.data || !this.layout.rows) return this.lines.clear();
+    const [top, seen] = [this.scroller.offset(), this.scroller.window()];
+    if (top <= 0) this.travel = 1;
+    else if (top >= this.scroller.most()) this.travel = -1;
+    const { from, to, insight, wanted } = around(this.layout, { top, seen, travel: this.travel, alone: this.landing !== null });
+    if (pictures) this.rows.want(wanted);
+    const hadFocus = this.hasFocus();
+    this.lines.draw(from, to, pictures);
+    if (hadFocus && !this.hasFocus()) this.node.focus({ preventScroll: true });
+    this.focus.paint();
+    this.paintSelection();
+    const [first, last, count] = [insight[0] + 1, insight[1], this.data.count].map((number) => number.toLocaleString("en"));
+    const failing = this.rows.failing();
+    this.part("place").textContent = failing ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
   }
 
   // --- events --------------------------------------------------------------------------------
 
-  function placeOf(event) {
-    const tile = event.target.closest?.(".tile");
-    return tile ? Number(tile.dataset.place) : null;
-  }
-
-  board.onclick = (event) => {
+  clicked(event) {
     const place = placeOf(event);
-    if (place === null || box.ended()) return;
+    if (place === null || this.box.ended()) return;
+    const { selectable } = this.data;
     const command = event.ctrlKey || event.metaKey;
-    const extends_ = data.selectable && event.shiftKey;
-    const from = focus.place();
-    focus.set(place);
-    lines.tileAt(place)?.root.focus({ preventScroll: true });
-    if (extends_) {
-      anchor ??= from;
-      selectTo(place, command);
-    } else if (data.selectable && (command || event.target.classList.contains("check"))) toggle(place);
-    else open(place);
-  };
-
-  node.onkeydown = pressed;
-
-  // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
-  function pressedBeside(event) {
-    if (idle(event) && data.actions && !data.open && !document.querySelector("[role=dialog]")) pressed(event);
+    const from = this.focus.place();
+    this.focus.set(place);
+    this.focusTile(place);
+    if (selectable && event.shiftKey) this.picker.extend(from, place, command);
+    else if (selectable && (command || event.target.classList.contains("check"))) this.picker.toggle(place);
+    else this.open(place);
   }
-  addEventListener("keydown", pressedBeside);
 
-  function pressed(event) {
+  pressed(event) {
     if (writes(event)) return;
-    const command = event.ctrlKey || event.metaKey;
-    const here = focus.place();
-    if (event.key in STEPS && !event.altKey) {
-      const to = STEPS[event.key](here, layout, scroller);
-      if (event.key.startsWith("Page")) turnPage(event.key === "PageDown" ? 1 : -1, layout, scroller);
-      moveFocus(to, event.shiftKey && data.selectable);
-    } else if (event.key === "Enter") event.shiftKey && data.actions ? act("compare") : open(here);
-    else if (event.key === " " && data.selectable) toggle(here);
-    else if (event.key === " ") open(here);
-    else if (command && event.key.toLowerCase() === "a" && data.selectable) selection.set(everything());
-    else if (event.key === "Escape" && selection.ranges().length) selection.set([]);
-    else if (!data.actions || !commands.pressed(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    const steps = event.key in STEPS && !event.altKey;
+    const does = steps ? () => this.step(event) : this.meaning(event);
+    if (does) does();
+    else if (!this.data.actions || !this.commands.pressed(event)) return;
+    consume(event);
   }
 
-  jump.onsubmit = (event) => {
-    event.preventDefault();
-    const text = jump.elements.to.value.replaceAll(",", "").trim();
+  step({ key, shiftKey }) {
+    const { layout, scroller } = this;
+    const to = STEPS[key](this.focus.place(), layout, scroller);
+    if (key.startsWith("Page")) turnPage(key === "PageDown" ? 1 : -1, layout, scroller);
+    this.moveFocus(to, shiftKey && this.data.selectable);
+  }
+
+  // What one of the grid's own keys does.
+  meaning({ key, shiftKey, ctrlKey, metaKey }) {
+    const { selectable, actions } = this.data;
+    const here = this.focus.place();
+    if (key === "Enter") return () => (shiftKey && actions ? this.act("compare") : this.open(here));
+    if (key === " ") return () => (selectable ? this.picker.toggle(here) : this.open(here));
+    const all = selectable && (ctrlKey || metaKey) && key.toLowerCase() === "a";
+    if (all) return () => this.selection.set(this.everything());
+    return key === "Escape" && this.selection.ranges().length ? () => this.selection.set([]) : null;
+  }
+
+  jumpTo(typed) {
+    const text = typed.replaceAll(",", "").trim();
     const row = Number(text);
     if (!text || Number.isNaN(row)) return;
-    const to = Math.max(0, Math.min(data.count - 1, Math.round(row) - 1));
-    scroller.to(layout.top(layout.rowOf(to)));
-    moveFocus(to, false);
-  };
-
-  // A screen reader moves the focus without keys.
-  board.addEventListener("focusin", (event) => {
-    const place = placeOf(event);
-    if (place !== null && place !== focus.place()) focus.set(place);
-    point(place);
-  });
-  board.onpointerover = (event) => point(placeOf(event));
-  board.onpointerleave = () => point(null);
-
-  // What lies above a grid may grow or go without the grid: the page is watched as well. The frame in which that happens
-  // shows it, a filter's chip for one, before the grid is laid out anew.
-  const resize = new ResizeObserver(() => {
-    cancelAnimationFrame(arranging);
-    arranging = requestAnimationFrame(layOut);
-  });
-  resize.observe(root);
-  const block = document.querySelector("[data-testid=stMainBlockContainer]");
-  if (block) resize.observe(block);
-  addEventListener("resize", layOut);
+    const to = Math.max(0, Math.min(this.data.count - 1, Math.round(row) - 1));
+    this.scrollTo(to);
+    this.moveFocus(to, false);
+  }
 
   // --- what Python says ------------------------------------------------------------------------
 
-  function label(next) {
-    root.classList.toggle("choosable", next.selectable);
-    board.setAttribute("aria-label", next.label);
-    board.setAttribute("aria-multiselectable", String(next.selectable));
-    part("more").hidden = !next.actions;
-    hint.hidden = !next.hint || next.count === 0;
-    look.update(next.selectable, size);
+  label() {
+    const { selectable, label, actions, hint, count } = this.data;
+    this.root.classList.toggle("choosable", selectable);
+    this.board.setAttribute("aria-label", label);
+    this.board.setAttribute("aria-multiselectable", String(selectable));
+    this.part("more").hidden = !actions;
+    this.part("hint").hidden = !hint || count === 0;
+    this.look.update(selectable, this.size);
   }
 
-  return {
-    update(next, component) {
-      const [old, acts] = [data, talk.onImages()];
-      talk.hear(component, next.actions?.handled ?? 0);
-      const other = old?.view !== next.view || old?.count !== next.count;
-      if (old?.size !== next.size) size = next.size;
-      data = next;
-      label(next);
-      const same = old?.about === next.about;
-      if (other || !remote()) rows.set(next.source, next.count, next.tiles, same ? (row) => withActsDone(row, acts, names()) : null);
-      const { view: key, about, order, count, source } = next;
-      if (next.selectable) selection.move({ key, about, order, count, source });
-      countSelected();
-      if (other) anchor = null;
-      if (old?.start !== next.start) goal = next.start;
-      else if (!(same && old.order === next.order)) goal = 0;
-      else focus.follow(count);
-      if (old?.open && !next.open) details.closed();
-      layOut();
-      if (next.actions) commands.update(next.actions);
-    },
-    destroy() {
-      removeEventListener("keydown", pressedBeside);
-      removeEventListener("resize", layOut);
-      removeEventListener(LINKED, hearLinked);
-      resize.disconnect();
-      clearTimeout(landing);
-      cancelAnimationFrame(arranging);
-      for (const piece of [commands, details, selection, scroller, box, rows, talk, look]) piece.destroy();
-    },
-  };
+  update(next, component) {
+    const [old, acts] = [this.data, this.talk.onImages()];
+    const same = old?.about === next.about;
+    const other = old?.view !== next.view || old?.count !== next.count;
+    this.talk.hear(component, next.actions?.handled ?? 0);
+    if (old?.size !== next.size) this.size = next.size;
+    this.data = next;
+    this.label();
+    if (other || !this.remote()) this.takeRows(same, acts);
+    const { view: key, about, order, count, source } = next;
+    if (next.selectable) this.selection.move({ key, about, order, count, source });
+    this.countSelected();
+    if (other) this.picker.forget();
+    this.aim(old, same);
+    if (old?.open && !next.open) this.details.closed();
+    this.layOut();
+    if (next.actions) this.commands.update(next.actions);
+  }
+
+  // Where the grid is to begin; among the same samples in the same order the focus stays with its image.
+  aim(old, same) {
+    const { start, order, count } = this.data;
+    if (old?.start !== start) this.goal = start;
+    else if (!same || old.order !== order) this.goal = 0;
+    else this.focus.follow(count);
+  }
+
+  // Of the same samples the tiles of before stand in, with what was on its way done.
+  takeRows(same, acts) {
+    const { source, count, tiles } = this.data;
+    this.rows.set(source, count, tiles, same ? (row) => withActsDone(row, acts, this.classes()) : null);
+  }
+
+  destroy() {
+    removeEventListener("keydown", this.pressedBeside);
+    removeEventListener("resize", this.resized);
+    removeEventListener(LINKED, this.hearLinked);
+    this.resize.disconnect();
+    clearTimeout(this.landing);
+    cancelAnimationFrame(this.arranging);
+    const { commands, details, selection, scroller, box, rows, talk, look } = this;
+    for (const piece of [commands, details, selection, scroller, box, rows, talk, look]) piece.destroy();
+  }
 }

@@ -4,6 +4,8 @@ import { EMPTY, createTile, drawTile, hasSecond } from "./tile.js";
 
 export const GAP = 10;
 const HEADING = 26; // pixels of a group's name
+const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
+const BEHIND = 0.5;
 const SMALL = 110; // pixels below which a tile has one line of small words
 
 // `columns` of `width` pixels in rows of `rowHeight`.
@@ -27,6 +29,19 @@ export function gridLayout(count, { columns, width, rowHeight }, groups) {
       return spans.filter(([a, b]) => a < b);
     },
   };
+}
+
+// The rows to draw for a window of `seen` pixels at `top`, the places in sight, and the spans that are wanted, the most
+// urgent first: more in the direction of travel; `alone`, only what is in sight.
+export function around(layout, { top, seen, travel, alone }) {
+  const beyond = travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
+  const [less, more] = alone ? [0, 0] : beyond;
+  const [from, to] = [layout.rowAt(top - less * seen), layout.rowAt(top + seen + more * seen)];
+  const insight = [layout.first(layout.rowAt(top)), layout.end(layout.rowAt(top + seen - 1))];
+  const [first, end] = [layout.first(from), layout.end(to)];
+  const wanted = [insight, [first, end]];
+  if (travel >= 0) wanted.push([end, end + 1]);
+  return { from, to, insight, wanted };
 }
 
 // How many columns of tiles of about `size` fit, how wide they are and how high their rows; the board is told.

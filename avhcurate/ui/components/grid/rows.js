@@ -9,41 +9,47 @@ const LONGEST_PAUSE_MS = 8000;
 const GONE = [401, 404, 409]; // nobody is signed in, the view is closed, the dataset has changed
 const FAILURES = 3; // in a row, after which the grid says so
 
-// `lost()` is called where the page can tell what has become of the rows, once until some come again.
-export function createRows(changed, lost) {
-  let source = "";
-  let remote = false; // some rows do not come with the page
-  let count = 0;
-  let known = new Map(); // chunk -> tiles, the one asked for last at the end
-  let stale = new Map();
-  let loading = new Map(); // chunk -> its request
-  let pause = FIRST_PAUSE_MS;
-  let retry = null;
-  let failures = 0;
-  let toldLost = false;
+// `changed()` is called when rows have come, or should be wanted again; `lost()` where the page can tell what has become
+// of the rows, once until some come again.
+export class Rows {
+  source = "";
+  remote = false; // some rows do not come with the page
+  count = 0;
+  known = new Map(); // chunk -> tiles, the one asked for last at the end
+  stale = new Map();
+  loading = new Map(); // chunk -> its request
+  pause = FIRST_PAUSE_MS;
+  retry = null;
+  failures = 0;
+  toldLost = false;
+
+  constructor(changed, lost) {
+    Object.assign(this, { changed, lost });
+  }
 
   // Another view; of one with other decisions about the same samples the old tiles stand in, as `standIn(row)` has them.
-  function set(address, total, first, standIn) {
-    for (const request of loading.values()) request.abort();
-    clearTimeout(retry);
-    const old = standIn ? [...stale, ...known].slice(-KEPT_CHUNKS) : [];
-    stale = new Map(old.map(([chunk, tiles]) => [chunk, tiles.map(standIn)]));
-    [source, count, known, loading, pause] = [address, total, new Map(), new Map(), FIRST_PAUSE_MS];
-    remote = first.length < total;
+  set(source, count, first, standIn) {
+    for (const request of this.loading.values()) request.abort();
+    clearTimeout(this.retry);
+    const old = standIn ? [...this.stale, ...this.known].slice(-KEPT_CHUNKS) : [];
+    this.stale = new Map(old.map(([chunk, tiles]) => [chunk, tiles.map(standIn)]));
+    this.known = new Map();
+    this.loading = new Map();
+    Object.assign(this, { source, count, pause: FIRST_PAUSE_MS, remote: first.length < count });
     for (let chunk = 0; chunk * CHUNK < first.length; chunk++) {
-      known.set(chunk, first.slice(chunk * CHUNK, (chunk + 1) * CHUNK));
+      this.known.set(chunk, first.slice(chunk * CHUNK, (chunk + 1) * CHUNK));
     }
   }
 
-  function at(place) {
+  at(place) {
     const chunk = Math.floor(place / CHUNK);
-    return (known.get(chunk) ?? stale.get(chunk))?.[place % CHUNK] ?? null;
+    return (this.known.get(chunk) ?? this.stale.get(chunk))?.[place % CHUNK] ?? null;
   }
 
   // The place of an image among the rows of this view that are known, the nearest chunks first; null if it is not there.
-  function find(id, near) {
+  find(id, near) {
     const distance = ([chunk]) => Math.abs(chunk - Math.floor(near / CHUNK));
-    for (const [chunk, tiles] of [...known].sort((a, b) => distance(a) - distance(b))) {
+    for (const [chunk, tiles] of [...this.known].sort((a, b) => distance(a) - distance(b))) {
       const place = tiles.findIndex((row) => row.id === id);
       if (place >= 0) return chunk * CHUNK + place;
     }
@@ -51,61 +57,80 @@ export function createRows(changed, lost) {
   }
 
   // The images at ranges of places, as far as they are known.
-  function idsIn(ranges) {
-    const places = [...known].flatMap(([chunk, tiles]) => tiles.map((row, place) => [chunk * CHUNK + place, row.id]));
-    return new Set(places.filter(([place]) => rangesHas(ranges, place)).map(([, id]) => id));
+  idsIn(ranges) {
+    const placed = [...this.known].flatMap(([chunk, tiles]) => tiles.map((row, place) => [chunk * CHUNK + place, row.id]));
+    return new Set(placed.filter(([place]) => rangesHas(ranges, place)).map(([, id]) => id));
   }
 
   // Asks for what is missing of some spans of places, the most urgent first, and for nothing else.
-  function want(spans) {
-    const wanted = new Set();
-    for (const [from, to] of spans) {
-      for (let chunk = Math.floor(from / CHUNK); chunk * CHUNK < Math.min(to, count); chunk++) wanted.add(chunk);
-    }
-    for (const [chunk, request] of loading) if (!wanted.has(chunk)) request.abort();
+  want(spans) {
+    const wanted = this.chunksOf(spans);
+    for (const [chunk, request] of this.loading) if (!wanted.has(chunk)) request.abort();
     for (const chunk of wanted) {
-      if (known.has(chunk)) {
-        const tiles = known.get(chunk);
-        known.delete(chunk);
-        known.set(chunk, tiles);
-      } else if (remote && !loading.has(chunk)) load(chunk);
+      const tiles = this.known.get(chunk);
+      if (tiles) {
+        this.known.delete(chunk);
+        this.known.set(chunk, tiles);
+      } else if (this.remote && !this.loading.has(chunk)) this.load(chunk);
     }
-    if (remote) for (const chunk of [...known.keys()].slice(0, -KEPT_CHUNKS)) known.delete(chunk);
+    const far = this.remote ? [...this.known.keys()].slice(0, -KEPT_CHUNKS) : [];
+    for (const chunk of far) this.known.delete(chunk);
   }
 
-  async function load(chunk) {
-    const request = new AbortController();
-    const mine = loading;
-    mine.set(chunk, request);
-    try {
-      const [start, stop] = [chunk * CHUNK, Math.min(count, (chunk + 1) * CHUNK)];
-      const answer = await fetch(`${source}/rows?start=${start}&stop=${stop}`, { signal: request.signal });
-      if (GONE.includes(answer.status) && !toldLost) {
-        toldLost = true;
-        lost();
-      } else if (!answer.ok) throw new Error(answer.status);
-      else {
-        const { tiles } = await answer.json();
-        if (loading !== mine) return;
-        known.set(chunk, tiles);
-        stale.delete(chunk);
-        [pause, failures, toldLost] = [FIRST_PAUSE_MS, 0, false];
-        changed();
-      }
-    } catch (error) {
-      if (error.name !== "AbortError" && loading === mine) again();
-    } finally {
-      mine.delete(chunk);
+  chunksOf(spans) {
+    const chunks = new Set();
+    for (const [from, to] of spans) {
+      const end = Math.min(to, this.count);
+      for (let chunk = Math.floor(from / CHUNK); chunk * CHUNK < end; chunk++) chunks.add(chunk);
     }
+    return chunks;
+  }
+
+  async load(chunk) {
+    const request = new AbortController();
+    const { loading } = this;
+    loading.set(chunk, request);
+    try {
+      const tiles = await this.read(chunk, request.signal);
+      if (tiles && loading === this.loading) this.take(chunk, tiles);
+    } catch (error) {
+      if (error.name !== "AbortError" && loading === this.loading) this.again();
+    } finally {
+      loading.delete(chunk);
+    }
+  }
+
+  // The tiles of a window; null where the page is asked what has become of them.
+  async read(chunk, signal) {
+    const [start, stop] = [chunk * CHUNK, Math.min(this.count, (chunk + 1) * CHUNK)];
+    const answer = await fetch(`${this.source}/rows?start=${start}&stop=${stop}`, { signal });
+    if (answer.ok) return (await answer.json()).tiles;
+    if (!GONE.includes(answer.status) || this.toldLost) throw new Error(`HTTP ${answer.status}`);
+    this.toldLost = true;
+    this.lost();
+    return null;
+  }
+
+  take(chunk, tiles) {
+    this.known.set(chunk, tiles);
+    this.stale.delete(chunk);
+    Object.assign(this, { pause: FIRST_PAUSE_MS, failures: 0, toldLost: false });
+    this.changed();
   }
 
   // The server does not answer: another try after a pause that grows.
-  function again() {
-    failures += 1;
-    clearTimeout(retry);
-    retry = setTimeout(changed, pause);
-    pause = Math.min(LONGEST_PAUSE_MS, 2 * pause);
+  again() {
+    this.failures += 1;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(this.changed, this.pause);
+    this.pause = Math.min(LONGEST_PAUSE_MS, 2 * this.pause);
   }
 
-  return { set, at, find, idsIn, want, failing: () => failures >= FAILURES, destroy: () => set("", 0, [], null) };
+  failing() {
+    return this.failures >= FAILURES;
+  }
+
+  destroy() {
+    this.set("", 0, [], null);
+  }
 }

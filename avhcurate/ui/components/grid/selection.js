@@ -46,11 +46,17 @@ export function createSelection(changed) {
     const from = carrying ?? { ...view, ranges };
     view = next;
     carrying = null;
-    if (from.about !== next.about || !from.ranges.length || !next.count) ranges = [];
-    else if (from.ranges[0][0] === 0 && from.ranges[0][1] === from.count) ranges = [[0, next.count]];
-    else carry({ ...from, shown: from.order === next.order && from.count === next.count });
+    follow(from);
     keep({ ...view, ranges });
     changed();
+  }
+
+  // What was selected in another view, in this one: nothing among other samples, all where all were selected.
+  function follow(from) {
+    const [[first, end] = []] = from.ranges;
+    if (from.about !== view.about || first === undefined || !view.count) ranges = [];
+    else if (first === 0 && end === from.count) ranges = [[0, view.count]];
+    else carry({ ...from, shown: from.order === view.order && from.count === view.count });
   }
 
   function carry(from) {

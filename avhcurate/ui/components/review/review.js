@@ -2,329 +2,273 @@
 
 import { createCommands, writes } from "../commands/commands.js";
 import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
-import { element, mounted } from "../shared.js";
+import { consume, markTiny, modified, mounted } from "../shared.js";
+import { createDecisions, needless, standing, undecidable, words } from "./decisions.js";
+import { drawSuspect } from "./suspect.js";
 
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
-const REMEMBERED = 200;
+const PICTURES = 60;
+const SAID_MS = 4000;
 const CARD_KEYS = [
   ["A", "accept the suggestion"], ["K", "keep the label"], ["S", "skip"], ["Z", "undo"], ["Left, Right", "previous and next"],
 ];
-const BACK = { tag: "untag", untag: "tag", relabel: "relabel", exclude: "include" }; // what takes an action back
 
-export default mounted(createCard);
+export default mounted((parent, data) => new Card(parent, data));
 
-function createCard(parent, first) {
-  const root = parent.querySelector(".review");
-  const part = (name) => root.querySelector(`.${name}`);
-  const [stage, placeText, stateText] = ["stage", "place", "state"].map(part);
-  const buttons = Object.fromEntries([...root.querySelectorAll(".do")].map((b) => [b.dataset.do, b]));
-  const steps = [...root.querySelectorAll(".step")];
-  const outbox = createOutbox(first.scope, first.health, paint);
-  const commands = createCommands(root, {
-    act, chosen: () => Number(Boolean(current())), back: () => root.focus({ preventScroll: true }), own: CARD_KEYS,
-  });
-  const known = new Map(); // place in the queue -> suspect
-  const pictures = new Map(); // address -> image
-  let data = first;
-  let queue = "";
-  let place = 0;
-  let given = []; // what was done here, newest last: { id, place, nonce }, and `back`, what takes an act back
-  let shownAt = null; // when the picture on screen could first be seen
-  let drawn = null;
-  let told = null; // the component, which tells Python what it is asked to
-  let asked = { place: -1, turn: 0 };
-  let quiet = null;
-  let said = "";
+class Card {
+  known = new Map(); // place in the queue -> suspect
+  pictures = new Map(); // address -> { image, ready, broken }
+  queue = "";
+  place = 0;
+  shownAt = null; // when the picture on screen could first be seen
+  drawn = null;
+  component = null;
+  asked = { place: -1, turn: 0 };
+  quiet = null;
+  said = "";
 
-  const current = () => known.get(place) ?? null;
+  constructor(parent, first) {
+    this.scope = first.scope;
+    this.data = first;
+    this.root = parent.querySelector(".review");
+    this.buttons = Object.fromEntries([...this.root.querySelectorAll(".do")].map((one) => [one.dataset.do, one]));
+    this.steps = [...this.root.querySelectorAll(".step")];
+    this.outbox = createOutbox(first.scope, first.health, () => this.paint());
+    this.decisions = createDecisions(this.outbox);
+    this.commands = createCommands(this.root, {
+      act: (action, value) => this.act(action, value),
+      chosen: () => Number(Boolean(this.current())),
+      back: () => this.focus(),
+      own: CARD_KEYS,
+    });
+    const [accept, keep] = [0, 1].map((choice) => () => this.decide(choice));
+    const [skip, undo] = [() => this.skip(), () => this.undo()];
+    const [arrowright, arrowleft] = [1, -1].map((by) => () => this.go(this.place + by));
+    this.keys = { a: accept, k: keep, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
+    for (const [name, act] of Object.entries({ accept, keep, skip, undo })) this.hearButton(this.buttons[name], act);
+    for (const step of this.steps) this.hearButton(step, () => this.go(this.place + Number(step.dataset.by)));
+    this.onKey = (event) => this.hearKey(event);
+    document.addEventListener("keydown", this.onKey, true);
+  }
 
-  // What a suspect has become: decisions and acts on their way count, in their order.
-  function standing(suspect) {
-    let { state, tags, excluded } = suspect;
-    for (const { id, kind, choice, action, value } of outbox.entries()) {
-      if (id !== suspect.id) continue;
-      if (kind !== "act") state = kind === "back" ? "" : ["accepted", "kept"][choice];
-      else if (action === "relabel") state = value === null ? "" : "accepted";
-      else if (action === "tag") tags = [...tags, value];
-      else if (action === "untag") tags = tags.filter((tag) => tag !== value);
-      else excluded = action === "exclude";
-    }
-    return { state, tags, excluded };
+  part(name) {
+    return this.root.querySelector(`.${name}`);
+  }
+
+  focus() {
+    this.root.focus({ preventScroll: true });
+  }
+
+  hearButton(button, act) {
+    button.onclick = () => {
+      act();
+      this.focus();
+    };
+  }
+
+  current() {
+    return this.known.get(this.place) ?? null;
+  }
+
+  standing(suspect) {
+    return standing(suspect, this.outbox.entries());
   }
 
   // --- moving ----------------------------------------------------------------------------------
 
-  function go(to) {
-    place = Math.max(0, Math.min(data.total - 1, to));
-    ask();
-    draw();
+  go(to) {
+    this.place = Math.max(0, Math.min(this.data.total - 1, to));
+    this.ask();
+    this.draw();
+  }
+
+  // Goes on, or stays at the last one.
+  next() {
+    this.go(this.place + 1);
   }
 
   // Asks Python for more when the end of what is known is near.
-  function ask() {
+  ask() {
+    const { place, queue, data, known } = this;
     const wanted = [place, ...Array.from({ length: EDGE }, (_, i) => place + 1 + i), place - 1];
     const missing = wanted.some((at) => at >= 0 && at < data.total && !known.has(at));
-    if (!missing || !told || asked.place === place) return;
-    asked = { place, turn: asked.turn + 1 };
-    told.setStateValue("at", { queue, ...asked });
+    if (!missing || !this.component || this.asked.place === place) return;
+    this.asked = { place, turn: this.asked.turn + 1 };
+    this.component.setStateValue("at", { queue, ...this.asked });
   }
 
-  function fetchPicture(src) {
-    if (pictures.has(src)) return pictures.get(src);
+  picture(src) {
+    const found = this.pictures.get(src);
+    if (found) return found;
     const image = new Image();
     image.draggable = false;
     const picture = { image, ready: false, broken: false };
+    const reveal = () => this.current()?.src === src && this.reveal();
     image.onload = async () => {
       await image.decode().catch(() => undefined);
-      image.classList.toggle("tiny", image.naturalWidth <= 64 && image.naturalHeight <= 64);
+      markTiny(image);
       picture.ready = true;
-      if (current()?.src === src) reveal();
+      reveal();
     };
     image.onerror = () => {
       picture.broken = true;
-      if (current()?.src === src) reveal();
+      reveal();
     };
     image.src = src;
-    pictures.set(src, picture);
-    if (pictures.size > 60) pictures.delete(pictures.keys().next().value);
+    this.pictures.set(src, picture);
+    if (this.pictures.size > PICTURES) this.pictures.delete(this.pictures.keys().next().value);
     return picture;
   }
 
-  function preload() {
-    for (let at = place; at <= place + AHEAD; at++) {
-      const suspect = known.get(at);
-      if (!suspect) continue;
-      fetchPicture(suspect.src);
-      if (at > place + 1) continue;
-      for (const strip of suspect.strips) for (const src of strip.images) new Image().src = src;
-    }
+  preload() {
+    const suspects = Array.from({ length: AHEAD + 1 }, (_, by) => this.known.get(this.place + by));
+    for (const suspect of suspects.filter(Boolean)) this.picture(suspect.src);
+    const near = suspects.slice(0, 2).flatMap((suspect) => suspect?.strips ?? []);
+    for (const src of near.flatMap((strip) => strip.images)) new Image().src = src;
   }
 
   // --- deciding --------------------------------------------------------------------------------
 
-  function decide(choice) {
-    const suspect = current();
+  decide(choice) {
+    const suspect = this.current();
     if (!suspect) return;
-    if (shownAt === null) return say("The picture is not there yet.");
-    if (performance.now() - shownAt < data.least_ms) return say("Too quick to have been seen: look again.");
-    const state = ["accepted", "kept"][choice];
-    if (choice === 0 && !suspect.suggested) return say("No source names another label: keep or skip.");
-    if (standing(suspect).state) return say("Decided already: undo first.");
-    const ms = Math.round(performance.now() - shownAt);
-    const nonce = outbox.put({ kind: "answer", id: suspect.id, task: suspect.task, choice, ms });
-    given = [...given, { id: suspect.id, place, nonce }].slice(-REMEMBERED);
-    say(state === "kept" ? `Kept ${suspect.given}.` : `${suspect.given} is now ${suspect.suggested}.`);
-    if (place + 1 < data.total) go(place + 1);
-    else draw();
+    if (this.shownAt === null) return this.say("The picture is not there yet.");
+    const ms = Math.round(performance.now() - this.shownAt);
+    const quick = ms < this.data.least_ms && "Too quick to have been seen: look again.";
+    const why = quick || undecidable(suspect, this.standing(suspect), choice);
+    if (why) return this.say(why);
+    this.decisions.decide(suspect, choice, ms);
+    this.say(words(suspect, { choice, label: suspect.suggested }));
+    this.next();
   }
 
   // Tags, labels and excludes what is on screen; another label or an exclusion is a decision, and goes on.
-  function act(action, value = null) {
-    if (action === "undo") return undo();
-    const suspect = current();
+  act(action, value = null) {
+    if (action === "undo") return this.undo();
+    const suspect = this.current();
     if (!suspect) return;
-    const { state, tags, excluded } = standing(suspect);
-    const label = value === null ? suspect.given : data.actions.classes[value] ?? value;
-    const has = tags.includes(value);
-    if (action === "relabel" && state) return say("Decided already: undo first.");
-    if (action === "relabel" && label === suspect.given) return say("It has this label already.");
-    if (action === "tag" && has) return say("It has this tag already.");
-    if (action === "untag" && !has) return say("It has no such tag.");
-    if (action === "exclude" && excluded) return say("It is excluded already.");
-    const back = { action: BACK[action], value: action === "relabel" ? null : value };
-    given = [...given, { id: suspect.id, place, nonce: send(suspect.id, action, value), back }].slice(-REMEMBERED);
-    const words = { tag: `Tagged ${value}.`, untag: `No longer ${value}.`, exclude: `Excluded image ${suspect.id}.` };
-    say(words[action] ?? `${suspect.given} is now ${label}.`);
-    if (["relabel", "exclude"].includes(action) && place + 1 < data.total) go(place + 1);
-    else paint();
+    const label = value === null ? suspect.given : (this.data.actions.classes[value] ?? value);
+    const why = needless(suspect, this.standing(suspect), { action, value, label });
+    if (why) return this.say(why);
+    this.decisions.act(suspect, action, value);
+    this.say(words(suspect, { action, value, label }));
+    if (["relabel", "exclude"].includes(action)) this.next();
   }
 
-  function send(id, action, value) {
-    return outbox.put({ kind: "act", id, action, value });
+  undo() {
+    const place = this.decisions.undo();
+    if (place === null) return this.say("There is nothing to undo here.");
+    this.say("Undone: decide again.");
+    this.go(place);
   }
 
-  function undo() {
-    const last = given.pop();
-    if (!last) return say("There is nothing to undo here.");
-    if (last.back) send(last.id, last.back.action, last.back.value);
-    else outbox.put({ kind: "back", id: last.id, of: last.nonce });
-    say("Undone: decide again.");
-    go(last.place);
+  skip() {
+    if (this.place + 1 < this.data.total) this.next();
+    else this.say("This is the last one.");
   }
 
-  function skip() {
-    if (place + 1 < data.total) go(place + 1);
-    else say("This is the last one.");
-  }
-
-  function say(text) {
-    clearTimeout(quiet);
-    said = text;
-    paint();
-    quiet = setTimeout(() => {
-      said = "";
-      paint();
-    }, 4000);
-  }
-
-  // --- drawing ---------------------------------------------------------------------------------
-
-  function draw() {
-    const suspect = current();
-    const print = suspect && JSON.stringify([suspect.id, suspect.src, suspect.rows, suspect.lead]);
-    if (print !== drawn) {
-      drawn = print;
-      shownAt = null;
-      stage.querySelectorAll("img").forEach((image) => image.remove());
-      root.classList.toggle("empty", !suspect);
-      root.dataset.suspect = suspect ? suspect.id : "";
-      if (suspect) drawSuspect(suspect);
-    }
-    preload();
-    paint();
-  }
-
-  function drawSuspect(suspect) {
-    part("lead").textContent = suspect.lead;
-    part("facts").textContent = suspect.facts;
-    const labels = part("labels");
-    labels.replaceChildren();
-    element("span", "quiet", labels).textContent = "labelled ";
-    element("b", "given", labels).textContent = suspect.given;
-    if (suspect.suggested) {
-      element("span", "quiet", labels).textContent = " · suggested ";
-      element("b", "suggested", labels).textContent = suspect.suggested;
-    }
-    element("span", "quiet", labels).textContent = ` · ${suspect.name}`;
-    buttons.accept.querySelector("span").textContent = suspect.suggested ? `Accept ${suspect.suggested}` : "Accept";
-    buttons.keep.querySelector("span").textContent = `Keep ${suspect.given}`;
-    drawEvidence(suspect);
-    drawStrips(suspect);
-    const picture = fetchPicture(suspect.src);
-    stage.appendChild(picture.image);
-    if (picture.ready || picture.broken) reveal();
-  }
-
-  function drawEvidence(suspect) {
-    const body = part("evidence").querySelector("tbody");
-    body.replaceChildren();
-    for (const row of suspect.rows) {
-      const line = element("tr", row.doubts ? "doubts" : "", body);
-      element("th", "", line).textContent = row.source;
-      element("td", "says", line).textContent = row.label;
-      element("td", "", line).textContent = row.text;
-    }
-  }
-
-  function drawStrips(suspect) {
-    const near = part("near");
-    near.replaceChildren();
-    for (const strip of suspect.strips) {
-      const box = element("div", "strip", near);
-      element("p", "quiet", box).textContent = strip.title;
-      const row = element("div", "row", box);
-      for (const src of strip.images) {
-        const image = element("img", "", row);
-        image.alt = "";
-        image.draggable = false;
-        image.src = src;
-      }
-    }
-  }
-
-  function reveal() {
-    const picture = pictures.get(current().src);
-    if (!picture) return;
-    picture.image.classList.add("on");
-    picture.image.alt = `The suspect, image ${current().id}`;
-    shownAt = performance.now();
-    const at = shownAt;
-    setTimeout(() => {
-      if (shownAt === at) root.dataset.ready = root.dataset.suspect; // from now on a key decides
-    }, data.least_ms);
-  }
-
-  function paint() {
-    const suspect = current();
-    const { state, excluded } = suspect ? standing(suspect) : { state: "", excluded: false };
-    placeText.textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
-    stateText.textContent = said || ({ accepted: "relabelled", kept: "kept" }[state] ?? (excluded ? "excluded" : ""));
-    part("tally").textContent = data.tally;
-    root.dataset.state = state;
-    root.dataset.place = place;
-    paintSaving(root, outbox);
-    part("wait").textContent = suspect ? "" : "Fetching …";
-    buttons.accept.disabled = !suspect || !suspect.suggested || Boolean(state);
-    buttons.keep.disabled = !suspect || Boolean(state);
-    buttons.skip.disabled = place + 1 >= data.total;
-    buttons.undo.disabled = !given.length;
-    steps[0].disabled = place === 0;
-    steps[1].disabled = place + 1 >= data.total;
+  say(text) {
+    clearTimeout(this.quiet);
+    this.said = text;
+    this.paint();
+    if (text) this.quiet = setTimeout(() => this.say(""), SAID_MS);
   }
 
   // --- keys ------------------------------------------------------------------------------------
 
-  const actions = { accept: () => decide(0), keep: () => decide(1), skip, undo };
-  const keys = {
-    a: actions.accept, k: actions.keep, s: actions.skip, z: actions.undo, u: actions.undo, backspace: actions.undo,
-    arrowright: () => go(place + 1), arrowleft: () => go(place - 1),
-  };
-
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || typingElsewhere(event, root)) return;
-    if (writes(event) || commands.open()) return;
-    const action = keys[event.key.toLowerCase()];
-    const moves = event.key.startsWith("Arrow");
-    if (!action && (event.repeat || !commands.pressed(event))) return;
-    if (action && (!event.repeat || moves)) action();
-    // Else Streamlit's own one-letter shortcuts would hear it too.
-    event.preventDefault();
-    event.stopPropagation();
+  hearKey(event) {
+    if (modified(event) || typingElsewhere(event, this.root) || writes(event) || this.commands.open()) return;
+    const act = this.keys[event.key.toLowerCase()];
+    if (!act && (event.repeat || !this.commands.pressed(event))) return;
+    if (act && (!event.repeat || event.key.startsWith("Arrow"))) act();
+    consume(event); // else Streamlit's own one-letter shortcuts would hear it too
   }
 
-  for (const [name, button] of Object.entries(buttons)) {
-    button.onclick = () => {
-      actions[name]();
-      root.focus({ preventScroll: true });
-    };
-  }
-  for (const step of steps) {
-    step.onclick = () => {
-      go(place + Number(step.dataset.by));
-      root.focus({ preventScroll: true });
-    };
-  }
-  document.addEventListener("keydown", onKey, true);
+  // --- drawing ---------------------------------------------------------------------------------
 
-  return {
-    scope: first.scope,
-    update(next, component) {
-      data = next;
-      told = component;
-      if (next.queue !== queue) {
-        queue = next.queue;
-        known.clear();
-        given = [];
-        place = next.place;
-        asked = { place: -1, turn: asked.turn };
-      }
-      const refused = new Map(next.refused.map((entry) => [entry.nonce, entry.why]));
-      const lost = given.find((entry) => refused.has(entry.nonce));
-      given = given.filter((entry) => !refused.has(entry.nonce));
-      for (const suspect of next.suspects) known.set(suspect.place, suspect);
-      outbox.hear(component, next.echo, next.taken);
-      commands.update(next.actions);
-      if (lost) say(refused.get(lost.nonce));
-      asked.place = -1;
-      ask();
-      draw();
-    },
-    destroy() {
-      document.removeEventListener("keydown", onKey, true);
-      clearTimeout(quiet);
-      commands.destroy();
-      outbox.destroy();
-    },
-  };
+  draw() {
+    const suspect = this.current();
+    const print = suspect && JSON.stringify([suspect.id, suspect.src, suspect.rows, suspect.lead]);
+    if (print !== this.drawn) this.drawAnew(suspect, print);
+    this.preload();
+    this.paint();
+  }
+
+  drawAnew(suspect, print) {
+    this.drawn = print;
+    this.shownAt = null;
+    const stage = this.part("stage");
+    for (const image of stage.querySelectorAll("img")) image.remove();
+    this.root.classList.toggle("empty", !suspect);
+    this.root.dataset.suspect = suspect?.id ?? "";
+    if (!suspect) return;
+    drawSuspect(this.root, suspect);
+    const picture = this.picture(suspect.src);
+    stage.appendChild(picture.image);
+    if (picture.ready || picture.broken) this.reveal();
+  }
+
+  reveal() {
+    const { id, src } = this.current();
+    const picture = this.pictures.get(src);
+    if (!picture) return;
+    picture.image.classList.add("on");
+    picture.image.alt = `The suspect, image ${id}`;
+    const at = performance.now();
+    this.shownAt = at;
+    setTimeout(() => {
+      if (this.shownAt === at) this.root.dataset.ready = this.root.dataset.suspect; // from now on a key decides
+    }, this.data.least_ms);
+  }
+
+  paint() {
+    const { root, place, data, buttons } = this;
+    const suspect = this.current();
+    const { state, excluded } = suspect ? this.standing(suspect) : { state: "", excluded: false };
+    const became = { accepted: "relabelled", kept: "kept", "": excluded ? "excluded" : "" }[state];
+    const last = place + 1 >= data.total;
+    this.part("place").textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
+    this.part("state").textContent = this.said || became;
+    this.part("tally").textContent = data.tally;
+    Object.assign(root.dataset, { state, place });
+    paintSaving(root, this.outbox);
+    this.part("wait").textContent = suspect ? "" : "Fetching …";
+    buttons.accept.disabled = !suspect?.suggested || Boolean(state);
+    buttons.keep.disabled = !suspect || Boolean(state);
+    buttons.undo.disabled = !this.decisions.some();
+    buttons.skip.disabled = this.steps[1].disabled = last;
+    this.steps[0].disabled = place === 0;
+  }
+
+  // --- what Python says ------------------------------------------------------------------------
+
+  update(next, component) {
+    this.data = next;
+    this.component = component;
+    if (next.queue !== this.queue) this.begin(next);
+    const why = this.decisions.refuse(next.refused);
+    for (const suspect of next.suspects) this.known.set(suspect.place, suspect);
+    this.outbox.hear(component, next.echo, next.taken);
+    this.commands.update(next.actions);
+    if (why) this.say(why);
+    this.asked.place = -1;
+    this.ask();
+    this.draw();
+  }
+
+  begin({ queue, place }) {
+    this.queue = queue;
+    this.known.clear();
+    this.decisions.forget();
+    this.place = place;
+    this.asked = { place: -1, turn: this.asked.turn };
+  }
+
+  destroy() {
+    document.removeEventListener("keydown", this.onKey, true);
+    clearTimeout(this.quiet);
+    this.commands.destroy();
+    this.outbox.destroy();
+  }
 }

@@ -1,259 +1,232 @@
 // The tick grid: every tile is a check-box, a ticked one turns green, and the whole grid is submitted at once.
 
 import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
-import { element, mounted } from "../shared.js";
+import { consume, element, markTiny, modified, mounted } from "../shared.js";
+import { createDraft, moved } from "./sheet.js";
 
 const GAP = 8;
-const DRAFT = "avhcurate:ticks:";
 
-export default mounted(createBoard);
+export default mounted((parent, data) => new Board(parent, data));
 
-function createBoard(parent, first) {
-  const root = parent.querySelector(".sheet");
-  const part = (name) => root.querySelector(`.${name}`);
-  const [board, status, count, submit, back, peek] = ["board", "status", "count", "submit", "back", "peek"].map(part);
-  const outbox = createOutbox(first.scope, first.health, paint);
-  const tiles = new Map(); // id -> { root, image }
-  let data = first;
-  let task = null; // the grid on screen
-  let order = [];
-  let ticked = new Set();
-  let focused = null;
-  let columns = 1;
-  let startedAt = null;
-  let sure = false; // an empty sheet is submitted by a second press only
-  let heard = "";
-  let submitted = ""; // nonce of the newest grid from here
+function createTile(item, about) {
+  const root = element("div", "tile");
+  root.setAttribute("role", "checkbox");
+  root.setAttribute("aria-label", about);
+  root.setAttribute("tabindex", "-1");
+  root.dataset.id = item.id;
+  const image = element("img", "", root);
+  image.alt = "";
+  image.decoding = "async";
+  image.draggable = false;
+  image.onload = () => markTiny(image);
+  image.onerror = () => root.classList.add("broken");
+  image.src = item.src;
+  element("span", "mark", root).setAttribute("aria-hidden", "true");
+  return { root, item };
+}
+
+class Board {
+  task = null; // the grid on screen
+  tiles = new Map(); // id -> { root, item }
+  order = [];
+  ticked = new Set();
+  focused = null;
+  columns = 1;
+  startedAt = null;
+  sure = false; // an empty sheet is submitted by a second press only
+  heard = "";
+  submitted = ""; // nonce of the newest grid from here
+
+  constructor(parent, first) {
+    this.parent = parent;
+    this.scope = first.scope;
+    this.data = first;
+    this.root = parent.querySelector(".sheet");
+    [this.board, this.peek] = ["board", "peek"].map((name) => this.part(name));
+    this.outbox = createOutbox(first.scope, first.health, () => this.paint());
+    this.draft = createDraft(first.scope);
+    this.board.onclick = ({ target }) => this.press(target.closest?.(".tile"));
+    this.part("submit").onclick = () => this.handIn();
+    this.part("back").onclick = () => this.goBack();
+    this.peek.onclick = () => this.close();
+    this.onKey = (event) => this.hearKey(event);
+    document.addEventListener("keydown", this.onKey, true);
+    this.resize = new ResizeObserver(() => this.layOut());
+    this.resize.observe(this.board);
+  }
+
+  part(name) {
+    return this.root.querySelector(`.${name}`);
+  }
 
   // --- ticks: kept in this browser until the grid is submitted ------------------------------------
 
-  const draftKey = () => `${DRAFT}${first.scope}:${task}`;
-
-  function keep() {
-    try {
-      window.localStorage.setItem(draftKey(), JSON.stringify([...ticked]));
-    } catch {
-      // Without storage a reload loses the draft, no more.
-    }
+  toggle(id) {
+    if (this.busy() || !this.tiles.has(id)) return;
+    if (!this.ticked.delete(id)) this.ticked.add(id);
+    this.sure = false;
+    this.say("");
+    this.draft.keep(this.task, this.ticked);
+    this.paint();
   }
 
-  function recall(otherwise) {
-    try {
-      const kept = JSON.parse(window.localStorage.getItem(draftKey()) ?? "null");
-      return new Set((kept ?? otherwise).filter((id) => tiles.has(id)));
-    } catch {
-      return new Set(otherwise);
-    }
-  }
-
-  function forget() {
-    try {
-      window.localStorage.removeItem(draftKey());
-    } catch {
-      // There was none.
-    }
-  }
-
-  function toggle(id) {
-    if (busy() || !tiles.has(id)) return;
-    if (!ticked.delete(id)) ticked.add(id);
-    sure = false;
-    say("");
-    keep();
-    paint();
+  press(tile) {
+    if (!tile) return;
+    const id = Number(tile.dataset.id);
+    this.setFocused(id);
+    tile.focus({ preventScroll: true });
+    this.toggle(id);
   }
 
   // --- the grid -----------------------------------------------------------------------------------
 
-  function createTile(item) {
-    const tile = element("div", "tile");
-    tile.setAttribute("role", "checkbox");
-    tile.dataset.id = item.id;
-    const image = element("img", "", tile);
-    image.alt = "";
-    image.decoding = "async";
-    image.draggable = false;
-    image.onload = () => {
-      image.classList.toggle("tiny", image.naturalWidth <= 64 && image.naturalHeight <= 64);
-    };
-    image.onerror = () => tile.classList.add("broken");
-    image.src = item.src;
-    element("span", "mark", tile).setAttribute("aria-hidden", "true");
-    return { root: tile, image, item };
+  begin({ task, tiles, ticked }, arrives) {
+    if (this.task !== null) this.draft.forget(this.task);
+    this.task = task;
+    this.tiles = new Map(tiles.map((item, place) => [item.id, createTile(item, `Image ${place + 1} of ${tiles.length}`)]));
+    this.board.replaceChildren(...[...this.tiles.values()].map(({ root }) => root));
+    this.order = [...this.tiles.keys()];
+    this.focused = null;
+    this.setFocused(this.order[0] ?? null);
+    this.ticked = new Set((this.draft.recall(task) ?? ticked).filter((id) => this.tiles.has(id)));
+    this.startedAt = performance.now();
+    this.sure = false;
+    this.close();
+    this.say("");
+    if (!this.order.length || document.querySelector("[role=dialog]")) return;
+    this.tiles.get(this.focused).root.focus({ preventScroll: true });
+    if (arrives) this.parent.host?.scrollIntoView({ block: "start" });
   }
 
-  function draw(items) {
-    board.replaceChildren();
-    tiles.clear();
-    order = items.map((item) => item.id);
-    items.forEach((item, place) => {
-      const tile = createTile(item);
-      tile.root.setAttribute("aria-label", `Image ${place + 1} of ${items.length}`);
-      tile.root.setAttribute("tabindex", "-1");
-      tiles.set(item.id, tile);
-      board.appendChild(tile.root);
-    });
-    setFocused(order[0] ?? null);
-    layOut();
-  }
-
-  function layOut() {
-    const width = board.clientWidth;
+  layOut() {
+    const width = this.board.clientWidth;
     if (!width) return;
-    columns = Math.max(1, Math.floor((width + GAP) / (data.size + GAP)));
-    board.style.setProperty("--columns", columns);
-    board.style.setProperty("--gap", `${GAP}px`);
+    this.columns = Math.max(1, Math.floor((width + GAP) / (this.data.size + GAP)));
+    this.board.style.setProperty("--columns", this.columns);
+    this.board.style.setProperty("--gap", `${GAP}px`);
   }
 
-  function setFocused(id) {
-    tiles.get(focused)?.root.setAttribute("tabindex", "-1");
-    focused = id;
-    tiles.get(focused)?.root.setAttribute("tabindex", "0");
+  setFocused(id) {
+    this.tiles.get(this.focused)?.root.setAttribute("tabindex", "-1");
+    this.focused = id;
+    this.tiles.get(id)?.root.setAttribute("tabindex", "0");
   }
 
-  function moveFocus(index) {
-    const id = order[Math.min(order.length - 1, Math.max(0, index))];
+  moveFocus(place) {
+    const id = this.order[place];
     if (id === undefined) return;
-    setFocused(id);
-    tiles.get(id).root.focus({ preventScroll: true });
-    tiles.get(id).root.scrollIntoView({ block: "nearest" });
-    if (!peek.hidden) look(id);
+    this.setFocused(id);
+    const { root } = this.tiles.get(id);
+    root.focus({ preventScroll: true });
+    root.scrollIntoView({ block: "nearest" });
+    if (!this.peek.hidden) this.look();
   }
 
   // --- a closer look ---------------------------------------------------------------------------------
 
-  function look(id) {
-    const item = tiles.get(id)?.item;
-    if (!item) return;
-    const image = peek.querySelector("img");
-    image.src = item.large;
-    image.onload = () => image.classList.toggle("tiny", image.naturalWidth <= 64 && image.naturalHeight <= 64);
-    peek.classList.toggle("ticked", ticked.has(id));
-    peek.hidden = false;
+  look() {
+    const tile = this.tiles.get(this.focused);
+    if (!tile) return;
+    const image = this.peek.querySelector("img");
+    image.src = tile.item.large;
+    image.onload = () => markTiny(image);
+    this.peek.hidden = false;
+    this.paint();
   }
 
-  function close() {
-    peek.hidden = true;
-    peek.querySelector("img").removeAttribute("src");
+  close() {
+    this.peek.hidden = true;
+    this.peek.querySelector("img").removeAttribute("src");
   }
 
   // --- submit ------------------------------------------------------------------------------------------
 
-  function busy() {
-    return outbox.entries().some((entry) => entry.kind === "grid" && entry.task === task);
+  busy() {
+    return this.outbox.entries().some(({ kind, task }) => kind === "grid" && task === this.task);
   }
 
-  function handIn() {
-    if (!order.length || busy()) return;
-    if (!ticked.size && !sure) {
-      sure = true;
-      return say(`Nothing is ticked. Submit again if no image holds ${data.name}.`);
+  handIn() {
+    if (!this.order.length || this.busy()) return;
+    if (!this.ticked.size && !this.sure) {
+      this.sure = true;
+      this.say(`Nothing is ticked. Submit again if no image holds ${this.data.name}.`);
+      return;
     }
-    sure = false;
-    close();
-    submitted = outbox.put({
-      kind: "grid", task, ids: order, ticked: [...ticked], ms: Math.round(performance.now() - startedAt),
-    });
-    say("");
-    paint();
+    this.sure = false;
+    this.close();
+    const ms = Math.round(performance.now() - this.startedAt);
+    this.submitted = this.outbox.put({ kind: "grid", task: this.task, ids: this.order, ticked: [...this.ticked], ms });
+    this.say("");
+    this.paint();
   }
 
-  function say(text) {
-    status.textContent = text;
+  goBack() {
+    this.outbox.put({ kind: "back", of: this.submitted });
+    this.submitted = "";
+    this.say("");
+    this.paint();
   }
 
-  function paint() {
-    for (const [id, tile] of tiles) tile.root.setAttribute("aria-checked", String(ticked.has(id)));
-    const waiting = busy();
-    root.classList.toggle("waiting", waiting || !order.length);
-    root.dataset.task = task ?? "";
-    count.textContent = order.length ? `${data.name}: ${ticked.size} of ${order.length} ticked` : "";
+  // --- keys ----------------------------------------------------------------------------------------------
+
+  hearKey(event) {
+    if (modified(event) || typingElsewhere(event, this.root)) return;
+    const inside = this.board.contains(this.parent.activeElement);
+    const at = this.order.indexOf(this.focused);
+    const to = moved(event.key, at, this.columns, this.order.length);
+    const does = to === undefined ? this.meaning(event, inside) : () => this.moveFocus(inside ? to : Math.max(0, at));
+    if (!does) return;
+    if (to !== undefined || !event.repeat) does();
+    consume(event);
+  }
+
+  meaning(event, inside) {
+    const free = inside || event.composedPath()[0] === document.body;
+    if (event.key === "Enter" && free) return () => this.handIn();
+    if (event.key === "Escape" && !this.peek.hidden) return () => this.close();
+    if (!inside) return null;
+    const look = () => (this.peek.hidden ? this.look() : this.close());
+    return { " ": () => this.toggle(this.focused), z: look }[event.key.toLowerCase()];
+  }
+
+  // --- drawing --------------------------------------------------------------------------------------------
+
+  say(text) {
+    this.part("status").textContent = text;
+  }
+
+  paint() {
+    const { order, tiles, ticked, data } = this;
+    for (const [id, { root }] of tiles) root.setAttribute("aria-checked", String(ticked.has(id)));
+    const waiting = this.busy();
+    const [submit, back] = ["submit", "back"].map((name) => this.part(name));
+    this.root.classList.toggle("waiting", waiting || !order.length);
+    this.root.dataset.task = this.task ?? "";
+    this.part("count").textContent = order.length ? `${data.name}: ${ticked.size} of ${order.length} ticked` : "";
     submit.disabled = waiting || !order.length;
     submit.textContent = waiting ? "Saving …" : "Submit";
     back.hidden = !data.can_go_back;
     back.disabled = waiting;
-    paintSaving(root, outbox);
-    if (!peek.hidden) peek.classList.toggle("ticked", ticked.has(focused));
+    paintSaving(this.root, this.outbox);
+    this.peek.classList.toggle("ticked", ticked.has(this.focused));
   }
 
-  // --- events --------------------------------------------------------------------------------------------
+  // --- what Python says ------------------------------------------------------------------------
 
-  board.onclick = (event) => {
-    const tile = event.target.closest?.(".tile");
-    if (!tile) return;
-    const id = Number(tile.dataset.id);
-    setFocused(id);
-    tile.focus({ preventScroll: true });
-    toggle(id);
-  };
-
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || typingElsewhere(event, root)) return;
-    const inside = board.contains(parent.activeElement);
-    const at = order.indexOf(focused);
-    const row = at - (at % columns);
-    const targets = {
-      ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + columns, ArrowUp: at - columns,
-      Home: row, End: row + columns - 1,
-    };
-    const press = event.key.toLowerCase();
-    if (event.key in targets) {
-      const to = targets[event.key];
-      if (!inside) moveFocus(Math.max(0, at));
-      else if (to >= 0 && (to < order.length || at < order.length - columns)) moveFocus(to);
-    } else if (event.key === " " && inside) {
-      if (!event.repeat) toggle(focused);
-    } else if (event.key === "Enter" && (inside || event.composedPath()[0] === document.body)) {
-      if (!event.repeat) handIn();
-    } else if (press === "z" && inside) {
-      if (!event.repeat) peek.hidden ? look(focused) : close();
-    } else if (event.key === "Escape" && !peek.hidden) close();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
+  update(next, component) {
+    const arrives = this.data !== next;
+    this.data = next;
+    this.outbox.hear(component, next.echo, next.taken);
+    if (next.task !== this.task) this.begin(next, arrives);
+    this.layOut();
+    if (next.refused.length && next.echo !== this.heard) this.say(next.refused.at(-1).why);
+    this.heard = next.echo;
+    this.paint();
   }
 
-  submit.onclick = handIn;
-  back.onclick = () => {
-    outbox.put({ kind: "back", of: submitted });
-    submitted = "";
-    say("");
-    paint();
-  };
-  peek.onclick = close;
-  document.addEventListener("keydown", onKey, true);
-  const resize = new ResizeObserver(layOut);
-  resize.observe(board);
-
-  return {
-    scope: first.scope,
-    update(next, component) {
-      const begins = data === next;
-      data = next;
-      outbox.hear(component, next.echo, next.taken);
-      if (next.task !== task) {
-        if (task !== null) forget();
-        task = next.task;
-        draw(next.tiles);
-        ticked = recall(next.ticked);
-        startedAt = performance.now();
-        sure = false;
-        close();
-        say("");
-        if (order.length && !document.querySelector("[role=dialog]")) {
-          tiles.get(focused).root.focus({ preventScroll: true });
-          if (!begins) parent.host?.scrollIntoView({ block: "start" });
-        }
-      }
-      layOut();
-      if (next.refused.length && next.echo !== heard) say(next.refused[next.refused.length - 1].why);
-      heard = next.echo;
-      paint();
-    },
-    destroy() {
-      document.removeEventListener("keydown", onKey, true);
-      resize.disconnect();
-      outbox.destroy();
-    },
-  };
+  destroy() {
+    document.removeEventListener("keydown", this.onKey, true);
+    this.resize.disconnect();
+    this.outbox.destroy();
+  }
 }

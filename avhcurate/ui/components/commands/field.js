@@ -1,0 +1,95 @@
+// The field of the commands: it asks for a tag, a label or a set, and completes names.
+
+import { element } from "../shared.js";
+import { ASKED, completed, meant } from "./names.js";
+
+const STEPS = { ArrowDown: 1, ArrowUp: -1 };
+
+// `act(action, value)` does what was asked for `chosen()` images; `closed()` is called when nothing more is asked.
+export class Field {
+  asked = null;
+  names = { classes: [], tags: [], sets: [] };
+  matches = [];
+  at = 0;
+  picked = false; // the match at hand was pointed at
+
+  constructor(node, { act, chosen, closed }) {
+    Object.assign(this, { node, act, chosen, closed });
+    [this.title, this.input, this.list, this.add, this.away] = ["label", "input", "ul", ".add", ".away"].map((one) =>
+      node.querySelector(one),
+    );
+    this.add.onclick = () => this.take(false);
+    this.away.onclick = () => this.take(true);
+    this.input.oninput = () => this.find();
+    node.onkeydown = (event) => this.hearKey(event);
+    node.addEventListener("focusout", ({ relatedTarget }) => {
+      if (!node.contains(relatedTarget)) node.togglePopover(false);
+    });
+  }
+
+  ask(kind) {
+    const number = this.chosen();
+    this.asked = ASKED[kind];
+    this.title.textContent = this.asked.title(`${number.toLocaleString("en")} image${number === 1 ? "" : "s"}`);
+    this.input.placeholder = this.asked.hint;
+    this.input.value = "";
+    this.add.textContent = this.asked.add[0];
+    this.away.textContent = this.asked.away?.[0] ?? "";
+    this.away.hidden = this.node.querySelector(".or").hidden = !this.asked.away;
+    this.node.togglePopover(true);
+    this.find();
+    this.input.focus();
+  }
+
+  find() {
+    this.matches = completed(this.names[this.asked.names], this.input.value);
+    this.at = this.asked.replaces ? -1 : 0;
+    this.picked = false;
+    this.paint();
+  }
+
+  paint() {
+    this.list.replaceChildren();
+    this.matches.forEach(({ name }, number) => {
+      const item = element("li", "", this.list);
+      item.id = `match-${number}`;
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", String(number === this.at));
+      item.textContent = name;
+      item.onpointerdown = (event) => {
+        event.preventDefault();
+        this.point(number);
+        this.take(false);
+      };
+    });
+    this.input.setAttribute("aria-activedescendant", this.matches[this.at] ? `match-${this.at}` : "");
+  }
+
+  point(at) {
+    this.at = at;
+    this.picked = true;
+  }
+
+  step(by) {
+    const count = this.matches.length;
+    this.point(count ? (this.at + by + count) % count : this.at);
+    this.paint();
+  }
+
+  take(away) {
+    const { matches, picked } = this;
+    const found = meant(this.asked, away, this.input.value, { matches, known: matches[this.at], picked });
+    if (!found) return;
+    this.act(...found);
+    this.closed();
+  }
+
+  hearKey(event) {
+    event.stopPropagation();
+    if (event.key === "Escape") this.closed();
+    else if (event.key === "Enter" && event.target === this.input) this.take(event.shiftKey);
+    else if (event.key in STEPS) this.step(STEPS[event.key]);
+    else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,48 @@
+// The names that the field of the commands completes, and what is meant by what one types.
+
+const MATCHES = 8;
+
+// What the field asks for, by kind: the names that complete it, and what its two buttons do. What `replaces` another of
+// its name is never completed unasked.
+export const ASKED = {
+  tag: {
+    title: (images) => `Tag ${images}`, hint: "a tag, new or known", names: "tags", free: true,
+    add: ["Add tag", "tag"], away: ["Remove tag", "untag"],
+  },
+  label: {
+    title: (images) => `Label ${images}`, hint: "a class", names: "classes", free: false,
+    add: ["Relabel", "relabel"], away: ["Restore label", "relabel"],
+  },
+  set: {
+    title: (images) => `Save ${images} as a set`, hint: "a new name, or a set to replace", names: "sets", free: true,
+    replaces: true, add: ["Save", "set"], away: null,
+  },
+};
+
+// The names that hold a text, as { name, value } with their place: first those that begin with it.
+export function completed(names, text) {
+  const wanted = text.trim().toLowerCase();
+  const all = names.map((name, value) => ({ name, value, low: name.toLowerCase() }));
+  const has = all.filter(({ low }) => low.includes(wanted));
+  const begins = ({ low }) => low.startsWith(wanted);
+  return [...has.filter(begins), ...has.filter((one) => !begins(one))].slice(0, MATCHES);
+}
+
+// A new name is what was typed, unless a known one was pointed at or begins so.
+function newName(text, exact, { known, picked }) {
+  const completes = known && (picked || known.low.startsWith(text.toLowerCase()));
+  return exact?.name ?? (completes ? known.name : text);
+}
+
+// What the field means: [action, value], or null. `known` is the match at hand, which may have been `picked`.
+export function meant(asked, away, typed, { matches, known, picked }) {
+  const text = typed.trim();
+  const [, action] = (away ? asked.away : asked.add) ?? [];
+  const exact = matches.find(({ name }) => name === text);
+  if (asked.free) {
+    const name = newName(text, exact, { known, picked });
+    return action && name ? [action, name] : null;
+  }
+  if (away) return [action, null]; // back to the label as given
+  return known ? [action, (exact ?? known).value] : null;
+}

@@ -1,0 +1,50 @@
+// How the review card draws a suspect: its labels, its evidence and the images next to it.
+
+import { element } from "../shared.js";
+
+export function drawSuspect(root, suspect) {
+  const part = (name) => root.querySelector(`.${name}`);
+  part("lead").textContent = suspect.lead;
+  part("facts").textContent = suspect.facts;
+  drawLabels(part("labels"), suspect);
+  drawEvidence(part("evidence").querySelector("tbody"), suspect.rows);
+  drawStrips(part("near"), suspect.strips);
+  const accept = suspect.suggested ? `Accept ${suspect.suggested}` : "Accept";
+  for (const [name, text] of [["accept", accept], ["keep", `Keep ${suspect.given}`]]) {
+    root.querySelector(`[data-do=${name}] span`).textContent = text;
+  }
+}
+
+function drawLabels(labels, { given, suggested, name }) {
+  labels.replaceChildren();
+  const says = [["quiet", "labelled "], ["given", given]];
+  if (suggested) says.push(["quiet", " · suggested "], ["suggested", suggested]);
+  for (const [className, text] of [...says, ["quiet", ` · ${name}`]]) {
+    element(className === "quiet" ? "span" : "b", className, labels).textContent = text;
+  }
+}
+
+function drawEvidence(body, rows) {
+  body.replaceChildren();
+  for (const row of rows) {
+    const line = element("tr", row.doubts ? "doubts" : "", body);
+    element("th", "", line).textContent = row.source;
+    element("td", "says", line).textContent = row.label;
+    element("td", "", line).textContent = row.text;
+  }
+}
+
+function drawStrips(near, strips) {
+  near.replaceChildren();
+  for (const strip of strips) {
+    const box = element("div", "strip", near);
+    element("p", "quiet", box).textContent = strip.title;
+    const row = element("div", "row", box);
+    for (const src of strip.images) {
+      const image = element("img", "", row);
+      image.alt = "";
+      image.draggable = false;
+      image.src = src;
+    }
+  }
+}
