@@ -6,11 +6,36 @@ const PATIENCE_MS = 3000;
 const LONGEST_PATIENCE_MS = 15000;
 const PREFIX = "avhcurate:outbox:";
 
+// Where entries outlive a reload; without a storage, or in a full one, nowhere.
+function createStore(scope) {
+  // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
+  const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
+
+  function attempt(act) {
+    try {
+      return act(window.localStorage);
+    } catch {
+      return undefined;
+    }
+  }
+
+  function read(storage) {
+    const found = Object.keys(storage).filter((key) => key.startsWith(keyOf("")));
+    return found.map((key) => JSON.parse(storage.getItem(key))).sort((a, b) => a.at - b.at);
+  }
+
+  return {
+    recall: () => attempt(read) ?? [],
+    keep: (entry) => attempt((storage) => storage.setItem(keyOf(entry.nonce), JSON.stringify(entry))),
+    forget: (nonce) => attempt((storage) => storage.removeItem(keyOf(nonce))),
+  };
+}
+
 // `scope` names the dataset, design and annotator; `health` is an address that answers while the server does;
 // `changed` is called when an entry goes or the connection is lost or found.
 export function createOutbox(scope, health, changed) {
   const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
-  const storage = usableStorage();
+  const store = createStore(scope);
   const queue = new Map(); // nonce -> entry, in the order given
   let send = null;
   let turn = 0;
@@ -20,35 +45,11 @@ export function createOutbox(scope, health, changed) {
   let lost = false;
   let gone = false; // destroyed: another one sends now
 
-  // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
-  const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
-
-  function usableStorage() {
-    try {
-      window.localStorage.setItem(PREFIX, "1");
-      window.localStorage.removeItem(PREFIX);
-      return window.localStorage;
-    } catch {
-      return null;
-    }
-  }
-
-  function recall() {
-    if (!storage) return;
-    const found = Object.keys(storage).filter((key) => key.startsWith(keyOf("")));
-    const entries = found.map((key) => JSON.parse(storage.getItem(key)));
-    for (const entry of entries.sort((a, b) => a.at - b.at)) queue.set(entry.nonce, entry);
-  }
-
   function put(entry) {
     const nonce = `${mount}-${++turn}`;
     const kept = { ...entry, nonce, at: Date.now() };
     queue.set(nonce, kept);
-    try {
-      storage?.setItem(keyOf(nonce), JSON.stringify(kept));
-    } catch {
-      // A full storage costs only what a reload would have kept.
-    }
+    store.keep(kept);
     if (awaited === null) flush();
     return nonce;
   }
@@ -86,7 +87,7 @@ export function createOutbox(scope, health, changed) {
   };
   window.addEventListener("offline", offline);
   window.addEventListener("online", look);
-  recall();
+  for (const entry of store.recall()) queue.set(entry.nonce, entry);
 
   return {
     put,
@@ -98,7 +99,7 @@ export function createOutbox(scope, health, changed) {
       const first = send === null;
       send = component;
       for (const nonce of taken) {
-        if (queue.delete(nonce)) storage?.removeItem(keyOf(nonce));
+        if (queue.delete(nonce)) store.forget(nonce);
       }
       if (awaited !== null && echo === awaited) {
         awaited = null;

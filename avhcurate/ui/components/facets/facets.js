@@ -6,119 +6,137 @@ import { dragBars, drawFacet } from "./parts.js";
 import { chipTexts, withActs } from "./state.js";
 
 const REST_MS = 200; // between the last press and the message
+const RELEASES = ["pointerup", "pointercancel"];
 
-export default mounted(createBoard);
+export default mounted((parent) => new Board(parent));
 
-function createBoard(parent) {
-  const root = parent.querySelector(".facets");
-  const talk = createTalk({ rest: REST_MS, lost });
-  let data = { panels: [] };
-  let cleared = []; // acts of chips, until Python has done them
-  const told = new Set(); // keys of facets of which the chips say what Python has yet to do
-  let drawn = new Map(); // by key of the facet: what was drawn, and its element
-  let held = false; // a pointer is down: its button must stay
+class Board {
+  data = { panels: [] };
+  cleared = []; // acts of chips, until Python has done them
+  told = new Set(); // keys of facets of which the chips say what Python has yet to do
+  drawn = new Map(); // by key of the facet: what was drawn, and its element
+  held = false; // a pointer is down: its button must stay
 
-  const does = {
-    choose: (panel, values) => tell(panel, { kind: "values", values }),
-    range: (panel, low, high) => tell(panel, { kind: "range", low, high }),
-    remove: (panel) => tell(panel, { kind: "remove" }),
-    find: (panel, find) => tell(panel, { kind: "find", find }),
-    drag: (panel, place, event) => dragBars(panel, does, place, event),
-  };
+  constructor(parent) {
+    this.root = parent.querySelector(".facets");
+    this.talk = createTalk({ rest: REST_MS, lost: () => this.lost() });
+    this.does = {
+      choose: (panel, values) => this.tell(panel, { kind: "values", values }),
+      range: (panel, low, high) => this.tell(panel, { kind: "range", low, high }),
+      remove: (panel) => this.tell(panel, { kind: "remove" }),
+      find: (panel, find) => this.tell(panel, { kind: "find", find }),
+      drag: (panel, place, event) => dragBars(panel, this.does, place, event),
+    };
+    this.root.onpointerdown = () => {
+      this.held = true;
+    };
+    // A button that goes between the press and the release of a pointer would not be clicked.
+    this.released = () => setTimeout(() => this.release());
+    this.cleaned = ({ detail }) => this.hearChip(detail);
+    for (const event of RELEASES) addEventListener(event, this.released);
+    addEventListener(CLEARED, this.cleaned);
+  }
 
-  function tell({ key }, act) {
-    cleared = cleared.filter((one) => one.key !== key);
+  tell({ key }, act) {
+    this.cleared = this.cleared.filter((one) => one.key !== key);
     const same = (sent) => sent.key === key && (sent.kind === "find") === (act.kind === "find");
-    talk.act({ key, ...act }, { replaced: same });
-    paint();
+    this.talk.act({ key, ...act }, { replaced: same });
+    this.paint();
     if (act.kind === "find") return;
-    told.add(key);
-    dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, texts: shown().filter((one) => one.key === key).flatMap(chipTexts) } }));
+    this.told.add(key);
+    const texts = this.shown().flatMap((one) => (one.key === key ? chipTexts(one) : []));
+    dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, texts } }));
   }
 
   // The chips hear of what is no longer on its way.
-  function settle(gone = false) {
-    for (const key of told) {
-      if (talk.pending().some(({ sent }) => sent.key === key)) continue;
-      told.delete(key);
+  settle(gone = false) {
+    const waiting = new Set(this.talk.pending().map(({ sent }) => sent.key));
+    for (const key of this.told) {
+      if (waiting.has(key)) continue;
+      this.told.delete(key);
       dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, done: true, gone } }));
     }
   }
 
-  // The facets with all that was chosen here and that Python has yet to do.
-  function shown() {
-    return withActs(data.panels, [...cleared, ...talk.pending().map(({ sent }) => sent)]);
+  hearChip({ key, done, ...act }) {
+    this.cleared = this.cleared.filter((one) => one.key !== key);
+    if (!done) this.cleared.push({ key, ...act });
+    this.paint();
   }
 
-  function paint() {
-    if (held) return;
-    const focused = root.getRootNode().activeElement;
-    const within = focused?.closest?.(".facet")?.dataset.key;
-    const at = focused?.dataset?.at;
-    const next = new Map();
-    for (const panel of shown()) next.set(panel.key, section(panel, within === panel.key && at === "find" ? focused.value : null));
-    const scrolled = [...next].map(([key]) => drawn.get(key)?.section.querySelector(".list")?.scrollTop ?? 0);
-    const sections = [...next.values()].map((one) => one.section);
-    // What is the same stays in the page, which is not laid out anew for one facet.
-    if (String([...drawn.keys()]) === String([...next.keys()])) {
-      for (const [key, { section: before }] of drawn) if (before !== next.get(key).section) before.replaceWith(next.get(key).section);
-    } else root.replaceChildren(...sections);
-    drawn = next;
-    sections.forEach((one, place) => {
-      if (scrolled[place]) one.querySelector(".list").scrollTop = scrolled[place];
+  lost() {
+    this.settle(true);
+    this.paint();
+  }
+
+  release() {
+    this.held = false;
+    this.paint();
+  }
+
+  // The facets with all that was chosen here and that Python has yet to do.
+  shown() {
+    return withActs(this.data.panels, [...this.cleared, ...this.talk.pending().map(({ sent }) => sent)]);
+  }
+
+  // What has the focus: the facet, the place in it, and a text that is being typed.
+  focused() {
+    const node = this.root.getRootNode().activeElement;
+    const at = node?.dataset?.at;
+    return { key: node?.closest?.(".facet")?.dataset.key, at, typed: at === "find" ? node.value : null };
+  }
+
+  // Lists stay scrolled, and the focus where it is.
+  paint() {
+    if (this.held) return;
+    const focus = this.focused();
+    const next = new Map(
+      this.shown().map((panel) => [panel.key, this.section(panel, focus.key === panel.key ? focus.typed : null)]),
+    );
+    const scrolled = [...next.keys()].map((key) => this.drawn.get(key)?.section.querySelector(".list")?.scrollTop);
+    this.place(next);
+    this.drawn = next;
+    [...next.values()].forEach(({ section }, place) => {
+      if (scrolled[place]) section.querySelector(".list").scrollTop = scrolled[place];
     });
-    if (within !== undefined && at !== undefined) {
-      next.get(within)?.section.querySelector(`[data-at="${CSS.escape(at)}"]`)?.focus({ preventScroll: true });
+    if (focus.key === undefined || focus.at === undefined) return;
+    const again = next.get(focus.key)?.section.querySelector(`[data-at="${CSS.escape(focus.at)}"]`);
+    again?.focus({ preventScroll: true });
+  }
+
+  // What is the same stays in the page, which is not laid out anew for one facet.
+  place(next) {
+    const same = String([...this.drawn.keys()]) === String([...next.keys()]);
+    if (!same) return this.root.replaceChildren(...[...next.values()].map((one) => one.section));
+    for (const [key, { section }] of this.drawn) {
+      const now = next.get(key).section;
+      if (now !== section) section.replaceWith(now);
     }
   }
 
   // What was drawn of a facet, or a new drawing; a text that is being typed stays.
-  function section(panel, typed) {
+  section(panel, typed) {
     const state = JSON.stringify(panel);
-    const before = drawn.get(panel.key);
+    const before = this.drawn.get(panel.key);
     if (before?.state === state) return before;
-    const made = { state, section: drawFacet(panel, does) };
+    const made = { state, section: drawFacet(panel, this.does) };
     const input = made.section.querySelector(".find");
     if (typed !== null && input) input.value = typed;
     return made;
   }
 
-  function lost() {
-    settle(true);
-    paint();
+  update(next, component) {
+    this.talk.hear(component, next.handled);
+    this.data = next;
+    this.settle();
+    this.root.setAttribute("role", "group");
+    this.root.setAttribute("aria-label", next.label);
+    this.paint();
   }
 
-  // A button that goes between the press and the release of a pointer would not be clicked.
-  function release() {
-    setTimeout(() => {
-      held = false;
-      paint();
-    });
+  destroy() {
+    for (const event of RELEASES) removeEventListener(event, this.released);
+    removeEventListener(CLEARED, this.cleaned);
+    this.talk.destroy();
   }
-
-  function cleaned({ detail }) {
-    cleared = cleared.filter(({ key }) => key !== detail.key);
-    if (!detail.done) cleared.push(detail);
-    paint();
-  }
-
-  root.addEventListener("pointerdown", () => (held = true));
-  for (const event of ["pointerup", "pointercancel"]) addEventListener(event, release);
-  addEventListener(CLEARED, cleaned);
-
-  return {
-    update(next, component) {
-      talk.hear(component, next.handled);
-      data = next;
-      settle();
-      root.setAttribute("role", "group");
-      root.setAttribute("aria-label", next.label);
-      paint();
-    },
-    destroy() {
-      for (const event of ["pointerup", "pointercancel"]) removeEventListener(event, release);
-      removeEventListener(CLEARED, cleaned);
-      talk.destroy();
-    },
-  };
 }

@@ -52,6 +52,22 @@ void main() {
   painted = vec4(color.rgb, 1.0) * color.a * cover;
 }`;
 
+// The program that draws points; null if the browser cannot compile it.
+function createProgram(gl) {
+  const program = gl.createProgram();
+  for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, text);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.bindAttribLocation(program, 0, "place");
+  gl.linkProgram(program);
+  if (gl.getProgramParameter(program, gl.LINK_STATUS) || gl.isContextLost()) return program;
+  console.warn(gl.getProgramInfoLog(program));
+  return null;
+}
+
 // Null where the browser has no WebGL 2 that works. `restored()` is called when a lost context is there again.
 export function createPainter(canvas, restored) {
   const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
@@ -61,23 +77,9 @@ export function createPainter(canvas, restored) {
   let flags = null; // that of what lies inside the region, if there is one
   let count = 0;
 
-  function compiled(kind, text) {
-    const shader = gl.createShader(kind);
-    gl.shaderSource(shader, text);
-    gl.compileShader(shader);
-    return shader;
-  }
-
   function begin() {
-    const program = gl.createProgram();
-    gl.attachShader(program, compiled(gl.VERTEX_SHADER, VERTEX));
-    gl.attachShader(program, compiled(gl.FRAGMENT_SHADER, FRAGMENT));
-    gl.bindAttribLocation(program, 0, "place");
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      console.warn(gl.getProgramInfoLog(program));
-      return false;
-    }
+    const program = createProgram(gl);
+    if (!program) return false;
     gl.useProgram(program);
     at = Object.fromEntries(["shade", "inside"].map((name) => [name, gl.getAttribLocation(program, name)]));
     for (const name of ["scale", "shift", "size", "opacity", "layer"]) at[name] = gl.getUniformLocation(program, name);

@@ -2,6 +2,16 @@
 
 const CELL_POINTS = 4; // points a cell of the index, about
 
+// How often a ray to the right crosses the outline with corners (xs, ys).
+function crossings(x, y, xs, ys) {
+  let count = 0;
+  for (let one = 0, other = xs.length - 1; one < xs.length; other = one++) {
+    if (ys[one] > y === ys[other] > y) continue;
+    if (x < xs[one] + ((y - ys[one]) * (xs[other] - xs[one])) / (ys[other] - ys[one])) count += 1;
+  }
+  return count;
+}
+
 // `places`: x and y of each point in 16 bits; the last of several at one place is the one on top.
 export function createPlaces(places) {
   const count = places.length / 2;
@@ -33,20 +43,14 @@ export function createPlaces(places) {
       }
       return found;
     },
-    // A byte for each point: 1 inside the polygon with corners (xs, ys), where a ray to the right crosses its outline
-    // an odd number of times.
+    // A byte for each point: 1 inside the polygon with corners (xs, ys).
     inside(xs, ys) {
       const flags = new Uint8Array(count);
       const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
       for (let point = 0; point < count; point++) {
         const [x, y] = [places[2 * point], places[2 * point + 1]];
         if (x < left || x > right || y < low || y > high) continue;
-        let odd = 0;
-        for (let one = 0, other = xs.length - 1; one < xs.length; other = one++) {
-          if (ys[one] > y === ys[other] > y) continue;
-          odd ^= x < xs[one] + ((y - ys[one]) * (xs[other] - xs[one])) / (ys[other] - ys[one]);
-        }
-        flags[point] = odd;
+        flags[point] = crossings(x, y, xs, ys) % 2;
       }
       return flags;
     },

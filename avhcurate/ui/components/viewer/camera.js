@@ -40,8 +40,9 @@ export function createCamera() {
       const [before, whole] = [placed(picture), fit(picture)];
       const most = Math.max(MOST_ZOOM * whole, MOST_PIXELS * own());
       const size = inside(before.size * factor, Math.min(whole, own()), most);
-      if (Math.abs(size / whole - 1) < 0.01) return void (mode = "fit");
-      [mode, zoom] = ["free", size / whole];
+      const fits = Math.abs(size / whole - 1) < 0.01;
+      [mode, zoom] = fits ? ["fit", 1] : ["free", size / whole];
+      if (fits) return;
       const share = (place, from, length) => (place - from) / (length * before.size);
       const [x, y] = [share(at.x, before.left, picture.width), share(at.y, before.top, picture.height)];
       centre = {

@@ -38,17 +38,15 @@ export function createLight(form, shown, changed) {
   form.onsubmit = (event) => event.preventDefault();
 
   return {
-    // Does what a key means; false where it means nothing.
-    pressed(key) {
-      if (key === LIGHT_RESET) {
-        form.reset();
-        return true;
-      }
+    // What a key does; null where it means nothing.
+    meaning(key) {
+      if (key === LIGHT_RESET) return () => form.reset();
       const name = Object.keys(LIGHTS).find((one) => LIGHTS[one].keys.includes(key));
-      if (!name) return false;
-      field(name)[key === LIGHTS[name].keys[0] ? "stepDown" : "stepUp"]();
-      draw();
-      return true;
+      if (!name) return null;
+      return () => {
+        field(name)[key === LIGHTS[name].keys[0] ? "stepDown" : "stepUp"]();
+        draw();
+      };
     },
     changed: () => !plain(),
   };

@@ -1,0 +1,74 @@
+// The points of a chart: read from the server once, and tried again until they come.
+
+import { createPlaces } from "./places.js";
+
+const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 16000;
+const POINT_BYTES = 5; // two coordinates of 16 bits, and a shade
+
+export class Points {
+  source = ""; // the address that they came from
+  bytes = null;
+  shades = null;
+  places = null;
+  asked = ""; // the address that was asked last
+  request = null;
+  pause = FIRST_RETRY_MS;
+  timer = null;
+
+  // `came()` is called when they are there, `lost(source)` where the page can tell what has become of them; `says(text)`
+  // is told what goes on.
+  constructor({ came, lost, says }) {
+    Object.assign(this, { came, lost, says });
+  }
+
+  // Reads `count` points at an address, unless they are there or on their way.
+  async want(source, count) {
+    if (this.request && source === this.asked) return;
+    this.stop();
+    if (source === this.source) return;
+    const request = new AbortController();
+    Object.assign(this, { request, asked: source });
+    this.says(`Reading ${count.toLocaleString("en-US")} points …`);
+    try {
+      const bytes = await this.read(source, count, request.signal);
+      if (request === this.request) this.take(source, count, bytes);
+    } catch (error) {
+      if (request === this.request) this.fail(error, source, count);
+    }
+  }
+
+  async read(source, count, signal) {
+    const answer = await fetch(source, { signal });
+    if (!answer.ok) throw Object.assign(new Error(`HTTP ${answer.status}`), { lost: [401, 404].includes(answer.status) });
+    const bytes = await answer.arrayBuffer();
+    if (bytes.byteLength !== POINT_BYTES * count) throw new Error("a part of the points is missing");
+    return bytes;
+  }
+
+  coordinates(point) {
+    return new Uint16Array(this.bytes, 4 * point, 2);
+  }
+
+  take(source, count, bytes) {
+    Object.assign(this, { source, bytes, request: null, pause: FIRST_RETRY_MS });
+    this.shades = new Uint8Array(bytes, 4 * count);
+    this.places = createPlaces(new Uint16Array(bytes, 0, 2 * count));
+    this.says("");
+    this.came();
+  }
+
+  fail(error, source, count) {
+    this.request = null;
+    this.says(`The points could not be read (${error.message}): trying again …`);
+    this.timer = setTimeout(() => (error.lost ? this.lost(source) : this.want(source, count)), this.pause);
+    this.pause = Math.min(LONGEST_RETRY_MS, 2 * this.pause);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    const { request } = this;
+    this.request = null;
+    request?.abort();
+  }
+}

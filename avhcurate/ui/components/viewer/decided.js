@@ -1,0 +1,26 @@
+// What is decided of the image that is shown: its label, its tags, whether it is excluded.
+
+import { element } from "../shared.js";
+
+// `untag(tag)` takes a tag away; `closed` says why nothing can be decided, "" where it can.
+export function drawDecided(node, row, closed, untag) {
+  const button = (name) => node.querySelector(`[data-do=${name}]`);
+  button("label").querySelector("span").textContent = row.title;
+  button("restore").hidden = row.title === row.given;
+  button("exclude").ariaChecked = String(row.muted);
+  drawTags(node.querySelector(".tags"), row.badges.filter((tag) => !(row.muted && tag === "excluded")), untag);
+  node.title = closed;
+  for (const one of node.querySelectorAll("button")) one.disabled = Boolean(closed);
+}
+
+function drawTags(list, tags, untag) {
+  if (list.dataset.of === tags.join()) return;
+  list.dataset.of = tags.join();
+  list.replaceChildren();
+  for (const tag of tags) {
+    const button = element("button", "", list);
+    button.textContent = `${tag} ×`;
+    button.title = "Remove this tag";
+    button.onclick = () => untag(tag);
+  }
+}

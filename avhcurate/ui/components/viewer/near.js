@@ -1,0 +1,10 @@
+// The images before and behind the one that is shown, in the order of its view.
+
+// The id that lies `by` places from an image at `place`, or from the gap that it left, and where; undefined if it is not
+// known.
+export function stepped({ next, ids, first }, place, by) {
+  if (place === null && next === null) return undefined;
+  const at = place === null ? next + Math.min(by, 0) : place + by;
+  const id = ids[at - first];
+  return id === undefined ? undefined : { at, id };
+}
