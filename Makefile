@@ -7,6 +7,7 @@ PORT ?= 8501
 CAMPAIGN_MINUTES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := $(BIN)/node
 
 .PHONY: app demo install test lint types browser check campaign docs wheel bundle test-lowest clean
 
@@ -28,12 +29,20 @@ check:
 	AVHCURATE_CAMPAIGN_MINUTES=$(CAMPAIGN_MINUTES) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
-lint:
+lint: node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(NODE) node_modules/@biomejs/biome/bin/biome lint
 
-types:
+types: node_modules/.package-lock.json
 	$(BIN)/mypy
+	$(NODE) node_modules/typescript/bin/tsc -p .
+	$(NODE) node_modules/typescript/bin/tsc -p tests/ui/components
+
+# What reads the scripts: a linter and a type checker, for the node that pip has installed.
+node_modules/.package-lock.json: package-lock.json $(VENV)/tested
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent
+	touch $@
 
 # A browser for the browser tests: taken from the system, or by apt where that can be had; without one they say so.
 browser:
@@ -88,4 +97,4 @@ test-lowest: $(VENV)/installed
 	PYTHONPATH=. build/lowest/bin/python -m pytest -q -n 2 --dist worksteal -m "not browser and not slow" $(TESTS)
 
 clean:
-	rm -rf $(VENV) workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,8 +10,10 @@ const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, 
 // Until then a component draws what it has with the acts that are `pending`, and after that what Python says: so what
 // was refused is turned back. `lost()` is called when nobody answers at all, `changed()` when another component that
 // shows images has an act on its way, or has none any more.
+/** @param {{ rest?: number, lost?: () => void, changed?: () => void }} options */
 export function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
   let component = null;
+  /** @type {import("./events.js").Act[]} */
   let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
   const theirs = new Map(); // another talk -> its acts on images
   let newest = 0;
@@ -56,6 +58,10 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
       component.setTriggerValue(name, value);
     },
     // `replaced(sent)` is true of earlier acts that this one makes needless; `ids` are those of the images it is about.
+    /**
+     * @param {Record<string, unknown>} asked
+     * @param {{ replaced?: (sent: any) => boolean, ids?: Set<number> }} known
+     */
     act(asked, { replaced = () => false, ...known } = {}) {
       newest = Math.max(newest + 1, Date.now());
       acts = [...acts.filter(({ sent }) => !replaced(sent)), { ...known, sent: { ...asked, at: newest } }];

@@ -9,8 +9,8 @@ export default mounted(createChanges);
 function createChanges() {
   let [data, component, asked, timer] = [null, null, null, null];
 
-  const rests = () => !document.hidden
-    && document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning";
+  const rests = () =>
+    !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
 
   function name() {
     try {

@@ -46,6 +46,7 @@ function createChips(parent) {
   }
 
   // What a facet has done stays until the chips are drawn anew.
+  /** @param {CustomEvent<import("../events.js").Chosen>} event */
   function hear({ detail: { key, texts, done, gone } }) {
     if (gone) chosen.delete(key);
     else if (done && chosen.has(key)) chosen.get(key).done = true;

@@ -28,6 +28,7 @@ export function idle(event) {
 }
 
 // The field of the filters' condition; none where a dialog keeps the focus.
+/** @returns {HTMLElement | null} */
 function filters() {
   if (document.querySelector("[data-testid=stDialog], .st-key-details")) return null;
   return document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");

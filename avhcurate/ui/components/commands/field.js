@@ -14,10 +14,15 @@ export class Field {
   picked = false; // the match at hand was pointed at
 
   constructor(node, { act, chosen, closed }) {
-    Object.assign(this, { node, act, chosen, closed });
-    [this.title, this.input, this.list, this.add, this.away] = ["label", "input", "ul", ".add", ".away"].map((one) =>
-      node.querySelector(one),
-    );
+    this.node = node;
+    this.act = act;
+    this.chosen = chosen;
+    this.closed = closed;
+    this.title = node.querySelector("label");
+    this.input = node.querySelector("input");
+    this.list = node.querySelector("ul");
+    this.add = node.querySelector(".add");
+    this.away = node.querySelector(".away");
     this.add.onclick = () => this.take(false);
     this.away.onclick = () => this.take(true);
     this.input.oninput = () => this.find();

@@ -47,7 +47,10 @@ class Grid {
 
   constructor(parent) {
     this.parent = parent;
-    [this.root, this.pane, this.node, this.board] = ["image-grid", "pane", "scroller", "board"].map((name) => this.part(name));
+    this.root = this.part("image-grid");
+    this.pane = this.part("pane");
+    this.node = this.part("scroller");
+    this.board = this.part("board");
     this.selection = createSelection(() => {
       this.paintSelection();
       this.countSelected();
@@ -66,6 +69,7 @@ class Grid {
     this.listen();
   }
 
+  /** @returns {any} */
   part(name) {
     return this.parent.querySelector(`.${name}`);
   }

@@ -24,7 +24,8 @@ export class Rows {
   toldLost = false;
 
   constructor(changed, lost) {
-    Object.assign(this, { changed, lost });
+    this.changed = changed;
+    this.lost = lost;
   }
 
   // Another view; of one with other decisions about the same samples the old tiles stand in, as `standIn(row)` has them.
@@ -48,8 +49,8 @@ export class Rows {
 
   // The place of an image among the rows of this view that are known, the nearest chunks first; null if it is not there.
   find(id, near) {
-    const distance = ([chunk]) => Math.abs(chunk - Math.floor(near / CHUNK));
-    for (const [chunk, tiles] of [...this.known].sort((a, b) => distance(a) - distance(b))) {
+    const distance = (chunk) => Math.abs(chunk - Math.floor(near / CHUNK));
+    for (const [chunk, tiles] of [...this.known].sort(([a], [b]) => distance(a) - distance(b))) {
       const place = tiles.findIndex((row) => row.id === id);
       if (place >= 0) return chunk * CHUNK + place;
     }
@@ -94,7 +95,7 @@ export class Rows {
       const tiles = await this.read(chunk, request.signal);
       if (tiles && loading === this.loading) this.take(chunk, tiles);
     } catch (error) {
-      if (error.name !== "AbortError" && loading === this.loading) this.again();
+      if (!request.signal.aborted && loading === this.loading) this.again();
     } finally {
       loading.delete(chunk);
     }

@@ -38,6 +38,10 @@ export function needless(suspect, now, { action, value, label }) {
 }
 
 // What was decided or done, in words.
+/**
+ * @param {any} suspect
+ * @param {{ action?: string, choice?: number, value?: any, label?: string }} act
+ */
 export function words(suspect, { action, choice, value, label }) {
   if (choice === 1) return `Kept ${suspect.given}.`;
   const told = { tag: `Tagged ${value}.`, untag: `No longer ${value}.`, exclude: `Excluded image ${suspect.id}.` };

@@ -2,10 +2,13 @@
 
 const MOST_ENLARGED = 4096; // times the whole
 
+/** @typedef {[left: number, right: number, low: number, high: number]} Window */
+
 export function createCamera() {
   let [width, height] = [1, 1]; // pixels of the stage
   let centre = [0, 0];
   let unit = 1; // of the axes, a pixel
+  /** @type {Window} */
   let wanted = [0, 1, 0, 1]; // the window (left, right, low, high) that is seen whole, in whatever shape
   let everything = wanted;
 
@@ -17,6 +20,7 @@ export function createCamera() {
     centre = [(window[0] + window[1]) / 2, (window[2] + window[3]) / 2];
   }
 
+  /** @returns {Window} */
   function seen() {
     const [across, up] = [(unit * width) / 2, (unit * height) / 2];
     return [centre[0] - across, centre[0] + across, centre[1] - up, centre[1] + up];

@@ -13,6 +13,7 @@ export function createPointer(stage, on) {
   let last = null;
   let corners = [];
 
+  /** @returns {[number, number]} */
   const here = (event) => {
     const box = stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];

@@ -19,7 +19,9 @@ export class Points {
   // `came()` is called when they are there, `lost(source)` where the page can tell what has become of them; `says(text)`
   // is told what goes on.
   constructor({ came, lost, says }) {
-    Object.assign(this, { came, lost, says });
+    this.came = came;
+    this.lost = lost;
+    this.says = says;
   }
 
   // Reads `count` points at an address, unless they are there or on their way.

@@ -45,7 +45,9 @@ class Chart {
 
   constructor(parent) {
     this.part = (name) => parent.querySelector(`.${name}`);
-    [this.root, this.stage, this.canvas] = ["scatter-chart", "stage", "points"].map(this.part);
+    this.root = this.part("scatter-chart");
+    this.stage = this.part("stage");
+    this.canvas = this.part("points");
     this.card = createHover(this.part("card"));
     this.camera = createCamera();
     this.overlay = createOverlay(this.part("over"), this.part("names"));
@@ -253,7 +255,7 @@ class Chart {
     const point = weight < 0 ? this.pointAt(left, top) : -1;
     this.stage.classList.toggle("onto", point >= 0);
     this.under = point;
-    if (weight >= 0) return this.card.show([marks.names[weight], marks.what, ""], { source: "" }, event);
+    if (weight >= 0) return this.card.show([marks.names[weight], marks.what, ""], { id: "", source: "" }, event);
     if (point < 0) return this.away();
     const tile = await this.factsOf(point);
     if (!tile || this.under !== point) return;

@@ -42,7 +42,8 @@ class Board {
     this.scope = first.scope;
     this.data = first;
     this.root = parent.querySelector(".sheet");
-    [this.board, this.peek] = ["board", "peek"].map((name) => this.part(name));
+    this.board = this.part("board");
+    this.peek = this.part("peek");
     this.outbox = createOutbox(first.scope, first.health, () => this.paint());
     this.draft = createDraft(first.scope);
     this.board.onclick = ({ target }) => this.press(target.closest?.(".tile"));

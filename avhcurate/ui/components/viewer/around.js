@@ -20,7 +20,7 @@ export function closeOnEscape() {
     taken = target.getAttribute?.("aria-expanded") === "true" || Boolean(document.querySelector(ABOVE));
   };
   const close = (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && !taken) document.querySelector(CLOSE)?.click();
+    if (event.key === "Escape" && !event.defaultPrevented && !taken) /** @type {HTMLElement | null} */ (document.querySelector(CLOSE))?.click();
   };
   addEventListener("keydown", note, true);
   addEventListener("keydown", close);
