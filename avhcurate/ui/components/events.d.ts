@@ -29,6 +29,7 @@ declare global {
     "avhcurate-chosen": CustomEvent<Chosen>;
     "avhcurate-cleared": CustomEvent<{ key: string; done?: boolean; [act: string]: any }>;
     "avhcurate-shown": CustomEvent<{ view: string; place: number | null }>;
+    "avhcurate-linked": CustomEvent<{ by?: "grid" | "chart"; view: string; ranges: Ranges; place: number | null }>;
     "avhcurate-look": Event;
   }
 }

@@ -235,7 +235,7 @@ class Grid {
 
   async follow({ by, view, place }) {
     if (!by && this.data) this.tellLinked();
-    if (by !== "chart" || !this.data.selectable) return;
+    if (by !== "chart" || !this.data?.selectable) return;
     const [[to] = []] = await placesIn(this.data.source, view, [[place, place + 1]]);
     if (to !== undefined) this.moveFocus(to, false);
   }

@@ -94,7 +94,7 @@ export class Rows {
     try {
       const tiles = await this.read(chunk, request.signal);
       if (tiles && loading === this.loading) this.take(chunk, tiles);
-    } catch (error) {
+    } catch {
       if (!request.signal.aborted && loading === this.loading) this.again();
     } finally {
       loading.delete(chunk);
