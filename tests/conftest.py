@@ -93,8 +93,13 @@ def components_found_once() -> Iterator[None]:
 
 @pytest.fixture
 def open_page(monkeypatch: pytest.MonkeyPatch, components_found_once: None) -> Callable[..., object]:
-    """Opens a page of the app, without a browser, at an address, and checks that no run of the script raised."""
+    """Opens a page of the app, without a browser, at an address.
+
+    Checks that no run of the script raised, and that components were sent what they expect.
+    """
     from streamlit.testing.v1 import AppTest
+
+    from tests.fakes import messages
 
     def run(page: str, root: Path, /, **query: str) -> AppTest:
         monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
@@ -105,6 +110,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch, components_found_once: None) -> C
             app.query_params[key.replace("__", ".")] = value
         app.run()
         assert not app.exception
+        for node in [*app.get("bidi_component"), *app.sidebar.get("bidi_component")]:
+            messages.check(node.proto.component_name, node.proto.json)
         return app
 
     return run

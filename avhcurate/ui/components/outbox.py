@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from typing_extensions import TypedDict
 
 from avhcurate.errors import CurateError
 from avhcurate.ui.components import commands
@@ -33,8 +34,28 @@ _NEEDED = {
 
 Text = Annotated[str, Field(max_length=_LONGEST)]
 Ids = Annotated[list[NonNegativeInt], Field(max_length=_MOST)]
-#: The reply to a message: `echo` of its turn, the nonces `taken`, and those `refused` among them with `why`.
-Receipt = dict[str, Any]
+
+
+class Refused(TypedDict):
+    """An entry that does not count, and why."""
+
+    nonce: str
+    why: str
+
+
+class Receipt(TypedDict):
+    """The reply to a message: `echo` of its turn, the nonces `taken`, and those `refused` among them."""
+
+    echo: str
+    taken: list[str]
+    refused: list[Refused]
+
+
+class TaskData(Receipt):
+    """What the script of every task reads: `scope` names its subject and its user, `health` is an address to try."""
+
+    scope: str
+    health: str
 
 
 class Entry(BaseModel):

@@ -1,9 +1,19 @@
 """What runs the page again when another window has changed what it shows; it draws nothing."""
 
+from typing_extensions import TypedDict
+
 from avhcurate.ui.components.mount import mount, nothing
 
 #: Milliseconds between two questions: with the run of a page that follows, another window's decision shows within 2 s.
 EVERY_MS = 1000
+
+
+class Data(TypedDict):
+    """What the script reads."""
+
+    source: str
+    session: str
+    every: int
 
 
 def watch(source: str, *, session: str) -> None:
@@ -11,5 +21,5 @@ def watch(source: str, *, session: str) -> None:
 
     With each question the browser says which window the `session` is in.
     """
-    data = {"source": source, "session": session, "every": EVERY_MS}
+    data = Data(source=source, session=session, every=EVERY_MS)
     mount(__file__, "", key="changes", data=data, on_changed_change=nothing)

@@ -36,6 +36,10 @@ function createChanges() {
   }
 
   return {
+    /**
+     * @param {import("../messages.js").Changes.Data} next
+     * @param {import("../events.js").Component} sender
+     */
     update(next, sender) {
       [data, component] = [next, sender];
       timer ??= setTimeout(look, 0);

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from avhcurate.ui.components.mount import mount
 from avhcurate.ui.components.talk import handled, new_acts
 
@@ -17,6 +19,14 @@ class ChipButton:
     left: dict[str, Any]
 
 
+class Data(TypedDict):
+    """What the script reads."""
+
+    chips: Sequence[ChipButton]
+    label: str
+    handled: int
+
+
 def chip_buttons(chips: Sequence[ChipButton], *, key: str, on_remove: Callable[[Any], None]) -> None:
     """Draw the chips; `on_remove` gets the text of one whose cross was pressed, before the page runs."""
 
@@ -24,5 +34,5 @@ def chip_buttons(chips: Sequence[ChipButton], *, key: str, on_remove: Callable[[
         for act in new_acts(key):
             on_remove(act.get("text"))
 
-    data = {"chips": chips, "label": "Filters in force", "handled": handled(key)}
+    data = Data(chips=chips, label="Filters in force", handled=handled(key))
     mount(__file__, '<div class="chips"></div>', key=key, data=data, on_act_change=heard)

@@ -70,6 +70,10 @@ function createChips(parent) {
   addEventListener(CHOSEN, hear);
 
   return {
+    /**
+     * @param {import("../messages.js").Chips.Data} next
+     * @param {import("../events.js").Component} component
+     */
     update(next, component) {
       root.setAttribute("role", "group");
       root.setAttribute("aria-label", next.label);

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from avhcurate.ui.components.outbox import mount_task
+from avhcurate.ui.components.outbox import TaskData, mount_task
 
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
@@ -36,12 +36,28 @@ class Item:
     src: str
 
 
+class Data(TaskData):
+    """What the script reads: `done` of `goal` is the progress, with what is said `apart` of controls.
+
+    `skip` allows to answer that one cannot tell; an answer takes `least_ms`.
+    """
+
+    items: Sequence[Item]
+    classes: Sequence[str]
+    keys: Sequence[str]
+    about: Sequence[str]
+    done: int
+    goal: int
+    apart: str
+    finished: bool
+    skip: bool
+    least_ms: int
+
+
 def classify_card(items: Sequence[Item], classes: Sequence[str], *, about: Sequence[str] = (), **data: Any) -> None:
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
-    `about` are definitions of the classes. `data`: `scope` names dataset, design and annotator, `receipt` the answers
-    that are settled; `done` of `goal` is the progress, with what is said `apart` of controls, or all is `finished`;
-    `skip` allows to answer that one cannot tell; an answer takes `least_ms`, and `health` is an address to try.
+    `about` are definitions of the classes, `data` the rest of `Data`.
     """
     if not any(about):
         about = ()

@@ -206,6 +206,10 @@ class Card {
 
   // --- what Python says ------------------------------------------------------------------------
 
+  /**
+   * @param {import("../messages.js").Classify.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     const begins = next === this.first && !this.choices;
     this.data = next;

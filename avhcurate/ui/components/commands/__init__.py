@@ -4,6 +4,9 @@ A component that puts `MARKUP` into its HTML can call `createCommands`.
 """
 
 from pathlib import Path
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 MARKUP = """
 <div class="ask" role="dialog" aria-label="Act on images" popover="manual">
@@ -20,3 +23,31 @@ MARKUP = """
 <div class="keys" role="dialog" aria-label="Keys" tabindex="-1" popover="manual"><h3>Keys</h3><dl></dl></div>
 """
 STYLE = Path(__file__).with_name("commands.css").read_text(encoding="utf-8")
+
+
+class Key(TypedDict):
+    """What a key does, and in words."""
+
+    action: str
+    value: str | int | None
+    text: str
+
+
+class Done(TypedDict):
+    """A message; `undo`: with a button that undoes the last act, or the entry of that number."""
+
+    number: int
+    text: str
+    undo: bool | int
+
+
+class Actions(TypedDict):
+    """Names to complete, what keys do, what was just done, and the number of the newest act that was `handled`."""
+
+    classes: list[str]
+    tags: list[str]
+    keys: dict[str, Key]
+    done: Done | None
+    handled: int
+    sets: NotRequired[list[str]]
+    bar: NotRequired[list[dict[str, Any]]]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as checked
+from typing_extensions import TypedDict
 
 from avhcurate.ui.components.mount import mount
 from avhcurate.ui.components.talk import handled, new_acts
@@ -52,6 +53,14 @@ class Panel:
     removable: bool = False
 
 
+class Data(TypedDict):
+    """What the script reads; `handled` is the number of the newest act that was done."""
+
+    panels: Sequence[Panel]
+    label: str
+    handled: int
+
+
 @checked(config=ConfigDict(strict=True), frozen=True)
 class FacetEvent:
     """What the facet `key` is to be: its chosen `values`, its range, the text to find, or that it goes."""
@@ -72,7 +81,7 @@ def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Cal
             if event := decode(act):
                 on_event(event)
 
-    data = {"panels": panels, "label": label, "handled": handled(key)}
+    data = Data(panels=panels, label=label, handled=handled(key))
     mount(__file__, _HTML, key=key, data=data, on_act_change=heard)
 
 

@@ -11,7 +11,8 @@ const RELEASES = ["pointerup", "pointercancel"];
 export default mounted((parent) => new Board(parent));
 
 class Board {
-  data = { panels: [] };
+  /** @type {import("../messages.js").Facets.Data} */
+  data = { panels: [], label: "", handled: 0 };
   cleared = []; // acts of chips, until Python has done them
   told = new Set(); // keys of facets of which the chips say what Python has yet to do
   drawn = new Map(); // by key of the facet: what was drawn, and its element
@@ -125,6 +126,10 @@ class Board {
     return made;
   }
 
+  /**
+   * @param {import("../messages.js").Facets.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     this.talk.hear(component, next.handled);
     this.data = next;

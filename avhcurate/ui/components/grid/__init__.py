@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from typing_extensions import TypedDict
+
 from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import is_count, mount, nothing, told
 
@@ -69,6 +71,31 @@ class Tile:
     group: str = ""
 
 
+class Data(TypedDict):
+    """What the script reads: the first of `count` tiles, of which it asks for the rest below the address `source`.
+
+    While `view` stays the same, so do rows and their places; while `about` does, the selected samples; with another
+    `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that changes. `open`:
+    details are shown, and focus returns when they are closed. `selectable`: the browser keeps a selection, and
+    `actions` allows acting on it, by keys and by the buttons of a bar.
+    """
+
+    tiles: Sequence[Tile]
+    count: int
+    source: str
+    view: str
+    about: str
+    order: str
+    start: int
+    size: int
+    label: str
+    height: Literal["all", "part", "window"]
+    selectable: bool
+    hint: bool
+    open: bool
+    actions: commands.Actions | None
+
+
 def image_grid(
     tiles: Sequence[Tile],
     *,
@@ -81,16 +108,12 @@ def image_grid(
     on_size: Callable[[int], None] = lambda size: None,
     **view: Any,
 ) -> None:
-    """Draw all tiles, or the first of `count`, of which the browser asks for the rest below the address `source`.
+    """Draw all tiles, or the first of `count`.
 
     `on_open` gets the id of a tile that was opened, and `on_act` finds in the state `act` what to do with which places
     (see `decode_selection`); `on_size` gets the size of the tiles that the slider was moved to. All are called before
     the page runs. The grid is as high as its rows, at most a part of the window or what is left of it.
-
-    `view`: while its key `view` stays the same, so do rows and their places; while `about` does, the selected samples;
-    with another `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that
-    changes. `open`: details are shown, and focus returns when they are closed. `selectable`: the browser keeps a
-    selection, and `actions` allows acting on it, by keys and by the buttons of a bar.
+    `view` is the rest of `Data`.
     """
 
     data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}

@@ -34,6 +34,7 @@ function placeOf(event) {
 }
 
 class Grid {
+  /** @type {import("../messages.js").Grid.Data} */
   data = null;
   size = 0; // of a tile, which the slider changes before Python has heard of it
   layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
@@ -442,6 +443,10 @@ class Grid {
     this.look.update(selectable, this.size);
   }
 
+  /**
+   * @param {import("../messages.js").Grid.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     const [old, acts] = [this.data, this.talk.onImages()];
     const same = old?.about === next.about;

@@ -8,7 +8,7 @@ from typing import Any
 
 from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import is_count
-from avhcurate.ui.components.outbox import mount_task
+from avhcurate.ui.components.outbox import TaskData, mount_task
 
 _HTML = f"""
 <section class="review" tabindex="-1" aria-label="Review suspects">
@@ -81,13 +81,26 @@ class Suspect:
     excluded: bool = False
 
 
+class Data(TaskData):
+    """What the script reads: a stretch of a `queue` of `total` suspects, and where a new one begins.
+
+    `tally` says how many of the last decisions found a wrong label.
+    """
+
+    suspects: Sequence[Suspect]
+    queue: str
+    place: int
+    total: int
+    tally: str
+    least_ms: int
+    actions: commands.Actions
+
+
 def review_card(suspects: Sequence[Suspect], **data: Any) -> None:
-    """Draw the card with a stretch of a `queue` of `total` suspects, beginning at `place` when the queue is a new one.
+    """Draw the card with suspects, see `Data`.
 
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, what is taken
     back, and other acts), and `at`, the place that the browser wants to see and has not got: see `read_place`.
-    `tally` says how many of the last decisions found a wrong label. `actions` are as in `image_grid`, the other `data`
-    as in `classify_card`.
     """
     mount_task(__file__, _HTML, states=["at"], acts=True, suspects=suspects, **data)
 

@@ -243,6 +243,10 @@ class Card {
 
   // --- what Python says ------------------------------------------------------------------------
 
+  /**
+   * @param {import("../messages.js").Review.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     this.data = next;
     this.component = component;

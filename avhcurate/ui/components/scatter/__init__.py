@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired
 
 import streamlit as st
+from typing_extensions import TypedDict
 
 from avhcurate.ui.components.mount import is_count, mount, nothing
 from avhcurate.ui.regions import Region, drawn_region
@@ -48,6 +49,86 @@ _STYLE = Path(__file__).with_name("hover.css").read_text(encoding="utf-8")
 Window = tuple[float, float, float, float]
 
 
+class Corners(TypedDict):
+    """The corners of a region."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+class Name(TypedDict):
+    """A text at a place."""
+
+    x: float
+    y: float
+    text: str
+
+
+class Entry(TypedDict):
+    """A group in the legend."""
+
+    name: str
+    color: str
+    symbol: int
+    shade: int
+
+
+class Scale(TypedDict):
+    """Colours of a number, and what is written beside them."""
+
+    colors: Sequence[str]
+    ticks: Sequence[str]
+
+
+class Legend(TypedDict):
+    """Groups, or the scale of a number."""
+
+    title: str
+    entries: Sequence[Entry]
+    scale: NotRequired[Scale]
+
+
+class Marks(Corners):
+    """Diamonds with names, written if `named`; `what` stands below the name of the one under the pointer."""
+
+    names: Sequence[str]
+    named: bool
+    title: str
+    what: str
+
+
+class Data(TypedDict):
+    """What the script reads: the address `source` of `count` points, whose places are shares of `bounds`.
+
+    The tile of each lies at the same place below `rows`, the address of a view with the number `score` on its tiles.
+    `window` is what is in sight, None for the `whole`. `label` describes the chart, and `axes` are titles. `colors`
+    (red, green, blue, opacity) and `symbols` are those of each shade, `none` is the colour of the last. Points outside
+    the `region` are dimmed. What is selected or pointed at in a grid on the page is marked; `linked`: that grid goes to
+    the image that is clicked, of which no report comes.
+    """
+
+    source: str
+    count: int
+    bounds: Window
+    rows: str
+    score: str
+    window: Window | None
+    whole: Window
+    tool: Literal["lasso", "select", "pan"]
+    label: str
+    axes: Sequence[str]
+    colors: Sequence[Sequence[int]]
+    symbols: Sequence[int]
+    none: Sequence[int]
+    legend: Legend
+    marks: Marks
+    names: Sequence[Name]
+    found: Name | None
+    region: Corners | None
+    below: bool
+    linked: bool
+
+
 def scatter(
     *,
     key: str,
@@ -55,20 +136,7 @@ def scatter(
     on_event: Callable[[], None],
     **data: Any,
 ) -> None:
-    """Draw the chart; `on_event` is called before the page runs, see `heard`.
-
-    `data`: the address `source` of `count` points, whose places are shares of `bounds`; the tile of each lies at the
-    same place below `rows`, the address of a view with the number `score` on its tiles. `window` is what is in sight,
-    None for the `whole`. `tool` is "lasso", "select" or "pan". `label` describes the chart, and `axes` are titles.
-
-    `colors` (red, green, blue, opacity) and `symbols` (numbers) are those of each shade, `none` is the colour of the
-    last. `legend` has a `title`, `entries` (`name, color, symbol, shade`) and for a number a `scale` (`colors, ticks`).
-    `marks` are diamonds at `x` and `y` with their `names`, written if `named`; their `title` is in the legend, and
-    `what` below the name of the one under the pointer. `names` and `found` are `x, y, text`; the latter is marked.
-
-    `region` is the corners (x and y) of what is selected, outside which points are dimmed. What is selected or pointed
-    at in a grid on the page is marked; `linked`: that grid goes to the image that is clicked, of which no report comes.
-    """
+    """Draw the chart, see `Data`; `on_event` is called before the page runs, see `heard`."""
     data |= {"region": region and {"x": region[0], "y": region[1]}, "below": region is not None}
     heard = {f"on_{state}_change": on_event for state in ("region", "window", "clicked")}
     mount(__file__, _HTML, style=_STYLE, key=key, data=data, on_lost_change=nothing, **heard)

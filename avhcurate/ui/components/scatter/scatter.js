@@ -28,6 +28,7 @@ export default mounted((parent) => new Chart(parent));
 
 class Chart {
   facts = new Map(); // point -> its tile, the last asked for at the end
+  /** @type {import("../messages.js").Scatter.Data} */
   data = null;
   component = null;
   region = ""; // that the points are marked for
@@ -320,6 +321,10 @@ class Chart {
     if (adopted === null || other) camera.show(wanted, data.whole);
   }
 
+  /**
+   * @param {import("../messages.js").Scatter.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     if (!this.painter) return this.say(NO_WEBGL);
     if (this.data?.rows !== next.rows) this.facts.clear();

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from avhcurate.ui.components.outbox import mount_task
+from avhcurate.ui.components.outbox import TaskData, mount_task
 
 _HTML = """
 <section class="sheet" aria-label="Tick images">
@@ -31,10 +31,17 @@ class TickTile:
     large: str
 
 
-def tick_grid(tiles: Sequence[TickTile], **data: Any) -> None:
-    """Draw the tiles with a check-box each; the browser owns the ticks while the `task` stays the same.
+class Data(TaskData):
+    """What the script reads: `name` is the class, `size` the tiles' in pixels, `ticked` the ids that are ticked."""
 
-    `data`: `name` is the class, `size` the tiles' in pixels, `ticked` the ids that are ticked already; `can_go_back` to
-    the last grid; the others as in `classify_card`.
-    """
+    tiles: Sequence[TickTile]
+    task: str
+    name: str
+    size: int
+    ticked: Sequence[int]
+    can_go_back: bool
+
+
+def tick_grid(tiles: Sequence[TickTile], **data: Any) -> None:
+    """Draw the tiles with a check-box each; the browser owns the ticks while the `task` stays the same; see `Data`."""
     mount_task(__file__, _HTML, card=False, tiles=tiles, **data)

@@ -214,6 +214,10 @@ class Board {
 
   // --- what Python says ------------------------------------------------------------------------
 
+  /**
+   * @param {import("../messages.js").Ticks.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     const arrives = this.data !== next;
     this.data = next;

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import mount, told
 
@@ -89,6 +91,23 @@ class Nearby:
     ids: tuple[int, ...] = ()
 
 
+class Data(TypedDict):
+    """What the script reads: pictures, of which keys act on that at the place `active`, and the images `near`.
+
+    `src` and `whole` are addresses with {id}, for the images `near`. `closed` says why this user may not decide, ""
+    where they may.
+    """
+
+    images: Sequence[Picture]
+    active: int
+    near: Nearby
+    src: str
+    whole: str
+    actions: commands.Actions
+    closed: str
+    label: str
+
+
 def image_viewer(
     pictures: Sequence[Picture],
     *,
@@ -98,12 +117,10 @@ def image_viewer(
     on_alone: Callable[[int], None],
     **data: Any,
 ) -> None:
-    """Draw one picture or several side by side; keys act on that at the place `active`.
+    """Draw one picture or several side by side; `data` is the rest of `Data`.
 
-    `src` and `whole` are addresses with {id}, for the images `near` (`Nearby`). `actions` are as in `image_grid`, and
-    `on_act` finds in the state `act` what to do, and the `id` that it is about. `closed` says why this user may not
-    decide, "" where they may. `on_shown` gets the id that a step went to, `on_alone` the one to show without the
-    others. All are called before the page or its fragment runs.
+    `on_act` finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went
+    to, `on_alone` the one to show without the others. All are called before the page or its fragment runs.
     """
     mount(
         __file__,

@@ -27,6 +27,7 @@ export default mounted((parent) => new Viewer(parent));
 const number = (value) => value.toLocaleString("en");
 
 class Viewer {
+  /** @type {import("../messages.js").Viewer.Data} */
   data = null;
   stages = [];
   active = 0; // of several side by side
@@ -253,6 +254,10 @@ class Viewer {
 
   // --- what Python says ------------------------------------------------------------------------
 
+  /**
+   * @param {import("../messages.js").Viewer.Data} next
+   * @param {import("../events.js").Component} component
+   */
   update(next, component) {
     const first = this.data === null;
     this.talk.hear(component, next.actions.handled);

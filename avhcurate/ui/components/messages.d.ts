@@ -1,0 +1,355 @@
+// What Python and the scripts tell each other, written from Python's types by `python -m tests.fakes.messages`.
+
+export namespace Changes {
+  export interface Data {
+    source: string;
+    session: string;
+    every: number;
+  }
+}
+
+export namespace Chips {
+  export interface ChipButton {
+    key: string;
+    text: string;
+    left: Record<string, any>;
+  }
+  export interface Data {
+    chips: ChipButton[];
+    label: string;
+    handled: number;
+  }
+}
+
+export namespace Classify {
+  export interface Item {
+    id: number;
+    task: string;
+    src: string;
+  }
+  export interface Refused {
+    nonce: string;
+    why: string;
+  }
+  export interface Data {
+    echo: string;
+    taken: string[];
+    refused: Refused[];
+    scope: string;
+    health: string;
+    items: Item[];
+    classes: string[];
+    keys: string[];
+    about: string[];
+    done: number;
+    goal: number;
+    apart: string;
+    finished: boolean;
+    skip: boolean;
+    least_ms: number;
+  }
+}
+
+export namespace Facets {
+  export interface Bar {
+    text: string;
+    samples: number;
+    matching: number;
+    value: number | string | null;
+    low: number | null;
+    high: number | null;
+  }
+  export interface Panel {
+    key: string;
+    title: string;
+    shape: "rows" | "columns" | "range";
+    bars: Bar[];
+    chosen: any[];
+    help: string;
+    ends: [number, number] | null;
+    more: number;
+    find: string;
+    removable: boolean;
+  }
+  export interface Data {
+    panels: Panel[];
+    label: string;
+    handled: number;
+  }
+  export interface FacetEvent {
+    key: string;
+    kind: "values" | "range" | "find" | "remove";
+    values?: (number | string | null)[];
+    low?: number | null;
+    high?: number | null;
+    find?: string;
+  }
+}
+
+export namespace Grid {
+  export interface Actions {
+    classes: string[];
+    tags: string[];
+    keys: Record<string, Key>;
+    done: Done | null;
+    handled: number;
+    sets?: string[];
+    bar?: (Record<string, any>)[];
+  }
+  export interface Done {
+    number: number;
+    text: string;
+    undo: boolean | number;
+  }
+  export interface Key {
+    action: string;
+    value: string | number | null;
+    text: string;
+  }
+  export interface Tile {
+    id: number;
+    src: string;
+    title: string;
+    predicted: string;
+    score: string;
+    percentile: number | null;
+    sub: string;
+    note: string;
+    badges: string[];
+    differs: boolean;
+    muted: boolean;
+    alt: string;
+    group: string;
+  }
+  export interface Data {
+    tiles: Tile[];
+    count: number;
+    source: string;
+    view: string;
+    about: string;
+    order: string;
+    start: number;
+    size: number;
+    label: string;
+    height: "all" | "part" | "window";
+    selectable: boolean;
+    hint: boolean;
+    open: boolean;
+    actions: Actions | null;
+  }
+}
+
+export namespace Outbox {
+  export interface Entry {
+    kind: "answer" | "skip" | "grid" | "back" | "broken" | "act";
+    nonce: string;
+    task?: string;
+    id?: number;
+    choice?: number;
+    ms?: number;
+    ids?: number[];
+    ticked?: number[];
+    of?: string;
+    action?: "tag" | "untag" | "relabel" | "exclude" | "include";
+    value?: string | number | null;
+  }
+}
+
+export namespace Review {
+  export interface Actions {
+    classes: string[];
+    tags: string[];
+    keys: Record<string, Key>;
+    done: Done | null;
+    handled: number;
+    sets?: string[];
+    bar?: (Record<string, any>)[];
+  }
+  export interface Done {
+    number: number;
+    text: string;
+    undo: boolean | number;
+  }
+  export interface Key {
+    action: string;
+    value: string | number | null;
+    text: string;
+  }
+  export interface Refused {
+    nonce: string;
+    why: string;
+  }
+  export interface Row {
+    source: string;
+    label: string;
+    text: string;
+    doubts: boolean;
+  }
+  export interface Strip {
+    title: string;
+    images: string[];
+  }
+  export interface Suspect {
+    id: number;
+    place: number;
+    task: string;
+    src: string;
+    name: string;
+    given: string;
+    suggested: string;
+    lead: string;
+    facts: string;
+    rows: Row[];
+    strips: Strip[];
+    state: string;
+    tags: string[];
+    excluded: boolean;
+  }
+  export interface Data {
+    echo: string;
+    taken: string[];
+    refused: Refused[];
+    scope: string;
+    health: string;
+    suspects: Suspect[];
+    queue: string;
+    place: number;
+    total: number;
+    tally: string;
+    least_ms: number;
+    actions: Actions;
+  }
+}
+
+export namespace Scatter {
+  export interface Corners {
+    x: number[];
+    y: number[];
+  }
+  export interface Entry {
+    name: string;
+    color: string;
+    symbol: number;
+    shade: number;
+  }
+  export interface Legend {
+    title: string;
+    entries: Entry[];
+    scale?: Scale;
+  }
+  export interface Marks {
+    x: number[];
+    y: number[];
+    names: string[];
+    named: boolean;
+    title: string;
+    what: string;
+  }
+  export interface Name {
+    x: number;
+    y: number;
+    text: string;
+  }
+  export interface Scale {
+    colors: string[];
+    ticks: string[];
+  }
+  export interface Data {
+    source: string;
+    count: number;
+    bounds: [number, number, number, number];
+    rows: string;
+    score: string;
+    window: [number, number, number, number] | null;
+    whole: [number, number, number, number];
+    tool: "lasso" | "select" | "pan";
+    label: string;
+    axes: string[];
+    colors: number[][];
+    symbols: number[];
+    none: number[];
+    legend: Legend;
+    marks: Marks;
+    names: Name[];
+    found: Name | null;
+    region: Corners | null;
+    below: boolean;
+    linked: boolean;
+  }
+}
+
+export namespace Ticks {
+  export interface Refused {
+    nonce: string;
+    why: string;
+  }
+  export interface TickTile {
+    id: number;
+    src: string;
+    large: string;
+  }
+  export interface Data {
+    echo: string;
+    taken: string[];
+    refused: Refused[];
+    scope: string;
+    health: string;
+    tiles: TickTile[];
+    task: string;
+    name: string;
+    size: number;
+    ticked: number[];
+    can_go_back: boolean;
+  }
+}
+
+export namespace Viewer {
+  export interface Actions {
+    classes: string[];
+    tags: string[];
+    keys: Record<string, Key>;
+    done: Done | null;
+    handled: number;
+    sets?: string[];
+    bar?: (Record<string, any>)[];
+  }
+  export interface Done {
+    number: number;
+    text: string;
+    undo: boolean | number;
+  }
+  export interface Key {
+    action: string;
+    value: string | number | null;
+    text: string;
+  }
+  export interface Nearby {
+    view: string;
+    place: number | null;
+    next: number | null;
+    count: number;
+    first: number;
+    ids: number[];
+  }
+  export interface Picture {
+    id: number;
+    src: string;
+    whole: string;
+    alt: string;
+    path: string;
+    title: string;
+    given: string;
+    badges: string[];
+    muted: boolean;
+  }
+  export interface Data {
+    images: Picture[];
+    active: number;
+    near: Nearby;
+    src: string;
+    whole: string;
+    actions: Actions;
+    closed: string;
+    label: string;
+  }
+}
