@@ -204,6 +204,7 @@ def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, ser
     page = gallery(query, serve_fresh(demo_root))
     expect(page.get_by_text("is not understood")).to_be_visible()
     expect(page.get_by_role("link", name="Gallery")).to_be_visible()
+    expect(page.locator(f"{TILES}.waiting")).to_have_count(0)
     said = tiles(page).evaluate_all("all => all.map(tile => tile.ariaLabel)")
     losses = [float(re.search(r"Loss ([^,]+),", text).group(1)) for text in said]
     assert losses == sorted(losses)

@@ -31,7 +31,8 @@ def sent() -> dict[str, TypeAdapter[Any]]:
     found = {}
     for module in pkgutil.iter_modules(components.__path__):
         if module.ispkg and module.name != "commands":  # a part of others
-            found[module.name] = TypeAdapter(importlib.import_module(f"{components.__name__}.{module.name}").Data)
+            package = importlib.import_module(f"{components.__name__}.{module.name}")
+            found[module.name] = TypeAdapter(getattr(package, f"{module.name.capitalize()}Data"))
     return found
 
 

@@ -226,16 +226,16 @@ export namespace Scatter {
     x: number[];
     y: number[];
   }
-  export interface Entry {
+  export interface Legend {
+    title: string;
+    entries: LegendEntry[];
+    scale?: Scale;
+  }
+  export interface LegendEntry {
     name: string;
     color: string;
     symbol: number;
     shade: number;
-  }
-  export interface Legend {
-    title: string;
-    entries: Entry[];
-    scale?: Scale;
   }
   export interface Marks {
     x: number[];

@@ -63,7 +63,7 @@ test("as many tiles as fit stand in a row", () => {
   const root = { classList: { toggle: (name, on) => style.set(name, on) } };
   const board = { clientWidth: 640, closest: () => root, style: { setProperty: (name, value) => style.set(name, value) } };
   assert.deepEqual(tileSizes(board, 100, true), { columns: 5, width: 120, rowHeight: 132 });
-  assert.deepEqual([...style], [["small", true], ["--columns", 5], ["--row", "122px"]]);
+  assert.deepEqual([...style], [["small", true], ["--columns", "5"], ["--row", "122px"]]);
   const plain = { title: "", score: "", percentile: null, sub: "", note: "" };
   assert.deepEqual(wordsOf({ tiles: [plain] }), { single: true, bare: true });
   assert.deepEqual(wordsOf({ tiles: [plain, { ...plain, title: "cat" }] }), { single: true, bare: false });

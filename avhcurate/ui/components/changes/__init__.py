@@ -8,7 +8,7 @@ from avhcurate.ui.components.mount import mount, nothing
 EVERY_MS = 1000
 
 
-class Data(TypedDict):
+class ChangesData(TypedDict):
     """What the script reads."""
 
     source: str
@@ -21,5 +21,5 @@ def watch(source: str, *, session: str) -> None:
 
     With each question the browser says which window the `session` is in.
     """
-    data = Data(source=source, session=session, every=EVERY_MS)
+    data = ChangesData(source=source, session=session, every=EVERY_MS)
     mount(__file__, "", key="changes", data=data, on_changed_change=nothing)

@@ -19,7 +19,7 @@ class ChipButton:
     left: dict[str, Any]
 
 
-class Data(TypedDict):
+class ChipsData(TypedDict):
     """What the script reads."""
 
     chips: Sequence[ChipButton]
@@ -34,5 +34,5 @@ def chip_buttons(chips: Sequence[ChipButton], *, key: str, on_remove: Callable[[
         for act in new_acts(key):
             on_remove(act.get("text"))
 
-    data = Data(chips=chips, label="Filters in force", handled=handled(key))
+    data = ChipsData(chips=chips, label="Filters in force", handled=handled(key))
     mount(__file__, '<div class="chips"></div>', key=key, data=data, on_act_change=heard)

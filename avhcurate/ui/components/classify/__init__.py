@@ -36,7 +36,7 @@ class Item:
     src: str
 
 
-class Data(TaskData):
+class ClassifyData(TaskData):
     """What the script reads: `done` of `goal` is the progress, with what is said `apart` of controls.
 
     `skip` allows to answer that one cannot tell; an answer takes `least_ms`.
@@ -57,7 +57,7 @@ class Data(TaskData):
 def classify_card(items: Sequence[Item], classes: Sequence[str], *, about: Sequence[str] = (), **data: Any) -> None:
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
-    `about` are definitions of the classes, `data` the rest of `Data`.
+    `about` are definitions of the classes, `data` the rest of `ClassifyData`.
     """
     if not any(about):
         about = ()

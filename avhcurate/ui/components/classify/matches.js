@@ -1,6 +1,8 @@
 // The classes whose names hold a text: first those that begin with it, then those with a word that does.
+/** @param {string[]} classes @param {string} text */
 export function matches(classes, text) {
   const wanted = text.trim().toLowerCase();
+  /** @param {string} name */
   const rank = (name) => {
     if (name.startsWith(wanted)) return 0;
     if (name.split(/[\s,_-]+/).some((word) => word.startsWith(wanted))) return 1;

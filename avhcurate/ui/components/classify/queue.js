@@ -1,8 +1,12 @@
 // What the classify card asks: the images that Python offers, but for those answered here, and first those taken back.
 
+/** @typedef {import("../messages.js").Classify.Item} Item */
+/** @typedef {Partial<import("../messages.js").Outbox.Entry>} Entry */
+
 const REMEMBERED = 50;
 
 // Samples with an answer on its way; the last word counts, since an answer may be retracted and given again.
+/** @param {Entry[]} entries */
 function waiting(entries) {
   const ids = new Set();
   for (const { kind, id } of entries) {
@@ -13,12 +17,17 @@ function waiting(entries) {
 }
 
 // `entries()` are on their way to Python. Items are { id, task, src }.
+/** @param {() => Entry[]} entries */
 export function createQueue(entries) {
+  /** @type {Item[]} */
   let listed = []; // what Python offers, in its order
+  /** @type {Item[]} */
   let returned = []; // taken back here: they come before anything else
+  /** @type {{ item: Item, nonce: string, choice: number | null }[]} */
   let given = []; // what was answered here, newest last: { item, nonce, choice }
   let answered = 0;
 
+  /** @param {Item} item */
   function leave({ id }) {
     returned = returned.filter((other) => other.id !== id);
   }
@@ -37,6 +46,7 @@ export function createQueue(entries) {
     answered: () => answered,
     last: () => given.at(-1),
     leave,
+    /** @param {Item} item @param {string} nonce @param {number | null} choice */
     give(item, nonce, choice) {
       leave(item);
       given = [...given, { item, nonce, choice }].slice(-REMEMBERED);
@@ -50,6 +60,7 @@ export function createQueue(entries) {
       return last;
     },
     // Refused answers are unanswered again: their images come back with what Python offers.
+    /** @param {Item[]} items @param {{ nonce: string }[]} refused */
     hear(items, refused) {
       const nonces = new Set(refused.map(({ nonce }) => nonce));
       const known = given.length;
@@ -63,7 +74,9 @@ export function createQueue(entries) {
 }
 
 // How many answers there are with those on their way, in words, and as a share of the goal if there is one.
+/** @param {{ done: number, goal: number, apart?: string }} data @param {Entry[]} entries */
 export function progress({ done, goal, apart }, entries) {
+  /** @param {unknown[]} kinds */
   const count = (...kinds) => entries.filter(({ kind }) => kinds.includes(kind)).length;
   const all = Math.max(0, done + count("answer", "skip") - count("back"));
   const [text, of] = [all, goal].map((number) => number.toLocaleString("en"));

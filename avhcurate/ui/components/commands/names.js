@@ -2,8 +2,21 @@
 
 const MATCHES = 8;
 
+/**
+ * @typedef {object} Asked
+ * @property {(images: string) => string} title
+ * @property {string} hint
+ * @property {"tags" | "classes" | "sets"} names
+ * @property {boolean} free
+ * @property {boolean} [replaces]
+ * @property {[string, string]} add
+ * @property {[string, string] | null} away
+ */
+/** @typedef {{ name: string, value: number, low: string }} Match */
+
 // What the field asks for, by kind: the names that complete it, and what its two buttons do. What `replaces` another of
 // its name is never completed unasked.
+/** @type {Record<string, Asked>} */
 export const ASKED = {
   tag: {
     title: (images) => `Tag ${images}`, hint: "a tag, new or known", names: "tags", free: true,
@@ -20,21 +33,30 @@ export const ASKED = {
 };
 
 // The names that hold a text, as { name, value } with their place: first those that begin with it.
+/** @param {string[]} names @param {string} text @returns {Match[]} */
 export function completed(names, text) {
   const wanted = text.trim().toLowerCase();
   const all = names.map((name, value) => ({ name, value, low: name.toLowerCase() }));
   const has = all.filter(({ low }) => low.includes(wanted));
+  /** @param {Match} match */
   const begins = ({ low }) => low.startsWith(wanted);
   return [...has.filter(begins), ...has.filter((one) => !begins(one))].slice(0, MATCHES);
 }
 
 // A new name is what was typed, unless a known one was pointed at or begins so.
+/** @param {string} text @param {Match | undefined} exact @param {{ known?: Match, picked: boolean }} at */
 function newName(text, exact, { known, picked }) {
   const completes = known && (picked || known.low.startsWith(text.toLowerCase()));
   return exact?.name ?? (completes ? known.name : text);
 }
 
 // What the field means: [action, value], or null. `known` is the match at hand, which may have been `picked`.
+/**
+ * @param {Pick<Asked, "free" | "add" | "away">} asked
+ * @param {boolean} away
+ * @param {string} typed
+ * @param {{ matches: Match[], known?: Match, picked: boolean }} found
+ */
 export function meant(asked, away, typed, { matches, known, picked }) {
   const text = typed.trim();
   const [, action] = (away ? asked.away : asked.add) ?? [];

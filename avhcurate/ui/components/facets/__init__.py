@@ -53,7 +53,7 @@ class Panel:
     removable: bool = False
 
 
-class Data(TypedDict):
+class FacetsData(TypedDict):
     """What the script reads; `handled` is the number of the newest act that was done."""
 
     panels: Sequence[Panel]
@@ -81,7 +81,7 @@ def facet_panels(panels: Sequence[Panel], *, key: str, label: str, on_event: Cal
             if event := decode(act):
                 on_event(event)
 
-    data = Data(panels=panels, label=label, handled=handled(key))
+    data = FacetsData(panels=panels, label=label, handled=handled(key))
     mount(__file__, _HTML, key=key, data=data, on_act_change=heard)
 
 

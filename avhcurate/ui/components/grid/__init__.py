@@ -71,7 +71,7 @@ class Tile:
     group: str = ""
 
 
-class Data(TypedDict):
+class GridData(TypedDict):
     """What the script reads: the first of `count` tiles, of which it asks for the rest below the address `source`.
 
     While `view` stays the same, so do rows and their places; while `about` does, the selected samples; with another
@@ -113,7 +113,7 @@ def image_grid(
     `on_open` gets the id of a tile that was opened, and `on_act` finds in the state `act` what to do with which places
     (see `decode_selection`); `on_size` gets the size of the tiles that the slider was moved to. All are called before
     the page runs. The grid is as high as its rows, at most a part of the window or what is left of it.
-    `view` is the rest of `Data`.
+    `view` is the rest of `GridData`.
     """
 
     data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}

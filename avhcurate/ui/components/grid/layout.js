@@ -8,18 +8,36 @@ const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of
 const BEHIND = 0.5;
 const SMALL = 110; // pixels below which a tile has one line of small words
 
+/**
+ * @typedef {object} Rows Where the rows lie, and which places they hold.
+ * @property {number} rows
+ * @property {number} height
+ * @property {(place: number) => number} rowOf
+ * @property {(y: number) => number} rowAt
+ * @property {(row: number) => number} top
+ * @property {(row: number) => number} bottom
+ * @property {(row: number) => number} first
+ * @property {(row: number) => number} end
+ * @property {(row: number) => string} heading
+ */
+/** @typedef {{ x: number, y: number }} Point */
+
 // `columns` of `width` pixels in rows of `rowHeight`.
+/** @param {number} count @param {{ columns: number, width: number, rowHeight: number }} sizes @param {string[]} groups */
 export function gridLayout(count, { columns, width, rowHeight }, groups) {
   const rows = groups.some(Boolean) ? groupedLayout(groups, columns, rowHeight) : flatLayout(count, columns, rowHeight);
   return {
     ...rows,
     // The place some rows further, in the same column or the row's last.
+    /** @param {number} place @param {number} steps */
     below(place, steps) {
       const row = Math.max(0, Math.min(rows.rows - 1, rows.rowOf(place) + steps));
       return Math.min(rows.first(row) + place - rows.first(rows.rowOf(place)), rows.end(row) - 1);
     },
     // The places of the tiles that a box touches.
+    /** @param {Point} from @param {Point} to */
     covered(from, to) {
+      /** @type {import("../events.js").Ranges} */
       const spans = [];
       const [first, last] = [from, to].map(({ x }) => Math.max(0, Math.min(columns - 1, Math.floor(x / (width + GAP)))));
       for (let row = rows.rowAt(from.y); row <= rows.rowAt(to.y) && rows.rows; row++) {
@@ -33,6 +51,7 @@ export function gridLayout(count, { columns, width, rowHeight }, groups) {
 
 // The rows to draw for a window of `seen` pixels at `top`, the places in sight, and the spans that are wanted, the most
 // urgent first: more in the direction of travel; `alone`, only what is in sight.
+/** @param {Rows} layout @param {{ top: number, seen: number, travel: number, alone: boolean }} window */
 export function around(layout, { top, seen, travel, alone }) {
   const beyond = travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
   const [less, more] = alone ? [0, 0] : beyond;
@@ -45,17 +64,19 @@ export function around(layout, { top, seen, travel, alone }) {
 }
 
 // How many columns of tiles of about `size` fit, how wide they are and how high their rows; the board is told.
+/** @param {HTMLElement} board @param {number} size @param {boolean} bare */
 export function tileSizes(board, size, bare) {
   const all = board.clientWidth;
-  board.closest(".image-grid").classList.toggle("small", size < SMALL);
+  board.closest(".image-grid")?.classList.toggle("small", size < SMALL);
   const columns = Math.max(1, Math.floor((all + GAP) / (size + GAP)));
   const width = (all - GAP * (columns - 1)) / columns;
   const rowHeight = Math.ceil(width + captionHeight(board, bare) + GAP + 2);
-  board.style.setProperty("--columns", columns);
+  board.style.setProperty("--columns", String(columns));
   board.style.setProperty("--row", `${rowHeight - GAP}px`);
   return { columns, width, rowHeight };
 }
 
+/** @param {HTMLElement} board @param {boolean} bare */
 function captionHeight(board, bare) {
   if (bare) return 0;
   const probe = createTile();
@@ -67,11 +88,13 @@ function captionHeight(board, bare) {
 }
 
 // Whether no tile has a second line of words, or none at all.
+/** @param {{ tiles: any[] }} data */
 export function wordsOf({ tiles }) {
   const single = !tiles.some(hasSecond);
   return { single, bare: single && tiles.every((row) => !row.title && !row.score) };
 }
 
+/** @param {number} count @param {number} columns @param {number} rowHeight @returns {Rows} */
 function flatLayout(count, columns, rowHeight) {
   const rows = Math.ceil(count / columns);
   return {
@@ -87,7 +110,9 @@ function flatLayout(count, columns, rowHeight) {
   };
 }
 
+/** @param {string[]} groups @param {number} columns @param {number} rowHeight @returns {Rows} */
 function groupedLayout(groups, columns, rowHeight) {
+  /** @type {{ group: string, heading: string, first: number, end: number, top: number }[]} */
   const rows = [];
   let y = 0;
   for (let place = 0; place < groups.length; place++) {
@@ -99,6 +124,7 @@ function groupedLayout(groups, columns, rowHeight) {
       y += rowHeight + (heading ? HEADING : 0);
     }
   }
+  /** @param {(row: (typeof rows)[number]) => boolean} test */
   const after = (test) => {
     const found = rows.findIndex(test);
     return (found < 0 ? rows.length : found) - 1;

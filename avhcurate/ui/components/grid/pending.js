@@ -1,7 +1,11 @@
 // How a row looks once the acts on their way are done: grid and viewer show that at once, and what Python says when it
 // has it.
 
+/** @typedef {import("../events.js").Row} Row */
+/** @typedef {import("../events.js").Act} Act */
+
 // What each act makes of a row; one that changes nothing is not worth an entry.
+/** @type {Record<string, (row: Row, value: any, classes: string[]) => Row>} */
 export const CHANGES = {
   exclude: (row) => ({ ...row, muted: true, badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")] }),
   include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
@@ -10,13 +14,16 @@ export const CHANGES = {
   // Which label an image was given first, Python knows, and the viewer.
   relabel: (row, label, classes) => ({ ...row, title: (label === null ? row.given : classes[label]) ?? row.title }),
 };
+/** @type {Record<string, string>} */
 const CHANGES_NOTHING = {
   exclude: "It is excluded already", include: "It is not excluded", tag: "It has this tag already",
   untag: "It has no such tag", relabel: "It has this label already",
 };
 
 // Acts that count: an undo takes back the newest before it; one that names an entry is about what was done long ago.
+/** @param {Act[]} acts */
 function standing(acts) {
+  /** @type {Act[]} */
   const left = [];
   for (const act of acts) {
     if (act.sent.action === "undo" && act.sent.value === null) left.pop();
@@ -26,13 +33,15 @@ function standing(acts) {
 }
 
 // `row` as it will be; itself if nothing is on its way for it.
+/** @param {Row} row @param {Act[]} acts @param {string[]} classes */
 export function withActsDone(row, acts, classes) {
   return standing(acts).reduce(
-    (now, { sent, ids }) => (ids.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now), row,
+    (now, { sent, ids }) => (ids?.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now), row,
   );
 }
 
 // Why an act on one image is not worth telling, "" where it is.
+/** @param {Row} row @param {string} action @param {unknown} value @param {string[]} classes */
 export function needless(row, action, value, classes) {
   const label = action === "relabel" && value === null;
   const same = !label && JSON.stringify(CHANGES[action](row, value, classes)) === JSON.stringify(row);

@@ -2,10 +2,15 @@
 
 import { rangesHas, rangesUnion, rangesWithout } from "./ranges.js";
 
+/** @typedef {import("../events.js").Ranges} Ranges */
+
+/** @param {{ ranges: () => Ranges, set: (ranges: Ranges) => void }} selection */
 export function createPicker(selection) {
+  /** @type {number | null} */
   let anchor = null;
 
   return {
+    /** @param {number} place */
     toggle(place) {
       const selected = selection.ranges();
       anchor = place;
@@ -13,8 +18,10 @@ export function createPicker(selection) {
       selection.set(had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]));
     },
     // Selects from the tile that was picked last, or else that at `from`, to a place; `keep`: with what is selected.
+    /** @param {number} from @param {number} place @param {boolean} keep */
     extend(from, place, keep) {
       anchor ??= from;
+      /** @type {Ranges} */
       const span = [[Math.min(anchor, place), Math.max(anchor, place) + 1]];
       selection.set(keep ? rangesUnion(selection.ranges(), span) : span);
     },

@@ -1,5 +1,8 @@
 // Sets of places as sorted, disjoint ranges [from, to): a million selected rows are one pair of numbers.
 
+/** @typedef {import("../events.js").Ranges} Ranges */
+
+/** @param {Ranges} ranges @param {number} place */
 export function rangesHas(ranges, place) {
   let low = 0, high = ranges.length;
   while (low < high) {
@@ -10,7 +13,9 @@ export function rangesHas(ranges, place) {
   return low < ranges.length && ranges[low][0] <= place;
 }
 
+/** @param {Ranges} ranges @param {Ranges} more */
 export function rangesUnion(ranges, more) {
+  /** @type {Ranges} */
   const joined = [];
   for (const [from, to] of [...ranges, ...more].sort((a, b) => a[0] - b[0])) {
     const last = joined.at(-1);
@@ -20,10 +25,14 @@ export function rangesUnion(ranges, more) {
   return joined;
 }
 
+/** @param {Ranges} ranges @param {number} from @param {number} to @returns {Ranges} */
 export function rangesWithout(ranges, from, to) {
-  return ranges.flatMap(([a, b]) => [[a, Math.min(b, from)], [Math.max(a, to), b]].filter(([x, y]) => x < y));
+  /** @type {(range: [number, number]) => Ranges} */
+  const left = ([a, b]) => [[a, Math.min(b, from)], [Math.max(a, to), b]];
+  return ranges.flatMap(left).filter(([x, y]) => x < y);
 }
 
+/** @param {Ranges} ranges */
 export function rangesCount(ranges) {
   return ranges.reduce((sum, [from, to]) => sum + to - from, 0);
 }

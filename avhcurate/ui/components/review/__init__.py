@@ -81,7 +81,7 @@ class Suspect:
     excluded: bool = False
 
 
-class Data(TaskData):
+class ReviewData(TaskData):
     """What the script reads: a stretch of a `queue` of `total` suspects, and where a new one begins.
 
     `tally` says how many of the last decisions found a wrong label.
@@ -97,7 +97,7 @@ class Data(TaskData):
 
 
 def review_card(suspects: Sequence[Suspect], **data: Any) -> None:
-    """Draw the card with suspects, see `Data`.
+    """Draw the card with suspects, see `ReviewData`.
 
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, what is taken
     back, and other acts), and `at`, the place that the browser wants to see and has not got: see `read_place`.

@@ -64,7 +64,7 @@ class Name(TypedDict):
     text: str
 
 
-class Entry(TypedDict):
+class LegendEntry(TypedDict):
     """A group in the legend."""
 
     name: str
@@ -84,7 +84,7 @@ class Legend(TypedDict):
     """Groups, or the scale of a number."""
 
     title: str
-    entries: Sequence[Entry]
+    entries: Sequence[LegendEntry]
     scale: NotRequired[Scale]
 
 
@@ -97,7 +97,7 @@ class Marks(Corners):
     what: str
 
 
-class Data(TypedDict):
+class ScatterData(TypedDict):
     """What the script reads: the address `source` of `count` points, whose places are shares of `bounds`.
 
     The tile of each lies at the same place below `rows`, the address of a view with the number `score` on its tiles.
@@ -136,7 +136,7 @@ def scatter(
     on_event: Callable[[], None],
     **data: Any,
 ) -> None:
-    """Draw the chart, see `Data`; `on_event` is called before the page runs, see `heard`."""
+    """Draw the chart, see `ScatterData`; `on_event` is called before the page runs, see `heard`."""
     data |= {"region": region and {"x": region[0], "y": region[1]}, "below": region is not None}
     heard = {f"on_{state}_change": on_event for state in ("region", "window", "clicked")}
     mount(__file__, _HTML, style=_STYLE, key=key, data=data, on_lost_change=nothing, **heard)

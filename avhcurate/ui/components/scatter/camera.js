@@ -12,8 +12,10 @@ export function createCamera() {
   let wanted = [0, 1, 0, 1]; // the window (left, right, low, high) that is seen whole, in whatever shape
   let everything = wanted;
 
+  /** @param {Window} window */
   const unitOf = ([left, right, low, high]) => Math.max((right - left) / width, (high - low) / height) || 1;
 
+  /** @param {Window} window @param {Window} all */
   function show(window, all) {
     [wanted, everything] = [window, all];
     unit = unitOf(window);
@@ -27,6 +29,7 @@ export function createCamera() {
   }
 
   return {
+    /** @param {number} across @param {number} down */
     resize(across, down) {
       [width, height] = [across, down];
       show(wanted, everything);
@@ -35,13 +38,17 @@ export function createCamera() {
     window: seen,
     zoom: () => Math.max(1, unitOf(everything) / unit),
     unit: () => unit,
+    /** @type {(x: number, y: number) => [number, number]} */
     toScreen: (x, y) => [(x - centre[0]) / unit + width / 2, height / 2 - (y - centre[1]) / unit],
+    /** @type {(left: number, top: number) => [number, number]} */
     toPlane: (left, top) => [centre[0] + (left - width / 2) * unit, centre[1] + (height / 2 - top) * unit],
+    /** @param {number} across @param {number} down */
     panBy(across, down) {
       centre = [centre[0] - across * unit, centre[1] + down * unit];
       wanted = seen();
     },
     // Enlarges by a factor; the place at these pixels stays where it is.
+    /** @param {number} factor */
     zoomBy(factor, left = width / 2, top = height / 2) {
       const whole = unitOf(everything);
       const after = Math.min(4 * whole, Math.max(whole / MOST_ENLARGED, unit / factor));
@@ -51,6 +58,7 @@ export function createCamera() {
       wanted = seen();
     },
     // From shares of the bounds to WebGL's own units, as factors and summands.
+    /** @param {Window} bounds */
     projection([left, right, low, high]) {
       const [x, y] = [2 / (unit * width), 2 / (unit * height)];
       return { scale: [(right - left) * x, (high - low) * y], shift: [(left - centre[0]) * x, (low - centre[1]) * y] };

@@ -272,6 +272,7 @@ class Chart {
 
   // --- what Python hears ---------------------------------------------------------------------------
 
+  /** @param {[number, number][]} corners @param {boolean} box */
   tellRegion(corners, box) {
     const plane = corners.map((corner) => this.camera.toPlane(...corner));
     const [x, y] = [0, 1].map((side) => plane.map((corner) => corner[side]));
@@ -289,6 +290,7 @@ class Chart {
 
   pressed(event) {
     const { camera, stage, data } = this;
+    /** @type {Record<string, [number, number]>} */
     const pan = { ArrowLeft: [PAN_PX, 0], ArrowRight: [-PAN_PX, 0], ArrowUp: [0, PAN_PX], ArrowDown: [0, -PAN_PX] };
     const zoom = { "+": KEY_ZOOM, "=": KEY_ZOOM, "-": 1 / KEY_ZOOM };
     const { key } = event;

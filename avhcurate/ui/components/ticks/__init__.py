@@ -31,7 +31,7 @@ class TickTile:
     large: str
 
 
-class Data(TaskData):
+class TicksData(TaskData):
     """What the script reads: `name` is the class, `size` the tiles' in pixels, `ticked` the ids that are ticked."""
 
     tiles: Sequence[TickTile]
@@ -43,5 +43,5 @@ class Data(TaskData):
 
 
 def tick_grid(tiles: Sequence[TickTile], **data: Any) -> None:
-    """Draw the tiles with a check-box each; the browser owns the ticks while the `task` stays the same; see `Data`."""
+    """Draw the tiles with a check-box each; the browser owns the ticks while the `task` stays; see `TicksData`."""
     mount_task(__file__, _HTML, card=False, tiles=tiles, **data)

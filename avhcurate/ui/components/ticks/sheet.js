@@ -3,8 +3,10 @@
 const DRAFT = "avhcurate:ticks:";
 
 // Where a key moves to from a place among `count` in rows of `columns`; undefined where it does not move.
+/** @param {string} key @param {number} at @param {number} columns @param {number} count */
 export function moved(key, at, columns, count) {
   const row = at - (at % columns);
+  /** @type {Record<string, number | undefined>} */
   const targets = {
     ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + columns, ArrowUp: at - columns,
     Home: row, End: Math.min(count, row + columns) - 1,
@@ -15,10 +17,13 @@ export function moved(key, at, columns, count) {
 }
 
 // A draft is that of a task within a `scope`.
+/** @param {string} scope */
 export function createDraft(scope) {
+  /** @param {string} task */
   const keyOf = (task) => `${DRAFT}${scope}:${task}`;
 
   // Without storage a reload loses the draft, no more.
+  /** @param {(storage: Storage) => any} act */
   function attempt(act) {
     try {
       return act(window.localStorage);
@@ -28,8 +33,11 @@ export function createDraft(scope) {
   }
 
   return {
+    /** @param {string} task @param {Set<number>} ticked */
     keep: (task, ticked) => attempt((storage) => storage.setItem(keyOf(task), JSON.stringify([...ticked]))),
-    recall: (task) => attempt((storage) => JSON.parse(storage.getItem(keyOf(task)))),
+    /** @param {string} task */
+    recall: (task) => attempt((storage) => JSON.parse(storage.getItem(keyOf(task)) ?? "null")),
+    /** @param {string} task */
     forget: (task) => attempt((storage) => storage.removeItem(keyOf(task))),
   };
 }

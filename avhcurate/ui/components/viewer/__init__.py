@@ -91,7 +91,7 @@ class Nearby:
     ids: tuple[int, ...] = ()
 
 
-class Data(TypedDict):
+class ViewerData(TypedDict):
     """What the script reads: pictures, of which keys act on that at the place `active`, and the images `near`.
 
     `src` and `whole` are addresses with {id}, for the images `near`. `closed` says why this user may not decide, ""
@@ -117,7 +117,7 @@ def image_viewer(
     on_alone: Callable[[int], None],
     **data: Any,
 ) -> None:
-    """Draw one picture or several side by side; `data` is the rest of `Data`.
+    """Draw one picture or several side by side; `data` is the rest of `ViewerData`.
 
     `on_act` finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went
     to, `on_alone` the one to show without the others. All are called before the page or its fragment runs.

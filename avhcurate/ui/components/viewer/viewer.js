@@ -182,7 +182,7 @@ class Viewer {
     this.part("scale").textContent = `${Math.round(camera.percent(this.current().picture()))} %`;
     for (const mode of ["fit", "one"]) buttons[mode].ariaPressed = String(camera.mode() === mode);
     buttons.alone.hidden = !this.several();
-    for (const [name, by] of [["previous", -1], ["next", 1]]) {
+    for (const [name, by] of Object.entries({ previous: -1, next: 1 })) {
       buttons[name].disabled = !this.several() && !stepped(data.near, this.place, by);
     }
     // The grid marks the image that is shown here.
