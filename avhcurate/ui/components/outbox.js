@@ -6,11 +6,17 @@ const PATIENCE_MS = 3000;
 const LONGEST_PATIENCE_MS = 15000;
 const PREFIX = "avhcurate:outbox:";
 
+/** @typedef {import("./messages.js").Outbox.Entry & { at: number }} Kept */
+/** @typedef {ReturnType<typeof createOutbox>} Outbox */
+
 // Where entries outlive a reload; without a storage, or in a full one, nowhere.
+/** @param {string} scope */
 function createStore(scope) {
   // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
+  /** @param {string} nonce */
   const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
 
+  /** @template Found @param {(storage: Storage) => Found} act */
   function attempt(act) {
     try {
       return act(window.localStorage);
@@ -19,32 +25,40 @@ function createStore(scope) {
     }
   }
 
+  /** @param {Storage} storage @returns {Kept[]} */
   function read(storage) {
     const found = Object.keys(storage).filter((key) => key.startsWith(keyOf("")));
-    return found.map((key) => JSON.parse(storage.getItem(key))).sort((a, b) => a.at - b.at);
+    return found.map((key) => JSON.parse(storage.getItem(key) ?? "")).sort((a, b) => a.at - b.at);
   }
 
   return {
     recall: () => attempt(read) ?? [],
+    /** @param {Kept} entry */
     keep: (entry) => attempt((storage) => storage.setItem(keyOf(entry.nonce), JSON.stringify(entry))),
+    /** @param {string} nonce */
     forget: (nonce) => attempt((storage) => storage.removeItem(keyOf(nonce))),
   };
 }
 
 // `scope` names the dataset, design and annotator; `health` is an address that answers while the server does;
 // `changed` is called when an entry goes or the connection is lost or found.
+/** @param {string} scope @param {string} health @param {() => void} changed */
 export function createOutbox(scope, health, changed) {
   const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
   const store = createStore(scope);
+  /** @type {Map<string, Kept>} */
   const queue = new Map(); // nonce -> entry, in the order given
+  /** @type {import("./events.js").Component | null} */
   let send = null;
   let turn = 0;
+  /** @type {string | null} */
   let awaited = null;
-  let timer = null;
+  let timer = 0;
   let patience = PATIENCE_MS;
   let lost = false;
   let gone = false; // destroyed: another one sends now
 
+  /** @param {Omit<import("./messages.js").Outbox.Entry, "nonce">} entry */
   function put(entry) {
     const nonce = `${mount}-${++turn}`;
     const kept = { ...entry, nonce, at: Date.now() };
@@ -95,6 +109,7 @@ export function createOutbox(scope, health, changed) {
     lost: () => lost,
     size: () => queue.size,
     // Python's word on what it has: `taken` nonces are done with, whatever became of them.
+    /** @param {import("./events.js").Component} component @param {string} echo @param {string[]} taken */
     hear(component, echo, taken) {
       const first = send === null;
       send = component;
@@ -118,6 +133,7 @@ export function createOutbox(scope, health, changed) {
   };
 }
 
+/** @param {Outbox} outbox */
 function lostText(outbox) {
   const n = outbox.size();
   const kept = n ? `${n} answer${n === 1 ? " is" : "s are"} kept in this browser and sent when it is back.` : "";
@@ -125,16 +141,18 @@ function lostText(outbox) {
 }
 
 // Where a key press means something to somebody else: a field, a menu, a dialog.
+/** @param {KeyboardEvent} event @param {EventTarget} root */
 export function typingElsewhere(event, root) {
   if (event.composedPath().includes(root)) return false;
   return Boolean(document.querySelector("[role=dialog]")) || takenElsewhere(event, root);
 }
 
 // Shows on a card what is not saved yet, and that the connection is lost.
+/** @param {HTMLElement} root @param {Outbox} outbox */
 export function paintSaving(root, outbox) {
-  root.dataset.unsaved = outbox.size();
+  root.dataset.unsaved = String(outbox.size());
   root.classList.toggle("saving", outbox.size() > 0);
-  const banner = root.querySelector(".banner");
+  const banner = /** @type {HTMLElement} */ (root.querySelector(".banner"));
   banner.hidden = !outbox.lost();
   banner.textContent = outbox.lost() ? lostText(outbox) : "";
 }

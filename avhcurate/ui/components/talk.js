@@ -12,12 +12,13 @@ const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, 
 // shows images has an act on its way, or has none any more.
 /** @param {{ rest?: number, lost?: () => void, changed?: () => void }} options */
 export function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
-  let component = null;
+  /** @type {import("./events.js").Component} */
+  let component;
   /** @type {import("./events.js").Act[]} */
   let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
   const theirs = new Map(); // another talk -> its acts on images
   let newest = 0;
-  let timer = null;
+  let timer = 0;
   let patience = ANSWER_MS;
 
   function send() {
@@ -26,6 +27,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
     after(patience, again);
   }
 
+  /** @param {number} wait @param {() => void} then */
   function after(wait, then) {
     clearTimeout(timer);
     timer = setTimeout(then, wait);
@@ -45,6 +47,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
     dispatchEvent(new CustomEvent(ON_IMAGES, { detail: { from: listen, acts: onImages() } }));
   }
 
+  /** @param {WindowEventMap["avhcurate-acts"]} event */
   function listen({ detail: { from, acts: told } }) {
     if (from === listen || (!told.length && !theirs.delete(from))) return;
     if (told.length) theirs.set(from, told);
@@ -53,6 +56,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
   addEventListener(ON_IMAGES, listen);
 
   return {
+    /** @param {string} name @param {unknown} value */
     tell(name, value) {
       send();
       component.setTriggerValue(name, value);
@@ -72,6 +76,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
     },
     pending: () => acts,
     onImages: () => [...theirs.values(), onImages()].flat().sort((a, b) => a.sent.at - b.sent.at),
+    /** @param {import("./events.js").Component} next @param {number} handled */
     hear(next, handled) {
       component = next;
       newest = Math.max(newest, handled);

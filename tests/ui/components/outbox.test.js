@@ -94,7 +94,7 @@ test("a card shows what is not saved yet, and that the connection is lost", () =
   };
   paintSaving(root, { size: () => 2, lost: () => true });
   assert.match(banner.textContent, /^No connection to the server. 2 answers are kept/);
-  assert.deepEqual([banner.hidden, root.dataset.unsaved, [...classes]], [false, 2, ["saving"]]);
+  assert.deepEqual([banner.hidden, root.dataset.unsaved, [...classes]], [false, "2", ["saving"]]);
   paintSaving(root, { size: () => 0, lost: () => false });
   assert.deepEqual([banner.hidden, banner.textContent, [...classes]], [true, "", []]);
 });

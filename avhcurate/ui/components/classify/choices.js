@@ -85,7 +85,7 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
   }
 
   function highlight(place) {
-    const all = [...options.querySelectorAll(".option")];
+    const all = /** @type {HTMLElement[]} */ ([...options.querySelectorAll(".option")]);
     highlighted = Math.max(0, Math.min(place, all.length - 1));
     all.forEach((option, index) => void option.setAttribute("aria-selected", String(index === highlighted)));
     const chosen = all[highlighted];

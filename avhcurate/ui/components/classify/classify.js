@@ -107,8 +107,8 @@ class Card {
     if (this.shownAt === null) return this.ignore(choice, "Not counted: the image is not there yet.");
     if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const item = this.current;
-    const said = choice === null ? { kind: "skip" } : { kind: "answer", choice };
-    const nonce = this.outbox.put({ ...said, id: item.id, task: item.task, ms: Math.round(ms) });
+    const kind = choice === null ? "skip" : "answer";
+    const nonce = this.outbox.put({ kind, choice: choice ?? undefined, id: item.id, task: item.task, ms: Math.round(ms) });
     this.queue.give(item, nonce, choice);
     if (choice !== null) {
       this.choices.flash(choice, "hit");

@@ -241,6 +241,7 @@ class Grid {
     if (to !== undefined) this.moveFocus(to, false);
   }
 
+  /** @returns {import("../events.js").Ranges} */
   everything() {
     return this.data.count ? [[0, this.data.count]] : [];
   }

@@ -56,8 +56,10 @@ export function around(layout, { top, seen, travel, alone }) {
   const beyond = travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
   const [less, more] = alone ? [0, 0] : beyond;
   const [from, to] = [layout.rowAt(top - less * seen), layout.rowAt(top + seen + more * seen)];
+  /** @type {[number, number]} */
   const insight = [layout.first(layout.rowAt(top)), layout.end(layout.rowAt(top + seen - 1))];
   const [first, end] = [layout.first(from), layout.end(to)];
+  /** @type {import("../events.js").Ranges} */
   const wanted = [insight, [first, end]];
   if (travel >= 0) wanted.push([end, end + 1]);
   return { from, to, insight, wanted };

@@ -9,31 +9,39 @@ const LONGEST_PAUSE_MS = 8000;
 const GONE = [401, 404, 409]; // nobody is signed in, the view is closed, the dataset has changed
 const FAILURES = 3; // in a row, after which the grid says so
 
+/** @typedef {import("../events.js").Row} Row */
+/** @typedef {import("../events.js").Ranges} Ranges */
+
 // `changed()` is called when rows have come, or should be wanted again; `lost()` where the page can tell what has become
 // of the rows, once until some come again.
 export class Rows {
   source = "";
   remote = false; // some rows do not come with the page
   count = 0;
+  /** @type {Map<number, Row[]>} */
   known = new Map(); // chunk -> tiles, the one asked for last at the end
+  /** @type {Map<number, Row[]>} */
   stale = new Map();
+  /** @type {Map<number, AbortController>} */
   loading = new Map(); // chunk -> its request
   pause = FIRST_PAUSE_MS;
-  retry = null;
+  retry = 0;
   failures = 0;
   toldLost = false;
 
+  /** @param {() => void} changed @param {() => void} lost */
   constructor(changed, lost) {
     this.changed = changed;
     this.lost = lost;
   }
 
   // Another view; of one with other decisions about the same samples the old tiles stand in, as `standIn(row)` has them.
+  /** @param {string} source @param {number} count @param {Row[]} first @param {((row: Row) => Row) | null} standIn */
   set(source, count, first, standIn) {
     for (const request of this.loading.values()) request.abort();
     clearTimeout(this.retry);
     const old = standIn ? [...this.stale, ...this.known].slice(-KEPT_CHUNKS) : [];
-    this.stale = new Map(old.map(([chunk, tiles]) => [chunk, tiles.map(standIn)]));
+    this.stale = new Map(old.map(([chunk, tiles]) => [chunk, tiles.map((row) => standIn?.(row) ?? row)]));
     this.known = new Map();
     this.loading = new Map();
     Object.assign(this, { source, count, pause: FIRST_PAUSE_MS, remote: first.length < count });
@@ -42,14 +50,16 @@ export class Rows {
     }
   }
 
+  /** @param {number} place */
   at(place) {
     const chunk = Math.floor(place / CHUNK);
     return (this.known.get(chunk) ?? this.stale.get(chunk))?.[place % CHUNK] ?? null;
   }
 
   // The place of an image among the rows of this view that are known, the nearest chunks first; null if it is not there.
+  /** @param {number} id @param {number} near */
   find(id, near) {
-    const distance = (chunk) => Math.abs(chunk - Math.floor(near / CHUNK));
+    const distance = (/** @type {number} */ chunk) => Math.abs(chunk - Math.floor(near / CHUNK));
     for (const [chunk, tiles] of [...this.known].sort(([a], [b]) => distance(a) - distance(b))) {
       const place = tiles.findIndex((row) => row.id === id);
       if (place >= 0) return chunk * CHUNK + place;
@@ -58,12 +68,14 @@ export class Rows {
   }
 
   // The images at ranges of places, as far as they are known.
+  /** @param {Ranges} ranges */
   idsIn(ranges) {
     const placed = [...this.known].flatMap(([chunk, tiles]) => tiles.map((row, place) => [chunk * CHUNK + place, row.id]));
     return new Set(placed.filter(([place]) => rangesHas(ranges, place)).map(([, id]) => id));
   }
 
   // Asks for what is missing of some spans of places, the most urgent first, and for nothing else.
+  /** @param {Ranges} spans */
   want(spans) {
     const wanted = this.chunksOf(spans);
     for (const [chunk, request] of this.loading) if (!wanted.has(chunk)) request.abort();
@@ -78,7 +90,9 @@ export class Rows {
     for (const chunk of far) this.known.delete(chunk);
   }
 
+  /** @param {Ranges} spans */
   chunksOf(spans) {
+    /** @type {Set<number>} */
     const chunks = new Set();
     for (const [from, to] of spans) {
       const end = Math.min(to, this.count);
@@ -87,6 +101,7 @@ export class Rows {
     return chunks;
   }
 
+  /** @param {number} chunk */
   async load(chunk) {
     const request = new AbortController();
     const { loading } = this;
@@ -102,6 +117,7 @@ export class Rows {
   }
 
   // The tiles of a window; null where the page is asked what has become of them.
+  /** @param {number} chunk @param {AbortSignal} signal */
   async read(chunk, signal) {
     const [start, stop] = [chunk * CHUNK, Math.min(this.count, (chunk + 1) * CHUNK)];
     const answer = await fetch(`${this.source}/rows?start=${start}&stop=${stop}`, { signal });
@@ -112,6 +128,7 @@ export class Rows {
     return null;
   }
 
+  /** @param {number} chunk @param {Row[]} tiles */
   take(chunk, tiles) {
     this.known.set(chunk, tiles);
     this.stale.delete(chunk);

@@ -5,16 +5,23 @@ const REST_MS = 120;
 const WHEEL_LINE = 40;
 
 // `moved(by, flying)` is called when the offset has changed; rows fly by while the user drags the bar far.
+/**
+ * @param {HTMLElement} node
+ * @param {HTMLElement} sizer
+ * @param {HTMLElement} layer
+ * @param {(by: number, flying: boolean) => void} moved
+ */
 export function createScroller(node, sizer, layer, moved) {
   let height = 0; // of all rows
   let offset = 0; // where the window begins in them
   let bar = 0; // where the scroll bar stood last
   let base = 0; // rows are drawn relative to it, so that their own offsets stay small
-  let timer = null;
+  let timer = 0;
 
   const most = () => Math.max(0, height - node.clientHeight);
   const scaled = () => height > TALLEST;
   const scale = () => (scaled() ? most() / Math.max(1, TALLEST - node.clientHeight) : 1);
+  /** @param {number} y */
   const inside = (y) => Math.max(0, Math.min(most(), y));
 
   function place() {
@@ -29,6 +36,7 @@ export function createScroller(node, sizer, layer, moved) {
     place();
   }
 
+  /** @param {number} y */
   function to(y) {
     const by = inside(y) - offset;
     offset = inside(y);
@@ -65,6 +73,7 @@ export function createScroller(node, sizer, layer, moved) {
     window: () => node.clientHeight,
     most,
     base: () => base,
+    /** @param {number} total */
     resize(total) {
       height = total;
       sizer.style.height = `${Math.min(TALLEST, total)}px`;

@@ -4,18 +4,27 @@
 import { placesIn } from "../shared.js";
 import { rangesCount, rangesUnion } from "./ranges.js";
 
+/** @typedef {import("../events.js").Ranges} Ranges */
+/** @typedef {{ key: string, about: string, order: string, count: number, source: string }} View */
+/** @typedef {View & { ranges: Ranges }} Selected */
+/** @typedef {Selected & { shown: boolean, done?: Promise<void> }} Carried */
+
+/** @type {View} */
+const NO_VIEW = { key: "", about: "", order: "", count: 0, source: "" };
 const KEPT = "avhcurate:selection"; // in this window, also after a reload
 
+/** @type {Selected | null} */
 let left = recalled(); // what was selected in a grid that is gone, in case its samples are shown again
 
 function recalled() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT));
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
   } catch {
     return null;
   }
 }
 
+/** @param {Selected} selected */
 function keep(selected) {
   try {
     sessionStorage.setItem(KEPT, JSON.stringify(selected));
@@ -24,11 +33,15 @@ function keep(selected) {
   }
 }
 
+/** @param {() => void} changed */
 export function createSelection(changed) {
-  let view = null;
+  let view = NO_VIEW;
+  /** @type {Ranges} */
   let ranges = [];
+  /** @type {Carried | null} */
   let carrying = null; // what was selected in another view, until its places in this one are known
 
+  /** @param {Ranges} next */
   function set(next) {
     if (carrying?.shown) carrying = null; // what is seen counts from now on
     if (JSON.stringify(next) === JSON.stringify(ranges)) return;
@@ -37,9 +50,10 @@ export function createSelection(changed) {
     changed();
   }
 
+  /** @param {View} next */
   function move(next) {
-    if (!view) {
-      view = left ?? { key: "", about: "", order: "", count: 0, source: "" };
+    if (view === NO_VIEW) {
+      view = left ?? NO_VIEW;
       ranges = left?.ranges ?? [];
     }
     if (next.key === view.key) return;
@@ -52,6 +66,7 @@ export function createSelection(changed) {
   }
 
   // What was selected in another view, in this one: nothing among other samples, all where all were selected.
+  /** @param {Selected} from */
   function follow(from) {
     const [[first, end] = []] = from.ranges;
     if (from.about !== view.about || first === undefined || !view.count) ranges = [];
@@ -59,10 +74,11 @@ export function createSelection(changed) {
     else carry({ ...from, shown: from.order === view.order && from.count === view.count });
   }
 
+  /** @param {Carried} from */
   function carry(from) {
     carrying = from;
     ranges = from.shown ? from.ranges : [];
-    carrying.done = placesIn(view.source, from.key, from.ranges).then((there) => {
+    from.done = placesIn(view.source, from.key, from.ranges).then((there) => {
       if (carrying !== from) return;
       carrying = null;
       set(from.shown ? there : rangesUnion(ranges, there));
@@ -77,7 +93,7 @@ export function createSelection(changed) {
     // Ends when the places are those of the view that is shown.
     settled: () => carrying?.done,
     destroy() {
-      left = ranges.length ? { ...view, ranges } : left?.about === view?.about ? null : left;
+      left = ranges.length ? { ...view, ranges } : left?.about === view.about ? null : left;
     },
   };
 }

@@ -33,6 +33,9 @@ export const EMPTY = {
 };
 
 // Draws a row, or an empty tile while it is not known; without pictures where they pass too fast to be seen.
+/** @typedef {ReturnType<typeof createTile>} Tile */
+
+/** @param {Tile} tile @param {any} row @param {boolean} pictures */
 export function drawTile(tile, row, pictures) {
   const data = row ?? EMPTY;
   if (pictures || tile.data !== row) drawPicture(tile, pictures ? data.src : "");
@@ -51,6 +54,7 @@ export function drawTile(tile, row, pictures) {
 }
 
 // The label, and the prediction where that is another; a score as the share of images below it, its number on hover.
+/** @param {Tile} tile @param {any} data */
 function drawWords(tile, data) {
   const measured = data.percentile !== null;
   tile.meter.classList.toggle("none", !measured);
@@ -66,8 +70,10 @@ function drawWords(tile, data) {
 }
 
 // Whether a row has words for a second line.
+/** @param {any} row */
 export const hasSecond = (row) => Boolean(row.sub || (row.percentile === null && row.score && row.note));
 
+/** @param {Tile} tile @param {string} src */
 export function drawPicture(tile, src) {
   if ((tile.image.getAttribute("src") ?? "") === src) return;
   tile.frame.classList.remove("broken");

@@ -6,18 +6,24 @@ const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 16000;
 const POINT_BYTES = 5; // two coordinates of 16 bits, and a shade
 
+/** @typedef {Error & { lost?: boolean }} Failure */
+
 export class Points {
   source = ""; // the address that they came from
+  /** @type {ArrayBuffer | null} */
   bytes = null;
-  shades = null;
+  shades = new Uint8Array();
+  /** @type {ReturnType<typeof createPlaces> | null} */
   places = null;
   asked = ""; // the address that was asked last
+  /** @type {AbortController | null} */
   request = null;
   pause = FIRST_RETRY_MS;
-  timer = null;
+  timer = 0;
 
   // `came()` is called when they are there, `lost(source)` where the page can tell what has become of them; `says(text)`
   // is told what goes on.
+  /** @param {{ came: () => void, lost: (source: string) => void, says: (text: string) => void }} does */
   constructor({ came, lost, says }) {
     this.came = came;
     this.lost = lost;
@@ -25,6 +31,7 @@ export class Points {
   }
 
   // Reads `count` points at an address, unless they are there or on their way.
+  /** @param {string} source @param {number} count */
   async want(source, count) {
     if (this.request && source === this.asked) return;
     this.stop();
@@ -36,10 +43,11 @@ export class Points {
       const bytes = await this.read(source, count, request.signal);
       if (request === this.request) this.take(source, count, bytes);
     } catch (error) {
-      if (request === this.request) this.fail(error, source, count);
+      if (request === this.request) this.fail(/** @type {Failure} */ (error), source, count);
     }
   }
 
+  /** @param {string} source @param {number} count @param {AbortSignal} signal */
   async read(source, count, signal) {
     const answer = await fetch(source, { signal });
     if (!answer.ok) throw Object.assign(new Error(`HTTP ${answer.status}`), { lost: [401, 404].includes(answer.status) });
@@ -48,10 +56,12 @@ export class Points {
     return bytes;
   }
 
+  /** @param {number} point */
   coordinates(point) {
-    return new Uint16Array(this.bytes, 4 * point, 2);
+    return new Uint16Array(/** @type {ArrayBuffer} */ (this.bytes), 4 * point, 2);
   }
 
+  /** @param {string} source @param {number} count @param {ArrayBuffer} bytes */
   take(source, count, bytes) {
     Object.assign(this, { source, bytes, request: null, pause: FIRST_RETRY_MS });
     this.shades = new Uint8Array(bytes, 4 * count);
@@ -60,6 +70,7 @@ export class Points {
     this.came();
   }
 
+  /** @param {Failure} error @param {string} source @param {number} count */
   fail(error, source, count) {
     this.request = null;
     this.says(`The points could not be read (${error.message}): trying again …`);
