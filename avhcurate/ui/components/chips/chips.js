@@ -5,9 +5,11 @@ import { createTalk } from "../talk.js";
 
 export default mounted(createChips);
 
+/** @param {any} parent */
 function createChips(parent) {
   const root = parent.querySelector(".chips");
   const talk = createTalk({ lost });
+  /** @type {import("../messages.js").Chips.ChipButton[]} */
   let chips = []; // { key, text, left }
   const chosen = new Map(); // key of a facet -> its new { texts }, until Python has drawn them
   const told = new Map(); // text of a chip that was taken out -> the key of its facet
@@ -15,7 +17,7 @@ function createChips(parent) {
   function shown() {
     const gone = new Set(talk.pending().map(({ sent }) => sent.text));
     const kept = chips.filter(({ key, text }) => !chosen.has(key) && !gone.has(text));
-    const added = [...chosen].flatMap(([key, { texts }]) => texts.map((text) => ({ key, text, comes: true })));
+    const added = [...chosen].flatMap(([key, { texts }]) => texts.map((/** @type {string} */ text) => ({ key, text, comes: true })));
     return [...kept, ...added];
   }
 
@@ -27,6 +29,7 @@ function createChips(parent) {
     if (box) box.style.display = all.length ? "" : "none";
   }
 
+  /** @param {any} chip */
   function draw(chip) {
     const button = document.createElement("button");
     button.type = "button";

@@ -3,9 +3,16 @@
 import { element, markTiny } from "../shared.js";
 
 // `came(item)` is called when a picture can be shown, `broke(item)` when it never will.
+/**
+ * @typedef {import("../messages.js").Classify.Item} Item
+ * @param {Element} stage
+ * @param {{ came: (item: Item) => void, broke: (item: Item) => void }} does
+ */
 export function createPictures(stage, { came, broke }) {
+  /** @type {Map<number, { image: HTMLImageElement, ready: boolean, broken: boolean }>} */
   const pictures = new Map(); // id of a sample -> { image, ready, broken }
 
+  /** @param {Item} item */
   function load(item) {
     const image = element("img", "", stage);
     image.alt = "";
@@ -27,11 +34,13 @@ export function createPictures(stage, { came, broke }) {
   }
 
   return {
+    /** @param {Item} item */
     of: (item) => pictures.get(item.id) ?? load(item),
     hide() {
       for (const { image } of pictures.values()) image.classList.remove("on");
     },
     // Fetches those of some items and forgets all others.
+    /** @param {Item[]} items */
     keep(items) {
       const ids = new Set(items.map((item) => item.id));
       for (const item of items) if (!pictures.has(item.id)) load(item);

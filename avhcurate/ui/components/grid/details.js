@@ -4,10 +4,19 @@ const SHOWN = "avhcurate-shown"; // what the details tell the page: { view, plac
 const PATIENCE_MS = 3000;
 
 // `changed()` is called when another place is shown, `focus(place)` when the details are gone.
+/**
+ * @param {{
+ *   view: () => string | undefined, changed: (place: number | null) => void,
+ *   focus: (place: number) => void, hasFocus: () => boolean,
+ * }} does
+ */
 export function createDetails({ view, changed, focus, hasFocus }) {
+  /** @type {number | null} */
   let place = null;
+  /** @type {number | null} */
   let last = null; // the place shown last: an image may be open that is not in this view
 
+  /** @param {WindowEventMap["avhcurate-shown"]} event */
   function shown({ detail }) {
     if (detail.view !== view() || detail.place === place) return;
     place = detail.place;
@@ -18,11 +27,12 @@ export function createDetails({ view, changed, focus, hasFocus }) {
 
   return {
     place: () => place,
-    opened: (at) => (place = last = at),
+    opened: (/** @type {number} */ at) => (place = last = at),
     // The keys go on from the image that was shown last.
     closed() {
       if (last === null) return;
-      const [to, until] = [last, performance.now() + PATIENCE_MS];
+      const to = last;
+      const until = performance.now() + PATIENCE_MS;
       place = last = null;
       changed(null);
       const look = () => {

@@ -1,7 +1,13 @@
 // The focus of a grid: one tile is in the tab order, arrows move it, and it stays with its image where that has moved.
 
+/**
+ * @param {HTMLElement} node
+ * @param {ReturnType<typeof import("./lines.js").createLines>} lines
+ * @param {{ rows: import("./rows.js").Rows, hasFocus: () => boolean }} has
+ */
 export function createFocus(node, lines, { rows, hasFocus }) {
   let place = 0;
+  /** @type {number | null} */
   let id = null; // of the image at the place, once it is known
 
   function paint() {
@@ -9,6 +15,7 @@ export function createFocus(node, lines, { rows, hasFocus }) {
     node.tabIndex = lines.tileAt(place) ? -1 : 0; // the grid itself while its tile is out of sight
   }
 
+  /** @param {number} to */
   function set(to) {
     place = to;
     id = rows.at(place)?.id ?? null;
@@ -20,6 +27,7 @@ export function createFocus(node, lines, { rows, hasFocus }) {
     set,
     paint,
     // The rows have changed: the place of the same image, unless it has gone.
+    /** @param {number} count */
     follow(count) {
       const had = hasFocus();
       const to = id === null ? null : rows.find(id, place);
@@ -29,6 +37,7 @@ export function createFocus(node, lines, { rows, hasFocus }) {
       } else if (place >= count) set(Math.max(0, count - 1));
       else id = rows.at(place)?.id ?? id;
     },
+    /** @param {number} to */
     begin(to) {
       place = to;
       id = null;

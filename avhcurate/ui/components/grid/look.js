@@ -5,10 +5,15 @@ const LOOK = "avhcurate-look";
 const TELL_MS = 400;
 
 // `resized(size)` is called as the slider moves, `kept(size)` when it rests.
+/**
+ * @param {HTMLElement} root
+ * @param {HTMLElement} node
+ * @param {{ resized: (size: number) => void, kept: (size: number) => void }} does
+ */
 export function createLook(root, node, { resized, kept }) {
-  const slider = node.querySelector("input");
-  const fill = node.querySelector("button");
-  let timer = null;
+  const slider = /** @type {HTMLInputElement} */ (node.querySelector("input"));
+  const fill = /** @type {HTMLButtonElement} */ (node.querySelector("button"));
+  let timer = 0;
 
   function paint() {
     const fills = localStorage.getItem(FILL) === "1";
@@ -29,9 +34,10 @@ export function createLook(root, node, { resized, kept }) {
   paint();
 
   return {
+    /** @param {boolean} shown @param {number} size */
     update(shown, size) {
       node.hidden = !shown;
-      if (root.getRootNode().activeElement !== slider) slider.value = size;
+      if (/** @type {ShadowRoot} */ (root.getRootNode()).activeElement !== slider) slider.value = String(size);
     },
     destroy() {
       clearTimeout(timer);

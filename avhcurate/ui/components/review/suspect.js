@@ -2,7 +2,11 @@
 
 import { element } from "../shared.js";
 
+/** @typedef {import("../messages.js").Review.Suspect} Suspect */
+
+/** @param {HTMLElement} root @param {Suspect} suspect */
 export function drawSuspect(root, suspect) {
+  /** @param {string} name @returns {any} */
   const part = (name) => root.querySelector(`.${name}`);
   part("lead").textContent = suspect.lead;
   part("facts").textContent = suspect.facts;
@@ -11,10 +15,11 @@ export function drawSuspect(root, suspect) {
   drawStrips(part("near"), suspect.strips);
   const accept = suspect.suggested ? `Accept ${suspect.suggested}` : "Accept";
   for (const [name, text] of [["accept", accept], ["keep", `Keep ${suspect.given}`]]) {
-    root.querySelector(`[data-do=${name}] span`).textContent = text;
+    /** @type {Element} */ (root.querySelector(`[data-do=${name}] span`)).textContent = text;
   }
 }
 
+/** @param {Element} labels @param {Suspect} suspect */
 function drawLabels(labels, { given, suggested, name }) {
   labels.replaceChildren();
   const says = [["quiet", "labelled "], ["given", given]];
@@ -24,6 +29,7 @@ function drawLabels(labels, { given, suggested, name }) {
   }
 }
 
+/** @param {Element} body @param {Suspect["rows"]} rows */
 function drawEvidence(body, rows) {
   body.replaceChildren();
   for (const row of rows) {
@@ -34,6 +40,7 @@ function drawEvidence(body, rows) {
   }
 }
 
+/** @param {Element} near @param {Suspect["strips"]} strips */
 function drawStrips(near, strips) {
   near.replaceChildren();
   for (const strip of strips) {

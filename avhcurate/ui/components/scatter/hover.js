@@ -2,22 +2,25 @@
 
 const HOVER_GAP = 14; // pixels between the pointer and the card
 
+/** @param {HTMLElement} card */
 export function createHover(card) {
-  const image = card.querySelector("img");
-  const lines = ["title", "line", "value"].map((name) => card.querySelector(`.${name}`));
+  const image = /** @type {HTMLImageElement} */ (card.querySelector("img"));
+  const lines = ["title", "line", "value"].map((name) => /** @type {Element} */ (card.querySelector(`.${name}`)));
 
   // `id` null and `source` "": words alone.
+  /** @param {string[]} words @param {{ id: number | string, source: string }} image @param {MouseEvent} pointer */
   function show(words, { id, source }, pointer) {
     lines.forEach((line, index) => (line.textContent = words[index]));
     const pictured = source !== "";
     card.classList.toggle("bare", !pictured);
     image.hidden = !pictured;
     if (pictured && image.getAttribute("src") !== source) image.src = source;
-    card.dataset.id = pictured ? id : "";
+    card.dataset.id = pictured ? String(id) : "";
     card.hidden = false;
     place(pointer);
   }
 
+  /** @param {MouseEvent} pointer */
   function place(pointer) {
     const { width, height } = card.getBoundingClientRect();
     const right = pointer.clientX + HOVER_GAP + width > window.innerWidth;

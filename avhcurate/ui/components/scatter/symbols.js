@@ -14,6 +14,7 @@ export const SYMBOLS = [
 ];
 export const DIAMOND = "M6 .2 11.8 6 6 11.8.2 6z";
 
+/** @param {string} path @param {string} color @param {Element} parent */
 export function drawSymbol(path, color, parent) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 12 12");

@@ -5,8 +5,9 @@ const CLOSE = `${DETAILS} .st-key-detail-close button`;
 const ABOVE = "[data-testid=stDialog], [data-testid=stPopoverBody]";
 
 // The details that the viewer is a part of: a dialog, whose keys are the viewer's too.
+/** @param {Node} parent @returns {Element | null | undefined} */
 export function detailsAround(parent) {
-  const panel = parent.getRootNode().host?.closest?.(DETAILS);
+  const panel = /** @type {ShadowRoot} */ (parent.getRootNode()).host?.closest?.(DETAILS);
   panel?.setAttribute("role", "dialog");
   panel?.setAttribute("aria-label", "Sample");
   return panel;
@@ -15,11 +16,11 @@ export function detailsAround(parent) {
 // Escape closes the details, unless something in or above them has a use for it: a list that is open, a popover.
 export function closeOnEscape() {
   let taken = false;
-  const note = (event) => {
-    const [target] = event.composedPath();
+  const note = (/** @type {KeyboardEvent} */ event) => {
+    const [target] = /** @type {Element[]} */ (event.composedPath());
     taken = target.getAttribute?.("aria-expanded") === "true" || Boolean(document.querySelector(ABOVE));
   };
-  const close = (event) => {
+  const close = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Escape" && !event.defaultPrevented && !taken) /** @type {HTMLElement | null} */ (document.querySelector(CLOSE))?.click();
   };
   addEventListener("keydown", note, true);

@@ -3,16 +3,24 @@
 import { element } from "../shared.js";
 
 // `untag(tag)` takes a tag away; `closed` says why nothing can be decided, "" where it can.
+/**
+ * @param {HTMLElement} node
+ * @param {import("../events.js").Row} row
+ * @param {string} closed
+ * @param {(tag: string) => void} untag
+ */
 export function drawDecided(node, row, closed, untag) {
+  /** @param {string} name @returns {any} */
   const button = (name) => node.querySelector(`[data-do=${name}]`);
   button("label").querySelector("span").textContent = row.title;
   button("restore").hidden = row.title === row.given;
   button("exclude").ariaChecked = String(row.muted);
-  drawTags(node.querySelector(".tags"), row.badges.filter((tag) => !(row.muted && tag === "excluded")), untag);
+  drawTags(/** @type {HTMLElement} */ (node.querySelector(".tags")), row.badges.filter((tag) => !(row.muted && tag === "excluded")), untag);
   node.title = closed;
   for (const one of node.querySelectorAll("button")) one.disabled = Boolean(closed);
 }
 
+/** @param {HTMLElement} list @param {string[]} tags @param {(tag: string) => void} untag */
 function drawTags(list, tags, untag) {
   if (list.dataset.of === tags.join()) return;
   list.dataset.of = tags.join();
