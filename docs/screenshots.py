@@ -34,6 +34,10 @@ VIEWS = (
     ("correlation", "correlation?dataset=digits", ".js-plotly-plot"),
     ("pseudo_labels", "pseudo_labels?dataset=digits", ".js-plotly-plot"),
 )
+SELF_TRAINING = (
+    *("self-train", "--source", "digits", "--source-where", "split = 'train' AND id < 200"),
+    *("--target", "digits", "--target-where", "split = 'test'"),
+)
 #: Work on the digits, and views of what it leaves behind.
 WORK = (
     ("project", "digits"),
@@ -45,10 +49,8 @@ WORK = (
     ("relabel", "digits", "--to", "8", "--ids", "5"),
     ("saved", "digits", "--save-set", "hard for people", "--where", "hsf < 0.2"),
     ("saved", "digits", "--save-set", "hard for the network", "--where", "avh > 0.06"),
-    (
-        *("self-train", "--source", "digits", "--source-where", "split = 'train' AND id < 200"),
-        *("--target", "digits", "--target-where", "split = 'test'", "--rule", "avc,confidence", "--seeds", "0,1,2"),
-    ),
+    (*SELF_TRAINING, "--rule", "avc"),
+    (*SELF_TRAINING, "--rule", "confidence"),
 )
 LATER_VIEWS = (
     ("map", "map?dataset=digits", ".scatter-chart[data-drawn]"),

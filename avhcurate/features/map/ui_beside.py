@@ -30,8 +30,9 @@ def beside(page: Opened) -> GridView | None:
             first(page)
             return None
         shown = choose_map(page, maps)
+        region = of_region(page, shown)  # above the map, where the way back is in sight
         chart(page, shown, linked=True)
-        return of_region(page, shown)
+        return region
 
 
 def _possible(page: Opened) -> bool:
