@@ -23,7 +23,11 @@ from tests.campaign.outcome import Attack, Outcome, table
 
 ATTACKS = (
     Attack(
-        "kills", "kill -9 at any change of the disk and the same call give what no kill does", 0.34, 10, kills.attack
+        "kills",
+        "kill -9 at any change of the disk and the same call give what no kill does",
+        0.34,
+        kills.LEAST,
+        kills.attack,
     ),
     Attack("annotators", "no acknowledged answer is lost or counts twice", 0.12, 20, annotators.attack),
     Attack("images", "every fuzzed image is decoded or refused, within its memory", 0.11, 200, images.attack),

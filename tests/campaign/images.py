@@ -12,9 +12,11 @@ from PIL import Image
 
 from tests.campaign.child import in_child
 from tests.campaign.outcome import Outcome
-from tests.fakes.large_images import KINDS
+from tests.fakes.large_images import KINDS, bombs
 
 MOST, CHUNK = 10_000, 200
+#: Black images at full size in long campaigns: to write one takes seconds.
+FULL, SIDE, LONG_S = ("png-rgba", "png-16-bit", "tiff-strip", "tiff-float", "jpeg-progressive"), 13_370, 60
 #: Megabytes above what the process had: one image's bound, and what a decoder and the interpreter take beside it.
 BOUND = 1100
 FORMATS = (
@@ -39,7 +41,10 @@ FORMATS = (
 def attack(folder: Path, seconds: float) -> Outcome:
     outcome, end, ends, peak = Outcome(), time.monotonic() + seconds, Counter[str](), 0.0
     fuzzed = itertools.islice(fuzz(_seeds(folder)), MOST)
-    while time.monotonic() < end and (chunk := list(itertools.islice(fuzzed, CHUNK))):
+    whole = iter(_whole(folder, seconds))
+    while time.monotonic() < end and (
+        chunk := list(itertools.islice(whole, 1)) or list(itertools.islice(fuzzed, CHUNK))
+    ):
         ended = in_child(lambda chunk=chunk: [_decode(data) for _, data in chunk], limit=300)  # type: ignore[misc]
         peak = max(peak, ended.megabytes)
         outcome.check(ended.code == 0, f"a process ended with {ended.code} in {[name for name, _ in chunk][:3]}...")
@@ -49,6 +54,15 @@ def attack(folder: Path, seconds: float) -> Outcome:
             ends[found] += 1
     outcome.figures = {**{name: f"{count:,}" for name, count in ends.items()}, "peak": f"{peak:.0f} MB"}
     return outcome
+
+
+def _whole(folder: Path, seconds: float) -> Iterator[tuple[str, bytes]]:
+    """Yield images that claim much in few bytes, and those that really are as large as may be."""
+    yield from bombs().items()
+    for name in FULL if seconds > LONG_S else ():
+        path = folder / f"whole-{name}"
+        in_child(lambda name=name, path=path: KINDS[name](path, SIDE, SIDE))  # type: ignore[misc]
+        yield f"{name} of {SIDE} a side", path.read_bytes()
 
 
 def _decode(data: bytes) -> str:

@@ -1,23 +1,28 @@
-"""Kill -9 at every change of the disk that a verb makes; the same call again gives what an unkilled one gives."""
+"""Kill -9 at every change of the disk that a verb makes; the same call again gives what an unkilled one gives.
+
+Where strace may be used, at system calls, so that changes by SQLite and Arrow count; elsewhere at changes by Python.
+"""
 
 import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tests.campaign.child import avhcurate, in_child
+from tests.campaign.child import Said, avhcurate, in_child
 from tests.campaign.outcome import Outcome
-from tests.fakes.killing import die_at_change, is_change
+from tests.fakes.killing import calls_in, die_at_call, die_at_change, is_change, trace_calls
+from tests.fakes.outside import can_trace
 
 #: Verbs by what is prepared for them; {} is the folder of the attempt.
 VERBS: dict[str, tuple[str, ...]] = {
     "import": ("import", "more", "{}/pets"),
+    "upload": ("upload", "sent", "{}/pets.zip"),
     "import --force": ("import", "pets", "{}/other", "--force"),
     "votes --force": ("votes", "pets", "{}/other.npy", "--force"),
     "score": ("score", "pets", "--model", "avhcurate:resnet20", "--weights", "random", "--device", "cpu"),
@@ -30,107 +35,148 @@ VERBS: dict[str, tuple[str, ...]] = {
     "export csv": ("export", "scored", "--format", "csv", "--out", "{}/out/labels.csv", "--force"),
     "export folder": ("export", "pets", "--format", "folder", "--out", "{}/out/folder", "--force"),
     "report": ("report", "scored", "--out", "{}/out/report.html", "--force", "--no-images"),
+    "neighbours": ("neighbours", "scored"),
+    "predict": ("predict", "scored"),
+    "project": ("project", "scored"),
+    "self-train": ("self-train", "--source", "scored", "--target", "target", "--rounds", "1", "--epochs", "1"),
+    "votes-out": ("votes-out", "pets", "--out", "{}/out/votes.csv", "--force"),
+    "split": ("split", "pets", "--shares", "0.5,0.5", "--as-sets", "part", "--force"),
     "tag": ("tag", "pets", "odd", "--ids", "1,2"),
+    "relabel": ("relabel", "pets", "--ids", "1", "--to", "b"),
+    "exclude": ("exclude", "pets", "--ids", "3"),
+    "saved": ("saved", "pets", "--save-set", "mine", "--ids", "1,2,3"),
+    "history --undo": ("history", "scored", "--undo", "1"),
+    "roles": ("roles", "grant", "ann@example.org", "curator"),
+    "default": ("default", "scored", "avhcurate:resnet20"),
     "rename": ("rename", "scored", "renamed"),
     "remove": ("remove", "scored", "--yes"),
+    "remove --run": ("remove", "scored", "--run", "{run}", "--yes"),
 }
 #: Kills of one verb at most: evenly over its changes.
 MOST = 60
+#: Kills in all at least, whatever the time.
+LEAST = 10
+
+
+#: Verbs whose second call is refused: the first has done it.
+ONCE = ("rename", "remove", "history")
+#: A call of the system and its number, or the number of a change by Python.
+Moment = tuple[str, int]
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
     outcome, base = Outcome(), folder / "base"
     _files(base)
-    prepared = in_child(lambda: _prepare(base))
+    prepared = in_child(lambda: _prepare(base), limit=600)
     if prepared.code:
         raise RuntimeError(f"the campaign could not begin: {prepared.value}")
-    kills, end = 0, time.monotonic() + seconds
+    killer = _Killer(folder, base, can_trace())
+    kills, verbs, end = 0, 0, time.monotonic() + seconds
     for place, (name, call) in enumerate(VERBS.items()):
         share = (end - time.monotonic()) / (len(VERBS) - place)
-        kills += _kill_at_each(folder, base, name, call, share, outcome)
-    outcome.figures = {"verbs": str(len(VERBS)), "kills": str(kills)}
+        if share < 0 and kills >= LEAST:
+            break
+        kills += killer.kill_at_each(name, call, share, outcome)
+        verbs += 1
+    moments = "system calls" if killer.traces else "changes by Python: strace cannot be used here"
+    outcome.figures = {"verbs": f"{verbs} of {len(VERBS)}", "kills": f"{kills} at {moments}"}
     return outcome
 
 
-def _kill_at_each(folder: Path, base: Path, name: str, call: tuple[str, ...], seconds: float, outcome: Outcome) -> int:
-    """Kills the verb at its changes, as many as time allows; how many kills there were."""
-    end = time.monotonic() + seconds
-    whole = _attempt(folder, base, call, None)
-    if whole.state is None:
-        outcome.check(False, f"{name}: without a kill it gives {whole.text}")
-        return 0
-    kills = 0
-    for number in _spread(whole.changes):
-        found = _attempt(folder, base, call, number)
-        kills += found.killed
-        if found.killed:
-            outcome.check(
-                found.state == whole.state, f"{name}, killed at change {number} of {whole.changes}: {found.text}"
-            )
-        if time.monotonic() > end:
-            break
-    return kills
+def _spread(moments: Sequence[Moment]) -> list[Moment]:
+    """The moments to visit, in an order of which any beginning is spread over all."""
+    chosen = np.unique(np.linspace(0, len(moments) - 1, min(len(moments), MOST)).round().astype(int))
+    return [moments[place] for place in np.random.default_rng(0).permutation(chosen)]
 
 
-def _spread(changes: int) -> list[int]:
-    """The changes to visit, from 1, so that any beginning of the list is spread over all."""
-    chosen = (
-        np.unique(np.linspace(1, changes, min(changes, MOST)).round().astype(int)) if changes else np.array([], int)
-    )
-    return np.random.default_rng(0).permutation(chosen).tolist()
+class _Killer:
+    """Kills a verb on copies of a folder; `traces`: at calls of the system."""
 
+    def __init__(self, folder: Path, base: Path, traces: bool) -> None:
+        self.base, self.traces = base, traces
+        self.place, self.log = folder / "attempt", folder / "calls"
 
-class _Attempt:
-    killed = False
-    state: str | None = None
-    text = ""
-    changes = 0
+    def kill_at_each(self, name: str, call: tuple[str, ...], seconds: float, outcome: Outcome) -> int:
+        """Kill the verb at its changes, as many as time allows; return how many kills there were."""
+        end = time.monotonic() + seconds
+        words = self._prepared(call)
+        ended = in_child(lambda: self._count(words))
+        if ended.code:
+            outcome.check(False, f"{name}: without a kill it gives {ended.value}")
+            return 0
+        moments, kills = ended.value, 0
+        if self.traces:
+            moments = calls_in(self.log, self.place)
+        whole = in_child(lambda: _clean_state(self.place))
+        outcome.check(whole.code == 0 and bool(moments), f"{name}: without a kill: {whole.value}, {moments[:1]}")
+        for moment in _spread(moments) if moments else []:
+            words = self._prepared(call)
+            if in_child(lambda: self._killed(words, moment)).code == -9:  # noqa: B023
+                kills += 1
+                state, text = self._again(words)
+                outcome.check(state == whole.value, f"{name}, killed at {moment} of {len(moments)}: {text}")
+            if time.monotonic() > end:
+                break
+        return kills
 
+    def _prepared(self, call: tuple[str, ...]) -> list[str]:
+        """Return the words of a call on a new copy."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.copytree(self.base, self.place, symlinks=True)
+        (run,) = (self.place / "ws" / "datasets" / "scored" / "runs").iterdir()
+        words = [word.format(self.place, run=run.name) for word in call]
+        return [*words, "--workspace", str(self.place / "ws")]
 
-def _attempt(folder: Path, base: Path, call: tuple[str, ...], number: int | None) -> _Attempt:
-    """Runs the verb on a copy, killed at a change or not, then again; the state that it ends in."""
-    found, place = _Attempt(), folder / "attempt"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(base, place, symlinks=True)
-    words = [word.format(place) for word in call] + ["--workspace", str(place / "ws")]
-
-    def count() -> int:
-        seen = 0
+    def _count(self, words: list[str]) -> list[Moment]:
+        moments: list[Moment] = []
 
         def hook(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal seen
-            seen += is_change(event, arguments, place)
+            if is_change(event, arguments, self.place):
+                moments.append(("change", len(moments) + 1))
 
-        sys.addaudithook(hook)
-        said = avhcurate(*words)
+        if self.traces:
+            trace_calls(self.log)
+        else:
+            sys.addaudithook(hook)
+        said = _call(words)
         if said.code:
             raise RuntimeError(said.err)
-        return seen
+        return moments
 
-    def killed() -> None:
-        die_at_change(number or 0, place)
-        avhcurate(*words)
+    def _killed(self, words: list[str], moment: Moment) -> None:
+        if self.traces:
+            die_at_call(*moment)
+        else:
+            die_at_change(moment[1], self.place)
+        _call(words)
 
-    if number is None:
-        ended = in_child(count)
-        found.changes = ended.value if ended.code == 0 else 0
-        found.text = "" if ended.code == 0 else str(ended.value)
-        if ended.code:
-            return found
-    else:
-        found.killed = in_child(killed).code == -9
-        done = in_child(lambda: _state(place)).value if call[0] in ("rename", "remove") else None
-        again = in_child(lambda: avhcurate(*words))
+    def _again(self, words: list[str]) -> tuple[object, str]:
+        """Make the call again after a kill; return the state that it leaves, and what else there is to say."""
+        done = in_child(lambda: _state(self.place)).value if words[0] in ONCE else None
+        again = in_child(lambda: _call(words))
         if again.code or again.value.code:
-            # What renamed or removed the dataset before the kill came is done: there is none of the old name.
-            found.state, found.text = done, f"the same call again ends with {again.value}, the state was {done}"
-            in_child(lambda: avhcurate("quality", "pets", "--workspace", str(place / "ws")))
-            if litter := _litter(place):
-                found.state, found.text = None, f"litter after the next job: {litter}"
-            return found
-    looked = in_child(lambda: _clean_state(place))
-    found.state, found.text = (looked.value, "another state") if looked.code == 0 else (None, str(looked.value))
-    return found
+            # What was done before the kill came is done: there is no dataset of the old name, or nothing to undo.
+            in_child(lambda: avhcurate("quality", "pets", "--workspace", str(self.place / "ws")))
+            if litter := _litter(self.place):
+                return None, f"litter after the next job: {litter}"
+            return done, f"the same call again ends with {again.value}, the state was {done}"
+        looked = in_child(lambda: _clean_state(self.place))
+        if looked.code:
+            return None, str(looked.value)
+        return looked.value, "another state"
+
+
+def _call(words: list[str]) -> Said:
+    """Call the command line; `upload` sends a file as a browser does, and imports it."""
+    if words[0] == "upload":
+        from avhcurate.datasets.sources.uploads import keep_upload
+        from avhcurate.workspace.data.workspace import Workspace
+
+        _, name, file, *space = words
+        with open(file, "rb") as stream:
+            kept = keep_upload(Workspace(space[1]), Path(file).name, stream)
+        words = ["import", name, str(kept), *space]
+    return avhcurate(*words)
 
 
 def _clean_state(place: Path) -> str:
@@ -148,7 +194,9 @@ def _litter(place: Path) -> str:
 def _state(place: Path) -> str:
     """A digest of all datasets as tables with their runs, and of what was exported; times and folders apart."""
     from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.logs import open_events
     from avhcurate.features.suspects.store import suspects_of
+    from avhcurate.workspace.data.roles import role_events
     from avhcurate.workspace.data.workspace import Workspace
 
     digest, space = hashlib.sha256(), Workspace(place / "ws")
@@ -158,6 +206,11 @@ def _state(place: Path) -> str:
         for frame in [table.table, *(folder.suspects() for folder in (suspects_of(table.run) if table.run else []))]:
             text = frame.astype(str).drop(columns=[c for c in frame if str(c).startswith("_")])
             digest.update(pd.util.hash_pandas_object(text, index=False).to_numpy().tobytes())
+        log = open_events(space)
+        for event in log.saved(table.dataset.id, "set"):
+            digest.update(f"{event.name} {log.members(event.id).to_pylist()}".encode())
+        digest.update(table.dataset.record.default_run.encode())
+    digest.update(str(sorted(role_events(open_events(space)))).encode())
     for path in sorted((place / "out").rglob("*")):
         if path.suffix not in (".json", ".html"):  # manifests and the report tell the time
             digest.update(path.relative_to(place).as_posix().encode())
@@ -173,6 +226,7 @@ def _files(base: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
     (base / "out").mkdir()
+    shutil.make_archive(str(base / "pets"), "zip", base / "pets")
     np.save(base / "votes.npy", rng.integers(1, 9, (24, 2)))
     np.save(base / "other.npy", rng.integers(1, 9, (24, 2)))
     np.save(base / "features.npy", rng.normal(size=(24, 8)).astype(np.float32))
@@ -184,7 +238,12 @@ def _prepare(base: Path) -> None:
     calls: list[Callable[[], object]] = [
         lambda: avhcurate("import", "pets", str(base / "pets"), "--votes", str(base / "votes.npy"), *space),
         lambda: avhcurate("import", "scored", str(base / "pets"), "--votes", str(base / "votes.npy"), *space),
-        lambda: avhcurate("score", "scored", "--model", "avhcurate:resnet20", "--weights", "random", *space),
+        lambda: avhcurate("import", "target", str(base / "other"), *space),
+        *(
+            lambda name=name: avhcurate("score", name, "--model", "avhcurate:resnet20", "--weights", "random", *space)
+            for name in ("scored", "target")
+        ),
+        lambda: avhcurate("tag", "scored", "first", "--ids", "0", *space),
     ]
     for call in calls:
         said = call()

@@ -6,7 +6,9 @@ import pytest
 
 from tests.campaign import images
 from tests.campaign.__main__ import ATTACKS, campaign, main
+from tests.campaign.mutations import MUTATIONS, ROOT, Mutation, mutated, try_all
 from tests.campaign.outcome import Attack, Outcome
+from tests.fakes.large_images import bombs
 
 #: As many as a test run may take; `make test` gives it more.
 MINUTES = float(os.environ.get("AVHCURATE_CAMPAIGN_MINUTES", "2"))
@@ -33,6 +35,21 @@ def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch):
 
     monkeypatch.setattr("avhcurate.workspace.images.decoding.decode", broken)
     monkeypatch.setattr(images, "MOST", 20)
+    monkeypatch.setattr(images, "FULL", ())
     outcome = images.attack(tmp_path, 300)
-    assert len(outcome.fell) == 20
+    assert len(outcome.fell) == 20 + len(bombs())
     assert "MemoryError" in outcome.fell[0]
+
+
+def test_each_mutation_still_has_its_place_and_its_test():
+    for mutation in MUTATIONS:
+        assert mutated(mutation, ROOT) != (ROOT / mutation.file).read_text()
+        file, name = mutation.test.split("::")
+        assert f"def {name}(" in (ROOT / file).read_text(), mutation.name
+
+
+def test_a_mutation_that_no_test_notices_is_told(tmp_path):
+    (tmp_path / "a.py").write_text("ONE = 1\n")
+    (tmp_path / "test_a.py").write_text("import a\n\n\ndef test_one():\n    assert a.ONE < 3\n")
+    small = Mutation("small", "a.py", "ONE = 1", "ONE = 2", "test_a.py::test_one")
+    assert [(one.name, said) for one, said, _ in try_all([small], tmp_path)] == [("small", "NOT CAUGHT")]

@@ -1,10 +1,16 @@
 """Death at a chosen moment, for programs that tests start to see what is left on the disk."""
 
 import os
+import re
 import signal
+import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from tests.fakes.waiting import wait_until
 
 
 def die() -> None:
@@ -52,3 +58,51 @@ def die_at_change(number: int, folder: Path) -> None:
                 die()
 
     sys.addaudithook(count_change)
+
+
+#: System calls that change a disk, also those of SQLite and Arrow; what is mapped into memory is not seen.
+_CALLS = (
+    *("write", "writev", "pwrite64", "pwritev", "fsync", "fdatasync", "ftruncate", "fallocate"),
+    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "rmdir", "link", "symlink"),
+)
+_LINE = re.compile(r"^(\d+) +(\w+)\((.*)")
+
+
+def trace_calls(log: Path) -> None:
+    """Write this process's calls that change a disk into a file, from now on."""
+    _trace("-y", "-e", f"trace={','.join(_CALLS)}", "-o", str(log))
+
+
+def die_at_call(call: str, number: int) -> None:
+    """Kill this process at the call of that name and number (from 1) in one of its threads, instead of making it."""
+    _trace("-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}")
+
+
+def _trace(*options: str) -> None:
+    words = ["strace", "-f", "-q", *options, "-p", str(os.getpid())]
+    subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    for _ in range(1000):
+        if "TracerPid:\t0" not in Path("/proc/self/status").read_text():
+            return
+        time.sleep(0.01)
+    raise RuntimeError("strace does not attach")
+
+
+def _ended(log: Path) -> str:
+    """Return what strace wrote, "" until it has seen the end of the process."""
+    text = log.read_text(errors="replace")
+    if text.endswith("+++\n"):
+        return text
+    return ""
+
+
+def calls_in(log: Path, folder: Path) -> list[tuple[str, int]]:
+    """Return name and number, in its thread, of each call that changed something in a folder, locks apart."""
+    seen, found = Counter[tuple[str, str]](), []
+    for line in wait_until(lambda: _ended(log)).splitlines():
+        if match := _LINE.match(line):
+            thread, call, rest = match.groups()
+            seen[thread, call] += 1
+            if str(folder) in rest and ".lock" not in rest:
+                found.append((call, seen[thread, call]))
+    return found

@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+def can_trace() -> bool:
+    """Return whether strace is installed and may be used."""
+    tried = ["strace", "-qq", "-e", "trace=none", "true"]
+    return bool(shutil.which("strace")) and not subprocess.run(tried, capture_output=True).returncode
+
+
 class Outside:
     """A new home folder for a program, and a record of the addresses that it and its children connect to.
 
@@ -21,8 +27,7 @@ class Outside:
         folders = ("HF_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TORCH_HOME")
         self.environment = {name: value for name, value in os.environ.items() if name not in folders}
         self.environment["HOME"] = str(self.home)
-        tried = ["strace", "-qq", "-e", "trace=none", "true"]
-        self.watches = bool(shutil.which("strace")) and not subprocess.run(tried, capture_output=True).returncode
+        self.watches = can_trace()
 
     def command(self, *words: str) -> Sequence[str]:
         """Return a command that is recorded."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avhcurate.workspace.disk.files import write_atomic
+from avhcurate.workspace.disk.files import remove_leftovers, write_atomic
 
 #: ids a file
 SHARD = 1024
@@ -54,6 +54,7 @@ class ThumbnailStore:
         for id, data in thumbnails.items():
             entries[id - shard * SHARD] = (start, len(data), zlib.crc32(data))
             start += len(data)
+        remove_leftovers(self.folder)
         write_atomic(self._path(shard), b"".join([_MAGIC, entries.tobytes(), *thumbnails.values()]))
 
     def _path(self, shard: int) -> Path:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avhcurate.workspace.disk import files
+from avhcurate.workspace.disk.files import temporary_name
 from avhcurate.workspace.images.thumbnails import SHARD, ThumbnailStore
 
 
@@ -22,11 +24,16 @@ def test_absent_shard_is_empty(tmp_path: Path) -> None:
     assert (store.get(5), store.has_shard(0), store.get(-1)) == (None, False, None)
 
 
-def test_nothing_but_the_shard_is_left_in_the_folder(tmp_path: Path) -> None:
+def test_nothing_but_the_shard_is_left_in_the_folder_also_of_a_killed_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary_name(tmp_path / "000007.thumbs").write_bytes(b"begun")
+    monkeypatch.setattr(files, "_is_alive", lambda pid: False)
     ThumbnailStore(tmp_path).write_shard(7, {})
     assert [path.name for path in tmp_path.iterdir()] == ["000007.thumbs"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_file_never_gives_wrong_bytes(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     store = ThumbnailStore(tmp_path_factory.mktemp("store"))
