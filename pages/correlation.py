@@ -43,7 +43,7 @@ elif against != HSF:
     proxy = score_name(against).lower()
 if text := queue_sentence(result.queue, weighs=True):
     st.warning(text, icon=":material/filter_alt:")
-st.markdown(correlation_ui.summary(result))
+page.result.markdown(correlation_ui.summary(result))
 
 name = f"{page.dataset.name}-correlation"
 with page.help:

@@ -35,7 +35,7 @@ if not len(result.ids):
     nothing_matches()
 
 measures, by_bin = degradation_ui.choose_curves(page, result)
-st.markdown(degradation_ui.summary_text(result.summary))
+page.result.markdown(degradation_ui.summary_text(result.summary))
 degradation_ui.curves(result, measures, by_bin=by_bin, simulated=page.table.simulated)
 degradation_ui.table(result, name=page.dataset.name)
 ui_example.example(page, result)

@@ -14,7 +14,7 @@ if not page.count:
 
 settings = disagreement_ui.choose_settings(page)
 gap = disagreement_ui.compare(page.table, page.filters, settings)
-clicked = disagreement_ui.chart(gap)
+clicked = disagreement_ui.chart(page, gap)
 
 views = []
 for column, name in zip(halves(), SETS, strict=True):

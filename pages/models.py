@@ -33,6 +33,7 @@ if (chosen := compare_ui.chosen_pair(page, runs)) is None:
     st.stop()
 keys = compare_ui.chosen_scores() if part == "pair" else ["avh"]
 pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)
-ui_pair.headline(pair)
+with page.result:
+    ui_pair.headline(pair)
 listing = ui_pair.LISTINGS[part](page, pair)
 show_details(page, ui_pair.images(page, pair, listing))

@@ -32,7 +32,8 @@ found = pseudo_labels_ui.selections(page, rule, portion)
 result = found[rule]
 with toolbar:
     pseudo_labels_ui.export_menu(page.table, result)
-pseudo_labels_ui.headline(result)
+with page.result:
+    pseudo_labels_ui.headline(result)
 
 left, right = halves()
 with left:

@@ -26,7 +26,7 @@ with results:
     if not begun:
         st.markdown(":material/hourglass_empty: No model has learnt from the source yet.")
         st.stop()
-    self_training_ui.rounds_chart(begun)
+    self_training_ui.rounds_chart(page, begun)
     self_training_ui.runs_table(begun)
     self_training_ui.about(chosen_runs)
 

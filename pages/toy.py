@@ -1,5 +1,7 @@
 """Toy: overlapping Gaussians and a small network, where AVH and norm are compared with the known Bayes error."""
 
+import streamlit as st
+
 from avhcurate.features.toy import ui as toy_ui
 from avhcurate.ui import frame
 from avhcurate.ui.page_header import spelt, title_line
@@ -10,6 +12,8 @@ story = f"What the paper ({PAPER}) claims, where the truth is known: Gaussians, 
 line, _ = title_line("Toy", f"{story}\n\n{toy_ui.ABOUT}")
 line.caption(" · ".join(spelt(["AVH"])))
 asked = toy_ui.settings()
+found = st.container()
 toy_ui.choose_settings(asked)
 result = toy_ui.trained(page.workspace.root, asked)
+found.markdown(toy_ui.summary(result))
 toy_ui.explore(result)

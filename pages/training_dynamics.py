@@ -23,6 +23,7 @@ if not trainings:
     training_dynamics_ui_start.first(page)
     st.stop()
 
+page.help.markdown(training_dynamics_ui.ABOUT_VERDICTS)
 results = st.container()
 with st.expander("Train another"):
     training_dynamics_ui_start.form(page)

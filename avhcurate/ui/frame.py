@@ -34,8 +34,8 @@ class Frame:
     """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters.
 
     `problem` says what is wrong with the view's condition: then no sample matches. On a page that is not `filtered`,
-    the filters of the address wait for the next page. `story` says what the page is for, and
-    `help` is the menu of its title.
+    the filters of the address wait for the next page. `story` says what the page is for, `help` is the menu of its
+    title, and `result` the place below it, where a page says first what it has found.
     """
 
     workspace: Workspace
@@ -46,6 +46,7 @@ class Frame:
     filtered: bool = True
     story: str = ""
     help: Any = None
+    result: Any = None
 
     @property
     def filters(self) -> Filters:

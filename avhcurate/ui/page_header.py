@@ -22,7 +22,7 @@ def open_page(
     votes: bool = True,
     terms: Sequence[str] = ("AVH", "HSF"),
 ) -> Opened:
-    """Draw the header of a page and return its frame, with the menu *Help*, which begins with `story`.
+    """Draw the header of a page and return its frame, with the menu *Help*, which begins with `story`, and its result.
 
     `needs` ends a page that lacks something; `terms` are those that the page uses, which its header spells out.
     """
@@ -30,7 +30,7 @@ def open_page(
     page = replace(needs(), story=story, help=menu)
     line.caption(" · ".join([in_view(page, votes=votes), *spelt(terms)]))
     show_chips(page)
-    return page
+    return replace(page, result=st.container(key="page.result"))
 
 
 def title_line(title: str, story: str) -> tuple[Any, Any]:

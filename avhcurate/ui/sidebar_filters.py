@@ -72,7 +72,7 @@ def _condition(_: DatasetTable, filters: Filters) -> None:
         "where",
         filters.where,
         placeholder="relative_avh > 1 AND label = 'dog'",
-        help="Any SQL condition over the columns of the sample table. A class is named by text, or by its index.",
+        help="Any SQL condition over the columns of the images. A class is named by text, or by its index.",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.titles import learnt_here
@@ -31,6 +32,7 @@ _NOTE = (
 def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
     name, n, table = page.dataset.name, len(runs.ranks), runs.table
+    page.result.markdown(_most_often_right(table))
     st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
     st.caption(f"n {n:,} of {runs.labelled:,} labelled images in view: those that every run has scored. {_NOTE}")
     if without := plain(", ".join(table["model"][table["avh"].isna()])):
@@ -52,6 +54,15 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         for finding in runs.findings:
             text = plain(finding.sentence(simulated=runs.simulated))
             st.markdown(f"**{finding.discovery} · {plain(finding.title)}: {finding.verdict}.** {text}")
+
+
+def _most_often_right(table: pd.DataFrame) -> str:
+    """Say which run is right most often, and whether that is clear: its interval is above those of all others."""
+    best, *others = table.dropna(subset=["accuracy"]).sort_values("accuracy", ascending=False).to_dict("records")
+    text = f"**{plain(best['model'])}** is right most often, on {100 * best['accuracy']:.1f} % of {best['n']:,} images"
+    if any(other["accuracy_high"] >= best["accuracy_low"] for other in others):
+        text += ", which others may equal by their intervals"
+    return f"{text}."
 
 
 def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from avhcurate.ui.text import signed
 
 def across(page: Opened) -> None:
     """Draw the accuracy of every network on one side against that on another."""
-    st.caption(
+    page.help.markdown(
         "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
         "are; a point is a network and HSF bin."
     )
@@ -53,7 +53,9 @@ def across(page: Opened) -> None:
         return
     simulated = first.simulated or second.simulated
     show_chart(plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated), key="models.transfer")
-    note = f"{len(points)} points of {models} networks; {len(found) - len(points)} left out, with too few images."
+    across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
+    page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
+    note = f"{len(found) - len(points)} points left out, with too few images."
     if (fitted := fit_line(points["x"], points["y"])) is not None:
         line, reach = fitted
         low, high = signed(line.slope - reach, 3), signed(line.slope + reach, 3)

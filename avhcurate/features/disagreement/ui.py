@@ -75,11 +75,11 @@ def compare(table: DatasetTable, filters: Filters, settings: dict[str, Any]) -> 
     return replace(gap, points=downsampled(gap.points))
 
 
-def chart(gap: Gap) -> int | None:
+def chart(page: Opened, gap: Gap) -> int | None:
     """Draw HSF against the score; return the id of a point that was just clicked."""
     score, ids = score_name(gap.key), gap.ids
     names = {key: f"{title} · {counted(len(ids[key]), 'image')}" for key, title in SETS.items()}
-    st.markdown(" · ".join(f"**{len(ids[key]):,}** {title.lower()}" for key, title in SETS.items()))
+    page.result.markdown(" · ".join(f"**{len(ids[key]):,}** {title.lower()}" for key, title in SETS.items()))
     # A new key drops the click once it is answered, else every later run would open the sample again.
     turn = st.session_state.setdefault("gap.turn", 0)
     event = st.plotly_chart(

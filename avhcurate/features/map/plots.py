@@ -98,7 +98,7 @@ def group_colors(kind: str, number: int) -> list[str]:
 def point_figure(points: pd.DataFrame, color: str) -> go.Figure:
     """Draw points, `x, y` and the column `color`, with their ids on hover: a hue for each text, a ramp for numbers."""
     figure, values = go.Figure(), points[color]
-    look = {"mode": "markers", "hovertemplate": "sample %{customdata}<extra>%{fullData.name}</extra>"}
+    look = {"mode": "markers", "hovertemplate": "image %{customdata}<extra>%{fullData.name}</extra>"}
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(float, na_value=np.nan)
         low, high = ends(numbers)

@@ -59,7 +59,7 @@ ABOUT = """
 meaning. **UMAP** keeps neighbours together: groups have a meaning, their sizes and the distances between them have
 none.
 
-**Diamonds** are the class weights. AVH compares a image's angle to the weight of its own class with its angles to all
+**Diamonds** are the class weights. AVH compares an image's angle to the weight of its own class with its angles to all
 class weights.
 
 **Lasso** and **Box** select all images inside: their images appear next to the map. **Move** drags the map, and the

@@ -36,7 +36,7 @@ def section(page: Opened) -> None:
     st.header("Predicted HSF", help=_ABOUT)
     job_panel()
     if page.table.prediction is None:
-        st.markdown(_ABOUT)
+        st.markdown("With votes on some images, a model of these votes predicts the HSF of all others.")
         _form(page, "Predict HSF")
         return
     record = page.table.prediction.record

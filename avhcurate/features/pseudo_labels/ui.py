@@ -56,7 +56,7 @@ portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other p
 _MEANING = r"""
 Label, for every rule: the class with the largest softmax probability over its threshold,
 $\arg\max_c\, p_c / \lambda_c$. $\lambda_k$, and $\beta_k$ in the same way on AVC: sort the images predicted $k$ by
-their value, highest first, and take the value at portion $p$ of that list. A image that is not selected is dropped.
+their value, highest first, and take the value at portion $p$ of that list. An image that is not selected is dropped.
 
 - **Confidence** (CBST): used if $p_k \ge \lambda_k$.
 - **AVC** (PAPER): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.

@@ -72,6 +72,13 @@ def trained(workspace: Path, asked: ToySettings) -> ToyResult:
         return st.stop()
 
 
+def summary(result: ToyResult) -> str:
+    """Say how closely AVH and the norm follow the exact Bayes error after the last epoch."""
+    last, epochs = result.curves.iloc[-1], result.settings.epochs
+    avh, norm = _rho(last["avh_samples"]), _rho(last["norm_samples"])
+    return f"Spearman with the exact Bayes error after {epochs} epochs: **AVH {avh}**, norm {norm}."
+
+
 @st.fragment
 @while_allowed
 def explore(result: ToyResult) -> None:

@@ -11,7 +11,7 @@ from avhcurate.datasets.table.titles import titles
 from avhcurate.features.training_dynamics import service
 from avhcurate.features.training_dynamics.findings import Figure, Finding
 from avhcurate.features.training_dynamics.leaks import leak_text
-from avhcurate.features.training_dynamics.plots import courses, with_learnt
+from avhcurate.features.training_dynamics.plots import ALL, courses, with_learnt
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.cache import kept
 from avhcurate.ui.charts import show_chart
@@ -31,7 +31,7 @@ _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "does not hold": ("orange", "cancel"),
     "too little data": ("gray", "hourglass_empty"),
 }
-_ABOUT_VERDICTS = """
+ABOUT_VERDICTS = """
 A discovery is a claim about one number of each training, model or comparison. It **holds** when the 95 % interval of
 every number lies on the claimed side. It **does not hold** when one lies on the other side, at 95 % over all of them
 together. Otherwise there is **too little data**.
@@ -87,11 +87,34 @@ def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
 
 
 def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
-    """Show the curves of the trainings; while one is running (`live`) they grow."""
-    every = None
+    """Show what the trainings have reached, and their curves; while one is running (`live`) they grow."""
+    every, names = None, [training.name for training in chosen]
     if live:
         every = _OFTEN
-    st.fragment(_curves, run_every=every)(page, [training.name for training in chosen])
+    with page.result:
+        st.fragment(_reached, run_every=every)(page, names)
+    st.fragment(_curves, run_every=every)(page, names)
+
+
+@while_allowed
+def _reached(page: Opened, names: list[str]) -> None:
+    called = titles(page.dataset)
+    st.markdown("  \n".join(reached(called[name], _curves_of_name(page, name)) for name in names))
+
+
+def reached(name: str, curves: pd.DataFrame) -> str:
+    """Say in a sentence what a training has reached.
+
+    >>> rows = {"epoch": [0, 2], "bin": "all", "n": 9, "accuracy": [0.1, 0.9], "avh": [0.08, 0.041]}
+    >>> reached("digits", pd.DataFrame(rows))
+    '**digits**: 90.0 % of 9 held-out images right after epoch 2; mean AVH 0.080 at first, 0.041 now.'
+    """
+    rows = curves[(curves["bin"] == ALL) & (curves["n"] > 0)]
+    if rows.empty:
+        return f"**{plain(name)}** is not evaluated yet."
+    first, last = rows.iloc[0], rows.iloc[-1]
+    text = f"**{plain(name)}**: {100 * last['accuracy']:.1f} % of {last['n']:,} held-out images right after epoch "
+    return f"{text}{last['epoch']:.3g}; mean AVH {first['avh']:.3f} at first, {last['avh']:.3f} now."
 
 
 @while_allowed
@@ -101,7 +124,7 @@ def _curves(page: Opened, names: list[str]) -> None:
     st.header("Curves over the epochs")
     st.caption("  \n".join(describe(by_name[name]) for name in names))
     called = titles(folder)
-    drawn = {called[name]: _course(page, by_name[name]) for name in names}
+    drawn = {called[name]: with_learnt(_curves_of_name(page, name), by_name[name].evaluations()) for name in names}
     if all(rows.empty for rows in drawn.values()):
         st.markdown(":material/hourglass_empty: The first evaluation of the held-out images is still to come.")
         return
@@ -115,9 +138,8 @@ def _curves(page: Opened, names: list[str]) -> None:
     )
 
 
-def _course(page: Opened, training: TrainingFolder) -> pd.DataFrame:
-    """Return the curves of a training, with those over the samples that it learns from."""
-    return with_learnt(_curves_of(page.table, training, filters=page.filters), training.evaluations())
+def _curves_of_name(page: Opened, name: str) -> pd.DataFrame:
+    return _curves_of(page.table, page.dataset.training(name), filters=page.filters)
 
 
 # --- the five discoveries ------------------------------------------------------------------------------------
@@ -125,7 +147,6 @@ def _course(page: Opened, training: TrainingFolder) -> pd.DataFrame:
 
 def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """Show the five discoveries, tested on these trainings and on all models of the dataset."""
-    st.caption(_ABOUT_VERDICTS)
     with st.container(border=True, gap="small"):
         for finding in _findings(page.table, chosen, filters=page.filters):
             _finding(finding, simulated=page.table.simulated)
