@@ -41,7 +41,7 @@ PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/tr
 BUDGET = {
     "measures": 20_800,
     "workspace": 41_100,
-    "networks": 51_600,
+    "networks": 51_000,
     "people": 27_500,
     "datasets": 52_700,
     # Acts before the server answers, undo by window, news of other windows, counted uploads, five tabs and a menu.

@@ -44,8 +44,10 @@ def home(tmp_path, monkeypatch):
     import torch
 
     from avhcurate.networks.models import extras
+    from avhcurate.networks.scoring import heads
 
     monkeypatch.setattr(extras, "efficientnet_lite", tiny_efficientnet)
+    monkeypatch.setattr(heads, "STRENGTHS", (64.0, 1.0))  # all would take most of the time of a guide
     rng = np.random.default_rng(0)
     for name, tone in (("cat", 60), ("dog", 190)):
         (tmp_path / "photos" / name).mkdir(parents=True)

@@ -185,19 +185,6 @@ def test_backspace_and_a_new_answer_may_come_before_the_browser_knows_the_new_ta
     assert votes(table)["label"].tolist() == [9]
 
 
-def test_an_answer_by_any_name_that_the_task_ever_had_is_taken(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
-    first = sent(app)["items"][0]
-    say(app, "annotate.card", answer(first, 4, nonce="a"))
-    second = say(app, "annotate.card", {"kind": "back", "of": "a"}, turn="2")["items"][0]
-    assert (second["id"], second["task"] != first["task"]) == (first["id"], True)
-    late = [answer(first, 5, nonce="b"), {"kind": "back", "of": "b"}, answer(second, 6, nonce="c")]
-    data = say(app, "annotate.card", *late, turn="3")
-    assert not data["refused"]
-    assert votes(table)["label"].tolist() == [6]
-
-
 def test_a_broken_image_is_not_asked_about_again(open_page, collection):
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")

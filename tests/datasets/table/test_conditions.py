@@ -92,7 +92,7 @@ def test_an_unknown_column_gets_a_suggestion_or_what_computes_it(text, said):
         check_condition(text, [*COLUMNS, "predicted"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(text=st.text(alphabet="avhs0.1 ()<>='\";-*,/[]", max_size=30))
 def test_what_passes_is_a_single_condition_within_brackets(text):
     try:
@@ -243,7 +243,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(condition=CONDITIONS)
 def test_the_rows_of_random_conditions_are_those_of_pandas(table, condition):
     text, holds = condition

@@ -1,11 +1,6 @@
 """Which answers are taken, once each, and how they are retracted; none is lost, whoever answers at once."""
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import textwrap
 import threading
 import uuid
 from pathlib import Path
@@ -190,38 +185,3 @@ def test_fifty_annotators_at_once_lose_nothing_double_nothing_and_waste_nothing(
         table.refresh()
         assert table.frame()["votes"].sum() == len(found[found["control"] == "none"])
         assert (table.frame()["hsf"].dropna() == 1.0).all()
-
-
-def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monkeypatch):
-    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
-    make_labelled(workspace, [0, 1, 2] * 100)
-    table = open_table(workspace, "pets")
-    collect(table)
-    script = f"""
-        import threading, uuid
-        from avhcurate.features.annotate import answers, queue
-        from avhcurate.datasets.table.dataset_table import open_table
-        from avhcurate.workspace.data.workspace import Workspace
-        table = open_table(Workspace({str(workspace.root)!r}), "pets")
-        def annotate(who):
-            while True:
-                for question in queue.next_questions(table, who):
-                    reply = answers.answer(
-                        table, who, question.task, question.id, 0, nonce=uuid.uuid4().hex, reaction_ms=500
-                    )
-                    if reply == "":
-                        print(f"{{who}} {{question.id}}\\n", end="", flush=True)
-        for who in ("ann", "bob", "cyd"):
-            threading.Thread(target=annotate, args=(who,)).start()
-    """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
-    acknowledged = [next(process.stdout) for _ in range(40)]
-    os.kill(process.pid, signal.SIGKILL)
-    acknowledged += process.stdout.readlines()
-    process.wait()
-    found = annotators.responses(table, controls=True)
-    kept = {f"{who} {id}\n" for who, id in zip(found["annotator"], found["id"], strict=True)}
-    assert {line for line in acknowledged if line.endswith("\n")} <= kept
-    assert len(kept) <= len(acknowledged) + 3
-    question = queue.next_questions(table, "ann")[0]
-    assert say(table, "ann", question, 0) == ""

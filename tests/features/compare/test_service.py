@@ -16,7 +16,6 @@ from avhcurate.features.compare.transfer import transfer
 from avhcurate.measures.stats import correlation_tests
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people.attach import attach_votes
-from avhcurate.workspace.data.runs import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 
 HARD = ("[0, 0.2)", "[0.2, 0.4)")
@@ -212,19 +211,6 @@ def test_one_split_against_the_other(table, names):
     halves = open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1))
     with pytest.raises(CurateError, match="different HSF bins"):
         transfer(table, halves, x_filters=train, y_filters=test)
-
-
-def test_a_head_fitted_on_one_side_is_not_the_network_of_the_other(demo_root, own_demo_root, add_run):
-    theirs = open_table(Workspace(demo_root), "digits")
-    weights = theirs.dataset.run("avhcurate:digits").record.weights_sha256
-    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
-    add_run(own_demo_root, "wrong-fit-1", lambda rows: rows.assign(predicted=-1), weights_sha256=weights, fitted=heads)
-    ours = open_table(Workspace(own_demo_root), "digits")
-    found = transfer(ours, theirs, x_filters=Filters(), y_filters=Filters())
-    assert found["model"].nunique() == 1
-    assert found["x"].tolist() == found["y"].tolist()
-    assert "wrong-fit-1" in samples.default_runs(samples.comparable_runs(ours))
-    assert transfer(ours, ours, x_filters=Filters(), y_filters=Filters())["model"].nunique() == 2
 
 
 def test_by_default_each_network_counts_once(own_demo_root, add_run):

@@ -250,28 +250,6 @@ def test_a_class_that_gives_nothing_is_named(tmp_path):
     assert row["samples"] == (LABELS == 3).sum()
 
 
-@pytest.mark.parametrize("rule", GATES)
-def test_an_embedding_that_is_not_finite_is_left_out_of_mean_and_selection_and_counted(rule, tmp_path):
-    """As though the two samples were not there; each value that is not finite spoils its sample alone."""
-    broken = np.insert(TARGET, [3, 80], [[np.nan] * WIDTH, [np.inf, *[1] * (WIDTH - 1)]], axis=0)
-    places = [3, 81]
-    reports, selections = [], []
-    for name, target in (("whole", TARGET), ("broken", broken)):
-        labels = LABELS if name == "whole" else np.insert(LABELS, [3, 80], [0, 1])
-        trainer = ProbeTrainer(SOURCE, SOURCE_LABELS, target, num_classes=K, recipe=RECIPE, seed=0)
-        folder = SelfTrainingFolder(tmp_path / name)
-        evaluator = TargetEvaluator(labels, CLASSES)
-        self_train(trainer, np.arange(len(target)), rule=rule, evaluator=evaluator, folder=folder, rounds=1)
-        reports.append(folder.report(1))
-        selections.append(folder.selection(1, ["candidate", "selected"]))
-    whole, spoilt = selections
-    assert (spoilt.loc[places, "candidate"] == -1).all()
-    pd.testing.assert_frame_equal(spoilt.drop(places).reset_index(drop=True), whole)
-    assert [report.left_out for report in reports] == [0, 2]
-    assert reports[0].selected == reports[1].selected > 0
-    assert (reports[1].accuracy.n, reports[1].ece.n) == (162, 160)  # a sample without a prediction is wrong
-
-
 def test_nothing_selected_is_said_in_a_line():
     outputs = ModelOutputs(TARGET, np.eye(K, WIDTH, dtype=np.float32), np.zeros(K, np.float32))
     chosen = select(outputs.blocks, rule="confidence", portion=0.5)

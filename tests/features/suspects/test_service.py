@@ -24,6 +24,7 @@ from avhcurate.features.suspects.out_of_fold import cross_validate
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
+from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.heads import Samples, fit_head
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
@@ -38,6 +39,14 @@ def search(table, progress=SILENT, **options):
 
 def digits_of(root):
     return open_table(Workspace(root), "digits")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_strengths():
+    """Three strengths of the heads' penalty are tried, which takes a fifth of the time of all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "STRENGTHS", (64.0, 1.0, 0.02))
+        yield
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from avhcurate.features.training_dynamics import service as training_dynamics_se
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people.bins import bin_labels
-from avhcurate.workspace.data.runs import FittedHeads
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -187,18 +186,6 @@ def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
     chosen = Workspace(trained_root).dataset("digits").trainings()
     found, *_ = training_dynamics_service.compared_models(trained, chosen)
     assert [model.name for model in found] == ["avhcurate:digits"]
-
-
-def test_a_head_fitted_on_a_trainings_features_does_not_stand_for_the_trained_network(
-    trained_root: Path, tmp_path: Path, add_run
-) -> None:
-    root = Path(shutil.copytree(trained_root, tmp_path / "fitted"))
-    chosen, own = training(root, 0), of_seed(root, 0).run.name
-    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
-    add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=chosen.record.weights_sha256, fitted=heads)
-    table = open_table(Workspace(root), "digits", own)
-    models = [model.name for model in training_dynamics_service.compared_models(table, [chosen])[0]]
-    assert {"digits · cross-entropy · seed 0", "digits · cross-entropy · seed 0 · fitted head"} < set(models)
 
 
 def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:

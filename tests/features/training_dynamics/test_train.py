@@ -29,7 +29,7 @@ from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from avhcurate.workspace.disk.jobs import Progress
 from tests.features.training_dynamics.conftest import PHOTOS, SETTINGS, photos
 
 
@@ -216,27 +216,6 @@ def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh)
     written = first.weights_path.stat().st_mtime_ns
     assert [one.name for one in train_seeds(fresh, settings)] == [first.name, second.name]
     assert first.weights_path.stat().st_mtime_ns == written
-
-
-def test_a_cancelled_training_resumes_to_the_same_weights_and_evaluations(fresh, trained):
-    _, whole, _ = trained
-    steps = 0
-
-    def should_stop():
-        nonlocal steps
-        steps += 1
-        return steps in (3, 60, 70)
-
-    for _ in range(3):
-        with pytest.raises(Cancelled):
-            train_model(fresh, SETTINGS, progress=Progress(should_stop=should_stop))
-    training = train_model(fresh, SETTINGS, progress=Progress(should_stop=should_stop))
-    assert training.weights_path.read_bytes() == whole.weights_path.read_bytes()
-    steady = [name for name in whole.evaluations() if name != "seconds"]
-    pd.testing.assert_frame_equal(training.evaluations()[steady], whole.evaluations()[steady])
-    for index in range(len(whole.evaluations())):
-        pd.testing.assert_frame_equal(training.samples(index), whole.samples(index))
-    assert training.record.weights_sha256 == whole.record.weights_sha256
 
 
 #: The command in children of one import of torch, which takes seconds: killed after a rename, then left alone.

