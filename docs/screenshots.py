@@ -109,6 +109,7 @@ def take(page: Page, address: str, name: str, path: str, ready: str, out: Path) 
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=60_000)
     page.wait_for_timeout(3000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)  # it may run again
     page.screenshot(path=out / f"{name}.png")
 
 
