@@ -47,7 +47,7 @@ def main() -> None:
         page = browser.new_page(viewport=SIZE)
         steps = (
             open_page(address, "gallery?dataset=digits"),
-            click("[aria-label=Samples] .tile"),
+            click("[aria-label=Images] .tile"),
             press("Escape"),
             open_page(address, "gallery?dataset=digits&bin=0,1"),
             open_page(address, "disagreement?dataset=digits"),

@@ -28,7 +28,7 @@ FLAGS = [
 #: Name of the picture, address, and what must be on the page before it is taken.
 VIEWS = (
     ("home", "?dataset=digits", ".js-plotly-plot"),
-    ("gallery", "gallery?dataset=digits", "[aria-label=Samples] .tile img"),
+    ("gallery", "gallery?dataset=digits", "[aria-label=Images] .tile img"),
     ("details", "gallery?dataset=digits&sample=5", "[role=dialog] .js-plotly-plot"),
     ("disagreement", "disagreement?dataset=digits", ".js-plotly-plot"),
     ("correlation", "correlation?dataset=digits", ".js-plotly-plot"),

@@ -80,7 +80,7 @@ def _details(frame: Opened, listed: GridView | None, acted: int) -> None:
         st.rerun()
     show_messages()
     with apart():
-        st.header("Sample", anchor=False)
+        st.header("Image", anchor=False)
         st.button("Close", icon=":material/close:", key="detail.close", type="tertiary", on_click=_close)
     try:
         frame.table.refresh()

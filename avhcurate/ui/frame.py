@@ -186,9 +186,9 @@ def _end(frame: Opened, title: str, story: str, ways: dict[str, str]) -> NoRetur
     st.stop()
 
 
-def way_on(frame: Frame, label: str, form: str) -> None:
-    """Draw a link to a form of Home, by what it asks for; "" for the page Annotate."""
-    target, query = PAGES / "annotate.py", frame.view.elsewhere
+def way_on(frame: Frame, label: str, form: str, page: str = "annotate") -> None:
+    """Draw a link to a form of Home, by what it asks for; "" for another page."""
+    target, query = PAGES / f"{page}.py", frame.view.elsewhere
     if form:
         target, query = PAGES / "home.py", query | {"home.have": form}
     with st.container(key=f"way.{form}"):

@@ -58,7 +58,7 @@ def selected_in(sent: Any) -> GridSelection:
     return GridSelection(shown, carried(made_in, ranges, shown))
 
 
-def selectable_grid(view: GridView, *, part: bool = False, label: str = "Samples", **look: Any) -> None:
+def selectable_grid(view: GridView, *, part: bool = False, label: str = "Images", **look: Any) -> None:
     """Draw the grid whose images can be selected; `part` of a page that has more below it."""
     earlier = [one for one in st.session_state.get(_VIEWS, ()) if one is not view]
     st.session_state[_VIEWS] = [view, *earlier][:_HELD]

@@ -39,7 +39,7 @@ SETTLED = """moment => {
   return rests && performance.now() - window.restsSince >= moment;
 }"""
 MOMENT_MS = 250
-TILES = "[aria-label=Samples] .tile"
+TILES = "[aria-label=Images] .tile"
 
 
 def settled(page):

@@ -115,7 +115,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     notes = dict(
         zip(
             page.locator(TILES).evaluate_all("all => all.map(t => Number(t.dataset.id))"),
-            page.locator("[aria-label=Samples] .score").all_text_contents(),
+            page.locator("[aria-label=Images] .score").all_text_contents(),
             strict=True,
         )
     )
@@ -251,7 +251,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     votes = found[found["control"] == "none"]
     open_at(page, f"{address}/gallery?where=votes%3E0&sort=id&descending=false")
     expect(page.locator(TILES)).to_have_count(len(votes))
-    notes = page.locator("[aria-label=Samples] .score").all_text_contents()
+    notes = page.locator("[aria-label=Images] .score").all_text_contents()
     expected = votes.sort_values("id")["selected"].astype(float)
     assert notes == [f"HSF {hsf:.2f}" for hsf in expected]
 

@@ -37,7 +37,7 @@ def tiles(page):
 
 
 def chosen(page):
-    return ids(page, f"[aria-label=Samples] {SELECTED}")
+    return ids(page, f"[aria-label=Images] {SELECTED}")
 
 
 def says_selected(page, number):
@@ -74,7 +74,7 @@ def test_ctrl_shift_and_the_corner_select_and_a_box_takes_what_it_touches(galler
     page.mouse.down()
     page.mouse.move(last["x"] + 40, last["y"] + 40, steps=4)
     page.mouse.up()
-    columns = int(page.locator("[aria-label=Samples]").get_attribute("aria-colcount"))
+    columns = int(page.locator("[aria-label=Images]").get_attribute("aria-colcount"))
     assert columns < 7, "the second row is to begin before the eighth tile"
     says_selected(page, 2 * (8 - columns))
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -208,7 +208,7 @@ def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, ser
     said = tiles(page).evaluate_all("all => all.map(tile => tile.ariaLabel)")
     losses = [float(re.search(r"Loss ([^,]+),", text).group(1)) for text in said]
     assert losses == sorted(losses)
-    assert set(page.locator("[aria-label=Samples] .title").all_text_contents()) == {"7"}
+    assert set(page.locator("[aria-label=Images] .title").all_text_contents()) == {"7"}
 
 
 def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile(page, gallery, serve, own_demo_root):
@@ -269,7 +269,7 @@ def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery
     tiles(page).nth(1).focus()
     for key in ("7", "8", "9", "7", "8", "Enter"):
         page.keyboard.press(key)
-    expect(page.get_by_role("dialog", name="Sample")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Image")).to_be_visible()
     settled(page)
     table = open_table(Workspace(own_demo_root), "digits")
     assert table.page(sort="id", limit=6)["curated_label"].tolist() == [0, 7, 8, 9, 7, 8]

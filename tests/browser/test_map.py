@@ -20,7 +20,7 @@ from tests.browser.pages import (
 )
 from tests.fakes.waiting import wait_until
 
-CARD = "[aria-label='Sample under the pointer']"
+CARD = "[aria-label='Image under the pointer']"
 #: A browser as it is where WebGL is turned off.
 WITHOUT_WEBGL = """
 const get = HTMLCanvasElement.prototype.getContext;

@@ -29,7 +29,7 @@ def act(grids):
     """
 
     def press(app, action, start=0, stop=0, *, value=None, id=None):
-        label, about = "Samples", lambda data: {"view": data["view"], "ranges": [[start, stop]] if stop > start else []}
+        label, about = "Images", lambda data: {"view": data["view"], "ranges": [[start, stop]] if stop > start else []}
         if id is not None:
             label, about = "Image viewer", lambda _: {"id": id}
         node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == label)
@@ -47,7 +47,7 @@ def act(grids):
 @pytest.fixture
 def bar(grids):
     """The buttons of the bar below a page's grid, by name."""
-    return lambda app: {button["name"]: button for button in grids(app)["Samples"]["actions"]["bar"]}
+    return lambda app: {button["name"]: button for button in grids(app)["Images"]["actions"]["bar"]}
 
 
 @pytest.fixture

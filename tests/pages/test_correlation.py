@@ -149,5 +149,5 @@ def test_cells_of_few_samples_are_marked_and_say_why(digits):
     found = correlate(digits, keys=["avh"], filters=Filters(where="id < 9"))
     html = table_html(found)
     assert "class='few'" in html
-    assert "fewer than 10 samples" in html
+    assert "fewer than 10 images" in html
     assert "class='few'" not in table_html(correlate(digits, keys=["avh"]))

@@ -52,7 +52,7 @@ def test_more_like_this_orders_the_gallery_by_the_angle_to_what_is_open(details,
     app, _ = details(sample="9")
     app.button(key="detail.like").click().run()
     assert (asked(app, "gallery.like"), asked(app, "sample")) == ("9", "")
-    assert grids(app)["Samples"]["tiles"][0]["id"] == 9
+    assert grids(app)["Images"]["tiles"][0]["id"] == 9
 
 
 def test_the_path_and_the_problem_of_an_image_are_shown_as_text(details, monkeypatch):

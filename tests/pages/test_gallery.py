@@ -34,7 +34,7 @@ def own(own_demo_root):
     return Workspace(own_demo_root)
 
 
-def grid(app, label="Samples"):
+def grid(app, label="Images"):
     found = [json.loads(node.proto.json) for node in app.get("bidi_component")]
     return next(data for data in found if data.get("label") == label)
 

@@ -122,7 +122,7 @@ def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, g
     table = open_table(Workspace(root), "digits")
     frame = table.frame(columns=["id", "label", "avh"])
     expected = frame[frame["label"] == 3].sort_values("avh", ascending=False, kind="stable")["id"].tolist()
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == expected[:60]
+    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == expected[:60]
     assert f"{len(expected)} of 1,797 images in the region" in words(app)
     assert sent(app)["region"] == {"x": [29, 37, 37, 29], "y": [-1, -1, 7, 7]}
 
@@ -130,7 +130,7 @@ def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, g
 def test_filters_apply_to_points_and_region(open_page, root, grids, words):
     app = open_page("map", root, map__region=THREES, split='"train"')
     split = Workspace(root).dataset("digits").samples(["split"])["split"]
-    assert all(split[tile["id"]] == "train" for tile in grids(app)["Samples"]["tiles"])
+    assert all(split[tile["id"]] == "train" for tile in grids(app)["Images"]["tiles"])
     assert f"All {(split == 'train').sum()} points." in words(app)
     assert "The region holds no image" in words(open_page("map", root, map__region=THREES, **{"class": "5"}))
     assert "No image matches" in words(open_page("map", root, where="id < 0"))

@@ -77,19 +77,19 @@ def test_who_is_right_names_the_better_one_and_lists_an_outcome(open_page, two_r
     assert "**A is right more often**" in text
     assert f"{a_only:,} only A has right" in text
     ids = found.ids("people == 1 and a == 1 and b == 0")
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
+    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == ids[:60]
     assert f"Panel (simulated) right, A right, B wrong** · n {len(ids)}" in text
 
 
 def test_choosing_a_row_shows_its_images_once(open_page, two_runs, grids, found, asked):
     app = open_page("models", two_runs, **address(found, "pair"))
-    assert "Samples" not in grids(app)
+    assert "Images" not in grids(app)
     app.session_state["models.outcomes.0"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
     row = run_pair.outcomes(found).iloc[1]
     assert asked(app, "models.outcome") == f"{int(row['people'])}{int(row['a'])}{int(row['b'])}"
     assert app.session_state["models.turn"] == 1
-    assert len(grids(app)["Samples"]["tiles"]) == min(60, row["n"])
+    assert len(grids(app)["Images"]["tiles"]) == min(60, row["n"])
 
 
 def test_a_cell_of_a_confusion_matrix_lists_its_images(open_page, two_runs, grids, words, asked, found):
@@ -99,7 +99,7 @@ def test_a_cell_of_a_confusion_matrix_lists_its_images(open_page, two_runs, grid
     app.run()
     assert asked(app, "models.cell") == "b:7:1"
     ids = found.ids("label == 7 and b_predicted == 1")
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
+    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == ids[:60]
     assert f"Label 7, B predicts 1** · n {len(ids)}" in words(app)
 
 
@@ -107,7 +107,7 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     app = open_page("models", two_runs, **address(found, "hard", models__set="b"))
     ids = found.ids("b_rank >= 0.8 and a_rank <= 0.5", "b_rank - a_rank")
     assert len(ids)
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60]
+    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == ids[:60]
     assert f"n {len(ids)} of 1,797" in words(app)
     app.slider(key="models.cuts").set_value((0.3, 0.9)).run()
     assert asked(app, "models.cuts") == "0.3:0.9"
@@ -115,7 +115,7 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert "percentile 90 of hardness in each of 2 runs" in words(app)
     ranks = service.side_by_side(open_table(Workspace(two_runs), "digits")).ranks
     hard = ranks[ranks.min(axis=1) >= 0.9].mean(axis=1)
-    shown = [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    shown = [tile["id"] for tile in grids(app)["Images"]["tiles"]]
     assert len(shown) == min(60, len(hard))
     assert hard[shown].is_monotonic_decreasing
     assert hard[shown[0]] == hard.max()

@@ -35,20 +35,20 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):
     app = open_page("quality", planted_root, quality__measure="brightness")
     rows = table(planted_root).page(sort="brightness", limit=24)
-    shown = [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    shown = [tile["id"] for tile in grids(app)["Images"]["tiles"]]
     assert shown == rows["id"].tolist()
     assert [metric.value for metric in app.metric] == ["30", "3", "2", "1", "25"]  # 21 are drawn smooth
     app.segmented_control(key="quality.end").set_value("high").run()
     assert asked(app, "quality.end") == "high"
     brightest = table(planted_root).page(sort="brightness", descending=True, limit=24)["id"].tolist()
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == brightest
+    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == brightest
     link = next(node.proto for node in app.get("page_link") if "gallery" in node.proto.label)
     assert "sort=brightness" in link.query_string
 
 
 def test_groups_stand_together_under_their_captions_leaks_first(open_page, planted_root, grids):
     app = open_page("quality", planted_root, quality__view="duplicates")
-    tiles = grids(app)["Samples"]["tiles"]
+    tiles = grids(app)["Images"]["tiles"]
     found = quality_service.find_duplicates(table(planted_root))
     assert [tile["id"] for tile in tiles] == found.members["id"].tolist()
     captions = list(dict.fromkeys(tile["group"] for tile in tiles))
@@ -58,7 +58,7 @@ def test_groups_stand_together_under_their_captions_leaks_first(open_page, plant
         found.members["keep"]
     ].tolist()
     app.button_group(key="quality.only").set_value(["conflict"]).run()
-    assert len(grids(app)["Samples"]["tiles"]) == 2
+    assert len(grids(app)["Images"]["tiles"]) == 2
 
 
 def test_one_is_kept_of_all_groups_and_undo_brings_the_others_back(open_page, own_root, grids, words):
@@ -69,21 +69,21 @@ def test_one_is_kept_of_all_groups_and_undo_brings_the_others_back(open_page, ow
     assert "No group of near duplicates in view" in words(app)
     app.button(key="quality.undo").click().run()
     assert table(own_root).count(Filters(excluded=True)) == 0
-    assert len(grids(app)["Samples"]["tiles"]) == 7
+    assert len(grids(app)["Images"]["tiles"]) == 7
 
 
 def test_odd_files_are_listed_and_shown_with_what_is_odd(open_page, planted_root, grids, words, asked):
     app = open_page("quality", planted_root, quality__view="odd")
     assert app.dataframe[0].value["path"].tolist() == ["cut.jpg", "page.jpg", "wrong.png", "moving.gif"]
-    told = [tile["sub"] for tile in grids(app)["Samples"]["tiles"]]
+    told = [tile["sub"] for tile in grids(app)["Images"]["tiles"]]
     assert told[1:] == ["HTML, not an image", "JPEG named .png", "several frames"]
     app.segmented_control(key="quality.kind").set_value("blurred").run()
-    assert {tile["sub"][:18] for tile in grids(app)["Samples"]["tiles"]} == {"blurred: sharpness"}
+    assert {tile["sub"][:18] for tile in grids(app)["Images"]["tiles"]} == {"blurred: sharpness"}
     assert "Blurred: sharpness below 1.5. 21 images in view" in words(app)
     app.number_input(key="quality.blurred").set_value(0.0).run()
     assert asked(app, "quality.blurred") == "0"
     assert "0 images in view" in words(app)
-    assert "Samples" not in grids(app)
+    assert "Images" not in grids(app)
 
 
 def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_votes(

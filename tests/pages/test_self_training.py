@@ -73,7 +73,7 @@ def test_what_avc_chose_and_softmax_did_not_least_sure_first(
     app = open_page("self_training", self_trained_root, **address(round="1"))
     rows = runs["avc", 0].selection(1).set_index("id")
     only = rows[rows["by_avc"] & ~rows["by_confidence"]].sort_values("confidence", kind="stable")
-    tiles = grids(app)["Samples"]["tiles"]
+    tiles = grids(app)["Images"]["tiles"]
     assert len(tiles) == min(60, len(only)) > 5
     assert [tile["id"] for tile in tiles] == only.index[:60].tolist()
     assert all(tile["sub"] == f"as {only['candidate'][tile['id']]}" for tile in tiles)
@@ -87,11 +87,11 @@ def test_what_avc_chose_and_softmax_did_not_least_sure_first(
     assert app.selectbox(key="selftrain.other").value == "avc"
     assert "Confidence" not in app.selectbox(key="selftrain.other").options
     other = rows[~rows["by_avc"] & rows["by_confidence"]].sort_values("avc", kind="stable")
-    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == other.index[:60].tolist()
+    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == other.index[:60].tolist()
     digit = int(labels[other.index].mode()[0])
     app = open_page("self_training", self_trained_root, **address(round="1", one="confidence"), **{"class": str(digit)})
     kept = set(other.index[labels[other.index] == digit])
-    assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} == kept
+    assert {tile["id"] for tile in grids(app)["Images"]["tiles"]} == kept
     assert app.dataframe[0].value["n"].sum() == len(rows)  # the tables stay whole
 
 

@@ -173,14 +173,14 @@ def test_an_empty_view_is_told_from_one_that_is_decided_and_undone_it_comes_back
 
 def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, found, grids, act):
     app = open_page("suspects", own_root, suspects__view="list")
-    grid = grids(app)["Samples"]
+    grid = grids(app)["Images"]
     ids = [tile["id"] for tile in grid["tiles"]]
     assert ids == found["id"].head(60).tolist()
     tile = grid["tiles"][0]
     assert (tile["title"], tile["predicted"]) == (str(found["label"][0]), str(found["suggested"][0]))
     act(app, "accept", 0, 4)
     assert set(stands(own_root, ids[:5]).values()) == {"accepted", ""}
-    assert ids[0] not in [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    assert ids[0] not in [tile["id"] for tile in grids(app)["Images"]["tiles"]]
     act(app, "undo")
     assert set(stands(own_root, ids[:5]).values()) == {""}
     act(app, "keep", 1, 3)

@@ -55,7 +55,7 @@ def points_on(figure):
 
 
 def tiles(grids, app):
-    return [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    return [tile["id"] for tile in grids(app)["Images"]["tiles"]]
 
 
 def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(open_page, demo_root, words):
@@ -169,7 +169,7 @@ def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, 
 
 def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, trained_root):
     app = opened(ONE)
-    assert "Samples" not in grids(app)
+    assert "Images" not in grids(app)
     box = {"xref": "x", "yref": "y", "x": [0.5, 0.2], "y": [0.0, 0.8]}
     app.session_state["dynamics.map.0"] = {"selection": {"points": [], "box": [box], "lasso": []}}
     app.run()
@@ -188,7 +188,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
     assert "90 of 896 images in the region" in words(app)
     app.button(key="dynamics.clear").click().run()
     assert asked(app, "dynamics.region") == ""
-    assert "Samples" not in grids(app)
+    assert "Images" not in grids(app)
 
 
 def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act):
@@ -197,7 +197,7 @@ def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grid
     annotate(table, [1700], "tag", "odd")
     app = open_page("training_dynamics", root, dynamics__region="-inf:-inf:inf:inf")
     before = tiles(grids, app)
-    act(app, "tag", 0, grids(app)["Samples"]["count"], value="odd")
+    act(app, "tag", 0, grids(app)["Images"]["count"], value="odd")
     assert not app.exception
     table.refresh()
     assert set(table.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}

@@ -27,7 +27,7 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     app = open_page("gallery", trained_root, run=trained, sort="forgetting", sample=str(chosen))
     assert {f"Sort by {name}" for name in NAMES} <= set(app.selectbox(key="gallery.sort").options)
     assert set(app.multiselect(key="filter.columns").options) >= NAMES
-    tiles = grids(app)["Samples"]["tiles"]
+    tiles = grids(app)["Images"]["tiles"]
     assert [tile["id"] for tile in tiles] == expected["id"].tolist()
     assert tiles[0]["score"] == f"{expected['forgetting'][0]:.0f}"
     assert set(app.dataframe[0].value["Score"]) >= NAMES

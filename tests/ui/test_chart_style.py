@@ -1,5 +1,6 @@
-"""The colours of figures: seen on both themes, and orange and blue kept for hard and easy."""
+"""The colours of the theme and of figures: read on both themes, and orange and blue kept for hard and easy."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from avhcurate.ui import chart_style
 from avhcurate.ui.chart_style import EASY, HARD, SERIES, SLATE, rgba
 
-THEME = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+ROOT = Path(__file__).parents[2]
+THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+CSS = (ROOT / "avhcurate" / "ui" / "frame.css").read_text(encoding="utf-8")
 
 
 def luminance(color):
@@ -18,12 +21,40 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(color, ground):
+    """Contrast by WCAG 2."""
+    dark, bright = sorted([luminance(color), luminance(ground)])
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def mixed(color, ground, share):
+    """A colour that lets the ground through."""
+    channels = zip(rgba(color)[:3], rgba(ground)[:3], strict=True)
+    return "#" + "".join(f"{round(share * one + (1 - share) * other):02x}" for one, other in channels)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_and_what_acts_can_be_read_on_every_ground_of_both_themes(theme):
+    colors, side = THEME[theme], THEME[theme]["sidebar"]
+    names = ("backgroundColor", "secondaryBackgroundColor")
+    grounds = [one[name] for one in (colors, side) for name in names]
+    (share,) = re.findall(r"body \[data-testid=\"stCaptionContainer\"\] \{[^}]*currentColor (\d+)%", CSS)
+    picked = re.findall(r"light-dark\((#\w+), (#\w+)\);\n\}\n\n/\* In a line", CSS)[0][theme == "dark"]
+    for ground in grounds:
+        caption = mixed(colors["textColor"], ground, int(share) / 100)
+        chosen = mixed(colors["primaryColor"], ground, 0.1)
+        assert contrast(colors["textColor"], ground) >= 7, ground
+        assert contrast(caption, ground) >= 4.5, (caption, ground)
+        assert contrast(colors["linkColor"], ground) >= 4.5, ground
+        assert contrast(picked, chosen) >= 4.5, (picked, chosen)
+        assert contrast(colors["primaryColor"], ground) >= 3, (ground, "WCAG 1.4.11 asks for 3 to 1")
+    assert contrast("#ffffff", colors["primaryColor"]) >= 4.5, "the label of a button that acts"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_marks_stand_out_from_the_background_of_both_themes(theme):
-    ground = luminance(THEME[theme]["backgroundColor"])
     for color in (*SERIES, HARD, EASY, chart_style.GREY):
-        dark, bright = sorted([ground, luminance(color)])
-        assert (bright + 0.05) / (dark + 0.05) >= 3, (color, "WCAG 1.4.11 asks for 3 to 1")
+        assert contrast(color, THEME[theme]["backgroundColor"]) >= 3, (color, "WCAG 1.4.11 asks for 3 to 1")
 
 
 def test_orange_and_blue_are_kept_for_hard_and_easy():

@@ -170,9 +170,7 @@ def _parse(condition: str) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(serialised)
     if parsed["error"]:
         reason = parsed.get("error_message", "not SQL")
-        raise CurateError(
-            f"The condition cannot be read: {reason}. Write one, such as relative_avh > 1 AND label = 'cat'."
-        )
+        raise CurateError(f"The condition cannot be read: {reason}. Write one, such as relative_avh > 1.")
     if len(parsed["statements"]) != 1:
         raise CurateError("Give one condition, not several statements.")
     node: dict[str, Any] = parsed["statements"][0]["node"]

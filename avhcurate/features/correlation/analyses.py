@@ -210,7 +210,7 @@ def _columns(name: str, found: Estimate) -> dict[str, Any]:
 ANALYSES: Mapping[str, tuple[str, Callable[..., pd.DataFrame]]] = {
     "adding": ("Adds to confidence", adding),
     "classes": ("Per class", by_class),
-    "hard": ("Finding hard samples", finding_hard),
+    "hard": ("Finding hard images", finding_hard),
     "annotators": ("Other annotators", over_annotators),
 }
 

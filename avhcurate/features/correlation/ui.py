@@ -18,6 +18,7 @@ from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.score_help import column_name, score_name
 from avhcurate.ui.text import listed, p_text, people, shortened, signed
+from avhcurate.ui.user_errors import in_page
 from avhcurate.workspace.images.measures import PROXIES, RANKED
 
 #: The address's text for no column of the user: no column has that name.
@@ -173,7 +174,7 @@ def notes(result: Correlations) -> list[str]:
     """Return what is to be known of the table, a line each."""
     lines = [_ceiling_note(result)]
     if texts := service.remark_texts(result):
-        lines.append(f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}.")
+        lines.append(in_page(f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}."))
     if result.unsaid:
         names = listed([column_name(key) for key in result.unsaid])
         lines.append(
@@ -194,7 +195,7 @@ def _ceiling_note(result: Correlations) -> str:
         hard = {1: "An image with less of it counts as harder. ", -1: "An image with more of it is harder. ", 0: ""}
         return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many images."
     if ceiling.reason:
-        return f"No noise ceiling: {ceiling.reason}."
+        return in_page(f"No noise ceiling: {ceiling.reason}.")
     return (
         f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}]: the root of "
         f"the Spearman of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] to expect between this "
@@ -240,7 +241,7 @@ def _rows(result: Correlations) -> Iterator[str]:
 
 
 def _cell(row: Any) -> str:
-    remark, mark, kind = escape(REMARKS.get(row.remark, "")), "", ""
+    remark, mark, kind = escape(in_page(REMARKS.get(row.remark, ""))), "", ""
     if remark:
         mark, kind = "*", " class='few'"
     if pd.isna(row.spearman):

@@ -32,7 +32,7 @@ def example(page: Opened, result: Degraded) -> None:
     with in_a_row(gap="medium"):
         st.header("One image", width="content")
         st.number_input(
-            "Sample",
+            "Image",
             0,
             page.table.size - 1,
             value=None,
@@ -41,7 +41,7 @@ def example(page: Opened, result: Degraded) -> None:
             width=140,
             placeholder="first in view",
             on_change=_keep_sample,
-            help="The id of any image of the dataset.",
+            help="The number of any image of the dataset.",
         )
     id = int(result.ids[0])
     if wanted is not None:

@@ -17,7 +17,7 @@ _COLUMNS = 5
 def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") -> go.Figure:
     """Draw a small histogram of each measure from bars `low, high, n`, that of `chosen` emphasised."""
     rows = -(-len(bars) // _COLUMNS)
-    titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ").replace(" ", "<br>") for key in bars]
+    titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ").replace(" ", "<br>", 1) for key in bars]
     figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.035, vertical_spacing=0.34)
     for place, (key, counts) in enumerate(bars.items()):
         counts = counts[counts["n"] > 0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
-from avhcurate.ui.frame import Opened, announce, attempt, while_allowed
+from avhcurate.ui.frame import Opened, announce, attempt, way_on, while_allowed
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.layout import closing_popover, empty_state, in_a_row
@@ -61,7 +62,7 @@ def _list(
 ) -> None:
     """Draw a page of a list and the dialog that is open; `draw` draws the link of an entry and returns what it is."""
     if not entries:
-        empty_state(f"No {kind} yet", "bookmark", nothing)
+        empty_state(f"No {kind} yet", "bookmark", nothing, partial(way_on, page, "Open the gallery", "", "gallery"))
     places = page_of(_PAGE, len(entries), _ROWS)
     with st.container(gap="xsmall"):
         for one in entries[places.start : places.stop]:

@@ -24,8 +24,11 @@ _COLUMNS = 3
 def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Draw a panel for each of `PANELS` from the rounds of up to five runs: see `results.table`."""
     # In two lines, so that those of a narrow window do not meet.
-    titles = [name.replace(", ", ",<br>").replace(" of the", "<br>of the") for name, _ in PANELS.values()]
-    figure = make_subplots(2, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.07, vertical_spacing=0.17)
+    titles = [
+        name.replace(", ", ",<br>").replace(" of the", "<br>of the").replace(" (", "<br>(")
+        for name, _ in PANELS.values()
+    ]
+    figure = make_subplots(2, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.1, vertical_spacing=0.17)
     for number, (key, (_, form)) in enumerate(PANELS.items()):
         place = {"row": 1 + number // _COLUMNS, "col": 1 + number % _COLUMNS}
         for (name, rounds), color, symbol in zip(runs.items(), SERIES, SYMBOLS, strict=False):

@@ -38,7 +38,7 @@ _HTML = """
   <div class="legend"></div>
   <p class="hint" id="scatter-keys"><kbd>drag</kbd> select or move · <kbd>click</kbd> open · <kbd>arrows</kbd> move ·
   <kbd>+</kbd> <kbd>-</kbd> zoom · <kbd>0</kbd> whole map · <kbd>enter</kbd> select what is in sight</p>
-  <figure class="card" role="status" aria-live="polite" aria-label="Sample under the pointer" hidden>
+  <figure class="card" role="status" aria-live="polite" aria-label="Image under the pointer" hidden>
     <img alt="">
     <figcaption><span class="title"></span><span class="line"></span><span class="value"></span></figcaption>
   </figure>

@@ -9,7 +9,7 @@ const ABOVE = "[data-testid=stDialog], [data-testid=stPopoverBody]";
 export function detailsAround(parent) {
   const panel = /** @type {ShadowRoot} */ (parent.getRootNode()).host?.closest?.(DETAILS);
   panel?.setAttribute("role", "dialog");
-  panel?.setAttribute("aria-label", "Sample");
+  panel?.setAttribute("aria-label", "Image");
   return panel;
 }
 
