@@ -43,6 +43,8 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
         names, shown = {LIKE.name: "Sorted by likeness"} | names, LIKE.name
     below = {column: f"On tiles: {_title(column)}" for column in caption_columns(table)}
     below[""] = "On tiles: HSF"
+    if table.votes is None:
+        below[""] = "On tiles: score only"
     order = {True: "High first", False: "Low first"}
     with in_a_row("center"):
         _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,), width=240)

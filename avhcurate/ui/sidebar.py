@@ -190,7 +190,7 @@ def _save_view(workspace: Workspace, table: DatasetTable) -> None:
     with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
         act: dict[str, Any] = {"on_click": _keep_view, "args": (workspace, table.dataset.name)}
         with st.form("frame.save_form", border=False):  # Enter saves
-            st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard and wrong")
+            st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard", width=320)
             st.form_submit_button("Save view", type="primary", key="frame.save_view", **act)
 
 

@@ -174,13 +174,13 @@ def test_the_map_stands_beside_the_gallery_which_shows_its_region(open_page, roo
     (link,) = [one.proto for one in app.get("page_link") if one.proto.label == "Open in Gallery"]
     assert "gallery.map=1" in link.query_string
     app = open_page("gallery", root, gallery__map="1", map__region=THREES, sort="id", descending="false")
-    samples = grids(app)["Samples"]
+    samples = grids(app)["Images"]
     assert (samples["count"], [tile["id"] for tile in samples["tiles"]]) == (len(threes), threes[:60].tolist())
     assert (sent(app)["count"], sent(app)["linked"]) == (1797, True)
     like = open_page("gallery", root, gallery__map="1", map__region=THREES, gallery__like="5")
-    assert set(labels[[tile["id"] for tile in grids(like)["Samples"]["tiles"]]]) == {3}
+    assert set(labels[[tile["id"] for tile in grids(like)["Images"]["tiles"]]]) == {3}
     app.toggle(key="gallery.map").set_value(False).run()
-    assert (asked(app, "gallery.map"), grids(app)["Samples"]["count"]) == ("", 1797)
+    assert (asked(app, "gallery.map"), grids(app)["Images"]["count"]) == ("", 1797)
     assert not [node for node in app.get("bidi_component") if "bounds" in json.loads(node.proto.json)]
 
 
@@ -194,7 +194,7 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, grids, 
     run = Workspace(own_demo_root).dataset("digits").run()
     beside = open_page("gallery", own_demo_root, gallery__map="1")
     assert "No map of this run yet" in words(beside)
-    assert grids(beside)["Samples"]["count"] == 1797
+    assert grids(beside)["Images"]["count"] == 1797
     assert started == [(["project", "digits", f"--model={run.name}", "--neighbours=30"], "project")]
 
 

@@ -140,6 +140,7 @@ def test_the_details_of_a_sample_tell_its_history_and_sets(open_page, own, words
 def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
     app = open_page("saved", own.root, saved__part="split", saved__shares="0.5,0.5", saved__by="class")
     assert {metric.label: metric.value for metric in app.metric} == {"Train": "899", "Test": "898"}
+    assert list(app.dataframe[0].value) == ["Class", "Images", "train", "test"]
     button(app, "saved.save_split").click()
     app.run()
     assert not app.exception

@@ -64,7 +64,9 @@ def _result(page: Opened, split: Split) -> None:
             st.text_input("Name before the name of the part", "split", key="saved.split_name")
             st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(page, split))
     st.markdown(f"**Strata: {len(split.strata):,}**")
-    st.dataframe(split.strata, hide_index=True, key="saved.strata")
+    names = {"curated_label_name": "Class", "hsf_bin": "HSF bin", "n": "Images", "note": "Note"}
+    strata = split.strata.loc[:, (split.strata != "").any()].rename(columns=names)  # most have no note
+    st.dataframe(strata, hide_index=True, key="saved.strata")
 
 
 def _save(page: Opened, split: Split) -> None:

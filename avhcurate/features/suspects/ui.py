@@ -26,7 +26,7 @@ from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
 from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.text import counted
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import said
 
 #: With the key of the folder of suspects.
 _HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
@@ -159,7 +159,7 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
 
 def footer(page: Opened, suspects: SuspectsInView) -> None:
     """Draw how the list was made, the export, and the form that makes another."""
-    st.caption(plain(" ".join(_notes(page, suspects.record))))
+    st.caption(said(" ".join(_notes(page, suspects.record))))
     download(
         f"Download {len(suspects.open):,} as CSV",
         lambda: csv_text(service.export_table(page.table, suspects.open, suspects.record)).encode(),
