@@ -22,7 +22,7 @@ def scales(page):
 
 
 def test_keys_step_zoom_and_light_and_mean_nothing_in_a_text_field(gallery):
-    page, dialog = gallery, gallery.get_by_role("dialog", name="Image")
+    page, dialog = gallery, gallery.get_by_role("dialog", name="Image", exact=True)
     page.locator(TILES).nth(3).click()
     viewer = dialog.locator(".viewer")
     expect(viewer).to_be_focused()
@@ -108,7 +108,7 @@ def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_as
     page, own, tile = gallery, Workspace(own_demo_root), gallery.locator(TILES).nth(3)
     other = open_at(new_context().new_page(), page.url)
     tile.click()
-    dialog = page.get_by_role("dialog", name="Image")
+    dialog = page.get_by_role("dialog", name="Image", exact=True)
     dialog.get_by_role("button", name="Label: 3").click()
     page.keyboard.type("8")
     page.keyboard.press("Enter")

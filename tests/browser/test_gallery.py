@@ -269,7 +269,7 @@ def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery
     tiles(page).nth(1).focus()
     for key in ("7", "8", "9", "7", "8", "Enter"):
         page.keyboard.press(key)
-    expect(page.get_by_role("dialog", name="Image")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Image", exact=True)).to_be_visible()
     settled(page)
     table = open_table(Workspace(own_demo_root), "digits")
     assert table.page(sort="id", limit=6)["curated_label"].tolist() == [0, 7, 8, 9, 7, 8]
