@@ -93,7 +93,7 @@ KEEPERS = {
     "ray": ("scoring/ray_engine.py",),
     "faiss": ("neighbours/searches.py",),
     "duckdb": ("disk/*", "table/*", "sources/*"),
-    "sqlalchemy": ("disk/*", "data/*", "people/*"),
+    "sqlalchemy": ("disk/*", "data/*", "people/*", "table/check.py"),  # it reads a damaged database
 }
 #: Pages that are the face of a foundation or of a feature of another name.
 FACES = {"gallery": "ui", "annotators": "annotate", "models": "compare"}
