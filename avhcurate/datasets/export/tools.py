@@ -169,9 +169,9 @@ def _apart(values: dict[str, Any], taken: Sequence[str]) -> dict[str, Any]:
 #: How Label Studio names files below its local document root.
 _LOCAL = "/data/local-files/?d="
 #: Columns of a task's data besides the scores and the user's own.
-_FACTS = ("split", "label_name", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
+_FACTS = ("split", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
 #: Further fields of a task's data; the user's columns with these names are exported as `sample_NAME`.
-_TASK_FIELDS = ("class", "simulated")
+_TASK_FIELDS = ("class", "given_label", "simulated")
 _LABEL_STUDIO = """# {name} for Label Studio
 
 1. Make a project and paste `label_config.xml` as its labelling interface.
@@ -211,7 +211,8 @@ def _tasks(
         answers = ("yes", "no")
     for row, address in addresses:
         own = _apart({name: row[name] for name in table.user_columns}, _TASK_FIELDS)
-        facts = {name: row[name] for name in (*_FACTS, *table.scores)}
+        # Not `label_name`: that is a label in a table, next to the one that Label Studio's own tables have.
+        facts = {"given_label": row["label_name"]} | {name: row[name] for name in (*_FACTS, *table.scores)}
         data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(own)}
         if table.simulated:
             data["simulated"] = True

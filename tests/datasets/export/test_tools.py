@@ -89,6 +89,29 @@ def test_fiftyones_labels_match_images_by_name_and_carry_scores(own_digits, tmp_
     } == {1, 8}
 
 
+def test_fiftyones_own_code_reads_the_labels_and_what_it_writes_comes_back(own_digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "1")  # readers and writers need no database
+    data = pytest.importorskip("fiftyone.utils.data", reason="FiftyOne is not installed: pip install fiftyone")
+    export(own_digits, VIEW, "fiftyone", tmp_path / "fo")
+    want, wrong, classes = rows(own_digits), [], list(own_digits.classes)
+    importer = data.FiftyOneImageClassificationDatasetImporter(dataset_dir=str(tmp_path / "fo"))
+    exporter = data.FiftyOneImageClassificationDatasetExporter(str(tmp_path / "back"), classes=classes)
+    with importer, exporter:
+        for path, _, label in importer:
+            sample = want.loc[label.sample_id]
+            assert label.label == sample["curated_label_name"]
+            assert (label.avh, label.confidence) == pytest.approx((sample["avh"], sample["confidence"]))
+            if sample["predicted"] != sample["label"]:
+                label.label = sample["predicted_name"]
+                wrong.append(label.sample_id)
+            exporter.export_sample(path, label)
+    assert len(importer) == len(want)
+    counts = relabel_from(own_digits, tmp_path / "back" / "labels.json")
+    assert (counts.applied, counts.same) == (len(wrong), len(want) - len(wrong))
+    back = rows(own_digits)
+    assert back["curated_label"].tolist() == back["predicted"].tolist()
+
+
 # --- Label Studio --------------------------------------------------------------------------------------------
 
 
@@ -155,6 +178,31 @@ def test_label_studios_tasks_have_the_documented_form(digits, tmp_path):
             assert set(result["value"]["choices"]) <= set(allowed)
         place = task["data"]["image"].removeprefix("/data/local-files/?d=")
         assert (tmp_path / "ls" / place).is_file()
+
+
+def test_label_studios_own_code_reads_the_tasks_and_what_it_writes_comes_back(odd, tmp_path):
+    sdk = pytest.importorskip(
+        "label_studio_sdk.label_interface", reason="its SDK is not installed: pip install label-studio-sdk"
+    )
+    from label_studio_sdk.converter import Converter
+
+    annotate(odd, [1], "relabel", 0)
+    export(odd, Filters(), "label-studio", tmp_path / "ls")
+    config = (tmp_path / "ls" / "label_config.xml").read_text()
+    tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
+    for number, task in enumerate(tasks):
+        assert all(map(sdk.LabelInterface(config).validate_annotation, task["annotations"]))
+        task["id"] = number  # as the server numbers them, and somebody corrects the second
+        for annotation in task["annotations"]:
+            annotation["id"] = annotation["completed_by"] = number + 1
+    tasks[1]["annotations"][0]["result"][0]["value"]["choices"] = ["dog"]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    for form in ("CSV", "JSON"):
+        Converter(config, str(tmp_path)).convert(str(tmp_path / "tasks.json"), str(tmp_path / form), form, is_dir=False)
+    for written in ("CSV/result.csv", "JSON/result.json"):
+        assert relabel_from(odd, tmp_path / written).applied == 1
+        assert odd.frame()["curated_label_name"].tolist()[:2] == ['<a>&"/../x', "dog"]
+        annotate(odd, [1], "relabel", 0)
 
 
 def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
