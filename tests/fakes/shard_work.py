@@ -56,10 +56,7 @@ class KillingEngine:
 
 @dataclass(frozen=True)
 class SlowWork:
-    """Shards of ten samples that take `seconds` each, or fail with a `problem` that a user can correct.
-
-    Their rows say which GPU the process sees.
-    """
+    """Shards of ten samples that take `seconds` each, or fail with a `problem` that a user can correct."""
 
     count: int
     seconds: float
@@ -80,8 +77,7 @@ class SlowWork:
             time.sleep(self.seconds)
             if self.problem:
                 raise CurateError(self.problem)
-            gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-            yield Step(10, ShardResult(shard, pa.table({"id": self.ids_of(shard), "gpu": [gpu] * 10}), self.seconds))
+            yield Step(10, ShardResult(shard, pa.table({"id": self.ids_of(shard)}), self.seconds))
 
 
 def _is_first(marker: Path) -> bool:
