@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE := $(BIN)/node
 
-.PHONY: app demo install test lint types browser check campaign docs wheel bundle test-lowest clean
+.PHONY: app demo install test lint types browser check campaign docs wheel bundle advisories lock test-lowest clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -59,15 +59,29 @@ docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
 
-$(VENV)/installed: requirements.txt pyproject.toml
+# The releases and files of the lock, and nothing else; then PyTorch, which the lock leaves to its range.
+$(VENV)/installed: requirements.lock requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(VENV_PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q -r requirements.txt
-	$(BIN)/python -m pip install -q --no-deps -e .
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install -q -e ".[test]"
+$(VENV)/tested: $(VENV)/installed requirements-test.lock
+	$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-test.lock
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[test]"
 	touch $@
+
+# Known weaknesses of what is installed, from the databases of advisories.
+advisories: $(VENV)/tested
+	$(BIN)/python -m venv build/audit
+	build/audit/bin/python -m pip install -q "pip-audit>=2.9"
+	build/audit/bin/pip-audit --skip-editable --path $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+
+# Both locks anew, where the ranges have changed; docs/install.md says how to take newer releases.
+lock: $(VENV)/installed
+	$(BIN)/python -m pip install -q "uv>=0.5"
+	$(BIN)/python .ci/lock.py
 
 # dist/*.whl and the sdist, and the wheel tried in an environment of its own.
 wheel: $(VENV)/tested

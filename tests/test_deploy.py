@@ -1,14 +1,18 @@
 """Containers, the workflow and the citation name what is there, and what they promise is tried; none is run here."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from avhcurate import __version__
 from avhcurate.cli import app
 
 ROOT = Path(__file__).parents[1]
+APP = ("requirements.lock",)
 
 
 def test_the_image_copies_and_starts_what_is_there():
@@ -42,8 +46,37 @@ def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():
     asked = [step["with"]["name"] for job in jobs.values() for step in job["steps"] if "download-artifact" in str(step)]
     assert sorted(uploaded) == sorted(asked) == ["dist", "site"]
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    called = {step["run"].split()[1] for job in ("wheel", "docs") for step in jobs[job]["steps"] if "run" in step}
-    assert called == {"wheel", "docs"} <= set(targets)
+    called = {
+        step["run"].split()[1]
+        for job in ("advisories", "wheel", "docs")
+        for step in jobs[job]["steps"]
+        if "run" in step
+    }
+    assert called == {"advisories", "wheel", "docs"} <= set(targets)
+
+
+def _entries(*names):
+    """The entries of lock files: (name, version) and whether there is a hash, without what other systems take."""
+    for name in names:
+        for entry in re.findall(r"^[a-z].*(?:\n .*)*", (ROOT / name).read_text(), re.MULTILINE):
+            requirement = Requirement(entry.split(" \\")[0])
+            if requirement.marker is None or requirement.marker.evaluate():
+                yield canonicalize_name(requirement.name), str(requirement.specifier), "--hash=sha256:" in entry
+
+
+def test_the_locks_name_files_of_all_that_is_required_and_no_server():
+    required = (ROOT / "requirements.txt").read_text().splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for lines, names in ((required, APP), (extras["test"], (*APP, "requirements-test.lock"))):
+        locked = {name: version for name, version, hashed in _entries(*names) if hashed}
+        for requirement in map(Requirement, (line for line in lines if not line.startswith("#"))):
+            version = locked.get(canonicalize_name(requirement.name), "==0").removeprefix("==")
+            assert requirement.name in ("torch", "torchvision") or version in requirement.specifier, requirement
+    written = "".join((ROOT / name).read_text() for name in (*APP, "requirements-test.lock"))
+    assert all(hashed for *_, hashed in _entries(*APP, "requirements-test.lock"))
+    assert not re.search(r"://|--(extra-)?index|--find-links|^(torch|nvidia)", written, re.MULTILINE)
+    install = (ROOT / "Makefile").read_text() + (ROOT / "Dockerfile").read_text()
+    assert install.count("--no-deps --require-hashes -r requirements") == 3
 
 
 def test_the_citation_and_the_guide_to_installing_name_this_version():
