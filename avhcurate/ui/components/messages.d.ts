@@ -94,7 +94,17 @@ export namespace Grid {
     done: Done | null;
     handled: number;
     sets?: string[];
-    bar?: (Record<string, any>)[];
+    bar?: Button[];
+  }
+  export interface Button {
+    name: string;
+    label: string;
+    icon: string;
+    asks: string;
+    help: string;
+    primary: boolean;
+    always: boolean;
+    disabled: boolean;
   }
   export interface Done {
     number: number;
@@ -163,7 +173,17 @@ export namespace Review {
     done: Done | null;
     handled: number;
     sets?: string[];
-    bar?: (Record<string, any>)[];
+    bar?: Button[];
+  }
+  export interface Button {
+    name: string;
+    label: string;
+    icon: string;
+    asks: string;
+    help: string;
+    primary: boolean;
+    always: boolean;
+    disabled: boolean;
   }
   export interface Done {
     number: number;
@@ -311,7 +331,17 @@ export namespace Viewer {
     done: Done | null;
     handled: number;
     sets?: string[];
-    bar?: (Record<string, any>)[];
+    bar?: Button[];
+  }
+  export interface Button {
+    name: string;
+    label: string;
+    icon: string;
+    asks: string;
+    help: string;
+    primary: boolean;
+    always: boolean;
+    disabled: boolean;
   }
   export interface Done {
     number: number;

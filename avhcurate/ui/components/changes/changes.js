@@ -7,7 +7,12 @@ const PAST = "avhcurate:window"; // the name of this window's first session
 export default mounted(createChanges);
 
 function createChanges() {
-  let [data, component, asked, timer] = [null, null, null, null];
+  /** @type {import("../messages.js").Changes.Data} */
+  let data;
+  /** @type {import("../events.js").Component} */
+  let component;
+  let asked = "";
+  let timer = 0;
 
   const rests = () =>
     !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
@@ -42,7 +47,7 @@ function createChanges() {
      */
     update(next, sender) {
       [data, component] = [next, sender];
-      timer ??= setTimeout(look, 0);
+      timer ||= setTimeout(look, 0);
     },
     destroy: () => clearTimeout(timer),
   };

@@ -5,9 +5,18 @@ import { matches } from "./matches.js";
 
 const RECENT = 6;
 const LISTED = 100;
+/** @type {Record<string, number>} */
 const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 6, PageUp: -6 };
 
+/**
+ * @typedef {Pick<import("../messages.js").Classify.Data, "classes" | "keys" | "about">} Data
+ * @typedef {{
+ *   answer: (choice: number | null) => boolean, takeBack: () => void, skips: () => boolean, focus: () => void,
+ * }} Does
+ */
+
 // `data` has the `classes`, their `keys` and what is written `about` them. `answer(choice)` returns whether it counts.
+/** @param {Element} node @param {Data} data @param {Does} does */
 export function createChoices(node, data, does) {
   const many = !data.keys.length;
   node.replaceChildren();
@@ -15,8 +24,9 @@ export function createChoices(node, data, does) {
   const made = many ? createSearch(node, data, does) : createButtons(node, data, does);
   return {
     ...made,
+    /** @param {number | null} choice @param {string} how */
     flash(choice, how) {
-      const button = made.buttons[choice] ?? node;
+      const button = /** @type {HTMLElement} */ (made.buttons[choice ?? -1] ?? node);
       button.classList.remove("hit", "ignored");
       void button.offsetWidth; // starts the animation again
       button.classList.add(how);
@@ -24,6 +34,7 @@ export function createChoices(node, data, does) {
   };
 }
 
+/** @param {Element} node @param {Data} data @param {Pick<Does, "answer" | "focus">} does */
 function createButtons(node, { classes, keys, about }, { answer, focus }) {
   const buttons = classes.map((name, index) => {
     const button = element("button", "choice", node);
@@ -39,9 +50,10 @@ function createButtons(node, { classes, keys, about }, { answer, focus }) {
     };
     return button;
   });
-  return { buttons, searches: false, typing: () => false, focus: () => undefined, remember: () => undefined };
+  return { buttons, searches: false, typing: () => false, focus: () => undefined, remember: (/** @type {number} */ _) => undefined };
 }
 
+/** @param {Element} node @param {number} count */
 function searchField(node, count) {
   const search = element("input", "search", node);
   search.type = "text";
@@ -55,15 +67,27 @@ function searchField(node, count) {
   return search;
 }
 
+// Scrolls a list as far as needed to show one of it.
+/** @param {Element} list @param {HTMLElement} one */
+function show(list, one) {
+  const [top, bottom] = [one.offsetTop, one.offsetTop + one.offsetHeight];
+  if (top < list.scrollTop) list.scrollTop = top;
+  if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+}
+
+/** @param {Element} node @param {Data} data @param {Does} does */
 function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
   const search = searchField(node, classes.length);
   const recent = element("div", "recent", node);
   const options = element("div", "options", node);
+  /** @type {number[]} */
   let matching = [];
   let highlighted = 0;
+  /** @type {number[]} */
   let recently = [];
 
   // What is pressed leaves the focus where one types.
+  /** @param {HTMLElement} one @param {number} index */
   function pressable(one, index) {
     one.onmousedown = (event) => event.preventDefault();
     one.onclick = () => choose(index);
@@ -84,20 +108,17 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
     highlight(0);
   }
 
+  /** @param {number} place */
   function highlight(place) {
     const all = /** @type {HTMLElement[]} */ ([...options.querySelectorAll(".option")]);
     highlighted = Math.max(0, Math.min(place, all.length - 1));
     all.forEach((option, index) => void option.setAttribute("aria-selected", String(index === highlighted)));
     const chosen = all[highlighted];
     search.setAttribute("aria-activedescendant", chosen?.id ?? "");
-    if (chosen) show(chosen.offsetTop, chosen.offsetTop + chosen.offsetHeight);
+    if (chosen) show(options, chosen);
   }
 
-  function show(top, bottom) {
-    if (top < options.scrollTop) options.scrollTop = top;
-    if (bottom > options.scrollTop + options.clientHeight) options.scrollTop = bottom - options.clientHeight;
-  }
-
+  /** @param {number | undefined} index */
   function choose(index) {
     if (index === undefined || !answer(index)) return;
     clear();
@@ -113,8 +134,11 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
 
   search.oninput = drawOptions;
   search.onkeydown = (event) => {
+    /** @type {Record<string, false | (() => void)>} */
     const own = search.value ? { Escape: clear } : { Backspace: takeBack, "?": skips() && (() => answer(null)) };
-    const does = { Enter: () => choose(matching[highlighted]), ...own }[event.key];
+    /** @type {typeof own} */
+    const acts = { Enter: () => choose(matching[highlighted]), ...own };
+    const does = acts[event.key];
     if (event.key in MOVES) highlight(highlighted + MOVES[event.key]);
     else if (does && !event.repeat) does();
     else return;
@@ -127,10 +151,11 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
   focus();
 
   return {
-    buttons: [],
+    buttons: /** @type {HTMLButtonElement[]} */ ([]),
     searches: true,
-    typing: () => node.getRootNode().activeElement === search,
+    typing: () => /** @type {ShadowRoot} */ (node.getRootNode()).activeElement === search,
     focus,
+    /** @param {number} choice */
     remember(choice) {
       recently = [choice, ...recently.filter((other) => other !== choice)].slice(0, RECENT);
       recent.replaceChildren();

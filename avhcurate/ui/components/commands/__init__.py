@@ -4,7 +4,7 @@ A component that puts `MARKUP` into its HTML can call `createCommands`.
 """
 
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
@@ -41,6 +41,19 @@ class Done(TypedDict):
     undo: bool | int
 
 
+class Button(TypedDict):
+    """A button of the bar; `always`: it needs no selection; it `asks` for a name of a kind, or for none."""
+
+    name: str
+    label: str
+    icon: str
+    asks: str
+    help: str
+    primary: bool
+    always: bool
+    disabled: bool
+
+
 class Actions(TypedDict):
     """Names to complete, what keys do, what was just done, and the number of the newest act that was `handled`."""
 
@@ -50,4 +63,4 @@ class Actions(TypedDict):
     done: Done | None
     handled: int
     sets: NotRequired[list[str]]
-    bar: NotRequired[list[dict[str, Any]]]
+    bar: NotRequired[list[Button]]

@@ -6,22 +6,25 @@ import { Field } from "./field.js";
 const MESSAGE_MS = 8000;
 const OPEN = ":popover-open";
 // Whatever shows images, these keys act on them.
+/** @type {[string, string][]} */
 const SHARED_KEYS = [
   ["T", "tag"], ["L", "label"], ["X", "exclude"], ["U, Backspace", "undo"], ["/", "to the filters' condition"],
   ["?", "these keys"],
 ];
 
 // True where a key is meant for a text.
+/** @param {Event} event */
 export function writes(event) {
-  const node = event.composedPath()[0];
+  const node = /** @type {HTMLElement} */ (event.composedPath()[0]);
   return node.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName);
 }
 
 // True where a key has nothing else to do: nobody has acted on it, and nothing has the focus, or a button, to which
 // letters mean nothing.
+/** @param {KeyboardEvent} event */
 export function idle(event) {
   if (event.defaultPrevented) return false;
-  const node = event.target;
+  const node = /** @type {Element} */ (event.target);
   if (node === document.body || node.matches?.("[data-testid=stMain]")) return true;
   const letter = event.key.length === 1 && event.key !== " ";
   return letter && node.matches?.("button") && !node.closest("[data-testid=stPopoverBody]");
@@ -46,15 +49,19 @@ function toFilters() {
 }
 
 // A message above the bar, if there is one, with a button that undoes: `undo(number)` of an entry, null for the last.
+/** @param {HTMLElement} node @param {() => Element | null | undefined} bar @param {(number: number | null) => void} undo */
 function createMessage(node, bar, undo) {
+  /** @type {number | null} */
   let offered = null;
-  let timer = null;
-  const [text, button] = ["span", "button"].map((one) => node.querySelector(one));
+  let timer = 0;
+  const text = /** @type {HTMLElement} */ (node.querySelector("span"));
+  const button = /** @type {HTMLElement} */ (node.querySelector("button"));
   button.onclick = () => {
     node.togglePopover(false);
     undo(offered);
   };
   return {
+    /** @param {{ text: string, undo?: boolean | number }} message */
     say(message) {
       offered = typeof message.undo === "number" ? message.undo : null;
       text.textContent = message.text;
@@ -70,6 +77,7 @@ function createMessage(node, bar, undo) {
 }
 
 // The list of all keys: those of the component, then those of all, then those of classes and tags that are free.
+/** @param {Element} table @param {[string, string][]} own @param {[string, string][]} named */
 function listKeys(table, own, named) {
   const taken = own.map(([key]) => key);
   const shared = SHARED_KEYS.filter(([key]) => key !== "/" || filters());
@@ -82,17 +90,25 @@ function listKeys(table, own, named) {
 
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
 // the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
+/**
+ * @typedef {import("../messages.js").Grid.Actions} Actions
+ * @param {HTMLElement} pane
+ * @param {{
+ *   act: (action: string, value?: any) => void, chosen: () => number, back: () => void, own: [string, string][],
+ * }} does
+ */
 export function createCommands(pane, { act, chosen, back, own }) {
-  const overlay = pane.querySelector(".keys");
-  const field = new Field(pane.querySelector(".ask"), { act, chosen, closed: close });
+  const overlay = /** @type {HTMLElement} */ (pane.querySelector(".keys"));
+  const field = new Field(/** @type {HTMLElement} */ (pane.querySelector(".ask")), { act, chosen, closed: close });
   const message = createMessage(
-    pane.querySelector(".message"),
+    /** @type {HTMLElement} */ (pane.querySelector(".message")),
     () => pane.parentElement?.querySelector(".bar"),
     (number) => {
       act("undo", number);
       back();
     },
   );
+  /** @type {Actions["keys"]} */
   let keys = {}; // key -> { action, value, text }
   let shown = 0;
 
@@ -103,8 +119,9 @@ export function createCommands(pane, { act, chosen, back, own }) {
   }
 
   function list() {
+    /** @type {[string, string][]} */
     const named = Object.entries(keys).map(([key, { text }]) => [key.toUpperCase(), text]);
-    listKeys(overlay.querySelector("dl"), own, named);
+    listKeys(/** @type {Element} */ (overlay.querySelector("dl")), own, named);
     overlay.togglePopover(true);
     overlay.focus();
   }
@@ -115,15 +132,18 @@ export function createCommands(pane, { act, chosen, back, own }) {
   };
   overlay.onclick = close;
 
+  /** @type {Record<string, () => void>} */
   const always = { "?": list, u: () => act("undo"), Backspace: () => act("undo") };
+  /** @type {Record<string, () => void>} */
   const onChosen = { t: () => field.ask("tag"), l: () => field.ask("label"), x: () => act("exclude") };
 
   return {
-    ask: (kind) => field.ask(kind),
+    ask: (/** @type {string} */ kind) => field.ask(kind),
     say: message.say,
     list,
     open: () => [field.node, overlay].some((one) => one.matches(OPEN)),
     // Does what a key means; false where it means nothing.
+    /** @param {KeyboardEvent} event */
     pressed(event) {
       if (modified(event)) return false;
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -133,6 +153,7 @@ export function createCommands(pane, { act, chosen, back, own }) {
       does?.();
       return Boolean(does);
     },
+    /** @param {Actions} actions */
     update(actions) {
       field.names = actions;
       keys = actions.keys;

@@ -3,35 +3,45 @@
 import { element } from "../shared.js";
 import { ASKED, completed, meant } from "./names.js";
 
+/** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 // `act(action, value)` does what was asked for `chosen()` images; `closed()` is called when nothing more is asked.
 export class Field {
-  asked = null;
+  asked = ASKED.tag;
+  /** @type {{ classes: string[], tags: string[], sets?: string[] }} */
   names = { classes: [], tags: [], sets: [] };
+  /** @type {import("./names.js").Match[]} */
   matches = [];
   at = 0;
   picked = false; // the match at hand was pointed at
 
+  /**
+   * @param {HTMLElement} node
+   * @param {{ act: (action: string, value: any) => void, chosen: () => number, closed: () => void }} does
+   */
   constructor(node, { act, chosen, closed }) {
     this.node = node;
     this.act = act;
     this.chosen = chosen;
     this.closed = closed;
-    this.title = node.querySelector("label");
-    this.input = node.querySelector("input");
-    this.list = node.querySelector("ul");
-    this.add = node.querySelector(".add");
-    this.away = node.querySelector(".away");
+    const part = (/** @type {string} */ selector) => /** @type {any} */ (node.querySelector(selector));
+    this.title = part("label");
+    this.input = part("input");
+    this.list = part("ul");
+    this.add = part(".add");
+    this.away = part(".away");
+    this.or = part(".or");
     this.add.onclick = () => this.take(false);
     this.away.onclick = () => this.take(true);
     this.input.oninput = () => this.find();
     node.onkeydown = (event) => this.hearKey(event);
     node.addEventListener("focusout", ({ relatedTarget }) => {
-      if (!node.contains(relatedTarget)) node.togglePopover(false);
+      if (!node.contains(/** @type {Node | null} */ (relatedTarget))) node.togglePopover(false);
     });
   }
 
+  /** @param {string} kind */
   ask(kind) {
     const number = this.chosen();
     this.asked = ASKED[kind];
@@ -40,14 +50,14 @@ export class Field {
     this.input.value = "";
     this.add.textContent = this.asked.add[0];
     this.away.textContent = this.asked.away?.[0] ?? "";
-    this.away.hidden = this.node.querySelector(".or").hidden = !this.asked.away;
+    this.away.hidden = this.or.hidden = !this.asked.away;
     this.node.togglePopover(true);
     this.find();
     this.input.focus();
   }
 
   find() {
-    this.matches = completed(this.names[this.asked.names], this.input.value);
+    this.matches = completed(this.names[this.asked.names] ?? [], this.input.value);
     this.at = this.asked.replaces ? -1 : 0;
     this.picked = false;
     this.paint();
@@ -70,25 +80,29 @@ export class Field {
     this.input.setAttribute("aria-activedescendant", this.matches[this.at] ? `match-${this.at}` : "");
   }
 
+  /** @param {number} at */
   point(at) {
     this.at = at;
     this.picked = true;
   }
 
+  /** @param {number} by */
   step(by) {
     const count = this.matches.length;
     this.point(count ? (this.at + by + count) % count : this.at);
     this.paint();
   }
 
+  /** @param {boolean} away */
   take(away) {
     const { matches, picked } = this;
     const found = meant(this.asked, away, this.input.value, { matches, known: matches[this.at], picked });
     if (!found) return;
-    this.act(...found);
+    this.act(found[0], found[1]);
     this.closed();
   }
 
+  /** @param {KeyboardEvent} event */
   hearKey(event) {
     event.stopPropagation();
     if (event.key === "Escape") this.closed();

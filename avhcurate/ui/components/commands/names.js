@@ -56,14 +56,16 @@ function newName(text, exact, { known, picked }) {
  * @param {boolean} away
  * @param {string} typed
  * @param {{ matches: Match[], known?: Match, picked: boolean }} found
+ * @returns {[action: string, value: any] | null}
  */
 export function meant(asked, away, typed, { matches, known, picked }) {
   const text = typed.trim();
-  const [, action] = (away ? asked.away : asked.add) ?? [];
+  const action = (away ? asked.away : asked.add)?.[1];
+  if (!action) return null;
   const exact = matches.find(({ name }) => name === text);
   if (asked.free) {
     const name = newName(text, exact, { known, picked });
-    return action && name ? [action, name] : null;
+    return name ? [action, name] : null;
   }
   if (away) return [action, null]; // back to the label as given
   return known ? [action, (exact ?? known).value] : null;

@@ -3,6 +3,11 @@
 import { element } from "../shared.js";
 
 // `press(action)` is called for a button of the page's, `all()` and `none()` select.
+/**
+ * @typedef {import("../messages.js").Grid.Button} Action
+ * @param {HTMLElement} node
+ * @param {{ press: (action: any) => void, all: () => void, none: () => void }} does
+ */
 export function createBar(node, { press, all, none }) {
   const count = element("span", "chosen", node);
   count.setAttribute("role", "status");
@@ -12,19 +17,22 @@ export function createBar(node, { press, all, none }) {
   nothing.onclick = none;
   nothing.textContent = "Clear";
   let drawn = "";
+  /** @type {[Action, HTMLButtonElement][]} */
   let buttons = []; // [action, its button]
 
+  /** @param {Action[]} actions */
   function draw(actions) {
     const names = JSON.stringify(actions.map(({ name }) => name));
     if (names === drawn) return;
     drawn = names;
     buttons = actions.map((action) => [action, element("button", "")]);
-    const about = (always) => buttons.filter(([action]) => action.always === always).map(([, button]) => button);
+    const about = (/** @type {boolean} */ always) => buttons.filter(([action]) => action.always === always).map(([, button]) => button);
     node.replaceChildren(count, ...about(false), everything, nothing, element("span", "space"), ...about(true));
   }
 
   return {
     // `total` rows, of which some are selected.
+    /** @param {Action[]} actions @param {number} selected @param {number} total */
     update(actions, selected, total) {
       node.hidden = !actions.length;
       draw(actions);

@@ -5,10 +5,19 @@ const EDGE = 36;
 const SPEED = 18; // pixels a frame
 
 // `covered(from, to)` is called with two corners in the grid's pixels while the box grows; true of `wanted` starts one.
+/**
+ * @typedef {{ x: number, y: number }} Point
+ * @param {HTMLElement} node
+ * @param {HTMLElement} box
+ * @param {{ offset: () => number, to: (y: number) => void }} scroller
+ * @param {{ wanted: () => boolean, begins: (keep: boolean) => void, covered: (from: Point, to: Point) => void }} does
+ */
 export function createBox(node, box, scroller, { wanted, begins, covered }) {
+  /** @type {{ start: Point, last: PointerEvent, on: boolean, keep: boolean } | null} */
   let drag = null;
   let ended = false;
 
+  /** @param {PointerEvent} event */
   function spot(event) {
     const frame = node.getBoundingClientRect();
     return { x: event.clientX - frame.left, y: event.clientY - frame.top };
@@ -29,7 +38,9 @@ export function createBox(node, box, scroller, { wanted, begins, covered }) {
     if (pull) requestAnimationFrame(grow);
   }
 
+  /** @param {PointerEvent} event */
   function move(event) {
+    if (!drag) return;
     drag.last = event;
     const { x, y } = spot(event);
     const far = Math.hypot(x - drag.start.x, y + scroller.offset() - drag.start.y) > THRESHOLD;

@@ -4,10 +4,21 @@ import { element } from "../shared.js";
 import { createTile, drawPicture, drawTile } from "./tile.js";
 
 // `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place.
+/**
+ * @typedef {import("./tile.js").Tile} Tile
+ * @param {HTMLElement} board
+ * @param {{
+ *   layout: () => import("./layout.js").Rows, base: () => number,
+ *   rowAt: (place: number) => import("../events.js").Row | null,
+ * }} has
+ */
 export function createLines(board, { layout, base, rowAt }) {
+  /** @type {Map<number, { node: HTMLElement, tiles: Tile[] }>} */
   const lines = new Map(); // row -> { node, tiles }
+  /** @type {Tile[]} */
   const spare = []; // tiles out of sight, to be drawn into again
 
+  /** @param {number} row @param {boolean} pictures */
   function drawLine(row, pictures) {
     const line = lines.get(row) ?? newLine(row);
     const next = lines.get(row + 1)?.node ?? null;
@@ -16,20 +27,21 @@ export function createLines(board, { layout, base, rowAt }) {
     for (const tile of line.tiles) drawTile(tile, rowAt(tile.place), pictures);
   }
 
+  /** @param {number} row */
   function newLine(row) {
-    const line = { node: element("div", "row"), tiles: [] };
+    const line = { node: element("div", "row"), tiles: /** @type {Tile[]} */ ([]) };
     const [heading, first] = [layout().heading(row), layout().first(row)];
     line.node.setAttribute("role", "row");
-    line.node.setAttribute("aria-rowindex", row + 1);
+    line.node.setAttribute("aria-rowindex", String(row + 1));
     line.node.classList.toggle("begins", Boolean(heading));
     line.node.dataset.group = heading;
     for (let place = first; place < layout().end(row); place++) {
       const tile = spare.pop() ?? createTile();
       tile.place = place;
       tile.data = undefined;
-      tile.root.dataset.place = place;
+      tile.root.dataset.place = String(place);
       tile.root.setAttribute("tabindex", "-1");
-      tile.root.setAttribute("aria-colindex", place - first + 1);
+      tile.root.setAttribute("aria-colindex", String(place - first + 1));
       line.node.appendChild(tile.root);
       line.tiles.push(tile);
     }
@@ -37,8 +49,9 @@ export function createLines(board, { layout, base, rowAt }) {
     return line;
   }
 
+  /** @param {number} row */
   function drop(row) {
-    const { node: gone, tiles } = lines.get(row);
+    const { node: gone, tiles } = /** @type {{ node: HTMLElement, tiles: Tile[] }} */ (lines.get(row));
     lines.delete(row);
     gone.remove();
     for (const tile of tiles) drawPicture(tile, "");
@@ -46,6 +59,7 @@ export function createLines(board, { layout, base, rowAt }) {
   }
 
   return {
+    /** @param {number} from @param {number} to @param {boolean} pictures */
     draw(from, to, pictures) {
       for (const row of [...lines.keys()]) if (row < from || row > to) drop(row);
       for (let row = to; row >= from; row--) drawLine(row, pictures);
@@ -54,6 +68,7 @@ export function createLines(board, { layout, base, rowAt }) {
       for (const row of [...lines.keys()]) drop(row);
     },
     tiles: () => [...lines.values()].flatMap(({ tiles }) => tiles),
+    /** @param {number} place */
     tileAt: (place) => (layout().rows ? lines.get(layout().rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined),
     arrived: () => [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete)),
   };

@@ -10,6 +10,7 @@ const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
 const PICTURES = 60;
 const SAID_MS = 4000;
+/** @type {[string, string][]} */
 const CARD_KEYS = [
   ["A", "accept the suggestion"], ["K", "keep the label"], ["S", "skip"], ["Z", "undo"], ["Left, Right", "previous and next"],
 ];

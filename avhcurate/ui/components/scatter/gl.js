@@ -53,10 +53,11 @@ void main() {
 }`;
 
 // The program that draws points; null if the browser cannot compile it.
+/** @param {WebGL2RenderingContext} gl */
 function createProgram(gl) {
   const program = gl.createProgram();
-  for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-    const shader = gl.createShader(kind);
+  for (const [kind, text] of /** @type {[number, string][]} */ ([[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]])) {
+    const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
     gl.shaderSource(shader, text);
     gl.compileShader(shader);
     gl.attachShader(program, shader);
@@ -68,12 +69,30 @@ function createProgram(gl) {
   return null;
 }
 
+/** @param {WebGL2RenderingContext} gl @param {() => void} done */
+function afterDrawing(gl, done) {
+  const fence = /** @type {WebGLSync} */ (gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0));
+  gl.flush();
+  (function look() {
+    const lost = gl.isContextLost();
+    const ready = !lost && gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.SIGNALED;
+    if (!lost && !ready) return void setTimeout(look, 8);
+    if (ready) gl.deleteSync(fence);
+    done();
+  })();
+}
+
 // Null where the browser has no WebGL 2 that works. `restored()` is called when a lost context is there again.
+/** @param {HTMLCanvasElement} canvas @param {() => void} restored */
 export function createPainter(canvas, restored) {
-  const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
-  if (!gl) return null;
+  const context = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
+  if (!context) return null;
+  const gl = context;
+  /** @type {Record<string, any>} */
   let at = {};
+  /** @type {WebGLBuffer | null} */
   let points = null; // the buffer of places and shades
+  /** @type {WebGLBuffer | null} */
   let flags = null; // that of what lies inside the region, if there is one
   let count = 0;
 
@@ -97,12 +116,14 @@ export function createPainter(canvas, restored) {
 
   return {
     // `bytes`: places, two numbers of 16 bits each, then a byte of shade each.
+    /** @param {ArrayBuffer} bytes @param {number} number */
     load(bytes, number) {
       count = number;
       gl.bindBuffer(gl.ARRAY_BUFFER, points);
       gl.bufferData(gl.ARRAY_BUFFER, bytes, gl.STATIC_DRAW);
     },
     // Colour as [red, green, blue, opacity] of 255 and number of the symbol of each shade; opacity 0 is not drawn.
+    /** @param {number[][]} colors @param {number[]} symbols */
     paint(colors, symbols) {
       const texels = new Uint8Array(2 * 256 * 4);
       colors.forEach((color, index) => texels.set(color, 4 * index));
@@ -110,14 +131,16 @@ export function createPainter(canvas, restored) {
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 2, 0, gl.RGBA, gl.UNSIGNED_BYTE, texels);
     },
     // Which points lie in the region, a byte each; null where there is none.
+    /** @param {Uint8Array<ArrayBuffer> | null} inside */
     mark(inside) {
       if (flags) gl.deleteBuffer(flags);
-      flags = inside && gl.createBuffer();
+      flags = inside ? gl.createBuffer() : null;
       if (!inside) return;
       gl.bindBuffer(gl.ARRAY_BUFFER, flags);
       gl.bufferData(gl.ARRAY_BUFFER, inside, gl.STATIC_DRAW);
     },
     // Draws every `step`th point, which takes so much less time.
+    /** @param {{ scale: number[], shift: number[], size: number, opacity: number, step: number }} look */
     draw({ scale, shift, size, opacity, step }) {
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clear(gl.COLOR_BUFFER_BIT);
@@ -131,8 +154,8 @@ export function createPainter(canvas, restored) {
         gl.enableVertexAttribArray(at.inside);
         gl.vertexAttribPointer(at.inside, 1, gl.UNSIGNED_BYTE, false, step, 0);
       } else gl.disableVertexAttribArray(at.inside);
-      gl.uniform2f(at.scale, ...scale);
-      gl.uniform2f(at.shift, ...shift);
+      gl.uniform2f(at.scale, scale[0], scale[1]);
+      gl.uniform2f(at.shift, shift[0], shift[1]);
       gl.uniform1f(at.size, size);
       gl.uniform1f(at.opacity, opacity);
       for (const layer of flags ? [1, 2] : [0]) {
@@ -141,17 +164,7 @@ export function createPainter(canvas, restored) {
       }
     },
     // Calls `done` once what was drawn so far is there.
-    whenDrawn(done) {
-      const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-      gl.flush();
-      (function look() {
-        const lost = gl.isContextLost();
-        const ready = !lost && gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.SIGNALED;
-        if (!lost && !ready) return void setTimeout(look, 8);
-        if (ready) gl.deleteSync(fence);
-        done();
-      })();
-    },
+    whenDrawn: (/** @type {() => void} */ done) => afterDrawing(gl, done),
     destroy: () => gl.getExtension("WEBGL_lose_context")?.loseContext(),
   };
 }

@@ -4,10 +4,18 @@ import { element } from "../shared.js";
 import { DIAMOND, SYMBOLS, drawSymbol } from "./symbols.js";
 
 // `changed()` is called when other groups are hidden.
+/**
+ * @typedef {import("../messages.js").Scatter.Data} Data
+ * @typedef {import("../messages.js").Scatter.LegendEntry} Entry
+ * @param {HTMLElement} parent
+ * @param {() => void} changed
+ */
 export function createLegend(parent, changed) {
   let shown = ""; // what the legend says: with other groups none is hidden
+  /** @type {Set<number>} */
   let hidden = new Set();
 
+  /** @param {Entry} group @param {number} index @param {Entry[]} entries */
   function entry({ name, color, symbol }, index, entries) {
     const button = element("button", "group", parent);
     button.type = "button";
@@ -30,6 +38,7 @@ export function createLegend(parent, changed) {
     say();
   }
 
+  /** @param {import("../messages.js").Scatter.Scale} scale */
   function scale({ colors, ticks }) {
     const box = element("div", "scale", parent);
     element("div", "ramp", box).style.setProperty("--colors", colors.join());
@@ -38,6 +47,7 @@ export function createLegend(parent, changed) {
   }
 
   return {
+    /** @param {Data} data */
     update({ legend, marks }) {
       const names = JSON.stringify([legend, marks.title]);
       if (names === shown) return;
@@ -52,6 +62,7 @@ export function createLegend(parent, changed) {
       element("span", "", line).textContent = marks.title;
     },
     // Whether points of a shade are drawn.
+    /** @param {number} shade @param {Data} data */
     shows: (shade, { legend }) => !hidden.has(legend.entries.findIndex((one) => one.shade === shade)),
   };
 }

@@ -5,14 +5,28 @@ import { element } from "../shared.js";
 const MARK_PX = 6; // half of a class weight's diamond
 const NAME_ABOVE_PX = 17;
 
+/**
+ * @typedef {import("../messages.js").Scatter.Data} Data
+ * @typedef {import("../messages.js").Scatter.Name} Name
+ * @typedef {ReturnType<typeof import("./camera.js").createCamera>} Camera
+ * @param {Element} svg
+ * @param {Element} names
+ */
 export function createOverlay(svg, names) {
-  const [region, draft, marks, ...circles] = ["region", "draft", "marks", "found", "pointed"].map((name) => svg.querySelector(`.${name}`));
-  let data = null;
+  const [region, draft, marks, ...circles] = ["region", "draft", "marks", "found", "pointed"].map((name) =>
+    /** @type {SVGElement} */ (svg.querySelector(`.${name}`)),
+  );
+  /** @type {Data} */
+  let data;
+  /** @type {{ x: number, y: number } | null} */
   let pointed = null; // x, y
+  /** @type {[HTMLElement, number, number, number][]} */
   let written = []; // [node, x, y, pixels above]
 
+  /** @param {number[][] | null | undefined} corners */
   const polygon = (corners) => (corners?.length ? `M${corners.map((corner) => corner.join()).join("L")}Z` : "");
 
+  /** @param {Name} name @param {number} above */
   function write({ x, y, text }, above) {
     const node = element("span", "name", names);
     node.textContent = text;
@@ -20,6 +34,7 @@ export function createOverlay(svg, names) {
   }
 
   return {
+    /** @param {Data} next */
     update(next) {
       data = next;
       names.replaceChildren();
@@ -28,8 +43,9 @@ export function createOverlay(svg, names) {
       if (data.marks.named) data.marks.x.forEach((x, index) => write({ x, y: data.marks.y[index], text: data.marks.names[index] }, NAME_ABOVE_PX));
       if (data.found) write(data.found, NAME_ABOVE_PX + 4);
     },
-    point: (place) => (pointed = place),
-    draft: (corners) => draft.setAttribute("d", polygon(corners)),
+    point: (/** @type {{ x: number, y: number } | null} */ place) => (pointed = place),
+    draft: (/** @type {number[][] | null} */ corners) => draft.setAttribute("d", polygon(corners)),
+    /** @param {Camera} camera */
     place({ toScreen }) {
       const { region: outline, marks: weights } = data;
       region.setAttribute("d", polygon(outline?.x.map((x, index) => toScreen(x, outline.y[index]))));
@@ -41,8 +57,8 @@ export function createOverlay(svg, names) {
         circles[number].toggleAttribute("hidden", !place);
         if (!place) return;
         const [left, top] = toScreen(place.x, place.y);
-        circles[number].setAttribute("cx", left);
-        circles[number].setAttribute("cy", top);
+        circles[number].setAttribute("cx", String(left));
+        circles[number].setAttribute("cy", String(top));
       });
       for (const [node, x, y, above] of written) {
         const [left, top] = toScreen(x, y);
@@ -50,6 +66,7 @@ export function createOverlay(svg, names) {
       }
     },
     // The class weight at these pixels; -1 for none.
+    /** @param {number} left @param {number} top @param {Camera} camera */
     markAt(left, top, { toScreen }) {
       const { x, y } = data.marks;
       return x.findLastIndex((value, index) => {

@@ -8,17 +8,32 @@ const LINE_PX = 40; // of a wheel's line
 // `tool()` is "lasso", "select" (a box) or "pan". Called are `drawing(corners)` with corners in pixels while one draws,
 // null when it is given up, `drawn(corners)` at its end, `dragged(across, down)`, `turned(factor, left, top)`,
 // `clicked(left, top)`, `over(left, top, event)` and `away()`.
+/**
+ * @typedef {[number, number]} Place
+ * @param {HTMLElement} stage
+ * @param {{
+ *   tool: () => string | undefined, drawing: (corners: Place[] | null) => void, drawn: (corners: Place[]) => void,
+ *   dragged: (across: number, down: number) => void, turned: (factor: number, left: number, top: number) => void,
+ *   clicked: (left: number, top: number) => void, over: (left: number, top: number, event: PointerEvent) => void,
+ *   away: () => void,
+ * }} on
+ */
 export function createPointer(stage, on) {
+  /** @type {Place | null} */
   let start = null;
-  let last = null;
+  /** @type {Place} */
+  let last = [0, 0];
+  /** @type {Place[]} */
   let corners = [];
 
   /** @returns {[number, number]} */
-  const here = (event) => {
+  const here = (/** @type {MouseEvent} */ event) => {
     const box = stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
+  /** @param {Place} from @param {Place} to @param {number} distance */
   const far = ([x, y], [left, top], distance) => Math.hypot(x - left, y - top) >= distance;
+  /** @param {Place} from @param {Place} to @returns {Place[]} */
   const boxed = ([left, top], [right, low]) => [[left, top], [right, top], [right, low], [left, low]];
 
   function cancel() {
@@ -39,7 +54,7 @@ export function createPointer(stage, on) {
     if (!start) return void on.over(...at, event);
     if (on.tool() === "pan") on.dragged(at[0] - last[0], at[1] - last[1]);
     else if (on.tool() === "select") corners = boxed(start, at);
-    else if (far(corners.at(-1), at, CORNER_PX)) corners.push(at);
+    else if (far(corners[corners.length - 1], at, CORNER_PX)) corners.push(at);
     if (on.tool() !== "pan" && far(start, at, CLICK_PX)) on.drawing(corners);
     last = at;
   });

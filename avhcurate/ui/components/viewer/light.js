@@ -1,5 +1,6 @@
 // Brightness, contrast and gamma of what is on screen; the image itself stays as it is.
 
+/** @type {Record<string, { low: number, high: number, keys: string[] }>} */
 const LIGHTS = {
   brightness: { low: 0.2, high: 3, keys: ["[", "]"] },
   contrast: { low: 0.2, high: 3, keys: ["{", "}"] },
@@ -9,9 +10,12 @@ const LIGHT_STEP = 0.1;
 const LIGHT_RESET = "\\";
 
 // `changed()` is called when the light is another.
+/** @param {HTMLFormElement} form @param {HTMLElement} shown @param {() => void} changed */
 export function createLight(form, shown, changed) {
-  const field = (name) => form.elements[name];
+  /** @param {string} name @returns {any} */
+  const field = (name) => form.elements.namedItem(name);
 
+  /** @param {string} name */
   function value(name) {
     return Number(field(name).value);
   }
@@ -22,7 +26,7 @@ export function createLight(form, shown, changed) {
     for (const name of Object.keys(LIGHTS)) {
       field(name).nextElementSibling.value = value(name).toFixed(1);
     }
-    for (const one of form.querySelectorAll("[type=gamma]")) one.setAttribute("exponent", 1 / value("gamma"));
+    for (const one of form.querySelectorAll("[type=gamma]")) one.setAttribute("exponent", String(1 / value("gamma")));
     const curve = value("gamma") === 1 ? "" : "url(#viewer-gamma)";
     const filter = `brightness(${value("brightness")}) contrast(${value("contrast")}) ${curve}`;
     shown.style.setProperty("--light", plain() ? "none" : filter);
@@ -39,6 +43,7 @@ export function createLight(form, shown, changed) {
 
   return {
     // What a key does; null where it means nothing.
+    /** @param {string} key */
     meaning(key) {
       if (key === LIGHT_RESET) return () => form.reset();
       const name = Object.keys(LIGHTS).find((one) => LIGHTS[one].keys.includes(key));

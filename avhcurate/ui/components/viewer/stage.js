@@ -8,12 +8,25 @@ const LARGE = 1600; // pixels of a longer side at which the picture may be a cop
 
 // `turned(factor, at, stage)` is called by the wheel, `dragged(across, down, stage)` by the pointer, and `taken(stage)`
 // when the picture is pressed; `changed()` when its size is known.
+/**
+ * @typedef {import("./camera.js").Picture} Picture
+ * @typedef {{ x: number, y: number }} Point
+ * @typedef {ReturnType<typeof createStage>} Stage
+ * @param {HTMLElement} parent
+ * @param {{
+ *   camera: ReturnType<typeof import("./camera.js").createCamera>,
+ *   turned: (factor: number, at: Point, stage: any) => void,
+ *   dragged: (across: number, down: number, stage: any) => void,
+ *   taken: (stage: any) => void, changed: () => void,
+ * }} does
+ */
 export function createStage(parent, { camera, turned, dragged, taken, changed }) {
   const root = element("figure", "stage", parent);
   const view = element("div", "view", root);
   const image = element("img", "", view);
   const caption = element("figcaption", "", root);
   let source = { src: "", whole: "" };
+  /** @type {Point | null} */
   let drag = null;
   image.draggable = false;
 
@@ -41,6 +54,7 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
     if (copied && camera.mode() !== "fit" && image.getAttribute("src") === source.src) fetchWhole(source);
   }
 
+  /** @param {typeof source} wanted */
   function fetchWhole(wanted) {
     const whole = new Image();
     whole.onload = () => source === wanted && (image.src = wanted.whole);
@@ -72,7 +86,8 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
 
   const stage = {
     root, view, picture, place,
-    id: null,
+    id: -1,
+    /** @param {{ id: number, src: string, whole: string, alt: string }} picture */
     show({ id, src, whole, alt }) {
       stage.id = id;
       if (source.src !== src) {
@@ -83,6 +98,7 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
       }
       image.alt = alt;
     },
+    /** @param {any} row */
     say({ title, path, muted }) {
       caption.textContent = [title, path].filter(Boolean).join(" · ");
       root.classList.toggle("muted", muted);

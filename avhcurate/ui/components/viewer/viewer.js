@@ -16,6 +16,7 @@ const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;
 const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
 const PANNING = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+/** @type {[string, string][]} */
 const VIEWER_KEYS = [
   ["Left, Right", "previous and next"], ["Shift + arrows", "move a zoomed image"], ["+, −, wheel", "zoom"],
   ["Space", "1:1, and fit again"], ["[ ]", "brightness"], ["{ }", "contrast"], ["< >", "gamma"],
