@@ -22,13 +22,13 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def served(workspace: Path, **variables: str) -> Iterator[Server]:
-    """`avhcurate serve` on a workspace, with environment `variables`, until the block ends."""
+def served(workspace: Path) -> Iterator[Server]:
+    """`avhcurate serve` on a workspace, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "avhcurate", "serve", "--port", str(port), "--workspace", str(workspace)]
-    environment = {**os.environ, "STREAMLIT_SERVER_HEADLESS": "true"} | variables
+    environment = {**os.environ, "STREAMLIT_SERVER_HEADLESS": "true"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         server = Server(f"127.0.0.1:{port}", process.pid)
@@ -42,23 +42,21 @@ def served(workspace: Path, **variables: str) -> Iterator[Server]:
 def _wait(server: Server) -> None:
     for _ in range(240):
         try:
-            if httpx.get(f"http://{server.address}/health", timeout=5).status_code in (200, 401):  # with a login
-                return
+            httpx.get(f"http://{server.address}/health", timeout=5).raise_for_status()
+            return
         except httpx.HTTPError:
             time.sleep(0.5)
     raise RuntimeError("the server does not answer")
 
 
 class Session:
-    """One browser tab's websocket; `html` collects what its pages put into them by `st.html`."""
+    """One browser tab's websocket."""
 
-    def __init__(self, server: Server, cookies: str = "") -> None:
-        self.html: list[str] = []
+    def __init__(self, server: Server) -> None:
         self.socket: ClientConnection = connect(
             f"ws://{server.address}/_stcore/stream",
             origin=f"http://{server.address}",  # type: ignore[arg-type]
             subprotocols=["streamlit"],  # type: ignore[list-item]
-            additional_headers={"Cookie": cookies},
             max_size=None,
         )
 
@@ -75,7 +73,6 @@ class Session:
                 return False
             answer = ForwardMsg()
             answer.ParseFromString(data)  # type: ignore[arg-type]
-            self.html.append(answer.delta.new_element.html.body)
             fine &= answer.delta.new_element.WhichOneof("type") != "exception"
             if answer.WhichOneof("type") == "script_finished":
                 return fine
