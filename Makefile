@@ -37,7 +37,6 @@ lint: node_modules/.package-lock.json
 types: node_modules/.package-lock.json
 	$(BIN)/mypy
 	$(NODE) node_modules/typescript/bin/tsc -p .
-	$(NODE) node_modules/typescript/bin/tsc -p tsconfig.strict.json
 
 # What reads the scripts: a linter and a type checker, for the node that pip has installed.
 node_modules/.package-lock.json: package-lock.json $(VENV)/tested

@@ -11,15 +11,21 @@ const SAID_MS = 4000;
 
 export default mounted((parent, data) => new Card(parent, data));
 
+/** @typedef {import("../messages.js").Classify.Item} Item */
+
 class Card {
+  /** @type {Item | null} */
   current = null; // the item on screen
+  /** @type {number | null} */
   shownAt = null; // when its picture could first be seen
   ready = false; // it was seen for as long as an answer takes
+  /** @type {ReturnType<typeof createChoices> | null} */
   choices = null;
   drawn = ""; // what the choices are about
   heard = "";
-  quiet = null;
+  quiet = 0;
 
+  /** @param {any} parent @param {import("../messages.js").Classify.Data} first */
   constructor(parent, first) {
     this.scope = first.scope;
     this.data = first;
@@ -33,12 +39,13 @@ class Card {
     });
     this.part("skip").onclick = () => this.pressed(() => this.answer(null));
     this.part("undo").onclick = () => this.pressed(() => this.takeBack());
-    this.onKey = (event) => this.hearKey(event);
+    this.onKey = (/** @type {KeyboardEvent} */ event) => this.hearKey(event);
     document.addEventListener("keydown", this.onKey, true);
     this.root.dataset.answered = 0;
     this.root.dataset.scope = first.scope;
   }
 
+  /** @param {string} name @returns {any} */
   part(name) {
     return this.root.querySelector(`.${name}`);
   }
@@ -47,6 +54,7 @@ class Card {
     this.root.focus({ preventScroll: true });
   }
 
+  /** @param {() => void} act */
   pressed(act) {
     act();
     this.focus();
@@ -57,13 +65,14 @@ class Card {
   advance() {
     const items = this.queue.items();
     const next = items.find(({ id }) => id === this.current?.id) ?? items[0] ?? null;
-    const kept = [this.current, this.queue.last()?.item].filter(Boolean);
+    const kept = [this.current, this.queue.last()?.item].flatMap((item) => item ?? []);
     this.pictures.keep([...items.slice(0, PRELOADED), ...kept]);
     if (next?.id !== this.current?.id) this.show(next);
     else this.current = next;
     this.paint();
   }
 
+  /** @param {Item | null} item */
   show(item) {
     this.pictures.hide();
     this.current = item;
@@ -78,6 +87,7 @@ class Card {
   }
 
   reveal() {
+    if (!this.current) return;
     const { image } = this.pictures.of(this.current);
     image.classList.add("on");
     image.alt = "The image to classify";
@@ -90,6 +100,7 @@ class Card {
   }
 
   // A picture that cannot be drawn cannot be judged.
+  /** @param {Item} item */
   skip(item) {
     this.queue.leave(item);
     this.outbox.put({ kind: "broken", id: item.id, task: item.task });
@@ -99,28 +110,30 @@ class Card {
   // --- answers -----------------------------------------------------------------------------------
 
   // A choice of null: one cannot tell. Returns whether the answer counts.
+  /** @param {number | null} choice */
   answer(choice) {
     const { skip, classes, least_ms } = this.data;
     const possible = choice === null ? skip : choice >= 0 && choice < classes.length;
     if (!this.current || !possible) return false;
-    const ms = performance.now() - this.shownAt;
     if (this.shownAt === null) return this.ignore(choice, "Not counted: the image is not there yet.");
+    const ms = performance.now() - this.shownAt;
     if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const item = this.current;
     const kind = choice === null ? "skip" : "answer";
     const nonce = this.outbox.put({ kind, choice: choice ?? undefined, id: item.id, task: item.task, ms: Math.round(ms) });
     this.queue.give(item, nonce, choice);
     if (choice !== null) {
-      this.choices.flash(choice, "hit");
-      this.choices.remember(choice);
+      this.choices?.flash(choice, "hit");
+      this.choices?.remember(choice);
     }
     this.say("");
     this.advance();
     return true;
   }
 
+  /** @param {number | null} choice @param {string} why */
   ignore(choice, why) {
-    this.choices.flash(choice, "ignored");
+    this.choices?.flash(choice, "ignored");
     this.say(why);
     this.part("status").classList.add("warns");
     return false;
@@ -133,21 +146,24 @@ class Card {
     this.current = null;
     this.say(`Taken back: ${this.textOf(last.choice)}. Choose again.`);
     this.advance();
-    this.choices.focus();
+    this.choices?.focus();
   }
 
+  /** @param {string} text */
   say(text) {
     clearTimeout(this.quiet);
     this.paintStatus(text);
     if (text) this.quiet = setTimeout(() => this.paintStatus(), SAID_MS);
   }
 
+  /** @param {number | null} choice */
   textOf(choice) {
     return choice === null ? "cannot tell" : (this.data.classes[choice] ?? "");
   }
 
   // --- keys ----------------------------------------------------------------------------------------
 
+  /** @param {KeyboardEvent} event */
   hearKey(event) {
     if (modified(event) || typingElsewhere(event, this.root)) return;
     const does = this.meaning(event.key);
@@ -156,9 +172,10 @@ class Card {
     consume(event); // else Streamlit's own one-letter shortcuts would hear it too
   }
 
+  /** @param {string} key */
   meaning(key) {
-    if (key === "Backspace") return this.choices.typing() ? null : () => this.takeBack();
-    if (this.choices.searches) return null;
+    if (key === "Backspace") return this.choices?.typing() ? null : () => this.takeBack();
+    if (this.choices?.searches) return null;
     if (key === "?" && this.data.skip) return () => this.answer(null);
     const choice = this.data.keys.indexOf(key.toLowerCase());
     return choice < 0 ? null : () => this.answer(choice);
@@ -217,10 +234,10 @@ class Card {
     this.queue.hear(next.items, next.refused);
     this.drawChoices();
     this.advance();
-    if (next.refused.length && next.echo !== this.heard) this.say(next.refused.at(-1).why);
+    if (next.refused.length && next.echo !== this.heard) this.say(next.refused[next.refused.length - 1].why);
     else if (begins) this.paintStatus();
     this.heard = next.echo;
-    if (begins && !this.choices.searches && !document.querySelector("[role=dialog]")) this.focus();
+    if (begins && !this.choices?.searches && !document.querySelector("[role=dialog]")) this.focus();
   }
 
   destroy() {

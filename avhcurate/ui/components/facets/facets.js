@@ -10,17 +10,25 @@ const RELEASES = ["pointerup", "pointercancel"];
 
 export default mounted((parent) => new Board(parent));
 
+/** @typedef {import("../messages.js").Facets.Panel} Panel */
+/** @typedef {{ state: string, section: HTMLElement }} Drawn */
+
 class Board {
   /** @type {import("../messages.js").Facets.Data} */
   data = { panels: [], label: "", handled: 0 };
+  /** @type {import("../messages.js").Facets.FacetEvent[]} */
   cleared = []; // acts of chips, until Python has done them
+  /** @type {Set<string>} */
   told = new Set(); // keys of facets of which the chips say what Python has yet to do
+  /** @type {Map<string, Drawn>} */
   drawn = new Map(); // by key of the facet: what was drawn, and its element
   held = false; // a pointer is down: its button must stay
 
+  /** @param {ParentNode} parent */
   constructor(parent) {
-    this.root = parent.querySelector(".facets");
+    this.root = /** @type {HTMLElement} */ (parent.querySelector(".facets"));
     this.talk = createTalk({ rest: REST_MS, lost: () => this.lost() });
+    /** @type {import("./parts.js").Does} */
     this.does = {
       choose: (panel, values) => this.tell(panel, { kind: "values", values }),
       range: (panel, low, high) => this.tell(panel, { kind: "range", low, high }),
@@ -33,14 +41,15 @@ class Board {
     };
     // A button that goes between the press and the release of a pointer would not be clicked.
     this.released = () => setTimeout(() => this.release());
-    this.cleaned = ({ detail }) => this.hearChip(detail);
+    this.cleaned = (/** @type {WindowEventMap["avhcurate-cleared"]} */ { detail }) => this.hearChip(detail);
     for (const event of RELEASES) addEventListener(event, this.released);
     addEventListener(CLEARED, this.cleaned);
   }
 
+  /** @param {Panel} panel @param {any} act */
   tell({ key }, act) {
     this.cleared = this.cleared.filter((one) => one.key !== key);
-    const same = (sent) => sent.key === key && (sent.kind === "find") === (act.kind === "find");
+    const same = (/** @type {any} */ sent) => sent.key === key && (sent.kind === "find") === (act.kind === "find");
     this.talk.act({ key, ...act }, { replaced: same });
     this.paint();
     if (act.kind === "find") return;
@@ -59,6 +68,7 @@ class Board {
     }
   }
 
+  /** @param {any} act */
   hearChip({ key, done, ...act }) {
     this.cleared = this.cleared.filter((one) => one.key !== key);
     if (!done) this.cleared.push({ key, ...act });
@@ -82,7 +92,7 @@ class Board {
 
   // What has the focus: the facet, the place in it, and a text that is being typed.
   focused() {
-    const node = this.root.getRootNode().activeElement;
+    const node = /** @type {any} */ (/** @type {ShadowRoot} */ (this.root.getRootNode()).activeElement);
     const at = node?.dataset?.at;
     return { key: node?.closest?.(".facet")?.dataset.key, at, typed: at === "find" ? node.value : null };
   }
@@ -98,29 +108,34 @@ class Board {
     this.place(next);
     this.drawn = next;
     [...next.values()].forEach(({ section }, place) => {
-      if (scrolled[place]) section.querySelector(".list").scrollTop = scrolled[place];
+      const list = section.querySelector(".list");
+      if (list && scrolled[place]) list.scrollTop = scrolled[place];
     });
     if (focus.key === undefined || focus.at === undefined) return;
+    /** @type {HTMLElement | null | undefined} */
     const again = next.get(focus.key)?.section.querySelector(`[data-at="${CSS.escape(focus.at)}"]`);
     again?.focus({ preventScroll: true });
   }
 
   // What is the same stays in the page, which is not laid out anew for one facet.
+  /** @param {Map<string, Drawn>} next */
   place(next) {
     const same = String([...this.drawn.keys()]) === String([...next.keys()]);
     if (!same) return this.root.replaceChildren(...[...next.values()].map((one) => one.section));
     for (const [key, { section }] of this.drawn) {
-      const now = next.get(key).section;
+      const now = next.get(key)?.section ?? section;
       if (now !== section) section.replaceWith(now);
     }
   }
 
   // What was drawn of a facet, or a new drawing; a text that is being typed stays.
+  /** @param {Panel} panel @param {string | null} typed */
   section(panel, typed) {
     const state = JSON.stringify(panel);
     const before = this.drawn.get(panel.key);
     if (before?.state === state) return before;
     const made = { state, section: drawFacet(panel, this.does) };
+    /** @type {HTMLInputElement | null} */
     const input = made.section.querySelector(".find");
     if (typed !== null && input) input.value = typed;
     return made;

@@ -4,6 +4,17 @@ import { isOn, short } from "./state.js";
 
 const FIND_MS = 350;
 
+/**
+ * @typedef {import("../messages.js").Facets.Panel} Panel
+ * @typedef {import("../messages.js").Facets.Bar} Bar
+ * @typedef {{
+ *   choose: (panel: Panel, values: any[]) => void, remove: (panel: Panel) => void,
+ *   range: (panel: Panel, low: number | null, high: number | null) => void,
+ *   find: (panel: Panel, text: string) => void, drag: (panel: Panel, place: number, event: PointerEvent) => void,
+ * }} Does
+ */
+
+/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} [className] @param {string} [text] */
 function worded(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -11,16 +22,20 @@ function worded(tag, className, text) {
   return made;
 }
 
+/** @param {number} number */
 const count = (number) => number.toLocaleString("en-US");
 // For narrow columns: 1.8M of 1,790,699.
+/** @param {number} number */
 const compact = (number) => number < 1e6 ? count(number) : number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 });
 
 // The two ends of a range with equally many digits behind the point.
+/** @param {[number, number]} ends */
 function shortEnds([low, high]) {
   const digits = Math.max(...[low, high].map((end) => short(end).split(".")[1]?.length ?? 0));
   return [low, high].map((end) => (short(end).includes("e") ? short(end) : Number(end).toFixed(Math.min(digits, 6))));
 }
 
+/** @param {Element} inside @param {string} text */
 function readout(inside, text) {
   const place = inside.closest(".facet")?.querySelector(".readout");
   if (place) place.textContent = text;
@@ -28,6 +43,7 @@ function readout(inside, text) {
 
 // `does` says what an act on a facet does: `choose(panel, values)`, `range(panel, low, high)`, `remove(panel)`,
 // `find(panel, text)`, and `drag(panel, place, event)` begins one over bars.
+/** @param {Panel} panel @param {Does} does */
 export function drawFacet(panel, does) {
   const section = worded("section", `facet ${panel.shape}`);
   section.dataset.key = panel.key;
@@ -39,6 +55,7 @@ export function drawFacet(panel, does) {
   return section;
 }
 
+/** @param {Panel} panel @param {Does} does */
 function drawHeader(panel, does) {
   const top = worded("header");
   const title = worded("h3", "", panel.title);
@@ -55,6 +72,7 @@ function drawHeader(panel, does) {
   return top;
 }
 
+/** @param {Panel} panel @param {Bar} bar @param {number} place @param {string} className */
 function drawButton(panel, bar, place, className) {
   const all = bar.samples > bar.matching ? ` of ${count(bar.samples)}` : "";
   const says = `${count(bar.matching)}${all}`;
@@ -64,8 +82,8 @@ function drawButton(panel, bar, place, className) {
   made.dataset.at = String(place);
   made.tabIndex = -1;
   const most = Math.max(1, ...panel.bars.map((one) => Math.max(one.samples, one.matching)));
-  made.style.setProperty("--all", bar.samples / most);
-  made.style.setProperty("--matching", bar.matching / most);
+  made.style.setProperty("--all", String(bar.samples / most));
+  made.style.setProperty("--matching", String(bar.matching / most));
   made.classList.toggle("none", !bar.matching);
   for (const event of ["pointerenter", "focus"]) made.addEventListener(event, () => readout(made, `${bar.text} · ${says}`));
   for (const event of ["pointerleave", "blur"]) made.addEventListener(event, () => readout(made, ""));
@@ -73,11 +91,13 @@ function drawButton(panel, bar, place, className) {
 }
 
 // The values without one that was chosen, or with one that was not.
+/** @param {Panel} panel @param {Bar["value"]} value */
 function toggled({ chosen }, value) {
   const others = chosen.filter((one) => one !== value);
   return others.length < chosen.length ? others : [...chosen, value];
 }
 
+/** @param {Panel} panel @param {Does} does */
 function drawRows(panel, does) {
   const list = worded("div", "list");
   panel.bars.forEach((bar, place) => {
@@ -92,6 +112,7 @@ function drawRows(panel, does) {
   return steerable(list, panel, does);
 }
 
+/** @param {Panel} panel @param {Does} does */
 function drawBars(panel, does) {
   const chart = worded("div", "chart");
   panel.bars.forEach((bar, place) => {
@@ -110,9 +131,10 @@ function drawBars(panel, does) {
   return steerable(chart, panel, does);
 }
 
+/** @param {Panel} panel @param {Does} does */
 function drawEnds(panel, does) {
   const line = worded("div", "ends");
-  const shown = shortEnds(panel.ends);
+  const shown = shortEnds(panel.ends ?? [0, 0]);
   ["low", "high"].forEach((name, side) => {
     const input = worded("input");
     input.type = "number";
@@ -125,16 +147,17 @@ function drawEnds(panel, does) {
       const range = [...panel.chosen];
       range[side] = input.value === "" ? null : Number(input.value);
       if (range[0] !== null && range[1] !== null && range[0] > range[1]) range[1 - side] = null;
-      does.range(panel, ...range);
+      does.range(panel, range[0], range[1]);
     };
     line.append(input);
   });
   return line;
 }
 
+/** @param {Panel} panel @param {Does} does */
 function drawSearch(panel, does) {
   const input = worded("input", "find");
-  let finding = null;
+  let finding = 0;
   input.type = "search";
   input.value = panel.find;
   input.placeholder = panel.more ? `Find among ${count(panel.more)} more` : "Find";
@@ -150,6 +173,7 @@ function drawSearch(panel, does) {
 // --- choosing bars of a range ----------------------------------------------------------------------
 
 // The range of the bars between two places; the only one that is chosen, chosen again, is given up.
+/** @param {Panel} panel @param {Pick<Does, "range">} does @param {number} from @param {number} to */
 function chooseBars(panel, does, from, to) {
   const [first, last] = [Math.min(from, to), Math.max(from, to)];
   const on = panel.bars.flatMap((bar, place) => (isOn(panel, bar) ? [place] : []));
@@ -157,6 +181,7 @@ function chooseBars(panel, does, from, to) {
   else does.range(panel, panel.bars[first].low, panel.bars[last].high);
 }
 
+/** @param {Element} chart @param {number} first @param {number} last */
 function markBars(chart, first, last) {
   [...chart.children].forEach((bar, place) => {
     bar.setAttribute("aria-pressed", String(place >= Math.min(first, last) && place <= Math.max(first, last)));
@@ -164,11 +189,12 @@ function markBars(chart, first, last) {
 }
 
 // Follows a press over the bars until it ends.
+/** @param {Panel} panel @param {Does} does @param {number} from @param {PointerEvent} event */
 export function dragBars(panel, does, from, event) {
-  const chart = event.currentTarget.parentElement;
+  const chart = /** @type {HTMLElement} */ (/** @type {Element} */ (event.currentTarget).parentElement);
   let to = from;
   chart.setPointerCapture(event.pointerId);
-  chart.onpointermove = (move) => {
+  chart.onpointermove = (/** @type {PointerEvent} */ move) => {
     const { left, width } = chart.getBoundingClientRect();
     const at = Math.floor(((move.clientX - left) / width) * panel.bars.length);
     to = Math.max(0, Math.min(panel.bars.length - 1, at));
@@ -176,7 +202,7 @@ export function dragBars(panel, does, from, event) {
     const [first, last] = [Math.min(from, to), Math.max(from, to)].map((place) => panel.bars[place].text.split("–"));
     readout(chart, `${first[0]}–${last.at(-1)}`);
   };
-  const end = (counts) => {
+  const end = (/** @type {boolean} */ counts) => {
     chart.onpointermove = chart.onpointerup = chart.onpointercancel = null;
     if (counts) chooseBars(panel, does, from, to);
   };
@@ -185,13 +211,16 @@ export function dragBars(panel, does, from, event) {
 }
 
 // One stop of the Tab key for a whole facet: arrows move among its buttons, with Shift they choose a range.
+/** @param {HTMLElement} list @param {Panel} panel @param {Does} does */
 function steerable(list, panel, does) {
-  const buttons = [...list.children];
+  const buttons = /** @type {HTMLElement[]} */ ([...list.children]);
   const home = Math.max(0, panel.bars.findIndex((bar) => isOn(panel, bar)));
   if (buttons[home]) buttons[home].tabIndex = 0;
   list.addEventListener("keydown", (event) => {
-    const place = buttons.indexOf(event.target.closest("button"));
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -place, End: buttons.length - 1 - place }[event.key];
+    const place = buttons.findIndex((one) => one.contains(/** @type {Node} */ (event.target)));
+    /** @type {Record<string, number>} */
+    const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -place, End: buttons.length - 1 - place };
+    const step = steps[event.key];
     if (step === undefined || place < 0) return;
     event.preventDefault();
     const next = Math.max(0, Math.min(buttons.length - 1, place + step));

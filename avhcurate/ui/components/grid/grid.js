@@ -28,24 +28,45 @@ const EDGE = 6; // pixels below the last row
 
 export default mounted((parent) => new Grid(parent));
 
+/** @typedef {import("../events.js").Row} Row */
+/** @typedef {import("../events.js").Ranges} Ranges */
+/** @typedef {import("../messages.js").Grid.Data} Data */
+
+/** @param {Event} event */
 function placeOf(event) {
-  const tile = event.target.closest?.(".tile");
+  const tile = /** @type {any} */ (event.target).closest?.(".tile");
   return tile ? Number(tile.dataset.place) : null;
 }
 
 class Grid {
   /** @type {import("../messages.js").Grid.Data} */
-  data = null;
+  data = /** @type {any} */ (null);
   size = 0; // of a tile, which the slider changes before Python has heard of it
   layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
   laidOut = ""; // the sizes that the layout was made for
   travel = 1;
+  /** @type {Ranges} */
   before = []; // what was selected when a box was begun
+  /** @type {number | null} */
   goal = null; // the place to begin at, once the rows are laid out
+  /** @type {number | null} */
   landing = null;
   arranging = 0;
+  /** @type {number | null} */
   pointed = null; // the place under the pointer, or with the focus
 
+  /** @type {(event: KeyboardEvent) => unknown} */
+  pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
+  resized = () => this.layOut();
+  /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
+  hearLinked = ({ detail }) => void this.follow(detail);
+  // The frame in which something happens shows it, a filter's chip for one, before the grid is laid out anew.
+  resize = new ResizeObserver(() => {
+    cancelAnimationFrame(this.arranging);
+    this.arranging = requestAnimationFrame(this.resized);
+  });
+
+  /** @param {any} parent */
   constructor(parent) {
     this.parent = parent;
     this.root = this.part("image-grid");
@@ -64,46 +85,61 @@ class Grid {
     this.lines = createLines(this.board, {
       layout: () => this.layout, base: this.scroller.base, rowAt: (place) => this.shownRow(place),
     });
-    const hasFocus = () => this.hasFocus();
-    this.focus = createFocus(this.node, this.lines, { rows: this.rows, hasFocus });
-    this.createTools(hasFocus);
+    this.focus = createFocus(this.node, this.lines, { rows: this.rows, hasFocus: () => this.hasFocus() });
+    this.commands = this.createCommands();
+    this.bar = this.createBar();
+    this.box = this.createBox();
+    this.details = this.createDetails();
+    this.look = this.createLook();
     this.listen();
   }
 
-  /** @returns {any} */
+  /** @param {string} name @returns {any} */
   part(name) {
     return this.parent.querySelector(`.${name}`);
   }
 
-  createTools(hasFocus) {
-    this.commands = createCommands(this.pane, {
+  createCommands() {
+    return createCommands(this.pane, {
       act: (action, value) => this.act(action, value),
       chosen: () => this.selection.count() || Number(this.data?.count > 0),
       back: () => this.back(),
       own: GRID_KEYS,
     });
-    this.bar = createBar(this.part("bar"), {
+  }
+
+  createBar() {
+    return createBar(this.part("bar"), {
       press: (action) => this.press(action),
       all: () => this.selection.set(this.everything()),
       none: () => this.selection.set([]),
     });
-    this.box = createBox(this.node, this.part("box"), this.scroller, {
+  }
+
+  createBox() {
+    return createBox(this.node, this.part("box"), this.scroller, {
       wanted: () => this.data.selectable,
       begins: (keep) => {
         this.before = keep ? this.selection.ranges() : [];
       },
       covered: (from, to) => this.selection.set(rangesUnion(this.before, this.layout.covered(from, to))),
     });
-    this.details = createDetails({
+  }
+
+  createDetails() {
+    return createDetails({
       view: () => this.data?.view,
       changed: (place) => {
         if (place !== null) this.show(place);
         this.paintSelection();
       },
       focus: (place) => this.moveFocus(place, false),
-      hasFocus,
+      hasFocus: () => this.hasFocus(),
     });
-    this.look = createLook(this.root, this.part("look"), {
+  }
+
+  createLook() {
+    return createLook(this.root, this.part("look"), {
       resized: (size) => {
         this.size = size;
         this.layOut();
@@ -114,43 +150,38 @@ class Grid {
 
   listen() {
     const jump = this.part("jump");
-    this.board.onclick = (event) => this.clicked(event);
-    this.node.onkeydown = (event) => this.pressed(event);
-    jump.onsubmit = (event) => {
+    this.board.onclick = (/** @type {MouseEvent} */ event) => this.clicked(event);
+    this.node.onkeydown = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
+    jump.onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
       this.jumpTo(jump.elements.to.value);
     };
     // A screen reader moves the focus without keys.
-    this.board.addEventListener("focusin", (event) => {
+    this.board.addEventListener("focusin", (/** @type {Event} */ event) => {
       const place = placeOf(event);
       if (place !== null && place !== this.focus.place()) this.focus.set(place);
       this.point(place);
     });
-    this.board.onpointerover = (event) => this.point(placeOf(event));
+    this.board.onpointerover = (/** @type {Event} */ event) => this.point(placeOf(event));
     this.board.onpointerleave = () => this.point(null);
-    // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
-    this.pressedBeside = (event) => {
-      const mine = this.data?.actions && !this.data.open && !document.querySelector("[role=dialog]");
-      if (mine && idle(event)) this.pressed(event);
-    };
-    this.resized = () => this.layOut();
-    this.hearLinked = ({ detail }) => this.follow(detail);
     addEventListener("keydown", this.pressedBeside);
     addEventListener("resize", this.resized);
     addEventListener(LINKED, this.hearLinked);
-    // What lies above a grid may grow or go without the grid: the page is watched as well. The frame in which that
-    // happens shows it, a filter's chip for one, before the grid is laid out anew.
-    this.resize = new ResizeObserver(() => {
-      cancelAnimationFrame(this.arranging);
-      this.arranging = requestAnimationFrame(this.resized);
-    });
+    // What lies above a grid may grow or go without the grid: the page is watched as well.
     this.resize.observe(this.root);
     const block = document.querySelector("[data-testid=stMainBlockContainer]");
     if (block) this.resize.observe(block);
   }
 
+  // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
+  /** @param {KeyboardEvent} event */
+  mine(event) {
+    return this.data.actions && !this.data.open && !document.querySelector("[role=dialog]") && idle(event);
+  }
+
   // --- what Python hears -------------------------------------------------------------------
 
+  /** @param {number} place */
   open(place) {
     const row = this.rows.at(place);
     if (!row) return;
@@ -161,6 +192,7 @@ class Grid {
 
   // Acts on the selection, or on the image that has the focus, which then goes on: `alone`, on the selection alone.
   // The tiles show it at once.
+  /** @param {string} action @param {any} value */
   async act(action, value = null, alone = false) {
     await this.selection.settled();
     const place = this.focus.place();
@@ -173,6 +205,7 @@ class Grid {
     if (row) this.moveFocus(place + 1, false);
   }
 
+  /** @param {any} act @param {Row | null} row */
   tell(act, row) {
     const ids = row ? new Set([row.id]) : this.rows.idsIn(act.ranges);
     const one = row ? { id: row.id } : {};
@@ -181,6 +214,7 @@ class Grid {
   }
 
   // A row with what is on its way done.
+  /** @param {number} place */
   shownRow(place) {
     const row = this.rows.at(place);
     return row && withActsDone(row, this.talk.onImages(), this.classes());
@@ -196,6 +230,7 @@ class Grid {
   }
 
   // A button of the bar: some ask for a name first, others are about the selection alone.
+  /** @param {import("../messages.js").Grid.Button} button */
   press({ name, asks, always }) {
     if (asks) return this.commands.ask(asks);
     this.act(name, null, true);
@@ -228,15 +263,17 @@ class Grid {
     if (data.selectable) link({ by: "grid", view: data.view, ranges: selection.ranges(), place: pointed });
   }
 
+  /** @param {number | null} place */
   point(place) {
     if (place === this.pointed) return;
     this.pointed = place;
     this.tellLinked();
   }
 
+  /** @param {WindowEventMap["avhcurate-linked"]["detail"]} detail */
   async follow({ by, view, place }) {
     if (!by && this.data) this.tellLinked();
-    if (by !== "chart" || !this.data?.selectable) return;
+    if (by !== "chart" || !this.data?.selectable || place === null) return;
     const [[to] = []] = await placesIn(this.data.source, view, [[place, place + 1]]);
     if (to !== undefined) this.moveFocus(to, false);
   }
@@ -246,6 +283,7 @@ class Grid {
     return this.data.count ? [[0, this.data.count]] : [];
   }
 
+  /** @param {number} place */
   show(place) {
     const { layout, scroller } = this;
     const row = layout.rowOf(place);
@@ -254,6 +292,7 @@ class Grid {
     else if (bottom > scroller.offset() + scroller.window()) scroller.to(bottom - scroller.window());
   }
 
+  /** @param {number} place @param {boolean} extend */
   moveFocus(place, extend) {
     if (!this.data.count) return;
     const to = Math.max(0, Math.min(this.data.count - 1, place));
@@ -264,6 +303,7 @@ class Grid {
     if (!this.scroller.most()) tile?.scrollIntoView({ block: "nearest" });
   }
 
+  /** @param {number} place */
   focusTile(place) {
     const tile = this.lines.tileAt(place)?.root;
     tile?.focus({ preventScroll: true });
@@ -280,7 +320,7 @@ class Grid {
     const { data, root, board } = this;
     if (!data || !root.clientWidth) return;
     const words = wordsOf(data);
-    for (const name of ["single", "bare"]) root.classList.toggle(name, words[name]);
+    for (const [name, on] of Object.entries(words)) root.classList.toggle(name, on);
     const sizes = tileSizes(board, this.size, words.bare);
     const hadFocus = board.contains(this.parent.activeElement);
     const print = JSON.stringify([data.view, data.count, sizes]);
@@ -292,6 +332,7 @@ class Grid {
   }
 
   // The first row in sight stays so.
+  /** @param {{ columns: number, width: number, rowHeight: number }} sizes @param {string} print */
   layAnew(sizes, print) {
     const { count, tiles } = this.data;
     const kept = this.layout.rows ? this.layout.first(this.layout.rowAt(this.scroller.offset())) : 0;
@@ -312,6 +353,7 @@ class Grid {
     this.scrollTo(this.focus.place());
   }
 
+  /** @param {number} place */
   scrollTo(place) {
     this.scroller.to(this.layout.top(this.layout.rowOf(place)));
   }
@@ -342,15 +384,17 @@ class Grid {
 
   // --- drawing --------------------------------------------------------------------------------
 
+  /** @param {number} by @param {boolean} flying */
   moved(by, flying) {
     if (by) this.travel = Math.sign(by);
-    clearTimeout(this.landing);
+    clearTimeout(this.landing ?? 0);
     this.landing = null;
     if (Math.abs(by) > JUMP * this.scroller.window()) this.land(flying ? REST_AFTER_FLIGHT_MS : LOOK_MS);
     this.draw(!flying);
   }
 
   // After a jump the rows in sight come first, and their neighbours when all their pictures are there.
+  /** @param {number} rest */
   land(rest, until = performance.now() + LONGEST_LANDING_MS) {
     this.landing = setTimeout(() => {
       this.landing = null;
@@ -383,6 +427,7 @@ class Grid {
 
   // --- events --------------------------------------------------------------------------------
 
+  /** @param {MouseEvent} event */
   clicked(event) {
     const place = placeOf(event);
     if (place === null || this.box.ended()) return;
@@ -392,10 +437,11 @@ class Grid {
     this.focus.set(place);
     this.focusTile(place);
     if (selectable && event.shiftKey) this.picker.extend(from, place, command);
-    else if (selectable && (command || event.target.classList.contains("check"))) this.picker.toggle(place);
+    else if (selectable && (command || /** @type {Element} */ (event.target).classList.contains("check"))) this.picker.toggle(place);
     else this.open(place);
   }
 
+  /** @param {KeyboardEvent} event */
   pressed(event) {
     if (writes(event)) return;
     const steps = event.key in STEPS && !event.altKey;
@@ -405,6 +451,7 @@ class Grid {
     consume(event);
   }
 
+  /** @param {KeyboardEvent} event */
   step({ key, shiftKey }) {
     const { layout, scroller } = this;
     const to = STEPS[key](this.focus.place(), layout, scroller);
@@ -413,6 +460,7 @@ class Grid {
   }
 
   // What one of the grid's own keys does.
+  /** @param {KeyboardEvent} event */
   meaning({ key, shiftKey, ctrlKey, metaKey }) {
     const { selectable, actions } = this.data;
     const here = this.focus.place();
@@ -423,6 +471,7 @@ class Grid {
     return key === "Escape" && this.selection.ranges().length ? () => this.selection.set([]) : null;
   }
 
+  /** @param {string} typed */
   jumpTo(typed) {
     const text = typed.replaceAll(",", "").trim();
     const row = Number(text);
@@ -468,6 +517,7 @@ class Grid {
   }
 
   // Where the grid is to begin; among the same samples in the same order the focus stays with its image.
+  /** @param {Data | null} old @param {boolean} same */
   aim(old, same) {
     const { start, order, count } = this.data;
     if (old?.start !== start) this.goal = start;
@@ -476,6 +526,7 @@ class Grid {
   }
 
   // Of the same samples the tiles of before stand in, with what was on its way done.
+  /** @param {boolean} same @param {import("../events.js").Act[]} acts */
   takeRows(same, acts) {
     const { source, count, tiles } = this.data;
     this.rows.set(source, count, tiles, same ? (row) => withActsDone(row, acts, this.classes()) : null);
@@ -486,7 +537,7 @@ class Grid {
     removeEventListener("resize", this.resized);
     removeEventListener(LINKED, this.hearLinked);
     this.resize.disconnect();
-    clearTimeout(this.landing);
+    clearTimeout(this.landing ?? 0);
     cancelAnimationFrame(this.arranging);
     const { commands, details, selection, scroller, box, rows, talk, look } = this;
     for (const piece of [commands, details, selection, scroller, box, rows, talk, look]) piece.destroy();

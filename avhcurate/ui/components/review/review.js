@@ -17,22 +17,31 @@ const CARD_KEYS = [
 
 export default mounted((parent, data) => new Card(parent, data));
 
+/** @typedef {import("../messages.js").Review.Suspect} Suspect */
+
 class Card {
+  /** @type {Map<number, Suspect>} */
   known = new Map(); // place in the queue -> suspect
+  /** @type {Map<string, { image: HTMLImageElement, ready: boolean, broken: boolean }>} */
   pictures = new Map(); // address -> { image, ready, broken }
   queue = "";
   place = 0;
+  /** @type {number | null} */
   shownAt = null; // when the picture on screen could first be seen
+  /** @type {string | null} */
   drawn = null;
+  /** @type {import("../events.js").Component | null} */
   component = null;
   asked = { place: -1, turn: 0 };
-  quiet = null;
+  quiet = 0;
   said = "";
 
+  /** @param {any} parent @param {import("../messages.js").Review.Data} first */
   constructor(parent, first) {
     this.scope = first.scope;
     this.data = first;
     this.root = parent.querySelector(".review");
+    /** @type {Record<string, HTMLButtonElement>} */
     this.buttons = Object.fromEntries([...this.root.querySelectorAll(".do")].map((one) => [one.dataset.do, one]));
     this.steps = [...this.root.querySelectorAll(".step")];
     this.outbox = createOutbox(first.scope, first.health, () => this.paint());
@@ -46,13 +55,15 @@ class Card {
     const [accept, keep] = [0, 1].map((choice) => () => this.decide(choice));
     const [skip, undo] = [() => this.skip(), () => this.undo()];
     const [arrowright, arrowleft] = [1, -1].map((by) => () => this.go(this.place + by));
+    /** @type {Record<string, () => void>} */
     this.keys = { a: accept, k: keep, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
     for (const [name, act] of Object.entries({ accept, keep, skip, undo })) this.hearButton(this.buttons[name], act);
     for (const step of this.steps) this.hearButton(step, () => this.go(this.place + Number(step.dataset.by)));
-    this.onKey = (event) => this.hearKey(event);
+    this.onKey = (/** @type {KeyboardEvent} */ event) => this.hearKey(event);
     document.addEventListener("keydown", this.onKey, true);
   }
 
+  /** @param {string} name @returns {any} */
   part(name) {
     return this.root.querySelector(`.${name}`);
   }
@@ -61,6 +72,7 @@ class Card {
     this.root.focus({ preventScroll: true });
   }
 
+  /** @param {HTMLButtonElement} button @param {() => void} act */
   hearButton(button, act) {
     button.onclick = () => {
       act();
@@ -72,12 +84,14 @@ class Card {
     return this.known.get(this.place) ?? null;
   }
 
+  /** @param {Suspect} suspect */
   standing(suspect) {
     return standing(suspect, this.outbox.entries());
   }
 
   // --- moving ----------------------------------------------------------------------------------
 
+  /** @param {number} to */
   go(to) {
     this.place = Math.max(0, Math.min(this.data.total - 1, to));
     this.ask();
@@ -99,6 +113,7 @@ class Card {
     this.component.setStateValue("at", { queue, ...this.asked });
   }
 
+  /** @param {string} src */
   picture(src) {
     const found = this.pictures.get(src);
     if (found) return found;
@@ -118,19 +133,20 @@ class Card {
     };
     image.src = src;
     this.pictures.set(src, picture);
-    if (this.pictures.size > PICTURES) this.pictures.delete(this.pictures.keys().next().value);
+    if (this.pictures.size > PICTURES) this.pictures.delete([...this.pictures.keys()][0]);
     return picture;
   }
 
   preload() {
     const suspects = Array.from({ length: AHEAD + 1 }, (_, by) => this.known.get(this.place + by));
-    for (const suspect of suspects.filter(Boolean)) this.picture(suspect.src);
+    for (const suspect of suspects) if (suspect) this.picture(suspect.src);
     const near = suspects.slice(0, 2).flatMap((suspect) => suspect?.strips ?? []);
     for (const src of near.flatMap((strip) => strip.images)) new Image().src = src;
   }
 
   // --- deciding --------------------------------------------------------------------------------
 
+  /** @param {number} choice */
   decide(choice) {
     const suspect = this.current();
     if (!suspect) return;
@@ -145,6 +161,7 @@ class Card {
   }
 
   // Tags, labels and excludes what is on screen; another label or an exclusion is a decision, and goes on.
+  /** @param {string} action @param {any} value */
   act(action, value = null) {
     if (action === "undo") return this.undo();
     const suspect = this.current();
@@ -169,6 +186,7 @@ class Card {
     else this.say("This is the last one.");
   }
 
+  /** @param {string} text */
   say(text) {
     clearTimeout(this.quiet);
     this.said = text;
@@ -178,6 +196,7 @@ class Card {
 
   // --- keys ------------------------------------------------------------------------------------
 
+  /** @param {KeyboardEvent} event */
   hearKey(event) {
     if (modified(event) || typingElsewhere(event, this.root) || writes(event) || this.commands.open()) return;
     const act = this.keys[event.key.toLowerCase()];
@@ -196,6 +215,7 @@ class Card {
     this.paint();
   }
 
+  /** @param {Suspect | null} suspect @param {string | null} print */
   drawAnew(suspect, print) {
     this.drawn = print;
     this.shownAt = null;
@@ -211,11 +231,11 @@ class Card {
   }
 
   reveal() {
-    const { id, src } = this.current();
-    const picture = this.pictures.get(src);
+    const suspect = this.current();
+    const picture = suspect && this.pictures.get(suspect.src);
     if (!picture) return;
     picture.image.classList.add("on");
-    picture.image.alt = `The suspect, image ${id}`;
+    picture.image.alt = `The suspect, image ${suspect.id}`;
     const at = performance.now();
     this.shownAt = at;
     setTimeout(() => {
@@ -227,10 +247,11 @@ class Card {
     const { root, place, data, buttons } = this;
     const suspect = this.current();
     const { state, excluded } = suspect ? this.standing(suspect) : { state: "", excluded: false };
-    const became = { accepted: "relabelled", kept: "kept", "": excluded ? "excluded" : "" }[state];
+    /** @type {Record<string, string>} */
+    const became = { accepted: "relabelled", kept: "kept", "": excluded ? "excluded" : "" };
     const last = place + 1 >= data.total;
     this.part("place").textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
-    this.part("state").textContent = this.said || became;
+    this.part("state").textContent = this.said || became[state];
     this.part("tally").textContent = data.tally;
     Object.assign(root.dataset, { state, place });
     paintSaving(root, this.outbox);
@@ -262,6 +283,7 @@ class Card {
     this.draw();
   }
 
+  /** @param {import("../messages.js").Review.Data} data */
   begin({ queue, place }) {
     this.queue = queue;
     this.known.clear();

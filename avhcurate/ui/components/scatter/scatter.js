@@ -27,24 +27,31 @@ const NO_WEBGL =
 export default mounted((parent) => new Chart(parent));
 
 class Chart {
+  /** @type {Map<number, any>} */
   facts = new Map(); // point -> its tile, the last asked for at the end
   /** @type {import("../messages.js").Scatter.Data} */
-  data = null;
-  component = null;
+  data = /** @type {any} */ (null);
+  component = /** @type {import("../events.js").Component} */ (/** @type {unknown} */ (null));
   region = ""; // that the points are marked for
+  /** @type {string | null} */
   adopted = null; // the window of the address that is shown, or was before the map was moved
   frame = 0;
   drawing = false;
   again = false;
   cost = 0; // milliseconds that a picture of all points takes
   exact = false; // the next picture has all points
-  resting = null;
-  settling = null;
+  resting = 0;
+  settling = 0; // the map was moved, and Python has yet to hear of it
   under = -1; // the point under the pointer
+  /** @type {{ selected: string, ranges: import("../events.js").Ranges }} */
   linked = { selected: "", ranges: [] }; // the points that are selected in the grid beside the chart
-  linking = null;
+  linking = 0;
+  /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
+  hearLinked = ({ detail }) => this.follow(detail);
 
+  /** @param {any} parent */
   constructor(parent) {
+    /** @type {(name: string) => any} */
     this.part = (name) => parent.querySelector(`.${name}`);
     this.root = this.part("scatter-chart");
     this.stage = this.part("stage");
@@ -64,10 +71,11 @@ class Chart {
       lost: (source) => this.component.setTriggerValue("lost", source),
       says: (text) => this.say(text),
     });
-    this.painter = createPainter(this.canvas, () => this.points.bytes && this.give());
+    this.painter = /** @type {NonNullable<ReturnType<typeof createPainter>>} */ (
+      createPainter(this.canvas, () => void (this.points.bytes && this.give()))
+    );
     this.pointer = this.createPointer();
-    this.stage.addEventListener("keydown", (event) => this.pressed(event));
-    this.hearLinked = ({ detail }) => this.follow(detail);
+    this.stage.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
     addEventListener(LINKED, this.hearLinked);
     this.resize = new ResizeObserver(() => this.resized());
     this.resize.observe(this.stage);
@@ -89,13 +97,14 @@ class Chart {
 
   // --- the points ----------------------------------------------------------------------------------
 
+  /** @param {string} text */
   say(text) {
     if (text) delete this.root.dataset.drawn;
     this.part("notice").textContent = text;
   }
 
   give() {
-    this.painter.load(this.points.bytes, this.data.count);
+    this.painter.load(/** @type {ArrayBuffer} */ (this.points.bytes), this.data.count);
     this.recolour();
     this.region = "";
     this.mark();
@@ -104,7 +113,7 @@ class Chart {
 
   recolour() {
     const { data, legend } = this;
-    const colors = data.colors.map((color, shade) => (legend.shows(shade, data) ? color : NOWHERE));
+    const colors = data.colors.map((/** @type {number[]} */ color, /** @type {number} */ shade) => (legend.shows(shade, data) ? color : NOWHERE));
     const none = legend.shows(NOT_DRAWN, data) ? data.none : NOWHERE;
     this.painter.paint([...colors, ...Array(NOT_DRAWN - colors.length).fill(NOWHERE), none], data.symbols);
   }
@@ -116,27 +125,30 @@ class Chart {
     const wanted = JSON.stringify([this.data.region, ranges]);
     if (wanted === this.region || !this.points.places) return;
     this.region = wanted;
-    const flags = ranges.length ? new Uint8Array(this.data.count) : this.inRegion();
-    for (const [from, to] of ranges) flags.fill(1, from, to);
+    const flags = ranges.length ? new Uint8Array(this.data.count) : (this.inRegion() ?? null);
+    for (const [from, to] of ranges) flags?.fill(1, from, to);
     this.painter.mark(flags);
-    this.root.dataset.inside = flags ? flags.reduce((sum, flag) => sum + flag, 0) : "";
+    this.root.dataset.inside = flags ? flags.reduce((/** @type {number} */ sum, /** @type {number} */ flag) => sum + flag, 0) : "";
   }
 
   inRegion() {
     const { bounds, region } = this.data;
     const [left, right, low, high] = bounds;
+    /** @param {number[]} values @param {number} from @param {number} to */
     const shares = (values, from, to) => values.map((value) => (MOST * (value - from)) / (to - from));
-    return region && this.points.places.inside(shares(region.x, left, right), shares(region.y, low, high));
+    return region && this.points.places?.inside(shares(region.x, left, right), shares(region.y, low, high));
   }
 
   // --- the grid beside the chart -------------------------------------------------------------------
 
+  /** @param {any} detail */
   follow(detail) {
     if (detail.by !== "grid" || !this.data) return;
     clearTimeout(this.linking);
     this.linking = setTimeout(() => this.markLinked(detail), LINK_MS);
   }
 
+  /** @param {{ view: string, ranges: import("../events.js").Ranges, place: number | null }} grid */
   async markLinked({ view, ranges, place }) {
     const { rows } = this.data;
     const selected = JSON.stringify([rows, view, ranges]);
@@ -148,6 +160,7 @@ class Chart {
     this.ask();
   }
 
+  /** @param {number} point */
   placeOf(point) {
     const [x, y] = this.points.coordinates(point);
     const [left, right, low, high] = this.data.bounds;
@@ -191,6 +204,7 @@ class Chart {
     this.ask();
   }
 
+  /** @param {number} step @param {number} begun */
   drawn(step, begun) {
     this.drawing = false;
     if (step === 1) this.cost = performance.now() - begun;
@@ -199,13 +213,14 @@ class Chart {
   }
 
   // Moves the camera; Python hears of the window when it rests.
+  /** @param {() => void} change */
   move(change) {
     change();
     this.under = -1;
     this.ask();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
-      this.settling = null;
+      this.settling = 0;
       this.component.setTriggerValue("window", this.camera.window());
     }, SETTLE_MS);
   }
@@ -222,6 +237,7 @@ class Chart {
 
   // --- the card ------------------------------------------------------------------------------------
 
+  /** @param {number} left @param {number} top */
   pointAt(left, top) {
     const { places, shades } = this.points;
     if (!places) return -1;
@@ -229,11 +245,12 @@ class Chart {
     const [west, east, low, high] = this.data.bounds;
     const [across, up] = [MOST / (east - west), MOST / (high - low)];
     const reach = REACH_PX * this.camera.unit();
-    const counts = (point) => this.legend.shows(shades[point], this.data);
+    const counts = (/** @type {number} */ point) => this.legend.shows(shades[point], this.data);
     return places.nearest([(x - west) * across, (y - low) * up], [reach * across, reach * up], counts);
   }
 
   // The tile of a point; null for none, or if it cannot be had.
+  /** @param {number} point */
   async factsOf(point) {
     if (point < 0) return null;
     const { facts } = this;
@@ -243,13 +260,14 @@ class Chart {
       if (!answer.ok) return null;
       const [tile] = (await answer.json()).tiles;
       facts.set(point, tile);
-      if (facts.size > KEPT_FACTS) facts.delete(facts.keys().next().value);
+      if (facts.size > KEPT_FACTS) facts.delete([...facts.keys()][0]);
       return tile;
     } catch {
       return null;
     }
   }
 
+  /** @param {number} left @param {number} top @param {PointerEvent} event */
   async over(left, top, event) {
     const { marks, score } = this.data;
     const weight = this.overlay.markAt(left, top, this.camera);
@@ -276,10 +294,11 @@ class Chart {
   tellRegion(corners, box) {
     const plane = corners.map((corner) => this.camera.toPlane(...corner));
     const [x, y] = [0, 1].map((side) => plane.map((corner) => corner[side]));
-    const ends = (values) => [Math.min(...values), Math.max(...values)];
+    const ends = (/** @type {number[]} */ values) => [Math.min(...values), Math.max(...values)];
     this.component.setTriggerValue("region", box ? { box: [{ x: ends(x), y: ends(y) }] } : { lasso: [{ x, y }] });
   }
 
+  /** @param {number} left @param {number} top */
   async clicked(left, top) {
     const { linked, rows } = this.data;
     const point = this.pointAt(left, top);
@@ -288,10 +307,12 @@ class Chart {
     if (tile) this.component.setTriggerValue("clicked", tile.id);
   }
 
+  /** @param {KeyboardEvent} event */
   pressed(event) {
     const { camera, stage, data } = this;
     /** @type {Record<string, [number, number]>} */
     const pan = { ArrowLeft: [PAN_PX, 0], ArrowRight: [-PAN_PX, 0], ArrowUp: [0, PAN_PX], ArrowDown: [0, -PAN_PX] };
+    /** @type {Record<string, number>} */
     const zoom = { "+": KEY_ZOOM, "=": KEY_ZOOM, "-": 1 / KEY_ZOOM };
     const { key } = event;
     if (modified(event)) return;
@@ -304,6 +325,7 @@ class Chart {
     consume(event);
   }
 
+  /** @param {() => void} change */
   steer(change) {
     this.away();
     this.move(change);
@@ -316,10 +338,10 @@ class Chart {
     const { camera, data, adopted } = this;
     const [wanted, told] = [data.window ?? data.whole, camera.window()];
     const key = JSON.stringify(wanted);
-    if (key === adopted || this.settling !== null) return; // a move that the server does not know yet stands
+    if (key === adopted || this.settling) return; // a move that the server does not know yet stands
     this.adopted = key;
     const slack = 1e-5 * Math.max(...wanted.map(Math.abs), 1e-9);
-    const other = wanted.some((end, side) => Math.abs(end - told[side]) > slack);
+    const other = wanted.some((/** @type {number} */ end, /** @type {number} */ side) => Math.abs(end - told[side]) > slack);
     if (adopted === null || other) camera.show(wanted, data.whole);
   }
 
@@ -356,6 +378,6 @@ class Chart {
     cancelAnimationFrame(this.frame);
     this.card.destroy();
     this.painter?.destroy();
-    this.data = null;
+    this.data = /** @type {any} */ (null);
   }
 }

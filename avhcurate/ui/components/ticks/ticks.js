@@ -8,12 +8,15 @@ const GAP = 8;
 
 export default mounted((parent, data) => new Board(parent, data));
 
+/** @typedef {import("../messages.js").Ticks.TickTile} TickTile */
+
+/** @param {TickTile} item @param {string} about */
 function createTile(item, about) {
   const root = element("div", "tile");
   root.setAttribute("role", "checkbox");
   root.setAttribute("aria-label", about);
   root.setAttribute("tabindex", "-1");
-  root.dataset.id = item.id;
+  root.dataset.id = String(item.id);
   const image = element("img", "", root);
   image.alt = "";
   image.decoding = "async";
@@ -26,17 +29,22 @@ function createTile(item, about) {
 }
 
 class Board {
+  /** @type {string | null} */
   task = null; // the grid on screen
+  /** @type {Map<number, ReturnType<typeof createTile>>} */
   tiles = new Map(); // id -> { root, item }
+  /** @type {number[]} */
   order = [];
+  /** @type {Set<number>} */
   ticked = new Set();
-  focused = null;
+  focused = -1; // its id
   columns = 1;
-  startedAt = null;
+  startedAt = 0;
   sure = false; // an empty sheet is submitted by a second press only
   heard = "";
   submitted = ""; // nonce of the newest grid from here
 
+  /** @param {any} parent @param {import("../messages.js").Ticks.Data} first */
   constructor(parent, first) {
     this.parent = parent;
     this.scope = first.scope;
@@ -46,31 +54,34 @@ class Board {
     this.peek = this.part("peek");
     this.outbox = createOutbox(first.scope, first.health, () => this.paint());
     this.draft = createDraft(first.scope);
-    this.board.onclick = ({ target }) => this.press(target.closest?.(".tile"));
+    this.board.onclick = (/** @type {any} */ { target }) => this.press(target.closest?.(".tile"));
     this.part("submit").onclick = () => this.handIn();
     this.part("back").onclick = () => this.goBack();
     this.peek.onclick = () => this.close();
-    this.onKey = (event) => this.hearKey(event);
+    this.onKey = (/** @type {KeyboardEvent} */ event) => this.hearKey(event);
     document.addEventListener("keydown", this.onKey, true);
     this.resize = new ResizeObserver(() => this.layOut());
     this.resize.observe(this.board);
   }
 
+  /** @param {string} name @returns {any} */
   part(name) {
     return this.root.querySelector(`.${name}`);
   }
 
   // --- ticks: kept in this browser until the grid is submitted ------------------------------------
 
+  /** @param {number} id */
   toggle(id) {
     if (this.busy() || !this.tiles.has(id)) return;
     if (!this.ticked.delete(id)) this.ticked.add(id);
     this.sure = false;
     this.say("");
-    this.draft.keep(this.task, this.ticked);
+    this.draft.keep(String(this.task), this.ticked);
     this.paint();
   }
 
+  /** @param {HTMLElement | null | undefined} tile */
   press(tile) {
     if (!tile) return;
     const id = Number(tile.dataset.id);
@@ -81,21 +92,22 @@ class Board {
 
   // --- the grid -----------------------------------------------------------------------------------
 
+  /** @param {import("../messages.js").Ticks.Data} data @param {boolean} arrives */
   begin({ task, tiles, ticked }, arrives) {
     if (this.task !== null) this.draft.forget(this.task);
     this.task = task;
     this.tiles = new Map(tiles.map((item, place) => [item.id, createTile(item, `Image ${place + 1} of ${tiles.length}`)]));
     this.board.replaceChildren(...[...this.tiles.values()].map(({ root }) => root));
     this.order = [...this.tiles.keys()];
-    this.focused = null;
-    this.setFocused(this.order[0] ?? null);
-    this.ticked = new Set((this.draft.recall(task) ?? ticked).filter((id) => this.tiles.has(id)));
+    this.focused = -1;
+    this.setFocused(this.order[0] ?? -1);
+    this.ticked = new Set((this.draft.recall(task) ?? ticked).filter((/** @type {number} */ id) => this.tiles.has(id)));
     this.startedAt = performance.now();
     this.sure = false;
     this.close();
     this.say("");
     if (!this.order.length || document.querySelector("[role=dialog]")) return;
-    this.tiles.get(this.focused).root.focus({ preventScroll: true });
+    this.tiles.get(this.focused)?.root.focus({ preventScroll: true });
     if (arrives) this.parent.host?.scrollIntoView({ block: "start" });
   }
 
@@ -107,19 +119,21 @@ class Board {
     this.board.style.setProperty("--gap", `${GAP}px`);
   }
 
+  /** @param {number} id */
   setFocused(id) {
     this.tiles.get(this.focused)?.root.setAttribute("tabindex", "-1");
     this.focused = id;
     this.tiles.get(id)?.root.setAttribute("tabindex", "0");
   }
 
+  /** @param {number} place */
   moveFocus(place) {
     const id = this.order[place];
     if (id === undefined) return;
     this.setFocused(id);
-    const { root } = this.tiles.get(id);
-    root.focus({ preventScroll: true });
-    root.scrollIntoView({ block: "nearest" });
+    const root = this.tiles.get(id)?.root;
+    root?.focus({ preventScroll: true });
+    root?.scrollIntoView({ block: "nearest" });
     if (!this.peek.hidden) this.look();
   }
 
@@ -156,7 +170,7 @@ class Board {
     this.sure = false;
     this.close();
     const ms = Math.round(performance.now() - this.startedAt);
-    this.submitted = this.outbox.put({ kind: "grid", task: this.task, ids: this.order, ticked: [...this.ticked], ms });
+    this.submitted = this.outbox.put({ kind: "grid", task: this.task ?? "", ids: this.order, ticked: [...this.ticked], ms });
     this.say("");
     this.paint();
   }
@@ -170,6 +184,7 @@ class Board {
 
   // --- keys ----------------------------------------------------------------------------------------------
 
+  /** @param {KeyboardEvent} event */
   hearKey(event) {
     if (modified(event) || typingElsewhere(event, this.root)) return;
     const inside = this.board.contains(this.parent.activeElement);
@@ -181,17 +196,21 @@ class Board {
     consume(event);
   }
 
+  /** @param {KeyboardEvent} event @param {boolean} inside */
   meaning(event, inside) {
     const free = inside || event.composedPath()[0] === document.body;
     if (event.key === "Enter" && free) return () => this.handIn();
     if (event.key === "Escape" && !this.peek.hidden) return () => this.close();
     if (!inside) return null;
     const look = () => (this.peek.hidden ? this.look() : this.close());
-    return { " ": () => this.toggle(this.focused), z: look }[event.key.toLowerCase()];
+    /** @type {Record<string, () => void>} */
+    const acts = { " ": () => this.toggle(this.focused), z: look };
+    return acts[event.key.toLowerCase()];
   }
 
   // --- drawing --------------------------------------------------------------------------------------------
 
+  /** @param {string} text */
   say(text) {
     this.part("status").textContent = text;
   }
@@ -224,7 +243,7 @@ class Board {
     this.outbox.hear(component, next.echo, next.taken);
     if (next.task !== this.task) this.begin(next, arrives);
     this.layOut();
-    if (next.refused.length && next.echo !== this.heard) this.say(next.refused.at(-1).why);
+    if (next.refused.length && next.echo !== this.heard) this.say(next.refused[next.refused.length - 1].why);
     this.heard = next.echo;
     this.paint();
   }

@@ -15,6 +15,7 @@ const TELL_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;
 const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
+/** @type {Record<string, [number, number]>} */
 const PANNING = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 /** @type {[string, string][]} */
 const VIEWER_KEYS = [
@@ -25,19 +26,32 @@ const VIEWER_KEYS = [
 
 export default mounted((parent) => new Viewer(parent));
 
+/** @param {number} value */
 const number = (value) => value.toLocaleString("en");
+
+/** @typedef {import("../events.js").Row} Row */
+/** @typedef {import("./stage.js").Stage} Stage */
 
 class Viewer {
   /** @type {import("../messages.js").Viewer.Data} */
-  data = null;
+  data = /** @type {any} */ (null);
+  /** @type {import("./stage.js").Stage[]} */
   stages = [];
   active = 0; // of several side by side
+  /** @type {number | null} */
   place = null; // in the order of the view
+  /** @type {number | null} */
   ahead = null; // the image that Python has yet to hear of
-  telling = null;
+  telling = 0;
+  unlisten = closeOnEscape();
+  resize = new ResizeObserver(() => this.root.clientWidth && this.data && this.paint());
+  /** @type {(event: KeyboardEvent) => unknown} */
+  pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
 
+  /** @param {any} parent */
   constructor(parent) {
     this.root = parent.querySelector(".viewer");
+    /** @type {Record<string, HTMLButtonElement>} */
     this.buttons = Object.fromEntries([...this.root.querySelectorAll("[data-do]")].map((one) => [one.dataset.do, one]));
     this.camera = createCamera();
     const repaint = () => this.data && this.paint();
@@ -47,13 +61,16 @@ class Viewer {
       act: (action, value) => this.act(action, value), chosen: () => 1, back: () => this.take(), own: VIEWER_KEYS,
     });
     this.panel = detailsAround(parent);
+    /** @type {Record<string, () => void>} */
     this.does = this.createActs();
     const { previous, next, in: closer, out } = this.does;
     const one = () => (this.camera.mode() === "one" ? this.camera.fit() : this.camera.one());
+    /** @type {Record<string, () => void>} */
     this.keys = { ArrowLeft: previous, ArrowRight: next, "+": closer, "=": closer, "-": out, " ": one };
-    this.listen(repaint);
+    this.listen();
   }
 
+  /** @param {string} name @returns {any} */
   part(name) {
     return this.root.querySelector(`.${name}`);
   }
@@ -78,13 +95,10 @@ class Viewer {
     };
   }
 
-  listen(repaint) {
+  listen() {
     for (const [name, button] of Object.entries(this.buttons)) button.onclick = () => this.repaint(this.does[name]);
-    this.root.addEventListener("keydown", (event) => this.pressed(event));
-    this.pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
+    this.root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
     addEventListener("keydown", this.pressedBeside);
-    this.unlisten = closeOnEscape();
-    this.resize = new ResizeObserver(() => this.root.clientWidth && repaint());
     this.resize.observe(this.part("stages"));
   }
 
@@ -98,6 +112,7 @@ class Viewer {
 
   // --- which image -----------------------------------------------------------------------------
 
+  /** @param {number} by */
   step(by) {
     const count = this.stages.length;
     if (this.several()) return this.activate((this.active + by + count) % count);
@@ -110,11 +125,13 @@ class Viewer {
     this.paint();
   }
 
+  /** @param {number} id */
   addressed(id) {
-    const [src, whole] = [this.data.src, this.data.whole].map((pattern) => pattern.replace("{id}", id));
+    const [src, whole] = [this.data.src, this.data.whole].map((pattern) => pattern.replace("{id}", String(id)));
     return { id, src, whole };
   }
 
+  /** @param {number} place */
   activate(place) {
     if (place === this.active) return;
     this.active = place;
@@ -122,6 +139,7 @@ class Viewer {
     this.paint();
   }
 
+  /** @param {number} id */
   tell(id) {
     this.ahead = id;
     clearTimeout(this.telling);
@@ -130,12 +148,13 @@ class Viewer {
 
   fetchAhead() {
     if (this.several()) return;
-    const near = FETCHED.map((by) => stepped(this.data.near, this.place, by)).filter(Boolean);
+    const near = FETCHED.flatMap((by) => stepped(this.data.near, this.place, by) ?? []);
     for (const { id } of near) new Image().src = this.addressed(id).src;
   }
 
   // --- decisions: they show at once here, and on the tile ------------------------------------------
 
+  /** @param {string} action @param {any} value */
   act(action, value = null) {
     const { id } = this.current();
     const { classes } = this.data.actions;
@@ -146,11 +165,13 @@ class Viewer {
     this.paint();
   }
 
+  /** @param {number} id */
   known(id) {
-    return this.data.images.find((one) => one.id === id);
+    return this.data.images.find((/** @type {Row} */ one) => one.id === id);
   }
 
   // An image with what is on its way done; one that Python has yet to tell of has nothing but that.
+  /** @param {number} id */
   shownRow(id) {
     const row = this.known(id) ?? { id, title: "", given: "", path: "", badges: [], muted: false };
     return withActsDone(row, this.talk.onImages(), this.data.actions.classes);
@@ -195,13 +216,14 @@ class Viewer {
     return this.place === null ? "" : `${number(this.place + 1)} of ${number(this.data.near.count)}`;
   }
 
+  /** @param {import("../messages.js").Viewer.Picture[]} images */
   drawStages(images) {
     const { camera, stages } = this;
     for (const stage of stages.splice(images.length)) stage.root.remove();
     while (stages.length < images.length) {
       stages.push(createStage(this.part("stages"), {
         camera,
-        turned: (factor, at, stage) => this.repaint(() => camera.zoomBy(factor, stage.picture(), at)),
+        turned: (factor, at, /** @type {Stage} */ stage) => this.repaint(() => camera.zoomBy(factor, stage.picture(), at)),
         dragged: (across, down, stage) => this.repaint(() => camera.panBy(across, down, stage.picture())),
         taken: (stage) => this.activate(stages.indexOf(stage)),
         changed: () => this.data && this.paint(),
@@ -210,6 +232,7 @@ class Viewer {
     for (const [place, stage] of stages.entries()) stage.show(images[place]);
   }
 
+  /** @param {() => void} change */
   repaint(change) {
     change();
     this.paint();
@@ -217,6 +240,7 @@ class Viewer {
 
   // --- what buttons and keys do ------------------------------------------------------------------
 
+  /** @param {[number, number]} direction */
   pan([across, down]) {
     const picture = this.current().picture();
     this.camera.panBy(-across * PAN * picture.across, -down * PAN * picture.down, picture);
@@ -229,8 +253,9 @@ class Viewer {
     if (!form.hidden) form.elements.brightness.focus();
   }
 
+  /** @param {KeyboardEvent} event */
   pressed(event) {
-    const onButton = event.composedPath()[0].closest?.("button, summary, [role=button], [role=tab]");
+    const onButton = /** @type {any} */ (event.composedPath()[0]).closest?.("button, summary, [role=button], [role=tab]");
     if (writes(event) || (onButton && [" ", "Enter"].includes(event.key))) return;
     const does = this.meaning(event);
     if (does) this.repaint(does);
@@ -238,6 +263,7 @@ class Viewer {
     consume(event);
   }
 
+  /** @param {KeyboardEvent} event */
   meaning(event) {
     const { key, shiftKey } = event;
     if (modified(event) && !event.getModifierState("AltGraph")) return null;
@@ -247,9 +273,11 @@ class Viewer {
   }
 
   // Keys that nothing else around the viewer has a use for are its too.
+  /** @param {KeyboardEvent} event */
   mine(event) {
-    const { target, defaultPrevented } = event;
-    if (defaultPrevented || this.root.contains(event.composedPath()[0])) return false;
+    const { defaultPrevented } = event;
+    const target = /** @type {Element} */ (event.target);
+    if (defaultPrevented || this.root.contains(/** @type {Node} */ (event.composedPath()[0]))) return false;
     return (this.panel?.contains(target) && !target.shadowRoot && !takenElsewhere(event, this.root)) || idle(event);
   }
 
@@ -271,6 +299,7 @@ class Viewer {
     this.commands.update(next.actions);
   }
 
+  /** @param {import("../messages.js").Viewer.Data} data @param {boolean} other @param {boolean} first */
   go({ active, near, images }, other, first) {
     this.ahead = null;
     this.active = active;
