@@ -94,7 +94,7 @@ class Delivery:
 
     scope: str
     #: The reply to the browser's last message.
-    receipt: Receipt = field(default_factory=lambda: {"echo": "", "taken": [], "refused": []})
+    receipt: Receipt = field(default_factory=lambda: Receipt(echo="", taken=[], refused=[]))
     #: Why each settled nonce was refused; "" where it counts.
     settled: dict[str, str] = field(default_factory=dict)
 
@@ -113,8 +113,8 @@ class Delivery:
                 except CurateError as error:
                     self.settled[entry.nonce] = in_page(str(error))
         nonces = [entry.nonce for entry in entries]
-        refused = [{"nonce": nonce, "why": self.settled[nonce]} for nonce in nonces if self.settled[nonce]]
-        self.receipt = {"echo": turn, "taken": nonces, "refused": refused}
+        refused = [Refused(nonce=nonce, why=self.settled[nonce]) for nonce in nonces if self.settled[nonce]]
+        self.receipt = Receipt(echo=turn, taken=nonces, refused=refused)
 
 
 def mount_task(
