@@ -10,8 +10,18 @@ from pydantic_core import to_jsonable_python
 
 from avhcurate.ui.script_routes import script_url
 
-#: What Streamlit runs of a component, from a blob, to which no import is relative: it loads the module that it serves.
-_ENTRY = """const { default: run } = await import(new URL("%s", location.origin));
+#: What Streamlit runs of a component, from a blob, to which no import is relative: it loads the module that it serves,
+#: again if the connection was cut.
+_ENTRY = """async function load(pause) {
+  try {
+    return await import(new URL("%s", location.origin));
+  } catch (error) {
+    if (pause > 8000) throw error;
+    await new Promise((done) => setTimeout(done, pause));
+    return load(2 * pause);
+  }
+}
+const { default: run } = await load(250);
 export default run;
 """
 
