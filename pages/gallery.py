@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from avhcurate.features.map import ui_beside as map_ui_beside
+from avhcurate.features.map import ui_in_gallery
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
@@ -20,7 +20,7 @@ line, menu = title_line("Gallery", story)
 page = replace(page, story=story, help=menu)
 with line, in_a_row("center"):
     grid_actions.choose_order(page, menu, like=True)
-    map_ui_beside.choose(page)
+    ui_in_gallery.choose(page)
     grid_actions.saved_views(page)
 show_chips(page)
 if not page.count:
@@ -28,7 +28,7 @@ if not page.count:
 
 with st.container(horizontal=True, gap="medium", key="map.sides"):  # in a narrow window the map lies below: frame.css
     grid = st.container()
-    region = map_ui_beside.beside(page)
+    region = ui_in_gallery.in_gallery(page)
 with grid:
     view = like_view(page, region) or region or table_view(page)
     actions_grid(page, view, like=True)

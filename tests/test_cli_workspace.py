@@ -178,7 +178,7 @@ def test_damage_is_one_line_hides_nothing_else_and_is_mended_as_check_says(cli, 
         code, _, err = cli("export", name, "--format", "csv", "--out", f"{name}.csv")
         assert code == 0 or (code, err.count("avhcurate: ")) == (2, 1), err
         assert code == 0 or name != "whole"
-    code, out, err = cli("check", "--mend")
+    code, out, err = cli("check", "--repair")
     assert (code, out.count("It now lies in damaged/"), "3 parts of" in err) == (2, 4, True)
     commands = {name: re.findall(r"`avhcurate (.*?)`", line)[-1:] for name, line in lines.items()}
     commands["record"] = commands["unfinished"] = []
@@ -208,7 +208,7 @@ def test_of_a_damaged_database_all_is_kept_that_can_be_read(cli, many, damage):
     for words in (("history", "pets"), ("tag", "pets", "new", "--ids", "0")):
         code, _, err = cli(*words)
         assert (code, err.count("\n"), "run `avhcurate check`" in err) == (2, 1, True)
-    code, out, _ = cli("check", "--mend")
+    code, out, _ = cli("check", "--repair")
     kept = int(damage is _cut)
     assert (code, f"{kept} of its entries could be read" in out) == (0, True)
     assert cli("check").out == f"{space.root} is intact\n"
@@ -226,13 +226,13 @@ def test_another_version_or_program_or_entry_is_no_damage(cli, many, monkeypatch
         other.execute("INSERT INTO events VALUES (99, 'pets', 1, 'x', 'dance', 'wild', 'null', 0, NULL)")
         assert "dance" in cli("history", "pets").out
         other.execute("BEGIN EXCLUSIVE")
-        for words in (("tag", "pets", "new", "--ids", "0"), ("check", "--mend")):
+        for words in (("tag", "pets", "new", "--ids", "0"), ("check", "--repair")):
             code, out, err = cli(*words)
             assert (code, "Another program holds" in out + err) == (2, True), out + err
         other.execute("UPDATE avhcurate_version SET version_num = '1'")
         other.execute("COMMIT")
     logs._shared.cache_clear()
-    for words in (("history", "pets"), ("check", "--mend")):
+    for words in (("history", "pets"), ("check", "--repair")):
         code, out, err = cli(*words)
         assert (code, "has schema version 1" in out + err) == (2, True)
     assert not (space.root / "damaged").exists()

@@ -41,7 +41,7 @@ Step = Callable[["Workspace", "Progress"], object]
 def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
     """Take every step of the full demo in turn, and return the dataset; `progress` counts percents of `SECONDS`.
 
-    A step that was done already is no part of the whole, or the rest would seem as fast.
+    A step that was done already does not count in the whole, or the rest would seem as fast.
     """
     every, before = steps(), 0
     whole = 100 * sum(SECONDS[title] for title in every)

@@ -106,7 +106,7 @@ def check(
     backup: Annotated[
         Path | None, typer.Option(**options.NEW_PATH, help="Copy the workspace into this new folder instead.")
     ] = None,
-    mend: Annotated[bool, typer.Option("--mend", help="Set aside what can be made again.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Set aside what can be made again.")] = False,
 ) -> None:
     """Read all that the workspace holds; exit code 2 where something is damaged, with how to go on."""
     from avhcurate.datasets.table.check import back_up, check_workspace
@@ -116,10 +116,10 @@ def check(
         back_up(space, backup)
         options.print_result({"backup": str(backup)}, f"{space.root} is copied to {backup}, a workspace of its own")
         return
-    damaged = check_workspace(space, mend=mend)
+    damaged = check_workspace(space, repair=repair)
     text = "\n".join(one.line for one in damaged) or f"{space.root} is intact"
     options.print_result({"damaged": [one._asdict() for one in damaged]}, text)
-    if left := sum(not one.mended for one in damaged):
+    if left := sum(not one.set_aside for one in damaged):
         raise CurateError(f"{left} parts of {space.root} are damaged, and all others are intact.")
 
 

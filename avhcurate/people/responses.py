@@ -11,7 +11,7 @@ from avhcurate.errors import CurateError
 RESPONSE_COLUMNS = (
     *("path", "annotator", "design", "answer", "selected", "control", "expected", "reaction_ms", "task", "at"),
 )
-#: The answer of who cannot tell the class of an image: it is kept, and is no vote.
+#: The answer of who cannot tell the class of an image: it is kept, but does not count as a vote.
 CANNOT_TELL = ""
 #: classify: which class is this image? select: which of these images show the class?
 Design = Literal["classify", "select"]

@@ -74,7 +74,7 @@ def _close() -> None:
 @while_allowed
 def _details(frame: Opened, listed: GridView | None, acted: int) -> None:
     """Draw the details; `acted` is the act of the viewer that the page knows of."""
-    # Read again: stepping changes the address and runs only this function. A decision changes the page beside it.
+    # Read again: stepping changes the address and runs only this function. A decision changes the page next to it.
     view = url_state.current()
     if view.sample is None or handled(_VIEWER) != acted:
         st.rerun()

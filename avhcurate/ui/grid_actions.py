@@ -128,7 +128,8 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
     except CurateError as error:
         show_user_error(error)
         return None
-    values, filters = pd.Series(angles, ids), page.filters
+    values = pd.Series(angles, ids)
+    filters: Filters | None = page.filters
     if within is not None:
         ids, filters = ids[np.isin(ids, within.ids)], None
     return list_view(page, ids, score="angle", values=values, filters=filters)

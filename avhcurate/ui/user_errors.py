@@ -31,7 +31,7 @@ _PLACES = {
     "suspects": "the page Suspects",
     "train": "the page Training dynamics",
 }
-#: What is said of an image: pages have one word for it, whatever the shell and the files call it.
+#: What is said of an image: pages have one word for it, also where the shell and the files have others.
 _SAMPLE = re.compile(r"(?<![\w'\"“.-])(a )?(s)ample(s?)(?![\w'\"”.-]\w)", re.IGNORECASE)
 
 

@@ -22,13 +22,13 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Pat
     The manifest is `manifest.json` within a folder and `OUT.manifest.json` next to a file, with the file's SHA-256,
     which shows if a kill left a file and a manifest of two exports.
     """
-    beside, aside = out.with_name(f"{out.name}.manifest.json"), out.with_name(f".{out.name}.aside")
+    record, aside = out.with_name(f"{out.name}.manifest.json"), out.with_name(f".{out.name}.aside")
     _put_back(out, aside)
     if folder:
         _check_folder(out, force)
     else:
         files.check_free(out, force=force)
-        files.check_free(beside, force=force)
+        files.check_free(record, force=force)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.remove_leftovers(out.parent)
     made, manifest = files.temporary_name(out), dict[str, Any]()
@@ -44,7 +44,7 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Pat
         else:
             manifest |= {"file": out.name, "file_sha256": files.sha256(made)}
             os.replace(made, out)
-            files.write_atomic(beside, manifest_text(manifest))
+            files.write_atomic(record, manifest_text(manifest))
     finally:
         files.remove(made)
 

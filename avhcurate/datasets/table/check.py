@@ -1,4 +1,4 @@
-"""Says what of a workspace is damaged and how to go on, mends it, and copies a workspace while it is in use."""
+"""Says what of a workspace is damaged and how to go on, repairs it, and copies a workspace while it is in use."""
 
 import os
 import shlex
@@ -37,31 +37,31 @@ _PATIENCE_S = 30
 class Damage(NamedTuple):
     """A file or folder that cannot be read, why, and how to go on.
 
-    movable: whether `--mend` sets it aside, which loses nothing else. mended: where it then lies.
+    movable: whether `--repair` sets it aside, which loses nothing else. set_aside: where it then lies.
     """
 
     file: str
     problem: str
     remedy: str
     movable: bool = False
-    mended: str = ""
+    set_aside: str = ""
 
     @property
     def line(self) -> str:
         """All of it in one line."""
         words = [self.problem]
-        if self.mended:
-            words.append(f"It now lies in {self.mended}")
+        if self.set_aside:
+            words.append(f"It now lies in {self.set_aside}")
         elif self.movable:
-            words.append("Stop the server and set it aside by `avhcurate check --mend`")
+            words.append("Stop the server and set it aside by `avhcurate check --repair`")
         return f"{self.file}: {'. '.join(filter(None, [*words, self.remedy]))}."
 
 
-def check_workspace(workspace: Workspace, *, mend: bool = False) -> list[Damage]:
+def check_workspace(workspace: Workspace, *, repair: bool = False) -> list[Damage]:
     """Read everything of a workspace but its images, and return what is damaged.
 
-    What killed processes left is removed or put back, as whenever a workspace is opened. `mend` sets aside what can be
-    made again, and of a damaged database keeps what can be read; no server or job may use the workspace meanwhile.
+    What killed processes left is removed or put back, as whenever a workspace is opened. `repair` sets aside what can
+    be made again, and keeps what can be read of a damaged database; no server or job may use the workspace then.
     """
     found = list(_check_database(workspace))
     for name in workspace.names():
@@ -70,15 +70,15 @@ def check_workspace(workspace: Workspace, *, mend: bool = False) -> list[Damage]
         if not (folder / DatasetFolder.FILE).exists():
             file = str(folder.relative_to(workspace.root))
             found.append(Damage(file, "it has no record", "Import it again: tags and labels are kept", movable=True))
-    if not mend:
+    if not repair:
         return found
-    require(Role.OWNER, "mending the workspace")
+    require(Role.OWNER, "repairing the workspace")
     with Jobs(workspace.root).idle():
         aside = workspace.root / "damaged" / f"{now():%Y%m%d-%H%M%S}"
-        return [_mended(workspace, one, aside) for one in found]
+        return [_set_aside(workspace, one, aside) for one in found]
 
 
-def _mended(workspace: Workspace, one: Damage, aside: Path) -> Damage:
+def _set_aside(workspace: Workspace, one: Damage, aside: Path) -> Damage:
     if not one.movable:
         return one
     path, lies = workspace.root / one.file, aside / one.file
@@ -86,7 +86,7 @@ def _mended(workspace: Workspace, one: Damage, aside: Path) -> Damage:
     path.rename(lies)
     if path == workspace.annotations_path:
         one = one._replace(remedy=_salvage(workspace, lies))
-    return one._replace(mended=str(lies.relative_to(workspace.root)))
+    return one._replace(set_aside=str(lies.relative_to(workspace.root)))
 
 
 def _check_database(workspace: Workspace) -> Iterator[Damage]:

@@ -20,7 +20,7 @@ from avhcurate.ui.user_errors import plain
 _AHEAD = 8
 #: The rule that annotators read where the collection has none of its own (that of ImageNetV2's tasks).
 RULE = (
-    "An image counts when it holds at least one object of the class, whatever the clutter, however small or hidden. "
+    "An image counts when it holds at least one object of the class, also in clutter, small or half hidden. "
     "Drawings do not count."
 )
 

@@ -29,7 +29,7 @@ def hsf_histogram(
         customdata=bars[["low", "high"]],
         hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} images<extra></extra>",
     )
-    # All at once: Plotly checks a figure anew for each line that is added.
+    # All at once: Plotly checks a figure again for each line that is added.
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": _PALE, "width": 1, "dash": "dot"}}
     note = {"y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
     between = zip(edges, edges[1:], counts, strict=False)

@@ -49,8 +49,8 @@ REGION = regions.region_choice("map")
 WINDOW: Choice[Window | None] = Choice(
     "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window or ())
 )
-#: Whether the map stands beside the gallery.
-BESIDE = switch("gallery.map")
+#: Whether the map stands next to the gallery.
+IN_GALLERY = switch("gallery.map")
 #: Number or path of the image that is marked on the map.
 FIND = Choice("map.find", "", str.strip)
 
@@ -191,7 +191,7 @@ def caption(page: Opened, shown: MapInView, drawn: int) -> None:
         sentences.append("Excluded images are hidden: choose Show on the left.")
     if not run.has_class_weights:
         sentences.append("The run was attached without class weights, so the map shows none.")
-    sentences += ["A selection takes all images inside it.", plain(shown.note)]
+    sentences += ["A selection holds all images inside it.", plain(shown.note)]
     lines = [" ".join(sentences), describe(record, title_of(page.dataset, record.run))]
     if run.record.fitted is not None:
         lines.append(HEAD_OF_ALL)

@@ -46,7 +46,7 @@ _NAME = 18
 
 
 def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
-    """Draw the map with a caption; `linked` to the grid beside it, where a click goes to the image."""
+    """Draw the map with a caption; `linked` to the grid next to it, where a click goes to the image."""
     ids, cloud, look = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
     score = page.table.hardness
     title = score_name(score)

@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.map.store import MapFolder
-from avhcurate.features.map.ui import BESIDE, MAP_HASH_FUNCS, REGION, MapInView
+from avhcurate.features.map.ui import IN_GALLERY, MAP_HASH_FUNCS, REGION, MapInView
 from avhcurate.ui import grid_actions, regions, url_state
 from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened
@@ -28,7 +28,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
         view = of_region(page, shown)
         if view and view.count:
             with in_a_row("center", gap="xsmall"):
-                query = url_state.current().choosing(BESIDE.name, BESIDE.write(True)).elsewhere
+                query = url_state.current().choosing(IN_GALLERY.name, IN_GALLERY.write(True)).elsewhere
                 look: dict[str, Any] = {"icon": ":material/grid_view:", "width": "content"}
                 st.page_link(PAGES / "gallery.py", label="Open in Gallery", query_params=query, **look)
                 with st.popover("Order", icon=":material/sort:", key="map.order"):

@@ -62,7 +62,7 @@ their value, highest first, and take the value at portion $p$ of that list. An i
 - **AVC** (PAPER): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
 - **AVC, centred** (ours): as AVC, of embeddings and class weights minus their means; an idea under
   test, no established gain.
-- **LRENT** (CRST): used if the entropy-regularised loss is no worse than without a label; soft labels
+- **LRENT** (CRST): used if the entropy-regularised loss is not worse than without a label; soft labels
   $y_c \propto (p_c / \lambda_c)^{1/\alpha}$, $\alpha = 0.25$.
 - **MRKLD** (CRST): used as Confidence; training adds $\alpha / K$ to the target of each class, $\alpha = 0.1$.
 - **AVC + LRENT**, **AVC + MRKLD**: used as AVC, trained as LRENT or MRKLD.

@@ -97,7 +97,7 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
     )
     note = f"{len(points):,} images {part}"
     if len(drawn) < len(points):
-        note += f", {len(drawn):,} of them drawn, a random part where it is crowded. A selection takes all"
+        note += f", {len(drawn):,} of them drawn, a random part where it is crowded. A selection holds all"
     st.caption(f"{note}. {tool[1]}")
     return clicked
 

@@ -71,7 +71,7 @@ class VoteKinds:
             squares, bends = (np.square(part).sum(axis=-1, keepdims=True) for part in (change, bend))
             reach = np.clip(np.sqrt(squares / np.maximum(bends, _TINY)), 1, _FURTHEST)
             further = weights + 2 * reach * change + reach**2 * bend
-            # Weights stay above 0: where an extrapolation would not, EM goes on as it was.
+            # Weights stay above 0: where an extrapolation would not, EM continues without it.
             weights = step(np.where((further < 0).any(axis=-1, keepdims=True), twice, further))
         return weights
 

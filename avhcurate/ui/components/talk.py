@@ -9,7 +9,7 @@ import streamlit as st
 def new_acts(key: str) -> Iterator[Mapping[str, Any]]:
     """Yield the acts that the component of a key asks for and that were not taken yet, which may hold anything.
 
-    An act is taken once the next one is asked for. Where a newer run of the page waits, whatever touches the session's
+    An act is taken once the next one is asked for. Where a newer run of the page waits, any use of the session's
     state ends this one: the act on the way then comes again.
     """
     sent, taken = (st.session_state.get(key) or {}).get("act"), _taken(key)

@@ -62,7 +62,7 @@ def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, A
 
 
 def _problem(error: Exception) -> str:
-    """Return why something cannot be read; raise what is no damage of its files."""
+    """Return why something cannot be read; raise what is not damage of its files."""
     if isinstance(error, CurateError | OSError | ValueError):
         return str(error)
     if line := disk_trouble(error):

@@ -74,7 +74,7 @@ class LegendEntry(TypedDict):
 
 
 class Scale(TypedDict):
-    """Colours of a number, and what is written beside them."""
+    """Colours of a number, and what is written next to them."""
 
     colors: Sequence[str]
     ticks: Sequence[str]

@@ -1,8 +1,8 @@
-"""The map beside the gallery: its switch, the map or the button that makes one, and the images of its region."""
+"""The map next to the gallery: its switch, the map or the button that makes one, and the images of its region."""
 
 import streamlit as st
 
-from avhcurate.features.map.ui import BESIDE, choose_map
+from avhcurate.features.map.ui import IN_GALLERY, choose_map
 from avhcurate.features.map.ui_points import chart
 from avhcurate.features.map.ui_region import of_region
 from avhcurate.features.map.ui_start import first, maps_of_run
@@ -15,12 +15,12 @@ from avhcurate.ui.job_panel import job_panel
 def choose(page: Opened) -> None:
     """Draw the switch, where images can have a place."""
     if _possible(page):
-        BESIDE.show(st.toggle, "Map", help="Shows the map beside the images: what is drawn there narrows them.")
+        IN_GALLERY.show(st.toggle, "Map", help="Shows the map next to the images: what is drawn there narrows them.")
 
 
-def beside(page: Opened) -> GridView | None:
+def in_gallery(page: Opened) -> GridView | None:
     """Draw the map if it is asked for, and return the images of its region; None without one."""
-    if not (_possible(page) and BESIDE.asked()):
+    if not (_possible(page) and IN_GALLERY.asked()):
         return None
     with st.container():
         maps = maps_of_run(page)
