@@ -3,13 +3,14 @@
 import io
 import itertools
 import json
+import math
 import shutil
 
 import pandas as pd
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators, queue, setup, vote_quality
+from avhcurate.features.annotate import annotators, queue, setup, ui_annotators, vote_quality
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui_vote_quality import file_of
@@ -87,6 +88,8 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert rows.loc["ann", "Median time"] == 0.9
     table = table_of(voted_root)
     made, quality = queue.progress(table), vote_quality.vote_quality(table, "classify")
+    alone = quality.table.assign(compared=0, agreement=math.nan, agreement_low=math.nan, agreement_high=math.nan)
+    assert ui_annotators.shown(alone)["Agreement, 95 %"].tolist() == ["n 0"] * 3
     shown = metrics(app)
     assert shown["Votes collected"] == f"{made.votes:,}"
     assert shown["Images done"] == str(made.done)

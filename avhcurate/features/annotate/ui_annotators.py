@@ -82,7 +82,8 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
         columns = [100 * rows[name].astype(float) for name in (f"{ends}_low", f"{ends}_high")]
         table[title] = 100 * rows[share].astype(float)
         table[f"{title}, 95 %"] = [
-            f"{low:.0f}–{high:.0f} %, n {n:,}" for low, high, n in zip(*columns, rows[number], strict=True)
+            f"{low:.0f}–{high:.0f} %, n {n:,}" if n else "n 0"
+            for low, high, n in zip(*columns, rows[number], strict=True)
         ]
     return table.assign(**{"Median time": rows["median_ms"].astype(float) / 1000, "Last seen": rows["last"]})
 
