@@ -114,6 +114,10 @@ def engine(nodes):
     with ray_engine(nodes.address):
         wait_until(lambda: len(alive()) == 2 or nodes.revive())
         yield RayEngine(_resources(alive()))
+    # Ray keeps a token for the life of a process, which may come back to this file for tests left and a new cluster.
+    from ray._raylet import AuthenticationTokenLoader
+
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _listens(port):
