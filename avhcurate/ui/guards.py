@@ -123,7 +123,7 @@ def _unknown(request: HTTPConnection) -> tuple[int, str] | None:
     path = request.scope["path"]
     if path.endswith("/auth/logout"):
         signin.sign_out(request.cookies)
-    if path.startswith(f"{base_path()}/static/") or not _PRIVATE.search(path):
+    if path.startswith((f"{base_path()}/static/", f"{base_path()}/scripts/")) or not _PRIVATE.search(path):
         return None
     session, role = uploads.session_of(path), Role.VIEWER
     if session:

@@ -25,15 +25,17 @@ NOTE_TALK = """(() => {
   };
 })();"""
 #: True once the server has answered the last that it was asked, Streamlit says that no run of the script is going on,
-#: nothing of an earlier run is left, and every chart is drawn; it must hold for a moment, since an answer comes before
+#: nothing of an earlier run is left, and every chart and component is drawn; it must hold for a moment, since an answer comes before
 #: the mark changes.
 SETTLED = """moment => {
   const app = document.querySelector('[data-testid=stApp]');
   const plots = [...document.querySelectorAll('.js-plotly-plot')];
+  const parts = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')];
   const rests = app?.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
     && !document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]')
     && !(window.askedAt >= (window.heardAt ?? 0))
-    && plots.every(plot => plot._fullLayout && plot.querySelector('.main-svg'));
+    && plots.every(plot => plot._fullLayout && plot.querySelector('.main-svg'))
+    && parts.every(part => 'mounted' in part.dataset);
   if (!rests) window.restsSince = undefined;
   else window.restsSince ??= performance.now();
   return rests && performance.now() - window.restsSince >= moment;

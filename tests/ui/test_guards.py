@@ -138,7 +138,7 @@ PRIVATE = [
     "/health",
 ]
 PRIVATE += ["/_stcore/metrics", "/other/static/media/a.png"]
-PUBLIC = ["/", "/_stcore/health", "/static/media/font.woff2", "/auth/logout"]
+PUBLIC = ["/", "/_stcore/health", "/static/media/font.woff2", "/scripts/1a/grid/grid.js", "/auth/logout"]
 
 
 def test_only_what_draws_the_sign_in_page_is_there_without_a_sign_in(client, login):

@@ -88,6 +88,7 @@ export function mounted(create) {
       made.set(parentElement, one);
     }
     one.update(data, component);
+    parentElement.host.setAttribute("data-mounted", ""); // tests wait for it
     return () => {
       one.destroy();
       made.delete(parentElement);
