@@ -13,9 +13,7 @@ from avhcurate.ui.job_forms import await_more
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import open_page
 
-page = open_page(
-    "Map", "Images that the network sees alike lie close together: draw around some to see them next to the map."
-)
+page = open_page("Map", map_ui_start.STORY)
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")
 job_panel()

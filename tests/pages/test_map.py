@@ -194,6 +194,7 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, grids, 
     run = Workspace(own_demo_root).dataset("digits").run()
     beside = open_page("gallery", own_demo_root, gallery__map="1")
     assert "No map of this run yet" in words(beside)
+    assert "lie close together" in words(beside)
     assert grids(beside)["Images"]["count"] == 1797
     assert started == [(["project", "digits", f"--model={run.name}", "--neighbours=30"], "project")]
 

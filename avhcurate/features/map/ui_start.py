@@ -1,11 +1,14 @@
 """The form that makes a map: `avhcurate project` as a job."""
 
+from dataclasses import replace
+
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.job_forms import first_job, job_form, of_run
 from avhcurate.ui.layout import in_a_row
 
+STORY = "Images that the network sees alike lie close together: draw around some to see them next to the map."
 _WHY = """
 Every image becomes a point near those whose embeddings have a similar direction, with the class weights among them.
 PCA is quick and shows the broad directions; UMAP takes longer and shows which images are neighbours. Draw around a
@@ -21,7 +24,7 @@ def maps_of_run(page: Opened) -> list[MapFolder]:
 def first(page: Opened) -> None:
     """Draw what the page is for, and the form, before there is a map."""
     usual = ProjectSettings(**of_run(page))
-    first_job(page, "No map of this run yet", "bubble_chart", _WHY, usual, form)
+    first_job(replace(page, story=STORY), "No map of this run yet", "bubble_chart", _WHY, usual, form)
 
 
 def form(page: Opened) -> None:
