@@ -25,8 +25,8 @@ NOTE_TALK = """(() => {
   };
 })();"""
 #: True once the server has answered the last that it was asked, Streamlit says that no run of the script is going on,
-#: nothing of an earlier run is left, and every chart and component is drawn; it must hold for a moment, since an answer comes before
-#: the mark changes.
+#: nothing of an earlier run is left, and every chart and component is drawn; it must hold for a moment, since an answer
+#: comes before the mark changes.
 SETTLED = """moment => {
   const app = document.querySelector('[data-testid=stApp]');
   const plots = [...document.querySelectorAll('.js-plotly-plot')];
