@@ -1,7 +1,7 @@
 # The app for a team; docs/serve.md says how to configure its login. From the root of the checkout:
 #   docker build -t avhcurate .
-# Without a GPU (2 GB in place of 6):
-#   docker build -t avhcurate --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .
+# Without a GPU (2 GB in place of 6), with the index of CPU builds that PyTorch's page "Get started" names:
+#   docker build -t avhcurate --build-arg TORCH_INDEX=ADDRESS .
 FROM python:3.11-slim
 ARG TORCH_INDEX=
 
