@@ -242,7 +242,7 @@ def test_of_postgresql_the_commands_are_named_that_copy_it(cli, workspace, tmp_p
     monkeypatch.setattr(check, "database_url", lambda _: "postgresql+psycopg://ann:secret@db.example/curate")
     err = cli("check", "--backup", tmp_path / "copy", "--workspace", workspace.root).err
     assert f"`cp -r {workspace.root} {tmp_path}/copy`" in err
-    assert f"`pg_dump --format=custom --file={tmp_path}/copy.dump postgresql://ann:***@db.example/curate`" in err
+    assert f"`pg_dump --format=custom --file={tmp_path}/copy.dump postgresql://ann@db.example/curate`" in err
 
 
 def test_remove_says_what_goes_and_asks(cli, call, workspace):

@@ -95,9 +95,11 @@ def remove(
 
 
 def _confirm(question: str, yes: bool) -> None:
-    if not yes and not sys.stdin.isatty():
+    if yes:
+        return
+    if not sys.stdin.isatty():
         raise CurateError(f"{question} Confirm with --yes.")
-    if not yes and not typer.confirm(question, err=True):
+    if not typer.confirm(question, err=True):
         raise CurateError("Nothing was removed.")
 
 

@@ -58,6 +58,17 @@ def chart_has(page, name, value):
     expect(page.locator(".scatter-chart")).to_have_attribute(f"data-{name}", value)
 
 
+def draw_around_threes(page, stage):
+    """Draws a lasso around the images of class 3, and waits until it stands in the address."""
+    corners = on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(with_parameter("map.region"))
+
+
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, labels):
     page.set_viewport_size({"width": 1440, "height": 900})
     stage = open_map(page, f"{address}/map?sort=id&descending=false")
@@ -75,13 +86,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(picture).to_have_attribute("src", re.compile(rf"/images/digits/{id}\?v="))
     page.wait_for_function("image => image.complete && image.naturalWidth === 8", arg=picture.element_handle())
 
-    corners = on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=4)
-    page.mouse.up()
-    expect(page).to_have_url(with_parameter("map.region"))
+    draw_around_threes(page, stage)
     expect(card).to_be_hidden()
     expected = (labels == 3).nonzero()[0].tolist()
     expect(page.get_by_text(f"{len(expected)} of 1,797 images in the region")).to_be_visible()
@@ -133,13 +138,7 @@ def test_the_map_beside_the_gallery_marks_what_is_pointed_at_and_a_click_or_lass
     there = {str(id) for id in range(len(labels)) if place_of(id) == place_of(1700)}
     wait_until(lambda: page.locator(f"{TILES}:focus").get_attribute("data-id") in there)
     marks(1700)
-    corners = on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=4)
-    page.mouse.up()
-    expect(page).to_have_url(with_parameter("map.region"))
+    draw_around_threes(page, stage)
     threes = (labels == 3).nonzero()[0].tolist()
     expect(tiles.first).to_have_attribute("data-id", str(threes[0]))
     assert ids(page) == threes[: tiles.count()]

@@ -221,10 +221,11 @@ def back_up(workspace: Workspace, out: Path) -> None:
     if out.exists():
         raise CurateError(f"{out} exists. Choose a new folder.")
     if not database_url(workspace).startswith("sqlite"):
-        address = sa.make_url(database_url(workspace)).set(drivername="postgresql").render_as_string(hide_password=True)
+        # Without its password, for which pg_dump asks.
+        url = sa.make_url(database_url(workspace)).set(drivername="postgresql")._replace(password=None)
         raise CurateError(
             f"What people decided is in PostgreSQL. Copy the workspace by `cp -r {workspace.root} {out}`, and then the "
-            f"database by `pg_dump --format=custom --file={out}.dump {address}`."
+            f"database by `pg_dump --format=custom --file={out}.dump {url}`."
         )
     making = files.temporary_name(out)
     try:

@@ -58,7 +58,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
 
 def _most_often_right(table: pd.DataFrame) -> str:
     """Say which run is right most often, and whether that is clear: its interval is above those of all others."""
-    best, *others = table.dropna(subset=["accuracy"]).sort_values("accuracy", ascending=False).to_dict("records")
+    best, *others = table.sort_values("accuracy", ascending=False).to_dict("records")
     text = f"**{plain(best['model'])}** is right most often, on {100 * best['accuracy']:.1f} % of {best['n']:,} images"
     if any(other["accuracy_high"] >= best["accuracy_low"] for other in others):
         text += ", which others may equal by their intervals"

@@ -4,7 +4,7 @@ from typing_extensions import TypedDict
 
 from avhcurate.ui.components.mount import mount, nothing
 
-#: Milliseconds between two questions: with the run of a page that follows, another window's decision shows within 2 s.
+#: Milliseconds between two questions.
 EVERY_MS = 1000
 
 
