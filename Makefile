@@ -32,7 +32,7 @@ check:
 lint: node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(NODE) node_modules/@biomejs/biome/bin/biome lint
+	$(NODE) node_modules/@biomejs/biome/bin/biome ci
 
 types: node_modules/.package-lock.json
 	$(BIN)/mypy

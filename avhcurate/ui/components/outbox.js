@@ -82,7 +82,10 @@ export function createOutbox(scope, health, changed) {
 
   // Nothing came back: is the server there? Either way the answers are sent again.
   async function look() {
-    const there = await fetch(health, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+    const there = await fetch(health, { cache: "no-store" }).then(
+      (answer) => answer.ok,
+      () => false,
+    );
     if (gone) return;
     patience = there ? Math.min(LONGEST_PATIENCE_MS, patience * 2) : PATIENCE_MS;
     if (lost !== !there) {

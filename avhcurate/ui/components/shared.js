@@ -37,10 +37,11 @@ export async function placesIn(source, view, ranges) {
 }
 
 // What takes every key, and what takes the keys that move alone.
-const TAKES_KEYS = "input, textarea, select, [contenteditable=true], [role=listbox], [role=grid], "
-  + "[data-testid=stDataFrame]";
-const TAKES_ARROWS = "[role=radiogroup], [role=toolbar], [role=tablist], [role=slider], [role=menu], "
-  + "[data-testid=stButtonGroup], .js-plotly-plot";
+const TAKES_KEYS =
+  "input, textarea, select, [contenteditable=true], [role=listbox], [role=grid], " + "[data-testid=stDataFrame]";
+const TAKES_ARROWS =
+  "[role=radiogroup], [role=toolbar], [role=tablist], [role=slider], [role=menu], " +
+  "[data-testid=stButtonGroup], .js-plotly-plot";
 
 /** @param {KeyboardEvent} event */
 export const modified = (event) => event.ctrlKey || event.metaKey || event.altKey;
@@ -95,4 +96,3 @@ export function mounted(create) {
     };
   };
 }
-

@@ -23,7 +23,10 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
 
   function send() {
     if (!acts.length) return;
-    component.setTriggerValue("act", acts.map(({ sent }) => sent));
+    component.setTriggerValue(
+      "act",
+      acts.map(({ sent }) => sent),
+    );
     after(patience, again);
   }
 

@@ -6,7 +6,13 @@ import { test } from "node:test";
 import { matches } from "../../../avhcurate/ui/components/classify/matches.js";
 import { createQueue, progress } from "../../../avhcurate/ui/components/classify/queue.js";
 import { completed, meant } from "../../../avhcurate/ui/components/commands/names.js";
-import { createDecisions, needless, standing, undecidable, words } from "../../../avhcurate/ui/components/review/decisions.js";
+import {
+  createDecisions,
+  needless,
+  standing,
+  undecidable,
+  words,
+} from "../../../avhcurate/ui/components/review/decisions.js";
 import { createDraft, moved } from "../../../avhcurate/ui/components/ticks/sheet.js";
 import { openWindow } from "./fakes.js";
 
@@ -18,7 +24,10 @@ const ids = (items) => items.map(({ id }) => id);
 function asked(...offered) {
   const entries = [];
   const queue = createQueue(() => entries);
-  queue.hear(offered.map((id) => item(id)), []);
+  queue.hear(
+    offered.map((id) => item(id)),
+    [],
+  );
   const answer = (id) => {
     entries.push({ kind: "answer", id });
     queue.give(item(id), `nonce-${id}`, 0);
@@ -50,8 +59,16 @@ test("a refused answer is unanswered, and there is nothing to take back where no
 
 test("progress counts answers on their way", () => {
   const entries = [{ kind: "answer" }, { kind: "skip" }, { kind: "back" }, { kind: "broken" }];
-  assert.deepEqual(progress({ done: 999, goal: 2000 }, entries), { text: "1,000 of 2,000 answered", max: 2000, value: 1000 });
-  assert.deepEqual(progress({ done: 0, goal: 0, apart: "2 controls" }, [{ kind: "back" }]), { text: "0 answered · 2 controls", max: 1, value: 0 });
+  assert.deepEqual(progress({ done: 999, goal: 2000 }, entries), {
+    text: "1,000 of 2,000 answered",
+    max: 2000,
+    value: 1000,
+  });
+  assert.deepEqual(progress({ done: 0, goal: 0, apart: "2 controls" }, [{ kind: "back" }]), {
+    text: "0 answered · 2 controls",
+    max: 1,
+    value: 0,
+  });
 });
 
 test("a search finds names by their beginning, then by a word's, then by a part", () => {
@@ -65,7 +82,10 @@ test("a search finds names by their beginning, then by a word's, then by a part"
 
 test("arrows move among the tiles of a sheet and stop at its edges", () => {
   const to = (key, at) => moved(key, at, 4, 10);
-  assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End"].map((key) => to(key, 5)), [6, 4, 9, 1, 4, 7]);
+  assert.deepEqual(
+    ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home", "End"].map((key) => to(key, 5)),
+    [6, 4, 9, 1, 4, 7],
+  );
   assert.deepEqual([to("ArrowDown", 7), to("ArrowUp", 2), to("ArrowRight", 9), to("End", 8)], [7, 2, 9, 9]);
   assert.equal(to("a", 5), undefined);
 });
@@ -74,10 +94,18 @@ test("ticks are kept in the browser until they are submitted, where it has a sto
   openWindow();
   const draft = createDraft("ann");
   draft.keep("sheet", new Set([3, 4]));
-  assert.deepEqual([draft.recall("sheet"), draft.recall("other"), createDraft("bob").recall("sheet")], [[3, 4], null, null]);
+  assert.deepEqual(
+    [draft.recall("sheet"), draft.recall("other"), createDraft("bob").recall("sheet")],
+    [[3, 4], null, null],
+  );
   draft.forget("sheet");
   assert.equal(draft.recall("sheet"), null);
-  Object.defineProperty(globalThis, "localStorage", { get: () => { throw new Error("denied"); }, configurable: true });
+  Object.defineProperty(globalThis, "localStorage", {
+    get: () => {
+      throw new Error("denied");
+    },
+    configurable: true,
+  });
   assert.equal(draft.recall("sheet"), null);
 });
 
@@ -92,7 +120,10 @@ function typed(asked_, text, { away = false, picked = false, at = 0, names = ["b
 }
 
 test("a tag is what was typed, the known one that begins so, or the one that was pointed at", () => {
-  assert.deepEqual(completed(["Lurid", "blur"], "LUR").map(({ name }) => name), ["Lurid", "blur"]);
+  assert.deepEqual(
+    completed(["Lurid", "blur"], "LUR").map(({ name }) => name),
+    ["Lurid", "blur"],
+  );
   assert.deepEqual(typed(TAG, "blurry"), ["tag", "blurry"]);
   assert.deepEqual(typed(TAG, "blur"), ["tag", "blur"]); // exactly, though another comes first
   assert.deepEqual(typed(TAG, "blurr"), ["tag", "blurry"]);
@@ -112,19 +143,38 @@ test("a label is a known class, and may be given back", () => {
 
 // --- review ---------------------------------------------------------------------------------------
 
-const SUSPECT = { id: 7, place: 3, task: "t", given: "cat", suggested: "dog", state: "", tags: ["odd"], excluded: false };
+const SUSPECT = {
+  id: 7,
+  place: 3,
+  task: "t",
+  given: "cat",
+  suggested: "dog",
+  state: "",
+  tags: ["odd"],
+  excluded: false,
+};
 
 test("a suspect is what the decisions on their way make of it, in their order", () => {
-  const become = (...entries) => standing(SUSPECT, entries.map((entry) => ({ id: 7, ...entry })));
+  const become = (...entries) =>
+    standing(
+      SUSPECT,
+      entries.map((entry) => ({ id: 7, ...entry })),
+    );
   assert.deepEqual(become(), { state: "", tags: ["odd"], excluded: false });
   assert.equal(become({ kind: "answer", choice: 0 }).state, "accepted");
   assert.equal(become({ kind: "answer", choice: 1 }, { kind: "back" }).state, "");
   assert.equal(become({ kind: "answer", choice: 1, id: 8 }).state, "");
   assert.equal(become({ kind: "act", action: "relabel", value: 2 }).state, "accepted");
   assert.equal(become({ kind: "act", action: "relabel", value: null }).state, "");
-  assert.deepEqual(become({ kind: "act", action: "tag", value: "new" }, { kind: "act", action: "untag", value: "odd" }).tags, ["new"]);
+  assert.deepEqual(
+    become({ kind: "act", action: "tag", value: "new" }, { kind: "act", action: "untag", value: "odd" }).tags,
+    ["new"],
+  );
   assert.deepEqual(become({ kind: "act", action: "exclude" }).excluded, true);
-  assert.deepEqual(become({ kind: "act", action: "exclude" }, { kind: "act", action: "include" }, { kind: "later" }).excluded, false);
+  assert.deepEqual(
+    become({ kind: "act", action: "exclude" }, { kind: "act", action: "include" }, { kind: "later" }).excluded,
+    false,
+  );
 });
 
 test("what cannot be decided or changes nothing says why", () => {
@@ -163,6 +213,9 @@ test("an undo sends what takes the newest back, and a refused one is forgotten w
 test("what was done is said in words", () => {
   const said = (act) => words(SUSPECT, act);
   assert.deepEqual([said({ choice: 1 }), said({ choice: 0, label: "dog" })], ["Kept cat.", "cat is now dog."]);
-  assert.deepEqual([said({ action: "tag", value: "new" }), said({ action: "untag", value: "new" })], ["Tagged new.", "No longer new."]);
+  assert.deepEqual(
+    [said({ action: "tag", value: "new" }), said({ action: "untag", value: "new" })],
+    ["Tagged new.", "No longer new."],
+  );
   assert.equal(said({ action: "exclude" }), "Excluded image 7.");
 });

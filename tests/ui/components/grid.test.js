@@ -17,12 +17,22 @@ const placesOf = (ranges) => ranges.flatMap(([from, to]) => Array.from({ length:
 test("ranges are the sets of their places", () => {
   const random = createRandom(1);
   for (let turn = 0; turn < 300; turn++) {
-    const some = () => rangesUnion([], Array.from({ length: random(5) }, () => [random(20), random(25)]));
+    const some = () =>
+      rangesUnion(
+        [],
+        Array.from({ length: random(5) }, () => [random(20), random(25)]),
+      );
     const [a, b, from] = [some(), some(), random(20)];
     const to = from + random(6);
     const both = new Set([...placesOf(a), ...placesOf(b)]);
-    assert.deepEqual(placesOf(rangesUnion(a, b)), [...both].sort((x, y) => x - y));
-    assert.deepEqual(placesOf(rangesWithout(a, from, to)), placesOf(a).filter((place) => place < from || place >= to));
+    assert.deepEqual(
+      placesOf(rangesUnion(a, b)),
+      [...both].sort((x, y) => x - y),
+    );
+    assert.deepEqual(
+      placesOf(rangesWithout(a, from, to)),
+      placesOf(a).filter((place) => place < from || place >= to),
+    );
     assert.equal(rangesCount(a), placesOf(a).length);
     for (let place = 0; place < 26; place++) assert.equal(rangesHas(a, place), placesOf(a).includes(place));
   }
@@ -35,24 +45,42 @@ const SIZES = { columns: 4, width: 100, rowHeight: 150 };
 test("ten tiles in four columns are three rows, each below the other", () => {
   const layout = gridLayout(10, SIZES, []);
   assert.deepEqual([layout.rows, layout.height, layout.heading(0)], [3, 3 * 150 - GAP, ""]);
-  assert.deepEqual([0, 1, 2].map((row) => [layout.first(row), layout.end(row), layout.top(row), layout.bottom(row)]), [
-    [0, 4, 0, 140], [4, 8, 150, 290], [8, 10, 300, 440],
-  ]);
+  assert.deepEqual(
+    [0, 1, 2].map((row) => [layout.first(row), layout.end(row), layout.top(row), layout.bottom(row)]),
+    [
+      [0, 4, 0, 140],
+      [4, 8, 150, 290],
+      [8, 10, 300, 440],
+    ],
+  );
   assert.deepEqual([-5, 149, 150, 9999].map(layout.rowAt), [0, 0, 1, 2]);
   assert.deepEqual([layout.below(3, 1), layout.below(7, 1), layout.below(9, -5)], [7, 9, 1]); // the last row is short
 });
 
 test("groups have rows of their own below their names", () => {
   const layout = gridLayout(7, { columns: 2, width: 100, rowHeight: 100 }, ["a", "a", "a", "b", "b", "c", "c"]);
-  const rows = Array.from({ length: layout.rows }, (_, row) => [layout.heading(row), layout.first(row), layout.end(row), layout.top(row)]);
-  assert.deepEqual(rows, [["a", 0, 2, 0], ["", 2, 3, 126], ["b", 3, 5, 226], ["c", 5, 7, 352]]);
+  const rows = Array.from({ length: layout.rows }, (_, row) => [
+    layout.heading(row),
+    layout.first(row),
+    layout.end(row),
+    layout.top(row),
+  ]);
+  assert.deepEqual(rows, [
+    ["a", 0, 2, 0],
+    ["", 2, 3, 126],
+    ["b", 3, 5, 226],
+    ["c", 5, 7, 352],
+  ]);
   assert.deepEqual([layout.rowOf(2), layout.rowOf(6), layout.rowAt(230), layout.height], [1, 3, 2, 468]);
   assert.deepEqual([layout.bottom(1), layout.bottom(3), layout.below(2, 1), layout.below(4, -1)], [216, 468, 3, 2]);
 });
 
 test("a box covers the tiles that it touches", () => {
   const layout = gridLayout(10, SIZES, []);
-  assert.deepEqual(layout.covered({ x: 115, y: 0 }, { x: 260, y: 160 }), [[1, 3], [5, 7]]);
+  assert.deepEqual(layout.covered({ x: 115, y: 0 }, { x: 260, y: 160 }), [
+    [1, 3],
+    [5, 7],
+  ]);
   assert.deepEqual(layout.covered({ x: 250, y: 310 }, { x: 900, y: 900 }), []); // right of the last tile
   assert.deepEqual(layout.covered({ x: 0, y: 145 }, { x: 5, y: 160 }), [[4, 5]]); // the gap is no tile's
   assert.deepEqual(gridLayout(0, SIZES, []).covered({ x: 0, y: 0 }, { x: 9, y: 9 }), []);
@@ -61,9 +89,20 @@ test("a box covers the tiles that it touches", () => {
 test("as many tiles as fit stand in a row", () => {
   const style = new Map();
   const root = { classList: { toggle: (name, on) => style.set(name, on) } };
-  const board = { clientWidth: 640, closest: () => root, style: { setProperty: (name, value) => style.set(name, value) } };
+  const board = {
+    clientWidth: 640,
+    closest: () => root,
+    style: { setProperty: (name, value) => style.set(name, value) },
+  };
   assert.deepEqual(tileSizes(board, 100, true), { columns: 5, width: 120, rowHeight: 132 });
-  assert.deepEqual([...style], [["small", true], ["--columns", "5"], ["--row", "122px"]]);
+  assert.deepEqual(
+    [...style],
+    [
+      ["small", true],
+      ["--columns", "5"],
+      ["--row", "122px"],
+    ],
+  );
   const plain = { title: "", score: "", percentile: null, sub: "", note: "" };
   assert.deepEqual(wordsOf({ tiles: [plain] }), { single: true, bare: true });
   assert.deepEqual(wordsOf({ tiles: [plain, { ...plain, title: "cat" }] }), { single: true, bare: false });
@@ -76,7 +115,10 @@ test("keys move within the rows, and a page goes on from what is in sight", () =
   const layout = gridLayout(100, SIZES, []); // 25 rows of 150
   const scroller = { offset: () => 1500, window: () => 450, to: (y) => (scroller.at = y) };
   const step = (key, place) => STEPS[key](place, layout, scroller);
-  assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"].map((key) => step(key, 42)), [43, 41, 46, 38]);
+  assert.deepEqual(
+    ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"].map((key) => step(key, 42)),
+    [43, 41, 46, 38],
+  );
   assert.deepEqual([step("ArrowDown", 98), step("ArrowUp", 2), step("Home", 9), step("End", 9)], [98, 2, 0, Infinity]);
   assert.equal(step("PageDown", 41), 53); // three rows
   assert.equal(step("PageDown", 3), 52); // the focus is out of sight: from the first row in sight
@@ -100,7 +142,9 @@ test("a row shows what is on its way for it, and an undo takes the newest of it 
   assert.equal(shown(), ROW);
   assert.equal(shown(act("tag", "odd", [8])), ROW);
   assert.deepEqual(shown(act("tag", "odd"), act("untag", "new"), act("exclude")), {
-    ...ROW, muted: true, badges: ["excluded", "odd"],
+    ...ROW,
+    muted: true,
+    badges: ["excluded", "odd"],
   });
   assert.deepEqual(shown(act("exclude"), act("include")), ROW);
   assert.equal(shown(act("relabel", 0)).title, "dog");
@@ -114,7 +158,12 @@ test("what changes nothing is not worth telling", () => {
   assert.equal(needless(ROW, "untag", "odd", []), "It has no such tag");
   assert.equal(needless(ROW, "include", null, []), "It is not excluded");
   assert.equal(needless(ROW, "relabel", 1, ["dog", "cat"]), "It has this label already");
-  for (const [action, value] of [["relabel", null], ["tag", "odd"], ["exclude", null]]) assert.equal(needless(ROW, action, value, []), "");
+  for (const [action, value] of [
+    ["relabel", null],
+    ["tag", "odd"],
+    ["exclude", null],
+  ])
+    assert.equal(needless(ROW, action, value, []), "");
 });
 
 // --- a scroll bar -------------------------------------------------------------------------------
@@ -129,7 +178,15 @@ function scrolled(height) {
     node.scrollTop = to;
     node.onscroll();
   };
-  return { scroller, node, sizer, layer, moves, bar, wheel: (event) => listeners.wheel({ preventDefault: () => undefined, deltaMode: 0, ...event }) };
+  return {
+    scroller,
+    node,
+    sizer,
+    layer,
+    moves,
+    bar,
+    wheel: (event) => listeners.wheel({ preventDefault: () => undefined, deltaMode: 0, ...event }),
+  };
 }
 
 test("a short grid scrolls as the browser does", () => {
@@ -138,7 +195,10 @@ test("a short grid scrolls as the browser does", () => {
   scroller.to(9999);
   assert.deepEqual([scroller.offset(), node.scrollTop, moves.pop()], [2500, 2500, [2500, false]]);
   bar(1000);
-  assert.deepEqual([scroller.offset(), scroller.base(), layer.style.transform, moves.pop()], [1000, 0, "translateY(0px)", [-1500, true]]);
+  assert.deepEqual(
+    [scroller.offset(), scroller.base(), layer.style.transform, moves.pop()],
+    [1000, 0, "translateY(0px)", [-1500, true]],
+  );
   bar(1000);
   wheel({ deltaY: 40 });
   assert.deepEqual(moves, []); // the wheel is the browser's

@@ -22,7 +22,10 @@ test("an answer stays in the browser until Python has it, also over a reload and
   outbox.put({ kind: "answer", id: 3 });
   assert.deepEqual(sent, []); // nobody is there to hear
   const again = createOutbox("ann", "/health", () => undefined);
-  assert.deepEqual(again.entries().map(({ id }) => id), [3]);
+  assert.deepEqual(
+    again.entries().map(({ id }) => id),
+    [3],
+  );
   assert.equal(createOutbox("bob", "/health", () => undefined).size(), 0);
   again.hear(python, "", []);
   const [{ turn, entries }] = sent;
@@ -36,9 +39,15 @@ test("what is given while a message is on its way goes with the next, and a repe
   outbox.hear(python, "", []);
   const first = outbox.put({ id: 1 });
   outbox.put({ id: 2 });
-  assert.deepEqual(sent.map(({ entries }) => entries.length), [1]);
+  assert.deepEqual(
+    sent.map(({ entries }) => entries.length),
+    [1],
+  );
   outbox.hear(python, sent[0].turn, [first]);
-  assert.deepEqual(sent.at(-1).entries.map(({ id }) => id), [2]);
+  assert.deepEqual(
+    sent.at(-1).entries.map(({ id }) => id),
+    [2],
+  );
   outbox.hear(python, sent[0].turn, [first]); // late: it is not the turn that is awaited
   assert.deepEqual([sent.length, outbox.size()], [2, 1]);
   outbox.destroy();
@@ -78,7 +87,12 @@ test("an outbox that is gone sends nothing more", async () => {
 });
 
 test("without a storage answers are kept as long as the page", () => {
-  Object.defineProperty(globalThis, "localStorage", { get: () => { throw new Error("denied"); }, configurable: true });
+  Object.defineProperty(globalThis, "localStorage", {
+    get: () => {
+      throw new Error("denied");
+    },
+    configurable: true,
+  });
   const { outbox, python, sent } = begin();
   outbox.put({ id: 1 });
   outbox.hear(python, "", []);
@@ -90,7 +104,9 @@ test("a card shows what is not saved yet, and that the connection is lost", () =
   const banner = {};
   const classes = new Set();
   const root = {
-    dataset: {}, querySelector: () => banner, classList: { toggle: (name, on) => (on ? classes.add(name) : classes.delete(name)) },
+    dataset: {},
+    querySelector: () => banner,
+    classList: { toggle: (name, on) => (on ? classes.add(name) : classes.delete(name)) },
   };
   paintSaving(root, { size: () => 2, lost: () => true });
   assert.match(banner.textContent, /^No connection to the server. 2 answers are kept/);

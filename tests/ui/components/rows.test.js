@@ -14,7 +14,10 @@ function window_(address) {
 test("rows that are wanted are asked for once, in windows, and found by their image", async () => {
   const asked = serve(window_);
   let drawn = 0;
-  const rows = new Rows(() => (drawn += 1), () => assert.fail());
+  const rows = new Rows(
+    () => (drawn += 1),
+    () => assert.fail(),
+  );
   rows.set("/grid/key", 130, tiles(0, 60), null);
   rows.want([[50, 125]]);
   rows.want([[50, 125]]);
@@ -29,14 +32,20 @@ test("rows that are wanted are asked for once, in windows, and found by their im
 test("what has left the sight is not waited for, and a late answer of an earlier view is not drawn", async () => {
   const held = [];
   const aborted = [];
-  serve((address, { signal }) => new Promise((done, fail) => {
-    held.push(() => done(window_(address)));
-    signal.onabort = () => {
-      aborted.push(address);
-      fail(signal.reason);
-    };
-  }));
-  const rows = new Rows(() => assert.fail("drawn"), () => assert.fail("lost"));
+  serve(
+    (address, { signal }) =>
+      new Promise((done, fail) => {
+        held.push(() => done(window_(address)));
+        signal.onabort = () => {
+          aborted.push(address);
+          fail(signal.reason);
+        };
+      }),
+  );
+  const rows = new Rows(
+    () => assert.fail("drawn"),
+    () => assert.fail("lost"),
+  );
   rows.set("/grid/a", 600, [], null);
   rows.want([[0, 60]]);
   rows.want([[300, 310]]);
@@ -49,7 +58,10 @@ test("what has left the sight is not waited for, and a late answer of an earlier
 
 test("of a view with other decisions the old tiles stand in until the new ones come", async () => {
   serve(window_);
-  const rows = new Rows(() => undefined, () => undefined);
+  const rows = new Rows(
+    () => undefined,
+    () => undefined,
+  );
   rows.set("/grid/a", 100, tiles(0, 60), null);
   rows.set("/grid/b", 100, [], (row) => ({ ...row, muted: true }));
   assert.deepEqual(rows.at(0), { id: 1000, muted: true });
@@ -63,10 +75,13 @@ test("a grid whose rows fail asks the page once, tries again after longer and lo
   let status = 409;
   const asked = serve((address) => ({ ...window_(address), status }));
   let lost = 0;
-  const rows = new Rows(() => rows.want([[0, 10]]), () => {
-    lost += 1;
-    setTimeout(() => rows.want([[0, 10]])); // as when the page has run and shows the same view
-  });
+  const rows = new Rows(
+    () => rows.want([[0, 10]]),
+    () => {
+      lost += 1;
+      setTimeout(() => rows.want([[0, 10]])); // as when the page has run and shows the same view
+    },
+  );
   rows.set("/grid/key", 100, [], null);
   rows.want([[0, 10]]);
   await tick(8000);

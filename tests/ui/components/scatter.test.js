@@ -9,7 +9,8 @@ import { createCamera as createViewerCamera } from "../../../avhcurate/ui/compon
 import { createRandom } from "./fakes.js";
 
 function near(found, wanted) {
-  for (const [at, value] of wanted.entries()) assert.ok(Math.abs(found[at] - value) < 1e-9, `${found} is not ${wanted}`);
+  for (const [at, value] of wanted.entries())
+    assert.ok(Math.abs(found[at] - value) < 1e-9, `${found} is not ${wanted}`);
 }
 
 test("the whole window is in sight at one scale, whatever shape the stage has", () => {
@@ -66,7 +67,9 @@ test("the nearest point within reach is that of a plain search, of those that co
   for (let turn = 0; turn < 60; turn++) {
     const at = [values[turn] + 150, values[turn + 100] - 150];
     const distance = (point) => Math.hypot((values[2 * point] - at[0]) / 900, (values[2 * point + 1] - at[1]) / 500);
-    const all = Array.from({ length: 3000 }, (_, point) => point).filter((point) => counts(point) && distance(point) <= 1);
+    const all = Array.from({ length: 3000 }, (_, point) => point).filter(
+      (point) => counts(point) && distance(point) <= 1,
+    );
     const wanted = all.sort((a, b) => distance(a) - distance(b))[0] ?? -1;
     assert.equal(places.nearest(at, [900, 500], counts), wanted);
   }
@@ -74,8 +77,14 @@ test("the nearest point within reach is that of a plain search, of those that co
 
 test("of several points at one place the last is on top", () => {
   const { places } = createPlacesOf([10, 10, 500, 500, 10, 10]);
-  assert.equal(places.nearest([11, 11], [5, 5], () => true), 2);
-  assert.equal(places.nearest([30, 30], [5, 5], () => true), -1);
+  assert.equal(
+    places.nearest([11, 11], [5, 5], () => true),
+    2,
+  );
+  assert.equal(
+    places.nearest([30, 30], [5, 5], () => true),
+    -1,
+  );
 });
 
 test("a lasso holds what its outline goes round, also where it is hollow", () => {

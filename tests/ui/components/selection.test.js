@@ -6,7 +6,15 @@ import { openWindow, serve, settled } from "./fakes.js";
 const view = (key, more = {}) => ({ key, about: "pets", order: "avh", count: 100, source: `/grid/${key}`, ...more });
 
 // As after a reload: the module finds what was selected before.
-openWindow({ "avhcurate:selection": JSON.stringify({ ...view("a"), ranges: [[2, 5], [9, 10]] }) });
+openWindow({
+  "avhcurate:selection": JSON.stringify({
+    ...view("a"),
+    ranges: [
+      [2, 5],
+      [9, 10],
+    ],
+  }),
+});
 const { createSelection } = await import("../../../avhcurate/ui/components/grid/selection.js");
 
 function begin() {
@@ -31,7 +39,10 @@ afterEach(forget);
 test("a selection is there after a reload, is counted, kept, and drawn once", () => {
   const { selection, drawn } = begin();
   selection.move(view("a"));
-  assert.deepEqual(selection.ranges(), [[2, 5], [9, 10]]);
+  assert.deepEqual(selection.ranges(), [
+    [2, 5],
+    [9, 10],
+  ]);
   selection.set([[2, 6]]);
   selection.set([[2, 6]]);
   assert.deepEqual([selection.count(), drawn()], [4, 1]);
@@ -76,7 +87,10 @@ test("in another order what is selected before the answer is added to it", async
   selection.set([[5, 6]]);
   answer({ json: { ranges: [[10, 12]] } });
   await settled();
-  assert.deepEqual(selection.ranges(), [[5, 6], [10, 12]]);
+  assert.deepEqual(selection.ranges(), [
+    [5, 6],
+    [10, 12],
+  ]);
 });
 
 test("all stay all without a question, other samples clear it, and a server that fails too", async () => {

@@ -6,7 +6,9 @@ import { openWindow, stopTime } from "./fakes.js";
 
 function begin(options) {
   const sent = [];
-  const python = { setTriggerValue: (name, value) => sent.push(name === "act" ? value.map((act) => act.value) : [name, value]) };
+  const python = {
+    setTriggerValue: (name, value) => sent.push(name === "act" ? value.map((act) => act.value) : [name, value]),
+  };
   const talk = createTalk(options);
   talk.hear(python, 0);
   return { sent, python, talk };
@@ -23,7 +25,10 @@ test("acts are sent again until they are handled, and turned back if nobody answ
   talk.act({ key: "a", value: 3 }, { replaced: ({ key }) => key === "a" });
   assert.deepEqual([sent, talk.pending().length], [[], 2]);
   await tick(11_000);
-  assert.deepEqual(sent, [[2, 3], [2, 3]]);
+  assert.deepEqual(sent, [
+    [2, 3],
+    [2, 3],
+  ]);
   talk.hear(python, talk.pending()[0].sent.at);
   await tick(70_000);
   assert.deepEqual([sent.at(-1), talk.pending().length, gone], [[3], 0, 1]);
@@ -38,7 +43,10 @@ test("a late answer to an earlier act leaves the later one pending, and a repeat
   assert.deepEqual(sent, [[1], [1, 2]]);
   for (let turn = 0; turn < 2; turn++) {
     talk.hear(python, first);
-    assert.deepEqual(talk.pending().map((act) => act.sent.value), [2]);
+    assert.deepEqual(
+      talk.pending().map((act) => act.sent.value),
+      [2],
+    );
   }
 });
 
@@ -61,7 +69,11 @@ test("an act on images shows in every component that has them, in the order of t
   await tick(1);
   grid.talk.act({ value: "8" }, { ids: new Set([7, 9]) });
   grid.talk.act({ value: "export" });
-  for (const { talk } of [grid, viewer]) assert.deepEqual(talk.onImages().map(({ sent }) => sent.value), ["x", "8"]);
+  for (const { talk } of [grid, viewer])
+    assert.deepEqual(
+      talk.onImages().map(({ sent }) => sent.value),
+      ["x", "8"],
+    );
   assert.deepEqual([grid.talk.pending().length, drawn], [2, 1]);
   viewer.talk.hear(viewer.python, viewer.talk.pending()[0].sent.at);
   assert.deepEqual([grid.talk.onImages().map(({ sent }) => sent.value), drawn], [["8"], 2]);

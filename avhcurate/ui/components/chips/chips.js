@@ -17,7 +17,9 @@ function createChips(parent) {
   function shown() {
     const gone = new Set(talk.pending().map(({ sent }) => sent.text));
     const kept = chips.filter(({ key, text }) => !chosen.has(key) && !gone.has(text));
-    const added = [...chosen].flatMap(([key, { texts }]) => texts.map((/** @type {string} */ text) => ({ key, text, comes: true })));
+    const added = [...chosen].flatMap(([key, { texts }]) =>
+      texts.map((/** @type {string} */ text) => ({ key, text, comes: true })),
+    );
     return [...kept, ...added];
   }
 

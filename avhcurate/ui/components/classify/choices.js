@@ -50,7 +50,13 @@ function createButtons(node, { classes, keys, about }, { answer, focus }) {
     };
     return button;
   });
-  return { buttons, searches: false, typing: () => false, focus: () => undefined, remember: (/** @type {number} */ _) => undefined };
+  return {
+    buttons,
+    searches: false,
+    typing: () => false,
+    focus: () => undefined,
+    remember: (/** @type {number} */ _) => undefined,
+  };
 }
 
 /** @param {Element} node @param {number} count */
@@ -61,7 +67,11 @@ function searchField(node, count) {
   search.autocomplete = "off";
   search.spellcheck = false;
   const attributes = {
-    role: "combobox", "aria-expanded": "true", "aria-controls": "options", "aria-autocomplete": "list", "aria-label": "Class",
+    role: "combobox",
+    "aria-expanded": "true",
+    "aria-controls": "options",
+    "aria-autocomplete": "list",
+    "aria-label": "Class",
   };
   for (const [name, value] of Object.entries(attributes)) search.setAttribute(name, value);
   return search;

@@ -120,7 +120,13 @@ class Card {
     if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const item = this.current;
     const kind = choice === null ? "skip" : "answer";
-    const nonce = this.outbox.put({ kind, choice: choice ?? undefined, id: item.id, task: item.task, ms: Math.round(ms) });
+    const nonce = this.outbox.put({
+      kind,
+      choice: choice ?? undefined,
+      id: item.id,
+      task: item.task,
+      ms: Math.round(ms),
+    });
     this.queue.give(item, nonce, choice);
     if (choice !== null) {
       this.choices?.flash(choice, "hit");
@@ -196,7 +202,8 @@ class Card {
     this.root.classList.toggle("empty", !this.current);
     this.root.classList.toggle("waiting", !this.ready);
     this.part("wait").textContent = this.current ? "" : this.missing();
-    for (const button of [this.part("skip"), ...(this.choices?.buttons ?? [])]) button.ariaDisabled = String(!this.ready);
+    for (const button of [this.part("skip"), ...(this.choices?.buttons ?? [])])
+      button.ariaDisabled = String(!this.ready);
   }
 
   missing() {

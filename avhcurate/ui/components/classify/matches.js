@@ -9,5 +9,8 @@ export function matches(classes, text) {
     return name.includes(wanted) ? 2 : 3;
   };
   const ranked = classes.map((name, index) => [rank(name.toLowerCase()), index]);
-  return ranked.filter(([place]) => place < 3).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, index]) => index);
+  return ranked
+    .filter(([place]) => place < 3)
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+    .map(([, index]) => index);
 }

@@ -8,7 +8,11 @@ const OPEN = ":popover-open";
 // Whatever shows images, these keys act on them.
 /** @type {[string, string][]} */
 const SHARED_KEYS = [
-  ["T", "tag"], ["L", "label"], ["X", "exclude"], ["U, Backspace", "undo"], ["/", "to the filters' condition"],
+  ["T", "tag"],
+  ["L", "label"],
+  ["X", "exclude"],
+  ["U, Backspace", "undo"],
+  ["/", "to the filters' condition"],
   ["?", "these keys"],
 ];
 

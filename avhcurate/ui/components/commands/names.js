@@ -19,16 +19,29 @@ const MATCHES = 8;
 /** @type {Record<string, Asked>} */
 export const ASKED = {
   tag: {
-    title: (images) => `Tag ${images}`, hint: "a tag, new or known", names: "tags", free: true,
-    add: ["Add tag", "tag"], away: ["Remove tag", "untag"],
+    title: (images) => `Tag ${images}`,
+    hint: "a tag, new or known",
+    names: "tags",
+    free: true,
+    add: ["Add tag", "tag"],
+    away: ["Remove tag", "untag"],
   },
   label: {
-    title: (images) => `Label ${images}`, hint: "a class", names: "classes", free: false,
-    add: ["Relabel", "relabel"], away: ["Restore label", "relabel"],
+    title: (images) => `Label ${images}`,
+    hint: "a class",
+    names: "classes",
+    free: false,
+    add: ["Relabel", "relabel"],
+    away: ["Restore label", "relabel"],
   },
   set: {
-    title: (images) => `Save ${images} as a set`, hint: "a new name, or a set to replace", names: "sets", free: true,
-    replaces: true, add: ["Save", "set"], away: null,
+    title: (images) => `Save ${images} as a set`,
+    hint: "a new name, or a set to replace",
+    names: "sets",
+    free: true,
+    replaces: true,
+    add: ["Save", "set"],
+    away: null,
   },
 };
 

@@ -26,7 +26,8 @@ function worded(tag, className, text) {
 const count = (number) => number.toLocaleString("en-US");
 // For narrow columns: 1.8M of 1,790,699.
 /** @param {number} number */
-const compact = (number) => number < 1e6 ? count(number) : number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 });
+const compact = (number) =>
+  number < 1e6 ? count(number) : number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 });
 
 // The two ends of a range with equally many digits behind the point.
 /** @param {[number, number]} ends */
@@ -85,7 +86,8 @@ function drawButton(panel, bar, place, className) {
   made.style.setProperty("--all", String(bar.samples / most));
   made.style.setProperty("--matching", String(bar.matching / most));
   made.classList.toggle("none", !bar.matching);
-  for (const event of ["pointerenter", "focus"]) made.addEventListener(event, () => readout(made, `${bar.text} · ${says}`));
+  for (const event of ["pointerenter", "focus"])
+    made.addEventListener(event, () => readout(made, `${bar.text} · ${says}`));
   for (const event of ["pointerleave", "blur"]) made.addEventListener(event, () => readout(made, ""));
   return made;
 }
@@ -214,12 +216,22 @@ export function dragBars(panel, does, from, event) {
 /** @param {HTMLElement} list @param {Panel} panel @param {Does} does */
 function steerable(list, panel, does) {
   const buttons = /** @type {HTMLElement[]} */ ([...list.children]);
-  const home = Math.max(0, panel.bars.findIndex((bar) => isOn(panel, bar)));
+  const home = Math.max(
+    0,
+    panel.bars.findIndex((bar) => isOn(panel, bar)),
+  );
   if (buttons[home]) buttons[home].tabIndex = 0;
   list.addEventListener("keydown", (event) => {
     const place = buttons.findIndex((one) => one.contains(/** @type {Node} */ (event.target)));
     /** @type {Record<string, number>} */
-    const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -place, End: buttons.length - 1 - place };
+    const steps = {
+      ArrowRight: 1,
+      ArrowDown: 1,
+      ArrowLeft: -1,
+      ArrowUp: -1,
+      Home: -place,
+      End: buttons.length - 1 - place,
+    };
     const step = steps[event.key];
     if (step === undefined || place < 0) return;
     event.preventDefault();
@@ -236,7 +248,12 @@ function steerable(list, panel, does) {
     if (event.key !== "Shift" || list.dataset.from === undefined) return;
     const from = Number(list.dataset.from);
     delete list.dataset.from;
-    chooseBars(panel, does, from, buttons.findIndex((one) => one.tabIndex === 0));
+    chooseBars(
+      panel,
+      does,
+      from,
+      buttons.findIndex((one) => one.tabIndex === 0),
+    );
   });
   return list;
 }

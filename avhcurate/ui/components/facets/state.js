@@ -12,13 +12,18 @@ export function isOn({ shape, chosen }, bar) {
   if (shape !== "range") return chosen.includes(bar.value);
   const [low, high] = chosen;
   if (low === null && high === null) return false;
-  return (high === null || bar.low === null || bar.low <= high) && (low === null || bar.high === null || low <= bar.high);
+  return (
+    (high === null || bar.low === null || bar.low <= high) && (low === null || bar.high === null || low <= bar.high)
+  );
 }
 
 // The facets as they will be, without those that are to go.
 /** @param {Panel[]} panels @param {FacetEvent[]} acts */
 export function withActs(panels, acts) {
-  return acts.reduce((shown, act) => shown.flatMap((panel) => (panel.key === act.key ? withAct(panel, act) : [panel])), panels);
+  return acts.reduce(
+    (shown, act) => shown.flatMap((panel) => (panel.key === act.key ? withAct(panel, act) : [panel])),
+    panels,
+  );
 }
 
 /** @param {Panel} panel @param {FacetEvent} act @returns {Panel[]} */

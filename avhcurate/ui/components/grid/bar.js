@@ -26,7 +26,8 @@ export function createBar(node, { press, all, none }) {
     if (names === drawn) return;
     drawn = names;
     buttons = actions.map((action) => [action, element("button", "")]);
-    const about = (/** @type {boolean} */ always) => buttons.filter(([action]) => action.always === always).map(([, button]) => button);
+    const about = (/** @type {boolean} */ always) =>
+      buttons.filter(([action]) => action.always === always).map(([, button]) => button);
     node.replaceChildren(count, ...about(false), everything, nothing, element("span", "space"), ...about(true));
   }
 

@@ -32,7 +32,10 @@ export function createBox(node, box, scroller, { wanted, begins, covered }) {
     const [left, right] = [drag.start.x, here.x].sort((a, b) => a - b);
     const [top, bottom] = [drag.start.y, here.y].sort((a, b) => a - b);
     Object.assign(box.style, {
-      left: `${left}px`, width: `${right - left}px`, top: `${top - scroller.offset()}px`, height: `${bottom - top}px`,
+      left: `${left}px`,
+      width: `${right - left}px`,
+      top: `${top - scroller.offset()}px`,
+      height: `${bottom - top}px`,
     });
     covered({ x: left, y: top }, { x: right, y: bottom });
     if (pull) requestAnimationFrame(grow);

@@ -80,10 +80,15 @@ class Grid {
     });
     this.picker = createPicker(this.selection);
     this.talk = createTalk({ lost: () => this.refused(), changed: () => this.draw() });
-    this.rows = new Rows(() => this.changed(), () => this.talk.tell("lost", this.data.view));
+    this.rows = new Rows(
+      () => this.changed(),
+      () => this.talk.tell("lost", this.data.view),
+    );
     this.scroller = createScroller(this.node, this.part("sizer"), this.board, (by, flying) => this.moved(by, flying));
     this.lines = createLines(this.board, {
-      layout: () => this.layout, base: this.scroller.base, rowAt: (place) => this.shownRow(place),
+      layout: () => this.layout,
+      base: this.scroller.base,
+      rowAt: (place) => this.shownRow(place),
     });
     this.focus = createFocus(this.node, this.lines, { rows: this.rows, hasFocus: () => this.hasFocus() });
     this.commands = this.createCommands();
@@ -413,14 +418,21 @@ class Grid {
     const [top, seen] = [this.scroller.offset(), this.scroller.window()];
     if (top <= 0) this.travel = 1;
     else if (top >= this.scroller.most()) this.travel = -1;
-    const { from, to, insight, wanted } = around(this.layout, { top, seen, travel: this.travel, alone: this.landing !== null });
+    const { from, to, insight, wanted } = around(this.layout, {
+      top,
+      seen,
+      travel: this.travel,
+      alone: this.landing !== null,
+    });
     if (pictures) this.rows.want(wanted);
     const hadFocus = this.hasFocus();
     this.lines.draw(from, to, pictures);
     if (hadFocus && !this.hasFocus()) this.node.focus({ preventScroll: true });
     this.focus.paint();
     this.paintSelection();
-    const [first, last, count] = [insight[0] + 1, insight[1], this.data.count].map((number) => number.toLocaleString("en"));
+    const [first, last, count] = [insight[0] + 1, insight[1], this.data.count].map((number) =>
+      number.toLocaleString("en"),
+    );
     const failing = this.rows.failing();
     this.part("place").textContent = failing ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
   }
@@ -437,7 +449,8 @@ class Grid {
     this.focus.set(place);
     this.focusTile(place);
     if (selectable && event.shiftKey) this.picker.extend(from, place, command);
-    else if (selectable && (command || /** @type {Element} */ (event.target).classList.contains("check"))) this.picker.toggle(place);
+    else if (selectable && (command || /** @type {Element} */ (event.target).classList.contains("check")))
+      this.picker.toggle(place);
     else this.open(place);
   }
 

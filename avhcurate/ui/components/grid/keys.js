@@ -5,8 +5,14 @@
 
 /** @type {[string, string][]} */
 export const GRID_KEYS = [
-  ["arrows", "move"], ["Enter", "open"], ["Shift + Enter", "selected side by side"], ["Space", "select or not"], ["Shift + arrows", "select a range"],
-  ["Ctrl + A", "select all that match"], ["Esc", "clear the selection"], ["Home, End", "first and last"],
+  ["arrows", "move"],
+  ["Enter", "open"],
+  ["Shift + Enter", "selected side by side"],
+  ["Space", "select or not"],
+  ["Shift + arrows", "select a range"],
+  ["Ctrl + A", "select all that match"],
+  ["Esc", "clear the selection"],
+  ["Home, End", "first and last"],
 ];
 
 // The rows that a window shows, and the place to step from: wherever the focus was left, a window's step goes on from

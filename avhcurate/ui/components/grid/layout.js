@@ -1,6 +1,6 @@
 // Where the rows of a grid lie: all of one height, or below the names of their groups.
 
-import { EMPTY, createTile, drawTile, hasSecond } from "./tile.js";
+import { createTile, drawTile, EMPTY, hasSecond } from "./tile.js";
 
 export const GAP = 10;
 const HEADING = 26; // pixels of a group's name
@@ -39,7 +39,9 @@ export function gridLayout(count, { columns, width, rowHeight }, groups) {
     covered(from, to) {
       /** @type {import("../events.js").Ranges} */
       const spans = [];
-      const [first, last] = [from, to].map(({ x }) => Math.max(0, Math.min(columns - 1, Math.floor(x / (width + GAP)))));
+      const [first, last] = [from, to].map(({ x }) =>
+        Math.max(0, Math.min(columns - 1, Math.floor(x / (width + GAP)))),
+      );
       for (let row = rows.rowAt(from.y); row <= rows.rowAt(to.y) && rows.rows; row++) {
         if (rows.bottom(row) < from.y) continue;
         spans.push([rows.first(row) + first, Math.min(rows.end(row), rows.first(row) + last + 1)]);
@@ -135,7 +137,11 @@ function groupedLayout(groups, columns, rowHeight) {
     rows: rows.length,
     height: Math.max(0, y - GAP),
     rowOf: (place) => after((row) => row.first > place),
-    rowAt: (y) => Math.max(0, after((row) => row.top > y)),
+    rowAt: (y) =>
+      Math.max(
+        0,
+        after((row) => row.top > y),
+      ),
     top: (row) => rows[row].top,
     bottom: (row) => (rows[row + 1]?.top ?? y) - GAP,
     first: (row) => rows[row].first,

@@ -69,7 +69,9 @@ export function createLines(board, { layout, base, rowAt }) {
     },
     tiles: () => [...lines.values()].flatMap(({ tiles }) => tiles),
     /** @param {number} place */
-    tileAt: (place) => (layout().rows ? lines.get(layout().rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined),
-    arrived: () => [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete)),
+    tileAt: (place) =>
+      layout().rows ? lines.get(layout().rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined,
+    arrived: () =>
+      [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete)),
   };
 }

@@ -7,7 +7,11 @@
 // What each act makes of a row; one that changes nothing is not worth an entry.
 /** @type {Record<string, (row: Row, value: any, classes: string[]) => Row>} */
 export const CHANGES = {
-  exclude: (row) => ({ ...row, muted: true, badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")] }),
+  exclude: (row) => ({
+    ...row,
+    muted: true,
+    badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")],
+  }),
   include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
   tag: (row, tag) => ({ ...row, badges: row.badges.includes(tag) ? row.badges : [...row.badges, tag] }),
   untag: (row, tag) => ({ ...row, badges: row.badges.filter((badge) => badge !== tag) }),
@@ -16,8 +20,11 @@ export const CHANGES = {
 };
 /** @type {Record<string, string>} */
 const CHANGES_NOTHING = {
-  exclude: "It is excluded already", include: "It is not excluded", tag: "It has this tag already",
-  untag: "It has no such tag", relabel: "It has this label already",
+  exclude: "It is excluded already",
+  include: "It is not excluded",
+  tag: "It has this tag already",
+  untag: "It has no such tag",
+  relabel: "It has this label already",
 };
 
 // Acts that count: an undo takes back the newest before it; one that names an entry is about what was done long ago.
@@ -36,7 +43,8 @@ function standing(acts) {
 /** @param {Row} row @param {Act[]} acts @param {string[]} classes */
 export function withActsDone(row, acts, classes) {
   return standing(acts).reduce(
-    (now, { sent, ids }) => (ids?.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now), row,
+    (now, { sent, ids }) => (ids?.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now),
+    row,
   );
 }
 

@@ -4,7 +4,8 @@
 
 /** @param {Ranges} ranges @param {number} place */
 export function rangesHas(ranges, place) {
-  let low = 0, high = ranges.length;
+  let low = 0,
+    high = ranges.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (ranges[middle][1] > place) high = middle;
@@ -28,7 +29,10 @@ export function rangesUnion(ranges, more) {
 /** @param {Ranges} ranges @param {number} from @param {number} to @returns {Ranges} */
 export function rangesWithout(ranges, from, to) {
   /** @type {(range: [number, number]) => Ranges} */
-  const left = ([a, b]) => [[a, Math.min(b, from)], [Math.max(a, to), b]];
+  const left = ([a, b]) => [
+    [a, Math.min(b, from)],
+    [Math.max(a, to), b],
+  ];
   return ranges.flatMap(left).filter(([x, y]) => x < y);
 }
 

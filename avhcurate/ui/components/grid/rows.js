@@ -70,7 +70,9 @@ export class Rows {
   // The images at ranges of places, as far as they are known.
   /** @param {Ranges} ranges */
   idsIn(ranges) {
-    const placed = [...this.known].flatMap(([chunk, tiles]) => tiles.map((row, place) => [chunk * CHUNK + place, row.id]));
+    const placed = [...this.known].flatMap(([chunk, tiles]) =>
+      tiles.map((row, place) => [chunk * CHUNK + place, row.id]),
+    );
     return new Set(placed.filter(([place]) => rangesHas(ranges, place)).map(([, id]) => id));
   }
 

@@ -60,12 +60,16 @@ export function createScroller(node, sizer, layer, moved) {
   };
 
   // A wheel too moves by pixels, however long the bar's way is.
-  node.addEventListener("wheel", (event) => {
-    if (!scaled() || event.ctrlKey || inside(offset + event.deltaY) === offset) return;
-    event.preventDefault();
-    const unit = [1, WHEEL_LINE, node.clientHeight][event.deltaMode];
-    to(offset + event.deltaY * unit);
-  }, { passive: false });
+  node.addEventListener(
+    "wheel",
+    (event) => {
+      if (!scaled() || event.ctrlKey || inside(offset + event.deltaY) === offset) return;
+      event.preventDefault();
+      const unit = [1, WHEEL_LINE, node.clientHeight][event.deltaMode];
+      to(offset + event.deltaY * unit);
+    },
+    { passive: false },
+  );
 
   return {
     to,

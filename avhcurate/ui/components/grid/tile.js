@@ -24,11 +24,35 @@ export function createTile() {
   const bottom = element("div", "line second", caption);
   const sub = element("span", "sub", bottom);
   const note = element("span", "note", bottom);
-  return { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note, data: undefined, place: -1 };
+  return {
+    root,
+    frame,
+    image,
+    badges,
+    meter,
+    caption,
+    names,
+    title,
+    arrow,
+    score,
+    sub,
+    note,
+    data: undefined,
+    place: -1,
+  };
 }
 
 export const EMPTY = {
-  src: "", title: "", predicted: "", score: "", percentile: null, sub: "", note: "", badges: [], alt: "", muted: false,
+  src: "",
+  title: "",
+  predicted: "",
+  score: "",
+  percentile: null,
+  sub: "",
+  note: "",
+  badges: [],
+  alt: "",
+  muted: false,
   differs: false,
 };
 

@@ -25,7 +25,11 @@ const BECOMES = {
 /** @param {Standing & { id: number }} suspect @param {Entry[]} entries */
 export function standing({ id, state, tags, excluded }, entries) {
   const own = entries.filter((entry) => entry.id === id);
-  return own.reduce((/** @type {Standing} */ now, entry) => BECOMES[entry.action ?? entry.kind]?.(now, entry) ?? now, { state, tags, excluded });
+  return own.reduce((/** @type {Standing} */ now, entry) => BECOMES[entry.action ?? entry.kind]?.(now, entry) ?? now, {
+    state,
+    tags,
+    excluded,
+  });
 }
 
 // Why a suspect cannot be decided so, "" where it can: `choice` is 0 to accept, 1 to keep.
@@ -40,7 +44,10 @@ export function undecidable(suspect, now, choice) {
 export function needless(suspect, now, { action, value, label }) {
   /** @type {Record<string, [unknown, string][]>} */
   const reasons = {
-    relabel: [[now.state, "Decided already: undo first."], [label === suspect.given, "It has this label already."]],
+    relabel: [
+      [now.state, "Decided already: undo first."],
+      [label === suspect.given, "It has this label already."],
+    ],
     tag: [[now.tags.includes(value), "It has this tag already."]],
     untag: [[!now.tags.includes(value), "It has no such tag."]],
     exclude: [[now.excluded, "It is excluded already."]],
@@ -73,9 +80,16 @@ export function createDecisions(outbox) {
     /** @param {Suspect} suspect @param {number} choice @param {number} ms */
     decide: (suspect, choice, ms) => give(suspect, { kind: "answer", task: suspect.task, choice, ms }),
     /** @param {Suspect} suspect @param {any} action @param {any} value */
-    act: (suspect, action, value) => give(suspect, { kind: "act", action, value }, {
-      kind: "act", action: BACK[action], value: action === "relabel" ? null : value,
-    }),
+    act: (suspect, action, value) =>
+      give(
+        suspect,
+        { kind: "act", action, value },
+        {
+          kind: "act",
+          action: BACK[action],
+          value: action === "relabel" ? null : value,
+        },
+      ),
     // Takes back the newest; returns its place, null if there is none.
     undo() {
       const last = given.pop();

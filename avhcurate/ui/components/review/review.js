@@ -12,7 +12,11 @@ const PICTURES = 60;
 const SAID_MS = 4000;
 /** @type {[string, string][]} */
 const CARD_KEYS = [
-  ["A", "accept the suggestion"], ["K", "keep the label"], ["S", "skip"], ["Z", "undo"], ["Left, Right", "previous and next"],
+  ["A", "accept the suggestion"],
+  ["K", "keep the label"],
+  ["S", "skip"],
+  ["Z", "undo"],
+  ["Left, Right", "previous and next"],
 ];
 
 export default mounted((parent, data) => new Card(parent, data));

@@ -14,7 +14,10 @@ export function drawSuspect(root, suspect) {
   drawEvidence(part("evidence").querySelector("tbody"), suspect.rows);
   drawStrips(part("near"), suspect.strips);
   const accept = suspect.suggested ? `Accept ${suspect.suggested}` : "Accept";
-  for (const [name, text] of [["accept", accept], ["keep", `Keep ${suspect.given}`]]) {
+  for (const [name, text] of [
+    ["accept", accept],
+    ["keep", `Keep ${suspect.given}`],
+  ]) {
     /** @type {Element} */ (root.querySelector(`[data-do=${name}] span`)).textContent = text;
   }
 }
@@ -22,7 +25,10 @@ export function drawSuspect(root, suspect) {
 /** @param {Element} labels @param {Suspect} suspect */
 function drawLabels(labels, { given, suggested, name }) {
   labels.replaceChildren();
-  const says = [["quiet", "labelled "], ["given", given]];
+  const says = [
+    ["quiet", "labelled "],
+    ["given", given],
+  ];
   if (suggested) says.push(["quiet", " · suggested "], ["suggested", suggested]);
   for (const [className, text] of [...says, ["quiet", ` · ${name}`]]) {
     element(className === "quiet" ? "span" : "b", className, labels).textContent = text;

@@ -56,7 +56,10 @@ void main() {
 /** @param {WebGL2RenderingContext} gl */
 function createProgram(gl) {
   const program = gl.createProgram();
-  for (const [kind, text] of /** @type {[number, string][]} */ ([[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]])) {
+  for (const [kind, text] of /** @type {[number, string][]} */ ([
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, FRAGMENT],
+  ])) {
     const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
     gl.shaderSource(shader, text);
     gl.compileShader(shader);
@@ -103,7 +106,8 @@ export function createPainter(canvas, restored) {
     at = Object.fromEntries(["shade", "inside"].map((name) => [name, gl.getAttribLocation(program, name)]));
     for (const name of ["scale", "shift", "size", "opacity", "layer"]) at[name] = gl.getUniformLocation(program, name);
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
+    for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+      gl.texParameteri(gl.TEXTURE_2D, side, gl.NEAREST);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     [points, flags, count] = [gl.createBuffer(), null, 0];

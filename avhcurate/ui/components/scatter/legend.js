@@ -1,7 +1,7 @@
 // The legend: a button for each group, which hides and shows it, or the scale of a number.
 
 import { element } from "../shared.js";
-import { DIAMOND, SYMBOLS, drawSymbol } from "./symbols.js";
+import { DIAMOND, drawSymbol, SYMBOLS } from "./symbols.js";
 
 // `changed()` is called when other groups are hidden.
 /**
@@ -32,7 +32,9 @@ export function createLegend(parent, changed) {
       const alone = entries.every((_, other) => other === index || hidden.has(other));
       hidden = new Set(alone ? [] : entries.keys());
       hidden.delete(index);
-      parent.querySelectorAll(".group").forEach((one, other) => one.setAttribute("aria-pressed", String(!hidden.has(other))));
+      parent
+        .querySelectorAll(".group")
+        .forEach((one, other) => one.setAttribute("aria-pressed", String(!hidden.has(other))));
       changed();
     };
     say();

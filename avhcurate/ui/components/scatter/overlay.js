@@ -13,8 +13,8 @@ const NAME_ABOVE_PX = 17;
  * @param {Element} names
  */
 export function createOverlay(svg, names) {
-  const [region, draft, marks, ...circles] = ["region", "draft", "marks", "found", "pointed"].map((name) =>
-    /** @type {SVGElement} */ (svg.querySelector(`.${name}`)),
+  const [region, draft, marks, ...circles] = ["region", "draft", "marks", "found", "pointed"].map(
+    (name) => /** @type {SVGElement} */ (svg.querySelector(`.${name}`)),
   );
   /** @type {Data} */
   let data;
@@ -40,7 +40,10 @@ export function createOverlay(svg, names) {
       names.replaceChildren();
       written = [];
       for (const name of data.names) write(name, 0);
-      if (data.marks.named) data.marks.x.forEach((x, index) => write({ x, y: data.marks.y[index], text: data.marks.names[index] }, NAME_ABOVE_PX));
+      if (data.marks.named)
+        data.marks.x.forEach((x, index) =>
+          write({ x, y: data.marks.y[index], text: data.marks.names[index] }, NAME_ABOVE_PX),
+        );
       if (data.found) write(data.found, NAME_ABOVE_PX + 4);
     },
     point: (/** @type {{ x: number, y: number } | null} */ place) => (pointed = place),
@@ -49,10 +52,15 @@ export function createOverlay(svg, names) {
     place({ toScreen }) {
       const { region: outline, marks: weights } = data;
       region.setAttribute("d", polygon(outline?.x.map((x, index) => toScreen(x, outline.y[index]))));
-      marks.setAttribute("d", weights.x.map((x, index) => {
-        const [left, top] = toScreen(x, weights.y[index]);
-        return `M${left} ${top - MARK_PX}l${MARK_PX} ${MARK_PX}-${MARK_PX} ${MARK_PX}-${MARK_PX}-${MARK_PX}z`;
-      }).join(""));
+      marks.setAttribute(
+        "d",
+        weights.x
+          .map((x, index) => {
+            const [left, top] = toScreen(x, weights.y[index]);
+            return `M${left} ${top - MARK_PX}l${MARK_PX} ${MARK_PX}-${MARK_PX} ${MARK_PX}-${MARK_PX}-${MARK_PX}z`;
+          })
+          .join(""),
+      );
       [data.found, pointed].forEach((place, number) => {
         circles[number].toggleAttribute("hidden", !place);
         if (!place) return;

@@ -34,7 +34,12 @@ export function createPointer(stage, on) {
   /** @param {Place} from @param {Place} to @param {number} distance */
   const far = ([x, y], [left, top], distance) => Math.hypot(x - left, y - top) >= distance;
   /** @param {Place} from @param {Place} to @returns {Place[]} */
-  const boxed = ([left, top], [right, low]) => [[left, top], [right, top], [right, low], [left, low]];
+  const boxed = ([left, top], [right, low]) => [
+    [left, top],
+    [right, top],
+    [right, low],
+    [left, low],
+  ];
 
   function cancel() {
     start = null;
@@ -71,12 +76,16 @@ export function createPointer(stage, on) {
 
   stage.addEventListener("pointercancel", cancel);
   stage.addEventListener("pointerleave", () => start || on.away());
-  stage.addEventListener("wheel", (event) => {
-    if (on.tool() !== "pan" && !event.ctrlKey) return;
-    event.preventDefault();
-    on.away();
-    on.turned(Math.exp(-event.deltaY * (event.deltaMode === 1 ? LINE_PX : 1) * WHEEL), ...here(event));
-  }, { passive: false });
+  stage.addEventListener(
+    "wheel",
+    (event) => {
+      if (on.tool() !== "pan" && !event.ctrlKey) return;
+      event.preventDefault();
+      on.away();
+      on.turned(Math.exp(-event.deltaY * (event.deltaMode === 1 ? LINE_PX : 1) * WHEEL), ...here(event));
+    },
+    { passive: false },
+  );
 
   return { cancel, rest: () => start || on.drawing(null) };
 }

@@ -50,7 +50,8 @@ export class Points {
   /** @param {string} source @param {number} count @param {AbortSignal} signal */
   async read(source, count, signal) {
     const answer = await fetch(source, { signal });
-    if (!answer.ok) throw Object.assign(new Error(`HTTP ${answer.status}`), { lost: [401, 404].includes(answer.status) });
+    if (!answer.ok)
+      throw Object.assign(new Error(`HTTP ${answer.status}`), { lost: [401, 404].includes(answer.status) });
     const bytes = await answer.arrayBuffer();
     if (bytes.byteLength !== POINT_BYTES * count) throw new Error("a part of the points is missing");
     return bytes;

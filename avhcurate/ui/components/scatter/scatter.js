@@ -6,8 +6,8 @@ import { createPainter, MOST_STEP, NOT_DRAWN } from "./gl.js";
 import { createHover } from "./hover.js";
 import { createLegend } from "./legend.js";
 import { createOverlay } from "./overlay.js";
-import { Points } from "./points.js";
 import { createPointer } from "./pointer.js";
+import { Points } from "./points.js";
 
 const ROUGH_MS = 60; // a picture may take so long while much changes: of many points some are drawn first
 const REST_MS = 400; // and all of them when nothing has changed for so long
@@ -113,7 +113,9 @@ class Chart {
 
   recolour() {
     const { data, legend } = this;
-    const colors = data.colors.map((/** @type {number[]} */ color, /** @type {number} */ shade) => (legend.shows(shade, data) ? color : NOWHERE));
+    const colors = data.colors.map((/** @type {number[]} */ color, /** @type {number} */ shade) =>
+      legend.shows(shade, data) ? color : NOWHERE,
+    );
     const none = legend.shows(NOT_DRAWN, data) ? data.none : NOWHERE;
     this.painter.paint([...colors, ...Array(NOT_DRAWN - colors.length).fill(NOWHERE), none], data.symbols);
   }
@@ -128,7 +130,9 @@ class Chart {
     const flags = ranges.length ? new Uint8Array(this.data.count) : (this.inRegion() ?? null);
     for (const [from, to] of ranges) flags?.fill(1, from, to);
     this.painter.mark(flags);
-    this.root.dataset.inside = flags ? flags.reduce((/** @type {number} */ sum, /** @type {number} */ flag) => sum + flag, 0) : "";
+    this.root.dataset.inside = flags
+      ? flags.reduce((/** @type {number} */ sum, /** @type {number} */ flag) => sum + flag, 0)
+      : "";
   }
 
   inRegion() {
@@ -316,7 +320,14 @@ class Chart {
     const zoom = { "+": KEY_ZOOM, "=": KEY_ZOOM, "-": 1 / KEY_ZOOM };
     const { key } = event;
     if (modified(event)) return;
-    if (key === "Enter") this.tellRegion([[0, 0], [stage.clientWidth, stage.clientHeight]], true);
+    if (key === "Enter")
+      this.tellRegion(
+        [
+          [0, 0],
+          [stage.clientWidth, stage.clientHeight],
+        ],
+        true,
+      );
     else if (key === "Escape") this.pointer.cancel();
     else if (key in pan) this.steer(() => camera.panBy(...pan[key]));
     else if (key in zoom) this.steer(() => camera.zoomBy(zoom[key]));
@@ -341,7 +352,9 @@ class Chart {
     if (key === adopted || this.settling) return; // a move that the server does not know yet stands
     this.adopted = key;
     const slack = 1e-5 * Math.max(...wanted.map(Math.abs), 1e-9);
-    const other = wanted.some((/** @type {number} */ end, /** @type {number} */ side) => Math.abs(end - told[side]) > slack);
+    const other = wanted.some(
+      (/** @type {number} */ end, /** @type {number} */ side) => Math.abs(end - told[side]) > slack,
+    );
     if (adopted === null || other) camera.show(wanted, data.whole);
   }
 

@@ -8,8 +8,12 @@ export function moved(key, at, columns, count) {
   const row = at - (at % columns);
   /** @type {Record<string, number | undefined>} */
   const targets = {
-    ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + columns, ArrowUp: at - columns,
-    Home: row, End: Math.min(count, row + columns) - 1,
+    ArrowRight: at + 1,
+    ArrowLeft: at - 1,
+    ArrowDown: at + columns,
+    ArrowUp: at - columns,
+    Home: row,
+    End: Math.min(count, row + columns) - 1,
   };
   const to = targets[key];
   if (to === undefined) return undefined;

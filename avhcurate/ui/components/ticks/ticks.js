@@ -96,7 +96,9 @@ class Board {
   begin({ task, tiles, ticked }, arrives) {
     if (this.task !== null) this.draft.forget(this.task);
     this.task = task;
-    this.tiles = new Map(tiles.map((item, place) => [item.id, createTile(item, `Image ${place + 1} of ${tiles.length}`)]));
+    this.tiles = new Map(
+      tiles.map((item, place) => [item.id, createTile(item, `Image ${place + 1} of ${tiles.length}`)]),
+    );
     this.board.replaceChildren(...[...this.tiles.values()].map(({ root }) => root));
     this.order = [...this.tiles.keys()];
     this.focused = -1;
@@ -170,7 +172,13 @@ class Board {
     this.sure = false;
     this.close();
     const ms = Math.round(performance.now() - this.startedAt);
-    this.submitted = this.outbox.put({ kind: "grid", task: this.task ?? "", ids: this.order, ticked: [...this.ticked], ms });
+    this.submitted = this.outbox.put({
+      kind: "grid",
+      task: this.task ?? "",
+      ids: this.order,
+      ticked: [...this.ticked],
+      ms,
+    });
     this.say("");
     this.paint();
   }

@@ -21,7 +21,8 @@ export function closeOnEscape() {
     taken = target.getAttribute?.("aria-expanded") === "true" || Boolean(document.querySelector(ABOVE));
   };
   const close = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && !taken) /** @type {HTMLElement | null} */ (document.querySelector(CLOSE))?.click();
+    if (event.key === "Escape" && !event.defaultPrevented && !taken)
+      /** @type {HTMLElement | null} */ (document.querySelector(CLOSE))?.click();
   };
   addEventListener("keydown", note, true);
   addEventListener("keydown", close);

@@ -15,7 +15,11 @@ export function drawDecided(node, row, closed, untag) {
   button("label").querySelector("span").textContent = row.title;
   button("restore").hidden = row.title === row.given;
   button("exclude").ariaChecked = String(row.muted);
-  drawTags(/** @type {HTMLElement} */ (node.querySelector(".tags")), row.badges.filter((tag) => !(row.muted && tag === "excluded")), untag);
+  drawTags(
+    /** @type {HTMLElement} */ (node.querySelector(".tags")),
+    row.badges.filter((tag) => !(row.muted && tag === "excluded")),
+    untag,
+  );
   node.title = closed;
   for (const one of node.querySelectorAll("button")) one.disabled = Boolean(closed);
 }

@@ -39,8 +39,10 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
 
   function picture() {
     return {
-      width: image.naturalWidth || 1, height: image.naturalHeight || 1,
-      across: view.clientWidth, down: view.clientHeight,
+      width: image.naturalWidth || 1,
+      height: image.naturalHeight || 1,
+      across: view.clientWidth,
+      down: view.clientHeight,
     };
   }
 
@@ -61,14 +63,18 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
     whole.src = wanted.whole;
   }
 
-  view.addEventListener("wheel", (event) => {
-    const shrinks = event.deltaY > 0;
-    if (shrinks && camera.mode() === "fit" && !event.ctrlKey) return; // the details scroll on
-    event.preventDefault();
-    const frame = view.getBoundingClientRect();
-    const turn = event.deltaY * [1, LINE, view.clientHeight][event.deltaMode] * (event.ctrlKey ? 4 : 1);
-    turned(Math.exp(-turn * WHEEL), { x: event.clientX - frame.left, y: event.clientY - frame.top }, stage);
-  }, { passive: false });
+  view.addEventListener(
+    "wheel",
+    (event) => {
+      const shrinks = event.deltaY > 0;
+      if (shrinks && camera.mode() === "fit" && !event.ctrlKey) return; // the details scroll on
+      event.preventDefault();
+      const frame = view.getBoundingClientRect();
+      const turn = event.deltaY * [1, LINE, view.clientHeight][event.deltaMode] * (event.ctrlKey ? 4 : 1);
+      turned(Math.exp(-turn * WHEEL), { x: event.clientX - frame.left, y: event.clientY - frame.top }, stage);
+    },
+    { passive: false },
+  );
 
   view.onpointerdown = (event) => {
     if (event.button !== 0) return;
@@ -85,7 +91,10 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
   view.onpointerup = view.onpointercancel = () => (drag = null);
 
   const stage = {
-    root, view, picture, place,
+    root,
+    view,
+    picture,
+    place,
     id: -1,
     /** @param {{ id: number, src: string, whole: string, alt: string }} picture */
     show({ id, src, whole, alt }) {

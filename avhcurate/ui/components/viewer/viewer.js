@@ -19,9 +19,15 @@ const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
 const PANNING = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 /** @type {[string, string][]} */
 const VIEWER_KEYS = [
-  ["Left, Right", "previous and next"], ["Shift + arrows", "move a zoomed image"], ["+, −, wheel", "zoom"],
-  ["Space", "1:1, and fit again"], ["[ ]", "brightness"], ["{ }", "contrast"], ["< >", "gamma"],
-  ["\\", "light as it was"], ["Esc", "close"],
+  ["Left, Right", "previous and next"],
+  ["Shift + arrows", "move a zoomed image"],
+  ["+, −, wheel", "zoom"],
+  ["Space", "1:1, and fit again"],
+  ["[ ]", "brightness"],
+  ["{ }", "contrast"],
+  ["< >", "gamma"],
+  ["\\", "light as it was"],
+  ["Esc", "close"],
 ];
 
 export default mounted((parent) => new Viewer(parent));
@@ -58,7 +64,10 @@ class Viewer {
     this.light = createLight(this.part("light"), this.part("stages"), repaint);
     this.talk = createTalk({ lost: () => this.refused(), changed: repaint });
     this.commands = createCommands(this.root, {
-      act: (action, value) => this.act(action, value), chosen: () => 1, back: () => this.take(), own: VIEWER_KEYS,
+      act: (action, value) => this.act(action, value),
+      chosen: () => 1,
+      back: () => this.take(),
+      own: VIEWER_KEYS,
     });
     this.panel = detailsAround(parent);
     /** @type {Record<string, () => void>} */
@@ -221,13 +230,16 @@ class Viewer {
     const { camera, stages } = this;
     for (const stage of stages.splice(images.length)) stage.root.remove();
     while (stages.length < images.length) {
-      stages.push(createStage(this.part("stages"), {
-        camera,
-        turned: (factor, at, /** @type {Stage} */ stage) => this.repaint(() => camera.zoomBy(factor, stage.picture(), at)),
-        dragged: (across, down, stage) => this.repaint(() => camera.panBy(across, down, stage.picture())),
-        taken: (stage) => this.activate(stages.indexOf(stage)),
-        changed: () => this.data && this.paint(),
-      }));
+      stages.push(
+        createStage(this.part("stages"), {
+          camera,
+          turned: (factor, at, /** @type {Stage} */ stage) =>
+            this.repaint(() => camera.zoomBy(factor, stage.picture(), at)),
+          dragged: (across, down, stage) => this.repaint(() => camera.panBy(across, down, stage.picture())),
+          taken: (stage) => this.activate(stages.indexOf(stage)),
+          changed: () => this.data && this.paint(),
+        }),
+      );
     }
     for (const [place, stage] of stages.entries()) stage.show(images[place]);
   }
@@ -255,7 +267,9 @@ class Viewer {
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
-    const onButton = /** @type {any} */ (event.composedPath()[0]).closest?.("button, summary, [role=button], [role=tab]");
+    const onButton = /** @type {any} */ (event.composedPath()[0]).closest?.(
+      "button, summary, [role=button], [role=tab]",
+    );
     if (writes(event) || (onButton && [" ", "Enter"].includes(event.key))) return;
     const does = this.meaning(event);
     if (does) this.repaint(does);
