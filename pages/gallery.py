@@ -13,6 +13,7 @@ from avhcurate.ui.grid_bar import actions_grid
 from avhcurate.ui.grid_views import table_view
 from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_header import title_line
+from avhcurate.ui.words_box import await_words, words_box
 
 page = frame.with_data()
 story = "Images in the order of a score: open one, select some, and act on them."
@@ -20,8 +21,10 @@ line, menu = title_line("Gallery", story)
 page = replace(page, story=story, help=menu)
 with line, in_a_row("center"):
     grid_actions.choose_order(page, menu, like=True)
+    words_box(page)
     ui_in_gallery.choose(page)
     grid_actions.saved_views(page)
+await_words(page.table)
 show_chips(page)
 if not page.count:
     grid_actions.nothing_matches()

@@ -346,7 +346,8 @@ def parameters(command):
 
 def test_the_command_line_has_few_parameters():
     counts = dict(parameters(get_command(app)))
-    assert sum(counts.values()) + len(get_command(app).params) <= 240
+    # Two more than 240: --like-text of export, and of neighbours, which the page's box starts as a job.
+    assert sum(counts.values()) + len(get_command(app).params) <= 242
     assert max(counts.values()) <= 24
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def export(settings: ExportSettings) -> None:
     from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
+    from avhcurate.networks.neighbours.words import angles_to_words
     from avhcurate.people.bins import parse_edges
 
     name, edges = settings.dataset, None
@@ -25,6 +26,10 @@ def export(settings: ExportSettings) -> None:
     conditions = [f"({one}\n)" for one in (filters.where, settings.where) if one]
     sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
     filters = filters.with_(where=" AND ".join(conditions), sets=sets)
+    sort = settings.sort
+    if settings.like_text:
+        column = angles_to_words(table.run, settings.like_text)
+        table, sort = options.run_table(name, settings.model or query.get("run"), edges=edges), sort or f"{column}:asc"
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             table,
@@ -32,7 +37,7 @@ def export(settings: ExportSettings) -> None:
             settings.format or format_named(out),
             out,
             force=settings.force,
-            order=order_of(table, filters, query, sort=settings.sort, like=settings.like),
+            order=order_of(table, filters, query, sort=sort, like=settings.like),
             progress=progress,
         )
     found = {"samples": count, "out": str(settings.out), "simulated": table.simulated}

@@ -7,10 +7,14 @@ from avhcurate.networks.neighbours.settings import NeighboursSettings
 @options.verb(NeighboursSettings)
 def neighbours(settings: NeighboursSettings) -> None:
     from avhcurate.networks.neighbours.service import RECALL, find_neighbours
+    from avhcurate.networks.neighbours.words import angles_to_words
 
     with options.job(settings) as progress:
         dataset = options.open_workspace().dataset(settings.dataset)
         run = dataset.run(settings.model)
+        if settings.like_text:
+            _print_like(settings.dataset, run.name, angles_to_words(run, settings.like_text, progress=progress))
+            return
         record = find_neighbours(dataset, run, count=settings.count, seed=settings.seed, progress=progress).record
     table, columns = options.run_table(settings.dataset, record.run), ["id", "path", "label_name", "neighbour_angle"]
     far = table.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
@@ -24,3 +28,11 @@ def neighbours(settings: NeighboursSettings) -> None:
         print(f"The aim is {RECALL:.0%}: with these embeddings suspects, copies and outliers miss some neighbours.")
     print("the samples furthest from their nearest, by the column neighbour_angle:")
     print(far.round(4).to_string(index=False))
+
+
+def _print_like(dataset: str, run: str, column: str) -> None:
+    """Print the images at the smallest angle to words."""
+    table, columns = options.run_table(dataset, run), ["id", "path", "label_name", column]
+    near = table.page(sort=column, limit=10, columns=columns)
+    if not options.printed({"column": column, "nearest": near}, lambda: table.frame(columns=columns)):
+        print(near.round(4).to_string(index=False))

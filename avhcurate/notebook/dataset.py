@@ -15,6 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.features.suspects.settings import Source, SuspectsSettings
+from avhcurate.networks.neighbours.settings import NeighboursSettings
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.opened import filters_of
@@ -361,6 +362,24 @@ class Dataset(DecidedDataset):
         if out is not None:
             service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
         return service.pseudo_label_table(table, result, soft=soft)
+
+    def like(self, words: str | Sequence[str], *, where: str | Filters | None = None) -> pd.DataFrame:
+        """Return samples by the angle to words, nearest first: `id, path, label_name, like: ...` (rad).
+
+        `words`: "a red car, -snow", or a list; a dash counts against. The column stays in the table. A job, like
+        `score`. Raises CurateError unless a `clip:FOLDER-or-HUB` has scored the images.
+
+        >>> import avhcurate
+        >>> avhcurate.example().score("clip:openai/clip-vit-base-patch32").like("a red car")  # doctest: +SKIP
+        """
+        from avhcurate.networks.neighbours.words import angles_to_words
+
+        options: dict[str, Any] = {"like_text": words}
+        settings = NeighboursSettings(dataset=self.name, model=self._run_name(), **options)
+        with self._job(settings) as progress:
+            column = angles_to_words(self.sample_table.run, settings.like_text, progress=progress)
+        rows = self.frame(filters_of(where), columns=["id", "path", "label_name", column])
+        return rows.sort_values([column, "id"], ignore_index=True)
 
     def quality(self, *, near: float | None = None, upright: bool = False) -> pd.DataFrame:
         """Measure every image and group near duplicates: `id, path, ..., width, height, ..., duplicate_group`.

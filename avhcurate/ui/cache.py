@@ -41,6 +41,7 @@ def cache_key(table: DatasetTable) -> str:
         parts.append(table.votes.key)
     parts += [file_key(of.scores_path) for of in (table.run, table.neighbours, table.prediction) if of]
     parts += [file_key(of.dynamics_path) for of in (table.training, table.learnt) if of]
+    parts += table.words
     if table.measured:
         parts.append(file_key(table.dataset.quality.columns_path))
     return "\n".join(parts)

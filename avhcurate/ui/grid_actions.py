@@ -94,8 +94,11 @@ def caption_columns(table: DatasetTable) -> list[str]:
 def hardest_first(table: DatasetTable, column: str) -> bool:
     """Return whether a column's hard samples come first in descending order.
 
-    If no hard end is known, large numbers and late dates come first; texts, truths and positions begin at their first.
+    If no hard end is known, large numbers and late dates come first; texts, truths and positions begin at their first,
+    and angles to words at the smallest.
     """
+    if column in table.words:
+        return False
     if column in table.ranked:
         return table.ranked[column].harder != "low"
     return column not in ("hsf", "id") and table.kinds.get(column, "number") in ("number", "date")

@@ -166,10 +166,10 @@ def job_button(
     if running_job():
         look |= {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
     look = for_curators("Running jobs", type="primary", **look)
-    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(_start, settings, then), kwargs={"at": at}, **look)
+    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(start, settings, then), kwargs={"at": at}, **look)
 
 
-def _start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None] | None) -> None:
+def start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None] | None = None) -> None:
     """Start the job; a network by a factory must be one that the server's owner lists."""
     settings = make()
     if model := getattr(settings, "model", None):

@@ -12,10 +12,15 @@ from avhcurate.datasets.curate.columns import set_harder
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.neighbours.words import angles_to_words
+from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.ui import grid_keys
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import add_dataset
+from tests.fakes.networks import save_clip
 from tests.fakes.workspaces import HOSTILE_COLUMN, by
 
 
@@ -228,3 +233,31 @@ def test_the_address_names_dataset_and_run_which_a_new_run_does_not_change(open_
     app.button(key="frame.default").click().run()
     assert own.dataset("digits").run().name == new
     assert not {button.key for button in app.button} & {"frame.default", f"frame.new.{new}"}
+
+
+def test_words_find_images_of_a_clip_run_and_another_run_says_what_brings_them(
+    open_gallery, demo, workspace, tmp_path, no_process, asked, words
+):
+    assert "score them with a model `clip:FOLDER-or-HUB`" in words(open_gallery(demo))
+    pytest.importorskip("transformers", reason="the extra transformers is not installed")
+    save_clip(tmp_path / "network")
+    add_dataset(
+        workspace, tmp_path, {f"{name}/{tone}.png": tone for name in ("cat", "dog") for tone in ("red", "blue")}
+    )
+    run = score_dataset(workspace, "pets", ModelSpec(name=f"clip:{tmp_path / 'network'}"))
+    app = open_gallery(workspace)
+    app.text_input(key="gallery.find").set_value("Red car, -snow").run()
+    options = [f"--model={run.name}", "--like-text=Red car,-snow"]
+    assert no_process == [(["neighbours", "pets", *options], "neighbours", "pets")]
+    column = angles_to_words(run, ["red car", "-snow"])  # what the job does
+    app.run()
+    assert (asked(app, "sort"), asked(app, "descending"), asked(app, "gallery.words")) == (column, "false", "")
+    expected = open_table(workspace, "pets").order(sort=column)
+    assert [tile["id"] for tile in grid(app)["tiles"]] == expected.tolist()
+    assert app.text_input(key="gallery.find").value == "red car, -snow"
+    app.text_input(key="gallery.find").set_value("").run()
+    assert asked(app, "sort") == ""
+    app.text_input(key="gallery.find").set_value("red car, -snow").run()
+    assert (asked(app, "sort"), len(no_process)) == (column, 1)  # known words need no job
+    app.text_input(key="gallery.find").set_value("-snow").run()
+    assert "without a dash" in words(app)

@@ -221,6 +221,7 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "run": run.get("name"),
         "weights_sha256": run.get("weights_sha256"),
         "training": training,
+        "words": list(table.words),
         "votes": votes,
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -25,6 +25,9 @@ class ExportSettings(VerbSettings):
     )
     sort: str | None = option(None, "Column to order by, the highest first; COLUMN:asc for the lowest first.")
     like: tuple[int, ...] = option((), "Ids, as 3,14: order by the angle to the nearest of them.")
+    like_text: tuple[str, ...] = option(
+        (), "Words, as 'a red car,-snow': order by the angle to them, which is a column. For a run of clip:NAME."
+    )
     force: bool = option(False, "Replace an existing export.")
 
 

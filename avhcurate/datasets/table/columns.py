@@ -120,6 +120,9 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, st
     problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in found]
     extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
     own = {name: sql for name, sql in own.items() if name not in standard and name not in extra}
+    # Angles to words are columns like the user's, which come first where the names are the same.
+    words = [name for name in types.get("words", {}) if name != "id" and name.lower() not in lower]
+    own |= {name: f"words.{quote(name)}::DOUBLE" for name in words}
     filled = {column.name for column in there if column.source in found}
     return standard | own | extra, list(own), tuple(key for key in SCORES if key in filled)
 

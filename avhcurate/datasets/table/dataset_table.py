@@ -58,6 +58,8 @@ class DatasetTable(SampleTable):
             graph = NeighbourGraph.of_run(run)
             if graph.complete:
                 self.neighbours, files["neighbours"] = graph, graph.scores_path
+            if run.words_path.exists():
+                files["words"] = run.words_path
         if self.training and self.training.dynamics_path:
             files["dynamics"] = self.training.dynamics_path
         if self.learnt and self.learnt.train_dynamics_path:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from avhcurate.datasets.table.columns import quote
 from avhcurate.measures.scores import Score
 from avhcurate.workspace.data.datasets import Harder
+from avhcurate.workspace.data.runs import WORDS
 
 Kind = Literal["number", "date", "text", "yes or no", "other"]
 
@@ -64,6 +65,8 @@ def own_score(name: str, harder: Harder | Literal[""]) -> Score:
     sentence = "A column of yours: which end is harder is not known."
     if harder:
         sentence = f"A column of yours: {harder} means harder."
+    elif name.startswith(WORDS):
+        sentence = "Angle between the words and the image, in radians: the smaller, the more alike."
     return Score(
         key=name,
         name=name,

@@ -48,9 +48,9 @@ HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
 class SampleTable:
     """The joined table in DuckDB; threads may share it, since every read has its own cursor.
 
-    files: Parquet by name, each with a column `id`: samples, and those of scores, neighbours, dynamics, train_dynamics
-    and quality that exist. classes: names by label. votes: returns the HSF columns of some ids. predicted: `id` and the
-    columns of a prediction. harder: which end of an own column means harder.
+    files: Parquet by name, each with a column `id`: samples, and those of scores, neighbours, words, dynamics,
+    train_dynamics and quality that exist. classes: names by label. votes: returns the HSF columns of some ids.
+    predicted: `id` and the columns of a prediction. harder: which end of an own column means harder.
     """
 
     def __init__(
@@ -101,6 +101,8 @@ class SampleTable:
         self.ranked |= {key: PREDICTIONS[key] for key in self.predictions}
         self.ranked |= {key: MEASURES[key] for key in self.measures}
         self.ranked |= {name: own_score(name, (harder or {}).get(name, "")) for name in self.own("number")}
+        #: Names of the columns of angles to words.
+        self.words = tuple(name for name in types.get("words", {}) if name in own and name != "id")
         self.size = self.count()
 
     def own(self, *kinds: Kind) -> tuple[str, ...]:

@@ -110,6 +110,11 @@ def angles_to(features: np.ndarray, rows: np.ndarray, *, among: np.ndarray) -> n
     u = u[~np.isnan(u).any(axis=1)]
     if not len(u):
         raise CurateError("The embeddings of the chosen samples are zero or not finite. Choose others.")
+    return angles_with(features, u, among=among)
+
+
+def angles_with(features: np.ndarray, u: np.ndarray, *, among: np.ndarray) -> np.ndarray:
+    """Return the same to the nearest of unit vectors u (k, D)."""
     angles = np.empty(len(among))
     step = _rows_in(features)
     for start in range(0, len(among), step):

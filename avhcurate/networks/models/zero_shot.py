@@ -8,6 +8,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.hub import HubModel
+from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.models.weights import own_weights
 from avhcurate.workspace.data.runs import PromptsRecord
 
@@ -79,12 +81,7 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
                 f"--classes names {len(prompts.names)} classes and the dataset has {num_classes or 'none'}. Give at "
                 "least two, each in order, as cat,dog."
             )
-        network = None
-        if hasattr(model.config, "text_config"):
-            network = model.weights("AutoModel")
-        if not hasattr(network, "logit_scale"):
-            raise CurateError(f"{model.name} does not embed images and texts. Give CLIP, SigLIP or the like.")
-        return ZeroShotClassifier(network, model.tokenizer(), prompts)
+        return ZeroShotClassifier(_two_encoders(model), model.tokenizer(), prompts)
 
     return Architecture(
         build,
@@ -93,6 +90,34 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
         made=lambda module: own_weights(module, f"transformers {place}"),
         fixed=True,
     )
+
+
+class TextEncoder:
+    """The encoder of texts of `clip:PLACE`."""
+
+    def __init__(self, place: str) -> None:
+        model = HubModel("clip", place)
+        self._network, self._tokenizer = _two_encoders(model), model.tokenizer()
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the unit vectors (n, D) of texts as they are."""
+        with one_thread(), torch.inference_mode():
+            return F.normalize(_embedded(self._network, self._tokenizer, texts), dim=1).numpy()
+
+    def classes(self, prompts: PromptsRecord) -> np.ndarray:
+        """Return the class weights (K, D) of prompts."""
+        with one_thread():
+            return _class_weights(self._network, self._tokenizer, prompts).numpy()
+
+
+def _two_encoders(model: HubModel) -> Any:
+    """Return the network with its weights; refuse one that does not embed images and texts."""
+    network = None
+    if hasattr(model.config, "text_config"):
+        network = model.weights("AutoModel")
+    if not hasattr(network, "logit_scale"):
+        raise CurateError(f"{model.name} does not embed images and texts. Give CLIP, SigLIP or the like.")
+    return network
 
 
 def _class_weights(network: Any, tokenizer: Any, prompts: PromptsRecord) -> Tensor:

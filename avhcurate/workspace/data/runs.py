@@ -19,6 +19,8 @@ from avhcurate.workspace.disk.room import check_room
 _FEATURES: Literal["features.npy"] = "features.npy"
 _LOGITS: Literal["logits.npy"] = "logits.npy"
 _WEIGHTS, _BIAS = "class_weights.npy", "bias.npy"
+#: What the names of columns of words begin with.
+WORDS = "like: "
 
 #: Samples a shard: what a killed run loses at most.
 SHARD = 1024
@@ -198,7 +200,8 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
     then `scores/shard-XXXXX.parquet`. A shard's file is renamed into place after its rows of `features.npy` are on
     disk: where the file is, the shard is whole. `logits.npy` where the logits are not those of class weights and bias.
     A run that was attached may lack features, class weights, or both. One that fits heads has `folds.npy` and `heads/`
-    of each fold too, and `class_weights.npy` and `bias.npy` are those of the head of all.
+    of each fold too, and `class_weights.npy` and `bias.npy` are those of the head of all. A zero-shot run that was
+    asked for words has `words.parquet`: id, and a column of angles for each text.
 
     A row of scores: id, predicted, a column a score, problem. A sample that could not be scored has a `problem` and
     nulls; a score that is not defined is null.
@@ -212,6 +215,10 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         table = pq.read_table(self.scores_path, columns=["id", "problem"])
         ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
         return ids[evenly_spread(len(ids), limit)]
+
+    @property
+    def words_path(self) -> Path:
+        return self.root / "words.parquet"
 
     @property
     def has_features(self) -> bool:
