@@ -9,6 +9,7 @@ from starlette.routing import Route
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
+from avhcurate.ui import url_state
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.components.changes import watch
 from avhcurate.ui.signin import reloaded, session
@@ -18,17 +19,19 @@ from avhcurate.workspace.data.workspace import find_workspace
 
 def follow(table: DatasetTable, *, decisions: bool) -> None:
     """Run the page again when a run of the dataset is finished; with `decisions`, also when somebody has decided."""
-    query = {"runs": _runs(table.dataset)}
+    query = {"runs": _runs(table.dataset), "address": str(url_state.number())}
     if decisions:
         query["entry"] = str(table.annotated)
     watch(f"{base_path()}/changes/{table.dataset.name}?{urlencode(query)}", session=session())
 
 
 def changes(request: Request) -> Response:
-    """Answer whether runs or decisions are others than those that the page knows."""
+    """Answer whether runs or decisions are others than those that the page knows, and note which address it shows."""
     asked = request.query_params
     window = asked.get("window", "")
     reloaded(asked.get("session", ""), window)
+    if asked.get("address", "").isdecimal():
+        url_state.heard(asked.get("session", ""), int(asked["address"][:18]))
     workspace = find_workspace()
     try:
         dataset = workspace.dataset(request.path_params["dataset"])

@@ -1,6 +1,8 @@
 """The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
 
+import itertools
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
@@ -12,9 +14,13 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import FILTER_KEYS, Filters, read_value, write_value
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import DEFAULT_EDGES, check_edges
+from avhcurate.ui.signin import session
 
 NO_FILTERS = Filters()
 _CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
+#: Seconds after which the browser has heard of a new address, on a page that does not say so earlier.
+_UNHEARD_S = 5
+_MOST_SESSIONS = 10_000
 #: Choices of pages that mean nothing with another run: a map, and places on it.
 _OF_A_RUN = ("map.layout", "map.region", "map.window")
 
@@ -115,7 +121,7 @@ def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
 
 def read() -> tuple[View, list[str]]:
     """Return the view that the browser's address asks for, and its notices."""
-    return parse(st.query_params.to_dict())
+    return parse(_address())
 
 
 def current() -> View:
@@ -125,8 +131,52 @@ def current() -> View:
 
 def write(view: View) -> None:
     """Put the view into the address, in a widget's callback, before the page runs."""
-    if (query := view.to_query()) != st.query_params.to_dict():
+    query, before = view.to_query(), st.query_params.to_dict()
+    if query != before:
+        if len(_WRITTEN) >= _MOST_SESSIONS:
+            _WRITTEN.clear()
+        replaced = (*_WRITTEN.get(session(), _NOTHING).replaced, before)
+        _WRITTEN[session()] = _Written(next(_NUMBERS), query, replaced, time.monotonic())
         st.query_params.from_dict(query)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An address that the browser has not heard of yet, and those that it may still send in its place."""
+
+    number: int
+    query: Mapping[str, str]
+    replaced: tuple[Mapping[str, str], ...]
+    at: float
+
+
+#: By session.
+_WRITTEN: dict[str, _Written] = {}
+_NOTHING = _Written(0, {}, (), 0.0)
+_NUMBERS = itertools.count(1)
+
+
+def _address() -> dict[str, str]:
+    """Return the address that the browser has sent, or the newer one that it had not heard of.
+
+    What is done before the browser hears of a new address comes with the old one, which would undo the new one.
+    """
+    sent, written = st.query_params.to_dict(), _WRITTEN.get(session(), _NOTHING)
+    late = sent in written.replaced and time.monotonic() - written.at < _UNHEARD_S
+    if late and sent != written.query:
+        st.query_params.from_dict(written.query)
+    return st.query_params.to_dict()
+
+
+def number() -> int:
+    """Return the number of the address that this run of the page tells the browser, 0 if it has heard of it."""
+    return _WRITTEN.get(session(), _NOTHING).number
+
+
+def heard(session: str, number: int) -> None:
+    """Note that the browser of a session shows a page with the address of a `number`."""
+    if _WRITTEN.get(session, _NOTHING).number <= number:
+        _WRITTEN.pop(session, None)
 
 
 def change(**changes: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.curate.roles import grant, role_history
-from avhcurate.ui import signin
+from avhcurate.ui import signin, url_state
 from avhcurate.ui.navigation import ANALYSES, PAGES, TABS
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -55,6 +55,19 @@ def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
     assert app.query_params["mistakes"] == "true"
     app = open_app(demo, **{"class": "3"})
     assert "**183** of 1,797" in matching(app)
+
+
+def test_what_comes_with_an_address_that_was_just_replaced_does_not_undo_it(open_app, demo):
+    app = open_app(demo)
+    before = dict(app.query_params)
+    app.toggle(key="filter.mistakes").set_value(True).run()
+
+    app.query_params = before  # sent before the browser heard of the new address
+    assert app.run().query_params["mistakes"] == "true"
+
+    url_state.heard(app.session_state[signin._SESSION], 10**9)
+    app.query_params = before  # the browser's Back
+    assert "mistakes" not in app.run().query_params
 
 
 def test_an_address_sets_every_widget(open_app, demo, facets):

@@ -5,7 +5,7 @@ from typing_extensions import TypedDict
 from avhcurate.ui.components.mount import mount, nothing
 
 #: Milliseconds between two questions.
-EVERY_MS = 1000
+EVERY_MS = 500
 
 
 class ChangesData(TypedDict):
