@@ -1,5 +1,7 @@
 """Map: samples and class weights in two dimensions; draw around a group to see its images and act on them."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from avhcurate.features.map import ui as map_ui
@@ -8,12 +10,15 @@ from avhcurate.features.map import ui_region as map_ui_region
 from avhcurate.features.map import ui_start as map_ui_start
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
+from avhcurate.ui.filter_chips import show_chips
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_forms import await_more
 from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.page_header import title_line
 
-page = open_page("Map", map_ui_start.STORY)
+line, menu = title_line("Map", map_ui_start.STORY)
+page = replace(frame.with_run(), story=map_ui_start.STORY, help=menu)
+show_chips(page)
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")
 job_panel()
@@ -25,7 +30,8 @@ if not maps:
 if not page.count:
     nothing_matches()
 
-shown = map_ui.choose_map(page, maps)
+with line:
+    shown = map_ui.choose_map(page, maps)
 with st.container(horizontal=True, gap="medium", key="map.sides"):  # in a narrow window one below the other: frame.css
     with st.container():
         map_ui_points.chart(page, shown)

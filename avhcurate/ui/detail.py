@@ -32,7 +32,7 @@ from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.user_errors import plain, said, show_user_error
 
-_NEIGHBOURS = 10
+_NEIGHBOURS = 12
 #: Entries of a sample's history that are shown.
 _ENTRIES = 20
 #: Images before and behind that the viewer steps through by itself.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import ABOVE, TEAL, as_text, bare
+from avhcurate.ui.chart_style import ABOVE, SLATE, TEAL, VIOLET, as_text, bare
 
 #: With more classes than this, only those with the largest values are drawn.
 _MOST_CLASSES = 12
@@ -34,7 +34,8 @@ def class_bars(
     figure = go.Figure()
     for name, values in shown.items():
         hover = f"%{{x}}: %{{y:.3f}}<extra>{name}</extra>"
-        figure.add_bar(name=name, x=names, y=values[order], offsetgroup=name, hovertemplate=hover)
+        look = {"offsetgroup": name, "marker_color": {"Softmax": SLATE}.get(name, TEAL), "hovertemplate": hover}
+        figure.add_bar(name=name, x=names, y=values[order], **look)
     if angles is not None:
         figure.add_scatter(
             name="Angle",
@@ -42,7 +43,7 @@ def class_bars(
             y=np.degrees(angles[order]),
             yaxis="y2",
             mode="markers",
-            marker={"size": 9, "color": TEAL},
+            marker={"size": 9, "color": VIOLET},
             hovertemplate="%{x}: %{y:.1f}°<extra>angle to the class</extra>",
         )
     bare(figure, height=260, y="share, probability", margin={"t": 28})

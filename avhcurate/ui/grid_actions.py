@@ -29,27 +29,31 @@ from avhcurate.workspace.disk.app_files import PAGES
 
 #: Saved views that the gallery links to.
 _MOST_VIEWS = 5
+#: Characters of the order in the line of the title.
+_LONGEST = 20
 
 
 def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
-    """Ask for sort, direction and what stands on the tiles, and explain the score in the menu *Help*.
+    """Draw a popover that asks for sort, direction and what stands on the tiles; *Help* explains the score.
 
     `like`: the address may order by likeness instead.
     """
     view, table = page.view, page.table
-    names = {column: f"Sort by {_title(column)}" for column in sort_columns(table)}
+    names = {column: _title(column) for column in sort_columns(table)}
     like, shown = like and bool(LIKE.asked()), view.sort
     if like:
-        names, shown = {LIKE.name: "Sorted by likeness"} | names, LIKE.name
-    below = {column: f"On tiles: {_title(column)}" for column in caption_columns(table)}
-    below[""] = "On tiles: HSF"
+        names, shown = {LIKE.name: "Likeness"} | names, LIKE.name
+    below = {column: _title(column) for column in caption_columns(table)} | {"": "HSF"}
     if table.votes is None:
-        below[""] = "On tiles: score only"
+        below[""] = "score only"
     order = {True: "High first", False: "Low first"}
-    with in_a_row("center"):
-        _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,), width=240)
+    title = plain(shortened(names.get(shown, shown), _LONGEST))
+    if not like:
+        title += f", {order[view.descending].lower()}"
+    with st.popover(title, icon=":material/sort:", key="gallery.order"):
+        _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,))
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
-        _choice(st.selectbox, view.caption, "caption", "On tiles", below, width=200)
+        _choice(st.selectbox, view.caption, "caption", "On tiles", below)
     with menu:
         explain_scores(dict.fromkeys([view.sort, "hsf"]))
 
@@ -75,7 +79,7 @@ def saved_views(page: Opened) -> None:
 def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, str], **more: Any) -> None:
     """Draw a widget that mirrors one field of the view."""
     key = mirrored(f"gallery.{field}", shown)
-    look = {"on_change": _set, "args": (field, key), "label_visibility": "collapsed"} | more
+    look = {"on_change": _set, "args": (field, key)} | more
     options = list(dict.fromkeys([*names, shown]))
     widget(label, options, key=key, format_func=lambda value: names.get(value, str(value)), **look)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.measures.scores import PREDICTIONS, Score
 from avhcurate.ui.text import shortened
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import in_page, plain
 from avhcurate.workspace.images.measures import MEASURES, RANKED
 
 #: Columns of whole numbers, and characters of a text of the user's on a tile.
@@ -99,7 +99,7 @@ def explain_scores(keys: Iterable[str]) -> None:
 
 
 def _explain(score: Score) -> None:
-    st.markdown(f"**{score.name}** — {score.sentence}")
+    st.markdown(f"**{score.name}** — {in_page(score.sentence)}")
     if score.formula:
         st.latex(score.formula)
     parts = [f"Range {score.low} to {score.high} {score.unit}".strip(), direction(score.key)]

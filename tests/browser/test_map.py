@@ -72,6 +72,7 @@ def draw_around_threes(page, stage):
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, labels):
     page.set_viewport_size({"width": 1440, "height": 900})
     stage = open_map(page, f"{address}/map?sort=id&descending=false")
+    assert stage.bounding_box()["y"] < 150, "the figure comes first"
     sample = int((labels == 3).nonzero()[0][0])
     # The last drawn of those at its very place is the one on top, so the card tells which.
     (place,) = on_stage(stage, (30 + sample % 7, sample % 6))

@@ -76,6 +76,6 @@ def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits):
 
 def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
     assert "it needs votes" in words(open_page("disagreement", voteless_root))
-    assert "On tiles: score only" in open_page("gallery", voteless_root).selectbox(key="gallery.caption").options
+    assert "score only" in open_page("gallery", voteless_root).selectbox(key="gallery.caption").options
     assert "No model has scored these images" in words(open_page("disagreement", unscored_root))
     assert "No dataset yet" in words(open_page("disagreement", workspace.root))

@@ -25,7 +25,7 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     expected = table.page(sort="forgetting", descending=True, limit=60)
     chosen = int(expected["id"][0])
     app = open_page("gallery", trained_root, run=trained, sort="forgetting", sample=str(chosen))
-    assert {f"Sort by {name}" for name in NAMES} <= set(app.selectbox(key="gallery.sort").options)
+    assert set(app.selectbox(key="gallery.sort").options) >= NAMES
     assert set(app.multiselect(key="filter.columns").options) >= NAMES
     tiles = grids(app)["Images"]["tiles"]
     assert [tile["id"] for tile in tiles] == expected["id"].tolist()
@@ -50,6 +50,6 @@ def test_a_run_that_comes_from_no_training_neither_shows_nor_offers_them(open_pa
     app = open_page("disagreement", demo_root, gap__score="aum")
     assert app.selectbox(key="gap.score").value == "avh"
     app = open_page("gallery", demo_root, sort="aum", range='["aum",0,1]')
-    assert not {f"Sort by {name}" for name in NAMES} & set(app.selectbox(key="gallery.sort").options)
+    assert not NAMES & set(app.selectbox(key="gallery.sort").options)
     assert "Unknown column aum to sort by" in app.warning[0].value
     assert "the filter was left out" in app.warning[0].value

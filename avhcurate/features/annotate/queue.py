@@ -62,12 +62,16 @@ class CollectionProgress:
     annotators: int
 
     @property
+    def answered(self) -> int:
+        """Answers without the controls that are told: those that an annotator may know to be votes."""
+        return self.answers - self.checks_told
+
+    @property
     def apart(self) -> str:
         """What is said of the controls while an annotator answers."""
-        told = self.answers - self.answers % _TOLD_BY
-        if not told:
+        if not self.checks_told:
             return ""
-        return f"{self.checks_told:,} of the first {told:,} were checks, not votes"
+        return f"checks among the first {self.answers - self.answers % _TOLD_BY:,}, not counted: {self.checks_told:,}"
 
 
 def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:

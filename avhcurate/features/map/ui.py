@@ -93,7 +93,7 @@ class MapInView:
 
 
 def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
-    """Ask for map, colour, image and tool, with a button back to the whole map; return what to draw."""
+    """Ask for map, colour, image and tool in a line, with a button back to the whole map; return what to draw."""
     options = {key: shortened(name or score_name(key), _LONGEST) for key, name in color_options(page.table).items()}
     if "hsf" in options:
         options["hsf"] = of_hsf(page.table.simulated)
@@ -102,13 +102,14 @@ def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     layouts, colours = one_of(LAYOUT, list(titles), maps[-1].name), one_of("map.color", list(options), "label")
     layout, color, window = layouts.asked(), colours.asked(), WINDOW.asked()
     folder = next(one for one in maps if one.name == layout)
-    with in_a_row(gap="small"):
-        restart = partial(layouts.restart, REGION.name, WINDOW.name)
-        layouts.show(st.selectbox, "Map", titles, value=layout, on_change=restart, width=160)
-        colours.show(st.selectbox, "Colour", options, value=color, width=165)
-        look: dict[str, Any] = {"placeholder": "Number or path", "on_change": _find_on_the_whole, "width": 150}
-        text = FIND.show(st.text_input, "Find", **look)
-        tool = TOOL.show(st.segmented_control, "Pointer", list(TOOLS))
+    with in_a_row("center", gap="small"):
+        with st.popover(plain(f"Colour: {options[color]}"), icon=":material/palette:", key="map.look"):
+            restart = partial(layouts.restart, REGION.name, WINDOW.name)
+            layouts.show(st.selectbox, "Map", titles, value=layout, on_change=restart)
+            colours.show(st.selectbox, "Colour", options, value=color)
+            look: dict[str, Any] = {"placeholder": "Number or path", "on_change": _find_on_the_whole}
+            text = FIND.show(st.text_input, "Find", **look)
+        tool = TOOL.show(st.segmented_control, "Pointer", list(TOOLS), label_visibility="collapsed")
         if window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
     page.help.markdown(ABOUT)

@@ -31,8 +31,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
                 query = url_state.current().choosing(IN_GALLERY.name, IN_GALLERY.write(True)).elsewhere
                 look: dict[str, Any] = {"icon": ":material/grid_view:", "width": "content"}
                 st.page_link(PAGES / "gallery.py", label="Open in Gallery", query_params=query, **look)
-                with st.popover("Order", icon=":material/sort:", key="map.order"):
-                    grid_actions.choose_order(page, page.help)
+                grid_actions.choose_order(page, page.help)
             actions_grid(page, view, part=True)
         return view
 

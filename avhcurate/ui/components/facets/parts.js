@@ -79,7 +79,7 @@ function drawButton(panel, bar, place, className) {
   const says = `${count(bar.matching)}${all}`;
   const made = worded("button", className);
   made.setAttribute("aria-pressed", String(isOn(panel, bar)));
-  made.setAttribute("aria-label", `${bar.text}: ${says} samples`);
+  made.setAttribute("aria-label", `${bar.text}: ${says} images`);
   made.dataset.at = String(place);
   made.tabIndex = -1;
   const most = Math.max(1, ...panel.bars.map((one) => Math.max(one.samples, one.matching)));

@@ -25,7 +25,7 @@ _HTML = f"""
   <div class="head" hidden>
     <span class="place"></span>
     <form class="jump" autocomplete="off">
-      <label>Go to <input name="to" size="8" placeholder="row" title="A row"></label>
+      <label>Go to image <input name="to" size="6" title="Its place in this order, as 1,200"></label>
     </form>
     <div class="look" role="group" aria-label="Tiles">
       <button type="button" aria-pressed="false" title="Pictures fill their tiles, and lose their edges">Fill</button>

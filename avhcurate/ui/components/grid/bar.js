@@ -47,6 +47,7 @@ export function createBar(node, { press, all, none }) {
         button.hidden = !action.always && !selected;
         button.disabled = action.disabled;
         button.title = action.help;
+        button.dataset.name = action.name;
         button.onclick = () => press(action);
         if (button.textContent !== action.icon + action.label) {
           button.replaceChildren();
