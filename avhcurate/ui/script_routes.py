@@ -1,44 +1,38 @@
-"""HTTP route of the components' scripts: ES modules that import each other, kept by browsers for good."""
+"""HTTP route of the components' scripts: one ES module, kept by browsers for good."""
 
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from avhcurate.ui.answers import NEVER_KEPT, base_path, kept
+from avhcurate.ui.components.modules import components, joined
 
-_FOLDER = Path(__file__).parent / "components"
 
-
-def script_url(name: str) -> str:
-    """Return the address of a module by its name in the folder of the components.
-
-    A hash of all modules stands in it, so that what one of them imports is of the same version.
-    """
-    return f"{base_path()}/scripts/{_stamp()}/{name}"
+def script_url() -> str:
+    """Return the address of the module, in which a hash of it stands."""
+    return f"{base_path()}/scripts/{_stamp()}.js"
 
 
 def script(request: Request) -> Response:
-    """Answer with a module of this version."""
-    text = _modules().get(request.path_params["name"])
-    if text is None or request.path_params["stamp"] != _stamp():
+    """Answer with the module, of this version."""
+    if request.path_params["stamp"] != _stamp():
         return PlainTextResponse("There is no such script.", 404, NEVER_KEPT)
-    return kept(request, text, _stamp(), "text/javascript", for_good=True)
+    return kept(request, _module(), _stamp(), "text/javascript", for_good=True)
 
 
 @cache
-def _modules() -> dict[str, bytes]:
-    return {path.relative_to(_FOLDER).as_posix(): path.read_bytes() for path in sorted(_FOLDER.rglob("*.js"))}
+def _module() -> bytes:
+    return joined(*components()).encode()
 
 
 @cache
 def _stamp() -> str:
-    return blake2b(repr(_modules()).encode(), digest_size=8).hexdigest()
+    return blake2b(_module(), digest_size=8).hexdigest()
 
 
 def routes() -> list[Route]:
     """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
-    return [Route(f"{base_path()}/scripts/{{stamp}}/{{name:path}}", script)]
+    return [Route(f"{base_path()}/scripts/{{stamp}}.js", script)]

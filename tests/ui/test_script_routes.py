@@ -1,33 +1,30 @@
-"""Modules over HTTP: of one version each, and all that they import is there."""
+"""The scripts over HTTP: one module of one version, which holds all that the components import."""
 
-import re
-from posixpath import dirname, join, normpath
+import subprocess
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.ui import script_routes
+from avhcurate.ui.components.modules import components
 from avhcurate.ui.script_routes import script_url
+from tests.ui.test_components import PROGRAMS
 
 client = TestClient(Starlette(routes=script_routes.routes()))
+TELL = "import('./all.mjs').then((all) => Object.entries(all).forEach(([name, run]) => console.log(name, typeof run)))"
 
 
-def test_a_module_and_all_that_it_imports_are_served_under_one_hash_for_good():
-    wanted, seen = [script_url("grid/grid.js")], set()
-    while wanted:
-        address = wanted.pop()
-        answer = client.get(address)
-        assert answer.status_code == 200, address
-        assert answer.headers["content-type"].startswith("text/javascript")
-        assert "immutable" in answer.headers["cache-control"]
-        seen.add(address)
-        found = {normpath(join(dirname(address), name)) for name in re.findall(r' from "(.*)";', answer.text)}
-        wanted += found - seen
-    assert script_url("shared.js") in seen
+def test_one_module_has_what_streamlit_calls_of_each_component_and_is_kept_for_good(tmp_path):
+    answer = client.get(script_url())
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in answer.headers["cache-control"]
+    (tmp_path / "all.mjs").write_text(answer.text, encoding="utf-8")
+    done = subprocess.run([PROGRAMS / "node", "-e", TELL], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{name} function" for name in components()], done.stderr
+    assert {"grid", "scatter", "viewer"} < set(components())
 
 
 def test_no_other_file_and_no_other_version_is_served():
-    other = script_url("grid/grid.js").replace("/scripts/", "/scripts/0")
-    for address in (other, script_url("mount.py"), script_url("grid/../../main.py"), script_url("%2e%2e/main.py")):
+    for address in (script_url().replace("/scripts/", "/scripts/0"), "/scripts/grid.js", "/scripts/../main.py"):
         answer = client.get(address)
-        assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store"), address
+        assert answer.status_code == 404, address

@@ -10,18 +10,18 @@ from pydantic_core import to_jsonable_python
 
 from avhcurate.ui.script_routes import script_url
 
-#: What Streamlit runs of a component, from a blob, to which no import is relative: it loads the module that it serves,
-#: again if the connection was cut.
+#: What Streamlit runs of a component, from a blob, to which no import is relative: it loads the module that the app
+#: serves, again if the connection was cut.
 _ENTRY = """async function load(pause) {
   try {
-    return await import(new URL("%s", location.origin));
+    return await import(new URL("%(module)s", location.origin));
   } catch (error) {
     if (pause > 8000) throw error;
     await new Promise((done) => setTimeout(done, pause));
     return load(2 * pause);
   }
 }
-const { default: run } = await load(250);
+const { %(name)s: run } = await load(250);
 export default run;
 """
 
@@ -31,9 +31,7 @@ def mount(file: str, html: str, *, data: Any, style: str = "", **arguments: Any)
 
     `style` precedes its own, `arguments` are Streamlit's.
     """
-    folder = Path(file).parent
-    module = script_url(f"{folder.name}/{folder.name}.js")
-    return _component(folder, html, style, module)(data=to_jsonable_python(data), **arguments)
+    return _component(Path(file).parent, html, style, script_url())(data=to_jsonable_python(data), **arguments)
 
 
 def told(key: str, name: str, do: Callable[[int], None]) -> Callable[[], None]:
@@ -61,4 +59,5 @@ def _component(folder: Path, html: str, style: str, module: str) -> Any:
     css = folder / f"{folder.name}.css"  # a component whose parts bring all of its style has none
     if css.exists():
         style += css.read_text(encoding="utf-8")
-    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=_ENTRY % module)
+    js = _ENTRY % {"module": module, "name": folder.name}
+    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=js)
