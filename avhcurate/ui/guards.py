@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse
 from avhcurate.ui import signin, uploads
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.layout import POPOVERS
+from avhcurate.ui.static_files import Compressed
 from avhcurate.workspace.data.people import Role
 
 #: More names that the server answers to, separated by commas: of this machine in a network, or before a proxy.
@@ -59,7 +60,8 @@ _SCRIPTS = " ".join(["'self'", "'unsafe-eval'", "blob:", *map(_hashed, _INLINE)]
 def middleware() -> list[Middleware]:
     """Return the guards, in their order."""
     signin.remember_login()
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=own_hosts(), www_redirect=False), Middleware(Guard)]
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=own_hosts(), www_redirect=False)
+    return [hosts, Middleware(Guard), Middleware(Compressed)]
 
 
 def own_hosts() -> list[str]:
