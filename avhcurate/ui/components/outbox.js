@@ -2,11 +2,14 @@
 
 import { takenElsewhere } from "./shared.js";
 
+/** @import { Component } from "./events.js" */
+/** @import { Outbox } from "./messages.js" */
+
 const PATIENCE_MS = 3000;
 const LONGEST_PATIENCE_MS = 15000;
 const PREFIX = "avhcurate:outbox:";
 
-/** @typedef {import("./messages.js").Outbox.Entry & { at: number }} Kept */
+/** @typedef {Outbox.Entry & { at: number }} Kept */
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 
 // Where entries outlive a reload; without a storage, or in a full one, nowhere.
@@ -46,19 +49,16 @@ function createStore(scope) {
 export function createOutbox(scope, health, changed) {
   const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
   const store = createStore(scope);
-  /** @type {Map<string, Kept>} */
-  const queue = new Map(); // nonce -> entry, in the order given
-  /** @type {import("./events.js").Component | null} */
-  let send = null;
+  const queue = /** @type {Map<string, Kept>} */ (new Map()); // nonce -> entry, in the order given
+  let send = /** @type {Component | null} */ (null);
   let turn = 0;
-  /** @type {string | null} */
-  let awaited = null;
+  let awaited = /** @type {string | null} */ (null);
   let timer = 0;
   let patience = PATIENCE_MS;
   let lost = false;
   let gone = false; // destroyed: another one sends now
 
-  /** @param {Omit<import("./messages.js").Outbox.Entry, "nonce">} entry */
+  /** @param {Omit<Outbox.Entry, "nonce">} entry */
   function put(entry) {
     const nonce = `${mount}-${++turn}`;
     const kept = { ...entry, nonce, at: Date.now() };
@@ -112,7 +112,7 @@ export function createOutbox(scope, health, changed) {
     lost: () => lost,
     size: () => queue.size,
     // Python's word on what it has: `taken` nonces are done with, whatever became of them.
-    /** @param {import("./events.js").Component} component @param {string} echo @param {string[]} taken */
+    /** @param {Component} component @param {string} echo @param {string[]} taken */
     hear(component, echo, taken) {
       const first = send === null;
       send = component;

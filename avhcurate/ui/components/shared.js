@@ -1,11 +1,8 @@
 // What every component's script begins with: making nodes, and being mounted.
 
-/**
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {string} className
- * @param {Node} [parent]
- */
+/** @import { Component, Ranges } from "./events.js" */
+
+/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} className @param {Node} [parent] */
 export function element(tag, className, parent) {
   const node = document.createElement(tag);
   if (className) node.className = className;
@@ -24,7 +21,7 @@ export const LINKED = "avhcurate-linked";
 export const link = (detail) => dispatchEvent(new CustomEvent(LINKED, { detail }));
 
 // The places below the address of a view at which the images at ranges of another lie.
-/** @param {string} source @param {string} view @param {import("./events.js").Ranges} ranges */
+/** @param {string} source @param {string} view @param {Ranges} ranges */
 export async function placesIn(source, view, ranges) {
   if (!ranges.length) return [];
   try {
@@ -72,7 +69,6 @@ export function takenElsewhere(event, root) {
 // has one, is another.
 /**
  * @typedef {{ scope?: string, update: (data: any, component: Component) => void, destroy: () => void }} Instance
- * @typedef {import("./events.js").Component} Component
  * @param {(parent: any, data: any) => Instance} create
  */
 export function mounted(create) {

@@ -1,5 +1,7 @@
 // What a component tells Python, and what it shows until Python has done it.
 
+/** @import { Act, Component } from "./events.js" */
+
 const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
 const LAST_ANSWER_MS = 40000;
 export const NOT_SAVED = "The server does not answer: what you did last is not saved";
@@ -12,9 +14,9 @@ const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, 
 // shows images has an act on its way, or has none any more.
 /** @param {{ rest?: number, lost?: () => void, changed?: () => void }} options */
 export function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
-  /** @type {import("./events.js").Component} */
+  /** @type {Component} */
   let component;
-  /** @type {import("./events.js").Act[]} */
+  /** @type {Act[]} */
   let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
   const theirs = new Map(); // another talk -> its acts on images
   let newest = 0;
@@ -79,7 +81,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
     },
     pending: () => acts,
     onImages: () => [...theirs.values(), onImages()].flat().sort((a, b) => a.sent.at - b.sent.at),
-    /** @param {import("./events.js").Component} next @param {number} handled */
+    /** @param {Component} next @param {number} handled */
     hear(next, handled) {
       component = next;
       newest = Math.max(newest, handled);

@@ -2,14 +2,17 @@
 
 import { mounted } from "../shared.js";
 
+/** @import { Component } from "../events.js" */
+/** @import { Changes } from "../messages.js" */
+
 const PAST = "avhcurate:window"; // the name of this window's first session
 
 export default mounted(createChanges);
 
 function createChanges() {
-  /** @type {import("../messages.js").Changes.Data} */
+  /** @type {Changes.Data} */
   let data;
-  /** @type {import("../events.js").Component} */
+  /** @type {Component} */
   let component;
   let asked = "";
   let timer = 0;
@@ -41,10 +44,7 @@ function createChanges() {
   }
 
   return {
-    /**
-     * @param {import("../messages.js").Changes.Data} next
-     * @param {import("../events.js").Component} sender
-     */
+    /** @param {Changes.Data} next @param {Component} sender */
     update(next, sender) {
       [data, component] = [next, sender];
       timer ||= setTimeout(look, 0);

@@ -2,6 +2,8 @@
 
 import { CHOSEN, CLEARED, element, mounted } from "../shared.js";
 import { createTalk } from "../talk.js";
+/** @import { Chosen, Component } from "../events.js" */
+/** @import { Chips } from "../messages.js" */
 
 export default mounted(createChips);
 
@@ -9,8 +11,7 @@ export default mounted(createChips);
 function createChips(parent) {
   const root = parent.querySelector(".chips");
   const talk = createTalk({ lost });
-  /** @type {import("../messages.js").Chips.ChipButton[]} */
-  let chips = []; // { key, text, left }
+  let chips = /** @type {Chips.ChipButton[]} */ ([]); // { key, text, left }
   const chosen = new Map(); // key of a facet -> its new { texts }, until Python has drawn them
   const told = new Map(); // text of a chip that was taken out -> the key of its facet
 
@@ -51,7 +52,7 @@ function createChips(parent) {
   }
 
   // What a facet has done stays until the chips are drawn anew.
-  /** @param {CustomEvent<import("../events.js").Chosen>} event */
+  /** @param {CustomEvent<Chosen>} event */
   function hear({ detail: { key, texts, done, gone } }) {
     if (gone) chosen.delete(key);
     else if (done && chosen.has(key)) chosen.get(key).done = true;
@@ -75,10 +76,7 @@ function createChips(parent) {
   addEventListener(CHOSEN, hear);
 
   return {
-    /**
-     * @param {import("../messages.js").Chips.Data} next
-     * @param {import("../events.js").Component} component
-     */
+    /** @param {Chips.Data} next @param {Component} component */
     update(next, component) {
       root.setAttribute("role", "group");
       root.setAttribute("aria-label", next.label);

@@ -3,13 +3,15 @@
 import { consume, element } from "../shared.js";
 import { matches } from "./matches.js";
 
+/** @import { Classify } from "../messages.js" */
+
 const RECENT = 6;
 const LISTED = 100;
 /** @type {Record<string, number>} */
 const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 6, PageUp: -6 };
 
 /**
- * @typedef {Pick<import("../messages.js").Classify.Data, "classes" | "keys" | "about">} Data
+ * @typedef {Pick<Classify.Data, "classes" | "keys" | "about">} Data
  * @typedef {{
  *   answer: (choice: number | null) => boolean, takeBack: () => void, skips: () => boolean, focus: () => void,
  * }} Does
@@ -90,11 +92,9 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
   const search = searchField(node, classes.length);
   const recent = element("div", "recent", node);
   const options = element("div", "options", node);
-  /** @type {number[]} */
-  let matching = [];
+  let matching = /** @type {number[]} */ ([]);
   let highlighted = 0;
-  /** @type {number[]} */
-  let recently = [];
+  let recently = /** @type {number[]} */ ([]);
 
   // What is pressed leaves the focus where one types.
   /** @param {HTMLElement} one @param {number} index */

@@ -6,26 +6,26 @@ import { createChoices } from "./choices.js";
 import { createPictures } from "./pictures.js";
 import { createQueue, progress } from "./queue.js";
 
+/** @import { Component } from "../events.js" */
+/** @import { Classify } from "../messages.js" */
+
 const PRELOADED = 8;
 const SAID_MS = 4000;
 
 export default mounted((parent, data) => new Card(parent, data));
 
-/** @typedef {import("../messages.js").Classify.Item} Item */
+/** @typedef {Classify.Item} Item */
 
 class Card {
-  /** @type {Item | null} */
-  current = null; // the item on screen
-  /** @type {number | null} */
-  shownAt = null; // when its picture could first be seen
+  current = /** @type {Item | null} */ (null); // the item on screen
+  shownAt = /** @type {number | null} */ (null); // when its picture could first be seen
   ready = false; // it was seen for as long as an answer takes
-  /** @type {ReturnType<typeof createChoices> | null} */
-  choices = null;
+  choices = /** @type {ReturnType<typeof createChoices> | null} */ (null);
   drawn = ""; // what the choices are about
   heard = "";
   quiet = 0;
 
-  /** @param {any} parent @param {import("../messages.js").Classify.Data} first */
+  /** @param {any} parent @param {Classify.Data} first */
   constructor(parent, first) {
     this.scope = first.scope;
     this.data = first;
@@ -230,10 +230,7 @@ class Card {
 
   // --- what Python says ------------------------------------------------------------------------
 
-  /**
-   * @param {import("../messages.js").Classify.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Classify.Data} next @param {Component} component */
   update(next, component) {
     const begins = next === this.first && !this.choices;
     this.data = next;

@@ -1,10 +1,11 @@
 // The pictures of the classify card, fetched before they are needed.
 
 import { element, markTiny } from "../shared.js";
+/** @import { Classify } from "../messages.js" */
 
 // `came(item)` is called when a picture can be shown, `broke(item)` when it never will.
 /**
- * @typedef {import("../messages.js").Classify.Item} Item
+ * @typedef {Classify.Item} Item
  * @param {Element} stage
  * @param {{ came: (item: Item) => void, broke: (item: Item) => void }} does
  */

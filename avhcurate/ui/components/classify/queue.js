@@ -1,7 +1,9 @@
 // What the classify card asks: the images that Python offers, but for those answered here, and first those taken back.
 
-/** @typedef {import("../messages.js").Classify.Item} Item */
-/** @typedef {Partial<import("../messages.js").Outbox.Entry>} Entry */
+/** @import { Classify, Outbox } from "../messages.js" */
+
+/** @typedef {Classify.Item} Item */
+/** @typedef {Partial<Outbox.Entry>} Entry */
 
 const REMEMBERED = 50;
 
@@ -19,10 +21,8 @@ function waiting(entries) {
 // `entries()` are on their way to Python. Items are { id, task, src }.
 /** @param {() => Entry[]} entries */
 export function createQueue(entries) {
-  /** @type {Item[]} */
-  let listed = []; // what Python offers, in its order
-  /** @type {Item[]} */
-  let returned = []; // taken back here: they come before anything else
+  let listed = /** @type {Item[]} */ ([]); // what Python offers, in its order
+  let returned = /** @type {Item[]} */ ([]); // taken back here: they come before anything else
   /** @type {{ item: Item, nonce: string, choice: number | null }[]} */
   let given = []; // what was answered here, newest last: { item, nonce, choice }
   let answered = 0;

@@ -3,6 +3,8 @@
 import { element, modified } from "../shared.js";
 import { Field } from "./field.js";
 
+/** @import { Grid } from "../messages.js" */
+
 const MESSAGE_MS = 8000;
 const OPEN = ":popover-open";
 // Whatever shows images, these keys act on them.
@@ -55,8 +57,7 @@ function toFilters() {
 // A message above the bar, if there is one, with a button that undoes: `undo(number)` of an entry, null for the last.
 /** @param {HTMLElement} node @param {() => Element | null | undefined} bar @param {(number: number | null) => void} undo */
 function createMessage(node, bar, undo) {
-  /** @type {number | null} */
-  let offered = null;
+  let offered = /** @type {number | null} */ (null);
   let timer = 0;
   const text = /** @type {HTMLElement} */ (node.querySelector("span"));
   const button = /** @type {HTMLElement} */ (node.querySelector("button"));
@@ -95,7 +96,7 @@ function listKeys(table, own, named) {
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
 // the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
 /**
- * @typedef {import("../messages.js").Grid.Actions} Actions
+ * @typedef {Grid.Actions} Actions
  * @param {HTMLElement} pane
  * @param {{
  *   act: (action: string, value?: any) => void, chosen: () => number, back: () => void, own: [string, string][],
@@ -112,8 +113,7 @@ export function createCommands(pane, { act, chosen, back, own }) {
       back();
     },
   );
-  /** @type {Actions["keys"]} */
-  let keys = {}; // key -> { action, value, text }
+  let keys = /** @type {Actions["keys"]} */ ({}); // key -> { action, value, text }
   let shown = 0;
 
   function close() {

@@ -11,8 +11,7 @@ export class Field {
   asked = ASKED.tag;
   /** @type {{ classes: string[], tags: string[], sets?: string[] }} */
   names = { classes: [], tags: [], sets: [] };
-  /** @type {import("./names.js").Match[]} */
-  matches = [];
+  matches = /** @type {import("./names.js").Match[]} */ ([]);
   at = 0;
   picked = false; // the match at hand was pointed at
 

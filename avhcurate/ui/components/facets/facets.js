@@ -5,23 +5,24 @@ import { createTalk } from "../talk.js";
 import { dragBars, drawFacet } from "./parts.js";
 import { chipTexts, withActs } from "./state.js";
 
+/** @import { Component } from "../events.js" */
+/** @import { Facets } from "../messages.js" */
+
 const REST_MS = 200; // between the last press and the message
 const RELEASES = ["pointerup", "pointercancel"];
 
 export default mounted((parent) => new Board(parent));
 
-/** @typedef {import("../messages.js").Facets.Panel} Panel */
+/** @typedef {Facets.Panel} Panel */
 /** @typedef {{ state: string, section: HTMLElement }} Drawn */
 
 class Board {
-  /** @type {import("../messages.js").Facets.Data} */
+  /** @type {Facets.Data} */
   data = { panels: [], label: "", handled: 0 };
-  /** @type {import("../messages.js").Facets.FacetEvent[]} */
+  /** @type {Facets.FacetEvent[]} */
   cleared = []; // acts of chips, until Python has done them
-  /** @type {Set<string>} */
-  told = new Set(); // keys of facets of which the chips say what Python has yet to do
-  /** @type {Map<string, Drawn>} */
-  drawn = new Map(); // by key of the facet: what was drawn, and its element
+  told = /** @type {Set<string>} */ (new Set()); // keys of facets of which the chips say what Python has yet to do
+  drawn = /** @type {Map<string, Drawn>} */ (new Map()); // by key of the facet: what was drawn, and its element
   held = false; // a pointer is down: its button must stay
 
   /** @param {ParentNode} parent */
@@ -141,10 +142,7 @@ class Board {
     return made;
   }
 
-  /**
-   * @param {import("../messages.js").Facets.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Facets.Data} next @param {Component} component */
   update(next, component) {
     this.talk.hear(component, next.handled);
     this.data = next;

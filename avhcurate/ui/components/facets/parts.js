@@ -2,11 +2,13 @@
 
 import { isOn, short } from "./state.js";
 
+/** @import { Facets } from "../messages.js" */
+
 const FIND_MS = 350;
 
 /**
- * @typedef {import("../messages.js").Facets.Panel} Panel
- * @typedef {import("../messages.js").Facets.Bar} Bar
+ * @typedef {Facets.Panel} Panel
+ * @typedef {Facets.Bar} Bar
  * @typedef {{
  *   choose: (panel: Panel, values: any[]) => void, remove: (panel: Panel) => void,
  *   range: (panel: Panel, low: number | null, high: number | null) => void,

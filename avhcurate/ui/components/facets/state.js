@@ -1,13 +1,15 @@
 // What is chosen in a facet: as Python says, and with the acts on their way done.
 
-/** @typedef {import("../messages.js").Facets.Panel} Panel */
-/** @typedef {import("../messages.js").Facets.FacetEvent} FacetEvent */
+/** @import { Facets } from "../messages.js" */
+
+/** @typedef {Facets.Panel} Panel */
+/** @typedef {Facets.FacetEvent} FacetEvent */
 
 /** @param {number} number */
 export const short = (number) => String(Number(Number(number).toPrecision(4)));
 
 // A range is chosen by its ends, null for an open one; values are chosen one by one.
-/** @param {Panel} panel @param {import("../messages.js").Facets.Bar} bar */
+/** @param {Panel} panel @param {Facets.Bar} bar */
 export function isOn({ shape, chosen }, bar) {
   if (shape !== "range") return chosen.includes(bar.value);
   const [low, high] = chosen;

@@ -1,10 +1,11 @@
 // The bar below a grid: how many images are selected, and buttons for what can be done with them.
 
 import { element } from "../shared.js";
+/** @import { Grid } from "../messages.js" */
 
 // `press(action)` is called for a button of the page's, `all()` and `none()` select.
 /**
- * @typedef {import("../messages.js").Grid.Button} Action
+ * @typedef {Grid.Button} Action
  * @param {HTMLElement} node
  * @param {{ press: (action: any) => void, all: () => void, none: () => void }} does
  */
@@ -17,8 +18,7 @@ export function createBar(node, { press, all, none }) {
   nothing.onclick = none;
   nothing.textContent = "Clear";
   let drawn = "";
-  /** @type {[Action, HTMLButtonElement][]} */
-  let buttons = []; // [action, its button]
+  let buttons = /** @type {[Action, HTMLButtonElement][]} */ ([]); // [action, its button]
 
   /** @param {Action[]} actions */
   function draw(actions) {

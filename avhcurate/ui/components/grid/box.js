@@ -13,8 +13,7 @@ const SPEED = 18; // pixels a frame
  * @param {{ wanted: () => boolean, begins: (keep: boolean) => void, covered: (from: Point, to: Point) => void }} does
  */
 export function createBox(node, box, scroller, { wanted, begins, covered }) {
-  /** @type {{ start: Point, last: PointerEvent, on: boolean, keep: boolean } | null} */
-  let drag = null;
+  let drag = /** @type {{ start: Point, last: PointerEvent, on: boolean, keep: boolean } | null} */ (null);
   let ended = false;
 
   /** @param {PointerEvent} event */

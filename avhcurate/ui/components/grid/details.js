@@ -11,10 +11,8 @@ const PATIENCE_MS = 3000;
  * }} does
  */
 export function createDetails({ view, changed, focus, hasFocus }) {
-  /** @type {number | null} */
-  let place = null;
-  /** @type {number | null} */
-  let last = null; // the place shown last: an image may be open that is not in this view
+  let place = /** @type {number | null} */ (null);
+  let last = /** @type {number | null} */ (null); // the place shown last: an image may be open that is not in this view
 
   /** @param {WindowEventMap["avhcurate-shown"]} event */
   function shown({ detail }) {

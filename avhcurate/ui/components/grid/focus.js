@@ -7,8 +7,7 @@
  */
 export function createFocus(node, lines, { rows, hasFocus }) {
   let place = 0;
-  /** @type {number | null} */
-  let id = null; // of the image at the place, once it is known
+  let id = /** @type {number | null} */ (null); // of the image at the place, once it is known
 
   function paint() {
     for (const tile of lines.tiles()) tile.root.setAttribute("tabindex", tile.place === place ? "0" : "-1");

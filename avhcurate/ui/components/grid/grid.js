@@ -18,6 +18,9 @@ import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
 
+/** @import { Act, Component, Ranges, Row } from "../events.js" */
+/** @import { Grid as Sent } from "../messages.js" */
+
 const REST_AFTER_FLIGHT_MS = 60;
 const LOOK_MS = 30; // between two looks at whether all pictures in sight have come
 const LONGEST_LANDING_MS = 2000;
@@ -28,9 +31,7 @@ const EDGE = 6; // pixels below the last row
 
 export default mounted((parent) => new Grid(parent));
 
-/** @typedef {import("../events.js").Row} Row */
-/** @typedef {import("../events.js").Ranges} Ranges */
-/** @typedef {import("../messages.js").Grid.Data} Data */
+/** @typedef {Sent.Data} Data */
 
 /** @param {Event} event */
 function placeOf(event) {
@@ -39,21 +40,17 @@ function placeOf(event) {
 }
 
 class Grid {
-  /** @type {import("../messages.js").Grid.Data} */
+  /** @type {Sent.Data} */
   data = /** @type {any} */ (null);
   size = 0; // of a tile, which the slider changes before Python has heard of it
   layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
   laidOut = ""; // the sizes that the layout was made for
   travel = 1;
-  /** @type {Ranges} */
-  before = []; // what was selected when a box was begun
-  /** @type {number | null} */
-  goal = null; // the place to begin at, once the rows are laid out
-  /** @type {number | null} */
-  landing = null;
+  before = /** @type {Ranges} */ ([]); // what was selected when a box was begun
+  goal = /** @type {number | null} */ (null); // the place to begin at, once the rows are laid out
+  landing = /** @type {number | null} */ (null);
   arranging = 0;
-  /** @type {number | null} */
-  pointed = null; // the place under the pointer, or with the focus
+  pointed = /** @type {number | null} */ (null); // the place under the pointer, or with the focus
 
   /** @type {(event: KeyboardEvent) => unknown} */
   pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
@@ -235,7 +232,7 @@ class Grid {
   }
 
   // A button of the bar: some ask for a name first, others are about the selection alone.
-  /** @param {import("../messages.js").Grid.Button} button */
+  /** @param {Sent.Button} button */
   press({ name, asks, always }) {
     if (asks) return this.commands.ask(asks);
     this.act(name, null, true);
@@ -283,7 +280,7 @@ class Grid {
     if (to !== undefined) this.moveFocus(to, false);
   }
 
-  /** @returns {import("../events.js").Ranges} */
+  /** @returns {Ranges} */
   everything() {
     return this.data.count ? [[0, this.data.count]] : [];
   }
@@ -506,10 +503,7 @@ class Grid {
     this.look.update(selectable, this.size);
   }
 
-  /**
-   * @param {import("../messages.js").Grid.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Sent.Data} next @param {Component} component */
   update(next, component) {
     const [old, acts] = [this.data, this.talk.onImages()];
     const same = old?.about === next.about;
@@ -539,7 +533,7 @@ class Grid {
   }
 
   // Of the same samples the tiles of before stand in, with what was on its way done.
-  /** @param {boolean} same @param {import("../events.js").Act[]} acts */
+  /** @param {boolean} same @param {Act[]} acts */
   takeRows(same, acts) {
     const { source, count, tiles } = this.data;
     this.rows.set(source, count, tiles, same ? (row) => withActsDone(row, acts, this.classes()) : null);

@@ -1,6 +1,7 @@
 // Where the rows of a grid lie: all of one height, or below the names of their groups.
 
 import { createTile, drawTile, EMPTY, hasSecond } from "./tile.js";
+/** @import { Ranges } from "../events.js" */
 
 export const GAP = 10;
 const HEADING = 26; // pixels of a group's name
@@ -37,8 +38,7 @@ export function gridLayout(count, { columns, width, rowHeight }, groups) {
     // The places of the tiles that a box touches.
     /** @param {Point} from @param {Point} to */
     covered(from, to) {
-      /** @type {import("../events.js").Ranges} */
-      const spans = [];
+      const spans = /** @type {Ranges} */ ([]);
       const [first, last] = [from, to].map(({ x }) =>
         Math.max(0, Math.min(columns - 1, Math.floor(x / (width + GAP)))),
       );
@@ -61,7 +61,7 @@ export function around(layout, { top, seen, travel, alone }) {
   /** @type {[number, number]} */
   const insight = [layout.first(layout.rowAt(top)), layout.end(layout.rowAt(top + seen - 1))];
   const [first, end] = [layout.first(from), layout.end(to)];
-  /** @type {import("../events.js").Ranges} */
+  /** @type {Ranges} */
   const wanted = [insight, [first, end]];
   if (travel >= 0) wanted.push([end, end + 1]);
   return { from, to, insight, wanted };
@@ -116,8 +116,7 @@ function flatLayout(count, columns, rowHeight) {
 
 /** @param {string[]} groups @param {number} columns @param {number} rowHeight @returns {Rows} */
 function groupedLayout(groups, columns, rowHeight) {
-  /** @type {{ group: string, heading: string, first: number, end: number, top: number }[]} */
-  const rows = [];
+  const rows = /** @type {{ group: string, heading: string, first: number, end: number, top: number }[]} */ ([]);
   let y = 0;
   for (let place = 0; place < groups.length; place++) {
     const last = rows.at(-1);

@@ -2,6 +2,7 @@
 
 import { element } from "../shared.js";
 import { createTile, drawPicture, drawTile } from "./tile.js";
+/** @import { Row } from "../events.js" */
 
 // `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place.
 /**
@@ -9,14 +10,12 @@ import { createTile, drawPicture, drawTile } from "./tile.js";
  * @param {HTMLElement} board
  * @param {{
  *   layout: () => import("./layout.js").Rows, base: () => number,
- *   rowAt: (place: number) => import("../events.js").Row | null,
+ *   rowAt: (place: number) => Row | null,
  * }} has
  */
 export function createLines(board, { layout, base, rowAt }) {
-  /** @type {Map<number, { node: HTMLElement, tiles: Tile[] }>} */
-  const lines = new Map(); // row -> { node, tiles }
-  /** @type {Tile[]} */
-  const spare = []; // tiles out of sight, to be drawn into again
+  const lines = /** @type {Map<number, { node: HTMLElement, tiles: Tile[] }>} */ (new Map()); // row -> { node, tiles }
+  const spare = /** @type {Tile[]} */ ([]); // tiles out of sight, to be drawn into again
 
   /** @param {number} row @param {boolean} pictures */
   function drawLine(row, pictures) {

@@ -1,8 +1,7 @@
 // How a row looks once the acts on their way are done: grid and viewer show that at once, and what Python says when it
 // has it.
 
-/** @typedef {import("../events.js").Row} Row */
-/** @typedef {import("../events.js").Act} Act */
+/** @import { Act, Row } from "../events.js" */
 
 // What each act makes of a row; one that changes nothing is not worth an entry.
 /** @type {Record<string, (row: Row, value: any, classes: string[]) => Row>} */
@@ -30,8 +29,7 @@ const CHANGES_NOTHING = {
 // Acts that count: an undo takes back the newest before it; one that names an entry is about what was done long ago.
 /** @param {Act[]} acts */
 function standing(acts) {
-  /** @type {Act[]} */
-  const left = [];
+  const left = /** @type {Act[]} */ ([]);
   for (const act of acts) {
     if (act.sent.action === "undo" && act.sent.value === null) left.pop();
     else if (act.sent.action in CHANGES) left.push(act);

@@ -1,13 +1,11 @@
 // Selecting tiles one by one, or as a range from where one began.
 
 import { rangesHas, rangesUnion, rangesWithout } from "./ranges.js";
-
-/** @typedef {import("../events.js").Ranges} Ranges */
+/** @import { Ranges } from "../events.js" */
 
 /** @param {{ ranges: () => Ranges, set: (ranges: Ranges) => void }} selection */
 export function createPicker(selection) {
-  /** @type {number | null} */
-  let anchor = null;
+  let anchor = /** @type {number | null} */ (null);
 
   return {
     /** @param {number} place */

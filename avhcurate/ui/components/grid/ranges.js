@@ -1,6 +1,6 @@
 // Sets of places as sorted, disjoint ranges [from, to): a million selected rows are one pair of numbers.
 
-/** @typedef {import("../events.js").Ranges} Ranges */
+/** @import { Ranges } from "../events.js" */
 
 /** @param {Ranges} ranges @param {number} place */
 export function rangesHas(ranges, place) {
@@ -16,8 +16,7 @@ export function rangesHas(ranges, place) {
 
 /** @param {Ranges} ranges @param {Ranges} more */
 export function rangesUnion(ranges, more) {
-  /** @type {Ranges} */
-  const joined = [];
+  const joined = /** @type {Ranges} */ ([]);
   for (const [from, to] of [...ranges, ...more].sort((a, b) => a[0] - b[0])) {
     const last = joined.at(-1);
     if (last && from <= last[1]) last[1] = Math.max(last[1], to);

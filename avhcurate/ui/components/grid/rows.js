@@ -2,6 +2,8 @@
 
 import { rangesHas } from "./ranges.js";
 
+/** @import { Ranges, Row } from "../events.js" */
+
 const CHUNK = 60; // rows a window; as many come with the page itself
 const KEPT_CHUNKS = 60;
 const FIRST_PAUSE_MS = 500;
@@ -9,21 +11,15 @@ const LONGEST_PAUSE_MS = 8000;
 const GONE = [401, 404, 409]; // nobody is signed in, the view is closed, the dataset has changed
 const FAILURES = 3; // in a row, after which the grid says so
 
-/** @typedef {import("../events.js").Row} Row */
-/** @typedef {import("../events.js").Ranges} Ranges */
-
 // `changed()` is called when rows have come, or should be wanted again; `lost()` where the page can tell what has become
 // of the rows, once until some come again.
 export class Rows {
   source = "";
   remote = false; // some rows do not come with the page
   count = 0;
-  /** @type {Map<number, Row[]>} */
-  known = new Map(); // chunk -> tiles, the one asked for last at the end
-  /** @type {Map<number, Row[]>} */
-  stale = new Map();
-  /** @type {Map<number, AbortController>} */
-  loading = new Map(); // chunk -> its request
+  known = /** @type {Map<number, Row[]>} */ (new Map()); // chunk -> tiles, the one asked for last at the end
+  stale = /** @type {Map<number, Row[]>} */ (new Map());
+  loading = /** @type {Map<number, AbortController>} */ (new Map()); // chunk -> its request
   pause = FIRST_PAUSE_MS;
   retry = 0;
   failures = 0;
@@ -94,8 +90,7 @@ export class Rows {
 
   /** @param {Ranges} spans */
   chunksOf(spans) {
-    /** @type {Set<number>} */
-    const chunks = new Set();
+    const chunks = /** @type {Set<number>} */ (new Set());
     for (const [from, to] of spans) {
       const end = Math.min(to, this.count);
       for (let chunk = Math.floor(from / CHUNK); chunk * CHUNK < end; chunk++) chunks.add(chunk);

@@ -4,7 +4,8 @@
 import { placesIn } from "../shared.js";
 import { rangesCount, rangesUnion } from "./ranges.js";
 
-/** @typedef {import("../events.js").Ranges} Ranges */
+/** @import { Ranges } from "../events.js" */
+
 /** @typedef {{ key: string, about: string, order: string, count: number, source: string }} View */
 /** @typedef {View & { ranges: Ranges }} Selected */
 /** @typedef {Selected & { shown: boolean, done?: Promise<void> }} Carried */
@@ -36,8 +37,7 @@ function keep(selected) {
 /** @param {() => void} changed */
 export function createSelection(changed) {
   let view = NO_VIEW;
-  /** @type {Ranges} */
-  let ranges = [];
+  let ranges = /** @type {Ranges} */ ([]);
   /** @type {Carried | null} */
   let carrying = null; // what was selected in another view, until its places in this one are known
 

@@ -1,7 +1,9 @@
 // What has been decided on the review card, and what a decision on its way makes of a suspect.
 
-/** @typedef {import("../messages.js").Review.Suspect} Suspect */
-/** @typedef {import("../messages.js").Outbox.Entry} Entry */
+/** @import { Outbox, Review } from "../messages.js" */
+
+/** @typedef {Review.Suspect} Suspect */
+/** @typedef {Outbox.Entry} Entry */
 /** @typedef {Pick<Suspect, "state" | "tags" | "excluded">} Standing */
 /** @typedef {{ action?: string, choice?: number, value?: any, label?: string }} Act */
 
@@ -98,7 +100,7 @@ export function createDecisions(outbox) {
       return last.place;
     },
     // Returns why Python has refused one of them, "" if it has not.
-    /** @param {import("../messages.js").Review.Refused[]} refused */
+    /** @param {Review.Refused[]} refused */
     refuse(refused) {
       const why = new Map(refused.map((entry) => [entry.nonce, entry.why]));
       const lost = given.find(({ nonce }) => why.has(nonce));

@@ -6,6 +6,9 @@ import { consume, markTiny, modified, mounted } from "../shared.js";
 import { createDecisions, needless, standing, undecidable, words } from "./decisions.js";
 import { drawSuspect } from "./suspect.js";
 
+/** @import { Component } from "../events.js" */
+/** @import { Review } from "../messages.js" */
+
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
 const PICTURES = 60;
@@ -21,26 +24,22 @@ const CARD_KEYS = [
 
 export default mounted((parent, data) => new Card(parent, data));
 
-/** @typedef {import("../messages.js").Review.Suspect} Suspect */
+/** @typedef {Review.Suspect} Suspect */
 
 class Card {
-  /** @type {Map<number, Suspect>} */
-  known = new Map(); // place in the queue -> suspect
+  known = /** @type {Map<number, Suspect>} */ (new Map()); // place in the queue -> suspect
   /** @type {Map<string, { image: HTMLImageElement, ready: boolean, broken: boolean }>} */
   pictures = new Map(); // address -> { image, ready, broken }
   queue = "";
   place = 0;
-  /** @type {number | null} */
-  shownAt = null; // when the picture on screen could first be seen
-  /** @type {string | null} */
-  drawn = null;
-  /** @type {import("../events.js").Component | null} */
-  component = null;
+  shownAt = /** @type {number | null} */ (null); // when the picture on screen could first be seen
+  drawn = /** @type {string | null} */ (null);
+  component = /** @type {Component | null} */ (null);
   asked = { place: -1, turn: 0 };
   quiet = 0;
   said = "";
 
-  /** @param {any} parent @param {import("../messages.js").Review.Data} first */
+  /** @param {any} parent @param {Review.Data} first */
   constructor(parent, first) {
     this.scope = first.scope;
     this.data = first;
@@ -269,10 +268,7 @@ class Card {
 
   // --- what Python says ------------------------------------------------------------------------
 
-  /**
-   * @param {import("../messages.js").Review.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Review.Data} next @param {Component} component */
   update(next, component) {
     this.data = next;
     this.component = component;
@@ -287,7 +283,7 @@ class Card {
     this.draw();
   }
 
-  /** @param {import("../messages.js").Review.Data} data */
+  /** @param {Review.Data} data */
   begin({ queue, place }) {
     this.queue = queue;
     this.known.clear();

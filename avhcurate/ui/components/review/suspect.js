@@ -1,8 +1,9 @@
 // How the review card draws a suspect: its labels, its evidence and the images next to it.
 
 import { element } from "../shared.js";
+/** @import { Review } from "../messages.js" */
 
-/** @typedef {import("../messages.js").Review.Suspect} Suspect */
+/** @typedef {Review.Suspect} Suspect */
 
 /** @param {HTMLElement} root @param {Suspect} suspect */
 export function drawSuspect(root, suspect) {

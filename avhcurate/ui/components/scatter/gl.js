@@ -91,12 +91,9 @@ export function createPainter(canvas, restored) {
   const context = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true });
   if (!context) return null;
   const gl = context;
-  /** @type {Record<string, any>} */
-  let at = {};
-  /** @type {WebGLBuffer | null} */
-  let points = null; // the buffer of places and shades
-  /** @type {WebGLBuffer | null} */
-  let flags = null; // that of what lies inside the region, if there is one
+  let at = /** @type {Record<string, any>} */ ({});
+  let points = /** @type {WebGLBuffer | null} */ (null); // the buffer of places and shades
+  let flags = /** @type {WebGLBuffer | null} */ (null); // that of what lies inside the region, if there is one
   let count = 0;
 
   function begin() {

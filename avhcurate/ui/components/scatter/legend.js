@@ -2,18 +2,18 @@
 
 import { element } from "../shared.js";
 import { DIAMOND, drawSymbol, SYMBOLS } from "./symbols.js";
+/** @import { Scatter } from "../messages.js" */
 
 // `changed()` is called when other groups are hidden.
 /**
- * @typedef {import("../messages.js").Scatter.Data} Data
- * @typedef {import("../messages.js").Scatter.LegendEntry} Entry
+ * @typedef {Scatter.Data} Data
+ * @typedef {Scatter.LegendEntry} Entry
  * @param {HTMLElement} parent
  * @param {() => void} changed
  */
 export function createLegend(parent, changed) {
   let shown = ""; // what the legend says: with other groups none is hidden
-  /** @type {Set<number>} */
-  let hidden = new Set();
+  let hidden = /** @type {Set<number>} */ (new Set());
 
   /** @param {Entry} group @param {number} index @param {Entry[]} entries */
   function entry({ name, color, symbol }, index, entries) {
@@ -40,7 +40,7 @@ export function createLegend(parent, changed) {
     say();
   }
 
-  /** @param {import("../messages.js").Scatter.Scale} scale */
+  /** @param {Scatter.Scale} scale */
   function scale({ colors, ticks }) {
     const box = element("div", "scale", parent);
     element("div", "ramp", box).style.setProperty("--colors", colors.join());

@@ -2,12 +2,14 @@
 
 import { element } from "../shared.js";
 
+/** @import { Scatter } from "../messages.js" */
+
 const MARK_PX = 6; // half of a class weight's diamond
 const NAME_ABOVE_PX = 17;
 
 /**
- * @typedef {import("../messages.js").Scatter.Data} Data
- * @typedef {import("../messages.js").Scatter.Name} Name
+ * @typedef {Scatter.Data} Data
+ * @typedef {Scatter.Name} Name
  * @typedef {ReturnType<typeof import("./camera.js").createCamera>} Camera
  * @param {Element} svg
  * @param {Element} names
@@ -18,10 +20,8 @@ export function createOverlay(svg, names) {
   );
   /** @type {Data} */
   let data;
-  /** @type {{ x: number, y: number } | null} */
-  let pointed = null; // x, y
-  /** @type {[HTMLElement, number, number, number][]} */
-  let written = []; // [node, x, y, pixels above]
+  let pointed = /** @type {{ x: number, y: number } | null} */ (null); // x, y
+  let written = /** @type {[HTMLElement, number, number, number][]} */ ([]); // [node, x, y, pixels above]
 
   /** @param {number[][] | null | undefined} corners */
   const polygon = (corners) => (corners?.length ? `M${corners.map((corner) => corner.join()).join("L")}Z` : "");

@@ -19,12 +19,10 @@ const LINE_PX = 40; // of a wheel's line
  * }} on
  */
 export function createPointer(stage, on) {
-  /** @type {Place | null} */
-  let start = null;
+  let start = /** @type {Place | null} */ (null);
   /** @type {Place} */
   let last = [0, 0];
-  /** @type {Place[]} */
-  let corners = [];
+  let corners = /** @type {Place[]} */ ([]);
 
   /** @returns {[number, number]} */
   const here = (/** @type {MouseEvent} */ event) => {

@@ -10,14 +10,11 @@ const POINT_BYTES = 5; // two coordinates of 16 bits, and a shade
 
 export class Points {
   source = ""; // the address that they came from
-  /** @type {ArrayBuffer | null} */
-  bytes = null;
+  bytes = /** @type {ArrayBuffer | null} */ (null);
   shades = new Uint8Array();
-  /** @type {ReturnType<typeof createPlaces> | null} */
-  places = null;
+  places = /** @type {ReturnType<typeof createPlaces> | null} */ (null);
   asked = ""; // the address that was asked last
-  /** @type {AbortController | null} */
-  request = null;
+  request = /** @type {AbortController | null} */ (null);
   pause = FIRST_RETRY_MS;
   timer = 0;
 

@@ -9,6 +9,9 @@ import { createOverlay } from "./overlay.js";
 import { createPointer } from "./pointer.js";
 import { Points } from "./points.js";
 
+/** @import { Component, Ranges } from "../events.js" */
+/** @import { Scatter } from "../messages.js" */
+
 const ROUGH_MS = 60; // a picture may take so long while much changes: of many points some are drawn first
 const REST_MS = 400; // and all of them when nothing has changed for so long
 const SETTLE_MS = 350; // a wheel turns in many small steps
@@ -27,11 +30,10 @@ const NO_WEBGL =
 export default mounted((parent) => new Chart(parent));
 
 class Chart {
-  /** @type {Map<number, any>} */
-  facts = new Map(); // point -> its tile, the last asked for at the end
-  /** @type {import("../messages.js").Scatter.Data} */
+  facts = /** @type {Map<number, any>} */ (new Map()); // point -> its tile, the last asked for at the end
+  /** @type {Scatter.Data} */
   data = /** @type {any} */ (null);
-  component = /** @type {import("../events.js").Component} */ (/** @type {unknown} */ (null));
+  component = /** @type {Component} */ (/** @type {unknown} */ (null));
   region = ""; // that the points are marked for
   /** @type {string | null} */
   adopted = null; // the window of the address that is shown, or was before the map was moved
@@ -43,7 +45,7 @@ class Chart {
   resting = 0;
   settling = 0; // the map was moved, and Python has yet to hear of it
   under = -1; // the point under the pointer
-  /** @type {{ selected: string, ranges: import("../events.js").Ranges }} */
+  /** @type {{ selected: string, ranges: Ranges }} */
   linked = { selected: "", ranges: [] }; // the points that are selected in the grid beside the chart
   linking = 0;
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
@@ -152,7 +154,7 @@ class Chart {
     this.linking = setTimeout(() => this.markLinked(detail), LINK_MS);
   }
 
-  /** @param {{ view: string, ranges: import("../events.js").Ranges, place: number | null }} grid */
+  /** @param {{ view: string, ranges: Ranges, place: number | null }} grid */
   async markLinked({ view, ranges, place }) {
     const { rows } = this.data;
     const selected = JSON.stringify([rows, view, ranges]);
@@ -358,10 +360,7 @@ class Chart {
     if (adopted === null || other) camera.show(wanted, data.whole);
   }
 
-  /**
-   * @param {import("../messages.js").Scatter.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Scatter.Data} next @param {Component} component */
   update(next, component) {
     if (!this.painter) return this.say(NO_WEBGL);
     if (this.data?.rows !== next.rows) this.facts.clear();

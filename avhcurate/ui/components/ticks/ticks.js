@@ -4,11 +4,14 @@ import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
 import { consume, element, markTiny, modified, mounted } from "../shared.js";
 import { createDraft, moved } from "./sheet.js";
 
+/** @import { Component } from "../events.js" */
+/** @import { Ticks } from "../messages.js" */
+
 const GAP = 8;
 
 export default mounted((parent, data) => new Board(parent, data));
 
-/** @typedef {import("../messages.js").Ticks.TickTile} TickTile */
+/** @typedef {Ticks.TickTile} TickTile */
 
 /** @param {TickTile} item @param {string} about */
 function createTile(item, about) {
@@ -29,14 +32,10 @@ function createTile(item, about) {
 }
 
 class Board {
-  /** @type {string | null} */
-  task = null; // the grid on screen
-  /** @type {Map<number, ReturnType<typeof createTile>>} */
-  tiles = new Map(); // id -> { root, item }
-  /** @type {number[]} */
-  order = [];
-  /** @type {Set<number>} */
-  ticked = new Set();
+  task = /** @type {string | null} */ (null); // the grid on screen
+  tiles = /** @type {Map<number, ReturnType<typeof createTile>>} */ (new Map()); // id -> { root, item }
+  order = /** @type {number[]} */ ([]);
+  ticked = /** @type {Set<number>} */ (new Set());
   focused = -1; // its id
   columns = 1;
   startedAt = 0;
@@ -44,7 +43,7 @@ class Board {
   heard = "";
   submitted = ""; // nonce of the newest grid from here
 
-  /** @param {any} parent @param {import("../messages.js").Ticks.Data} first */
+  /** @param {any} parent @param {Ticks.Data} first */
   constructor(parent, first) {
     this.parent = parent;
     this.scope = first.scope;
@@ -92,7 +91,7 @@ class Board {
 
   // --- the grid -----------------------------------------------------------------------------------
 
-  /** @param {import("../messages.js").Ticks.Data} data @param {boolean} arrives */
+  /** @param {Ticks.Data} data @param {boolean} arrives */
   begin({ task, tiles, ticked }, arrives) {
     if (this.task !== null) this.draft.forget(this.task);
     this.task = task;
@@ -241,10 +240,7 @@ class Board {
 
   // --- what Python says ------------------------------------------------------------------------
 
-  /**
-   * @param {import("../messages.js").Ticks.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Ticks.Data} next @param {Component} component */
   update(next, component) {
     const arrives = this.data !== next;
     this.data = next;

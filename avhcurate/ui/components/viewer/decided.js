@@ -1,14 +1,10 @@
 // What is decided of the image that is shown: its label, its tags, whether it is excluded.
 
 import { element } from "../shared.js";
+/** @import { Row } from "../events.js" */
 
 // `untag(tag)` takes a tag away; `closed` says why nothing can be decided, "" where it can.
-/**
- * @param {HTMLElement} node
- * @param {import("../events.js").Row} row
- * @param {string} closed
- * @param {(tag: string) => void} untag
- */
+/** @param {HTMLElement} node @param {Row} row @param {string} closed @param {(tag: string) => void} untag */
 export function drawDecided(node, row, closed, untag) {
   /** @param {string} name @returns {any} */
   const button = (name) => node.querySelector(`[data-do=${name}]`);

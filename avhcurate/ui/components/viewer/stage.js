@@ -26,8 +26,7 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
   const image = element("img", "", view);
   const caption = element("figcaption", "", root);
   let source = { src: "", whole: "" };
-  /** @type {Point | null} */
-  let drag = null;
+  let drag = /** @type {Point | null} */ (null);
   image.draggable = false;
 
   image.onload = () => {

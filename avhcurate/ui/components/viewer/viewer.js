@@ -11,6 +11,9 @@ import { createLight } from "./light.js";
 import { stepped } from "./near.js";
 import { createStage } from "./stage.js";
 
+/** @import { Component, Row } from "../events.js" */
+/** @import { Viewer as Sent } from "../messages.js" */
+
 const TELL_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;
@@ -35,19 +38,15 @@ export default mounted((parent) => new Viewer(parent));
 /** @param {number} value */
 const number = (value) => value.toLocaleString("en");
 
-/** @typedef {import("../events.js").Row} Row */
 /** @typedef {import("./stage.js").Stage} Stage */
 
 class Viewer {
-  /** @type {import("../messages.js").Viewer.Data} */
+  /** @type {Sent.Data} */
   data = /** @type {any} */ (null);
-  /** @type {import("./stage.js").Stage[]} */
-  stages = [];
+  stages = /** @type {import("./stage.js").Stage[]} */ ([]);
   active = 0; // of several side by side
-  /** @type {number | null} */
-  place = null; // in the order of the view
-  /** @type {number | null} */
-  ahead = null; // the image that Python has yet to hear of
+  place = /** @type {number | null} */ (null); // in the order of the view
+  ahead = /** @type {number | null} */ (null); // the image that Python has yet to hear of
   telling = 0;
   unlisten = closeOnEscape();
   resize = new ResizeObserver(() => this.root.clientWidth && this.data && this.paint());
@@ -225,7 +224,7 @@ class Viewer {
     return this.place === null ? "" : `${number(this.place + 1)} of ${number(this.data.near.count)}`;
   }
 
-  /** @param {import("../messages.js").Viewer.Picture[]} images */
+  /** @param {Sent.Picture[]} images */
   drawStages(images) {
     const { camera, stages } = this;
     for (const stage of stages.splice(images.length)) stage.root.remove();
@@ -297,10 +296,7 @@ class Viewer {
 
   // --- what Python says ------------------------------------------------------------------------
 
-  /**
-   * @param {import("../messages.js").Viewer.Data} next
-   * @param {import("../events.js").Component} component
-   */
+  /** @param {Sent.Data} next @param {Component} component */
   update(next, component) {
     const first = this.data === null;
     this.talk.hear(component, next.actions.handled);
@@ -313,7 +309,7 @@ class Viewer {
     this.commands.update(next.actions);
   }
 
-  /** @param {import("../messages.js").Viewer.Data} data @param {boolean} other @param {boolean} first */
+  /** @param {Sent.Data} data @param {boolean} other @param {boolean} first */
   go({ active, near, images }, other, first) {
     this.ahead = null;
     this.active = active;
