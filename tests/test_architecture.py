@@ -47,8 +47,9 @@ BUDGET = {
     # Acts before the server answers, undo by window, news of other windows, counted uploads, five tabs and a menu.
     "ui": 40_000,
     "features": 138_500,
-    # A dataset as Python expects it: figures, images, a loop, torch and Hugging Face, errors in Python's words, words.
-    "notebook": 8_500,
+    # A dataset as Python expects it: figures, images, a loop, torch and Hugging Face, errors in Python's words, words;
+    # the grid as a widget, whose rows, pictures and acts are messages of the kernel.
+    "notebook": 9_600,
     # Completion of names, tables to files by one rule, defaults of a folder, groups in the help, images by words.
     "cli": 17_400,
 }
@@ -91,6 +92,7 @@ KEEPERS = {
     ),
     "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
     "ray": ("scoring/ray_engine.py",),
+    "anywidget": ("notebook/grid.py",),
     "faiss": ("neighbours/searches.py",),
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "people/*", "table/check.py"),  # it reads a damaged database

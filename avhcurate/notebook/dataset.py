@@ -1,8 +1,10 @@
 """A dataset as one object: import, score, votes, statistics, decisions, exports and the app, from Python."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,12 +23,14 @@ from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.opened import filters_of
 from avhcurate.notebook.plots import Plots
 from avhcurate.notebook.samples import LabelledSamples, Samples, chosen_ids
+from avhcurate.workspace.data.terminal import in_notebook
 
 if TYPE_CHECKING:
     import datasets
     from IPython.display import IFrame
 
     from avhcurate.features.pseudo_labels.rules import Rule
+    from avhcurate.notebook.grid import SampleGrid
 
 
 class Dataset(DecidedDataset):
@@ -522,19 +526,46 @@ class Dataset(DecidedDataset):
 
         return write_report(self.sample_table, Path(out), images=images, force=force)
 
-    def show(self, page: str = "gallery", *, where: str | Filters | None = None, height: int = 800) -> "IFrame | str":
-        """Opens the app on this dataset and run: in Jupyter as a frame, elsewhere the address to open.
+    def gallery(
+        self, where: str | Filters | None = None, *, sort: str | None = None, height: int | None = None
+    ) -> "SampleGrid | IFrame | str":
+        """Show the images in the app's grid: scroll, select, tag, label, exclude and undo by keys; `?` lists them.
+
+        `where` filters them, `sort` is a column, whose hard end comes first (AVH), `height` is in pixels. `ids` of what
+        is returned are the selected images. No server is started: rows and thumbnails are messages of the kernel. Where
+        the package anywidget is missing, and outside a notebook, it is `show("gallery")`. Raises CurateError where no
+        sample is left.
+
+        >>> import avhcurate
+        >>> grid = avhcurate.example().gallery("hsf < 0.5")  # doctest: +SKIP
+        >>> avhcurate.example().tag(grid.ids, "look again")  # doctest: +SKIP
+        2
+        """
+        if not in_notebook() or find_spec("anywidget") is None:
+            return self.show("gallery", where=where, height=height)
+        # Streamlit says on import that no server runs, as it is.
+        logging.getLogger("streamlit.runtime.caching.cache_data_api").disabled = True
+        from avhcurate.notebook.grid import SampleGrid
+
+        return SampleGrid(self, filters_of(where), sort=sort, height=height or 480)
+
+    def show(
+        self, page: str | None = None, *, where: str | Filters | None = None, height: int | None = None
+    ) -> "SampleGrid | IFrame | str":
+        """Show the `gallery`, or a page of the app on this dataset and run: as a frame, outside a notebook its address.
 
         `page`: home, gallery, map, disagreement, correlation, suspects, ...; `where` filters it. The first call starts
         a server for the workspace on a free port of this machine, which ends with this process. Raises CurateError for
         an unknown page, and where the app cannot start.
 
         >>> import avhcurate
-        >>> avhcurate.example().show()  # doctest: +SKIP
-        'http://127.0.0.1:40123/gallery?dataset=digits&run=avhcurate-digits-6e9d7d43'
+        >>> avhcurate.example().show("map")  # doctest: +SKIP
+        'http://127.0.0.1:40123/map?dataset=digits&run=avhcurate-digits-6e9d7d43'
         """
+        if page is None:
+            return self.gallery(where, height=height)
         from avhcurate.notebook.server import app_address, in_frame
 
         run = self.sample_table.run
         query = {"dataset": self.name} | ({"run": run.name} if run else {}) | filters_of(where).to_query()
-        return in_frame(app_address(self.workspace, page, query), height)
+        return in_frame(app_address(self.workspace, page, query), height or 800)

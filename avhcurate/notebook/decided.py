@@ -76,7 +76,9 @@ class DecidedDataset(OpenedDataset):
 
         if not isinstance(labels, pd.DataFrame):
             labels = Path(labels)
-        return relabel_from(self.sample_table, labels)
+        counts = relabel_from(self.sample_table, labels)
+        self._show_decided()
+        return counts
 
     def exclude(self, samples: Samples, reason: str | None = None) -> int:
         """Leave samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
@@ -109,10 +111,17 @@ class DecidedDataset(OpenedDataset):
         (2, 'tag blurred')
         """
         entry = annotations.undo(self.sample_table)
+        self._show_decided()
         if entry is None:
             return None
         return f"{entry.action} {entry.value or ''}".strip()
 
     def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
         table = self.sample_table
-        return annotations.annotate(table, chosen(table, samples, excluded=excluded), action, value)
+        count = annotations.annotate(table, chosen(table, samples, excluded=excluded), action, value)
+        self._show_decided()
+        return count
+
+    def _show_decided(self) -> None:
+        for grid in self.grids:
+            grid.update()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from html import escape
 from typing import TYPE_CHECKING, Any, Self, overload
+from weakref import WeakSet
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.json_text import records
 from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
 
+if TYPE_CHECKING:
+    from avhcurate.notebook.grid import SampleGrid
+
 #: Images of a dataset that a notebook shows, and samples that are read at once.
 _IMAGES, _ROWS = 12, 10_000
 _TILE = (
@@ -39,6 +43,7 @@ class OpenedDataset:
         self.workspace, self.name = workspace, name
         self._model = model
         self._opened: tuple[str, DatasetTable] | None = None
+        self.grids: WeakSet[SampleGrid] = WeakSet()  # which show what is decided here
         _ = self.sample_table  # an unknown name or model is refused here
 
     def __repr__(self) -> str:

@@ -67,6 +67,12 @@ def actions_grid(
         _keys(page.table)
 
 
+def deciding_buttons(page: Opened) -> list[dict[str, Any]]:
+    """Return the buttons that do what keys do, without the icons of the app: for a grid that is on no page."""
+    actions = [*_on_selection(page, like=False), *_on_page()]
+    return [asdict(replace(action, icon="")) for action in actions if action.do is None]
+
+
 def sample_grid(page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, **more: Any) -> GridView:
     """Draw `ids` in their order with the gallery's actions; return the view of them.
 

@@ -1,7 +1,7 @@
 """Acting on the images of a grid: do what its keys and buttons ask for, and say so with the number of images."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,6 +15,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.components.talk import handled, new_acts
 from avhcurate.ui.frame import announce, show_messages
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import counted
@@ -37,42 +38,58 @@ def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
 
     `handled` is the number of the newest act that was done, or could not be.
     """
+    return key_names(table) | {"done": st.session_state.pop(f"{key}.done", None), "handled": handled(key)}
+
+
+def key_names(table: DatasetTable) -> dict[str, Any]:
+    """Return names of classes and tags to complete, and what keys do."""
     return {
         "classes": list(table.classes[:_MOST_NAMES]),
         "tags": table.group_counts("tags")["value"].tolist(),
         "keys": key_actions(keys_of(table), table.classes),
-        "done": st.session_state.pop(f"{key}.done", None),
-        "handled": handled(key),
     }
 
 
 def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing] = _NOTHING_MORE) -> None:
-    """Do what the component of a key asks for, `more` included; to be called before the page runs.
+    """Do what the component of a key asks for, `more` included; to be called before the page runs."""
+    for name, message in done_acts(table, new_acts(key), key, more=more).items():
+        st.session_state[name] = message
+
+
+def done_acts(
+    table: DatasetTable,
+    acts: Iterable[Mapping[str, Any]],
+    key: str = GRID,
+    *,
+    shown: GridView | None = None,
+    more: Mapping[str, Doing] = _NOTHING_MORE,
+) -> dict[str, Any]:
+    """Do acts, `more` included, and return messages by the name that they have in the session's state.
 
     An act is about the places that it names in its view, or about the one `id` that it names. What is refused is said
-    where the images are.
+    where the images are. `shown` is the view that is shown, by default by the page.
     """
-    refused: list[str] = []
-    said: dict[str, Any] = {}
+    refused, said = "", dict[str, Any]()
     before = _said.set(said)
     try:
-        for asked in new_acts(key):
+        for asked in acts:
             try:
-                _do(table, asked, key, more)
+                _do(table, asked, key, shown, more)
             except CurateError as error:
-                refused.append(in_page(str(error)))
+                refused = refused or f"Not done: {in_page(str(error))}"
+        if refused:
+            say(refused, key=key)
     finally:
         _said.reset(before)
-    for name, message in said.items():
-        st.session_state[name] = message
-    if refused:
-        say(f"Not done: {refused[0]}", key=key)
+    return said
 
 
-def _do(table: DatasetTable, asked: Mapping[str, Any], key: str, more: Mapping[str, Doing]) -> None:
+def _do(
+    table: DatasetTable, asked: Mapping[str, Any], key: str, shown: GridView | None, more: Mapping[str, Doing]
+) -> None:
     action, value, id = str(asked.get("action")), asked.get("value"), asked.get("id")
     if action in more:
-        more[action](selected_in(asked), value)
+        more[action](selected_in(asked, shown), value)
     elif action == "undo" and isinstance(value, int):
         say(f"Undid {undo_entry(table, str(value))}", key=key)
     elif action == "undo":
@@ -80,7 +97,7 @@ def _do(table: DatasetTable, asked: Mapping[str, Any], key: str, more: Mapping[s
     elif action in _ACTIONS and isinstance(id, int):
         act(table, [id], action, value, key=key)
     elif action in _ACTIONS:
-        act(table, selected_in(asked).chosen, action, value, key=key)
+        act(table, selected_in(asked, shown).chosen, action, value, key=key)
 
 
 def keys_form(table: DatasetTable) -> bool:

@@ -1,8 +1,9 @@
-"""HTTP routes of the image grid: windows of a view's rows, and a selection that was made in another view."""
+"""What the image grid reads: windows of a view's rows, and a selection that was made in another view; and by HTTP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,57 +16,61 @@ from avhcurate.ui.components.grid import decode_selection, payload
 from avhcurate.ui.grid_views import GridView, carried, registered
 from avhcurate.ui.user_errors import in_page
 
+#: An answer, with the status that HTTP has for it.
+Answer = tuple[dict[str, Any], int]
+
 #: Bytes of a selection, at most: a million rows of which every other is selected.
 _MOST_BYTES = 16_000_000
 #: Rows that one request may ask for.
 _MOST = 600
 
 
-def rows(request: Request) -> Response:
-    """Answer with the tiles of the places from `start` to before `stop`, at most 600."""
-
-    def read(view: GridView) -> dict[str, Any]:
-        start, stop = (int(request.query_params[name]) for name in ("start", "stop"))
-        if not 0 <= start <= stop <= start + _MOST:
-            raise ValueError(request.url.query)
-        return {"tiles": [payload(tile) for tile in view.window(start, min(stop, view.count))]}
-
-    return _answer(request, read)
+def _rows(view: GridView, query: Mapping[str, str], _: bytes) -> dict[str, Any]:
+    """Return the tiles of the places from `start` to before `stop`, at most 600."""
+    start, stop = (int(query[name]) for name in ("start", "stop"))
+    if not 0 <= start <= stop <= start + _MOST:
+        raise ValueError(query)
+    return {"tiles": [payload(tile) for tile in view.window(start, min(stop, view.count))]}
 
 
-async def ranges(request: Request) -> Response:
-    """Answer with the places of the samples at places of another view; none if that is closed."""
-    if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
-        return _error("The selection has too many parts.", 413)
-    body = await request.body()
-
-    def read(view: GridView) -> dict[str, Any]:
-        key, of_key = decode_selection(json.loads(body))
-        before = registered(key)
-        if before is None:
-            return {"ranges": ()}
-        return {"ranges": carried(before, of_key, view)}
-
-    return await run_in_threadpool(_answer, request, read)
+def _ranges(view: GridView, _: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Return the places of the samples at places of another view; none if that is closed."""
+    key, of_key = decode_selection(json.loads(body))
+    before = registered(key)
+    if before is None:
+        return {"ranges": ()}
+    return {"ranges": carried(before, of_key, view)}
 
 
-def _answer(request: Request, read: Callable[[GridView], dict[str, Any]]) -> Response:
-    view = registered(request.path_params["key"])
+#: What is read of a view, by the end of the address.
+_READS = {"rows": _rows, "ranges": _ranges}
+
+
+def answer_at(address: str, body: bytes) -> Answer:
+    """Return what lies at an address below that of a view."""
+    place = urlsplit(address)
+    key, name = place.path.split("/")[-2:]
+    view = registered(key)
     if view is None:
-        return _error("This view is no longer open.", 404)
+        return {"error": "This view is no longer open."}, 404
     try:
-        return JSONResponse(read(view), headers=NEVER_KEPT)
+        return _READS[name](view, dict(parse_qsl(place.query)), body), 200
     except (KeyError, ValueError):
-        return _error("There are no such rows.", 400)
+        return {"error": "There are no such rows."}, 400
     except CurateError as error:
-        return _error(in_page(str(error)), 409)
+        return {"error": in_page(str(error))}, 409
 
 
-def _error(text: str, status: int) -> Response:
-    return JSONResponse({"error": text}, status_code=status, headers=NEVER_KEPT)
+async def _respond(request: Request) -> Response:
+    length = int(request.headers.get("content-length", (_MOST_BYTES + 1) * (request.method == "POST")))
+    found: Answer = {"error": "The selection has too many parts."}, 413
+    if length <= _MOST_BYTES:
+        address = f"{request['path']}?{request['query_string'].decode('latin-1')}"
+        found = await run_in_threadpool(answer_at, address, await request.body())
+    return JSONResponse(*found, headers=NEVER_KEPT)
 
 
 def routes() -> list[Route]:
     """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
     below = f"{base_path()}/grid/{{key}}"
-    return [Route(f"{below}/rows", rows), Route(f"{below}/ranges", ranges, methods=["POST"])]
+    return [Route(f"{below}/rows", _respond), Route(f"{below}/ranges", _respond, methods=["POST"])]

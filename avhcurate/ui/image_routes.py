@@ -5,7 +5,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
@@ -115,6 +115,16 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
         raise NoSuchImage(f"Dataset {dataset!r} has no sample {id}.") from error
     with _DECODING:
         return encode_thumbnail(decode(data), _SIDES[size])
+
+
+def picture_at(workspace: Workspace, address: str) -> bytes:
+    """Return the image at an address of `image_url`, b"" where there is none."""
+    place = urlsplit(address)
+    dataset, id = map(unquote, place.path.split("/")[-2:])
+    try:
+        return read_image(workspace, dataset, int(id), version=dict(parse_qsl(place.query))["v"])
+    except (CurateError, BrokenImage):
+        return b""
 
 
 def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSource, str]:

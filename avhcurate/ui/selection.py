@@ -48,9 +48,12 @@ class GridSelection:
         return self.ids
 
 
-def selected_in(sent: Any) -> GridSelection:
-    """Return the places that a message of the grid names, in the view that is shown now; none of other samples."""
-    shown: GridView = st.session_state[_VIEWS][0]
+def selected_in(sent: Any, shown: GridView | None = None) -> GridSelection:
+    """Return the places that a message of the grid names, in the view that is shown now; none of other samples.
+
+    By default it is shown by the page.
+    """
+    shown = shown or st.session_state[_VIEWS][0]
     key, ranges = decode_selection(sent)
     made_in = registered(key)
     if made_in is None or made_in.about != shown.about:

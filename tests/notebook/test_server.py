@@ -75,6 +75,7 @@ def test_a_kernel_shows_it_in_a_frame_and_an_unknown_page_is_refused(pets, monke
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.setattr(server, "AppServer", Fake)
+    monkeypatch.setitem(sys.modules, "anywidget", None)
     assert pets.show(height=600) == ("http://127.0.0.1:1/gallery?dataset=pets", "100%", 600)
     pets.show("home")
     assert len(started) == 1

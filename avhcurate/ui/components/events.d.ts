@@ -3,6 +3,7 @@
 export interface Component {
   parentElement: ShadowRoot;
   data: unknown;
+  reliable?: boolean; // what is sent arrives, however late
   setStateValue(name: string, value: unknown): void;
   setTriggerValue(name: string, value: unknown): void;
 }
@@ -25,7 +26,6 @@ export type Chosen = { key: string; texts: string[]; done?: boolean; gone?: bool
 
 declare global {
   interface WindowEventMap {
-    "avhcurate-acts": CustomEvent<{ from: unknown; acts: Act[] }>;
     "avhcurate-chosen": CustomEvent<Chosen>;
     "avhcurate-cleared": CustomEvent<{ key: string; done?: boolean; [act: string]: any }>;
     "avhcurate-shown": CustomEvent<{ view: string; place: number | null }>;

@@ -141,10 +141,10 @@ export namespace Grid {
     start: number;
     size: number;
     label: string;
-    height: "all" | "part" | "window";
+    height: "all" | "part" | "window" | number;
     selectable: boolean;
     hint: boolean;
-    open: boolean;
+    open: boolean | null;
     actions: Actions | null;
   }
 }

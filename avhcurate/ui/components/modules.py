@@ -42,7 +42,7 @@ def _collect(file: str, files: dict[str, str]) -> None:
         other = normpath(join(dirname(file), found[2]))
         if other not in files:
             _collect(other, files)
-        return f'const {{{found[1].replace(" as ", ": ")}}} = files["{other}"];'
+        return f'const {{{found[1].replace("default as", "run as").replace(" as ", ": ")}}} = files["{other}"];'
 
     text = _COMMENT.sub("", (_FOLDER / file).read_text(encoding="utf-8"))
     text = _IMPORT.sub(bring, text).replace(_RUN, "\nexport const run = ")

@@ -56,8 +56,10 @@ def is_count(value: Any) -> TypeGuard[int]:
 
 @cache
 def _component(folder: Path, html: str, style: str, module: str) -> Any:
-    css = folder / f"{folder.name}.css"  # a component whose parts bring all of its style has none
-    if css.exists():
-        style += css.read_text(encoding="utf-8")
     js = _ENTRY % {"module": module, "name": folder.name}
-    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=js)
+    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style + own_style(folder), js=js)
+
+
+def own_style(folder: Path) -> str:
+    """Return the style of a component's folder, "" for one whose parts bring all of it."""
+    return "".join(css.read_text(encoding="utf-8") for css in folder.glob(f"{folder.name}.css"))

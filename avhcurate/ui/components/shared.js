@@ -1,5 +1,7 @@
 // What every component's script begins with: making nodes, and being mounted.
 
+import { read } from "./carrier.js";
+
 /** @import { Component, Ranges } from "./events.js" */
 
 /** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} className @param {Node} [parent] */
@@ -17,8 +19,9 @@ export const CLEARED = "avhcurate-cleared";
 // What stands side by side on a page says of what it shows: { by: "grid", view, ranges that are selected, place pointed at }
 // or { by: "chart", view, place that was clicked }; with no `by` it asks for that.
 export const LINKED = "avhcurate-linked";
-/** @param {Partial<WindowEventMap["avhcurate-linked"]["detail"]>} detail */
-export const link = (detail) => dispatchEvent(new CustomEvent(LINKED, { detail }));
+/** @param {Partial<WindowEventMap["avhcurate-linked"]["detail"]>} detail @param {EventTarget} from */
+export const link = (detail, from = window) =>
+  from.dispatchEvent(new CustomEvent(LINKED, { detail, bubbles: true, composed: true }));
 
 // The places below the address of a view at which the images at ranges of another lie.
 /** @param {string} source @param {string} view @param {Ranges} ranges */
@@ -26,7 +29,7 @@ export async function placesIn(source, view, ranges) {
   if (!ranges.length) return [];
   try {
     const headers = { "Content-Type": "application/json" };
-    const answer = await fetch(`${source}/ranges`, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
+    const answer = await read(`${source}/ranges`, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
     return answer.ok ? (await answer.json()).ranges : [];
   } catch {
     return [];

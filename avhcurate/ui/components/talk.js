@@ -5,7 +5,8 @@
 const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
 const LAST_ANSWER_MS = 40000;
 export const NOT_SAVED = "The server does not answer: what you did last is not saved";
-const ON_IMAGES = "avhcurate-acts"; // what components tell each other: { from, acts on images that are on their way }
+const ON_IMAGES = "acts"; // what components tell each other: { from, acts on images that are on their way }
+const between = new EventTarget();
 
 // What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
 // older one, so each brings all acts that Python has not said it has `handled`; after a pause of `rest` for fast hands.
@@ -40,7 +41,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
 
   function again() {
     patience *= 2;
-    if (patience <= LAST_ANSWER_MS) return send();
+    if (patience <= LAST_ANSWER_MS || component.reliable) return send();
     acts = [];
     share();
     lost();
@@ -49,16 +50,16 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
   const onImages = () => acts.filter(({ ids }) => ids);
 
   function share() {
-    dispatchEvent(new CustomEvent(ON_IMAGES, { detail: { from: listen, acts: onImages() } }));
+    between.dispatchEvent(new CustomEvent(ON_IMAGES, { detail: { from: listen, acts: onImages() } }));
   }
 
-  /** @param {WindowEventMap["avhcurate-acts"]} event */
+  /** @param {any} event */
   function listen({ detail: { from, acts: told } }) {
     if (from === listen || (!told.length && !theirs.delete(from))) return;
     if (told.length) theirs.set(from, told);
     changed();
   }
-  addEventListener(ON_IMAGES, listen);
+  between.addEventListener(ON_IMAGES, listen);
 
   return {
     /** @param {string} name @param {unknown} value */
@@ -91,7 +92,7 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
     },
     destroy() {
       clearTimeout(timer);
-      removeEventListener(ON_IMAGES, listen);
+      between.removeEventListener(ON_IMAGES, listen);
       acts = [];
       share();
     },

@@ -61,3 +61,9 @@ def in_jupyter() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
+
+
+def in_notebook() -> bool:
+    """Return whether a kernel of Jupyter or a notebook of marimo runs this."""
+    marimo = sys.modules.get("marimo")
+    return in_jupyter() or bool(marimo and marimo.running_in_notebook())

@@ -26,10 +26,10 @@ export function writes(event) {
 }
 
 // True where a key has nothing else to do: nobody has acted on it, and nothing has the focus, or a button, to which
-// letters mean nothing.
+// letters mean nothing. In a notebook such keys are the notebook's.
 /** @param {KeyboardEvent} event */
 export function idle(event) {
-  if (event.defaultPrevented) return false;
+  if (event.defaultPrevented || !document.querySelector("[data-testid=stMain]")) return false;
   const node = /** @type {Element} */ (event.target);
   if (node === document.body || node.matches?.("[data-testid=stMain]")) return true;
   const letter = event.key.length === 1 && event.key !== " ";

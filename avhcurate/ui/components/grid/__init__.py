@@ -19,8 +19,10 @@ FIRST = 60
 
 #: Sorted, disjoint ranges of places: (first, one behind the last).
 Ranges = tuple[tuple[int, int], ...]
+#: As high as its rows, as a part of the window, as what is left of it, or in pixels.
+Height = Literal["all", "part", "window"] | int
 
-_HTML = f"""
+HTML = f"""
 <div class="image-grid">
   <div class="head" hidden>
     <span class="place"></span>
@@ -38,10 +40,10 @@ _HTML = f"""
     {commands.MARKUP}
   </div>
   <div class="bar" role="toolbar" aria-label="Actions on the selection" hidden></div>
-  <p class="hint" hidden><kbd>click</kbd> open · <kbd>ctrl</kbd> or corner select · <kbd>shift</kbd> range ·
-  <kbd>drag</kbd> box · <kbd>arrows</kbd> move · <kbd>space</kbd> toggle · <kbd>enter</kbd> open ·
-  <kbd>ctrl A</kbd> all · <kbd>esc</kbd> clear<span class="more"> · <kbd>T</kbd> tag · <kbd>L</kbd> label ·
-  <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
+  <p class="hint" hidden><span class="opens"><kbd>click</kbd> open · <kbd>enter</kbd> open · <kbd>ctrl</kbd> or
+  corner select · </span><kbd>shift</kbd> range · <kbd>drag</kbd> box · <kbd>arrows</kbd> move ·
+  <kbd>space</kbd> toggle · <kbd>ctrl A</kbd> all · <kbd>esc</kbd> clear<span class="more"> · <kbd>T</kbd> tag ·
+  <kbd>L</kbd> label · <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
 
@@ -76,8 +78,8 @@ class GridData(TypedDict):
 
     While `view` stays the same, so do rows and their places; while `about` does, the selected samples; with another
     `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that changes. `open`:
-    details are shown, and focus returns when they are closed. `selectable`: the browser keeps a selection, and
-    `actions` allows acting on it, by keys and by the buttons of a bar.
+    details are shown, and focus returns when they are closed; where there are none, None, a click selects.
+    `selectable`: the browser keeps a selection, and `actions` allows acting on it, by keys and by the buttons of a bar.
     """
 
     tiles: Sequence[Tile]
@@ -89,10 +91,10 @@ class GridData(TypedDict):
     start: int
     size: int
     label: str
-    height: Literal["all", "part", "window"]
+    height: Height
     selectable: bool
     hint: bool
-    open: bool
+    open: bool | None
     actions: commands.Actions | None
 
 
@@ -100,9 +102,6 @@ def image_grid(
     tiles: Sequence[Tile],
     *,
     key: str,
-    label: str = "Images",
-    tile_size: int = 140,
-    height: Literal["all", "part", "window"] = "all",
     on_open: Callable[[int], None] = lambda id: None,
     on_act: Callable[[], None] = nothing,
     on_size: Callable[[int], None] = lambda size: None,
@@ -112,16 +111,25 @@ def image_grid(
 
     `on_open` gets the id of a tile that was opened, and `on_act` finds in the state `act` what to do with which places
     (see `decode_selection`); `on_size` gets the size of the tiles that the slider was moved to. All are called before
-    the page runs. The grid is as high as its rows, at most a part of the window or what is left of it.
-    `view` is the rest of `GridData`.
+    the page runs. `view` goes to `grid_data`.
     """
-
-    data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
-    data |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None} | view
-    data |= {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
     acts = {"on_lost_change": nothing, "on_act_change": on_act}
     acts |= {"on_opened_change": told(key, "opened", on_open), "on_size_change": told(key, "size", on_size)}
-    mount(__file__, _HTML, style=commands.STYLE, key=key, data=data, **acts)
+    mount(__file__, HTML, style=commands.STYLE, key=key, data=grid_data(tiles, **view), **acts)
+
+
+def grid_data(
+    tiles: Sequence[Tile],
+    *,
+    label: str = "Images",
+    tile_size: int = 140,
+    height: Height = "all",
+    **view: Any,
+) -> dict[str, Any]:
+    """Return what the script reads of these tiles, the first or all; `view` is the rest of `GridData`."""
+    data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
+    data |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None} | view
+    return data | {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
 
 
 def decode_selection(sent: Any) -> tuple[str, Ranges]:

@@ -29,7 +29,7 @@ const LEAST_HEIGHT = 320;
 const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
 const EDGE = 6; // pixels below the last row
 
-export default mounted((parent) => new Grid(parent));
+export default mounted((parent, data) => new Grid(parent, data.open !== null));
 
 /** @typedef {Sent.Data} Data */
 
@@ -63,9 +63,10 @@ class Grid {
     this.arranging = requestAnimationFrame(this.resized);
   });
 
-  /** @param {any} parent */
-  constructor(parent) {
+  /** @param {any} parent @param {boolean} opens */
+  constructor(parent, opens) {
     this.parent = parent;
+    this.opens = opens;
     this.root = this.part("image-grid");
     this.pane = this.part("pane");
     this.node = this.part("scroller");
@@ -106,7 +107,7 @@ class Grid {
       act: (action, value) => this.act(action, value),
       chosen: () => this.selection.count() || Number(this.data?.count > 0),
       back: () => this.back(),
-      own: GRID_KEYS,
+      own: GRID_KEYS.filter(([key]) => this.opens || !key.endsWith("Enter")),
     });
   }
 
@@ -186,6 +187,7 @@ class Grid {
   /** @param {number} place */
   open(place) {
     const row = this.rows.at(place);
+    if (!this.opens) return this.picker.toggle(place);
     if (!row) return;
     this.details.opened(place);
     this.paintSelection();
@@ -262,7 +264,7 @@ class Grid {
 
   tellLinked() {
     const { data, selection, pointed } = this;
-    if (data.selectable) link({ by: "grid", view: data.view, ranges: selection.ranges(), place: pointed });
+    if (data.selectable) link({ by: "grid", view: data.view, ranges: selection.ranges(), place: pointed }, this.root);
   }
 
   /** @param {number | null} place */
@@ -378,6 +380,7 @@ class Grid {
   mostHeight() {
     const main = document.querySelector("[data-testid=stMain]");
     if (this.data.height === "all") return Infinity;
+    if (typeof this.data.height === "number") return this.data.height;
     if (this.data.height === "part" || !main) return Math.max(LEAST_HEIGHT, SHARE * innerHeight);
     const [page, root, pane] = [main, this.root, this.pane].map((one) => one.getBoundingClientRect());
     const [above, below] = [pane.top - page.top + main.scrollTop, root.bottom - pane.bottom];
@@ -474,7 +477,7 @@ class Grid {
   meaning({ key, shiftKey, ctrlKey, metaKey }) {
     const { selectable, actions } = this.data;
     const here = this.focus.place();
-    if (key === "Enter") return () => (shiftKey && actions ? this.act("compare") : this.open(here));
+    if (key === "Enter") return () => (shiftKey && actions && this.opens ? this.act("compare") : this.open(here));
     if (key === " ") return () => (selectable ? this.picker.toggle(here) : this.open(here));
     const all = selectable && (ctrlKey || metaKey) && key.toLowerCase() === "a";
     if (all) return () => this.selection.set(this.everything());
@@ -496,6 +499,7 @@ class Grid {
   label() {
     const { selectable, label, actions, hint, count } = this.data;
     this.root.classList.toggle("choosable", selectable);
+    this.root.classList.toggle("closed", !this.opens);
     this.board.setAttribute("aria-label", label);
     this.board.setAttribute("aria-multiselectable", String(selectable));
     this.part("more").hidden = !actions;

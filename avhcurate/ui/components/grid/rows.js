@@ -1,5 +1,6 @@
 // The rows that a grid knows: asked for in windows, kept while they are near, stale ones until new ones arrive.
 
+import { read } from "../carrier.js";
 import { rangesHas } from "./ranges.js";
 
 /** @import { Ranges, Row } from "../events.js" */
@@ -117,7 +118,7 @@ export class Rows {
   /** @param {number} chunk @param {AbortSignal} signal */
   async read(chunk, signal) {
     const [start, stop] = [chunk * CHUNK, Math.min(this.count, (chunk + 1) * CHUNK)];
-    const answer = await fetch(`${this.source}/rows?start=${start}&stop=${stop}`, { signal });
+    const answer = await read(`${this.source}/rows?start=${start}&stop=${stop}`, { signal });
     if (answer.ok) return (await answer.json()).tiles;
     if (!GONE.includes(answer.status) || this.toldLost) throw new Error(`HTTP ${answer.status}`);
     this.toldLost = true;

@@ -1,5 +1,6 @@
 // One tile of the image grid: its nodes, and how a row is drawn into them.
 
+import { draw } from "../carrier.js";
 import { element } from "../shared.js";
 
 export function createTile() {
@@ -37,6 +38,7 @@ export function createTile() {
     score,
     sub,
     note,
+    src: "",
     data: undefined,
     place: -1,
   };
@@ -99,8 +101,8 @@ export const hasSecond = (row) => Boolean(row.sub || (row.percentile === null &&
 
 /** @param {Tile} tile @param {string} src */
 export function drawPicture(tile, src) {
-  if ((tile.image.getAttribute("src") ?? "") === src) return;
+  if (tile.src === src) return;
+  tile.src = src;
   tile.frame.classList.remove("broken");
-  if (src) tile.image.src = src;
-  else tile.image.removeAttribute("src"); // also drops a request under way
+  draw(tile.image, src);
 }

@@ -1,0 +1,113 @@
+"""The app's image grid in a notebook: a widget whose messages carry what HTTP carries in the app."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+from pydantic_core import to_jsonable_python
+
+from avhcurate.datasets.table.empty_view import empty_view
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.ui import components
+from avhcurate.ui.cache import cache_key
+from avhcurate.ui.components import commands
+from avhcurate.ui.components import grid as component
+from avhcurate.ui.components.modules import joined
+from avhcurate.ui.components.mount import own_style
+from avhcurate.ui.components.talk import untaken
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_actions import hardest_first
+from avhcurate.ui.grid_bar import deciding_buttons
+from avhcurate.ui.grid_keys import done_acts, key_names
+from avhcurate.ui.grid_routes import answer_at
+from avhcurate.ui.grid_views import GridView, table_view
+from avhcurate.ui.image_routes import picture_at
+from avhcurate.ui.selection import GRID, selected_in
+from avhcurate.ui.url_state import View
+
+if TYPE_CHECKING:
+    from avhcurate.notebook.opened import OpenedDataset
+
+#: Runs the scripts anew for each widget.
+_SCRIPT = """export default () => {
+%s
+return widget(...%s);
+};
+"""
+#: Views that are kept: a selection made in one of the last can still be carried over to the one that is shown.
+_HELD = 4
+
+
+def _script() -> str:
+    folder = Path(components.__file__).parent
+    style = commands.STYLE + own_style(folder / "grid") + own_style(folder / "widget")
+    return _SCRIPT % (joined("widget").replace("export ", ""), json.dumps([component.HTML, style]))
+
+
+class SampleGrid(anywidget.AnyWidget):
+    """The images of a dataset to scroll, select, tag and label by keys and buttons; see `Dataset.gallery`.
+
+    `ids` are those of the selected images. Observe the trait `selection` to hear of changes.
+    """
+
+    _esm = _script()
+    data = traitlets.Dict().tag(sync=True)
+    selection = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, dataset: "OpenedDataset", filters: Filters, *, sort: str | None, height: int) -> None:
+        self._dataset, self._filters, self._sort, self._height = dataset, filters, sort, height
+        self._views: list[GridView] = []
+        self._taken = [0]
+        self.update()
+        if not self.data["count"]:
+            raise empty_view(self._page.table, filters, "No sample satisfies the condition. Widen it.")
+        super().__init__()
+        self.on_msg(self._hear)
+        dataset.grids.add(self)
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the ids of the selected images, in the order of the grid."""
+        return selected_in(self.selection, self._views[0]).ids
+
+    def update(self, done: Any = None) -> None:
+        """Show what was decided since, and the message `done`."""
+        table = self._dataset.sample_table
+        sort = self._sort or table.hardness
+        shown = View(table.dataset.name, filters=self._filters, sort=sort, descending=hardest_first(table, sort))
+        self._page = Opened(self._dataset.workspace, shown, table, table.count(self._filters))
+        view = table_view(self._page)
+        self._views = [view, *(one for one in self._views if one is not view)][:_HELD]
+        actions = {"done": done, "handled": self._taken[0], "bar": deciding_buttons(self._page)}
+        data = component.grid_data(
+            view.first,
+            count=view.count,
+            source=view.url,
+            view=view.key,
+            about=f"{id(self)} {view.about}",  # two grids in a notebook share no selection
+            order=view.order_name,
+            height=self._height,
+            selectable=True,
+            hint=True,
+            open=None,
+            actions=key_names(table) | actions,
+        )
+        self.data = to_jsonable_python(data)
+
+    def _hear(self, _: Any, asked: dict[str, Any], __: Any) -> None:
+        """Answer a question about rows or pictures, or do acts; where rows are lost, show new ones."""
+        if "pictures" in asked:
+            pictures = [picture_at(self._dataset.workspace, address) for address in asked["pictures"]]
+            self.send({"answer": asked["ask"]}, pictures)
+        elif "address" in asked:
+            found, status = answer_at(asked["address"], asked["body"].encode())
+            self.send({"answer": asked["ask"], "status": status, "json": to_jsonable_python(found)})
+            if cache_key(self._dataset.sample_table) != self._views[0].version:
+                self.update()  # somebody else has decided something
+        elif "act" in asked:
+            acts = untaken(asked["act"], self._taken)
+            self.update(done_acts(self._page.table, acts, shown=self._views[0]).get(f"{GRID}.done"))
+        elif "lost" in asked:
+            self.update()
