@@ -53,53 +53,6 @@ def focused(page):
     return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.place"))
 
 
-def test_ctrl_shift_and_the_corner_select_and_a_box_takes_what_it_touches(gallery):
-    page = gallery()
-    tile = tiles(page)
-    tile.nth(2).click(modifiers=["Control"])
-    says_selected(page, 1)
-    tile.nth(6).click(modifiers=["Shift"])
-    says_selected(page, 5)
-    tile.nth(9).click(modifiers=["Control"])
-    tile.nth(4).click(modifiers=["Control"])
-    says_selected(page, 5)
-    order = ids(page)
-    assert set(chosen(page)) == {order[i] for i in (2, 3, 5, 6, 9)}
-    tile.nth(12).hover()
-    tile.nth(12).locator(".check").click()
-    says_selected(page, 6)
-    tile.nth(0).scroll_into_view_if_needed()
-    first, last = tile.nth(0).bounding_box(), tile.nth(7).bounding_box()
-    page.mouse.move(first["x"] + 40, first["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(last["x"] + 40, last["y"] + 40, steps=4)
-    page.mouse.up()
-    columns = int(page.locator("[aria-label=Images]").get_attribute("aria-colcount"))
-    assert columns < 7, "the second row is to begin before the eighth tile"
-    says_selected(page, 2 * (8 - columns))
-    expect(page.get_by_role("dialog")).to_have_count(0)
-
-
-def test_the_keyboard_moves_extends_toggles_and_clears(gallery):
-    page = gallery()
-    tiles(page).nth(1).focus()
-    page.keyboard.press("ArrowRight")
-    assert focused(page) == 2
-    page.keyboard.press("Space")
-    says_selected(page, 1)
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowRight")
-    says_selected(page, 3)
-    page.keyboard.press("Control+a")
-    says_selected(page, 1797)
-    page.keyboard.press("Escape")
-    says_selected(page, 0)
-    page.keyboard.press("End")
-    assert focused(page) == 1796
-    page.keyboard.press("Home")
-    assert focused(page) == 0
-
-
 @pytest.fixture
 def sent(page):
     """What the page sends to Python."""
