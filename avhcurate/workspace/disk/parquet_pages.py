@@ -79,17 +79,33 @@ class Leaf(NamedTuple):
 
 def leaves_of(file: pq.ParquetFile, group: int, stream: BinaryIO, wanted: Sequence[str]) -> Iterator[Leaf]:
     """Yield the columns of a row group that have these names or lie below them."""
-    rows = file.metadata.row_group(group)
-    for place in range(rows.num_columns):
-        column = rows.column(place)
-        if not any(f"{column.path_in_schema}.".startswith(f"{name}.") for name in wanted):
-            continue
-        start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
-        pages = read_pages(stream, start, column.total_compressed_size)
-        width = _WIDTHS.get(column.physical_type, 0) or max(0, file.schema.column(place).length)
+    rows = file.metadata.row_group(group).num_rows
+    for column, length in chunks_of(file, group, wanted):
+        pages = pages_of(column, stream)
+        width = _WIDTHS.get(column.physical_type, 0) or max(0, length)
         if column.physical_type != "BYTE_ARRAY":
             pages = pages._replace(each=np.full_like(pages.values, width + _LEVELS), fixed=True)
-        yield Leaf(pages, max(1, int(pages.values.sum()) / max(1, rows.num_rows)))
+        yield Leaf(pages, max(1, int(pages.values.sum()) / max(1, rows)))
+
+
+def chunks_of(file: pq.ParquetFile, group: int, wanted: Sequence[str]) -> list[tuple[pq.ColumnChunkMetaData, int]]:
+    """Return what the footer says of columns that have these names or lie below them, with the length of a value.
+
+    Where it contradicts itself, pyarrow would end the process: so the columns are opened first, which raises an error,
+    and none of their rows is read.
+    """
+    paths = [f"{file.schema.column(place).path}." for place in range(len(file.schema))]
+    places = [place for place, path in enumerate(paths) if any(path.startswith(f"{name}.") for name in wanted)]
+    if places:
+        list(file.reader.iter_batches(0, [group], column_indices=places, use_threads=False))
+    rows = file.metadata.row_group(group)
+    return [(rows.column(place), file.schema.column(place).length) for place in places]
+
+
+def pages_of(column: pq.ColumnChunkMetaData, stream: BinaryIO) -> Pages:
+    """Return the pages of a column chunk."""
+    start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
+    return read_pages(stream, start, column.total_compressed_size)
 
 
 def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:

@@ -125,7 +125,7 @@ def parquet_batches(path: Path, columns: Sequence[str], rows: int = 1 << 17) -> 
 
     Raise `CurateError` for a damaged file and for one that would take more than its budget.
     """
-    with _reading_parquet(path), pq.ParquetFile(path) as file, open(path, "rb") as stream:
+    with _reading_parquet(path), pq.ParquetFile(path, buffer_size=1 << 20) as file, open(path, "rb") as stream:
         groups = range(file.num_row_groups)
         pages = [list(leaves_of(file, group, stream, columns)) for group in groups]
         check_budget(path, sum(column.least_bytes for group in pages for column in group), str(path))

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import find_bytes_column
-from avhcurate.workspace.disk.parquet_pages import read_pages
+from avhcurate.workspace.disk.parquet_pages import chunks_of, pages_of
 from avhcurate.workspace.disk.remote import RemoteError, is_url, read_url, words_of
 from avhcurate.workspace.disk.tars import is_tar, open_tar, read_member, read_remote_member
 from avhcurate.workspace.images.opening import MEMORY_VARIABLE, BrokenImage, image_memory
@@ -232,15 +232,13 @@ class _ParquetImages:
 
     def _rows_at_once(self, group: int) -> int:
         """As many rows as hold about 32 MiB on average, fewer where some could hold much more."""
-        metadata = self._parquet.metadata.row_group(group)
-        columns = [metadata.column(index) for index in range(metadata.num_columns)]
-        column = next(column for column in columns if column.path_in_schema == self._leaf)
-        start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
+        rows = self._parquet.metadata.row_group(group).num_rows
+        ((column, _),) = chunks_of(self._parquet, group, [self._leaf])
         with open(self.path, "rb") as stream:
-            pages = read_pages(stream, start, column.total_compressed_size)
+            pages = pages_of(column, stream)
         _check_share(pages.largest, "a page", _PAGE_SHARE)
-        wanted = metadata.num_rows * _CHUNK_BYTES // max(1, int(pages.sizes.sum()))
-        return pages.rows_at_once(max(1, min(metadata.num_rows, wanted)), _CHUNK_BYTES)
+        wanted = rows * _CHUNK_BYTES // max(1, int(pages.sizes.sum()))
+        return pages.rows_at_once(max(1, min(rows, wanted)), _CHUNK_BYTES)
 
 
 def batches(

@@ -14,6 +14,8 @@ from avhcurate.networks.models.weights import read_weights
 from avhcurate.people.files import read_votes
 from avhcurate.workspace.disk.arrays import open_array
 from avhcurate.workspace.disk.tabular import MOST_COLUMNS, read_table
+from avhcurate.workspace.images.opening import BrokenImage
+from avhcurate.workspace.images.source import ImageSource
 
 
 def test_a_csv_of_a_hundred_thousand_columns_is_refused_by_its_header(tmp_path):
@@ -51,6 +53,22 @@ def test_parquet_with_any_byte_of_it_damaged_is_read_or_refused(tmp_path):
             messages.append(str(error))
     assert len(messages) > 50
     assert [message for message in messages if "\n" in message] == []
+
+
+def test_a_footer_that_contradicts_itself_does_not_end_the_process(tmp_path):
+    path = tmp_path / "words.parquet"
+    pq.write_table(pa.table({"word": ["a"], "image": [b"b"]}), path)
+    # The columns become required ones, and what is said of their levels is of optional ones.
+    data = path.read_bytes()
+    for name in (b"\x18\x04word", b"\x18\x05image"):
+        assert data.count(b"\x25\x02" + name) == 1
+        data = data.replace(b"\x25\x02" + name, b"\x25\x00" + name)
+    path.write_bytes(data)
+    with pytest.raises(CurateError, match="cannot be read as Parquet"):
+        read_table(path)
+    places = pa.table({"_file": [str(path)], "_row": [0]})
+    with pytest.raises(BrokenImage, match="damaged"):
+        ImageSource(places).read_one(0)
 
 
 def _lists(path):
