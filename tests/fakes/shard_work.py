@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,13 @@ class DyingWork:
 
     def ids_of(self, shard: int) -> Any:
         return self.work.ids_of(shard)
+
+    def cut(self, samples: int) -> tuple["DyingWork", int]:
+        small, parts = self.work.cut(samples)
+        return replace(self, work=small), parts
+
+    def join(self, shard: int, parts: Sequence[Any]) -> ShardResult:
+        return self.work.join(shard, parts)
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         steps = self.work.begin()
@@ -68,6 +75,9 @@ class SlowWork:
 
     def ids_of(self, shard: int) -> range:
         return range(10 * shard, 10 * shard + 10)
+
+    def cut(self, samples: int) -> tuple["SlowWork", int]:
+        return self, 1
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         return self._steps

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,7 +19,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.quality import duplicates
 from avhcurate.networks.neighbours.service import find_neighbours
-from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, work_through
+from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.quality import SHARD, QualityFolder, QualityRecord
 from avhcurate.workspace.data.runs import RunFolder
@@ -104,13 +104,21 @@ class _MeasureWork:
 
     dataset: DatasetFolder
     samples: int
+    shard_size: int = SHARD
 
     @property
     def shards(self) -> range:
-        return range(-(-self.samples // SHARD))
+        return range(-(-self.samples // self.shard_size))
 
     def ids_of(self, shard: int) -> range:
-        return range(shard * SHARD, min(self.samples, (shard + 1) * SHARD))
+        return range(shard * self.shard_size, min(self.samples, (shard + 1) * self.shard_size))
+
+    def cut(self, samples: int) -> tuple["_MeasureWork", int]:
+        parts = parts_of_shard(self.shard_size, batch=_BATCH, samples=samples)
+        return replace(self, shard_size=self.shard_size // parts), parts
+
+    def join(self, shard: int, parts: Sequence[ShardResult]) -> ShardResult:
+        return ShardResult(shard, pa.concat_tables(part.rows for part in parts), sum(part.seconds for part in parts))
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         return self._steps
@@ -141,7 +149,7 @@ def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine
         folder,
         engine,
         commit=lambda result: folder.write_shard(result.shard, result.rows, seconds=result.seconds),
-        tell=lambda done: progress.tell(done, 2 * samples, "measuring"),
+        tell=lambda done, news: progress.tell(done, 2 * samples, news or "measuring"),
     )
     dataset.refuse_another_import(folder.record.dataset_fingerprint, again="measure it again")
     tables = [folder.shard(shard) for shard in work.shards]

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.networks.models.backends import ONNXRUNTIME
 from avhcurate.networks.models.engine import Embedded, Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
-from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardResult, Step, work_through
+from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import BackendRecord
 from avhcurate.workspace.disk.folders import ShardedFolder, spread
@@ -144,6 +145,23 @@ class ImagePass:
                 if made is not None:
                     started = time.perf_counter()
 
+    def cut(self, samples: int) -> tuple["ImagePass", int]:
+        """Return the same pass in parts of shards, and how many make a whole shard."""
+        assert self.network is not None
+        batch = max(1, self.network.batch_size // self.images_per_sample)
+        parts, wanted = parts_of_shard(self.shard_size, batch=batch, samples=samples), self.thumbnails
+        if parts == 1:
+            return self, 1
+        size = self.shard_size // parts
+        # What is made of the outputs depends in its last bit on how many there are, so it is made of the whole shard's.
+        as_it_is: Any = _as_it_is
+        return replace(self, shard_size=size, thumbnails=lambda part: wanted(part // parts), result=as_it_is), parts
+
+    def join(self, shard: int, parts: Sequence[ShardOutputs]) -> ShardResult:
+        """Return what is made of the outputs of all parts of a shard."""
+        assert self.result is not None
+        return self.result(_together(shard, parts, sum(part.seconds for part in parts)))
+
     def outputs(self, opened: OpenNetwork) -> ShardOutputs:
         """Return those of all samples at once, as if they were one shard; nothing is committed or reported."""
         network = opened.open()
@@ -208,22 +226,42 @@ def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
     return {"backend": BackendRecord(name=backend.name, why=backend.why), "versions": versions(*used)}
 
 
-def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
-    problems, thumbnails, digests = dict[int, str](), dict[int, bytes](), dict[int, bytes]()
-    for part in parts:
-        problems |= part.payload.problems
-        thumbnails |= part.payload.thumbnails
-        digests |= part.payload.digests
-    first = parts[0].payload
+def _joined(batches: Sequence[Embedded[_Samples]], seconds: float) -> ShardOutputs:
+    """Return the outputs of all batches of a shard."""
+    return _together(batches[0].payload.shard, [_outputs(batch) for batch in batches], seconds)
+
+
+def _outputs(batch: Embedded[_Samples]) -> ShardOutputs:
+    samples = batch.payload
     return ShardOutputs(
-        shard=first.shard,
-        ids=np.concatenate([part.payload.ids for part in parts]),
+        shard=samples.shard,
+        ids=samples.ids,
+        features=batch.features,
+        logits=batch.logits,
+        problems=samples.problems,
+        thumbnails=samples.thumbnails if samples.wants_thumbnails else None,
+        seconds=0.0,
+        digests=samples.digests,
+    )
+
+
+def _as_it_is(outputs: ShardOutputs) -> ShardOutputs:
+    return outputs
+
+
+def _together(shard: int, parts: Sequence[ShardOutputs], seconds: float) -> ShardOutputs:
+    thumbnails = None
+    if parts[0].thumbnails is not None:
+        thumbnails = dict(chain.from_iterable(part.thumbnails.items() for part in parts if part.thumbnails))
+    return ShardOutputs(
+        shard=shard,
+        ids=np.concatenate([part.ids for part in parts]),
         features=np.concatenate([part.features for part in parts]),
         logits=np.concatenate([part.logits for part in parts]),
-        problems=problems,
-        thumbnails=thumbnails if first.wants_thumbnails else None,
+        problems=dict(chain.from_iterable(part.problems.items() for part in parts)),
+        thumbnails=thumbnails,
         seconds=seconds,
-        digests=digests,
+        digests=dict(chain.from_iterable(part.digests.items() for part in parts)),
     )
 
 

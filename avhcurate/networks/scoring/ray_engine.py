@@ -1,17 +1,17 @@
-"""Work over shards on a Ray cluster: a pool of actors that each do a shard at a time.
+"""Work over shards on a Ray cluster: a pool of actors that each do a part of a shard at a time.
 
-A shard is the unit of work, because its batches are those of a pass in one process: the rows are the same to the bit.
-An actor reads its images, runs the network and returns the result through Ray's object store; this process commits it
-to the workspace. When an actor or its machine is lost, its shards go to another one.
+A part has whole batches of a pass in one process: the rows are the same to the bit. An actor reads its images, runs
+the network and returns the result through Ray's object store; this process puts the parts of a shard together and
+commits it to the workspace. When an actor or its machine is lost, its parts go to another one.
 """
 
 import os
 import secrets
 import sys
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,9 +39,11 @@ _ANSWER_S = 10
 _QUESTIONS = ("/ray.rpc.NodeInfoGcsService/CheckAlive", "/ray.rpc.RayletDriver/ClusterInfo")
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
 _LOOK_S = 0.5
-#: How often a shard is begun again because its actor was lost: an image that ends its process must not do so for ever.
+#: Parts that an actor has to do in all, at least: the last to end keeps the others waiting for one of them.
+_PARTS = 4
+#: How often a part is begun again because its actor was lost: an image that ends its process must not do so for ever.
 _RETRIES = 5
-#: Shards that an actor has at a time: the next one waits for it while this process commits the last.
+#: Parts that an actor has at a time: the next one waits for it while this process commits the last.
 _AHEAD = 2
 #: CPUs of an actor: as many batches at once as `models.engine` makes on a CPU.
 _MOST_CPUS = 16
@@ -219,15 +221,33 @@ class RayEngine:
         count = self._resources.actors
         if self._device == "cuda":
             count = self._resources.gpus
-        pool = _Pool(work, self._resources.of_actor(self._device), min(count, len(shards)))
+        samples = sum(len(work.ids_of(shard)) for shard in shards)
+        small, number = work.cut(-(-samples // (_PARTS * count)))
+        parts = [part for part in small.shards if part // number in set(shards)]
+        pool = _Pool(small, self._resources.of_actor(self._device), min(count, len(parts)))
         try:
-            yield from pool.do(shards)
+            steps = pool.do(parts)
+            yield from _in_shards(work, steps, parts, number) if number > 1 else steps
         finally:
             pool.end()
 
 
+def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], number: int) -> Iterator[Step]:
+    """Yield the steps of parts; the result of a shard, which has `number` parts, comes with the last of them."""
+    expected, made = Counter(part // number for part in parts), defaultdict[int, list[Any]](list)
+    for step in steps:
+        if step.result is None:
+            yield step
+            continue
+        shard, whole = step.result.shard // number, None
+        made[shard].append(step.result)
+        if len(made[shard]) == expected[shard]:
+            whole = work.join(shard, sorted(made.pop(shard), key=lambda part: part.shard))
+        yield replace(step, result=whole)
+
+
 class _Pool:
-    """Actors, and the shards that they have."""
+    """Actors, and the parts that they have."""
 
     def __init__(self, work: ShardWork, resources: dict[str, Any], count: int) -> None:
         import ray
@@ -242,35 +262,36 @@ class _Pool:
         for _ in range(count):
             self._start()
 
-    def do(self, shards: Sequence[int]) -> Iterator[Step]:
-        """Yield the result of each shard."""
+    def do(self, parts: Sequence[int]) -> Iterator[Step]:
+        """Yield the result of each part."""
         import ray
 
-        left, lost = deque(shards), Counter[int]()
+        left, lost = deque(parts), Counter[int]()
         while left or self._running:
             while left and self._free:
-                actor, shard = self._free.popleft(), left.popleft()
-                self._running[actor.result.remote(shard)] = actor, shard
+                actor, part = self._free.popleft(), left.popleft()
+                self._running[actor.result.remote(part)] = actor, part
             done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
             for reference in done:
                 if reference in self._starting:
                     self._free.extend([self._starting.pop(reference)] * _AHEAD)
                     continue
-                actor, shard = self._running.pop(reference)
+                actor, part = self._running.pop(reference)
                 try:
                     with _as_it_was_raised():
                         result: ShardResult = ray.get(reference)
                 except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
-                    left.append(shard)
-                    lost[shard] += 1
+                    left.append(part)
+                    lost[part] += 1
                     self._replace(actor)
-                    if lost[shard] > _RETRIES:
+                    if lost[part] > _RETRIES:
                         raise CurateError(
                             "The cluster loses its processes again and again. The same command resumes the work."
                         ) from problem
+                    yield Step(news="a worker was lost, its images begin again")
                     continue
                 self._free.append(actor)
-                yield Step(len(self._work.ids_of(shard)), result)
+                yield Step(len(self._work.ids_of(part)), result)
             yield Step()
 
     def end(self) -> None:
@@ -310,7 +331,7 @@ def _as_it_was_raised() -> Iterator[None]:
 
 
 class _ShardActor:
-    """Does shards one by one, with the network that it opens for the first."""
+    """Does parts one by one, with the network that it opens for the first."""
 
     def __init__(self, work: list[Any]) -> None:
         import ray
@@ -323,10 +344,10 @@ class _ShardActor:
         """Answer once the actor runs."""
         return True
 
-    def result(self, shard: int) -> ShardResult:
-        """Return what the work makes of a shard."""
+    def result(self, part: int) -> ShardResult:
+        """Return what the work makes of a part."""
         self._steps = self._steps or self._work.begin()
-        results = [step.result for step in self._steps([shard]) if step.result is not None]
+        results = [step.result for step in self._steps([part]) if step.result is not None]
         return results[0]
 
 
