@@ -15,7 +15,7 @@ from avhcurate.ui.cache import cache_key
 from avhcurate.ui.components import commands
 from avhcurate.ui.components import grid as component
 from avhcurate.ui.components.modules import joined
-from avhcurate.ui.components.mount import own_style
+from avhcurate.ui.components.mount import BASE, own_style
 from avhcurate.ui.components.talk import untaken
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_actions import hardest_first
@@ -42,7 +42,7 @@ _HELD = 4
 
 def _script() -> str:
     folder = Path(components.__file__).parent
-    style = commands.STYLE + own_style(folder / "grid") + own_style(folder / "widget")
+    style = BASE + commands.STYLE + own_style(folder / "grid") + own_style(folder / "widget")
     return _SCRIPT % (joined("widget").replace("export ", ""), json.dumps([component.HTML, style]))
 
 

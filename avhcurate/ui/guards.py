@@ -93,9 +93,9 @@ class Guard:
         if refusal is None and session and scope["type"] == "http":
             with uploads.counted(request, session) as refusal:
                 if refusal is None:
-                    await self.app(scope, receive, _with_headers(send))
+                    await self.app(scope, receive, _with_headers(send, scope["path"]))
         elif refusal is None:
-            await self.app(scope, receive, _with_headers(send))
+            await self.app(scope, receive, _with_headers(send, scope["path"]))
         if refusal is not None:
             status, text = refusal
             await PlainTextResponse(f"{text}\n", status, NEVER_KEPT)(scope, receive, send)
@@ -125,7 +125,7 @@ def _unknown(request: HTTPConnection) -> tuple[int, str] | None:
     path = request.scope["path"]
     if path.endswith("/auth/logout"):
         signin.sign_out(request.cookies)
-    if path.startswith((f"{base_path()}/static/", f"{base_path()}/scripts/")) or not _PRIVATE.search(path):
+    if not _is_private(path):
         return None
     session, role = uploads.session_of(path), Role.VIEWER
     if session:
@@ -138,7 +138,11 @@ def _unknown(request: HTTPConnection) -> tuple[int, str] | None:
     return refusal
 
 
-def _with_headers(send: Any) -> Any:
+def _is_private(path: str) -> bool:
+    return not path.startswith((f"{base_path()}/static/", f"{base_path()}/scripts/")) and bool(_PRIVATE.search(path))
+
+
+def _with_headers(send: Any, path: str) -> Any:
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
@@ -146,7 +150,7 @@ def _with_headers(send: Any) -> Any:
             headers.setdefault("Referrer-Policy", "same-origin")
             frames = " ".join(["'self'", *os.environ.get(FRAMES, "").split()])
             headers.append("Content-Security-Policy", f"frame-ancestors {frames}; script-src {_SCRIPTS}")
-            if signin.sign_in_configured() and "immutable" in headers.get("Cache-Control", ""):
+            if "immutable" in headers.get("Cache-Control", "") and _is_private(path) and signin.sign_in_configured():
                 headers["Cache-Control"] = "private, no-cache"  # the next person at this browser may be another
         await send(message)
 

@@ -279,7 +279,7 @@ def drawn(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def component(folder: Path, html: str, style: str, module: str) -> Callable[..., None]:
-        found.update(html=html, style=style + mount.own_style(folder))
+        found.update(html=html, style=mount.BASE + style + mount.own_style(folder))
         return lambda data, **_: found.update(data=data)
 
     with patch.object(mount, "_component", component):

@@ -286,11 +286,12 @@ def test_a_server_that_asked_for_a_login_at_its_start_goes_on_asking_when_it_is_
     assert client.get("/health").status_code == 401
 
 
-def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time(login, monkeypatch):
-    image = Route("/images/a", lambda _: PlainTextResponse("", headers={"Cache-Control": "private, immutable"}))
-    app = Starlette(routes=[image, *signin.routes()], middleware=guards.middleware())
+def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time_and_keeps_scripts(login, monkeypatch):
+    kept = Route("/{path:path}", lambda _: PlainTextResponse("", headers={"Cache-Control": "private, immutable"}))
+    app = Starlette(routes=[*signin.routes(), kept], middleware=guards.middleware())
     client = _signed_in(TestClient(app, base_url="http://localhost", client=("::1", 1)), ADA)
     assert client.get("/images/a").headers["cache-control"] == "private, no-cache"
+    assert client.get("/scripts/a.js").headers["cache-control"] == "private, immutable"
     login.clear()
     monkeypatch.setattr(signin, "_login_at_start", False)
     assert client.get("/images/a").headers["cache-control"] == "private, immutable"

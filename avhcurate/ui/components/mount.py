@@ -10,6 +10,8 @@ from pydantic_core import to_jsonable_python
 
 from avhcurate.ui.script_routes import script_url
 
+#: The style of all components.
+BASE = Path(__file__).with_name("base.css").read_text(encoding="utf-8")
 #: What Streamlit runs of a component, from a blob, to which no import is relative: it loads the module that the app
 #: serves, again if the connection was cut.
 _ENTRY = """async function load(pause) {
@@ -29,7 +31,7 @@ export default run;
 def mount(file: str, html: str, *, data: Any, style: str = "", **arguments: Any) -> Any:
     """Draw the component of the package `file` with `data` for its module, dataclasses among it.
 
-    `style` precedes its own, `arguments` are Streamlit's.
+    `style` lies between that of all components and its own, `arguments` are Streamlit's.
     """
     return _component(Path(file).parent, html, style, script_url())(data=to_jsonable_python(data), **arguments)
 
@@ -57,7 +59,8 @@ def is_count(value: Any) -> TypeGuard[int]:
 @cache
 def _component(folder: Path, html: str, style: str, module: str) -> Any:
     js = _ENTRY % {"module": module, "name": folder.name}
-    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style + own_style(folder), js=js)
+    css = BASE + style + own_style(folder)
+    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=css, js=js)
 
 
 def own_style(folder: Path) -> str:

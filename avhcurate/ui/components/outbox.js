@@ -1,6 +1,6 @@
 // Answers on their way: numbered, kept in the browser until Python has them, and sent again until then.
 
-import { takenElsewhere } from "./shared.js";
+import { createStore, takenElsewhere } from "./shared.js";
 
 /** @import { Component } from "./events.js" */
 /** @import { Outbox } from "./messages.js" */
@@ -12,43 +12,15 @@ const PREFIX = "avhcurate:outbox:";
 /** @typedef {Outbox.Entry & { at: number }} Kept */
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 
-// Where entries outlive a reload; without a storage, or in a full one, nowhere.
-/** @param {string} scope */
-function createStore(scope) {
-  // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
-  /** @param {string} nonce */
-  const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
-
-  /** @template Found @param {(storage: Storage) => Found} act */
-  function attempt(act) {
-    try {
-      return act(window.localStorage);
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** @param {Storage} storage @returns {Kept[]} */
-  function read(storage) {
-    const found = Object.keys(storage).filter((key) => key.startsWith(keyOf("")));
-    return found.map((key) => JSON.parse(storage.getItem(key) ?? "")).sort((a, b) => a.at - b.at);
-  }
-
-  return {
-    recall: () => attempt(read) ?? [],
-    /** @param {Kept} entry */
-    keep: (entry) => attempt((storage) => storage.setItem(keyOf(entry.nonce), JSON.stringify(entry))),
-    /** @param {string} nonce */
-    forget: (nonce) => attempt((storage) => storage.removeItem(keyOf(nonce))),
-  };
-}
-
 // `scope` names the dataset, design and annotator; `health` is an address that answers while the server does;
 // `changed` is called when an entry goes or the connection is lost or found.
 /** @param {string} scope @param {string} health @param {() => void} changed */
 export function createOutbox(scope, health, changed) {
   const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
-  const store = createStore(scope);
+  const store = createStore("localStorage"); // outlives a reload
+  // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
+  /** @param {string} nonce */
+  const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
   const queue = /** @type {Map<string, Kept>} */ (new Map()); // nonce -> entry, in the order given
   let send = /** @type {Component | null} */ (null);
   let turn = 0;
@@ -63,7 +35,7 @@ export function createOutbox(scope, health, changed) {
     const nonce = `${mount}-${++turn}`;
     const kept = { ...entry, nonce, at: Date.now() };
     queue.set(nonce, kept);
-    store.keep(kept);
+    store.keep(keyOf(nonce), kept);
     if (awaited === null) flush();
     return nonce;
   }
@@ -104,7 +76,8 @@ export function createOutbox(scope, health, changed) {
   };
   window.addEventListener("offline", offline);
   window.addEventListener("online", look);
-  for (const entry of store.recall()) queue.set(entry.nonce, entry);
+  const before = store.keys().flatMap((key) => (key.startsWith(keyOf("")) ? (store.recall(key) ?? []) : []));
+  for (const entry of before.sort((a, b) => a.at - b.at)) queue.set(entry.nonce, entry);
 
   return {
     put,
@@ -117,7 +90,7 @@ export function createOutbox(scope, health, changed) {
       const first = send === null;
       send = component;
       for (const nonce of taken) {
-        if (queue.delete(nonce)) store.forget(nonce);
+        if (queue.delete(nonce)) store.forget(keyOf(nonce));
       }
       if (awaited !== null && echo === awaited) {
         awaited = null;

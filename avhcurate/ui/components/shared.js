@@ -4,18 +4,19 @@ import { read } from "./carrier.js";
 
 /** @import { Component, Ranges } from "./events.js" */
 
-/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} className @param {Node} [parent] */
-export function element(tag, className, parent) {
+// A node in a parent; `look` is its class, or its properties.
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag @param {string | Partial<HTMLElementTagNameMap[Tag]>} [look] @param {Node} [parent]
+ */
+export function element(tag, look = "", parent) {
   const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (parent) parent.appendChild(node);
+  if (typeof look !== "string") Object.assign(node, look);
+  else if (look) node.className = look;
+  parent?.appendChild(node);
   return node;
 }
 
-// Facets tell chips what is chosen in them, { key, texts }, and chips tell facets what is taken out, { key, kind, ... };
-// when Python has done it, they say so by { key, done: true }.
-export const CHOSEN = "avhcurate-chosen";
-export const CLEARED = "avhcurate-cleared";
 // What stands side by side on a page says of what it shows: { by: "grid", view, ranges that are selected, place pointed at }
 // or { by: "chart", view, place that was clicked }; with no `by` it asks for that.
 export const LINKED = "avhcurate-linked";
@@ -34,6 +35,28 @@ export async function placesIn(source, view, ranges) {
   } catch {
     return [];
   }
+}
+
+// What a browser keeps, as JSON: null, and nothing is kept, where it has no storage, or a full one.
+/** @param {"localStorage" | "sessionStorage"} where */
+export function createStore(where) {
+  /** @param {(storage: Storage) => any} act */
+  function attempt(act) {
+    try {
+      return act(window[where]);
+    } catch {
+      return null;
+    }
+  }
+
+  return {
+    recall: (/** @type {string} */ key) => attempt((storage) => JSON.parse(storage.getItem(key) ?? "null")),
+    /** @param {string} key @param {unknown} value */
+    keep: (key, value) => attempt((storage) => storage.setItem(key, JSON.stringify(value))),
+    forget: (/** @type {string} */ key) => attempt((storage) => storage.removeItem(key)),
+    /** @returns {string[]} */
+    keys: () => attempt(Object.keys) ?? [],
+  };
 }
 
 // What takes every key, and what takes the keys that move alone.

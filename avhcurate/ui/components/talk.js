@@ -1,25 +1,29 @@
 // What a component tells Python, and what it shows until Python has done it.
 
-/** @import { Act, Component } from "./events.js" */
+/** @import { Act, Component, Subject } from "./events.js" */
 
 const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
 const LAST_ANSWER_MS = 40000;
 export const NOT_SAVED = "The server does not answer: what you did last is not saved";
-const ON_IMAGES = "acts"; // what components tell each other: { from, acts on images that are on their way }
-const between = new EventTarget();
+const between = new EventTarget(); // what components tell each other: { from, acts on their way, handled }
 
 // What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
 // older one, so each brings all acts that Python has not said it has `handled`; after a pause of `rest` for fast hands.
-// Until then a component draws what it has with the acts that are `pending`, and after that what Python says: so what
-// was refused is turned back. `lost()` is called when nobody answers at all, `changed()` when another component that
-// shows images has an act on its way, or has none any more.
-/** @param {{ rest?: number, lost?: () => void, changed?: () => void }} options */
-export function createTalk({ rest = 0, lost = () => undefined, changed = () => undefined } = {}) {
-  /** @type {Component} */
-  let component;
-  /** @type {Act[]} */
-  let acts = []; // { sent: what Python reads, and what the browser alone knows of it }
-  const theirs = new Map(); // another talk -> its acts on images
+// Until then a component draws what it has with the acts that are on their way, its own and those of others with the same
+// `subject`, and after that what Python says: so what was refused is turned back. What others did `stays` until Python
+// has spoken here too. `lost()` is called when nobody answers at all, `changed()` when others have other acts.
+/** @param {{ subject?: Subject, stays?: boolean, rest?: number, lost?: () => void, changed?: () => void }} options */
+export function createTalk({
+  subject = "images",
+  stays = false,
+  rest = 0,
+  lost = () => undefined,
+  changed = () => undefined,
+} = {}) {
+  let component = /** @type {Component} */ (/** @type {unknown} */ (null));
+  let acts = /** @type {Act[]} */ ([]); // { sent: what Python reads, and what the browser alone knows of it }
+  const theirs = /** @type {Map<unknown, Act[]>} */ (new Map()); // another talk -> its acts
+  let done = /** @type {Act[]} */ ([]); // theirs that stay
   let newest = 0;
   let timer = 0;
   let patience = ANSWER_MS;
@@ -42,24 +46,28 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
   function again() {
     patience *= 2;
     if (patience <= LAST_ANSWER_MS || component.reliable) return send();
-    acts = [];
-    share();
+    drop();
     lost();
   }
 
-  const onImages = () => acts.filter(({ ids }) => ids);
+  function drop() {
+    acts = [];
+    share(false);
+  }
 
-  function share() {
-    between.dispatchEvent(new CustomEvent(ON_IMAGES, { detail: { from: listen, acts: onImages() } }));
+  function share(handled = true) {
+    between.dispatchEvent(new CustomEvent(subject, { detail: { from: listen, acts, handled } }));
   }
 
   /** @param {any} event */
-  function listen({ detail: { from, acts: told } }) {
-    if (from === listen || (!told.length && !theirs.delete(from))) return;
-    if (told.length) theirs.set(from, told);
+  function listen({ detail: { from, acts: told, handled } }) {
+    const before = theirs.get(from) ?? [];
+    if (from === listen || !(told.length || before.length)) return;
+    theirs.set(from, told);
+    if (stays && handled) done.push(...before.filter((act) => !told.includes(act)));
     changed();
   }
-  between.addEventListener(ON_IMAGES, listen);
+  between.addEventListener(subject, listen);
 
   return {
     /** @param {string} name @param {unknown} value */
@@ -67,11 +75,8 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
       send();
       component.setTriggerValue(name, value);
     },
-    // `replaced(sent)` is true of earlier acts that this one makes needless; `ids` are those of the images it is about.
-    /**
-     * @param {Record<string, unknown>} asked
-     * @param {{ replaced?: (sent: any) => boolean, ids?: Set<number> }} known
-     */
+    // `replaced(sent)` is true of earlier acts that this one makes needless; what is `known` of it, components alone read.
+    /** @param {Record<string, unknown>} asked @param {Omit<Act, "sent"> & { replaced?: (sent: any) => boolean }} known */
     act(asked, { replaced = () => false, ...known } = {}) {
       newest = Math.max(newest + 1, Date.now());
       acts = [...acts.filter(({ sent }) => !replaced(sent)), { ...known, sent: { ...asked, at: newest } }];
@@ -81,20 +86,20 @@ export function createTalk({ rest = 0, lost = () => undefined, changed = () => u
       else send();
     },
     pending: () => acts,
-    onImages: () => [...theirs.values(), onImages()].flat().sort((a, b) => a.sent.at - b.sent.at),
+    all: () => [...theirs.values(), acts, done].flat().sort((a, b) => a.sent.at - b.sent.at),
     /** @param {Component} next @param {number} handled */
     hear(next, handled) {
       component = next;
       newest = Math.max(newest, handled);
+      done = [];
       acts = acts.filter(({ sent }) => sent.at > handled);
       if (!acts.length) clearTimeout(timer);
       share();
     },
     destroy() {
       clearTimeout(timer);
-      between.removeEventListener(ON_IMAGES, listen);
-      acts = [];
-      share();
+      between.removeEventListener(subject, listen);
+      drop();
     },
   };
 }

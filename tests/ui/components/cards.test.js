@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { matches } from "../../../avhcurate/ui/components/classify/matches.js";
 import { createQueue, progress } from "../../../avhcurate/ui/components/classify/queue.js";
-import { completed, meant } from "../../../avhcurate/ui/components/commands/names.js";
+import { completed, matches, meant } from "../../../avhcurate/ui/components/commands/names.js";
 import {
   createDecisions,
   needless,
@@ -191,7 +190,7 @@ test("what cannot be decided or changes nothing says why", () => {
   assert.deepEqual([why({ action: "exclude" }), why({ action: "set", value: "a" })], ["", ""]);
 });
 
-test("an undo sends what takes the newest back, and a refused one is forgotten with the reason", () => {
+test("an undo sends what takes the newest back, and a refused one is forgotten", () => {
   const sent = [];
   const decisions = createDecisions({ put: (entry) => `nonce-${sent.push(entry)}` });
   decisions.decide(SUSPECT, 1, 900);
@@ -199,11 +198,11 @@ test("an undo sends what takes the newest back, and a refused one is forgotten w
   decisions.act(SUSPECT, "relabel", 1);
   assert.deepEqual([decisions.undo(), sent.at(-1)], [3, { kind: "act", action: "relabel", value: null, id: 7 }]);
   assert.deepEqual([decisions.undo(), sent.at(-1)], [4, { kind: "act", action: "untag", value: "new", id: 7 }]);
-  assert.deepEqual(decisions.refuse([{ nonce: "nonce-9", why: "other" }]), "");
+  decisions.refuse([{ nonce: "nonce-9", why: "other" }]);
   assert.deepEqual([decisions.undo(), sent.at(-1)], [3, { kind: "back", of: "nonce-1", id: 7 }]);
   assert.deepEqual([decisions.undo(), decisions.some()], [null, false]);
   decisions.decide(SUSPECT, 0, 900);
-  assert.equal(decisions.refuse([{ nonce: `nonce-${sent.length}`, why: "It is gone." }]), "It is gone.");
+  decisions.refuse([{ nonce: `nonce-${sent.length}`, why: "It is gone." }]);
   assert.equal(decisions.some(), false);
   decisions.decide(SUSPECT, 0, 900);
   decisions.forget();

@@ -14,6 +14,8 @@ function begin(options) {
   return { sent, python, talk };
 }
 
+const valuesOf = (acts) => acts.map(({ sent }) => sent.value);
+
 beforeEach(() => openWindow());
 
 test("acts are sent again until they are handled, and turned back if nobody answers", async (context) => {
@@ -71,12 +73,26 @@ test("an act on images shows in every component that has them, in the order of t
   grid.talk.act({ value: "export" });
   for (const { talk } of [grid, viewer])
     assert.deepEqual(
-      talk.onImages().map(({ sent }) => sent.value),
-      ["x", "8"],
+      talk.all().map(({ sent }) => sent.value),
+      ["x", "8", "export"],
     );
   assert.deepEqual([grid.talk.pending().length, drawn], [2, 1]);
   viewer.talk.hear(viewer.python, viewer.talk.pending()[0].sent.at);
-  assert.deepEqual([grid.talk.onImages().map(({ sent }) => sent.value), drawn], [["8"], 2]);
+  assert.deepEqual([valuesOf(grid.talk.all()), drawn], [["8", "export"], 2]);
   grid.talk.destroy();
-  assert.deepEqual(viewer.talk.onImages(), []);
+  assert.deepEqual(viewer.talk.all(), []);
+});
+
+test("what a facet did stays on the chips until Python has spoken to them too, unless nobody answers", async (context) => {
+  const tick = stopTime(context);
+  const [facets, chips, grid] = [begin({ subject: "filters" }), begin({ subject: "filters", stays: true }), begin()];
+  facets.talk.act({ value: 1 }, { texts: ["Label cat"] });
+  facets.talk.hear(facets.python, facets.talk.pending()[0].sent.at);
+  assert.deepEqual([valuesOf(chips.talk.all()), facets.talk.all(), grid.talk.all()], [[1], [], []]);
+  chips.talk.hear(chips.python, 0);
+  assert.deepEqual(chips.talk.all(), []);
+  facets.talk.act({ value: 2 }, { texts: [] });
+  assert.deepEqual(valuesOf(chips.talk.all()), [2]);
+  await tick(80_000);
+  assert.deepEqual(chips.talk.all(), []);
 });

@@ -1,6 +1,6 @@
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
 
-import { mounted } from "../shared.js";
+import { createStore, mounted } from "../shared.js";
 
 /** @import { Component } from "../events.js" */
 /** @import { Changes } from "../messages.js" */
@@ -14,6 +14,7 @@ function createChanges() {
   let data;
   /** @type {Component} */
   let component;
+  const store = createStore("sessionStorage");
   let asked = "";
   let timer = 0;
 
@@ -21,12 +22,9 @@ function createChanges() {
     !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
 
   function name() {
-    try {
-      sessionStorage[PAST] ??= data.session;
-      return sessionStorage[PAST];
-    } catch {
-      return data.session;
-    }
+    const known = store.recall(PAST) ?? data.session;
+    store.keep(PAST, known);
+    return known;
   }
 
   async function look() {

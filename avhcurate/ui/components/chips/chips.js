@@ -1,8 +1,9 @@
 // The conditions in force as chips: a chip shows and goes at once, before Python has heard of it.
 
-import { CHOSEN, CLEARED, element, mounted } from "../shared.js";
+import { element, mounted } from "../shared.js";
 import { createTalk } from "../talk.js";
-/** @import { Chosen, Component } from "../events.js" */
+
+/** @import { Component } from "../events.js" */
 /** @import { Chips } from "../messages.js" */
 
 export default mounted(createChips);
@@ -10,18 +11,19 @@ export default mounted(createChips);
 /** @param {any} parent */
 function createChips(parent) {
   const root = parent.querySelector(".chips");
-  const talk = createTalk({ lost });
-  let chips = /** @type {Chips.ChipButton[]} */ ([]); // { key, text, left }
-  const chosen = new Map(); // key of a facet -> its new { texts }, until Python has drawn them
-  const told = new Map(); // text of a chip that was taken out -> the key of its facet
+  // What a facet has done stays until the chips are drawn anew.
+  const talk = createTalk({ subject: "filters", stays: true, lost: paint, changed: paint });
+  let chips = /** @type {Chips.ChipButton[]} */ ([]);
 
+  // Those of Python, and what the facets will say: { key, text, left }, without what is left where a chip is to come.
   function shown() {
     const gone = new Set(talk.pending().map(({ sent }) => sent.text));
+    const chosen = new Map(talk.all().flatMap(({ sent, texts }) => (texts ? [[sent.key, texts]] : [])));
     const kept = chips.filter(({ key, text }) => !chosen.has(key) && !gone.has(text));
-    const added = [...chosen].flatMap(([key, { texts }]) =>
-      texts.map((/** @type {string} */ text) => ({ key, text, comes: true })),
-    );
-    return [...kept, ...added];
+    return [
+      ...kept,
+      ...[...chosen].flatMap(([key, texts]) => texts.map((/** @type {string} */ text) => ({ key, text }))),
+    ];
   }
 
   function paint() {
@@ -33,62 +35,25 @@ function createChips(parent) {
   }
 
   /** @param {any} chip */
-  function draw(chip) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.title = "Remove this filter.";
-    button.disabled = Boolean(chip.comes);
-    const cross = element("span", "cross");
-    cross.textContent = "×";
-    cross.setAttribute("aria-hidden", "true");
-    button.append(chip.text, cross);
+  function draw({ key, text, left }) {
+    const button = element("button", { type: "button", title: "Remove this filter.", disabled: !left });
+    button.append(text, element("span", { className: "cross", textContent: "×", ariaHidden: "true" }));
     button.onclick = () => {
-      talk.act({ text: chip.text });
-      told.set(chip.text, chip.key);
-      dispatchEvent(new CustomEvent(CLEARED, { detail: { key: chip.key, ...chip.left } }));
+      talk.act({ text }, { left: { key, ...left } });
       paint();
     };
     return button;
   }
 
-  // What a facet has done stays until the chips are drawn anew.
-  /** @param {CustomEvent<Chosen>} event */
-  function hear({ detail: { key, texts, done, gone } }) {
-    if (gone) chosen.delete(key);
-    else if (done && chosen.has(key)) chosen.get(key).done = true;
-    else if (!done) chosen.set(key, { texts });
-    paint();
-  }
-
-  // The facets hear of what is no longer on its way.
-  function settle() {
-    for (const [text, key] of told) {
-      if (talk.pending().some(({ sent }) => sent.text === text)) continue;
-      told.delete(text);
-      dispatchEvent(new CustomEvent(CLEARED, { detail: { key, done: true } }));
-    }
-  }
-
-  function lost() {
-    settle();
-    paint();
-  }
-  addEventListener(CHOSEN, hear);
-
   return {
     /** @param {Chips.Data} next @param {Component} component */
     update(next, component) {
-      root.setAttribute("role", "group");
-      root.setAttribute("aria-label", next.label);
-      talk.hear(component, next.handled);
+      root.role = "group";
+      root.ariaLabel = next.label;
       chips = next.chips;
-      for (const [key, { done }] of chosen) if (done) chosen.delete(key);
-      settle();
+      talk.hear(component, next.handled);
       paint();
     },
-    destroy() {
-      removeEventListener(CHOSEN, hear);
-      talk.destroy();
-    },
+    destroy: talk.destroy,
   };
 }

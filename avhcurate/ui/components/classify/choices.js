@@ -1,29 +1,22 @@
 // The classes to choose from: a button and a key each, or a search among many.
 
+import { matches } from "../commands/names.js";
 import { consume, element } from "../shared.js";
-import { matches } from "./matches.js";
 
-/** @import { Classify } from "../messages.js" */
+/** @typedef {import("./classify.js").Card} Card */
 
 const RECENT = 6;
 const LISTED = 100;
 /** @type {Record<string, number>} */
 const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 6, PageUp: -6 };
 
-/**
- * @typedef {Pick<Classify.Data, "classes" | "keys" | "about">} Data
- * @typedef {{
- *   answer: (choice: number | null) => boolean, takeBack: () => void, skips: () => boolean, focus: () => void,
- * }} Does
- */
-
-// `data` has the `classes`, their `keys` and what is written `about` them. `answer(choice)` returns whether it counts.
-/** @param {Element} node @param {Data} data @param {Does} does */
-export function createChoices(node, data, does) {
-  const many = !data.keys.length;
+/** @param {Card} card */
+export function createChoices(card) {
+  const node = card.part("choices");
+  const many = !card.data.keys.length;
   node.replaceChildren();
   node.className = many ? "choices searching" : "choices";
-  const made = many ? createSearch(node, data, does) : createButtons(node, data, does);
+  const made = many ? createSearch(node, card) : createButtons(node, card);
   return {
     ...made,
     /** @param {number | null} choice @param {string} how */
@@ -36,20 +29,16 @@ export function createChoices(node, data, does) {
   };
 }
 
-/** @param {Element} node @param {Data} data @param {Pick<Does, "answer" | "focus">} does */
-function createButtons(node, { classes, keys, about }, { answer, focus }) {
+/** @param {Element} node @param {Card} card */
+function createButtons(node, card) {
+  const { classes, keys, about } = card.data;
   const buttons = classes.map((name, index) => {
-    const button = element("button", "choice", node);
-    button.type = "button";
-    element("kbd", "", button).textContent = keys[index].toUpperCase();
-    if (keys[index] !== name.toLowerCase()) element("span", "name", button).textContent = name;
-    button.setAttribute("aria-label", name);
-    if (about[index]) button.title = about[index];
-    button.setAttribute("aria-keyshortcuts", keys[index]);
-    button.onclick = () => {
-      answer(index);
-      focus();
-    };
+    const [key, title] = [keys[index], about[index] ?? ""];
+    const button = element("button", { className: "choice", type: "button", ariaLabel: name, title }, node);
+    button.setAttribute("aria-keyshortcuts", key);
+    element("kbd", { textContent: key.toUpperCase() }, button);
+    if (key !== name.toLowerCase()) element("span", { className: "name", textContent: name }, button);
+    card.hearButton(button, () => card.answer(index));
     return button;
   });
   return {
@@ -63,20 +52,15 @@ function createButtons(node, { classes, keys, about }, { answer, focus }) {
 
 /** @param {Element} node @param {number} count */
 function searchField(node, count) {
-  const search = element("input", "search", node);
-  search.type = "text";
+  const search = element("input", { className: "search", type: "text", autocomplete: "off", spellcheck: false }, node);
   search.placeholder = `Type to search ${count.toLocaleString("en")} classes`;
-  search.autocomplete = "off";
-  search.spellcheck = false;
-  const attributes = {
+  search.setAttribute("aria-controls", "options");
+  return Object.assign(search, {
     role: "combobox",
-    "aria-expanded": "true",
-    "aria-controls": "options",
-    "aria-autocomplete": "list",
-    "aria-label": "Class",
-  };
-  for (const [name, value] of Object.entries(attributes)) search.setAttribute(name, value);
-  return search;
+    ariaExpanded: "true",
+    ariaAutoComplete: "list",
+    ariaLabel: "Class",
+  });
 }
 
 // Scrolls a list as far as needed to show one of it.
@@ -87,11 +71,13 @@ function show(list, one) {
   if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
 
-/** @param {Element} node @param {Data} data @param {Does} does */
-function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
+/** @param {Element} node @param {Card} card */
+function createSearch(node, card) {
+  const { classes, about } = card.data;
   const search = searchField(node, classes.length);
   const recent = element("div", "recent", node);
-  const options = element("div", "options", node);
+  const list = { className: "options", id: "options", role: "listbox", ariaLabel: "Classes" };
+  const options = element("div", list, node);
   let matching = /** @type {number[]} */ ([]);
   let highlighted = 0;
   let recently = /** @type {number[]} */ ([]);
@@ -107,14 +93,12 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
     matching = matches(classes, search.value);
     options.replaceChildren();
     for (const index of matching.slice(0, LISTED)) {
-      const option = element("div", "option", options);
-      option.setAttribute("role", "option");
-      option.id = `option-${index}`;
-      element("span", "name", option).textContent = classes[index];
-      if (about[index]) element("span", "about", option).textContent = about[index];
+      const option = element("div", { className: "option", role: "option", id: `option-${index}` }, options);
+      element("span", { className: "name", textContent: classes[index] }, option);
+      if (about[index]) element("span", { className: "about", textContent: about[index] }, option);
       pressable(option, index);
     }
-    if (!matching.length) element("p", "nothing", options).textContent = "No class of that name.";
+    if (!matching.length) element("p", { className: "nothing", textContent: "No class of that name." }, options);
     highlight(0);
   }
 
@@ -130,7 +114,7 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
 
   /** @param {number | undefined} index */
   function choose(index) {
-    if (index === undefined || !answer(index)) return;
+    if (index === undefined || !card.answer(index)) return;
     clear();
     focus();
   }
@@ -144,19 +128,15 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
 
   search.oninput = drawOptions;
   search.onkeydown = (event) => {
+    const cannotTell = card.data.skip && (() => card.answer(null));
     /** @type {Record<string, false | (() => void)>} */
-    const own = search.value ? { Escape: clear } : { Backspace: takeBack, "?": skips() && (() => answer(null)) };
-    /** @type {typeof own} */
-    const acts = { Enter: () => choose(matching[highlighted]), ...own };
-    const does = acts[event.key];
+    const acts = search.value ? { Escape: clear } : { Backspace: () => card.takeBack(), "?": cannotTell };
+    const does = { Enter: () => choose(matching[highlighted]), ...acts }[event.key];
     if (event.key in MOVES) highlight(highlighted + MOVES[event.key]);
     else if (does && !event.repeat) does();
     else return;
     consume(event);
   };
-  options.id = "options";
-  options.setAttribute("role", "listbox");
-  options.setAttribute("aria-label", "Classes");
   drawOptions();
   focus();
 
@@ -170,10 +150,8 @@ function createSearch(node, { classes, about }, { answer, takeBack, skips }) {
       recently = [choice, ...recently.filter((other) => other !== choice)].slice(0, RECENT);
       recent.replaceChildren();
       for (const index of recently) {
-        const chip = element("button", "chip", recent);
-        chip.type = "button";
-        chip.textContent = classes[index];
-        pressable(chip, index);
+        const chip = { className: "chip", type: /** @type {const} */ ("button"), textContent: classes[index] };
+        pressable(element("button", chip, recent), index);
       }
     },
   };

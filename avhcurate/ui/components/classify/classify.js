@@ -1,63 +1,35 @@
 // The classify card: one image, one key, the next image at once; what was answered goes to Python by the outbox.
 
-import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
-import { consume, modified, mounted } from "../shared.js";
+import { createPictures } from "../pictures.js";
+import { mounted } from "../shared.js";
+import { Task } from "../task.js";
 import { createChoices } from "./choices.js";
-import { createPictures } from "./pictures.js";
 import { createQueue, progress } from "./queue.js";
 
 /** @import { Component } from "../events.js" */
 /** @import { Classify } from "../messages.js" */
 
 const PRELOADED = 8;
-const SAID_MS = 4000;
 
 export default mounted((parent, data) => new Card(parent, data));
 
-/** @typedef {Classify.Item} Item */
-
-class Card {
-  current = /** @type {Item | null} */ (null); // the item on screen
+/** @extends {Task<Classify.Data>} */
+export class Card extends Task {
+  current = /** @type {Classify.Item | null} */ (null); // the item on screen
   shownAt = /** @type {number | null} */ (null); // when its picture could first be seen
   ready = false; // it was seen for as long as an answer takes
   choices = /** @type {ReturnType<typeof createChoices> | null} */ (null);
   drawn = ""; // what the choices are about
-  heard = "";
-  quiet = 0;
+  warns = false;
 
   /** @param {any} parent @param {Classify.Data} first */
   constructor(parent, first) {
-    this.scope = first.scope;
-    this.data = first;
-    this.first = first;
-    this.root = parent.querySelector(".card");
-    this.outbox = createOutbox(first.scope, first.health, () => this.paint());
+    super(parent.querySelector(".card"), first);
     this.queue = createQueue(this.outbox.entries);
-    this.pictures = createPictures(this.part("stage"), {
-      came: ({ id }) => id === this.current?.id && this.reveal(),
-      broke: (item) => item.id === this.current?.id && this.skip(item),
-    });
-    this.part("skip").onclick = () => this.pressed(() => this.answer(null));
-    this.part("undo").onclick = () => this.pressed(() => this.takeBack());
-    this.onKey = (/** @type {KeyboardEvent} */ event) => this.hearKey(event);
-    document.addEventListener("keydown", this.onKey, true);
-    this.root.dataset.answered = 0;
-    this.root.dataset.scope = first.scope;
-  }
-
-  /** @param {string} name @returns {any} */
-  part(name) {
-    return this.root.querySelector(`.${name}`);
-  }
-
-  focus() {
-    this.root.focus({ preventScroll: true });
-  }
-
-  /** @param {() => void} act */
-  pressed(act) {
-    act();
-    this.focus();
+    this.pictures = createPictures(this.part("stage"), (src) => src === this.current?.src && this.came());
+    this.hearButton(this.part("skip"), () => this.answer(null));
+    this.hearButton(this.part("undo"), () => this.takeBack());
+    Object.assign(this.root.dataset, { answered: 0, scope: first.scope });
   }
 
   // --- which image -----------------------------------------------------------------------------
@@ -66,31 +38,33 @@ class Card {
     const items = this.queue.items();
     const next = items.find(({ id }) => id === this.current?.id) ?? items[0] ?? null;
     const kept = [this.current, this.queue.last()?.item].flatMap((item) => item ?? []);
-    this.pictures.keep([...items.slice(0, PRELOADED), ...kept]);
+    this.pictures.keep([...items.slice(0, PRELOADED), ...kept].map(({ src }) => src));
     if (next?.id !== this.current?.id) this.show(next);
     else this.current = next;
     this.paint();
   }
 
-  /** @param {Item | null} item */
+  /** @param {Classify.Item | null} item */
   show(item) {
-    this.pictures.hide();
+    this.pictures.show();
     this.current = item;
     this.shownAt = null;
     this.ready = false;
-    this.root.dataset.item = item?.id ?? "";
-    this.root.dataset.task = item?.task ?? "";
-    if (!item) return;
-    const picture = this.pictures.of(item);
-    if (picture.broken) this.skip(item);
-    else if (picture.ready) this.reveal();
+    Object.assign(this.root.dataset, { item: item?.id ?? "", task: item?.task ?? "" });
+    if (item) this.came();
   }
 
-  reveal() {
-    if (!this.current) return;
-    const { image } = this.pictures.of(this.current);
-    image.classList.add("on");
-    image.alt = "The image to classify";
+  // A picture that cannot be drawn cannot be judged.
+  came() {
+    const item = /** @type {Classify.Item} */ (this.current);
+    const picture = this.pictures.of(item.src);
+    if (picture?.broken) this.leave(item);
+    else if (picture?.ready) this.reveal(item);
+  }
+
+  /** @param {Classify.Item} item */
+  reveal({ src }) {
+    this.pictures.show(src, "The image to classify");
     const at = performance.now();
     this.shownAt = at;
     setTimeout(() => {
@@ -99,9 +73,8 @@ class Card {
     }, this.data.least_ms);
   }
 
-  // A picture that cannot be drawn cannot be judged.
-  /** @param {Item} item */
-  skip(item) {
+  /** @param {Classify.Item} item */
+  leave(item) {
     this.queue.leave(item);
     this.outbox.put({ kind: "broken", id: item.id, task: item.task });
     this.advance();
@@ -113,20 +86,15 @@ class Card {
   /** @param {number | null} choice */
   answer(choice) {
     const { skip, classes, least_ms } = this.data;
-    const possible = choice === null ? skip : choice >= 0 && choice < classes.length;
-    if (!this.current || !possible) return false;
-    if (this.shownAt === null) return this.ignore(choice, "Not counted: the image is not there yet.");
-    const ms = performance.now() - this.shownAt;
-    if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const item = this.current;
-    const kind = choice === null ? "skip" : "answer";
-    const nonce = this.outbox.put({
-      kind,
-      choice: choice ?? undefined,
-      id: item.id,
-      task: item.task,
-      ms: Math.round(ms),
-    });
+    const possible = choice === null ? skip : choice >= 0 && choice < classes.length;
+    if (!item || !possible) return false;
+    if (this.shownAt === null) return this.ignore(choice, "Not counted: the image is not there yet.");
+    const ms = Math.round(performance.now() - this.shownAt);
+    if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
+    const { id, task } = item;
+    const skipped = { kind: /** @type {const} */ ("skip"), id, task, ms };
+    const nonce = this.outbox.put(choice === null ? skipped : { ...skipped, kind: "answer", choice });
     this.queue.give(item, nonce, choice);
     if (choice !== null) {
       this.choices?.flash(choice, "hit");
@@ -140,8 +108,7 @@ class Card {
   /** @param {number | null} choice @param {string} why */
   ignore(choice, why) {
     this.choices?.flash(choice, "ignored");
-    this.say(why);
-    this.part("status").classList.add("warns");
+    this.say(why, true);
     return false;
   }
 
@@ -156,10 +123,9 @@ class Card {
   }
 
   /** @param {string} text */
-  say(text) {
-    clearTimeout(this.quiet);
-    this.paintStatus(text);
-    if (text) this.quiet = setTimeout(() => this.paintStatus(), SAID_MS);
+  say(text, warns = false) {
+    this.warns = warns;
+    super.say(text);
   }
 
   /** @param {number | null} choice */
@@ -167,19 +133,8 @@ class Card {
     return choice === null ? "cannot tell" : (this.data.classes[choice] ?? "");
   }
 
-  // --- keys ----------------------------------------------------------------------------------------
-
   /** @param {KeyboardEvent} event */
-  hearKey(event) {
-    if (modified(event) || typingElsewhere(event, this.root)) return;
-    const does = this.meaning(event.key);
-    if (!does) return;
-    if (!event.repeat) does();
-    consume(event); // else Streamlit's own one-letter shortcuts would hear it too
-  }
-
-  /** @param {string} key */
-  meaning(key) {
+  meaning({ key }) {
     if (key === "Backspace") return this.choices?.typing() ? null : () => this.takeBack();
     if (this.choices?.searches) return null;
     if (key === "?" && this.data.skip) return () => this.answer(null);
@@ -190,64 +145,48 @@ class Card {
   // --- drawing ---------------------------------------------------------------------------------------
 
   paint() {
-    const { text, max, value } = progress(this.data, this.outbox.entries());
-    const bar = this.part("bar");
+    super.paint();
+    const { data, queue, root, choices } = this;
+    const [bar, status, skip] = ["bar", "status", "skip"].map((name) => this.part(name));
+    const { text, ...amount } = progress(data, this.outbox.entries());
+    const last = queue.last();
     this.part("count").textContent = text;
-    bar.hidden = !this.data.goal;
-    Object.assign(bar, { max, value });
-    paintSaving(this.root, this.outbox);
-    this.root.dataset.answered = this.queue.answered();
-    this.part("undo").disabled = !this.queue.last();
-    this.part("skip").hidden = !this.data.skip;
-    this.root.classList.toggle("empty", !this.current);
-    this.root.classList.toggle("waiting", !this.ready);
+    Object.assign(bar, { ...amount, hidden: !data.goal });
+    status.textContent = this.said || (last ? `Last: ${this.textOf(last.choice)}` : "");
+    status.classList.toggle("warns", this.warns);
+    root.dataset.answered = queue.answered();
+    this.part("undo").disabled = !last;
+    skip.hidden = !data.skip;
+    root.classList.toggle("empty", !this.current);
+    root.classList.toggle("waiting", !this.ready);
     this.part("wait").textContent = this.current ? "" : this.missing();
-    for (const button of [this.part("skip"), ...(this.choices?.buttons ?? [])])
-      button.ariaDisabled = String(!this.ready);
+    for (const button of [skip, ...(choices?.buttons ?? [])]) button.ariaDisabled = String(!this.ready);
   }
 
   missing() {
     return this.data.finished && !this.outbox.size() ? "That was all. Thank you." : "Fetching the next image …";
   }
 
-  paintStatus(text = "") {
-    const [status, last] = [this.part("status"), this.queue.last()];
-    status.classList.remove("warns");
-    status.textContent = text || (last ? `Last: ${this.textOf(last.choice)}` : "");
-  }
-
   drawChoices() {
     const print = JSON.stringify([this.data.classes, this.data.keys, this.data.about]);
     if (print === this.drawn) return;
     this.drawn = print;
-    this.choices = createChoices(this.part("choices"), this.data, {
-      answer: (choice) => this.answer(choice),
-      takeBack: () => this.takeBack(),
-      skips: () => this.data.skip,
-      focus: () => this.focus(),
-    });
+    this.choices = createChoices(this);
   }
-
-  // --- what Python says ------------------------------------------------------------------------
 
   /** @param {Classify.Data} next @param {Component} component */
   update(next, component) {
-    const begins = next === this.first && !this.choices;
-    this.data = next;
-    this.outbox.hear(component, next.echo, next.taken);
+    const begins = !this.choices;
+    const why = this.hear(next, component);
     this.queue.hear(next.items, next.refused);
     this.drawChoices();
     this.advance();
-    if (next.refused.length && next.echo !== this.heard) this.say(next.refused[next.refused.length - 1].why);
-    else if (begins) this.paintStatus();
-    this.heard = next.echo;
+    if (why) this.say(why);
     if (begins && !this.choices?.searches && !document.querySelector("[role=dialog]")) this.focus();
   }
 
   destroy() {
-    document.removeEventListener("keydown", this.onKey, true);
-    clearTimeout(this.quiet);
-    this.outbox.destroy();
+    super.destroy();
     this.pictures.keep([]);
   }
 }

@@ -43,15 +43,13 @@ function filters() {
   return document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");
 }
 
-function toFilters() {
-  const box = filters();
-  if (!box) return false;
+/** @param {HTMLElement} box */
+function toFilters(box) {
   if (!box.checkVisibility()) box.closest("details")?.querySelector("summary")?.click();
   setTimeout(() => {
     box.scrollIntoView({ block: "center" });
     box.focus();
   }, 50);
-  return true;
 }
 
 // A message above the bar, if there is one, with a button that undoes: `undo(number)` of an entry, null for the last.
@@ -88,8 +86,8 @@ function listKeys(table, own, named) {
   const shared = SHARED_KEYS.filter(([key]) => key !== "/" || filters());
   table.replaceChildren();
   for (const [key, does] of [...own, ...shared, ...named.filter(([key]) => !taken.includes(key))]) {
-    element("dt", "", table).textContent = key;
-    element("dd", "", table).textContent = does;
+    element("dt", { textContent: key }, table);
+    element("dd", { textContent: does }, table);
   }
 }
 
@@ -146,16 +144,15 @@ export function createCommands(pane, { act, chosen, back, own }) {
     say: message.say,
     list,
     open: () => [field.node, overlay].some((one) => one.matches(OPEN)),
-    // Does what a key means; false where it means nothing.
-    /** @param {KeyboardEvent} event */
-    pressed(event) {
-      if (modified(event)) return false;
+    // What a key does; nothing where it means nothing.
+    /** @param {KeyboardEvent} event @returns {(() => void) | null | undefined} */
+    meaning(event) {
+      if (modified(event)) return null;
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-      if (key === "/") return toFilters();
+      const box = key === "/" && filters();
+      if (box) return () => toFilters(box);
       const named = keys[key] && (() => act(keys[key].action, keys[key].value));
-      const does = always[key] ?? (chosen() ? (onChosen[key] ?? named) : null);
-      does?.();
-      return Boolean(does);
+      return always[key] ?? (chosen() ? (onChosen[key] ?? named) : null);
     },
     /** @param {Actions} actions */
     update(actions) {

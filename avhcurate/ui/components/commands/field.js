@@ -65,11 +65,8 @@ export class Field {
   paint() {
     this.list.replaceChildren();
     this.matches.forEach(({ name }, number) => {
-      const item = element("li", "", this.list);
-      item.id = `match-${number}`;
-      item.setAttribute("role", "option");
-      item.setAttribute("aria-selected", String(number === this.at));
-      item.textContent = name;
+      const [id, ariaSelected] = [`match-${number}`, String(number === this.at)];
+      const item = element("li", { id, role: "option", ariaSelected, textContent: name }, this.list);
       item.onpointerdown = (event) => {
         event.preventDefault();
         this.point(number);

@@ -45,15 +45,26 @@ export const ASKED = {
   },
 };
 
-// The names that hold a text, as { name, value } with their place: first those that begin with it.
+// The places of the names that hold a text: first those that begin with it, then those with a word that does.
+/** @param {string[]} names @param {string} text */
+export function matches(names, text) {
+  const wanted = text.trim().toLowerCase();
+  /** @param {string} name */
+  const rank = (name) => {
+    if (name.startsWith(wanted)) return 0;
+    if (name.split(/[\s,_-]+/).some((word) => word.startsWith(wanted))) return 1;
+    return name.includes(wanted) ? 2 : 3;
+  };
+  const ranked = names.map((name, place) => [rank(name.toLowerCase()), place]);
+  const holding = ranked.filter(([order]) => order < 3).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  return holding.map(([, place]) => place);
+}
+
+// The first of them, as { name, value } with their place.
 /** @param {string[]} names @param {string} text @returns {Match[]} */
 export function completed(names, text) {
-  const wanted = text.trim().toLowerCase();
-  const all = names.map((name, value) => ({ name, value, low: name.toLowerCase() }));
-  const has = all.filter(({ low }) => low.includes(wanted));
-  /** @param {Match} match */
-  const begins = ({ low }) => low.startsWith(wanted);
-  return [...has.filter(begins), ...has.filter((one) => !begins(one))].slice(0, MATCHES);
+  const places = matches(names, text).slice(0, MATCHES);
+  return places.map((value) => ({ name: names[value], value, low: names[value].toLowerCase() }));
 }
 
 // A new name is what was typed, unless a known one was pointed at or begins so.

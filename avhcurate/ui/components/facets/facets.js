@@ -1,8 +1,8 @@
 // Facets: histograms and lists of values as buttons. What is chosen shows at once, and Python hears all of it after a rest.
 
-import { CHOSEN, CLEARED, mounted } from "../shared.js";
+import { mounted } from "../shared.js";
 import { createTalk } from "../talk.js";
-import { dragBars, drawFacet } from "./parts.js";
+import { drawFacet } from "./parts.js";
 import { chipTexts, withActs } from "./state.js";
 
 /** @import { Component } from "../events.js" */
@@ -19,65 +19,34 @@ export default mounted((parent) => new Board(parent));
 class Board {
   /** @type {Facets.Data} */
   data = { panels: [], label: "", handled: 0 };
-  /** @type {Facets.FacetEvent[]} */
-  cleared = []; // acts of chips, until Python has done them
-  told = /** @type {Set<string>} */ (new Set()); // keys of facets of which the chips say what Python has yet to do
   drawn = /** @type {Map<string, Drawn>} */ (new Map()); // by key of the facet: what was drawn, and its element
   held = false; // a pointer is down: its button must stay
 
   /** @param {ParentNode} parent */
   constructor(parent) {
     this.root = /** @type {HTMLElement} */ (parent.querySelector(".facets"));
-    this.talk = createTalk({ rest: REST_MS, lost: () => this.lost() });
-    /** @type {import("./parts.js").Does} */
-    this.does = {
-      choose: (panel, values) => this.tell(panel, { kind: "values", values }),
-      range: (panel, low, high) => this.tell(panel, { kind: "range", low, high }),
-      remove: (panel) => this.tell(panel, { kind: "remove" }),
-      find: (panel, find) => this.tell(panel, { kind: "find", find }),
-      drag: (panel, place, event) => dragBars(panel, this.does, place, event),
-    };
+    const repaint = () => this.paint();
+    this.talk = createTalk({ subject: "filters", rest: REST_MS, lost: repaint, changed: repaint });
     this.root.onpointerdown = () => {
       this.held = true;
     };
     // A button that goes between the press and the release of a pointer would not be clicked.
     this.released = () => setTimeout(() => this.release());
-    this.cleaned = (/** @type {WindowEventMap["avhcurate-cleared"]} */ { detail }) => this.hearChip(detail);
     for (const event of RELEASES) addEventListener(event, this.released);
-    addEventListener(CLEARED, this.cleaned);
   }
 
-  /** @param {Panel} panel @param {any} act */
+  // The chips show what a facet will be as its `texts`.
+  /** @param {Panel} panel @param {Omit<Facets.FacetEvent, "key">} act */
   tell({ key }, act) {
-    this.cleared = this.cleared.filter((one) => one.key !== key);
-    const same = (/** @type {any} */ sent) => sent.key === key && (sent.kind === "find") === (act.kind === "find");
-    this.talk.act({ key, ...act }, { replaced: same });
-    this.paint();
-    if (act.kind === "find") return;
-    this.told.add(key);
-    const texts = this.shown().flatMap((one) => (one.key === key ? chipTexts(one) : []));
-    dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, texts } }));
-  }
-
-  // The chips hear of what is no longer on its way.
-  settle(gone = false) {
-    const waiting = new Set(this.talk.pending().map(({ sent }) => sent.key));
-    for (const key of this.told) {
-      if (waiting.has(key)) continue;
-      this.told.delete(key);
-      dispatchEvent(new CustomEvent(CHOSEN, { detail: { key, done: true, gone } }));
-    }
-  }
-
-  /** @param {any} act */
-  hearChip({ key, done, ...act }) {
-    this.cleared = this.cleared.filter((one) => one.key !== key);
-    if (!done) this.cleared.push({ key, ...act });
-    this.paint();
-  }
-
-  lost() {
-    this.settle(true);
+    const finds = act.kind === "find";
+    const next = withActs(this.shown(), [{ key, ...act }]).filter((panel) => panel.key === key);
+    this.talk.act(
+      { key, ...act },
+      {
+        replaced: (sent) => sent.key === key && (sent.kind === "find") === finds,
+        texts: finds ? undefined : next.flatMap(chipTexts),
+      },
+    );
     this.paint();
   }
 
@@ -86,9 +55,12 @@ class Board {
     this.paint();
   }
 
-  // The facets with all that was chosen here and that Python has yet to do.
+  // The facets with all that was done here, or to their chips, and that Python has yet to do.
   shown() {
-    return withActs(this.data.panels, [...this.cleared, ...this.talk.pending().map(({ sent }) => sent)]);
+    return withActs(
+      this.data.panels,
+      this.talk.all().map(({ sent, left }) => left ?? sent),
+    );
   }
 
   // What has the focus: the facet, the place in it, and a text that is being typed.
@@ -135,7 +107,7 @@ class Board {
     const state = JSON.stringify(panel);
     const before = this.drawn.get(panel.key);
     if (before?.state === state) return before;
-    const made = { state, section: drawFacet(panel, this.does) };
+    const made = { state, section: drawFacet(panel, (act) => this.tell(panel, act)) };
     /** @type {HTMLInputElement | null} */
     const input = made.section.querySelector(".find");
     if (typed !== null && input) input.value = typed;
@@ -146,7 +118,6 @@ class Board {
   update(next, component) {
     this.talk.hear(component, next.handled);
     this.data = next;
-    this.settle();
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", next.label);
     this.paint();
@@ -154,7 +125,6 @@ class Board {
 
   destroy() {
     for (const event of RELEASES) removeEventListener(event, this.released);
-    removeEventListener(CLEARED, this.cleaned);
     this.talk.destroy();
   }
 }

@@ -1,28 +1,15 @@
 // The parts of a facet: its header, bars or rows as buttons, the ends of a range, a search.
 
+import { element } from "../shared.js";
 import { isOn, short } from "./state.js";
 
 /** @import { Facets } from "../messages.js" */
 
 const FIND_MS = 350;
 
-/**
- * @typedef {Facets.Panel} Panel
- * @typedef {Facets.Bar} Bar
- * @typedef {{
- *   choose: (panel: Panel, values: any[]) => void, remove: (panel: Panel) => void,
- *   range: (panel: Panel, low: number | null, high: number | null) => void,
- *   find: (panel: Panel, text: string) => void, drag: (panel: Panel, place: number, event: PointerEvent) => void,
- * }} Does
- */
-
-/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} [className] @param {string} [text] */
-function worded(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
+/** @typedef {Facets.Panel} Panel */
+/** @typedef {Facets.Bar} Bar */
+/** @typedef {(act: Omit<Facets.FacetEvent, "key">) => void} Tell */
 
 /** @param {number} number */
 const count = (number) => number.toLocaleString("en-US");
@@ -44,46 +31,40 @@ function readout(inside, text) {
   if (place) place.textContent = text;
 }
 
-// `does` says what an act on a facet does: `choose(panel, values)`, `range(panel, low, high)`, `remove(panel)`,
-// `find(panel, text)`, and `drag(panel, place, event)` begins one over bars.
-/** @param {Panel} panel @param {Does} does */
-export function drawFacet(panel, does) {
-  const section = worded("section", `facet ${panel.shape}`);
+// `tell(act)` says what the facet is to be.
+/** @param {Panel} panel @param {Tell} tell */
+export function drawFacet(panel, tell) {
+  const section = element("section", { className: `facet ${panel.shape}`, role: "group", ariaLabel: panel.title });
   section.dataset.key = panel.key;
-  section.setAttribute("role", "group");
-  section.setAttribute("aria-label", panel.title);
-  section.append(drawHeader(panel, does), panel.shape === "rows" ? drawRows(panel, does) : drawBars(panel, does));
-  if (panel.shape === "range") section.append(drawEnds(panel, does));
-  if (panel.more || panel.find) section.append(drawSearch(panel, does));
+  section.append(drawHeader(panel, tell), panel.shape === "rows" ? drawRows(panel, tell) : drawBars(panel, tell));
+  if (panel.shape === "range") section.append(drawEnds(panel, tell));
+  if (panel.more || panel.find) section.append(drawSearch(panel, tell));
   return section;
 }
 
-/** @param {Panel} panel @param {Does} does */
-function drawHeader(panel, does) {
-  const top = worded("header");
-  const title = worded("h3", "", panel.title);
-  if (panel.help) title.title = panel.help;
-  top.append(title, worded("span", "readout"));
+/** @param {Panel} panel @param {Tell} tell */
+function drawHeader(panel, tell) {
+  const top = element("header");
+  element("h3", { textContent: panel.title, title: panel.help }, top);
+  element("span", "readout", top);
   const chosen = panel.chosen.some((end) => end !== null);
   if (panel.removable || (chosen && panel.shape === "range")) {
-    const remove = worded("button", "remove", "×");
-    remove.ariaLabel = remove.title = panel.removable ? `Remove ${panel.title}` : `Any ${panel.title}`;
+    const title = panel.removable ? `Remove ${panel.title}` : `Any ${panel.title}`;
+    const remove = element("button", { className: "remove", textContent: "×", title, ariaLabel: title }, top);
     remove.dataset.at = "remove";
-    remove.onclick = () => (panel.removable ? does.remove(panel) : does.range(panel, null, null));
-    top.append(remove);
+    remove.onclick = () => tell(panel.removable ? { kind: "remove" } : { kind: "range", low: null, high: null });
   }
   return top;
 }
 
-/** @param {Panel} panel @param {Bar} bar @param {number} place @param {string} className */
-function drawButton(panel, bar, place, className) {
+/** @param {Panel} panel @param {number} place @param {string} className @param {HTMLElement} parent */
+function drawButton(panel, place, className, parent) {
+  const bar = panel.bars[place];
   const all = bar.samples > bar.matching ? ` of ${count(bar.samples)}` : "";
   const says = `${count(bar.matching)}${all}`;
-  const made = worded("button", className);
-  made.setAttribute("aria-pressed", String(isOn(panel, bar)));
-  made.setAttribute("aria-label", `${bar.text}: ${says} images`);
+  const [ariaPressed, ariaLabel] = [String(isOn(panel, bar)), `${bar.text}: ${says} images`];
+  const made = element("button", { className, ariaPressed, ariaLabel, tabIndex: -1 }, parent);
   made.dataset.at = String(place);
-  made.tabIndex = -1;
   const most = Math.max(1, ...panel.bars.map((one) => Math.max(one.samples, one.matching)));
   made.style.setProperty("--all", String(bar.samples / most));
   made.style.setProperty("--matching", String(bar.matching / most));
@@ -101,75 +82,77 @@ function toggled({ chosen }, value) {
   return others.length < chosen.length ? others : [...chosen, value];
 }
 
-/** @param {Panel} panel @param {Does} does */
-function drawRows(panel, does) {
-  const list = worded("div", "list");
+/** @param {Panel} panel @param {Tell} tell */
+function drawRows(panel, tell) {
+  const list = element("div", "list");
   panel.bars.forEach((bar, place) => {
-    const row = drawButton(panel, bar, place, "row");
-    row.append(worded("span", "name", bar.text), worded("span", "count", count(bar.matching)));
-    row.onclick = () => does.choose(panel, toggled(panel, bar.value));
-    list.append(row);
+    const row = drawButton(panel, place, "row", list);
+    drawWords(row, bar.text, count(bar.matching));
+    row.onclick = () => tell({ kind: "values", values: toggled(panel, bar.value) });
   });
   const more = () => list.classList.toggle("more", list.scrollTop + list.clientHeight < list.scrollHeight - 2);
   list.onscroll = more;
   requestAnimationFrame(more);
-  return steerable(list, panel, does);
+  return steerable(list, panel, tell);
 }
 
-/** @param {Panel} panel @param {Does} does */
-function drawBars(panel, does) {
-  const chart = worded("div", "chart");
+/** @param {HTMLElement} button @param {string} name @param {string} number */
+function drawWords(button, name, number) {
+  element("span", { className: "name", textContent: name }, button);
+  element("span", { className: "count", textContent: number }, button);
+}
+
+/** @param {Panel} panel @param {Tell} tell */
+function drawBars(panel, tell) {
+  const chart = element("div", "chart");
   panel.bars.forEach((bar, place) => {
-    const column = drawButton(panel, bar, place, "bar");
-    column.append(worded("span", "all"), worded("span", "matching"));
+    const column = drawButton(panel, place, "bar", chart);
+    for (const part of ["all", "matching"]) element("span", part, column);
     if (panel.shape === "columns") {
-      column.append(worded("span", "name", bar.text), worded("span", "count", compact(bar.matching)));
-      column.onclick = () => does.choose(panel, toggled(panel, bar.value));
+      drawWords(column, bar.text, compact(bar.matching));
+      column.onclick = () => tell({ kind: "values", values: toggled(panel, bar.value) });
     } else {
-      column.onpointerdown = (event) => event.button === 0 && does.drag(panel, place, event);
+      column.onpointerdown = (event) => event.button === 0 && dragBars(panel, tell, place, event);
       // A press of a key comes as a click without a pointer; a mouse has been heard already.
-      column.onclick = (event) => event.detail === 0 && chooseBars(panel, does, place, place);
+      column.onclick = (event) => event.detail === 0 && chooseBars(panel, tell, place, place);
     }
-    chart.append(column);
   });
-  return steerable(chart, panel, does);
+  return steerable(chart, panel, tell);
 }
 
-/** @param {Panel} panel @param {Does} does */
-function drawEnds(panel, does) {
-  const line = worded("div", "ends");
+/** @param {Panel} panel @param {Tell} tell */
+function drawEnds(panel, tell) {
+  const line = element("div", "ends");
   const shown = shortEnds(panel.ends ?? [0, 0]);
   ["low", "high"].forEach((name, side) => {
-    const input = worded("input");
-    input.type = "number";
-    input.step = "any";
-    input.placeholder = shown[side];
+    const ariaLabel = `${panel.title} ${["from", "to"][side]}`;
+    const input = element("input", { type: "number", step: "any", placeholder: shown[side], ariaLabel }, line);
     if (panel.chosen[side] !== null) input.value = short(panel.chosen[side]);
-    input.setAttribute("aria-label", `${panel.title} ${["from", "to"][side]}`);
     input.dataset.at = name;
     input.onchange = () => {
       const range = [...panel.chosen];
       range[side] = input.value === "" ? null : Number(input.value);
       if (range[0] !== null && range[1] !== null && range[0] > range[1]) range[1 - side] = null;
-      does.range(panel, range[0], range[1]);
+      tell({ kind: "range", low: range[0], high: range[1] });
     };
-    line.append(input);
   });
   return line;
 }
 
-/** @param {Panel} panel @param {Does} does */
-function drawSearch(panel, does) {
-  const input = worded("input", "find");
+/** @param {Panel} panel @param {Tell} tell */
+function drawSearch(panel, tell) {
+  const input = element("input", {
+    className: "find",
+    type: "search",
+    value: panel.find,
+    placeholder: panel.more ? `Find among ${count(panel.more)} more` : "Find",
+    ariaLabel: `Find in ${panel.title}`,
+  });
   let finding = 0;
-  input.type = "search";
-  input.value = panel.find;
-  input.placeholder = panel.more ? `Find among ${count(panel.more)} more` : "Find";
-  input.setAttribute("aria-label", `Find in ${panel.title}`);
   input.dataset.at = "find";
   input.oninput = () => {
     clearTimeout(finding);
-    finding = setTimeout(() => does.find(panel, input.value), FIND_MS);
+    finding = setTimeout(() => tell({ kind: "find", find: input.value }), FIND_MS);
   };
   return input;
 }
@@ -177,12 +160,12 @@ function drawSearch(panel, does) {
 // --- choosing bars of a range ----------------------------------------------------------------------
 
 // The range of the bars between two places; the only one that is chosen, chosen again, is given up.
-/** @param {Panel} panel @param {Pick<Does, "range">} does @param {number} from @param {number} to */
-function chooseBars(panel, does, from, to) {
+/** @param {Panel} panel @param {Tell} tell @param {number} from @param {number} to */
+function chooseBars(panel, tell, from, to) {
   const [first, last] = [Math.min(from, to), Math.max(from, to)];
   const on = panel.bars.flatMap((bar, place) => (isOn(panel, bar) ? [place] : []));
-  if (first === last && on.length === 1 && on[0] === first) does.range(panel, null, null);
-  else does.range(panel, panel.bars[first].low, panel.bars[last].high);
+  if (first === last && on.length === 1 && on[0] === first) tell({ kind: "range", low: null, high: null });
+  else tell({ kind: "range", low: panel.bars[first].low, high: panel.bars[last].high });
 }
 
 /** @param {Element} chart @param {number} first @param {number} last */
@@ -193,8 +176,8 @@ function markBars(chart, first, last) {
 }
 
 // Follows a press over the bars until it ends.
-/** @param {Panel} panel @param {Does} does @param {number} from @param {PointerEvent} event */
-export function dragBars(panel, does, from, event) {
+/** @param {Panel} panel @param {Tell} tell @param {number} from @param {PointerEvent} event */
+function dragBars(panel, tell, from, event) {
   const chart = /** @type {HTMLElement} */ (/** @type {Element} */ (event.currentTarget).parentElement);
   let to = from;
   chart.setPointerCapture(event.pointerId);
@@ -208,15 +191,15 @@ export function dragBars(panel, does, from, event) {
   };
   const end = (/** @type {boolean} */ counts) => {
     chart.onpointermove = chart.onpointerup = chart.onpointercancel = null;
-    if (counts) chooseBars(panel, does, from, to);
+    if (counts) chooseBars(panel, tell, from, to);
   };
   chart.onpointerup = () => end(true);
   chart.onpointercancel = () => end(false);
 }
 
 // One stop of the Tab key for a whole facet: arrows move among its buttons, with Shift they choose a range.
-/** @param {HTMLElement} list @param {Panel} panel @param {Does} does */
-function steerable(list, panel, does) {
+/** @param {HTMLElement} list @param {Panel} panel @param {Tell} tell */
+function steerable(list, panel, tell) {
   const buttons = /** @type {HTMLElement[]} */ ([...list.children]);
   const home = Math.max(
     0,
@@ -252,7 +235,7 @@ function steerable(list, panel, does) {
     delete list.dataset.from;
     chooseBars(
       panel,
-      does,
+      tell,
       from,
       buttons.findIndex((one) => one.tabIndex === 0),
     );

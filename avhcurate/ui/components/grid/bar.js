@@ -3,20 +3,18 @@
 import { element } from "../shared.js";
 /** @import { Grid } from "../messages.js" */
 
-// `press(action)` is called for a button of the page's, `all()` and `none()` select.
-/**
- * @typedef {Grid.Button} Action
- * @param {HTMLElement} node
- * @param {{ press: (action: any) => void, all: () => void, none: () => void }} does
- */
-export function createBar(node, { press, all, none }) {
-  const count = element("span", "chosen", node);
-  count.setAttribute("role", "status");
-  const everything = element("button", "plain");
-  const nothing = element("button", "plain");
-  everything.onclick = all;
-  nothing.onclick = none;
-  nothing.textContent = "Clear";
+/** @typedef {Grid.Button} Action */
+
+/** @param {import("./grid.js").Grid} grid */
+export function createBar(grid) {
+  const node = grid.part("bar");
+  const count = element("span", { className: "chosen", role: "status" }, node);
+  const everything = element("button", { className: "plain", onclick: () => grid.selection.set(grid.everything()) });
+  const nothing = element("button", {
+    className: "plain",
+    onclick: () => grid.selection.set([]),
+    textContent: "Clear",
+  });
   let drawn = "";
   let buttons = /** @type {[Action, HTMLButtonElement][]} */ ([]); // [action, its button]
 
@@ -48,13 +46,11 @@ export function createBar(node, { press, all, none }) {
         button.disabled = action.disabled;
         button.title = action.help;
         button.dataset.name = action.name;
-        button.onclick = () => press(action);
+        button.onclick = () => grid.press(action);
         if (button.textContent !== action.icon + action.label) {
           button.replaceChildren();
-          const icon = element("span", "icon", button);
-          icon.textContent = action.icon;
-          icon.setAttribute("aria-hidden", "true");
-          element("span", "", button).textContent = action.label;
+          element("span", { className: "icon", textContent: action.icon, ariaHidden: "true" }, button);
+          element("span", { textContent: action.label }, button);
         }
       });
     },

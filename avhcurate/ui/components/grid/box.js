@@ -1,19 +1,21 @@
 // Selecting by a box: press beside or on a tile and drag; near an edge the grid scrolls along.
 
+import { rangesUnion } from "./ranges.js";
+
+/** @import { Ranges } from "../events.js" */
+
 const THRESHOLD = 6; // pixels before a press becomes a drag
 const EDGE = 36;
 const SPEED = 18; // pixels a frame
 
-// `covered(from, to)` is called with two corners in the grid's pixels while the box grows; true of `wanted` starts one.
-/**
- * @typedef {{ x: number, y: number }} Point
- * @param {HTMLElement} node
- * @param {HTMLElement} box
- * @param {{ offset: () => number, to: (y: number) => void }} scroller
- * @param {{ wanted: () => boolean, begins: (keep: boolean) => void, covered: (from: Point, to: Point) => void }} does
- */
-export function createBox(node, box, scroller, { wanted, begins, covered }) {
-  let drag = /** @type {{ start: Point, last: PointerEvent, on: boolean, keep: boolean } | null} */ (null);
+/** @param {import("./grid.js").Grid} grid */
+export function createBox(grid) {
+  const { node, scroller, selection } = grid;
+  const box = grid.part("box");
+  let before = /** @type {Ranges} */ ([]); // what was selected when the box was begun
+  let drag = /** @type {{ start: { x: number, y: number }, last: PointerEvent, on: boolean, keep: boolean } | null} */ (
+    null
+  );
   let ended = false;
 
   /** @param {PointerEvent} event */
@@ -36,7 +38,8 @@ export function createBox(node, box, scroller, { wanted, begins, covered }) {
       top: `${top - scroller.offset()}px`,
       height: `${bottom - top}px`,
     });
-    covered({ x: left, y: top }, { x: right, y: bottom });
+    const covered = grid.layout.covered({ x: left, y: top }, { x: right, y: bottom });
+    selection.set(rangesUnion(before, covered));
     if (pull) requestAnimationFrame(grow);
   }
 
@@ -49,7 +52,7 @@ export function createBox(node, box, scroller, { wanted, begins, covered }) {
     if (!drag.on && far) {
       drag.on = true;
       box.hidden = false;
-      begins(drag.keep);
+      before = drag.keep ? selection.ranges() : [];
     }
     grow();
   }
@@ -64,10 +67,10 @@ export function createBox(node, box, scroller, { wanted, begins, covered }) {
     setTimeout(() => (ended = false)); // the click that follows is none
   }
 
-  node.addEventListener("pointerdown", (event) => {
+  node.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     const { x, y } = spot(event);
     const onBar = x >= node.clientWidth || y >= node.clientHeight;
-    if (event.button !== 0 || event.pointerType !== "mouse" || onBar || !wanted()) return;
+    if (event.button !== 0 || event.pointerType !== "mouse" || onBar || !grid.data.selectable) return;
     drag = {
       start: { x, y: y + scroller.offset() },
       last: event,

@@ -3,23 +3,18 @@
 const SHOWN = "avhcurate-shown"; // what the details tell the page: { view, place }
 const PATIENCE_MS = 3000;
 
-// `changed()` is called when another place is shown, `focus(place)` when the details are gone.
-/**
- * @param {{
- *   view: () => string | undefined, changed: (place: number | null) => void,
- *   focus: (place: number) => void, hasFocus: () => boolean,
- * }} does
- */
-export function createDetails({ view, changed, focus, hasFocus }) {
+/** @param {import("./grid.js").Grid} grid */
+export function createDetails(grid) {
   let place = /** @type {number | null} */ (null);
   let last = /** @type {number | null} */ (null); // the place shown last: an image may be open that is not in this view
 
   /** @param {WindowEventMap["avhcurate-shown"]} event */
   function shown({ detail }) {
-    if (detail.view !== view() || detail.place === place) return;
+    if (detail.view !== grid.data?.view || detail.place === place) return;
     place = detail.place;
     last = place ?? last;
-    changed(place);
+    if (place !== null) grid.show(place);
+    grid.paintSelection();
   }
   addEventListener(SHOWN, shown);
 
@@ -32,10 +27,10 @@ export function createDetails({ view, changed, focus, hasFocus }) {
       const to = last;
       const until = performance.now() + PATIENCE_MS;
       place = last = null;
-      changed(null);
+      grid.paintSelection();
       const look = () => {
         if (document.querySelector("[role=dialog]") && performance.now() < until) requestAnimationFrame(look);
-        else if (!hasFocus()) focus(to);
+        else if (!grid.hasFocus()) grid.moveFocus(to, false);
       };
       requestAnimationFrame(look);
     },

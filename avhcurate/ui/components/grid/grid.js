@@ -13,7 +13,7 @@ import { createLines } from "./lines.js";
 import { createLook } from "./look.js";
 import { CHANGES, needless, withActsDone } from "./pending.js";
 import { createPicker } from "./picker.js";
-import { rangesHas, rangesUnion } from "./ranges.js";
+import { rangesHas } from "./ranges.js";
 import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
@@ -39,17 +39,17 @@ function placeOf(event) {
   return tile ? Number(tile.dataset.place) : null;
 }
 
-class Grid {
+export class Grid {
   /** @type {Sent.Data} */
   data = /** @type {any} */ (null);
   size = 0; // of a tile, which the slider changes before Python has heard of it
   layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
   laidOut = ""; // the sizes that the layout was made for
   travel = 1;
-  before = /** @type {Ranges} */ ([]); // what was selected when a box was begun
   goal = /** @type {number | null} */ (null); // the place to begin at, once the rows are laid out
   landing = /** @type {number | null} */ (null);
   arranging = 0;
+  awake = false; // somebody has come near: rows beyond those in sight are fetched as well
   pointed = /** @type {number | null} */ (null); // the place under the pointer, or with the focus
 
   /** @type {(event: KeyboardEvent) => unknown} */
@@ -90,10 +90,10 @@ class Grid {
     });
     this.focus = createFocus(this.node, this.lines, { rows: this.rows, hasFocus: () => this.hasFocus() });
     this.commands = this.createCommands();
-    this.bar = this.createBar();
-    this.box = this.createBox();
-    this.details = this.createDetails();
-    this.look = this.createLook();
+    this.bar = createBar(this);
+    this.box = createBox(this);
+    this.details = createDetails(this);
+    this.look = createLook(this);
     this.listen();
   }
 
@@ -108,46 +108,6 @@ class Grid {
       chosen: () => this.selection.count() || Number(this.data?.count > 0),
       back: () => this.back(),
       own: GRID_KEYS.filter(([key]) => this.opens || !key.endsWith("Enter")),
-    });
-  }
-
-  createBar() {
-    return createBar(this.part("bar"), {
-      press: (action) => this.press(action),
-      all: () => this.selection.set(this.everything()),
-      none: () => this.selection.set([]),
-    });
-  }
-
-  createBox() {
-    return createBox(this.node, this.part("box"), this.scroller, {
-      wanted: () => this.data.selectable,
-      begins: (keep) => {
-        this.before = keep ? this.selection.ranges() : [];
-      },
-      covered: (from, to) => this.selection.set(rangesUnion(this.before, this.layout.covered(from, to))),
-    });
-  }
-
-  createDetails() {
-    return createDetails({
-      view: () => this.data?.view,
-      changed: (place) => {
-        if (place !== null) this.show(place);
-        this.paintSelection();
-      },
-      focus: (place) => this.moveFocus(place, false),
-      hasFocus: () => this.hasFocus(),
-    });
-  }
-
-  createLook() {
-    return createLook(this.root, this.part("look"), {
-      resized: (size) => {
-        this.size = size;
-        this.layOut();
-      },
-      kept: (size) => size !== this.data.size && this.talk.tell("size", size),
     });
   }
 
@@ -167,6 +127,7 @@ class Grid {
     });
     this.board.onpointerover = (/** @type {Event} */ event) => this.point(placeOf(event));
     this.board.onpointerleave = () => this.point(null);
+    for (const event of ["pointerenter", "focusin"]) this.root.addEventListener(event, () => this.wake());
     addEventListener("keydown", this.pressedBeside);
     addEventListener("resize", this.resized);
     addEventListener(LINKED, this.hearLinked);
@@ -221,7 +182,7 @@ class Grid {
   /** @param {number} place */
   shownRow(place) {
     const row = this.rows.at(place);
-    return row && withActsDone(row, this.talk.onImages(), this.classes());
+    return row && withActsDone(row, this.talk.all(), this.classes());
   }
 
   classes() {
@@ -391,11 +352,17 @@ class Grid {
 
   /** @param {number} by @param {boolean} flying */
   moved(by, flying) {
-    if (by) this.travel = Math.sign(by);
+    if (by) [this.travel, this.awake] = [Math.sign(by), true];
     clearTimeout(this.landing ?? 0);
     this.landing = null;
     if (Math.abs(by) > JUMP * this.scroller.window()) this.land(flying ? REST_AFTER_FLIGHT_MS : LOOK_MS);
     this.draw(!flying);
+  }
+
+  wake() {
+    if (this.awake) return;
+    this.awake = true;
+    this.draw();
   }
 
   // After a jump the rows in sight come first, and their neighbours when all their pictures are there.
@@ -422,7 +389,7 @@ class Grid {
       top,
       seen,
       travel: this.travel,
-      alone: this.landing !== null,
+      alone: this.landing !== null || !this.awake,
     });
     if (pictures) this.rows.want(wanted);
     const hadFocus = this.hasFocus();
@@ -458,9 +425,10 @@ class Grid {
   pressed(event) {
     if (writes(event)) return;
     const steps = event.key in STEPS && !event.altKey;
-    const does = steps ? () => this.step(event) : this.meaning(event);
-    if (does) does();
-    else if (!this.data.actions || !this.commands.pressed(event)) return;
+    const own = steps ? () => this.step(event) : this.meaning(event);
+    const does = own ?? (this.data.actions ? this.commands.meaning(event) : null);
+    if (!does) return;
+    does();
     consume(event);
   }
 
@@ -509,7 +477,7 @@ class Grid {
 
   /** @param {Sent.Data} next @param {Component} component */
   update(next, component) {
-    const [old, acts] = [this.data, this.talk.onImages()];
+    const [old, acts] = [this.data, this.talk.all()];
     const same = old?.about === next.about;
     const other = old?.view !== next.view || old?.count !== next.count;
     this.talk.hear(component, next.actions?.handled ?? 0);

@@ -28,11 +28,9 @@ export function createLines(board, { layout, base, rowAt }) {
 
   /** @param {number} row */
   function newLine(row) {
-    const line = { node: element("div", "row"), tiles: /** @type {Tile[]} */ ([]) };
     const [heading, first] = [layout().heading(row), layout().first(row)];
-    line.node.setAttribute("role", "row");
-    line.node.setAttribute("aria-rowindex", String(row + 1));
-    line.node.classList.toggle("begins", Boolean(heading));
+    const look = { className: heading ? "row begins" : "row", role: "row", ariaRowIndex: String(row + 1) };
+    const line = { node: element("div", look), tiles: /** @type {Tile[]} */ ([]) };
     line.node.dataset.group = heading;
     for (let place = first; place < layout().end(row); place++) {
       const tile = spare.pop() ?? createTile();

@@ -1,33 +1,37 @@
 // How large the tiles are and whether pictures fill them: sliders and switches that act at once.
 
+import { createStore } from "../shared.js";
+
 const FILL = "avhcurate:fill"; // kept in this browser, for all grids
 const LOOK = "avhcurate-look";
 const TELL_MS = 400;
 
-// `resized(size)` is called as the slider moves, `kept(size)` when it rests.
-/**
- * @param {HTMLElement} root
- * @param {HTMLElement} node
- * @param {{ resized: (size: number) => void, kept: (size: number) => void }} does
- */
-export function createLook(root, node, { resized, kept }) {
+/** @param {import("./grid.js").Grid} grid */
+export function createLook(grid) {
+  const node = grid.part("look");
   const slider = /** @type {HTMLInputElement} */ (node.querySelector("input"));
   const fill = /** @type {HTMLButtonElement} */ (node.querySelector("button"));
+  const store = createStore("localStorage");
   let timer = 0;
 
   function paint() {
-    const fills = localStorage.getItem(FILL) === "1";
-    root.classList.toggle("fills", fills);
+    const fills = Boolean(store.recall(FILL));
+    grid.root.classList.toggle("fills", fills);
     fill.setAttribute("aria-pressed", String(fills));
   }
 
+  function tell() {
+    if (grid.size !== grid.data.size) grid.talk.tell("size", grid.size);
+  }
+
   slider.oninput = () => {
-    resized(Number(slider.value));
+    grid.size = Number(slider.value);
+    grid.layOut();
     clearTimeout(timer);
-    timer = setTimeout(() => kept(Number(slider.value)), TELL_MS);
+    timer = setTimeout(tell, TELL_MS);
   };
   fill.onclick = () => {
-    localStorage.setItem(FILL, fill.ariaPressed === "true" ? "0" : "1");
+    store.keep(FILL, fill.ariaPressed === "true" ? 0 : 1);
     dispatchEvent(new Event(LOOK));
   };
   addEventListener(LOOK, paint);
@@ -37,7 +41,7 @@ export function createLook(root, node, { resized, kept }) {
     /** @param {boolean} shown @param {number} size */
     update(shown, size) {
       node.hidden = !shown;
-      if (/** @type {ShadowRoot} */ (root.getRootNode()).activeElement !== slider) slider.value = String(size);
+      if (grid.parent.activeElement !== slider) slider.value = String(size);
     },
     destroy() {
       clearTimeout(timer);

@@ -1,7 +1,7 @@
 // What is selected: ranges of places, which the browser keeps, and carries along when the same samples come in another
 // order or fewer of them are left.
 
-import { placesIn } from "../shared.js";
+import { createStore, placesIn } from "../shared.js";
 import { rangesCount, rangesUnion } from "./ranges.js";
 
 /** @import { Ranges } from "../events.js" */
@@ -14,25 +14,8 @@ import { rangesCount, rangesUnion } from "./ranges.js";
 const NO_VIEW = { key: "", about: "", order: "", count: 0, source: "" };
 const KEPT = "avhcurate:selection"; // in this window, also after a reload
 
-/** @type {Selected | null} */
-let left = recalled(); // what was selected in a grid that is gone, in case its samples are shown again
-
-function recalled() {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-  } catch {
-    return null;
-  }
-}
-
-/** @param {Selected} selected */
-function keep(selected) {
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify(selected));
-  } catch {
-    // A selection too large for the browser's storage is lost with a reload only.
-  }
-}
+const store = createStore("sessionStorage"); // a selection too large for it is lost with a reload, no more
+let left = /** @type {Selected | null} */ (store.recall(KEPT)); // of a grid that is gone, in case its samples are shown again
 
 /** @param {() => void} changed */
 export function createSelection(changed) {
@@ -46,7 +29,7 @@ export function createSelection(changed) {
     if (carrying?.shown) carrying = null; // what is seen counts from now on
     if (JSON.stringify(next) === JSON.stringify(ranges)) return;
     ranges = next;
-    keep({ ...view, ranges });
+    store.keep(KEPT, { ...view, ranges });
     changed();
   }
 
@@ -61,7 +44,7 @@ export function createSelection(changed) {
     view = next;
     carrying = null;
     follow(from);
-    keep({ ...view, ranges });
+    store.keep(KEPT, { ...view, ranges });
     changed();
   }
 

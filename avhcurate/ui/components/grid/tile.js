@@ -4,17 +4,12 @@ import { draw } from "../carrier.js";
 import { element } from "../shared.js";
 
 export function createTile() {
-  const root = element("div", "tile");
-  root.setAttribute("role", "gridcell");
-  root.setAttribute("tabindex", "-1");
+  const root = element("div", { className: "tile", role: "gridcell", tabIndex: -1 });
   const frame = element("div", "frame", root);
-  const image = element("img", "", frame);
-  image.decoding = "async";
-  image.draggable = false;
+  const image = element("img", { decoding: "async", draggable: false }, frame);
   image.onload = () => frame.classList.remove("broken");
   image.onerror = () => frame.classList.add("broken");
-  const check = element("span", "check", frame);
-  check.setAttribute("aria-hidden", "true");
+  element("span", { className: "check", ariaHidden: "true" }, frame);
   const badges = element("span", "badges", frame);
   const meter = element("div", "meter", root);
   const caption = element("div", "caption", root);
@@ -25,23 +20,8 @@ export function createTile() {
   const bottom = element("div", "line second", caption);
   const sub = element("span", "sub", bottom);
   const note = element("span", "note", bottom);
-  return {
-    root,
-    frame,
-    image,
-    badges,
-    meter,
-    caption,
-    names,
-    title,
-    arrow,
-    score,
-    sub,
-    note,
-    src: "",
-    data: undefined,
-    place: -1,
-  };
+  const parts = { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note };
+  return { ...parts, src: "", data: undefined, place: -1 };
 }
 
 export const EMPTY = {
@@ -76,7 +56,7 @@ export function drawTile(tile, row, pictures) {
   tile.root.classList.toggle("differs", data.differs);
   drawWords(tile, data);
   tile.badges.replaceChildren();
-  for (const text of data.badges) element("span", "badge", tile.badges).textContent = text;
+  for (const text of data.badges) element("span", { className: "badge", textContent: text }, tile.badges);
 }
 
 // The label, and the prediction where that is another; a score as the share of images below it, its number on hover.

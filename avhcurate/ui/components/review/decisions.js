@@ -99,13 +99,10 @@ export function createDecisions(outbox) {
       outbox.put({ kind: "back", ...(last.back ?? { of: last.nonce }), id: last.id });
       return last.place;
     },
-    // Returns why Python has refused one of them, "" if it has not.
-    /** @param {Review.Refused[]} refused */
+    // What Python has refused cannot be taken back.
+    /** @param {{ nonce: string }[]} refused */
     refuse(refused) {
-      const why = new Map(refused.map((entry) => [entry.nonce, entry.why]));
-      const lost = given.find(({ nonce }) => why.has(nonce));
-      given = given.filter(({ nonce }) => !why.has(nonce));
-      return why.get(lost?.nonce ?? "") ?? "";
+      given = given.filter(({ nonce }) => !refused.some((entry) => entry.nonce === nonce));
     },
     some: () => given.length > 0,
     forget() {

@@ -1,8 +1,9 @@
 // The review card: one suspect, one key, the next suspect at once; decisions go to Python by the outbox.
 
 import { createCommands, writes } from "../commands/commands.js";
-import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
-import { consume, markTiny, modified, mounted } from "../shared.js";
+import { createPictures } from "../pictures.js";
+import { mounted } from "../shared.js";
+import { Task } from "../task.js";
 import { createDecisions, needless, standing, undecidable, words } from "./decisions.js";
 import { drawSuspect } from "./suspect.js";
 
@@ -11,8 +12,6 @@ import { drawSuspect } from "./suspect.js";
 
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
-const PICTURES = 60;
-const SAID_MS = 4000;
 /** @type {[string, string][]} */
 const CARD_KEYS = [
   ["A", "accept the suggestion"],
@@ -26,28 +25,23 @@ export default mounted((parent, data) => new Card(parent, data));
 
 /** @typedef {Review.Suspect} Suspect */
 
-class Card {
+/** @extends {Task<Review.Data>} */
+class Card extends Task {
   known = /** @type {Map<number, Suspect>} */ (new Map()); // place in the queue -> suspect
-  /** @type {Map<string, { image: HTMLImageElement, ready: boolean, broken: boolean }>} */
-  pictures = new Map(); // address -> { image, ready, broken }
   queue = "";
   place = 0;
   shownAt = /** @type {number | null} */ (null); // when the picture on screen could first be seen
   drawn = /** @type {string | null} */ (null);
   component = /** @type {Component | null} */ (null);
   asked = { place: -1, turn: 0 };
-  quiet = 0;
-  said = "";
 
   /** @param {any} parent @param {Review.Data} first */
   constructor(parent, first) {
-    this.scope = first.scope;
-    this.data = first;
-    this.root = parent.querySelector(".review");
+    super(parent.querySelector(".review"), first);
     /** @type {Record<string, HTMLButtonElement>} */
     this.buttons = Object.fromEntries([...this.root.querySelectorAll(".do")].map((one) => [one.dataset.do, one]));
     this.steps = [...this.root.querySelectorAll(".step")];
-    this.outbox = createOutbox(first.scope, first.health, () => this.paint());
+    this.pictures = createPictures(this.part("stage"), (src) => src === this.current()?.src && this.reveal());
     this.decisions = createDecisions(this.outbox);
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
@@ -62,25 +56,6 @@ class Card {
     this.keys = { a: accept, k: keep, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
     for (const [name, act] of Object.entries({ accept, keep, skip, undo })) this.hearButton(this.buttons[name], act);
     for (const step of this.steps) this.hearButton(step, () => this.go(this.place + Number(step.dataset.by)));
-    this.onKey = (/** @type {KeyboardEvent} */ event) => this.hearKey(event);
-    document.addEventListener("keydown", this.onKey, true);
-  }
-
-  /** @param {string} name @returns {any} */
-  part(name) {
-    return this.root.querySelector(`.${name}`);
-  }
-
-  focus() {
-    this.root.focus({ preventScroll: true });
-  }
-
-  /** @param {HTMLButtonElement} button @param {() => void} act */
-  hearButton(button, act) {
-    button.onclick = () => {
-      act();
-      this.focus();
-    };
   }
 
   current() {
@@ -116,35 +91,12 @@ class Card {
     this.component.setStateValue("at", { queue, ...this.asked });
   }
 
-  /** @param {string} src */
-  picture(src) {
-    const found = this.pictures.get(src);
-    if (found) return found;
-    const image = new Image();
-    image.draggable = false;
-    const picture = { image, ready: false, broken: false };
-    const reveal = () => this.current()?.src === src && this.reveal();
-    image.onload = async () => {
-      await image.decode().catch(() => undefined);
-      markTiny(image);
-      picture.ready = true;
-      reveal();
-    };
-    image.onerror = () => {
-      picture.broken = true;
-      reveal();
-    };
-    image.src = src;
-    this.pictures.set(src, picture);
-    if (this.pictures.size > PICTURES) this.pictures.delete([...this.pictures.keys()][0]);
-    return picture;
-  }
-
+  // Fetches the pictures of those that follow, and of the one before.
   preload() {
-    const suspects = Array.from({ length: AHEAD + 1 }, (_, by) => this.known.get(this.place + by));
-    for (const suspect of suspects) if (suspect) this.picture(suspect.src);
-    const near = suspects.slice(0, 2).flatMap((suspect) => suspect?.strips ?? []);
-    for (const src of near.flatMap((strip) => strip.images)) new Image().src = src;
+    const near = Array.from({ length: AHEAD + 2 }, (_, by) => this.known.get(this.place - 1 + by) ?? []).flat();
+    this.pictures.keep(near.map(({ src }) => src));
+    const strips = near.filter(({ place }) => [0, 1].includes(place - this.place)).flatMap(({ strips }) => strips);
+    for (const src of strips.flatMap(({ images }) => images)) new Image().src = src;
   }
 
   // --- deciding --------------------------------------------------------------------------------
@@ -189,23 +141,10 @@ class Card {
     else this.say("This is the last one.");
   }
 
-  /** @param {string} text */
-  say(text) {
-    clearTimeout(this.quiet);
-    this.said = text;
-    this.paint();
-    if (text) this.quiet = setTimeout(() => this.say(""), SAID_MS);
-  }
-
-  // --- keys ------------------------------------------------------------------------------------
-
   /** @param {KeyboardEvent} event */
-  hearKey(event) {
-    if (modified(event) || typingElsewhere(event, this.root) || writes(event) || this.commands.open()) return;
-    const act = this.keys[event.key.toLowerCase()];
-    if (!act && (event.repeat || !this.commands.pressed(event))) return;
-    if (act && (!event.repeat || event.key.startsWith("Arrow"))) act();
-    consume(event); // else Streamlit's own one-letter shortcuts would hear it too
+  meaning(event) {
+    if (writes(event) || this.commands.open()) return null;
+    return this.keys[event.key.toLowerCase()] ?? this.commands.meaning(event);
   }
 
   // --- drawing ---------------------------------------------------------------------------------
@@ -213,8 +152,8 @@ class Card {
   draw() {
     const suspect = this.current();
     const print = suspect && JSON.stringify([suspect.id, suspect.src, suspect.rows, suspect.lead]);
-    if (print !== this.drawn) this.drawAnew(suspect, print);
     this.preload();
+    if (print !== this.drawn) this.drawAnew(suspect, print);
     this.paint();
   }
 
@@ -222,23 +161,18 @@ class Card {
   drawAnew(suspect, print) {
     this.drawn = print;
     this.shownAt = null;
-    const stage = this.part("stage");
-    for (const image of stage.querySelectorAll("img")) image.remove();
+    this.pictures.show();
     this.root.classList.toggle("empty", !suspect);
     this.root.dataset.suspect = suspect?.id ?? "";
     if (!suspect) return;
     drawSuspect(this.root, suspect);
-    const picture = this.picture(suspect.src);
-    stage.appendChild(picture.image);
-    if (picture.ready || picture.broken) this.reveal();
+    this.reveal();
   }
 
   reveal() {
     const suspect = this.current();
-    const picture = suspect && this.pictures.get(suspect.src);
-    if (!picture) return;
-    picture.image.classList.add("on");
-    picture.image.alt = `The suspect, image ${suspect.id}`;
+    if (!suspect || !this.pictures.of(suspect.src)?.ready) return;
+    this.pictures.show(suspect.src, `The suspect, image ${suspect.id}`);
     const at = performance.now();
     this.shownAt = at;
     setTimeout(() => {
@@ -247,6 +181,7 @@ class Card {
   }
 
   paint() {
+    super.paint();
     const { root, place, data, buttons } = this;
     const suspect = this.current();
     const { state, excluded } = suspect ? this.standing(suspect) : { state: "", excluded: false };
@@ -257,7 +192,6 @@ class Card {
     this.part("state").textContent = this.said || became[state];
     this.part("tally").textContent = data.tally;
     Object.assign(root.dataset, { state, place });
-    paintSaving(root, this.outbox);
     this.part("wait").textContent = suspect ? "" : "Fetching …";
     buttons.accept.disabled = !suspect?.suggested || Boolean(state);
     buttons.keep.disabled = !suspect || Boolean(state);
@@ -266,16 +200,13 @@ class Card {
     this.steps[0].disabled = place === 0;
   }
 
-  // --- what Python says ------------------------------------------------------------------------
-
   /** @param {Review.Data} next @param {Component} component */
   update(next, component) {
-    this.data = next;
     this.component = component;
     if (next.queue !== this.queue) this.begin(next);
-    const why = this.decisions.refuse(next.refused);
+    this.decisions.refuse(next.refused);
     for (const suspect of next.suspects) this.known.set(suspect.place, suspect);
-    this.outbox.hear(component, next.echo, next.taken);
+    const why = this.hear(next, component);
     this.commands.update(next.actions);
     if (why) this.say(why);
     this.asked.place = -1;
@@ -293,9 +224,7 @@ class Card {
   }
 
   destroy() {
-    document.removeEventListener("keydown", this.onKey, true);
-    clearTimeout(this.quiet);
+    super.destroy();
     this.commands.destroy();
-    this.outbox.destroy();
   }
 }

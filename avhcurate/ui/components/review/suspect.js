@@ -32,7 +32,7 @@ function drawLabels(labels, { given, suggested, name }) {
   ];
   if (suggested) says.push(["quiet", " · suggested "], ["suggested", suggested]);
   for (const [className, text] of [...says, ["quiet", ` · ${name}`]]) {
-    element(className === "quiet" ? "span" : "b", className, labels).textContent = text;
+    element(className === "quiet" ? "span" : "b", { className, textContent: text }, labels);
   }
 }
 
@@ -41,9 +41,9 @@ function drawEvidence(body, rows) {
   body.replaceChildren();
   for (const row of rows) {
     const line = element("tr", row.doubts ? "doubts" : "", body);
-    element("th", "", line).textContent = row.source;
-    element("td", "says", line).textContent = row.label;
-    element("td", "", line).textContent = row.text;
+    element("th", { textContent: row.source }, line);
+    element("td", { className: "says", textContent: row.label }, line);
+    element("td", { textContent: row.text }, line);
   }
 }
 
@@ -52,13 +52,8 @@ function drawStrips(near, strips) {
   near.replaceChildren();
   for (const strip of strips) {
     const box = element("div", "strip", near);
-    element("p", "quiet", box).textContent = strip.title;
+    element("p", { className: "quiet", textContent: strip.title }, box);
     const row = element("div", "row", box);
-    for (const src of strip.images) {
-      const image = element("img", "", row);
-      image.alt = "";
-      image.draggable = false;
-      image.src = src;
-    }
+    for (const src of strip.images) element("img", { alt: "", draggable: false, src }, row);
   }
 }

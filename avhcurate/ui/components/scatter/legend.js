@@ -17,10 +17,9 @@ export function createLegend(parent, changed) {
 
   /** @param {Entry} group @param {number} index @param {Entry[]} entries */
   function entry({ name, color, symbol }, index, entries) {
-    const button = element("button", "group", parent);
-    button.type = "button";
+    const button = element("button", { className: "group", type: "button" }, parent);
     drawSymbol(SYMBOLS[symbol] ?? SYMBOLS[0], color, button);
-    element("span", "", button).textContent = name;
+    element("span", { textContent: name }, button);
     const say = () => button.setAttribute("aria-pressed", String(!hidden.has(index)));
     button.title = "click: hide or show; double-click: this group alone, and all again";
     button.onclick = () => {
@@ -45,7 +44,7 @@ export function createLegend(parent, changed) {
     const box = element("div", "scale", parent);
     element("div", "ramp", box).style.setProperty("--colors", colors.join());
     const list = element("ol", "ticks", box);
-    for (const tick of ticks) element("li", "", list).textContent = tick;
+    for (const tick of ticks) element("li", { textContent: tick }, list);
   }
 
   return {
@@ -55,13 +54,13 @@ export function createLegend(parent, changed) {
       if (names === shown) return;
       [shown, hidden] = [names, new Set()];
       parent.replaceChildren();
-      element("p", "heading", parent).textContent = legend.title;
+      element("p", { className: "heading", textContent: legend.title }, parent);
       if (legend.scale) scale(legend.scale);
       legend.entries.forEach(entry);
       if (!marks.x.length) return;
       const line = element("p", "group", parent);
       drawSymbol(DIAMOND, "var(--weight)", line);
-      element("span", "", line).textContent = marks.title;
+      element("span", { textContent: marks.title }, line);
     },
     // Whether points of a shade are drawn.
     /** @param {number} shade @param {Data} data */

@@ -28,9 +28,7 @@ export function createOverlay(svg, names) {
 
   /** @param {Name} name @param {number} above */
   function write({ x, y, text }, above) {
-    const node = element("span", "name", names);
-    node.textContent = text;
-    written.push([node, x, y, above]);
+    written.push([element("span", { className: "name", textContent: text }, names), x, y, above]);
   }
 
   return {

@@ -5,20 +5,12 @@ const CORNER_PX = 3; // between two corners of a lasso
 const WHEEL = 0.0015; // of a zoom, a pixel of the wheel
 const LINE_PX = 40; // of a wheel's line
 
-// `tool()` is "lasso", "select" (a box) or "pan". Called are `drawing(corners)` with corners in pixels while one draws,
-// null when it is given up, `drawn(corners)` at its end, `dragged(across, down)`, `turned(factor, left, top)`,
-// `clicked(left, top)`, `over(left, top, event)` and `away()`.
-/**
- * @typedef {[number, number]} Place
- * @param {HTMLElement} stage
- * @param {{
- *   tool: () => string | undefined, drawing: (corners: Place[] | null) => void, drawn: (corners: Place[]) => void,
- *   dragged: (across: number, down: number) => void, turned: (factor: number, left: number, top: number) => void,
- *   clicked: (left: number, top: number) => void, over: (left: number, top: number, event: PointerEvent) => void,
- *   away: () => void,
- * }} on
- */
-export function createPointer(stage, on) {
+/** @typedef {[number, number]} Place */
+
+/** @param {import("./scatter.js").Chart} chart */
+export function createPointer(chart) {
+  const { stage, camera, overlay } = chart;
+  const tool = () => chart.data?.tool; // "lasso", "select" (a box) or "pan"
   let start = /** @type {Place | null} */ (null);
   /** @type {Place} */
   let last = [0, 0];
@@ -39,51 +31,55 @@ export function createPointer(stage, on) {
     [left, low],
   ];
 
+  /** @param {number} across @param {number} down */
+  const drag = (across, down) => chart.move(() => camera.panBy(across, down));
+
   function cancel() {
     start = null;
-    on.drawing(null);
+    overlay.draft(null);
   }
 
-  stage.addEventListener("pointerdown", (event) => {
+  stage.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     if (event.button !== 0) return;
     stage.setPointerCapture(event.pointerId);
-    on.away();
+    chart.away();
     start = last = here(event);
     corners = [start];
   });
 
-  stage.addEventListener("pointermove", (event) => {
+  stage.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     const at = here(event);
-    if (!start) return void on.over(...at, event);
-    if (on.tool() === "pan") on.dragged(at[0] - last[0], at[1] - last[1]);
-    else if (on.tool() === "select") corners = boxed(start, at);
+    if (!start) return void chart.over(...at, event);
+    if (tool() === "pan") drag(at[0] - last[0], at[1] - last[1]);
+    else if (tool() === "select") corners = boxed(start, at);
     else if (far(corners[corners.length - 1], at, CORNER_PX)) corners.push(at);
-    if (on.tool() !== "pan" && far(start, at, CLICK_PX)) on.drawing(corners);
+    if (tool() !== "pan" && far(start, at, CLICK_PX)) overlay.draft(corners);
     last = at;
   });
 
-  stage.addEventListener("pointerup", (event) => {
+  stage.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
     if (!start) return;
     const [from, to] = [start, here(event)];
     const moved = far(from, to, CLICK_PX) || corners.some((corner) => far(from, corner, CLICK_PX));
     start = null;
-    if (moved && on.tool() !== "pan" && corners.length > 2) return on.drawn(corners); // stays until it is the region
-    on.drawing(null);
-    if (!moved) on.clicked(...to);
+    if (moved && tool() !== "pan" && corners.length > 2) return chart.tellRegion(corners, tool() === "select"); // stays until it is the region
+    overlay.draft(null);
+    if (!moved) chart.clicked(...to);
   });
 
   stage.addEventListener("pointercancel", cancel);
-  stage.addEventListener("pointerleave", () => start || on.away());
+  stage.addEventListener("pointerleave", () => start || chart.away());
   stage.addEventListener(
     "wheel",
-    (event) => {
-      if (on.tool() !== "pan" && !event.ctrlKey) return;
+    (/** @type {WheelEvent} */ event) => {
+      if (tool() !== "pan" && !event.ctrlKey) return;
       event.preventDefault();
-      on.away();
-      on.turned(Math.exp(-event.deltaY * (event.deltaMode === 1 ? LINE_PX : 1) * WHEEL), ...here(event));
+      chart.away();
+      const factor = Math.exp(-event.deltaY * (event.deltaMode === 1 ? LINE_PX : 1) * WHEEL);
+      chart.move(() => camera.zoomBy(factor, ...here(event)));
     },
     { passive: false },
   );
 
-  return { cancel, rest: () => start || on.drawing(null) };
+  return { cancel, rest: () => start || overlay.draft(null) };
 }

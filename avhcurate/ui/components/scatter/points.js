@@ -1,5 +1,6 @@
 // The points of a chart: read from the server once, and tried again until they come.
 
+import { link } from "../shared.js";
 import { createPlaces } from "./places.js";
 
 const FIRST_RETRY_MS = 1000;
@@ -18,13 +19,9 @@ export class Points {
   pause = FIRST_RETRY_MS;
   timer = 0;
 
-  // `came()` is called when they are there, `lost(source)` where the page can tell what has become of them; `says(text)`
-  // is told what goes on.
-  /** @param {{ came: () => void, lost: (source: string) => void, says: (text: string) => void }} does */
-  constructor({ came, lost, says }) {
-    this.came = came;
-    this.lost = lost;
-    this.says = says;
+  /** @param {import("./scatter.js").Chart} chart */
+  constructor(chart) {
+    this.chart = chart;
   }
 
   // Reads `count` points at an address, unless they are there or on their way.
@@ -35,7 +32,7 @@ export class Points {
     if (source === this.source) return;
     const request = new AbortController();
     Object.assign(this, { request, asked: source });
-    this.says(`Reading ${count.toLocaleString("en-US")} points …`);
+    this.chart.say(`Reading ${count.toLocaleString("en-US")} points …`);
     try {
       const bytes = await this.read(source, count, request.signal);
       if (request === this.request) this.take(source, count, bytes);
@@ -64,15 +61,18 @@ export class Points {
     Object.assign(this, { source, bytes, request: null, pause: FIRST_RETRY_MS });
     this.shades = new Uint8Array(bytes, 4 * count);
     this.places = createPlaces(new Uint16Array(bytes, 0, 2 * count));
-    this.says("");
-    this.came();
+    this.chart.say("");
+    this.chart.give();
+    link({});
   }
 
   /** @param {Failure} error @param {string} source @param {number} count */
   fail(error, source, count) {
     this.request = null;
-    this.says(`The points could not be read (${error.message}): trying again …`);
-    this.timer = setTimeout(() => (error.lost ? this.lost(source) : this.want(source, count)), this.pause);
+    this.chart.say(`The points could not be read (${error.message}): trying again …`);
+    // Of those that are gone the page can tell what has become of them.
+    const again = () => (error.lost ? this.chart.component.setTriggerValue("lost", source) : this.want(source, count));
+    this.timer = setTimeout(again, this.pause);
     this.pause = Math.min(LONGEST_RETRY_MS, 2 * this.pause);
   }
 

@@ -29,7 +29,7 @@ const NO_WEBGL =
 
 export default mounted((parent) => new Chart(parent));
 
-class Chart {
+export class Chart {
   facts = /** @type {Map<number, any>} */ (new Map()); // point -> its tile, the last asked for at the end
   /** @type {Scatter.Data} */
   data = /** @type {any} */ (null);
@@ -65,36 +65,15 @@ class Chart {
       this.recolour();
       this.ask();
     });
-    this.points = new Points({
-      came: () => {
-        this.give();
-        link({});
-      },
-      lost: (source) => this.component.setTriggerValue("lost", source),
-      says: (text) => this.say(text),
-    });
+    this.points = new Points(this);
     this.painter = /** @type {NonNullable<ReturnType<typeof createPainter>>} */ (
       createPainter(this.canvas, () => void (this.points.bytes && this.give()))
     );
-    this.pointer = this.createPointer();
+    this.pointer = createPointer(this);
     this.stage.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
     addEventListener(LINKED, this.hearLinked);
     this.resize = new ResizeObserver(() => this.resized());
     this.resize.observe(this.stage);
-  }
-
-  createPointer() {
-    const { camera } = this;
-    return createPointer(this.stage, {
-      tool: () => this.data?.tool,
-      drawing: this.overlay.draft,
-      drawn: (corners) => this.tellRegion(corners, this.data.tool === "select"),
-      away: () => this.away(),
-      over: (left, top, event) => this.over(left, top, event),
-      clicked: (left, top) => this.clicked(left, top),
-      dragged: (across, down) => this.move(() => camera.panBy(across, down)),
-      turned: (factor, left, top) => this.move(() => camera.zoomBy(factor, left, top)),
-    });
   }
 
   // --- the points ----------------------------------------------------------------------------------

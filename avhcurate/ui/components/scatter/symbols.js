@@ -16,14 +16,6 @@ export const DIAMOND = "M6 .2 11.8 6 6 11.8.2 6z";
 
 /** @param {string} path @param {string} color @param {Element} parent */
 export function drawSymbol(path, color, parent) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 12 12");
-  svg.setAttribute("aria-hidden", "true");
-  const shape = document.createElementNS(svg.namespaceURI, "path");
-  shape.setAttribute("d", path);
-  shape.setAttribute("fill-rule", "evenodd");
-  shape.setAttribute("fill", color);
-  svg.append(shape);
-  parent.append(svg);
-  return svg;
+  const shape = `<path d="${path}" fill="${color}" fill-rule="evenodd"/>`;
+  parent.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 12 12" aria-hidden="true">${shape}</svg>`);
 }

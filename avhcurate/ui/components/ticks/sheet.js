@@ -1,5 +1,7 @@
 // The sheet of the tick grid: where keys move, and the ticks that are not submitted yet, kept in this browser.
 
+import { createStore } from "../shared.js";
+
 const DRAFT = "avhcurate:ticks:";
 
 // Where a key moves to from a place among `count` in rows of `columns`; undefined where it does not move.
@@ -20,28 +22,17 @@ export function moved(key, at, columns, count) {
   return to >= 0 && to < count ? to : at;
 }
 
-// A draft is that of a task within a `scope`.
+// A draft is that of a task within a `scope`; without storage a reload loses it, no more.
 /** @param {string} scope */
 export function createDraft(scope) {
+  const store = createStore("localStorage");
   /** @param {string} task */
   const keyOf = (task) => `${DRAFT}${scope}:${task}`;
 
-  // Without storage a reload loses the draft, no more.
-  /** @param {(storage: Storage) => any} act */
-  function attempt(act) {
-    try {
-      return act(window.localStorage);
-    } catch {
-      return null;
-    }
-  }
-
   return {
     /** @param {string} task @param {Set<number>} ticked */
-    keep: (task, ticked) => attempt((storage) => storage.setItem(keyOf(task), JSON.stringify([...ticked]))),
-    /** @param {string} task */
-    recall: (task) => attempt((storage) => JSON.parse(storage.getItem(keyOf(task)) ?? "null")),
-    /** @param {string} task */
-    forget: (task) => attempt((storage) => storage.removeItem(keyOf(task))),
+    keep: (task, ticked) => store.keep(keyOf(task), [...ticked]),
+    recall: (/** @type {string} */ task) => store.recall(keyOf(task)),
+    forget: (/** @type {string} */ task) => store.forget(keyOf(task)),
   };
 }

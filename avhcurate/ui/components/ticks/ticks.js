@@ -1,7 +1,7 @@
 // The tick grid: every tile is a check-box, a ticked one turns green, and the whole grid is submitted at once.
 
-import { createOutbox, paintSaving, typingElsewhere } from "../outbox.js";
-import { consume, element, markTiny, modified, mounted } from "../shared.js";
+import { element, markTiny, mounted } from "../shared.js";
+import { Task } from "../task.js";
 import { createDraft, moved } from "./sheet.js";
 
 /** @import { Component } from "../events.js" */
@@ -15,23 +15,17 @@ export default mounted((parent, data) => new Board(parent, data));
 
 /** @param {TickTile} item @param {string} about */
 function createTile(item, about) {
-  const root = element("div", "tile");
-  root.setAttribute("role", "checkbox");
-  root.setAttribute("aria-label", about);
-  root.setAttribute("tabindex", "-1");
+  const root = element("div", { className: "tile", role: "checkbox", ariaLabel: about, tabIndex: -1 });
   root.dataset.id = String(item.id);
-  const image = element("img", "", root);
-  image.alt = "";
-  image.decoding = "async";
-  image.draggable = false;
+  const image = element("img", { alt: "", decoding: "async", draggable: false, src: item.src }, root);
   image.onload = () => markTiny(image);
   image.onerror = () => root.classList.add("broken");
-  image.src = item.src;
-  element("span", "mark", root).setAttribute("aria-hidden", "true");
+  element("span", { className: "mark", ariaHidden: "true" }, root);
   return { root, item };
 }
 
-class Board {
+/** @extends {Task<Ticks.Data>} */
+class Board extends Task {
   task = /** @type {string | null} */ (null); // the grid on screen
   tiles = /** @type {Map<number, ReturnType<typeof createTile>>} */ (new Map()); // id -> { root, item }
   order = /** @type {number[]} */ ([]);
@@ -40,32 +34,21 @@ class Board {
   columns = 1;
   startedAt = 0;
   sure = false; // an empty sheet is submitted by a second press only
-  heard = "";
   submitted = ""; // nonce of the newest grid from here
 
   /** @param {any} parent @param {Ticks.Data} first */
   constructor(parent, first) {
+    super(parent.querySelector(".sheet"), first);
     this.parent = parent;
-    this.scope = first.scope;
-    this.data = first;
-    this.root = parent.querySelector(".sheet");
     this.board = this.part("board");
     this.peek = this.part("peek");
-    this.outbox = createOutbox(first.scope, first.health, () => this.paint());
     this.draft = createDraft(first.scope);
     this.board.onclick = (/** @type {any} */ { target }) => this.press(target.closest?.(".tile"));
     this.part("submit").onclick = () => this.handIn();
     this.part("back").onclick = () => this.goBack();
     this.peek.onclick = () => this.close();
-    this.onKey = (/** @type {KeyboardEvent} */ event) => this.hearKey(event);
-    document.addEventListener("keydown", this.onKey, true);
     this.resize = new ResizeObserver(() => this.layOut());
     this.resize.observe(this.board);
-  }
-
-  /** @param {string} name @returns {any} */
-  part(name) {
-    return this.root.querySelector(`.${name}`);
   }
 
   // --- ticks: kept in this browser until the grid is submitted ------------------------------------
@@ -75,9 +58,8 @@ class Board {
     if (this.busy() || !this.tiles.has(id)) return;
     if (!this.ticked.delete(id)) this.ticked.add(id);
     this.sure = false;
-    this.say("");
     this.draft.keep(String(this.task), this.ticked);
-    this.paint();
+    this.say("");
   }
 
   /** @param {HTMLElement | null | undefined} tile */
@@ -165,46 +147,29 @@ class Board {
     if (!this.order.length || this.busy()) return;
     if (!this.ticked.size && !this.sure) {
       this.sure = true;
-      this.say(`Nothing is ticked. Submit again if no image holds ${this.data.name}.`);
-      return;
+      return this.say(`Nothing is ticked. Submit again if no image holds ${this.data.name}.`);
     }
     this.sure = false;
     this.close();
-    const ms = Math.round(performance.now() - this.startedAt);
-    this.submitted = this.outbox.put({
-      kind: "grid",
-      task: this.task ?? "",
-      ids: this.order,
-      ticked: [...this.ticked],
-      ms,
-    });
+    const [task, ms] = [this.task ?? "", Math.round(performance.now() - this.startedAt)];
+    this.submitted = this.outbox.put({ kind: "grid", task, ids: this.order, ticked: [...this.ticked], ms });
     this.say("");
-    this.paint();
   }
 
   goBack() {
     this.outbox.put({ kind: "back", of: this.submitted });
     this.submitted = "";
     this.say("");
-    this.paint();
   }
 
   // --- keys ----------------------------------------------------------------------------------------------
 
   /** @param {KeyboardEvent} event */
-  hearKey(event) {
-    if (modified(event) || typingElsewhere(event, this.root)) return;
+  meaning(event) {
     const inside = this.board.contains(this.parent.activeElement);
     const at = this.order.indexOf(this.focused);
     const to = moved(event.key, at, this.columns, this.order.length);
-    const does = to === undefined ? this.meaning(event, inside) : () => this.moveFocus(inside ? to : Math.max(0, at));
-    if (!does) return;
-    if (to !== undefined || !event.repeat) does();
-    consume(event);
-  }
-
-  /** @param {KeyboardEvent} event @param {boolean} inside */
-  meaning(event, inside) {
+    if (to !== undefined) return () => this.moveFocus(inside ? to : Math.max(0, at));
     const free = inside || event.composedPath()[0] === document.body;
     if (event.key === "Enter" && free) return () => this.handIn();
     if (event.key === "Escape" && !this.peek.hidden) return () => this.close();
@@ -217,12 +182,15 @@ class Board {
 
   // --- drawing --------------------------------------------------------------------------------------------
 
+  // What is said stays until something else is done.
   /** @param {string} text */
   say(text) {
-    this.part("status").textContent = text;
+    this.said = text;
+    this.paint();
   }
 
   paint() {
+    super.paint();
     const { order, tiles, ticked, data } = this;
     for (const [id, { root }] of tiles) root.setAttribute("aria-checked", String(ticked.has(id)));
     const waiting = this.busy();
@@ -234,27 +202,21 @@ class Board {
     submit.textContent = waiting ? "Saving …" : "Submit";
     back.hidden = !data.can_go_back;
     back.disabled = waiting;
-    paintSaving(this.root, this.outbox);
+    this.part("status").textContent = this.said;
     this.peek.classList.toggle("ticked", ticked.has(this.focused));
   }
-
-  // --- what Python says ------------------------------------------------------------------------
 
   /** @param {Ticks.Data} next @param {Component} component */
   update(next, component) {
     const arrives = this.data !== next;
-    this.data = next;
-    this.outbox.hear(component, next.echo, next.taken);
+    const why = this.hear(next, component);
     if (next.task !== this.task) this.begin(next, arrives);
     this.layOut();
-    if (next.refused.length && next.echo !== this.heard) this.say(next.refused[next.refused.length - 1].why);
-    this.heard = next.echo;
-    this.paint();
+    this.say(why || this.said);
   }
 
   destroy() {
-    document.removeEventListener("keydown", this.onKey, true);
+    super.destroy();
     this.resize.disconnect();
-    this.outbox.destroy();
   }
 }

@@ -26,9 +26,7 @@ function drawTags(list, tags, untag) {
   list.dataset.of = tags.join();
   list.replaceChildren();
   for (const tag of tags) {
-    const button = element("button", "", list);
-    button.textContent = `${tag} ×`;
-    button.title = "Remove this tag";
+    const button = element("button", { textContent: `${tag} ×`, title: "Remove this tag" }, list);
     button.onclick = () => untag(tag);
   }
 }

@@ -6,35 +6,24 @@ const WHEEL = 0.0015; // of a zoom, a pixel of the wheel
 const LINE = 40; // pixels of a wheel's line
 const LARGE = 1600; // pixels of a longer side at which the picture may be a copy of a larger one
 
-// `turned(factor, at, stage)` is called by the wheel, `dragged(across, down, stage)` by the pointer, and `taken(stage)`
-// when the picture is pressed; `changed()` when its size is known.
-/**
- * @typedef {import("./camera.js").Picture} Picture
- * @typedef {{ x: number, y: number }} Point
- * @typedef {ReturnType<typeof createStage>} Stage
- * @param {HTMLElement} parent
- * @param {{
- *   camera: ReturnType<typeof import("./camera.js").createCamera>,
- *   turned: (factor: number, at: Point, stage: any) => void,
- *   dragged: (across: number, down: number, stage: any) => void,
- *   taken: (stage: any) => void, changed: () => void,
- * }} does
- */
-export function createStage(parent, { camera, turned, dragged, taken, changed }) {
-  const root = element("figure", "stage", parent);
+/** @typedef {ReturnType<typeof createStage>} Stage */
+
+/** @param {import("./viewer.js").Viewer} viewer */
+export function createStage(viewer) {
+  const { camera } = viewer;
+  const root = element("figure", "stage", viewer.part("stages"));
   const view = element("div", "view", root);
-  const image = element("img", "", view);
+  const image = element("img", { draggable: false }, view);
   const caption = element("figcaption", "", root);
   let source = { src: "", whole: "" };
-  let drag = /** @type {Point | null} */ (null);
-  image.draggable = false;
 
   image.onload = () => {
-    root.classList.remove("waiting", "broken");
+    root.classList.remove("waiting");
+    view.classList.remove("broken");
     image.width = image.naturalWidth;
-    changed();
+    viewer.paint();
   };
-  image.onerror = () => root.classList.add("broken");
+  image.onerror = () => view.classList.add("broken");
 
   function picture() {
     return {
@@ -62,33 +51,6 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
     whole.src = wanted.whole;
   }
 
-  view.addEventListener(
-    "wheel",
-    (event) => {
-      const shrinks = event.deltaY > 0;
-      if (shrinks && camera.mode() === "fit" && !event.ctrlKey) return; // the details scroll on
-      event.preventDefault();
-      const frame = view.getBoundingClientRect();
-      const turn = event.deltaY * [1, LINE, view.clientHeight][event.deltaMode] * (event.ctrlKey ? 4 : 1);
-      turned(Math.exp(-turn * WHEEL), { x: event.clientX - frame.left, y: event.clientY - frame.top }, stage);
-    },
-    { passive: false },
-  );
-
-  view.onpointerdown = (event) => {
-    if (event.button !== 0) return;
-    taken(stage);
-    if (!camera.pannable(picture())) return;
-    view.setPointerCapture(event.pointerId);
-    drag = { x: event.clientX, y: event.clientY };
-  };
-  view.onpointermove = (event) => {
-    if (!drag) return;
-    dragged(event.clientX - drag.x, event.clientY - drag.y, stage);
-    drag = { x: event.clientX, y: event.clientY };
-  };
-  view.onpointerup = view.onpointercancel = () => (drag = null);
-
   const stage = {
     root,
     view,
@@ -101,7 +63,7 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
       if (source.src !== src) {
         source = { src, whole };
         root.classList.add("waiting");
-        root.classList.remove("broken");
+        view.classList.remove("broken");
         image.src = src;
       }
       image.alt = alt;
@@ -112,5 +74,43 @@ export function createStage(parent, { camera, turned, dragged, taken, changed })
       root.classList.toggle("muted", muted);
     },
   };
+  steer(stage, viewer);
   return stage;
+}
+
+// The wheel zooms about the pointer, which drags what is larger than its stage.
+/** @param {Stage} stage @param {import("./viewer.js").Viewer} viewer */
+function steer(stage, viewer) {
+  const { view, picture } = stage;
+  const { camera } = viewer;
+  let drag = /** @type {{ x: number, y: number } | null} */ (null);
+
+  view.addEventListener(
+    "wheel",
+    (event) => {
+      const shrinks = event.deltaY > 0;
+      if (shrinks && camera.mode() === "fit" && !event.ctrlKey) return; // the details scroll on
+      event.preventDefault();
+      const frame = view.getBoundingClientRect();
+      const turn = event.deltaY * [1, LINE, view.clientHeight][event.deltaMode] * (event.ctrlKey ? 4 : 1);
+      const at = { x: event.clientX - frame.left, y: event.clientY - frame.top };
+      viewer.repaint(() => camera.zoomBy(Math.exp(-turn * WHEEL), picture(), at));
+    },
+    { passive: false },
+  );
+
+  view.onpointerdown = (event) => {
+    if (event.button !== 0) return;
+    viewer.activate(viewer.stages.indexOf(stage));
+    if (!camera.pannable(picture())) return;
+    view.setPointerCapture(event.pointerId);
+    drag = { x: event.clientX, y: event.clientY };
+  };
+  view.onpointermove = (event) => {
+    if (!drag) return;
+    const [across, down] = [event.clientX - drag.x, event.clientY - drag.y];
+    viewer.repaint(() => camera.panBy(across, down, picture()));
+    drag = { x: event.clientX, y: event.clientY };
+  };
+  view.onpointerup = view.onpointercancel = () => (drag = null);
 }

@@ -40,7 +40,7 @@ const number = (value) => value.toLocaleString("en");
 
 /** @typedef {import("./stage.js").Stage} Stage */
 
-class Viewer {
+export class Viewer {
   /** @type {Sent.Data} */
   data = /** @type {any} */ (null);
   stages = /** @type {import("./stage.js").Stage[]} */ ([]);
@@ -182,7 +182,7 @@ class Viewer {
   /** @param {number} id */
   shownRow(id) {
     const row = this.known(id) ?? { id, title: "", given: "", path: "", badges: [], muted: false };
-    return withActsDone(row, this.talk.onImages(), this.data.actions.classes);
+    return withActsDone(row, this.talk.all(), this.data.actions.classes);
   }
 
   refused() {
@@ -226,20 +226,9 @@ class Viewer {
 
   /** @param {Sent.Picture[]} images */
   drawStages(images) {
-    const { camera, stages } = this;
+    const { stages } = this;
     for (const stage of stages.splice(images.length)) stage.root.remove();
-    while (stages.length < images.length) {
-      stages.push(
-        createStage(this.part("stages"), {
-          camera,
-          turned: (factor, at, /** @type {Stage} */ stage) =>
-            this.repaint(() => camera.zoomBy(factor, stage.picture(), at)),
-          dragged: (across, down, stage) => this.repaint(() => camera.panBy(across, down, stage.picture())),
-          taken: (stage) => this.activate(stages.indexOf(stage)),
-          changed: () => this.data && this.paint(),
-        }),
-      );
-    }
+    while (stages.length < images.length) stages.push(createStage(this));
     for (const [place, stage] of stages.entries()) stage.show(images[place]);
   }
 
@@ -270,9 +259,9 @@ class Viewer {
       "button, summary, [role=button], [role=tab]",
     );
     if (writes(event) || (onButton && [" ", "Enter"].includes(event.key))) return;
-    const does = this.meaning(event);
-    if (does) this.repaint(does);
-    else if (!this.commands.pressed(event)) return;
+    const does = this.meaning(event) ?? this.commands.meaning(event);
+    if (!does) return;
+    this.repaint(does);
     consume(event);
   }
 
