@@ -34,6 +34,7 @@ class Compressed:
                 data = await run_in_threadpool(_packed, name)
                 answer = kept(request, data, name, _KINDS[_FILES[name].suffix], for_good=True)
                 answer.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+                del answer.headers["Content-Security-Policy"]  # a worker would be bound by it
         await answer(scope, receive, send)
 
 

@@ -17,6 +17,7 @@ def test_a_script_comes_compressed_once_and_all_else_comes_from_the_app():
     assert answer.content == _FILES[name].read_bytes()
     assert int(answer.headers["content-length"]) < len(answer.content) / 2
     assert "immutable" in answer.headers["cache-control"]
+    assert "content-security-policy" not in answer.headers
     assert client.get(f"/static/{name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert client.get(f"/static/{name}", headers={"Accept-Encoding": "br"}).text == "from the app"
     assert client.get("/static/js/../../index.html").text == "from the app"
