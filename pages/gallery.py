@@ -20,6 +20,7 @@ story = "Images in the order of a score: open one, select some, and act on them.
 line, menu = title_line("Gallery", story)
 page = replace(page, story=story, help=menu)
 with line, in_a_row("center"):
+    grid_actions.way_back()
     grid_actions.choose_order(page, menu, like=True)
     words_box(page)
     ui_in_gallery.choose(page)

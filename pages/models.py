@@ -6,6 +6,7 @@ from avhcurate.features.compare import ui as compare_ui
 from avhcurate.features.compare import ui_pair
 from avhcurate.features.compare.samples import comparable_runs
 from avhcurate.features.compare.ui_all import all_runs
+from avhcurate.features.compare.ui_confusion import confusions
 from avhcurate.features.compare.ui_transfer import across
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
@@ -29,7 +30,13 @@ if part == "all":
     all_runs(page, compare_ui.side_by_side(page.table, names, keys=keys, filters=page.filters), keys)
     st.stop()
 
+if part == "confusion" and len(runs) < 2:
+    confusions(page, (page.run.name,))
+    st.stop()
 if (chosen := compare_ui.chosen_pair(page, runs)) is None:
+    st.stop()
+if part == "confusion":
+    confusions(page, chosen)
     st.stop()
 keys = compare_ui.chosen_scores() if part == "pair" else ["avh"]
 pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)

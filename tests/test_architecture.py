@@ -45,14 +45,16 @@ BUDGET = {
     "people": 27_500,
     "datasets": 52_700,
     # Acts before the server answers, undo by window, news of other windows, counted uploads, five tabs and a menu; search
-    # by words, scripts as one module and compressed (a first page of 1.3 MB in place of 3.3), a grid for notebooks.
-    "ui": 41_500,
-    "features": 138_500,
+    # by words, scripts as one module and compressed (a first page of 1.3 MB in place of 3.3), a grid for notebooks; a
+    # click on a mark of any figure opens its images, with the way back.
+    "ui": 42_700,
+    # Precision, recall and F1, annotator against annotator, the images of every mark, what changed between two states.
+    "features": 141_500,
     # A dataset as Python expects it: figures, images, a loop, torch and Hugging Face, errors in Python's words, words;
-    # the grid as a widget, whose rows, pictures and acts are messages of the kernel.
-    "notebook": 9_600,
-    # Completion of names, tables to files by one rule, defaults of a folder, groups in the help, images by words.
-    "cli": 17_400,
+    # the grid as a widget, whose rows, pictures and acts are messages of the kernel; diff.
+    "notebook": 9_750,
+    # Completion of names, tables to files by one rule, defaults of a folder, groups in the help, images by words, diff.
+    "cli": 17_650,
 }
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
@@ -60,10 +62,12 @@ MOST_CONDITIONALS = 12
 ARROWS = {
     ("compare", "training_dynamics"),  # the discoveries read across models
     ("training_dynamics", "quality"),  # near duplicates between what is learnt from and what is held out
-    ("report", "correlation"),  # a section of the report each, as are the next three
+    ("report", "correlation"),  # a section of the report each, as are the next four
     ("report", "disagreement"),
     ("report", "quality"),
+    ("report", "saved"),
     ("report", "suspects"),
+    ("saved", "suspects"),  # what changed counts the undecided suspects of two states
     ("self_training", "pseudo_labels"),  # each round selects by the rules of that page
 }
 #: Kinds of files in a feature, from what is imported to what imports: `store.py`, `store_folds.py`, `split_rules.py`.

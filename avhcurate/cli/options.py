@@ -37,14 +37,14 @@ GROUPS = {
     "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
     "Images": ("columns", "project", "neighbours", "suspects", "tag", "relabel", "exclude", "export", "report"),
     "People and network": ("votes", "votes-out", "predict", "correlate", "disagree", "models"),
-    "Data": ("quality", "select", "saved", "history", "split"),
+    "Data": ("quality", "select", "saved", "history", "diff", "split"),
     "Training": ("train", "self-train", "degrade", "toy"),
     "Workspace": ("list", "default", "jobs"),
 }
 #: Verbs whose table --out writes. A verb that writes another file has an --out of its own.
 TABLES = (
     *("list", "columns", "project", "neighbours", "correlate", "disagree", "models", "suspects", "quality", "history"),
-    *("predict", "degrade", "jobs"),
+    *("predict", "degrade", "jobs", "diff"),
 )
 #: Options of all verbs, and whether a value follows.
 _ANYWHERE = dict.fromkeys(("--workspace", "--out"), True)

@@ -65,11 +65,16 @@ def history(
     sample: Annotated[int | None, typer.Option(help="Only what was decided about the sample with this id.")] = None,
     limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=options.MOST_ENTRIES)] = 50,
     undo: Annotated[str | None, typer.Option(help="Undo the entry with this key.")] = None,
+    restore: Annotated[int | None, typer.Option(help="Go back to after this entry, 0 for the import.", min=0)] = None,
 ) -> None:
     """Who tagged, relabelled, excluded and saved what, and when."""
     from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
+    from avhcurate.features.saved import diff_service
 
     table = options.run_table(name)
+    if restore is not None:
+        count = diff_service.restore(table, restore)
+        options.print_messages([f"as after entry {restore}: {count} samples change"])
     if undo is not None:
         options.print_messages([f"undone: {undo_entry(table, undo)}"])
     entries, count = history_entries(table, who=who, sample=sample, limit=limit)
@@ -90,3 +95,22 @@ def history(
     ]
     options.print_table(rows)
     print(f"{len(entries)} of {count} entries")
+
+
+@options.app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="DATASET, DATASET@ENTRY or an exported label file.")],
+    second: Annotated[str, typer.Argument(metavar="[B]", help="The same [default: from the import until now].")] = "",
+    model: options.ModelOption = None,
+) -> None:
+    """What changed between two states: images, labels, splits, scores; by whom and why."""
+    from avhcurate.features.saved import diff_service
+
+    found = diff_service.diff(*diff_service.states(options.open_workspace(), first, second, model=model))
+    if options.printed(found.result(), found.changes):
+        return
+    print(f"{found.before.title} to {found.after.title}: {diff_service.text_of(found)}")
+    for rows in (found.summary, found.classes, found.shifts):
+        if len(rows):
+            print(f"\n{rows.to_string(index=False)}")
+    options.print_messages(found.notes)

@@ -125,3 +125,31 @@ class DecidedDataset(OpenedDataset):
     def _show_decided(self) -> None:
         for grid in self.grids:
             grid.update()
+
+    def diff(self, other: "str | int | OpenedDataset" = 0) -> pd.DataFrame:
+        """Return what changed from another state until now, a row each: `kind, id, path, before, after, who, at, why`.
+
+        `other` is the number of an entry of the history (0: as it was imported), another dataset, DATASET@ENTRY, or an
+        exported label file. `attrs` has the counts of each kind, classes, accuracy, suspects and scores.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.relabel(5, "3")
+        1
+        >>> digits.diff()[["kind", "id", "before", "after", "why"]].to_dict("records")
+        [{'kind': 'relabelled', 'id': 5, 'before': '5', 'after': '3', 'why': 'relabelled as 3'}]
+        >>> digits.undo()
+        'relabel 3'
+        """
+        from avhcurate.features.saved import diff_service
+
+        now = diff_service.state_of(self.sample_table)
+        if isinstance(other, OpenedDataset):
+            before = diff_service.state_of(other.sample_table)
+        elif isinstance(other, int):
+            before = diff_service.state_of(self.sample_table, other)
+        else:
+            before, _ = diff_service.states(self.workspace, other, self.name)
+        found = diff_service.diff(before, now)
+        found.changes.attrs.update(found.result())
+        return found.changes

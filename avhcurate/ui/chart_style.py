@@ -1,11 +1,14 @@
 """The style of all figures: colours for colour-blind readers, on light and dark, and a plain frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+
+from avhcurate.datasets.table.filters import Filters
 
 #: Mid-tones in the manner of Okabe and Ito: distinct, and legible on white and on near-black. Data are slate, what is
 #: picked is blue as all that acts, and orange and blue together mean hard and easy, or below and above 0.
@@ -21,6 +24,9 @@ _MIDDLE = "#a5a9b8"
 #: Legends in a row: above a chart, and at the top of a figure of several panels.
 ABOVE: dict[str, Any] = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 AT_TOP: dict[str, Any] = {"orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0}
+
+#: The longest address of the images of a mark: servers refuse much longer ones.
+_LONGEST_ADDRESS = 8_000
 
 
 def ramp(count: int) -> list[str]:
@@ -130,3 +136,68 @@ def of_hsf(simulated: bool) -> str:
     if simulated:
         return "HSF (simulated votes)"
     return "HSF"
+
+
+def leads(n: Iterable[float], to: Filters | Iterable[Filters], *, run: str = "") -> dict[str, Any]:
+    """Return what makes each mark of a trace lead to the `n` images that it counts, as arguments of Plotly.
+
+    `to` narrows the filters of the page to these images: for each mark, or the same for all. `run` is the run that it
+    is about, "" for the open one. A mark of so many images that no address could name them leads nowhere.
+    """
+
+    def address(filters: Filters) -> str:
+        query = filters.to_query()
+        if run:
+            query["run"] = run
+        text = urlencode(query)
+        return text if len(text) <= _LONGEST_ADDRESS else ""
+
+    if isinstance(to, Filters):
+        return {"meta": {"n": [int(one) for one in n], "to": address(to)}}
+    return {"meta": {"n": [int(one) for one in n], "to": [address(one) for one in to]}}
+
+
+def matrix(
+    text: np.ndarray, shade: np.ndarray, hover: Sequence[str], rows: Sequence[str], columns: Sequence[str], **look: Any
+) -> go.Figure:
+    """Draw a cell for each row and column with its text (R, C), coloured by `shade` (R, C), from orange over 0 to blue.
+
+    `hover` has a text for each cell, row by row; `look` are arguments of the marks, as those of `leads`.
+    """
+    figure, most = go.Figure(), max(1e-9, float(np.nanmax(np.abs(shade), initial=0)))
+    figure.add_heatmap(
+        z=shade,
+        zmin=-most,
+        zmax=most,
+        colorscale=[[0, ORANGE], [0.5, faded(GREY, 0.06)], [1, BLUE]],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=text,
+        texttemplate="%{text}",
+        textfont={"size": 10},
+        hoverinfo="skip",
+    )
+    y, x = np.divmod(np.arange(text.size), len(columns))
+    figure.add_scatter(  # a heat map cannot be clicked: these squares can
+        x=x,
+        y=y,
+        mode="markers",
+        marker={"symbol": "square", "size": 20, "opacity": 0},
+        text=hover,
+        hovertemplate="%{text}<extra></extra>",
+        **look,
+    )
+    bare(figure, height=90 + 27 * len(rows), margin={"t": 4})
+    figure.update_layout(font={"size": 11})
+    figure.update_xaxes(
+        range=[-0.5, len(columns) - 0.5], tickvals=list(range(len(columns))), ticktext=columns, showgrid=False
+    )
+    return figure.update_yaxes(
+        range=[len(rows) - 0.5, -0.5], tickvals=list(range(len(rows))), ticktext=rows, showgrid=False
+    )
+
+
+def short_names(names: Iterable[str], *, longest: int = 14) -> list[str]:
+    """Return names that fit on an axis."""
+    return [as_text(str(name)[: longest - 1] + "…" * (len(str(name)) >= longest)) for name in names]

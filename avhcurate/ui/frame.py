@@ -22,6 +22,8 @@ from avhcurate.workspace.disk.app_files import PAGES
 _P = ParamSpec("_P")
 
 _FRAME = "frame.here"
+#: Session state: the file of the page that is shown.
+PAGE = "frame.page"
 _ERROR = "frame.error"
 #: Messages of success that the next run shows.
 _MESSAGES = "frame.messages"

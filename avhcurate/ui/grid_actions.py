@@ -1,8 +1,9 @@
 """Controls of a sample grid: order and sizes above it, ways to the gallery, and what to do if nothing matches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,15 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
-from avhcurate.ui import url_state
+from avhcurate.ui import frame, url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened, attempt, mirrored, with_data
 from avhcurate.ui.grid_keys import say_elsewhere, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.layout import empty_state, in_a_row
+from avhcurate.ui.navigation import TITLES
 from avhcurate.ui.open_images import LIKE, more_like
+from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.sidebar_filters import filterable
 from avhcurate.ui.signin import for_curators
@@ -31,6 +34,8 @@ from avhcurate.workspace.disk.app_files import PAGES
 _MOST_VIEWS = 5
 #: Characters of the order in the line of the title.
 _LONGEST = 20
+#: The page and address that a mark of a chart was clicked on, for the way back.
+_BACK: Choice[str] = Choice("gallery.back", "", str)
 
 
 def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
@@ -145,16 +150,33 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
 _by_angle = st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")(by_angle)
 
 
-def gallery_link(label: str, **changes: Any) -> None:
-    """Draw a link to the gallery with the view's samples; `changes` are fields of the view."""
-    query = replace(url_state.current(), choices=(), **changes).elsewhere
-    st.page_link(PAGES / "gallery.py", label=label, icon=":material/grid_view:", query_params=query, width="content")
+def gallery_link(label: str, query: Mapping[str, str] | None = None, **changes: Any) -> None:
+    """Draw a link to the gallery at an address, or with the view's samples after `changes` of its fields."""
+    if query is None:
+        query = replace(url_state.current(), choices=(), **changes).elsewhere
+    look: dict[str, Any] = {"icon": ":material/grid_view:", "width": "content"}
+    st.page_link(PAGES / "gallery.py", label=label, query_params={**query, **_back()}, **look)
 
 
-def go_to_gallery(filters: Filters, *, like: Sequence[int] = ()) -> NoReturn:
-    """Open the gallery with the samples of these filters, in the order of likeness to some."""
+def _back() -> dict[str, str]:
+    """Return the parameter that leads back to the page as it is; none in the gallery itself."""
+    here = st.session_state[frame.PAGE]
+    return {_BACK.name: f"{here}?{urlencode(st.query_params.to_dict())}"} if here != "gallery" else {}
+
+
+def go_to_gallery(filters: Filters, *, like: Sequence[int] = (), run: str = "") -> NoReturn:
+    """Open the gallery with the samples of these filters, in the order of likeness to some, and with the way back."""
     view = replace(url_state.current(), filters=filters, row=1, sample=None, choices=())
-    st.switch_page(PAGES / "gallery.py", query_params=view.choosing(LIKE.name, LIKE.write(tuple(like))).to_query())
+    view = replace(view, run=run or view.run).choosing(LIKE.name, LIKE.write(tuple(like)))
+    st.switch_page(PAGES / "gallery.py", query_params=view.to_query() | _back())
+
+
+def way_back() -> None:
+    """Draw a link to the page that led here, as it was."""
+    page, _, query = _BACK.asked().partition("?")
+    if page in TITLES:
+        look: dict[str, Any] = {"icon": ":material/arrow_back:", "width": "content"}
+        st.page_link(PAGES / f"{page}.py", label=f"Back to {TITLES[page]}", query_params=dict(parse_qsl(query)), **look)
 
 
 def nothing_matches(

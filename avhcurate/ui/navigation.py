@@ -36,6 +36,8 @@ ANALYSES = {
         ("toy", "Toy", "scatter_plot", "Which score finds what is known to be hard?"),
     ),
 }
+#: The title of each page by its file.
+TITLES = {file: title for entries in (TABS, *ANALYSES.values()) for file, title, *_ in entries}
 #: Pixels that a column of the menu needs.
 _COLUMN = 220
 

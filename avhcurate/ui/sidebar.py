@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.changes import follow
-from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
+from avhcurate.ui.frame import PAGE, SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.layout import apart, closing_popover
 from avhcurate.ui.notes import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
@@ -24,8 +24,6 @@ from avhcurate.ui.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
-#: Name of the page that is open, which a saved view comes back to.
-_PAGE = "frame.page"
 #: Session state: the runs that each dataset had when it was opened, and those opened since.
 _RUNS = "frame.runs"
 _BARE: dict[str, Any] = {"label_visibility": "collapsed"}
@@ -45,7 +43,7 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
     A page that filters do not change has none, and all images in view; they stay in the address for the next pages.
     """
     view, notices = url_state.read()
-    st.session_state[_PAGE] = page.url_path or "home"
+    st.session_state[PAGE] = page.url_path or "home"
     frame, links = Frame(workspace, view), navigation.place()
     try:
         with st.sidebar:
@@ -208,5 +206,5 @@ def _switch_run() -> None:
 def _keep_view(workspace: Workspace, dataset: str) -> None:
     name = st.session_state["frame.view_name"]
     query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
-    done, page = f"View “{name.strip()}” saved", st.session_state[_PAGE]
+    done, page = f"View “{name.strip()}” saved", st.session_state[PAGE]
     attempt(lambda: Saved(workspace, dataset).save_view(name, query, page), done=done, closes="frame.save")

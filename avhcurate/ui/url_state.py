@@ -69,7 +69,7 @@ class View:
     @property
     def elsewhere(self) -> dict[str, str]:
         """URL parameters for a link to another page: the same data and filters, from the start."""
-        return replace(self, row=1, sample=None).to_query()
+        return replace(self, row=1, sample=None).choosing("gallery.back", "").to_query()
 
 
 #: Its parameters, and where those of the filters stand.

@@ -92,17 +92,6 @@ def test_choosing_a_row_shows_its_images_once(open_page, two_runs, grids, found,
     assert len(grids(app)["Images"]["tiles"]) == min(60, row["n"])
 
 
-def test_a_cell_of_a_confusion_matrix_lists_its_images(open_page, two_runs, grids, words, asked, found):
-    app = open_page("models", two_runs, **address(found, "confusion"))
-    cell = {"customdata": {"0": 7, "1": 1, "2": 179}}
-    app.session_state["models.confusion_b.0"] = {"selection": {"points": [cell]}}
-    app.run()
-    assert asked(app, "models.cell") == "b:7:1"
-    ids = found.ids("label == 7 and b_predicted == 1")
-    assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == ids[:60]
-    assert f"Label 7, B predicts 1** · n {len(ids)}" in words(app)
-
-
 def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, found):
     app = open_page("models", two_runs, **address(found, "hard", models__set="b"))
     ids = found.ids("b_rank >= 0.8 and a_rank <= 0.5", "b_rank - a_rank")

@@ -1,5 +1,7 @@
 """The page Saved without a browser: sets, views, history and splits, and saving from the frame."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
@@ -151,3 +153,18 @@ def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
     assert "**Strata: 1**" in words(app)
     app.text_input(key="saved.shares").set_value("0.5,0.6").run()
     assert "sum to 1" in app.error[0].value
+
+
+def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_is_had_back(open_page, own, words):
+    table = open_table(own, "digits")
+    by("ann", annotate, table, [5, 7], "relabel", 3)
+    app = open_page("saved", own.root, saved__part="changes")
+    assert "**2 changes** from as imported to now." in words(app)
+    query = dict(parse_qsl(links(app)["Label changed: 2"]))
+    assert query["gallery.back"].startswith("saved?")
+    assert set(table.frame(Filters.from_query(query), columns=["id"])["id"]) == {5, 7}
+    assert "ann" in str(app.dataframe[-1].value)
+    button(app, "saved.restore").click().run()
+    assert "**0 changes**" in words(app)
+    app = open_page("saved", own.root, saved__part="changes", saved__before="/etc/passwd", saved__after="digits@1")
+    assert "from as imported to after 1" in words(app)

@@ -214,6 +214,7 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "samples": count,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,
+        "entry": table.annotated,
         "filters": filters.to_query(),
         "hsf_edges": list(table.edges),
         "classes": list(table.classes),

@@ -1,11 +1,15 @@
 """The one table of filters: facets, widgets, chips and addresses follow from its entries."""
 
+import base64
 import datetime
+import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, get_type_hints
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_core import to_json
 
@@ -165,6 +169,19 @@ class OneOf(Filter):
 
 
 @dataclass(frozen=True)
+class Ids(Filter):
+    """The sample is one of some that were counted or chosen; None for any."""
+
+    def sql(self, value: Any, table: Table) -> Sql:
+        if value is None:
+            return "", []
+        return "id IN (SELECT unnest(?::BIGINT[]))", [list(value)]
+
+    def chips(self, value: Any, table: Table) -> list[Chip]:
+        return [(f"{len(value):,} chosen images", None)]
+
+
+@dataclass(frozen=True)
 class Condition(Filter):
     """A SQL condition, which the table checks."""
 
@@ -225,7 +242,7 @@ class Filters:
 
     `hsf_bins` and `classes` are indices; `ranges` are (column, low, high), both ends included; `tags` must all be
     present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded samples out, True shows only
-    them, None takes both; `where` is a SQL condition. `ids` are samples chosen by hand (None: any).
+    them, None takes both; `where` is a SQL condition. `ids` are samples that were chosen (None: any).
 
     Of the user's own columns `ranges` takes numbers, `values` are (column, value, ...), and `dates` are
     (column, first day, last day). Among values None chooses samples without one; as an end it is an open one.
@@ -291,14 +308,12 @@ class Filters:
         ),
     )
     where: str = _filter("", Condition(key="where", title="SQL condition", folded=True))
-    ids: tuple[int, ...] | None = None
+    ids: tuple[int, ...] | None = _filter(None, Ids(key="ids", title="Chosen images"))
 
     def to_sql(self, table: Table) -> Sql:
         """Return one condition over the sample table, in brackets, and its parameters."""
         chosen = {name: getattr(self, name) for name in FILTERS}
-        parts = [FILTERS[name].sql(value, table) for name, value in chosen.items() if value not in ((), "")]
-        if self.ids is not None:
-            parts.append(("id IN (SELECT unnest(?::BIGINT[]))", [list(self.ids)]))
+        parts = [FILTERS[name].sql(value, table) for name, value in chosen.items() if value != ""]
         condition, values = all_hold(parts)
         return f"({condition or 'TRUE'})", values
 
@@ -308,8 +323,13 @@ class Filters:
         >>> Filters(hsf_bins=(0, 1), ranges=(("avh", 0.1, None),)).to_query()
         {'bin': '0,1', 'range': '["avh",0.1,null]'}
         """
-        chosen = {key: getattr(self, name) for key, name in FILTER_KEYS.items()}
-        return {key: write_value(value) for key, value in chosen.items() if value != getattr(Filters, FILTER_KEYS[key])}
+        query = {}
+        for key, name in FILTER_KEYS.items():
+            if (value := getattr(self, name)) != getattr(Filters, name):
+                query[key] = write_value(value)
+        if self.ids is not None:
+            query["ids"] = pack_ids(self.ids)
+        return query
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "Filters":
@@ -342,6 +362,17 @@ class Filters:
         return self.with_(**kept), notices
 
     def with_(self, **changes: Any) -> "Filters":
+        return replace(self, **changes)
+
+    def narrowed(self, other: "Filters") -> "Filters":
+        """Return these filters and `other`, which lies within them: its choices take the place of these.
+
+        >>> Filters(classes=(1, 2), where="avh > 1").narrowed(Filters(classes=(1,), where="hsf < 1")).to_query()
+        {'class': '1', 'where': '(avh > 1) AND (hsf < 1)'}
+        """
+        changes = {name: getattr(other, name) for name in FILTERS if getattr(other, name) != getattr(Filters, name)}
+        if self.where and other.where:
+            changes["where"] = f"({self.where}) AND ({other.where})"
         return replace(self, **changes)
 
     @property
@@ -389,8 +420,55 @@ def write_value(value: Any) -> str:
 def read_value(owner: type, field: str, text: str) -> Any:
     """Return the value of a field of a dataclass that `write_value` wrote; ValueError for another text."""
     kind, usual = kind_of(owner, field), getattr(owner, field)
+    if field == "ids":
+        return unpack_ids(text)
     if isinstance(usual, str):
         return kind.validate_python(text)
     if isinstance(usual, tuple):
         text = f"[{text}]"
     return kind.validate_json(text)
+
+
+def bar_conditions(column: str, low: Sequence[float], high: Sequence[float]) -> list[str]:
+    """Return the SQL condition of each bar that `SampleTable.histogram` counts of a column.
+
+    >>> bar_conditions("hsf", [0, 0.5], [0.5, 1])
+    ['hsf < 0.5', 'hsf >= 0.5']
+    """
+    edges = []
+    for left, right in zip(low, high, strict=True):
+        text = f"{left:.9g}"
+        if abs(float(text) - left) > 1e-12:  # as exact as the bars themselves, which begin a little below their edge
+            text = f"{left - 1e-9 * (right - left):.17g}"
+        edges.append(text)
+    # The first and the last bar have no end, so that rounding never loses the extreme samples.
+    starts, ends = ["", *(f"{column} >= {edge}" for edge in edges[1:])], [f"{column} < {edge}" for edge in edges[1:]]
+    tests = (" AND ".join(filter(None, both)) for both in zip(starts, [*ends, ""], strict=True))
+    return [test or f"{column} IS NOT NULL" for test in tests]
+
+
+#: The largest id that an address may name, so that no text becomes gigabytes.
+_LARGEST_ID = 10**8
+
+
+def pack_ids(ids: ArrayLike) -> str:
+    """Return ids as a short text for an address: which are there, compressed.
+
+    >>> unpack_ids(pack_ids([7, 3, 500]))
+    (3, 7, 500)
+    """
+    there = np.zeros(int(np.max(ids, initial=-1)) + 1, bool)
+    there[np.asarray(ids, np.int64)] = True
+    return base64.urlsafe_b64encode(zlib.compress(np.packbits(there).tobytes(), 9)).decode().rstrip("=")
+
+
+def unpack_ids(text: str) -> tuple[int, ...]:
+    """Return the ids of such a text, sorted; ValueError for any other text."""
+    opened = zlib.decompressobj()
+    try:
+        packed = opened.decompress(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _LARGEST_ID // 8)
+    except zlib.error as error:
+        raise ValueError(text) from error
+    if not opened.eof:
+        raise ValueError(text)
+    return tuple(np.flatnonzero(np.unpackbits(np.frombuffer(packed, np.uint8))).tolist())

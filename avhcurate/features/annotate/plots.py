@@ -5,7 +5,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SLATE, as_text, bare, faded
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SLATE, as_text, bare, faded, leads, matrix, short_names
 
 #: Points of a line: more cannot be distinguished.
 _POINTS = 400
@@ -32,7 +33,7 @@ def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
 
     The samples without a vote are a number below the bars: in a new collection they would dwarf them.
     """
-    counts = np.bincount(np.asarray(each, np.int64), minlength=target + 1)
+    counts = np.bincount(votes := np.asarray(each, np.int64), minlength=target + 1)
     number = np.arange(1, len(counts))
     figure = go.Figure()
     figure.add_bar(
@@ -40,5 +41,25 @@ def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
         y=counts[1:],
         marker={"color": np.where(number >= target, SLATE, faded(GREY, 0.6))},
         hovertemplate="%{y:,} images with %{x} votes<extra></extra>",
+        **leads(counts[1:], [_of(np.flatnonzero(votes == one)) for one in number]),
     )
     return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="images", margin={"t": 30})
+
+
+def annotator_pairs(pairs: pd.DataFrame) -> go.Figure:
+    """Return how often each two annotators say the same, from rows of `first, second, n, same, ids`."""
+    names = list(pairs["first"].unique())
+    share = (pairs["same"] / pairs["n"]).to_numpy()
+    text = np.where(np.isnan(share), "–", [f"{value:.0%}" for value in np.nan_to_num(share)])
+    hover = [
+        f"{as_text(row.first)} and {as_text(row.second)}: the same on {row.same:,} of {row.n:,} images"
+        for row in pairs.itertuples()
+    ]
+    size, shown = (len(names), len(names)), short_names(names)
+    marks = leads(pairs["n"], [_of(ids) for ids in pairs["ids"]])
+    return matrix(text.reshape(size), share.reshape(size), hover, shown, shown, **marks)
+
+
+def _of(ids: np.ndarray) -> Filters:
+    """Return the filters of samples, also of excluded ones, since votes are counted over the whole dataset."""
+    return Filters(excluded=None, ids=tuple(ids.tolist()))

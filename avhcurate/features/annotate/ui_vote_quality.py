@@ -10,7 +10,7 @@ import streamlit as st
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate import annotators
+from avhcurate.features.annotate import annotators, plots
 from avhcurate.features.annotate import vote_quality as annotate_vote_quality
 from avhcurate.features.annotate.vote_quality import VoteQuality
 from avhcurate.features.annotate.votes_out import FORMATS, write_votes
@@ -18,6 +18,7 @@ from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
 from avhcurate.ui import cache
 from avhcurate.ui.cache import kept
+from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_views import GridView, tiles_view
@@ -55,6 +56,9 @@ vote_quality = kept("Reading the votes …", funcs=VOTES_HASH)(annotate_vote_qua
 _disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes …", hash_funcs=VOTES_HASH)(
     annotate_vote_quality.disputed_labels
 )
+
+
+_annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(annotate_vote_quality.annotator_pairs)
 
 
 # --- exclusion by a rule -----------------------------------------------------------------------------------------
@@ -110,6 +114,15 @@ def agreement_facts(quality: VoteQuality) -> None:
             ("Noise ceiling", found.ceiling, found.ceiling_low, found.ceiling_high, found.samples, found.reason),
         ):
             fact(name, f"{value:.2f}".replace("nan", "–"), reason or f"{low:.2f}–{high:.2f}, {n:,} images")
+
+
+def annotator_pairs(quality: VoteQuality) -> None:
+    """Draw how often each two of the busiest annotators say the same."""
+    pairs = _annotator_pairs(quality.votes)
+    if len(pairs) > 1:
+        st.header("Annotator against annotator")
+        show_chart(plots.annotator_pairs(pairs), key="annotators.pairs")
+        st.caption("Share of the images with a vote of both on which they say the same. Click a cell to see them.")
 
 
 def votes_needed(page: Opened) -> None:

@@ -84,3 +84,21 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     else:
         differs = (given >= 0) & (said != given)
     return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
+
+
+def annotator_pairs(votes: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
+    """Return `first, second, n, same, ids` of every two of the busiest annotators, and of each with itself.
+
+    `n` images have a vote of both, `ids` are theirs; both say the `same` of some. `votes` are those of `VoteQuality`.
+    """
+    busiest = votes["annotator"].value_counts().index[:most]
+    kept = votes[votes["annotator"].isin(busiest)].drop_duplicates(["id", "annotator"], keep="last")
+    said = kept["selected"].astype("boolean").astype("Int64").fillna(kept["label"] + 2)  # a class, or left and ticked
+    by_image = kept.assign(said=said.astype(float)).pivot(index="id", columns="annotator", values="said")
+    rows, ids = [], by_image.index.to_numpy()
+    for first in busiest:
+        for second in busiest:
+            one, other = by_image[first].to_numpy(), by_image[second].to_numpy()
+            both = ~np.isnan(one) & ~np.isnan(other)
+            rows.append((first, second, int(both.sum()), int((one == other).sum()), ids[both]))
+    return pd.DataFrame(rows, columns=["first", "second", "n", "same", "ids"])

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.compare.confusion import Confusion
 from avhcurate.features.compare.transfer import fit_line
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.chart_style import (
@@ -17,28 +19,39 @@ from avhcurate.ui.chart_style import (
     ORANGE,
     SERIES,
     SLATE,
+    SYMBOLS,
     TEAL,
     VIOLET,
     as_text,
     bare,
     faded,
     intervals,
+    leads,
+    matrix,
     of_hsf,
     ramp,
+    short_names,
 )
 
 #: The colours of A, B and people in one chart.
 JUDGES = {"people": TEAL, "a": SLATE, "b": VIOLET}
 
-_LONGEST_NAME = 14
 
+def reliability(calibrations: Mapping[str, Calibration], titles: Mapping[str, str], *, linked: bool) -> go.Figure:
+    """Draw accuracy against mean confidence in each bin, a line a run; a larger dot holds more samples.
 
-def reliability(calibrations: Mapping[str, Calibration]) -> go.Figure:
-    """Draw accuracy against mean confidence in each bin, a line a run; a larger dot holds more samples."""
+    `titles` are those of the runs. `linked`: a run counts the images in view, so that a dot can lead to its own.
+    """
     figure = go.Figure()
     _diagonal(figure, 0.0, 1.0)
-    for name, color in zip(calibrations, cycle(SERIES), strict=False):
-        rows, size = calibrations[name].bins, np.sqrt(calibrations[name].bins["n"] / max(1, calibrations[name].n))
+    for (run, name), color in zip(titles.items(), cycle(SERIES), strict=False):
+        rows, size = calibrations[run].bins, np.sqrt(calibrations[run].bins["n"] / max(1, calibrations[run].n))
+        marks: dict[str, Any] = {}
+        if linked:
+            ends = [f"max_confidence > {low!r} AND " for low in rows["low"].tolist()[1:]]
+            tests = zip(["", *ends], rows["high"].tolist(), strict=True)
+            to = [Filters(where=f"label IS NOT NULL AND {low}max_confidence <= {high!r}") for low, high in tests]
+            marks = leads(rows["n"], to, run=run)
         figure.add_scatter(
             x=rows["confidence"],
             y=rows["accuracy"],
@@ -49,21 +62,23 @@ def reliability(calibrations: Mapping[str, Calibration]) -> go.Figure:
             customdata=rows[["n", "low", "high"]].to_numpy(),
             hovertemplate="confidence %{x:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})"
             "<br>accuracy %{y:.3f}, n %{customdata[0]:,}",
+            **marks,
         )
     bare(figure, height=400, x="mean confidence of the bin", y="accuracy of the bin")
     below = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}
-    figure.update_layout(showlegend=len(calibrations) > 1, legend=below)
+    figure.update_layout(showlegend=len(titles) > 1, legend=below)
     figure.update_xaxes(range=[-0.02, 1.02])
     return figure.update_yaxes(range=[-0.02, 1.02])
 
 
-def rank_matrix(matrix: pd.DataFrame) -> go.Figure:
+def rank_matrix(rhos: pd.DataFrame) -> go.Figure:
     """Draw Spearman of every two runs, (R, R), with the numbers in the cells."""
-    numbers = list(range(1, len(matrix) + 1))
-    names = [f"{number} · {name}" for number, name in zip(numbers, _short(list(matrix.index), longest=34), strict=True)]
+    numbers = list(range(1, len(rhos) + 1))
+    called = short_names(rhos.index, longest=34)
+    names = [f"{number} · {name}" for number, name in zip(numbers, called, strict=True)]
     figure = go.Figure()
     figure.add_heatmap(
-        z=matrix.to_numpy(),
+        z=rhos.to_numpy(),
         x=numbers,
         y=numbers,
         zmin=-1,
@@ -80,11 +95,17 @@ def rank_matrix(matrix: pd.DataFrame) -> go.Figure:
     return figure.update_xaxes(side="top", tickvals=numbers, showgrid=False)
 
 
-def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: bool) -> go.Figure:
-    """Draw the share that people, A and B get right in each HSF bin, with Wilson's intervals; `names` by judge."""
+def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: bool, linked: bool) -> go.Figure:
+    """Draw the share that people, A and B get right in each HSF bin, with Wilson's intervals; `names` by judge.
+
+    `linked`: both runs scored all images in view, so that a bar can lead to those that it counts.
+    """
     figure = go.Figure()
     for judge, name in names.items():
-        some = rows[rows["judge"] == judge]
+        some, marks = rows[rows["judge"] == judge], {}
+        if linked:
+            bins = [(), *((number,) for number in range(len(some) - 1))]
+            marks = leads(some["n"], [Filters(where="label IS NOT NULL AND votes > 0", hsf_bins=one) for one in bins])
         figure.add_bar(
             x=[f"{row.bin}<br>n {row.n:,}" for row in some.itertuples()],
             y=some["right"],
@@ -92,48 +113,77 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
             marker={"color": faded(JUDGES[judge], 0.75), "line": {"width": 0}},
             error_y=intervals(some["right"], some["low"], some["high"], width=3),
             hovertemplate="%{y:.1%}<br>%{x}",
+            **marks,
         )
     bare(figure, height=340, x=of_hsf(simulated), y="share right")
     figure.update_layout(barmode="group", bargap=0.3, showlegend=True, legend=ABOVE)
     return figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
 
 
-def confusion(part: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> go.Figure:
-    """Draw the confusion matrix (K, K) of the `chosen` classes: row the given label, column the predicted class.
+def confusion_matrix(found: Confusion, chosen: Sequence[int], classes: Sequence[str], *, run: str) -> go.Figure:
+    """Draw the confusion matrix of the `chosen` classes: row the given label, column the predicted class.
 
-    Colour says how often the two are confused, so that the diagonal does not outshine it. A cell can be clicked and
-    carries label and predicted class as custom data.
+    Colour says how often the two are confused, so that the diagonal does not outshine it.
     """
-    shade, size, names = part.copy(), len(chosen), [as_text(classes[label]) for label in chosen]
+    part = found.counts[np.ix_(chosen, chosen)]
+    shade, names = -part.astype(float), [as_text(classes[label]) for label in chosen]
     np.fill_diagonal(shade, 0)
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=shade,
-        colorscale=[[0, faded(GREY, 0.06)], [1, SLATE]],
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        text=np.where(part == 0, "", part.astype(str)),
-        texttemplate="%{text}",
-        textfont={"size": 10},
-        hoverinfo="skip",
+    pairs = [(label, predicted) for label in chosen for predicted in chosen]
+    hover = [f"label {as_text(classes[one])}, predicted {as_text(classes[other])}" for one, other in pairs]
+    hover = [f"{text}: {n:,}" for text, n in zip(hover, part.ravel(), strict=True)]
+    to = [Filters(classes=(label,), predicted=(predicted,)) for label, predicted in pairs]
+    text, names = np.where(part == 0, "", part.astype(str)), short_names(names)
+    figure = matrix(text, shade, hover, names, names, **leads(part.ravel(), to, run=run))
+    figure.update_xaxes(title_text="predicted")
+    return figure.update_yaxes(title_text="given label")
+
+
+def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
+    """Draw precision, recall and F1 of each class from rows of `Confusion.by_class`, shares with their intervals."""
+    figure, names = go.Figure(), short_names(rows["name"])
+    for number, (key, title) in enumerate({"precision": "precision", "recall": "recall", "f1": "F1"}.items()):
+        error = None
+        if key != "f1":
+            error = intervals(rows[key], rows[f"{key}_low"], rows[f"{key}_high"], color=faded(SERIES[number], 0.6))
+        figure.add_scatter(
+            x=rows[key],
+            y=np.arange(len(rows)) + (number - 1) * 0.22,
+            mode="markers",
+            name=title,
+            marker={"color": SERIES[number], "symbol": SYMBOLS[number], "size": 8},
+            error_x=error,
+            text=rows["name"].map(as_text),
+            customdata=rows[f"{key}_n"],
+            hovertemplate=f"%{{text}}, {title} %{{x:.1%}}, n %{{customdata:,}}<extra></extra>",
+            **leads(rows[f"{key}_n"], rows[f"{key}_to"], run=run),
+        )
+    bare(figure, height=100 + 34 * len(rows), margin={"t": 30})
+    figure.update_layout(showlegend=True, legend=ABOVE)
+    figure.update_xaxes(tickformat=".0%")
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": names}
+    return figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showgrid=False, **ticks)
+
+
+def most_confused(found: Confusion, classes: Sequence[str], *, run: str, most: int) -> go.Figure:
+    """Draw a bar for each of the pairs that are confused most."""
+    pairs, figure = found.most_confused(most), go.Figure()
+    names = short_names(classes)
+    figure.add_bar(
+        x=pairs["n"],
+        y=[f"{names[one]} as {names[other]}" for one, other in zip(pairs["label"], pairs["predicted"], strict=True)],
+        orientation="h",
+        marker_color=ORANGE,
+        texttemplate="%{x:,}",
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+        **leads(
+            pairs["n"],
+            [Filters(classes=(row.label,), predicted=(row.predicted,)) for row in pairs.itertuples()],
+            run=run,
+        ),
     )
-    y, x = np.divmod(np.arange(size * size), size)
-    figure.add_scatter(  # a heat map cannot be clicked: these squares can
-        x=x,
-        y=y,
-        mode="markers",
-        marker={"symbol": "square", "size": 18, "opacity": 0},
-        showlegend=False,
-        customdata=np.stack([np.asarray(chosen)[y], np.asarray(chosen)[x], part.ravel()], axis=1),
-        text=[f"label {names[i]}, predicted {names[j]}" for i, j in zip(y, x, strict=True)],
-        hovertemplate="%{text}: %{customdata[2]:,}<extra></extra>",
-    )
-    bare(figure, height=90 + 27 * size, x="predicted", y="given label", margin={"t": 4})
-    figure.update_layout(dragmode=False, clickmode="event+select", font={"size": 11})
-    ticks = {"tickvals": list(range(size)), "ticktext": _short(names), "showgrid": False}
-    figure.update_xaxes(range=[-0.5, size - 0.5], **ticks)
-    return figure.update_yaxes(range=[size - 0.5, -0.5], **ticks)
+    bare(figure, height=60 + 24 * len(pairs))
+    figure.update_xaxes(visible=False)
+    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
 
 
 def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
@@ -170,9 +220,3 @@ def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -
 def _diagonal(figure: go.Figure, low: float, high: float) -> None:
     line: dict[str, Any] = {"color": GREY, "width": 1, "dash": "dash"}
     figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, layer="below", line=line)
-
-
-def _short(names: Sequence[str], *, longest: int = _LONGEST_NAME) -> list[str]:
-    """Return names that fit on an axis."""
-    cut = [str(name)[: longest - 1] + "…" * (len(name) >= longest) for name in names]
-    return [as_text(name) for name in cut]

@@ -1,4 +1,4 @@
-"""Two runs sample by sample: who is right, what each confuses, and what is hard for one and easy for the other."""
+"""Two runs sample by sample: who is right, and what is hard for one and easy for the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -159,22 +159,3 @@ def outcomes(pair: RunPair) -> pd.DataFrame:
     table = pair.judged[pair.judges].value_counts().reindex(every, fill_value=0).rename("n").reset_index()
     table["share"] = table["n"] / max(1, table["n"].sum())
     return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)
-
-
-def confusions(pair: RunPair, side: str, classes: Sequence[int]) -> np.ndarray:
-    """Return counts (K, K) of the `classes`, of A or B: row the given label, column the predicted class."""
-    counts = pd.crosstab(pair.points["label"], pair.points[f"{side}_predicted"])
-    return counts.reindex(index=np.array(classes), columns=np.array(classes), fill_value=0).to_numpy()
-
-
-def confused_pairs(pair: RunPair, *, most: int) -> pd.DataFrame:
-    """Return the pairs that either confuses most, `label, predicted, a, b`, at most `most` of them.
-
-    Those that one confuses most often come first.
-    """
-    counts = [
-        pair.points[pair.points[side] == 0].value_counts(["label", f"{side}_predicted"]).rename(side) for side in "ab"
-    ]
-    both = pd.concat(counts, axis=1).fillna(0).astype(int).rename_axis(["label", "predicted"]).sort_index()
-    largest = both.max(axis=1).sort_values(ascending=False, kind="stable")
-    return both.loc[largest.index].head(most).reset_index()

@@ -38,7 +38,7 @@ def part(runs: Sequence[RunFolder]) -> str:
     """Choose the part of the page; with a single run only those that need no second."""
     possible = PARTS
     if len(runs) < 2:
-        possible = {name: PARTS[name] for name in ("all", "transfer")}
+        possible = {name: PARTS[name] for name in ("all", "confusion", "transfer")}
     look: dict[str, Any] = {"on_change": PART.restart, "label_visibility": "collapsed"}
     return PART.show(st.segmented_control, "Part", possible, **look)
 

@@ -38,12 +38,14 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     if without := plain(", ".join(table["model"][table["avh"].isna()])):
         st.caption(f"Without class weights, and so without AVH: {without}.")
     download("CSV", table.to_csv(index=False), f"{name}-models.csv", key="models.csv")
+    # Of another run, filters by scores would choose other images than those counted.
+    linked = n == runs.labelled and not (page.filters.ranges or page.filters.where or page.filters.mistakes)
     left, right = halves()
     with left:
         st.header("Is it as sure as it is right?")
         drawn = table[table["ece"].notna()].head(_MOST_LINES)
-        calibrations = [runs.calibrations[run] for run in drawn["run"]]
-        show_chart(reliability(dict(zip(drawn["model"], calibrations, strict=True))), key="models.reliability")
+        called = dict(zip(drawn["run"], drawn["model"], strict=True))
+        show_chart(reliability(runs.calibrations, called, linked=linked), key="models.reliability")
         st.caption(f"A larger dot holds more images. Up to {_MOST_LINES} runs that have logits.")
     with right:
         st.header("Do they find the same images hard?")

@@ -17,7 +17,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import sample_grid
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.layout import halves, in_a_row
+from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text, people
@@ -98,7 +98,8 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
         judge = "panel (simulated)"
     if "people" in pair.judges:
         names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
-        figure = plots.who_is_right(run_pair.who_is_right(pair), names, simulated=pair.simulated)
+        rows, linked = run_pair.who_is_right(pair), not any(pair.left_out)
+        figure = plots.who_is_right(rows, names, simulated=pair.simulated, linked=linked)
         show_chart(figure, key="models.right")
         st.caption(
             "Share right with Wilson's 95 % interval, over the images that have votes. The majority is right where "
@@ -150,66 +151,6 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
     return title, pair.ids(" and ".join(f"{one} == {value}" for one, value in right.items()))
 
 
-# --- confusions --------------------------------------------------------------------------------------------------
-
-#: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
-MOST_CLASSES = 12
-_MOST_PAIRS = 40
-_SIDES = {"a": "A", "b": "B"}
-
-
-def _read_cell(text: str) -> tuple[str, int, int]:
-    side, label, predicted = text.split(":")
-    if side not in _SIDES or not (label.isdigit() and predicted.isdigit()):
-        raise ValueError(text)
-    return side, int(label), int(predicted)
-
-
-CELL: Choice[tuple[str, int, int] | None] = Choice(
-    "models.cell", None, _read_cell, lambda cell: ":".join(map(str, cell or ()))
-)
-
-
-def confusions(page: Opened, pair: RunPair) -> ImageList | None:
-    """Draw both confusion matrices, their difference and the pairs confused most; list the samples of a chosen cell."""
-    classes, pairs = class_names(page, pair), run_pair.confused_pairs(pair, most=_MOST_PAIRS)
-    confused = pairs[["label", "predicted"]].to_numpy().ravel().tolist()
-    chosen = sorted(list(dict.fromkeys([*confused, *range(pair.num_classes)]))[:MOST_CLASSES])
-    for column, side in zip(halves(), _SIDES, strict=True):
-        with column:
-            st.markdown(f"**{_SIDES[side]}**")
-            event: Any = st.plotly_chart(
-                plots.confusion(run_pair.confusions(pair, side, chosen), chosen, classes),
-                key=regions.turned(CELL, f"models.confusion_{side}"),
-                on_select="rerun",
-                selection_mode="points",
-                config={"displayModeBar": False},
-                alt=f"Confusion matrix {_SIDES[side]}",
-            )
-        for point in event["selection"]["points"]:
-            carried = point["customdata"]
-            regions.answer(CELL, (side, int(carried["0"]), int(carried["1"])))
-            st.rerun()
-    st.caption(
-        f"Row: given label. Column: predicted class. The {len(chosen)} classes that are confused most, of "
-        f"{pair.num_classes}. Click a cell to see its images."
-    )
-    with st.expander(f"Confused most ({len(pairs)} pairs)"):
-        names = dict(enumerate(classes))
-        shown = pairs.replace({"label": names, "predicted": names}).assign(difference=pairs["b"] - pairs["a"])
-        shown.columns = ["Label", "Predicted", "A", "B", "B − A"]
-        st.dataframe(shown, hide_index=True, row_height=30)
-    cell = CELL.asked()
-    if cell is None:
-        return None
-    side, label, predicted = cell
-    if max(label, predicted) >= pair.num_classes:
-        st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
-        return None
-    title = f"Label {classes[label]}, {_SIDES[side]} predicts {classes[predicted]}"
-    return title, pair.ids(f"label == {label} and {side}_predicted == {predicted}")
-
-
 # --- hard for one, or for all ------------------------------------------------------------------------------------
 
 #: The sets of the gallery, in words.
@@ -255,4 +196,4 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
 
 
 #: What each part about two runs draws; it returns the samples that it lists.
-LISTINGS = {"pair": who_is_right, "confusion": confusions, "hard": hard_for}
+LISTINGS = {"pair": who_is_right, "hard": hard_for}

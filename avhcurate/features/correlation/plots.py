@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.datasets.table.columns import quote
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.correlation.service import HSF, Correlations
 from avhcurate.measures.stats.correlation import FEW
 from avhcurate.ui.chart_style import (
@@ -16,11 +18,15 @@ from avhcurate.ui.chart_style import (
     SLATE,
     SYMBOLS,
     VIOLET,
+    as_text,
     bare,
     faded,
     intervals,
+    leads,
+    matrix,
     note_above,
     of_hsf,
+    short_names,
 )
 
 #: Scores that the ranking highlights: AVH, and the one it is compared with.
@@ -71,6 +77,7 @@ def ranking(result: Correlations, *, against: str = "") -> go.Figure:
         error_x=intervals(rows["agreement"], rows["low"], rows["high"]),
         customdata=rows[["spearman", "low", "high", "n"]].to_numpy(),
         hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>" + _HOVER,
+        **leads(rows["n"], [result.images(key, "all") for key in rows["score"]]),
     )
     # One trace: as many annotations would take Plotly most of the time of the page.
     figure.add_scatter(
@@ -112,6 +119,7 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
             error_y=intervals(of_score["agreement"], of_score["low"], of_score["high"], color=color),
             customdata=of_score[["spearman", "low", "high", "n"]].to_numpy(),
             hovertemplate=f"{title}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>" + _HOVER,
+            **leads(of_score["n"], [result.images(key, name) for name in of_score["bin"]]),
         )
     bare(figure, height=360, x=_what(result, against), y="agreement within the bin", margin={"t": 30})
     figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
@@ -121,6 +129,27 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
     return figure.update_xaxes(
         tickvals=list(range(len(counts))), ticktext=ticks, range=[-0.5, len(counts) - 0.5], showgrid=False
     )
+
+
+def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str]) -> go.Figure:
+    """Draw Spearman of each score within each class, from rows of `score, class, n, spearman`; blue follows people.
+
+    `names` are those of the scores in order, `classes` those of all classes by label.
+    """
+    keys, shown = list(rows["score"].unique()), list(rows["class"].unique())
+    by_cell = rows.set_index(["score", "class"])
+    cells = by_cell.loc[[(key, name) for key in keys for name in shown]]
+    rho = cells["spearman"].to_numpy(float)
+    text = np.where(np.isnan(rho), "–", [f"{value:.2f}" for value in rho])
+    about = [f"{names[keys.index(key)]}, {as_text(name)}" for key, name in cells.index]
+    hover = [f"{one}: {value:.3f}, n {n:,}" for one, value, n in zip(about, rho, cells["n"], strict=True)]
+    to = [
+        Filters(classes=(classes.index(name),), where=f"{quote(key)} IS NOT NULL AND hsf IS NOT NULL")
+        for key, name in cells.index
+    ]
+    size, rows_named = (len(keys), len(shown)), short_names(names, longest=24)
+    marks = leads(cells["n"], to)
+    return matrix(text.reshape(size), rho.reshape(size), hover, rows_named, short_names(shown), **marks)
 
 
 def _what(result: Correlations, against: str) -> str:

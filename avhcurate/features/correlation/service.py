@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
 from avhcurate.datasets.table.empty_view import chooses_by, empty_view, no_votes
 from avhcurate.datasets.table.filters import Filters
@@ -44,7 +45,8 @@ class Correlations:
     """`table` has the export columns; `pairs` tests two scores each.
 
     `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
-    scores are compared with, "hsf", a measure of the images or a column of the user. `ranked` describes the scores by
+    scores are compared with, "hsf", a measure of the images or a column of the user. `bins`: the samples of each bin
+    by its name. `ranked` describes the scores by
     key; a column of the user without a known harder end has a correlation, but no agreement and no pair. `queue`: where
     collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about, see
     `weighting`, where the queue kept its chances.
@@ -55,6 +57,7 @@ class Correlations:
     ceiling: Reliability
     simulated: bool
     against: str = HSF
+    bins: Mapping[str, Filters] = field(default_factory=dict)
     ranked: Mapping[str, Score] = field(default_factory=lambda: RANKED)
     queue: QueueUse = field(default_factory=lambda: QueueUse({}))
     weighted: pd.DataFrame | None = None
@@ -62,6 +65,11 @@ class Correlations:
     def sign(self, key: str) -> int:
         """Return the factor that turns a correlation until positive means agreement; 0 without a known harder end."""
         return -self.ranked[key].sign * self.toward
+
+    def images(self, key: str, group: str) -> Filters:
+        """Return the filters of the samples that the row of a score counts, all or in one bin."""
+        there = Filters(where=f"{quote(key)} IS NOT NULL AND {quote(self.against)} IS NOT NULL")
+        return self.bins.get(group, Filters()).narrowed(there)
 
     @property
     def toward(self) -> int:
@@ -118,8 +126,15 @@ def correlate(
         ceiling, use = noise_ceiling(table, filters), queue_use(table.counter)
         edges = bins.check_edges(edges or table.edges)
         index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
+        within = {label: Filters(hsf_bins=(number,)) for number, label in enumerate(labels)}
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
+        ends = frame[against].astype(float).groupby(index).agg(["min", "max"])
+        within = {
+            labels[row.Index]: Filters(where=f"{quote(against)} BETWEEN {row.min!r} AND {row.max!r}")
+            for row in ends.itertuples()
+            if row.Index >= 0
+        }
     scores = {key: frame[key] for key in chosen}
     ranks: dict[str, np.ndarray] = {}
     rows = correlation.correlate(scores, frame[against], index, labels, ranks=ranks)
@@ -129,6 +144,7 @@ def correlate(
         ceiling=ceiling,
         simulated=table.simulated,
         against=against,
+        bins=within,
         ranked=ranked,
         queue=use,
     )

@@ -11,7 +11,10 @@ from avhcurate.datasets.export.text import csv_text
 from avhcurate.errors import CurateError
 from avhcurate.features.correlation import analyses
 from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW
+from avhcurate.features.correlation.plots import class_matrix
 from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row
@@ -60,6 +63,8 @@ def further(page: Opened, keys: Sequence[str]) -> None:
         for row in rows.drop_duplicates("score").to_dict("records")
     ]
     st.html(html_table(["Score", *heads], drawn))
+    if chosen == "classes":
+        _class_chart(page, rows[rows["class"] != ALL_CLASSES])
     note = _NOTES[chosen]
     if "queue" in rows:
         note += _NOT_WEIGHTED
@@ -67,6 +72,15 @@ def further(page: Opened, keys: Sequence[str]) -> None:
         st.caption(note)
         name = f"{page.dataset.name}-correlation-{chosen}.csv"
         download("CSV", csv_text(rows), name, key="correlation.more.csv")
+
+
+def _class_chart(page: Opened, rows: pd.DataFrame) -> None:
+    """Draw every score within every class; each cell leads to its images."""
+    classes = rows.groupby("class", sort=False)["n"].max().rename_axis("class").reset_index()
+    shown = choose_classes(classes, classes["n"], names="class", what="images", key="correlation.classes")["class"]
+    names = [shortened(column_name(key), 32) for key in rows["score"].unique()]
+    figure = class_matrix(rows[rows["class"].isin(shown)], names, page.table.classes)
+    show_chart(figure, key="correlation.class_matrix")
 
 
 def _adding(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:

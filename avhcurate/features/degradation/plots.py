@@ -6,10 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.degradation.corruptions import KINDS
 from avhcurate.features.degradation.statistics import ACCURACY
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.chart_style import AT_TOP, SLATE, bare, intervals, ramp
+from avhcurate.ui.chart_style import AT_TOP, SLATE, bare, intervals, leads, ramp
 
 _ROW, _HEAD = 150, 90
 
@@ -58,6 +59,7 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
             error_y=intervals(line["mean"], line["ci_low"], line["ci_high"], color=color, thickness=1.2),
             customdata=line[["ci_low", "ci_high", "n"]],
             hovertemplate="%{y:.4~g} [%{customdata[0]:.4~g}, %{customdata[1]:.4~g}], n %{customdata[2]:,}",
+            **leads(line["n"], _images(line["ids"])),
             row=row,
             col=column,
         )
@@ -71,3 +73,10 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
         )
         figure.update_xaxes(title_text=KINDS[kind].unit, title_font_size=12, row=len(measures), col=column)
     return figure
+
+
+def _images(ids: pd.Series) -> Filters | list[Filters]:
+    """Return the filters of the images at each level; one for all where they are the same, as they mostly are."""
+    if ids.nunique() == 1:
+        return Filters(ids=ids.iloc[0])
+    return [Filters(ids=some) for some in ids]

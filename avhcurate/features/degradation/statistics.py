@@ -20,10 +20,12 @@ ORIGINAL = "none"
 #: The share of right predictions among the measures of a curve.
 ACCURACY = "accuracy"
 
+#: Measures whose column has another name.
+_COLUMN = {ACCURACY: "correct"}
 #: By how much rounding may miss a correlation of 1; the closest that fewer than 1000 levels come to it is 1e-8.
 _ROUNDING = 1e-12
 
-CURVE_COLUMNS = ("group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high")
+CURVE_COLUMNS = ("group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high", "ids")
 SUMMARY_COLUMNS = (
     *("score", "kind", "n", "median", "ci_low", "ci_high"),
     *("expected", "expected_low", "expected_high"),
@@ -96,13 +98,14 @@ def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.
     """Return the mean of each measure at every level, level 0 under every kind: columns `CURVE_COLUMNS`.
 
     `measures` are scores, or `accuracy`, the share of `correct`. `groups` names sets of ids. 95 % intervals are
-    Student's for means, Wilson's for accuracy; n is the number of images.
+    Student's for means, Wilson's for accuracy; n is the number of images, `ids` are theirs.
     """
     table, every = [], _by_kind(rows)
     for group, ids in groups.items():
         for (kind, level), images in every[every["id"].isin(ids)].groupby(["kind", "level"]):
             for measure in measures:
-                table.append([group, kind, level, measure, *_mean(images, measure)])
+                there = images[np.isfinite(images[_COLUMN.get(measure, measure)])]
+                table.append([group, kind, level, measure, *_mean(there, measure), tuple(there["id"].tolist())])
     return pd.DataFrame(table, columns=list(CURVE_COLUMNS))
 
 
@@ -117,10 +120,8 @@ def _by_kind(rows: pd.DataFrame) -> pd.DataFrame:
 def _mean(images: pd.DataFrame, measure: str) -> tuple[float, ...]:
     """Return n, the mean and the ends of its interval."""
     if measure == ACCURACY:
-        correct = images["correct"].dropna()
-        return share(int(correct.sum()), len(correct))
+        return share(int(images["correct"].sum()), len(images))
     values = images[measure].to_numpy(float)
-    values = values[np.isfinite(values)]
     if len(values) < 2:
         return len(values), pd.Series(values).mean(), np.nan, np.nan
     low, high = stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=stats.sem(values))

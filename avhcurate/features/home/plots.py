@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import GREY, SLATE, bare, faded, of_hsf, ramp
+from avhcurate.datasets.table.filters import Filters, bar_conditions
+from avhcurate.ui.chart_style import GREY, SLATE, bare, faded, leads, of_hsf, ramp
 
 #: How samples without a label are called among the classes.
 NO_LABEL = "no label"
@@ -28,6 +29,7 @@ def hsf_histogram(
         marker_color=colors[np.searchsorted(edges, middle, side="right")],
         customdata=bars[["low", "high"]],
         hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} images<extra></extra>",
+        **leads(bars["n"], [Filters(where=one) for one in bar_conditions("hsf", bars["low"], bars["high"])]),
     )
     # All at once: Plotly checks a figure again for each line that is added.
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": _PALE, "width": 1, "dash": "dot"}}
@@ -42,7 +44,7 @@ def hsf_histogram(
 
 
 def class_balance(counts: pd.DataFrame) -> go.Figure:
-    """One bar per row of `name, n`, in the order given."""
+    """One bar per row of `name, n`, in the order given, to the images of its filters `to`."""
     figure = go.Figure()
     figure.add_bar(
         x=counts["n"],
@@ -53,6 +55,7 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:,} images<extra></extra>",
+        **leads(counts["n"], counts["to"]),
     )
     bare(figure, height=max(110, 24 * len(counts) + 30), margin={"r": 40, "t": 28})
     figure.update_xaxes(visible=False, rangemode="tozero")

@@ -123,9 +123,10 @@ def spread(page: Opened) -> None:
         group = choose_group(page)
         if group == CLASSES:
             classes = _counts(table, "label_name", filters)
-            classes.index = classes.index.fillna(NO_LABEL)
-            names = dict.fromkeys([*table.classes, *classes.index])
-            rows = classes.reindex(list(names), fill_value=0).rename_axis("name").reset_index()
+            rows = classes.reindex(table.classes, fill_value=0).rename_axis("name").reset_index()
+            rows["to"] = [Filters(classes=(label,)) for label in range(len(rows))]
+            if none := int(classes[classes.index.isna()].sum()):
+                rows.loc[len(rows)] = {"name": NO_LABEL, "n": none, "to": Filters(classes=(None,))}
         else:
             rows = value_counts(page, group)
         rows = choose_classes(rows, rows["n"], names="name", what="images a class", key="home.classes")

@@ -4,6 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
+from avhcurate.datasets.table.columns import literal, quote
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.own_columns import FEW
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.layout import in_a_row
@@ -62,7 +64,10 @@ def choose_group(page: Opened) -> str:
 
 
 def value_counts(page: Opened, column: str) -> pd.DataFrame:
-    """Return `name, n` of the values of a column among the samples in view, most first."""
+    """Return `name, n, to` of the values of a column among the samples in view, most first; `to` filters by each."""
     counts = page.table.group_counts(column, page.filters, limit=FEW + 1)
     names = [shortened(format_score(column, value), 40) for value in counts["value"]]
-    return pd.DataFrame({"name": names, "n": counts["n"]})
+    chosen = [Filters(where=f"{quote(column)}::VARCHAR = {literal(value)}") for value in counts["value"]]
+    nothing = Filters(where=f"{quote(column)} IS NULL")
+    to = [nothing if pd.isna(value) else one for value, one in zip(counts["value"], chosen, strict=True)]
+    return pd.DataFrame({"name": names, "n": counts["n"], "to": to})

@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.ui.chart_style import BLUE, GREY, SLATE, bare, note_above
+from avhcurate.datasets.table.filters import Filters, bar_conditions
+from avhcurate.ui.chart_style import BLUE, GREY, SLATE, bare, leads, note_above
 from avhcurate.workspace.images.measures import MEASURES
 
 #: Small histograms side by side.
@@ -20,7 +21,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
     titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ").replace(" ", "<br>", 1) for key in bars]
     figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.035, vertical_spacing=0.34)
     for place, (key, counts) in enumerate(bars.items()):
-        counts = counts[counts["n"] > 0]
+        counts = counts.assign(to=bar_conditions(key, counts["low"], counts["high"]))[counts["n"] > 0]
         figure.add_bar(
             x=(counts["low"] + counts["high"]) / 2,
             y=counts["n"],
@@ -28,6 +29,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
             marker={"color": {chosen: BLUE}.get(key, SLATE)},
             customdata=counts[["low", "high"]].to_numpy(float),
             hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} images<extra></extra>",
+            **leads(counts["n"], [Filters(where=one) for one in counts["to"]]),
             row=place // _COLUMNS + 1,
             col=place % _COLUMNS + 1,
         )
@@ -38,15 +40,17 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
 
 
 def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
-    """Draw the angle of each image's embedding to the nearest other, on a log scale; `cut` is a cosine.
+    """Draw the angle of each image's embedding (N,) to the nearest other, on a log scale; `cut` is a cosine.
 
     An angle, since the relevant cosines are all too close to 1 for any scale.
     """
-    cosines = np.append(nearest[np.isfinite(nearest)].astype(float), cut)
+    ids = np.flatnonzero(np.isfinite(nearest))
+    cosines = np.append(nearest[ids].astype(float), cut)
     angles = np.maximum(np.degrees(np.arccos(np.clip(cosines, -1, 1))), 1e-2)
     limit = angles[-1]
     edges = np.geomspace(0.9 * angles.min(), 1.1 * angles.max(), 61)
-    counts, _ = np.histogram(angles[:-1], edges)
+    bar = np.searchsorted(edges, angles[:-1], side="right") - 1
+    counts = np.bincount(bar, minlength=len(edges) - 1)
     figure = go.Figure()
     figure.add_bar(
         x=edges[:-1],
@@ -55,6 +59,7 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         offset=0,
         marker={"color": np.where(edges[:-1] <= limit, BLUE, SLATE)},
         hovertemplate="from %{x:.3g}°: %{y:,} images<extra></extra>",
+        **leads(counts, [Filters(excluded=None, ids=tuple(ids[bar == one].tolist())) for one in range(len(counts))]),
     )
     note = f"copies up to {limit:.3g}°, cosine {cut:.4f}"
     figure.add_vline(x=limit, line={"color": GREY, "dash": "dash"})

@@ -23,6 +23,8 @@ from avhcurate.features.correlation.service import correlate
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.odd_files import KINDS, odd_files
 from avhcurate.features.quality.service import find_duplicates
+from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
+from avhcurate.features.saved.diff_service import diff, state_of, text_of
 from avhcurate.features.suspects.decisions import undecided
 from avhcurate.features.suspects.rules import VERDICTS
 from avhcurate.features.suspects.service import export_table
@@ -189,6 +191,25 @@ def describe_gap(table: DatasetTable, images: bool) -> dict[str, Any]:
     text += f"{gap.sets.samples:,} samples have both."
     found = [gallery(table, SETS[name], ids, images, ["hsf", gap.key]) for name, ids in gap.ids.items()]
     return {"text": text, "galleries": found}
+
+
+@section("Changes since the import", "diff")
+def describe_changes(table: DatasetTable, images: bool) -> dict[str, Any]:
+    """What people changed, by whom, with the first images of each kind."""
+    found = diff(state_of(table, 0), state_of(table))
+    shown = [
+        gallery(table, KINDS_OF_CHANGES[kind], rows["id"].tolist(), images, captions=changes_told(rows))
+        for kind, rows in found.changes.groupby("kind", sort=False)
+    ]
+    figures = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in rows_of(found.summary.dropna())]
+    text = f"{text_of(found).capitalize()}."
+    return {"text": text, "heads": ["", "imported", "now"], "rows": figures, "galleries": shown}
+
+
+def changes_told(rows: pd.DataFrame) -> dict[int, str]:
+    """Return what is said below the image of each change, by id."""
+    told = (f"{row['before']} → {row['after']}".strip(" →") + f", {row['who']}" for row in rows_of(rows.head(IMAGES)))
+    return dict(zip(rows["id"].tolist(), told, strict=False))
 
 
 @section("Labels in doubt", "suspects")

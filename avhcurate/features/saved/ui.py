@@ -30,8 +30,8 @@ _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
 _HOW = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
 
 #: What the page lists.
-PART = one_of("saved.part", ["sets", "views", "history", "split"], "sets")
-_PARTS = {"sets": "Sets", "views": "Views", "history": "History", "split": "Split"}
+_PARTS = {"sets": "Sets", "views": "Views", "history": "History", "changes": "Changes", "split": "Split"}
+PART = one_of("saved.part", list(_PARTS), "sets")
 _ROWS = 25
 _PAGE = number("saved.list", 1, low=1, high=10**9)
 

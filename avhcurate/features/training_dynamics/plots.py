@@ -1,13 +1,16 @@
 """How a network learns: AVH, norm, accuracy and loss of held-out samples over the epochs, overall and by HSF bin."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.ui.chart_style import AT_TOP, GREY, TEAL, band, bare, faded, of_hsf, ramp
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.ui.chart_style import AT_TOP, GREY, TEAL, band, bare, faded, leads, of_hsf, ramp
 
 #: What is drawn, in the order of the panels: key, name and the form of its values.
 PANELS = {
@@ -28,11 +31,18 @@ def with_learnt(curves: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame
     return pd.concat([curves, learnt.rename(columns=lambda name: name.removeprefix("train_"))])
 
 
-def courses(shown: Mapping[str, pd.DataFrame], bins: Sequence[str], *, simulated: bool = False) -> go.Figure:
+def courses(
+    shown: Mapping[str, pd.DataFrame],
+    bins: Sequence[str],
+    *,
+    simulated: bool = False,
+    images: Mapping[str, Mapping[str, Filters]] = MappingProxyType({}),
+) -> go.Figure:
     """Draw a panel for each of `PANELS`; of several trainings a column each, whose rows share an axis.
 
     A training has a row for each epoch and bin: `epoch, bin, n`, and for each of `PANELS` the mean and, as KEY_se, its
     standard error, NaN where missing. `bins`: the HSF bins to draw in addition to `ALL` and `LEARNT`, hard to easy.
+    `images`: the filters of the samples of each training and bin, which a point leads to.
     """
     names, alone = [name for name, _ in PANELS.values()], len(shown) == 1
     rows, columns, titles, shared = len(PANELS), len(shown), list(shown), "rows"
@@ -42,7 +52,8 @@ def courses(shown: Mapping[str, pd.DataFrame], bins: Sequence[str], *, simulated
     bare(figure, height=80 + 240 * rows, margin={"t": 66})
     colors = {ALL: TEAL} | dict(zip(bins, ramp(len(bins)), strict=True)) | {LEARNT: GREY}
     named: set[str] = set()
-    for number, curves in enumerate(shown.values()):
+    for number, (training, curves) in enumerate(shown.items()):
+        to = images.get(training, {})
         for panel, key in enumerate(PANELS):
             place = {"row": 1 + panel, "col": 1 + number}
             if alone:
@@ -50,7 +61,8 @@ def courses(shown: Mapping[str, pd.DataFrame], bins: Sequence[str], *, simulated
             for name, color in colors.items():
                 points = curves[(curves["bin"] == name) & curves[key].notna()].sort_values("epoch")
                 if len(points):
-                    _curve(figure, points, key, color, showlegend=name not in named, **place)
+                    marks = leads(points["n"], to[name]) if name in to else {}
+                    _curve(figure, points, key, color, marks, showlegend=name not in named, **place)
                     named.add(name)
             if key == "accuracy":
                 figure.update_yaxes(**place, tickformat=".0%")
@@ -65,7 +77,15 @@ def courses(shown: Mapping[str, pd.DataFrame], bins: Sequence[str], *, simulated
 
 
 def _curve(
-    figure: go.Figure, points: pd.DataFrame, key: str, color: str, *, row: int, col: int, showlegend: bool
+    figure: go.Figure,
+    points: pd.DataFrame,
+    key: str,
+    color: str,
+    marks: dict[str, Any],
+    *,
+    row: int,
+    col: int,
+    showlegend: bool,
 ) -> None:
     """Draw the mean of a quantity and its band; a name acts on all panels."""
     name, (title, form) = points["bin"].iloc[0], PANELS[key]
@@ -82,7 +102,8 @@ def _curve(
     figure.add_scatter(
         x=epochs,
         y=mean.round(6),
-        mode="lines",
+        mode="lines+markers",
+        marker={"size": 4},
         line=line,
         customdata=np.stack([points["n"].to_numpy(float), error], axis=1),
         hovertemplate=f"{title} %{{y:{form}}}, standard error %{{customdata[1]:.2g}}<br>{name}, epoch %{{x:.3g}}, "
@@ -92,4 +113,5 @@ def _curve(
         showlegend=showlegend,
         row=row,
         col=col,
+        **marks,
     )

@@ -43,20 +43,22 @@ def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | 
 
     n counts samples with a label. One evaluation is in memory at a time.
     """
-    rows, hsf = _in_view(table, training, filters)
-    groups = {ALL: np.ones(len(rows), bool)}
-    if np.isfinite(hsf).any():
-        index = bins.bin_index(hsf, table.edges)
-        groups |= {label: index == number for number, label in enumerate(bins.bin_labels(table.edges))}
-    found = []
+    groups, found = _groups(table, training, filters), []
+    rows = groups[ALL]
     for number, evaluation in enumerate(training.evaluations().itertuples()):
-        values = _values(training, number, rows)
+        values = _values(training, number, rows).set_axis(rows)
         for name, members in groups.items():
-            part = values[members]
+            part = values.loc[members]
             row = {"epoch": evaluation.epoch, "step": evaluation.step, "bin": name, "n": len(part)}
             found.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
     names = [f"{key}{end}" for key in MEASURES for end in ("", "_se")]
     return pd.DataFrame(found, columns=["epoch", "step", "bin", "n", *names])
+
+
+def images(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> dict[str, Filters]:
+    """Return the filters of the samples that the curves of each bin count."""
+    ids = training.ids()
+    return {name: Filters(ids=tuple(ids[rows].tolist())) for name, rows in _groups(table, training, filters).items()}
 
 
 def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
@@ -102,6 +104,16 @@ def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | N
     frame, ids = _labelled(table, filters), training.ids()
     rows = np.flatnonzero(np.isin(ids, frame.index))
     return rows, frame.loc[ids[rows], "hsf"].to_numpy(float)
+
+
+def _groups(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> dict[str, np.ndarray]:
+    """Return the rows of an evaluation in view, of all samples and of each HSF bin."""
+    rows, hsf = _in_view(table, training, filters)
+    groups = {ALL: rows}
+    if np.isfinite(hsf).any():
+        index = bins.bin_index(hsf, table.edges)
+        groups |= {label: rows[index == number] for number, label in enumerate(bins.bin_labels(table.edges))}
+    return groups
 
 
 def _values(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:

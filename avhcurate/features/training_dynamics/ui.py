@@ -131,10 +131,12 @@ def _curves(page: Opened, names: list[str]) -> None:
     edges: Sequence[str] = ()
     if page.table.votes is not None:
         edges = bin_labels(page.table.edges)
-    show_chart(courses(drawn, edges, simulated=page.table.simulated), key="dynamics.curves")
+    images = {called[name]: service.images(page.table, by_name[name], filters=page.filters) for name in names}
+    show_chart(courses(drawn, edges, simulated=page.table.simulated, images=images), key="dynamics.curves")
     st.caption(
         "Means over held-out images; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
-        "that is hardest for people to the easiest. Click a name in the legend to hide its curves."
+        "that is hardest for people to the easiest. Click a name in the legend to hide its curves, a point to "
+        "see its images."
     )
 
 

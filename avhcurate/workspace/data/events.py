@@ -275,14 +275,16 @@ class EventLog:
         """Return everyone, or every action, in the history."""
         return sorted(value for (value,) in self._read(_history(sa.select(EVENTS.c[column]).distinct(), dataset)))
 
-    def state(self, dataset: str, classes: Sequence[str], *, since: int = 0) -> pd.DataFrame:
+    def state(self, dataset: str, classes: Sequence[str], *, since: int = 0, until: int | None = None) -> pd.DataFrame:
         """Return `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
 
         Labels are numbers in `classes`; those of a class that is gone are missing. With `since`, only the samples that
-        later events are about: also those of which nothing is left, without tags and label and not excluded.
+        later events are about: also those of which nothing is left, without tags and label and not excluded. With
+        `until`, the state after the event of that number, without what came later.
         """
         value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
-        query = _standing(dataset).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id).order_by(EVENTS.c.id)
+        query = _standing(dataset, until).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id)
+        query = query.order_by(EVENTS.c.id)
         entries: sa.Select[Any] = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
         paths = None
         with self.engine.connect() as connection:
@@ -294,6 +296,21 @@ class EventLog:
                 entries = entries.where(EVENT_SAMPLES.c.path.in_(touched))
             rows = pd.DataFrame(connection.execute(entries).all(), columns=["action", "value", "path"])
         return fold(rows, classes, paths)
+
+    def decisions(self, dataset: str, *, since: int, until: int) -> pd.DataFrame:
+        """Return `path, event, at, who, action, value, undo` of decisions about samples after one event and up to
+        another, oldest first; an undo (True) has the action and value of what it undoes.
+        """
+        about = EVENTS.alias()
+        query = sa.select(EVENTS.c.id, EVENTS.c.at, EVENTS.c.who, about.c.action, about.c.value)
+        query = query.add_columns(EVENTS.c.reverts.is_not(None), EVENT_SAMPLES.c.path)
+        query = query.join(about, about.c.id == sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
+        query = query.join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == about.c.id)
+        query = query.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since, EVENTS.c.id <= until)
+        names = ["event", "at", "who", "action", "value", "undo", "path"]
+        rows = pd.DataFrame(self._read(query.order_by(EVENTS.c.id)), columns=names)
+        value = rows["value"].astype(object).where(rows["value"].notna(), None)
+        return rows.assign(at=pd.to_datetime(rows["at"], unit="s", utc=True), value=value)
 
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
         with self.engine.connect() as connection:
@@ -315,10 +332,13 @@ def _write(
     return int(key)
 
 
-def _standing(dataset: str) -> sa.Select[Any]:
-    """Select the decisions that are not undone."""
+def _standing(dataset: str, until: int | None = None) -> sa.Select[Any]:
+    """Select the decisions that are not undone, or were not after the event `until`."""
     reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
-    return _history(sa.select(EVENTS), dataset).where(EVENTS.c.id.not_in(reverted))
+    query = _history(sa.select(EVENTS), dataset)
+    if until is not None:
+        reverted, query = reverted.where(EVENTS.c.id <= until), query.where(EVENTS.c.id <= until)
+    return query.where(EVENTS.c.id.not_in(reverted))
 
 
 def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:

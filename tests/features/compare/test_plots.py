@@ -10,6 +10,6 @@ RNG = np.random.default_rng(0)
 
 def test_reliability_has_a_line_a_run_through_its_bins():
     found = calibrate(RNG.random(200), RNG.random(200) < 0.5)
-    figure = compare_plots.reliability({"one": found, "two": found})
+    figure = compare_plots.reliability(dict.fromkeys("ab", found), {"a": "one", "b": "two"}, linked=True)
     assert [trace.name for trace in figure.data] == ["one", "two"]
     assert list(figure.data[0].y) == found.bins["accuracy"].tolist()

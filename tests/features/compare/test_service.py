@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.compare import run_pair, samples
 from avhcurate.features.compare import service as compare_service
+from avhcurate.features.compare.confusion import confusion
 from avhcurate.features.compare.transfer import transfer
 from avhcurate.measures.stats import correlation_tests
 from avhcurate.measures.stats.multiple_testing import holm
@@ -135,21 +137,18 @@ def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
         assert (found.points.loc[ids, ["people", "a", "b"]] == [row.people, row.a, row.b]).all(axis=None)
 
 
-def test_confusions_are_those_of_a_cross_table_and_cells_hold_their_samples(table, names):
-    found = run_pair.compare_pair(table, names[0], "sharp-1")
-    for side, name in (("a", names[0]), ("b", "sharp-1")):
-        rows, matrix = rows_of(table, name), run_pair.confusions(found, side, range(10))
-        crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
-        assert (matrix == crossed.to_numpy()).all()
-        assert (run_pair.confusions(found, side, [1, 7, 11]) == np.pad(matrix[1::6, 1::6][:2, :2], (0, 1))).all()
-    pairs = run_pair.confused_pairs(found, most=5)
+def test_confusions_are_those_of_a_cross_table_with_precision_recall_and_f1(table, names):
+    rows, found = rows_of(table, "sharp-1"), confusion(table)
+    crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
+    assert (found.counts == crossed.to_numpy()).all()
+    pairs = found.most_confused(5)
     assert pairs.iloc[0][["label", "predicted"]].tolist() == [7, 1]
-    assert pairs[["a", "b"]].max(axis=1).is_monotonic_decreasing
-    assert (pairs["label"] != pairs["predicted"]).all()
-    assert [matrix[row.label, row.predicted] for row in pairs.itertuples()] == pairs["b"].tolist()
-    rows = rows_of(table, "sharp-1")
-    ids = found.ids("label == 7 and b_predicted == 1")
-    assert sorted(ids) == sorted(rows[(rows["label"] == 7) & (rows["predicted"] == 1)].index)
+    assert pairs["n"].is_monotonic_decreasing
+    assert [found.counts[row.label, row.predicted] for row in pairs.itertuples()] == pairs["n"].tolist()
+    of_class = found.by_class(table.classes)
+    theirs = precision_recall_fscore_support(rows["label"], rows["predicted"])
+    for key, expected in zip(("precision", "recall", "f1", "recall_n"), theirs, strict=True):
+        assert np.allclose(of_class[key], expected)
 
 
 def test_hard_for_one_is_what_was_planted(table, names):

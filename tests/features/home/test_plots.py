@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
 from avhcurate.ui.chart_style import ramp
 
@@ -31,7 +32,7 @@ def test_each_bin_says_its_n_between_its_edges():
 
 
 def test_a_bar_a_class_and_one_for_samples_without_a_label():
-    counts = pd.DataFrame({"name": ["cat", "dog", NO_LABEL], "n": [3, 1200, 5]})
+    counts = pd.DataFrame({"name": ["cat", "dog", NO_LABEL], "n": [3, 1200, 5], "to": [Filters()] * 3})
     (drawn,) = class_balance(counts).data
     assert dict(zip(drawn.y, drawn.x, strict=True)) == {"cat": 3, "dog": 1200, NO_LABEL: 5}
     assert drawn.marker.color[2] != drawn.marker.color[0]

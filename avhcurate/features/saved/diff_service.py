@@ -1,0 +1,324 @@
+"""Two states of a dataset compared: moments of its history, imports, or exported label files; and a way back to one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.curate.annotations import user
+from avhcurate.datasets.curate.history import describe
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.saved import diff_rules
+from avhcurate.features.saved.diff_rules import COLUMNS, KINDS
+from avhcurate.features.suspects.decisions import KEPT
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.measures.scores import SCORES
+from avhcurate.workspace.data.class_lists import stored_class
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.events import IMPORT_LABELS, Event
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.tabular import read_table
+
+#: Scores that are compared, with HSF.
+COMPARED = ("confidence", "avh", "avc", "loss", "hsf")
+#: What the columns of labels are called here.
+_TEXTS = {"label_name": "given", "curated_label_name": "label", "predicted_name": "predicted"}
+#: The longest address of a gallery: servers refuse much longer ones.
+_LONGEST_ADDRESS = 8_000
+_MANIFEST = ".manifest.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """The images of a dataset as they were at some time, a row each; see `diff_rules.differences`.
+
+    `fingerprint` is that of the import, `entry` the number of the last entry of its history that counts. Without a
+    `table` it comes from a file.
+    """
+
+    title: str
+    rows: pd.DataFrame
+    fingerprint: str
+    entry: int
+    table: DatasetTable | None = None
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What differs between two states: `changes` a row each, `shifts` of scores, counts by class, and the summary.
+
+    `notes` say what the comparison could not see.
+    """
+
+    before: State
+    after: State
+    changes: pd.DataFrame
+    shifts: pd.DataFrame
+    classes: pd.DataFrame
+    summary: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many differences there are of each kind that occurs."""
+        found = self.changes["kind"].value_counts()
+        return {kind: int(found[kind]) for kind in KINDS if kind in found}
+
+    def query(self, kind: str) -> dict[str, str]:
+        """Return the parameters of the gallery of a kind; {} from a file, or of so many that no address names them."""
+        state = self.after
+        if kind == "gone":
+            state = self.before
+        if state.table is None:
+            return {}
+        ids = self.changes.loc[self.changes["kind"] == kind, "id"]
+        filters = Filters(excluded=None, ids=tuple(ids.astype(int).tolist()))
+        query = {"dataset": state.table.dataset.name} | filters.to_query()
+        if state.table.run is not None:
+            query["run"] = state.table.run.name
+        return query if len(urlencode(query)) <= _LONGEST_ADDRESS else {}
+
+    def result(self) -> dict[str, Any]:
+        """Return all of it but the single differences, for JSON."""
+        galleries = {kind: f"gallery?{urlencode(query)}" for kind in self.counts if (query := self.query(kind))}
+        return {
+            "before": self.before.title,
+            "after": self.after.title,
+            "counts": self.counts,
+            "galleries": galleries,
+            "summary": self.summary,
+            "classes": self.classes,
+            "scores": self.shifts,
+            "notes": list(self.notes),
+        }
+
+
+def diff(before: State, after: State) -> Diff:
+    """Return what differs between two states."""
+    notes = []
+    one, other = before.rows, after.rows
+    if before.table is None or after.table is None:  # an export leaves excluded images out
+        one, other = (rows[~rows["excluded"]].reset_index(drop=True) for rows in (one, other))
+    same = before.fingerprint == after.fingerprint
+    measured = not (one["content"].eq("").all() or other["content"].eq("").all())
+    if same or not measured:
+        one, other = (rows.assign(content=rows["path"]) for rows in (one, other))
+    if not same and not measured:
+        names = [state.table.dataset.name for state in (before, after) if state.table is not None]
+        commands = " and ".join(f"`avhcurate quality {name}`" for name in dict.fromkeys(names)) or "`avhcurate quality`"
+        notes.append(f"Images are compared by path, since their content is not measured: run {commands}.")
+    scores = {key: SCORES[key].name if key in SCORES else "HSF" for key in COMPARED}
+    changes = _with_reasons(diff_rules.differences(one, other, list(scores)), before, after)
+    return Diff(
+        before=before,
+        after=after,
+        changes=changes,
+        shifts=diff_rules.shifts(one, other, scores),
+        classes=diff_rules.class_counts(one, other),
+        summary=diff_rules.summary(one, other),
+        notes=tuple(notes),
+    )
+
+
+def text_of(found: Diff) -> str:
+    """Return how many differences there are of each kind, in words."""
+    return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in found.counts.items()) or "nothing differs"
+
+
+# --- states ------------------------------------------------------------------------------------------------------
+
+
+def states(workspace: Workspace, first: str, second: str = "", *, model: str | None = None) -> tuple[State, State]:
+    """Return two states by their names: DATASET, DATASET@ENTRY for one after that entry of its history (0 for as it
+    was imported), or a label file that was exported. Without a second name, from the import until now.
+    """
+    if not second:
+        first, second = f"{first}@0", first
+    tables: dict[str, DatasetTable] = {}
+    return _state(workspace, first, model, tables), _state(workspace, second, model, tables)
+
+
+def _state(workspace: Workspace, text: str, model: str | None, tables: dict[str, DatasetTable]) -> State:
+    name, at, entry = text.rpartition("@")
+    if not at or not entry.isdecimal():
+        name, entry = text, ""
+    file = Path(text.removesuffix(_MANIFEST))
+    if name not in workspace.names() and file.is_file():
+        return _of_file(workspace, file)
+    if name not in tables:
+        tables[name] = open_table(workspace, name, model)
+    return state_of(tables[name], int(entry) if entry else None)
+
+
+def state_of(table: DatasetTable, entry: int | None = None) -> State:
+    """Return the state of a dataset now, or after an entry of its history."""
+    newest = table.annotated
+    if entry is not None and entry > newest:
+        raise CurateError(f"The history of {table.dataset.name} ends with entry {newest}. Take one from it, or 0.")
+    columns = ["id", "path", "split", "excluded", "tags", *_TEXTS, *(key for key in COMPARED if key in table.columns)]
+    rows = table.frame(columns=columns).rename(columns=_TEXTS)
+    rows = rows.reindex(columns=[*rows.columns, *(key for key in COMPARED if key not in rows)])
+    if entry is not None and entry < newest:
+        rows = _as_then(table, rows, entry)
+    rows["tags"] = rows["tags"].map(";".join)
+    for name in ("split", *_TEXTS.values()):
+        rows[name] = rows[name].astype(object).fillna("")
+    rows["content"] = _content(table.dataset)
+    rows["content"] = rows["content"].fillna(rows["path"])
+    rows["suspect"] = _suspects(table, rows)
+    title = table.dataset.name
+    if entry is not None:
+        title += f"@{entry}"
+    if entry is None:
+        entry = newest
+    return State(title=title, rows=rows, fingerprint=table.fingerprint, entry=entry, table=table)
+
+
+def _as_then(table: DatasetTable, rows: pd.DataFrame, entry: int) -> pd.DataFrame:
+    """Return the rows with what people had decided after an entry."""
+    then = table.log.state(table.dataset.id, table.own_classes, until=entry)
+    place = pd.Index(rows["path"]).get_indexer(then["path"])
+    then, place = then[place >= 0], place[place >= 0]
+    names = pd.Series(table.classes).reindex(then["curated_label"].astype("float")).to_numpy(object)
+    label, tags = rows["given"].to_numpy(object, copy=True), np.empty(len(rows), object)
+    tags[:] = [[]] * len(rows)
+    label[place] = np.where(then["curated_label"].notna(), names, label[place])
+    tags[place] = then["tags"].to_numpy(object)
+    excluded = np.zeros(len(rows), bool)
+    excluded[place] = then["excluded"].to_numpy(bool)
+    return rows.assign(label=label, tags=tags, excluded=excluded)
+
+
+def _content(dataset: DatasetFolder) -> np.ndarray | str:
+    """Return a fingerprint of each image's file, None where it cannot be read; "" where none was measured."""
+    quality, record = dataset.quality, dataset.record
+    if not quality.ready(record.fingerprint) or not quality.scores_path.exists():
+        return ""
+    return quality.measures().set_index("id")["sha256"].reindex(range(record.samples)).to_numpy(object)
+
+
+def _suspects(table: DatasetTable, rows: pd.DataFrame) -> np.ndarray | float:
+    """Return which images are in the newest list of suspects and undecided; NaN without a list."""
+    found = suspects_of(table.run) if table.run else []
+    if not found:
+        return np.nan
+    listed = rows["id"].isin(found[-1].suspects()["id"]) & (rows["label"] == rows["given"])
+    kept = (";" + rows["tags"] + ";").str.contains(f";{KEPT};", regex=False)
+    return (listed & ~kept).to_numpy(float)
+
+
+def _of_file(workspace: Workspace, file: Path) -> State:
+    """Return the state that an exported table of labels has."""
+    try:
+        manifest = json.loads(file.with_name(file.name + _MANIFEST).read_text(encoding="utf-8"))
+        fingerprint, entry = manifest["dataset_fingerprint"], int(manifest.get("entry", 0))
+    except (OSError, ValueError, KeyError) as problem:
+        raise CurateError(f"{file} has no manifest beside it. Give a file that `avhcurate export` wrote.") from problem
+    known = ["id", "path", "split", "tags", *_TEXTS, *COMPARED]
+    rows = read_table(file, texts=("path", "split", "tags", *_TEXTS)).to_pandas()
+    if "path" not in rows:
+        raise CurateError(f"{file} has no column path. Export it as CSV or Parquet.")
+    rows = rows.reindex(columns=known).rename(columns=_TEXTS).assign(excluded=False, content="", suspect=np.nan)
+    if len(rows) and not isinstance(rows["tags"].iloc[0], str):
+        rows["tags"] = rows["tags"].map(lambda tags: ";".join(tags) if np.iterable(tags) else "")
+    for name in ("split", "tags", *_TEXTS.values()):
+        rows[name] = rows[name].astype(object).fillna("")
+    for name in workspace.names():
+        folder = workspace.dataset(name)
+        if folder.record.fingerprint == fingerprint:
+            if not isinstance(content := _content(folder), str):
+                rows["content"] = content[rows["id"].astype(int)]
+            break
+    return State(title=file.name, rows=rows, fingerprint=fingerprint, entry=entry)
+
+
+# --- who and why -------------------------------------------------------------------------------------------------
+
+#: The kinds that people decide, with the actions that change each.
+DECIDED = {
+    "relabelled": ("relabel", IMPORT_LABELS),
+    "gone": ("exclude", "include"),
+    "added": ("exclude", "include"),
+    "excluded": ("exclude", "include"),
+    "included": ("exclude", "include"),
+    "tagged": ("tag", "untag", "exclude", "include"),
+}
+
+
+def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.DataFrame:
+    """Return the changes with who decided each, when and how; empty where nobody did in the app."""
+    changes, table = changes.assign(who="", at="", why=""), after.table
+    if table is None or not changes["kind"].isin(DECIDED).any():
+        return changes[COLUMNS]
+    since, until = 0, after.entry
+    if before.fingerprint == after.fingerprint:
+        since, until = sorted((before.entry, after.entry))
+    done = table.log.decisions(table.dataset.id, since=since, until=until)
+    events = done.drop_duplicates("event").set_index("event")
+    told = {
+        "who": events["who"],
+        "at": events["at"].map("{:%Y-%m-%d %H:%M}".format),
+        "why": pd.Series({event: _why(row, table.classes) for event, row in events.iterrows()}, dtype=object),
+    }
+    for kind, actions in DECIDED.items():
+        if kind in ("gone", "added") and before.table is not None:
+            continue  # only an export leaves excluded images out
+        of_kind = changes["kind"] == kind
+        last = done[done["action"].isin(actions)].drop_duplicates("path", keep="last").set_index("path")["event"]
+        last = changes.loc[of_kind, "path"].map(last)
+        for column, texts in told.items():
+            changes.loc[of_kind, column] = last.map(texts).fillna("")
+    return changes[COLUMNS]
+
+
+def _why(row: Mapping[str, Any], classes: tuple[str, ...]) -> str:
+    entry = Event(id=0, at=row["at"], who=row["who"], action=row["action"], value=row["value"], details=None, samples=0)
+    text = describe(entry, classes)
+    if row["undo"]:
+        return f"undid: {text}"
+    return text
+
+
+# --- the way back ------------------------------------------------------------------------------------------------
+
+
+def restore(table: DatasetTable, entry: int) -> int:
+    """Give labels, tags and exclusions the state after an entry of the history, as new entries that can be undone.
+
+    Returns how many images change.
+    """
+    table.refresh()
+    then, now = state_of(table, entry).rows, state_of(table).rows
+    paths, log, id, who = now["path"], table.log, table.present_id(), user()
+    changed = np.zeros(len(now), bool)
+    for action in ("exclude", "include"):
+        some = (then["excluded"] != now["excluded"]) & (then["excluded"] == (action == "exclude"))
+        if some.any():
+            log.annotate(id, action, None, paths[some].tolist(), who=who)
+            changed |= some
+    some = then["label"] != now["label"]
+    given = some & (then["label"] == then["given"])
+    if given.any():
+        log.annotate(id, "relabel", None, paths[given].tolist(), who=who)
+    if (others := some & ~given).any():
+        stored = {name: stored_class(number, table.own_classes) for number, name in enumerate(table.classes)}
+        labels = then.loc[others, "label"].map(stored).tolist()
+        log.annotate(id, IMPORT_LABELS, f"entry {entry}", paths[others].tolist(), labels=labels, who=who)
+    changed |= some
+    table.refresh()
+    tags = [rows["tags"].str.split(";").map(set) for rows in (then, state_of(table).rows)]
+    for name in sorted(set().union(*tags[0], *tags[1]) - {""}):
+        had, has = (column.map(lambda some, name=name: name in some) for column in tags)
+        for action, some in (("tag", had & ~has), ("untag", has & ~had)):
+            if some.any():
+                log.annotate(id, action, name, paths[some].tolist(), who=who)
+                changed |= some
+    table.refresh()
+    return int(changed.sum())

@@ -1,0 +1,107 @@
+"""What changed between two states of a dataset, on the page Saved: counts, who and why, and a gallery of each kind."""
+
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.datasets.curate.history import describe, history_entries
+from avhcurate.features.saved import diff_service
+from avhcurate.features.saved.diff_rules import KINDS
+from avhcurate.features.saved.diff_service import Diff
+from avhcurate.ui.cache import kept
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_actions import gallery_link
+from avhcurate.ui.layout import in_a_row
+from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.signin import for_curators
+from avhcurate.ui.text import counted, shortened
+from avhcurate.ui.user_errors import plain
+from avhcurate.workspace.data.workspace import Workspace
+
+_BEFORE: Choice[str] = Choice("saved.before", "", str)
+_AFTER: Choice[str] = Choice("saved.after", "", str)
+#: Entries of the history that are offered, newest first, and changes that are listed.
+_ENTRIES, _LISTED = 50, 500
+
+
+def show_changes(page: Opened) -> None:
+    """Draw a choice of two states and what differs between them."""
+    name, offered = page.dataset.name, _offered(page)
+    with in_a_row():
+        before = _choose(page, "From", _BEFORE, offered, f"{name}@0")
+        after = _choose(page, "To", _AFTER, offered, name)
+    found = _compared(page, before, after)
+    counts = found.counts
+    told = counted(sum(counts.values()), "change")
+    st.markdown(f"**{told}** from {plain(offered[before])} to {plain(offered[after])}.")
+    for note in found.notes:
+        st.caption(plain(note))
+    _galleries(found)
+    left, right = st.columns(2)
+    with left:
+        st.dataframe(found.summary, hide_index=True, key="saved.diff_summary")
+        st.dataframe(found.shifts, hide_index=True, key="saved.diff_scores")
+    right.dataframe(found.classes, hide_index=True, key="saved.diff_classes")
+    changes = found.changes.assign(kind=found.changes["kind"].map(KINDS))
+    if len(changes):
+        st.dataframe(changes.head(_LISTED), hide_index=True, key="saved.diff_changes")
+    with in_a_row("center"):
+        if len(changes) > _LISTED:
+            st.caption(f"The first {_LISTED:,} of {len(changes):,} changes; the file has all.")
+        download("CSV", found.changes.to_csv(index=False), f"{name}-changes.csv", key="saved.diff_csv")
+        _go_back(page, found, before)
+
+
+def _offered(page: Opened) -> dict[str, str]:
+    """Return the states that can be chosen, by name: now, after an entry of the history, the import, other datasets."""
+    name = page.dataset.name
+    offered = {name: "now"}
+    entries, _ = history_entries(page.table, limit=_ENTRIES)
+    for entry in entries:
+        what = shortened(f"{entry.who} {describe(entry, page.table.classes)}", 40)
+        offered[f"{name}@{entry.id}"] = f"after {entry.id}: {what}, {entry.at:%Y-%m-%d %H:%M}"
+    offered[f"{name}@0"] = "as imported"
+    return offered | {other: f"dataset {other}" for other in page.workspace.names() if other != name}
+
+
+def _compared(page: Opened, before: str, after: str) -> Diff:
+    """Return the comparison, kept until a dataset or its history changes."""
+    folders = [page.workspace.dataset(text.partition("@")[0]) for text in (before, after)]
+    stamps = [f"{folder.stamp()} {page.table.log.version(folder.id)}" for folder in folders]
+    return _diff(str(page.workspace.root), before, after, tuple(stamps))
+
+
+@kept("Comparing …", most=4)
+def _diff(root: str, before: str, after: str, stamps: tuple[str, ...]) -> Diff:
+    return diff_service.diff(*diff_service.states(Workspace(root), before, after))
+
+
+def _choose(page: Opened, label: str, choice: Choice[str], offered: dict[str, str], usual: str) -> str:
+    """Return a state; the address may name an older entry than those offered, and never a file of the server."""
+    asked = choice.asked() or usual
+    if asked.partition("@")[0] not in page.workspace.names():
+        asked = usual
+    offered.setdefault(asked, asked)
+    return choice.show(st.selectbox, label, offered, value=asked, width=420)
+
+
+def _galleries(found: Diff) -> None:
+    with in_a_row():
+        for kind, n in found.counts.items():
+            text = f"{KINDS[kind]}: {n:,}"
+            if query := found.query(kind):
+                gallery_link(text, query)
+            else:
+                st.caption(text, width="content")
+
+
+def _go_back(page: Opened, found: Diff, before: str) -> None:
+    """Draw a button that gives the dataset the earlier state again."""
+    name, at, _ = before.rpartition("@")
+    if not at or name != page.dataset.name or not found.changes["kind"].isin(diff_service.DECIDED).any():
+        return
+    look: dict[str, Any] = {"icon": ":material/history:", **for_curators()}
+    entry = found.before.entry
+    act: dict[str, Any] = {"args": (diff_service.restore, page.table, entry), "kwargs": {"done": "Gone back"}}
+    st.button("Go back to the first state", key="saved.restore", on_click=attempt, **act, **look)
