@@ -60,11 +60,13 @@ LATER_VIEWS = (
     ("degradation", "degradation?dataset=digits", ".js-plotly-plot"),
     ("toy", "toy?dataset=digits", ".js-plotly-plot"),
     ("saved", "saved?dataset=digits&saved.part=history", "text=ask again"),
+    ("changes", "saved?dataset=digits&saved.part=changes", "[data-testid=stDataFrame]"),
 )
 #: Training makes new runs, which pages open from then on.
 TRAINING = ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2")
 TRAINED_VIEWS = (
     ("models", "models?dataset=digits&models.part=pair", ".js-plotly-plot"),
+    ("confusions", "models?dataset=digits&models.part=confusion", ".js-plotly-plot"),
     ("training_dynamics", "training_dynamics?dataset=digits", ".js-plotly-plot"),
 )
 

@@ -19,9 +19,9 @@ if not page.count:
 
 show_queue_note(page.table)
 runs = comparable_runs(page.table)
-if len(runs) < 2:
-    compare_ui.only_one_run(page, runs)
 part = compare_ui.part(runs)
+if len(runs) < 2 and part != "confusion":
+    compare_ui.only_one_run(page, runs)
 if part == "transfer":
     across(page)
     st.stop()

@@ -189,7 +189,7 @@ def matrix(
         **look,
     )
     bare(figure, height=90 + 27 * len(rows), margin={"t": 4})
-    figure.update_layout(font={"size": 11})
+    figure.update_layout(font={"size": 11}, hoverdistance=200)  # a cell is wider than its square
     figure.update_xaxes(
         range=[-0.5, len(columns) - 0.5], tickvals=list(range(len(columns))), ticktext=columns, showgrid=False
     )
