@@ -261,6 +261,8 @@ def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.Data
     if before.fingerprint == after.fingerprint:
         since, until = sorted((before.entry, after.entry))
     done = table.log.decisions(table.dataset.id, since=since, until=until)
+    if done.empty:
+        return changes[COLUMNS]
     events = done.drop_duplicates("event").set_index("event")
     told = {
         "who": events["who"],
@@ -274,7 +276,7 @@ def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.Data
         last = done[done["action"].isin(actions)].drop_duplicates("path", keep="last").set_index("path")["event"]
         last = changes.loc[of_kind, "path"].map(last)
         for column, texts in told.items():
-            changes.loc[of_kind, column] = last.map(texts).fillna("")
+            changes.loc[of_kind, column] = last.map(texts).astype(object).fillna("")
     return changes[COLUMNS]
 
 
