@@ -39,13 +39,16 @@ def show_changes(page: Opened) -> None:
         st.caption(plain(note))
     _galleries(found)
     left, right = st.columns(2)
-    with left:
-        st.dataframe(found.summary, hide_index=True, key="saved.diff_summary")
-        st.dataframe(found.shifts, hide_index=True, key="saved.diff_scores")
-    right.dataframe(found.classes, hide_index=True, key="saved.diff_classes")
+    tables = {
+        "summary": (left, found.summary.dropna()),
+        "scores": (left, found.shifts),
+        "classes": (right, found.classes),
+    }
+    for key, (place, rows) in tables.items():
+        place.dataframe(rows.rename(columns=str.capitalize), hide_index=True, key=f"saved.diff_{key}")
     changes = found.changes.assign(kind=found.changes["kind"].map(KINDS))
     if len(changes):
-        st.dataframe(changes.head(_LISTED), hide_index=True, key="saved.diff_changes")
+        st.dataframe(changes.head(_LISTED).rename(columns=str.capitalize), hide_index=True, key="saved.diff_changes")
     with in_a_row("center"):
         if len(changes) > _LISTED:
             st.caption(f"The first {_LISTED:,} of {len(changes):,} changes; the file has all.")
