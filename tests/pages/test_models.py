@@ -125,7 +125,8 @@ def test_one_run_says_how_to_get_a_second(open_page, demo_root, words):
     assert "Two runs are needed" in text
     (way,) = (link.proto for link in app.get("page_link") if link.proto.label == "Score them with another model")
     assert "home.have=classifier" in way.query_string
-    assert "avhcurate:digits" in text  # the one run is shown all the same
+    assert "is right on 99." in text  # the one run is shown all the same
+    assert "find the same images hard" not in text
 
 
 def test_without_votes_or_a_run(open_page, voteless_root, unscored_root, add_run, words):

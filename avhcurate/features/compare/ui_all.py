@@ -47,10 +47,11 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         called = dict(zip(drawn["run"], drawn["model"], strict=True))
         show_chart(reliability(runs.calibrations, called, linked=linked), key="models.reliability")
         st.caption(f"A larger dot holds more images. Up to {_MOST_LINES} runs that have logits.")
-    with right:
-        st.header("Do they find the same images hard?")
-        st.caption("Spearman of AVH between every two runs, over the images of the table.")
-        show_chart(rank_matrix(runs.avh.dropna(how="all").dropna(how="all", axis=1)), key="models.ranks")
+    if len(table) > 1:
+        right.header("Do they find the same images hard?")
+        right.caption("Spearman of AVH between every two runs, over the images of the table.")
+        with right:
+            show_chart(rank_matrix(runs.avh.dropna(how="all").dropna(how="all", axis=1)), key="models.ranks")
     if runs.voted:
         st.header(f"Discoveries 4 and 5 of {PAPER}")
         for finding in runs.findings:
@@ -61,7 +62,8 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
 def _most_often_right(table: pd.DataFrame) -> str:
     """Say which run is right most often, and whether that is clear: its interval is above those of all others."""
     best, *others = table.sort_values("accuracy", ascending=False).to_dict("records")
-    text = f"**{plain(best['model'])}** is right most often, on {100 * best['accuracy']:.1f} % of {best['n']:,} images"
+    most = " most often," if others else ""
+    text = f"**{plain(best['model'])}** is right{most} on {100 * best['accuracy']:.1f} % of {best['n']:,} images"
     if any(other["accuracy_high"] >= best["accuracy_low"] for other in others):
         text += ", which others may equal by their intervals"
     return f"{text}."
