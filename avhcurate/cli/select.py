@@ -22,10 +22,12 @@ def select(
     rule: Annotated[
         str | None,
         typer.Option(
-            help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld."
+            help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld; "
+            "diverse: --budget images to label next, varied and uncertain."
         ),
     ] = None,
     portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
+    budget: Annotated[int | None, typer.Option(help="With --rule diverse, how many images.", min=1)] = None,
     soft: Annotated[bool, typer.Option("--soft", help="Add soft labels.")] = False,
     self_training: Annotated[
         str | None, typer.Option(help="Instead: what a round of this self-training selected.")
@@ -36,13 +38,25 @@ def select(
     where: options.WhereOption = "",
     force: options.ForceOption = False,
 ) -> None:
-    """Select class-balanced pseudo-labels, and write them with a manifest next to them."""
+    """Select class-balanced pseudo-labels, or images to label next, and write them with a manifest next to them."""
     if self_training is not None:
-        given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
+        given = {
+            "--rule": rule,
+            "--portion": portion,
+            "--model": model,
+            "--soft": soft,
+            "--where": where,
+            "--budget": budget,
+        }
         options.check_alone("--self-training", given)
         _select_round(name, self_training, number, format, out, force)
         return
     options.check_alone("--rule", {"--round": number, "--format": format})
+    if rule == "diverse":
+        options.check_alone("--rule diverse", {"--portion": portion, "--soft": soft})
+        _select_next(name, model, where, budget, out, force)
+        return
+    options.check_alone(f"--rule {rule}", {"--budget": budget})
     if rule is None or portion is None:
         raise CurateError("Give --rule and --portion, or --self-training to write one of its rounds.")
     from avhcurate.datasets.table.filters import Filters
@@ -58,6 +72,20 @@ def select(
     if result.accuracy is not None:
         text += f"\naccuracy against the given labels {result.accuracy:.4f}"
     options.print_result(service.describe_selection(table, result), text)
+
+
+def _select_next(name: str, model: str | None, where: str, budget: int | None, out: Path, force: bool) -> None:
+    """Write the images to label next."""
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.annotate.next_labels import next_labels, write_next_labels
+
+    if budget is None:
+        raise CurateError("Say with --budget how many images to label.")
+    table, filters = options.run_table(name, model), Filters(where=where)
+    found = next_labels(table, budget, filters=filters)
+    with options.output(out) as place:
+        record = write_next_labels(table, found, filters, place, force=force)
+    options.print_result(record, f"{found.summary}\nwritten to {out}")
 
 
 def _note_left_out(count: int) -> None:

@@ -24,7 +24,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.files import write_parquet
 
 #: Queues whose votes are not those of samples taken at random.
-BIASED = ("hardest", "disagreement", "informative")
+BIASED = ("hardest", "disagreement", "informative", "diverse")
 #: How much likelier the first sample of a drawn queue is to come next than the last.
 FAVOUR = 20.0
 #: Rate of samples that are kept for later: they come after all others and have next to no chance before.
@@ -111,12 +111,24 @@ def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -
     return 1 - escapes
 
 
-def write_record(dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, *, used: Iterable[int] = ()) -> int:
-    """Keep how a queue draws, by path; return the record's number, which is more than any that was `used`."""
+def write_record(
+    dataset: DatasetFolder,
+    paths: np.ndarray,
+    rates: np.ndarray,
+    *,
+    times: np.ndarray | None = None,
+    used: Iterable[int] = (),
+) -> int:
+    """Keep how a queue draws, by path; return the record's number, which is more than any that was `used`.
+
+    A queue that draws nothing has `times` of its own, and rates of 0: its chances are not known.
+    """
     folder = dataset.root / _FOLDER
     folder.mkdir(exist_ok=True)
     number = 1 + max([*(int(path.stem) for path in folder.glob("*.parquet")), *used], default=0)
-    rows = pd.DataFrame({"path": paths, "rate": rates, "time": draw_times(rates, number)})  # batches are independent
+    if times is None:
+        times = draw_times(rates, number)  # batches are independent
+    rows = pd.DataFrame({"path": paths, "rate": rates, "time": times})
     write_parquet(_record_path(dataset, number), rows)
     return number
 

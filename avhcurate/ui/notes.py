@@ -20,6 +20,7 @@ _QUEUES = {
     "hardest": "hardest first",
     "disagreement": "where the models disagree most",
     "informative": "where votes teach the model most",
+    "diverse": "varied and uncertain",
     "random": "in a random order",
     "fewest": "fewest votes first",
 }

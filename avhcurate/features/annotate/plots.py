@@ -63,3 +63,15 @@ def annotator_pairs(pairs: pd.DataFrame) -> go.Figure:
 def _of(ids: np.ndarray) -> Filters:
     """Return the filters of samples, also of excluded ones, since votes are counted over the whole dataset."""
     return Filters(excluded=None, ids=tuple(ids.tolist()))
+
+
+def coverage_curve(covered: np.ndarray, at_random: np.ndarray) -> go.Figure:
+    """Return the share covered (n,) by the number of images, chosen and at random."""
+    figure = go.Figure()
+    number = np.arange(1, len(covered) + 1)
+    for name, values, color in (("varied and uncertain", covered, SLATE), ("at random", at_random, GREY)):
+        hover = f"{name}, %{{x:,}} images: %{{y:.1%}}<extra></extra>"
+        figure.add_scatter(x=number, y=values, mode="lines", name=name, line={"color": color}, hovertemplate=hover)
+    bare(figure, height=250, x="images with an answer", y="of the dataset covered", margin={"t": 30})
+    figure.update_layout(showlegend=True, legend=ABOVE)
+    return figure.update_yaxes(tickformat=".0%", rangemode="tozero")

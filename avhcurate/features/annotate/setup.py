@@ -11,6 +11,7 @@ import numpy as np
 from avhcurate.datasets.curate.annotations import check_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
+from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.annotate.task_pool import Queue, TaskPool, task_pool
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS
 from avhcurate.people.hsf_source import CHOICE, SOURCES, HsfSource
@@ -25,6 +26,8 @@ from avhcurate.workspace.data.settings import VerbSettings, option
 LONGEST_NAME = 254
 #: The class of a collection whose classes are all gone, so that it does not ask about all of them.
 NO_CLASS = -1
+#: Images that the queue `diverse` puts in order; others follow at random.
+BATCH = 1000
 #: Seconds for which an annotator has an image.
 LEASE_S = 600.0
 
@@ -108,10 +111,16 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     # A record that does not know the samples of a later import is over: the next one has them too.
     if same and before.record and record_covers(table.dataset, before.record, pool.paths[pool.eligible]):
         return settings.with_(record=before.record)
-    rates = pool.rates(table, settings.queue, settings.score)
+    rates, times = np.zeros(len(pool.paths)), None
+    if settings.queue == "diverse":
+        times = np.full(len(rates), np.inf)
+        first = next_labels(table, BATCH).ids
+        times[first] = np.arange(len(first))
+    else:
+        rates = pool.rates(table, settings.queue, settings.score)
     choices = table.response_log.choices(table.dataset.id, SETTINGS)
     used = [json.loads(text)["record"] for _, text in choices]
-    return settings.with_(record=write_record(table.dataset, pool.paths, rates, used=used))
+    return settings.with_(record=write_record(table.dataset, pool.paths, rates, times=times, used=used))
 
 
 def settings_of(table: DatasetTable, columns: ResponseColumns | None = None) -> CollectionSettings | None:

@@ -17,9 +17,10 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
 from avhcurate.people.queues import LAST, draw_rates, read_record
 
-#: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, or where
-#: votes tell the model of predicted HSF most. All but `fewest` draw by chance and keep a record.
-Queue = Literal["random", "hardest", "disagreement", "fewest", "informative"]
+#: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, where
+#: votes tell the model of predicted HSF most, or varied and uncertain ones. All but `fewest` keep a record, and draw by
+#: chance but for `diverse`, whose order is that of `next_labels`.
+Queue = Literal["random", "hardest", "disagreement", "fewest", "informative", "diverse"]
 
 
 class TaskPool:

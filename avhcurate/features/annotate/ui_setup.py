@@ -6,16 +6,21 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.annotations import user
+from avhcurate.errors import CurateError
 from avhcurate.features.annotate import setup
+from avhcurate.features.annotate.next_labels import next_labels
+from avhcurate.features.annotate.plots import coverage_curve
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui import RULE
 from avhcurate.people.hsf_source import SOURCES, HsfSource
+from avhcurate.ui.cache import kept
+from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.job_forms import widget_of
 from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.signin import for_curators
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import plain, show_user_error
 
 QUEUES = {
     "random": "In a random order",
@@ -23,6 +28,7 @@ QUEUES = {
     "disagreement": "Where the models disagree most",
     "fewest": "Fewest votes first",
     "informative": "Where votes teach most",
+    "diverse": "Varied and uncertain ones",
 }
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
 #: The settings that the form asks for in a row.
@@ -42,6 +48,8 @@ _ABOUT_QUEUES = {
     "disagreement": _DRAWN,
     "informative": "Predict again after each batch, and save, so that it asks for the next. It has not been shown to "
     "need fewer votes than a random order: on CIFAR-10H both reached the same with as many images.",
+    "diverse": "For labels to train on: images that stand for most others, the less certain first. Save again after a "
+    "batch, so that it asks for the next. No chances are kept, so correlations cannot be weighted.",
 }
 _ORIGINS = {"auto": "Automatic", "k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
 
@@ -64,10 +72,13 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     st.caption(_ABOUT[design])
     # Outside the form, whose fields depend on it.
     needs = {"hardest": table.run, "disagreement": table.run, "informative": table.prediction}
+    needs["diverse"] = table.neighbours
     possible = {name: title for name, title in QUEUES.items() if needs.get(name, 1)}
     queue = _choose("Which images first", possible, start.queue, key, "queue")
     if queue in _ABOUT_QUEUES:
         st.caption(_ABOUT_QUEUES[queue])
+    if queue == "diverse":
+        _coverage(page)
     with st.form(f"{key}.form", border=False):
         with in_a_row():
             if queue == "hardest":
@@ -87,6 +98,20 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
             kwargs={"done": "The collection is set up"},
             **for_curators("Setting up a collection"),
         )
+
+
+def _coverage(page: Opened) -> None:
+    """Draw what the first images of the queue cover beside random ones."""
+    try:
+        found = _next_labels(page.table, setup.BATCH)
+    except CurateError as error:
+        show_user_error(error)
+        return
+    show_chart(coverage_curve(found.covered, found.at_random), key="annotators.coverage")
+    st.caption(found.summary)
+
+
+_next_labels = kept("Choosing images …")(next_labels)
 
 
 def _choose(label: str, names: dict[str, str], value: str, key: str, name: str) -> str:

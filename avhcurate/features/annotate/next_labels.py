@@ -1,0 +1,135 @@
+"""The images to label next: those that stand for most others, times how little the run knows them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.export.tabular import format_of, write_frame
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.measures.stats.coverage import Coverage
+from avhcurate.measures.stats.ranks import rank_shares
+from avhcurate.networks.neighbours.service import find_neighbours
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.provenance import now, versions
+
+#: What is low where a run knows an image least: the first that it has.
+_CERTAIN = ("avc", "max_confidence")
+#: Random orders that the curve is compared with, and their seed.
+_DRAWS, _SEED = 10, 0
+
+
+@dataclass(frozen=True)
+class NextLabels:
+    """Images to label next: `ids` (n,), the most wanted first; `known` of the `samples` in view have a label already.
+
+    covered (n,): how alike the images in view are to the nearest with a label, on average from 0 to 1, once each of
+    `ids` has one; at_random (n,): the same with as many at random, the mean of some draws. `weighted_by`: the score by
+    which less certain images come first, "" for none.
+    """
+
+    ids: np.ndarray
+    covered: np.ndarray
+    at_random: np.ndarray
+    known: int
+    samples: int
+    weighted_by: str
+
+    @property
+    def summary(self) -> str:
+        """Return what the images cover beside as many at random, in a sentence."""
+        enough = 1 + int(np.searchsorted(self.covered, self.at_random[-1]))
+        return (
+            f"{len(self.ids):,} images cover {self.covered[-1]:.0%} of {self.samples:,} in view; as many at random "
+            f"cover {self.at_random[-1]:.0%}, which the first {enough:,} reach."
+        )
+
+
+def next_labels(
+    table: DatasetTable, budget: int, *, filters: Filters | None = None, progress: Progress = SILENT
+) -> NextLabels:
+    """Return up to `budget` images in view to label next: facility location on the run's neighbour graph.
+
+    Images with votes of people are known, and where some have no label, those with one: given or decided. So the same
+    call after some answers gives the next batch. Nothing is drawn, so chances are not known. Raises CurateError for a
+    run without embeddings, and where all are known.
+    """
+    filters = filters or Filters()
+    if table.run is None or not table.run.has_features:
+        raise CurateError("The rule diverse compares embeddings. Score the dataset, or attach --features, first.")
+    graph = table.neighbours or find_neighbours(table.dataset, table.run, progress=progress)
+    certain = next((key for key in _CERTAIN if key in table.scores), "")
+    rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
+    known, labelled = rows["votes"].fillna(0).to_numpy() > 0, rows["curated_label"].notna().to_numpy()
+    if table.simulated:
+        known[:] = False
+    if not labelled.all():
+        known |= labelled
+    view = np.zeros(len(rows), bool)
+    view[table.order(filters)] = True
+    view &= graph.near()[:, 0] >= 0
+    free = view & ~known
+    if not free.any():
+        raise CurateError("No image in view is left to label. Widen the filters, or take --where out.")
+    weights = np.ones(len(rows))
+    if certain:
+        weights = np.nan_to_num(rank_shares(-rows[certain].to_numpy(float)), nan=0.5)
+    begun = Coverage(graph.near(), graph.angles())
+    begun.best[~view] = 1  # what is not in view need not be covered
+    for id in np.flatnonzero(view & known).tolist():
+        begun.take(id)
+    ids, rng = begun.copy().order(budget, among=free, weights=weights), np.random.default_rng(_SEED)
+    draws = [rng.choice(np.flatnonzero(free), len(ids), replace=False) for _ in range(_DRAWS)]
+    return NextLabels(
+        ids=np.array(ids),
+        covered=_covered(begun, ids, view),
+        at_random=np.mean([_covered(begun, draw.tolist(), view) for draw in draws], axis=0),
+        known=int((view & known).sum()),
+        samples=int(view.sum()),
+        weighted_by=certain,
+    )
+
+
+def _covered(begun: Coverage, ids: list[int], view: np.ndarray) -> np.ndarray:
+    """Return the share of the view that is covered after each of some samples is taken in turn, (n,)."""
+    coverage, found = begun.copy(), []
+    for id in ids:
+        coverage.take(id)
+        found.append(coverage.best.sum(dtype=np.float64))
+    return (np.array(found) - (~view).sum()) / view.sum()
+
+
+def write_next_labels(
+    table: DatasetTable, found: NextLabels, filters: Filters, out: Path, *, force: bool = False
+) -> dict[str, Any]:
+    """Write `id, path, order, covered` and the score as a table, with a manifest, which it returns."""
+    format_of(out)  # refused before the work
+    assert table.run is not None
+    chosen = Filters(excluded=None, ids=tuple(found.ids.tolist()))
+    rows = table.frame(chosen, columns=["id", "path", *filter(None, [found.weighted_by])]).set_index("id")
+    rows = rows.loc[found.ids].reset_index()
+    rows.insert(2, "order", np.arange(1, len(rows) + 1))
+    rows.insert(3, "covered", found.covered)
+    record = {
+        "rule": "diverse",
+        "samples": len(rows),
+        "known": found.known,
+        "in_view": found.samples,
+        "weighted_by": found.weighted_by or None,
+        "covered": float(found.covered[-1]),
+        "covered_at_random": float(found.at_random[-1]),
+        "drawn": False,
+        "filters": filters.to_query(),
+        "run": table.run.name,
+        "weights_sha256": table.run.record.weights_sha256,
+        "dataset": table.dataset.record.name,
+        "dataset_fingerprint": table.dataset.record.fingerprint,
+        "versions": versions("numpy"),
+        "created": now().isoformat(timespec="seconds"),
+    }
+    write_frame(pd.DataFrame(rows), out, record, force=force)
+    return record
