@@ -1,12 +1,14 @@
 """The Annotate page without a browser: who annotates, what is asked, what becomes of an answer; and it is blind."""
 
 import json
+import re
 
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, answers, queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.data.workspace import Workspace
 
 SMALL = CollectionSettings(design="select", candidates=6, controls=2, target=1, classes=(3,))
@@ -57,6 +59,14 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, 
     app = open_page("annotate", own_demo_root)
     assert "Set up the collection" in words(app)
     assert "annotate.setup.digits.score" not in {widget.key for widget in app.selectbox}
+    offered = app.selectbox(key="annotate.setup.digits.queue").options
+    assert "Varied and uncertain ones" not in offered  # the neighbours are not known
+    table = open_table(Workspace(own_demo_root), "digits")
+    find_neighbours(table.dataset, table.run)
+    app.run()
+    app.selectbox(key="annotate.setup.digits.queue").set_value("diverse").run()
+    assert re.search(r"450 images cover \d+% of 1,797 in view; as many at random cover \d+%", words(app))
+    assert [node.proto.id.split("-")[-1] for node in app.get("plotly_chart")] == ["annotators.coverage"]
     app.selectbox(key="annotate.setup.digits.queue").set_value("hardest").run()
     app.selectbox(key="annotate.setup.digits.score").set_value("confidence")
     app.number_input(key="annotate.setup.digits.target").set_value(3)

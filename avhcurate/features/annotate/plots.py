@@ -6,7 +6,19 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SLATE, as_text, bare, faded, leads, matrix, short_names
+from avhcurate.ui.chart_style import (
+    ABOVE,
+    BLUE,
+    GREY,
+    SERIES,
+    SLATE,
+    as_text,
+    bare,
+    faded,
+    leads,
+    matrix,
+    short_names,
+)
 
 #: Points of a line: more cannot be distinguished.
 _POINTS = 400
@@ -69,9 +81,13 @@ def coverage_curve(covered: np.ndarray, at_random: np.ndarray) -> go.Figure:
     """Return the share covered (n,) by the number of images, chosen and at random."""
     figure = go.Figure()
     number = np.arange(1, len(covered) + 1)
-    for name, values, color in (("varied and uncertain", covered, SLATE), ("at random", at_random, GREY)):
+    lines = {
+        "varied and uncertain": (covered, {"color": BLUE}),
+        "at random": (at_random, {"color": GREY, "dash": "dash"}),
+    }
+    for name, (values, line) in lines.items():
         hover = f"{name}, %{{x:,}} images: %{{y:.1%}}<extra></extra>"
-        figure.add_scatter(x=number, y=values, mode="lines", name=name, line={"color": color}, hovertemplate=hover)
+        figure.add_scatter(x=number, y=values, mode="lines", name=name, line=line, hovertemplate=hover)
     bare(figure, height=250, x="images with an answer", y="of the dataset covered", margin={"t": 30})
     figure.update_layout(showlegend=True, legend=ABOVE)
     return figure.update_yaxes(tickformat=".0%", rangemode="tozero")

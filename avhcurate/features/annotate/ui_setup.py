@@ -49,7 +49,8 @@ _ABOUT_QUEUES = {
     "informative": "Predict again after each batch, and save, so that it asks for the next. It has not been shown to "
     "need fewer votes than a random order: on CIFAR-10H both reached the same with as many images.",
     "diverse": "For labels to train on: images that stand for most others, the less certain first. Save again after a "
-    "batch, so that it asks for the next. No chances are kept, so correlations cannot be weighted.",
+    "batch, so that it asks for the next. No chances are kept, so correlations cannot be weighted; for predicted HSF "
+    "it has not been shown to need fewer votes.",
 }
 _ORIGINS = {"auto": "Automatic", "k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
 
@@ -101,9 +102,9 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 
 
 def _coverage(page: Opened) -> None:
-    """Draw what the first images of the queue cover beside random ones."""
+    """Draw what the first images of the queue, at most a quarter of all, cover beside random ones."""
     try:
-        found = _next_labels(page.table, setup.BATCH)
+        found = _next_labels(page.table, min(setup.BATCH, -(-page.table.size // 4)))
     except CurateError as error:
         show_user_error(error)
         return
