@@ -26,6 +26,7 @@ NOWHERE = {
     "models.ranks": "each cell is of two runs, over the images of the table above",
     "models.transfer": "a dot is of two datasets",
     "annotators.time": "it counts votes, not images",
+    "annotators.coverage": "it is of images that nobody has answered yet",
     "predicted.curve": "it is a forecast",
     "pseudo.by_portion": "the page lists the images of the portion that is chosen",
     "selftrain.curves": "its images are of another split or dataset",
