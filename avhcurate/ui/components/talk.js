@@ -9,7 +9,7 @@ const between = new EventTarget(); // what components tell each other: { from, a
 
 // What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
 // older one, so each brings all acts that Python has not said it has `handled`; after a pause of `rest` for fast hands.
-// Until then a component draws what it has with the acts that are on their way, its own and those of others with the same
+// Until then a component draws what it has with the acts on their way, its own and those of others with the same
 // `subject`, and after that what Python says: so what was refused is turned back. What others did `stays` until Python
 // has spoken here too. `lost()` is called when nobody answers at all, `changed()` when others have other acts.
 /** @param {{ subject?: Subject, stays?: boolean, rest?: number, lost?: () => void, changed?: () => void }} options */
@@ -75,7 +75,7 @@ export function createTalk({
       send();
       component.setTriggerValue(name, value);
     },
-    // `replaced(sent)` is true of earlier acts that this one makes needless; what is `known` of it, components alone read.
+    // `replaced(sent)` is true of earlier acts that this one makes needless; components alone read what is `known` of it.
     /** @param {Record<string, unknown>} asked @param {Omit<Act, "sent"> & { replaced?: (sent: any) => boolean }} known */
     act(asked, { replaced = () => false, ...known } = {}) {
       newest = Math.max(newest + 1, Date.now());

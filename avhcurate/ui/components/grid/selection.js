@@ -15,7 +15,8 @@ const NO_VIEW = { key: "", about: "", order: "", count: 0, source: "" };
 const KEPT = "avhcurate:selection"; // in this window, also after a reload
 
 const store = createStore("sessionStorage"); // a selection too large for it is lost with a reload, no more
-let left = /** @type {Selected | null} */ (store.recall(KEPT)); // of a grid that is gone, in case its samples are shown again
+// What was selected in a grid that is gone, in case its samples are shown again.
+let left = /** @type {Selected | null} */ (store.recall(KEPT));
 
 /** @param {() => void} changed */
 export function createSelection(changed) {

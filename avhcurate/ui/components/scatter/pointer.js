@@ -62,7 +62,8 @@ export function createPointer(chart) {
     const [from, to] = [start, here(event)];
     const moved = far(from, to, CLICK_PX) || corners.some((corner) => far(from, corner, CLICK_PX));
     start = null;
-    if (moved && tool() !== "pan" && corners.length > 2) return chart.tellRegion(corners, tool() === "select"); // stays until it is the region
+    // What was drawn stays until it is the region.
+    if (moved && tool() !== "pan" && corners.length > 2) return chart.tellRegion(corners, tool() === "select");
     overlay.draft(null);
     if (!moved) chart.clicked(...to);
   });
