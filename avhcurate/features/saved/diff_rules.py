@@ -18,10 +18,12 @@ KINDS = {
     "tagged": "Tags changed",
     "rescored": "Scores changed",
 }
+#: The rows (n,) of the same images in both states.
+Pairs = tuple[np.ndarray, np.ndarray]
 COLUMNS = ["kind", "id", "path", "before", "after", "who", "at", "why"]
 
 
-def same_images(before: pd.DataFrame, after: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def same_images(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
     """Return the rows (n,) in both states of the same images: of equal content, first those under the same path.
 
     Each row counts once: of more copies than there were, the later ones are left.
@@ -44,16 +46,17 @@ def same_images(before: pd.DataFrame, after: pd.DataFrame) -> tuple[np.ndarray, 
     return np.append(first, more["row"]), np.append(second, more["row_after"])
 
 
-def differences(before: pd.DataFrame, after: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
+def differences(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: Sequence[str]) -> pd.DataFrame:
     """Return a row for each difference: `kind` of `KINDS`, `id` and `path` in the later state, what was and what is.
 
     States have a row an image: `id, path, content, split, label, excluded, tags` and scores. The id and path of an
-    image that is gone are those of the earlier state.
+    image that is gone are those of the earlier state. `same` are the rows of `same_images`.
     """
-    one, other = same_images(before, after)
+    one, other = same
     new, gone = np.ones(len(after), bool), np.ones(len(before), bool)
     new[other], gone[one] = False, False
-    copies = new & after["content"].isin(before["content"]).to_numpy()
+    copies, contents = np.zeros(len(after), bool), set(before["content"].to_numpy(object)) if new.any() else set()
+    copies[new] = [content in contents for content in after.loc[new, "content"]]
     old, now = before.iloc[one].reset_index(drop=True), after.iloc[other].reset_index(drop=True)
     parts = [
         _rows("added", after[new & ~copies], "", "label"),
@@ -95,10 +98,9 @@ def _moved(old: pd.DataFrame, now: pd.DataFrame, scores: Sequence[str]) -> np.nd
     return moved
 
 
-def shifts(before: pd.DataFrame, after: pd.DataFrame, scores: Mapping[str, str]) -> pd.DataFrame:
+def shifts(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: Mapping[str, str]) -> pd.DataFrame:
     """Return `score, n, before, after, shift, spearman`: means over the n images that both states score, by score."""
-    one, other = same_images(before, after)
-    rows = []
+    (one, other), rows = same, []
     for key, name in scores.items():
         pair = pd.DataFrame({"one": before[key].to_numpy(float)[one], "other": after[key].to_numpy(float)[other]})
         pair = pair.dropna()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -28,8 +28,10 @@ from avhcurate.workspace.disk.tabular import read_table
 
 #: Scores that are compared, with HSF.
 COMPARED = ("confidence", "avh", "avc", "loss", "hsf")
-#: What the columns of labels are called here.
+#: What the columns of labels in a file are called here.
 _TEXTS = {"label_name": "given", "curated_label_name": "label", "predicted_name": "predicted"}
+#: The columns of class indices, and what their names are called here.
+_CODES = {"label": "given", "curated_label": "label", "predicted": "predicted"}
 #: The longest address of a gallery: servers refuse much longer ones.
 _LONGEST_ADDRESS = 8_000
 _MANIFEST = ".manifest.json"
@@ -114,13 +116,16 @@ def diff(before: State, after: State) -> Diff:
         names = [state.table.dataset.name for state in (before, after) if state.table is not None]
         commands = " and ".join(f"`avhcurate quality {name}`" for name in dict.fromkeys(names)) or "`avhcurate quality`"
         notes.append(f"Images are compared by path, since their content is not measured: run {commands}.")
+    pairs = np.arange(len(one)), np.arange(len(other))
+    if not same or len(one) != len(other) or not one["id"].equals(other["id"]):
+        pairs = diff_rules.same_images(one, other)
     scores = {key: SCORES[key].name if key in SCORES else "HSF" for key in COMPARED}
-    changes = _with_reasons(diff_rules.differences(one, other, list(scores)), before, after)
+    changes = _with_reasons(diff_rules.differences(one, other, pairs, list(scores)), before, after)
     return Diff(
         before=before,
         after=after,
         changes=changes,
-        shifts=diff_rules.shifts(one, other, scores),
+        shifts=diff_rules.shifts(one, other, pairs, scores),
         classes=diff_rules.class_counts(one, other),
         summary=diff_rules.summary(one, other),
         notes=tuple(notes),
@@ -141,59 +146,62 @@ def states(workspace: Workspace, first: str, second: str = "", *, model: str | N
     """
     if not second:
         first, second = f"{first}@0", first
-    tables: dict[str, DatasetTable] = {}
-    return _state(workspace, first, model, tables), _state(workspace, second, model, tables)
+    now: dict[str, State] = {}
+    return _state(workspace, first, model, now), _state(workspace, second, model, now)
 
 
-def _state(workspace: Workspace, text: str, model: str | None, tables: dict[str, DatasetTable]) -> State:
+def _state(workspace: Workspace, text: str, model: str | None, now: dict[str, State]) -> State:
     name, at, entry = text.rpartition("@")
     if not at or not entry.isdecimal():
         name, entry = text, ""
     file = Path(text.removesuffix(_MANIFEST))
     if name not in workspace.names() and file.is_file():
         return _of_file(workspace, file)
-    if name not in tables:
-        tables[name] = open_table(workspace, name, model)
-    return state_of(tables[name], int(entry) if entry else None)
+    if name not in now:
+        now[name] = state_of(open_table(workspace, name, model))
+    if not entry:
+        return now[name]
+    return earlier(now[name], int(entry))
 
 
 def state_of(table: DatasetTable, entry: int | None = None) -> State:
     """Return the state of a dataset now, or after an entry of its history."""
-    newest = table.annotated
-    if entry is not None and entry > newest:
-        raise CurateError(f"The history of {table.dataset.name} ends with entry {newest}. Take one from it, or 0.")
-    columns = ["id", "path", "split", "excluded", "tags", *_TEXTS, *(key for key in COMPARED if key in table.columns)]
-    rows = table.frame(columns=columns).rename(columns=_TEXTS)
+    columns = ["id", "path", "split", "excluded", *_CODES, *(key for key in COMPARED if key in table.columns)]
+    rows = table.frame(columns=columns)
+    names = np.array([*table.classes, ""], object)
+    for column, name in _CODES.items():
+        rows[name] = names[rows.pop(column).to_numpy(np.int64, na_value=-1)]
     rows = rows.reindex(columns=[*rows.columns, *(key for key in COMPARED if key not in rows)])
-    if entry is not None and entry < newest:
-        rows = _as_then(table, rows, entry)
-    rows["tags"] = rows["tags"].map(";".join)
-    for name in ("split", *_TEXTS.values()):
-        rows[name] = rows[name].astype(object).fillna("")
-    rows["content"] = _content(table.dataset)
-    rows["content"] = rows["content"].fillna(rows["path"])
+    tags = np.full(len(rows), "", object)
+    for id, text in table.query("SELECT id, array_to_string(tags, ';') FROM samples WHERE len(tags) > 0"):
+        tags[id] = text
+    content = pd.Series(_content(table.dataset), rows.index, dtype=object)
+    rows = rows.assign(tags=tags, split=rows["split"].astype(object).fillna(""), content=content.fillna(rows["path"]))
     rows["suspect"] = _suspects(table, rows)
-    title = table.dataset.name
-    if entry is not None:
-        title += f"@{entry}"
+    title, newest = table.dataset.name, table.annotated
+    now = State(title=title, rows=rows, fingerprint=table.fingerprint, entry=newest, table=table)
     if entry is None:
-        entry = newest
-    return State(title=title, rows=rows, fingerprint=table.fingerprint, entry=entry, table=table)
+        return now
+    return earlier(now, entry)
 
 
-def _as_then(table: DatasetTable, rows: pd.DataFrame, entry: int) -> pd.DataFrame:
-    """Return the rows with what people had decided after an entry."""
+def earlier(now: State, entry: int) -> State:
+    """Return the state after an entry of the history, from the present one."""
+    table, rows = now.table, now.rows
+    assert table is not None
+    if entry > now.entry:
+        raise CurateError(f"The history of {now.title} ends with entry {now.entry}. Take one from it, or 0.")
     then = table.log.state(table.dataset.id, table.own_classes, until=entry)
     place = pd.Index(rows["path"]).get_indexer(then["path"])
     then, place = then[place >= 0], place[place >= 0]
     names = pd.Series(table.classes).reindex(then["curated_label"].astype("float")).to_numpy(object)
-    label, tags = rows["given"].to_numpy(object, copy=True), np.empty(len(rows), object)
-    tags[:] = [[]] * len(rows)
+    label, tags, excluded = rows["given"].to_numpy(copy=True), np.full(len(rows), "", object), np.zeros(len(rows), bool)
     label[place] = np.where(then["curated_label"].notna(), names, label[place])
-    tags[place] = then["tags"].to_numpy(object)
-    excluded = np.zeros(len(rows), bool)
+    tags[place] = then["tags"].map(";".join).to_numpy(object)
     excluded[place] = then["excluded"].to_numpy(bool)
-    return rows.assign(label=label, tags=tags, excluded=excluded)
+    rows = rows.assign(label=label, tags=tags, excluded=excluded)
+    rows["suspect"] = _suspects(table, rows)
+    return replace(now, title=f"{now.title}@{entry}", rows=rows, entry=entry)
 
 
 def _content(dataset: DatasetFolder) -> np.ndarray | str:
