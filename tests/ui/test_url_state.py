@@ -77,7 +77,7 @@ def test_a_page_number_is_a_plain_positive_number(text):
     assert parse({"row": text})[0].row == 1
 
 
-def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
+def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
     own = {"values": (("place", "a"),), "dates": (("taken", datetime.date(2024, 1, 1), None),)}
     everything = Filters(
         hsf_bins=(0,),
@@ -91,10 +91,11 @@ def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
         predicted=(0,),
         mistakes=True,
         where="TRUE",
+        ids=(3,),
     )
     assert list(everything.to_query()) == list(FILTER_KEYS)
     with_facet = {field for field, entry in FILTERS.items() if entry.column or isinstance(entry, OneOf)}
-    assert with_facet | set(WIDGETS) | {"values"} == set(FILTERS)  # values share the choice of columns
+    assert with_facet | set(WIDGETS) | {"values", "ids"} == set(FILTERS)  # values share the choice of columns
 
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
