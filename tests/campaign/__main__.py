@@ -18,7 +18,7 @@ from pathlib import Path
 # Before torch is loaded: children share it, and one thread each is what keeps them from waiting for each other.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
-from tests.campaign import annotators, disk, images, inputs, kills, processes, readers, requests, soak
+from tests.campaign import annotators, disk, images, inputs, kills, processes, readers, requests, together
 from tests.campaign.outcome import Attack, Outcome, table
 
 ATTACKS = (
@@ -36,7 +36,7 @@ ATTACKS = (
     Attack("requests", "hostile addresses, headers, conditions: no page, leak or long work", 0.09, 20, requests.attack),
     Attack("disk", "on a full disk one line, nothing lost, reading works", 0.05, 2, disk.attack),
     Attack("processes", "eight processes on one workspace lose nothing", 0.06, 8, processes.attack),
-    Attack("soak", "twenty sessions leave memory, threads and files flat", 0.08, 5, soak.attack),
+    Attack("together", "two servers, 20 people, shell, notebook: nothing lost, memory flat", 0.1, 40, together.attack),
 )
 
 

@@ -20,7 +20,7 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def in_child(work: Callable[[], Any], *, limit: float = 120) -> Ended:
+def in_child(work: Callable[[], Any], *, limit: float = 600) -> Ended:
     """Runs `work` in a child, killed after `limit` seconds; an exception makes the code 1 and its text the value."""
     kept, given = os.pipe()
     started, pid = time.monotonic(), os.fork()

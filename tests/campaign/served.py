@@ -1,34 +1,38 @@
 """The app on a free port, and sessions that speak Streamlit's protocol without a browser."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+#: What proves to Streamlit that a page of its own opens a socket; a cookie and a part of the protocol have it.
+XSRF = "_streamlit_xsrf"
+
 
 class Server(NamedTuple):
     address: str
-    pid: int
+    pid: int = 0
 
 
 @contextmanager
-def served(workspace: Path) -> Iterator[Server]:
-    """`avhcurate serve` on a workspace, until the block ends."""
+def served(workspace: Path, **variables: str) -> Iterator[Server]:
+    """`avhcurate serve` on a workspace, with environment `variables`, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "avhcurate", "serve", "--port", str(port), "--workspace", str(workspace)]
-    environment = {**os.environ, "STREAMLIT_SERVER_HEADLESS": "true"}
+    environment = {**os.environ, "STREAMLIT_SERVER_HEADLESS": "true", **variables}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         server = Server(f"127.0.0.1:{port}", process.pid)
@@ -42,29 +46,72 @@ def served(workspace: Path) -> Iterator[Server]:
 def _wait(server: Server) -> None:
     for _ in range(240):
         try:
-            httpx.get(f"http://{server.address}/health", timeout=5).raise_for_status()
-            return
+            if httpx.get(f"http://{server.address}/health", timeout=5).status_code in (200, 401):  # 401 with a login
+                return
         except httpx.HTTPError:
-            time.sleep(0.5)
+            pass
+        time.sleep(0.5)
     raise RuntimeError("the server does not answer")
 
 
 class Session:
-    """One browser tab's websocket."""
+    """One browser tab's websocket.
 
-    def __init__(self, server: Server) -> None:
+    `drawn` has the newest widget or component of each key, `html` the newest text of that kind, `said` what the last
+    run put into boxes.
+    """
+
+    def __init__(self, server: Server, cookies: Mapping[str, str] | None = None) -> None:
+        cookies = cookies or {}
+        self.drawn: dict[str, Any] = {}
+        self.html, self.said = "", list[str]()
+        self._place, self._fragments = BackMsg(), dict[str, str]()
         self.socket: ClientConnection = connect(
             f"ws://{server.address}/_stcore/stream",
             origin=f"http://{server.address}",  # type: ignore[arg-type]
-            subprotocols=["streamlit"],  # type: ignore[list-item]
+            subprotocols=["streamlit", *filter(None, [cookies.get(XSRF)])],  # type: ignore[list-item]
+            additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
             max_size=None,
         )
 
     def open(self, page: str, query: str, *, seconds: float = 60) -> bool:
         """Opens a page by its address; whether its script came to its end without an exception in that time."""
+        self._place = BackMsg()
+        self._place.rerun_script.query_string, self._place.rerun_script.page_name = query, page
+        self.drawn.clear()
+        return self._run(self._place, seconds)
+
+    def press(self, key: str, *, seconds: float = 60) -> bool:
+        """Presses the button of a key."""
+        return self._run(self._widget(key, self.drawn[key].id, trigger_value=True), seconds)
+
+    def send(self, key: str, name: str, value: Any, *, state: bool = False, seconds: float = 60) -> bool:
+        """Sends an event, or a part of the state, as the component of a key does."""
+        id = self.drawn[key].id
+        if state:
+            return self._run(self._widget(key, id, json_value=json.dumps({name: value})), seconds)
+        events = json.dumps([{"event": name, "value": value}])
+        return self._run(
+            self._widget(key, f"$$STREAMLIT_INTERNAL_KEY_{id}__events", json_trigger_value=events), seconds
+        )
+
+    def data(self, key: str) -> Any:
+        """What the component of a key was given."""
+        return json.loads(self.drawn[key].json)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _widget(self, key: str, id: str, **value: Any) -> BackMsg:
         message = BackMsg()
-        message.rerun_script.query_string, message.rerun_script.page_name = query, page
+        message.CopyFrom(self._place)
+        message.rerun_script.fragment_id = self._fragments[key]
+        message.rerun_script.widget_states.widgets.add(id=id, **value)
+        return message
+
+    def _run(self, message: BackMsg, seconds: float) -> bool:
         self.socket.send(message.SerializeToString())
+        self.said.clear()
         end, fine = time.monotonic() + seconds, True
         while (left := end - time.monotonic()) > 0:
             try:
@@ -73,10 +120,22 @@ class Session:
                 return False
             answer = ForwardMsg()
             answer.ParseFromString(data)  # type: ignore[arg-type]
-            fine &= answer.delta.new_element.WhichOneof("type") != "exception"
+            fine &= self._keep(answer) != "exception"
             if answer.WhichOneof("type") == "script_finished":
                 return fine
         return False
 
-    def close(self) -> None:
-        self.socket.close()
+    def _keep(self, answer: ForwardMsg) -> str | None:
+        """Keep the page's name and what a message draws under its key; return its kind."""
+        if answer.WhichOneof("type") == "navigation":  # else the next act would be on another page, and be forgotten
+            self._place.rerun_script.page_script_hash = answer.navigation.page_script_hash
+        element = answer.delta.new_element
+        kind = element.WhichOneof("type")
+        if kind == "html":
+            self.html = element.html.body
+        elif kind == "alert":
+            self.said.append(element.alert.body)
+        elif kind in ("bidi_component", "button"):
+            key = getattr(element, kind).id.split("-", 2)[-1]
+            self.drawn[key], self._fragments[key] = getattr(element, kind), answer.delta.fragment_id
+        return kind

@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,18 @@ import pytest
 
 class NoPostgres(Exception):
     """Why no PostgreSQL can be started here."""
+
+
+#: What stops and starts the server of an address.
+_CONTROLS: dict[str, Callable[..., None]] = {}
+
+
+@contextmanager
+def postgres_away(address: str) -> Iterator[None]:
+    """The server of an address does not answer while the block runs."""
+    _CONTROLS[address]("-m", "immediate", "stop")
+    yield
+    _CONTROLS[address]("start")
 
 
 @contextmanager
@@ -38,12 +51,14 @@ def postgres_server() -> Iterator[str]:
 
         run(str(bin / "initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8")
         options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-        control = [str(bin / "pg_ctl"), "-D", f"{folder}/data", "-w"]
-        run(*control, "-l", f"{folder}/log", "-o", options, "start")
+        address = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        pg_ctl = [str(bin / "pg_ctl"), "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o", options]
+        control = _CONTROLS[address] = partial(run, *pg_ctl)
+        control("start")
         try:
-            yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+            yield address
         finally:
-            run(*control, "-m", "immediate", "stop")
+            control("-m", "immediate", "stop")
 
 
 @pytest.fixture(scope="session")
