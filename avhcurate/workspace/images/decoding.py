@@ -12,6 +12,9 @@ from PIL import ExifTags, Image
 
 from avhcurate.workspace.images.opening import BrokenImage, open_image, room_for, shrink_factor
 
+#: Pixels of deep grey that are scaled to 8 bits at once.
+_STRIP = 1 << 22
+
 
 def decode(data: bytes) -> np.ndarray:
     """Return the pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
@@ -177,14 +180,25 @@ def orientation(image: Image.Image) -> int:
 
 
 def _to_8_bit_grey(image: Image.Image) -> Image.Image:
-    """Scale grey of a deeper kind to 8 bits: 16-bit by its full range, anything wider from its least to its most."""
-    grey = np.nan_to_num(np.array(image, np.float64), copy=False, posinf=0, neginf=0)
-    low, high = grey.min(), grey.max()
+    """Scale grey of a deeper kind to 8 bits: 16-bit by its full range, anything wider from its least to its most.
+
+    By strips of rows: a whole copy as numbers would take more memory than the image.
+    """
+    width, height = image.size
+    tops = range(0, height, max(1, _STRIP // width))
+
+    def strip(top: int) -> np.ndarray:
+        part = image.crop((0, top, width, min(top + tops.step, height)))
+        return np.nan_to_num(np.array(part, np.float64), copy=False, posinf=0, neginf=0)
+
+    ends = np.array([(part.min(), part.max()) for part in map(strip, tops)])
+    low, high = ends[:, 0].min(), ends[:, 1].max()
     if image.mode != "F" and low >= 0 and high <= 65535:
         low, high = 0, 65535
-    grey -= low
-    grey *= 255 / (high - low or 1)
-    return Image.fromarray(np.rint(grey, out=grey).astype(np.uint8))
+    grey = np.empty((height, width), np.uint8)
+    for top in tops:
+        grey[top : top + tops.step] = np.rint((strip(top) - low) * (255 / (high - low or 1)))
+    return Image.fromarray(grey)
 
 
 def _reason(data: bytes, problem: Exception) -> str:
