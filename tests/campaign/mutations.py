@@ -46,8 +46,8 @@ MUTATIONS = (
     Mutation(
         "any host",
         _GUARDS,
-        "[Middleware(TrustedHostMiddleware, allowed_hosts=own_hosts(), www_redirect=False), Middleware(Guard)]",
-        "[Middleware(Guard)]",
+        "return [hosts, Middleware(Guard), Middleware(Compressed)]",
+        "return [Middleware(Guard), Middleware(Compressed)]",
         f"{_GUARDS_TEST}::test_a_foreign_name_gets_no_page",
     ),
     Mutation(

@@ -159,7 +159,7 @@ def _read_csv(path: Path, wanted: set[str] | None) -> pa.Table:
             return _without_empty(_parse_csv(path, delimiter, as_text))
         except pa.ArrowInvalid as problem:
             reason = problem
-    raise CurateError(f"{path} cannot be read as CSV: {reason}") from reason
+    raise CurateError(f"{path} cannot be read as CSV: {' '.join(str(reason).split())}") from reason
 
 
 def _csv_header(path: Path) -> tuple[str, list[str]]:

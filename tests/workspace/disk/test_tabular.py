@@ -71,6 +71,13 @@ def test_a_footer_that_contradicts_itself_does_not_end_the_process(tmp_path):
         ImageSource(places).read_one(0)
 
 
+def test_a_broken_csv_is_refused_in_one_line(tmp_path):
+    (tmp_path / "t.csv").write_text('a,b,c\n1,2,3\n1,"x\ny"\n')
+    with pytest.raises(CurateError, match="cannot be read as CSV") as refused:
+        read_table(tmp_path / "t.csv")
+    assert "\n" not in str(refused.value)
+
+
 def _lists(path):
     zeros = pa.FixedSizeListArray.from_arrays(np.zeros(20 * 2_000_000, np.float32), 2_000_000)
     pq.write_table(pa.table({"id": range(20), "e": zeros}), path, compression="zstd")
