@@ -72,8 +72,8 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     )
     st.caption(_ABOUT[design])
     # Outside the form, whose fields depend on it.
-    needs = {"hardest": table.run, "disagreement": table.run, "informative": table.prediction}
-    needs["diverse"] = table.neighbours
+    needs: dict[str, Any] = {"hardest": table.run, "disagreement": table.run}
+    needs |= {"informative": table.prediction, "diverse": table.neighbours}
     possible = {name: title for name, title in QUEUES.items() if needs.get(name, 1)}
     queue = _choose("Which images first", possible, start.queue, key, "queue")
     if queue in _ABOUT_QUEUES:
