@@ -132,7 +132,7 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
 
 
 def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str]) -> go.Figure:
-    """Draw Spearman of each score within each class, from rows of `score, class, n, spearman`; blue follows people.
+    """Draw Spearman of each score within each class, from rows of `score, class, n, spearman`; blue is above 0.
 
     `names` are those of the scores in order, `classes` those of all classes by label.
     """
