@@ -275,7 +275,7 @@ def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.Data
     told = {
         "who": events["who"],
         "at": events["at"].map("{:%Y-%m-%d %H:%M}".format),
-        "why": pd.Series({event: _why(row, table.classes) for event, row in events.iterrows()}, dtype=object),
+        "why": pd.Series([_why(row, table.classes) for row in events.to_dict("records")], events.index),
     }
     for kind, actions in DECIDED.items():
         if kind in ("gone", "added") and before.table is not None:
@@ -288,7 +288,7 @@ def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.Data
     return changes[COLUMNS]
 
 
-def _why(row: Mapping[str, Any], classes: tuple[str, ...]) -> str:
+def _why(row: Mapping[Any, Any], classes: tuple[str, ...]) -> str:
     entry = Event(id=0, at=row["at"], who=row["who"], action=row["action"], value=row["value"], details=None, samples=0)
     text = describe(entry, classes)
     if row["undo"]:
