@@ -220,16 +220,16 @@ def _state(place: Path) -> str:
 
 def _files(base: Path) -> None:
     rng = np.random.default_rng(0)
-    for name, count in (("pets", 24), ("other", 30)):
+    for name, count in (("pets", 32), ("other", 30)):
         for number in range(count):
             path = base / name / "ab"[number % 2] / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
     (base / "out").mkdir()
     shutil.make_archive(str(base / "pets"), "zip", base / "pets")
-    np.save(base / "votes.npy", rng.integers(1, 9, (24, 2)))
-    np.save(base / "other.npy", rng.integers(1, 9, (24, 2)))
-    np.save(base / "features.npy", rng.normal(size=(24, 8)).astype(np.float32))
+    np.save(base / "votes.npy", rng.integers(1, 9, (32, 2)))
+    np.save(base / "other.npy", rng.integers(1, 9, (32, 2)))
+    np.save(base / "features.npy", rng.normal(size=(32, 8)).astype(np.float32))
     np.save(base / "weights.npy", rng.normal(size=(2, 8)).astype(np.float32))
 
 
