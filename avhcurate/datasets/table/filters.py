@@ -3,7 +3,7 @@
 import base64
 import datetime
 import zlib
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, get_type_hints
@@ -429,7 +429,7 @@ def read_value(owner: type, field: str, text: str) -> Any:
     return kind.validate_json(text)
 
 
-def bar_conditions(column: str, low: Sequence[float], high: Sequence[float]) -> list[str]:
+def bar_conditions(column: str, low: Iterable[float], high: Iterable[float]) -> list[str]:
     """Return the SQL condition of each bar that `SampleTable.histogram` counts of a column.
 
     >>> bar_conditions("hsf", [0, 0.5], [0.5, 1])

@@ -64,7 +64,7 @@ def annotator_pairs(pairs: pd.DataFrame) -> go.Figure:
     share = (pairs["same"] / pairs["n"]).to_numpy()
     text = np.where(np.isnan(share), "–", [f"{value:.0%}" for value in np.nan_to_num(share)])
     hover = [
-        f"{as_text(row.first)} and {as_text(row.second)}: the same on {row.same:,} of {row.n:,} images"
+        f"{as_text(str(row.first))} and {as_text(str(row.second))}: the same on {row.same:,} of {row.n:,} images"
         for row in pairs.itertuples()
     ]
     size, shown = (len(names), len(names)), short_names(names)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ class Confusion:
         for number, name in enumerate(classes):
             right = int(self.counts[number, number])
             predicted, labelled = int(self.counts[:, number].sum()), int(self.counts[number].sum())
-            row = {"name": name}
+            row: dict[str, Any] = {"name": name}
             for key, of in (("precision", predicted), ("recall", labelled)):
                 ends = share(right, of)
                 row |= dict(zip((f"{key}_n", key, f"{key}_low", f"{key}_high"), ends, strict=True))

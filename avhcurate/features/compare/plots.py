@@ -177,7 +177,10 @@ def most_confused(found: Confusion, classes: Sequence[str], *, run: str, most: i
         hovertemplate="%{y}: %{x:,}<extra></extra>",
         **leads(
             pairs["n"],
-            [Filters(classes=(row.label,), predicted=(row.predicted,)) for row in pairs.itertuples()],
+            [
+                Filters(classes=(one,), predicted=(other,))
+                for one, other in zip(pairs["label"].tolist(), pairs["predicted"].tolist(), strict=True)
+            ],
             run=run,
         ),
     )

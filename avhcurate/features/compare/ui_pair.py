@@ -98,8 +98,8 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
         judge = "panel (simulated)"
     if "people" in pair.judges:
         names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
-        rows, linked = run_pair.who_is_right(pair), not any(pair.left_out)
-        figure = plots.who_is_right(rows, names, simulated=pair.simulated, linked=linked)
+        right, linked = run_pair.who_is_right(pair), not any(pair.left_out)
+        figure = plots.who_is_right(right, names, simulated=pair.simulated, linked=linked)
         show_chart(figure, key="models.right")
         st.caption(
             "Share right with Wilson's 95 % interval, over the images that have votes. The majority is right where "

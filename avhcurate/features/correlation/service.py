@@ -131,9 +131,9 @@ def correlate(
         index, labels = bins.quantile_bins(frame[against], _BINS)
         ends = frame[against].astype(float).groupby(index).agg(["min", "max"])
         within = {
-            labels[row.Index]: Filters(where=f"{quote(against)} BETWEEN {row.min!r} AND {row.max!r}")
-            for row in ends.itertuples()
-            if row.Index >= 0
+            labels[number]: Filters(where=f"{quote(against)} BETWEEN {low!r} AND {high!r}")
+            for number, low, high in zip(ends.index.tolist(), ends["min"].tolist(), ends["max"].tolist(), strict=True)
+            if number >= 0
         }
     scores = {key: frame[key] for key in chosen}
     ranks: dict[str, np.ndarray] = {}

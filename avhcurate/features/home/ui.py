@@ -124,9 +124,11 @@ def spread(page: Opened) -> None:
         if group == CLASSES:
             classes = _counts(table, "label_name", filters)
             rows = classes.reindex(table.classes, fill_value=0).rename_axis("name").reset_index()
-            rows["to"] = [Filters(classes=(label,)) for label in range(len(rows))]
+            labels: list[int | None] = list(range(len(rows)))
             if none := int(classes[classes.index.isna()].sum()):
-                rows.loc[len(rows)] = {"name": NO_LABEL, "n": none, "to": Filters(classes=(None,))}
+                rows.loc[len(rows)] = {"name": NO_LABEL, "n": none}
+                labels.append(None)
+            rows = rows.assign(to=pd.Series([Filters(classes=(label,)) for label in labels], dtype=object))
         else:
             rows = value_counts(page, group)
         rows = choose_classes(rows, rows["n"], names="name", what="images a class", key="home.classes")

@@ -198,7 +198,7 @@ def describe_changes(table: DatasetTable, images: bool) -> dict[str, Any]:
     """What people changed, by whom, with the first images of each kind."""
     found = diff(state_of(table, 0), state_of(table))
     shown = [
-        gallery(table, KINDS_OF_CHANGES[kind], rows["id"].tolist(), images, captions=changes_told(rows))
+        gallery(table, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), images, captions=changes_told(rows))
         for kind, rows in found.changes.groupby("kind", sort=False)
     ]
     figures = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in rows_of(found.summary.dropna())]

@@ -38,8 +38,8 @@ def same_images(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
     first = np.flatnonzero((place >= 0) & (content[place] == before["content"].to_numpy(object)))
     second = place[first]
     rest = [
-        pd.DataFrame({"content": state["content"], "row": range(len(state))}).drop(index=taken)
-        for state, taken in ((before.reset_index(), first), (after.reset_index(), second))
+        pd.DataFrame({"content": state["content"].to_numpy(), "row": range(len(state))}).drop(list(taken))
+        for state, taken in ((before, first), (after, second))
     ]
     numbered = [rows.assign(copy=rows.groupby("content").cumcount()) for rows in rest]
     more = numbered[0].merge(numbered[1], on=["content", "copy"], suffixes=("", "_after"))
