@@ -48,17 +48,17 @@ class ColumnsSettings(VerbSettings):
     )
 
 
-#: Seconds that each step of the full demo took on two busy cores: by them is told how far it is, and what it takes yet.
+#: Seconds that each step of the full demo took on two quiet cores: by them is told how far it is, and what it takes yet.
 SECONDS = {
-    "Digits": 5,
-    "Quality": 25,
-    "Suspects": 13,
-    "Predicted HSF": 28,
-    "Degradation": 28,
-    "Self-training": 37,
-    "Map": 34,
-    "Training with softmax": 50,
-    "Training with the AVH loss": 42,
+    "Digits": 4,
+    "Quality": 7,
+    "Suspects": 2,
+    "Predicted HSF": 14,
+    "Degradation": 7,
+    "Self-training": 11,
+    "Map": 30,
+    "Training with softmax": 11,
+    "Training with the AVH loss": 11,
 }
 
 
