@@ -46,7 +46,7 @@ def test_a_busy_workspace_fills_no_page(open_page, own_demo_root, started):
 
 def test_home_fills_every_page_of_the_digits_once(open_page, own_demo_root, unscored_root, started):
     app = open_page("home", own_demo_root)
-    assert any("about 4 minutes on two cores" in node.value for node in app.markdown)
+    assert any("about 2 minutes on two cores" in node.value for node in app.markdown)
     app.button(key="home.fill").click().run()
     assert started == [(["demo", "--full"], "demo", "digits")]
     jobs = Jobs(own_demo_root)
