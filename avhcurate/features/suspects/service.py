@@ -341,7 +341,7 @@ def _available(
     elif not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
     if table.votes is None:
-        missing["votes"] = f"no votes yet: attach some by `avhcurate votes {table.dataset.name} FILE`"
+        missing["votes"] = f"the dataset has none; attach some by `avhcurate votes {table.dataset.name} FILE`"
     refused = [name for name in wanted if name in missing]
     if not (wanted or set(SOURCES) - set(missing)):
         refused = ["cleanlab"]

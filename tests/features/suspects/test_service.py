@@ -192,7 +192,7 @@ def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs,
     record = search(table, sources=["neighbours", "angular"]).record
     assert (record.sources, record.missing) == (["angular", "neighbours"], {})
     assert set(search(table).record.missing) == {"votes"}
-    with pytest.raises(CurateError, match="votes is not available: no votes yet"):
+    with pytest.raises(CurateError, match="votes is not available: the dataset has none"):
         search(table, sources=["votes"])
     with pytest.raises(CurateError, match="hunch"):
         search(table, sources=["hunch"])
