@@ -48,7 +48,7 @@ class ColumnsSettings(VerbSettings):
     )
 
 
-#: Seconds that each step of the full demo took on two quiet cores: by them is told how far it is, and what it takes yet.
+#: Seconds of each step of the full demo on two quiet cores: by them is told how far it is, and what it takes yet.
 SECONDS = {
     "Digits": 4,
     "Quality": 7,

@@ -37,13 +37,15 @@ def same_images(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
     content = after["content"].to_numpy(object)
     first = np.flatnonzero((place >= 0) & (content[place] == before["content"].to_numpy(object)))
     second = place[first]
-    rest = [
-        pd.DataFrame({"content": state["content"].to_numpy(), "row": range(len(state))}).drop(list(taken))
-        for state, taken in ((before, first), (after, second))
-    ]
-    numbered = [rows.assign(copy=rows.groupby("content").cumcount()) for rows in rest]
-    more = numbered[0].merge(numbered[1], on=["content", "copy"], suffixes=("", "_after"))
+    more = _rest(before, first).merge(_rest(after, second), on=["content", "copy"], suffixes=("", "_after"))
     return np.append(first, more["row"]), np.append(second, more["row_after"])
+
+
+def _rest(state: pd.DataFrame, taken: np.ndarray) -> pd.DataFrame:
+    """Return `content, row, copy` of the rows that are not taken: of equal content, `copy` counts them from 0."""
+    rows = np.delete(np.arange(len(state)), taken)
+    rest = pd.DataFrame({"content": state["content"].to_numpy(object)[rows], "row": rows})
+    return rest.assign(copy=rest.groupby("content").cumcount())
 
 
 def differences(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: Sequence[str]) -> pd.DataFrame:
