@@ -50,7 +50,7 @@ BUDGET = {
     "ui": 42_700,
     # Precision, recall and F1, annotator against annotator, the images of every mark, what changed between two states;
     # which images to label next.
-    "features": 143_200,
+    "features": 143_400,
     # A dataset as Python expects it: figures, images, a loop, torch and Hugging Face, errors in Python's words, words;
     # the grid as a widget, whose rows, pictures and acts are messages of the kernel; diff.
     "notebook": 9_750,

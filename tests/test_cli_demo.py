@@ -19,6 +19,7 @@ class Steps:
     def __init__(self, monkeypatch):
         self.done, self.worked, self.stop_in = [], [], ""
         monkeypatch.setattr(demo, "DONE", 0.0)
+        monkeypatch.setattr(demo, "SECONDS", {"Digits": 5, "Quality": 25, "Map": 34})
         every = {name: self.step(name) for name in ("Digits", "Quality", "Map")}
         monkeypatch.setattr(demo, "steps", lambda: every)
 

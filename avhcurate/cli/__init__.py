@@ -23,7 +23,14 @@ _MODULES = (
     *("report", "toy", "degrade", "plugins", "doctor", "roles", "serve"),
 )
 #: The modules of verbs that have another name.
-_HOMES = {"import": "data", "columns": "data", "split": "export", "history": "saved", "votes-out": "votes"}
+_HOMES = {
+    "import": "data",
+    "columns": "data",
+    "split": "export",
+    "history": "saved",
+    "diff": "saved",
+    "votes-out": "votes",
+}
 _HOMES |= dict.fromkeys(("list", "default", "check", "remove", "rename", "jobs"), "workspace")
 _HOMES |= dict.fromkeys(("correlate", "disagree"), "analysis")
 _HOMES |= dict.fromkeys(("tag", "relabel", "exclude"), "curate")

@@ -104,7 +104,7 @@ class _MeasureWork:
 
     dataset: DatasetFolder
     samples: int
-    shard_size: int = SHARD
+    shard_size: int
 
     @property
     def shards(self) -> range:
@@ -143,7 +143,7 @@ class _MeasureWork:
 
 def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine: Engine, progress: Progress) -> None:
     """Measure every shard that is not on disk, then write one table of all shards, and the record."""
-    work = _MeasureWork(dataset, samples)
+    work = _MeasureWork(dataset, samples, SHARD)
     work_through(
         work,
         folder,
