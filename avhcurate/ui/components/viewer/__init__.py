@@ -50,8 +50,8 @@ _HTML = f"""
     <button type="button" data-do="restore" title="Give back the first label" hidden>Restore label</button>
     <div class="tags" role="group" aria-label="Tags"></div>
     <button type="button" data-do="tag" title="Add or remove a tag (T)">+ Tag</button>
-    <button type="button" data-do="exclude" role="switch" title="Leave the image out, or take it in again (X)"
-      >Excluded</button>
+    <button type="button" data-do="exclude" role="switch" aria-label="Excluded"
+      title="Leave the image out, or take it in again (X)">Exclude</button>
   </div>
   {commands.MARKUP}
 </section>

@@ -11,6 +11,7 @@ export function drawDecided(node, row, closed, untag) {
   button("label").querySelector("span").textContent = row.title;
   button("restore").hidden = row.title === row.given;
   button("exclude").ariaChecked = String(row.muted);
+  button("exclude").textContent = row.muted ? "Excluded" : "Exclude";
   drawTags(
     /** @type {HTMLElement} */ (node.querySelector(".tags")),
     row.badges.filter((tag) => !(row.muted && tag === "excluded")),
