@@ -159,7 +159,7 @@ def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_
     table = open_table(own, "digits")
     by("ann", annotate, table, [5, 7], "relabel", 3)
     app = open_page("saved", own.root, saved__part="changes")
-    assert "**2 changes** from as imported to now." in words(app)
+    assert "**2 changes** from the import to now." in words(app)
     query = dict(parse_qsl(links(app)["Label changed: 2"]))
     assert query["gallery.back"].startswith("saved?")
     assert set(table.frame(Filters.from_query(query), columns=["id"])["id"]) == {5, 7}
@@ -167,4 +167,4 @@ def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_
     button(app, "saved.restore").click().run()
     assert "**0 changes**" in words(app)
     app = open_page("saved", own.root, saved__part="changes", saved__before="/etc/passwd", saved__after="digits@1")
-    assert "from as imported to after 1" in words(app)
+    assert "from the import to after 1" in words(app)

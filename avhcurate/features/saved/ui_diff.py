@@ -64,7 +64,7 @@ def _offered(page: Opened) -> dict[str, str]:
     for entry in entries:
         what = shortened(f"{entry.who} {describe(entry, page.table.classes)}", 40)
         offered[f"{name}@{entry.id}"] = f"after {entry.id}: {what}, {entry.at:%Y-%m-%d %H:%M}"
-    offered[f"{name}@0"] = "as imported"
+    offered[f"{name}@0"] = "the import"
     return offered | {other: f"dataset {other}" for other in page.workspace.names() if other != name}
 
 
