@@ -74,7 +74,7 @@ def history(
     table = options.run_table(name)
     if restore is not None:
         count = diff_service.restore(table, restore)
-        options.print_messages([f"as after entry {restore}: {count} samples change"])
+        options.print_messages([f"The state after entry {restore} is back: {count} samples changed."])
     if undo is not None:
         options.print_messages([f"undone: {undo_entry(table, undo)}"])
     entries, count = history_entries(table, who=who, sample=sample, limit=limit)

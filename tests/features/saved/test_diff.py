@@ -160,7 +160,7 @@ def test_the_verb_says_counts_and_writes_every_change(cli, own_demo_root, tmp_pa
     result = json.loads(cli("diff", "digits@0", "digits", "--json").out)
     assert (result["counts"], result["scores"][0]["shift"]) == ({"relabelled": 2}, 0)
     assert result["galleries"]["relabelled"].startswith("gallery?dataset=digits&")
-    assert "as after entry 0: 2 samples change" in cli("history", "digits", "--restore", 0).err
+    assert "The state after entry 0 is back: 2 samples changed." in cli("history", "digits", "--restore", 0).err
     assert "nothing differs" in cli("diff", "digits").out
     for wrong in ("digits@999", tmp_path / "changes.csv", "nowhere"):
         assert cli("diff", wrong).code == 2
