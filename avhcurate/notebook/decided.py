@@ -147,7 +147,7 @@ class DecidedDataset(OpenedDataset):
         if isinstance(other, OpenedDataset):
             before = diff_service.state_of(other.sample_table)
         elif isinstance(other, int):
-            before = diff_service.state_of(self.sample_table, other)
+            before = diff_service.earlier(now, other)
         else:
             before, _ = diff_service.states(self.workspace, other, self.name)
         found = diff_service.diff(before, now)

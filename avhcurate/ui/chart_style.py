@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
 
 #: Mid-tones in the manner of Okabe and Ito: distinct, and legible on white and on near-black. Data are slate, what is
 #: picked is blue as all that acts, and orange and blue together mean hard and easy, or below and above 0.
@@ -24,9 +24,6 @@ _MIDDLE = "#a5a9b8"
 #: Legends in a row: above a chart, and at the top of a figure of several panels.
 ABOVE: dict[str, Any] = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 AT_TOP: dict[str, Any] = {"orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0}
-
-#: The longest address of the images of a mark: servers refuse much longer ones.
-_LONGEST_ADDRESS = 8_000
 
 
 def ramp(count: int) -> list[str]:
@@ -150,7 +147,7 @@ def leads(n: Iterable[float], to: Filters | Iterable[Filters], *, run: str = "")
         if run:
             query["run"] = run
         text = urlencode(query)
-        return text if len(text) <= _LONGEST_ADDRESS else ""
+        return text if len(text) <= LONGEST_ADDRESS else ""
 
     if isinstance(to, Filters):
         return {"meta": {"n": [int(one) for one in n], "to": address(to)}}

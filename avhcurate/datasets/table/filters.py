@@ -326,9 +326,7 @@ class Filters:
         query = {}
         for key, name in FILTER_KEYS.items():
             if (value := getattr(self, name)) != getattr(Filters, name):
-                query[key] = write_value(value)
-        if self.ids is not None:
-            query["ids"] = pack_ids(self.ids)
+                query[key] = pack_ids(value) if name == "ids" else write_value(value)
         return query
 
     @classmethod
@@ -447,6 +445,8 @@ def bar_conditions(column: str, low: Iterable[float], high: Iterable[float]) -> 
     return [test or f"{column} IS NOT NULL" for test in tests]
 
 
+#: Characters of the longest address: servers refuse much longer ones.
+LONGEST_ADDRESS = 8_000
 #: The largest id that an address may name, so that no text becomes gigabytes.
 _LARGEST_ID = 10**8
 

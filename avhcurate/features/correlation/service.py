@@ -46,10 +46,9 @@ class Correlations:
 
     `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
     scores are compared with, "hsf", a measure of the images or a column of the user. `bins`: the samples of each bin
-    by its name. `ranked` describes the scores by
-    key; a column of the user without a known harder end has a correlation, but no agreement and no pair. `queue`: where
-    collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about, see
-    `weighting`, where the queue kept its chances.
+    by its name. `ranked` describes the scores by key; a column of the user without a known harder end has a
+    correlation, but no agreement and no pair. `queue`: where collected votes came from; `weighted`: correlations as if
+    all samples had been as likely to be asked about, see `weighting`, where the queue kept its chances.
     """
 
     table: pd.DataFrame

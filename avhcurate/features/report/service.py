@@ -24,7 +24,7 @@ from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.odd_files import KINDS, odd_files
 from avhcurate.features.quality.service import find_duplicates
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
-from avhcurate.features.saved.diff_service import diff, state_of, text_of
+from avhcurate.features.saved.diff_service import diff, earlier, state_of, text_of
 from avhcurate.features.suspects.decisions import undecided
 from avhcurate.features.suspects.rules import VERDICTS
 from avhcurate.features.suspects.service import export_table
@@ -196,7 +196,8 @@ def describe_gap(table: DatasetTable, images: bool) -> dict[str, Any]:
 @section("Changes since the import", "diff")
 def describe_changes(table: DatasetTable, images: bool) -> dict[str, Any]:
     """What people changed, by whom, with the first images of each kind."""
-    found = diff(state_of(table, 0), state_of(table))
+    now = state_of(table)
+    found = diff(earlier(now, 0), now)
     shown = [
         gallery(table, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), images, captions=changes_told(rows))
         for kind, rows in found.changes.groupby("kind", sort=False)

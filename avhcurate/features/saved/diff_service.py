@@ -13,7 +13,7 @@ import pandas as pd
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
-from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.saved import diff_rules
 from avhcurate.features.saved.diff_rules import COLUMNS, KINDS
@@ -32,8 +32,6 @@ COMPARED = ("confidence", "avh", "avc", "loss", "hsf")
 _TEXTS = {"label_name": "given", "curated_label_name": "label", "predicted_name": "predicted"}
 #: The columns of class indices, and what their names are called here.
 _CODES = {"label": "given", "curated_label": "label", "predicted": "predicted"}
-#: The longest address of a gallery: servers refuse much longer ones.
-_LONGEST_ADDRESS = 8_000
 _MANIFEST = ".manifest.json"
 
 
@@ -85,7 +83,7 @@ class Diff:
         query = {"dataset": state.table.dataset.name} | filters.to_query()
         if state.table.run is not None:
             query["run"] = state.table.run.name
-        return query if len(urlencode(query)) <= _LONGEST_ADDRESS else {}
+        return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
 
     def result(self) -> dict[str, Any]:
         """Return all of it but the single differences, for JSON."""
@@ -164,8 +162,8 @@ def _state(workspace: Workspace, text: str, model: str | None, now: dict[str, St
     return earlier(now[name], int(entry))
 
 
-def state_of(table: DatasetTable, entry: int | None = None) -> State:
-    """Return the state of a dataset now, or after an entry of its history."""
+def state_of(table: DatasetTable) -> State:
+    """Return the present state of a dataset."""
     columns = ["id", "path", "split", "excluded", *_CODES, *(key for key in COMPARED if key in table.columns)]
     rows = table.frame(columns=columns)
     names = np.array([*table.classes, ""], object)
@@ -179,10 +177,7 @@ def state_of(table: DatasetTable, entry: int | None = None) -> State:
     rows = rows.assign(tags=tags, split=rows["split"].astype(object).fillna(""), content=content.fillna(rows["path"]))
     rows["suspect"] = _suspects(table, rows)
     title, newest = table.dataset.name, table.annotated
-    now = State(title=title, rows=rows, fingerprint=table.fingerprint, entry=newest, table=table)
-    if entry is None:
-        return now
-    return earlier(now, entry)
+    return State(title=title, rows=rows, fingerprint=table.fingerprint, entry=newest, table=table)
 
 
 def earlier(now: State, entry: int) -> State:
@@ -305,7 +300,8 @@ def restore(table: DatasetTable, entry: int) -> int:
     Returns how many images change.
     """
     table.refresh()
-    then, now = state_of(table, entry).rows, state_of(table).rows
+    present = state_of(table)
+    then, now = earlier(present, entry).rows, present.rows
     paths, log, id, who = now["path"], table.log, table.present_id(), user()
     changed = np.zeros(len(now), bool)
     for action in ("exclude", "include"):

@@ -102,7 +102,8 @@ def test_of_two_moments_each_change_has_who_and_why_and_the_first_is_had_back(ow
     by("bob", annotate, table, [1, 2], "exclude", "dark")
     by("bob", annotate, table, [1], "untag", "odd")
     by("bob", annotate, table, [9], "relabel", 0)
-    then, now = diff_service.state_of(table, moment), diff_service.state_of(table)
+    now = diff_service.state_of(table)
+    then = diff_service.earlier(now, moment)
     forth = diff_service.diff(then, now)
     paths = table.frame(columns=["path"])["path"]
     assert found(forth) == {
@@ -121,7 +122,8 @@ def test_of_two_moments_each_change_has_who_and_why_and_the_first_is_had_back(ow
     assert by("cat", diff_service.restore, table, moment) == 4
     assert diff_service.diff(then, diff_service.state_of(table)).changes.empty
     assert by("cat", diff_service.restore, table, 0) == 3
-    assert diff_service.diff(diff_service.state_of(table, 0), diff_service.state_of(table)).changes.empty
+    now = diff_service.state_of(table)
+    assert diff_service.diff(diff_service.earlier(now, 0), now).changes.empty
 
 
 def test_scores_and_splits_of_two_exports_are_compared(own_demo_root, tmp_path):
