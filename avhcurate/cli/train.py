@@ -1,20 +1,41 @@
 """The verb that trains a network."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from avhcurate.cli import options
 from avhcurate.features.training_dynamics.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from avhcurate.workspace.data.runs import RunFolder
+
 
 @options.verb(TrainSettings)
 def train(settings: TrainSettings) -> None:
-    from avhcurate.features.training_dynamics.train import summary, train_seeds
+    from avhcurate.features.training_dynamics.folds import train_folds
+    from avhcurate.features.training_dynamics.train import summary, train_model, train_seeds
 
     space = options.open_workspace()
-    trainings = options.distributed_job(settings, lambda progress: train_seeds(space, settings, progress=progress))
-    summaries = [summary(training) for training in trainings]
-    if summaries and not options.printed({"trainings": summaries}):
-        _print(summaries)
+    work: Callable[..., Any] = train_model
+    if settings.folds:
+        work = train_folds
+    trained = options.distributed_job(settings, lambda progress: train_seeds(space, settings, work, progress=progress))
+    if settings.folds:
+        _print_runs(settings, trained)
+    elif trained:
+        summaries = [summary(training) for training in trained]
+        if not options.printed({"trainings": summaries}):
+            _print(summaries)
+
+
+def _print_runs(settings: TrainSettings, runs: "Sequence[RunFolder]") -> None:
+    """Print runs that were trained in folds."""
+    from avhcurate.datasets.table.head_notes import head_note
+
+    if runs and not options.printed({"runs": [run.record for run in runs]}):
+        for run in runs:
+            print(f"{run.name}: {head_note(run.record)}")
+        options.print_next([["suspects", settings.dataset, "--model", runs[0].name], ["serve"]])
 
 
 def _print(summaries: list[dict[str, Any]]) -> None:

@@ -306,7 +306,6 @@ class Dataset(DecidedDataset):
         sources: Source | Sequence[Source] = (),
         out_of_fold: bool = False,
         folds: int = 5,
-        seed: int = 0,
         limit: int | None = None,
     ) -> pd.DataFrame:
         """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
@@ -324,13 +323,7 @@ class Dataset(DecidedDataset):
         from avhcurate.features.suspects import decisions, service
 
         table = self.sample_table
-        options: dict[str, Any] = {
-            "sources": sources,
-            "out_of_fold": out_of_fold,
-            "folds": folds,
-            "seed": seed,
-            "limit": limit,
-        }
+        options: dict[str, Any] = {"sources": sources, "out_of_fold": out_of_fold, "folds": folds, "limit": limit}
         settings = SuspectsSettings(dataset=self.name, model=self._run_name(), **options)
         with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)

@@ -143,10 +143,10 @@ def _describe(table: DatasetTable) -> None:
     if run is None:
         badges.append(":gray-badge[Not scored yet]")
     else:
-        if not run.has_class_weights:
+        if not run.has_heads:
             badges.append(":gray-badge[:material/extension: Attached, no class weights]")
         if run.record.fitted:
-            badges.append(":gray-badge[Fitted head]")
+            badges.append(":gray-badge[Out of fold]")
         elif run.record.rows:
             badges.append(":gray-badge[Classes by name]")
         notes.append(plain(head_note(run.record)))

@@ -21,17 +21,22 @@ def head_note(record: RunRecord) -> str:
 
 
 def _fitted(heads: FittedHeads) -> str:
-    """Return sentences on heads that were fitted on frozen features.
+    """Return sentences on heads that were fitted on frozen features, or on networks that were trained in folds.
 
     >>> heads = FittedHeads(folds=5, seed=0, groups=None, recipe={}, samples=1000, accuracy=0.9, loss=0.25)
     >>> _fitted(heads)[-46:]
     ' of all. Out of fold 90.0 % right, loss 0.250.'
     """
     folds = f"Linear heads fitted on frozen features, in {heads.folds} folds over {heads.samples:,} labelled images"
+    judge, rest = "head", ", others by the head of all"
+    if heads.networks:
+        folds = f"{heads.folds} networks, each trained on all but one fold of {heads.samples:,} labelled images"
+        judge = "network"
+        rest = ". Embeddings of several networks cannot be compared, so there are no neighbours and no map"
     apart = "neither it nor its copies"
     if heads.groups is not None:
         apart = f"nothing of its {heads.groups}, nor its copies"
-    text = f"{folds}: each is scored by the head that saw {apart}, others by the head of all."
+    text = f"{folds}: each is scored by the {judge} that saw {apart}{rest}."
     if heads.accuracy is None or heads.loss is None:
         return text
     return f"{text} Out of fold {100 * heads.accuracy:.1f} % right, loss {heads.loss:.3f}."

@@ -36,7 +36,7 @@ def inspect(table: DatasetTable, id: int) -> Inspection:
     if run is not None and row["predicted"] is not None:
         if run.has_logits:
             softmax = special.softmax(run.logits_of(ids)[0])
-        if run.has_class_weights:
+        if run.has_heads:
             # Those of the head that has scored it, so that they agree with its row.
             ((_, class_weights, _),) = run.heads_of(ids)
             features = run.features_of(ids).astype(np.float64)
@@ -52,14 +52,13 @@ def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
     """Return the samples at the smallest angle to sample `id`, from the run's neighbour graph or else computed now."""
     if table.run is None:
         raise CurateError("Neighbours need a model run. Score the dataset first.")
-    if not table.run.has_features:
-        raise CurateError(f"The run {table.run.name} has no embeddings. Attach it again with --features.")
+    features = table.run.features()
     graph = table.neighbours
     if graph and graph.record.count >= count and 0 <= id < table.size:
         found = graph.nearest(id, count=count)
         if len(found.ids):
             return found
-    return nearest(table.run.features(), id, count=count)
+    return nearest(features, id, count=count)
 
 
 def by_angle(table: DatasetTable, filters: Filters, like: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ def titles(dataset: DatasetFolder) -> dict[str, str]:
     scored = {}
     for run in dataset.runs():
         scored[run.name] = of_weights.get(run.record.weights_sha256, _scored(run.record))
-        if run.record.fitted:
+        if run.record.fitted and not run.record.fitted.networks:
             scored[run.name] += " · fitted head"
     return _distinguished(learnt) | _distinguished(scored)
 

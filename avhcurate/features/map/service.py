@@ -44,8 +44,7 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
     run = dataset.run(settings.model)
     if not run.complete:
         raise CurateError(f"Run {run.name} is not finished. Run the same `avhcurate score` again to resume it.")
-    if not run.has_features:
-        raise CurateError(f"Run {run.name} has no embeddings to map. Attach it again with --features.")
+    run.features()  # refused where there are none
     ids, neighbours, seed = run.scored_ids(settings.limit), settings.neighbours, settings.seed
     if len(ids) <= neighbours:
         raise CurateError(f"{len(ids)} samples are too few for {neighbours} neighbours. Use fewer neighbours.")

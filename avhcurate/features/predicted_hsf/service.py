@@ -270,7 +270,7 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
         ids = np.sort(np.random.default_rng(seed).choice(ids, MOST, replace=False))
     groups = np.arange(len(ids))
     if run.has_features:
-        groups, _ = sample_groups(table.dataset, run, ids)
+        groups, _ = sample_groups(table.dataset, run.features(), ids)
     if (different := len(np.unique(groups))) < FOLDS:
         raise CurateError(
             f"Different images among the voted samples of {table.dataset.name}: {different}. A prediction needs "

@@ -32,7 +32,7 @@ def cross_validate(
             f"Dataset {dataset.name} has samples of {len(classes)} class, so no label can be wrong. Suspects need two "
             "classes or more."
         )
-    copies, _ = sample_groups(dataset, run, ids)
+    copies, _ = sample_groups(dataset, run.features(), ids)
     of_sample = stratified_folds(targets, copies, folds=folds, seed=seed)
     groups = settings_digest(copies.tolist())
     digest = settings_digest([dataset.record.fingerprint, folds, seed, RECIPE, groups])

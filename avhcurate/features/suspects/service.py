@@ -45,17 +45,18 @@ _VERSION = 5
 def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
     """Examine the label of every labelled sample that the run has scored. Store those in doubt, by rank.
 
-    With `out_of_fold`, angles and probabilities come from heads cross-fitted on the run's features; the heads of a run
-    with fitted heads are out of fold already. Attached probabilities are enough for cleanlab and votes. Neighbours and
-    folds are stored as they come, so the same call resumes; without changes it does nothing. Raises CurateError for a
-    named source that is not available, and Cancelled.
+    With `out_of_fold`, angles and probabilities come from heads cross-fitted on the run's features; those of a run with
+    fitted heads, or trained in folds, are out of fold already. Attached probabilities are enough for cleanlab and
+    votes. Neighbours and folds are stored as they come, so the same call resumes; without changes it does nothing.
+    Raises CurateError for a named source that is not available, and Cancelled.
     """
     run, dataset = table.run, table.dataset
     if run is None:
         raise CurateError(
             f"The dataset {dataset.name} has no run. Run `avhcurate score {dataset.name} --model MODEL` first."
         )
-    if settings.out_of_fold and not run.has_features:
+    cross_validated = settings.out_of_fold and run.record.fitted is None
+    if cross_validated and not run.has_features:
         raise CurateError(
             f"The run {run.name} has no embeddings to fit heads on. Attach it again with --features FILE, or leave out "
             "--out-of-fold."
@@ -73,9 +74,8 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         votes = table.votes
     identity = {"version": _VERSION, "sources": chosen, "dataset": dataset.record.fingerprint}
     identity["votes"] = votes and votes.key
-    cross_validated = settings.out_of_fold and run.record.fitted is None
     if cross_validated:
-        identity["out_of_fold"] = [settings.folds, settings.seed, RECIPE]
+        identity["out_of_fold"] = [settings.folds, RECIPE]
         identity |= duplicates_digest(dataset)
     folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
     with folder.alone():
@@ -84,9 +84,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
             return folder
         heads = judged_by = None
         if cross_validated:
-            heads = out_of_fold.cross_validate(
-                dataset, run, folds=settings.folds, seed=settings.seed, progress=progress
-            )
+            heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=progress)
         suspects, doubting, weights = search.examine(chosen, heads)
         if heads:
             judged_by = heads.record  # with their accuracy
@@ -282,7 +280,7 @@ class LabelSearch:
         step = max(1, min(8192, (1 << 23) // len(classes)))
         for at in range(0, len(places), step):
             given, ids = targets[at : at + step], self.ids[places[at : at + step]]
-            if heads or self.run.has_class_weights:
+            if heads or self.run.has_heads:
                 angles, logits = self._by_heads(heads or self.run, ids, len(classes))
                 softmaxed, view = softmax(logits, axis=1), rules.angular_view(angles, given)
             else:
@@ -332,10 +330,13 @@ def _available(
     Without wanted ones all that are available are used. A wanted one that is not available is refused.
     """
     missing, wanted = {}, settings.sources
-    if not (settings.out_of_fold or search.run.has_class_weights):
+    run = search.run
+    if not (settings.out_of_fold or run.has_heads):
         missing["angular"] = "the run has no class weights"
-    if not search.run.has_features:
-        missing["angular"] = missing["neighbours"] = "the run has no embeddings"
+    if not run.has_features:
+        missing["neighbours"] = "the run has no embeddings"
+        if run.has_heads:
+            missing["neighbours"] = "the embeddings are of several networks, which cannot be compared"
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = f"run `{install_command('cleanlab')}`"
     elif not search.fits:

@@ -178,9 +178,11 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
     table = page.table
     if record.heads:
         notes.append(
-            f"Judged out of {record.heads.folds} folds, seed {record.heads.seed}: the heads predict "
-            f"{record.heads.accuracy:.1%} of the given labels."
+            f"Judged out of {record.heads.folds} folds: the heads predict {record.heads.accuracy:.1%} of the given "
+            "labels."
         )
+    elif table.run and table.run.record.fitted:
+        notes.append("Judged out of folds.")
     elif table.training or "train" in set(table.group_counts("split", page.filters)["value"]):
         notes.append("The model may have been trained on these labels. Run again out of fold for a fair judgement.")
     notes += [f"Without {SOURCES[name].lower()}: {why}." for name, why in record.missing.items()]

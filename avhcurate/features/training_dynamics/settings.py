@@ -55,6 +55,14 @@ class TrainSettings(VerbSettings):
         "each class.",
         label="Evaluate on",
     )
+    folds: int | None = option(
+        None,
+        "Train so many networks, each without one fold, into a run in which every image is judged by a network that "
+        "never saw it.",
+        low=2,
+        high=50,
+        usual="one network",
+    )
     train_where: str = option("", "Train on samples that satisfy this SQL condition.", label="Learn only from")
     held_out_where: str = option("", "Evaluate on samples that satisfy this SQL condition.", label="Evaluate only on")
     seeds: tuple[int, ...] = option((0,), "Seeds of weights and order, one training each, such as 0,1,2.")
@@ -74,6 +82,8 @@ class TrainSettings(VerbSettings):
             raise CurateError(f"Unknown recipe {self.recipe!r}. Choose from {', '.join(RECIPES)}.")
         if not (self.model or self.recipe):
             raise CurateError(f"No network is given. Use --model, or --recipe {' or '.join(RECIPES)}.")
+        if self.folds and (self.held_out or self.held_out_where):
+            raise CurateError("--folds holds out each fold in turn. Leave out --held-out and --held-out-where.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise CurateError("--seeds must be different numbers, such as 0,1,2.")
         self.make_recipe()

@@ -2,10 +2,11 @@
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,18 +31,22 @@ from avhcurate.workspace.disk.files import sha256
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
+T = TypeVar("T")
+
 #: Evaluations before training and within the first epoch, where angles move most.
 EARLY = (0.0, 0.25, 0.5, 0.75)
 
 
-def train_seeds(workspace: Workspace, settings: TrainSettings, *, progress: Progress = SILENT) -> list[TrainingFolder]:
-    """Run `train_model` with each seed of weights and order; the samples held out are the same."""
+def train_seeds(
+    workspace: Workspace, settings: TrainSettings, work: Callable[..., T], *, progress: Progress = SILENT
+) -> list[T]:
+    """Run `train_model`, or `train_folds`, with each seed of weights and order."""
     trainings = []
     for number, seed in enumerate(settings.seeds):
         part = progress
         if settings.seeds[1:]:
             part = progress.part(number, len(settings.seeds), f"seed {seed}")
-        trainings.append(train_model(workspace, settings, seed=seed, progress=part))
+        trainings.append(work(workspace, settings, seed=seed, progress=part))
     return trainings
 
 
@@ -101,7 +106,7 @@ class _Training:
         if len(np.unique(labelled.labels)) < 2:
             raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
         classes = len(labelled.dataset.record.classes)
-        self.model = new_model(self._spec(settings.weights), classes, pretrained=settings.pretrained)
+        self.model = network(settings, self.seed, classes)
         shape = self.model.preprocess
         self.recipe = settings.make_recipe(self.seed).for_images(shape.channels, shape.crop)
         self.caches = image_caches(self.workspace, self.parts, shape)
@@ -116,12 +121,6 @@ class _Training:
             if self.group.leads:
                 self._score()
         return self.folder
-
-    def _spec(self, weights: Path | None) -> ModelSpec:
-        settings = self.settings
-        return ModelSpec(
-            name=settings.network, weights=weights, resize=settings.resize, crop=settings.crop, seed=self.seed
-        )
 
     def _run(self) -> None:
         # A training that resumes keeps its samples, so it does not try broken images again.
@@ -206,7 +205,7 @@ class _Training:
 
     def _score(self) -> None:
         """Score the dataset held out with the trained weights, so that every page shows them."""
-        spec, name = self._spec(self.folder.weights_path), self.folder.record.held_out
+        spec, name = _spec(self.settings, self.seed, self.folder.weights_path), self.folder.record.held_out
 
         def tell(done: int, samples: int, _: str) -> None:
             self.progress.report(self.total, self.total, f"scoring, {done} of {samples}")
@@ -235,6 +234,20 @@ def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subse
         )
 
 
+def network(settings: TrainSettings, seed: int, classes: int) -> NewModel:
+    """Return the network to train, with its first weights."""
+    return new_model(_spec(settings, seed, settings.weights), classes, pretrained=settings.pretrained)
+
+
+def network_slug(settings: TrainSettings) -> str:
+    """Return the network's name as part of a folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", settings.network).strip("-.")[:40]
+
+
+def _spec(settings: TrainSettings, seed: int, weights: Path | None) -> ModelSpec:
+    return ModelSpec(name=settings.network, weights=weights, resize=settings.resize, crop=settings.crop, seed=seed)
+
+
 def _name(settings: TrainSettings, recipe: Recipe, model: NewModel, train: Subset, held_out: Subset) -> str:
     """Return the folder's name: model, loss, seed, and eight hexadecimal digits of what decides the numbers."""
     inputs = {
@@ -246,5 +259,4 @@ def _name(settings: TrainSettings, recipe: Recipe, model: NewModel, train: Subse
         "train_sample": settings.train_sample,
         "samples": [train.digest, held_out.digest],
     }
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.network).strip("-.")[:40]
-    return f"{slug}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
+    return f"{network_slug(settings)}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"

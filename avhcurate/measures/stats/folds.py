@@ -49,7 +49,7 @@ def joined_groups(*groupings: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def identical_rows(features: np.ndarray, rows: np.ndarray, *, block: int = 8192) -> np.ndarray:
+def identical_rows(features: np.ndarray, rows: np.ndarray, *, block: int = 1024) -> np.ndarray:
     """The same number for rows of features (N, D) that are equal to the last bit: (n,) of `rows`.
 
     >>> identical_rows(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]), np.arange(3))

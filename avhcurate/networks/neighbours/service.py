@@ -39,8 +39,7 @@ def find_neighbours(
         raise CurateError(f"A sample has 1 to {MOST} neighbours in the graph, not {count}.")
     if not run.complete:
         raise CurateError(f"The run {run.name} is not finished. Run `avhcurate score` with it again to resume it.")
-    if not run.has_features:
-        raise CurateError(f"Run {run.name} has no embeddings, so no neighbours. Attach it again with --features.")
+    run.features()  # refused where there are none
     dataset.refuse_another_import(run.record.dataset_fingerprint)
     graph = NeighbourGraph.of_run(run)
     with graph.alone():

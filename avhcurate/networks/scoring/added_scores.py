@@ -20,7 +20,7 @@ def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILEN
 
     The table is replaced whole, and the record written again, by which pages see that the run has changed.
     """
-    kept = {"features": run.has_features, "class_weights": run.has_class_weights, "logits": run.has_logits}
+    kept = {"features": run.has_features, "class_weights": run.has_heads, "logits": run.has_logits}
     there = pq.read_schema(run.scores_path).names
     keys = [key for key, score in SCORES.items() if score.plugin and key not in there and kept[score.needs]]
     if not keys:
@@ -49,11 +49,11 @@ def _with(
 def _values(run: RunFolder, ids: np.ndarray, labels: np.ndarray, keys: list[str]) -> dict[str, np.ndarray]:
     """Return the scores of some ids, each by the head that has scored it."""
     features = logits = None
-    if run.has_features:
+    if run.has_features or run.has_heads:
         features = run.features_of(ids)
     if run.has_logits:
         logits = run.logits_of(ids).astype(np.float32)
-    if not run.has_class_weights:
+    if not run.has_heads:
         return scores.per_sample(features, None, logits, labels[ids], keys=keys)
     assert features is not None
     return scores_by_head(run, ids, features, labels[ids], keys=keys, logits=logits)

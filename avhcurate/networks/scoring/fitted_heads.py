@@ -86,7 +86,7 @@ def fit_heads(
     labelled = labels[ids] >= 0
     ids, digests = ids[labelled], digests[labelled]
     targets = labels[ids].astype(np.int64)
-    groups, duplicates = sample_groups(dataset, run, ids, digests=digests, column=settings.groups)
+    groups, duplicates = sample_groups(dataset, run.features(), ids, digests=digests, column=settings.groups)
     of_sample = stratified_folds(targets, groups, folds=settings.folds, seed=settings.seed)
     samples = Samples(run.features(), ids, targets, groups, number_of_classes(dataset))
     fit_folds(run, samples, of_sample, seed=settings.seed, tell=tell, check=check)
@@ -121,8 +121,8 @@ def scores_by_head(
     The logits (n, K) are by default those of the heads.
     """
     found: dict[str, np.ndarray] = {}
-    # No samples have the columns of any head.
-    for places, class_weights, bias in list(run.heads_of(ids)) or [(np.arange(0), *run.head())]:
+    # No samples have the columns of any head: that of all, -1, or else of the first fold.
+    for places, class_weights, bias in list(run.heads_of(ids)) or [(np.arange(0), *run.head(-run.has_class_weights))]:
         x = features[places]
         f = x @ class_weights.T + bias
         if logits is not None:

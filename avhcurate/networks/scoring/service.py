@@ -187,6 +187,10 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
             f"Run {record.name} was attached from outputs computed elsewhere and has no network. Score the dataset "
             "with a model first."
         )
+    if record.fitted and record.fitted.networks:
+        raise CurateError(
+            f"Run {record.name} is of {record.fitted.folds} networks, which are not kept. Choose a run of one network."
+        )
     preprocess = Preprocess.from_record(record.preprocess)
     prompts = record.prompts or PromptsRecord(templates=(), names=())
     if weights is None and record.weights_source == "random":

@@ -33,6 +33,14 @@ def evaluate(learner: Learner, images: LabelledImages, device: torch.device) -> 
 
 
 @torch.inference_mode()
+def embed(learner: Learner, images: LabelledImages, device: torch.device) -> np.ndarray:
+    """Return the features (N, D) of every image, float32. The network ends in eval mode."""
+    learner.eval()
+    batches = images.batches(device, learner.class_weights.dtype)
+    return np.concatenate([learner(batch)[0].float().cpu().numpy() for _, batch in batches])
+
+
+@torch.inference_mode()
 def accuracy(module: nn.Module, images: LabelledImages) -> float:
     """Return the share of the images whose largest logit is their label's, for a module on the CPU."""
     module.eval()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,6 +41,13 @@ class Learner(FeatureTap):
     def class_weights(self) -> Tensor:
         """(K, D), in the graph."""
         return self.head.weight.flatten(1)  # type: ignore[operator]
+
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return class weights (K, D) and bias (K,), float32."""
+        weights, bias = self.class_weights.detach().float().cpu().numpy(), self.head.bias
+        if not isinstance(bias, Tensor):
+            return weights, np.zeros(len(weights), np.float32)
+        return weights, bias.detach().float().cpu().numpy()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features, logits = (part.flatten(1) for part in super().forward(images))

@@ -18,6 +18,10 @@ from avhcurate.workspace.disk.room import check_room
 
 _FEATURES: Literal["features.npy"] = "features.npy"
 _LOGITS: Literal["logits.npy"] = "logits.npy"
+#: Embeddings by several networks, each of the samples of its fold.
+FOLD_FEATURES: Literal["fold_features.npy"] = "fold_features.npy"
+#: A file with a row for each sample.
+Rows = Literal["features.npy", "logits.npy", "fold_features.npy"]
 _WEIGHTS, _BIAS = "class_weights.npy", "bias.npy"
 #: What the names of columns of words begin with.
 WORDS = "like: "
@@ -79,6 +83,7 @@ class Attached(BaseModel):
 class FittedHeads(BaseModel):
     """Linear heads that a run fitted on frozen features, cross-fitted over the labelled samples.
 
+    networks: each fold trained a whole network instead, whose features cannot be compared with those of another fold.
     groups: the column whose values share a fold. `recipe`: how a head is fitted. `samples` have a label; `duplicates`:
     how many of them each way of finding copies joins to another one. `accuracy`, `loss` (nats): out of fold.
     `agreement`: on some samples, mean Spearman correlation of AVH by two folds' heads.
@@ -94,6 +99,7 @@ class FittedHeads(BaseModel):
     loss: float | None = None
     agreement: float | None = None
     seconds: float | None = None
+    networks: bool = False
 
 
 class RunRecord(Provenance):
@@ -184,6 +190,11 @@ class FoldHeads:
         path = self._head_path(file, fold)
         if not path.exists():
             what = path.stem.replace("_", "-")
+            if self.has_head(0):
+                raise CurateError(
+                    f"Run {self.root.name} is of several networks, each of a fold, which share no {what}. Choose a run "
+                    "of one network."
+                )
             raise CurateError(f"Run {self.root.name} was attached without {what}. Attach it again with --{what}.")
         return read_npy(path)
 
@@ -200,7 +211,8 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
     then `scores/shard-XXXXX.parquet`. A shard's file is renamed into place after its rows of `features.npy` are on
     disk: where the file is, the shard is whole. `logits.npy` where the logits are not those of class weights and bias.
     A run that was attached may lack features, class weights, or both. One that fits heads has `folds.npy` and `heads/`
-    of each fold too, and `class_weights.npy` and `bias.npy` are those of the head of all. A zero-shot run that was
+    of each fold too, and `class_weights.npy` and `bias.npy` are those of the head of all. One whose folds trained
+    networks has `folds.npy`, `heads/` and `fold_features.npy`, and nothing of all. A zero-shot run that was
     asked for words has `words.parquet`: id, and a column of angles for each text.
 
     A row of scores: id, predicted, a column a score, problem. A sample that could not be scored has a `problem` and
@@ -229,16 +241,23 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         return (self.root / _WEIGHTS).exists()
 
     @property
+    def has_heads(self) -> bool:
+        """Whether class weights have judged each sample: those of all, or only of the network of its fold."""
+        return self.has_class_weights or self.has_head(0)
+
+    @property
     def has_logits(self) -> bool:
         """Whether there is a softmax output: logits of its own, or those of its class weights."""
-        return self.has_class_weights or (self.root / _LOGITS).exists()
+        return self.has_heads or (self.root / _LOGITS).exists()
 
     def features(self) -> np.memmap:
         """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""
         return self._array(_FEATURES)
 
     def features_of(self, ids: np.ndarray) -> np.ndarray:
-        """(n, D) float32 of some ids, in memory; nothing stays mapped."""
+        """(n, D) float32 of some ids, in memory, each by the network that has scored it; nothing stays mapped."""
+        if (self.root / FOLD_FEATURES).exists():
+            return np.asarray(self._array(FOLD_FEATURES)[ids])
         return np.asarray(self.features()[ids])
 
     def class_weights(self) -> np.ndarray:
@@ -253,7 +272,7 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
         if (self.root / _LOGITS).exists():
             return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
-        if not self.has_class_weights:
+        if not self.has_heads:
             raise CurateError(f"Run {self.name} was attached without logits. Attach --logits or --probs too.")
         features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
         for places, class_weights, bias in self.heads_of(ids):
@@ -271,17 +290,18 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         check_room(self.root, 4 * record.samples * record.width, f"A run on {record.samples} samples")
         if class_weights is not None and bias is not None:
             self.write_head(class_weights, bias)
-        self.reserve(_FEATURES, (rows, record.width), some=record.samples < rows)
+        file: Rows = _FEATURES
+        if record.fitted and record.fitted.networks:
+            file = FOLD_FEATURES
+        self.reserve(file, (rows, record.width), some=record.samples < rows)
         self.write_record(record)
 
-    def reserve(
-        self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int], *, some: bool = False
-    ) -> None:
+    def reserve(self, file: Rows, shape: tuple[int, int], *, some: bool = False) -> None:
         """Places for the rows of all samples, zeros until written; their room is taken unless only `some` will be."""
         with replacing(self.root / file) as stream:
             write_zeros(stream, "<f4", shape, some=some)
 
-    def write_rows(self, file: Literal["features.npy", "logits.npy"], ids: np.ndarray, rows: np.ndarray) -> None:
+    def write_rows(self, file: Rows, ids: np.ndarray, rows: np.ndarray) -> None:
         """Put rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
         with open(self.root / file, "r+b") as stream:
             np.lib.format.read_magic(stream)

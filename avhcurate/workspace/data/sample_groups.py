@@ -6,13 +6,12 @@ import pyarrow.parquet as pq
 
 from avhcurate.measures.stats.folds import identical_rows, joined_groups
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.provenance import settings_digest
 
 
 def sample_groups(
     dataset: DatasetFolder,
-    run: RunFolder,
+    features: np.ndarray,
     ids: np.ndarray,
     *,
     digests: np.ndarray | None = None,
@@ -20,10 +19,10 @@ def sample_groups(
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Return groups (n,) of samples that a fold must not split, and how many each way of finding copies joins.
 
-    Ways: equal image files (`digests`, else those of Image quality, where it has been measured), equal features, the
-    near duplicates of Image quality, and the values of a column of the user's.
+    Ways: equal image files (`digests`, else those of Image quality, where it has been measured), equal features
+    (N, ...), which may be pixels, the near duplicates of Image quality, and the values of a column of the user's.
     """
-    ways = {"features": identical_rows(run.features(), ids)}
+    ways = {"features": identical_rows(features, ids)}
     quality = dataset.quality
     measured = quality.ready(dataset.record.fingerprint)
     if digests is not None:

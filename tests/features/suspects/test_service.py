@@ -212,7 +212,7 @@ def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_
     assert folder.suspects()["id"][0] == 0
     assert folder.suspects()["verdict"][0] == "nearer"
     assert len(folder.suspects()["near_given"][0]) == 0
-    for options, why in (({"sources": ["angular"]}, "no embeddings"), ({"out_of_fold": True}, "--features FILE")):
+    for options, why in (({"sources": ["angular"]}, "no class weights"), ({"out_of_fold": True}, "--features FILE")):
         with pytest.raises(CurateError, match=why):
             search(alone, **options)
 

@@ -94,7 +94,7 @@ def test_every_labelled_sample_is_scored_by_a_head_that_never_saw_it_its_copy_or
     assert np.flatnonzero(folds == -1).tolist() == UNLABELLED
     assert sorted(set(folds.tolist())) == [-1, 0, 1, 2]
     labelled = np.flatnonzero(labels >= 0)
-    groups, _ = sample_groups(table.dataset, run, labelled, column="patient")
+    groups, _ = sample_groups(table.dataset, run.features(), labelled, column="patient")
     for fold in (-1, 0, 1, 2):
         seen = (folds[labelled] != fold) if fold >= 0 else np.ones(len(labelled), bool)
         ids = labelled[seen]
