@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from avhcurate.features.predicted_hsf.learning_curve import forecast_of
 from avhcurate.ui.chart_style import GREY, SLATE, VIOLET, band, bare, faded, intervals, of_hsf
-from avhcurate.workspace.data.prediction import PredictionRecord
+from avhcurate.workspace.data.prediction import CurvePoint, PredictionRecord
 
 #: How far the forecast is drawn beyond the voted samples.
 _FURTHER = 10
@@ -14,7 +14,8 @@ _FURTHER = 10
 
 def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     """Return Spearman with HSF by the number of voted samples, measured and forecast; confidence, ceiling, target."""
-    points = pd.DataFrame([point.model_dump() for point in record.curve if point.rho is not None], dtype=float)
+    known = [point.model_dump() for point in record.curve if point.rho is not None]
+    points = pd.DataFrame(known, columns=list(CurvePoint.model_fields), dtype=float)
     learnt, found = points["learnt"].to_numpy(), forecast_of(record)
     figure = go.Figure()
     lines = {"noise ceiling": (record.ceiling, GREY), "confidence": (record.confidence_rho, VIOLET)}

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from avhcurate.errors import CurateError
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.measures.stats.ranks import rank_shares
 
@@ -56,10 +55,6 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     [{'avh': 0.333, 'avc_given': 0.333, 'rival': 0, 'avc_rival': 0.411, 'margin': 0.5}]
     """
     angles, given = np.asarray(theta, np.float64), np.asarray(labels, np.int64)
-    if angles.ndim != 2 or angles.shape[1] < 2:
-        raise CurateError(
-            f"Suspects need two classes or more; the angles have shape {angles.shape}. Give (N, K) angles."
-        )
     rows = np.arange(len(angles))
     closeness = np.pi - angles
     share = closeness / closeness.sum(axis=1, keepdims=True)

@@ -267,6 +267,8 @@ class LabelSearch:
         classes = np.arange(self.run.record.num_classes)
         if heads:
             classes = np.array(heads.record.classes)
+        if len(classes) < 2:
+            raise CurateError(f"The run {self.run.name} has one class. Suspects need two: attach outputs with more.")
         row_of = np.full(max(self.num_classes, int(classes.max()) + 1), -1)
         row_of[classes] = np.arange(len(classes))
         targets = row_of[labels]

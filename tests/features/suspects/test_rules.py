@@ -5,7 +5,6 @@ import pytest
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.errors import CurateError
 from avhcurate.features.suspects import rules as suspects_rules
 from avhcurate.features.suspects.rules import Evidence
 from avhcurate.measures.stats.intervals import wilson
@@ -157,8 +156,3 @@ def test_the_suggestion_is_that_of_the_doubting_sources_of_most_weight():
     assert found["agreement"].tolist() == [2, 1]  # ticks doubt too, but name no label
     heavy = {"angular": 0.9, "neighbours": 0.05, "cleanlab": 0.05, "votes": 0.0}
     assert suspects_rules.combine(evidence, np.zeros(2), heavy)["suggested"][0] == 1
-
-
-def test_one_class_is_refused():
-    with pytest.raises(CurateError, match="two classes or more"):
-        suspects_rules.angular_view(np.ones((2, 1)), np.array([0, 0]))
