@@ -7,7 +7,7 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 @options.verb(PredictSettings)
 def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.learning_curve import forecast_of
-    from avhcurate.features.predicted_hsf.service import added_text, predict_hsf, predictions
+    from avhcurate.features.predicted_hsf.service import added_text, coverage_text, predict_hsf, predictions
     from avhcurate.people.queues import BIASED
 
     first = None
@@ -35,9 +35,8 @@ def predict(settings: PredictSettings) -> None:
     for point in record.curve[-1:]:
         print(f"Spearman with HSF of samples held out {point.rho} ({point.low} to {point.high}, n = {point.n:,})")
     print(f"Spearman of confidence {record.confidence_rho}, difference {record.gain}")
-    rows = [("HSF", row) for row in record.coverage] + [("predicted", row) for row in record.coverage_predicted]
-    options.print_table([{"of": kind, **row.model_dump()} for kind, row in rows])
-    print(f"They claim {record.level:.0%} over all samples like the voted ones, for HSF of {record.votes} votes.")
+    options.print_table([row.model_dump() for row in record.coverage])
+    print(coverage_text(record))
     curve = forecast_of(record)
     if curve is not None and (limit := curve.limit_text()):
         print(f"With many more voted samples these inputs would reach about {limit}, by a forecast from the curve.")

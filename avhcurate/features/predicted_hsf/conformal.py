@@ -21,7 +21,7 @@ from avhcurate.people.bins import bin_index, bin_labels, quantile_bins
 _MOST_VOTES = 200
 #: Log odds at which intervals are computed; those between are interpolated.
 _GRID = np.linspace(-12, 12, 481)
-#: Bins of predicted HSF for which coverage is shown.
+#: Bins of predicted HSF, and of the width of intervals, for which coverage is shown.
 _FIFTHS = 5
 #: Voted samples that a bin of predicted HSF has at least, and the most bins.
 _PER_BIN, _MOST_BINS = 100, 10
@@ -92,25 +92,30 @@ def conformal_interval(
 
 
 def coverage_by_bin(
-    low: np.ndarray, high: np.ndarray, hsf: np.ndarray, weights: np.ndarray, *, predicted: np.ndarray | None = None
+    low: np.ndarray, high: np.ndarray, hsf: np.ndarray, weights: np.ndarray, *, predicted: np.ndarray
 ) -> pd.DataFrame:
-    """Return how many HSF (n,) are within their intervals: `bin, n, coverage, coverage_low, coverage_high, width`.
+    """Return how many HSF (n,) are within their intervals: `of, bin, n, coverage, coverage_low, coverage_high, width`.
 
-    The row `all` comes first, then one for each bin of the HSF that has samples, or of the predicted HSF (n,), in
-    fifths. A sample counts as often as its weight (n,); 95 % intervals are Wilson's, of the effective number of samples
-    (Kish 1965).
+    A row of all samples comes first, then one for each bin of the HSF that has samples, and for fifths of the predicted
+    HSF (n,) and of the width. A sample counts as often as its weight (n,); 95 % intervals are Wilson's, of the
+    effective number of samples (Kish 1965).
     """
-    index, names = bin_index(hsf), bin_labels()
-    if predicted is not None:
-        index, names = quantile_bins(predicted, _FIFTHS)
-    bins, inside = np.array([*names, ""], object)[index], (low - 1e-9 <= hsf) & (hsf <= high + 1e-9)
-    sums = {"w": weights, "square": weights**2, "coverage": weights * inside, "width": weights * (high - low)}
-    rows = pd.DataFrame({"bin": bins, "n": 1} | sums)
-    groups = pd.concat([rows.assign(bin="all"), rows[bins != ""]]).groupby("bin").sum()
-    table = groups[["coverage", "width"]].div(groups["w"], axis=0).assign(n=groups["n"])
-    effective = groups["w"] ** 2 / groups["square"]
+    width, inside = high - low, (low - 1e-9 <= hsf) & (hsf <= high + 1e-9)
+    sums = {"n": 1, "w": weights, "square": weights**2, "coverage": weights * inside, "width": weights * width}
+    rows = pd.DataFrame(sums, dtype=float)
+    groups = {
+        "HSF": (bin_index(hsf), bin_labels()),
+        "Predicted": quantile_bins(predicted, _FIFTHS),
+        "Width": quantile_bins(width, _FIFTHS),
+    }
+    found = {("All", "images"): rows.sum()}
+    for of, (index, names) in groups.items():
+        found |= {(of, names[int(number)]): part.sum() for number, part in rows.groupby(index) if number >= 0}
+    table = pd.DataFrame(found).T.rename_axis(["of", "bin"])
+    table[["coverage", "width"]] = table[["coverage", "width"]].div(table["w"], axis=0)
+    effective = table["w"] ** 2 / table["square"]
     table["coverage_low"], table["coverage_high"] = wilson(table["coverage"] * effective, effective)
-    return table.reindex([name for name in ("all", *names) if name in table.index]).rename_axis("bin").reset_index()
+    return table.drop(columns=["w", "square"]).reset_index()
 
 
 def _below(odds: np.ndarray, log_precision: float, votes: int) -> np.ndarray:

@@ -57,7 +57,7 @@ _BLOCK = 16_384
 #: The most runs that a prediction learns from unless they are named.
 MOST_RUNS = 8
 #: Part of the folder's name: raise it when the same settings give other predictions.
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -191,12 +191,10 @@ def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check
     voted, crossed, weights = found.voted, found.crossed, found.voted.weights
     curve = learning_curve(voted, crossed, seed=settings.seed, check=check)
     ends, hsf = covered(found, level=settings.level), voted.hsf
-    coverage = coverage_by_bin(*ends, hsf, weights)
-    by_predicted = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
+    coverage = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
     changes: dict[str, Any] = {
         "curve": [CurvePoint.model_validate(row) for row in curve.to_dict("records")],
         "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
-        "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
     }
     if (weights == 1).all():  # weighted votes have not the dataset's ceiling
         ceiling = reliability.of_ticks(voted.hits, voted.votes)
@@ -255,6 +253,18 @@ def added_text(record: PredictionRecord) -> str:
     if not parts:
         return ""
     return f"What each run adds to Spearman: {', '.join(parts)}."
+
+
+def coverage_text(record: PredictionRecord) -> str:
+    """Return what the intervals claim, and for which images they hold less, in a few sentences."""
+    short = [f"{row.of} {row.bin}" for row in record.coverage if row.coverage_high < record.level]
+    text = (
+        f"Intervals are for HSF of {record.votes} votes. They claim {record.level:.0%} over all images like the voted "
+        "ones and by predicted HSF, not by the HSF that people gave."
+    )
+    if short:
+        text += f" They hold less for {', '.join(short)}."
+    return text
 
 
 def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from avhcurate.features.predicted_hsf.learning_curve import forecast_of
 from avhcurate.features.predicted_hsf.plots import curve_chart
-from avhcurate.features.predicted_hsf.service import FEWEST, added_text
+from avhcurate.features.predicted_hsf.service import FEWEST, added_text, coverage_text
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.people.queues import BIASED
 from avhcurate.ui.charts import show_chart
@@ -55,11 +55,7 @@ def section(page: Opened) -> None:
     with right:
         st.markdown("**What the intervals hold**")
         st.html(_coverage(record))
-        st.caption(
-            f"Intervals are for HSF of {counted(record.votes, 'vote')}. They claim {record.level:.0%} over all images "
-            "like the voted ones and by predicted HSF, not by the HSF that people gave: an image that is harder for "
-            "people than expected is outside. A voted image is judged by a model that did not know its votes."
-        )
+        st.caption(f"{coverage_text(record)} A voted image is judged by a model that did not know its votes.")
     with in_a_row("center", gap="small"):
         for title, column, descending in (
             ("Lowest predicted HSF", "hsf_predicted", False),
@@ -79,7 +75,7 @@ def summary(record: PredictionRecord) -> str:
         votes = "simulated votes"
     sentences = [
         f"HSF of {record.samples:,} images is predicted from {votes} on {record.learnt:,} of them and "
-        f"{counted(len(record.runs), 'run')}: predicted, not voted."
+        f"{counted(len(record.runs), 'run')} ({', '.join(record.runs)}): predicted, not voted."
     ]
     for last in record.curve[-1:]:
         reached = _between(last.rho, last.low, last.high, 3)
@@ -136,11 +132,9 @@ def _rounded(count: int) -> str:
 
 def _coverage(record: PredictionRecord) -> str:
     rows = []
-    for kind, group in (("HSF", record.coverage), ("Predicted", record.coverage_predicted)):
-        for row in group:
-            title = f"{kind} {row.bin}".replace("HSF all", "All")
-            share = estimate(row.coverage, row.coverage_low, row.coverage_high, 1, percent=True)
-            rows.append(table_row(title, [f"{row.n:,}", share, f"{row.width:.2f}"]))
+    for row in record.coverage:
+        share = estimate(row.coverage, row.coverage_low, row.coverage_high, 1, percent=True)
+        rows.append(table_row(f"{row.of} {row.bin}", [f"{row.n:,}", share, f"{row.width:.2f}"]))
     return html_table(["Images", "n", "In the interval", "Mean width"], rows)
 
 

@@ -24,8 +24,9 @@ class CurvePoint(BaseModel):
 
 
 class CoverageRow(BaseModel):
-    """Share of n HSF in a bin (`all`: in any) that lie in their intervals, of a mean `width`."""
+    """Share of n HSF that lie in their intervals, of a mean `width`, in a bin of HSF, predicted HSF or width."""
 
+    of: str = "HSF"
     bin: str
     n: int
     coverage: float
@@ -48,8 +49,8 @@ class PredictionRecord(Provenance):
 
     `voted` samples have votes, `learnt` of them taught the model. The intervals are of HSF of `votes` votes (the median
     of the voted samples) at `level`. `folds` were cross-fitted by `seed`; `weighted`: queues with known chances asked
-    for the votes, and each sample counts by the inverse of its chance. `coverage` is told by bins of HSF,
-    `coverage_predicted` by fifths of the predicted HSF. `confidence_rho`: Spearman of the confidence of the first run
+    for the votes, and each sample counts by the inverse of its chance. `coverage` is told over all, by bins of HSF,
+    and by fifths of the predicted HSF and of the width. `confidence_rho`: Spearman of the confidence of the first run
     with the same HSF; `gain`: that of the predictions, each without its own votes, less this one, with the ends of its
     95 % interval, paired by sample; `added`: what each of several runs adds; `ceiling`: the highest that any score can
     be expected to have, with its interval.
@@ -71,7 +72,6 @@ class PredictionRecord(Provenance):
     inputs: dict[str, int] = Field(default_factory=dict)
     curve: list[CurvePoint] = Field(default_factory=list)
     coverage: list[CoverageRow] = Field(default_factory=list)
-    coverage_predicted: list[CoverageRow] = Field(default_factory=list)
     confidence_rho: float | None = None
     added: list[RunGain] = Field(default_factory=list)
     gain: float | None = None

@@ -53,7 +53,7 @@ def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root)
 def test_the_record_says_what_was_reached(predicted):
     record = predicted.prediction.record
     assert (record.voted, record.learnt, record.samples, record.level) == (250, 250, 1797, 0.9)
-    assert record.coverage[0].bin == "all"
+    assert {row.of for row in record.coverage} == {"All", "HSF", "Predicted", "Width"}
     assert record.coverage[0].n == 250
     assert [point.learnt for point in record.curve] == [25, 50, 100, 200]
     assert record.curve[-1].rho > record.confidence_rho
@@ -131,6 +131,7 @@ def test_the_verb_prints_what_was_reached(predicted_root, cli):
     ended = cli("predict", "digits", "--workspace", str(predicted_root))
     assert ended.code == 0
     assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
-    assert "They claim 90% over all samples like the voted ones" in ended.out
+    assert "They claim 90% over all images like the voted ones" in ended.out
+    assert "They hold less for HSF [" in ended.out
     record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]
     assert record["voted"] == 250
