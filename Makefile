@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE := $(BIN)/node
 
-.PHONY: app demo install test lint types browser check campaign docs wheel bundle advisories lock test-lowest clean
+.PHONY: app demo install test lint types browser check campaign gpu-check docs wheel bundle advisories lock test-lowest clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -52,6 +52,10 @@ browser:
 # Attacks on everything that is promised, for half an hour, with a table of what held.
 campaign: $(VENV)/tested browser
 	$(BIN)/python -m tests.campaign
+
+# The tests that need an NVIDIA GPU, and a table of what one does, at the path that it prints; fails where there is none.
+gpu-check: $(VENV)/tested
+	$(BIN)/python -m benchmarks.gpu
 
 # The documentation, strictly: a broken link or reference fails.
 docs: $(VENV)/installed

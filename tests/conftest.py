@@ -53,6 +53,15 @@ def shared_data() -> Path:
     return folder
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests of a card where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs an NVIDIA GPU: make gpu-check")
+
+
 class Ended(NamedTuple):
     """How a call of the command line ended."""
 

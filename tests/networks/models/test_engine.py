@@ -218,11 +218,22 @@ def test_tf32_is_refused_without_an_nvidia_gpu() -> None:
         Network(loaded(), device="cpu", precision="tf32")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
 def test_a_gpu_gives_the_features_of_the_cpu(precision: str) -> None:
     network = Network(loaded(), device="cuda", precision=precision, batch_size=8)
     exact = Network(loaded(), device="cpu", batch_size=8)(images(20))[0]
-    error = np.linalg.norm(network(images(20))[0] - exact) / np.linalg.norm(exact)
-    assert error < (1e-5 if precision == "float32" else 0.03)
-    assert torch.from_numpy(network.empty_batch(2, (4, 4, 3))).is_pinned()
+
+    def prepare(seed: int) -> tuple[np.ndarray, int]:
+        batch = network.empty_batch(20, images(20).shape[1:])
+        assert torch.from_numpy(batch).is_pinned()
+        batch[:] = images(20, seed)
+        return batch, seed
+
+    # Others are on their way while one is fetched.
+    streamed = [part.features for part in embed(network, range(10), prepare)]
+    for features in (network(images(20))[0], streamed[0]):
+        error = np.linalg.norm(features - exact) / np.linalg.norm(exact)
+        assert error < (1e-5 if precision == "float32" else 0.03)
+    for seed, features in enumerate(streamed):
+        np.testing.assert_allclose(features, network(images(20, seed))[0], rtol=1e-4)
