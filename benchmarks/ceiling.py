@@ -1,10 +1,12 @@
 """How often the intervals of the noise ceiling, and of correlations divided by it, hold truths that are known.
 
     python -m benchmarks.ceiling --votes 10 --repeats 200
+    python -m benchmarks.ceiling --planning --repeats 10
 
 Votes are simulated from chances of a known distribution, so reliability and correlations are known. A row of the first
 table is a distribution and a number of samples; "none seen" counts sets of votes that were said to differ by chance
-only, whose interval begins at 0. The second table is of scores that follow the chances a little, or not at all.
+only, whose interval begins at 0. The second table is of scores that follow the chances a little, or not at all. With
+`--planning`: by how much the correlation forecast from few votes of each sample misses that of 40.
 """
 
 import argparse
@@ -12,16 +14,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 from scipy.stats import binom, spearmanr
 
 from avhcurate.features.correlation.service import Correlations, disattenuated
 from avhcurate.measures.stats.correlation import correlate
 from avhcurate.measures.stats.intervals import wilson
+from avhcurate.measures.stats.sample_size import VoteForecast
 from avhcurate.people.reliability import of_ticks
 from benchmarks.markdown import table
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
+Order = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 #: Chances that a vote is for the label, of n samples. Two have atoms, which a smooth fit misses.
 TRUTHS: dict[str, Draw] = {
@@ -36,6 +40,15 @@ ALIKE: dict[str, Draw] = {"all alike": lambda rng, n: np.full(n, 0.8)}
 SIZES = (100, 300, 2000)
 #: How far scores follow the chances, between 0 and 1.
 LINKS = (0.0, 0.09, 0.53)
+
+
+#: Scores that follow the chances: everywhere alike, or only where few votes are for the label.
+ORDERS: dict[str, Order] = {
+    "orders all": lambda chance, rng: scored(chance, 0.5, rng),
+    "orders the hard": lambda chance, rng: np.minimum(chance, 0.9) + rng.normal(0, 0.25, len(chance)),
+}
+#: Votes that forecasts are for.
+_MANY = 40
 
 
 def reliability_of(draw: Draw, votes: int) -> float:
@@ -97,11 +110,39 @@ def of_ratios(samples: int, votes: int, repeats: int, *, scores: int = 10) -> pd
     return pd.DataFrame({"rho": rhos, "truth": truths, "held": held, "n": known}, index=pd.Index(LINKS))
 
 
+def of_planning(draw: Draw, order: Order, few: int, repeats: int, *, samples: int = 10_000) -> str:
+    """Return the correlation with HSF of `_MANY` votes, and how far forecasts from a few miss it: mean and interval."""
+    missed, found = [], []
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        chance = draw(rng, samples)
+        score = order(chance, rng)
+        hits = rng.binomial(few, chance)
+        many = hits + rng.binomial(_MANY - few, chance)
+        found.append(spearmanr(score, many).statistic)
+        missed.append(VoteForecast(score, hits, np.full(samples, few)).expected(_MANY) - found[-1])
+    reach = stdtrit(repeats - 1, 0.975) * np.std(missed, ddof=1) / np.sqrt(repeats)
+    return f"{np.mean(found):.3f}, {np.mean(missed):+.3f} ± {reach:.3f}"
+
+
+def planning(repeats: int) -> None:
+    """Print how far forecasts for `_MANY` votes of a sample are off, by the score, the chances and the votes."""
+    print(table(["score", "chances", *(f"from {few}: rho with {_MANY}, missed by" for few in (3, 5, 10))], []))
+    for title, order in ORDERS.items():
+        for name, draw in TRUTHS.items():
+            cells = [of_planning(draw, order, few, repeats) for few in (3, 5, 10)]
+            print("| " + " | ".join([title, name, *cells]) + " |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--votes", type=int, default=10, help="votes of each sample")
     parser.add_argument("--repeats", type=int, default=200, help="sets of votes of each row")
+    parser.add_argument("--planning", action="store_true", help="forecasts for more votes instead")
     chosen = parser.parse_args()
+    if chosen.planning:
+        planning(chosen.repeats)
+        return
     print(
         table(["chances", "samples", "reliability", "mean found", "interval holds it, %", "none seen"], []), flush=True
     )
