@@ -1,13 +1,13 @@
 """The outputs of a network on unlabelled samples, block by block: what every selection of pseudo-labels reads."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
 
 from avhcurate.errors import CurateError
-from avhcurate.features.pseudo_labels.rules import Gate, Rule, Selection, gate_of, predictions, select
+from avhcurate.features.pseudo_labels.rules import Blocks, Gate, Rule, Selection, gate_of, held, predictions, select
 from avhcurate.measures import scores
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -22,18 +22,37 @@ GateBlocks = Callable[[Gate], Iterator[tuple[np.ndarray, np.ndarray]]]
 class ModelOutputs:
     """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
 
-    The N samples are the rows `rows` (N,) of `features`, by default all. Logits and AVC are computed from these in
-    float64. An embedding that is not finite counts as NaN throughout and does not count in the mean.
+    The N samples are the rows `rows` (N,) of `features`, by default all; `embed` makes the embeddings of them, a block
+    at a time, where they are wider than what they are made of. Logits and AVC are computed from these in float64. An
+    embedding that is not finite counts as NaN throughout and does not count in the mean.
     """
 
     features: np.ndarray
     class_weights: np.ndarray
     bias: np.ndarray
     rows: np.ndarray | None = None
+    embed: Callable[[np.ndarray], np.ndarray] | None = None
 
     def select(self, *, rule: Rule, portion: float) -> Selection:
         """Select pseudo-labels by a rule: see `rules.select`."""
-        return select(partial(self.blocks, gate_of(rule)), rule=rule, portion=portion)
+        blocks = self.plain
+        if gate_of(rule) == "avc-centred":
+            blocks = held(partial(self.blocks, "avc-centred"))
+        return select(blocks, rule=rule, portion=portion)
+
+    @cached_property
+    def plain(self) -> Blocks:
+        """Return what `blocks` yields, computed once where it fits in memory."""
+        return held(self.blocks)
+
+    def avh(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return AVH of some samples, rows of `features`, to labels (n,)."""
+        start, found = 0, np.empty(len(rows))
+        for block in replace(self, rows=rows)._embeddings():
+            end = start + len(block)
+            found[start:end] = scores.avh(block, self.class_weights, labels[start:end])
+            start = end
+        return found
 
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
@@ -49,7 +68,7 @@ class ModelOutputs:
     @cached_property
     def mean(self) -> np.ndarray:
         """Return the mean of the finite embeddings, (D,)."""
-        total, count = np.zeros(self.features.shape[1]), 0
+        total, count = np.zeros(self.class_weights.shape[1]), 0
         for block in self._embeddings():
             finite = block[~np.isnan(block[:, 0])]
             total, count = total + finite.sum(0), count + len(finite)
@@ -58,7 +77,7 @@ class ModelOutputs:
     @cached_property
     def predictions(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the softmax argmax of each sample, -1 where the embedding is not finite, and its probability."""
-        predicted, log_top, _, _ = predictions(self.blocks)
+        predicted, log_top, _, _ = predictions(self.plain)
         return predicted, np.exp(log_top)
 
     def _embeddings(self) -> Iterator[np.ndarray]:
@@ -66,9 +85,12 @@ class ModelOutputs:
         rows = self.rows
         if rows is None:
             rows = np.arange(len(self.features))
-        step = max(1, _BLOCK // max(self.features.shape[1], len(self.class_weights)))
+        step = max(1, _BLOCK // max(self.features.shape[1], *self.class_weights.shape))
         for start in range(0, len(rows), step):
-            block = np.array(self.features[rows[start : start + step]], np.float64)
+            block = self.features[rows[start : start + step]]
+            if self.embed is not None:
+                block = self.embed(block)
+            block = np.array(block, np.float64)
             block[~np.isfinite(block).all(axis=1)] = np.nan
             yield block
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import Selection
-from avhcurate.measures import scores
 from avhcurate.measures.stats.calibration import calibrate
 from avhcurate.measures.stats.intervals import share, wilson
 from avhcurate.workspace.data.self_trainings import RoundReport, Share
@@ -39,7 +38,7 @@ class TargetEvaluator:
         right = int(classes["correct"].sum())
         rows = np.flatnonzero(ours.selected)
         # An embedding of zeros has a confidence and no angle.
-        avh = scores.avh(before.features[rows], before.class_weights, ours.candidate[rows])
+        avh = before.avh(rows, ours.candidate[rows])
         report = RoundReport(
             round=number,
             samples=len(self._labels),
@@ -49,7 +48,7 @@ class TargetEvaluator:
             empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
             precision=_share(right, int(classes["labelled"].sum())),
             recall=_share(right, self._samples.sum()),
-            mean_avh=float(pd.Series(avh, dtype=np.float64).mean()),
+            mean_avh=float(pd.Series(avh).mean()),
             mean_confidence=ours.confidence[rows].mean(),
             **self._figures(after, classes),
         )

@@ -143,7 +143,7 @@ def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
             f"{chosen.rule} selects no sample of the target, so there is nothing to learn from. Give a larger portion, "
             "or another network where its embeddings have no direction."
         )
-    rows, goals = zip(*targets(chosen, outputs.blocks), strict=True)
+    rows, goals = zip(*targets(chosen, outputs.plain), strict=True)
     return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
 
 

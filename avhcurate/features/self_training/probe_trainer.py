@@ -52,7 +52,7 @@ class ProbeTrainer:
     def outputs(self) -> ModelOutputs:
         """See `self_training.loop.Trainer`."""
         assert self.head is not None
-        return ModelOutputs(self.head.embed(self.target), self.head.class_weights, self.head.bias)
+        return ModelOutputs(self.target, self.head.class_weights, self.head.bias, embed=self.head.embed)
 
     def save(self, folder: Path) -> None:
         """Write `head.safetensors`."""
