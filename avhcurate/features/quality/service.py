@@ -26,7 +26,13 @@ from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
-from avhcurate.workspace.images.decoding import BrokenImage, decode, fitted, format_of_suffix, read_header, square_luma
+from avhcurate.workspace.images.decoding import (
+    BrokenImage,
+    decode_image,
+    fitted,
+    format_of_suffix,
+    square_luma,
+)
 from avhcurate.workspace.images.measures import OF_PIXELS
 from avhcurate.workspace.images.pixels import (
     HASH_SIDE,
@@ -34,8 +40,7 @@ from avhcurate.workspace.images.pixels import (
     TURNS,
     UNIFORM,
     measure_pixels,
-    perceptual_hash,
-    turned_hashes,
+    perceptual_hashes,
 )
 
 #: The tag that an excluded copy gets.
@@ -168,15 +173,14 @@ def examine(encoded: bytes | BrokenImage, path: str) -> dict[str, Any]:
         return {"problem": encoded.reason}
     row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
     try:
-        rgb = decode(encoded)
-        header = read_header(encoded)
+        image, header = decode_image(encoded)
     except BrokenImage as broken:
         return row | {"problem": broken.reason}
     except Exception as error:  # out of memory, say: one image must never end a pass over a million
         return row | {"problem": f"cannot be measured: {type(error).__name__}"}
-    small, odd, suffix = fitted(rgb, SIDE), [], PurePosixPath(path).suffix
+    small, odd, suffix = fitted(image, SIDE), [], PurePosixPath(path).suffix
     try:
-        row |= measure_pixels(small)
+        row |= measure_pixels(np.asarray(small))
     except CurateError as error:
         raise CurateError(f"{path}: {error}") from None
     if format_of_suffix(suffix) not in (None, header.format):
@@ -185,9 +189,8 @@ def examine(encoded: bytes | BrokenImage, path: str) -> dict[str, Any]:
         odd.append("several frames")
     row |= {"width": header.width, "height": header.height, "aspect": header.width / header.height}
     row["oddity"] = "; ".join(odd) or None
-    grey = square_luma(small, HASH_SIDE)
-    turned = turned_hashes(grey)
-    return row | {"phash": perceptual_hash(grey)} | {f"phash_{turn}": value for turn, value in turned.items()}
+    hashes = perceptual_hashes(square_luma(small, HASH_SIDE))
+    return row | dict(zip(_HASHES, hashes, strict=True))
 
 
 def _group(

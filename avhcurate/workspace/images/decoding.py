@@ -16,8 +16,22 @@ from avhcurate.workspace.images.opening import BrokenImage, open_image, room_for
 _STRIP = 1 << 22
 
 
+class ImageHeader(NamedTuple):
+    """Format of an encoded image, as Pillow calls it; its upright size; whether it has several frames or pages."""
+
+    format: str
+    width: int
+    height: int
+    animated: bool
+
+
 def decode(data: bytes) -> np.ndarray:
-    """Return the pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
+    """Return the pixels of an encoded image, uint8 (H, W, 3): see `decode_image`."""
+    return np.asarray(decode_image(data)[0])
+
+
+def decode_image(data: bytes) -> tuple[Image.Image, ImageHeader]:
+    """Return an encoded image in RGB, upright by its EXIF orientation, and what its header says.
 
     The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
     is read from its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number. One
@@ -27,13 +41,13 @@ def decode(data: bytes) -> np.ndarray:
     if not data:
         raise BrokenImage("empty file")
     with _refusing(data), open_image(data) as image:
-        size = image.size
+        header, size = _header(image), image.size
         factor = shrink_factor(size)
         # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
         image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
         with room_for(image, data, size):
             image.load()
-            return np.asarray(_to_rgb(image))
+            return _to_rgb(image), header
 
 
 @contextmanager
@@ -47,22 +61,17 @@ def _refusing(data: bytes) -> Iterator[None]:
         raise BrokenImage(_reason(data, problem)) from problem
 
 
-class ImageHeader(NamedTuple):
-    """Format of an encoded image, as Pillow calls it; its upright size; whether it has several frames or pages."""
-
-    format: str
-    width: int
-    height: int
-    animated: bool
-
-
 def read_header(data: bytes) -> ImageHeader:
     """Return what the header of an encoded image says, without decoding. Raises `BrokenImage` for anything else."""
     with _refusing(data), open_image(data) as image:
-        width, height = image.size
-        if orientation(image) > 4:
-            height, width = image.size
-        return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
+        return _header(image)
+
+
+def _header(image: Image.Image) -> ImageHeader:
+    width, height = image.size
+    if orientation(image) > 4:
+        height, width = image.size
+    return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
 
 
 def format_of_suffix(suffix: str) -> str | None:
@@ -88,7 +97,7 @@ def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
 
     It is never enlarged. The PNG keeps every pixel of tiny images, which JPEG would smear.
     """
-    if small := _size_within(rgb, side):
+    if small := _size_within(*rgb.shape[:2], side):
         rgb = _shrink(rgb, *small)
     if max(rgb.shape) <= 64:
         return encode_png(Image.fromarray(rgb), compress_level=3)
@@ -116,25 +125,24 @@ def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
     return small[0].permute(1, 2, 0).contiguous().numpy()
 
 
-def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
-    """Pixels (H, W, 3) averaged down until they fit into side x side; never enlarged."""
-    if small := _size_within(rgb, side):
-        rgb = np.asarray(Image.fromarray(rgb).resize(small[::-1], Image.Resampling.BOX))
-    return rgb
+def fitted(image: Image.Image, side: int) -> Image.Image:
+    """Return an image averaged down until it fits into side x side; never enlarged."""
+    if small := _size_within(image.height, image.width, side):
+        return image.resize(small[::-1], Image.Resampling.BOX)
+    return image
 
 
-def _size_within(rgb: np.ndarray, side: int) -> tuple[int, int] | None:
-    """Return height and width of a copy that fits into side x side; None for pixels that fit."""
-    height, width = rgb.shape[:2]
+def _size_within(height: int, width: int, side: int) -> tuple[int, int] | None:
+    """Return height and width of a copy that fits into side x side; None for an image that fits."""
     if max(height, width) <= side:
         return None
     scale = side / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
+def square_luma(image: Image.Image, side: int) -> np.ndarray:
     """Return the luma of the whole image, squeezed or stretched to uint8 (side, side)."""
-    return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
+    return np.asarray(image.convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_files
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.images.decoding import decode, fitted
+from avhcurate.workspace.images.decoding import decode_image, fitted
 from avhcurate.workspace.images.pixels import SIDE, measure_pixels
 
 
@@ -66,7 +66,7 @@ def test_thresholds_and_filters_decide_what_is_odd(flawed):
 def test_photos_are_spared_and_found_when_they_are_blurred_or_darkened(shared_data):
     table = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])
     encoded = table["image"].slice(0, 40).to_pylist()
-    photos = [fitted(decode(one["bytes"]), SIDE) for one in encoded]
+    photos = [np.asarray(fitted(decode_image(one["bytes"])[0], SIDE)) for one in encoded]
 
     limits = {"black": 0.03, "blank": 0.02, "blurred": 1.5}
 
