@@ -7,6 +7,7 @@ to trust the wide inputs (embeddings), are the likeliest for votes held out.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -77,15 +78,17 @@ class Strength:
 
 @dataclass(frozen=True)
 class VoteModel:
-    """Coefficients (d + 1,) of the log odds, the constant last; the log of the precision; the strength they came by.
-
-    spread (d + 1, d + 1): the inverse information of the coefficients, the posterior's covariance.
-    """
+    """Coefficients (d + 1,) of the log odds, the constant last; the log of the precision; the strength they came by."""
 
     coefficients: np.ndarray
     log_precision: float
     strength: Strength
-    spread: np.ndarray
+    _covariance: Callable[[], np.ndarray]
+
+    @cached_property
+    def spread(self) -> np.ndarray:
+        """The inverse information of the coefficients, the posterior's covariance, (d + 1, d + 1)."""
+        return self._covariance()
 
     def odds(self, design: Design) -> np.ndarray:
         """Return the log odds of a vote for the label, (N,)."""
@@ -94,7 +97,7 @@ class VoteModel:
     def variance(self, design: Design) -> np.ndarray:
         """Return the variance of these log odds that the coefficients leave, (N,)."""
         x = design.matrix(self.strength.weight)
-        return np.einsum("nd,de,ne->n", x, self.spread, x)
+        return np.einsum("nd,nd->n", x @ self.spread, x)
 
 
 def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
@@ -124,7 +127,7 @@ def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     start = np.append(np.zeros(len(first)), _LOG_PRECISION)
     at = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     beta, log_precision = first + turn @ at[:-1], float(at[-1])
-    return VoteModel(beta, log_precision, strength, covariance(beta, log_precision))
+    return VoteModel(beta, log_precision, strength, partial(covariance, beta, log_precision))
 
 
 def told(odds: np.ndarray, log_precision: float, votes: float, variance: np.ndarray) -> np.ndarray:
