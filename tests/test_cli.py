@@ -352,17 +352,23 @@ def test_the_command_line_has_few_parameters():
     assert max(counts.values()) <= 24
 
 
-def test_a_verb_imports_what_it_uses(own_demo_root):
+def test_a_verb_imports_what_it_uses(own_demo_root, tmp_path):
     """Every program that is started pays for what it imports."""
     for command in app.registered_commands:
         name = command.name or command.callback.__name__
         assert f"avhcurate.cli.{home_of(name)}" == command.callback.__module__
     script = "import sys; from avhcurate import cli\ntry: cli.main()\nfinally: print(*sys.modules)"
-    words = ["tag", "digits", "odd", "--ids", "1", "--workspace", own_demo_root]
-    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
-    imported = {name.partition(".")[0] for name in ended.stdout.split()}
-    assert imported & {"pandas", "scipy", "sklearn", "torch", "streamlit"} == {"pandas"}
-    assert "avhcurate.cli.train" not in ended.stdout
+    for words in (
+        ["list"],
+        ["tag", "digits", "odd", "--ids", "1"],
+        ["export", "digits", "--out", tmp_path / "all.csv"],
+    ):
+        argv = [sys.executable, "-c", script, *words, "--workspace", own_demo_root]
+        ended = subprocess.run(argv, capture_output=True, text=True, check=True)
+        imported = {name.partition(".")[0] for name in ended.stdout.split()}
+        assert imported & {"pandas", "scipy", "sklearn", "torch", "streamlit"} == {"pandas"}, words
+        assert "avhcurate.cli.train" not in ended.stdout
+        assert ("sqlalchemy" in imported) == (words != ["list"])
 
 
 def test_killing_serve_ends_the_server(tmp_path):

@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from scipy.special import softmax
 
 from avhcurate.datasets.export.columns import Chosen, frames, without_missing
 from avhcurate.datasets.export.images import place_images
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
+from avhcurate.measures.scores.softmax import log_probs
 from avhcurate.people.files.label_studio import choice, curated, label_config
 from avhcurate.workspace.disk.arrays import create_npy
 from avhcurate.workspace.disk.json_text import json_text
@@ -61,7 +61,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
             frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
             rows, ids = slice(start, start + len(frame)), frame["id"].to_numpy(np.int64)
             arrays["labels"][rows] = frame["curated_label"].astype(np.int64)
-            arrays["pred_probs"][rows] = softmax(run.logits_of(ids), axis=1)
+            arrays["pred_probs"][rows] = np.exp(log_probs(np, run.logits_of(ids)))
             if run.has_features:
                 arrays["features"][rows] = run.features_of(ids)
             if len(frame):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
+from avhcurate.measures.scores.softmax import log_probs
 from avhcurate.measures.stats.neighbours import Neighbours, angles_to, nearest
 
 
@@ -35,7 +35,7 @@ def inspect(table: DatasetTable, id: int) -> Inspection:
     softmax, angles, votes = None, None, None
     if run is not None and row["predicted"] is not None:
         if run.has_logits:
-            softmax = special.softmax(run.logits_of(ids)[0])
+            softmax = np.exp(log_probs(np, run.logits_of(ids)))[0]
         if run.has_heads:
             # Those of the head that has scored it, so that they agree with its row.
             ((_, class_weights, _),) = run.heads_of(ids)
