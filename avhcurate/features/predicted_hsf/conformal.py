@@ -110,7 +110,8 @@ def coverage_by_bin(
     }
     found = {("All", "images"): rows.sum()}
     for of, (index, names) in groups.items():
-        found |= {(of, names[int(number)]): part.sum() for number, part in rows.groupby(index) if number >= 0}
+        members = {name: rows[index == number] for number, name in enumerate(names)}
+        found |= {(of, name): part.sum() for name, part in members.items() if len(part)}
     table = pd.DataFrame(found).T.rename_axis(["of", "bin"])
     table[["coverage", "width"]] = table[["coverage", "width"]].div(table["w"], axis=0)
     effective = table["w"] ** 2 / table["square"]
