@@ -250,6 +250,22 @@ def test_a_class_that_gives_nothing_is_named(tmp_path):
     assert row["samples"] == (LABELS == 3).sum()
 
 
+def test_embeddings_made_by_blocks_select_what_kept_ones_select(monkeypatch):
+    weights, bias, into = np.eye(K, 9, dtype=np.float32), np.zeros(K, np.float32), np.ones((WIDTH, 9)) * np.arange(9)
+
+    def embed(features):
+        return np.maximum(np.pad(features, ((0, 0), (0, 3))) + features @ into / 9, 0)
+
+    kept = ModelOutputs(embed(TARGET), weights, bias)
+    monkeypatch.setattr("avhcurate.features.pseudo_labels.model_outputs._BLOCK", 9 * 50)
+    made = ModelOutputs(TARGET, weights, bias, embed=lambda block: embed(block) if len(block) <= 50 else None)
+    for gate in GATES:
+        ours, theirs = (one.select(rule=gate, portion=0.4).table() for one in (made, kept))
+        pd.testing.assert_frame_equal(ours, theirs)
+    rows = np.arange(7, 150, 2)
+    assert made.avh(rows, LABELS[rows]) == pytest.approx(scores.avh(kept.features[rows], weights, LABELS[rows]))
+
+
 def test_nothing_selected_is_said_in_a_line():
     outputs = ModelOutputs(TARGET, np.eye(K, WIDTH, dtype=np.float32), np.zeros(K, np.float32))
     chosen = select(outputs.blocks, rule="confidence", portion=0.5)
