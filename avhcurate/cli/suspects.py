@@ -40,13 +40,11 @@ def _print(
     doubtful: "pd.DataFrame",
     left_out: int,
 ) -> None:
-    by = "by the run's own head"
+    by = "by the run's own heads"
     if record.heads:
         by = f"out of {record.heads.folds} folds, accuracy of the heads {record.heads.accuracy:.3f}"
     print(f"{settings.dataset}, {record.run}, {by}: {record.listed} of {record.samples} labels are in doubt")
-    simulated = ""
-    if record.simulated:
-        simulated = " (SIMULATED votes)"
+    simulated = " (SIMULATED votes)" * record.simulated
     print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
     print(record.weights_text)
@@ -54,9 +52,7 @@ def _print(
         print(f"{left_out} are decided or excluded and left out")
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
-    first = rows
-    if settings.limit is None:
-        first = rows.head(FIRST)
+    first = rows.head(settings.limit or FIRST)
     if len(first):
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
         agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)

@@ -1,13 +1,10 @@
 """The verb that trains a network."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from avhcurate.cli import options
 from avhcurate.features.training_dynamics.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.runs import RunFolder
 
 
 @options.verb(TrainSettings)
@@ -28,7 +25,7 @@ def train(settings: TrainSettings) -> None:
             _print(summaries)
 
 
-def _print_runs(settings: TrainSettings, runs: "Sequence[RunFolder]") -> None:
+def _print_runs(settings: TrainSettings, runs: Sequence[Any]) -> None:
     """Print runs that were trained in folds."""
     from avhcurate.datasets.table.head_notes import head_note
 

@@ -30,7 +30,7 @@ def fitted_root(own_demo_root):
 def test_home_and_every_frame_say_that_the_head_was_fitted(open_page, fitted_root, words):
     app = open_page("home", fitted_root)
     text = words(app)
-    assert "Fitted head" in text
+    assert "Out of fold" in text
     assert "scored by the head that saw nothing of its writer, nor its copies" in text
     assert app.dataframe[0].value["Model"][0] == "avhcurate:digits · fitted head"
 
@@ -41,7 +41,7 @@ def test_every_frame_says_whose_the_scores_of_the_epochs_are(open_page, trained_
     heads, weights = FittedHeads(folds=2, seed=0, groups=None, recipe={}, samples=9), training.record.weights_sha256
     add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=weights, fitted=heads)
     app = open_page("gallery", root, run="zz-fit-1")
-    (badges,) = (one for one in app.sidebar.markdown if "Fitted head" in one.value)
+    (badges,) = (one for one in app.sidebar.markdown if "Out of fold" in one.value)
     assert "Scores of the epochs are those of the network's own training" in badges.proto.help
 
 

@@ -39,7 +39,7 @@ _ROWS = 1024
 #: with the square of the dataset otherwise.
 _MEMBERS = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
-_VERSION = 5
+_VERSION = 6
 
 
 def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
@@ -229,8 +229,7 @@ class LabelSearch:
         if pairs:
             own["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
             wrong["pairs"] = drawn.likely[drawn.labels, of_drawn["cleanlab"].suggested][:, None]
-        doubting = {name: one.doubts.sum() / max(1, one.known) for name, one in evidence.items()}
-        return weighing.weigh(own, wrong, some, drawn.importance, doubting=doubting)
+        return weighing.weigh(own, wrong, some, drawn.importance)
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last.

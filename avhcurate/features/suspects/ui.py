@@ -45,9 +45,9 @@ A label is in doubt if a source of evidence doubts it:
 - **Votes**: another label has more votes, or fewer than half of the people ticked this one.
 
 **The order.** Wrong labels are drawn for images whose labels stand, and a model learns what each source says of them
-and of the given labels. A source counts by that, and less where it does not confirm what the others doubt, or what
-people reject. The weights are below the list. How many labels are wrong is not known beforehand: go down the list until
-few of the last 20 were wrong.
+and of the given labels. What it then doubts most, or people reject, stands for wrong labels too, and it learns again:
+errors in your data may be of another kind. The weights are below the list. How many labels are wrong is not known: go
+down the list until few of the last 20 were wrong.
 
 **Another class is nearer** is what the network finds, not a verdict: where people checked, a network that is right in
 90 % was wrong itself in sixteen of seventeen. **Ambiguous**: the best two classes are nearly as near as each other (the

@@ -17,11 +17,11 @@ _SURE = 0.8
 _KNOTS, _DRAWN_KNOTS = (0.5, 0.9, 0.97), (0.1, 0.3, 0.6)
 #: The ridge penalty: it lets sources share, as each may fail. Votes come from elsewhere and may say more.
 _RIDGE, _VOTES_RIDGE = 1e-2, 1e-4
-#: The share of the samples, doubted most by the other sources, that tells whether a source confirms them; and how many
-#: doubts of people take its place.
-_FIRST, _ENOUGH = 0.02, 5
-#: Others who doubt a smaller share of the drawn labels than this have nothing to be confirmed.
-_TELLING = 0.3
+#: Rounds of learning; from the second on so many of the given labels, those doubted most, stand for wrong ones too, and
+#: how much they count beside the drawn ones.
+_ROUNDS, _FIRST, _COUNT = 3, 0.05, 0.3
+#: People who reject so many labels at least, and so large a share at most, say which are wrong.
+_ENOUGH, _FEW = 5, 0.1
 _FOLDS = 3
 
 
@@ -86,45 +86,29 @@ def draw_wrong_labels(labels: np.ndarray, confused: np.ndarray | None = None, *,
 
 
 def weigh(
-    own: Mapping[str, np.ndarray],
-    drawn: Mapping[str, np.ndarray],
-    some: np.ndarray,
-    importance: np.ndarray,
-    *,
-    doubting: Mapping[str, float],
+    own: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray], some: np.ndarray, importance: np.ndarray
 ) -> Weighed:
     """Weigh sources: numbers that rise with doubt, (N, m) for the given labels and (n, m) for drawn ones of `some`.
 
     NaN is no evidence, and says nothing. A logistic model separates drawn from given labels, additive over sources and
-    rising in each number; each sample is judged by a model that has not seen it. A source counts less where it does
-    not confirm the others as much as it confirms drawn labels: its errors are then of another kind. `doubting` is the
-    share of labels that each doubts. Whoever doubts more is more often mistaken, so people judge the others alone where
-    they doubt no more than half of these.
+    rising in each number; each sample is judged by a model that has not seen it. Those that people reject, or that it
+    doubts most, then stand beside the drawn ones, as the errors that are there may be of another kind.
     """
     n = len(next(iter(own.values())))
-    of = np.random.default_rng(1).permutation(n) % _FOLDS
-    given = {name: np.empty(n) for name in own}
-    wrong = {name: np.empty(len(some)) for name in own}
+    votes = own.get("votes", np.zeros((n, 1)))
+    of, doubt, gains = np.random.default_rng(1).permutation(n) % _FOLDS, np.empty(n), dict.fromkeys(own, 0.0)
     for fold in range(_FOLDS):
-        learn = of[some] != fold
+        learn, judged = of[some] != fold, of == fold
         if not learn.any():
             learn[:] = True
-        ratios = _fit({name: own[name][some[learn]] for name in own}, {name: drawn[name][learn] for name in own})
-        slopes = _slopes(ratios, importance[learn])
-        for name, ratio in ratios.items():
-            given[name][of == fold] = ratio.ramps(own[name][of == fold]) @ slopes[name]
-            wrong[name][of[some] == fold] = ratio.ramps(drawn[name][of[some] == fold]) @ slopes[name]
-    told = {name: given[name][some] for name in own}
-    others = [share for name, share in doubting.items() if name != "votes"]
-    people = "votes" in own and bool(others) and bool(doubting["votes"] <= np.median(others))
-    votes = own.get("votes", np.empty((n, 0)))[some]
-    trust = _trust(told, wrong, importance, votes, drawn.get("votes"), people=people)
-    gains = {
-        name: max(0.0, trust[name] * float(np.average(wrong[name], weights=importance) - told[name].mean()))
-        for name in own
-    }
+        ratios = {name: _Ratio(own[name][some[learn]], drawn[name][learn]) for name in own}
+        rejected = votes[some[learn], 0] > 0.5
+        slopes = _slopes(ratios, importance[learn], rejected)
+        doubt[judged] = np.sum([one.ramps(own[name][judged]) @ slopes[name] for name, one in ratios.items()], axis=0)
+        for name, one in ratios.items():
+            told = np.average(one.drawn @ slopes[name], weights=importance[learn]) - (one.own @ slopes[name]).mean()
+            gains[name] += max(0.0, float(told))
     total = sum(gains.values()) or 1.0
-    doubt = np.sum([trust[name] * part for name, part in given.items()], axis=0)
     return Weighed(doubt, {name: gain / total for name, gain in gains.items()})
 
 
@@ -166,27 +150,35 @@ def _knots(own: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return np.concatenate([knots[:1], knots[1:][apart]])
 
 
-def _fit(own: Mapping[str, np.ndarray], drawn: Mapping[str, np.ndarray]) -> dict[str, _Ratio]:
-    return {name: _Ratio(own[name], drawn[name]) for name in own}
+def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the slopes of each source's ramps: a logistic regression with a ridge penalty and no negative slope.
 
-
-def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the slopes of each source's ramps: a logistic regression with a ridge penalty and no negative slope."""
-    x = np.concatenate(
-        [np.hstack([one.own for one in ratios.values()]), np.hstack([one.drawn for one in ratios.values()])]
-    )
-    target = np.repeat([0.0, 1.0], [len(x) - len(importance), len(importance)])
-    weight = np.concatenate([np.full(len(importance), 0.5 / len(importance)), 0.5 * importance / importance.sum()])
+    Drawn labels, of an `importance` (n,), are wrong, and after the first round given ones too: those that people have
+    `rejected` (m,) or, unless these are some and few, those that it doubts most.
+    """
+    own, drawn = (np.hstack([getattr(one, side) for one in ratios.values()]) for side in ("own", "drawn"))
+    x, first, count = np.concatenate([own, own, drawn]), np.zeros(len(own)), 0.0
+    target = np.repeat([0.0, 1.0], [len(own), len(own) + len(drawn)])
     ridge = np.concatenate([np.full(one.own.shape[1], _ridge(name)) for name, one in ratios.items()])
-
-    def loss(slopes: np.ndarray) -> tuple[float, np.ndarray]:
-        logit = x @ slopes[1:] + slopes[0]
-        off = (expit(logit) - target) * weight
-        value = weight @ (np.logaddexp(0, logit) - target * logit) + ridge / 2 @ slopes[1:] ** 2
-        return float(value), np.concatenate([[off.sum()], off @ x + ridge * slopes[1:]])
-
     bounds = [(None, None), *[(0, None)] * x.shape[1]]
-    found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x[1:]
+    for _ in range(_ROUNDS):
+        parts = (
+            (1 - first) / (1 - first).sum(),
+            count * first / max(1, first.sum()),
+            (1 - count) * importance / importance.sum(),
+        )
+        weight = np.concatenate(parts) / 2
+
+        def loss(slopes: np.ndarray, weight: np.ndarray = weight) -> tuple[float, np.ndarray]:
+            logit = x @ slopes[1:] + slopes[0]
+            off = (expit(logit) - target) * weight
+            value = weight @ (np.logaddexp(0, logit) - target * logit) + ridge / 2 @ slopes[1:] ** 2
+            return float(value), np.concatenate([[off.sum()], off @ x + ridge * slopes[1:]])
+
+        found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x[1:]
+        doubt, count, first = own @ found, _COUNT, rejected
+        if not _ENOUGH <= rejected.sum() <= _FEW * len(rejected):
+            first = doubt > np.quantile(doubt, 1 - _FIRST)
     ends = np.cumsum([one.own.shape[1] for one in ratios.values()])
     return dict(zip(ratios, np.split(found, ends[:-1]), strict=True))
 
@@ -195,47 +187,3 @@ def _ridge(source: str) -> float:
     if source == "votes":
         return _VOTES_RIDGE
     return _RIDGE
-
-
-def _trust(
-    told: Mapping[str, np.ndarray],
-    wrong: Mapping[str, np.ndarray],
-    importance: np.ndarray,
-    votes: np.ndarray,
-    drawn_votes: np.ndarray | None,
-    *,
-    people: bool,
-) -> dict[str, float]:
-    """Return for each source, 0 to 1, how much of what it says of drawn labels it says where the others doubt, too.
-
-    It is 1 where the others see too little. Where `people` are the judges, they alone ask, and are not asked.
-    """
-    seen, rejected = np.ones(len(importance), bool), np.zeros(len(importance), bool)
-    if people:
-        assert drawn_votes is not None
-        seen, rejected = ~np.isnan(votes[:, 0]), np.nan_to_num(votes[:, 0]) > 0.5
-        people = int(rejected.sum()) >= _ENOUGH
-    trust = {"votes": 1.0, "pairs": 1.0}
-    for name, said in told.items():
-        if name == "pairs" or (people and name == "votes"):
-            continue
-        if people:
-            assert drawn_votes is not None
-            asked, asked_drawn = rejected, np.nan_to_num(drawn_votes[:, 0]) > 0.5
-        else:
-            others = _all_but(name, told)
-            limit = np.quantile(others, 1 - _FIRST)
-            asked, asked_drawn = others >= limit, _all_but(name, wrong) >= limit
-        trust[name], usual = 1.0, said[seen].mean()
-        if np.average(asked_drawn[seen], weights=importance[seen]) < _TELLING:
-            continue
-        hoped = np.average(wrong[name][asked_drawn], weights=importance[asked_drawn]) - usual
-        if hoped > 0:
-            trust[name] = float(np.clip((said[asked].mean() - usual) / hoped, 0, 1))
-    if people:
-        trust["pairs"] = float(np.mean([trust[name] for name in told if name not in ("votes", "pairs")]))
-    return trust
-
-
-def _all_but(name: str, parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    return np.sum([part for one, part in parts.items() if one != name], axis=0)
