@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike, environ
+from sys import modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ __version__ = "0.1.0"
 
 #: By variable: the library that reads it when it is imported, and the value with which it sends no reports by itself.
 QUIET = {
-    "ORT_DISABLE_TELEMETRY": ("onnxruntime", "1"),  # else it keeps a device id at home and looks for its makers
     "RAY_USAGE_STATS_ENABLED": ("ray", "0"),
     "RAY_USAGE_STATS_REPORT_URL": ("ray", "http://127.0.0.1:9"),  # `ray start` reports even that it does not report
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": ("streamlit", "false"),
@@ -21,6 +21,8 @@ QUIET = {
 # Here, because every job and every worker of a cluster imports this first.
 for _variable, (_, _value) in QUIET.items():
     environ.setdefault(_variable, _value)
+# OpenVINO reports by a package of its own, and does without where that cannot be imported.
+modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def dataset(

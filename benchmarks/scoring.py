@@ -44,7 +44,7 @@ from torch import Tensor
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.backends import AS_IS, ONNXRUNTIME
+from avhcurate.networks.models.backends import AS_IS, OPENVINO
 from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.networks.models.runtime import PRECISIONS, find_device, keep_freed_memory
@@ -195,7 +195,7 @@ class Forward:
         # A CPU's backend is made once: its graph takes batches of any size.
         sizes = GPU_BATCHES if self.on_gpu else BATCHES[-1:]
         networks: list[Network] = []
-        for name, size in itertools.product((None,) if self.on_gpu else (AS_IS, ONNXRUNTIME), sizes):
+        for name, size in itertools.product((None,) if self.on_gpu else (AS_IS, OPENVINO), sizes):
             # What cannot run the network is left out.
             with suppress(CurateError):
                 networks.append(Network(model, device=device, precision=precision, batch_size=size, backend=name))

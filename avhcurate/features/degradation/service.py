@@ -81,7 +81,7 @@ def degrade_dataset(
             loaded,
             device=settings.device,
             precision=record.precision,
-            **backend_options(folder, len(ids) * len(steps)),
+            **backend_options(workspace, folder, len(ids) * len(steps)),
         )
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, len(ids)))

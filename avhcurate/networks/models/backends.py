@@ -1,32 +1,43 @@
-"""What runs a network: the module itself or, in a long pass on a CPU in float32, onnxruntime."""
+"""What runs a network on a CPU: OpenVINO or, in a short pass and where that cannot, the module itself."""
 
+import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.runtime import close
 from avhcurate.networks.models.weights import first_line
+from avhcurate.workspace.disk.files import remove, temporary_name
 
-AS_IS, ONNXRUNTIME = "torch", "onnxruntime"
+AS_IS, OPENVINO = "torch", "openvino"
 
-#: Why a short pass runs the module itself.
-FEW_IMAGES = "few images"
+#: Why the module itself runs: in a short pass, and where the package is missing.
+FEW_IMAGES, MISSING = "few images", "OpenVINO is not installed"
 
-#: Largest share of the features' length by which onnxruntime may differ from the module.
-_TOLERANCE = 1e-4
+#: OpenVINO's name of a precision, and the largest share of the features' length by which it may differ from the module.
+_PRECISIONS = {torch.float32: ("f32", 1e-4), torch.bfloat16: ("bf16", 5e-2)}
 
-#: Pixels of a pass below which an export costs more than it saves: 500 images of 224 x 224.
-_FEW_PIXELS = 500 * 224 * 224
+#: Pixels of a pass below which a conversion costs more than it saves: 128 images of 224 x 224.
+_FEW_PIXELS = 128 * 224 * 224
 
-#: Most images in a batch of an exported network.
-_MOST_IMAGES = 4096
+#: Images to compare with the module, and those of the trace: others, and another number.
+_COMPARED, _TRACED = 3, 2
+EXAMPLES = _COMPARED + _TRACED
+
+#: Converted networks that a workspace keeps, the newest.
+_KEPT = 4
+_FILE = "network.xml"
 
 
 @dataclass(frozen=True)
@@ -57,62 +68,123 @@ def find_backend(
     example: Tensor,
     dtype: torch.dtype,
     *,
-    threads: int,
+    streams: int = 1,
     images: int | None = None,
+    kept: Path | None = None,
 ) -> Backend:
     """Return the backend of that name or, without one, that for a pass over `images` images on a CPU; None for many.
 
-    `example` is a batch. One that cannot be made or gives other features is not taken. Raises CurateError where the
-    named backend cannot run the network here.
+    `module` is float32, `dtype` what to compute in. `example` are EXAMPLES images or more: what gives other features
+    than the module is not taken. `kept` is the folder of the converted network, there or not. Raises CurateError where
+    the named backend cannot run the network here.
     """
     if name is None:
         if images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
             return as_is(module, FEW_IMAGES)
-        # In float32 onnxruntime was the fastest of all that were measured; it has no convolutions in bfloat16.
-        if dtype is not torch.float32 or not (find_spec("onnxruntime") and find_spec("onnxscript")):
+        if dtype not in _PRECISIONS:
+            return as_is(module)
+        if find_spec("openvino") is None:
+            return as_is(module, MISSING)
+        if dtype is torch.bfloat16 and "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             return as_is(module)
     if name == AS_IS:
         return as_is(module)
     try:
-        if name not in (None, ONNXRUNTIME):
-            raise RuntimeError("it is not a backend of a CPU")
-        run = _onnxruntime_session(module, example[:2], threads)
-        # Two numbers of images: an export may have taken one of them for a constant.
-        with torch.inference_mode():
-            for batch in (example[:1], example[:3]):
-                if not close(run(batch), module(batch), _TOLERANCE):
-                    raise RuntimeError("its features are not those of the network")
-    # Exporting runs foreign code under rules that it does not know, and onnxruntime has errors of its own.
+        if name not in (None, OPENVINO) or example.device.type != "cpu":
+            raise RuntimeError("it is not a backend of this device")
+        return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, kept))
+    # Tracing runs foreign code under rules that it does not know, and OpenVINO has errors of its own.
     except Exception as error:
         if name is None:
-            return as_is(module, f"it cannot be exported: {first_line(error)}")
+            return as_is(module, f"it cannot be converted: {first_line(error)}")
         raise CurateError(
             f"The run began with {name}, which cannot run the network here ({first_line(error)}). Resume it on the "
             "device and with the packages that it began with, or remove its folder to begin again."
         ) from error
-    return Backend(name=ONNXRUNTIME, run=run)
 
 
-def _onnxruntime_session(module: nn.Module, images: Tensor, threads: int) -> Callable[[Tensor], Tensor]:
-    """Return the module in onnxruntime, for batches like `images` of any number, with `threads` threads an operator."""
-    runtime = package("onnxruntime", f"backend {ONNXRUNTIME}", "onnx")
-    package("onnxscript", f"backend {ONNXRUNTIME}", "onnx")
-    any_number = ({0: Dim("images", min=1, max=_MOST_IMAGES)},)
-    with warnings.catch_warnings(action="ignore"), torch.no_grad():  # the exporter's own
-        program = torch.export.export(module, (images,), dynamic_shapes=any_number)
-        exported = torch.onnx.export(program, dynamo=True, verbose=False)
-    assert exported is not None
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    content = exported.model_proto.SerializeToString()
-    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+def openvino(name: str = f"backend {OPENVINO}") -> Any:
+    """Return the package, which `name` needs. What it would report with cannot be imported: see `avhcurate`."""
+    return package("openvino", name, "openvino")
 
-    def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+
+def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int = 0) -> Callable[[Any], list[Any]]:
+    """Return what runs an OpenVINO network, or one in a file: an array of images to the arrays of its outputs.
+
+    So many batches run at once as there are streams, which share the threads: 0 for as many as there are cores.
+    """
+    settings = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype][0],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": streams,
+        # Threads that decode share the cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+    ready, own = openvino().compile_model(network, "CPU", settings), threading.local()
+
+    def run(images: Any) -> list[Any]:
+        if not hasattr(own, "request"):
+            own.request = ready.create_infer_request()
+        return list(own.request.infer({0: images}, share_inputs=True).values())
 
     return run
+
+
+def _checked(
+    module: nn.Module, example: Tensor, dtype: torch.dtype, streams: int, kept: Path | None
+) -> Callable[[Tensor], Tensor]:
+    """Return the module in OpenVINO, from the folder if a network is there that gives the same features."""
+    images, tolerance = example[:_COMPARED], _PRECISIONS[dtype][1]
+    with torch.no_grad(), _NoValues():
+        expected = module(images)
+
+    def read(folder: Path) -> Callable[[Tensor], Tensor]:
+        run = compiled(folder / _FILE, dtype, streams=streams, threads=torch.get_num_threads())
+        features = lambda images: torch.from_numpy(run(images.numpy())[0])  # noqa: E731
+        if not close(features(images), expected, tolerance):
+            raise RuntimeError("its features are not those of the network")
+        return features
+
+    if kept is not None and kept.is_dir():
+        # It may be damaged, or of a factory that was edited since.
+        with suppress(Exception):
+            return read(kept)
+    with warnings.catch_warnings(action="ignore"), torch.no_grad():  # torch's own, of what tracing keeps and of age
+        traced = torch.jit.trace(module, (example[-_TRACED:],), check_trace=False)
+        network = openvino().convert_model(traced)
+    with TemporaryDirectory() as folder:
+        # Read back even here: what was not written yet may differ from it in the last bit.
+        return read(_written(network, kept or Path(folder, "network")))
+
+
+def _written(network: Any, folder: Path) -> Path:
+    """Write the network to a folder, whole or not at all, and remove the oldest of those beside it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = temporary_name(folder)
+    try:
+        openvino().save_model(network, made / _FILE, compress_to_fp16=False)
+        remove(folder)
+        # Unless another process has just written the same.
+        with suppress(OSError):
+            made.rename(folder)
+    finally:
+        remove(made)
+    beside = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in beside[:-_KEPT]:
+        remove(old)
+    return folder
+
+
+class _NoValues(TorchDispatchMode):
+    """Refuses what asks for the value of a tensor: a trace would decide for all images as for those it saw.
+
+    It sees such calls under no_grad, not in inference mode.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("it decides by the values of images")
+        return func(*args, **(kwargs or {}))
 
 
 def _not_here(images: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.backends import AS_IS, as_is, find_backend
+from avhcurate.networks.models.backends import AS_IS, EXAMPLES, as_is, find_backend
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
@@ -27,6 +28,7 @@ from avhcurate.networks.models.runtime import (
     precision_name,
     products_on,
 )
+from avhcurate.workspace.disk.provenance import settings_digest, versions
 
 Item = TypeVar("Item")
 Payload = TypeVar("Payload")
@@ -42,9 +44,6 @@ _AHEAD = 4
 _BATCH_PIXELS = {"cpu": 16 * 224 * 224}
 _BATCH_LIMITS = (4, 256)
 
-#: Images that a backend of the CPU is made and tried with at least.
-_FEWEST_TO_EXPORT = 4
-
 
 @dataclass(frozen=True)
 class Embedded(Generic[Payload]):
@@ -59,7 +58,8 @@ class Network:
     """A classifier on a device at a precision: uint8 images in, features and logits out.
 
     On a CPU `find_backend` chooses what runs a pass over `images` images; a pass that is resumed names the `backend`
-    that it began with. The head is applied in float32 to the features, at any precision of the layers before.
+    that it began with. `cache` is a folder of converted networks. The head is applied in float32 to the features, at
+    any precision of the layers before.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Network:
         batch_size: int | None = None,
         backend: str | None = None,
         images: int | None = None,
+        cache: Path | None = None,
     ) -> None:
         keep_freed_memory()
         self.device, self.precision = find_device(device), precision_name(precision)
@@ -78,16 +79,24 @@ class Network:
         if self.precision == "tf32" and self.device.type != "cuda":
             raise CurateError("--precision tf32 is for NVIDIA GPUs. Take float32 or bfloat16 on other devices.")
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
-        module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
+        module = _Features(_own_copy(model), model.preprocess).eval()
         with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
-            module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.backend = as_is(module)
             if self.device.type == "cpu" or backend not in (None, AS_IS):
-                # An export takes a single image for a constant.
-                shape = (max(self.batch_size, _FEWEST_TO_EXPORT), *module.shape)
-                example = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-                threads = _threads_per_worker()
-                self.backend = find_backend(backend, module, example, self.dtype, threads=threads, images=images)
+                generator = torch.Generator().manual_seed(0)
+                example = torch.randint(0, 256, (EXAMPLES, *module.shape), dtype=torch.uint8, generator=generator)
+                self.backend = find_backend(
+                    backend,
+                    module,
+                    example.to(self.device),
+                    self.dtype,
+                    streams=torch.get_num_threads() // _threads_per_worker(),
+                    images=images,
+                    kept=cache and cache / _graph_name(model),
+                )
+            if self.backend.name == AS_IS:
+                module.reduce(self.dtype)
+                module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
             self._bias = torch.from_numpy(model.bias).to(self.device)
 
@@ -134,14 +143,18 @@ class _Features(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, tap: FeatureTap, preprocess: Preprocess, dtype: torch.dtype) -> None:
+    def __init__(self, tap: FeatureTap, preprocess: Preprocess) -> None:
         super().__init__()
-        self.tap = tap.to(dtype)
-        self.dtype = dtype
+        self.tap, self.dtype = tap, torch.float32
         mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
         self.shape = (preprocess.crop, preprocess.crop, preprocess.channels)
         self.register_buffer("scale", (1 / (255 * std)).repeat(preprocess.crop))
         self.register_buffer("shift", (-mean / std).repeat(preprocess.crop))
+
+    def reduce(self, dtype: torch.dtype) -> None:
+        """Have the network compute in `dtype`."""
+        self.tap.to(dtype)
+        self.dtype = dtype
 
     def forward(self, images: Tensor) -> Tensor:
         # Whole rows at once: an inner loop over three channels takes eight times as long. Rounded once, at the end.
@@ -159,6 +172,18 @@ def _own_copy(model: LoadedModel) -> FeatureTap:
     head = module.get_submodule(name)
     assert isinstance(head, nn.Linear)
     return FeatureTap(module, head)
+
+
+def _graph_name(model: LoadedModel) -> str:
+    """Return the name under which a converted network is kept: of all that decides what it computes."""
+    used = {
+        "model": model.name,
+        "weights": model.weights_sha256,
+        "head": model.head_name,
+        "preprocess": asdict(model.preprocess),
+        "versions": versions("torch"),
+    }
+    return settings_digest(used)[:16]
 
 
 def default_batch_size(side: int, device: torch.device) -> int:

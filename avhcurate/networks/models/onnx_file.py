@@ -1,7 +1,7 @@
 """Classifiers in ONNX files: `onnx:FILE`. The last matrix product gives the class weights, its input the features.
 
-The file is data: operators are onnxruntime's own, no library of others is loaded, and weights kept outside the file
-are read only from its folder.
+The file is data: OpenVINO runs it with operators of its own, no library of others is loaded, and weights kept outside
+the file are read only from its folder.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
+from avhcurate.networks.models.backends import compiled, openvino
 from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line
@@ -36,9 +37,8 @@ _TYPES = {1: np.float32, 10: np.float16, 11: np.float64}
 
 @dataclass(frozen=True)
 class _Input:
-    """The input of images: name, type, `batch` and `side` where they are fixed; `channels_last` for (N, H, W, C)."""
+    """The input of images: type, `batch` and `side` where they are fixed; `channels_last` for (N, H, W, C)."""
 
-    name: str
     dtype: Any
     batch: int | None
     channels: int
@@ -47,36 +47,34 @@ class _Input:
 
 
 class OnnxClassifier(nn.Module):
-    """Images (N, C, S, S) to logits (N, K): onnxruntime gives the features (N, D), the head is a linear layer.
+    """Images (N, C, S, S) to logits (N, K): OpenVINO gives the features (N, D), the head is a linear layer.
 
-    `run(names, feeds)` is onnxruntime's, `features` the name of its output. It runs on the CPU and in float32, wherever
-    the images and the head are.
+    `run` takes a batch as the file does and returns the features first. It runs on the CPU and in float32, wherever the
+    images and the head are.
     """
 
-    def __init__(
-        self, run: Callable[..., Any], images: _Input, features: str, weight: np.ndarray, bias: np.ndarray
-    ) -> None:
+    def __init__(self, run: Callable[..., Any], images: _Input, weight: np.ndarray, bias: np.ndarray) -> None:
         super().__init__()
-        self._run, self._input, self._features = run, images, features
+        self._run, self._input = run, images
         self.head = nn.Linear(weight.shape[1], len(weight))
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weight))
             self.head.bias.copy_(torch.from_numpy(bias))
 
     def forward(self, images: Tensor) -> Tensor:
-        if torch.compiler.is_exporting():
-            raise RuntimeError("onnxruntime runs it already")
+        if torch.jit.is_tracing():
+            raise RuntimeError("OpenVINO runs it already")
         pixels = images.detach().float().cpu().numpy()
-        return self.head(torch.from_numpy(_outputs(self._run, self._input, [self._features], pixels)[0]).to(images))
+        return self.head(torch.from_numpy(_outputs(self._run, self._input, pixels)[0]).to(images))
 
 
 def onnx_classifier(path: Path) -> Architecture:
     """Return the classifier in an ONNX file; its images are prepared as ImageNet networks want them by default.
 
-    Raises CurateError when onnx or onnxruntime is not installed, or the file is not such a classifier.
+    Raises CurateError when onnx or OpenVINO is not installed, or the file is not such a classifier.
     """
     name, path = f"onnx:{path}", user_path(path)
-    onnx, runtime = package("onnx", name, "onnx"), package("onnxruntime", name, "onnx")
+    onnx, core = package("onnx", name, "onnx"), openvino(name).Core()
     try:
         # Refuses weights outside the folder of the file.
         model = onnx.load(path)
@@ -91,29 +89,28 @@ def onnx_classifier(path: Path) -> Architecture:
         )
     matrix, bias, logits = product
     del model.graph.output[:]
-    # onnxruntime computes the constants too, transposed or cast as they may be.
-    named = [matrix.input[0], logits, matrix.input[1], *bias]
-    model.graph.output.extend(onnx.ValueInfoProto(name=output) for output in named)
+
+    def giving(*outputs: str) -> Callable[..., Any]:
+        """Return what computes these tensors of the file; constants too, transposed or cast as they may be."""
+        del model.graph.output[:]
+        model.graph.output.extend(onnx.ValueInfoProto(name=output) for output in outputs)
+        return compiled(core.read_model(model.SerializeToString()), torch.float32)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
-        options = runtime.SessionOptions()
-        options.log_severity_level = 4
         pixels = np.random.default_rng(0).normal(size=(2, images.channels, side, side)).astype(np.float32)
         try:
-            session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            # A function, because a session cannot be copied with its module.
-            run: Callable[..., Any] = lambda names, feeds: session.run(names, feeds)  # noqa: E731
-            features, expected = _outputs(run, images, named[:2], pixels)
-            weight, offset = _head(matrix, *run(named[2:], _feeds(images, pixels)[0]))
+            run = giving(matrix.input[0], logits)
+            features, expected = _outputs(run, images, pixels)
+            weight, offset = _head(matrix, *giving(matrix.input[1], *bias)(_feeds(images, pixels)[0]))
             error = np.abs(features @ weight.T + offset - expected).max() / max(1.0, np.abs(expected).max())
-        except Exception as problem:  # onnxruntime has errors of its own
+        except Exception as problem:  # OpenVINO has errors of its own
             raise CurateError(
-                f"onnxruntime fails on {path} and images of shape {pixels.shape} ({first_line(problem)}). Give the "
-                "size that it takes by --crop, or export it again."
+                f"OpenVINO fails on {path} and images of shape {pixels.shape} ({first_line(problem)}). Give the size "
+                "that it takes by --crop, or export it again."
             ) from None
         if not error <= _TOLERANCE:
             raise CurateError(f"{path} does not give its logits by its last matrix product. Export a linear head.")
-        return OnnxClassifier(run, images, named[0], weight, offset)
+        return OnnxClassifier(run, images, weight, offset)
 
     side = images.side or _SIDE
     preprocess = Preprocess(resize=side * 8 // 7, crop=side)
@@ -123,19 +120,19 @@ def onnx_classifier(path: Path) -> Architecture:
     return Architecture(build, preprocess, made=lambda _: weights, fixed=True)
 
 
-def _feeds(images: _Input, pixels: np.ndarray) -> list[dict[str, np.ndarray]]:
+def _feeds(images: _Input, pixels: np.ndarray) -> list[np.ndarray]:
     """Return images (N, C, S, S) as the file takes them, a batch each; a fixed batch is filled up with black images."""
     pixels = pixels.astype(images.dtype)
     if images.channels_last:
         pixels = pixels.transpose(0, 2, 3, 1)
     size = images.batch or len(pixels)
     full = np.concatenate([pixels, np.zeros((-len(pixels) % size, *pixels.shape[1:]), pixels.dtype)])
-    return [{images.name: np.ascontiguousarray(full[at : at + size])} for at in range(0, len(full), size)]
+    return [np.ascontiguousarray(full[at : at + size]) for at in range(0, len(full), size)]
 
 
-def _outputs(run: Callable[..., Any], images: _Input, names: list[str], pixels: np.ndarray) -> list[np.ndarray]:
+def _outputs(run: Callable[..., Any], images: _Input, pixels: np.ndarray) -> list[np.ndarray]:
     """Return outputs (N, ...) float32 of images (N, C, S, S)."""
-    parts = [run(names, feeds) for feeds in _feeds(images, pixels)]
+    parts = [run(batch) for batch in _feeds(images, pixels)]
     return [np.concatenate(each)[: len(pixels)].astype(np.float32) for each in zip(*parts, strict=True)]
 
 
@@ -154,7 +151,7 @@ def _image_input(graph: Any) -> _Input:
         height, width, channels = image
     if channels not in (1, 3, None) or height != width:
         raise CurateError(f"The ONNX file takes images of shape {image}. They must be square, with 1 or 3 channels.")
-    return _Input(inputs[0].name, _TYPES[kinds[0]], batch, channels or 3, height, channels_last)
+    return _Input(_TYPES[kinds[0]], batch, channels or 3, height, channels_last)
 
 
 def _last_product(graph: Any) -> tuple[Any, list[str], str] | None:

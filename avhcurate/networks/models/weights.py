@@ -180,5 +180,10 @@ def _problems(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> 
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, 200 characters at most."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    """Return the first line of an error's message, 200 characters at most, without where in C++ it was raised.
+
+    >>> first_line(RuntimeError("Exception from src/core.cpp:105:\\n\\nno operator Evil\\nin net.onnx"))
+    'no operator Evil'
+    """
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
+    return (lines or [type(error).__name__])[0].strip()[:200]

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from avhcurate.measures.scores import SCORES
-from avhcurate.networks.models.backends import ONNXRUNTIME
+from avhcurate.networks.models.backends import OPENVINO
 from avhcurate.networks.models.engine import Embedded, Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import BackendRecord
+from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import ShardedFolder, spread
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
@@ -210,19 +211,19 @@ class ImagePass:
         return rows, batch
 
 
-def backend_options(folder: ShardedFolder, images: int) -> dict[str, Any]:
+def backend_options(workspace: Workspace, folder: ShardedFolder, images: int) -> dict[str, Any]:
     """Return what `Network` is told of its backend: how many images come or, for a pass begun, what it began with."""
     if not folder.begun:
-        return {"images": images}
+        return {"images": images, "cache": workspace.networks}
     begun = folder.record.backend
-    return {"backend": begun and begun.name}
+    return {"backend": begun and begun.name, "cache": workspace.networks}
 
 
 def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
     """Return values for the record: what runs the network, and versions, those of `packages` among them."""
     backend, used = network.backend, ["torch", "torchvision", "numpy", *packages]
-    if backend.name == ONNXRUNTIME:
-        used.append(ONNXRUNTIME)
+    if backend.name == OPENVINO:
+        used.append(OPENVINO)
     return {"backend": BackendRecord(name=backend.name, why=backend.why), "versions": versions(*used)}
 
 

@@ -182,11 +182,12 @@ class _RemoteNetwork:
     precision: str
     batch_size: int
     backend: "Backend"
+    cache: Path | None
 
     def open(self) -> "Network":
         from avhcurate.networks.models.engine import Network
 
-        options: dict[str, Any] = {"precision": self.precision, "batch_size": self.batch_size}
+        options: dict[str, Any] = {"precision": self.precision, "batch_size": self.batch_size, "cache": self.cache}
         return Network(self.model, device=self.device, backend=self.backend.name, **options)
 
 
@@ -368,6 +369,7 @@ def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _Remo
         precision=network.precision,
         batch_size=network.batch_size,
         backend=network.backend.elsewhere(),
+        cache=options.get("cache"),
     )
 
 

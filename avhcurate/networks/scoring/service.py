@@ -95,7 +95,11 @@ def score_dataset(
             progress.report(len(ids), len(ids), "complete already")
             return run
         network = engine.network(
-            model, device=device, precision=precision, batch_size=batch_size, **backend_options(run, len(ids))
+            model,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            **backend_options(workspace, run, len(ids)),
         )
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)

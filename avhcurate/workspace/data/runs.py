@@ -44,7 +44,7 @@ class RankAgreement(BaseModel):
 class BackendRecord(BaseModel):
     """What ran the network, from the first shard to the last.
 
-    name: "torch" for the unchanged network, or "onnxruntime".
+    name: "torch" for the unchanged network, or "openvino".
     why: the reason for running the network unchanged.
     """
 

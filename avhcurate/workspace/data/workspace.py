@@ -26,8 +26,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Workspace:
     """A folder of datasets; nothing is created on disk before the first dataset is.
 
-    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`. The id of
-    a dataset is its first name, or that with a number; its present name is a field of its record.
+    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`, `networks/`. The
+    id of a dataset is its first name, or that with a number; its present name is a field of its record.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -53,6 +53,11 @@ class Workspace:
     def uploads(self) -> Path:
         """Where files that a browser sent are kept."""
         return self.root / "uploads"
+
+    @property
+    def networks(self) -> Path:
+        """Where networks are kept as OpenVINO reads them; made again where they are missing."""
+        return self.root / "networks"
 
     def names(self) -> list[str]:
         """Return the names of the datasets, sorted; a half-imported one is not among them."""

@@ -1,4 +1,8 @@
-"""Backends of the CPU: onnxruntime gives the features of the network as it is; which one a pass gets."""
+"""Backends of the CPU: OpenVINO gives the features of the network as it is; which one a pass gets."""
+
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,7 +11,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import backends
-from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES, ONNXRUNTIME, Backend, find_backend
+from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES, MISSING, OPENVINO, Backend, find_backend
 
 pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
@@ -35,6 +39,28 @@ class Counting(Net):
         return super().forward(images) * (2 if len(images) > 2 else 1)
 
 
+class Deciding(Net):
+    """Bright images are something else."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = super().forward(images)
+        return features * 2 if images.float().mean() > 200 else features
+
+
+class Copying(Net):
+    """A part of it is not torch's."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(super().forward(images).numpy())
+
+
+class Wider(Net):
+    """An edited network."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) * 1.01
+
+
 def example() -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (8, 12, 12, 3), dtype=torch.uint8, generator=generator)
@@ -46,37 +72,60 @@ def module(network: type[Net] = Net, dtype: torch.dtype = torch.float32) -> Net:
         return network().to(dtype).eval().requires_grad_(False)
 
 
-def chosen(network: Net, images: int | None = None, dtype: torch.dtype = torch.float32) -> Backend:
-    return find_backend(None, network, example(), dtype, threads=1, images=images)
+def chosen(network: Net, dtype: torch.dtype = torch.float32, **options: Any) -> Backend:
+    return find_backend(None, network, example(), dtype, **options)
 
 
-def test_a_long_pass_in_float32_gets_onnxruntime_with_the_features_of_the_network() -> None:
+def test_a_long_pass_gets_openvino_with_the_features_of_the_network_and_nobody_hears_of_it() -> None:
     network = module()
     backend = chosen(network, images=10**7)
-    assert (backend.name, backend.why, backend.concurrent) == (ONNXRUNTIME, "", True)
+    assert (backend.name, backend.why, backend.concurrent) == (OPENVINO, "", True)
     for count in (1, 5, 8):
         torch.testing.assert_close(backend.run(example()[:count]), network(example()[:count]), atol=1e-5, rtol=1e-5)
+    assert sys.modules["openvino_telemetry"] is None
+    assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
+    reduced = find_backend(OPENVINO, network, example(), torch.bfloat16).run(example())
+    torch.testing.assert_close(reduced, network(example()), atol=2e-2, rtol=2e-2)
 
 
 def test_short_passes_other_precisions_and_machines_without_it_run_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     few = chosen(module(), images=100)
     assert (few.name, few.why, few.concurrent) == (AS_IS, FEW_IMAGES, False)
-    assert chosen(module(dtype=torch.bfloat16), dtype=torch.bfloat16).name == AS_IS
+    assert chosen(module(), torch.float16).name == AS_IS
+    instructions = backends.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert chosen(module(), torch.bfloat16).name == (OPENVINO if "BF16" in instructions else AS_IS)
     monkeypatch.setattr(backends, "find_spec", lambda name: None)
-    assert chosen(module()).name == AS_IS
+    assert (chosen(module()).name, chosen(module()).why) == (AS_IS, MISSING)
 
 
-def test_a_network_that_depends_on_the_number_of_images_runs_as_it_is() -> None:
-    backend = chosen(module(Counting))
+@pytest.mark.parametrize("network", [Counting, Deciding, Copying])
+def test_a_network_of_which_a_trace_holds_for_some_images_only_runs_as_it_is(network: type[Net]) -> None:
+    backend = chosen(module(network))
     assert (backend.name, backend.concurrent) == (AS_IS, False)
-    assert backend.why.startswith("it cannot be exported: ")
+    assert backend.why.startswith("it cannot be converted: ")
 
 
-@pytest.mark.parametrize("name", ["cuda graph", ONNXRUNTIME])
+def test_a_converted_network_is_kept_and_used_only_if_it_is_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "networks" / "some"
+    first = chosen(module(), kept=kept).run(example())
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.jit, "trace", lambda *_, **__: 1 / 0)
+        torch.testing.assert_close(chosen(module(), kept=kept).run(example()), first, atol=0, rtol=0)
+        # The same name, and something else: of a factory that was edited, say.
+        assert "division by zero" in chosen(module(Wider), kept=kept).why
+    (kept / "network.bin").write_bytes(b"")
+    for number in range(6):
+        assert chosen(module(), kept=kept.with_name(f"{number}")).name == OPENVINO
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("name", ["cuda graph", OPENVINO])
 def test_a_run_whose_backend_is_not_here_cannot_be_resumed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(module: str, name: str, extra: str) -> None:
         raise CurateError(f"{name} needs the package {module}")
 
     monkeypatch.setattr(backends, "package", missing)
     with pytest.raises(CurateError, match=rf"began with {name}.*remove its folder"):
-        find_backend(name, module(), example(), torch.float32, threads=1)
+        find_backend(name, module(), example(), torch.float32)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.backends import AS_IS, ONNXRUNTIME
+from avhcurate.networks.models.backends import AS_IS, OPENVINO
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
@@ -107,10 +107,10 @@ def test_the_loaded_model_stays_as_it_was() -> None:
     assert not model.head._forward_pre_hooks
 
 
-def test_a_network_that_cannot_be_exported_runs_as_it_is_and_says_so() -> None:
+def test_a_network_that_cannot_be_converted_runs_as_it_is_and_says_so() -> None:
     network = Network(loaded(Looping), device="cpu", batch_size=8)
     assert network.backend.name == AS_IS
-    assert network.backend.why.startswith("it cannot be exported: ")
+    assert network.backend.why.startswith("it cannot be converted: ")
     for count in (1, 5, 8):
         np.testing.assert_allclose(network(images(count))[0], reference(images(count))[0], atol=1e-5)
 
@@ -143,7 +143,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("network", "backend"), [(Net, ONNXRUNTIME), (Looping, AS_IS)])
+@pytest.mark.parametrize(("network", "backend"), [(Net, OPENVINO), (Looping, AS_IS)])
 def test_batches_come_back_in_order_with_their_own_results(network: type[Net], backend: str, threads: int) -> None:
     made = Network(loaded(network), device="cpu", batch_size=4, backend=backend)
 

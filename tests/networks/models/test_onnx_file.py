@@ -10,7 +10,7 @@ from avhcurate.networks.models.loading import ModelSpec, load_model, new_model
 from avhcurate.networks.models.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+pytest.importorskip("openvino", reason="the extra onnx is not installed")
 
 RNG = np.random.default_rng(0)
 WEIGHT, BIAS = RNG.normal(size=(4, 6)).astype(np.float32), RNG.normal(size=4).astype(np.float32)
@@ -77,7 +77,7 @@ def test_every_form_of_a_head_gives_features_and_logits(head, tmp_path):
     np.testing.assert_allclose(model.class_weights, WEIGHT, rtol=1e-6)
     np.testing.assert_allclose(model.bias, BIAS, rtol=1e-6)
     network = Network(model, device="cpu", batch_size=4)
-    assert "onnxruntime runs it already" in network.backend.why
+    assert "OpenVINO runs it already" in network.backend.why
     rgb = RNG.integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     features, logits = network(rgb)
     pixels = ((rgb / 255 - IMAGENET_MEAN) / IMAGENET_STD).astype(np.float32).transpose(0, 3, 1, 2)
@@ -144,7 +144,7 @@ def test_weights_outside_the_folder_are_not_read(tmp_path):
         (([("Relu", ["x"], {})], {}), "does not end with a matrix product"),
         (([("Gemm", ["x", "w", "b"], {"transB": 1}), ("Relu", ["1"], {})], {"w": WEIGHT, "b": BIAS}), "does not end"),
         (([("MatMul", ["x", "w"], {}), ("Add", ["1", "1"], {})], {"w": WEIGHT.T}), "does not end"),
-        (([("Evil", ["x"], {"domain": "evil"}), ("Gemm", ["1", "w"], {})], {"w": WEIGHT.T}), "onnxruntime fails on"),
+        (([("Evil", ["x"], {"domain": "evil"}), ("Gemm", ["1", "w"], {})], {"w": WEIGHT.T}), "OpenVINO fails on"),
     ],
 )
 def test_what_is_no_classifier_with_a_linear_head_is_refused(head, named, tmp_path):
