@@ -7,10 +7,9 @@ from avhcurate.networks.scoring.settings import ScoreSettings
 @options.verb(ScoreSettings)
 def score(settings: ScoreSettings) -> None:
     from avhcurate.datasets.sources.manifest import class_list
-    from avhcurate.networks.models.backends import FEW_IMAGES, MISSING
+    from avhcurate.networks.models.backends import FEW_IMAGES
     from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
     from avhcurate.networks.scoring.service import score_settings
-    from avhcurate.workspace.disk.app_files import install_command
 
     name, space = settings.dataset, options.open_workspace()
     if len(settings.classes) == 1:  # a known order, or a file
@@ -28,8 +27,6 @@ def score(settings: ScoreSettings) -> None:
         )
     if record.backend and record.backend.why not in ("", FEW_IMAGES):
         print(f"The network ran as it is, which may be slower: {record.backend.why}")
-        if record.backend.why == MISSING:
-            print(f"It takes half to four fifths of the processor time: {install_command('openvino')}")
     if record.rows is not None:
         print(f"{len(record.rows)} rows of the model's head were taken, by the names of the dataset's classes")
     fitted = record.fitted

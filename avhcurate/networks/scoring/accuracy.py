@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.parquet as pq
-from scipy import stats as scipy_stats
+from scipy.special import bdtrc
 
 from avhcurate.measures.stats.intervals import share
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -49,7 +49,7 @@ class Accuracy:
     @property
     def p(self) -> float:
         """p-value of that test: how likely guessing gives so many right ones or more."""
-        return float(scipy_stats.binom.sf(self.correct - 1, self.n, 1 / self.num_classes))
+        return float(bdtrc(self.correct - 1, self.n, 1 / self.num_classes))
 
     def __str__(self) -> str:
         """

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import spearmanr
 
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
@@ -145,6 +144,8 @@ def out_of_fold(tables: Iterable[pa.Table], labels: np.ndarray) -> dict[str, flo
 
 def _agreement(run: RunFolder, ids: np.ndarray, targets: np.ndarray, folds: int) -> float:
     """Return the mean Spearman correlation of AVH by the heads of two folds, on some samples."""
+    from scipy.stats import spearmanr  # a second of processor time, which other runs do without
+
     some = evenly_spread(len(ids), min(_COMPARED, len(ids)))
     features = run.features_of(ids[some]).astype(np.float64)
     avh = np.stack([scores.avh(features, run.head(fold)[0].astype(np.float64), targets[some]) for fold in range(folds)])
