@@ -2,15 +2,17 @@
 
     python -m benchmarks.million --make FOLDER [--samples 1000000] [--pictures 500]
     python -m benchmarks.million --time FOLDER
+    python -m benchmarks.million --walk FOLDER
 
 The first writes a workspace that the app opens: a Parquet source with a few small images shared by all samples, votes,
 a run with embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in
 the same process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads
-the memory of the server.
+the memory of the server. The third opens every page without a browser and prints the memory that each takes.
 """
 
 import argparse
 import io
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from avhcurate import scores
 from avhcurate.datasets.sources.service import import_dataset
@@ -34,11 +37,15 @@ from avhcurate.features.correlation.service import correlate
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
+from avhcurate.ui import main as main_script
+from avhcurate.ui.navigation import TITLES
 from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace
 from benchmarks.served import browser_page, served
 
 NAME, RUN = "million", "made-up-00000000"
+#: Samples whose embeddings are made at a time.
+AT_ONCE = 500_000
 CLASSES, WIDTH, VOTES, PICTURES = 10, 32, 10, 500
 VIEW = Filters(hsf_bins=(1, 2), classes=(3, 4))
 #: Twelve scores that need no training: not relative AVH, which is AVH, nor two that came later.
@@ -59,7 +66,11 @@ def make(root: Path, samples: int, distinct: int = PICTURES) -> None:
     labels = rng.integers(CLASSES, size=samples)
     class_weights = rng.normal(size=(CLASSES, WIDTH)).astype(np.float32)
     ease = rng.beta(2.0, 1.2, size=(samples, 1)).astype(np.float32)
-    features = np.maximum(0, 2 * ease * class_weights[labels] + rng.normal(size=(samples, WIDTH)).astype(np.float32))
+    features = np.empty((samples, WIDTH), np.float32)
+    for first in range(0, samples, AT_ONCE):
+        rows = slice(first, min(first + AT_ONCE, samples))
+        noise = rng.normal(size=features[rows].shape).astype(np.float32)
+        features[rows] = np.maximum(0, 2 * ease[rows] * class_weights[labels[rows]] + noise)
     root.mkdir(parents=True, exist_ok=True)
     pictures = [_picture(number) for number in range(distinct)]
     _write_source(root / "source.parquet", pictures, labels, _counts(labels, ease[:, 0], rng))
@@ -271,6 +282,22 @@ def memory_gb(key: str, pid: int | str = "self") -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1e6
 
 
+def walk(root: Path) -> None:
+    """Open every page without a browser: its processor seconds, and the peak of this process's memory meanwhile."""
+    os.environ["AVHCURATE_WORKSPACE"] = str(root.absolute())
+    print("| page | processor | memory after it | peak |\n|---|---|---|---|")
+    for name in TITLES:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        used, app = time.process_time(), AppTest.from_file(main_script.__file__, default_timeout=36_000)
+        if name != "home":
+            app.switch_page(f"../../pages/{name}.py")
+        app.run()
+        if app.exception:
+            raise SystemExit(f"{name}: {app.exception[0].message}")
+        seconds, now, peak = time.process_time() - used, memory_gb("VmRSS"), memory_gb("VmHWM")
+        print(f"| {name} | {seconds:.1f} s | {now:.2f} GB | {peak:.2f} GB |", flush=True)
+
+
 # --- in a browser --------------------------------------------------------------------------------------------
 
 
@@ -317,6 +344,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--make", type=Path, metavar="FOLDER")
     parser.add_argument("--time", type=Path, metavar="FOLDER")
+    parser.add_argument("--walk", type=Path, metavar="FOLDER")
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--pictures", type=int, default=PICTURES, help="distinct images")
     arguments = parser.parse_args()
@@ -325,6 +353,8 @@ def main() -> None:
     if arguments.time:
         queries(arguments.time)
         pages(arguments.time)
+    if arguments.walk:
+        walk(arguments.walk)
 
 
 if __name__ == "__main__":
