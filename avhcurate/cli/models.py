@@ -41,7 +41,7 @@ def models(
         comparison.table,
     ):
         return
-    print(f"{name}: {len(comparison.ranks):,} of {comparison.labelled:,} labelled samples, scored by every run")
+    print(f"{name}: {comparison.n:,} of {comparison.labelled:,} labelled samples, scored by every run")
     columns = ["run", "n", "accuracy", "class_accuracy", "ece", "brier", "nll", "avh"]
     if comparison.voted:
         columns += [f"{key}_hsf" for key in keys]

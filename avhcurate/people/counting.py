@@ -1,12 +1,13 @@
 """Counts the votes that HSF uses: imported ones and those collected in the app, of one kind."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from avhcurate.people import bins, hsf
 from avhcurate.people.hsf_source import DESIGN_OF, HsfSource, left_out, source_choice
@@ -36,6 +37,8 @@ class VoteCounts:
         return cls(nothing, nothing, nothing)
 
     def __add__(self, other: "VoteCounts") -> "VoteCounts":
+        if not other.votes.any():
+            return self
         return VoteCounts(self.votes + other.votes, self.hits + other.hits, self.asked + other.asked)
 
 
@@ -122,6 +125,31 @@ class VoteCounter:
         counts = self._by_class(ids)
         some = counts.any(axis=1)
         return pd.DataFrame({"id": ids[some], "counts": list(counts[some])})
+
+    def majority(self) -> np.ndarray:
+        """Return for each sample (N,) whether most votes are for its label, 1 or 0; -1 without votes or a label.
+
+        Most: more than for any other class; of ticks, more than half. Imported votes are read in parts, since they have
+        K counts a sample.
+        """
+        found = np.full(len(self.labels), -1, np.int8)
+        if self.source.key is None:
+            return found
+        asked = self.counts.asked > 0
+        found[asked] = (2 * self.counts.hits > self.counts.asked)[asked]
+        parts: Iterable[pa.Table | pa.RecordBatch] = self.dataset.votes_in_parts()
+        if self.source.collected:
+            parts = [pa.Table.from_pandas(self.votes())]
+        for votes in parts:
+            if "counts" not in votes.schema.names:
+                break
+            ids, counts = votes["id"].to_numpy(), count_matrix(votes["counts"])
+            labels, place = self.labels[ids], np.arange(len(ids))
+            others, there = counts.copy(), (labels >= 0) & (labels < counts.shape[1])
+            others[place[there], labels[there]] = 0
+            for_label = counts.sum(axis=1) - others.sum(axis=1)  # none where the counts lack the class
+            found[ids] = np.where(labels >= 0, for_label > others.max(axis=1), -1)
+        return found
 
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""

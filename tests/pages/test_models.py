@@ -102,7 +102,7 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert asked(app, "models.cuts") == "0.3:0.9"
     app.segmented_control(key="models.set").set_value("all").run()
     assert "percentile 90 of hardness in each of 2 runs" in words(app)
-    ranks = service.side_by_side(open_table(Workspace(two_runs), "digits")).ranks
+    ranks = service.hardness_ranks(open_table(Workspace(two_runs), "digits"))
     hard = ranks[ranks.min(axis=1) >= 0.9].mean(axis=1)
     shown = [tile["id"] for tile in grids(app)["Images"]["tiles"]]
     assert len(shown) == min(60, len(hard))

@@ -38,7 +38,7 @@ def test_votes_reach_hsf_its_bins_and_its_interval_at_once(pets):
     assert pets.count(Filters(hsf_bins=(3,))) == 60
     assert (pets.votes.kind, pets.votes.total, pets.votes.samples, pets.votes.simulated) == ("k-way", 240, 60, False)
     assert inspect(pets, 0).votes.tolist() == [0.75, 0.25, 0]
-    assert noise_ceiling(pets, Filters()).samples == 60
+    assert noise_ceiling(pets, Filters(), np.arange(60)).samples == 60
 
 
 def test_collected_votes_replace_simulated_ones_and_can_give_way_to_them_again(own_digits):

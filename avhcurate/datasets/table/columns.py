@@ -48,7 +48,7 @@ UPDATE samples SET
     curated_label = coalesce(i.curated_label, label)::INTEGER,
     curated_label_name = {NAME_SQL.format("coalesce(i.curated_label, label)::INTEGER")},
     excluded = coalesce(i.excluded, FALSE)
-FROM incoming i WHERE i.path = samples.path
+FROM incoming i WHERE i.id = samples.id
 """
 
 

@@ -153,7 +153,7 @@ class DatasetTable(SampleTable):
             if version != self.annotated:
                 self._refresh_sets()
                 newer = self.log.state(self.dataset.id, self.own_classes, since=max(0, self.annotated))
-                self.exclusions += self.annotate(newer, whole=self.annotated <= 0)
+                self.exclusions += self.annotate(newer, whole=False)  # it has what came before
                 self.annotated = version
             if len(changed := self.counter.update()):
                 self.update_votes(self.counter.frame(changed, self.edges))

@@ -52,7 +52,9 @@ class Confusion:
 
 def confusion(table: DatasetTable, filters: Filters | None = None) -> Confusion:
     """Return what the run of the table confuses among the images that satisfy the filters."""
-    rows = table.frame(filters or Filters(), columns=["label", "predicted"]).dropna().astype(int)
-    known = max([len(table.classes) - 1, *rows.max().tolist()]) + 1 if len(rows) else len(table.classes)
-    counts = np.bincount(rows["label"] * known + rows["predicted"], minlength=known * known)
+    columns = table.numbers(filters or Filters(), ["label", "predicted"])
+    both = ~(np.isnan(columns["label"]) | np.isnan(columns["predicted"]))
+    label, predicted = (columns[name][both].astype(np.int32) for name in ("label", "predicted"))
+    known = 1 + max(len(table.classes) - 1, label.max(initial=-1), predicted.max(initial=-1))
+    counts = np.bincount(label * np.int64(known) + predicted, minlength=known * known)
     return Confusion(counts.reshape(known, known))

@@ -76,8 +76,8 @@ def compare_pair(
     called, measure, points = titles(table.dataset), _measure(shared), shared.samples.copy()
     a, b = shared.scores
     for side, scores in zip("ab", shared.scores.values(), strict=True):
-        points[side] = scores["right"].astype(np.int8)
-        points[f"{side}_predicted"] = scores["predicted"]
+        points[side] = scores.right.astype(np.int8)
+        points[f"{side}_predicted"] = scores["predicted"].astype(np.int32)
         points[f"{side}_rank"] = rank_shares(scores[measure].to_numpy())
     return RunPair(
         names=(a, b),

@@ -4,7 +4,7 @@ A sample takes part when it is in view, has a label and was scored by every run 
 Samples are aligned by id.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
@@ -25,8 +24,6 @@ KEYS = tuple(
 )
 #: The newest runs that are compared unless others are asked for, so that many over many samples fit into memory.
 MOST_RUNS = 12
-#: What is read of every run that has it.
-_COLUMNS = ("max_confidence", "loss", "el2n", "norm", "relative_avh", *HARDNESS)
 
 
 def comparable_runs(table: DatasetTable) -> list[RunFolder]:
@@ -53,16 +50,41 @@ def default_runs(runs: Sequence[RunFolder]) -> list[str]:
 
 
 @dataclass(frozen=True)
+class RunScores:
+    """What a run says of some labelled samples: each column is read when it is asked for, so that few are in memory."""
+
+    run: RunFolder
+    samples: pd.DataFrame
+
+    def __getitem__(self, key: str) -> pd.Series:
+        """Return `predicted` or a score by id; NaN where the run did not score the sample or lacks the score."""
+        ids = self.samples.index.to_numpy()
+        if key not in pq.read_schema(self.run.scores_path).names:
+            return pd.Series(np.nan, self.samples.index)
+        rows = pq.read_table(self.run.scores_path, columns=["id", key])
+        values, scored = rows[key].to_numpy(), rows["id"].to_numpy()
+        if values.dtype != np.float32:
+            values = values.astype(float)
+        of_all = np.full(1 + max(scored.max(initial=0), ids.max(initial=0)), np.nan, values.dtype)
+        of_all[scored] = values
+        return pd.Series(of_all[ids], self.samples.index)
+
+    @property
+    def right(self) -> pd.Series:
+        """Whether the predicted class is the given label."""
+        return self["predicted"] == self.samples["label"]
+
+
+@dataclass(frozen=True)
 class Shared:
     """Runs on the `samples` (see `labelled_samples`) that all of them scored, of `labelled` ones in view.
 
-    By name of run: `scores` are rows by id of `predicted`, `right` and scores, NaN where the run lacks one; `left_out`
-    is how many samples it did not score.
+    By name of run: what it says of them in `scores`; `left_out` is how many samples it did not score.
     """
 
     runs: list[RunFolder]
     samples: pd.DataFrame
-    scores: dict[str, pd.DataFrame]
+    scores: dict[str, RunScores]
     left_out: dict[str, int]
     labelled: int
 
@@ -78,16 +100,15 @@ def shared_samples(
     every = labelled_samples(table, filters)
     if every.empty:
         raise CurateError("No sample in view has a label to compare the runs by. Label some, or widen the filters.")
-    missing = {run.name: read_scores(run, every.index)["predicted"].isna() for run in runs}
-    samples = every[~np.logical_or.reduce(list(missing.values()))]
+    missing = {run.name: RunScores(run, every)["predicted"].isna() for run in runs}
+    samples, lacking = every, np.logical_or.reduce(list(missing.values()))
+    if lacking.any():
+        samples = every[~lacking]
     if samples.empty:
         raise CurateError(
             "No labelled sample in view was scored by all of these runs. Widen the filters or drop a run."
         )
-    scores = {}
-    for run in runs:
-        rows = read_scores(run, samples.index, {*_COLUMNS, *keys}).astype({"predicted": int})
-        scores[run.name] = rows.assign(right=rows["predicted"] == samples["label"])
+    scores = {run.name: RunScores(run, samples) for run in runs}
     left_out = {name: int(lacks.sum()) for name, lacks in missing.items()}
     return Shared(runs=runs, samples=samples, scores=scores, left_out=left_out, labelled=len(every))
 
@@ -109,35 +130,13 @@ def labelled_samples(table: DatasetTable, filters: Filters | None) -> pd.DataFra
     `people` is 1 where most votes went to the given label (more than to any other class; of ticks, more than half), 0
     where they did not, -1 without votes.
     """
-    frame = table.frame(filters or Filters(), columns=["id", "label", "hsf"]).dropna(subset=["label"])
-    frame = frame.astype({"id": np.int64, "label": np.int64, "hsf": float}).set_index("id")
-    frame["bin"] = bins.bin_index(frame["hsf"].to_numpy(), table.edges)
-    frame["people"] = _people(table, frame["label"]).astype(np.int8).reindex(frame.index, fill_value=-1)
-    return frame
-
-
-def _people(table: DatasetTable, labels: pd.Series) -> pd.Series:
-    """Return by id, of samples with votes, whether most went to their label."""
-    votes = table.vote_counts()
-    if votes is None:
-        return pd.Series()
-    votes = votes[votes["id"].isin(labels.index)].set_index("id")
-    if "counts" not in votes:
-        votes = votes[votes["shown"] > 0]
-        return 2 * votes["selected"] > votes["shown"]
-    if votes.empty:
-        return pd.Series()
-    counts, own = np.stack(votes["counts"].to_list()), labels[votes.index].to_numpy()
-    missing = max(0, own.max() + 1 - counts.shape[1])
-    counts = np.pad(counts, ((0, 0), (0, missing)))  # a label without a column in the counts got no vote
-    place = np.arange(len(own))
-    for_label = counts[place, own].copy()
-    counts[place, own] = 0
-    return pd.Series(for_label > counts.max(axis=1), votes.index)
-
-
-def read_scores(run: RunFolder, ids: pd.Index, columns: Collection[str] = ()) -> pd.DataFrame:
-    """Return `predicted` and columns of a run by id; NaN where it did not score the sample or lacks the score."""
-    stored = [name for name in columns if name in pq.read_schema(run.scores_path).names]
-    rows = pd.read_parquet(run.scores_path, columns=["id", "predicted", *stored]).set_index("id")
-    return rows.reindex(ids).reindex(columns=["predicted", *columns]).astype(float)
+    columns = table.numbers(filters or Filters(), ["label", "hsf"])
+    labelled = ~np.isnan(columns["label"])
+    ids, hsf = columns["id"][labelled].astype(np.int64), columns["hsf"][labelled]
+    rows = {
+        "label": columns["label"][labelled].astype(np.int32),
+        "hsf": hsf,
+        "bin": bins.bin_index(hsf, table.edges).astype(np.int16),
+        "people": table.counter.majority()[ids],
+    }
+    return pd.DataFrame(rows, pd.Index(ids, name="id"))

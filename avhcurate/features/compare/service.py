@@ -13,14 +13,15 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.datasets.table.titles import titles
-from avhcurate.features.compare.samples import Shared, shared_samples
+from avhcurate.features.compare.samples import KEYS, shared_samples
 from avhcurate.features.training_dynamics.discoveries import avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.training_dynamics.findings import Finding, Model
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.calibration import Calibration, calibrate
 from avhcurate.measures.stats.correlation import ALL, correlate
+from avhcurate.measures.stats.correlation_tests import compare
 from avhcurate.measures.stats.intervals import share
-from avhcurate.measures.stats.ranks import rank_shares
+from avhcurate.measures.stats.ranks import Scratch, rank_shares
 from avhcurate.people import bins
 
 
@@ -31,9 +32,8 @@ class SideBySide:
     `table`: a row a run, with Spearman of each score with HSF over all samples, `KEY_hsf` and its `_n, _low, _high`; a
     column `hsf_source` says so when the votes are simulated.
     `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `avh`: its Spearman between the runs (R, R).
-    `findings`: the verdicts on discoveries 4 and 5. `calibrations`: by run. `ranks`: percentile ranks of hardness,
-    float32, a row a sample by id and a column a run: of AVH, or of what replaces it in a run without class weights.
-    `voted`: whether any sample has votes.
+    `findings`: the verdicts on discoveries 4 and 5. `calibrations`: by run. `voted`: whether any sample has votes.
+    `labelled`: how many labelled samples are in view.
     """
 
     table: pd.DataFrame
@@ -41,10 +41,14 @@ class SideBySide:
     avh: pd.DataFrame
     findings: list[Finding]
     calibrations: dict[str, Calibration]
-    ranks: pd.DataFrame
     voted: bool
     labelled: int
     simulated: bool
+
+    @property
+    def n(self) -> int:
+        """How many samples all runs have scored."""
+        return int(self.table["n"].iloc[0])
 
 
 def side_by_side(
@@ -60,14 +64,15 @@ def side_by_side(
     """
     shared = shared_samples(table, names, keys, filters)
     samples, called, hsf = shared.samples, titles(table.dataset), shared.samples["hsf"].to_numpy()
-    rows, ranks, calibrations = [], {}, {}
+    rows, calibrations, columns = [], {}, {key: Scratch() for key in {*keys, "avh", "norm"}}
+    sizes = np.bincount(samples["label"])
     for run in shared.runs:
         scores = shared.scores[run.name]
-        right, means = scores["right"], scores.mean()
-        own = next((key for key in HARDNESS if scores[key].notna().any()), "avh")
-        ranks[run.name] = rank_shares(SCORES[own].sign * scores[own].to_numpy()).astype(np.float32)
-        sure = scores["max_confidence"].notna()  # for no sample where the run has no logits
-        one = calibrations[run.name] = calibrate(scores["max_confidence"][sure], right[sure])
+        right, confidence = scores.right.to_numpy(), scores["max_confidence"].to_numpy()
+        for key, of_runs in columns.items():
+            of_runs[run.name] = scores[key].to_numpy()
+        sure = ~np.isnan(confidence)  # for no sample where the run has no logits
+        one = calibrations[run.name] = calibrate(confidence[sure], right[sure])
         n, accuracy, low, high = share(int(right.sum()), len(right))
         rows.append(
             {
@@ -78,10 +83,10 @@ def side_by_side(
                 "accuracy": accuracy,
                 "accuracy_low": low,
                 "accuracy_high": high,
-                "class_accuracy": float(right.groupby(samples["label"]).mean().mean()),
-                "brier": float((scores["el2n"] ** 2).mean()),  # EL2N is the root of Brier's score of a sample
-                "nll": means["loss"],
-                **means[["avh", "relative_avh", "norm"]],
+                "class_accuracy": float((np.bincount(samples["label"], right)[sizes > 0] / sizes[sizes > 0]).mean()),
+                "brier": float((scores["el2n"].astype(float) ** 2).mean()),  # the root of Brier's score of a sample
+                "nll": scores["loss"].astype(float).mean(),
+                **{key: scores[key].astype(float).mean() for key in ("avh", "relative_avh", "norm")},
                 "not_scored": shared.left_out[run.name],
                 "ece": one.ece,
                 "ece_low": one.low,
@@ -89,7 +94,12 @@ def side_by_side(
                 "ece_chance": one.chance,
             }
         )
-    found, agreement = pd.DataFrame(rows), _agreement(shared, keys, table.edges)
+    parts = [
+        correlate(columns[key], samples["hsf"], samples["bin"], bins.bin_labels(table.edges)).assign(key=key)
+        for key in keys
+    ]
+    agreement = pd.concat(parts, ignore_index=True).rename(columns={"score": "run", "key": "score"})
+    found = pd.DataFrame(rows)
     for key in keys:
         overall = agreement[(agreement["bin"] == ALL) & (agreement["score"] == key)].set_index("run")
         for end, column in {"_n": "n", "": "spearman", "_low": "ci_low", "_high": "ci_high"}.items():
@@ -97,28 +107,35 @@ def side_by_side(
     if table.simulated:
         found["hsf_source"] = "simulated"
     models = [
-        Model(called[name], *(one[column].to_numpy() for column in ("right", "avh", "norm")))
+        Model(called[name], one.right.to_numpy(), columns["avh"][name], columns["norm"][name])
         for name, one in shared.scores.items()
     ]
-    avh = pd.DataFrame({called[name]: one["avh"] for name, one in shared.scores.items()}).corr("spearman")
+    names, avh = [called[name] for name in shared.scores], np.eye(len(shared.runs))
+    # HSF takes no part in how two runs agree.
+    pairs = compare(columns["avh"], np.zeros(len(samples)), harder=dict.fromkeys(columns["avh"], "high"))
+    first, second = np.triu_indices(len(avh), 1)
+    avh[first, second] = avh[second, first] = pairs["between"]
     return SideBySide(
         table=found,
         agreement=agreement,
-        avh=avh.mask(np.eye(len(avh), dtype=bool), 1.0),
+        avh=pd.DataFrame(avh, names, names),
         findings=[avh_follows_hsf(models, hsf), norm_is_inconsistent(models, hsf)],
         calibrations=calibrations,
-        ranks=pd.DataFrame(ranks, samples.index),
         voted=bool((samples["people"] >= 0).any()),
         labelled=shared.labelled,
         simulated=table.simulated,
     )
 
 
-def _agreement(shared: Shared, keys: Sequence[str], edges: Sequence[float]) -> pd.DataFrame:
-    """Return how each score of each run follows HSF, over all samples and in each bin."""
-    samples, parts = shared.samples, []
-    for key in keys:
-        of_runs = {name: one[key] for name, one in shared.scores.items()}
-        rows = correlate(of_runs, samples["hsf"], samples["bin"], bins.bin_labels(edges))
-        parts.append(rows.rename(columns={"score": "run"}).assign(score=key))
-    return pd.concat(parts, ignore_index=True)
+def hardness_ranks(
+    table: DatasetTable, names: Sequence[str] | None = None, *, filters: Filters | None = None
+) -> pd.DataFrame:
+    """Return percentile ranks of hardness in (0, 1), float32: a row a sample by id and a column a run.
+
+    Of the samples of `side_by_side`, by AVH, or by what replaces it in a run without class weights.
+    """
+    shared, ranks = shared_samples(table, names, KEYS[:1], filters), {}
+    for name, scores in shared.scores.items():
+        own = next((key for key in HARDNESS if scores[key].notna().any()), HARDNESS[0])
+        ranks[name] = rank_shares(SCORES[own].sign * scores[own].to_numpy()).astype(np.float32)
+    return pd.DataFrame(ranks, shared.samples.index)

@@ -9,7 +9,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
-from avhcurate.features.compare.samples import by_network, comparable_runs, labelled_samples, read_scores
+from avhcurate.features.compare.samples import RunScores, by_network, comparable_runs, labelled_samples
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import bin_labels
@@ -59,7 +59,7 @@ def fit_line(x: pd.Series, y: pd.Series) -> tuple[Any, float] | None:
 
 def _accuracy(run: RunFolder, samples: pd.DataFrame, side: str) -> pd.DataFrame:
     """Return by bin and, named by the side, accuracy, n and Wilson's ends."""
-    predicted = read_scores(run, samples.index)["predicted"]
+    predicted = RunScores(run, samples)["predicted"]
     some = samples[predicted.notna() & (samples["bin"] >= 0)]
     right = (predicted == samples["label"])[some.index].groupby(some["bin"])
     low, high = wilson(right.sum(), right.size())

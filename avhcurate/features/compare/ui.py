@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.compare import run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
-from avhcurate.features.compare.service import SideBySide
 from avhcurate.ui import cache
 from avhcurate.ui.cache import kept
 from avhcurate.ui.frame import Opened, way_on
@@ -100,13 +100,14 @@ def runs_key(table: DatasetTable) -> str:
 
 HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
 side_by_side = kept("Comparing the runs …", most=6, funcs=HASH_FUNCS)(service.side_by_side)
-compare_pair = kept("Comparing A and B …", most=6, funcs=HASH_FUNCS)(run_pair.compare_pair)
+# Of these, which have a row a sample, only the newest: each is 0.5 GB of ten million.
+compare_pair = kept("Comparing A and B …", most=1, funcs=HASH_FUNCS)(run_pair.compare_pair)
+_hardness_ranks = kept("Ranking …", most=1, funcs=HASH_FUNCS)(service.hardness_ranks)
 
 
-def runs_shown(page: Opened) -> SideBySide:
-    """Return the comparison of the runs and scores in the address, without a choice."""
-    names = runs_choice(comparable_runs(page.table)).asked()
-    return side_by_side(page.table, names, keys=SCORES_SHOWN.asked() or ["avh"], filters=page.filters)
+def ranks_shown(page: Opened) -> pd.DataFrame:
+    """Return the ranks of hardness in the runs in the address, without a choice."""
+    return _hardness_ranks(page.table, runs_choice(comparable_runs(page.table)).asked(), filters=page.filters)
 
 
 def number_cell(value: float, digits: int) -> str:

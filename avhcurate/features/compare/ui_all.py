@@ -31,7 +31,7 @@ _NOTE = (
 
 def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
-    name, n, table = page.dataset.name, len(runs.ranks), runs.table
+    name, n, table = page.dataset.name, runs.n, runs.table
     page.result.markdown(_most_often_right(table))
     st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
     st.caption(f"n {n:,} of {runs.labelled:,} labelled images in view: those that every run has scored. {_NOTE}")

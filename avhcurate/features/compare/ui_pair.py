@@ -9,7 +9,7 @@ import streamlit as st
 
 from avhcurate.features.compare import plots, run_pair
 from avhcurate.features.compare.run_pair import RunPair
-from avhcurate.features.compare.ui import number_cell, runs_shown
+from avhcurate.features.compare.ui import number_cell, ranks_shown
 from avhcurate.ui import regions
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
@@ -180,7 +180,7 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
         label = f"Percentiles of {measure}: easy up to, hard from"
         easy, hard = CUTS.show(st.slider, label, _LEAST_CUT, _MOST_CUT, **look)
     if chosen == "all":
-        ranks = runs_shown(page).ranks
+        ranks = ranks_shown(page)
         found = ranks[(ranks >= hard).all(axis=1)].mean(axis=1).sort_values(ascending=False, kind="stable")
         ids, n = found.index.tolist(), len(ranks)
         what = f"at or above percentile {100 * hard:.0f} of hardness in each of {ranks.shape[1]} runs"

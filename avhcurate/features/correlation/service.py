@@ -17,6 +17,7 @@ from avhcurate.measures.scores import Score
 from avhcurate.measures.stats import correlation, correlation_tests
 from avhcurate.measures.stats.intervals import ratio
 from avhcurate.measures.stats.multiple_testing import holm
+from avhcurate.measures.stats.ranks import Scratch
 from avhcurate.people import bins, reliability
 from avhcurate.people.queues import QueueUse, queue_use
 from avhcurate.people.reliability import Reliability
@@ -116,27 +117,29 @@ def correlate(
     """
     filters = filters or Filters()
     chosen = checked_keys(table, keys, against)
-    frame = table.frame(filters, columns=list(dict.fromkeys(["id", against, *chosen])))
-    if not frame[against].notna().any():
+    columns = table.numbers(filters, [against, *chosen])
+    ids, target = columns.pop("id").astype(np.int32), columns[against]
+    if against not in chosen:
+        del columns[against]
+    if np.isnan(target).all():
         raise no_sample(table, filters, against)
     ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, against]) if key != HSF}
     ceiling, use = Reliability(0), QueueUse({})
     if against == HSF:
-        ceiling, use = noise_ceiling(table, filters), queue_use(table.counter)
+        ceiling, use = noise_ceiling(table, filters, ids), queue_use(table.counter)
         edges = bins.check_edges(edges or table.edges)
-        index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
+        index, labels = bins.bin_index(target, edges), bins.bin_labels(edges)
         within = {label: Filters(hsf_bins=(number,)) for number, label in enumerate(labels)}
     else:
-        index, labels = bins.quantile_bins(frame[against], _BINS)
-        ends = frame[against].astype(float).groupby(index).agg(["min", "max"])
+        index, labels = bins.quantile_bins(target, _BINS)
+        ends = pd.Series(target, dtype=float).groupby(index).agg(["min", "max"])
         within = {
             labels[number]: Filters(where=f"{quote(against)} BETWEEN {low!r} AND {high!r}")
             for number, low, high in zip(ends.index.tolist(), ends["min"].tolist(), ends["max"].tolist(), strict=True)
             if number >= 0
         }
-    scores = {key: frame[key] for key in chosen}
-    ranks: dict[str, np.ndarray] = {}
-    rows = correlation.correlate(scores, frame[against], index, labels, ranks=ranks)
+    ranks, index = Scratch(), index.astype(np.int16)
+    rows = correlation.correlate(columns, target, index, labels, ranks=ranks)
     result = Correlations(
         table=rows,
         pairs=rows[:0],
@@ -149,17 +152,12 @@ def correlate(
     )
     known = [key for key in chosen if result.sign(key)]
     # What takes the place of HSF is turned until low means hard.
-    pairs = correlation_tests.compare(
-        {key: scores[key] for key in known},
-        result.toward * frame[against],
-        harder={key: ranked[key].hard_end for key in known},
-        ranks=ranks,
-    )
+    harder = {key: ranked[key].hard_end for key in known}
+    pairs = correlation_tests.compare(ranks, result.toward * target, harder=harder, ranked=True)
     weighted = None
     if use.weights is not None:
-        values = {key: column.to_numpy(float) for key, column in scores.items()}
-        hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
-        weighted = weighted_table(values, hsf, weights, index, labels)
+        values = {key: column.astype(float) for key, column in columns.items()}
+        weighted = weighted_table(values, target, use.weights[ids], index, labels)
     return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])), weighted=weighted)
 
 
@@ -193,11 +191,10 @@ def _proxies(table: DatasetTable) -> list[str]:
     return [key for key in PROXIES if key in table.measures]
 
 
-def noise_ceiling(table: DatasetTable, filters: Filters) -> Reliability:
-    """Return the reliability of HSF of the samples in view, and the best Spearman that a score could reach."""
+def noise_ceiling(table: DatasetTable, filters: Filters, ids: np.ndarray) -> Reliability:
+    """Return the reliability of HSF of the samples in view (their `ids`), and the best Spearman of any score."""
     if table.votes is None:
         raise no_votes(table.dataset.name)
-    ids = table.frame(filters, columns=["id"])["id"].to_numpy()
     if chooses_by(filters, _OF_HSF):
         return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
     counts = table.counter.counts

@@ -194,6 +194,8 @@ def norm_is_inconsistent(models: Sequence[Model], hsf: np.ndarray) -> Finding:
 
 def _with_hsf(models: Sequence[Model], key: str, hsf: np.ndarray) -> list[Figure]:
     """Return Spearman of each model that has enough samples; nothing for fewer than two."""
+    if len(models) < 2:
+        return []
     rows = [correlate({key: getattr(model, key)}, hsf).iloc[0] for model in models]
     figures = [
         Figure(model.name, float(row["spearman"]), float(row["ci_low"]), float(row["ci_high"]), int(row["n"]))

@@ -51,13 +51,15 @@ def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS, se
     >>> round(result.ece, 6), result.bins["n"].tolist()  # |0.5 - 0.3| / 2 + |0.5 - 0.9| / 2
     (0.3, [2, 2])
     """
-    p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    p, right = np.asarray(confidence, np.float64), np.asarray(correct)
     n = len(p)
     if not n:
         return Calibration(n=0, ece=_NAN, low=_NAN, high=_NAN, chance=_NAN, bins=pd.DataFrame(columns=_COLUMNS))
     edges = _edges(p, bins)
-    index = np.searchsorted(edges[1:-1], p, side="left")
-    frame = pd.DataFrame({"n": 1, "confidence": p, "accuracy": right}).groupby(index).sum()
+    index = np.searchsorted(edges[1:-1], p, side="left").astype(np.int16)
+    sums = {"n": np.bincount(index), "confidence": np.bincount(index, p), "accuracy": np.bincount(index, right)}
+    frame = pd.DataFrame(sums)
+    frame = frame[frame["n"] > 0]
     ece = float(np.abs(frame["accuracy"] - frame["confidence"]).sum() / n)
     rng = np.random.default_rng(seed)
     chance = _chance(p, index, rng)

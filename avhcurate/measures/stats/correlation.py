@@ -11,9 +11,9 @@ freedom (Kendall and Stuart), as scipy's.
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ ALL = "all"
 FEW = 10
 #: Standard errors from the middle of a 95 % interval to its ends.
 Z = float(ndtri(0.975))
+#: Samples whose ranks are summed at a time.
+_BLOCK = 1_000_000
 #: Scores that are ranked at once, each in a thread.
 _AT_ONCE = min(4, os.cpu_count() or 1)
 
@@ -41,7 +43,7 @@ def correlate(
     bin_index: ArrayLike | None = None,
     bin_labels: Sequence[str] = (),
     *,
-    ranks: dict[str, np.ndarray] | None = None,
+    ranks: MutableMapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return Spearman with HSF, signs kept: columns `COLUMNS`, for each score the row `all`, then a row a bin.
 
@@ -50,26 +52,28 @@ def correlate(
     an infinite score ranks last, it is not missing. With too few samples or no variation
     the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
 
-    `ranks` is filled with what `correlation_tests.compare` need not rank again.
+    A score is read when it is its turn. `ranks` is filled with twice the ranks (N,) int32 of each among the samples
+    that count, 0 for the others, from which `correlation_tests.compare` goes on.
 
     >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
     >>> table[["bin", "n", "spearman"]].round(6).values.tolist()
     [['all', 4, -0.8], ['[0, 0.5)', 2, nan], ['[0.5, 1]', 2, nan]]
     """
-    columns = {name: numbers(values) for name, values in scores.items()}
     votes = numbers(hsf)
     bins = np.full(votes.shape, -1, np.int16)
     if bin_index is not None:
         bins = np.asarray(bin_index, np.int16)
     levels, found = pd.factorize(votes, sort=True)  # by hashing: HSF has few values
     levels = levels.astype(np.min_scalar_type(-len(found) - 1))  # in little room, they are soon in another order
-    of_score = partial(_rows, levels=levels, bins=bins, labels=bin_labels)
-    rows: list[dict[str, Any]] = []
+
+    def of_score(name: str) -> list[dict[str, Any]]:
+        groups, of_samples = _rows(numbers(scores[name]), levels=levels, bins=bins, labels=bin_labels)
+        if ranks is not None:
+            ranks[name] = of_samples
+        return [{"score": name} | group for group in groups]
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for name, (groups, of_samples) in zip(columns, pool.map(of_score, columns.values()), strict=True):
-            rows += [{"score": name} | group for group in groups]
-            if ranks is not None:
-                ranks[name] = of_samples
+        rows = list(itertools.chain.from_iterable(pool.map(of_score, scores)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -135,25 +139,31 @@ def _rows(
 
 def _row(ranks: np.ndarray, levels: np.ndarray) -> dict[str, float]:
     """Return the correlation of scores, by twice their ranks, with levels of HSF."""
-    n, counts = len(ranks), np.bincount(levels)
-    # Twice the ranks from their mean: of each sample by its score, and of each level.
-    x, y = ranks - (n + 1.0), 2.0 * np.cumsum(counts) - counts - n
-    length = np.sqrt(dot(x, x) * dot(counts, y * y))
+    n, known = len(ranks), 1 + int(levels.max(initial=-1))
+    counts, sums, squares = np.zeros(known, np.int64), np.zeros(known), 0.0
+    for start in range(0, n, _BLOCK):
+        part, x = levels[start : start + _BLOCK], ranks[start : start + _BLOCK] - (n + 1.0)
+        counts += np.bincount(part, minlength=known)
+        sums += np.bincount(part, x, known)
+        squares += dot(x, x)
+    # Twice the ranks of each level from their mean, as x are those of samples by their score.
+    y = 2.0 * np.cumsum(counts) - counts - n
+    length = np.sqrt(squares * dot(counts, y * y))
     rho = p_value = fisher_z = float("nan")
     if n > 2 and length > 0:
-        rho = float(rounded(dot(np.bincount(levels, x), y) / length))
-        p_value = _p_value(rho, x, y, levels)
+        rho = float(rounded(dot(sums, y) / length))
+        p_value = _p_value(rho, ranks, y, levels)
     low, high = fisher_interval(rho, n)
     if abs(rho) < 1:
         fisher_z = float(np.arctanh(rho))
     return {"n": n, "spearman": rho, "ci_low": low, "ci_high": high, "fisher_z": fisher_z, "p_value": p_value}
 
 
-def _p_value(rho: float, x: np.ndarray, y: np.ndarray, levels: np.ndarray) -> float:
-    n = len(x)
+def _p_value(rho: float, ranks: np.ndarray, y: np.ndarray, levels: np.ndarray) -> float:
+    n = len(ranks)
     if n < FEW:
         # Of all orders of HSF, those whose correlation is as far from 0. The sums are whole numbers.
-        hsf = y[levels]
+        hsf, x = y[levels], ranks - (n + 1.0)
         return float(np.mean(np.abs(hsf[_permutations(n)] @ x) >= abs(hsf @ x)))
     if abs(rho) == 1:
         return 0.0

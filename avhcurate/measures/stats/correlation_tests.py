@@ -14,8 +14,9 @@ and a score that says the opposite counts as worse than one that says nothing.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from scipy.special import ndtr
 
 from avhcurate.measures.stats.correlation import Z, numbers
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
-from avhcurate.measures.stats.ranks import doubled_ranks, rounded
+from avhcurate.measures.stats.ranks import Scratch, doubled_ranks, rounded
 
 #: Of fewer samples the influences claim too much.
 _FEWEST = 20
@@ -35,6 +36,8 @@ _BLOCK = 65_536
 #: Factor that turns a score until larger means easier, as with HSF, by the end that means a harder sample.
 _SIGNS = {"high": -1, "low": 1}
 _NAN = float("nan")
+#: The name of HSF beside those of scores.
+_HSF = "hsf"
 
 
 class Comparison(NamedTuple):
@@ -123,36 +126,41 @@ def compare(
     hsf: ArrayLike,
     *,
     harder: Mapping[str, Literal["high", "low"]],
-    ranks: Mapping[str, np.ndarray] | None = None,
+    ranked: bool = False,
 ) -> pd.DataFrame:
     """Test every pair of scores for their agreement with HSF, each on the samples with all three values.
 
-    scores and hsf (N,), NaN for none; harder names the end of each score that means a harder sample. One row a pair:
-    `first, second` and the fields of a `Comparison`. The agreements are Spearman after turning the scores as said
-    above; a positive difference means that the first agrees more closely with people. p-values are not corrected for
-    the number of pairs. `ranks`: as `correlation.correlate` has filled them from the same columns.
+    scores and hsf (N,), NaN for none; harder names the end of each score that means a harder sample, and the scores to
+    compare. One row a pair: `first, second` and the fields of a `Comparison`. The agreements are Spearman after turning
+    the scores as said above; a positive difference means that the first agrees more closely with people. p-values are
+    not corrected for the number of pairs. `ranked`: the scores are the ranks of `correlation.correlate` with this HSF.
 
     >>> scores = {"avh": [3, 2, 1, 4, 5, 6], "confidence": [4, 5, 6, 2, 1, 3]}
     >>> table = compare(scores, [3, 5, 4, 2, 1, 0], harder={"avh": "high", "confidence": "low"})
     >>> table[["first_agreement", "second_agreement", "between"]].round(2).values.tolist()
     [[0.94, 0.77, 0.83]]
     """
-    columns = {name: numbers(values) for name, values in scores.items()}
     votes = numbers(hsf)
+    ranks: Any = scores
+    if not ranked:
+        columns = {name: numbers(scores[name]) for name in harder}
+        ranks = {name: _among(values, ~(np.isnan(values) | np.isnan(votes))) for name, values in columns.items()}
     found: dict[tuple[str, str], Comparison] = {}
-    for rows, pairs in _by_rows(columns, votes):
+    for rows, pairs in _by_rows(ranks, list(harder), len(votes)):
         names = list(dict.fromkeys(itertools.chain(*pairs)))
         signs = np.array([_SIGNS[harder[name]] for name in names])
-        ranked = [_ranks(columns[name], rows, (ranks or {}).get(name)) for name in names]
         levels = pd.factorize(votes[rows], sort=True)[0]
         counts = np.bincount(levels)  # HSF has few values
-        rho = _correlations([*ranked, (2 * np.cumsum(counts) - counts + 1).astype(np.int32)[levels]])
+        of_hsf = np.zeros(len(votes), np.int32)
+        of_hsf[rows] = (2 * np.cumsum(counts) - counts + 1).astype(np.int32)[levels]
+        among = ChainMap({_HSF: of_hsf}, _among_rows(ranks, names, rows))
+        rho = _correlations(among, [*names, _HSF], rows)
         rho *= np.outer([*signs, 1], [*signs, 1])
         some = rows
         if len(rows) > _MOST:
             some = np.random.default_rng(0).permutation(rows)[:_MOST]
         influences = [
-            sign * spearman_influence(columns[name][some], votes[some])[1]
+            sign * spearman_influence(ranks[name][some], votes[some])[1]
             for name, sign in zip(names, signs, strict=True)
         ]
         for pair in pairs:
@@ -161,36 +169,49 @@ def compare(
             if not np.isnan(test.p_value):
                 test = test.with_influences(influences[first], influences[second])
             found[pair] = test
-    table = [(*pair, *found[pair]) for pair in itertools.combinations(columns, 2)]
+    table = [(*pair, *found[pair]) for pair in itertools.combinations(harder, 2)]
     return pd.DataFrame(table, columns=["first", "second", *Comparison._fields])
 
 
+def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return twice the ranks (N,) of the values of known samples among each other, 0 for the others."""
+    ranks = np.zeros(len(values), np.int32)
+    ranks[known] = doubled_ranks(values[known])
+    return ranks
+
+
 def _by_rows(
-    columns: Mapping[str, np.ndarray], votes: np.ndarray
+    ranks: Mapping[str, np.ndarray], names: Sequence[str], n: int
 ) -> Iterator[tuple[np.ndarray, list[tuple[str, str]]]]:
     """Yield samples, and the pairs of scores that both have on just these samples: they are ranked once for all."""
-    present = {name: ~(np.isnan(values) | np.isnan(votes)) for name, values in columns.items()}
-    patterns = {name: np.packbits(rows).tobytes() for name, rows in present.items()}
+    present = {name: np.packbits(ranks[name] > 0) for name in names}
+    patterns = {name: bits.tobytes() for name, bits in present.items()}
     together: dict[frozenset[bytes], list[tuple[str, str]]] = {}
-    for first, second in itertools.combinations(columns, 2):
+    for first, second in itertools.combinations(names, 2):
         together.setdefault(frozenset((patterns[first], patterns[second])), []).append((first, second))
     for pairs in together.values():
         first, second = pairs[0]
-        yield np.flatnonzero(present[first] & present[second]), pairs
+        yield np.flatnonzero(np.unpackbits(present[first] & present[second], count=n)), pairs
 
 
-def _ranks(values: np.ndarray, rows: np.ndarray, ranks: np.ndarray | None) -> np.ndarray:
-    """Return twice the ranks of a score on some samples: those that are known, where they are of the same samples."""
-    if ranks is not None and np.count_nonzero(ranks) == len(rows):
-        return ranks[rows]
-    return doubled_ranks(values[rows])
+def _among_rows(ranks: Any, names: Sequence[str], rows: np.ndarray) -> Any:
+    """Return the ranks of scores (N,) among the samples `rows`: those that more samples have are ranked again."""
+    again = Scratch()
+    for name in names:
+        if np.count_nonzero(ranks[name]) > len(rows):
+            again[name] = _among(ranks[name], rows)
+    return ChainMap(again, ranks)
 
 
-def _correlations(doubled: list[np.ndarray]) -> np.ndarray:
-    """Return Spearman of each two of columns, from twice their ranks (n,), (columns, columns); NaN for a constant."""
-    n, products = len(doubled[0]), np.zeros((len(doubled), len(doubled)))
+def _correlations(ranks: Mapping[str, np.ndarray], names: Sequence[str], rows: np.ndarray) -> np.ndarray:
+    """Return Spearman of each two of some columns from twice their ranks (N,), of which the samples `rows` count.
+
+    NaN for a constant.
+    """
+    n, products = len(rows), np.zeros((len(names), len(names)))
     for start in range(0, n, _BLOCK):
-        block = np.array([ranks[start : start + _BLOCK] for ranks in doubled]) - (n + 1.0)
+        some = rows[start : start + _BLOCK]
+        block = np.array([ranks[name][some] for name in names]) - (n + 1.0)
         products += block @ block.T
     lengths = np.sqrt(np.diag(products))
     lengths[lengths == 0] = np.nan

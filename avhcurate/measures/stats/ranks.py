@@ -1,9 +1,37 @@
-"""Average ranks and Spearman correlations, fast enough for a million samples."""
+"""Average ranks and Spearman correlations, fast enough for a million samples, and a place for many ranks."""
+
+from collections import UserDict
+from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 
 #: A dot product of standard ranks is off by less; the closest that 10,000 untied ranks can come to 1 is 1.2e-11.
 _ROUNDING = 1e-12
+#: A number and where it stood, as one number that sorts by both.
+_PAIR = np.dtype([("place", "<i4"), ("value", "<i4")])
+
+
+class Scratch(UserDict[str, Any]):
+    """Columns of numbers (n,) on disk, each in a file without a name: one takes memory while somebody holds it."""
+
+    def append(self, name: str, values: np.ndarray) -> None:
+        """Add numbers at the end of a column, which begins with the first of them."""
+        if name not in self.data:
+            self.data[name] = TemporaryFile(), values.dtype  # noqa: SIM115 - open as long as this is
+        file, dtype = self.data[name]
+        file.write(np.ascontiguousarray(values, dtype))
+        file.flush()
+
+    def __setitem__(self, name: str, values: np.ndarray) -> None:
+        self.data.pop(name, None)
+        self.append(name, values)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        file, dtype = self.data[name]
+        if not file.tell():
+            return np.empty(0, dtype)
+        return np.asarray(np.memmap(file, dtype, "r"))
 
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
@@ -34,18 +62,20 @@ def sorted_positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return order, values[order]
     # Value and position as one whole number: sorting them takes half the time of sorting positions by value.
     bits = (values + np.float32(0)).view(np.int32)  # -0 becomes 0
-    pairs = np.bitwise_xor(bits, (bits >> 31) & np.int32(2**31 - 1)).astype(np.int64)
-    pairs <<= 32
-    pairs |= np.arange(len(values))
-    pairs.sort()
-    return pairs & 0xFFFFFFFF, (pairs >> 32).astype(np.int32)
+    pairs = np.empty(len(values), _PAIR)
+    pairs["place"] = np.arange(len(values), dtype=np.int32)
+    pairs["value"] = bits ^ ((bits >> 31) & np.int32(2**31 - 1))
+    pairs.view("<i8").sort()
+    return pairs["place"].copy(), pairs["value"].copy()
 
 
 def doubled_ranks_in_order(ordered: np.ndarray) -> np.ndarray:
     """Return twice the average ranks of ascending values, (n,) int32."""
     new = np.append(False, ordered[1:] != ordered[:-1])[: len(ordered)]
-    ends = np.concatenate([[0], np.flatnonzero(new), [len(ordered)]]).astype(np.int32)
-    return (ends[1:] + ends[:-1] + np.int32(1))[np.cumsum(new, dtype=np.int32)]
+    starts = np.flatnonzero(new).astype(np.int32)
+    doubled = np.append(starts, np.int32(len(ordered)))
+    doubled[1:] += starts
+    return (doubled + np.int32(1))[np.cumsum(new, dtype=np.int32)]
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:

@@ -43,7 +43,10 @@ class VoteKinds:
     def of(cls, hits: np.ndarray, votes: np.ndarray) -> "VoteKinds":
         """Count hits of votes, both (N,) whole numbers, votes 1 or more."""
         hits, votes = rounded_votes(hits, votes)
-        pairs, kind = np.unique(votes * (MOST_VOTES + 1) + hits, return_inverse=True)
+        code = votes * (MOST_VOTES + 1) + hits
+        # Counted, not sorted: there are few codes.
+        occurs = np.bincount(code) > 0
+        pairs, kind = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[code]
         n, k = np.divmod(pairs, MOST_VOTES + 1)
         sizes, size = np.unique(n, return_inverse=True)
         return cls(kind, binom.pmf(k[:, None], n[:, None], CHANCES), sizes, size)

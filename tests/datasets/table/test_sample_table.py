@@ -240,6 +240,13 @@ def test_rows_on_disk_leave_no_file_and_take_what_people_decide_and_vote(tmp_pat
     assert after.index.tolist() == list(range(N))
     batches = pa.Table.from_batches(table.batches(Filters(excluded=None), columns=["id", "path"], rows=64))
     assert batches.to_pydict() == {"id": after.index.tolist(), "path": after["path"].tolist()}
+    # Numbers come in the same order, though decisions have moved rows; each column is on disk.
+    read = table.numbers(Filters(excluded=None), ["hsf", "label", *PLAIN])
+    assert read["id"].tolist() == after.index.tolist()
+    assert {read[key].dtype for key in PLAIN} <= {np.dtype("f4"), np.dtype("f8")}
+    for name in ("hsf", "label", *PLAIN):
+        np.testing.assert_array_equal(read[name], after[name].to_numpy(float, na_value=np.nan))
+    assert len(table.numbers(Filters(where="FALSE"), ["hsf"])["hsf"]) == 0
     assert after["path"][after["tags"].map(len) > 0].tolist() == [paths[0], paths[2], paths[1]]
     assert after.loc[[2, 250], "curated_label_name"].tolist() == ["dog", "cat"]
     assert table.frame(Filters(excluded=True))["path"].tolist() == [paths[1]]

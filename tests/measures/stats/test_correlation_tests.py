@@ -8,6 +8,7 @@ from scipy.stats import rankdata, spearmanr
 from avhcurate.measures.stats import correlation_tests
 from avhcurate.measures.stats.correlation import correlate
 from avhcurate.measures.stats.correlation_tests import Comparison, compare, meng_rosenthal_rubin
+from avhcurate.measures.stats.ranks import Scratch
 
 #: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:
 #: (first, second, between, n) and (Meng z, its interval).
@@ -104,9 +105,15 @@ def test_every_pair_is_tested_once_on_the_samples_that_have_all_three_values():
     shared = slice(15, None)
     expected = -spearmanr(scores["avh"][shared], hsf[shared]).statistic
     assert table["first_agreement"][1] == pytest.approx(expected)
-    ranks = {}
+    ranks = Scratch()
     correlate(scores, hsf, ranks=ranks)
-    pd.testing.assert_frame_equal(compare(scores, hsf, harder=HARDER, ranks=ranks), table)
+    pd.testing.assert_frame_equal(compare(ranks, hsf, harder=HARDER, ranked=True), table)
+    # Without HSF a pair is compared on the samples that have both scores.
+    alone = compare(scores, np.zeros(100), harder=HARDER)
+    expected = pd.DataFrame(scores).corr("spearman")
+    assert alone["between"].tolist() == pytest.approx(
+        [-expected.loc["avh", "confidence"], -expected.loc["avh", "norm"], expected.loc["confidence", "norm"]]
+    )
 
 
 def test_constant_scores_have_no_comparison():
