@@ -39,11 +39,6 @@ class Evidence:
     doubts: np.ndarray
     details: dict[str, np.ndarray]
 
-    @property
-    def known(self) -> int:
-        """How many samples it has evidence on."""
-        return int(np.count_nonzero(~np.isnan(self.score)))
-
 
 def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     """Return angles theta (N, K) of samples to the class weights, K >= 2, summarised for labels (N,), none -1.

@@ -331,13 +331,13 @@ def _available(
     Without wanted ones all that are available are used. A wanted one that is not available is refused.
     """
     missing, wanted = {}, settings.sources
-    run = search.run
+    run, why = search.run, "the run has no embeddings"
     if not (settings.out_of_fold or run.has_heads):
         missing["angular"] = "the run has no class weights"
+    if run.has_heads:
+        why = "the embeddings are of several networks, which cannot be compared"
     if not run.has_features:
-        missing["neighbours"] = "the run has no embeddings"
-        if run.has_heads:
-            missing["neighbours"] = "the embeddings are of several networks, which cannot be compared"
+        missing["neighbours"] = why
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = f"run `{install_command('cleanlab')}`"
     elif not search.fits:

@@ -16,7 +16,7 @@ _SURE = 0.8
 #: Quantiles of the own and of the drawn labels between which a source's likelihood ratio bends.
 _KNOTS, _DRAWN_KNOTS = (0.5, 0.9, 0.97), (0.1, 0.3, 0.6)
 #: The ridge penalty: it lets sources share, as each may fail. Votes come from elsewhere and may say more.
-_RIDGE, _VOTES_RIDGE = 1e-2, 1e-4
+_RIDGE, _RIDGES = 1e-2, {"votes": 1e-4}
 #: Rounds of learning; from the second on so many of the given labels, those doubted most, stand for wrong ones too, and
 #: how much they count beside the drawn ones.
 _ROUNDS, _FIRST, _COUNT = 3, 0.05, 0.3
@@ -106,8 +106,8 @@ def weigh(
         slopes = _slopes(ratios, importance[learn], rejected)
         doubt[judged] = np.sum([one.ramps(own[name][judged]) @ slopes[name] for name, one in ratios.items()], axis=0)
         for name, one in ratios.items():
-            told = np.average(one.drawn @ slopes[name], weights=importance[learn]) - (one.own @ slopes[name]).mean()
-            gains[name] += max(0.0, float(told))
+            apart = importance[learn] @ one.drawn / importance[learn].sum() - one.own.mean(axis=0)
+            gains[name] += max(0.0, float(apart @ slopes[name]))
     total = sum(gains.values()) or 1.0
     return Weighed(doubt, {name: gain / total for name, gain in gains.items()})
 
@@ -159,7 +159,7 @@ def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.n
     own, drawn = (np.hstack([getattr(one, side) for one in ratios.values()]) for side in ("own", "drawn"))
     x, first, count = np.concatenate([own, own, drawn]), np.zeros(len(own)), 0.0
     target = np.repeat([0.0, 1.0], [len(own), len(own) + len(drawn)])
-    ridge = np.concatenate([np.full(one.own.shape[1], _ridge(name)) for name, one in ratios.items()])
+    ridge = np.concatenate([np.full(one.own.shape[1], _RIDGES.get(name, _RIDGE)) for name, one in ratios.items()])
     bounds = [(None, None), *[(0, None)] * x.shape[1]]
     for _ in range(_ROUNDS):
         parts = (
@@ -181,9 +181,3 @@ def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.n
             first = doubt > np.quantile(doubt, 1 - _FIRST)
     ends = np.cumsum([one.own.shape[1] for one in ratios.values()])
     return dict(zip(ratios, np.split(found, ends[:-1]), strict=True))
-
-
-def _ridge(source: str) -> float:
-    if source == "votes":
-        return _VOTES_RIDGE
-    return _RIDGE

@@ -10,7 +10,7 @@ from avhcurate.datasets.table.subset import read_subset
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
 from avhcurate.errors import CurateError
 from avhcurate.features.training_dynamics.settings import TrainSettings
-from avhcurate.features.training_dynamics.train import network, network_slug
+from avhcurate.features.training_dynamics.train import network, network_slug, refuse_one_class
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.models.runtime import find_device
 from avhcurate.networks.scoring.fold_networks import FoldNetworks
@@ -54,6 +54,5 @@ def train_folds(
         learnt=np.isin(samples.ids, learnt.ids) & (samples.labels >= 0),
         duplicates=duplicates,
     )
-    if len(np.unique(samples.labels[networks.learnt])) < 2:
-        raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
+    refuse_one_class(settings, samples.labels[networks.learnt])
     return networks.train(network_slug(settings), progress)

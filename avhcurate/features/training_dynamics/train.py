@@ -103,8 +103,7 @@ class _Training:
         self.device = find_device(settings.device)
         self.parts = train_and_held_out(self.workspace, settings)
         labelled, held_out = self.parts
-        if len(np.unique(labelled.labels)) < 2:
-            raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
+        refuse_one_class(settings, labelled.labels)
         classes = len(labelled.dataset.record.classes)
         self.model = network(settings, self.seed, classes)
         shape = self.model.preprocess
@@ -237,6 +236,12 @@ def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subse
 def network(settings: TrainSettings, seed: int, classes: int) -> NewModel:
     """Return the network to train, with its first weights."""
     return new_model(_spec(settings, seed, settings.weights), classes, pretrained=settings.pretrained)
+
+
+def refuse_one_class(settings: TrainSettings, labels: np.ndarray) -> None:
+    """Refuse training samples of a single class."""
+    if len(np.unique(labels)) < 2:
+        raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
 
 
 def network_slug(settings: TrainSettings) -> str:
