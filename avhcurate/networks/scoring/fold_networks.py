@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from avhcurate.networks.models.loading import NewModel
@@ -137,6 +138,6 @@ def _tables(run: RunFolder, labels: np.ndarray) -> Iterator[pa.Table]:
         usable = folds[ids] >= 0
         some = ids[usable]
         values = scores_by_head(run, some, run.features_of(some), labels[some])
-        problem = np.where(usable, None, "the image cannot be read")
+        problem = pc.if_else(usable, pa.scalar(None, pa.string()), "the image cannot be read")
         columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable)
-        yield pa.table(columns | {"problem": pa.array(problem, pa.string())})
+        yield pa.table(columns | {"problem": problem})
