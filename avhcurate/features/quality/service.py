@@ -151,7 +151,7 @@ def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine
     work = _MeasureWork(dataset, samples, SHARD)
     work_through(
         work,
-        folder,
+        folder.has_shard,
         engine,
         commit=lambda result: folder.write_shard(result.shard, result.rows, seconds=result.seconds),
         tell=lambda done, news: progress.tell(done, 2 * samples, news or "measuring"),

@@ -5,7 +5,7 @@ import numpy as np
 from avhcurate.errors import CurateError
 from avhcurate.features.suspects.store import OutOfFoldFolder, OutOfFoldRecord
 from avhcurate.measures.stats.folds import stratified_folds
-from avhcurate.networks.scoring.heads import RECIPE, Samples, fit_folds
+from avhcurate.networks.scoring.heads import RECIPE, Fits, fit_folds
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -54,14 +54,18 @@ def cross_validate(
                     started=now(),
                 )
             )
-        fit_folds(
-            folder,
-            Samples(run.features(), ids, targets, copies, len(classes)),
-            of_sample,
+        fits = Fits(
+            open=run.features,
+            ids=ids,
+            targets=targets,
+            groups=copies,
+            num_classes=len(classes),
+            of_sample=of_sample,
             seed=seed,
-            tell=lambda text: progress.report(0, len(ids), text),
+            shards=range(int(of_sample.max()) + 1),
             check=lambda: progress.check("cancelled while heads were fitted: the same command resumes"),
         )
+        fit_folds(folder, fits, tell=lambda text: progress.report(0, len(ids), text))
         of_id = np.full(dataset.record.samples, -1, np.int16)
         of_id[ids] = of_sample
         folder.write_folds(of_id)

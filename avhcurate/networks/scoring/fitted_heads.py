@@ -12,8 +12,9 @@ from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.measures.stats.folds import stratified_folds
-from avhcurate.networks.scoring.heads import RECIPE, Samples, fit_folds, fit_head
+from avhcurate.networks.scoring.heads import RECIPE, Fits, fit_folds
 from avhcurate.networks.scoring.settings import ScoreSettings
+from avhcurate.networks.scoring.shards import Engine
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import FittedHeads, RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -72,10 +73,11 @@ def fit_heads(
     ids: np.ndarray,
     digests: np.ndarray,
     *,
+    engine: Engine,
     tell: Callable[[str], None],
     check: Callable[[], None],
 ) -> FittedHeads:
-    """Fit the heads of a run whose features are written: that of each fold, then that of all, and return the record.
+    """Fit the heads of a run whose features are written, that of all and that of each fold, and return the record.
 
     `ids` ascending are the scored samples, `digests` (n,) those of their files. Heads that are on disk are kept.
     `check` raises Cancelled when asked to stop.
@@ -87,12 +89,18 @@ def fit_heads(
     targets = labels[ids].astype(np.int64)
     groups, duplicates = sample_groups(dataset, run.features(), ids, digests=digests, column=settings.groups)
     of_sample = stratified_folds(targets, groups, folds=settings.folds, seed=settings.seed)
-    samples = Samples(run.features(), ids, targets, groups, number_of_classes(dataset))
-    fit_folds(run, samples, of_sample, seed=settings.seed, tell=tell, check=check)
-    if not run.has_head():
-        tell("fitting the head of all")
-        head, _ = fit_head(samples, seed=settings.seed, check=check)
-        run.write_head(head.class_weights, head.bias)
+    fits = Fits(
+        open=run.features,
+        ids=ids,
+        targets=targets,
+        groups=groups,
+        num_classes=number_of_classes(dataset),
+        of_sample=of_sample,
+        seed=settings.seed,
+        shards=range(-1, int(of_sample.max()) + 1),
+        check=check,
+    )
+    fit_folds(run, fits, engine=engine, tell=tell)
     folds = np.full(len(labels), -1, np.int16)
     folds[ids] = of_sample
     run.write_folds(folds)

@@ -2,14 +2,16 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 
 from avhcurate.measures.stats.folds import stratified_folds
+from avhcurate.networks.scoring.shards import LOCAL, Engine, Step, work_through
 from avhcurate.workspace.data.runs import FoldHeads
 
 #: Strengths of the penalty that are tried, from the strongest: it counts half the squared weights once, against the sum
@@ -165,22 +167,57 @@ def _loss(head: LinearHead, samples: Samples) -> float:
     return float((logsumexp(logits, axis=1) - logits[np.arange(len(samples)), samples.targets]).sum())
 
 
-def fit_folds(
-    folder: FoldHeads,
-    samples: Samples,
-    of_sample: np.ndarray,
-    *,
-    seed: int,
-    tell: Callable[[str], None],
-    check: Callable[[], None],
-) -> None:
-    """Write the head of each fold, fitted without it, into a folder that may have some: (n,) `of_sample` are the folds.
+@dataclass(frozen=True)
+class Fits:
+    """Heads on the features that `open` maps: of each fold (n,) `of_sample`, fitted without it, and of all (-1).
 
-    A head is on disk before the next one begins. `tell` hears what is done; `check` may raise Cancelled.
+    It is work whose shards are folds, each of one head. `ids`, `targets` and `groups` are those of `Samples`; `check`
+    may raise Cancelled.
     """
-    count = int(of_sample.max()) + 1
-    for fold in range(count):
-        tell(f"fitting head {fold + 1} of {count}")
-        if not folder.has_head(fold):
-            head, _ = fit_head(samples.part(of_sample != fold), seed=seed, check=check)
-            folder.write_head(head.class_weights, head.bias, fold)
+
+    open: Callable[[], np.ndarray]
+    ids: np.ndarray
+    targets: np.ndarray
+    groups: np.ndarray
+    num_classes: int
+    of_sample: np.ndarray
+    seed: int
+    shards: range
+    check: Callable[[], None]
+
+    def ids_of(self, fold: int) -> Sequence[int]:
+        return [fold]
+
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        samples = Samples(self.open(), self.ids, self.targets, self.groups, self.num_classes)
+        return partial(self._steps, samples)
+
+    def _steps(self, samples: Samples, folds: Sequence[int]) -> Iterator[Step]:
+        for fold in folds:
+            head, _ = fit_head(samples.part(self.of_sample != fold), seed=self.seed, check=self.check)
+            yield Step(1, (fold, head))
+
+    def cut(self, samples: int) -> tuple["Fits", int]:
+        """Return the same work as it can be pickled: only this process can be stopped."""
+        return replace(self, check=_go_on), 1
+
+    def join(self, fold: int, parts: Sequence[Any]) -> Any:
+        return parts[0]
+
+
+def _go_on() -> None:
+    pass
+
+
+def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Callable[[str], None]) -> None:
+    """Write the heads into a folder that may have some, each as soon as it is fitted; `tell` hears what is done."""
+
+    def commit(made: tuple[int, LinearHead]) -> None:
+        fold, head = made
+        folder.write_head(head.class_weights, head.bias, fold)
+
+    def tell_heads(done: int, news: str) -> None:
+        fits.check()
+        tell(", ".join(filter(None, (f"{done} of {len(fits.shards)} heads fitted", news))))
+
+    work_through(fits, folder.has_head, engine, commit=commit, tell=tell_heads)

@@ -121,7 +121,7 @@ class ImagePass:
         """
         # Only this process reports and can be stopped.
         work = replace(self, progress=SILENT, network=network, result=result)
-        work_through(work, self.folder, engine, commit=commit, tell=self.tell)
+        work_through(work, self.folder.has_shard, engine, commit=commit, tell=self.tell)
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         """Open the network in this process."""

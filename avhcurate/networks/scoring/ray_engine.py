@@ -2,15 +2,17 @@
 
 A part has whole batches of a pass in one process: the rows are the same to the bit. An actor reads its images, runs
 the network and returns the result through Ray's object store; this process puts the parts of a shard together and
-commits it to the workspace. When an actor or its machine is lost, its parts go to another one.
+commits it to the workspace. When an actor or its machine is lost, its parts go to another one. Actors stay until the
+engine ends: choosing a network, the pass, and fitting heads load the libraries once.
 """
 
 import os
 import secrets
+import socket
 import sys
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.scoring.shards import OpenNetwork, ShardResult, ShardWork, Step
+from avhcurate.networks.scoring.shards import OpenNetwork, ShardWork, Step
 from avhcurate.workspace.disk.app_files import install_command
 
 if TYPE_CHECKING:
@@ -31,12 +33,10 @@ T = TypeVar("T")
 #: Ray's variable, read when it is imported: 0 makes a cluster of this machine listen to this machine only, because
 #: whoever reaches Ray's ports can run code. If Ray was imported before, the cluster listens at the machine's address.
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-#: Ray's variables: the mode and the token without which a cluster does not answer, and the seconds to wait for it.
-_MODE, _TOKEN, _WAIT = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_gcs_server_port_wait_time_s"
-#: Seconds within which a cluster must answer.
-_ANSWER_S = 10
-#: What the head of a cluster and its port for clients are asked: either knows one of them.
-_QUESTIONS = ("/ray.rpc.NodeInfoGcsService/CheckAlive", "/ray.rpc.RayletDriver/ClusterInfo")
+#: Ray's variables: the mode and the token without which a cluster does not answer.
+_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
+#: Seconds within which a cluster's port must open.
+_OPEN_S = 10
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
 _LOOK_S = 0.5
 #: Parts that an actor has to do in all, at least: the last to end keeps the others waiting for one of them.
@@ -53,11 +53,10 @@ _OBJECTS = 512 << 20
 
 @contextmanager
 def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
-    """Yield an engine on the cluster at `address`: HOST:PORT, ray://HOST:PORT, "auto", or "local".
+    """Yield an engine on the cluster at `address`: HOST:PORT, "auto", or "local".
 
     None is the address in RAY_ADDRESS, else "local": a cluster of this machine, which listens to this machine and ends
-    with the block. A session that is connected already is used. Every machine must reach the workspace by the same
-    name.
+    with the block. Every machine must reach the workspace by the same name.
     """
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     _set_variables(address)
@@ -65,36 +64,22 @@ def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
         import ray
     except ImportError:
         raise CurateError(f"--engine ray needs the package ray. Install it with `{install_command('ray')}`.") from None
-    connected = ray.is_initialized()
-    if not connected:
-        _connect(address)
+    _connect(address)
     try:
         yield RayEngine(_resources(ray.nodes()))
     finally:
-        if not connected:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _set_variables(address: str) -> None:
-    """Set what Ray reads when it is imported, and what it starts: a token for everybody, a limit to waiting."""
+    """Set what Ray reads when it is imported, and what it starts: a token for everybody."""
     if address == "local":
         os.environ.setdefault(_CLUSTERS, "0")
         # Else Ray would make one and leave it in the home folder, where it changes every cluster that is started later.
         os.environ.setdefault(_TOKEN, secrets.token_hex())
-    else:
-        os.environ.setdefault(_WAIT, str(_ANSWER_S))
-    if _token():
-        os.environ.setdefault(_MODE, "token")
-
-
-def _token() -> str:
-    """Return the token that Ray would send, "" where there is none."""
-    if given := os.environ.get(_TOKEN):
-        return given
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    if not file.is_file():
-        return ""
-    return file.read_text(encoding="utf-8").strip()
+    if os.environ.get(_TOKEN) or file.is_file():
+        os.environ.setdefault(_MODE, "token")
 
 
 def _connect(address: str) -> None:
@@ -104,8 +89,10 @@ def _connect(address: str) -> None:
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECTS}
     try:
-        if address not in ("local", "auto"):
-            _ask(address)
+        place = urlsplit(address if "://" in address else f"//{address}")
+        if place.hostname and place.port:
+            # Ray would try for minutes where nothing listens.
+            socket.create_connection((place.hostname, place.port), _OPEN_S).close()
         ray.init(address, **options)
     except (OSError, ValueError, RuntimeError, ImportError, ray.exceptions.RayError) as problem:
         if "Authentication" in f"{problem!r} {problem.__cause__!r}":
@@ -115,28 +102,8 @@ def _connect(address: str) -> None:
             ) from problem
         words = " ".join(str(problem).split())[:200]
         raise CurateError(
-            f"No Ray cluster answers at the address {address} ({words}). Set RAY_ADDRESS to HOST:PORT, "
-            "ray://HOST:10001, auto or local."
+            f"No Ray cluster answers at the address {address} ({words}). Set RAY_ADDRESS to HOST:PORT, auto or local."
         ) from problem
-
-
-def _ask(address: str) -> None:
-    """Raise OSError or ValueError unless a cluster that takes the token is there: Ray would try for minutes."""
-    import grpc
-
-    place = urlsplit(address if "://" in address else f"ray://{address}")
-    if not place.hostname or not place.port:
-        raise ValueError("it does not name a host and a port")
-    token = [("authorization", f"Bearer {_token()}")]
-    with grpc.insecure_channel(place.netloc) as channel:
-        for question in _QUESTIONS:
-            try:
-                channel.unary_unary(question)(b"", metadata=token, timeout=_ANSWER_S)
-            except grpc.RpcError as answer:
-                if answer.code() == grpc.StatusCode.UNAUTHENTICATED:
-                    raise PermissionError("Authentication failed") from None
-                if answer.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise ConnectionError(answer.details()) from None
 
 
 @dataclass(frozen=True)
@@ -195,8 +162,8 @@ class RayEngine:
     """On the cluster that is connected."""
 
     def __init__(self, resources: _Resources) -> None:
-        self._resources = resources
-        self._device = "cpu"
+        self._resources, self._device = resources, "cpu"
+        self._pool = _Pool(resources.of_actor("cpu"), resources.actors)
 
     def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
         """On GPUs where the cluster has some, unless another device is asked for; one worker chooses for all."""
@@ -205,32 +172,29 @@ class RayEngine:
             device = "cuda" if gpus else "cpu"
         if device not in ("cpu", "cuda") or (device == "cuda" and not gpus):
             raise CurateError(f"--device {device}: this cluster has {gpus} GPUs. Choose from auto, cpu, cuda.")
-        self._device = device
+        if device != self._device:
+            self.end()
+            count = gpus if device == "cuda" else self._resources.actors
+            self._device, self._pool = device, _Pool(self._resources.of_actor(device), count)
         return self.call(partial(_chosen, model, device, options))
 
     def call(self, function: Callable[[], T]) -> T:
         """Return what a function returns there."""
-        import ray
-
-        task: Any = ray.remote(_called)
-        with _as_it_was_raised():
-            value: T = ray.get(task.options(**self._resources.of_actor(self._device)).remote(function))
+        values = [step.result for step in self._pool.do(_Call(function), [0])]
+        value: T = next(value for value in values if value is not None)
         return value
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
         """Do the shards; a step without samples comes now and then."""
-        count = self._resources.actors
-        if self._device == "cuda":
-            count = self._resources.gpus
         samples = sum(len(work.ids_of(shard)) for shard in shards)
-        small, number = work.cut(-(-samples // (_PARTS * count)))
+        small, number = work.cut(-(-samples // (_PARTS * self._pool.most)))
         parts = [part for part in small.shards if part // number in set(shards)]
-        pool = _Pool(small, self._resources.of_actor(self._device), min(count, len(parts)))
-        try:
-            steps = pool.do(parts)
+        with closing(self._pool.do(small, parts)) as steps:
             yield from _in_shards(work, steps, parts, number) if number > 1 else steps
-        finally:
-            pool.end()
+
+    def end(self) -> None:
+        """End all actors."""
+        self._pool.end()
 
 
 def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], number: int) -> Iterator[Step]:
@@ -248,70 +212,83 @@ def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], num
 
 
 class _Pool:
-    """Actors, and the parts that they have."""
+    """Actors, `most` of them, and the parts that they have."""
 
-    def __init__(self, work: ShardWork, resources: dict[str, Any], count: int) -> None:
-        import ray
-
-        self._work = work
-        # In a list the work stays a reference, which each actor fetches for itself.
-        self._held = [ray.put(work)]
-        self._kind: Any = ray.remote(_ShardActor).options(**resources)
+    def __init__(self, resources: dict[str, Any], most: int) -> None:
+        self.most, self._resources = most, resources
         self._starting: dict[Any, Any] = {}
         self._running: dict[Any, tuple[Any, int]] = {}
+        #: As often as an actor can take a part.
         self._free: deque[Any] = deque()
-        for _ in range(count):
-            self._start()
 
-    def do(self, parts: Sequence[int]) -> Iterator[Step]:
+    def do(self, work: "ShardWork | _Call", parts: Sequence[int]) -> Generator[Step, None, None]:
         """Yield the result of each part."""
         import ray
 
-        left, lost = deque(parts), Counter[int]()
-        while left or self._running:
-            while left and self._free:
-                actor, part = self._free.popleft(), left.popleft()
-                self._running[actor.result.remote(part)] = actor, part
-            done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
-            for reference in done:
-                if reference in self._starting:
-                    self._free.extend([self._starting.pop(reference)] * _AHEAD)
-                    continue
-                actor, part = self._running.pop(reference)
-                try:
-                    with _as_it_was_raised():
-                        result: ShardResult = ray.get(reference)
-                except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
-                    left.append(part)
-                    lost[part] += 1
-                    self._replace(actor)
-                    if lost[part] > _RETRIES:
-                        raise CurateError(
-                            "The cluster loses its processes again and again. The same command resumes the work."
-                        ) from problem
-                    yield Step(news="a worker was lost, its images begin again")
-                    continue
-                self._free.append(actor)
-                yield Step(len(self._work.ids_of(part)), result)
-            yield Step()
+        # In a list the work stays a reference, which each actor fetches for itself.
+        held, left, lost = [ray.put(work)], deque(parts), Counter[int]()
+        for _ in range(min(self.most, len(parts)) - len(self._actors())):
+            self._start()
+        try:
+            while left or self._running:
+                while left and self._free:
+                    actor, part = self._free.popleft(), left.popleft()
+                    self._running[actor.result.remote(held, part)] = actor, part
+                done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
+                for reference in done:
+                    if reference in self._starting:
+                        self._free.extend([self._starting.pop(reference)] * _AHEAD)
+                        continue
+                    actor, part = self._running.pop(reference)
+                    try:
+                        with _as_it_was_raised():
+                            result = ray.get(reference)
+                    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
+                        left.append(part)
+                        lost[part] += 1
+                        self._replace(actor)
+                        if lost[part] > _RETRIES:
+                            raise CurateError(
+                                "The cluster loses its processes again and again. The same command resumes the work."
+                            ) from problem
+                        yield Step(news="a worker was lost, its part begins again")
+                        continue
+                    self._free.append(actor)
+                    yield Step(len(work.ids_of(part)), result)
+                yield Step()
+        finally:
+            # Where the work was cut short, nobody waits for what they do.
+            for actor in {actor for actor, _ in self._running.values()}:
+                self._forget(actor)
+                ray.kill(actor)
+            self._running.clear()
 
     def end(self) -> None:
         """End all actors."""
         import ray
 
-        for actor in {*self._free, *self._starting.values(), *(actor for actor, _ in self._running.values())}:
+        for actor in self._actors():
             ray.kill(actor)
+        self._starting, self._free = {}, deque()
+
+    def _actors(self) -> set[Any]:
+        """Return those that are not at work."""
+        return {*self._free, *self._starting.values()}
 
     def _start(self) -> None:
-        actor = self._kind.remote(self._held)
+        import ray
+
+        actor: Any = ray.remote(_Actor).options(**self._resources).remote()  # type: ignore[attr-defined]
         # It gets work once it runs: the cluster may have no room for it at first.
         self._starting[actor.ready.remote()] = actor
 
+    def _forget(self, actor: Any) -> None:
+        self._free = deque(free for free in self._free if free != actor)
+
     def _replace(self, actor: Any) -> None:
         """Start another actor in place of one that was lost, once."""
-        others = [one for one, _ in self._running.values()]
-        self._free = deque(free for free in self._free if free != actor)
-        if actor not in others:
+        self._forget(actor)
+        if all(actor != other for other, _ in self._running.values()):
             self._start()
 
 
@@ -331,30 +308,43 @@ def _as_it_was_raised() -> Iterator[None]:
 # --- on the cluster ----------------------------------------------------------------------------------------------
 
 
-class _ShardActor:
-    """Does parts one by one, with the network that it opens for the first."""
+class _Actor:
+    """Does parts of some work one by one, then of other work."""
 
-    def __init__(self, work: list[Any]) -> None:
-        import ray
-
-        self._work: ShardWork = ray.get(work[0])
+    def __init__(self) -> None:
+        self._held: list[Any] = []
         self._steps: Callable[[Sequence[int]], Iterator[Step]] | None = None
-        _use_own_cpus()
 
     def ready(self) -> bool:
         """Answer once the actor runs."""
         return True
 
-    def result(self, part: int) -> ShardResult:
+    def result(self, held: list[Any], part: int) -> Any:
         """Return what the work makes of a part."""
-        self._steps = self._steps or self._work.begin()
+        import ray
+
+        if held != self._held:
+            # The network of the work before goes first.
+            self._steps = None
+            work = ray.get(held[0])
+            _use_own_cpus()
+            self._held, self._steps = held, work.begin()
+        assert self._steps is not None
         results = [step.result for step in self._steps([part]) if step.result is not None]
         return results[0]
 
 
-def _called(function: Callable[[], T]) -> T:
-    _use_own_cpus()
-    return function()
+@dataclass(frozen=True)
+class _Call:
+    """One call of a function as work of one part."""
+
+    function: Callable[[], Any]
+
+    def ids_of(self, part: int) -> Sequence[int]:
+        return ()
+
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        return lambda _: iter([Step(result=self.function())])
 
 
 def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _RemoteNetwork:

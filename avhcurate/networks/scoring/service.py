@@ -269,7 +269,7 @@ class _Scoring:
         samples, shards = len(self.images.ids), self.images.shards
         changes = self.images.finished(self._skipped())
         if self.run.record.fitted is not None:
-            changes["fitted"] = self._fit()
+            changes["fitted"] = self._fit(engine)
         if network.precision != "float32":
             self.images.tell(samples, "comparing with float32")
             changes["rank_agreement"] = self._rank_agreement(engine, device)
@@ -278,16 +278,17 @@ class _Scoring:
         self.run.finish((self._with_distance(self._scored(shard), prototypes) for shard in shards), changes)
         self.images.progress.report(samples, samples, "")
 
-    def _fit(self) -> FittedHeads:
+    def _fit(self, engine: Engine) -> FittedHeads:
         """Fit the heads of the run, now that all features are written."""
         table = pa.concat_tables(self.run.shard(shard) for shard in self.images.shards)
         table = table.filter(pc.is_null(table["problem"]))
-        cancelled = "cancelled while a head was fitted: the same command resumes"
+        cancelled = "cancelled while heads were fitted: the same command resumes"
         fitted = fit_heads(
             self.images.dataset,
             self.run,
             table["id"].to_numpy(),
             table["digest"].to_numpy(),
+            engine=engine,
             tell=partial(self.images.tell, len(self.images.ids)),
             check=partial(self.images.progress.check, cancelled),
         )

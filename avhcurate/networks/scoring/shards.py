@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from avhcurate.workspace.disk.folders import ShardedFolder
-
 # Torch takes seconds to import, and image quality does without.
 if TYPE_CHECKING:
     from avhcurate.networks.models.backends import Backend
@@ -32,10 +30,13 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class Step:
-    """Part of the work: how many samples more are done, with the last of a shard its result, and news for the user."""
+    """Part of the work: how many samples more are done, with the last of a shard its result, and news for the user.
+
+    A result is a `ShardResult`, or the head of a fold that `heads.Fits` makes.
+    """
 
     samples: int = 0
-    result: ShardResult | None = None
+    result: Any = None
     news: str = ""
 
 
@@ -55,7 +56,7 @@ class ShardWork(Protocol):
         """Return the same work in parts of shards, and how many make a whole shard: see `parts_of_shard`."""
         ...
 
-    def join(self, shard: int, parts: Sequence[Any]) -> ShardResult:
+    def join(self, shard: int, parts: Sequence[Any]) -> Any:
         """Return the result of a shard from those of its parts, in their order."""
         ...
 
@@ -122,17 +123,17 @@ LOCAL = LocalEngine()
 
 def work_through(
     work: ShardWork,
-    folder: ShardedFolder[Any],
+    has: Callable[[int], bool],
     engine: Engine,
     *,
-    commit: Callable[[ShardResult], None],
+    commit: Callable[[Any], None],
     tell: Callable[[int, str], None],
 ) -> None:
-    """Give `commit` the result of every shard that the folder does not have.
+    """Give `commit` the result of every shard that the folder, asked by `has`, does not have.
 
     `tell` hears how many samples are done, with the last news, and may raise Cancelled.
     """
-    missing = [shard for shard in work.shards if not folder.has_shard(shard)]
+    missing = [shard for shard in work.shards if not has(shard)]
     done = sum(len(work.ids_of(shard)) for shard in set(work.shards).difference(missing))
     news = ""
     tell(done, news)

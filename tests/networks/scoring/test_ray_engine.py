@@ -4,8 +4,9 @@ The nodes are started as the guide says, once for all tests.
 """
 
 import os
+import random
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,14 +19,11 @@ import pytest
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.features.degradation.service import degrade_dataset
-from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.ray_engine import RayEngine, _Resources, _resources, ray_engine
 from avhcurate.networks.scoring.service import score_dataset
-from avhcurate.networks.scoring.shards import LOCAL
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import add_dataset
@@ -47,12 +45,13 @@ class Nodes:
 
     def __init__(self, folder, environment):
         self.shared, self.environment = folder, environment
-        self.port, self.client_port = free_port(), free_port()
+        self.port = free_port()
         self.address, self.scripts, self.started = f"127.0.0.1:{self.port}", [], []
+        self.log = folder / "nodes.log"
 
     def written(self, block):
         """Return a block with the names of this machine in place of the guide's."""
-        ours = {"/shared": self.shared, "HEAD": "127.0.0.1", "6379": self.port, "10001": self.client_port}
+        ours = {"/shared": self.shared, "HEAD": "127.0.0.1", "6379": self.port}
         for theirs, name in ours.items():
             block = block.replace(theirs, str(name))
         return block
@@ -67,7 +66,7 @@ class Nodes:
         return self.started[-1]
 
     def _run(self, script):
-        with open(self.shared / "nodes.log", "ab") as log:
+        with open(self.log, "ab") as log:
             return subprocess.Popen(["bash", "-ec", script], env=self.environment, stdout=log, stderr=log)
 
     def revive(self):
@@ -91,16 +90,15 @@ def nodes(tmp_path_factory):
     (folder / "home" / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
     # Short, because the names of sockets are.
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as short:
-        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_gcs_server_port_wait_time_s"):
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
             patch.delenv(name, raising=False)
         patch.setenv("HOME", str(folder / "home"))
         patch.setenv("RAY_TMPDIR", short)
-        patch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "300")  # half a minute is short on a busy machine
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         made = Nodes(folder, dict(os.environ))
         try:
-            made.start(HEAD_BLOCK, "--num-cpus", "1", "--ray-client-server-port", str(made.client_port))
-            wait_until(lambda: _listens(made.client_port) or made.revive())
+            made.start(HEAD_BLOCK)
+            wait_until(lambda: "will now block forever" in made.log.read_text() or made.revive())
             made.start(OTHER_BLOCK)
             patch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "ray_token"))
             yield made
@@ -109,20 +107,15 @@ def nodes(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def engine(nodes):
-    """An engine on both nodes."""
+def connected(nodes):
+    """A session with both nodes."""
     with ray_engine(nodes.address):
         wait_until(lambda: len(alive()) == 2 or nodes.revive())
-        yield RayEngine(_resources(alive()))
+        yield
     # Ray keeps a token for the life of a process, which may come back to this file for tests left and a new cluster.
     from ray._raylet import AuthenticationTokenLoader
 
     AuthenticationTokenLoader.instance().reset_cache()
-
-
-def _listens(port):
-    with socket.socket() as asked:
-        return not asked.connect_ex(("127.0.0.1", port))
 
 
 def alive():
@@ -132,9 +125,19 @@ def alive():
 
 
 @pytest.fixture
-def one_actor(engine):
+def engine(connected):
+    """An engine on both nodes, which ends with the test."""
+    engine = RayEngine(_resources(alive()))
+    yield engine
+    engine.end()
+
+
+@pytest.fixture
+def one_actor(connected):
     """An engine on one of them: half the start-up, where one is enough to show it."""
-    return RayEngine(_Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
+    engine = RayEngine(_Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
+    yield engine
+    engine.end()
 
 
 def table(folder):
@@ -142,19 +145,13 @@ def table(folder):
 
 
 def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line(nodes, monkeypatch):
-    monkeypatch.setattr("avhcurate.networks.scoring.ray_engine._ANSWER_S", 2)
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        addresses = dict.fromkeys(
-            ("nowhere", "127.0.0.1:1", f"127.0.0.1:{silent.getsockname()[1]}"), "No Ray cluster answers"
-        )
-        addresses |= dict.fromkeys(
-            (nodes.address, f"ray://127.0.0.1:{nodes.client_port}"), "another token .* RAY_AUTH_TOKEN"
-        )
-        for address, said in addresses.items():
-            with pytest.raises(CurateError, match=said) as refused, ray_engine(address):
-                pass
-            assert f"at the address {address} " in str(refused.value)
+    addresses = dict.fromkeys(("nowhere", "127.0.0.1:1"), "No Ray cluster answers")
+    addresses[nodes.address] = "another token .* RAY_AUTH_TOKEN"
+    for address, said in addresses.items():
+        with pytest.raises(CurateError, match=said) as refused, ray_engine(address):
+            pass
+        assert f"at the address {address} " in str(refused.value)
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
@@ -171,7 +168,7 @@ def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engin
     done = [report[0] for report in reports]
     assert len(set(done)) >= 1 + 2 * 4  # two workers, with four parts each at least
     assert (done, run.record.device) == (sorted(done), "cpu")
-    assert "a worker was lost, its images begin again" in {report[2] for report in reports}
+    assert "a worker was lost, its part begins again" in {report[2] for report in reports}
 
 
 def test_broken_images_are_recorded_and_a_cancelled_pass_goes_on_where_it_was(one_actor, workspace, tmp_path):
@@ -194,28 +191,36 @@ def test_broken_images_are_recorded_and_a_cancelled_pass_goes_on_where_it_was(on
     pd.testing.assert_frame_equal(table(folder), table(expected), check_exact=True)
 
 
-def test_a_local_pass_is_finished_on_the_cluster(one_actor, own_demo_root, tmp_path):
-    expected = degrade_dataset(
-        Workspace(own_demo_root), DegradeSettings(dataset="digits", kinds=["contrast"], limit=140)
-    )
-    shutil.copytree(expected.root, tmp_path / "local")
-    shutil.rmtree(expected.root)
-    done = []
-    stopped = Progress(lambda *report: done.append(report[0]), lambda: bool(done) and done[-1] >= 64)
-    with pytest.raises(Cancelled):
-        degrade_dataset(
-            Workspace(own_demo_root), DegradeSettings(dataset="digits", kinds=["contrast"], limit=140), progress=stopped
-        )
-    folder = degrade_dataset(
-        Workspace(own_demo_root), DegradeSettings(dataset="digits", kinds=["contrast"], limit=140), engine=one_actor
-    )
-    local = pd.read_parquet(tmp_path / "local" / "scores.parquet")
-    pd.testing.assert_frame_equal(table(folder), local, check_exact=True)
+DRIVER = """
+import sys
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring.ray_engine import ray_engine
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import Progress
+from tests.fakes.killing import die
+address, root, moment = sys.argv[1:]
+with ray_engine(address) as engine:
+    progress = Progress(lambda done, *_: die() if done >= int(moment) else None)
+    score_dataset(Workspace(root), "digits", ModelSpec(name="avhcurate:digits"), engine=engine, progress=progress)
+"""
+
+
+def test_a_pass_whose_command_was_killed_at_some_moment_is_finished_here(connected, nodes, demo_root, digits, tmp_path):
+    workspace = Workspace(tmp_path / "fresh")
+    import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
+    moment = str(random.randrange(1, 1797))
+    command = [sys.executable, "-c", DRIVER, nodes.address, str(workspace.root), moment]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not workspace.dataset("digits").runs()[0].complete, moment
+    run = score_dataset(workspace, "digits", SPEC)
+    pd.testing.assert_frame_equal(table(run), table(digits.run), check_exact=True, obj=f"killed at {moment}")
+    np.testing.assert_array_equal(run.features(), digits.run.features())
 
 
 @pytest.mark.slow
-def test_heads_are_fitted_on_a_clusters_features_as_on_ones_own(one_actor, workspace, tmp_path):
-    """The features of two shards, and the digests of the files by which copies share a fold."""
+def test_heads_are_fitted_on_the_cluster_as_here(engine, workspace, tmp_path, monkeypatch):
+    """On the features of two shards, and by the digests of the files, by which copies share a fold."""
     rng = np.random.default_rng(0)
     images = {
         f"{'light' if number % 2 else 'dark'}/{number:04}.png": rng.integers(0, 128, (8, 8, 3), np.uint8)
@@ -225,10 +230,10 @@ def test_heads_are_fitted_on_a_clusters_features_as_on_ones_own(one_actor, works
     images["dark/0002.png"] = images["dark/0000.png"]
     add_dataset(workspace, tmp_path, images | {"light/1029.png": b"not an image"})
     other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
-    run, expected = (
-        score_dataset(where, "pets", SPEC, fit=heads_to_fit(folds=2), engine=engine)
-        for where, engine in ((workspace, one_actor), (other, LOCAL))
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr("avhcurate.networks.scoring.heads.fit_head", None)  # none is fitted in this process
+        run = score_dataset(workspace, "pets", SPEC, fit=heads_to_fit(folds=2), engine=engine)
+    expected = score_dataset(other, "pets", SPEC, fit=heads_to_fit(folds=2))
     assert (run.name, run.record.skipped, run.record.fitted.duplicates["files"]) == (expected.name, 1, 2)
     pd.testing.assert_frame_equal(table(run), table(expected), check_exact=True)
     for fold in (-1, 0, 1):
