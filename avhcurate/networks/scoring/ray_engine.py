@@ -35,8 +35,10 @@ T = TypeVar("T")
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 #: Ray's variables: the mode and the token without which a cluster does not answer.
 _MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
-#: Seconds within which a cluster's port must open.
+#: Seconds within which a cluster's port must open and answer.
 _OPEN_S = 10
+#: How HTTP/2 begins, with an empty frame of settings, and the type of that frame, which the answer has too (RFC 9113).
+_HELLO, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)), b"\4"
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
 _LOOK_S = 0.5
 #: Parts that an actor has to do in all, at least: the last to end keeps the others waiting for one of them.
@@ -91,8 +93,7 @@ def _connect(address: str) -> None:
     try:
         place = urlsplit(address if "://" in address else f"//{address}")
         if place.hostname and place.port:
-            # Ray would try for minutes where nothing listens.
-            socket.create_connection((place.hostname, place.port), _OPEN_S).close()
+            _check_port(place.hostname, place.port)
         ray.init(address, **options)
     except (OSError, ValueError, RuntimeError, ImportError, ray.exceptions.RayError) as problem:
         if "Authentication" in f"{problem!r} {problem.__cause__!r}":
@@ -104,6 +105,15 @@ def _connect(address: str) -> None:
         raise CurateError(
             f"No Ray cluster answers at the address {address} ({words}). Set RAY_ADDRESS to HOST:PORT, auto or local."
         ) from problem
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise OSError where nothing answers as Ray does, by HTTP/2: Ray itself would try for minutes."""
+    with socket.create_connection((host, port), _OPEN_S) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") == "0":
+            connection.sendall(_HELLO)
+            if connection.recv(4)[3:] != _SETTINGS:
+                raise OSError("something else listens there")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -146,12 +147,16 @@ def table(folder):
 
 def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line(nodes, monkeypatch):
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
-    addresses = dict.fromkeys(("nowhere", "127.0.0.1:1"), "No Ray cluster answers")
+    monkeypatch.setattr("avhcurate.networks.scoring.ray_engine._OPEN_S", 1)
+    silent = socket.create_server(("127.0.0.1", 0))
+    listening = f"127.0.0.1:{silent.getsockname()[1]}"
+    addresses = dict.fromkeys(("nowhere", "127.0.0.1:1", listening), "No Ray cluster answers")
     addresses[nodes.address] = "another token .* RAY_AUTH_TOKEN"
     for address, said in addresses.items():
         with pytest.raises(CurateError, match=said) as refused, ray_engine(address):
             pass
         assert f"at the address {address} " in str(refused.value)
+    silent.close()
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
