@@ -97,7 +97,7 @@ def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
 
     It is never enlarged. The PNG keeps every pixel of tiny images, which JPEG would smear.
     """
-    if small := _size_within(*rgb.shape[:2], side):
+    if small := _size_within(rgb.shape[0], rgb.shape[1], side):
         rgb = _shrink(rgb, *small)
     if max(rgb.shape) <= 64:
         return encode_png(Image.fromarray(rgb), compress_level=3)

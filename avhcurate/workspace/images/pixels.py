@@ -12,7 +12,7 @@ HASH_SIDE, _HASH_BLOCK = 32, 8
 #: Rows that a column is multiplied by for its lowest frequencies.
 _WAVES = dct(np.eye(HASH_SIDE), axis=0)[:_HASH_BLOCK]
 #: Weights of red, green and blue in the luma of ITU-R BT.601, in thousandths.
-_LUMA = np.float32([299, 587, 114])
+_LUMA = np.array([299, 587, 114], np.float32)
 
 #: Ways in which a copy may be laid down otherwise than upright: mirrored left to right or top to bottom, turned by
 #: half a turn, mirrored at either diagonal, or turned by a quarter, to the left or right.
