@@ -155,9 +155,10 @@ class Trainer(ProbeTrainer):
 
     def outputs(self) -> ModelOutputs:
         """See `self_training.Trainer`."""
-        plain = super().outputs()
+        assert self.head is not None
         if self.gate is None:
-            return plain
+            return super().outputs()
+        plain = ModelOutputs(self.head.embed(self.target), self.head.class_weights, self.head.bias)
         return Gated(plain.features, plain.class_weights, plain.bias, gate=gate_scores(self.gate, plain, self.seed))
 
 
