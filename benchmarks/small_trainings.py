@@ -49,7 +49,7 @@ SEEDS = {"bias": 5, "jpeg": 3}
 FAST = replace(RECIPES["cifar-fast"].recipe, epochs=4, precision="float32")
 PLAIN = Recipe(epochs=4, batch_size=128, learning_rate=0.1, clip=1.0)
 #: The longer training for the fewer images of PACS.
-JPEG_RECIPE = replace(FAST, epochs=16)
+JPEG_RECIPE = replace(FAST, epochs=8)
 
 
 def fast(num_classes: int, *, bias: bool = False) -> nn.Module:
