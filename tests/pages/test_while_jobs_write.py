@@ -17,7 +17,7 @@ from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.training_dynamics.settings import TrainSettings
-from avhcurate.features.training_dynamics.train import train_seeds
+from avhcurate.features.training_dynamics.train import train_model
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.service import score_dataset
@@ -51,7 +51,7 @@ JOBS = {
     ),
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
     "self_training": self_train,
-    "training_dynamics": lambda space, progress: train_seeds(
+    "training_dynamics": lambda space, progress: train_model(
         space, TrainSettings(dataset="digits", model="avhcurate:digits", epochs=2), progress=progress
     ),
 }
