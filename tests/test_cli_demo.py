@@ -74,7 +74,7 @@ def test_its_trainings_are_those_that_the_page_starts(cli, own_demo_root, monkey
     monkeypatch.setattr(train, "train_model", lambda space, settings, **_: asked.append(settings))
     for step in ("Training with softmax", "Training with the AVH loss"):
         demo.steps()[step](Workspace(own_demo_root), Progress())
-    monkeypatch.setattr(train, "train_seeds", lambda space, settings, **_: asked.append(settings) or [])
+    monkeypatch.setattr(train, "train_seeds", lambda space, settings, *_, **__: asked.append(settings) or [])
     for loss in ("softmax", "avh"):
         cli(*TrainSettings(dataset="digits", model="avhcurate:digits", loss=loss).argv, "--workspace", own_demo_root)
     assert asked[:2] == asked[2:]

@@ -190,7 +190,7 @@ class RayEngine:
 
     def call(self, function: Callable[[], T]) -> T:
         """Return what a function returns there."""
-        values = [step.result for step in self._pool.do(_Call(function), [0])]
+        values = [step.result for step in self._pool.do(_FunctionCall(function), [0])]
         value: T = next(value for value in values if value is not None)
         return value
 
@@ -231,7 +231,7 @@ class _Pool:
         #: As often as an actor can take a part.
         self._free: deque[Any] = deque()
 
-    def do(self, work: "ShardWork | _Call", parts: Sequence[int]) -> Generator[Step, None, None]:
+    def do(self, work: "ShardWork | _FunctionCall", parts: Sequence[int]) -> Generator[Step, None, None]:
         """Yield the result of each part."""
         import ray
 
@@ -345,7 +345,7 @@ class _Actor:
 
 
 @dataclass(frozen=True)
-class _Call:
+class _FunctionCall:
     """One call of a function as work of one part."""
 
     function: Callable[[], Any]
