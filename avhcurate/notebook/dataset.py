@@ -318,7 +318,7 @@ class Dataset(DecidedDataset):
         >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"], limit=1)
         >>> suspects[["id", "label", "suggested", "verdict"]]
            id  label  suggested verdict
-        0  87      4          8    open
+        0  69      9          8    open
         """
         from avhcurate.features.suspects import decisions, service
 

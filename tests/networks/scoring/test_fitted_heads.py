@@ -197,9 +197,9 @@ KILLED = """
 
 
 def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(scored_root, table, tmp_path):
-    """Renames: room for features, record, shard; bias and weights of each head; folds, table, record."""
+    """Renames: room for features, record, shard; bias and weights of the head of all, of each fold; the rest."""
     roots = {}
-    for moment in ("5", "7"):
+    for moment in ("7", "9"):
         roots[moment] = Path(shutil.copytree(scored_root, tmp_path / moment))
         shutil.rmtree(roots[moment] / "datasets" / "stripes" / "runs")
     command = [sys.executable, "-c", textwrap.dedent(KILLED), *(f"{root}|{moment}" for moment, root in roots.items())]
@@ -207,7 +207,7 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
     assert [int(code) for code in codes] == [-signal.SIGKILL] * len(roots)
     for moment, root in roots.items():
         (left,) = (root / "datasets" / "stripes" / "runs").iterdir()
-        assert len(list((left / "heads").glob("*/class_weights.npy"))) == {"5": 1, "7": 2}[moment]
+        assert len(list((left / "heads").glob("*/class_weights.npy"))) == {"7": 1, "9": 2}[moment]
         run = score_dataset(Workspace(root), "stripes", SPEC, fit=FIT)
         pd.testing.assert_frame_equal(rows_of(run), rows_of(table.run), obj=moment)
         assert run.record.fitted.model_copy(update={"seconds": None}) == table.run.record.fitted.model_copy(

@@ -113,7 +113,11 @@ def connected(nodes):
     with ray_engine(nodes.address):
         wait_until(lambda: len(alive()) == 2 or nodes.revive())
         yield
-    # Ray keeps a token for the life of a process, which may come back to this file for tests left and a new cluster.
+    forget_token()
+
+
+def forget_token():
+    """Ray keeps a token for the life of a process, in which a cluster with another one may follow."""
     from ray._raylet import AuthenticationTokenLoader
 
     AuthenticationTokenLoader.instance().reset_cache()
@@ -157,6 +161,7 @@ def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line
             pass
         assert f"at the address {address} " in str(refused.value)
     silent.close()
+    forget_token()
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
