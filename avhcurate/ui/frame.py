@@ -174,6 +174,9 @@ def lacking(frame: Opened, what: str, story: str, brings: str = "outputs") -> No
     label = "Attach the outputs of a network"
     if brings == "classifier":
         label = "Score the images with a network"
+    run = frame.table.run
+    if run is not None and run.has_heads and not run.has_class_weights:
+        story += " This run is of several networks, each of a fold, which share none. Choose a run of one network."
     _end(frame, f"This run has no {what}", story, {label: brings})
 
 

@@ -117,7 +117,7 @@ def _selections(
     if not len(samples.ids):
         raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
     notes: tuple[str, ...] = ()
-    if table.run.record.fitted is not None:
+    if table.run.record.fitted is not None and table.run.has_class_weights:
         notes = (FITTED_HEAD,)
     outputs = blocks_of(table.run, samples.ids)
     plain = held(partial(outputs, "avc"))

@@ -24,7 +24,7 @@ from tests.features.training_dynamics.conftest import SETTINGS
 FOLDS = SETTINGS.with_(folds=3, epochs=2, batch_size=100)
 
 
-def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short(fresh):
+def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short(fresh, open_page):
     relabelled, excluded = 7, 11
     table = open_table(fresh, "digits")
     annotate(table, [relabelled], "relabel", table.classes[3])
@@ -77,4 +77,5 @@ def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short
     for refused in (run.features, run.class_weights, lambda: rebuild_model(run, None)):
         with pytest.raises(CurateError, match="networks"):
             refused()
+    assert "of several networks" in open_page("map", fresh.root, run=run.name).main.markdown[-1].value
     assert train_folds(fresh, FOLDS).record.finished == run.record.finished
