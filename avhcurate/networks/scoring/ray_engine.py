@@ -288,7 +288,7 @@ class _Pool:
     def _start(self) -> None:
         import ray
 
-        actor: Any = ray.remote(_Actor).options(**self._resources).remote()  # type: ignore[attr-defined]
+        actor: Any = ray.remote(_Actor).options(**self._resources).remote()
         # It gets work once it runs: the cluster may have no room for it at first.
         self._starting[actor.ready.remote()] = actor
 
