@@ -44,11 +44,8 @@ def _print(
     if record.heads:
         by = f"out of {record.heads.folds} folds, accuracy of the heads {record.heads.accuracy:.3f}"
     print(f"{settings.dataset}, {record.run}, {by}: {record.listed} of {record.samples} labels are in doubt")
-    print(
-        "doubted by "
-        + ", ".join(f"{key} {n}" for key, n in record.doubting.items())
-        + " (SIMULATED votes)" * record.simulated
-    )
+    simulated = " (SIMULATED votes)" if record.simulated else ""
+    print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
     print(record.weights_text)
     if left_out:

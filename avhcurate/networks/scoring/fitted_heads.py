@@ -128,8 +128,11 @@ def scores_by_head(
     The logits (n, K) are by default those of the heads.
     """
     found: dict[str, np.ndarray] = {}
-    # No samples have the columns of any head: that of all, -1, or else of the first fold.
-    for places, class_weights, bias in list(run.heads_of(ids)) or [(np.arange(0), *run.head(-run.has_class_weights))]:
+    judges = list(run.heads_of(ids))
+    if not judges:
+        # No samples have the columns of any head: that of all, or of the first fold.
+        judges = [(np.arange(0), *run.head(-1 if run.has_class_weights else 0))]
+    for places, class_weights, bias in judges:
         x = features[places]
         f = x @ class_weights.T + bias
         if logits is not None:
