@@ -4,10 +4,10 @@
     python -m benchmarks.million --time FOLDER
     python -m benchmarks.million --walk FOLDER
 
-The first writes a workspace that the app opens: a Parquet source with a few small images shared by all samples, votes,
-a run with embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in
-the same process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads
-the memory of the server. The third opens every page without a browser and prints the memory that each takes.
+The first writes a workspace that the app opens, part by part: a Parquet source of a few small images, votes, a run with
+embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in the same
+process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads the memory
+of the server. The third opens every page without a browser and prints the memory that each takes.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import io
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from avhcurate import scores
-from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, round_edges
 from avhcurate.datasets.table.filters import Filters
@@ -39,13 +37,15 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
 from avhcurate.ui import main as main_script
 from avhcurate.ui.navigation import TITLES
+from avhcurate.workspace.data.datasets import DatasetRecord, VotesRecord
 from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import write_tables
 from benchmarks.served import browser_page, served
 
 NAME, RUN = "million", "made-up-00000000"
-#: Samples whose embeddings are made at a time.
-AT_ONCE = 500_000
+#: Samples that are made at a time.
+AT_ONCE = 64 * SHARD
 CLASSES, WIDTH, VOTES, PICTURES = 10, 32, 10, 500
 VIEW = Filters(hsf_bins=(1, 2), classes=(3, 4))
 #: Twelve scores that need no training: not relative AVH, which is AVH, nor two that came later.
@@ -62,25 +62,35 @@ PAGE = 60
 
 def make(root: Path, samples: int, distinct: int = PICTURES) -> None:
     """Write the workspace, repeating that many distinct images: about 3 GB for a million samples."""
-    rng = np.random.default_rng(0)
-    labels = rng.integers(CLASSES, size=samples)
-    class_weights = rng.normal(size=(CLASSES, WIDTH)).astype(np.float32)
-    ease = rng.beta(2.0, 1.2, size=(samples, 1)).astype(np.float32)
-    features = np.empty((samples, WIDTH), np.float32)
-    for first in range(0, samples, AT_ONCE):
-        rows = slice(first, min(first + AT_ONCE, samples))
-        noise = rng.normal(size=features[rows].shape).astype(np.float32)
-        features[rows] = np.maximum(0, 2 * ease[rows] * class_weights[labels[rows]] + noise)
     root.mkdir(parents=True, exist_ok=True)
     pictures = [_picture(number) for number in range(distinct)]
-    _write_source(root / "source.parquet", pictures, labels, _counts(labels, ease[:, 0], rng))
+    source = root / "source.parquet"
+    _write_parts(source, samples, lambda ids: _source(ids, pictures))
     workspace = Workspace(root)
-    dataset = import_dataset(workspace, NAME, root / "source.parquet", votes="human_counts")
-    _write_run(dataset.root / "runs" / RUN, dataset.record.fingerprint, features, class_weights, labels)
+    with workspace.lock(NAME):
+        dataset = workspace.create(NAME)
+        record = DatasetRecord(
+            name=NAME,
+            source=str(source),
+            kind="parquet",
+            classes=[str(k) for k in range(CLASSES)],
+            classes_declared=True,
+            samples=samples,
+            fingerprint="1" * 64,
+            image_column="image",
+            votes=VotesRecord(
+                kind="k-way", source="made up", total=VOTES * samples, samples=samples, fingerprint="2" * 64
+            ),
+        )
+        _write_parts(dataset.samples_path, samples, lambda ids: _samples(ids, source))
+        _write_parts(dataset.votes_path(record.votes), samples, _votes)
+        dataset.write_record(record)
+        dataset = workspace.adopt(NAME, dataset)
+    _write_run(dataset.root / "runs" / RUN, record.fingerprint, samples)
     for first in range(0, samples, SHARD):
         ids = range(first, min(first + SHARD, samples))
         dataset.thumbnails.write_shard(first // SHARD, {id: pictures[id % distinct] for id in ids})
-    _write_map(dataset.run(RUN), features, class_weights)
+    _write_map(dataset.run(RUN))
 
 
 def _picture(number: int) -> bytes:
@@ -90,40 +100,60 @@ def _picture(number: int) -> bytes:
     return stream.getvalue()
 
 
-def _counts(labels: np.ndarray, ease: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return ten votes per sample, (N, K): for the label with a probability that its ease sets, or another class."""
-    right = rng.binomial(VOTES, 0.15 + 0.85 * ease)
-    counts = np.zeros((len(labels), CLASSES), np.int32)
-    counts[np.arange(len(labels)), labels] = right
-    counts[np.arange(len(labels)), (labels + 1) % CLASSES] = VOTES - right
-    return counts
+def _parts(samples: int) -> Iterator[np.ndarray]:
+    """Yield the ids of all samples, `AT_ONCE` at a time: what is made of them does not depend on other parts."""
+    for first in range(0, samples, AT_ONCE):
+        yield np.arange(first, min(first + AT_ONCE, samples))
 
 
-def _write_source(path: Path, pictures: list[bytes], labels: np.ndarray, counts: np.ndarray) -> None:
-    schema = None
-    writer: pq.ParquetWriter | None = None
-    for first in range(0, len(labels), 50_000):
-        rows = np.arange(first, min(first + 50_000, len(labels)))
-        data = pa.array([pictures[row % len(pictures)] for row in rows], pa.binary())
-        paths = pa.array([f"picture-{row:07d}.png" for row in rows])
-        table = pa.table(
-            {
-                "image": pa.StructArray.from_arrays([data, paths], ["bytes", "path"]),
-                "label": labels[rows],
-                "human_counts": pa.array(list(counts[rows])),
-            }
-        )
-        schema = schema or table.schema
-        writer = writer or pq.ParquetWriter(path, schema, compression="zstd")
-        writer.write_table(table, row_group_size=1000)
-    if writer:
-        writer.close()
+def _write_parts(path: Path, samples: int, table: Callable[[np.ndarray], pa.Table]) -> None:
+    with open(path, "wb") as stream:
+        write_tables(stream, map(table, _parts(samples)), compression="zstd")
 
 
-def _write_run(
-    root: Path, fingerprint: str, features: np.ndarray, class_weights: np.ndarray, labels: np.ndarray
-) -> None:
-    run, bias = RunFolder(root), np.zeros(CLASSES, np.float32)
+def _labels(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels (n,) of a part, and how easily it is told that they are right, (n,) in 0..1."""
+    rng = np.random.default_rng((0, ids[0]))
+    return rng.integers(CLASSES, size=len(ids), dtype=np.int32), rng.beta(2.0, 1.2, size=len(ids)).astype(np.float32)
+
+
+def _class_weights() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(CLASSES, WIDTH)).astype(np.float32)
+
+
+def _features(ids: np.ndarray) -> np.ndarray:
+    labels, ease = _labels(ids)
+    noise = np.random.default_rng((1, ids[0])).normal(size=(len(ids), WIDTH)).astype(np.float32)
+    return np.maximum(0, 2 * ease[:, None] * _class_weights()[labels] + noise)
+
+
+def _source(ids: np.ndarray, pictures: list[bytes]) -> pa.Table:
+    data = pa.array([pictures[id % len(pictures)] for id in ids], pa.binary())
+    return pa.table({"image": pa.StructArray.from_arrays([data, _paths(ids)], ["bytes", "path"])})
+
+
+def _paths(ids: np.ndarray) -> pa.Array:
+    return pa.array([f"picture-{id:07d}.png" for id in ids])
+
+
+def _samples(ids: np.ndarray, source: Path) -> pa.Table:
+    columns = {"id": ids, "path": _paths(ids), "split": pa.nulls(len(ids), pa.string()), "label": _labels(ids)[0]}
+    return pa.table(columns | {"_file": pa.repeat(str(source.absolute()), len(ids)), "_row": ids})
+
+
+def _votes(ids: np.ndarray) -> pa.Table:
+    """Return ten votes a sample: for the label with a probability that its ease sets, or another class."""
+    labels, ease = _labels(ids)
+    right, place = np.random.default_rng((2, ids[0])).binomial(VOTES, 0.15 + 0.85 * ease), np.arange(len(ids))
+    counts = np.zeros((len(ids), CLASSES), np.int32)
+    counts[place, labels] = right
+    counts[place, (labels + 1) % CLASSES] = VOTES - right
+    offsets = np.arange(len(ids) + 1, dtype=np.int32) * CLASSES
+    return pa.table({"id": ids, "counts": pa.ListArray.from_arrays(offsets, counts.ravel())})
+
+
+def _write_run(root: Path, fingerprint: str, samples: int) -> None:
+    run, bias, class_weights = RunFolder(root), np.zeros(CLASSES, np.float32), _class_weights()
     now = datetime.now(UTC)
     record = RunRecord(
         name=RUN,
@@ -136,27 +166,31 @@ def _write_run(
         num_classes=CLASSES,
         width=WIDTH,
         dataset_fingerprint=fingerprint,
-        samples=len(labels),
+        samples=samples,
         started=now,
     )
-    run.create(record, class_weights, bias, rows=len(labels))
-    shards = []
-    for first in range(0, len(labels), 64 * SHARD):
-        rows = slice(first, first + 64 * SHARD)
-        part = features[rows]
-        run.write_rows("features.npy", np.arange(len(labels))[rows], part)
-        found = scores.per_sample(part, class_weights, part @ class_weights.T, labels[rows])
+    run.create(record, class_weights, bias, rows=samples)
+    run.finish(_shards(run, class_weights), {"finished": now, "seconds": 1.0, "rate": 1.0})
+
+
+def _shards(run: RunFolder, class_weights: np.ndarray) -> Iterator[pa.Table]:
+    """Write the embeddings and yield the scores, a shard at a time."""
+    for ids in _parts(run.record.samples):
+        features = _features(ids)
+        run.write_rows("features.npy", ids, features)
+        found = scores.per_sample(features, class_weights, features @ class_weights.T, _labels(ids)[0])
         columns = {key: found[key] for key in ("predicted", *(key for key in SCORES if key in found))}
-        columns["prototype_distance"] = np.full(len(part), 0.5) + 0.01 * found["avh"]
-        nothing = pa.nulls(len(part), pa.string())
-        shards.append(pa.table({"id": np.arange(len(labels))[rows], **columns, "problem": nothing}))
-    run.finish(shards, {"finished": now, "seconds": 1.0, "rate": 1.0})
+        columns["prototype_distance"] = np.full(len(ids), 0.5) + 0.01 * found["avh"]
+        table = pa.table({"id": ids, **columns, "problem": pa.nulls(len(ids), pa.string())})
+        yield from (table[start : start + SHARD] for start in range(0, len(ids), SHARD))
 
 
-def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) -> None:
-    rows = np.vstack([features, class_weights])
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    basis = np.linalg.eigh(rows.T @ rows)[1][:, [-2, -3]].astype(np.float32)
+def _write_map(run: RunFolder) -> None:
+    class_weights, products = _directions(run.class_weights()), np.zeros((WIDTH, WIDTH))
+    for ids in _parts(run.record.samples):
+        rows = _directions(run.features_of(ids))
+        products += rows.T @ rows
+    basis = np.linalg.eigh(products)[1][:, [-2, -3]].astype(np.float32)
     record, now = run.record, datetime.now(UTC)
     map_record = MapRecord(
         name="pca-made-up",
@@ -179,8 +213,12 @@ def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) 
     )
     folder = MapFolder.of(run, map_record.name)
     folder.root.mkdir(parents=True, exist_ok=True)
-    places = rows @ basis
-    folder.finish(map_record, np.arange(record.samples), places[:-CLASSES], places[-CLASSES:])
+    places = np.vstack([_directions(run.features_of(ids)) @ basis for ids in _parts(record.samples)])
+    folder.finish(map_record, np.arange(record.samples), places, class_weights @ basis)
+
+
+def _directions(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 # --- in this process -----------------------------------------------------------------------------------------
