@@ -7,8 +7,7 @@ from avhcurate.measures.scores import SCORES, Score
 from avhcurate.workspace.data.prediction import PREDICTED
 from avhcurate.workspace.images.measures import MEASURES
 
-#: The class name of a label, and a number whose NaN is null.
-NAME_SQL = "list_extract($classes, {} + 1)"
+#: A number whose NaN is null.
 NUMBER_SQL = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"
 
 #: Columns of the table that an export leaves out unless asked.
@@ -21,7 +20,6 @@ HSF_COLUMNS = {
     "hsf_high": "DOUBLE",
     "votes": "BIGINT",
     "_hsf_bin": "INTEGER",
-    "hsf_bin": "VARCHAR",
 }
 QUALITY_COLUMNS = dict.fromkeys(MEASURES, "DOUBLE")
 QUALITY_COLUMNS |= {key: "BIGINT" for key, measure in MEASURES.items() if measure.whole}
@@ -33,20 +31,25 @@ PREDICTED_COLUMNS = (*PREDICTED, "hsf_predicted_bin", "human_gap")
 UNDECIDED = {
     "tags": "[]::VARCHAR[]",
     "curated_label": "samples.label::INTEGER",
-    "curated_label_name": NAME_SQL.format("samples.label"),
     "excluded": "FALSE",
+}
+#: Columns that every query computes from others: names take longer to store than to look up in the table `names`.
+NAMES = {
+    "label_name": "list_extract((SELECT classes FROM names), label + 1)",
+    "predicted_name": "list_extract((SELECT classes FROM names), predicted + 1)",
+    "hsf_bin": "list_extract((SELECT bins FROM names), _hsf_bin + 1)",
+    "curated_label_name": "list_extract((SELECT classes FROM names), curated_label + 1)",
 }
 #: SQL that removes all annotations.
 UNDO = f"""
-UPDATE samples SET {", ".join(f"{name} = {default}" for name, default in UNDECIDED.items())}
+UPDATE kept AS samples SET {", ".join(f"{name} = {default}" for name, default in UNDECIDED.items())}
 WHERE len(tags) > 0 OR excluded OR curated_label IS DISTINCT FROM label
 """
 #: SQL that writes the annotations of the table `incoming` into the samples.
-DECIDE = f"""
-UPDATE samples SET
+DECIDE = """
+UPDATE kept AS samples SET
     tags = coalesce(i.tags, []),
     curated_label = coalesce(i.curated_label, label)::INTEGER,
-    curated_label_name = {NAME_SQL.format("coalesce(i.curated_label, label)::INTEGER")},
     excluded = coalesce(i.excluded, FALSE)
 FROM incoming i WHERE i.id = samples.id
 """
@@ -162,19 +165,20 @@ def score_column(score: Score) -> Column:
 def _columns() -> list[Column]:
     rest = [key for key in SCORES if key not in _ALWAYS]
     rest.sort(key=lambda key: _SCORE_FILES.index(score_file(SCORES[key])))
-    name = NAME_SQL.format("scores.predicted")
     return [
         *(Column(name, f"samples.{name}") for name in ("id", "path", "split", "label")),
-        Column("label_name", NAME_SQL.format("samples.label")),
+        Column("label_name", NAMES["label_name"]),
         Column("predicted", "scores.predicted::INTEGER", "scores.predicted", "INTEGER", always=True),
-        Column("predicted_name", name, "scores.predicted", "VARCHAR", always=True),
+        Column("predicted_name", NAMES["predicted_name"]),
         *(score_column(SCORES[key]) for key in (*_ALWAYS, *rest)),
         *(Column(name, f"CAST(votes.{name} AS {kind})") for name, kind in HSF_COLUMNS.items()),
+        Column("hsf_bin", NAMES["hsf_bin"]),
         *(Column(key, f"predicted.{key}::DOUBLE", "predicted") for key in PREDICTED),
         Column("hsf_predicted_bin", "predicted.hsf_predicted_bin::VARCHAR", "predicted"),
         # The confidence is that of the run, or null.
         Column("human_gap", "(predicted.hsf_predicted - confidence)::DOUBLE", "predicted"),
-        *(Column(name, default) for name, default in UNDECIDED.items() if name not in EXTRA),
+        *(Column(name, UNDECIDED[name]) for name in ("tags", "curated_label")),
+        Column("curated_label_name", NAMES["curated_label_name"]),
         *(
             Column(name, f"quality.{name}::{kind}", f"quality.{name}", yields=name in MEASURES)
             for name, kind in QUALITY_COLUMNS.items()

@@ -70,6 +70,7 @@ class DatasetTable(SampleTable):
             files,
             class_names(record, run),
             votes=voted,
+            bins=list(bins.bin_labels(self.edges)),
             predicted=self._predicted(),
             harder=record.harder,
         )

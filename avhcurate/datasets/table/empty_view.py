@@ -19,7 +19,7 @@ def empty_view(
     excluded samples, such as ", or give --with-excluded".
     """
     name = table.dataset.name
-    if table.votes is None and chooses_by(filters, HSF_COLUMNS):
+    if table.votes is None and chooses_by(filters, {*HSF_COLUMNS, "hsf_bin"}):
         return no_votes(name)
     if filters.excluded is False:
         count = int(table.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())

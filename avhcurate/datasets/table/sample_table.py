@@ -52,8 +52,9 @@ class SampleTable:
     """The joined table in DuckDB; threads may share it, since every read has its own cursor.
 
     files: Parquet by name, each with a column `id`: samples, and those of scores, neighbours, words, dynamics,
-    train_dynamics and quality that exist. classes: names by label. votes: returns the HSF columns of some ids.
-    predicted: `id` and the columns of a prediction. harder: which end of an own column means harder.
+    train_dynamics and quality that exist. classes: names by label. votes: returns the HSF columns of some ids, in bins
+    of the names `bins`. predicted: `id` and the columns of a prediction. harder: which end of an own column means
+    harder.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SampleTable:
         classes: Sequence[str],
         *,
         votes: Votes | None = None,
+        bins: Sequence[str] = (),
         predicted: pd.DataFrame | None = None,
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
@@ -79,7 +81,8 @@ class SampleTable:
             self._connection,
             selected,
             files,
-            classes=classes,
+            classes=list(classes),
+            bins=bins,
             scored=self.scores,
             votes=votes,
             predicted=predicted,
@@ -143,16 +146,15 @@ class SampleTable:
         """
         # Column by column, since an empty column of lists has no type for Arrow.
         arrays = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _ANNOTATIONS]
-        names = {"classes": list(self.classes)}
         with self._updating(pa.table(arrays, schema=_ANNOTATIONS)) as cursor:
             # Paths are looked up once: of millions that takes longer than all else.
             found = cursor.sql("SELECT i.*, s.id, s.excluded AS was FROM incoming i JOIN samples s USING (path)")
             rows = found.to_arrow_table()
             if whole:
-                cursor.execute(UNDO, names)
+                cursor.execute(UNDO)
             if rows.num_rows:
                 cursor.register("incoming", rows)
-                cursor.execute(DECIDE, names)
+                cursor.execute(DECIDE)
         return not rows["was"].equals(rows["excluded"])
 
     def update_sets(self, members: Mapping[str, pa.Array | None]) -> None:
@@ -172,7 +174,7 @@ class SampleTable:
         changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in HSF_COLUMNS.items())
         incoming = pa.Table.from_pandas(votes[["id", *HSF_COLUMNS]], preserve_index=False)
         with self._updating(incoming) as cursor:
-            cursor.execute(f"UPDATE samples SET {changes} FROM incoming i WHERE i.id = samples.id")
+            cursor.execute(f"UPDATE kept SET {changes} FROM incoming i WHERE i.id = kept.id")
 
     @contextmanager
     def _updating(self, incoming: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:

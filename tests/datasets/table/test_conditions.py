@@ -169,7 +169,7 @@ def table(request, tmp_path_factory):
     scores = pd.DataFrame({"id": np.arange(rows), "predicted": rng.integers(0, 3, rows).astype("int32")})
     scores["avh"] = np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 9, rows) / 8)
     votes = pd.DataFrame({"id": np.arange(0, rows, 2), "hsf": rng.integers(0, 5, rows // 2) / 4, "votes": 4})
-    votes = votes.assign(hsf_low=votes["hsf"], hsf_high=votes["hsf"], _hsf_bin=0, hsf_bin="0")
+    votes = votes.assign(hsf_low=votes["hsf"], hsf_high=votes["hsf"], _hsf_bin=0)
     samples.to_parquet(folder / "samples.parquet")
     scores.to_parquet(folder / "scores.parquet")
     with pytest.MonkeyPatch.context() as patch:
@@ -179,6 +179,7 @@ def table(request, tmp_path_factory):
             {"samples": folder / "samples.parquet", "scores": folder / "scores.parquet"},
             ["cat", "dog's", "eel"],
             votes=lambda ids: votes[votes["id"].isin(ids)],
+            bins=["0"],
         )
 
 

@@ -53,11 +53,10 @@ def make_table(folder):
     hsf = rng.integers(0, 11, N) / 10
     votes = pd.DataFrame({"id": np.arange(N), "hsf": hsf, "hsf_low": hsf, "hsf_high": hsf, "votes": 10})
     votes["_hsf_bin"] = np.minimum((hsf * 5 + 1e-9).astype(int), 4)
-    votes["hsf_bin"] = votes["_hsf_bin"].map(str)
     votes = votes[votes["id"] % 9 != 0]
     samples.to_parquet(folder / "samples.parquet")
     scores.to_parquet(folder / "scores.parquet")
-    table = SampleTable(files_in(folder), CLASSES, votes=lambda ids: votes[votes["id"].isin(ids)])
+    table = SampleTable(files_in(folder), CLASSES, votes=lambda ids: votes[votes["id"].isin(ids)], bins=[*"01234"])
     state = {"path": ["images/3.png", "images/4.png", "gone.png"], "tags": [["odd", "seen"], ["seen"], ["odd"]]}
     table.annotate(pd.DataFrame({**state, "curated_label": [2, None, 1], "excluded": [False, True, False]}))
     return table
