@@ -4,8 +4,6 @@ from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from avhcurate.errors import CurateError
 
@@ -36,6 +34,10 @@ def joined_groups(*groupings: np.ndarray) -> np.ndarray:
     >>> joined_groups(np.array([1, 1, 2, 3]), np.array(["a", "b", "b", None], object)).tolist()
     [0, 0, 0, 1]
     """
+    # Half a second to import, for those who have groups.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n = len(groupings[0])
     links = []
     for grouping in groupings:

@@ -79,6 +79,8 @@ def find_backend(
     than the module is not taken. `kept` is the folder of the converted network, there or not. Raises CurateError where
     the named backend cannot run the network here.
     """
+    if name == AS_IS or (name is None and example.device.type != "cpu"):
+        return as_is(module)
     if name is None:
         if images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
             return as_is(module, FEW_IMAGES)
@@ -88,8 +90,6 @@ def find_backend(
             return as_is(module, MISSING)
         if dtype is torch.bfloat16 and "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             return as_is(module)
-    if name == AS_IS:
-        return as_is(module)
     try:
         if name not in (None, OPENVINO) or example.device.type != "cpu":
             raise RuntimeError("it is not a backend of this device")
@@ -151,7 +151,8 @@ def _checked(
         with suppress(Exception):
             return read(kept)
     with warnings.catch_warnings(action="ignore"), torch.no_grad():  # torch's own, of what tracing keeps and of age
-        traced = torch.jit.trace(module, (example[-_TRACED:],), check_trace=False)
+        # As a function, whose weights are constants: a module's layers become scripts, which takes thrice as long.
+        traced = torch.jit.trace(lambda images: module(images), (example[-_TRACED:],), check_trace=False)
         network = openvino().convert_model(traced)
     with TemporaryDirectory() as folder:
         # Read back even here: what was not written yet may differ from it in the last bit.
@@ -181,6 +182,11 @@ class _NoValues(TorchDispatchMode):
 
     It sees such calls under no_grad, not in inference mode.
     """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # To skip its compiler torch would import it, which takes two seconds. A torch without this method just does so.
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default:

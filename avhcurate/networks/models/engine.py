@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.backends import AS_IS, EXAMPLES, as_is, find_backend
+from avhcurate.networks.models.backends import AS_IS, EXAMPLES, Backend, find_backend
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
@@ -79,26 +79,34 @@ class Network:
         if self.precision == "tf32" and self.device.type != "cuda":
             raise CurateError("--precision tf32 is for NVIDIA GPUs. Take float32 or bfloat16 on other devices.")
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
-        module = _Features(_own_copy(model), model.preprocess).eval()
         with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
-            self.backend = as_is(module)
-            if self.device.type == "cpu" or backend not in (None, AS_IS):
-                generator = torch.Generator().manual_seed(0)
-                example = torch.randint(0, 256, (EXAMPLES, *module.shape), dtype=torch.uint8, generator=generator)
-                self.backend = find_backend(
-                    backend,
-                    module,
-                    example.to(self.device),
-                    self.dtype,
-                    streams=torch.get_num_threads() // _threads_per_worker(),
-                    images=images,
-                    kept=cache and cache / _graph_name(model),
-                )
+            self.backend = self._found(model, backend, images, cache)
             if self.backend.name == AS_IS:
+                module = _Features(_own_copy(model), model.preprocess).eval()
                 module.reduce(self.dtype)
                 module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+                self.backend = replace(self.backend, run=module)
             self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
             self._bias = torch.from_numpy(model.bias).to(self.device)
+
+    def _found(self, model: LoadedModel, name: str | None, images: int | None, cache: Path | None) -> Backend:
+        """Return the backend; one that runs the module runs that of `model`, which must stay as it is."""
+        tap = FeatureTap(model.module, model.head)
+        module = _Features(tap, model.preprocess).eval()
+        try:
+            generator = torch.Generator().manual_seed(0)
+            example = torch.randint(0, 256, (EXAMPLES, *module.shape), dtype=torch.uint8, generator=generator)
+            return find_backend(
+                name,
+                module,
+                example.to(self.device),
+                self.dtype,
+                streams=torch.get_num_threads() // _threads_per_worker(),
+                images=images,
+                kept=cache and cache / _graph_name(model),
+            )
+        finally:
+            tap.hook.remove()
 
     @property
     def device_name(self) -> str:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.scoring.shards import LOCAL, Engine, Step, work_through
@@ -163,6 +162,8 @@ class _Fit:
 
 def _loss(head: LinearHead, samples: Samples) -> float:
     """Return the sum of the cross-entropies of a head on these samples."""
+    from scipy.special import logsumexp  # of what scoring imports, only this needs scipy
+
     logits = head.logits(np.asarray(samples.features[samples.ids], np.float32)).astype(np.float64)
     return float((logsumexp(logits, axis=1) - logits[np.arange(len(samples)), samples.targets]).sum())
 
