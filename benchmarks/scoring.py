@@ -404,7 +404,8 @@ def _in_process(
     command += ["--weights", options.weights] if options.weights else []
     # An older checkout does not know the device, nor does a CPU's benchmark need it.
     command += ["--device", options.device] if options.device != "auto" else []
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    # Threads wait as they do for the command line.
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -41,6 +41,10 @@ _KEPT = 4
 _FILE = "network.xml"
 
 
+class AlreadyConverted(Exception):
+    """What a module that OpenVINO runs as it is raises under a trace."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """Runs a network: `run` takes uint8 images (n, S, S, C) and returns float32 features (n, D).
@@ -88,12 +92,17 @@ def find_backend(
             return as_is(module)
         if find_spec("openvino") is None:
             return as_is(module, MISSING)
+        if any(isinstance(layer, nn.LayerNorm) for layer in module.modules()):
+            # Transformers and ConvNeXt are at least as fast as they are: see docs/results/speed.md.
+            return as_is(module)
         if dtype is torch.bfloat16 and "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             return as_is(module)
     try:
         if name not in (None, OPENVINO) or example.device.type != "cpu":
             raise RuntimeError("it is not a backend of this device")
         return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, kept))
+    except AlreadyConverted:
+        return as_is(module)
     # Tracing runs foreign code under rules that it does not know, and OpenVINO has errors of its own.
     except Exception as error:
         if name is None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
-from avhcurate.networks.models.backends import compiled, openvino
+from avhcurate.networks.models.backends import AlreadyConverted, compiled, openvino
 from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line
@@ -63,7 +63,7 @@ class OnnxClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         if torch.jit.is_tracing():
-            raise RuntimeError("OpenVINO runs it already")
+            raise AlreadyConverted
         pixels = images.detach().float().cpu().numpy()
         return self.head(torch.from_numpy(_outputs(self._run, self._input, pixels)[0]).to(images))
 
