@@ -176,7 +176,7 @@ def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     found = {}
     if "dataset" in given and verb != "remove" and required in (["dataset"], ["name"]):
         found[required[0]] = given["dataset"]
-    # Training takes its own network, and the app has chosen what its job takes.
+    # Training uses its own network, and the app has chosen what its job uses.
     if "model" in given and not verb.endswith("train") and not os.environ.get(JOB_VARIABLE):
         found["model"] = given["model"]
     return found

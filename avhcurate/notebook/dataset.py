@@ -111,7 +111,7 @@ class Dataset(DecidedDataset):
     def choose_default(self, run: str) -> str:
         """Let pages, verbs and notebooks open a finished run unless another is named; return the run's name.
 
-        Before that it is the first that was finished; a later one never takes its place.
+        Before that it is the first that was finished; a later one never replaces it.
 
         >>> import avhcurate
         >>> avhcurate.example().choose_default("avhcurate:digits")[:16]
@@ -536,7 +536,7 @@ class Dataset(DecidedDataset):
         """
         if not in_notebook() or find_spec("anywidget") is None:
             return self.show("gallery", where=where, height=height)
-        # Streamlit says on import that no server runs, as it is.
+        # Streamlit says on import that no server runs, which is right.
         logging.getLogger("streamlit.runtime.caching.cache_data_api").disabled = True
         from avhcurate.notebook.grid import SampleGrid
 

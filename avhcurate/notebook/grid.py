@@ -30,7 +30,7 @@ from avhcurate.ui.url_state import View
 if TYPE_CHECKING:
     from avhcurate.notebook.opened import OpenedDataset
 
-#: Runs the scripts anew for each widget.
+#: Runs the scripts once for each widget.
 _SCRIPT = """export default () => {
 %s
 return widget(...%s);

@@ -159,7 +159,7 @@ def gallery_link(label: str, query: Mapping[str, str] | None = None, **changes: 
 
 
 def _back() -> dict[str, str]:
-    """Return the parameter that leads back to the page as it is; none in the gallery itself."""
+    """Return the parameter that leads back to the current view; none in the gallery itself."""
     here = st.session_state[frame.PAGE]
     return {_BACK.name: f"{here}?{urlencode(st.query_params.to_dict())}"} if here != "gallery" else {}
 

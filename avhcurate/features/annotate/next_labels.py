@@ -41,7 +41,7 @@ class NextLabels:
 
     @property
     def summary(self) -> str:
-        """Return what the images cover beside as many at random, in a sentence."""
+        """Return what the images cover and what as many random ones do, in a sentence."""
         enough = 1 + int(np.searchsorted(self.covered, self.at_random[-1]))
         return (
             f"{len(self.ids):,} images cover {self.covered[-1]:.0%} of {self.samples:,} in view; as many at random "

@@ -47,7 +47,7 @@ class Question:
 class CollectionProgress:
     """Progress of a collection; `answers` (and `checks`, those to controls), `tasks` and `left` are one annotator's.
 
-    checks_told: controls among the whole tens of answers, so that nobody learns which image was one.
+    checks_told: controls among the whole tens of answers, so that it stays hidden which image was one.
     samples: in the collection; done: those with the target or more; votes: that count; annotators: with an answer.
     """
 

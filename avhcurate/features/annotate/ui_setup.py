@@ -102,7 +102,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 
 
 def _coverage(page: Opened) -> None:
-    """Draw what the first images of the queue, at most a quarter of all, cover beside random ones."""
+    """Draw what the first images of the queue, at most a quarter of all, cover, and what random ones do."""
     try:
         found = _next_labels(page.table, min(setup.BATCH, -(-page.table.size // 4)))
     except CurateError as error:

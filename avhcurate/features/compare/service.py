@@ -111,7 +111,7 @@ def side_by_side(
         for name, one in shared.scores.items()
     ]
     names, avh = [called[name] for name in shared.scores], np.eye(len(shared.runs))
-    # HSF takes no part in how two runs agree.
+    # HSF does not count in how two runs agree.
     pairs = compare(columns["avh"], np.zeros(len(samples)), harder=dict.fromkeys(columns["avh"], "high"))
     first, second = np.triu_indices(len(avh), 1)
     avh[first, second] = avh[second, first] = pairs["between"]

@@ -165,7 +165,7 @@ def choose_strength(voted: VotedSamples, check: Check = lambda: None) -> Strengt
 
 
 def _climb(strengths: Sequence[Strength], at: int, likelihood: Callable[[Strength], float]) -> Strength:
-    """Return the first strength on the way up from a place whose neighbours are no likelier."""
+    """Return the first strength, going up from a place, whose neighbours are not likelier."""
     found: dict[int, float] = {}
     while True:
         near = [place for place in (at, at + 1, at - 1) if 0 <= place < len(strengths)]

@@ -12,7 +12,7 @@ tie. It is used when
 - `avc-centred` (ours): as `avc`, with the AVC of embeddings and class weights less their means. Ahead of
   the other gates on the twelve pairs of domains that it was found on, which is not established: see docs/results.md;
 - `lrent` (CRST, Zou et al. 2019): sum_c (p_c / lambda_c)^(1/alpha) >= 1, where the regularised loss of the soft label
-  y_c ~ (p_c / lambda_c)^(1/alpha) is no worse than that of no label. Every sample that `confidence` selects, and a few
+  y_c ~ (p_c / lambda_c)^(1/alpha) is not worse than that of no label. Every sample that `confidence` selects, and a few
   that lie just under two thresholds at once;
 - `mrkld` (CRST): as `confidence`;
 - `avc-lrent`, `avc-mrkld`: as `avc`.

@@ -124,7 +124,7 @@ def class_counts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 def summary(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return `what, before, after`: images, those with a label, accuracy against the labels, and undecided suspects.
 
-    Over the images that are not excluded; NaN where there is no run or no list of suspects.
+    Over the images that are not excluded; NaN without a run or a list of suspects.
     """
     columns = {}
     for name, state in (("before", before), ("after", after)):

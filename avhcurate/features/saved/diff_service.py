@@ -223,7 +223,7 @@ def _of_file(workspace: Workspace, file: Path) -> State:
         manifest = json.loads(file.with_name(file.name + _MANIFEST).read_text(encoding="utf-8"))
         fingerprint, entry = manifest["dataset_fingerprint"], int(manifest.get("entry", 0))
     except (OSError, ValueError, KeyError) as problem:
-        raise CurateError(f"{file} has no manifest beside it. Give a file that `avhcurate export` wrote.") from problem
+        raise CurateError(f"{file} has no manifest next to it. Give a file that `avhcurate export` wrote.") from problem
     known = ["id", "path", "split", "tags", *_TEXTS, *COMPARED]
     rows = read_table(file, texts=("path", "split", "tags", *_TEXTS)).to_pandas()
     if "path" not in rows:
@@ -256,7 +256,7 @@ DECIDED = {
 
 
 def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.DataFrame:
-    """Return the changes with who decided each, when and how; empty where nobody did in the app."""
+    """Return the changes with who decided each, when and how; empty where it was not in the app."""
     changes, table = changes.assign(who="", at="", why=""), after.table
     if table is None or not changes["kind"].isin(DECIDED).any():
         return changes[COLUMNS]

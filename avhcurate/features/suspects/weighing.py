@@ -18,7 +18,7 @@ _KNOTS, _DRAWN_KNOTS = (0.5, 0.9, 0.97), (0.1, 0.3, 0.6)
 #: The ridge penalty: it lets sources share, as each may fail. Votes come from elsewhere and may say more.
 _RIDGE, _RIDGES = 1e-2, {"votes": 1e-4}
 #: Rounds of learning; from the second on so many of the given labels, those doubted most, stand for wrong ones too, and
-#: how much they count beside the drawn ones.
+#: how much they count relative to the drawn ones.
 _ROUNDS, _FIRST, _COUNT = 3, 0.05, 0.3
 #: People who reject so many labels at least, and so large a share at most, say which are wrong.
 _ENOUGH, _FEW = 5, 0.1
@@ -90,9 +90,9 @@ def weigh(
 ) -> Weighed:
     """Weigh sources: numbers that rise with doubt, (N, m) for the given labels and (n, m) for drawn ones of `some`.
 
-    NaN is no evidence, and says nothing. A logistic model separates drawn from given labels, additive over sources and
+    NaN counts as no evidence. A logistic model separates drawn from given labels, additive over sources and
     rising in each number; each sample is judged by a model that has not seen it. Those that people reject, or that it
-    doubts most, then stand beside the drawn ones, as the errors that are there may be of another kind.
+    doubts most, are then added to the drawn ones, as the errors that are there may be of another kind.
     """
     n = len(next(iter(own.values())))
     votes = own.get("votes", np.zeros((n, 1)))

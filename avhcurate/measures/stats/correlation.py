@@ -53,7 +53,7 @@ def correlate(
     the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
 
     A score is read when it is its turn. `ranks` is filled with twice the ranks (N,) int32 of each among the samples
-    that count, 0 for the others, from which `correlation_tests.compare` goes on.
+    that count, 0 for the others, from which `correlation_tests.compare` continues.
 
     >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
     >>> table[["bin", "n", "spearman"]].round(6).values.tolist()

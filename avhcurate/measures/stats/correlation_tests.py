@@ -36,7 +36,7 @@ _BLOCK = 65_536
 #: Factor that turns a score until larger means easier, as with HSF, by the end that means a harder sample.
 _SIGNS = {"high": -1, "low": 1}
 _NAN = float("nan")
-#: The name of HSF beside those of scores.
+#: The name of HSF among those of scores.
 _HSF = "hsf"
 
 

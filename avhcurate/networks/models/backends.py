@@ -169,7 +169,7 @@ def _checked(
 
 
 def _written(network: Any, folder: Path) -> Path:
-    """Write the network to a folder, whole or not at all, and remove the oldest of those beside it."""
+    """Write the network to a folder, whole or not at all, and remove the oldest others."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = temporary_name(folder)
     try:
@@ -180,8 +180,8 @@ def _written(network: Any, folder: Path) -> Path:
             made.rename(folder)
     finally:
         remove(made)
-    beside = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-    for old in beside[:-_KEPT]:
+    others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in others[:-_KEPT]:
         remove(old)
     return folder
 

@@ -45,7 +45,7 @@ def network_names() -> tuple[str, ...]:
 
 
 def knows_imagenet(name: str) -> bool:
-    """Return whether a network tells ImageNet's 1000 classes apart as it is published.
+    """Return whether a network is published with ImageNet's 1000 classes.
 
     >>> knows_imagenet("torchvision:resnet50"), knows_imagenet("avhcurate:digits")
     (True, False)

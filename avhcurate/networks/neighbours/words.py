@@ -44,8 +44,8 @@ def angles_to_words(run: RunFolder | None, words: Sequence[str], *, progress: Pr
     """Give a zero-shot run the column of its images' angles (rad) to some texts, and return the column's name.
 
     With several texts it is the angle to the sum of their unit vectors, those that begin with a dash subtracted; each
-    text is embedded as it is. A column that is there is kept. Its vector is kept too, as the field's metadata.
-    Raises CurateError for a run of another kind, texts that are no words, and a network that is not the run's.
+    text is embedded unchanged. A column that is there is kept. Its vector is kept too, as the field's metadata.
+    Raises CurateError for a run of another kind, texts that are not words, and a network that is not the run's.
     """
     name = words_column(words)
     lacking = words_lacking(run)

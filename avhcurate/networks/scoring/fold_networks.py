@@ -46,7 +46,7 @@ class FoldNetworks:
     def train(self, slug: str, progress: Progress) -> RunFolder:
         """Return the complete run, called by `slug` and by all that decides its numbers.
 
-        The same call resumes: networks that are done stay, and one that was cut short goes on from its checkpoint.
+        The same call resumes: networks that are done stay, and one that was cut short continues from its checkpoint.
         """
         model = self.new()
         inputs = {

@@ -215,7 +215,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     @property
     def default_run(self) -> RunFolder | None:
-        """Return the run that a person chose, else the first that was finished: a later one never takes its place."""
+        """Return the run that a person chose, else the first that was finished: a later one never replaces it."""
         complete = sorted((run for run in self.runs() if run.complete), key=lambda run: (run.record.finished, run.name))
         chosen = [run for run in complete if run.name == self.record.default_run]
         return next(iter([*chosen, *complete]), None)
