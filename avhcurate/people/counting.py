@@ -278,7 +278,7 @@ def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str | None, Vo
         if "counts" in votes.schema.names:
             counts = count_matrix(votes["counts"])
             whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
-            whole.votes[ids] = counts.sum(axis=1)
+            whole.votes[ids] = hsf.row_sums(counts)
         else:
             whole.hits[ids], whole.asked[ids] = votes["selected"], votes["shown"]
             whole.votes[ids] = whole.asked[ids]

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from avhcurate.datasets.table.columns import HSF_COLUMNS, NAMES, quote, within_class_sql
+from avhcurate.datasets.table.columns import HSF_COLUMNS, NAMES, quote
 from avhcurate.datasets.table.conditions import MOST_BYTES
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.disk.files import remove_leftovers, temporary_name
@@ -58,19 +58,20 @@ def create_samples(
     votes: Votes | None,
     predicted: pd.DataFrame | None,
 ) -> None:
-    """Create `samples`, a view of the table `kept` that adds `NAMES`.
+    """Create `samples`, a view of the table `kept` that adds `NAMES` and the scores within classes.
 
     columns: SQL by name; files: Parquet by the name that the SQL uses. `bins` are the names of HSF bins, and `scored`
     the scores that the table has. The rows lie about in order of id, part by part.
     """
     named = {name: str(file) for name, file in files.items()}
-    more = _join_within_classes(connection, named, scored)
+    within = [key for key in scored if SCORES[key].within_class]
+    more = ""
     if predicted is not None:
         connection.register("incoming_predicted", predicted)
-        more += " LEFT JOIN incoming_predicted predicted USING (id)"
+        more = " LEFT JOIN incoming_predicted predicted USING (id)"
     query = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM read_parquet(?)"
     (first, last) = connection.execute(query, [named["samples"]]).fetchall()[0]
-    select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items() if name not in NAMES)
+    select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items() if name not in {*NAMES, *within})
     statement = "CREATE TABLE kept AS"
     for start in range(first, last + 1, AT_ONCE):
         voted = pd.DataFrame({name: [] for name in ("id", *HSF_COLUMNS)})
@@ -88,20 +89,22 @@ def create_samples(
         )
         statement = "INSERT INTO kept"
     connection.unregister("incoming_votes")
-    connection.execute("DROP TABLE IF EXISTS within_classes")
-    connection.execute("CREATE TABLE names AS SELECT ?::VARCHAR[] AS classes, ?::VARCHAR[] AS bins", [classes, bins])
-    shown = ", ".join(f"{NAMES.get(name, quote(name))} AS {quote(name)}" for name in columns)
+    _create_names(connection, classes, bins, within)
+    derived = NAMES | {key: columns[key] for key in within}
+    shown = ", ".join(f"{derived.get(name, quote(name))} AS {quote(name)}" for name in columns)
     connection.execute(f"CREATE VIEW samples AS SELECT {shown} FROM kept")
 
 
-def _join_within_classes(connection: duckdb.DuckDBPyConnection, files: Mapping[str, str], scored: Sequence[str]) -> str:
-    """Create the table of means and deviations within classes; return SQL of the join with it, if a score needs it."""
-    values = [within_class_sql(SCORES[key]) for key in scored if SCORES[key].within_class]
-    if not values:
-        return ""
+def _create_names(
+    connection: duckdb.DuckDBPyConnection, classes: Sequence[str], bins: Sequence[str], within: Sequence[str]
+) -> None:
+    """Create the one row of `names`: lists of names, and of means and deviations within classes of some scores."""
+    values = {f"{key}_mean": f"avg({SCORES[key].within_class})" for key in within}
+    values |= {f"{key}_deviation": f"stddev_pop({SCORES[key].within_class})" for key in within}
+    of_class = "".join(f", {sql} AS {name}" for name, sql in values.items())
+    lists = "".join(f", list({name} ORDER BY n) AS {name}" for name in values)
     connection.execute(
-        f"CREATE TABLE within_classes AS SELECT samples.label, {', '.join(values)} FROM read_parquet($samples) samples "
-        "LEFT JOIN read_parquet($scores) scores USING (id) GROUP BY samples.label",
-        {name: files[name] for name in ("samples", "scores")},
+        f"CREATE TABLE names AS SELECT $classes AS classes, $bins AS bins{lists} FROM range(-1, {len(classes)}) r(n) "
+        f"LEFT JOIN (SELECT coalesce(label, -1) AS label{of_class} FROM kept GROUP BY 1) ON n = label LIMIT 1",
+        {"classes": classes, "bins": bins},
     )
-    return "LEFT JOIN within_classes ON samples.label IS NOT DISTINCT FROM within_classes.label"

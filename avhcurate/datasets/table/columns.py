@@ -90,9 +90,10 @@ def literal(text: object) -> str:
 
 
 def within_class_sql(score: Score) -> str:
-    """Return SQL of the mean and the deviation within a class of the score that `score` is computed from."""
-    value = NUMBER_SQL.format(f"scores.{score.within_class}")
-    return f"avg({value}) AS {score.key}_mean, stddev_pop({value}) AS {score.key}_deviation"
+    """Return SQL of a score by lists of means and deviations within classes: no label first, then label 0."""
+    lists = (f"(SELECT {score.key}_{what} FROM names)" for what in ("mean", "deviation"))
+    mean, deviation = (f"list_extract({values}, coalesce(label, -1) + 2)" for values in lists)
+    return f"({score.within_class} - {mean}) / nullif({deviation}, 0)"
 
 
 def user_column(name: str, kind: str) -> str:
@@ -158,7 +159,7 @@ def score_column(score: Score) -> Column:
     source = f"{score_file(score)}.{score.within_class or key}"
     sql = NUMBER_SQL.format(source)
     if score.within_class:
-        sql = f"({sql} - within_classes.{key}_mean) / nullif(within_classes.{key}_deviation, 0)"
+        sql = within_class_sql(score)
     return Column(key, sql, source, always=key in _ALWAYS, yields=score.plugin)
 
 
