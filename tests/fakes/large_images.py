@@ -73,7 +73,7 @@ KINDS: dict[str, Callable[[Path, int, int], None]] = {
 
 
 def bombs() -> dict[str, bytes]:
-    """Files of at most a few kilobytes that claim much: by their header, a tile, a frame, or one strip used often."""
+    """Files of a few kilobytes that claim much: by a header, a tile, a frame, one strip used often, or pixels alike."""
     webp = b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\x3f\0" * 2 + b"\0\0\0\0"
     jpeg = _written("JPEG", "RGB", progressive=True, subsampling=0)
     at = jpeg.index(b"\xff\xc2") + 5
@@ -85,6 +85,7 @@ def bombs() -> dict[str, bytes]:
     tags = {256: 12000, 257: 12000, 258: (8,) * 4, 259: 8, 262: 2, 277: 4, 278: 250, 338: 2}
     shared = _tiff(tags | {273: (8,) * number, 279: (len(strip),) * number}, strip)
     return {
+        "pixels.png": _written("PNG", "1", size=(16000, 16000)),
         "header.webp": webp,
         "header.jpg": jpeg[:at] + b"\x1d\x4c\xff\xdc" + jpeg[at + 4 :],
         "screen.gif": bytes(gif),
@@ -93,9 +94,9 @@ def bombs() -> dict[str, bytes]:
     }
 
 
-def _written(kind: str, mode: str, **options: object) -> bytes:
+def _written(kind: str, mode: str, size: tuple[int, int] = (16, 16), **options: object) -> bytes:
     stream = io.BytesIO()
-    Image.new(mode, (16, 16)).save(stream, kind, **options)
+    Image.new(mode, size).save(stream, kind, **options)
     return stream.getvalue()
 
 

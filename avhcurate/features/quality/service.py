@@ -3,15 +3,17 @@
 import hashlib
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from PIL import Image
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
@@ -33,7 +35,7 @@ from avhcurate.workspace.images.decoding import (
     format_of_suffix,
     square_luma,
 )
-from avhcurate.workspace.images.measures import OF_PIXELS
+from avhcurate.workspace.images.measures import MEASURES, OF_PIXELS
 from avhcurate.workspace.images.pixels import (
     HASH_SIDE,
     SIDE,
@@ -132,14 +134,16 @@ class _MeasureWork:
         ends = np.array([self.ids_of(shards[0])[0], self.ids_of(shards[-1])[-1]])
         paths, first = self.dataset.paths(ends), int(ends[0])
         images = self.dataset.images(ends).read(id for shard in shards for id in self.ids_of(shard))
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        threads = min(8, os.cpu_count() or 1)
+        with ThreadPoolExecutor(threads) as pool:
             for shard in shards:
                 started, rows, ids = time.perf_counter(), list[dict[str, Any]](), self.ids_of(shard)
                 for start in range(0, len(ids), _BATCH):
                     part = ids[start : start + _BATCH]
-                    encoded = [next(images) for _ in part]
-                    measured = pool.map(examine, encoded, [paths[id - first] for id in part])
-                    rows += [row | {"id": id} for id, row in zip(part, measured, strict=True)]
+                    encoded = [(next(images), paths[id - first]) for id in part]
+                    each = -(-len(part) // threads)
+                    measured = pool.map(examine, [encoded[at : at + each] for at in range(0, len(part), each)])
+                    rows += [row | {"id": id} for id, row in zip(part, chain.from_iterable(measured), strict=True)]
                     if len(rows) < len(ids):
                         yield Step(len(part))
                 table = pa.Table.from_pylist(rows, schema=_SCHEMA)
@@ -164,33 +168,58 @@ def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine
     folder.finish(tables, changes | {"rate": round(samples / max(seconds, 1e-9), 2)})
 
 
-def examine(encoded: bytes | BrokenImage, path: str) -> dict[str, Any]:
-    """Return the row of one image: its measures, or its `problem`.
+def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str, Any]]:
+    """Return a row of each encoded image, given with its path: its measures, or its `problem`.
 
-    Raises CurateError if a plugin's measure fails on it; earlier measures are kept, and the same call resumes.
+    Those of one shape are measured at once: of small images each call would cost more than its pixels. Raises
+    CurateError if a plugin's measure fails on one; earlier measures are kept, and the same call resumes.
     """
+    rows, small, shapes = list[dict[str, Any]](), dict[int, np.ndarray](), defaultdict[tuple[int, ...], list[int]](list)
+    greys = []
+    for place, (encoded, path) in enumerate(images):
+        row, image = _opened(encoded, path)
+        rows.append(row)
+        if image is not None:
+            image = fitted(image, SIDE)
+            greys.append(square_luma(image, HASH_SIDE))
+            small[place] = np.asarray(image)
+            shapes[small[place].shape].append(place)
+            row |= _of_plugins(small[place], path)
+    if greys:
+        for place, hashes in zip(small, perceptual_hashes(np.stack(greys)).tolist(), strict=True):
+            rows[place] |= zip(_HASHES, hashes, strict=True)
+    for places in shapes.values():
+        measured = measure_pixels([small[place] for place in places])
+        for place, *values in zip(places, *(column.tolist() for column in measured.values()), strict=True):
+            rows[place] |= zip(measured, values, strict=True)
+    return rows
+
+
+def _opened(encoded: bytes | BrokenImage, path: str) -> tuple[dict[str, Any], Image.Image | None]:
+    """Return what the bytes and the header of an image say, and the image; None where there is a `problem`."""
     if isinstance(encoded, BrokenImage):
-        return {"problem": encoded.reason}
+        return {"problem": encoded.reason}, None
     row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
     try:
         image, header = decode_image(encoded)
     except BrokenImage as broken:
-        return row | {"problem": broken.reason}
+        return row | {"problem": broken.reason}, None
     except Exception as error:  # out of memory, say: one image must never end a pass over a million
-        return row | {"problem": f"cannot be measured: {type(error).__name__}"}
-    small, odd, suffix = fitted(image, SIDE), [], PurePosixPath(path).suffix
-    try:
-        row |= measure_pixels(np.asarray(small))
-    except CurateError as error:
-        raise CurateError(f"{path}: {error}") from None
+        return row | {"problem": f"cannot be measured: {type(error).__name__}"}, None
+    odd, suffix = [], os.path.splitext(path)[1]
     if format_of_suffix(suffix) not in (None, header.format):
         odd.append(f"{header.format} named {suffix}")
     if header.animated:
         odd.append("several frames")
     row |= {"width": header.width, "height": header.height, "aspect": header.width / header.height}
-    row["oddity"] = "; ".join(odd) or None
-    hashes = perceptual_hashes(square_luma(small, HASH_SIDE))
-    return row | dict(zip(_HASHES, hashes, strict=True))
+    return row | {"oddity": "; ".join(odd) or None}, image
+
+
+def _of_plugins(rgb: np.ndarray, path: str) -> dict[str, float]:
+    try:
+        return {key: measure.pixels(rgb) for key, measure in MEASURES.items() if measure.pixels is not None}
+    except CurateError as error:
+        raise CurateError(f"{path}: {error}") from None
 
 
 def _group(

@@ -41,13 +41,15 @@ def decode_image(data: bytes) -> tuple[Image.Image, ImageHeader]:
     if not data:
         raise BrokenImage("empty file")
     with _refusing(data), open_image(data) as image:
-        header, size = _header(image), image.size
+        animated, size = _is_animated(image), image.size
         factor = shrink_factor(size)
         # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
         image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
         with room_for(image, data, size):
             image.load()
-            return _to_rgb(image), header
+            # Only now, for a PNG may say after its pixels how it is turned.
+            turned = orientation(image)
+            return _to_rgb(image, turned), _header(image.format, size, turned, animated)
 
 
 @contextmanager
@@ -64,14 +66,18 @@ def _refusing(data: bytes) -> Iterator[None]:
 def read_header(data: bytes) -> ImageHeader:
     """Return what the header of an encoded image says, without decoding. Raises `BrokenImage` for anything else."""
     with _refusing(data), open_image(data) as image:
-        return _header(image)
+        return _header(image.format, image.size, orientation(image), _is_animated(image))
 
 
-def _header(image: Image.Image) -> ImageHeader:
-    width, height = image.size
-    if orientation(image) > 4:
-        height, width = image.size
-    return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
+def _header(kind: str | None, size: tuple[int, int], turned: int, animated: bool) -> ImageHeader:
+    width, height = size
+    if turned > 4:
+        height, width = size
+    return ImageHeader(kind or "", width, height, animated)
+
+
+def _is_animated(image: Image.Image) -> bool:
+    return bool(getattr(image, "is_animated", False))
 
 
 def format_of_suffix(suffix: str) -> str | None:
@@ -145,9 +151,8 @@ def square_luma(image: Image.Image, side: int) -> np.ndarray:
     return np.asarray(image.convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return a loaded image as RGB, upright, and not too large."""
-    turned = orientation(image)
+def _to_rgb(image: Image.Image, turned: int) -> Image.Image:
+    """Return a loaded image as RGB, upright by its `orientation`, and not too large."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _to_8_bit_grey(image)
     if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):
@@ -180,9 +185,10 @@ _TURNS = {
 
 
 def orientation(image: Image.Image) -> int:
-    """Return how an opened image is turned by its EXIF: 1 for upright, up to 8."""
+    """Return how an opened image is turned by its EXIF, as far as that is read: 1 for upright, up to 8."""
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
+        # Not the PNG's own method, which decodes the whole image first.
+        return Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
         return 1
 

@@ -82,9 +82,10 @@ def room_for(image: Image.Image, data: bytes, size: tuple[int, int]) -> Abstract
     pixels = max(image.width * image.height, int(tile.get(322, 0)) * int(tile.get(323, 0)))
     shrunk = image.width * image.height // max(1, shrink_factor(image.size)) ** 2
     cost = _LEAST + 2 * len(data) + FORMATS.get(image.format or "", 4) * pixels + _CONVERTED * shrunk
-    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > 1:
-        cost += _SCANS * size[0] * size[1]
-    memory = image_memory()
+    memory, scans = image_memory(), _SCANS * size[0] * size[1]
+    # Counted only where it matters, since it reads all bytes.
+    if cost + scans > memory / 8 and data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > 1:
+        cost += scans
     if cost > memory:
         raise BrokenImage(
             f"too large: {size[0]} x {size[1]} pixels may take {cost / 1e6:,.0f} MB, and {MEMORY_VARIABLE} allows "

@@ -1,9 +1,9 @@
 """What the pixels of an image say: its measures, and perceptual hashes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.fft import dct
-
-from avhcurate.workspace.images.measures import MEASURES
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
@@ -22,43 +22,66 @@ TURNS = ("mirrored", "flipped", "turned_180", "transposed", "turned_90", "transv
 UNIFORM = 0.02
 
 
-def measure_pixels(rgb: np.ndarray) -> dict[str, float]:
-    """Return the measures `OF_PIXELS` of uint8 pixels (H, W, 3), which the caller has made to fit into `SIDE` x `SIDE`.
+def measure_pixels(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the measures `PROXIES`, (n,) each, of n images of one shape, which the caller has made to fit into `SIDE`.
 
-    >>> {key: round(value, 2) for key, value in measure_pixels(np.full((4, 4, 3), 51, np.uint8)).items()}
-    {'brightness': 0.2, 'contrast': 0.0, 'sharpness': 0.0, 'information': 0.0, 'colour': 0.0}
+    Each is uint8 (H, W, 3), and has the same measures whichever others there are.
+
+    >>> {key: value.round(2).tolist() for key, value in measure_pixels([np.full((4, 4, 3), 51, np.uint8)]).items()}
+    {'brightness': [0.2], 'contrast': [0.0], 'sharpness': [0.0], 'information': [0.0], 'colour': [0.0]}
     """
-    # Planes side by side, and thousandths of luma: whole numbers, which float32 holds exactly.
-    red, green, blue = np.ascontiguousarray(rgb.transpose(2, 0, 1))
+    # A few at a time, so that what is made of them stays in the processor's cache.
+    step = max(1, SIDE * SIDE // images[0][:, :, 0].size)
+    parts = [_measured(images[start : start + step]) for start in range(0, len(images), step)]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _measured(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    n, (height, width, _) = len(images), images[0].shape
+    planes = np.empty((3, n, height, width), np.uint8)
+    for number, rgb in enumerate(images):
+        planes[:, number] = rgb.transpose(2, 0, 1)
+    red, green, blue = planes
+    # Thousandths of luma: whole numbers, which float32 holds exactly.
     light = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-    levels = np.bincount(np.rint(light / 1000).astype(np.uint8).ravel(), minlength=256) / light.size
-    levels = levels[levels > 0]
+    levels = np.rint(light / 1000).astype(np.int64).reshape(n, -1) + 256 * np.arange(n)[:, None]
+    shares = np.bincount(levels.ravel(), minlength=256 * n).reshape(n, 256) / levels.shape[1]
+    mean = light.mean(axis=(1, 2), dtype=np.float64)
     strongest, weakest = (of(of(red, green), blue) for of in (np.maximum, np.minimum))
     return {
-        "brightness": float(light.mean(dtype=np.float64) / 255_000),
-        "contrast": float(light.std() / 255_000),
-        "sharpness": float(np.log10(1 + _laplacian(light).var(dtype=np.float64) / 1e6)),
-        "information": float(-(levels * np.log2(levels)).sum() + 0.0),
-        "colour": float((strongest - weakest).mean() / 255),
-    } | {key: measure.pixels(rgb) for key, measure in MEASURES.items() if measure.pixels is not None}
+        "brightness": mean / 255_000,
+        "contrast": np.sqrt(_mean_square(light - mean.astype(np.float32)[:, None, None])) / 255_000,
+        # What one pixel has more than its neighbour, that one has less: the mean is 0.
+        "sharpness": np.log10(1 + _mean_square(_laplacian(light)) / 1e6),
+        "information": -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1) + 0.0,
+        "colour": (strongest - weakest).mean(axis=(1, 2)) / 255,
+    }
 
 
 def _laplacian(light: np.ndarray) -> np.ndarray:
-    """Return (H, W): what the four neighbours have more than each value; at the border it is its own neighbour."""
-    down, right, found = np.diff(light, axis=0), np.diff(light, axis=1), np.zeros_like(light)
-    found[:-1] += down
-    found[1:] -= down
-    found[:, :-1] += right
-    found[:, 1:] -= right
+    """Return (n, H, W): what the four neighbours have more than each value; at the border it is its own neighbour."""
+    found = np.zeros_like(light)
+    down = light[:, 1:] - light[:, :-1]
+    found[:, :-1] += down
+    found[:, 1:] -= down
+    right = light[:, :, 1:] - light[:, :, :-1]
+    found[:, :, :-1] += right
+    found[:, :, 1:] -= right
     return found
 
 
-def perceptual_hashes(grey: np.ndarray) -> list[int]:
-    """Return the hash of an image, then that of the same image in each of the attitudes `TURNS`.
+def _mean_square(values: np.ndarray) -> np.ndarray:
+    """Return (n,) of each of n arrays."""
+    rows = values.reshape(len(values), 1, -1)
+    return (rows @ rows.transpose(0, 2, 1))[:, 0, 0].astype(np.float64) / rows.shape[2]
 
-    64 bits that stay nearly the same when an image is scaled, encoded again or lit otherwise. `grey`: luma of the whole
-    image made 32 x 32, any unit. The bits say which of the 64 lowest frequencies of its cosine transform lie above
-    their median, row by row, the first the highest (Zauner 2010, pHash).
+
+def perceptual_hashes(grey: np.ndarray) -> np.ndarray:
+    """Return for each image its hash, then that of the same image in each of the attitudes `TURNS`: uint64 (n, 7).
+
+    64 bits that stay nearly the same when an image is scaled, encoded again or lit otherwise. `grey` (n, 32, 32): luma
+    of the whole image made 32 x 32, any unit. The bits say which of the 64 lowest frequencies of its cosine transform
+    lie above their median, row by row, the first the highest (Zauner 2010, pHash).
 
     All come from one transform: mirroring changes the sign of every second frequency, transposing swaps the two axes.
     They are the eight ways to lay an image down, but for the turn that undoes `turned_90`: of two images each is the
@@ -66,8 +89,8 @@ def perceptual_hashes(grey: np.ndarray) -> list[int]:
     """
     flat = _WAVES @ grey @ _WAVES.T
     every_second = (-1.0) ** np.arange(_HASH_BLOCK)
-    across, down, upright = every_second[None, :], every_second[:, None], flat.T
+    across, down, upright = every_second[None, :], every_second[:, None], flat.transpose(0, 2, 1)
     laid = (flat, flat * across, flat * down, flat * across * down, upright, upright * down, upright * across * down)
-    waves = np.stack(laid).reshape(len(laid), -1)
-    bits = np.packbits(waves > np.median(waves, axis=1, keepdims=True), axis=1)
-    return [int.from_bytes(row.tobytes()) for row in bits]
+    waves = np.stack(laid, axis=1).reshape(len(grey), len(laid), -1)
+    bits = np.packbits(waves > np.median(waves, axis=2, keepdims=True), axis=2)
+    return bits.view(">u8")[:, :, 0].astype(np.uint64)

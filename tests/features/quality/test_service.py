@@ -133,7 +133,7 @@ def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected
     with pytest.raises(CurateError, match=rf"2\.png: mine, which a plugin adds to the measures, failed \({said}"):
         measure_dataset(workspace, "blue")
     seen, examine = [], quality_service.examine
-    monkeypatch.setattr(quality_service, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
+    monkeypatch.setattr(quality_service, "examine", lambda some: seen.extend(path for _, path in some) or examine(some))
     mending.append(True)
     folder = measure_dataset(workspace, "blue")
     assert 0 < len(seen) < 4
@@ -147,7 +147,7 @@ def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(plante
     folder.clear()
     monkeypatch.setattr(quality_service, "SHARD", 8)
     seen, examine = [], quality_service.examine
-    monkeypatch.setattr(quality_service, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
+    monkeypatch.setattr(quality_service, "examine", lambda some: seen.extend(path for _, path in some) or examine(some))
     with pytest.raises(Cancelled):
         measure_dataset(Workspace(root), "pets", progress=Progress(should_stop=lambda: len(seen) >= 16))
     assert not open_table(Workspace(root), "pets").measured

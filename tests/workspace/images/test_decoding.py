@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
+from avhcurate.workspace.images.decoding import BrokenImage, decode, decode_image, encode_thumbnail
 
 
 def picture(width: int = 60, height: int = 40) -> Image.Image:
@@ -53,6 +53,17 @@ def test_exif_rotated_jpeg_comes_upright(orientation: int) -> None:
     pixels = decode(encoded(stored, "JPEG", exif=exif, quality=95, subsampling=0))
     assert pixels.shape == (40, 60, 3)
     assert error(pixels, picture()) < 3
+
+
+def test_a_png_that_says_after_its_pixels_how_it_is_turned_comes_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(picture(), "PNG", exif=exif)
+    start, end = data.index(b"eXIf") - 4, data.index(b"IEND") - 4
+    stop = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    late = data[:start] + data[stop:end] + data[start:stop] + data[end:]
+    assert decode_image(late)[1][1:3] == (40, 60)
+    np.testing.assert_array_equal(decode(late), decode(data))
 
 
 def test_damaged_exif_does_not_spoil_the_pixels() -> None:

@@ -27,7 +27,7 @@ def grey_of(rgb):
 
 
 def hash_of(grey):
-    return perceptual_hashes(grey)[0]
+    return int(perceptual_hashes(grey[None])[0, 0])
 
 
 def test_measures_are_what_their_formulas_say_pixel_by_pixel():
@@ -52,7 +52,13 @@ def test_measures_are_what_their_formulas_say_pixel_by_pixel():
         "information": -sum(share * math.log2(share) for share in shares),
         "colour": sum(max(p) - min(p) for row in rgb.tolist() for p in row) / 144 / 255,
     }
-    assert measure_pixels(rgb) == pytest.approx(expected)
+    # Of many images at once, and in parts, each has what it has alone.
+    images = [photo(seed, side=12) for seed in range(1, 500)] + [rgb]
+    together = measure_pixels(images)
+    assert {key: values[-1] for key, values in together.items()} == pytest.approx(expected)
+    assert {key: values[7] for key, values in together.items()} == pytest.approx(
+        {key: values[0] for key, values in measure_pixels(images[7:8]).items()}, rel=1e-12
+    )
     assert set(expected) == set(PROXIES) < set(MEASURES)
 
 
@@ -81,8 +87,9 @@ def test_hashes_of_the_attitudes_are_those_of_the_image_laid_down_so():
         "turned_90": np.rot90(grey),
         "transversed": np.rot90(grey, 2).T,
     }
-    assert perceptual_hashes(grey)[1:] == [hash_of(laid[turn]) for turn in TURNS]
-    assert perceptual_hashes(np.rot90(grey))[1 + TURNS.index("turned_180")] == hash_of(np.rot90(grey, 3))
+    hashes = perceptual_hashes(np.stack([grey, np.rot90(grey)]))
+    assert hashes[0, 1:].tolist() == [hash_of(laid[turn]) for turn in TURNS]
+    assert hashes[1, 1 + TURNS.index("turned_180")] == hash_of(np.rot90(grey, 3))
 
 
 def test_the_hash_is_imagehashs_to_the_bit():
