@@ -174,22 +174,26 @@ def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str,
     Those of one shape are measured at once: of small images each call would cost more than its pixels. Raises
     CurateError if a plugin's measure fails on one; earlier measures are kept, and the same call resumes.
     """
-    rows, small, shapes = list[dict[str, Any]](), dict[int, np.ndarray](), defaultdict[tuple[int, ...], list[int]](list)
-    greys = []
+    rows, small, shapes = (
+        list[dict[str, Any]](),
+        dict[int, Image.Image](),
+        defaultdict[tuple[int, int], list[int]](list),
+    )
     for place, (encoded, path) in enumerate(images):
         row, image = _opened(encoded, path)
         rows.append(row)
         if image is not None:
-            image = fitted(image, SIDE)
-            greys.append(square_luma(image, HASH_SIDE))
-            small[place] = np.asarray(image)
-            shapes[small[place].shape].append(place)
-            row |= _of_plugins(small[place], path)
-    if greys:
-        for place, hashes in zip(small, perceptual_hashes(np.stack(greys)).tolist(), strict=True):
+            small[place] = fitted(image, SIDE)
+            shapes[small[place].size].append(place)
+    pixels = {place: np.asarray(image) for place, image in small.items()}
+    for place, rgb in pixels.items():
+        rows[place] |= _of_plugins(rgb, images[place][1])
+    if small:
+        greys = np.stack([square_luma(image, HASH_SIDE) for image in small.values()])
+        for place, hashes in zip(small, perceptual_hashes(greys).tolist(), strict=True):
             rows[place] |= zip(_HASHES, hashes, strict=True)
     for places in shapes.values():
-        measured = measure_pixels([small[place] for place in places])
+        measured = measure_pixels([pixels[place] for place in places])
         for place, *values in zip(places, *(column.tolist() for column in measured.values()), strict=True):
             rows[place] |= zip(measured, values, strict=True)
     return rows

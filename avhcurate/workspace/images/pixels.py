@@ -89,8 +89,11 @@ def perceptual_hashes(grey: np.ndarray) -> np.ndarray:
     """
     flat = _WAVES @ grey @ _WAVES.T
     every_second = (-1.0) ** np.arange(_HASH_BLOCK)
-    across, down, upright = every_second[None, :], every_second[:, None], flat.transpose(0, 2, 1)
-    laid = (flat, flat * across, flat * down, flat * across * down, upright, upright * down, upright * across * down)
-    waves = np.stack(laid, axis=1).reshape(len(grey), len(laid), -1)
-    bits = np.packbits(waves > np.median(waves, axis=2, keepdims=True), axis=2)
+    across, down = every_second[None, :], every_second[:, None]
+    waves = np.stack([flat, flat * across, flat * down, flat * across * down], axis=1)
+    ordered, half = np.sort(waves.reshape(*waves.shape[:2], -1), axis=2), _HASH_BLOCK**2 // 2
+    middle = ordered[:, :, half - 1 : half + 1].mean(axis=2)
+    above = waves > middle[:, :, None, None]
+    laid = np.concatenate([above, above[:, [0, 1, 3]].transpose(0, 1, 3, 2)], axis=1)
+    bits = np.packbits(laid.reshape(len(grey), 1 + len(TURNS), -1), axis=2)
     return bits.view(">u8")[:, :, 0].astype(np.uint64)
