@@ -38,6 +38,8 @@ _ROWS = 1024
 #: The most samples of a label, drawn at random, that are searched for the nearest of a suspect: the cost would grow
 #: with the square of the dataset otherwise.
 _MEMBERS = 20_000
+#: Suspects, the first by rank, whose nearest samples of either label are searched: few people ever look at more.
+_SHOWN_TO = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
 _VERSION = 6
 
@@ -232,10 +234,10 @@ class LabelSearch:
         return weighing.weigh(own, wrong, some, drawn.importance)
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
-        """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last.
+        """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last; `ids` by rank.
 
-        `near` (N, k), the nearest of any label, has them for most. For the others at most `_MEMBERS` samples of the
-        label are searched, the same each time.
+        `near` (N, k), the nearest of any label, has them for most. For the others, down to `_SHOWN_TO`, at most
+        `_MEMBERS` samples of the label are searched, the same each time.
         """
         if not self.run.has_features:
             return np.full((len(ids), SHOWN), -1)
@@ -243,7 +245,7 @@ class LabelSearch:
         right = (near >= 0) & (self.all_labels[near] == wanted[:, None]) & (wanted >= 0)[:, None]
         first = np.argsort(~right, axis=1, kind="stable")[:, :SHOWN]
         nearest = np.where(np.take_along_axis(right, first, 1), np.take_along_axis(near, first, 1), -1)
-        short = (nearest[:, -1] < 0) & (wanted >= 0)
+        short = (nearest[:, -1] < 0) & (wanted >= 0) & (np.arange(len(ids)) < _SHOWN_TO)
         for label in np.unique(wanted[short]):
             members = self.ids[self.labels == label]
             if len(members) > _MEMBERS:

@@ -89,7 +89,7 @@ class SuspectsFolder(ResultFolder[SuspectsRecord]):
         SOURCE_doubts of each source; predicted, confidence, rival, nearer, margin (rad, or of probability); with class
         weights avh, avh_share, avc_given, avc_rival, avc_share; neighbours_known (how many of them have a label);
         votes_n, votes_share, votes_low, votes_high of the votes' suggestion; near_given and near_suggested, ids of the
-        nearest samples of either label.
+        nearest samples of either label (far down the list only of those among its neighbours).
         """
         return pq.read_table(self.table_path).to_pandas()
 

@@ -18,7 +18,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.report.service import describe_suspects
-from avhcurate.features.suspects import decisions
+from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.out_of_fold import cross_validate
 from avhcurate.features.suspects.service import find_suspects
@@ -117,6 +117,16 @@ def test_the_same_call_finds_what_is_stored(suspects_root, blobs, workspace):
     table = open_table(workspace, "dots")
     lists = [search(table, sources=[source]).name for source in ("angular", "neighbours", "angular")]
     assert [folder.name for folder in suspects_of(table.run)] == lists[1:], "the one last asked for is the newest"
+
+
+def test_far_down_the_list_only_neighbours_are_shown(blobs, workspace, monkeypatch):
+    table = open_table(workspace, "dots")
+    searched = search(table, sources=["angular"]).suspects().iloc[0]
+    monkeypatch.setattr(service, "_SHOWN_TO", 0)
+    found = search(table, sources=["angular", "neighbours"]).suspects().iloc[0]
+    assert searched["id"] == found["id"] == 0  # labelled 1, and all its neighbours are of class 0
+    assert (len(searched["near_given"]), len(found["near_given"])) == (6, 0)
+    assert searched["near_suggested"].tolist() == found["near_suggested"].tolist()
 
 
 # --- out of fold --------------------------------------------------------------------------------------------------
