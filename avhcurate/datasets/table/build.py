@@ -1,13 +1,13 @@
 """Build the samples of a table from its files, some ids at a time, in memory or in a file of this process."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from avhcurate.datasets.table.columns import HSF_COLUMNS, NAMES, quote
+from avhcurate.datasets.table.columns import HSF_COLUMNS, NAMES, literal, quote
 from avhcurate.datasets.table.conditions import MOST_BYTES
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.disk.files import remove_leftovers, temporary_name
@@ -35,9 +35,8 @@ def connect(samples: Path) -> duckdb.DuckDBPyConnection:
         check_room(samples.parent, count * _BYTES, f"the table of {count:,} samples")
         remove_leftovers(samples.parent)
         file = temporary_name(samples.with_name("table.duckdb"))
-        name = str(file).replace("'", "''")
         # No other process reads the file, so it needs no log of changes.
-        connection.execute(f"ATTACH '{name}' AS stored (RECOVERY_MODE 'no_wal_writes')")
+        connection.execute(f"ATTACH {literal(file)} AS stored (RECOVERY_MODE 'no_wal_writes')")
         # To compress the numbers takes as long as all else, and saves a third of their room.
         connection.execute(f"SET memory_limit = '{MOST_BYTES}B'; SET force_compression = 'uncompressed'")
         file.unlink()
@@ -64,19 +63,18 @@ def create_samples(
     the scores that the table has. The rows lie about in order of id, part by part.
     """
     named = {name: str(file) for name, file in files.items()}
-    within = [key for key in scored if SCORES[key].within_class]
-    more = ""
+    within = {key: columns[key] for key in scored if SCORES[key].within_class}
+    derived, more = NAMES | within, ""
     if predicted is not None:
         connection.register("incoming_predicted", predicted)
         more = " LEFT JOIN incoming_predicted predicted USING (id)"
-    query = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM read_parquet(?)"
-    (first, last) = connection.execute(query, [named["samples"]]).fetchall()[0]
-    select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items() if name not in {*NAMES, *within})
+    ((last,),) = connection.execute("SELECT max(id) FROM read_parquet(?)", [named["samples"]]).fetchall()
+    select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items() if name not in derived)
     statement = "CREATE TABLE kept AS"
-    for start in range(first, last + 1, AT_ONCE):
+    for start in range(0, 1 + (last or 0), AT_ONCE):
         voted = pd.DataFrame({name: [] for name in ("id", *HSF_COLUMNS)})
         if votes is not None:
-            voted = votes(range(start, start + AT_ONCE))[voted.columns]
+            voted = votes(range(start, start + AT_ONCE))
         connection.register("incoming_votes", voted)
         parts = [
             f"(SELECT * FROM read_parquet(${name}) WHERE id BETWEEN {start} AND {start + AT_ONCE - 1}) {name}"
@@ -90,17 +88,16 @@ def create_samples(
         statement = "INSERT INTO kept"
     connection.unregister("incoming_votes")
     _create_names(connection, classes, bins, within)
-    derived = NAMES | {key: columns[key] for key in within}
     shown = ", ".join(f"{derived.get(name, quote(name))} AS {quote(name)}" for name in columns)
     connection.execute(f"CREATE VIEW samples AS SELECT {shown} FROM kept")
 
 
 def _create_names(
-    connection: duckdb.DuckDBPyConnection, classes: Sequence[str], bins: Sequence[str], within: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, classes: Sequence[str], bins: Sequence[str], within: Iterable[str]
 ) -> None:
     """Create the one row of `names`: lists of names, and of means and deviations within classes of some scores."""
-    values = {f"{key}_mean": f"avg({SCORES[key].within_class})" for key in within}
-    values |= {f"{key}_deviation": f"stddev_pop({SCORES[key].within_class})" for key in within}
+    functions = {"mean": "avg", "deviation": "stddev_pop"}
+    values = {f"{key}_{what}": f"{functions[what]}({SCORES[key].within_class})" for key in within for what in functions}
     of_class = "".join(f", {sql} AS {name}" for name, sql in values.items())
     lists = "".join(f", list({name} ORDER BY n) AS {name}" for name in values)
     connection.execute(

@@ -66,16 +66,14 @@ def sorted_positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs["place"] = np.arange(len(values), dtype=np.int32)
     pairs["value"] = bits ^ ((bits >> 31) & np.int32(2**31 - 1))
     pairs.view("<i8").sort()
-    return pairs["place"].copy(), pairs["value"].copy()
+    return pairs["place"].astype(np.intp), pairs["value"].copy()
 
 
 def doubled_ranks_in_order(ordered: np.ndarray) -> np.ndarray:
     """Return twice the average ranks of ascending values, (n,) int32."""
-    new = np.append(False, ordered[1:] != ordered[:-1])[: len(ordered)]
-    starts = np.flatnonzero(new).astype(np.int32)
-    doubled = np.append(starts, np.int32(len(ordered)))
-    doubled[1:] += starts
-    return (doubled + np.int32(1))[np.cumsum(new, dtype=np.int32)]
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered)).astype(np.int32)
+    counts = np.diff(ends, prepend=np.int32(0))
+    return np.repeat(2 * ends - counts + np.int32(1), counts)
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:
