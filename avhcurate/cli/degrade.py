@@ -6,10 +6,11 @@ from avhcurate.features.degradation.settings import DegradeSettings
 
 @options.verb(DegradeSettings)
 def degrade(settings: DegradeSettings) -> None:
-    from avhcurate.features.degradation import service
+    with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
+        from avhcurate.features.degradation import service
 
-    with options.job(settings) as progress, options.engine(settings.engine) as engine:
-        folder = service.degrade_dataset(options.open_workspace(), settings, engine=engine, progress=progress)
+        with options.job(settings) as progress:
+            folder = service.degrade_dataset(options.open_workspace(), settings, engine=engine, progress=progress)
     record = folder.record
     degraded = service.read(options.run_table(settings.dataset, record.run), folder)
     summary = degraded.summary

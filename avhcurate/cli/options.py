@@ -348,12 +348,15 @@ def started_job() -> "AbstractContextManager[Progress]":
 
 
 @contextmanager
-def engine(name: Literal["local", "ray"]) -> "Iterator[Engine]":
-    """Open where the work of the block is done: this process, or the Ray cluster of RAY_ADDRESS."""
+def engine(name: Literal["local", "ray"], needs: str) -> "Iterator[Engine]":
+    """Open where the work of the block is done: this process, or the Ray cluster of RAY_ADDRESS.
+
+    The module `needs` is imported where the work is done, while the block begins.
+    """
     if name == "ray":
         from avhcurate.networks.scoring.ray_engine import ray_engine
 
-        with ray_engine(None) as cluster:
+        with ray_engine(None, needs=needs) as cluster:
             yield cluster
         return
     from avhcurate.networks.scoring.shards import LOCAL

@@ -6,20 +6,21 @@ from avhcurate.features.quality.settings import QualitySettings
 
 @options.verb(QualitySettings)
 def quality(settings: QualitySettings) -> None:
-    from avhcurate.features.quality import service
-    from avhcurate.features.quality.odd_files import FLAWS, KINDS, odd_files, rule
-
     name = settings.dataset
-    with options.job(settings) as progress, options.engine(settings.engine) as engine:
-        folder = service.measure_dataset(
-            options.open_workspace(),
-            name,
-            settings.model,
-            near=settings.near,
-            upright=settings.upright,
-            engine=engine,
-            progress=progress,
-        )
+    with options.engine(settings.engine, "avhcurate.features.quality.service") as engine:
+        from avhcurate.features.quality import service
+        from avhcurate.features.quality.odd_files import FLAWS, KINDS, odd_files, rule
+
+        with options.job(settings) as progress:
+            folder = service.measure_dataset(
+                options.open_workspace(),
+                name,
+                settings.model,
+                near=settings.near,
+                upright=settings.upright,
+                engine=engine,
+                progress=progress,
+            )
     record = folder.record
     table = options.run_table(name, record.run)
     duplicates = service.find_duplicates(table)

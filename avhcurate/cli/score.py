@@ -6,16 +6,18 @@ from avhcurate.networks.scoring.settings import ScoreSettings
 
 @options.verb(ScoreSettings)
 def score(settings: ScoreSettings) -> None:
-    from avhcurate.datasets.sources.manifest import class_list
-    from avhcurate.networks.models.backends import FEW_IMAGES
-    from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
-    from avhcurate.networks.scoring.service import score_settings
+    # What takes long to import is imported while the engine starts.
+    with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
+        from avhcurate.datasets.sources.manifest import class_list
+        from avhcurate.networks.models.backends import FEW_IMAGES
+        from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
+        from avhcurate.networks.scoring.service import score_settings
 
-    name, space = settings.dataset, options.open_workspace()
-    if len(settings.classes) == 1:  # a known order, or a file
-        settings = settings.with_(classes=tuple(class_list(settings.classes[0]) or ()))
-    with options.job(settings) as progress, options.engine(settings.engine) as engine:
-        run = score_settings(space, settings, engine=engine, progress=progress)
+        name, space = settings.dataset, options.open_workspace()
+        if len(settings.classes) == 1:  # a known order, or a file
+            settings = settings.with_(classes=tuple(class_list(settings.classes[0]) or ()))
+        with options.job(settings) as progress:
+            run = score_settings(space, settings, engine=engine, progress=progress)
     record = run.record
     if options.printed(record):
         return

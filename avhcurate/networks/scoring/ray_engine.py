@@ -12,15 +12,17 @@ import socket
 import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.scoring.shards import OpenNetwork, ShardWork, Step
+from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardWork, Step
 from avhcurate.workspace.disk.app_files import install_command
 
 if TYPE_CHECKING:
@@ -54,11 +56,12 @@ _OBJECTS = 512 << 20
 
 
 @contextmanager
-def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
+def ray_engine(address: str | None = None, *, needs: str = "") -> Iterator[Engine]:
     """Yield an engine on the cluster at `address`: HOST:PORT, "auto", or "local".
 
     None is the address in RAY_ADDRESS, else "local": a cluster of this machine, which listens to this machine and ends
-    with the block. Every machine must reach the workspace by the same name.
+    with the block. Every machine must reach the workspace by the same name. The block runs while the cluster starts and
+    one of its processes imports the module `needs`.
     """
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     _set_variables(address)
@@ -66,11 +69,14 @@ def ray_engine(address: str | None = None) -> Iterator["RayEngine"]:
         import ray
     except ImportError:
         raise CurateError(f"--engine ray needs the package ray. Install it with `{install_command('ray')}`.") from None
-    _connect(address)
-    try:
-        yield RayEngine(_resources(ray.nodes()))
-    finally:
-        ray.shutdown()
+    # Ray's processes end with the thread that starts them.
+    with ThreadPoolExecutor(1) as thread:
+        engine = thread.submit(_started, address, needs)
+        try:
+            yield _Starting(engine, here=address == "local")
+            engine.result()
+        finally:
+            thread.submit(ray.shutdown).result()
 
 
 def _set_variables(address: str) -> None:
@@ -82,6 +88,17 @@ def _set_variables(address: str) -> None:
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if os.environ.get(_TOKEN) or file.is_file():
         os.environ.setdefault(_MODE, "token")
+
+
+def _started(address: str, needs: str) -> "RayEngine":
+    import ray
+
+    _connect(address)
+    resources = _resources(ray.nodes())
+    engine = RayEngine(resources)
+    if needs and not resources.gpus:
+        engine.call(partial(_imported, needs))
+    return engine
 
 
 def _connect(address: str) -> None:
@@ -166,6 +183,27 @@ class _RemoteNetwork:
 
         options: dict[str, Any] = {"precision": self.precision, "batch_size": self.batch_size, "cache": self.cache}
         return Network(self.model, device=self.device, backend=self.backend.name, **options)
+
+
+class _Starting:
+    """An engine that is being started, for which its calls wait; `here`: on a cluster of this machine."""
+
+    def __init__(self, engine: "Future[RayEngine]", *, here: bool) -> None:
+        self._engine, self._here = engine, here
+
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
+        """Choose for this machine's CPUs without waiting."""
+        from avhcurate.networks.models.runtime import find_device
+
+        if self._here and find_device(device).type == "cpu":
+            return _chosen(model, "cpu", options)
+        return self._engine.result().network(model, device=device, **options)
+
+    def call(self, function: Callable[[], T]) -> T:
+        return self._engine.result().call(function)
+
+    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        return self._engine.result().steps(work, shards)
 
 
 class RayEngine:
@@ -371,6 +409,11 @@ def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _Remo
         backend=network.backend.elsewhere(),
         cache=options.get("cache"),
     )
+
+
+def _imported(module: str) -> str:
+    """Import a module in this process, and return its name."""
+    return import_module(module).__name__
 
 
 def _use_own_cpus() -> None:

@@ -4,6 +4,7 @@ The nodes are started as the guide says, once for all tests.
 """
 
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,9 +23,10 @@ import pytest
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.quality.service import measure_dataset
-from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.models.engine import Network
+from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
-from avhcurate.networks.scoring.ray_engine import RayEngine, _Resources, _resources, ray_engine
+from avhcurate.networks.scoring.ray_engine import RayEngine, _Resources, _resources, _Starting, ray_engine
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -110,8 +113,10 @@ def nodes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def connected(nodes):
     """A session with both nodes."""
+    from ray import is_initialized
+
     with ray_engine(nodes.address):
-        wait_until(lambda: len(alive()) == 2 or nodes.revive())
+        wait_until(lambda: (is_initialized() and len(alive()) == 2) or nodes.revive())
         yield
     forget_token()
 
@@ -162,6 +167,18 @@ def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line
         assert f"at the address {address} " in str(refused.value)
     silent.close()
     forget_token()
+
+
+def test_a_network_is_chosen_while_a_cluster_of_this_machine_starts_and_opens_in_another_process():
+    model, options = load_model(SPEC), {"device": "auto", "precision": "float32"}
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
+    chosen = pickle.loads(pickle.dumps(_Starting(Future(), here=True).network(model, **options)))
+    for ours, theirs in zip(chosen.open()(images), Network(model, **options)(images), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    failed = Future()
+    failed.set_exception(CurateError("no cluster answers"))
+    with pytest.raises(CurateError, match="no cluster answers"):
+        _Starting(failed, here=False).network(model, **options)
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
