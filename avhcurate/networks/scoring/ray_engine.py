@@ -60,8 +60,8 @@ def ray_engine(address: str | None = None, *, needs: str = "") -> Iterator[Engin
     """Yield an engine on the cluster at `address`: HOST:PORT, "auto", or "local".
 
     None is the address in RAY_ADDRESS, else "local": a cluster of this machine, which listens to this machine and ends
-    with the block. Every machine must reach the workspace by the same name. The block runs while the cluster starts and
-    one of its processes imports the module `needs`.
+    with the block. Every machine must reach the workspace by the same name. The block runs while the cluster starts;
+    `needs` is a module that actors import before they have work.
     """
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     _set_variables(address)
@@ -94,10 +94,8 @@ def _started(address: str, needs: str) -> "RayEngine":
     import ray
 
     _connect(address)
-    resources = _resources(ray.nodes())
-    engine = RayEngine(resources)
-    if needs and not resources.gpus:
-        engine.call(partial(_imported, needs))
+    engine = RayEngine(_resources(ray.nodes()), needs)
+    engine.prepare()
     return engine
 
 
@@ -209,9 +207,14 @@ class _Starting:
 class RayEngine:
     """On the cluster that is connected."""
 
-    def __init__(self, resources: _Resources) -> None:
-        self._resources, self._device = resources, "cpu"
-        self._pool = _Pool(resources.of_actor("cpu"), resources.actors)
+    def __init__(self, resources: _Resources, needs: str = "") -> None:
+        self._resources, self._device, self._needs = resources, "cpu", needs
+        self._pool = _Pool(resources.of_actor("cpu"), resources.actors, needs)
+
+    def prepare(self) -> None:
+        """Start an actor where it has something to import, except where the work may go to a GPU."""
+        if self._needs and not self._resources.gpus:
+            self._pool.start(1)
 
     def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
         """On GPUs where the cluster has some, unless another device is asked for; one worker chooses for all."""
@@ -223,7 +226,7 @@ class RayEngine:
         if device != self._device:
             self.end()
             count = gpus if device == "cuda" else self._resources.actors
-            self._device, self._pool = device, _Pool(self._resources.of_actor(device), count)
+            self._device, self._pool = device, _Pool(self._resources.of_actor(device), count, self._needs)
         return self.call(partial(_chosen, model, device, options))
 
     def call(self, function: Callable[[], T]) -> T:
@@ -262,8 +265,8 @@ def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], num
 class _Pool:
     """Actors, `most` of them, and the parts that they have."""
 
-    def __init__(self, resources: dict[str, Any], most: int) -> None:
-        self.most, self._resources = most, resources
+    def __init__(self, resources: dict[str, Any], most: int, needs: str) -> None:
+        self.most, self._resources, self._needs = most, resources, needs
         self._starting: dict[Any, Any] = {}
         self._running: dict[Any, tuple[Any, int]] = {}
         #: As often as an actor can take a part.
@@ -275,8 +278,7 @@ class _Pool:
 
         # In a list the work stays a reference, which each actor fetches for itself.
         held, left, lost = [ray.put(work)], deque(parts), Counter[int]()
-        for _ in range(min(self.most, len(parts)) - len(self._actors())):
-            self._start()
+        self.start(min(self.most, len(parts)) - len(self._actors()))
         try:
             while left or self._running:
                 while left and self._free:
@@ -323,12 +325,14 @@ class _Pool:
         """Return those that are not at work."""
         return {*self._free, *self._starting.values()}
 
-    def _start(self) -> None:
+    def start(self, count: int) -> None:
+        """Start so many actors more."""
         import ray
 
-        actor: Any = ray.remote(_Actor).options(**self._resources).remote()
-        # It gets work once it runs: the cluster may have no room for it at first.
-        self._starting[actor.ready.remote()] = actor
+        for _ in range(count):
+            actor: Any = ray.remote(_Actor).options(**self._resources).remote()
+            # It gets work once it runs: the cluster may have no room for it at first.
+            self._starting[actor.ready.remote(self._needs)] = actor
 
     def _forget(self, actor: Any) -> None:
         self._free = deque(free for free in self._free if free != actor)
@@ -337,7 +341,7 @@ class _Pool:
         """Start another actor in place of one that was lost, once."""
         self._forget(actor)
         if all(actor != other for other, _ in self._running.values()):
-            self._start()
+            self.start(1)
 
 
 @contextmanager
@@ -363,9 +367,10 @@ class _Actor:
         self._held: list[Any] = []
         self._steps: Callable[[Sequence[int]], Iterator[Step]] | None = None
 
-    def ready(self) -> bool:
-        """Answer once the actor runs."""
-        return True
+    def ready(self, needs: str) -> None:
+        """Answer once the actor runs and has imported a module."""
+        if needs:
+            import_module(needs)
 
     def result(self, held: list[Any], part: int) -> Any:
         """Return what the work makes of a part."""
@@ -409,11 +414,6 @@ def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _Remo
         backend=network.backend.elsewhere(),
         cache=options.get("cache"),
     )
-
-
-def _imported(module: str) -> str:
-    """Import a module in this process, and return its name."""
-    return import_module(module).__name__
 
 
 def _use_own_cpus() -> None:

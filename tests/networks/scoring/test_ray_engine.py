@@ -113,10 +113,10 @@ def nodes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def connected(nodes):
     """A session with both nodes."""
-    from ray import is_initialized
-
     with ray_engine(nodes.address):
-        wait_until(lambda: (is_initialized() and len(alive()) == 2) or nodes.revive())
+        import ray  # not before the engine has set what it reads
+
+        wait_until(lambda: (ray.is_initialized() and len(alive()) == 2) or nodes.revive())
         yield
     forget_token()
 
