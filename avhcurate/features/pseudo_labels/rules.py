@@ -78,6 +78,8 @@ ANGULAR: tuple[Gate, ...] = ("avc", "avc-centred")
 #: Gives (logits, avc) of consecutive samples, (n, K) each; called once a pass, with the same values every time. For the
 #: gate `avc-centred` the AVC is that of centred embeddings.
 Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
+#: What a first pass over blocks finds: see `predictions`.
+Predictions = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 #: Elements of a block of targets.
 _BLOCK = 1 << 21
@@ -92,7 +94,6 @@ class Selection:
     predicted: softmax argmax, -1 where the logits are not usable (NaN).
     candidate: label by the class-balanced argmax, whether or not it is used.
     confidence, avc: softmax probability and AVC of the candidate label, for `avc-centred` the centred AVC.
-    threshold: lambda of the candidate's class, for gates on AVC its beta.
     rank_in_class: 1 for the best score at the gate among samples with the same candidate; ties share the best rank; 0
         where there is nothing to rank.
     selected: whether the candidate is used as a pseudo-label.
@@ -105,7 +106,6 @@ class Selection:
     candidate: np.ndarray
     confidence: np.ndarray
     avc: np.ndarray
-    threshold: np.ndarray
     rank_in_class: np.ndarray
     selected: np.ndarray
     log_lambdas: np.ndarray
@@ -115,6 +115,14 @@ class Selection:
     def lambdas(self) -> np.ndarray:
         """Return the thresholds of the softmax probability, (K,)."""
         return np.exp(self.log_lambdas)
+
+    @property
+    def threshold(self) -> np.ndarray:
+        """Return lambda of the candidate's class, for gates on AVC its beta, (N,); NaN for what is not usable."""
+        of_class = self.lambdas
+        if RULES[self.rule].gate in ANGULAR:
+            of_class = self.betas
+        return np.where(self.predicted < 0, np.nan, of_class[self.candidate])
 
     @property
     def alpha(self) -> float:
@@ -173,10 +181,11 @@ class Selection:
         return table.assign(labelled=labelled, correct=correct, accuracy=accuracy)
 
 
-def select(blocks: Blocks, *, rule: Rule, portion: float) -> Selection:
+def select(blocks: Blocks, *, rule: Rule, portion: float, first: Predictions | None = None) -> Selection:
     """Select by class in two passes over blocks: thresholds, then labels. Memory: a block and O(N + K).
 
-    Logits may be log-probabilities. portion in (0, 1]. Raises CurateError for an unknown rule and a portion out of it.
+    first: the `predictions` of the blocks, where they are known. Logits may be log-probabilities. portion in (0, 1].
+    Raises CurateError for an unknown rule and a portion out of it.
 
     >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
     >>> select(lambda: [(np.log(probs), probs)], rule="confidence", portion=0.4).table()["pseudo_label"].to_list()
@@ -185,7 +194,7 @@ def select(blocks: Blocks, *, rule: Rule, portion: float) -> Selection:
     gate = gate_of(rule)
     if not 0 < portion <= 1:
         raise CurateError(f"The portion must be above 0 and at most 1, such as 0.2, not {portion}.")
-    predicted, log_top, avc_top, num_classes = predictions(blocks)
+    predicted, log_top, avc_top, num_classes = first or predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
     parts = [_candidates(logits, avc, log_lambdas, rule) for logits, avc in blocks()]
@@ -193,11 +202,9 @@ def select(blocks: Blocks, *, rule: Rule, portion: float) -> Selection:
     unknown = predicted < 0
     candidate[unknown] = -1
     if gate in ANGULAR:
-        threshold, ranked_by = betas[candidate], avc
-        passes = avc >= threshold
+        ranked_by, passes = avc, avc >= betas[candidate]
     else:
-        threshold, ranked_by = np.exp(log_lambdas)[candidate], log_prob
-        passes = softness >= 0
+        ranked_by, passes = log_prob, softness >= 0
     if gate == "lrent":
         ranked_by = softness
     missing = np.where(unknown, np.nan, 0.0)
@@ -208,7 +215,6 @@ def select(blocks: Blocks, *, rule: Rule, portion: float) -> Selection:
         candidate=candidate,
         confidence=np.exp(log_prob) + missing,
         avc=avc + missing,
-        threshold=threshold + missing,
         rank_in_class=_ranks(candidate, ranked_by + missing),
         selected=passes & ~unknown,
         log_lambdas=log_lambdas,
@@ -280,7 +286,7 @@ def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, 
         yield block, goals[selection.candidate[block]]
 
 
-def predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def predictions(blocks: Blocks) -> Predictions:
     """First pass: return the softmax argmax of each sample (-1 unusable), its log-probability and AVC, and K."""
     parts = []
     num_classes = 0
@@ -288,7 +294,8 @@ def predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int
         log_probs = _log_softmax(logits)
         predicted = np.argmax(log_probs, axis=1)
         log_top, avc_top = (_at(values, predicted) for values in (log_probs, avc))
-        parts.append((np.where(np.isnan(log_probs).any(axis=1), -1, predicted), log_top, avc_top))
+        usable = np.where(np.isnan(log_probs).any(axis=1), -1, predicted)
+        parts.append((usable.astype(np.int32), log_top, avc_top))
         num_classes = logits.shape[1]
     if not parts:
         raise CurateError("There are no samples to select from.")
@@ -323,7 +330,7 @@ def _candidates(
     softness = _at(ratios, candidate)
     if RULES[rule].gate == "lrent":
         softness = logsumexp(ratios / RULES[rule].alpha, axis=1)
-    return candidate, _at(log_probs, candidate), _at(avc, candidate), softness
+    return candidate.astype(np.int32), _at(log_probs, candidate), _at(avc, candidate), softness
 
 
 def _log_ratios(log_probs: np.ndarray, log_lambdas: np.ndarray) -> np.ndarray:
@@ -342,7 +349,7 @@ def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def _ranks(candidate: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the rank of each score among those with the same candidate, 1 for the highest; 0 for NaN."""
     ranks = pd.Series(scores).groupby(candidate).rank(method="min", ascending=False)
-    return ranks.fillna(0).to_numpy(np.int64)
+    return ranks.fillna(0).to_numpy(np.int32)
 
 
 def _count(labels: np.ndarray, size: int) -> np.ndarray:

@@ -16,7 +16,17 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import read_subset
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.model_outputs import blocks_of
-from avhcurate.features.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, gate_of, held, soft_labels
+from avhcurate.features.pseudo_labels.rules import (
+    ANGULAR,
+    GATES,
+    RULES,
+    Rule,
+    Selection,
+    gate_of,
+    held,
+    predictions,
+    soft_labels,
+)
 from avhcurate.features.pseudo_labels.rules import select as select_from
 from avhcurate.measures.stats.intervals import share
 from avhcurate.workspace.data.runs import RunFolder
@@ -121,12 +131,14 @@ def _selections(
         notes = (FITTED_HEAD,)
     outputs = blocks_of(table.run, samples.ids)
     plain = held(partial(outputs, "avc"))
+    known = predictions(plain)
     for rule in rules:
-        blocks = plain
+        blocks, first = plain, known
         if gate_of(rule) == "avc-centred":
             blocks = held(partial(outputs, "avc-centred"))
+            first = predictions(blocks)
         for portion in portions:
-            selection = select_from(blocks, rule=rule, portion=portion)
+            selection = select_from(blocks, rule=rule, portion=portion, first=first)
             classes = selection.classes(samples.labels)
             # A model may know more classes than the dataset names.
             names = dict(enumerate(table.classes))
