@@ -63,10 +63,8 @@ class _Kernel:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Kernel":
-        from sklearn.metrics.pairwise import euclidean_distances
-
         landmarks = rows[evenly_spread(len(rows), LANDMARKS)]
-        squares = euclidean_distances(landmarks, squared=True)
+        squares = _squared_distances(landmarks, landmarks)
         width = float(np.median(squares[np.triu_indices(len(landmarks), 1)])) or 1.0
         values, vectors = np.linalg.eigh(np.exp(-squares / width))
         kept = np.flatnonzero(values > 1e-6 * values[-1])[-FEATURES:]
@@ -76,9 +74,14 @@ class _Kernel:
         return cls(landmarks, width, placed.mean(axis=0) * scale, raw.directions * scale)
 
     def place(self, rows: np.ndarray) -> np.ndarray:
-        from sklearn.metrics.pairwise import rbf_kernel
+        return np.exp(_squared_distances(rows, self.landmarks) / -self.width) @ self.directions - self.centre
 
-        return rbf_kernel(rows, self.landmarks, gamma=1 / self.width) @ self.directions - self.centre
+
+def _squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    squares = -2 * rows @ others.T
+    squares += (rows**2).sum(axis=1)[:, None]
+    squares += (others**2).sum(axis=1)
+    return np.maximum(squares, 0, out=squares)
 
 
 class Inputs:
@@ -148,8 +151,7 @@ def _scores_of(run: RunFolder, samples: int) -> list[np.ndarray]:
 
 def _wide_rows(run: RunFolder, ids: np.ndarray) -> np.ndarray:
     """Return embeddings (n, D) of length 1; log probabilities (n, K) of a run without."""
-    from sklearn.preprocessing import normalize
-
     if run.has_features:
-        return normalize(run.features_of(ids).astype(np.float64))
-    return np.maximum(log_softmax(run.logits_of(ids), axis=1), _LEAST)
+        rows = run.features_of(ids).astype(np.float64)
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return np.maximum(log_softmax(run.logits_of(ids).astype(np.float64), axis=1), _LEAST)
