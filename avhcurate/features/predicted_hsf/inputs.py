@@ -11,6 +11,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.vote_model import Design
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.measures.stats.neighbours import unit
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -78,10 +79,7 @@ class _Kernel:
 
 
 def _squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    squares = -2 * rows @ others.T
-    squares += (rows**2).sum(axis=1)[:, None]
-    squares += (others**2).sum(axis=1)
-    return np.maximum(squares, 0, out=squares)
+    return np.maximum((rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * rows @ others.T, 0)
 
 
 class Inputs:
@@ -152,6 +150,5 @@ def _scores_of(run: RunFolder, samples: int) -> list[np.ndarray]:
 def _wide_rows(run: RunFolder, ids: np.ndarray) -> np.ndarray:
     """Return embeddings (n, D) of length 1; log probabilities (n, K) of a run without."""
     if run.has_features:
-        rows = run.features_of(ids).astype(np.float64)
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        return np.nan_to_num(unit(run.features_of(ids).astype(np.float64)))
     return np.maximum(log_softmax(run.logits_of(ids).astype(np.float64), axis=1), _LEAST)

@@ -1,6 +1,5 @@
 """Measure every image of a dataset in one pass and group near duplicates."""
 
-import hashlib
 import os
 import time
 from collections import defaultdict
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
@@ -28,33 +26,19 @@ from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
-from avhcurate.workspace.images.decoding import (
-    BrokenImage,
-    decode_image,
-    fitted,
-    format_of_suffix,
-    square_luma,
-)
+from avhcurate.workspace.images.decoding import BrokenImage
 from avhcurate.workspace.images.measures import MEASURES, OF_PIXELS
-from avhcurate.workspace.images.pixels import (
-    HASH_SIDE,
-    SIDE,
-    TURNS,
-    UNIFORM,
-    measure_pixels,
-    perceptual_hashes,
-)
+from avhcurate.workspace.images.pixels import HASH_SIDE, HASHES, UNIFORM, measure_images, small_image
 
 #: The tag that an excluded copy gets.
 TAG = "duplicate"
 #: Encoded images held at a time.
 _BATCH = 32
-_HASHES = ("phash", *(f"phash_{turn}" for turn in TURNS))
 _SCHEMA = pa.schema(
     {"id": pa.int64()}
     | dict.fromkeys(OF_PIXELS, pa.float64())
     | {"width": pa.int32(), "height": pa.int32(), "aspect": pa.float64(), "file_bytes": pa.int64()}
-    | dict.fromkeys(_HASHES, pa.uint64())
+    | dict.fromkeys(HASHES, pa.uint64())
     | {"sha256": pa.string(), "oddity": pa.string(), "problem": pa.string()}
 )
 
@@ -174,56 +158,22 @@ def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str,
     Those of one shape are measured at once: of small images each call would cost more than its pixels. Raises
     CurateError if a plugin's measure fails on one; earlier measures are kept, and the same call resumes.
     """
-    rows, small, shapes = (
-        list[dict[str, Any]](),
-        dict[int, Image.Image](),
-        defaultdict[tuple[int, int], list[int]](list),
-    )
-    for place, (encoded, path) in enumerate(images):
-        row, image = _opened(encoded, path)
+    rows, shapes = list[dict[str, Any]](), defaultdict[tuple[int, int], list[Any]](list)
+    for encoded, path in images:
+        row, image = small_image(encoded, path)
         rows.append(row)
-        if image is not None:
-            small[place] = fitted(image, SIDE)
-            shapes[small[place].size].append(place)
-    pixels = {place: np.asarray(image) for place, image in small.items()}
-    for place, rgb in pixels.items():
-        rows[place] |= _of_plugins(rgb, images[place][1])
-    if small:
-        greys = np.stack([square_luma(image, HASH_SIDE) for image in small.values()])
-        for place, hashes in zip(small, perceptual_hashes(greys).tolist(), strict=True):
-            rows[place] |= zip(_HASHES, hashes, strict=True)
-    for places in shapes.values():
-        measured = measure_pixels([pixels[place] for place in places])
-        for place, *values in zip(places, *(column.tolist() for column in measured.values()), strict=True):
-            rows[place] |= zip(measured, values, strict=True)
+        if image is None:
+            continue
+        shapes[image.size].append((row, image))
+        try:
+            row |= {key: one.pixels(np.asarray(image)) for key, one in MEASURES.items() if one.pixels is not None}
+        except CurateError as error:
+            raise CurateError(f"{path}: {error}") from None
+    for members in shapes.values():
+        columns = measure_images([image for _, image in members])
+        for (row, _), *values in zip(members, *columns.values(), strict=True):
+            row |= zip(columns, values, strict=True)
     return rows
-
-
-def _opened(encoded: bytes | BrokenImage, path: str) -> tuple[dict[str, Any], Image.Image | None]:
-    """Return what the bytes and the header of an image say, and the image; None where there is a `problem`."""
-    if isinstance(encoded, BrokenImage):
-        return {"problem": encoded.reason}, None
-    row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
-    try:
-        image, header = decode_image(encoded)
-    except BrokenImage as broken:
-        return row | {"problem": broken.reason}, None
-    except Exception as error:  # out of memory, say: one image must never end a pass over a million
-        return row | {"problem": f"cannot be measured: {type(error).__name__}"}, None
-    odd, suffix = [], os.path.splitext(path)[1]
-    if format_of_suffix(suffix) not in (None, header.format):
-        odd.append(f"{header.format} named {suffix}")
-    if header.animated:
-        odd.append("several frames")
-    row |= {"width": header.width, "height": header.height, "aspect": header.width / header.height}
-    return row | {"oddity": "; ".join(odd) or None}, image
-
-
-def _of_plugins(rgb: np.ndarray, path: str) -> dict[str, float]:
-    try:
-        return {key: measure.pixels(rgb) for key, measure in MEASURES.items() if measure.pixels is not None}
-    except CurateError as error:
-        raise CurateError(f"{path}: {error}") from None
 
 
 def _group(
@@ -246,7 +196,7 @@ def _group(
     # Smaller and even images have no meaningful hash.
     large = measured[["width", "height"]].min(axis=1) >= HASH_SIDE
     clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & large)
-    hashes = measured[list(_HASHES)].iloc[clear].to_numpy(np.uint64)
+    hashes = measured[list(HASHES)].iloc[clear].to_numpy(np.uint64)
     pairs_by = {
         "bytes": duplicates.equal_pairs(measured["sha256"]),
         "hash": clear[duplicates.hash_pairs(hashes[:, 0])],
@@ -262,7 +212,7 @@ def _group(
     frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in pairs_by.items()]
     pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
     group = duplicates.groups(samples, pairs[["first", "second"]].to_numpy())
-    columns = measured.drop(columns=[*_HASHES, "sha256"]).assign(
+    columns = measured.drop(columns=[*HASHES, "sha256"]).assign(
         nearest_similarity=nearest, duplicate_group=pd.Series(group, dtype="Int64").where(group > 0)
     )
     # If interrupted from here on, the columns may be of this search and the record of the last one.

@@ -1,9 +1,15 @@
 """What the pixels of an image say: its measures, and perceptual hashes."""
 
+import hashlib
+import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy.fft import dct
+
+from avhcurate.workspace.images.decoding import BrokenImage, decode_image, fitted, format_of_suffix, square_luma
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
@@ -17,9 +23,37 @@ _LUMA = np.array([299, 587, 114], np.float32)
 #: Ways in which a copy may be laid down otherwise than upright: mirrored left to right or top to bottom, turned by
 #: half a turn, mirrored at either diagonal, or turned by a quarter, to the left or right.
 TURNS = ("mirrored", "flipped", "turned_180", "transposed", "turned_90", "transversed")
+HASHES = ("phash", *(f"phash_{turn}" for turn in TURNS))
 
 #: An image of less contrast is one even area, whose hash says nothing.
 UNIFORM = 0.02
+
+
+def small_image(encoded: bytes | BrokenImage, path: str) -> tuple[dict[str, Any], Image.Image | None]:
+    """Return what a file and its header say, and the image made to fit into `SIDE`; None where there is a `problem`."""
+    if isinstance(encoded, BrokenImage):
+        return {"problem": encoded.reason}, None
+    row = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
+    try:
+        image, header = decode_image(encoded)
+    except BrokenImage as broken:
+        return row | {"problem": broken.reason}, None
+    except Exception as error:  # out of memory, say: one image must never end a pass over a million
+        return row | {"problem": f"cannot be measured: {type(error).__name__}"}, None
+    odd, suffix = [], os.path.splitext(path)[1]
+    if format_of_suffix(suffix) not in (None, header.format):
+        odd.append(f"{header.format} named {suffix}")
+    if header.animated:
+        odd.append("several frames")
+    row |= {"width": header.width, "height": header.height, "aspect": header.width / header.height}
+    return row | {"oddity": "; ".join(odd) or None}, fitted(image, SIDE)
+
+
+def measure_images(images: Sequence[Image.Image]) -> dict[str, list[float]]:
+    """Return the measures `PROXIES` and the `HASHES` of small images of one shape, a list each."""
+    hashes = perceptual_hashes(np.stack([square_luma(image, HASH_SIDE) for image in images]))
+    columns = measure_pixels(list(map(np.asarray, images))) | dict(zip(HASHES, hashes.T, strict=True))
+    return {key: column.tolist() for key, column in columns.items()}
 
 
 def measure_pixels(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
