@@ -467,10 +467,10 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
 
 def print_next_of_run(name: str) -> None:
     """Print what works with the default run of a dataset: correlate with votes, else suspects; and the app."""
-    table = run_table(name)
-    run, verbs = table.run, [["serve"]]
-    if (table.dataset.labels() >= 0).any():
-        if table.votes:
+    dataset = open_workspace().dataset(name)
+    run, verbs = dataset.default_run, [["serve"]]
+    if (dataset.labels() >= 0).any():
+        if dataset.record.votes:
             verbs.insert(0, ["correlate", name])
         elif run is not None and run.has_features and run.has_class_weights:
             verbs.insert(0, ["suspects", name])

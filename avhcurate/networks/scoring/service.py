@@ -126,7 +126,7 @@ def score_dataset(
         result: Callable[[ShardOutputs], ShardResult] = digest_rows
         if fit is None:
             result = ShardScores(model.class_weights, labels, bool(model.prompts))
-        scoring = _Scoring(run, model, images, labels, dataset.record.fingerprint)
+        scoring = _Scoring(run, model, images, labels, dataset.record.fingerprint, workspace.networks)
         images.run(engine, network, result, scoring.commit)
         scoring.finish(engine, network, device)
     return run
@@ -245,13 +245,14 @@ def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> L
 
 @dataclass(frozen=True)
 class _Scoring:
-    """One run under way: `images` is its pass, `labels` are those of the whole dataset."""
+    """One run under way: `images` is its pass, `labels` are all of the dataset, `cache` keeps converted networks."""
 
     run: RunFolder
     model: LoadedModel
     images: ImagePass
     labels: np.ndarray
     fingerprint: str
+    cache: Path
 
     def commit(self, result: ShardResult) -> None:
         """Write thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
@@ -335,7 +336,7 @@ class _Scoring:
         ids = self.images.ids
         ids = ids[evenly_spread(len(ids), min(_COMPARED, len(ids)))]
         some = replace(self.images, ids=ids, thumbnails=lambda _: False, progress=SILENT)
-        exact = engine.network(self.model, device=device, precision="float32", images=len(ids))
+        exact = engine.network(self.model, device=device, precision="float32", images=len(ids), cache=self.cache)
         outputs = engine.call(partial(some.outputs, exact))
         reduced = self.run.features_of(ids)
         # What could not be scored at the reduced precision has zeros.
