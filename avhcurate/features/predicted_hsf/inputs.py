@@ -11,7 +11,6 @@ from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.vote_model import Design
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.downsample import evenly_spread
-from avhcurate.measures.stats.neighbours import unit
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -64,8 +63,10 @@ class _Kernel:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "_Kernel":
+        from sklearn.metrics.pairwise import euclidean_distances
+
         landmarks = rows[evenly_spread(len(rows), LANDMARKS)]
-        squares = _squared_distances(landmarks, landmarks)
+        squares = euclidean_distances(landmarks, squared=True)
         width = float(np.median(squares[np.triu_indices(len(landmarks), 1)])) or 1.0
         values, vectors = np.linalg.eigh(np.exp(-squares / width))
         kept = np.flatnonzero(values > 1e-6 * values[-1])[-FEATURES:]
@@ -75,11 +76,9 @@ class _Kernel:
         return cls(landmarks, width, placed.mean(axis=0) * scale, raw.directions * scale)
 
     def place(self, rows: np.ndarray) -> np.ndarray:
-        return np.exp(_squared_distances(rows, self.landmarks) / -self.width) @ self.directions - self.centre
+        from sklearn.metrics.pairwise import rbf_kernel
 
-
-def _squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.maximum((rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * rows @ others.T, 0)
+        return rbf_kernel(rows, self.landmarks, gamma=1 / self.width) @ self.directions - self.centre
 
 
 class Inputs:
@@ -149,6 +148,8 @@ def _scores_of(run: RunFolder, samples: int) -> list[np.ndarray]:
 
 def _wide_rows(run: RunFolder, ids: np.ndarray) -> np.ndarray:
     """Return embeddings (n, D) of length 1; log probabilities (n, K) of a run without."""
+    from sklearn.preprocessing import normalize
+
     if run.has_features:
-        return np.nan_to_num(unit(run.features_of(ids).astype(np.float64)))
-    return np.maximum(log_softmax(run.logits_of(ids).astype(np.float64), axis=1), _LEAST)
+        return normalize(run.features_of(ids).astype(np.float64))
+    return np.maximum(log_softmax(run.logits_of(ids), axis=1), _LEAST)
