@@ -33,7 +33,9 @@ def predict(settings: PredictSettings) -> None:
             f"votes came from the queue {' and '.join(biased)}: what follows is of such samples and not of the dataset"
         )
     for point in record.curve[-1:]:
-        print(f"Spearman with HSF of samples held out {point.rho:.3f} ({point.low:.3f} to {point.high:.3f}, n = {point.n:,})")
+        print(
+            f"Spearman with HSF of samples held out {point.rho:.3f} ({point.low:.3f} to {point.high:.3f}, n = {point.n:,})"
+        )
     if record.gain is not None:
         interval = f"{record.gain_low:.3f} to {record.gain_high:.3f}"
         print(f"Spearman of confidence {record.confidence_rho:.3f}, difference {record.gain:.3f} ({interval})")
