@@ -25,20 +25,16 @@ def predict(settings: PredictSettings) -> None:
     print("runs: " + ", ".join(record.runs))
     if record.added:
         print(added_text(record))
-    biased = sorted(set(record.queues) & set(BIASED))
-    if biased and record.weighted:
-        print(f"votes came from the queue {' and '.join(biased)}: what follows is weighted to the dataset")
-    elif biased:
-        print(
-            f"votes came from the queue {' and '.join(biased)}: what follows is of such samples and not of the dataset"
-        )
+    if biased := sorted(set(record.queues) & set(BIASED)):
+        reach = "is weighted to the dataset" if record.weighted else "is of such samples and not of the dataset"
+        print(f"votes came from the queue {' and '.join(biased)}: what follows {reach}")
     for point in record.curve[-1:]:
-        print(
-            f"Spearman with HSF of samples held out {point.rho:.3f} ({point.low:.3f} to {point.high:.3f}, n = {point.n:,})"
-        )
+        print(f"Spearman with held-out HSF {point.rho:.3f} ({point.low:.3f} to {point.high:.3f}, n = {point.n:,})")
     if record.gain is not None:
-        interval = f"{record.gain_low:.3f} to {record.gain_high:.3f}"
-        print(f"Spearman of confidence {record.confidence_rho:.3f}, difference {record.gain:.3f} ({interval})")
+        print(
+            f"Spearman of confidence {record.confidence_rho:.3f}, difference {record.gain:.3f} "
+            f"({record.gain_low:.3f} to {record.gain_high:.3f})"
+        )
     options.print_table([row.model_dump() for row in record.coverage])
     print(coverage_text(record))
     curve = forecast_of(record)
