@@ -82,7 +82,7 @@ def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -
     """
     if not accuracy.at_chance:
         return ""
-    guess = f"{str(accuracy).capitalize()} is not better than guessing among {accuracy.num_classes:,} classes"
+    guess = f"{str(accuracy).capitalize()} is no better than guessing among {accuracy.num_classes:,} classes"
     test = f"(binomial test, p = {accuracy.p:.2g})"
     record = run.record
     why = ": do images, labels and weights belong together?"

@@ -197,5 +197,5 @@ def test_the_verb_warns_of_classes_in_another_order(cli, workspace, pets, tmp_pa
     np.save(tmp_path / "turned.npy", np.roll(LOGITS, 1, axis=1))
     ended = cli("attach", "pets", "--logits", tmp_path / "turned.npy", "--workspace", workspace.root)
     assert ended.code == 0
-    assert "is not better than guessing among 4 classes" in ended.out
+    assert "is no better than guessing among 4 classes" in ended.out
     assert "Now try:\n  avhcurate serve" in ended.out  # without embeddings there are no suspects, without votes no HSF
