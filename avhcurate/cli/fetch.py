@@ -44,7 +44,9 @@ def _agree(public: "PublicDataset", yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CurateError(f"`fetch {public.name}` asks whether you agree to this. Add --yes to agree without a terminal.")
+        raise CurateError(
+            f"`fetch {public.name}` asks whether you agree to this. Add --yes to agree without a terminal."
+        )
     if not typer.confirm("Fetch it?", err=True):
         raise CurateError("Nothing was fetched.")
 

@@ -92,9 +92,6 @@ def find_backend(
             return as_is(module)
         if find_spec("openvino") is None:
             return as_is(module, MISSING)
-        if _has(module, nn.LayerNorm) and not _has(module, nn.BatchNorm2d):
-            # Transformers and ConvNeXt are at least as fast in torch: see docs/results/speed.md.
-            return as_is(module)
         if dtype is torch.bfloat16 and "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             return as_is(module)
     try:
@@ -111,10 +108,6 @@ def find_backend(
             f"The run began with {name}, which cannot run the network here ({first_line(error)}). Resume it on the "
             "device and with the packages that it began with, or remove its folder to begin again."
         ) from error
-
-
-def _has(module: nn.Module, kind: type[nn.Module]) -> bool:
-    return any(isinstance(layer, kind) for layer in module.modules())
 
 
 def openvino(name: str = f"backend {OPENVINO}") -> Any:
