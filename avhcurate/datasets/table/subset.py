@@ -44,7 +44,7 @@ class Subset:
 
 def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", scored: bool = False) -> Subset:
     """Return the samples that satisfy `filters`, labelled by a column; `scored`: only those embedded by the run."""
-    frame = table.frame(filters, columns=list({"id", label, "predicted"})).sort_values("id")
+    frame = table.frame(filters, columns=list({"id", label, "predicted"}))
     subset = Subset(
         dataset=table.dataset,
         ids=frame["id"].to_numpy(np.int64),
