@@ -32,11 +32,10 @@ def vote_likelihood(odds: np.ndarray, log_precision: float, hits: np.ndarray, vo
     chance, precision = np.clip(expit(odds), _EDGE, 1 - _EDGE), np.exp(log_precision)
     a, b, k, n = precision * chance, precision * (1 - chance), hits, votes
     misses = n - k  # first, since b may be too small to survive a sum
-    # Many samples have as many votes: what depends on no more is worked out once for each number.
-    numbers, of = np.unique(n, return_inverse=True)
-    whole, by_whole = (one(precision) - one(precision + numbers) for one in (gammaln, digamma))
-    values = gammaln(a + k) - gammaln(a) + gammaln(b + misses) - gammaln(b) + whole[of]
+    values = (
+        gammaln(a + k) - gammaln(a) + gammaln(b + misses) - gammaln(b) + gammaln(precision) - gammaln(precision + n)
+    )
     by_a, by_b = digamma(a + k) - digamma(a), digamma(b + misses) - digamma(b)
     by_odds = precision * chance * (1 - chance) * (by_a - by_b)
-    by_precision = (a * by_a + b * by_b + precision * by_whole[of]).sum()
+    by_precision = (a * by_a + b * by_b + precision * (digamma(precision) - digamma(precision + n))).sum()
     return VoteLikelihood(values, by_odds, float(by_precision))
