@@ -466,7 +466,7 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
 
 
 def print_next_of_run(name: str) -> None:
-    """Print what works with the default run of a dataset: correlate with votes, else suspects; and the app."""
+    """Print what works with the default run of a dataset: correlate with attached votes, else suspects; and the app."""
     dataset = open_workspace().dataset(name)
     run, verbs = dataset.default_run, [["serve"]]
     if (dataset.labels() >= 0).any():

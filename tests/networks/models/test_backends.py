@@ -76,8 +76,11 @@ def chosen(network: Net, dtype: torch.dtype = torch.float32, **options: Any) -> 
     return find_backend(None, network, example(), dtype, **options)
 
 
-def test_a_long_pass_gets_openvino_with_the_features_of_the_network_and_nobody_hears_of_it() -> None:
+def test_a_long_pass_gets_openvino_with_the_features_of_the_network_and_nobody_hears_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     network = module()
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # importing it would take two seconds of each start
     backend = chosen(network, images=10**7)
     assert (backend.name, backend.why, backend.concurrent) == (OPENVINO, "", True)
     for count in (1, 5, 8):
@@ -88,9 +91,7 @@ def test_a_long_pass_gets_openvino_with_the_features_of_the_network_and_nobody_h
     torch.testing.assert_close(reduced, network(example()), atol=2e-2, rtol=2e-2)
 
 
-def test_short_passes_other_precisions_and_machines_without_it_run_the_network(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_short_passes_other_precisions_and_machines_without_it_run_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     few = chosen(module(), images=100)
     assert (few.name, few.why, few.concurrent) == (AS_IS, FEW_IMAGES, False)
     assert chosen(module(), torch.float16).name == AS_IS
