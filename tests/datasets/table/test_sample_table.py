@@ -275,3 +275,14 @@ def test_a_plugins_score_is_a_column_and_a_column_of_the_users_goes_before_it(tm
     table = SampleTable(files_in(tmp_path), CLASSES)
     assert table.frame()["mine"].tolist() == (["x", "y"] if own else [0.25, 0.5])
     assert (table.scores, table.user_columns) == (((), ("mine",)) if own else (("mine",), ()))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+def test_an_open_table_has_one_thread_of_its_own(tmp_path):
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+
+    make_table(tmp_path)  # what DuckDB and Arrow start once
+    before = threads()
+    kept = [make_table(tmp_path) for _ in range(3)]
+    assert threads() - before <= len(kept)
