@@ -18,6 +18,8 @@ from websockets.sync.client import ClientConnection, connect
 
 #: What proves to Streamlit that a page of its own opens a socket; a cookie and a part of the protocol have it.
 XSRF = "_streamlit_xsrf"
+#: A run that ends so is followed by another, as when a job has ended meanwhile.
+_AGAIN = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
 
 class Server(NamedTuple):
@@ -121,7 +123,7 @@ class Session:
             answer = ForwardMsg()
             answer.ParseFromString(data)  # type: ignore[arg-type]
             fine &= self._keep(answer) != "exception"
-            if answer.WhichOneof("type") == "script_finished":
+            if answer.WhichOneof("type") == "script_finished" and answer.script_finished != _AGAIN:
                 return fine
         return False
 
