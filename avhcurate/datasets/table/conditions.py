@@ -199,7 +199,7 @@ def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
 
 
 #: Seconds that such a query may take, and bytes besides the table.
-LONGEST_S, MOST_BYTES = 10.0, 3 << 28
+LONGEST_S, MOST_BYTES = 10.0, 1 << 29
 
 
 def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:

@@ -67,7 +67,7 @@ class RunScores:
             values = values.astype(float)
         of_all = np.full(1 + max(scored.max(initial=0), ids.max(initial=0)), np.nan, values.dtype)
         of_all[scored] = values
-        return pd.Series(of_all[ids], self.samples.index)
+        return pd.Series(of_all[ids], self.samples.index, copy=False)
 
     @property
     def right(self) -> pd.Series:
@@ -139,4 +139,4 @@ def labelled_samples(table: DatasetTable, filters: Filters | None) -> pd.DataFra
         "bin": bins.bin_index(hsf, table.edges).astype(np.int16),
         "people": table.counter.majority()[ids],
     }
-    return pd.DataFrame(rows, pd.Index(ids, name="id"))
+    return pd.DataFrame(rows, pd.Index(ids, name="id", copy=False))

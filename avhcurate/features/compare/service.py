@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.datasets.table.titles import titles
-from avhcurate.features.compare.samples import KEYS, shared_samples
+from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
 from avhcurate.features.training_dynamics.discoveries import avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.training_dynamics.findings import Finding, Model
 from avhcurate.measures.scores import SCORES
@@ -65,35 +66,12 @@ def side_by_side(
     shared = shared_samples(table, names, keys, filters)
     samples, called, hsf = shared.samples, titles(table.dataset), shared.samples["hsf"].to_numpy()
     rows, calibrations, columns = [], {}, {key: Scratch() for key in {*keys, "avh", "norm"}}
-    sizes = np.bincount(samples["label"])
     for run in shared.runs:
-        scores = shared.scores[run.name]
-        right, confidence = scores.right.to_numpy(), scores["max_confidence"].to_numpy()
+        scores, left_out = shared.scores[run.name], shared.left_out[run.name]
         for key, of_runs in columns.items():
             of_runs[run.name] = scores[key].to_numpy()
-        sure = ~np.isnan(confidence)  # for no sample where the run has no logits
-        one = calibrations[run.name] = calibrate(confidence[sure], right[sure])
-        n, accuracy, low, high = share(int(right.sum()), len(right))
-        rows.append(
-            {
-                "run": run.name,
-                "model": called[run.name],
-                "classes": run.record.num_classes,
-                "n": n,
-                "accuracy": accuracy,
-                "accuracy_low": low,
-                "accuracy_high": high,
-                "class_accuracy": float((np.bincount(samples["label"], right)[sizes > 0] / sizes[sizes > 0]).mean()),
-                "brier": float((scores["el2n"].astype(float) ** 2).mean()),  # the root of Brier's score of a sample
-                "nll": scores["loss"].astype(float).mean(),
-                **{key: scores[key].astype(float).mean() for key in ("avh", "relative_avh", "norm")},
-                "not_scored": shared.left_out[run.name],
-                "ece": one.ece,
-                "ece_low": one.low,
-                "ece_high": one.high,
-                "ece_chance": one.chance,
-            }
-        )
+        row, calibrations[run.name] = _judged(scores, called[run.name], left_out)
+        rows.append(row)
     parts = [
         correlate(columns[key], samples["hsf"], samples["bin"], bins.bin_labels(table.edges)).assign(key=key)
         for key in keys
@@ -125,6 +103,34 @@ def side_by_side(
         labelled=shared.labelled,
         simulated=table.simulated,
     )
+
+
+def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any], Calibration]:
+    """Return the row of a run in `SideBySide.table`, without agreements, and its calibration."""
+    right, confidence, labels = scores.right.to_numpy(), scores["max_confidence"].to_numpy(), scores.samples["label"]
+    sure = ~np.isnan(confidence)  # for no sample where the run has no logits
+    calibration = calibrate(confidence[sure], right[sure])
+    n, accuracy, low, high = share(int(right.sum()), len(right))
+    sizes = np.bincount(labels)
+    row = {
+        "run": scores.run.name,
+        "model": model,
+        "classes": scores.run.record.num_classes,
+        "n": n,
+        "accuracy": accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "class_accuracy": float((np.bincount(labels, right)[sizes > 0] / sizes[sizes > 0]).mean()),
+        "brier": float((scores["el2n"].astype(float) ** 2).mean()),  # the root of Brier's score of a sample
+        "nll": scores["loss"].astype(float).mean(),
+        **{key: scores[key].astype(float).mean() for key in ("avh", "relative_avh", "norm")},
+        "not_scored": left_out,
+        "ece": calibration.ece,
+        "ece_low": calibration.low,
+        "ece_high": calibration.high,
+        "ece_chance": calibration.chance,
+    }
+    return row, calibration
 
 
 def hardness_ranks(

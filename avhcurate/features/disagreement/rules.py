@@ -99,7 +99,8 @@ def gap_sets(
     hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
     sign = {"high": 1, "low": -1}[harder]
     difficulty, (easy, hard) = sign * network, sorted(sign * cut for cut in score_at)
-    gap = rank_shares(np.where(both, -human, np.nan)) - rank_shares(np.where(both, difficulty, np.nan))
+    gap = rank_shares(np.where(both, -human, np.nan))
+    gap -= rank_shares(np.where(both, difficulty, np.nan))
     humans = np.flatnonzero(both & (human <= hsf_at[0]) & (difficulty <= easy))
     machine = np.flatnonzero(both & (human >= hsf_at[1]) & (difficulty >= hard))
     sets = GapSets(

@@ -84,7 +84,7 @@ class ModelOutputs:
         """Yield consecutive embeddings in float64, whole rows of NaN where one is not finite."""
         rows = self.rows
         if rows is None:
-            rows = np.arange(len(self.features))
+            rows = np.arange(len(self.features), dtype=np.int32)
         step = max(1, _BLOCK // max(self.features.shape[1], *self.class_weights.shape))
         for start in range(0, len(rows), step):
             block = self.features[rows[start : start + step]]
@@ -103,7 +103,10 @@ def blocks_of(run: RunFolder, ids: np.ndarray) -> GateBlocks:
     """
     if not run.has_class_weights:
         return partial(_without_avc, run, ids)
-    outputs = ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)
+    # By id, since the pages of a mapped array would stay in memory.
+    outputs = ModelOutputs(
+        ids[:, None], run.class_weights(), run.bias(), embed=lambda block: run.features_of(block[:, 0])
+    )
     if run.record.attached is None:
         return outputs.blocks
     return partial(_attached, run, ids, outputs)

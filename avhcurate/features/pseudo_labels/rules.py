@@ -214,14 +214,15 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, first: Predictions | N
         ranked_by, passes = log_prob, softness >= 0
     if gate == "lrent":
         ranked_by = softness
+    ranks = _ranks(candidate, ranked_by)
     return Selection(
         rule=rule,
         portion=portion,
         predicted=predicted,
         candidate=candidate,
-        confidence=np.exp(log_prob),
+        confidence=np.exp(log_prob, out=log_prob),
         avc=avc,
-        rank_in_class=_ranks(candidate, ranked_by),
+        rank_in_class=ranks,
         selected=passes,
         log_lambdas=log_lambdas,
         betas=betas,

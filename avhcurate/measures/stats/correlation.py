@@ -108,7 +108,7 @@ def standard_error(rho: float, n: int) -> float:
 
 def numbers(values: ArrayLike) -> np.ndarray:
     """Return a column as floats, NaN for what pandas calls missing; float32 stays, since it sorts faster."""
-    column = pd.Series(values)
+    column = pd.Series(values, copy=False)
     if column.dtype == np.float32:
         return column.to_numpy()
     return column.to_numpy(np.float64, na_value=np.nan)
@@ -126,13 +126,18 @@ def _rows(
     if present.all():
         known = slice(None)  # a view in place of a copy
     order, ordered = sorted_positions(values[known])
-    ranks, bins_in_order, levels_in_order = doubled_ranks_in_order(ordered), bins[known][order], levels[known][order]
+    ranks = doubled_ranks_in_order(ordered)
+    del ordered  # of ten million samples two scores at once take a gigabyte
+    bins_in_order, levels_in_order = bins[known][order], levels[known][order]
     rows = [{"bin": ALL} | _row(ranks, levels_in_order)]
     for number, label in enumerate(labels):
         inside = np.flatnonzero(bins_in_order == number)
         rows.append({"bin": label} | _row(doubled_ranks_in_order(ranks[inside]), levels_in_order[inside]))
-    of_known, of_samples = np.empty_like(ranks), np.zeros(len(values), np.int32)
+    of_known = np.empty_like(ranks)
     of_known[order] = ranks
+    if len(of_known) == len(values):
+        return rows, of_known
+    of_samples = np.zeros(len(values), np.int32)
     of_samples[known] = of_known
     return rows, of_samples
 

@@ -143,8 +143,10 @@ def compare(
     votes = numbers(hsf)
     ranks: Any = scores
     if not ranked:
-        columns = {name: numbers(scores[name]) for name in harder}
-        ranks = {name: _among(values, ~(np.isnan(values) | np.isnan(votes))) for name, values in columns.items()}
+        ranks = {}
+        for name in harder:
+            values = numbers(scores[name])
+            ranks[name] = _among(values, ~(np.isnan(values) | np.isnan(votes)))
     found: dict[tuple[str, str], Comparison] = {}
     for rows, pairs in _by_rows(ranks, list(harder), len(votes)):
         names = list(dict.fromkeys(itertools.chain(*pairs)))

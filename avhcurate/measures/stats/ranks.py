@@ -65,15 +65,23 @@ def sorted_positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pairs = np.empty(len(values), _PAIR)
     pairs["place"] = np.arange(len(values), dtype=np.int32)
     pairs["value"] = bits ^ ((bits >> 31) & np.int32(2**31 - 1))
-    pairs.view("<i8").sort()
-    return pairs["place"].astype(np.intp), pairs["value"].copy()
+    whole = pairs.view("<i8")
+    whole.sort()
+    ordered = pairs["value"].copy()
+    whole &= (1 << 32) - 1  # the places are left
+    return whole, ordered
 
 
 def doubled_ranks_in_order(ordered: np.ndarray) -> np.ndarray:
     """Return twice the average ranks of ascending values, (n,) int32."""
-    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered)).astype(np.int32)
-    counts = np.diff(ends, prepend=np.int32(0))
-    return np.repeat(2 * ends - counts + np.int32(1), counts)
+    first = np.arange(len(ordered), dtype=np.int32)
+    last = first + np.int32(2)
+    tied = ordered[1:] == ordered[:-1]
+    first[1:][tied] = 0
+    last[:-1][tied] = len(ordered) + 1
+    np.maximum.accumulate(first, out=first)
+    np.minimum.accumulate(last[::-1], out=last[::-1])
+    return np.add(first, last, out=first)
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:
@@ -84,7 +92,7 @@ def rank_shares(values: np.ndarray) -> np.ndarray:
     """
     known = ~np.isnan(values)
     shares = np.full(len(values), np.nan)
-    shares[known] = (average_ranks(values[known]) - 0.5) / max(1, known.sum())
+    shares[known] = (doubled_ranks(values[known]) - 1) / max(1, 2 * known.sum())
     return shares
 
 
