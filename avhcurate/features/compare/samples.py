@@ -132,7 +132,7 @@ def labelled_samples(table: DatasetTable, filters: Filters | None) -> pd.DataFra
     """
     columns = table.numbers(filters or Filters(), ["label", "hsf"])
     labelled = ~np.isnan(columns["label"])
-    ids, hsf = columns["id"][labelled].astype(np.int64), columns["hsf"][labelled]
+    ids, hsf = columns["id"][labelled].astype(np.int32), columns["hsf"][labelled]
     rows = {
         "label": columns["label"][labelled].astype(np.int32),
         "hsf": hsf,

@@ -90,7 +90,7 @@ def side_by_side(
     ]
     names, avh = [called[name] for name in shared.scores], np.eye(len(shared.runs))
     # HSF does not count in how two runs agree.
-    pairs = compare(columns["avh"], np.zeros(len(samples)), harder=dict.fromkeys(columns["avh"], "high"))
+    pairs = compare(columns["avh"], np.zeros(len(samples), np.float32), harder=dict.fromkeys(columns["avh"], "high"))
     first, second = np.triu_indices(len(avh), 1)
     avh[first, second] = avh[second, first] = pairs["between"]
     return SideBySide(
