@@ -15,18 +15,15 @@ from avhcurate.people.log import BY_RULE
 from avhcurate.people.responses import DESIGNS
 
 
-def responses(
-    table: DatasetTable, *, design: str | None = None, standing: bool = True, controls: bool = False
-) -> pd.DataFrame:
-    """Return answers as `votes.responses` describes them, oldest first, with three more columns.
+def responses(table: DatasetTable, *, design: str | None = None, controls: bool = False) -> pd.DataFrame:
+    """Return the standing answers as `votes.responses` describes them, oldest first, with three more columns.
 
     `id` and `label` (class index of the answer) are -1 where the dataset has no such sample or class; `excluded` says
-    whether the annotator is left out by hand or rule. standing: without retracted ones. controls: with controls.
+    whether the annotator is left out by hand or rule. controls: with controls.
     """
     columns = columns_of(table)
     rows = columns.rows
-    chosen = rows["standing"] | (not standing)
-    chosen &= (rows["control"] == 0) | controls
+    chosen = rows["standing"] & ((rows["control"] == 0) | controls)
     if design is not None:
         chosen &= columns.of_design(design)
     task = np.cumsum(rows["place"] == 0)[chosen]

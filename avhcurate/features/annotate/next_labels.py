@@ -14,7 +14,6 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.stats.coverage import Coverage
 from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.networks.neighbours.service import find_neighbours
-from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
 
 #: What is low where a run knows an image least: the first that it has.
@@ -49,9 +48,7 @@ class NextLabels:
         )
 
 
-def next_labels(
-    table: DatasetTable, budget: int, *, filters: Filters | None = None, progress: Progress = SILENT
-) -> NextLabels:
+def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = None) -> NextLabels:
     """Return up to `budget` images in view to label next: facility location on the run's neighbour graph.
 
     Images with votes of people are known, and where some have no label, those with one: given or decided. So the same
@@ -61,7 +58,7 @@ def next_labels(
     filters = filters or Filters()
     if table.run is None or not table.run.has_features:
         raise CurateError("The rule diverse compares embeddings. Score the dataset, or attach --features, first.")
-    graph = table.neighbours or find_neighbours(table.dataset, table.run, progress=progress)
+    graph = table.neighbours or find_neighbours(table.dataset, table.run)
     certain = next((key for key in _CERTAIN if key in table.scores), "")
     rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
     known, labelled = rows["votes"].fillna(0).to_numpy() > 0, rows["curated_label"].notna().to_numpy()

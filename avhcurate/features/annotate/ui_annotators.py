@@ -94,22 +94,15 @@ def _actions(page: Opened, rows: pd.DataFrame) -> None:
         st.text_input("Reason", key="annotators.why", width=240)
         excluded = [name for name in chosen if rows.loc[name, "excluded"]]
         counting = [name for name in chosen if name not in excluded]
-        st.button(
-            "Exclude",
-            key="annotators.exclude",
-            icon=":material/block:",
-            **for_curators("Excluding annotators", disabled=not counting),
-            on_click=_set_status,
-            args=(page, "exclude", counting),
-        )
-        st.button(
-            "Include",
-            key="annotators.include",
-            icon=":material/undo:",
-            **for_curators("Including annotators", disabled=not excluded),
-            on_click=_set_status,
-            args=(page, "include", excluded),
-        )
+        for verb, icon, names in (("Exclude", "block", counting), ("Include", "undo", excluded)):
+            st.button(
+                verb,
+                key=f"annotators.{verb.lower()}",
+                icon=f":material/{icon}:",
+                **for_curators(f"{verb[:-1]}ing annotators", disabled=not names),
+                on_click=_set_status,
+                args=(page, verb.lower(), names),
+            )
     if len(chosen) == 1:
         with st.popover("Withdraw …", icon=":material/delete_forever:", type="tertiary", key="annotators.withdraw"):
             _withdrawal(page, chosen[0], int(rows.loc[chosen[0], "answers"]))

@@ -86,12 +86,12 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
 
 
-def annotator_pairs(votes: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
-    """Return `first, second, n, same, ids` of every two of the busiest annotators, and of each with itself.
+def annotator_pairs(votes: pd.DataFrame) -> pd.DataFrame:
+    """Return `first, second, n, same, ids` of every two of the twelve busiest annotators, and of each with itself.
 
     `n` images have a vote of both, `ids` are theirs; both say the `same` of some. `votes` are those of `VoteQuality`.
     """
-    busiest = votes["annotator"].value_counts().index[:most]
+    busiest = votes["annotator"].value_counts().index[:12]
     kept = votes[votes["annotator"].isin(busiest)].drop_duplicates(["id", "annotator"], keep="last")
     said = kept["selected"].astype("boolean").astype("Int64").fillna(kept["label"] + 2)  # a class, or left and ticked
     by_image = kept.assign(said=said.astype(float)).pivot(index="id", columns="annotator", values="said")

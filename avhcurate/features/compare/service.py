@@ -67,10 +67,10 @@ def side_by_side(
     samples, called, hsf = shared.samples, titles(table.dataset), shared.samples["hsf"].to_numpy()
     rows, calibrations, columns = [], {}, {key: Scratch() for key in {*keys, "avh", "norm"}}
     for run in shared.runs:
-        scores, left_out = shared.scores[run.name], shared.left_out[run.name]
+        scores = shared.scores[run.name]
         for key, of_runs in columns.items():
             of_runs[run.name] = scores[key].to_numpy()
-        row, calibrations[run.name] = _judged(scores, called[run.name], left_out)
+        row, calibrations[run.name] = _judged(scores, called[run.name], shared.left_out[run.name])
         rows.append(row)
     parts = [
         correlate(columns[key], samples["hsf"], samples["bin"], bins.bin_labels(table.edges)).assign(key=key)
@@ -107,11 +107,10 @@ def side_by_side(
 
 def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any], Calibration]:
     """Return the row of a run in `SideBySide.table`, without agreements, and its calibration."""
-    right, confidence, labels = scores.right.to_numpy(), scores["max_confidence"].to_numpy(), scores.samples["label"]
-    sure = ~np.isnan(confidence)  # for no sample where the run has no logits
+    right, confidence = scores.right, scores["max_confidence"]
+    sure = confidence.notna()  # for no sample where the run has no logits
     calibration = calibrate(confidence[sure], right[sure])
     n, accuracy, low, high = share(int(right.sum()), len(right))
-    sizes = np.bincount(labels)
     row = {
         "run": scores.run.name,
         "model": model,
@@ -120,7 +119,7 @@ def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any
         "accuracy": accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "class_accuracy": float((np.bincount(labels, right)[sizes > 0] / sizes[sizes > 0]).mean()),
+        "class_accuracy": right.groupby(scores.samples["label"]).mean().mean(),
         "brier": float((scores["el2n"].astype(float) ** 2).mean()),  # the root of Brier's score of a sample
         "nll": scores["loss"].astype(float).mean(),
         **{key: scores[key].astype(float).mean() for key in ("avh", "relative_avh", "norm")},

@@ -247,24 +247,14 @@ def to_latex(result: Correlations) -> str:
     Needs the LaTeX package booktabs.
     """
     counts = result.table.groupby("bin", sort=False)["n"].max()
-    groups = [str(group) for group in counts.index]
+    groups = counts.index.map(str)
     rows = [["Score", "$z$", *map(_escape, groups)], ["samples", "", *map(str, counts)]]
     for key, of_score in result.table.groupby("score", sort=False):
         values = [of_score["fisher_z"].iloc[0], *of_score["spearman"]]
         rows.append([_escape(result.ranked[str(key)].name), *map(_number, values)])
-    head, *body = [" & ".join(row) + r" \\" for row in rows]
-    columns = "l" + "r" * (len(groups) + 1)
-    lines = [
-        f"% {_source(result)}, signs kept.",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        head,
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join([*lines, ""])
+    table = pd.DataFrame(rows[1:], columns=rows[0])
+    formats = "lr" + "r" * len(groups)
+    return f"% {_source(result)}, signs kept.\n{table.to_latex(index=False, escape=False, column_format=formats)}"
 
 
 def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:

@@ -33,17 +33,20 @@ class ModelOutputs:
     rows: np.ndarray | None = None
     embed: Callable[[np.ndarray], np.ndarray] | None = None
 
+    def __len__(self) -> int:
+        return len(self.features if self.rows is None else self.rows)
+
     def select(self, *, rule: Rule, portion: float) -> Selection:
         """Select pseudo-labels by a rule: see `rules.select`."""
         blocks = self.plain
         if gate_of(rule) == "avc-centred":
-            blocks = held(partial(self.blocks, "avc-centred"))
+            blocks = held(partial(self.blocks, "avc-centred"), len(self))
         return select(blocks, rule=rule, portion=portion)
 
     @cached_property
     def plain(self) -> Blocks:
         """Return what `blocks` yields, computed once where it fits in memory."""
-        return held(self.blocks)
+        return held(self.blocks, len(self))
 
     def avh(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return AVH of some samples, rows of `features`, to labels (n,)."""

@@ -236,19 +236,19 @@ def gate_of(rule: str) -> Gate:
     return RULES[rule].gate
 
 
-def held(blocks: Blocks) -> Blocks:
-    """Return the same blocks, computed once where they fit in memory, for several passes over them.
+def held(blocks: Blocks, samples: int) -> Blocks:
+    """Return the same blocks of so many samples, computed once where they fit in memory, for several passes over them.
 
     >>> passes = iter([[(np.zeros((1, 2)), np.zeros((1, 2)))]])
-    >>> kept = held(lambda: next(passes))
+    >>> kept = held(lambda: next(passes), 1)
     >>> len(list(kept())), len(list(kept()))
     (1, 1)
     """
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     for block in blocks():
-        kept.append(block)
-        if sum(logits.size for logits, _ in kept) > _HELD:
+        if samples * block[0].shape[1] > _HELD:
             return blocks
+        kept.append(block)
     return lambda: kept
 
 

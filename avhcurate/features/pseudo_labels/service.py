@@ -124,18 +124,19 @@ def _selections(
         _check_rule(table, rule)
     assert table.run is not None
     samples = read_subset(table, filters, scored=True)
-    if not len(samples.ids):
+    size = len(samples.ids)
+    if not size:
         raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
     notes: tuple[str, ...] = ()
     if table.run.record.fitted is not None and table.run.has_class_weights:
         notes = (FITTED_HEAD,)
     outputs = blocks_of(table.run, samples.ids)
-    plain = held(partial(outputs, "avc"))
+    plain = held(partial(outputs, "avc"), size)
     known = predictions(plain)
     for rule in rules:
         blocks, first = plain, known
         if gate_of(rule) == "avc-centred":
-            blocks = held(partial(outputs, "avc-centred"))
+            blocks = held(partial(outputs, "avc-centred"), size)
             first = predictions(blocks)
         for portion in portions:
             selection = select_from(blocks, rule=rule, portion=portion, first=first)

@@ -62,12 +62,12 @@ def confusions(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return counts
 
 
-def draw_wrong_labels(labels: np.ndarray, confused: np.ndarray | None = None, *, seed: int = 0) -> Drawn:
+def draw_wrong_labels(labels: np.ndarray, confused: np.ndarray | None = None) -> Drawn:
     """Draw another class that occurs for each of labels (n,) of two classes or more.
 
     Most are of any class, and some as `confused` (K, K) says.
     """
-    rng, present = np.random.default_rng(seed), np.unique(labels)
+    rng, present = np.random.default_rng(0), np.unique(labels)
     if confused is None:
         others = np.searchsorted(present, labels) + rng.integers(1, len(present), len(labels))
         return Drawn(present[others % len(present)], np.ones(len(labels)), np.empty((0, 0)))

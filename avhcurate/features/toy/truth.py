@@ -109,8 +109,8 @@ def follows(values: np.ndarray, bayes_error: np.ndarray) -> float:
     return spearman(standard_ranks(values[known]), standard_ranks(bayes_error[known]))
 
 
-def settled(curve: np.ndarray, *, share: float = 0.95) -> int:
-    """Return the first index at which a curve (E,) has made `share` of its way from its first to its last value.
+def settled(curve: np.ndarray) -> int:
+    """Return the first index at which a curve (E,) has made 95 % of its way from its first to its last value.
 
     The last index where it makes none, or either is NaN.
 
@@ -120,7 +120,7 @@ def settled(curve: np.ndarray, *, share: float = 0.95) -> int:
     way = curve[-1] - curve[0]
     if way == 0 or np.isnan(way):
         return len(curve) - 1
-    return int(np.argmax((curve - curve[0]) / way >= share))
+    return int(np.argmax((curve - curve[0]) / way >= 0.95))
 
 
 def _log_ray(t: np.ndarray) -> np.ndarray:
