@@ -251,10 +251,12 @@ def to_latex(result: Correlations) -> str:
     rows = [["Score", "$z$", *map(_escape, groups)], ["samples", "", *map(str, counts)]]
     for key, of_score in result.table.groupby("score", sort=False):
         values = [of_score["fisher_z"].iloc[0], *of_score["spearman"]]
-        rows.append([_escape(result.ranked[str(key)].name), *map(_number, values)])
+        rows.append([_escape(result.ranked[str(key)].name), *values])
     table = pd.DataFrame(rows[1:], columns=rows[0])
     formats = "lr" + "r" * len(groups)
-    return f"% {_source(result)}, signs kept.\n{table.to_latex(index=False, escape=False, column_format=formats)}"
+    number = "${:.3f}$".format
+    latex = table.to_latex(index=False, na_rep="--", float_format=number, escape=False, column_format=formats)
+    return f"% {_source(result)}, signs kept.\n{latex}"
 
 
 def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
@@ -300,12 +302,6 @@ def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) 
     if unknown or not chosen:
         check_scores(table, unknown)
     return chosen
-
-
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return "--"
-    return f"${value:.3f}$"
 
 
 def _escape(text: str) -> str:

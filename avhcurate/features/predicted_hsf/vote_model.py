@@ -14,6 +14,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from avhcurate.measures.stats.beta_binomial import vote_likelihood
+from avhcurate.measures.stats.blas import leave_threads_to_numpy
 
 #: Penalties, and weights of the wide inputs in relation to the scores, each with the place where a climb begins.
 PENALTIES, _PENALTY_AT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), 2
@@ -102,6 +103,7 @@ class VoteModel:
 
 def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     """Return the likeliest coefficients for the hits of votes, 1 or more each, less the penalty on their squares."""
+    leave_threads_to_numpy()
     x, hits, votes = voted.design.matrix(strength.weight), voted.hits, voted.votes
     penalties = np.full(x.shape[1], strength.penalty)
     penalties[-1] = _ON_CONSTANT
@@ -194,7 +196,7 @@ class CrossFit:
         return Strength(penalty, weight)
 
 
-def cross_fit(voted: VotedSamples, check: Check = lambda: None) -> CrossFit:
+def cross_fit(voted: VotedSamples, check: Check) -> CrossFit:
     """Return a model for each fold of the votes of all others, its strength chosen within these."""
     odds, models, number = np.empty(len(voted.hits)), [], int(voted.folds.max()) + 1
     for fold in range(number):

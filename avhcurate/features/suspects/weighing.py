@@ -7,6 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from avhcurate.measures.stats.blas import leave_threads_to_numpy
+
 #: Samples for which a wrong label is drawn at most, and classes up to which confusions of pairs are counted.
 MOST_DRAWN, MOST_CLASSES = 20_000, 1000
 #: The share of the drawn labels that are any other class; the rest follow the confusions in the data.
@@ -159,6 +161,7 @@ def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.n
     own, drawn = (np.hstack([getattr(one, side) for one in ratios.values()]) for side in ("own", "drawn"))
     x, first, count = np.concatenate([own, own, drawn]), np.zeros(len(own)), 0.0
     target = np.repeat([0.0, 1.0], [len(own), len(own) + len(drawn)])
+    leave_threads_to_numpy()
     ridge = np.concatenate([np.full(one.own.shape[1], _RIDGES.get(name, _RIDGE)) for name, one in ratios.items()])
     bounds = [(None, None), *[(0, None)] * x.shape[1]]
     for _ in range(_ROUNDS):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from avhcurate.measures.stats.blas import leave_threads_to_numpy
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.scoring.shards import LOCAL, Engine, Step, work_through
 from avhcurate.workspace.data.runs import FoldHeads
@@ -142,6 +143,7 @@ class _Fit:
         self._x = np.concatenate([((x - self._mean) / self._scale).astype(np.float32), zeros])
         self._targets = np.concatenate([samples.targets, absent])
         self._weights = np.repeat([1.0, _ABSENT], [len(x), len(absent)])
+        leave_threads_to_numpy()
         self._model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=tolerance)
 
     def head(self, strength: float) -> LinearHead:
