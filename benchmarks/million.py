@@ -7,7 +7,8 @@
 The first writes a workspace that the app opens, part by part: a Parquet source of a few small images, votes, a run with
 embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in the same
 process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads the memory
-of the server. The third opens every page without a browser and prints the memory that each takes.
+of the server. The third opens every page without a browser and prints the memory that each takes; with
+ARROW_DEFAULT_MEMORY_POOL=system in its environment it allocates as the server does.
 """
 
 import argparse

@@ -24,7 +24,12 @@ def served(root: Path, checkout: Path = Path(__file__).parents[1]) -> Iterator[t
     server = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
         cwd=checkout,
-        env={**os.environ, "AVHCURATE_WORKSPACE": str(root.absolute()), "PYTHONPATH": str(checkout.absolute())},
+        env={
+            **os.environ,
+            "ARROW_DEFAULT_MEMORY_POOL": "system",  # as `avhcurate serve` has it
+            "AVHCURATE_WORKSPACE": str(root.absolute()),
+            "PYTHONPATH": str(checkout.absolute()),
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
