@@ -29,7 +29,7 @@ def connect(samples: Path) -> duckdb.DuckDBPyConnection:
     The rows of many samples are kept in a file next to theirs. It has no name once it is open, so that it disappears
     with the process. Where this is impossible (Windows, a read-only folder), all rows are in memory.
     """
-    # DuckDB would start eight more threads for remote files, and a server keeps several tables open.
+    # DuckDB would start eight more threads for reads that wait, and a server keeps several tables open.
     connection = duckdb.connect(config={"threads": 2, "async_threads": 0})
     (count,) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(samples)]).fetchall()[0]
     if count > MOST_IN_MEMORY and os.name != "nt" and os.access(samples.parent, os.W_OK):
