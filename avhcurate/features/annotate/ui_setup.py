@@ -20,6 +20,7 @@ from avhcurate.ui.job_forms import widget_of
 from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.signin import for_curators
+from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import plain, show_user_error
 
 QUEUES = {
@@ -164,14 +165,15 @@ def source_line(page: Opened, source: HsfSource) -> None:
 def source_text(source: HsfSource) -> str:
     """Return the source in a sentence.
 
-    >>> source_text(HsfSource(key="tick", collected=120, annotators=2, left_out=1))
-    'HSF uses ticks: 0 imported, 120 given in the app by 2 annotators (1 left out).'
+    >>> source_text(HsfSource(key="tick", collected=120, annotators=1, left_out=1))
+    'HSF uses ticks: 0 imported, 120 given in the app by 1 annotator (1 left out).'
     """
     if source.key is None:
         return "There are no votes yet."
     if source.key == "simulated":
         return f"HSF uses {source.imported:,} simulated votes, not people's."
-    given = f"{source.collected:,} given in the app by {source.annotators} annotators ({source.left_out} left out)"
+    people = f"{counted(source.annotators, 'annotator')} ({source.left_out} left out)"
+    given = f"{source.collected:,} given in the app by {people}"
     return f"HSF uses {_ORIGINS[source.key].lower()}: {source.imported:,} imported, {given}."
 
 
