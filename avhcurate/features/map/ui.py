@@ -136,7 +136,7 @@ def _find(table: DatasetTable, folder: MapFolder, points: pd.DataFrame, text: st
     return found, note
 
 
-_points = kept("Reading the map …", most=6, funcs=MAP_HASH_FUNCS)(points_in_view)
+_points = kept("Reading the map …", most=3, funcs=MAP_HASH_FUNCS)(points_in_view)
 
 
 def _find_on_the_whole() -> None:

@@ -47,8 +47,8 @@ _COLUMNS: dict[str, Any] = {
     "note": "Note",
 }
 
-#: `pseudo_labels.service` in a cache.
-_select_by_each = kept("Selecting …", most=4)(service.select_by_each)
+#: `pseudo_labels.service` in a cache. Of ten million samples each portion takes 0.7 GB.
+_select_by_each = kept("Selecting …", most=2)(service.select_by_each)
 portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
     service.portion_curve
 )
