@@ -45,6 +45,7 @@ def test_beyond_this_machine_it_asks_for_a_login(told, tmp_path):
     ended, command, environment = told("--host", "0.0.0.0", "--base-path", "/lab/curate/")
     assert (ended.code, "roles grant" in ended.err) == (0, True)
     assert "AVHCURATE_NO_LOGIN" not in environment
+    assert environment["ARROW_DEFAULT_MEMORY_POOL"] == "system"
     options = dict(itertools.pairwise(command))
     assert (options["--server.address"], options["--server.baseUrlPath"]) == ("0.0.0.0", "lab/curate")
     assert options["--browser.serverAddress"] == "localhost"  # else Streamlit asks the web for this machine's address

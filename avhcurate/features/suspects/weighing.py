@@ -158,10 +158,10 @@ def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.n
     Drawn labels, of an `importance` (n,), are wrong, and after the first round given ones too: those that people have
     `rejected` (m,) or, unless these are some and few, those that it doubts most.
     """
+    leave_threads_to_numpy()
     own, drawn = (np.hstack([getattr(one, side) for one in ratios.values()]) for side in ("own", "drawn"))
     x, first, count = np.concatenate([own, own, drawn]), np.zeros(len(own)), 0.0
     target = np.repeat([0.0, 1.0], [len(own), len(own) + len(drawn)])
-    leave_threads_to_numpy()
     ridge = np.concatenate([np.full(one.own.shape[1], _RIDGES.get(name, _RIDGE)) for name, one in ratios.items()])
     bounds = [(None, None), *[(0, None)] * x.shape[1]]
     for _ in range(_ROUNDS):

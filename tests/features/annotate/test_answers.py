@@ -121,7 +121,7 @@ def test_backspace_takes_answers_back_one_by_one_and_asks_them_again_first(pets)
     again = queue.next_questions(pets, "ann", ahead=5)
     assert [question.id for question in again[:3]] == [first.id, second.id, third.id]
     assert annotators.responses(pets).empty
-    assert not annotators.responses(pets, controls=True)["answer"].size
+    assert annotators.responses(pets, controls=True).empty
     assert len(pets.response_log.columns(pets.dataset.id).rows) == 2  # what was taken back is not deleted
     assert say(pets, "ann", again[1], 2) == ""
 

@@ -221,3 +221,18 @@ PORTION = st.floats(0.01, 1)
 def test_a_larger_portion_selects_a_superset(inputs, one, other, rule):
     less, more = (select(*inputs, rule=rule, portion=p) for p in sorted((one, other)))
     assert (more.selected | ~less.selected).all()
+
+
+def test_blocks_that_do_not_fit_are_computed_at_each_pass(monkeypatch):
+    monkeypatch.setattr(rules, "_HELD", 8)
+    passes = []
+
+    def blocks():
+        passes.append(1)
+        yield from [(np.zeros((2, 2)), np.zeros((2, 2)))] * 2
+
+    for samples, computed in ((4, 1), (5, 3)):  # the third is the one in which they were found too many
+        passes.clear()
+        again = rules.held(blocks, samples)
+        assert [len(list(again())) for _ in range(2)] == [2, 2]
+        assert len(passes) == computed
