@@ -33,6 +33,15 @@ def test_the_table_of_scores_is_the_table():
     assert score_table() in (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
 
 
+def test_what_a_score_is_good_for_is_said_of_each_and_in_few_words():
+    text = (ROOT / "docs" / "scores-for.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 700
+    learnt = [key for key in SCORES if key.startswith("train_") and key.removeprefix("train_") in SCORES]
+    assert [key for key in SCORES if key not in learnt and f"`{key}`" not in text] == []
+    assert learnt
+    assert "`train_`" in text
+
+
 def test_the_readme_is_read_in_a_few_minutes():
     assert len(README.splitlines()) < 150
 

@@ -26,7 +26,7 @@ def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page,
     for count in np.histogram(frame["hsf"] + 1e-9, bins=[0, 0.2, 0.4, 0.6, 0.8, 1.1])[0]:
         assert f"<small>n {count:,}</small>" in text
     assert "Noise ceiling" in text
-    assert "docs/results.md, “Use this score when”" in text
+    assert "docs/scores-for.md" in text
 
 
 def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_root, human_root, words):

@@ -182,9 +182,7 @@ def notes(result: Correlations) -> list[str]:
             "Home under “Your columns”."
         )
     if result.against == HSF:
-        lines.append(
-            "Which score to use for what, by the networks that we measured: docs/results.md, “Use this score when”."
-        )
+        lines.append("Which score to use for what, by the networks that we measured: docs/scores-for.md.")
     return lines
 
 
