@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-QUOTED = re.findall(r"^\| `(.+?)` \|", PAGE, re.M)
+QUOTED = re.findall(r"^- `(.+?)` ", PAGE, re.M)
 
 
 def texts(node: ast.AST) -> str:
