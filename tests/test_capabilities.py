@@ -1,4 +1,4 @@
-"""What a user can do is listed in capabilities.csv: each row is shown by tests that exist, and each verb and page has a row.
+"""Each row of capabilities.csv, what a user can do, is shown by tests that exist; each verb and page has a row.
 
 What development versions could do and the first release cannot is in removed.csv.
 """

@@ -31,7 +31,8 @@ def score_table() -> str:
         unit = f" {score.unit}" if score.unit else ""
         meaning = f"{score.sentence} *{score.reference}*".replace("|", r"\|")
         columns = ", ".join(f"`{column}`" for column in (key, f"train_{key}") if column in SCORES)
-        cells = [f"{score.name}<br>{columns}", f"${score.formula}$", f"{score.low} to {score.high}{unit}, {score.harder}"]
+        ends = f"{score.low} to {score.high}{unit}, {score.harder}"
+        cells = [f"{score.name}<br>{columns}", f"${score.formula}$", ends]
         lines.append("| " + " | ".join([*cells, meaning]) + " |")
     return "\n".join(lines)
 
