@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fakes.documents",
     "tests.fakes.object_store",
     "tests.fakes.runs",
+    "tests.fakes.steps",
     "tests.fakes.votes",
     "tests.fakes.web",
     "tests.fakes.workspaces",

@@ -5,6 +5,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
 import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
@@ -12,12 +14,15 @@ from avhcurate.datasets.curate.history import entry_text, history_entries
 from avhcurate.datasets.curate.roles import roles
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.logs import open_events
 from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.degradation.store import DegradationFolder
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder
 from avhcurate.networks.neighbours.graph import NeighbourGraph
+from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.events import TABLES
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -120,6 +125,13 @@ def test_every_record_is_read(kept, cli):
     assert cli("check", "--workspace", kept.root).code == 0
 
 
+def test_its_tables_are_those_of_a_new_database(kept):
+    """Who changes the tables adds a step: see CONTRIBUTING.md."""
+    with open_events(kept).engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "avhcurate_version"})
+        assert compare_metadata(context, [TABLES, METADATA]) == []
+
+
 def test_it_can_be_written_to(kept):
     table = open_table(kept, "digits")
     answer_all(table, "dan", truth(table), 10)
@@ -148,3 +160,12 @@ def test_it_is_imported_and_scored_again(kept, cli):
     assert len(ids) == 30
     assert new.features_of(ids) == pytest.approx(first.features_of(ids), abs=1e-4)
     assert json.loads((kept.root / "datasets/digits/dataset.json").read_text())["source"] == str(source)
+
+
+def test_after_another_step_it_reads_the_same_and_can_be_written_to(kept, update):
+    taken = update()
+    test_scores_votes_and_decisions_are_those_that_were_written(kept)
+    test_votes_and_annotators_are_those_that_were_written(kept)
+    test_history_sets_views_and_roles_are_those_that_were_written(kept)
+    test_it_can_be_written_to(kept)
+    assert taken.read_text() == "taken "

@@ -15,6 +15,7 @@ from avhcurate.people.pseudonyms import pseudonym, with_names
 from avhcurate.people.responses import Design
 from avhcurate.workspace.data.people import Role, acting, require
 from avhcurate.workspace.disk.database import open_engine
+from avhcurate.workspace.disk.migrations import remove_copies
 
 #: A dataset's newest entry of each log, in their order: changes whenever anything was written.
 Version = tuple[int, int, int, int, int]
@@ -113,6 +114,7 @@ class ResponseLog:
     def wipe(self) -> None:
         """Overwrite on the disk what was deleted."""
         if self._sqlite:
+            remove_copies(self._engine)
             connection = self._engine.raw_connection()
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # older pages linger in the log file
             connection.close()

@@ -27,9 +27,8 @@ def open_response_log(workspace: Workspace) -> ResponseLog:
 
 @lru_cache(maxsize=16)
 def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
-    # The tables of both logs: on a disk that is full later, none could be created for reading.
-    for tables in (TABLES, METADATA):
-        open_engine(url, tables).dispose()
+    # The tables of both logs at once: a step finds all, and on a disk that is full later none could be created.
+    open_engine(url, TABLES, METADATA).dispose()
     return log(url)
 
 

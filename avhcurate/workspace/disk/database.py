@@ -1,4 +1,4 @@
-"""The database of what people write, SQLite or PostgreSQL: opened, given its tables, and checked for its version."""
+"""The database of what people write, SQLite or PostgreSQL: opened, given its tables, and brought to this version."""
 
 import sqlite3
 from pathlib import Path
@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.app_files import install_command
+from avhcurate.workspace.disk.migrations import VERSIONS, step_up
 from avhcurate.workspace.disk.room import can_write
-from avhcurate.workspace.disk.schema import SCHEMA_VERSION, UnknownVersion
+from avhcurate.workspace.disk.schema import UnknownVersion
 
 #: A name of our own: the database may hold the tables of another program.
 _VERSION_TABLE = "avhcurate_version"
@@ -19,10 +20,11 @@ _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
 
 
-def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
+def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
     """Return an engine of a database that answers, with `tables` in it; those that are missing are created.
 
-    Raise `CurateError` when its driver or the server is missing, or when the database has another schema version.
+    One of an older version is brought to this one. Raise `CurateError` when its driver or the server is missing, or
+    when the database has an unknown version.
     """
     try:
         # A server may restart or drop idle connections: a connection is tested before it is used.
@@ -37,11 +39,11 @@ def open_engine(url: str, tables: sa.MetaData) -> sa.Engine:
         sa.event.listen(engine, "do_connect", _connect_sqlite)
         sa.event.listen(engine, "checkout", _connect_again)
     try:
-        _create_tables(engine, tables)
+        _create_tables(engine, *tables)
     except sa.exc.OperationalError as problem:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(problem.orig).strip().splitlines()[0]
-        if "locked" in reason:  # which is said wherever it happens
+        if any(word in reason for word in ("locked", "full", "readonly")):  # which are said wherever they happen
             raise
         raise CurateError(
             f"The database {where} cannot be opened ({reason}). Check that it is running and that its name is right."
@@ -62,35 +64,44 @@ def lock_entries(connection: sa.Connection, name: str) -> None:
         connection.execute(_LOCK, {"name": name})
 
 
-def _create_tables(engine: sa.Engine, tables: sa.MetaData) -> None:
-    """Create what is missing, also when several processes start at once; a complete database is only read."""
+def _create_tables(engine: sa.Engine, *tables: sa.MetaData) -> None:
+    """Create what is missing and take the steps from an older version; a complete database is only read.
+
+    All in one transaction, and once, also when several processes start at once.
+    """
     with engine.connect() as connection:
-        if _is_complete(connection, tables):
+        if _is_complete(connection, *tables):
             return
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA busy_timeout=30000")
+            connection.exec_driver_sql("PRAGMA busy_timeout=600000")  # another process may take the steps of many votes
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         lock_entries(connection, "AVH Curate create")
-        if not _is_complete(connection, tables):
+        if not _is_complete(connection, *tables):
             connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {_VERSION_TABLE} (version_num VARCHAR(32))"))
-            if _version(connection) is None:
-                connection.execute(sa.text(f"INSERT INTO {_VERSION_TABLE} VALUES ('{SCHEMA_VERSION}')"))
-            tables.create_all(connection)
+            version = _version(connection)
+            if version is None:
+                connection.execute(sa.text(f"INSERT INTO {_VERSION_TABLE} VALUES ('{VERSIONS[-1]}')"))
+            elif version != VERSIONS[-1]:
+                step_up(connection, version)
+                connection.execute(sa.text(f"UPDATE {_VERSION_TABLE} SET version_num = '{VERSIONS[-1]}'"))
+            for one in tables:
+                one.create_all(connection)
         connection.commit()
 
 
-def _is_complete(connection: sa.Connection, tables: sa.MetaData) -> bool:
-    """Return whether the database has our version and all tables; `UnknownVersion` where it has another version."""
+def _is_complete(connection: sa.Connection, *tables: sa.MetaData) -> bool:
+    """Return whether the database has our version and all tables; `UnknownVersion` where it has an unknown version."""
     existing = sa.inspect(connection).get_table_names()
-    ours, version = set(tables.tables), "0"
+    ours, version = {name for one in tables for name in one.tables}, "0"
     if _VERSION_TABLE in existing:
         version = _version(connection) or "0"
     elif not ours.intersection(existing):
         return False
-    if version != str(SCHEMA_VERSION):
-        raise UnknownVersion(f"The database {connection.engine.url.render_as_string(hide_password=True)}", version)
-    return ours.issubset(existing)
+    if version not in VERSIONS:
+        where = connection.engine.url.render_as_string(hide_password=True)
+        raise UnknownVersion(f"The database {where}", version, VERSIONS)
+    return version == VERSIONS[-1] and ours.issubset(existing)
 
 
 def _version(connection: sa.Connection) -> str | None:

@@ -47,12 +47,13 @@ class RecordFolder(Generic[Record]):
 
     @property
     def record(self) -> Record:
-        """Return the record on disk; one of another version is refused."""
+        """Return the record on disk, taken up from an older version; one of an unknown version is refused."""
         path = self.root / self.FILE
         try:
             return self.KIND.model_validate_json(path.read_bytes())  # type: ignore[return-value]
         except UnknownVersion as problem:
-            raise UnknownVersion(f"The record of {self.WHAT} {self.name!r}", problem.version) from problem
+            what = f"The record of {self.WHAT} {self.name!r}"
+            raise UnknownVersion(what, problem.version, problem.known) from problem
         except (OSError, ValidationError) as problem:
             raise CurateError(
                 f"The record of {self.WHAT} {self.name!r} cannot be read ({path}). To repair it, {self.AGAIN}."

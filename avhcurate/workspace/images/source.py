@@ -129,10 +129,6 @@ class ImageSource:
             return None
         return Path(file)
 
-    def is_remote(self, id: int) -> bool:
-        """Whether an image, or the file that holds it, lies on a server."""
-        return is_url(self._place(id)[0])
-
     def _place(self, id: int) -> tuple[str, int]:
         position = id - self._first
         if not 0 <= position < len(self._rows):

@@ -13,7 +13,7 @@ from avhcurate.workspace.disk.schema import SCHEMA_VERSION, UnknownVersion
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE avhcurate_version SET version_num = '0003'", "DROP TABLE avhcurate_version"],
+    ["UPDATE avhcurate_version SET version_num = '1000'", "DROP TABLE avhcurate_version"],
     ids=["another version", "without a version"],
 )
 def test_a_database_of_another_version_is_refused_and_stays_as_it_is(database, statement):
@@ -23,7 +23,7 @@ def test_a_database_of_another_version_is_refused_and_stays_as_it_is(database, s
     with log.engine.begin() as connection:
         connection.execute(sa.text(statement))
     for kind in (EventLog, ResponseLog):
-        with pytest.raises(UnknownVersion, match=r"The database .* has schema version .* reads only version"):
+        with pytest.raises(UnknownVersion, match=r"The database .* has schema version .* reads only .* Install the"):
             kind(database)
     with log.engine.connect() as connection:
         assert connection.execute(sa.select(EVENTS.c.value)).scalars().all() == ["odd"]

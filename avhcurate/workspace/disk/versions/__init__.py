@@ -1,0 +1,1 @@
+"""The steps of the database, one file a version, for Alembic."""
