@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from avhcurate.notebook.dataset import Dataset
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: By variable: the library that reads it when it is imported, and the value with which it sends no reports by itself.
 QUIET = {
