@@ -16,16 +16,17 @@ from avhcurate.ui.components import commands
 from avhcurate.ui.components import grid as component
 from avhcurate.ui.components.modules import joined
 from avhcurate.ui.components.mount import BASE, own_style
-from avhcurate.ui.components.talk import untaken
+from avhcurate.ui.decisions import take
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_actions import hardest_first
 from avhcurate.ui.grid_bar import deciding_buttons
-from avhcurate.ui.grid_keys import done_acts, key_names
+from avhcurate.ui.grid_keys import TAKERS, key_names
 from avhcurate.ui.grid_routes import answer_at
 from avhcurate.ui.grid_views import GridView, table_view
 from avhcurate.ui.image_routes import picture_at
-from avhcurate.ui.selection import GRID, selected_in
+from avhcurate.ui.selection import selected_in
 from avhcurate.ui.url_state import View
+from avhcurate.workspace.data.people import OPERATOR
 
 if TYPE_CHECKING:
     from avhcurate.notebook.opened import OpenedDataset
@@ -36,6 +37,8 @@ _SCRIPT = """export default () => {
 return widget(...%s);
 };
 """
+#: Where the script sends decisions: see `widget.js`.
+DECISIONS = "decisions/new"
 #: Views that are kept: a selection made in one of the last can still be carried over to the one that is shown.
 _HELD = 4
 
@@ -59,7 +62,6 @@ class SampleGrid(anywidget.AnyWidget):
     def __init__(self, dataset: "OpenedDataset", filters: Filters, *, sort: str | None, height: int) -> None:
         self._dataset, self._filters, self._sort, self._height = dataset, filters, sort, height
         self._views: list[GridView] = []
-        self._taken = [0]
         self.update()
         if not self.data["count"]:
             raise empty_view(self._page.table, filters, "No sample satisfies the condition. Widen it.")
@@ -72,15 +74,16 @@ class SampleGrid(anywidget.AnyWidget):
         """Return the ids of the selected images, in the order of the grid."""
         return selected_in(self.selection, self._views[0]).ids
 
-    def update(self, done: Any = None) -> None:
-        """Show what was decided since, and the message `done`."""
+    def update(self) -> None:
+        """Show what was decided since."""
         table = self._dataset.sample_table
+        entry = table.annotated
         sort = self._sort or table.hardness
         shown = View(table.dataset.name, filters=self._filters, sort=sort, descending=hardest_first(table, sort))
-        self._page = Opened(self._dataset.workspace, shown, table, table.count(self._filters))
+        self._page = Opened(self._dataset.workspace, shown, table, table.count(self._filters), entry=entry)
         view = table_view(self._page)
         self._views = [view, *(one for one in self._views if one is not view)][:_HELD]
-        actions = {"done": done, "handled": self._taken[0], "bar": deciding_buttons(self._page)}
+        actions = {"done": None, "handled": 0, "bar": deciding_buttons(self._page)}
         data = component.grid_data(
             view.first,
             count=view.count,
@@ -92,22 +95,23 @@ class SampleGrid(anywidget.AnyWidget):
             selectable=True,
             hint=True,
             open=None,
-            actions=key_names(table) | actions,
+            actions=key_names(self._page) | actions,
         )
         self.data = to_jsonable_python(data)
 
     def _hear(self, _: Any, asked: dict[str, Any], __: Any) -> None:
-        """Answer a question about rows or pictures, or do acts; where rows are lost, show new ones."""
+        """Answer a question about rows or pictures, or do what was decided; where rows are lost, show new ones."""
         if "pictures" in asked:
             pictures = [picture_at(self._dataset.workspace, address) for address in asked["pictures"]]
             self.send({"answer": asked["ask"]}, pictures)
+        elif asked.get("address") == DECISIONS:
+            outcomes = take(self._dataset.workspace, json.loads(asked["body"]), OPERATOR, TAKERS)
+            self.send({"answer": asked["ask"], "status": 200, "json": to_jsonable_python({"outcomes": outcomes})})
+            self.update()
         elif "address" in asked:
             found, status = answer_at(asked["address"], asked["body"].encode())
             self.send({"answer": asked["ask"], "status": status, "json": to_jsonable_python(found)})
             if cache_key(self._dataset.sample_table) != self._views[0].version:
                 self.update()  # somebody else has decided something
-        elif "act" in asked:
-            acts = untaken(asked["act"], self._taken)
-            self.update(done_acts(self._page.table, acts, shown=self._views[0]).get(f"{GRID}.done"))
         elif "lost" in asked:
             self.update()

@@ -6,6 +6,7 @@ A cached result is shared by all sessions, so pages read it and never change it.
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 import streamlit as st
 
@@ -17,11 +18,23 @@ from avhcurate.workspace.data.workspace import Workspace
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: The table of each dataset, by its folder, that a page opened last.
+_OPEN: WeakValueDictionary[Path, DatasetTable] = WeakValueDictionary()
+
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
     """Return the sample table, shared by all sessions and opened again when its files change; annotations are new."""
     opened = _table(str(workspace.root), dataset, run, edges, workspace.dataset(dataset).stamp())
     opened.refresh()
+    _OPEN[opened.dataset.root] = opened
+    return opened
+
+
+def any_table(workspace: Workspace, dataset: str) -> DatasetTable:
+    """Return a table of a dataset in which decisions can be made: one that a page has open, else a new one."""
+    opened = _OPEN.get(workspace.dataset(dataset).root)
+    if opened is None or not opened.current:
+        return open_table(workspace, dataset)
     return opened
 
 

@@ -2,27 +2,47 @@
 
 from urllib.parse import urlencode
 
+import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
 from avhcurate.ui import url_state
 from avhcurate.ui.answers import NEVER_KEPT, base_path
-from avhcurate.ui.components.changes import watch
+from avhcurate.ui.components.page import keep_page
+from avhcurate.ui.decisions import decisions_url, keeper
+from avhcurate.ui.frame import PAGE, Frame
+from avhcurate.ui.image_routes import health_url
 from avhcurate.ui.signin import reloaded, session
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import find_workspace
 
 
-def follow(table: DatasetTable, *, decisions: bool) -> None:
-    """Run the page again when a run of the dataset is finished; with `decisions`, also when somebody has decided."""
-    query = {"runs": _runs(table.dataset), "address": str(url_state.number())}
-    if decisions:
-        query["entry"] = str(table.annotated)
-    watch(f"{base_path()}/changes/{table.dataset.name}?{urlencode(query)}", session=session())
+def follow(frame: Frame, *, runs: bool, decisions: bool) -> None:
+    """Let the browser keep decisions, and run the page again when a run of the dataset is finished (`runs`).
+
+    With `decisions` it runs again when somebody else has decided something.
+    """
+    address = dataset = ""
+    if frame.table:
+        dataset = frame.table.dataset.name
+        query = {"runs": _runs(frame.table.dataset), "address": str(url_state.number())}
+        if decisions:
+            query["entry"] = str(frame.entry)
+        if runs:
+            address = f"{base_path()}/changes/{dataset}?{urlencode(query)}"
+    keep_page(
+        page=st.session_state[PAGE],
+        dataset=dataset,
+        entry=frame.entry,
+        keeper=keeper(frame.workspace),
+        decisions=decisions_url(),
+        health=health_url(),
+        changes=address,
+        session=session(),
+    )
 
 
 def changes(request: Request) -> Response:

@@ -1,6 +1,7 @@
 """The details of a sample, next to the page or above it: the image, people and the network, scores, neighbours."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,11 @@ from avhcurate.ui import url_state
 from avhcurate.ui.chart_style import of_hsf
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid
-from avhcurate.ui.components.talk import handled
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
 from avhcurate.ui.detail_plot import class_bars
 from avhcurate.ui.frame import Opened, show_messages, while_allowed
 from avhcurate.ui.grid_actions import go_to_gallery
-from avhcurate.ui.grid_keys import act_by_key, key_data, say_elsewhere
+from avhcurate.ui.grid_keys import key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.layout import apart, help_menu, in_a_row
@@ -58,7 +58,7 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
     if frame.view.sample is None:
         return
     with st.container(key="details"):
-        _details(frame, listed, handled(_VIEWER))
+        _details(frame, listed)
 
 
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
@@ -72,11 +72,10 @@ def _close() -> None:
 
 @st.fragment
 @while_allowed
-def _details(frame: Opened, listed: GridView | None, acted: int) -> None:
-    """Draw the details; `acted` is the act of the viewer that the page knows of."""
-    # Read again: stepping changes the address and runs only this function. A decision changes the page next to it.
+def _details(frame: Opened, listed: GridView | None) -> None:
+    # Read again: stepping changes the address and runs only this function.
     view = url_state.current()
-    if view.sample is None or handled(_VIEWER) != acted:
+    if view.sample is None:
         st.rerun()
     show_messages()
     with apart():
@@ -84,6 +83,7 @@ def _details(frame: Opened, listed: GridView | None, acted: int) -> None:
         st.button("Close", icon=":material/close:", key="detail.close", type="tertiary", on_click=_close)
     try:
         frame.table.refresh()
+        frame = replace(frame, entry=frame.table.annotated)
         inspection = inspect(frame.table, view.sample)
     except CurateError as error:
         show_user_error(error)
@@ -120,9 +120,8 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
         near=_nearby(listed, sample),
         src=address("{id}", size="full"),
         whole=address("{id}", size="whole"),
-        actions=key_data(frame.table, _VIEWER),
+        actions=key_data(frame, _VIEWER),
         closed=for_curators().get("help", ""),
-        on_act=partial(act_by_key, frame.table, _VIEWER),
         on_shown=open_sample,
         on_alone=lambda id: open_side_by_side([id]),
     )

@@ -35,8 +35,9 @@ SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
 class Frame:
     """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters.
 
-    `problem` says what is wrong with the view's condition: then no sample matches. On a page that is not `filtered`,
-    the filters of the address wait for the next page. `story` says what the page is for, `help` is the menu of its
+    `problem` says what is wrong with the view's condition: then no sample matches. The page shows what was decided up
+    to the `entry` of the log, if not more. On a page that is not `filtered`, the filters of the address wait for the
+    next page. `story` says what the page is for, `help` is the menu of its
     title, and `result` the place below it, where a page says first what it has found.
     """
 
@@ -45,6 +46,7 @@ class Frame:
     table: DatasetTable | None = None
     count: int = 0
     problem: str = ""
+    entry: int = 0
     filtered: bool = True
     story: str = ""
     help: Any = None
@@ -148,7 +150,7 @@ def with_data() -> Opened:
     frame = page()
     if frame.table is None:
         st.switch_page(PAGES / "home.py")
-    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem, frame.filtered)
+    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem, frame.entry, frame.filtered)
 
 
 def with_run() -> Opened:

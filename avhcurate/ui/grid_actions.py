@@ -17,7 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.ui import frame, url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened, attempt, mirrored, with_data
-from avhcurate.ui.grid_keys import say_elsewhere, undo_last
+from avhcurate.ui.grid_keys import say, say_elsewhere, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.layout import empty_state, in_a_row
 from avhcurate.ui.navigation import TITLES
@@ -202,10 +202,14 @@ def nothing_matches(
 def undo_button(table: DatasetTable, *, key: str, **look: Any) -> None:
     """Draw the button that undoes the user's last entry."""
     look = for_curators(**({"help": "Undoes your last tag, relabel or exclusion."} | look))
-    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(undo_last, table), **look)
+    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, table), **look)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------
+
+
+def _undo(table: DatasetTable) -> None:
+    say(undo_last(table))
 
 
 def _set(field: str, key: str) -> None:

@@ -7,17 +7,15 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_keys import act_by_key, key_data, keys_form, say
+from avhcurate.ui.grid_keys import act_by_key, key_data, keys_form
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.open_images import more_like, open_side_by_side
 from avhcurate.ui.selection import GridSelection, browsing_grid, selectable_grid
 from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import counted
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
@@ -27,16 +25,18 @@ _NARROW_TILE = 110
 
 @dataclass(frozen=True)
 class BarAction:
-    """A button; `do` is called with the selection and, if the button `asks` for one, with a name.
+    """A button; if it `asks` for one, a name goes with the selection.
 
-    Without `do` the grid acts as its keys do. `always`: it needs no selection. `reads`: it changes nothing, so that
-    viewers may use it.
+    Without `do` the browser sends a decision of that `name`, about the list `of`, as keys do; see `decisions`. With it
+    the page does something for itself. `always`: it needs no selection. `reads`: it changes nothing, so that viewers
+    may use it.
     """
 
     name: str
     label: str
     icon: str
     do: Callable[[GridSelection, Any], object] | None = None
+    of: str = ""
     asks: Literal["", "tag", "label", "set"] = ""
     help: str = ""
     primary: bool = False
@@ -57,9 +57,8 @@ def actions_grid(
     closed = for_curators()
     bar = [action if action.reads else replace(action, **closed) for action in bar]
     more = {action.name: action.do for action in bar if action.do}
-    buttons = [asdict(replace(action, do=None)) for action in bar]
-    actions = key_data(page.table) | {"bar": buttons, "sets": list(page.table.sets)}
-    selectable_grid(view, actions=actions, on_act=partial(act_by_key, page.table, more=more), **look)
+    actions = key_data(page) | {"bar": _buttons(bar)}
+    selectable_grid(view, actions=actions, on_act=partial(act_by_key, more=more), **look)
     name, chosen = st.session_state.get(_DIALOG, ("", GridSelection(view)))
     if name == "export" and chosen.view.about == view.about:
         _export(page, view, chosen)
@@ -70,7 +69,12 @@ def actions_grid(
 def deciding_buttons(page: Opened) -> list[dict[str, Any]]:
     """Return the buttons that do what keys do, without the icons of the app: for a grid that is on no page."""
     actions = [*_on_selection(page, like=False), *_on_page()]
-    return [asdict(replace(action, icon="")) for action in actions if action.do is None]
+    return _buttons([replace(action, icon="") for action in actions if action.do is None])
+
+
+def _buttons(actions: Sequence[BarAction]) -> list[dict[str, Any]]:
+    """Return actions as the script reads them, with whether they are decisions."""
+    return [asdict(replace(action, do=None)) | {"decides": action.do is None} for action in actions]
 
 
 def sample_grid(page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, **more: Any) -> GridView:
@@ -103,7 +107,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         BarAction("tag", "Tag", "label", asks="tag"),
         BarAction("relabel", "Relabel", "edit", asks="label"),
         BarAction("exclude", "Exclude", "block"),
-        BarAction("set", "Set", "bookmark_add", partial(_save_set, page), asks="set"),
+        BarAction("set", "Set", "bookmark_add", asks="set"),
         BarAction(
             "compare", "Side by side", "view_column", lambda chosen, _: open_side_by_side(chosen.ids), reads=True
         ),
@@ -124,11 +128,6 @@ def _on_page() -> list[BarAction]:
         BarAction("export", "Export", "download", partial(_open, "export"), always=True, reads=True),
         BarAction("keys", "Keys", "keyboard", partial(_open, "keys"), always=True, reads=True),
     ]
-
-
-def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
-    Saved(page.workspace, page.table.present_name()).save_set(str(name or ""), chosen.ids)
-    say(f"{counted(chosen.count, 'image')} saved as “{name}”")
 
 
 def _open(name: str, chosen: GridSelection, _: Any) -> None:

@@ -1,10 +1,11 @@
-"""What the image grid reads: windows of a view's rows, and a selection that was made in another view; and by HTTP."""
+"""What the image grid reads: windows of a view's rows, a selection of another view, the ids selected; and by HTTP."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from avhcurate.errors import CurateError
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.components.grid import decode_selection, payload
-from avhcurate.ui.grid_views import GridView, carried, registered
+from avhcurate.ui.grid_views import GridView, carried, ranges_in, registered
 from avhcurate.ui.user_errors import in_page
 
 #: An answer, with the status that HTTP has for it.
@@ -42,8 +43,14 @@ def _ranges(view: GridView, _: Mapping[str, str], body: bytes) -> dict[str, Any]
     return {"ranges": carried(before, of_key, view)}
 
 
+def _ids(view: GridView, _: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Return the ids of the samples at places of the view, as ranges: a decision names these."""
+    _key, places = decode_selection(json.loads(body))
+    return {"ranges": ranges_in(np.unique(view.chosen(places)))}
+
+
 #: What is read of a view, by the end of the address.
-_READS = {"rows": _rows, "ranges": _ranges}
+_READS = {"rows": _rows, "ranges": _ranges, "ids": _ids}
 
 
 def answer_at(address: str, body: bytes) -> Answer:
@@ -73,4 +80,5 @@ async def _respond(request: Request) -> Response:
 def routes() -> list[Route]:
     """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
     below = f"{base_path()}/grid/{{key}}"
-    return [Route(f"{below}/rows", _respond), Route(f"{below}/ranges", _respond, methods=["POST"])]
+    posts = [Route(f"{below}/{name}", _respond, methods=["POST"]) for name in ("ranges", "ids")]
+    return [Route(f"{below}/rows", _respond), *posts]

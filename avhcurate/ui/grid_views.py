@@ -80,9 +80,18 @@ class GridView:
 
     def ranges_of(self, ids: np.ndarray) -> Ranges:
         """Return the places of those of `ids` that the view has, as ranges."""
-        places = np.flatnonzero(np.isin(self.ids, ids))
-        parts = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-        return tuple((int(part[0]), int(part[-1]) + 1) for part in parts if len(part))
+        return ranges_in(np.flatnonzero(np.isin(self.ids, ids)))
+
+
+def ranges_in(numbers: np.ndarray) -> Ranges:
+    """Return numbers, in ascending order and each once, as ranges.
+
+    >>> ranges_in(np.array([1, 2, 3, 7]))
+    ((1, 4), (7, 8))
+    """
+    begins = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
+    ends = np.flatnonzero(np.diff(numbers, append=-2) != 1)
+    return tuple(zip(numbers[begins].tolist(), (numbers[ends] + 1).tolist(), strict=True))
 
 
 def register(view: GridView) -> GridView:

@@ -39,7 +39,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _EVERYWHERE = ("0.0.0.0", "::", "None", "")
 #: The app's own routes, and Streamlit's files of pages, uploads and figures.
 _PRIVATE = re.compile(
-    r"/(images|grid|points|exports|media|changes)/|/_stcore/(metrics$|upload_file/|agent/)|(?<!_stcore)/health$"
+    r"/(images|grid|points|exports|media|changes|decisions)/|/_stcore/(metrics$|upload_file/|agent/)|(?<!_stcore)/health$"
 )
 #: One name or address, perhaps with a port.
 _HOST = re.compile(r"([\w.-]+|\[[\da-f:.]+\])(:\d+)?", re.ASCII | re.IGNORECASE)

@@ -48,9 +48,9 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
     try:
         with st.sidebar:
             frame = _open(workspace, view, notices, page.url_path)
-            if frame.table and page.url_path not in BLIND:
-                follow(frame.table, decisions=page.url_path in LIVE)
     finally:
+        with st.sidebar:
+            follow(frame, runs=page.url_path not in BLIND, decisions=page.url_path in LIVE)
         # Drawn last, so that they carry the view as fitted; also if a dataset cannot be opened.
         with links:
             navigation.show(pages, page, frame.view.elsewhere)
@@ -66,8 +66,9 @@ def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Fr
     if not names:
         return Frame(workspace, view)
     view, table = _choose_data(workspace, names, view, notices, page in BLIND)
+    entry = table.annotated
     if page in BLIND:
-        return Frame(workspace, view, table, table.size, filtered=False)
+        return Frame(workspace, view, table, table.size, entry=entry, filtered=False)
     view, lost = url_state.fit(view, table)
     notices += lost
     if view.sort in SCORES and table.run is None:
@@ -75,9 +76,9 @@ def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Fr
     elif view.sort in SCORES and view.sort not in table.scores:
         view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
     if page in UNFILTERED:
-        return Frame(workspace, view, table, table.count(Filters()), filtered=False)
+        return Frame(workspace, view, table, table.count(Filters()), entry=entry, filtered=False)
     count, problem = _filter(workspace, view, table)
-    return Frame(workspace, view, table, count, problem)
+    return Frame(workspace, view, table, count, problem, entry)
 
 
 def _choose_data(

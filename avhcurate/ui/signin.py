@@ -187,6 +187,16 @@ def acting_here() -> Person:
     return _person_of(st.user)
 
 
+def person_with(cookies: Mapping[str, str]) -> Person:
+    """Return who asks by the app's own routes: the person of a browser's session, or the operator without a sign-in."""
+    if not sign_in_configured():
+        return OPERATOR
+    user = _SESSIONS.get(cookies.get(COOKIE, ""))
+    if user is None or not _stands(user):
+        return NOBODY
+    return _person_of(user)
+
+
 def session() -> str:
     """Return a name of this session, which ends with the page in the browser."""
     return str(st.session_state.setdefault(_SESSION, secrets.token_hex(16)))

@@ -83,7 +83,7 @@ def test_ctrl_shift_and_the_corner_select_and_a_box_takes_what_it_touches(compon
     assert page.evaluate("told") == []
 
 
-def test_the_keyboard_moves_extends_toggles_and_clears_and_an_act_names_ranges(component):
+def test_the_keyboard_moves_extends_toggles_and_clears_and_a_decision_names_ids(component):
     page = component("grid")
     page.locator(TILES).nth(1).focus()
     page.keyboard.press("ArrowRight")
@@ -104,8 +104,10 @@ def test_the_keyboard_moves_extends_toggles_and_clears_and_an_act_names_ranges(c
     assert focused(page) == 0
     page.keyboard.press("Control+a")
     page.keyboard.press("1")
-    ((name, (act,)),) = page.evaluate("told")
-    assert (name, act["action"], act["value"], act["ranges"]) == ("act", "relabel", 0, [[0, components.COUNT]])
+    page.wait_for_function("told.length")
+    ((name, decided),) = page.evaluate("told")
+    assert (name, decided["kind"], decided["value"]) == ("decided", "relabel", 0)
+    assert decided["ids"] == [[0, components.COUNT]]  # the server has said which they are
 
 
 def test_a_notebooks_grid_scrolls_selects_tags_labels_and_undoes_by_messages_alone(page, alone, tmp_path):

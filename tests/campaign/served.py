@@ -65,6 +65,7 @@ class Session:
 
     def __init__(self, server: Server, cookies: Mapping[str, str] | None = None) -> None:
         cookies = cookies or {}
+        self._server, self._cookies = server, cookies
         self.drawn: dict[str, Any] = {}
         self.html, self.said = "", list[str]()
         self._place, self._fragments = BackMsg(), dict[str, str]()
@@ -96,6 +97,13 @@ class Session:
         return self._run(
             self._widget(key, f"$$STREAMLIT_INTERNAL_KEY_{id}__events", json_trigger_value=events), seconds
         )
+
+    def decide(self, decision: Mapping[str, Any], *, seconds: float = 60) -> str:
+        """Sends a decision as a page does; why it was refused, "" where it counts."""
+        address, cookies = f"http://{self._server.address}/decisions/new", dict(self._cookies)
+        answer = httpx.post(address, json=[decision], cookies=cookies, timeout=seconds)
+        (outcome,) = answer.raise_for_status().json()["outcomes"]
+        return str(outcome["why"])
 
     def data(self, key: str) -> Any:
         """What the component of a key was given."""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Barrier
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -171,26 +171,25 @@ def _walk(server: Server, number: int, cookies: dict[str, str], began: Barrier, 
 
 
 def _tag(session: Session, who: str, tag: str, id: int) -> Did:
-    at = time.time_ns() // 1_000_000
-    asked = [{"action": "tag", "value": tag, "id": id, "at": at}]
+    decision = _about(session.data("samples")["actions"]) | {"kind": "tag", "value": tag, "ids": [[id, id + 1]]}
+    return _timed("act", lambda: not session.decide(decision, seconds=PATIENCE_S), (who, tag, id))
 
-    def done() -> bool:
-        fine = session.send("samples", "act", asked, seconds=PATIENCE_S)
-        return fine and session.data("samples")["actions"]["handled"] >= at
 
-    return _timed("act", done, (who, tag, id))
+def _about(data: dict[str, Any]) -> dict[str, Any]:
+    return {"dataset": data["dataset"], "version": data["version"], "nonce": uuid.uuid4().hex}
 
 
 def _answer(session: Session, who: str) -> Did:
-    card, nonce = session.data("annotate.card"), uuid.uuid4().hex
+    card = session.data("annotate.card")
     id, task = card["items"][0]["id"], card["items"][0]["task"]
-    entry = {"kind": "answer", "nonce": nonce, "task": task, "id": id, "choice": id % CLASSES, "ms": 500}
-    sent = {"scope": card["scope"], "turn": nonce, "entries": [entry]}
+    decision = _about(card) | {"kind": "answer", "who": card["who"], "task": task, "ids": [[id, id + 1]]}
+    decision |= {"choice": id % CLASSES, "ms": 500}
+    seen = {"scope": card["scope"], "turn": card["echo"] + 1}
 
     def done() -> bool:
-        fine = session.send("annotate.card", "outbox", sent, state=True, seconds=PATIENCE_S)
-        reply = session.data("annotate.card")
-        return fine and nonce in reply["taken"] and not reply["refused"]
+        taken = not session.decide(decision, seconds=PATIENCE_S)
+        fine = session.send("annotate.card", "seen", seen, state=True, seconds=PATIENCE_S)
+        return taken and fine and session.data("annotate.card")["echo"] == seen["turn"]
 
     return _timed("act", done, (who, str(id % CLASSES), id))
 

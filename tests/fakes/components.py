@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ from starlette.routing import Route
 from streamlit.logger import set_log_level
 
 from avhcurate.ui import grid_routes, scatter_routes
-from avhcurate.ui.components import chips, classify, facets, grid, mount, outbox, review, scatter, ticks, viewer
+from avhcurate.ui.components import chips, classify, facets, grid, mount, review, scatter, ticks, viewer
+from avhcurate.ui.decisions import Outcome
 from avhcurate.ui.grid_views import GridView, register
 from tests.fakes.web import free_port
 
 FOLDER = Path(mount.__file__).parent
 PORT = 8630
 CLASSES = ["cat", "dog", "bird", "a class with a rather long name"]
+#: What decisions are about.
+ABOUT = {"dataset": "made up", "version": "1", "entry": 0}
 #: The tiles of the grid.
 COUNT = 1797
 _THEME = {
@@ -62,6 +66,9 @@ const tell = (name, value) => {
   document.querySelector("pre").textContent += `${name} ${JSON.stringify(value)}\\n`;
 };
 const { default: run } = await import("/scripts/NAME/NAME.js");
+const { connect, listen } = await import("/scripts/outbox.js");
+listen({ answered: ({ decided }) => tell("decided", decided) });
+connect({ keeper: "", decisions: "/decisions", window: "" });
 // `show({ count: 3 })` is what Python would say next.
 window.show = (more) => run({
   parentElement, data: Object.assign(data, more), setTriggerValue: tell, setStateValue: tell,
@@ -112,12 +119,13 @@ def picture(id: int) -> str:
 def actions(**more: Any) -> dict[str, Any]:
     """What keys and a field need."""
     keys = {"1": {"action": "relabel", "value": 0, "text": "label cat"}}
-    return {"classes": CLASSES, "tags": ["blurred", "odd"], "keys": keys, "done": None, "handled": 0} | more
+    names = {"classes": CLASSES, "tags": ["blurred", "odd"], "sets": [], "keys": keys, "done": None, "handled": 0}
+    return ABOUT | names | more
 
 
 def task(**more: Any) -> dict[str, Any]:
     """What every card for annotators needs."""
-    return {"receipt": outbox.Receipt(echo="", taken=[], refused=[]), "scope": "made up", "health": "/"} | more
+    return ABOUT | {"scope": "made up", "echo": 0, "who": "ada"} | more
 
 
 def tile(id: int) -> grid.Tile:
@@ -150,7 +158,7 @@ def cloud() -> scatter_routes.PointCloud:
 
 def draw_grid() -> None:
     names = {"tag": "Tag", "relabel": "Relabel", "exclude": "Exclude"}
-    look = {"icon": "", "help": "", "primary": False, "always": False, "disabled": False}
+    look = {"icon": "", "help": "", "primary": False, "always": False, "disabled": False, "decides": True, "of": ""}
     bar = [{"name": name, "label": label, "asks": name * (name == "tag")} | look for name, label in names.items()]
     grid.image_grid(
         view().first,
@@ -161,7 +169,7 @@ def draw_grid() -> None:
         height="window",
         selectable=True,
         hint=True,
-        actions=actions(bar=bar, sets=[]),
+        actions=actions(bar=bar),
     )
 
 
@@ -232,12 +240,17 @@ def draw_review() -> None:
     )
     strips = (review.Strip("Labelled dog", tuple(map(picture, range(20, 26)))),)
     suspects = [
-        review.Suspect(
-            id, id, f"to 1 {id}", picture(id), f"{id}.png", "cat", "dog", "Likely dog", "AVH 0.4", rows, strips
-        )
+        review.Suspect(id, id, 1, picture(id), f"{id}.png", "cat", "dog", "Likely dog", "AVH 0.4", rows, strips)
         for id in range(4)
     ]
-    about = {"queue": "q", "place": 0, "total": 4, "tally": "3 of the last 4 were wrong", "least_ms": 0}
+    about = {
+        "queue": "q",
+        "of": "run/list",
+        "place": 0,
+        "total": 4,
+        "tally": "3 of the last 4 were wrong",
+        "least_ms": 0,
+    }
     review.review_card(suspects, key="review", **task(actions=actions(), **about))
 
 
@@ -256,7 +269,6 @@ def draw_viewer() -> None:
     viewer.image_viewer(
         shown,
         key="viewer",
-        on_act=lambda: None,
         on_shown=print,
         on_alone=print,
         active=0,
@@ -333,6 +345,11 @@ async def _messages(request: Request) -> Response:
     return JSONResponse(to_jsonable_python({"sent": sent, "data": widget.data}))
 
 
+async def _decisions(request: Request) -> Response:
+    """Everything that is decided counts."""
+    return JSONResponse({"outcomes": [asdict(Outcome(nonce=one["nonce"])) for one in await request.json()]})
+
+
 def _picture(request: Request) -> Response:
     id = request.path_params["id"]
     return Response(_PICTURE.format(id=id, hue=id * 47 % 360), media_type="image/svg+xml")
@@ -347,6 +364,7 @@ def server(port: int) -> uvicorn.Server:
     routes = [
         Route("/notebook", _notebook_page),
         Route("/notebook/messages", _messages, methods=["POST"]),
+        Route("/decisions", _decisions, methods=["POST"]),
         Route("/pictures/{id:int}", _picture),
         Route("/scripts/{name:path}", _script),
         *grid_routes.routes(),

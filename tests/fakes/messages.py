@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 
 from avhcurate.ui import components
 from avhcurate.ui.components.facets import FacetEvent
-from avhcurate.ui.components.outbox import Entry
+from avhcurate.ui.decisions import Decision, Outcome
 
 FILE = Path(components.__file__).with_name("messages.d.ts")
-#: What Python reads of what a script sends, beside numbers.
-HEARD = {"facets": FacetEvent, "outbox": Entry}
+#: What Python reads of what a script sends beside numbers, and what it says to that at once.
+HEARD = {"facets": [(FacetEvent, "validation")], "outbox": [(Decision, "validation"), (Outcome, "serialization")]}
 _HEAD = (
     "// What Python and the scripts tell each other, written from Python's types by `python -m tests.fakes.messages`.\n"
 )
@@ -73,7 +73,7 @@ def generated() -> str:
     text = [_HEAD]
     every: list[tuple[str, str, TypeAdapter[Any], Any]]
     every = [(name, "Data", adapter, "serialization") for name, adapter in sent().items()]
-    every += [(name, kind.__name__, TypeAdapter(kind), "validation") for name, kind in HEARD.items()]
+    every += [(name, kind.__name__, TypeAdapter(kind), mode) for name, kinds in HEARD.items() for kind, mode in kinds]
     for name in sorted({one[0] for one in every}):
         text.append(f"export namespace {name.capitalize()} {{")
         for _, title, adapter, mode in (one for one in every if one[0] == name):

@@ -12,6 +12,7 @@ from PIL import Image
 import avhcurate
 from avhcurate.errors import CurateError
 from tests.fakes import messages
+from tests.fakes.decisions import decision
 
 pytest.importorskip("anywidget", reason="anywidget is not installed: pip install 'avhcurate[notebook]'")
 
@@ -38,14 +39,15 @@ def ask(monkeypatch):
     return sent
 
 
-def act(ask, grid, number, action, value=None, *ranges, view=None):
-    ask(
-        grid,
-        act=[{"at": number, "view": view or grid.data["view"], "ranges": ranges, "action": action, "value": value}],
-    )
+def act(ask, grid, kind, value=None, *ids):
+    """What came of a decision of the grid, which then shows it."""
+    version = grid.data["actions"]["version"]
+    one = decision(kind, *ids, dataset="grey", version=version, value=value)
+    ((answer, _),) = ask(grid, ask=9, address="decisions/new", body=json.dumps([one]))
     messages.check("grid", json.dumps(grid.data))
-    assert grid.data["actions"]["handled"] == number
-    return grid.data["actions"]["done"]["text"]
+    (outcome,) = answer["json"]["outcomes"]
+    assert grid.data["actions"]["entry"] == outcome["entry"]
+    return outcome["text"] or outcome["why"]
 
 
 def test_a_grid_is_its_messages(grey, ask):
@@ -64,18 +66,19 @@ def test_a_grid_is_its_messages(grey, ask):
 
     grid.selection = {"view": grid.data["view"], "ranges": [[0, 2], [189, 190]]}
     assert grid.ids == [10, 11, 199]
-    assert act(ask, grid, 7, "exclude", None, [1, 3]) == "2 images excluded"
+    assert act(ask, grid, "exclude", None, 11, 12) == "2 images excluded"
     assert (grid.data["count"], grid.ids) == (188, [10, 199])  # made in the view of before
-    before, now = grid.selection["view"], grid.data["source"]
+    now = grid.data["source"]
     ((answer, _),) = ask(grid, ask=4, address=f"{now}/ranges", body=json.dumps(grid.selection))
     assert answer["json"] == {"ranges": [[0, 1], [187, 188]]}
-    assert act(ask, grid, 8, "tag", "odd", [0, 2], view=before) == "1 image tagged odd"
-    assert act(ask, grid, 9, "relabel", 1, [0, 2]) == "1 image labelled light"
-    assert act(ask, grid, 10, "undo") == "Undid relabel on 1 image"
-    assert act(ask, grid, 11, "tag", "", [0, 2]).startswith("Not done: A tag has 1 to 60")
+    ((answer, _),) = ask(grid, ask=5, address=f"{now}/ids", body=json.dumps({"view": "", "ranges": [[0, 2]]}))
+    assert answer["json"] == {"ranges": [[10, 11], [13, 14]]}
+    assert act(ask, grid, "tag", "odd", 10) == "1 image tagged odd"
+    assert act(ask, grid, "relabel", 1, 10, 13) == "1 image labelled light"
+    assert act(ask, grid, "undo") == "Undid relabel on 1 image"
+    assert act(ask, grid, "set", "two", 10, 13) == "2 images saved as “two”"
+    assert act(ask, grid, "tag", "", 10).startswith("A tag has 1 to 60")
     assert grey.frame("list_contains(tags, 'odd')")["id"].tolist() == [10]
-    ask(grid, act=[{"at": 8, "view": before, "ranges": [[0, 9]], "action": "tag", "value": "twice"}])
-    assert grey.frame("list_contains(tags, 'twice')").empty
 
 
 def test_what_is_decided_in_python_shows_at_once_and_what_another_process_decides_when_rows_are_asked_for(grey, ask):

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from avhcurate.ui.grid_routes import answer_at
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
 from tests.fakes.datasets import add_dataset
+from tests.fakes.decisions import decide, decision
 
 
 @pytest.fixture
@@ -29,19 +31,37 @@ def act(grids):
     """
 
     def press(app, action, start=0, stop=0, *, value=None, id=None):
-        label, about = "Images", lambda data: {"view": data["view"], "ranges": [[start, stop]] if stop > start else []}
         if id is not None:
-            label, about = "Image viewer", lambda _: {"id": id}
-        node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == label)
-        data = grids(app)[label]
-        sent = [about(data) | {"at": data["actions"]["handled"] + 1, "action": action, "value": value}]
-        states = app._tree.get_widget_states()
-        event = json.dumps([{"event": "act", "value": sent}])
-        states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
-        app._run(states)
-        return [tile["id"] for tile in data.get("tiles", [])[start:stop]]
+            _decide(app, grids(app)["Image viewer"]["actions"], action, [[id, id + 1]], value)
+            return [id]
+        data = grids(app)["Images"]
+        selected = {"view": data["view"], "ranges": [[start, stop]] if stop > start else []}
+        button = {one["name"]: one for one in data["actions"]["bar"]}.get(action, {"decides": True, "of": ""})
+        if button["decides"]:
+            found, _ = answer_at(f"{data['source']}/ids", json.dumps(selected).encode())
+            _decide(app, data["actions"], action, [list(span) for span in found["ranges"]], value, of=button["of"])
+        else:
+            _ask(app, selected | {"at": data["actions"]["handled"] + 1, "action": action, "value": value})
+        return [tile["id"] for tile in data["tiles"][start:stop]]
 
     return press
+
+
+def _decide(app, about, kind, ids, value, of=""):
+    """Sends a decision of the page's window, and runs the page as the browser then asks."""
+    one = decision(kind, dataset=about["dataset"], version=about["version"])
+    one |= {"ids": ids, "value": value, "of": of, "window": app.session_state["signin.session"]}
+    decide(find_workspace().root, one)
+    app.run()
+
+
+def _ask(app, asked):
+    """Lets the grid ask the page for something."""
+    node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == "Images")
+    states = app._tree.get_widget_states()
+    event = json.dumps([{"event": "act", "value": [asked]}])
+    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
+    app._run(states)
 
 
 @pytest.fixture

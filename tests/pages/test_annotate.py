@@ -10,6 +10,7 @@ from avhcurate.features.annotate import annotators, answers, queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.decisions import decide, decision
 
 SMALL = CollectionSettings(design="select", candidates=6, controls=2, target=1, classes=(3,))
 
@@ -30,21 +31,29 @@ def collection(own_demo_root):
 
 def sent(app):
     """What the browser is told by the page's component."""
-    (node,) = app.get("bidi_component")
-    return json.loads(node.proto.json)
+    (card,) = cards(app)
+    return card
 
 
-def say(app, key, *entries, turn="1"):
-    """Lets the browser send entries, each with its place as its nonce unless it has one."""
-    numbered = [{"nonce": f"n{turn}.{place}", **entry} for place, entry in enumerate(entries)]
-    app.session_state[key] = {"outbox": {"scope": sent(app)["scope"], "turn": turn, "entries": numbered}}
+def cards(app):
+    told = [json.loads(node.proto.json) for node in app.get("bidi_component")]
+    return [data for data in told if "scope" in data]
+
+
+def say(app, root, *decisions):
+    """Lets the browser send decisions and ask for what comes next; why each was refused, and what the card is told."""
+    outcomes = decide(root, *decisions)
     app.run()
     assert not app.exception
-    return sent(app)
+    return [one.why for one in outcomes], sent(app)
 
 
 def answer(item, choice, *, ms=900, **more):
-    return {"kind": "answer", "id": item["id"], "task": item["task"], "choice": choice, "ms": ms, **more}
+    return decision("answer", item["id"], who="ada", task=item["task"], choice=choice, ms=ms, **more)
+
+
+def back(of, **more):
+    return decision("back", who="ada", of=of, **more)
 
 
 def votes(table, **more):
@@ -92,7 +101,7 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
 def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, asked, words):
     root, _ = collection()
     app = open_page("annotate", root)
-    assert not app.get("bidi_component")
+    assert not cards(app)
     app.text_input(key="annotate.typed").set_value("  ")
     next(button for button in app.button if button.label == "Start").click().run()
     assert "1 to 254 printable characters" in words(app)
@@ -125,23 +134,8 @@ def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(open_page
     data = sent(app)
     assert {frozenset(item) for item in data["items"]} == {frozenset({"id", "task", "src"})}
     assert all(item["src"].startswith("/images/digits/") for item in data["items"])
-    assert set(data) == {
-        *(
-            "scope",
-            "items",
-            "classes",
-            "keys",
-            "about",
-            "done",
-            "goal",
-            "apart",
-            "finished",
-            "least_ms",
-            "health",
-            "skip",
-        ),
-        *("echo", "taken", "refused"),
-    }
+    work = {"items", "classes", "keys", "about", "done", "goal", "apart", "finished", "least_ms", "skip"}
+    assert set(data) == work | {"scope", "echo", "who", "dataset", "version", "entry"}
 
 
 def test_a_grid_does_not_tell_which_tiles_are_controls(open_page, collection):
@@ -159,13 +153,13 @@ def test_answers_are_in_the_log_and_the_browser_is_told_so(open_page, collection
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")
     first, second = sent(app)["items"][:2]
-    data = say(app, "annotate.card", answer(first, 4), answer(second, 7, ms=412))
+    why, data = say(app, root, answer(first, 4), answer(second, 7, ms=412))
     found = votes(table)
     assert found[["id", "label", "reaction_ms", "annotator"]].values.tolist() == [
         [first["id"], 4, 900, "ada"],
         [second["id"], 7, 412, "ada"],
     ]
-    assert (data["echo"], data["taken"], data["refused"]) == ("1", ["n1.0", "n1.1"], [])
+    assert why == ["", ""]
     assert data["done"] == 2
     assert not {first["id"], second["id"]} & {item["id"] for item in data["items"]}
 
@@ -174,15 +168,15 @@ def test_backspace_takes_the_last_answer_back_and_another_is_given(open_page, co
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")
     first, second = sent(app)["items"][:2]
-    say(app, "annotate.card", answer(first, 4), answer(second, 7))
-    back = {"kind": "back", "of": "n1.1", "nonce": "b"}
-    say(open_page("annotate", root, annotate__name="ada"), "annotate.card", back)  # another session, or the same again
-    data = say(app, "annotate.card", back, turn="2")
+    say(app, root, answer(first, 4), answer(second, 7, nonce="second"))
+    again = back("second")
+    say(app, root, again)
+    _, data = say(app, root, again)  # once more, as after a lost connection
     assert votes(table)["id"].tolist() == [first["id"]]
-    again = data["items"][0]
-    assert again["id"] == second["id"]
+    item = data["items"][0]
+    assert item["id"] == second["id"]
     assert data["done"] == 1
-    say(app, "annotate.card", answer(again, 2), turn="3")
+    say(app, root, answer(item, 2))
     assert votes(table)[["id", "label"]].values.tolist() == [[first["id"], 4], [second["id"], 2]]
 
 
@@ -190,8 +184,8 @@ def test_backspace_and_a_new_answer_may_come_before_the_browser_knows_the_new_ta
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")
     item = sent(app)["items"][0]
-    data = say(app, "annotate.card", answer(item, 4), {"kind": "back", "of": "n1.0"}, answer(item, 9), turn="1")
-    assert data["refused"] == []
+    why, _ = say(app, root, answer(item, 4, nonce="first"), back("first"), answer(item, 9))
+    assert why == ["", "", ""]
     assert votes(table)["label"].tolist() == [9]
 
 
@@ -199,7 +193,10 @@ def test_a_broken_image_is_not_asked_about_again(open_page, collection):
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")
     item = sent(app)["items"][0]
-    data = say(app, "annotate.card", {"kind": "broken", "task": item["task"]})
+    app.session_state["annotate.card"] = {"seen": {"scope": sent(app)["scope"], "turn": 3, "broken": [item["task"]]}}
+    app.run()
+    data = sent(app)
+    assert data["echo"] == 3
     assert item["id"] not in {other["id"] for other in data["items"]}
     assert data["items"]
     assert votes(table).empty
@@ -213,14 +210,16 @@ def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):
     app = open_page("annotate", root, annotate__name="ada")
     before = sent(app)
     ids = [tile["id"] for tile in before["tiles"]]
-    sheet = {"kind": "grid", "task": before["task"], "ids": ids, "ticked": ids[:4], "ms": 9000, "nonce": "g"}
-    data = say(app, "annotate.grid", sheet)
+    sheet = decision("grid", *ids, who="ada", task=before["task"], ticked=ids[:4], ms=9000)
+    _, data = say(app, root, sheet)
     found = votes(table)
     assert found["id"].tolist() == ids
     assert found["selected"].tolist() == [True] * 4 + [False] * 6
     assert data["task"] != before["task"]
     assert data["can_go_back"]
-    data = say(app, "annotate.grid", {"kind": "back", "of": "g"}, turn="2")
+    newest = back("", task=data["task"])
+    say(app, root, newest)
+    _, data = say(app, root, newest)  # once more: not another grid
     assert [tile["id"] for tile in data["tiles"]] == ids
     assert sorted(data["ticked"]) == sorted(ids[:4])
     assert votes(table).empty
@@ -241,7 +240,7 @@ def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page
 def test_an_annotator_can_have_the_own_answers_removed_for_good(open_page, collection):
     root, table = collection()
     app = open_page("annotate", root, annotate__name="ada")
-    say(app, "annotate.card", answer(sent(app)["items"][0], 4))
+    say(app, root, answer(sent(app)["items"][0], 4))
     assert app.button(key="annotate.withdraw").disabled
     app.checkbox(key="annotate.sure").check().run()
     app.button(key="annotate.withdraw").click().run()

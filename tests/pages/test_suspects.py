@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from avhcurate.datasets.curate.annotations import undo
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.dataset_table import open_table
@@ -21,6 +22,7 @@ from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_json
+from tests.fakes.decisions import decide, decision
 
 
 def digits_of(root):
@@ -44,17 +46,16 @@ def card(app):
     return next(data for data in sent if "suspects" in data)
 
 
-def say(app, *entries, turn="1"):
-    """Lets the browser send entries, each with its place as its nonce."""
-    numbered = [{"nonce": f"n{turn}.{place}", **entry} for place, entry in enumerate(entries)]
-    app.session_state["suspects.card"] = {"outbox": {"scope": card(app)["scope"], "turn": turn, "entries": numbered}}
+def say(app, root, *decisions):
+    """Lets the browser send decisions and ask for what comes next; what came of them, and what the card is told."""
+    outcomes = decide(root, *decisions)
     app.run()
     assert not app.exception
-    return card(app)
+    return [one.why for one in outcomes], card(app)
 
 
-def decision(suspect, choice, **more):
-    return {"kind": "answer", "id": suspect["id"], "task": suspect["task"], "choice": choice, "ms": 700, **more}
+def accept(app, suspect, **more):
+    return decision("accept", suspect["id"], of=card(app)["of"], value=suspect["label"], **more)
 
 
 def stands(root, ids):
@@ -83,15 +84,19 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
 def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found):
     app = open_page("suspects", own_root)
     first, second, third = card(app)["suspects"][:3]
-    sent = say(app, decision(first, 0), decision(second, 1))
-    assert sent["refused"] == []
+    why, sent = say(app, own_root, accept(app, first, nonce="a"), decision("keep", second["id"]))
+    assert why == ["", ""]
     assert [one["state"] for one in sent["suspects"][:3]] == ["accepted", "kept", ""]
-    assert sent["place"] == 2
-    assert sent["tally"] == "Of the last 2 you looked at, 1 was wrong."
+    assert (sent["place"], sent["echo"]) == (0, 0)  # the browser says where it is
+    app.session_state["suspects.card"] = {"at": {"queue": sent["queue"], "place": 2, "turn": 1}}
+    app.run()
+    assert (card(app)["place"], card(app)["echo"]) == (2, 1)
+    assert card(app)["tally"] == "Of the last 2 you looked at, 1 was wrong."
     table = digits_of(own_root)
     assert table.sample(first["id"])["curated_label"] == found["suggested"][0]
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
-    sent = say(app, {"kind": "back", "of": "n1.0"}, decision(third, 0), turn="2")
+    both = decision("undo", of="a"), accept(app, third)
+    _, sent = say(app, own_root, *both)
     assert stands(own_root, [first["id"], second["id"], third["id"]]) == {
         first["id"]: "",
         second["id"]: "kept",
@@ -100,22 +105,17 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert sent["suspects"][0]["state"] == ""
     # A message that comes twice, as after a lost connection, changes nothing.
     events = history_entries(digits_of(own_root))[1]
-    say(app, {"kind": "back", "of": "n1.0"}, decision(third, 0), turn="2")
+    assert say(app, own_root, *both)[0] == ["", ""]
     assert history_entries(digits_of(own_root))[1] == events
+    assert say(app, own_root, decision("undo", of="never"))[0] == ["There is nothing to undo."]
 
 
-def test_tags_labels_and_exclusions_count_once_and_one_that_fails_is_refused(open_page, own_root):
+def test_tags_labels_and_exclusions_show_on_the_card_and_one_that_fails_is_refused(open_page, own_root):
     app = open_page("suspects", own_root)
     first, second = (one["id"] for one in card(app)["suspects"][:2])
-    acts = [
-        {"kind": "act", "id": first, "action": "exclude", "value": None},
-        {"kind": "act", "id": second, "action": "exclude", "value": None},
-        {"kind": "act", "id": second, "action": "include", "value": None},
-        {"kind": "act", "id": second, "action": "tag", "value": "blurred"},
-        {"kind": "act", "id": second, "action": "tag", "value": ""},
-    ]
-    sent = say(app, *acts)
-    assert [entry["nonce"] for entry in sent["refused"]] == ["n1.4"]
+    acts = [decision("exclude", first), decision("exclude", second), decision("include", second)]
+    why, sent = say(app, own_root, *acts, *(decision("tag", second, value=tag) for tag in ("blurred", "")))
+    assert [bool(text) for text in why] == [False, False, False, False, True]
     shown = [(one["excluded"], one["tags"]) for one in sent["suspects"][:2]]
     assert shown == [(True, []), (False, ["blurred"])]
     assert [entry.action for entry in history_entries(digits_of(own_root))[0]] == [
@@ -124,19 +124,17 @@ def test_tags_labels_and_exclusions_count_once_and_one_that_fails_is_refused(ope
         "exclude",
         "exclude",
     ]
-    app.session_state["suspects.card"]["outbox"]["turn"] = "2"
-    app.run()
-    assert history_entries(digits_of(own_root))[1] == 4
 
 
 def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(open_page, own_root):
     app = open_page("suspects", own_root)
     first, second = card(app)["suspects"][:2]
     decisions.keep(digits_of(own_root), [second["id"]])
-    sent = say(app, decision(first, 0, task="to 11"), decision(second, 0))
-    first_why, second_why = (refused["why"] for refused in sent["refused"])
-    assert "no longer in the list" in first_why
-    assert "already decided" in second_why
+    other, gone = accept(app, first) | {"value": 11}, accept(app, first) | {"of": "a run/a list"}
+    why, _ = say(app, own_root, other, accept(app, second), gone)
+    assert "No other label is suggested here any more" in why[0]
+    assert "already decided" in why[1]
+    assert why[2]
     assert stands(own_root, [first["id"], second["id"]]) == {first["id"]: "", second["id"]: "kept"}
 
 
@@ -165,7 +163,7 @@ def test_an_empty_view_is_told_from_one_that_is_decided_and_undone_it_comes_back
     assert "No suspect matches" in app.info[0].value
     app = open_page("suspects", own_root, **address)
     assert "Nothing is left to decide here" in app.info[0].value
-    decisions.take_back(table, id)
+    undo(table)
     app.run()
     assert not app.info
     assert [one["id"] for one in card(app)["suspects"]] == [id]

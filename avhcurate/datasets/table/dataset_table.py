@@ -28,7 +28,7 @@ class DatasetTable(SampleTable):
     def __init__(
         self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
     ) -> None:
-        self.dataset, self.run = dataset, run
+        self.workspace, self.dataset, self.run = workspace, dataset, run
         self.log = open_events(workspace)
         self.response_log = open_response_log(workspace)
         self.edges = tuple(bins.check_edges(edges))

@@ -100,6 +100,11 @@ def next_grid(table: DatasetTable, annotator: str) -> GridTask | None:
     return GridTask(leases[0].task, leases[0].class_name, tuple(ids.values()), ticked)
 
 
+def open_grid(table: DatasetTable, annotator: str) -> str:
+    """Return the task of an annotator's open grid, "" for none."""
+    return next((lease.task for lease in TaskQueue(table, annotator_name(annotator), "select").leases()), "")
+
+
 def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     """Return the progress of the collection, and of an annotator in it."""
     queue = TaskQueue(table, annotator)

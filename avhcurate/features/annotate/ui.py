@@ -7,11 +7,13 @@ import streamlit as st
 from avhcurate.features.annotate import answers, queue
 from avhcurate.features.annotate.queue import CollectionProgress, GridTask
 from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.annotate.ui_session import NAME, AnnotatorSession, session_of
+from avhcurate.features.annotate.ui_session import NAME
 from avhcurate.ui.components.classify import Item, classify_card
+from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.components.ticks import TickTile, tick_grid
 from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.image_routes import health_url, image_url
+from avhcurate.ui.grid_keys import about
+from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.layout import apart, in_a_row
 from avhcurate.ui.signin import who
 from avhcurate.ui.user_errors import plain
@@ -37,36 +39,42 @@ def title_row(annotator: str) -> None:
 
 def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
     """Draw the current task; after each answer only this part of the page is drawn again."""
-    session = session_of(f"{page.dataset.name}|{page.version}|{settings.design}|{annotator}", annotator)
     if settings.design == "select":
-        _tick(page, settings, session)
+        _tick(page, settings, annotator)
     else:
-        _classify(page, settings, session)
+        _classify(page, settings, annotator)
+
+
+def _scope(page: Opened, settings: CollectionSettings, annotator: str) -> str:
+    """Return a name for the work of one annotator: what the browser keeps is of one."""
+    return f"{page.dataset.name}|{page.version}|{settings.design}|{annotator}"
 
 
 @st.fragment
 @while_allowed
-def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
-    table = page.table
-    session.hear(table, st.session_state.get("annotate.card"))
-    questions = session.questions(table, ahead=_AHEAD)
-    progress = queue.progress(table, session.annotator)
+def _classify(page: Opened, settings: CollectionSettings, annotator: str) -> None:
+    table, scope = page.table, _scope(page, settings, annotator)
+    turn, broken = read_seen((st.session_state.get("annotate.card") or {}).get("seen"), scope)
+    asked = queue.next_questions(table, annotator, ahead=_AHEAD + len(broken))
+    questions = [one for one in asked if one.task not in broken]
+    progress = queue.progress(table, annotator)
     if questions or progress.answers:
         definitions, url = dict(settings.definitions), partial(image_url, table.dataset.name, version=page.version)
         classify_card(
             [Item(one.id, one.task, url(one.id, size="full")) for one in questions],
             table.classes,
             key="annotate.card",
-            scope=session.scope,
-            receipt=session.receipt,
+            scope=scope,
+            echo=turn,
+            who=annotator,
             done=progress.answered,
             goal=progress.answered + progress.left,
             apart=progress.apart,
             finished=not questions,
             skip=settings.skip,
             least_ms=answers.FASTEST_MS,
-            health=health_url(),
             about=[definitions.get(name, "") for name in table.classes],
+            **about(page),
         )
     if not questions:
         _nothing_left(progress)
@@ -74,10 +82,10 @@ def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSess
 
 @st.fragment
 @while_allowed
-def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
-    table = page.table
-    session.hear(table, st.session_state.get("annotate.grid"))
-    grid, progress = queue.next_grid(table, session.annotator), queue.progress(table, session.annotator)
+def _tick(page: Opened, settings: CollectionSettings, annotator: str) -> None:
+    table, scope = page.table, _scope(page, settings, annotator)
+    turn, _ = read_seen((st.session_state.get("annotate.grid") or {}).get("seen"), scope)
+    grid, progress = queue.next_grid(table, annotator), queue.progress(table, annotator)
     if grid is None:
         _nothing_left(progress)
     else:
@@ -89,14 +97,15 @@ def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession)
     tick_grid(
         [TickTile(id, url(id), url(id, size="full")) for id in grid.ids],
         key="annotate.grid",
-        scope=session.scope,
+        scope=scope,
+        echo=turn,
+        who=annotator,
         task=grid.task,
         name=grid.class_name,
         ticked=grid.ticked,
-        receipt=session.receipt,
         size=page.view.tile,
         can_go_back=progress.tasks > 0,
-        health=health_url(),
+        **about(page),
     )
 
 

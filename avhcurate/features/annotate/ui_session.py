@@ -1,7 +1,6 @@
-"""The annotator of the Annotate page: the name, the session that passes answers to the log, and their removal."""
+"""The annotator of the Annotate page: the name, what becomes of the answers, and their removal."""
 
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -9,16 +8,12 @@ import streamlit as st
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.annotate import annotators, queue
 from avhcurate.features.annotate import answers as annotate_answers
-from avhcurate.features.annotate.queue import Question
 from avhcurate.features.annotate.setup import LONGEST_NAME, annotator_name
-from avhcurate.ui.components.outbox import Delivery, Entry
+from avhcurate.ui.decisions import Decision, Reply, Takers
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.signin import say_why_not, who, why_not
 from avhcurate.workspace.data.people import Role
-
-_SESSION = "annotate.session"
-
 
 #: The annotator's name, kept in the address so that a reload does not ask for it.
 NAME: Choice[str] = Choice("annotate.name", "", str)
@@ -48,53 +43,36 @@ def _begin() -> None:
     NAME.put(annotator_name(st.session_state["annotate.typed"]))
 
 
-@dataclass
-class AnnotatorSession(Delivery):
-    """Passes answers on to the log, each once in this session (and, by its nonce, once at all).
-
-    `scope` names dataset, design and annotator: another one has another session.
-    """
-
-    annotator: str = ""
-    #: Tasks whose image could not be drawn: they are not shown again in this session.
-    broken: set[str] = field(default_factory=set)
-
-    def hear(self, table: DatasetTable, sent: Any) -> None:
-        """Put the browser's answers into the log; refuse with a reason what cannot count."""
-        self.deliver(sent, partial(self._take, table))
-
-    def questions(self, table: DatasetTable, *, ahead: int) -> list[Question]:
-        """Return what the annotator is asked now and next, without images that could not be drawn."""
-        asked = queue.next_questions(table, self.annotator, ahead=ahead + len(self.broken))
-        return [one for one in asked if one.task not in self.broken]
-
-    def _take(self, table: DatasetTable, entry: Entry) -> str:
-        delivery: dict[str, Any] = {"nonce": entry.nonce, "reaction_ms": entry.ms}
-        match entry.kind:
-            case "answer":
-                return annotate_answers.answer(table, self.annotator, entry.task, entry.id, entry.choice, **delivery)
-            case "skip":
-                return annotate_answers.answer(table, self.annotator, entry.task, entry.id, None, **delivery)
-            case "grid":
-                return annotate_answers.submit_grid(
-                    table, self.annotator, entry.task, entry.ids, entry.ticked, **delivery
-                )
-            case "broken":
-                self.broken.add(entry.task)
-            case "back" if not self.settled.get(entry.of):  # a refused answer is not taken back
-                if not annotate_answers.take_back(table, self.annotator, of=entry.of) and not entry.of:
-                    return "There is no answer to take back."
-            case "act":
-                return "Unknown action."
-        return ""
+# --- what annotators decide ---------------------------------------------------------------------------------------
 
 
-def session_of(scope: str, annotator: str) -> AnnotatorSession:
-    """Return the annotator's session; a new one where dataset, design or annotator are others."""
-    kept: AnnotatorSession | None = st.session_state.get(_SESSION)
-    if kept is None or kept.scope != scope:
-        kept = st.session_state[_SESSION] = AnnotatorSession(scope, annotator=annotator)
-    return kept
+def _answer(table: DatasetTable, decision: Decision) -> Reply:
+    return Reply(_taken(annotate_answers.answer, table, decision, decision.image, decision.choice))
+
+
+def _skip(table: DatasetTable, decision: Decision) -> Reply:
+    return Reply(_taken(annotate_answers.answer, table, decision, decision.image, None))
+
+
+def _submit(table: DatasetTable, decision: Decision) -> Reply:
+    return Reply(_taken(annotate_answers.submit_grid, table, decision, decision.images, decision.ticked))
+
+
+def _taken(take: Callable[..., str], table: DatasetTable, decision: Decision, *said: Any) -> str:
+    return take(table, decision.who, decision.task, *said, nonce=decision.nonce, reaction_ms=decision.ms)
+
+
+def _take_back(table: DatasetTable, decision: Decision) -> Reply:
+    """Retract the answer of a nonce, or the newest before the grid on screen, which tells whether that was done."""
+    if not decision.of and decision.task != queue.open_grid(table, decision.who):
+        return Reply()
+    if not annotate_answers.take_back(table, decision.who, of=decision.of) and not decision.of:
+        return Reply("There is no answer to take back.")
+    return Reply()
+
+
+#: What annotators decide, by kind of decision.
+TAKERS: Takers = {"answer": _answer, "skip": _skip, "grid": _submit, "back": _take_back}
 
 
 def answers_menu(page: Opened, me: str) -> None:
@@ -115,5 +93,4 @@ def answers_menu(page: Opened, me: str) -> None:
 def _remove_answers(page: Opened, me: str) -> None:
     if st.session_state["annotate.sure"]:
         attempt(annotators.withdraw, page.table, me, done="Your answers are removed")
-        st.session_state.pop(_SESSION, None)
         st.session_state["annotate.sure"] = False

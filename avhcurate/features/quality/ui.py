@@ -19,6 +19,7 @@ from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.ui.cache import HASH_FUNCS, kept
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.decisions import Reply
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import gallery_link, undo_button
 from avhcurate.ui.grid_bar import BarAction, actions_grid
@@ -226,7 +227,7 @@ def _caption(number: int, group: Mapping[Any, Any]) -> str:
 
 def _keep_one(page: Opened, members: pd.DataFrame) -> None:
     service.keep_one(page.table, members)
-    say("One of each group is kept", undo=True)
+    say(Reply(text="One of each group is kept", undo=True))
 
 
 def similarity(page: Opened, record: QualityRecord) -> None:

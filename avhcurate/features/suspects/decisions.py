@@ -39,12 +39,3 @@ def accept(table: DatasetTable, suggested: Mapping[int, int]) -> None:
 def keep(table: DatasetTable, ids: Sequence[int]) -> None:
     """Confirm the given labels by a tag. Write one event."""
     annotate(table, ids, "tag", KEPT)
-
-
-def take_back(table: DatasetTable, id: int) -> None:
-    """Make a sample undecided again, with the label of its source and without the tag `label-ok`."""
-    decision = decided(table, [id])[id]
-    if decision == "accepted":
-        annotate(table, [id], "relabel", None)
-    elif decision == "kept":
-        annotate(table, [id], "untag", KEPT)

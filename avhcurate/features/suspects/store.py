@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from avhcurate.errors import CurateError
 from avhcurate.features.suspects.rules import SOURCES
-from avhcurate.workspace.data.datasets import VotesRecord
+from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.provenance import Provenance, WorkRecord
@@ -66,6 +67,11 @@ class SuspectsRecord(WorkRecord):
         return self.votes is not None and self.votes.simulated
 
     @property
+    def address(self) -> str:
+        """The names of its run and of itself, by which `suspects_at` finds it."""
+        return f"{self.run}/{self.name}"
+
+    @property
     def weights_text(self) -> str:
         """Return how much each source counts, as a sentence."""
         named = {SOURCES[key]: share for key, share in self.weights.items() if key in SOURCES}
@@ -92,6 +98,15 @@ class SuspectsFolder(ResultFolder[SuspectsRecord]):
         nearest samples of either label (far down the list only of those among its neighbours).
         """
         return pq.read_table(self.table_path).to_pandas()
+
+
+def suspects_at(dataset: DatasetFolder, address: str) -> SuspectsFolder:
+    """Return a list of suspects of a dataset; raise CurateError if it is gone."""
+    run, _, name = address.partition("/")
+    for folder in suspects_of(dataset.run(run)):
+        if folder.root.name == name:
+            return folder
+    raise CurateError("This list of suspects was replaced; nothing was changed. Reload the page.")
 
 
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:

@@ -1,14 +1,12 @@
 """The Suspects page: the form that starts the job, the suspects in view, their list, and the export."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.export.text import csv_text
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS
 from avhcurate.features.suspects.settings import SuspectsSettings
@@ -18,14 +16,11 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_bar import BarAction, actions_grid
-from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.job_forms import first_job, job_form, of_run
 from avhcurate.ui.layout import in_a_row
 from avhcurate.ui.notes import neighbours_note
 from avhcurate.ui.page_choices import one_of, some_of
-from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import said
 
 #: With the key of the folder of suspects.
@@ -222,20 +217,8 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
 
     view = list_view(page, rows["id"].to_numpy(), about=f"suspects {suspects.about}", look=look)
     first = [
-        BarAction("accept", "Accept suggestions", "check", partial(_accept, page.table, rows), primary=True),
-        BarAction("keep", "Keep labels", "verified", partial(_keep, page.table)),
+        BarAction("accept", "Accept suggestions", "check", of=suspects.record.address, primary=True),
+        BarAction("keep", "Keep labels", "verified"),
     ]
     actions_grid(page, view, first=first, part=True)
     return view
-
-
-def _accept(table: DatasetTable, rows: pd.DataFrame, chosen: GridSelection, _: object) -> None:
-    labels = rows["suggested"].reindex(chosen.ids).tolist()
-    suggested = {id: int(label) for id, label in zip(chosen.ids, labels, strict=True) if label >= 0}
-    decisions.accept(table, suggested)
-    say(f"{counted(len(suggested), 'image')} relabelled as suggested", undo=True)
-
-
-def _keep(table: DatasetTable, chosen: GridSelection, _: object) -> None:
-    decisions.keep(table, chosen.ids)
-    say(f"{counted(chosen.count, 'image')} keep their label", undo=True)

@@ -1,27 +1,28 @@
-"""Suspects one by one: the queue of a session, its card, and the decisions made on it."""
+"""Suspects one by one: the queue of a session, its card, and the decisions on suspects."""
 
 import math
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.sample import rows_of
+from avhcurate.errors import CurateError
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
-from avhcurate.features.suspects.store import SuspectsRecord
-from avhcurate.ui.components.outbox import Delivery, Entry
-from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
+from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
+from avhcurate.ui.components.review import Row, Strip, Suspect, read_place, review_card
+from avhcurate.ui.decisions import Decision, Reply, Takers
 from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_keys import key_data
-from avhcurate.ui.image_routes import health_url, image_url
+from avhcurate.ui.grid_keys import about, key_data
+from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.signin import say_why_not, who
+from avhcurate.ui.text import counted
 from avhcurate.workspace.data.people import Role
 
 _SESSION, _CARD = "suspects.session", "suspects.card"
@@ -34,92 +35,91 @@ _WERE = ("were", "was")
 _LEAST_MS = 100
 
 
+# --- decisions ----------------------------------------------------------------------------------------------------
+
+
+def _accept(table: DatasetTable, decision: Decision) -> Reply:
+    """Relabel the undecided suspects of a list as it suggests; of one image only if it still suggests that `value`."""
+    suggested = suspects_at(table.dataset, decision.of).suspects().set_index("id")["suggested"]
+    labels = suggested.reindex(_undecided(table, decision)).dropna()
+    labels = labels[labels >= 0].astype(int)
+    if decision.value is not None:
+        labels = labels[labels == decision.value]
+    if labels.empty:
+        return Reply("No other label is suggested here any more. Reload the page.")
+    decisions.accept(table, labels.to_dict())
+    return Reply(text=f"{counted(len(labels), 'image')} relabelled as suggested", undo=True)
+
+
+def _keep(table: DatasetTable, decision: Decision) -> Reply:
+    ids = _undecided(table, decision)
+    decisions.keep(table, ids)
+    return Reply(text=f"{counted(len(ids), 'image')} keep their label", undo=True)
+
+
+def _undecided(table: DatasetTable, decision: Decision) -> list[int]:
+    table.refresh()
+    table.paths_of(decision.images)  # refuses unknown ids
+    states = decisions.decided(table, decision.images)
+    if not (states == "").any():
+        raise CurateError("Someone else has already decided this.")
+    return states.index[states == ""].tolist()
+
+
+#: What is decided about suspects, by kind of decision.
+TAKERS: Takers = {"accept": _accept, "keep": _keep}
+
+
+# --- the queue ----------------------------------------------------------------------------------------------------
+
+
 @dataclass
-class ReviewSession(Delivery):
-    """Write each decision of the browser exactly once.
+class ReviewSession:
+    """The suspects that a person goes through.
 
     `ids` is the queue by rank, fixed while `about` stays the same, so that places do not move during the review.
     `queue` is its name for the browser, `place` the one to show, `turn` the browser's last request.
     """
 
+    scope: str
     about: str = ""
     queue: str = ""
     ids: list[int] = field(default_factory=list)
     place: int = 0
     turn: int = 0
-    #: The sample of each decision that counts, by its nonce.
-    samples: dict[str, int] = field(default_factory=dict)
 
     def set_queue(self, about: str, ids: list[int]) -> None:
         """Set another queue if `about` has changed or the queue is empty: decisions may have been undone."""
         if about != self.about or not self.ids:
             self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], ids, 0
 
-    def take(self, table: DatasetTable, suggested: pd.Series, entry: Entry) -> str:
-        """Do what an entry of the browser says, or return why it does not count; `suggested` labels are by id."""
-        if entry.kind == "answer":
-            return self._answer(table, suggested, entry)
-        if entry.kind == "back":
-            return self._retract(table, entry)
-        if entry.kind != "act":
-            return "Unknown action."
-        annotate(table, [entry.id], entry.action, entry.value)
-        return ""
-
-    def _answer(self, table: DatasetTable, suggested: pd.Series, entry: Entry) -> str:
-        label = suggested.get(entry.id)
-        if label is None or entry.task != task_of(label):
-            return "This suspect is no longer in the list. Reload the page."
-        if decisions.decided(table, [entry.id])[entry.id]:
-            return "Someone else has already decided this one."
-        if entry.choice == ACCEPT:
-            annotate(table, [entry.id], "relabel", int(label))
-        else:
-            decisions.keep(table, [entry.id])
-        self.samples[entry.nonce] = entry.id
-        self._move(entry.id, 1)
-        return ""
-
-    def _retract(self, table: DatasetTable, entry: Entry) -> str:
-        id = self.samples.pop(entry.of, None)
-        if id is not None:
-            decisions.take_back(table, id)
-            self._move(id, 0)
-        elif not self.settled.get(entry.of):
-            return "There is nothing to undo."
-        return ""
-
-    def _move(self, id: int, by: int) -> None:
-        if id in self.ids:
-            self.place = min(self.ids.index(id) + by, len(self.ids) - 1)
-
-
-def task_of(suggested: int) -> str:
-    """Return what accepting would do, as the answer carries it."""
-    return f"to {suggested}"
+    def move(self, sent: Any) -> None:
+        """Go to the place that the browser asks for, once."""
+        request = read_place(sent, self.queue)
+        if request and request[1] != self.turn:
+            self.place, self.turn = min(request[0], max(0, len(self.ids) - 1)), request[1]
 
 
 @st.fragment
 @while_allowed
 def one_by_one(
-    page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: list[int], *, nothing: str
+    page: Opened, record: SuspectsRecord, every: pd.DataFrame, query: str, ids: list[int], *, nothing: str
 ) -> None:
     """Show the card, which redraws itself after each decision, without the rest of the page.
 
-    `every` has all suspects; `ids` are the undecided ones in view, by rank; `nothing` is the text without any.
+    `every` has all suspects; `ids` are the undecided ones in view of a `query`, by rank; `nothing` is the text without
+    any.
     """
     say_why_not(Role.CURATOR, "Deciding on suspects")
+    page.table.refresh()
+    page = replace(page, entry=page.table.annotated)
     rows = every.set_index("id", drop=False)
-    scope = f"{page.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}"
+    scope = f"{page.dataset.name}|{page.version}|{record.address}|{who()}"
     session: ReviewSession | None = st.session_state.get(_SESSION)
     if session is None or session.scope != scope:
         session = st.session_state[_SESSION] = ReviewSession(scope)
-    sent: Any = st.session_state.get(_CARD) or {}
-    session.deliver(sent, partial(session.take, page.table, rows["suggested"]))
-    session.set_queue(about, ids)
-    request = read_place(sent.get("at"), session.queue)
-    if request and request[1] != session.turn:
-        session.place, session.turn = min(request[0], max(0, len(session.ids) - 1)), request[1]
+    session.set_queue(query, ids)
+    session.move((st.session_state.get(_CARD) or {}).get("at"))
     if not session.ids:
         st.info(nothing, icon=":material/task_alt:")
         return
@@ -129,13 +129,14 @@ def one_by_one(
         key=_CARD,
         scope=session.scope,
         queue=session.queue,
+        of=record.address,
         place=session.place,
         total=len(session.ids),
         tally=_tally(page, every, session.ids[session.place]),
-        receipt=session.receipt,
+        echo=session.turn,
         least_ms=_LEAST_MS,
-        health=health_url(),
-        actions=key_data(page.table, _CARD),
+        actions=key_data(page, _CARD),
+        **about(page),
     )
 
 
@@ -181,7 +182,7 @@ def _suspect(
     return Suspect(
         id=id,
         place=place,
-        task=task_of(label),
+        label=label,
         src=url(id, size="full"),
         name=f"image {id}",
         given=given,

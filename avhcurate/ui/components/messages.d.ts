@@ -1,13 +1,5 @@
 // What Python and the scripts tell each other, written from Python's types by `python -m tests.fakes.messages`.
 
-export namespace Changes {
-  export interface Data {
-    source: string;
-    session: string;
-    every: number;
-  }
-}
-
 export namespace Chips {
   export interface ChipButton {
     key: string;
@@ -27,16 +19,13 @@ export namespace Classify {
     task: string;
     src: string;
   }
-  export interface Refused {
-    nonce: string;
-    why: string;
-  }
   export interface Data {
-    echo: string;
-    taken: string[];
-    refused: Refused[];
+    dataset: string;
+    version: string;
+    entry: number;
     scope: string;
-    health: string;
+    echo: number;
+    who: string;
     items: Item[];
     classes: string[];
     keys: string[];
@@ -88,12 +77,15 @@ export namespace Facets {
 
 export namespace Grid {
   export interface Actions {
+    dataset: string;
+    version: string;
+    entry: number;
     classes: string[];
     tags: string[];
+    sets: string[];
     keys: Record<string, Key>;
     done: Done | null;
     handled: number;
-    sets?: string[];
     bar?: Button[];
   }
   export interface Button {
@@ -105,6 +97,9 @@ export namespace Grid {
     primary: boolean;
     always: boolean;
     disabled: boolean;
+    reads?: boolean;
+    decides: boolean;
+    of: string;
   }
   export interface Done {
     number: number;
@@ -150,29 +145,55 @@ export namespace Grid {
 }
 
 export namespace Outbox {
-  export interface Entry {
-    kind: "answer" | "skip" | "grid" | "back" | "broken" | "act";
+  export interface Decision {
+    kind: string;
     nonce: string;
+    dataset: string;
+    version: string;
+    window?: string;
+    ids?: number[][];
+    value?: string | number | null;
+    of?: string;
+    who?: string;
     task?: string;
-    id?: number;
     choice?: number;
     ms?: number;
-    ids?: number[];
     ticked?: number[];
-    of?: string;
-    action?: "tag" | "untag" | "relabel" | "exclude" | "include";
-    value?: string | number | null;
+  }
+  export interface Outcome {
+    why: string;
+    text: string;
+    undo: boolean | number;
+    nonce: string;
+    entry: number;
+  }
+}
+
+export namespace Page {
+  export interface Data {
+    page: string;
+    dataset: string;
+    entry: number;
+    keeper: string;
+    decisions: string;
+    health: string;
+    changes: string;
+    session: string;
+    every: number;
   }
 }
 
 export namespace Review {
   export interface Actions {
+    dataset: string;
+    version: string;
+    entry: number;
     classes: string[];
     tags: string[];
+    sets: string[];
     keys: Record<string, Key>;
     done: Done | null;
     handled: number;
-    sets?: string[];
     bar?: Button[];
   }
   export interface Button {
@@ -184,6 +205,9 @@ export namespace Review {
     primary: boolean;
     always: boolean;
     disabled: boolean;
+    reads?: boolean;
+    decides: boolean;
+    of: string;
   }
   export interface Done {
     number: number;
@@ -194,10 +218,6 @@ export namespace Review {
     action: string;
     value: string | number | null;
     text: string;
-  }
-  export interface Refused {
-    nonce: string;
-    why: string;
   }
   export interface Row {
     source: string;
@@ -212,7 +232,7 @@ export namespace Review {
   export interface Suspect {
     id: number;
     place: number;
-    task: string;
+    label: number;
     src: string;
     name: string;
     given: string;
@@ -226,13 +246,14 @@ export namespace Review {
     excluded: boolean;
   }
   export interface Data {
-    echo: string;
-    taken: string[];
-    refused: Refused[];
+    dataset: string;
+    version: string;
+    entry: number;
     scope: string;
-    health: string;
+    echo: number;
     suspects: Suspect[];
     queue: string;
+    of: string;
     place: number;
     total: number;
     tally: string;
@@ -299,21 +320,18 @@ export namespace Scatter {
 }
 
 export namespace Ticks {
-  export interface Refused {
-    nonce: string;
-    why: string;
-  }
   export interface TickTile {
     id: number;
     src: string;
     large: string;
   }
   export interface Data {
-    echo: string;
-    taken: string[];
-    refused: Refused[];
+    dataset: string;
+    version: string;
+    entry: number;
     scope: string;
-    health: string;
+    echo: number;
+    who: string;
     tiles: TickTile[];
     task: string;
     name: string;
@@ -325,12 +343,15 @@ export namespace Ticks {
 
 export namespace Viewer {
   export interface Actions {
+    dataset: string;
+    version: string;
+    entry: number;
     classes: string[];
     tags: string[];
+    sets: string[];
     keys: Record<string, Key>;
     done: Done | null;
     handled: number;
-    sets?: string[];
     bar?: Button[];
   }
   export interface Button {
@@ -342,6 +363,9 @@ export namespace Viewer {
     primary: boolean;
     always: boolean;
     disabled: boolean;
+    reads?: boolean;
+    decides: boolean;
+    of: string;
   }
   export interface Done {
     number: number;

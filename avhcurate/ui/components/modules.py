@@ -24,8 +24,8 @@ def joined(*names: str) -> str:
 
     Each file becomes a function, called once, that returns what the file exports.
 
-    >>> joined("changes").splitlines()[-1]
-    'export const changes = files["changes/changes.js"].run;'
+    >>> joined("page").splitlines()[-1]
+    'export const page = files["page/page.js"].run;'
     """
     files: dict[str, str] = {}
     for name in names:

@@ -1,134 +1,147 @@
-// Answers on their way: numbered, kept in the browser until Python has them, and sent again until then.
+// Decisions on their way: each is kept in the browser until the server has it, and sent again after a cut or a reload,
+// by whichever page is open then. This is of the page, and stays when Streamlit takes a component away.
 
-import { createStore, takenElsewhere } from "./shared.js";
+import { read } from "./carrier.js";
+import { createStore } from "./shared.js";
 
-/** @import { Component } from "./events.js" */
+/** @import { About, Answered, Decided, Hearer, Keeper } from "./events.js" */
 /** @import { Outbox } from "./messages.js" */
 
-const PATIENCE_MS = 3000;
-const LONGEST_PATIENCE_MS = 15000;
 const PREFIX = "avhcurate:outbox:";
+const MOST = 400; // decisions in a message
+const MOST_LETTERS = 50_000; // of a message that outlives its page
+const AT_ONCE = 3; // messages under way
+const PAUSE_MS = 500; // before another try, then twice as long
+const LONGEST_PAUSE_MS = 8000;
+const REMEMBERED = 500;
 
-/** @typedef {Outbox.Entry & { at: number }} Kept */
-/** @typedef {ReturnType<typeof createOutbox>} Outbox */
+const store = createStore("localStorage"); // one key a decision, so that two tabs never write over each other
+const mount = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+const waiting = /** @type {Map<string, Decided>} */ (new Map()); // nonce -> decision, in the order given
+const hearers = /** @type {Set<Hearer>} */ (new Set());
+let answers = /** @type {Answered[]} */ ([]); // the newest
+let place = /** @type {Keeper} */ ({ keeper: "", decisions: "", window: "" });
+let turn = 0;
+let underWay = 0;
+let timer = 0;
+let pause = PAUSE_MS;
+let lost = false;
 
-// `scope` names the dataset, design and annotator; `health` is an address that answers while the server does;
-// `changed` is called when an entry goes or the connection is lost or found.
-/** @param {string} scope @param {string} health @param {() => void} changed */
-export function createOutbox(scope, health, changed) {
-  const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
-  const store = createStore("localStorage"); // outlives a reload
-  // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
-  /** @param {string} nonce */
-  const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
-  const queue = /** @type {Map<string, Kept>} */ (new Map()); // nonce -> entry, in the order given
-  let send = /** @type {Component | null} */ (null);
-  let turn = 0;
-  let awaited = /** @type {string | null} */ (null);
-  let timer = 0;
-  let patience = PATIENCE_MS;
-  let lost = false;
-  let gone = false; // destroyed: another one sends now
+/** @param {string} nonce */
+const keyOf = (nonce) => `${PREFIX}${place.keeper}:${nonce}`;
 
-  /** @param {Omit<Outbox.Entry, "nonce">} entry */
-  function put(entry) {
-    const nonce = `${mount}-${++turn}`;
-    const kept = { ...entry, nonce, at: Date.now() };
-    queue.set(nonce, kept);
-    store.keep(keyOf(nonce), kept);
-    if (awaited === null) flush();
-    return nonce;
+/** @param {Decided} decided */
+function keep(decided) {
+  if (place.keeper) store.keep(keyOf(decided.nonce), decided);
+}
+
+function changed() {
+  for (const hearer of hearers) hearer.changed?.();
+}
+
+// Says where decisions go, under which name this browser keeps them ("" for not at all), and which window this is.
+// What an earlier page has left is sent.
+/** @param {Keeper} next */
+export function connect(next) {
+  const before = place.keeper;
+  place = next;
+  if (!place.keeper || place.keeper === before) return;
+  for (const decided of waiting.values()) keep(decided);
+  const left = store.keys().flatMap((key) => (key.startsWith(keyOf("")) ? (store.recall(key) ?? []) : []));
+  for (const decided of left.sort((a, b) => a.at - b.at)) waiting.set(decided.nonce, decided);
+  if (waiting.size) changed();
+  send();
+}
+
+// Decides something; returns its nonce, which makes a second delivery harmless.
+/** @param {Omit<Decided, "nonce" | "at">} decision */
+export function decide(decision) {
+  turn += 1;
+  const decided = { window: place.window, ...decision, nonce: `${mount}-${turn}`, at: Date.now() };
+  waiting.set(decided.nonce, decided);
+  keep(decided);
+  changed();
+  send();
+  return decided.nonce;
+}
+
+// Each message has all that waits, in its order, so that none overtakes another.
+async function send(leaving = false) {
+  if (!place.decisions || !waiting.size || (underWay >= AT_ONCE && !leaving)) return;
+  clearTimeout(timer);
+  underWay += 1;
+  const outcomes = await post([...waiting.values()].slice(0, MOST));
+  underWay -= 1;
+  const moved = (outcomes ?? []).map(take).some(Boolean);
+  pause = moved ? PAUSE_MS : Math.min(LONGEST_PAUSE_MS, 2 * pause);
+  setLost(outcomes === null && waiting.size > 0);
+  if (!waiting.size || underWay) return;
+  if (moved) send();
+  else timer = setTimeout(send, pause);
+}
+
+// What came of each decision; null where the server does not say.
+/** @param {Decided[]} decisions @returns {Promise<Outbox.Outcome[] | null>} */
+async function post(decisions) {
+  const body = JSON.stringify(decisions);
+  const headers = { "Content-Type": "application/json" };
+  const keepalive = body.length < MOST_LETTERS;
+  try {
+    const answer = await read(place.decisions, { method: "POST", headers, body, keepalive });
+    return answer.ok ? (await answer.json()).outcomes : null;
+  } catch {
+    return null;
   }
+}
 
-  function flush() {
-    if (gone || !queue.size || !send) return;
-    awaited = `${mount}-${++turn}`;
-    send.setStateValue("outbox", { scope, turn: awaited, entries: [...queue.values()] });
-    wait();
-  }
+// Returns whether it was not known yet.
+/** @param {Outbox.Outcome} outcome */
+function take(outcome) {
+  const decided = waiting.get(outcome.nonce);
+  if (!decided) return false;
+  waiting.delete(outcome.nonce);
+  store.forget(keyOf(outcome.nonce));
+  const answered = { ...outcome, decided };
+  answers = [...answers, answered].slice(-REMEMBERED);
+  for (const hearer of hearers) hearer.answered?.(answered);
+  changed();
+  return true;
+}
 
-  function wait() {
-    clearTimeout(timer);
-    timer = setTimeout(look, patience);
-  }
+/** @param {boolean} now */
+export function setLost(now) {
+  if (now === lost) return;
+  lost = now;
+  changed();
+}
 
-  // Nothing came back: is the server there? Either way the answers are sent again.
-  async function look() {
-    const there = await fetch(health, { cache: "no-store" }).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (gone) return;
-    patience = there ? Math.min(LONGEST_PATIENCE_MS, patience * 2) : PATIENCE_MS;
-    if (lost !== !there) {
-      lost = !there;
-      changed();
-    }
-    if (!queue.size) awaited = null;
-    else if (there) flush();
-    else wait();
-  }
+// Tries again at once, say since the browser is online again.
+export function hurry() {
+  pause = PAUSE_MS;
+  setLost(false);
+  send();
+}
 
-  const offline = () => {
-    lost = true;
-    changed();
-    wait();
+// Sends what waits as the page is left; what does not arrive is in the storage, for the next page.
+export const leave = () => send(true);
+
+// What is not answered yet, in the order given.
+export const unsaved = () => [...waiting.values()];
+export const isLost = () => lost;
+
+// What a page `about` some samples does not show: what the server has done since, and what waits.
+/** @param {About} about */
+export function unshown({ dataset, version, entry }) {
+  const done = answers.flatMap((one) => (one.entry > entry && !one.why ? [one.decided] : []));
+  return [...done, ...waiting.values()].filter((one) => one.dataset === dataset && one.version === version);
+}
+
+// `changed()` is called when something waits, is answered, or the server is lost or found, and `answered()` with what
+// came of a decision, whoever decided it. Returns what ends that.
+/** @param {Hearer} hearer */
+export function listen(hearer) {
+  hearers.add(hearer);
+  return () => {
+    hearers.delete(hearer);
   };
-  window.addEventListener("offline", offline);
-  window.addEventListener("online", look);
-  const before = store.keys().flatMap((key) => (key.startsWith(keyOf("")) ? (store.recall(key) ?? []) : []));
-  for (const entry of before.sort((a, b) => a.at - b.at)) queue.set(entry.nonce, entry);
-
-  return {
-    put,
-    entries: () => [...queue.values()],
-    lost: () => lost,
-    size: () => queue.size,
-    // Python's word on what it has: `taken` nonces are done with, whatever became of them.
-    /** @param {Component} component @param {string} echo @param {string[]} taken */
-    hear(component, echo, taken) {
-      const first = send === null;
-      send = component;
-      for (const nonce of taken) {
-        if (queue.delete(nonce)) store.forget(keyOf(nonce));
-      }
-      if (awaited !== null && echo === awaited) {
-        awaited = null;
-        lost = false;
-        patience = PATIENCE_MS;
-        clearTimeout(timer);
-      }
-      if (first || awaited === null) flush();
-    },
-    destroy() {
-      gone = true;
-      clearTimeout(timer);
-      window.removeEventListener("offline", offline);
-      window.removeEventListener("online", look);
-    },
-  };
-}
-
-/** @param {Outbox} outbox */
-function lostText(outbox) {
-  const n = outbox.size();
-  const kept = n ? `${n} answer${n === 1 ? " is" : "s are"} kept in this browser and sent when it is back.` : "";
-  return `No connection to the server. ${kept}`;
-}
-
-// Where a key press means something to somebody else: a field, a menu, a dialog.
-/** @param {KeyboardEvent} event @param {EventTarget} root */
-export function typingElsewhere(event, root) {
-  if (event.composedPath().includes(root)) return false;
-  return Boolean(document.querySelector("[role=dialog]")) || takenElsewhere(event, root);
-}
-
-// Shows on a card what is not saved yet, and that the connection is lost.
-/** @param {HTMLElement} root @param {Outbox} outbox */
-export function paintSaving(root, outbox) {
-  root.dataset.unsaved = String(outbox.size());
-  root.classList.toggle("saving", outbox.size() > 0);
-  const banner = /** @type {HTMLElement} */ (root.querySelector(".banner"));
-  banner.hidden = !outbox.lost();
-  banner.textContent = outbox.lost() ? lostText(outbox) : "";
 }

@@ -2,6 +2,9 @@
 
 import { element, markTiny } from "./shared.js";
 
+const PAUSE_MS = 400; // before another try, then twice as long
+const LONGEST_PAUSE_MS = 8000;
+
 // `came(src)` is called when a picture can be shown, or never will: then it is broken.
 /** @param {Element} stage @param {(src: string) => void} came */
 export function createPictures(stage, came) {
@@ -11,15 +14,28 @@ export function createPictures(stage, came) {
   function load(src) {
     const image = element("img", { alt: "", draggable: false }, stage);
     const picture = { image, ready: false, broken: false };
+    let pause = PAUSE_MS;
+    let answered = false; // the server has, and still it could not be drawn
     image.onload = async () => {
       await image.decode().catch(() => undefined);
       markTiny(image);
       picture.ready = true;
       came(src);
     };
-    image.onerror = () => {
-      picture.ready = picture.broken = true;
-      came(src);
+    // A cut stops a picture too: it is broken where the server answers and it cannot be drawn once more.
+    image.onerror = async () => {
+      if (answered) {
+        picture.ready = picture.broken = true;
+        return came(src);
+      }
+      answered = await fetch(src, { cache: "no-store" }).then(
+        () => true,
+        () => false,
+      );
+      setTimeout(() => {
+        if (pictures.get(src) === picture) image.src = src;
+      }, pause);
+      pause = Math.min(LONGEST_PAUSE_MS, 2 * pause);
     };
     image.src = src;
     return picture;

@@ -24,18 +24,26 @@ export const LINKED = "avhcurate-linked";
 export const link = (detail, from = window) =>
   from.dispatchEvent(new CustomEvent(LINKED, { detail, bubbles: true, composed: true }));
 
-// The places below the address of a view at which the images at ranges of another lie.
-/** @param {string} source @param {string} view @param {Ranges} ranges */
-export async function placesIn(source, view, ranges) {
+// What the grid's routes say of places in a view, as ranges; null where they do not answer.
+/** @param {string} address @param {string} view @param {Ranges} ranges @returns {Promise<Ranges | null>} */
+async function rangesAt(address, view, ranges) {
   if (!ranges.length) return [];
   try {
     const headers = { "Content-Type": "application/json" };
-    const answer = await read(`${source}/ranges`, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
-    return answer.ok ? (await answer.json()).ranges : [];
+    const answer = await read(address, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
+    return answer.ok ? (await answer.json()).ranges : null;
   } catch {
-    return [];
+    return null;
   }
 }
+
+// The places below the address of a view at which the images at ranges of another lie.
+/** @param {string} source @param {string} view @param {Ranges} ranges */
+export const placesIn = async (source, view, ranges) => (await rangesAt(`${source}/ranges`, view, ranges)) ?? [];
+
+// The ids of the images at places of a view; null where the server does not say.
+/** @param {string} source @param {string} view @param {Ranges} ranges */
+export const idsAt = (source, view, ranges) => rangesAt(`${source}/ids`, view, ranges);
 
 // What a browser keeps, as JSON: null, and nothing is kept, where it has no storage, or a full one.
 /** @param {"localStorage" | "sessionStorage"} where */
@@ -92,13 +100,15 @@ export function takenElsewhere(event, root) {
 }
 
 // The function that Streamlit calls for a component: one instance a place, a new one where the data's `scope`, if it
-// has one, is another.
+// has one, is another. Streamlit ends a run also when newer data have overtaken it: only the end of the newest run is that
+// of the instance.
 /**
- * @typedef {{ scope?: string, update: (data: any, component: Component) => void, destroy: () => void }} Instance
+ * @typedef {{ scope?: string, run?: number, update: (data: any, component: Component) => void, destroy: () => void }} Instance
  * @param {(parent: any, data: any) => Instance} create
  */
 export function mounted(create) {
   const made = new WeakMap();
+  let run = 0;
   return (/** @type {Component & { data: any }} */ component) => {
     const { parentElement, data } = component;
     let one = made.get(parentElement);
@@ -110,11 +120,14 @@ export function mounted(create) {
       one = create(parentElement, data);
       made.set(parentElement, one);
     }
+    run += 1;
+    const here = (one.run = run);
     one.update(data, component);
     parentElement.host.setAttribute("data-mounted", ""); // tests wait for it
     return () => {
+      if (one.run !== here) return;
       one.destroy();
-      made.delete(parentElement);
+      if (made.get(parentElement) === one) made.delete(parentElement);
     };
   };
 }

@@ -1,20 +1,19 @@
 // What a component tells Python, and what it shows until Python has done it.
 
-/** @import { Act, Component, Subject } from "./events.js" */
+/** @import { Act, Component } from "./events.js" */
 
 const ANSWER_MS = 10000; // without an answer, what was asked is sent again after so long, then after twice as long
 const LAST_ANSWER_MS = 40000;
-export const NOT_SAVED = "The server does not answer: what you did last is not saved";
 const between = new EventTarget(); // what components tell each other: { from, acts on their way, handled }
 
 // What is asked of Python are acts with growing numbers. At a server that is busy a newer message takes the place of an
 // older one, so each brings all acts that Python has not said it has `handled`; after a pause of `rest` for fast hands.
-// Until then a component draws what it has with the acts on their way, its own and those of others with the same
-// `subject`, and after that what Python says: so what was refused is turned back. What others did `stays` until Python
-// has spoken here too. `lost()` is called when nobody answers at all, `changed()` when others have other acts.
-/** @param {{ subject?: Subject, stays?: boolean, rest?: number, lost?: () => void, changed?: () => void }} options */
+// Until then a component draws what it has with the acts on their way, its own and those of others that it `shares` them
+// with, and after that what Python says: so what was refused is turned back. What others did `stays` until Python has
+// spoken here too. `lost()` is called when nobody answers at all, `changed()` when others have other acts.
+/** @param {{ shares?: boolean, stays?: boolean, rest?: number, lost?: () => void, changed?: () => void }} options */
 export function createTalk({
-  subject = "images",
+  shares = false,
   stays = false,
   rest = 0,
   lost = () => undefined,
@@ -45,7 +44,7 @@ export function createTalk({
 
   function again() {
     patience *= 2;
-    if (patience <= LAST_ANSWER_MS || component.reliable) return send();
+    if (patience <= LAST_ANSWER_MS) return send();
     drop();
     lost();
   }
@@ -56,7 +55,7 @@ export function createTalk({
   }
 
   function share(handled = true) {
-    between.dispatchEvent(new CustomEvent(subject, { detail: { from: listen, acts, handled } }));
+    if (shares) between.dispatchEvent(new CustomEvent("acts", { detail: { from: listen, acts, handled } }));
   }
 
   /** @param {any} event */
@@ -67,7 +66,7 @@ export function createTalk({
     if (stays && handled) done.push(...before.filter((act) => !told.includes(act)));
     changed();
   }
-  between.addEventListener(subject, listen);
+  if (shares) between.addEventListener("acts", listen);
 
   return {
     /** @param {string} name @param {unknown} value */
@@ -98,7 +97,7 @@ export function createTalk({
     },
     destroy() {
       clearTimeout(timer);
-      between.removeEventListener(subject, listen);
+      between.removeEventListener("acts", listen);
       drop();
     },
   };

@@ -12,11 +12,7 @@ def new_acts(key: str) -> Iterator[Mapping[str, Any]]:
     An act is taken once the next one is asked for. Where a newer run of the page waits, any use of the session's
     state ends this one: the act on the way then comes again.
     """
-    return untaken((st.session_state.get(key) or {}).get("act"), _taken(key))
-
-
-def untaken(sent: Any, taken: list[int]) -> Iterator[Mapping[str, Any]]:
-    """Yield those of the acts that were sent whose number is above the one in `taken`, which follows."""
+    sent, taken = (st.session_state.get(key) or {}).get("act"), _taken(key)
     if not isinstance(sent, list):
         return
     for asked in sent:

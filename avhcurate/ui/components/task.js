@@ -1,18 +1,29 @@
-// What the cards of tasks share: an outbox, keys, a word on what has happened.
+// What the cards of tasks share: decisions, keys, what was said, and asking Python for what comes next.
 
-import { createOutbox, paintSaving, typingElsewhere } from "./outbox.js";
-import { consume, modified } from "./shared.js";
+import { decide, listen, unsaved } from "./outbox.js";
+import { consume, modified, takenElsewhere } from "./shared.js";
+import { awaitData, fed } from "./watch.js";
 
-/** @import { Component } from "./events.js" */
+/** @import { Answered, Component, Decided } from "./events.js" */
 /** @import { Classify, Review, Ticks } from "./messages.js" */
 
 const SAID_MS = 4000;
+
+// Where a key press means something to somebody else: a field, a menu, a dialog.
+/** @param {KeyboardEvent} event @param {EventTarget} root */
+function typingElsewhere(event, root) {
+  if (event.composedPath().includes(root)) return false;
+  return Boolean(document.querySelector("[role=dialog]")) || takenElsewhere(event, root);
+}
 
 /** @template {Classify.Data | Review.Data | Ticks.Data} Data */
 export class Task {
   said = "";
   quiet = 0;
-  heard = ""; // the last reply of Python
+  component = /** @type {Component | null} */ (null);
+  turn = 0; // of the newest request to Python
+  asking = false;
+  settled = /** @type {{ turn: number, decided: Decided }[]} */ ([]); // what the server has and Python's data may lack
   /** @type {(event: KeyboardEvent) => void} */
   onKey = (event) => this.hearKey(event);
 
@@ -21,7 +32,8 @@ export class Task {
     this.root = root;
     this.scope = first.scope;
     this.data = first;
-    this.outbox = createOutbox(first.scope, first.health, () => this.paint());
+    this.turn = first.echo;
+    this.unlisten = listen({ changed: () => this.paint(), answered: (one) => this.answered(one) });
     document.addEventListener("keydown", this.onKey, true);
   }
 
@@ -68,22 +80,79 @@ export class Task {
   }
 
   paint() {
-    paintSaving(this.root, this.outbox);
+    this.root.dataset.unsaved = String(this.unsaved().length);
   }
 
-  // Takes what Python says; returns why it has refused what was sent last, "" if it has not, once.
+  // --- decisions -------------------------------------------------------------------------------
+
+  // Decides something about the samples of this task; returns its nonce.
+  /** @param {Partial<Decided> & { kind: string }} decision */
+  decide(decision) {
+    const { dataset, version } = this.data;
+    return decide({ dataset, version, quiet: true, ...this.signed(), ...decision });
+  }
+
+  // In whose name something is decided, where that is not the browser's to know.
+  /** @returns {Partial<Decided>} */
+  signed() {
+    return {};
+  }
+
+  // Whether a decision, which may be of another page, is of this task.
+  /** @param {Decided} one */
+  isOwn(one) {
+    return one.dataset === this.data.dataset && one.version === this.data.version;
+  }
+
+  unsaved() {
+    return unsaved().filter((one) => this.isOwn(one));
+  }
+
+  // What Python's data may lack, in the order given.
+  unshown() {
+    return [...this.settled.map(({ decided }) => decided), ...this.unsaved()];
+  }
+
+  // The server has one, or has refused it: Python is asked for what comes next, once for all that are answered together.
+  /** @param {Answered} one */
+  answered(one) {
+    if (!this.isOwn(one.decided)) return;
+    if (!one.why) this.settled.push({ turn: this.turn + 1, decided: one.decided });
+    this.settle(one);
+    if (this.asking) return;
+    this.asking = true;
+    queueMicrotask(() => {
+      this.asking = false;
+      this.request();
+    });
+  }
+
+  // What was refused cannot be taken back.
+  /** @param {Answered} _one */
+  settle(_one) {}
+
+  // Asks Python for data that show what was decided.
+  request() {
+    this.turn += 1;
+    awaitData(this);
+    this.ask();
+  }
+
+  ask() {
+    this.component?.setStateValue("seen", { scope: this.scope, turn: this.turn });
+  }
+
   /** @param {Data} next @param {Component} component */
   hear(next, component) {
     this.data = next;
-    this.outbox.hear(component, next.echo, next.taken);
-    const why = next.echo === this.heard ? "" : (next.refused.at(-1)?.why ?? "");
-    this.heard = next.echo;
-    return why;
+    this.component = component;
+    this.settled = this.settled.filter(({ turn }) => turn > next.echo);
+    if (next.echo >= this.turn) fed();
   }
 
   destroy() {
     document.removeEventListener("keydown", this.onKey, true);
     clearTimeout(this.quiet);
-    this.outbox.destroy();
+    this.unlisten();
   }
 }

@@ -58,6 +58,13 @@ EVENT_SAMPLES = sa.Table(
     sa.Column("path", sa.String, primary_key=True),
     sa.Column("label", sa.String),
 )
+#: The act of a browser that an event is of.
+EVENT_ACTS = sa.Table(
+    "event_acts",
+    TABLES,
+    sa.Column("act", sa.String, primary_key=True),
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
+)
 #: The members of a set as one Parquet file of paths: a million of them are written and read at once.
 SET_MEMBERS = sa.Table(
     "set_members",
@@ -65,6 +72,10 @@ SET_MEMBERS = sa.Table(
     sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("paths", sa.LargeBinary, nullable=False),
 )
+
+
+class DoneBefore(CurateError):
+    """This act was written already: the browser had not heard of it and sent it again."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,11 @@ class EventLog:
         elsewhere = _window != window
         query = sa.select(EVENTS.c.id).where(EVENTS.c.dataset == dataset, EVENTS.c.id > since, elsewhere).limit(1)
         return bool(self._read(query))
+
+    def event_of(self, act: str) -> int | None:
+        """Return the number of the event that an act of a browser wrote, None if it wrote none."""
+        found = self._read(sa.select(EVENT_ACTS.c.event).where(EVENT_ACTS.c.act == act))
+        return next((event for (event,) in found), None)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -325,10 +341,16 @@ def _write(
     else:
         require(Role.CURATOR, "changing tags, labels, exclusions, sets and views", name=who)
     lock_entries(connection, f"events {dataset}")
-    if "details" not in columns and (window := acting().window):
-        columns["details"] = {"window": window}
+    person = acting()
+    if "details" not in columns and person.window:
+        columns["details"] = {"window": person.window}
     row = {"dataset": dataset, "at": time.time(), "who": who, "action": action, "value": value, "samples": 0}
     (key,) = connection.execute(EVENTS.insert().values(row | columns)).inserted_primary_key or (0,)
+    if person.act:
+        try:
+            connection.execute(EVENT_ACTS.insert().values(act=person.act, event=key))
+        except sa.exc.IntegrityError as problem:
+            raise DoneBefore("This was done already.") from problem
     return int(key)
 
 

@@ -1,6 +1,8 @@
 """Who acts, and what they may do: checked in one place wherever something is written for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -36,12 +38,14 @@ class Role(IntEnum):
 class Person:
     """A signed-in person and their role, None for none. Without a name: whoever works on this machine itself.
 
-    `window` tells windows of a browser apart, "" in a shell or notebook.
+    `window` tells windows of a browser apart, "" in a shell or notebook. `act` names what they do now, "" where nothing
+    tells one act from another: what is written under a name is written once.
     """
 
     name: str
     role: Role | None
     window: str = ""
+    act: str = ""
 
 
 #: In a shell, in a notebook, and in a server without a login.
@@ -53,6 +57,7 @@ class NotAllowed(CurateError):
 
 
 _who: Callable[[], Person] = lambda: OPERATOR  # noqa: E731  (the server puts another in its place)
+_request: ContextVar[Person | None] = ContextVar("request", default=None)
 
 
 def ask(who: Callable[[], Person]) -> None:
@@ -63,7 +68,17 @@ def ask(who: Callable[[], Person]) -> None:
 
 def acting() -> Person:
     """Return who acts now."""
-    return _who()
+    return _request.get() or _who()
+
+
+@contextmanager
+def acting_as(person: Person) -> Iterator[None]:
+    """Let a person act within: who asks for something in a request of their browser."""
+    before = _request.set(person)
+    try:
+        yield
+    finally:
+        _request.reset(before)
 
 
 def require(role: Role, what: str, *, name: str | None = None) -> Person:

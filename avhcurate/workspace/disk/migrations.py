@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from avhcurate.workspace.disk.files import remove_leftovers, replacing
 
 #: The versions of the database, oldest first. Each has a file in `versions/` that makes it of the one before.
-VERSIONS = ("2",)
+VERSIONS = ("2", "3")
 _FOLDER = Path(__file__).parent
 
 

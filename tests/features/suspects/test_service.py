@@ -12,7 +12,7 @@ from scipy.special import softmax
 import avhcurate
 from avhcurate import scores
 from avhcurate.cli import main
-from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
@@ -254,11 +254,11 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
     assert decisions.decided(table, []).to_dict() == {}
     assert decisions.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
-    for id in (0, 7, 8):
-        decisions.take_back(table, id)
-    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
-    assert table.sample(0)["curated_label"] == 1
-    assert [entry.action for entry in history_entries(table)[0]] == ["untag", "relabel", "tag", IMPORT_LABELS]
+    undo(table)
+    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
+    undo(table)
+    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
+    assert [entry.action for entry in history_entries(table)[0]] == ["tag", IMPORT_LABELS]
 
 
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):

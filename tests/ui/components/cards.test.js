@@ -25,39 +25,60 @@ function asked(...offered) {
   const queue = createQueue(() => entries);
   queue.hear(
     offered.map((id) => item(id)),
-    [],
+    0,
   );
+  const say = (kind, id) => entries.push({ kind, ids: [[id, id + 1]], nonce: `nonce-${id}` });
   const answer = (id) => {
-    entries.push({ kind: "answer", id });
-    queue.give(item(id), `nonce-${id}`, 0);
+    say("answer", id);
+    queue.give(item(id), 0);
+    queue.sent(`nonce-${id}`);
   };
-  return { entries, queue, answer };
+  return { entries, queue, answer, say };
 }
 
 test("an image that is answered goes at once, and comes back first when the answer is taken back", () => {
-  const { entries, queue, answer } = asked(1, 2, 3);
+  const { entries, queue, answer, say } = asked(1, 2, 3);
   answer(1);
   answer(2);
   assert.deepEqual([ids(queue.items()), queue.answered()], [[3], 2]);
   assert.equal(queue.takeBack().item.id, 2);
-  entries.push({ kind: "back", id: 2 });
+  say("back", 2);
   assert.deepEqual([ids(queue.items()), queue.answered(), queue.last().item.id], [[2, 3], 1, 1]);
-  queue.hear([item(2, "another"), item(3)], []);
+  queue.hear([item(2, "another"), item(3)], 0);
   assert.equal(queue.items()[0].task, "another"); // Python's newest name of the task
   entries.length = 0;
-  queue.hear([item(3)], []);
+  queue.hear([item(3)], 1);
   assert.deepEqual(ids(queue.items()), [3]); // nobody is asked what Python does not offer
 });
 
-test("a refused answer is unanswered, and there is nothing to take back where nothing was given", () => {
-  const { queue, answer } = asked(1);
+test("an image that was answered is not asked again, whatever data of before say", () => {
+  const { entries, queue, answer } = asked(1, 2);
   answer(1);
-  queue.hear([item(1)], [{ nonce: "nonce-1", why: "no longer open" }]);
+  entries.length = 0; // the server has it
+  queue.hear([item(1), item(2)], 0);
+  assert.deepEqual(ids(queue.items()), [2]);
+});
+
+test("an answer that an earlier page has left is not asked about either", () => {
+  const { queue, say } = asked(1, 2);
+  say("answer", 1);
+  assert.deepEqual(ids(queue.items()), [2]);
+});
+
+test("a refused answer is unanswered once data say what its image is, and there is nothing to take back", () => {
+  const { entries, queue, answer } = asked(1);
+  answer(1);
+  entries.length = 0;
+  queue.refuse({ kind: "answer", ids: [[1, 2]], nonce: "nonce-1" }, 3);
   assert.deepEqual([queue.answered(), queue.last(), queue.takeBack()], [0, undefined, null]);
+  queue.hear([item(1)], 2); // data of before
+  assert.deepEqual(ids(queue.items()), []);
+  queue.hear([item(1)], 3);
+  assert.deepEqual(ids(queue.items()), [1]);
 });
 
 test("progress counts answers on their way", () => {
-  const entries = [{ kind: "answer" }, { kind: "skip" }, { kind: "back" }, { kind: "broken" }];
+  const entries = [{ kind: "answer" }, { kind: "skip" }, { kind: "back" }, { kind: "exclude" }];
   assert.deepEqual(progress({ done: 999, goal: 2000 }, entries), {
     text: "1,000 of 2,000 answered",
     max: 2000,
@@ -145,7 +166,7 @@ test("a label is a known class, and may be given back", () => {
 const SUSPECT = {
   id: 7,
   place: 3,
-  task: "t",
+  label: 1,
   given: "cat",
   suggested: "dog",
   state: "",
@@ -154,33 +175,31 @@ const SUSPECT = {
 };
 
 test("a suspect is what the decisions on their way make of it, in their order", () => {
-  const become = (...entries) =>
+  const become = (...decisions) =>
     standing(
       SUSPECT,
-      entries.map((entry) => ({ id: 7, ...entry })),
+      decisions.map((one, at) => ({ nonce: `n${at}`, ids: [[7, 8]], ...one })),
     );
   assert.deepEqual(become(), { state: "", tags: ["odd"], excluded: false });
-  assert.equal(become({ kind: "answer", choice: 0 }).state, "accepted");
-  assert.equal(become({ kind: "answer", choice: 1 }, { kind: "back" }).state, "");
-  assert.equal(become({ kind: "answer", choice: 1, id: 8 }).state, "");
-  assert.equal(become({ kind: "act", action: "relabel", value: 2 }).state, "accepted");
-  assert.equal(become({ kind: "act", action: "relabel", value: null }).state, "");
-  assert.deepEqual(
-    become({ kind: "act", action: "tag", value: "new" }, { kind: "act", action: "untag", value: "odd" }).tags,
-    ["new"],
-  );
-  assert.deepEqual(become({ kind: "act", action: "exclude" }).excluded, true);
-  assert.deepEqual(
-    become({ kind: "act", action: "exclude" }, { kind: "act", action: "include" }, { kind: "later" }).excluded,
-    false,
-  );
+  assert.equal(become({ kind: "accept" }).state, "accepted");
+  assert.equal(become({ kind: "keep" }, { kind: "undo", of: "n0" }).state, "");
+  assert.equal(become({ kind: "keep", ids: [[8, 9]] }).state, "");
+  assert.equal(become({ kind: "relabel", value: 2 }).state, "accepted");
+  assert.equal(become({ kind: "relabel", value: null }).state, "");
+  assert.deepEqual(become({ kind: "tag", value: "new" }, { kind: "untag", value: "odd" }).tags, ["new"]);
+  assert.deepEqual(become({ kind: "exclude" }).excluded, true);
+  assert.deepEqual(become({ kind: "exclude" }, { kind: "include" }, { kind: "later" }).excluded, false);
+  const kept = { ...SUSPECT, state: "kept" }; // Python shows it already
+  assert.equal(standing(kept, [{ kind: "undo", of: "long ago", nonce: "n", ids: [[7, 8]] }]).state, "");
 });
 
 test("what cannot be decided or changes nothing says why", () => {
   const now = standing(SUSPECT, []);
-  assert.equal(undecidable(SUSPECT, now, 0), "");
-  assert.equal(undecidable({ ...SUSPECT, suggested: "" }, now, 0), "No source names another label: keep or skip.");
-  assert.equal(undecidable(SUSPECT, { ...now, state: "kept" }, 1), "Decided already: undo first.");
+  assert.equal(undecidable(SUSPECT, now, "accept"), "");
+  const none = { ...SUSPECT, suggested: "" };
+  assert.equal(undecidable(none, now, "accept"), "No source names another label: keep or skip.");
+  assert.equal(undecidable(none, now, "keep"), "");
+  assert.equal(undecidable(SUSPECT, { ...now, state: "kept" }, "keep"), "Decided already: undo first.");
   const why = (act, more = {}) => needless(SUSPECT, { ...now, ...more }, act);
   assert.equal(why({ action: "relabel", value: 0, label: "cat" }), "It has this label already.");
   assert.equal(why({ action: "relabel", value: 1, label: "dog" }, { state: "kept" }), "Decided already: undo first.");
@@ -190,28 +209,29 @@ test("what cannot be decided or changes nothing says why", () => {
   assert.deepEqual([why({ action: "exclude" }), why({ action: "set", value: "a" })], ["", ""]);
 });
 
-test("an undo sends what takes the newest back, and a refused one is forgotten", () => {
+test("an undo names the newest decision, and a refused one is forgotten", () => {
   const sent = [];
-  const decisions = createDecisions({ put: (entry) => `nonce-${sent.push(entry)}` });
-  decisions.decide(SUSPECT, 1, 900);
-  decisions.act({ ...SUSPECT, place: 4 }, "tag", "new");
-  decisions.act(SUSPECT, "relabel", 1);
-  assert.deepEqual([decisions.undo(), sent.at(-1)], [3, { kind: "act", action: "relabel", value: null, id: 7 }]);
-  assert.deepEqual([decisions.undo(), sent.at(-1)], [4, { kind: "act", action: "untag", value: "new", id: 7 }]);
-  decisions.refuse([{ nonce: "nonce-9", why: "other" }]);
-  assert.deepEqual([decisions.undo(), sent.at(-1)], [3, { kind: "back", of: "nonce-1", id: 7 }]);
+  const decisions = createDecisions((one) => `nonce-${sent.push(one)}`);
+  decisions.give(SUSPECT, { kind: "keep" });
+  decisions.give({ ...SUSPECT, place: 4 }, { kind: "tag", value: "new" });
+  assert.deepEqual([decisions.undo(), sent.at(-1)], [4, { kind: "undo", of: "nonce-2", ids: [[7, 8]] }]);
+  decisions.refuse("nonce-9");
+  assert.deepEqual([decisions.undo(), sent.at(-1)], [3, { kind: "undo", of: "nonce-1", ids: [[7, 8]] }]);
   assert.deepEqual([decisions.undo(), decisions.some()], [null, false]);
-  decisions.decide(SUSPECT, 0, 900);
-  decisions.refuse([{ nonce: `nonce-${sent.length}`, why: "It is gone." }]);
+  decisions.give(SUSPECT, { kind: "accept" });
+  decisions.refuse(`nonce-${sent.length}`);
   assert.equal(decisions.some(), false);
-  decisions.decide(SUSPECT, 0, 900);
+  decisions.give(SUSPECT, { kind: "accept" });
   decisions.forget();
   assert.equal(decisions.some(), false);
 });
 
 test("what was done is said in words", () => {
   const said = (act) => words(SUSPECT, act);
-  assert.deepEqual([said({ choice: 1 }), said({ choice: 0, label: "dog" })], ["Kept cat.", "cat is now dog."]);
+  assert.deepEqual(
+    [said({ action: "keep" }), said({ action: "accept", label: "dog" })],
+    ["Kept cat.", "cat is now dog."],
+  );
   assert.deepEqual(
     [said({ action: "tag", value: "new" }), said({ action: "untag", value: "new" })],
     ["Tagged new.", "No longer new."],

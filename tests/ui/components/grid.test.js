@@ -5,8 +5,14 @@ import { test } from "node:test";
 
 import { STEPS, turnPage } from "../../../avhcurate/ui/components/grid/keys.js";
 import { GAP, gridLayout, tileSizes, wordsOf } from "../../../avhcurate/ui/components/grid/layout.js";
-import { needless, withActsDone } from "../../../avhcurate/ui/components/grid/pending.js";
-import { rangesCount, rangesHas, rangesUnion, rangesWithout } from "../../../avhcurate/ui/components/grid/ranges.js";
+import { needless, withDecided } from "../../../avhcurate/ui/components/grid/pending.js";
+import {
+  rangesCount,
+  rangesHas,
+  rangesOf,
+  rangesUnion,
+  rangesWithout,
+} from "../../../avhcurate/ui/components/grid/ranges.js";
 import { createScroller } from "../../../avhcurate/ui/components/grid/scroller.js";
 import { createRandom, stopTime } from "./fakes.js";
 
@@ -34,6 +40,7 @@ test("ranges are the sets of their places", () => {
       placesOf(a).filter((place) => place < from || place >= to),
     );
     assert.equal(rangesCount(a), placesOf(a).length);
+    assert.deepEqual(rangesOf(new Set(placesOf(a).reverse())), a);
     for (let place = 0; place < 26; place++) assert.equal(rangesHas(a, place), placesOf(a).includes(place));
   }
 });
@@ -135,12 +142,12 @@ test("keys move within the rows, and a page goes on from what is in sight", () =
 // --- acts on their way ------------------------------------------------------------------------
 
 const ROW = { id: 7, title: "cat", badges: ["new"], muted: false };
-const act = (action, value = null, ids = [7]) => ({ sent: { action, value }, ids: new Set(ids) });
+const act = (kind, value = null, ids = [[7, 8]], more = {}) => ({ kind, value, ids, ...more });
 
 test("a row shows what is on its way for it, and an undo takes the newest of it back", () => {
-  const shown = (...acts) => withActsDone(ROW, acts, ["dog", "cat"]);
+  const shown = (...acts) => withDecided(ROW, acts, ["dog", "cat"]);
   assert.equal(shown(), ROW);
-  assert.equal(shown(act("tag", "odd", [8])), ROW);
+  assert.equal(shown(act("tag", "odd", [[8, 10]])), ROW);
   assert.deepEqual(shown(act("tag", "odd"), act("untag", "new"), act("exclude")), {
     ...ROW,
     muted: true,
@@ -151,6 +158,8 @@ test("a row shows what is on its way for it, and an undo takes the newest of it 
   assert.equal(shown(act("relabel", null)).title, "cat");
   assert.deepEqual(shown(act("tag", "odd"), act("exclude"), act("undo")).badges, ["new", "odd"]);
   assert.deepEqual(shown(act("tag", "odd"), act("undo", 12)).badges, ["new", "odd"]); // of an entry long ago
+  const named = act("tag", "odd", [[7, 8]], { nonce: "n" });
+  assert.deepEqual(shown(named, act("exclude"), act("undo", null, [], { of: "n" })).badges, ["excluded", "new"]);
 });
 
 test("what changes nothing is not worth telling", () => {

@@ -1,129 +1,171 @@
+// Decisions on their way to the server: kept, sent in their order, sent again, and answered once.
+
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { createOutbox, paintSaving, typingElsewhere } from "../../../avhcurate/ui/components/outbox.js";
-import { openWindow, serve, settled, stopTime } from "./fakes.js";
+import { carryBy } from "../../../avhcurate/ui/components/carrier.js";
+import { openWindow, settled, stopTime } from "./fakes.js";
 
-beforeEach(() => openWindow());
+const PLACE = { keeper: "ann", decisions: "/decisions/new", window: "w" };
+const ABOUT = { dataset: "pets", version: "1", entry: 4 };
+const cut = () => Promise.reject(new Error("no connection"));
 
-function begin(answer = () => ({})) {
-  serve(answer);
-  const said = [];
-  const outbox = createOutbox("ann", "/health", () => said.push(outbox.lost()));
-  const sent = [];
-  const python = { setStateValue: (_, message) => sent.push(message) };
-  return { outbox, python, sent, said };
+let pages = 0;
+let sent = [];
+let server = () => taken;
+
+beforeEach(() => {
+  openWindow();
+  sent = [];
+  server = taken;
+  carryBy({
+    read: async (address, options) => {
+      const decisions = JSON.parse(options.body);
+      sent.push({ address, ...options, decisions });
+      return server(decisions);
+    },
+  });
+});
+
+// What the server says where everything is done; from the fifth entry of the log on.
+const outcome = ({ nonce }, at) => ({ nonce, why: "", text: "", undo: false, entry: 5 + at });
+const taken = (decisions) => ({ ok: true, json: async () => ({ outcomes: decisions.map(outcome) }) });
+
+// The outbox of a page that was just loaded.
+const load = () => import(`../../../avhcurate/ui/components/outbox.js?${(pages += 1)}`);
+
+async function open(place = PLACE) {
+  const outbox = await load();
+  const answered = [];
+  outbox.listen({ answered: (one) => answered.push(one) });
+  outbox.connect(place);
+  return {
+    outbox,
+    answered,
+    decide: (id, more) => outbox.decide({ kind: "tag", ...ABOUT, ids: [[id, id + 1]], ...more }),
+  };
 }
 
-const refuse = () => Promise.reject(new Error("no connection"));
+const idsOf = (decisions) => decisions.map(({ ids }) => ids[0][0]);
+const keys = () => Object.keys(localStorage);
 
-test("an answer stays in the browser until Python has it, also over a reload and in another tab's order", () => {
-  const { outbox, python, sent } = begin();
-  outbox.put({ kind: "answer", id: 3 });
-  assert.deepEqual(sent, []); // nobody is there to hear
-  const again = createOutbox("ann", "/health", () => undefined);
-  assert.deepEqual(
-    again.entries().map(({ id }) => id),
-    [3],
-  );
-  assert.equal(createOutbox("bob", "/health", () => undefined).size(), 0);
-  again.hear(python, "", []);
-  const [{ turn, entries }] = sent;
-  again.hear(python, turn, [entries[0].nonce]);
-  assert.deepEqual([again.size(), createOutbox("ann", "/health", () => undefined).size()], [0, 0]);
-  for (const one of [outbox, again]) one.destroy();
+test("a decision is kept until the server has it, sent so that it outlives the page, and named by what it is about", async () => {
+  const { outbox, answered, decide } = await open();
+  const nonce = decide(3);
+  assert.deepEqual([keys(), idsOf(outbox.unsaved())], [[`avhcurate:outbox:ann:${nonce}`], [3]]);
+  await settled();
+  const [{ address, method, keepalive, decisions }] = sent;
+  assert.deepEqual([address, method, keepalive, decisions.length], ["/decisions/new", "POST", true, 1]);
+  assert.equal(decisions[0].window, "w");
+  assert.deepEqual([keys(), outbox.unsaved(), answered[0].decided.nonce], [[], [], nonce]);
 });
 
-test("what is given while a message is on its way goes with the next, and a repeated reply changes nothing", () => {
-  const { outbox, python, sent } = begin();
-  outbox.hear(python, "", []);
-  const first = outbox.put({ id: 1 });
-  outbox.put({ id: 2 });
-  assert.deepEqual(
-    sent.map(({ entries }) => entries.length),
-    [1],
-  );
-  outbox.hear(python, sent[0].turn, [first]);
-  assert.deepEqual(
-    sent.at(-1).entries.map(({ id }) => id),
-    [2],
-  );
-  outbox.hear(python, sent[0].turn, [first]); // late: it is not the turn that is awaited
-  assert.deepEqual([sent.length, outbox.size()], [2, 1]);
-  outbox.destroy();
+test("what a page has left is sent by the next, in its order, by the same person only", async () => {
+  server = cut;
+  const { decide } = await open();
+  decide(3);
+  decide(4);
+  await settled();
+  server = taken;
+  const other = await open({ ...PLACE, keeper: "bob" });
+  await settled();
+  assert.deepEqual([other.answered, keys().length], [[], 2]);
+  const next = await open();
+  await settled();
+  assert.deepEqual([idsOf(sent.at(-1).decisions), next.answered.length, keys()], [[3, 4], 2, []]);
 });
 
-test("without a reply it looks whether the server is there, says so if not, and sends again when it is", async (context) => {
+test("each message has all that waits, so that none overtakes another, and few are under way", async () => {
+  const held = [];
+  server = (decisions) => new Promise((done) => held.push(() => done(taken(decisions))));
+  const { outbox, decide } = await open();
+  for (const id of [1, 2, 3, 4, 5]) decide(id);
+  await settled();
+  assert.deepEqual(
+    sent.map(({ decisions }) => idsOf(decisions)),
+    [[1], [1, 2], [1, 2, 3]],
+  );
+  held[1]();
+  await settled();
+  assert.deepEqual(idsOf(outbox.unsaved()), [3, 4, 5]);
+  held[0]();
+  held[2]();
+  await settled();
+  assert.deepEqual(idsOf(sent.at(-1).decisions), [4, 5]);
+  decide(6);
+  outbox.leave(); // whatever is under way
+  assert.deepEqual(idsOf(sent.at(-1).decisions), [4, 5, 6]);
+});
+
+test("without an answer it tries again after pauses that grow, and says that the server is lost until it is there", async (context) => {
   const tick = stopTime(context);
-  let there = false;
-  const { outbox, python, sent, said } = begin(() => (there ? {} : refuse()));
-  outbox.hear(python, "", []);
-  outbox.put({ id: 1 });
-  await tick(3100);
-  assert.deepEqual([outbox.lost(), said, sent.length], [true, [true], 1]);
-  there = true;
-  await tick(3100);
-  assert.deepEqual([outbox.lost(), said, sent.length], [false, [true, false], 2]);
-  dispatchEvent(new Event("offline"));
-  assert.equal(outbox.lost(), true);
-  outbox.hear(python, sent.at(-1).turn, [outbox.entries()[0].nonce]);
-  assert.equal(outbox.lost(), false);
-  dispatchEvent(new Event("online"));
-  await settled();
-  assert.equal(sent.length, 2); // nothing is left to send
-  outbox.destroy();
+  const { outbox, decide } = await open();
+  server = cut;
+  decide(1);
+  await tick(100);
+  assert.deepEqual([outbox.isLost(), sent.length], [true, 1]);
+  await tick(7000); // 1, 2 and 4 seconds
+  assert.equal(sent.length, 4);
+  server = taken;
+  outbox.hurry();
+  await tick(100);
+  assert.deepEqual([outbox.isLost(), outbox.unsaved(), sent.length], [false, [], 5]);
 });
 
-test("an outbox that is gone sends nothing more", async () => {
-  let answer;
-  const { outbox, python, sent } = begin(() => new Promise((done) => (answer = done)));
-  outbox.hear(python, "", []);
-  outbox.put({ kind: "back", of: "" });
-  dispatchEvent(new Event("online"));
-  outbox.destroy();
-  answer({});
-  await settled();
-  assert.equal(sent.length, 1);
+test("what the server cannot do now stays, and what it refuses is done with and says why", async (context) => {
+  const tick = stopTime(context);
+  const { outbox, answered, decide } = await open();
+  server = (decisions) => ({ ok: true, json: async () => ({ outcomes: decisions.slice(0, -1).map(outcome) }) });
+  decide(1);
+  await tick(100);
+  assert.deepEqual([outbox.isLost(), outbox.unsaved().length], [false, 1]);
+  server = (decisions) => ({
+    ok: true,
+    json: async () => ({ outcomes: decisions.map((one) => ({ ...outcome(one, 0), why: "It is gone." })) }),
+  });
+  await tick(1100);
+  assert.deepEqual([outbox.unsaved(), answered.map(({ why }) => why)], [[], ["It is gone."]]);
+  assert.deepEqual(outbox.unshown(ABOUT), []); // it shows as it was
+  server = () => ({ ok: false });
+  decide(2);
+  await tick(100);
+  assert.equal(outbox.isLost(), true);
 });
 
-test("without a storage answers are kept as long as the page", () => {
+test("a page draws what it has not got: what waits, and what the server has done since", async () => {
+  const { outbox, decide } = await open();
+  decide(1);
+  await settled();
+  server = cut;
+  decide(2);
+  decide(3, { dataset: "other" });
+  assert.deepEqual(idsOf(outbox.unshown(ABOUT)), [1, 2]);
+  assert.deepEqual(idsOf(outbox.unshown({ ...ABOUT, entry: 5 })), [2]);
+  assert.deepEqual(outbox.unshown({ ...ABOUT, version: "2" }), []);
+});
+
+test("what is decided before the page says where goes then, and without a storage it is kept as long as the page", async () => {
   Object.defineProperty(globalThis, "localStorage", {
     get: () => {
       throw new Error("denied");
     },
     configurable: true,
   });
-  const { outbox, python, sent } = begin();
-  outbox.put({ id: 1 });
-  outbox.hear(python, "", []);
-  assert.equal(sent[0].entries[0].id, 1);
-  outbox.destroy();
+  const outbox = await load();
+  outbox.decide({ kind: "exclude", ...ABOUT });
+  await settled();
+  assert.deepEqual(sent, []);
+  outbox.connect(PLACE);
+  await settled();
+  assert.equal(sent[0].decisions[0].kind, "exclude");
 });
 
-test("a card shows what is not saved yet, and that the connection is lost", () => {
-  const banner = {};
-  const classes = new Set();
-  const root = {
-    dataset: {},
-    querySelector: () => banner,
-    classList: { toggle: (name, on) => (on ? classes.add(name) : classes.delete(name)) },
-  };
-  paintSaving(root, { size: () => 2, lost: () => true });
-  assert.match(banner.textContent, /^No connection to the server. 2 answers are kept/);
-  assert.deepEqual([banner.hidden, root.dataset.unsaved, [...classes]], [false, "2", ["saving"]]);
-  paintSaving(root, { size: () => 0, lost: () => false });
-  assert.deepEqual([banner.hidden, banner.textContent, [...classes]], [true, "", []]);
-});
-
-test("a key is for a dialog or a field elsewhere, unless the card itself has the focus", () => {
-  let dialog = null;
-  globalThis.document = { querySelector: () => dialog };
-  const root = {};
-  const field = { matches: (selector) => selector.startsWith("input") };
-  const press = (...path) => ({ key: "a", composedPath: () => path });
-  assert.equal(typingElsewhere(press({}), root), false);
-  assert.equal(typingElsewhere(press(field), root), true);
-  dialog = {};
-  assert.equal(typingElsewhere(press({}), root), true);
-  assert.equal(typingElsewhere(press(root), root), false);
+test("who listens no more hears nothing", async () => {
+  const { outbox, decide } = await open();
+  let heard = 0;
+  const end = outbox.listen({ changed: () => (heard += 1) });
+  end();
+  decide(1);
+  await settled();
+  assert.equal(heard, 0);
 });

@@ -63,29 +63,25 @@ test("what else is told comes after the acts that wait, and numbers grow beyond 
   talk.destroy();
 });
 
-test("an act on images shows in every component that has them, in the order of the acts, until it is handled", async (context) => {
+test("acts are shared with those who share theirs, in the order of the acts, until they are handled", async (context) => {
   const tick = stopTime(context);
   let drawn = 0;
-  const [grid, viewer] = [begin({ changed: () => (drawn += 1) }), begin()];
-  viewer.talk.act({ value: "x" }, { ids: new Set([7]) });
+  const [one, other, alone] = [begin({ shares: true, changed: () => (drawn += 1) }), begin({ shares: true }), begin()];
+  other.talk.act({ value: "x" });
   await tick(1);
-  grid.talk.act({ value: "8" }, { ids: new Set([7, 9]) });
-  grid.talk.act({ value: "export" });
-  for (const { talk } of [grid, viewer])
-    assert.deepEqual(
-      talk.all().map(({ sent }) => sent.value),
-      ["x", "8", "export"],
-    );
-  assert.deepEqual([grid.talk.pending().length, drawn], [2, 1]);
-  viewer.talk.hear(viewer.python, viewer.talk.pending()[0].sent.at);
-  assert.deepEqual([valuesOf(grid.talk.all()), drawn], [["8", "export"], 2]);
-  grid.talk.destroy();
-  assert.deepEqual(viewer.talk.all(), []);
+  one.talk.act({ value: "8" });
+  alone.talk.act({ value: "export" });
+  for (const { talk } of [one, other]) assert.deepEqual(valuesOf(talk.all()), ["x", "8"]);
+  assert.deepEqual([one.talk.pending().length, drawn, valuesOf(alone.talk.all())], [1, 1, ["export"]]);
+  other.talk.hear(other.python, other.talk.pending()[0].sent.at);
+  assert.deepEqual([valuesOf(one.talk.all()), drawn], [["8"], 2]);
+  one.talk.destroy();
+  assert.deepEqual(other.talk.all(), []);
 });
 
 test("what a facet did stays on the chips until Python has spoken to them too, unless nobody answers", async (context) => {
   const tick = stopTime(context);
-  const [facets, chips, grid] = [begin({ subject: "filters" }), begin({ subject: "filters", stays: true }), begin()];
+  const [facets, chips, grid] = [begin({ shares: true }), begin({ shares: true, stays: true }), begin()];
   facets.talk.act({ value: 1 }, { texts: ["Label cat"] });
   facets.talk.hear(facets.python, facets.talk.pending()[0].sent.at);
   assert.deepEqual([valuesOf(chips.talk.all()), facets.talk.all(), grid.talk.all()], [[1], [], []]);

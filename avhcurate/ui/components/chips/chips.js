@@ -12,7 +12,7 @@ export default mounted(createChips);
 function createChips(parent) {
   const root = parent.querySelector(".chips");
   // What a facet has done stays until the chips are drawn anew.
-  const talk = createTalk({ subject: "filters", stays: true, lost: paint, changed: paint });
+  const talk = createTalk({ shares: true, stays: true, lost: paint, changed: paint });
   let chips = /** @type {Chips.ChipButton[]} */ ([]);
 
   // Those of Python, and what the facets will say: { key, text, left }, without what is left where a chip is to come.

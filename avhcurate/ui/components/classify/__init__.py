@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from avhcurate.ui.components.outbox import TaskData, mount_task
+from avhcurate.ui.components.task import AnnotatorData, mount_task
 
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
-  <div class="top"><span class="count"></span><progress class="bar" aria-label="Progress"></progress>
-    <span class="save" aria-hidden="true"></span></div>
-  <p class="banner" role="alert" hidden></p>
+  <div class="top"><span class="count"></span><progress class="bar" aria-label="Progress"></progress></div>
   <div class="stage"><p class="wait"></p></div>
   <div class="below"><p class="status" role="status"></p>
     <button class="skip" type="button" hidden>Cannot tell <kbd>?</kbd></button>
@@ -36,7 +34,7 @@ class Item:
     src: str
 
 
-class ClassifyData(TaskData):
+class ClassifyData(AnnotatorData):
     """What the script reads: `done` of `goal` is the progress, with what is said `apart` of controls.
 
     `skip` allows to answer that one cannot tell; an answer takes `least_ms`.

@@ -1,4 +1,4 @@
-// The classify card: one image, one key, the next image at once; what was answered goes to Python by the outbox.
+// The classify card: one image, one key, the next image at once; answers go to the server by the outbox.
 
 import { createPictures } from "../pictures.js";
 import { mounted } from "../shared.js";
@@ -6,10 +6,11 @@ import { Task } from "../task.js";
 import { createChoices } from "./choices.js";
 import { createQueue, progress } from "./queue.js";
 
-/** @import { Component } from "../events.js" */
+/** @import { Answered, Component, Decided } from "../events.js" */
 /** @import { Classify } from "../messages.js" */
 
 const PRELOADED = 8;
+const KINDS = ["answer", "skip", "back"];
 
 export default mounted((parent, data) => new Card(parent, data));
 
@@ -20,12 +21,13 @@ export class Card extends Task {
   ready = false; // it was seen for as long as an answer takes
   choices = /** @type {ReturnType<typeof createChoices> | null} */ (null);
   drawn = ""; // what the choices are about
+  broken = /** @type {string[]} */ ([]); // tasks whose pictures cannot be drawn
   warns = false;
 
   /** @param {any} parent @param {Classify.Data} first */
   constructor(parent, first) {
     super(parent.querySelector(".card"), first);
-    this.queue = createQueue(this.outbox.entries);
+    this.queue = createQueue(() => this.unshown());
     this.pictures = createPictures(this.part("stage"), (src) => src === this.current?.src && this.came());
     this.hearButton(this.part("skip"), () => this.answer(null));
     this.hearButton(this.part("undo"), () => this.takeBack());
@@ -76,8 +78,31 @@ export class Card extends Task {
   /** @param {Classify.Item} item */
   leave(item) {
     this.queue.leave(item);
-    this.outbox.put({ kind: "broken", id: item.id, task: item.task });
+    this.broken.push(item.task);
+    this.request();
     this.advance();
+  }
+
+  ask() {
+    const { scope, turn, broken } = this;
+    this.component?.setStateValue("seen", { scope, turn, broken });
+  }
+
+  // --- what the server hears ---------------------------------------------------------------------
+
+  signed() {
+    return { who: this.data.who };
+  }
+
+  /** @param {Decided} one */
+  isOwn(one) {
+    return super.isOwn(one) && one.who === this.data.who && KINDS.includes(one.kind);
+  }
+
+  // A refused answer is unanswered: its image comes back if Python still offers it.
+  /** @param {Answered} one */
+  settle({ why, decided }) {
+    if (why) this.queue.refuse(decided, this.turn + 1);
   }
 
   // --- answers -----------------------------------------------------------------------------------
@@ -93,9 +118,9 @@ export class Card extends Task {
     const ms = Math.round(performance.now() - this.shownAt);
     if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const { id, task } = item;
-    const skipped = { kind: /** @type {const} */ ("skip"), id, task, ms };
-    const nonce = this.outbox.put(choice === null ? skipped : { ...skipped, kind: "answer", choice });
-    this.queue.give(item, nonce, choice);
+    const said = choice === null ? { kind: "skip" } : { kind: "answer", choice };
+    this.queue.give(item, choice);
+    this.queue.sent(this.decide({ ...said, ids: [[id, id + 1]], task, ms }));
     if (choice !== null) {
       this.choices?.flash(choice, "hit");
       this.choices?.remember(choice);
@@ -115,7 +140,7 @@ export class Card extends Task {
   takeBack() {
     const last = this.queue.takeBack();
     if (!last) return this.say("There is no answer to take back here.");
-    this.outbox.put({ kind: "back", id: last.item.id, of: last.nonce });
+    this.decide({ kind: "back", ids: [[last.item.id, last.item.id + 1]], of: last.nonce });
     this.current = null;
     this.say(`Taken back: ${this.textOf(last.choice)}. Choose again.`);
     this.advance();
@@ -148,7 +173,7 @@ export class Card extends Task {
     super.paint();
     const { data, queue, root, choices } = this;
     const [bar, status, skip] = ["bar", "status", "skip"].map((name) => this.part(name));
-    const { text, ...amount } = progress(data, this.outbox.entries());
+    const { text, ...amount } = progress(data, this.unshown());
     const last = queue.last();
     this.part("count").textContent = text;
     Object.assign(bar, { ...amount, hidden: !data.goal });
@@ -164,7 +189,7 @@ export class Card extends Task {
   }
 
   missing() {
-    return this.data.finished && !this.outbox.size() ? "That was all. Thank you." : "Fetching the next image …";
+    return this.data.finished && !this.unsaved().length ? "That was all. Thank you." : "Fetching the next image …";
   }
 
   drawChoices() {
@@ -177,11 +202,10 @@ export class Card extends Task {
   /** @param {Classify.Data} next @param {Component} component */
   update(next, component) {
     const begins = !this.choices;
-    const why = this.hear(next, component);
-    this.queue.hear(next.items, next.refused);
+    this.hear(next, component);
+    this.queue.hear(next.items, next.echo);
     this.drawChoices();
     this.advance();
-    if (why) this.say(why);
     if (begins && !this.choices?.searches && !document.querySelector("[role=dialog]")) this.focus();
   }
 

@@ -42,7 +42,10 @@ class Done(TypedDict):
 
 
 class Button(TypedDict):
-    """A button of the bar; `always`: it needs no selection; it `asks` for a name of a kind, or for none."""
+    """A button of the bar: it `decides` something, about a list `of`, or asks the page for something.
+
+    `always`: it needs no selection; it `asks` for a name of a kind, or for none.
+    """
 
     name: str
     label: str
@@ -52,15 +55,26 @@ class Button(TypedDict):
     primary: bool
     always: bool
     disabled: bool
+    reads: NotRequired[bool]
+    decides: bool
+    of: str
 
 
-class Actions(TypedDict):
+class About(TypedDict):
+    """What a decision names: the dataset and its import; and the newest `entry` of the log that is shown."""
+
+    dataset: str
+    version: str
+    entry: int
+
+
+class Actions(About):
     """Names to complete, what keys do, what was just done, and the number of the newest act that was `handled`."""
 
     classes: list[str]
     tags: list[str]
+    sets: list[str]
     keys: dict[str, Key]
     done: Done | None
     handled: int
-    sets: NotRequired[list[str]]
     bar: NotRequired[list[Button]]

@@ -26,7 +26,7 @@ class Board {
   constructor(parent) {
     this.root = /** @type {HTMLElement} */ (parent.querySelector(".facets"));
     const repaint = () => this.paint();
-    this.talk = createTalk({ subject: "filters", rest: REST_MS, lost: repaint, changed: repaint });
+    this.talk = createTalk({ shares: true, rest: REST_MS, lost: repaint, changed: repaint });
     this.root.onpointerdown = () => {
       this.held = true;
     };

@@ -1,8 +1,9 @@
 // The image grid: draws the rows in sight, owns selection and keyboard focus, and tells Python only what it needs.
 
 import { createCommands, idle, writes } from "../commands/commands.js";
-import { consume, LINKED, link, mounted, placesIn } from "../shared.js";
-import { createTalk, NOT_SAVED } from "../talk.js";
+import { decide, listen, unshown } from "../outbox.js";
+import { consume, idsAt, LINKED, link, mounted, placesIn } from "../shared.js";
+import { createTalk } from "../talk.js";
 import { createBar } from "./bar.js";
 import { createBox } from "./box.js";
 import { createDetails } from "./details.js";
@@ -11,14 +12,14 @@ import { GRID_KEYS, STEPS, turnPage } from "./keys.js";
 import { around, GAP, gridLayout, tileSizes, wordsOf } from "./layout.js";
 import { createLines } from "./lines.js";
 import { createLook } from "./look.js";
-import { CHANGES, needless, withActsDone } from "./pending.js";
+import { CHANGES, needless, withDecided } from "./pending.js";
 import { createPicker } from "./picker.js";
-import { rangesHas } from "./ranges.js";
+import { rangesCount, rangesHas, rangesOf } from "./ranges.js";
 import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
 
-/** @import { Act, Component, Ranges, Row } from "../events.js" */
+/** @import { Answered, Component, Decided, Ranges, Row } from "../events.js" */
 /** @import { Grid as Sent } from "../messages.js" */
 
 const REST_AFTER_FLIGHT_MS = 60;
@@ -77,7 +78,9 @@ export class Grid {
       this.tellLinked();
     });
     this.picker = createPicker(this.selection);
-    this.talk = createTalk({ lost: () => this.refused(), changed: () => this.draw() });
+    this.talk = createTalk();
+    this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
+    this.unlisten = listen({ changed: () => this.draw(), answered: (one) => this.answered(one) });
     this.rows = new Rows(
       () => this.changed(),
       () => this.talk.tell("lost", this.data.view),
@@ -165,33 +168,60 @@ export class Grid {
     const here = !alone && !selected.length && this.data.count > 0;
     const row = here && action in CHANGES ? this.shownRow(place) : null;
     const why = row && needless(row, action, value, this.classes());
+    const ranges = /** @type {Ranges} */ (here ? [[place, place + 1]] : selected);
     if (why) this.commands.say({ text: why });
-    else this.tell({ ranges: here ? [[place, place + 1]] : selected, action, value }, row);
+    else if (action === "undo") this.decide(action, value, []);
+    else if (row) this.decide(action, value, rangesOf([row.id]));
+    else if (this.decides(action)) await this.decideFor(action, value, ranges);
+    else this.talk.act({ view: this.data.view, ranges, action, value });
     if (row) this.moveFocus(place + 1, false);
   }
 
-  /** @param {any} act @param {Row | null} row */
-  tell(act, row) {
-    const ids = row ? new Set([row.id]) : this.rows.idsIn(act.ranges);
-    const one = row ? { id: row.id } : {};
-    this.talk.act({ view: this.data.view, ...act, ...one }, { ids });
+  // Whether an action is a decision, which the outbox sends; the page itself does the others.
+  /** @param {string} action */
+  decides(action) {
+    const button = this.data.actions?.bar?.find(({ name }) => name === action);
+    return button ? button.decides : action in CHANGES;
+  }
+
+  // Decides about the images at places: their ids are asked for where they are not known here.
+  /** @param {string} action @param {any} value @param {Ranges} ranges */
+  async decideFor(action, value, ranges) {
+    const known = this.rows.idsIn(ranges);
+    const all = known.size === rangesCount(ranges);
+    const ids = all ? rangesOf(known) : await idsAt(this.data.source, this.data.view, ranges);
+    if (ids === null) this.commands.say({ text: "The server does not answer: nothing was changed" });
+    else this.decide(action, value, ids);
+  }
+
+  /** @param {string} kind @param {any} value @param {Ranges} ids */
+  decide(kind, value, ids) {
+    const { dataset, version, bar } = /** @type {Sent.Actions} */ (this.data.actions);
+    const of = bar?.find(({ name }) => name === kind)?.of ?? "";
+    this.own.add(decide({ kind, dataset, version, ids, value, of }));
     this.draw();
+  }
+
+  // What came of a decision that was made here.
+  /** @param {Answered} one */
+  answered({ decided, text, undo }) {
+    if (this.own.delete(decided.nonce) && text) this.commands.say({ text, undo });
+  }
+
+  // Decisions that the rows do not have yet, of whoever made them on this page.
+  unshown() {
+    return this.data?.actions ? unshown(this.data.actions) : [];
   }
 
   // A row with what is on its way done.
   /** @param {number} place */
   shownRow(place) {
     const row = this.rows.at(place);
-    return row && withActsDone(row, this.talk.all(), this.classes());
+    return row && withDecided(row, this.unshown(), this.classes());
   }
 
   classes() {
     return this.data.actions?.classes ?? [];
-  }
-
-  refused() {
-    this.commands.say({ text: NOT_SAVED });
-    this.draw();
   }
 
   // A button of the bar: some ask for a name first, others are about the selection alone.
@@ -477,14 +507,14 @@ export class Grid {
 
   /** @param {Sent.Data} next @param {Component} component */
   update(next, component) {
-    const [old, acts] = [this.data, this.talk.all()];
+    const [old, before] = [this.data, this.unshown()];
     const same = old?.about === next.about;
     const other = old?.view !== next.view || old?.count !== next.count;
     this.talk.hear(component, next.actions?.handled ?? 0);
     if (old?.size !== next.size) this.size = next.size;
     this.data = next;
     this.label();
-    if (other || !this.remote()) this.takeRows(same, acts);
+    if (other || !this.remote()) this.takeRows(same, before);
     const { view: key, about, order, count, source } = next;
     if (next.selectable) this.selection.move({ key, about, order, count, source });
     this.countSelected();
@@ -505,10 +535,10 @@ export class Grid {
   }
 
   // Of the same samples the tiles of before stand in, with what was on its way done.
-  /** @param {boolean} same @param {Act[]} acts */
-  takeRows(same, acts) {
+  /** @param {boolean} same @param {Decided[]} before */
+  takeRows(same, before) {
     const { source, count, tiles } = this.data;
-    this.rows.set(source, count, tiles, same ? (row) => withActsDone(row, acts, this.classes()) : null);
+    this.rows.set(source, count, tiles, same ? (row) => withDecided(row, before, this.classes()) : null);
   }
 
   destroy() {
@@ -516,6 +546,7 @@ export class Grid {
     removeEventListener("resize", this.resized);
     removeEventListener(LINKED, this.hearLinked);
     this.resize.disconnect();
+    this.unlisten();
     clearTimeout(this.landing ?? 0);
     cancelAnimationFrame(this.arranging);
     const { commands, details, selection, scroller, box, rows, talk, look } = this;

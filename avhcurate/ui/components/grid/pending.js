@@ -1,7 +1,9 @@
-// How a row looks once the acts on their way are done: grid and viewer show that at once, and what Python says when it
-// has it.
+// How a row looks once the decisions on their way are done: grid and viewer show that at once, and what Python says when
+// it has it.
 
-/** @import { Act, Row } from "../events.js" */
+import { rangesHas } from "./ranges.js";
+
+/** @import { Decided, Row } from "../events.js" */
 
 // What each act makes of a row; one that changes nothing is not worth an entry.
 /** @type {Record<string, (row: Row, value: any, classes: string[]) => Row>} */
@@ -26,22 +28,24 @@ const CHANGES_NOTHING = {
   relabel: "It has this label already",
 };
 
-// Acts that count: an undo takes back the newest before it; one that names an entry is about what was done long ago.
-/** @param {Act[]} acts */
-function standing(acts) {
-  const left = /** @type {Act[]} */ ([]);
-  for (const act of acts) {
-    if (act.sent.action === "undo" && act.sent.value === null) left.pop();
-    else if (act.sent.action in CHANGES) left.push(act);
+// Decisions that count: an undo takes back the newest before it, or the one that it names; one that names an entry is
+// about what was done long ago.
+/** @param {Decided[]} decisions */
+function standing(decisions) {
+  let left = /** @type {Decided[]} */ ([]);
+  for (const one of decisions) {
+    if (one.kind === "undo" && one.of) left = left.filter(({ nonce }) => nonce !== one.of);
+    else if (one.kind === "undo" && (one.value ?? null) === null) left.pop();
+    else if (one.kind in CHANGES) left.push(one);
   }
   return left;
 }
 
 // `row` as it will be; itself if nothing is on its way for it.
-/** @param {Row} row @param {Act[]} acts @param {string[]} classes */
-export function withActsDone(row, acts, classes) {
-  return standing(acts).reduce(
-    (now, { sent, ids }) => (ids?.has(row.id) ? CHANGES[sent.action](now, sent.value, classes) : now),
+/** @param {Row} row @param {Decided[]} decisions @param {string[]} classes */
+export function withDecided(row, decisions, classes) {
+  return standing(decisions).reduce(
+    (now, { kind, value, ids }) => (rangesHas(ids ?? [], row.id) ? CHANGES[kind](now, value ?? null, classes) : now),
     row,
   );
 }

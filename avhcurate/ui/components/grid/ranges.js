@@ -35,6 +35,15 @@ export function rangesWithout(ranges, from, to) {
   return ranges.flatMap(left).filter(([x, y]) => x < y);
 }
 
+// Some numbers, in any order, as ranges.
+/** @param {Iterable<number>} numbers */
+export function rangesOf(numbers) {
+  return rangesUnion(
+    [],
+    [...numbers].map((one) => [one, one + 1]),
+  );
+}
+
 /** @param {Ranges} ranges */
 export function rangesCount(ranges) {
   return ranges.reduce((sum, [from, to]) => sum + to - from, 0);

@@ -8,11 +8,10 @@ from typing import Any
 
 from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import is_count
-from avhcurate.ui.components.outbox import TaskData, mount_task
+from avhcurate.ui.components.task import TaskData, mount_task
 
 _HTML = f"""
 <section class="review" tabindex="-1" aria-label="Review suspects">
-  <p class="banner" role="alert" hidden></p>
   <div class="body">
     <div class="left"><div class="stage"><p class="wait"></p></div><p class="labels"></p></div>
     <div class="right"><p class="lead"></p><table class="evidence" aria-label="Evidence"><tbody></tbody></table>
@@ -27,7 +26,7 @@ _HTML = f"""
     </div>
     <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
       <span class="place"></span><button class="step" data-by="1" type="button" aria-label="Next">›</button>
-      <span class="state" role="status"></span><span class="save" aria-hidden="true"></span>
+      <span class="state" role="status"></span>
       <span class="tally"></span>
       <span class="quiet hints"><kbd>T</kbd> tag · <kbd>L</kbd> label · <kbd>X</kbd> exclude · <kbd>?</kbd> keys</span>
     </div>
@@ -35,9 +34,6 @@ _HTML = f"""
   {commands.MARKUP}
 </section>
 """
-
-#: Choices of an answer.
-ACCEPT, KEEP = 0, 1
 
 
 @dataclass(frozen=True)
@@ -62,12 +58,12 @@ class Strip:
 class Suspect:
     """A suspect as the card shows it; every text is shown as text, never as HTML.
 
-    `task` names what accepting would do, and comes back with the answer. `state` is "", "accepted" or "kept".
+    `label` is the class index that is suggested, -1 for none. `state` is "", "accepted" or "kept".
     """
 
     id: int
     place: int
-    task: str
+    label: int
     src: str
     name: str
     given: str
@@ -84,11 +80,12 @@ class Suspect:
 class ReviewData(TaskData):
     """What the script reads: a stretch of a `queue` of `total` suspects, and where a new one begins.
 
-    `tally` says how many of the last decisions found a wrong label.
+    `of` is the list for decisions. `tally` says how many of the last ones found a wrong label.
     """
 
     suspects: Sequence[Suspect]
     queue: str
+    of: str
     place: int
     total: int
     tally: str
@@ -99,10 +96,9 @@ class ReviewData(TaskData):
 def review_card(suspects: Sequence[Suspect], **data: Any) -> None:
     """Draw the card with suspects, see `ReviewData`.
 
-    With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, what is taken
-    back, and other acts), and `at`, the place that the browser wants to see and has not got: see `read_place`.
+    With the next run the component's state has `at`, the place that the browser is at: see `read_place`.
     """
-    mount_task(__file__, _HTML, states=["at"], acts=True, suspects=suspects, **data)
+    mount_task(__file__, _HTML, state="at", acts=True, suspects=suspects, **data)
 
 
 def read_place(sent: Any, queue: str) -> tuple[int, int] | None:

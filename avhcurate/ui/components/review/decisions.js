@@ -1,21 +1,20 @@
 // What has been decided on the review card, and what a decision on its way makes of a suspect.
 
-/** @import { Outbox, Review } from "../messages.js" */
+import { rangesHas } from "../grid/ranges.js";
+
+/** @import { Decided } from "../events.js" */
+/** @import { Review } from "../messages.js" */
 
 /** @typedef {Review.Suspect} Suspect */
-/** @typedef {Outbox.Entry} Entry */
 /** @typedef {Pick<Suspect, "state" | "tags" | "excluded">} Standing */
-/** @typedef {{ action?: string, choice?: number, value?: any, label?: string }} Act */
+/** @typedef {{ action: string, value?: any, label?: string }} Act */
 
 const REMEMBERED = 200;
-const STATES = ["accepted", "kept"];
-/** @type {Record<string, any>} */
-const BACK = { tag: "untag", untag: "tag", relabel: "relabel", exclude: "include" }; // what takes an action back
 
-/** @type {Record<string, (now: Standing, entry: any) => Standing>} */
+/** @type {Record<string, (now: Standing, decided: any) => Standing>} */
 const BECOMES = {
-  answer: (now, { choice }) => ({ ...now, state: STATES[choice] }),
-  back: (now) => ({ ...now, state: "" }),
+  accept: (now) => ({ ...now, state: "accepted" }),
+  keep: (now) => ({ ...now, state: "kept" }),
   relabel: (now, { value }) => ({ ...now, state: value === null ? "" : "accepted" }),
   tag: (now, { value }) => ({ ...now, tags: [...now.tags, value] }),
   untag: (now, { value }) => ({ ...now, tags: now.tags.filter((tag) => tag !== value) }),
@@ -23,21 +22,24 @@ const BECOMES = {
   include: (now) => ({ ...now, excluded: false }),
 };
 
-// What a suspect has become: the `entries` on their way count, in their order.
-/** @param {Standing & { id: number }} suspect @param {Entry[]} entries */
-export function standing({ id, state, tags, excluded }, entries) {
-  const own = entries.filter((entry) => entry.id === id);
-  return own.reduce((/** @type {Standing} */ now, entry) => BECOMES[entry.action ?? entry.kind]?.(now, entry) ?? now, {
-    state,
+// What a suspect has become: the decisions on their way count, in their order, but for those that are taken back; of one
+// that Python shows already, only Python knows what is left.
+/** @param {Standing & { id: number }} suspect @param {Decided[]} decisions */
+export function standing({ id, state, tags, excluded }, decisions) {
+  const back = new Map(decisions.flatMap(({ kind, of }) => (kind === "undo" && of ? [[of, true]] : [])));
+  const own = decisions.filter(({ nonce, ids }) => rangesHas(ids ?? [], id) && !back.has(nonce));
+  const undone = own.some(({ kind }) => kind === "undo");
+  return own.reduce((/** @type {Standing} */ now, one) => BECOMES[one.kind]?.(now, one) ?? now, {
+    state: undone ? "" : state,
     tags,
     excluded,
   });
 }
 
-// Why a suspect cannot be decided so, "" where it can: `choice` is 0 to accept, 1 to keep.
-/** @param {Suspect} suspect @param {Standing} now @param {number} choice */
-export function undecidable(suspect, now, choice) {
-  if (choice === 0 && !suspect.suggested) return "No source names another label: keep or skip.";
+// Why a suspect cannot be decided so, "" where it can.
+/** @param {Suspect} suspect @param {Standing} now @param {string} kind */
+export function undecidable(suspect, now, kind) {
+  if (kind === "accept" && !suspect.suggested) return "No source names another label: keep or skip.";
   return now.state ? "Decided already: undo first." : "";
 }
 
@@ -54,55 +56,44 @@ export function needless(suspect, now, { action, value, label }) {
     untag: [[!now.tags.includes(value), "It has no such tag."]],
     exclude: [[now.excluded, "It is excluded already."]],
   };
-  return reasons[action ?? ""]?.find(([holds]) => holds)?.[1] ?? "";
+  return reasons[action]?.find(([holds]) => holds)?.[1] ?? "";
 }
 
 // What was decided or done, in words.
 /** @param {Suspect} suspect @param {Act} act */
-export function words(suspect, { action, choice, value, label }) {
-  if (choice === 1) return `Kept ${suspect.given}.`;
+export function words(suspect, { action, value, label }) {
   /** @type {Record<string, string>} */
-  const told = { tag: `Tagged ${value}.`, untag: `No longer ${value}.`, exclude: `Excluded image ${suspect.id}.` };
-  return told[action ?? ""] ?? `${suspect.given} is now ${label}.`;
+  const told = {
+    keep: `Kept ${suspect.given}.`,
+    tag: `Tagged ${value}.`,
+    untag: `No longer ${value}.`,
+    exclude: `Excluded image ${suspect.id}.`,
+  };
+  return told[action] ?? `${suspect.given} is now ${label}.`;
 }
 
-// What was done here, newest last, and how it is taken back by the outbox.
-/** @param {Pick<import("../outbox.js").Outbox, "put">} outbox */
-export function createDecisions(outbox) {
-  /** @type {{ id: number, place: number, nonce: string, back?: Partial<Entry> }[]} */
-  let given = []; // { id, place, nonce }, and `back`, what takes an act back
-
-  /** @param {Suspect} suspect @param {Omit<Entry, "nonce">} entry @param {Partial<Entry>} [back] */
-  function give(suspect, entry, back) {
-    const nonce = outbox.put({ ...entry, id: suspect.id });
-    given = [...given, { id: suspect.id, place: suspect.place, nonce, back }].slice(-REMEMBERED);
-  }
+// What was decided here, newest last, and how it is taken back.
+/** @param {(decision: Partial<Decided> & { kind: string }) => string} decide */
+export function createDecisions(decide) {
+  let given = /** @type {{ id: number, place: number, nonce: string }[]} */ ([]);
 
   return {
-    /** @param {Suspect} suspect @param {number} choice @param {number} ms */
-    decide: (suspect, choice, ms) => give(suspect, { kind: "answer", task: suspect.task, choice, ms }),
-    /** @param {Suspect} suspect @param {any} action @param {any} value */
-    act: (suspect, action, value) =>
-      give(
-        suspect,
-        { kind: "act", action, value },
-        {
-          kind: "act",
-          action: BACK[action],
-          value: action === "relabel" ? null : value,
-        },
-      ),
+    /** @param {Suspect} suspect @param {Partial<Decided> & { kind: string }} decision */
+    give({ id, place }, decision) {
+      const nonce = decide({ ...decision, ids: [[id, id + 1]] });
+      given = [...given, { id, place, nonce }].slice(-REMEMBERED);
+    },
     // Takes back the newest; returns its place, null if there is none.
     undo() {
       const last = given.pop();
       if (!last) return null;
-      outbox.put({ kind: "back", ...(last.back ?? { of: last.nonce }), id: last.id });
+      decide({ kind: "undo", of: last.nonce, ids: [[last.id, last.id + 1]] });
       return last.place;
     },
-    // What Python has refused cannot be taken back.
-    /** @param {{ nonce: string }[]} refused */
+    // What was refused cannot be taken back.
+    /** @param {string} refused */
     refuse(refused) {
-      given = given.filter(({ nonce }) => !refused.some((entry) => entry.nonce === nonce));
+      given = given.filter(({ nonce }) => nonce !== refused);
     },
     some: () => given.length > 0,
     forget() {

@@ -1,4 +1,4 @@
-// The review card: one suspect, one key, the next suspect at once; decisions go to Python by the outbox.
+// The review card: one suspect, one key, the next suspect at once; decisions go to the server by the outbox.
 
 import { createCommands, writes } from "../commands/commands.js";
 import { createPictures } from "../pictures.js";
@@ -7,7 +7,7 @@ import { Task } from "../task.js";
 import { createDecisions, needless, standing, undecidable, words } from "./decisions.js";
 import { drawSuspect } from "./suspect.js";
 
-/** @import { Component } from "../events.js" */
+/** @import { Answered, Component } from "../events.js" */
 /** @import { Review } from "../messages.js" */
 
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
@@ -32,8 +32,7 @@ class Card extends Task {
   place = 0;
   shownAt = /** @type {number | null} */ (null); // when the picture on screen could first be seen
   drawn = /** @type {string | null} */ (null);
-  component = /** @type {Component | null} */ (null);
-  asked = { place: -1, turn: 0 };
+  asked = -1; // the place that Python was asked for
 
   /** @param {any} parent @param {Review.Data} first */
   constructor(parent, first) {
@@ -42,14 +41,14 @@ class Card extends Task {
     this.buttons = Object.fromEntries([...this.root.querySelectorAll(".do")].map((one) => [one.dataset.do, one]));
     this.steps = [...this.root.querySelectorAll(".step")];
     this.pictures = createPictures(this.part("stage"), (src) => src === this.current()?.src && this.reveal());
-    this.decisions = createDecisions(this.outbox);
+    this.decisions = createDecisions((decision) => this.decide(decision));
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => Number(Boolean(this.current())),
       back: () => this.focus(),
       own: CARD_KEYS,
     });
-    const [accept, keep] = [0, 1].map((choice) => () => this.decide(choice));
+    const [accept, keep] = ["accept", "keep"].map((kind) => () => this.judge(kind));
     const [skip, undo] = [() => this.skip(), () => this.undo()];
     const [arrowright, arrowleft] = [1, -1].map((by) => () => this.go(this.place + by));
     /** @type {Record<string, () => void>} */
@@ -64,7 +63,7 @@ class Card extends Task {
 
   /** @param {Suspect} suspect */
   standing(suspect) {
-    return standing(suspect, this.outbox.entries());
+    return standing(suspect, this.unshown());
   }
 
   // --- moving ----------------------------------------------------------------------------------
@@ -72,7 +71,7 @@ class Card extends Task {
   /** @param {number} to */
   go(to) {
     this.place = Math.max(0, Math.min(this.data.total - 1, to));
-    this.ask();
+    this.reach();
     this.draw();
   }
 
@@ -82,13 +81,17 @@ class Card extends Task {
   }
 
   // Asks Python for more when the end of what is known is near.
-  ask() {
-    const { place, queue, data, known } = this;
+  reach() {
+    const { place, data, known } = this;
     const wanted = [place, ...Array.from({ length: EDGE }, (_, i) => place + 1 + i), place - 1];
     const missing = wanted.some((at) => at >= 0 && at < data.total && !known.has(at));
-    if (!missing || !this.component || this.asked.place === place) return;
-    this.asked = { place, turn: this.asked.turn + 1 };
-    this.component.setStateValue("at", { queue, ...this.asked });
+    if (missing && this.component && this.asked !== place) this.request();
+  }
+
+  ask() {
+    const { place, queue, turn } = this;
+    this.asked = place;
+    this.component?.setStateValue("at", { queue, place, turn });
   }
 
   // Fetches the pictures of those that follow, and of the one before.
@@ -101,17 +104,16 @@ class Card extends Task {
 
   // --- deciding --------------------------------------------------------------------------------
 
-  /** @param {number} choice */
-  decide(choice) {
+  /** @param {string} kind */
+  judge(kind) {
     const suspect = this.current();
     if (!suspect) return;
     if (this.shownAt === null) return this.say("The picture is not there yet.");
-    const ms = Math.round(performance.now() - this.shownAt);
-    const quick = ms < this.data.least_ms && "Too quick to have been seen: look again.";
-    const why = quick || undecidable(suspect, this.standing(suspect), choice);
+    const quick = performance.now() - this.shownAt < this.data.least_ms && "Too quick to have been seen: look again.";
+    const why = quick || undecidable(suspect, this.standing(suspect), kind);
     if (why) return this.say(why);
-    this.decisions.decide(suspect, choice, ms);
-    this.say(words(suspect, { choice, label: suspect.suggested }));
+    this.decisions.give(suspect, kind === "accept" ? { kind, of: this.data.of, value: suspect.label } : { kind });
+    this.say(words(suspect, { action: kind, label: suspect.suggested }));
     this.next();
   }
 
@@ -124,7 +126,7 @@ class Card extends Task {
     const label = value === null ? suspect.given : (this.data.actions.classes[value] ?? value);
     const why = needless(suspect, this.standing(suspect), { action, value, label });
     if (why) return this.say(why);
-    this.decisions.act(suspect, action, value);
+    this.decisions.give(suspect, { kind: action, value });
     this.say(words(suspect, { action, value, label }));
     if (["relabel", "exclude"].includes(action)) this.next();
   }
@@ -202,15 +204,12 @@ class Card extends Task {
 
   /** @param {Review.Data} next @param {Component} component */
   update(next, component) {
-    this.component = component;
     if (next.queue !== this.queue) this.begin(next);
-    this.decisions.refuse(next.refused);
     for (const suspect of next.suspects) this.known.set(suspect.place, suspect);
-    const why = this.hear(next, component);
+    this.hear(next, component);
     this.commands.update(next.actions);
-    if (why) this.say(why);
-    this.asked.place = -1;
-    this.ask();
+    this.asked = -1;
+    this.reach();
     this.draw();
   }
 
@@ -220,7 +219,12 @@ class Card extends Task {
     this.known.clear();
     this.decisions.forget();
     this.place = place;
-    this.asked = { place: -1, turn: this.asked.turn };
+    this.asked = -1;
+  }
+
+  /** @param {Answered} one */
+  settle({ why, decided }) {
+    if (why) this.decisions.refuse(decided.nonce);
   }
 
   destroy() {

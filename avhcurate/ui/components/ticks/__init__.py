@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from avhcurate.ui.components.outbox import TaskData, mount_task
+from avhcurate.ui.components.task import AnnotatorData, mount_task
 
 _HTML = """
 <section class="sheet" aria-label="Tick images">
-  <p class="banner" role="alert" hidden></p>
   <div class="board" role="group" aria-label="Images to tick"></div>
   <div class="foot"><span class="count" aria-live="polite"></span><p class="status" role="status"></p>
     <button class="back" type="button" hidden>Back to the last grid</button>
@@ -31,7 +30,7 @@ class TickTile:
     large: str
 
 
-class TicksData(TaskData):
+class TicksData(AnnotatorData):
     """What the script reads: `name` is the class, `size` the tiles' in pixels, `ticked` the ids that are ticked."""
 
     tiles: Sequence[TickTile]

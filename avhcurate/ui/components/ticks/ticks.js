@@ -1,10 +1,11 @@
 // The tick grid: every tile is a check-box, a ticked one turns green, and the whole grid is submitted at once.
 
+import { rangesOf } from "../grid/ranges.js";
 import { element, markTiny, mounted } from "../shared.js";
 import { Task } from "../task.js";
 import { createDraft, moved } from "./sheet.js";
 
-/** @import { Component } from "../events.js" */
+/** @import { Component, Decided } from "../events.js" */
 /** @import { Ticks } from "../messages.js" */
 
 const GAP = 8;
@@ -140,7 +141,7 @@ class Board extends Task {
   // --- submit ------------------------------------------------------------------------------------------
 
   busy() {
-    return this.outbox.entries().some(({ kind, task }) => kind === "grid" && task === this.task);
+    return this.unshown().some(({ kind, task }) => kind === "grid" && task === this.task);
   }
 
   handIn() {
@@ -152,12 +153,13 @@ class Board extends Task {
     this.sure = false;
     this.close();
     const [task, ms] = [this.task ?? "", Math.round(performance.now() - this.startedAt)];
-    this.submitted = this.outbox.put({ kind: "grid", task, ids: this.order, ticked: [...this.ticked], ms });
+    const said = { ids: rangesOf(this.order), ticked: [...this.ticked] };
+    this.submitted = this.decide({ kind: "grid", task, ms, ...said });
     this.say("");
   }
 
   goBack() {
-    this.outbox.put({ kind: "back", of: this.submitted });
+    this.decide({ kind: "back", of: this.submitted, task: this.task ?? "" });
     this.submitted = "";
     this.say("");
   }
@@ -209,10 +211,19 @@ class Board extends Task {
   /** @param {Ticks.Data} next @param {Component} component */
   update(next, component) {
     const arrives = this.data !== next;
-    const why = this.hear(next, component);
+    this.hear(next, component);
     if (next.task !== this.task) this.begin(next, arrives);
     this.layOut();
-    this.say(why || this.said);
+    this.paint();
+  }
+
+  signed() {
+    return { who: this.data.who };
+  }
+
+  /** @param {Decided} one */
+  isOwn(one) {
+    return super.isOwn(one) && one.who === this.data.who && ["grid", "back"].includes(one.kind);
   }
 
   destroy() {

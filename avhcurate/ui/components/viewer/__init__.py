@@ -112,15 +112,14 @@ def image_viewer(
     pictures: Sequence[Picture],
     *,
     key: str,
-    on_act: Callable[[], None],
     on_shown: Callable[[int], None],
     on_alone: Callable[[int], None],
     **data: Any,
 ) -> None:
     """Draw one picture or several side by side; `data` is the rest of `ViewerData`.
 
-    `on_act` finds in the state `act` what to do, and the `id` that it is about. `on_shown` gets the id that a step went
-    to, `on_alone` the one to show without the others. All are called before the page or its fragment runs.
+    `on_shown` gets the id that a step went to, `on_alone` the one to show without the others. Both are called before
+    the page or its fragment runs.
     """
     mount(
         __file__,
@@ -128,7 +127,6 @@ def image_viewer(
         style=commands.STYLE,
         key=key,
         data=data | {"images": pictures, "label": "Image viewer"},
-        on_act_change=on_act,
         on_shown_change=told(key, "shown", on_shown),
         on_alone_change=told(key, "alone", on_alone),
     )

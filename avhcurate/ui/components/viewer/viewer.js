@@ -1,9 +1,10 @@
 // The viewer of the details: one image, or up to four side by side, to zoom, pan and light; its keys act on them.
 
 import { createCommands, idle, writes } from "../commands/commands.js";
-import { CHANGES, needless, withActsDone } from "../grid/pending.js";
+import { CHANGES, needless, withDecided } from "../grid/pending.js";
+import { decide, listen, unshown } from "../outbox.js";
 import { consume, modified, mounted, takenElsewhere } from "../shared.js";
-import { createTalk, NOT_SAVED } from "../talk.js";
+import { createTalk } from "../talk.js";
 import { closeOnEscape, detailsAround } from "./around.js";
 import { createCamera } from "./camera.js";
 import { drawDecided } from "./decided.js";
@@ -11,7 +12,7 @@ import { createLight } from "./light.js";
 import { stepped } from "./near.js";
 import { createStage } from "./stage.js";
 
-/** @import { Component, Row } from "../events.js" */
+/** @import { Answered, Component, Row } from "../events.js" */
 /** @import { Viewer as Sent } from "../messages.js" */
 
 const TELL_MS = 120; // keys that repeat are told once
@@ -61,7 +62,9 @@ export class Viewer {
     this.camera = createCamera();
     const repaint = () => this.data && this.paint();
     this.light = createLight(this.part("light"), this.part("stages"), repaint);
-    this.talk = createTalk({ lost: () => this.refused(), changed: repaint });
+    this.talk = createTalk();
+    this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
+    this.unhear = listen({ changed: repaint, answered: (one) => this.answered(one) });
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => 1,
@@ -168,7 +171,9 @@ export class Viewer {
     const { classes } = this.data.actions;
     const why = action in CHANGES && this.known(id) ? needless(this.shownRow(id), action, value, classes) : "";
     if (why) return this.commands.say({ text: why });
-    this.talk.act({ id, action, value }, { ids: new Set([id]) });
+    const { dataset, version } = this.data.actions;
+    const ids = /** @type {[number, number][]} */ (action === "undo" ? [] : [[id, id + 1]]);
+    this.own.add(decide({ kind: action, dataset, version, ids, value }));
     if (this.ahead !== null) this.tell(this.ahead);
     this.paint();
   }
@@ -182,12 +187,13 @@ export class Viewer {
   /** @param {number} id */
   shownRow(id) {
     const row = this.known(id) ?? { id, title: "", given: "", path: "", badges: [], muted: false };
-    return withActsDone(row, this.talk.all(), this.data.actions.classes);
+    return withDecided(row, unshown(this.data.actions), this.data.actions.classes);
   }
 
-  refused() {
-    this.commands.say({ text: NOT_SAVED });
-    this.paint();
+  // What came of a decision that was made here.
+  /** @param {Answered} one */
+  answered({ decided, text, undo }) {
+    if (this.own.delete(decided.nonce) && text) this.commands.say({ text, undo });
   }
 
   take() {
@@ -312,6 +318,7 @@ export class Viewer {
     removeEventListener("keydown", this.pressedBeside);
     this.unlisten();
     this.talk.destroy();
+    this.unhear();
     clearTimeout(this.telling);
     this.resize.disconnect();
     this.commands.destroy();

@@ -2,6 +2,7 @@
 
 import { carryBy } from "../carrier.js";
 import { default as mountGrid } from "../grid/grid.js";
+import { connect } from "../outbox.js";
 import { element, LINKED } from "../shared.js";
 import { createThumbnails } from "./thumbnails.js";
 
@@ -44,7 +45,6 @@ export function createCarrier(model) {
 function follow(model, parentElement) {
   const component = {
     parentElement,
-    reliable: true,
     setStateValue: () => undefined,
     setTriggerValue: (/** @type {string} */ name, /** @type {unknown} */ value) => model.send({ [name]: value }),
   };
@@ -63,7 +63,10 @@ function follow(model, parentElement) {
 // The widget, for each of which this module is loaded anew.
 /** @param {string} html @param {string} style */
 export const run = (html, style) => ({
-  initialize: (/** @type {{ model: Model }} */ { model }) => carryBy(createCarrier(model)),
+  initialize(/** @type {{ model: Model }} */ { model }) {
+    carryBy(createCarrier(model));
+    connect({ keeper: "", decisions: "decisions/new", window: "" }); // a kernel that ends takes them with it
+  },
   render(/** @type {{ model: Model, el: HTMLElement }} */ { model, el }) {
     const host = element("div", "", el);
     host.dataset.lmSuppressShortcuts = "true"; // in Jupyter X would cut the cell

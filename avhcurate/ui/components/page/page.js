@@ -1,0 +1,88 @@
+// Keeps decisions until the server has them, runs the page again when something was decided, here or elsewhere, and
+// loads it again where nothing comes any more. What does so stays when Streamlit takes the component away.
+
+import { connect, hurry, leave, listen, setLost } from "../outbox.js";
+import { createStore, mounted } from "../shared.js";
+import { awaitData, fed, watchPage } from "../watch.js";
+import { holdDownloads, paintStatus, sayRefused } from "./status.js";
+
+/** @import { Answered, Component } from "../events.js" */
+/** @import { Page } from "../messages.js" */
+
+const PAST = "avhcurate:window"; // the name of this window's first session
+
+export default mounted(createPage);
+
+const store = createStore("sessionStorage");
+let data = /** @type {Page.Data | null} */ (null);
+let component = /** @type {Component | null} */ (null);
+let asked = ""; // the address that has said that something has changed
+let wanted = 0; // the entry of the log that the page is to show
+const page = { ask: () => component?.setTriggerValue("changed", true) };
+
+function createPage() {
+  let own = /** @type {Component | null} */ (null);
+  return {
+    /** @param {Page.Data} next @param {Component} sender */
+    update(next, sender) {
+      const before = data;
+      component = own = sender;
+      data = next;
+      if (!before) begin(next.health);
+      if (next.dataset !== before?.dataset) wanted = 0;
+      if (next.entry >= wanted) fed();
+      connect({ keeper: next.keeper, decisions: next.decisions, window: windowOf(next.session) });
+    },
+    destroy() {
+      if (component === own) component = null;
+    },
+  };
+}
+
+/** @param {string} health */
+function begin(health) {
+  listen({ changed: paintStatus, answered });
+  paintStatus();
+  addEventListener("pagehide", leave);
+  addEventListener("online", hurry);
+  addEventListener("offline", () => setLost(true));
+  holdDownloads();
+  watchPage(health, () => data?.page ?? "");
+  look();
+}
+
+// The page runs again to show what it has not got, unless who decided it asks for that.
+/** @param {Answered} one */
+function answered(one) {
+  if (one.why) sayRefused(one);
+  const here = data?.dataset === one.decided.dataset && one.entry > data.entry;
+  if (!here || one.decided.quiet) return;
+  wanted = Math.max(wanted, one.entry);
+  awaitData(page);
+  page.ask();
+}
+
+/** @param {string} session */
+function windowOf(session) {
+  const known = store.recall(PAST) ?? session;
+  store.keep(PAST, known);
+  return known;
+}
+
+const rests = () =>
+  !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
+
+// Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
+async function look() {
+  const { changes, session, every } = /** @type {Page.Data} */ (data);
+  if (component && changes && rests() && asked !== changes) {
+    const address = `${changes}&${new URLSearchParams({ session, window: windowOf(session) })}`;
+    const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
+    const changed = answer?.ok && (await answer.json()).changed;
+    if (changed && rests() && changes === data?.changes) {
+      asked = changes; // once
+      page.ask();
+    }
+  }
+  setTimeout(look, every);
+}

@@ -1,0 +1,104 @@
+// Says on every page what is saved, and what was refused until that was read; a download waits for what is being saved.
+
+import { isLost, listen, unsaved } from "../outbox.js";
+import { element } from "../shared.js";
+
+/** @import { Answered } from "../events.js" */
+
+const PATIENCE_MS = 10_000; // of a download
+const DOWNLOADS = "[data-testid=stDownloadButton] button, a[href*='/exports/']";
+const STYLE = `
+:host { position: fixed; inset: 0 4rem auto auto; z-index: 999991; height: 3.75rem; display: flex; align-items: center;
+  font: 0.8125rem "Source Sans", sans-serif; color: light-dark(#4a5266, #b9c0cf); pointer-events: none; }
+.refused { position: fixed; top: 4rem; left: 50%; transform: translateX(-50%); width: max-content; max-width: 90vw;
+  box-sizing: border-box; display: flex; gap: 12px; align-items: center; padding: 10px 14px; border-radius: 8px;
+  pointer-events: auto; color: light-dark(#7a2e0b, #ffd8b8); background: light-dark(#fff1e6, #43260f);
+  box-shadow: 0 6px 24px rgb(0 0 0 / 25%); }
+.lost, .saving { color: light-dark(#7a2e0b, #ffb27a); font-weight: 600; }
+[hidden] { display: none; }
+button { font: inherit; padding: 4px 12px; cursor: pointer; }
+@media (max-width: 640px) { :host { inset: 0 3.25rem auto auto; } }
+`;
+
+let parts = /** @type {{ text: HTMLElement, refused: HTMLElement, why: HTMLElement } | null} */ (null);
+let unread = /** @type {string[]} */ ([]); // why something was refused
+
+// Of the page itself, where Streamlit takes nothing away.
+function drawn() {
+  if (parts) return parts;
+  const host = element("div", { id: "avhcurate-saving" }, document.body);
+  const root = host.attachShadow({ mode: "open" });
+  element("style", { textContent: STYLE }, root);
+  const text = element("span", "text", root);
+  const refused = element("div", { className: "refused", role: "alert", hidden: true }, root);
+  const why = element("span", "", refused);
+  const read = element("button", { type: "button", textContent: "OK" }, refused);
+  read.onclick = () => {
+    unread = [];
+    paintStatus();
+  };
+  parts = { text, refused, why };
+  return parts;
+}
+
+/** @param {number} n */
+function statusText(n) {
+  if (isLost()) return `no connection, ${n} kept here`;
+  return n ? `${n} being saved` : "all saved";
+}
+
+export function paintStatus() {
+  const { text, refused, why } = drawn();
+  const n = unsaved().length;
+  text.textContent = statusText(n);
+  text.classList.toggle("lost", isLost());
+  text.classList.toggle("saving", n > 0);
+  refused.hidden = !unread.length;
+  why.textContent = refusedText();
+}
+
+function refusedText() {
+  const reasons = [...new Set(unread)].join(" ");
+  return unread.length > 1 ? `${unread.length} decisions were not saved. ${reasons}` : `Not saved. ${reasons}`;
+}
+
+/** @param {Answered} one */
+export function sayRefused({ why }) {
+  unread = [...unread, why];
+  paintStatus();
+}
+
+// A file that is made now would lack what is on its way: the click waits for that.
+export function holdDownloads() {
+  document.addEventListener(
+    "click",
+    (event) => {
+      const button = /** @type {Element} */ (event.target).closest?.(DOWNLOADS);
+      if (!button || !unsaved().length) return;
+      event.preventDefault();
+      event.stopPropagation();
+      clickWhenSaved(/** @type {HTMLElement} */ (button));
+    },
+    true,
+  );
+}
+
+/** @param {HTMLElement} button */
+function clickWhenSaved(button) {
+  const end = listen({
+    changed() {
+      if (unsaved().length) return;
+      stop();
+      button.click();
+    },
+  });
+  const timer = setTimeout(() => {
+    stop();
+    unread = [...unread, "The file would lack decisions that are not saved yet. Download it again when all is saved."];
+    paintStatus();
+  }, PATIENCE_MS);
+  function stop() {
+    end();
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,55 @@
+// Watches over a page that Streamlit no longer feeds: an empty one, or one that does not hear of what was decided.
+
+import { createStore } from "./shared.js";
+
+const EVERY_MS = 500;
+const EMPTY_MS = 3000;
+const AGAIN_MS = 4000; // until data are asked for once more
+const UNFED_MS = 10_000;
+const BETWEEN_MS = 30_000; // two times that the page is loaded
+const LOADED = "avhcurate:loaded"; // when this window was last loaded again
+
+const RESTS = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]";
+const SHOWN = "[data-testid=stMain] [data-testid=stElementContainer]";
+
+const store = createStore("sessionStorage");
+const hungry = /** @type {Set<{ ask: () => void }>} */ (new Set()); // who waits for data that show what was decided
+
+// Somebody on the page has asked for data, and waits until they are `fed`.
+/** @param {{ ask: () => void }} who */
+export const awaitData = (who) => hungry.add(who);
+export const fed = () => hungry.clear();
+
+// `health` is an address that answers while the server does, `name()` the page that is shown.
+/** @param {string} health @param {() => string} name */
+export function watchPage(health, name) {
+  let page = name();
+  let empty = 0; // milliseconds
+  let unfed = 0;
+
+  async function look() {
+    if (page !== name()) fed();
+    page = name();
+    measure(document.querySelector(RESTS) !== null);
+    if (unfed === AGAIN_MS) for (const who of hungry) who.ask();
+    if (empty >= EMPTY_MS || unfed >= UNFED_MS) await loadAgain();
+    setTimeout(look, EVERY_MS);
+  }
+
+  // While a run is going on, or there is no connection, nothing is missing yet.
+  /** @param {boolean} rests */
+  function measure(rests) {
+    empty = rests && !document.querySelector(SHOWN) ? empty + EVERY_MS : 0;
+    unfed = rests && hungry.size ? unfed + EVERY_MS : 0;
+  }
+
+  async function loadAgain() {
+    if (Date.now() - (store.recall(LOADED) ?? 0) < BETWEEN_MS) return;
+    const answer = await fetch(health, { cache: "no-store" }).catch(() => null);
+    if (!answer?.ok) return;
+    store.keep(LOADED, Date.now());
+    location.reload();
+  }
+
+  setTimeout(look, EVERY_MS);
+}

@@ -1,0 +1,29 @@
+"""What a browser sends when a person decides something, and what comes of it."""
+
+import itertools
+from pathlib import Path
+
+from avhcurate.features.annotate import ui_session
+from avhcurate.features.suspects import ui_review
+from avhcurate.ui import decisions, grid_keys
+from avhcurate.workspace.data.people import OPERATOR, Person
+from avhcurate.workspace.data.workspace import Workspace
+
+#: As the app has them.
+TAKERS = {**grid_keys.TAKERS, **ui_review.TAKERS, **ui_session.TAKERS}
+_numbers = itertools.count(1)
+
+
+def decision(kind, *ids, dataset="digits", version="", **more):
+    """One decision about some images, with a nonce of its own unless it is given."""
+    numbered = {"nonce": f"n{next(_numbers)}", "ids": [[id, id + 1] for id in ids]}
+    return {"kind": kind, "dataset": dataset, "version": version, **numbered, **more}
+
+
+def decide(root: Path, *sent, person: Person = OPERATOR):
+    """What comes of decisions that a browser sends about a workspace; without a version they are of today's import."""
+    workspace = Workspace(root)
+    for each in sent:
+        if isinstance(each, dict) and not each.get("version") and each.get("dataset") in workspace.names():
+            each["version"] = workspace.dataset(each["dataset"]).record.fingerprint[:12]
+    return decisions.take(workspace, list(sent), person, TAKERS)
