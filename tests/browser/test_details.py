@@ -95,7 +95,7 @@ def test_a_decision_in_the_details_shows_at_once_there_and_on_the_tile_until_it_
     settled(page)
     tag(page, 61 * "a")
     refused = page.locator("#avhcurate-saving .refused")
-    expect(refused).to_contain_text("Not saved. A tag has 1 to 60 printable characters.")
+    expect(refused).to_contain_text("Not saved: A tag has 1 to 60 printable characters.")
     refused.get_by_role("button", name="OK").click()
     expect(refused).to_be_hidden()
     expect(viewer.get_by_role("group", name="Tags")).to_have_text("smudged ×")

@@ -32,6 +32,9 @@ def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
 
 def accept(table: DatasetTable, suggested: Mapping[int, int]) -> None:
     """Relabel samples, by id, as suggested. Write one event."""
+    if len(labels := set(suggested.values())) == 1:
+        annotate(table, list(suggested), "relabel", labels.pop())
+        return
     names = [table.classes[label] for label in suggested.values()]
     relabel_from(table, pd.DataFrame({"id": list(suggested), "label_name": names}))
 

@@ -20,7 +20,7 @@ button { font: inherit; padding: 4px 12px; cursor: pointer; }
 @media (max-width: 640px) { :host { inset: 0 3.25rem auto auto; } }
 `;
 
-let parts = /** @type {{ text: HTMLElement, refused: HTMLElement, why: HTMLElement } | null} */ (null);
+let parts = /** @type {Record<"host" | "text" | "refused" | "why", HTMLElement> | null} */ (null);
 let unread = /** @type {string[]} */ ([]); // why something was refused
 
 // Of the page itself, where Streamlit takes nothing away.
@@ -37,7 +37,7 @@ function drawn() {
     unread = [];
     paintStatus();
   };
-  parts = { text, refused, why };
+  parts = { host, text, refused, why };
   return parts;
 }
 
@@ -48,7 +48,9 @@ function statusText(n) {
 }
 
 export function paintStatus() {
-  const { text, refused, why } = drawn();
+  const { host, text, refused, why } = drawn();
+  const app = document.querySelector("[data-testid=stApp]");
+  if (app) host.style.colorScheme = getComputedStyle(app).colorScheme;
   const n = unsaved().length;
   text.textContent = statusText(n);
   text.classList.toggle("lost", isLost());
@@ -59,7 +61,7 @@ export function paintStatus() {
 
 function refusedText() {
   const reasons = [...new Set(unread)].join(" ");
-  return unread.length > 1 ? `${unread.length} decisions were not saved. ${reasons}` : `Not saved. ${reasons}`;
+  return unread.length > 1 ? `${unread.length} decisions were not saved: ${reasons}` : `Not saved: ${reasons}`;
 }
 
 /** @param {Answered} one */
