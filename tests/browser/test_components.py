@@ -80,7 +80,7 @@ def test_ctrl_shift_and_the_corner_select_and_a_box_takes_what_it_touches(compon
     page.mouse.move(last["x"] + 40, last["y"] + 40, steps=4)
     page.mouse.up()
     assert selected(page) == [0, 1, columns, columns + 1]
-    assert page.evaluate("told") == []
+    assert page.evaluate("sent") == []
 
 
 def test_the_keyboard_moves_extends_toggles_and_clears_and_a_decision_names_ids(component):
@@ -104,8 +104,8 @@ def test_the_keyboard_moves_extends_toggles_and_clears_and_a_decision_names_ids(
     assert focused(page) == 0
     page.keyboard.press("Control+a")
     page.keyboard.press("1")
-    page.wait_for_function("told.length")
-    ((name, decided),) = page.evaluate("told")
+    page.wait_for_function("sent.length")
+    ((name, decided),) = page.evaluate("sent")
     assert (name, decided["kind"], decided["value"]) == ("decided", "relabel", 0)
     assert decided["ids"] == [[0, components.COUNT]]  # the server has said which they are
 

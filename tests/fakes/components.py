@@ -1,7 +1,7 @@
 """Each component alone on a page, with made-up data and no Streamlit: `python -m tests.fakes.components` serves them.
 
 The scripts are read from the disk whenever a page is loaded. What a component tells Python stands below it, and in the
-list `told` of the page. A page `/notebook` shows a widget as a notebook does; a test gives it.
+list `sent` of the page. A page `/notebook` shows a widget as a notebook does; a test gives it.
 """
 
 import base64
@@ -60,18 +60,18 @@ SCRIPT
 _ALONE = """const { html, style, data } = JSON.parse(document.querySelector("[type='application/json']").textContent);
 const parentElement = document.getElementById("host").attachShadow({ mode: "open" });
 parentElement.innerHTML = `<style>${style}</style>${html}`;
-window.told = [];
-const tell = (name, value) => {
-  told.push([name, value]);
+window.sent = [];
+const send = (name, value) => {
+  sent.push([name, value]);
   document.querySelector("pre").textContent += `${name} ${JSON.stringify(value)}\\n`;
 };
 const { default: run } = await import("/scripts/NAME/NAME.js");
 const { connect, listen } = await import("/scripts/outbox.js");
-listen({ answered: ({ decided }) => tell("decided", decided) });
+listen({ answered: ({ decided }) => send("decided", decided) });
 connect({ keeper: "", decisions: "/decisions", window: "" });
 // `show({ count: 3 })` is what Python would say next.
 window.show = (more) => run({
-  parentElement, data: Object.assign(data, more), setTriggerValue: tell, setStateValue: tell,
+  parentElement, data: Object.assign(data, more), setTriggerValue: send, setStateValue: send,
 });
 show({});
 """

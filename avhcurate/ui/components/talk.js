@@ -27,7 +27,7 @@ export function createTalk({
   let timer = 0;
   let patience = ANSWER_MS;
 
-  function send() {
+  function sendActs() {
     if (!acts.length) return;
     component.setTriggerValue(
       "act",
@@ -44,7 +44,7 @@ export function createTalk({
 
   function again() {
     patience *= 2;
-    if (patience <= LAST_ANSWER_MS) return send();
+    if (patience <= LAST_ANSWER_MS) return sendActs();
     drop();
     lost();
   }
@@ -59,19 +59,19 @@ export function createTalk({
   }
 
   /** @param {any} event */
-  function listen({ detail: { from, acts: told, handled } }) {
+  function listen({ detail: { from, acts: received, handled } }) {
     const before = theirs.get(from) ?? [];
-    if (from === listen || !(told.length || before.length)) return;
-    theirs.set(from, told);
-    if (stays && handled) done.push(...before.filter((act) => !told.includes(act)));
+    if (from === listen || !(received.length || before.length)) return;
+    theirs.set(from, received);
+    if (stays && handled) done.push(...before.filter((act) => !received.includes(act)));
     changed();
   }
   if (shares) between.addEventListener("acts", listen);
 
   return {
     /** @param {string} name @param {unknown} value */
-    tell(name, value) {
-      send();
+    send(name, value) {
+      sendActs();
       component.setTriggerValue(name, value);
     },
     // `replaced(sent)` is true of earlier acts that this one makes needless; components alone read what is `known` of it.
@@ -81,13 +81,13 @@ export function createTalk({
       acts = [...acts.filter(({ sent }) => !replaced(sent)), { ...known, sent: { ...asked, at: newest } }];
       patience = ANSWER_MS;
       share();
-      if (rest) after(rest, send);
-      else send();
+      if (rest) after(rest, sendActs);
+      else sendActs();
     },
     pending: () => acts,
     all: () => [...theirs.values(), acts, done].flat().sort((a, b) => a.sent.at - b.sent.at),
     /** @param {Component} next @param {number} handled */
-    hear(next, handled) {
+    receive(next, handled) {
       component = next;
       newest = Math.max(newest, handled);
       done = [];

@@ -7,7 +7,7 @@ import { awaitData, fed } from "./watch.js";
 /** @import { Answered, Component, Decided } from "./events.js" */
 /** @import { Classify, Review, Ticks } from "./messages.js" */
 
-const SAID_MS = 4000;
+const MESSAGE_MS = 4000;
 
 // Where a key press means something to somebody else: a field, a menu, a dialog.
 /** @param {KeyboardEvent} event @param {EventTarget} root */
@@ -18,14 +18,14 @@ function typingElsewhere(event, root) {
 
 /** @template {Classify.Data | Review.Data | Ticks.Data} Data */
 export class Task {
-  said = "";
+  message = "";
   quiet = 0;
   component = /** @type {Component | null} */ (null);
   turn = 0; // of the newest request to Python
   asking = false;
   settled = /** @type {{ turn: number, decided: Decided }[]} */ ([]); // what the server has and Python's data may lack
   /** @type {(event: KeyboardEvent) => void} */
-  onKey = (event) => this.hearKey(event);
+  onKey = (event) => this.handleKey(event);
 
   /** @param {any} root @param {Data} first */
   constructor(root, first) {
@@ -48,7 +48,7 @@ export class Task {
 
   // A button acts and leaves the focus to the card, whose keys go on.
   /** @param {HTMLButtonElement} button @param {() => void} act */
-  hearButton(button, act) {
+  handleButton(button, act) {
     button.onclick = () => {
       act();
       this.focus();
@@ -56,7 +56,7 @@ export class Task {
   }
 
   /** @param {KeyboardEvent} event */
-  hearKey(event) {
+  handleKey(event) {
     if (modified(event) || typingElsewhere(event, this.root)) return;
     const does = this.meaning(event);
     if (!does) return;
@@ -72,11 +72,11 @@ export class Task {
 
   // Says something for a while.
   /** @param {string} text */
-  say(text) {
+  showMessage(text) {
     clearTimeout(this.quiet);
-    this.said = text;
+    this.message = text;
     this.paint();
-    if (text) this.quiet = setTimeout(() => this.say(""), SAID_MS);
+    if (text) this.quiet = setTimeout(() => this.showMessage(""), MESSAGE_MS);
   }
 
   paint() {
@@ -143,7 +143,7 @@ export class Task {
   }
 
   /** @param {Data} next @param {Component} component */
-  hear(next, component) {
+  receive(next, component) {
     this.data = next;
     this.component = component;
     this.settled = this.settled.filter(({ turn }) => turn > next.echo);

@@ -23,31 +23,31 @@ const ids = (items) => items.map(({ id }) => id);
 function asked(...offered) {
   const entries = [];
   const queue = createQueue(() => entries);
-  queue.hear(
+  queue.receive(
     offered.map((id) => item(id)),
     0,
   );
-  const say = (kind, id) => entries.push({ kind, ids: [[id, id + 1]], nonce: `nonce-${id}` });
+  const send = (kind, id) => entries.push({ kind, ids: [[id, id + 1]], nonce: `nonce-${id}` });
   const answer = (id) => {
-    say("answer", id);
+    send("answer", id);
     queue.give(item(id), 0);
     queue.sent(`nonce-${id}`);
   };
-  return { entries, queue, answer, say };
+  return { entries, queue, answer, send };
 }
 
 test("an image that is answered goes at once, and comes back first when the answer is taken back", () => {
-  const { entries, queue, answer, say } = asked(1, 2, 3);
+  const { entries, queue, answer, send } = asked(1, 2, 3);
   answer(1);
   answer(2);
   assert.deepEqual([ids(queue.items()), queue.answered()], [[3], 2]);
   assert.equal(queue.takeBack().item.id, 2);
-  say("back", 2);
+  send("back", 2);
   assert.deepEqual([ids(queue.items()), queue.answered(), queue.last().item.id], [[2, 3], 1, 1]);
-  queue.hear([item(2, "another"), item(3)], 0);
+  queue.receive([item(2, "another"), item(3)], 0);
   assert.equal(queue.items()[0].task, "another"); // Python's newest name of the task
   entries.length = 0;
-  queue.hear([item(3)], 1);
+  queue.receive([item(3)], 1);
   assert.deepEqual(ids(queue.items()), [3]); // nobody is asked what Python does not offer
 });
 
@@ -55,25 +55,25 @@ test("an image that was answered is not asked again, whatever data of before say
   const { entries, queue, answer } = asked(1, 2);
   answer(1);
   entries.length = 0; // the server has it
-  queue.hear([item(1), item(2)], 0);
+  queue.receive([item(1), item(2)], 0);
   assert.deepEqual(ids(queue.items()), [2]);
 });
 
 test("an answer that an earlier page has left is not asked about either", () => {
-  const { queue, say } = asked(1, 2);
-  say("answer", 1);
+  const { queue, send } = asked(1, 2);
+  send("answer", 1);
   assert.deepEqual(ids(queue.items()), [2]);
 });
 
-test("a refused answer is unanswered once data say what its image is, and there is nothing to take back", () => {
+test("a refused answer is unanswered once data send what its image is, and there is nothing to take back", () => {
   const { entries, queue, answer } = asked(1);
   answer(1);
   entries.length = 0;
   queue.refuse({ kind: "answer", ids: [[1, 2]], nonce: "nonce-1" }, 3);
   assert.deepEqual([queue.answered(), queue.last(), queue.takeBack()], [0, undefined, null]);
-  queue.hear([item(1)], 2); // data of before
+  queue.receive([item(1)], 2); // data of before
   assert.deepEqual(ids(queue.items()), []);
-  queue.hear([item(1)], 3);
+  queue.receive([item(1)], 3);
   assert.deepEqual(ids(queue.items()), [1]);
 });
 

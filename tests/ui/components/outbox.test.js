@@ -162,10 +162,10 @@ test("what is decided before the page says where goes then, and without a storag
 
 test("who listens no more hears nothing", async () => {
   const { outbox, decide } = await open();
-  let heard = 0;
-  const end = outbox.listen({ changed: () => (heard += 1) });
+  let received = 0;
+  const end = outbox.listen({ changed: () => (received += 1) });
   end();
   decide(1);
   await settled();
-  assert.equal(heard, 0);
+  assert.equal(received, 0);
 });

@@ -10,7 +10,7 @@ function begin(options) {
     setTriggerValue: (name, value) => sent.push(name === "act" ? value.map((act) => act.value) : [name, value]),
   };
   const talk = createTalk(options);
-  talk.hear(python, 0);
+  talk.receive(python, 0);
   return { sent, python, talk };
 }
 
@@ -31,7 +31,7 @@ test("acts are sent again until they are handled, and turned back if nobody answ
     [2, 3],
     [2, 3],
   ]);
-  talk.hear(python, talk.pending()[0].sent.at);
+  talk.receive(python, talk.pending()[0].sent.at);
   await tick(70_000);
   assert.deepEqual([sent.at(-1), talk.pending().length, gone], [[3], 0, 1]);
 });
@@ -44,7 +44,7 @@ test("a late answer to an earlier act leaves the later one pending, and a repeat
   talk.act({ value: 2 });
   assert.deepEqual(sent, [[1], [1, 2]]);
   for (let turn = 0; turn < 2; turn++) {
-    talk.hear(python, first);
+    talk.receive(python, first);
     assert.deepEqual(
       talk.pending().map((act) => act.sent.value),
       [2],
@@ -55,10 +55,10 @@ test("a late answer to an earlier act leaves the later one pending, and a repeat
 test("what else is told comes after the acts that wait, and numbers grow beyond what Python has handled", (context) => {
   stopTime(context);
   const { sent, python, talk } = begin({ rest: 100 });
-  talk.hear(python, 5_000_000);
+  talk.receive(python, 5_000_000);
   talk.act({ value: 1 });
   assert.equal(talk.pending()[0].sent.at, 5_000_001);
-  talk.tell("opened", 4);
+  talk.send("opened", 4);
   assert.deepEqual(sent, [[1], ["opened", 4]]);
   talk.destroy();
 });
@@ -73,7 +73,7 @@ test("acts are shared with those who share theirs, in the order of the acts, unt
   alone.talk.act({ value: "export" });
   for (const { talk } of [one, other]) assert.deepEqual(valuesOf(talk.all()), ["x", "8"]);
   assert.deepEqual([one.talk.pending().length, drawn, valuesOf(alone.talk.all())], [1, 1, ["export"]]);
-  other.talk.hear(other.python, other.talk.pending()[0].sent.at);
+  other.talk.receive(other.python, other.talk.pending()[0].sent.at);
   assert.deepEqual([valuesOf(one.talk.all()), drawn], [["8"], 2]);
   one.talk.destroy();
   assert.deepEqual(other.talk.all(), []);
@@ -83,9 +83,9 @@ test("what a facet did stays on the chips until Python has spoken to them too, u
   const tick = stopTime(context);
   const [facets, chips, grid] = [begin({ shares: true }), begin({ shares: true, stays: true }), begin()];
   facets.talk.act({ value: 1 }, { texts: ["Label cat"] });
-  facets.talk.hear(facets.python, facets.talk.pending()[0].sent.at);
+  facets.talk.receive(facets.python, facets.talk.pending()[0].sent.at);
   assert.deepEqual([valuesOf(chips.talk.all()), facets.talk.all(), grid.talk.all()], [[1], [], []]);
-  chips.talk.hear(chips.python, 0);
+  chips.talk.receive(chips.python, 0);
   assert.deepEqual(chips.talk.all(), []);
   facets.talk.act({ value: 2 }, { texts: [] });
   assert.deepEqual(valuesOf(chips.talk.all()), [2]);

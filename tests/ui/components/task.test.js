@@ -23,7 +23,7 @@ class Card extends Task {
 function begin() {
   const sent = [];
   const card = new Card({ dataset: {} }, FIRST);
-  card.hear(FIRST, { setStateValue: (name, value) => sent.push([name, value]) });
+  card.receive(FIRST, { setStateValue: (name, value) => sent.push([name, value]) });
   return { card, sent };
 }
 
@@ -55,9 +55,9 @@ test("answers that the server has are asked about once, and count until Python's
   assert.deepEqual([card.root.dataset.unsaved, card.unshown().length], ["0", 2]);
   const [name, { turn }] = sent.at(-1);
   assert.deepEqual([name, sent.length], ["seen", 1]);
-  card.hear({ ...FIRST, echo: turn - 1 }, card.component); // data of before
+  card.receive({ ...FIRST, echo: turn - 1 }, card.component); // data of before
   assert.equal(card.unshown().length, 2);
-  card.hear({ ...FIRST, echo: turn }, card.component);
+  card.receive({ ...FIRST, echo: turn }, card.component);
   assert.deepEqual(card.unshown(), []);
   card.destroy();
 });
@@ -79,7 +79,7 @@ test("a key is for a dialog or a field elsewhere, unless the card itself has the
   const { card } = begin();
   const field = { matches: (selector) => selector.startsWith("input") };
   const press = (...path) =>
-    card.hearKey({ key: "a", composedPath: () => path, preventDefault() {}, stopPropagation() {} });
+    card.handleKey({ key: "a", composedPath: () => path, preventDefault() {}, stopPropagation() {} });
   press({});
   press(field);
   dialog = {};

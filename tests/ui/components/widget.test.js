@@ -23,9 +23,9 @@ class Picture extends EventTarget {
 
 // A widget's model whose kernel answers when it is told to.
 function begin() {
-  const [sent, heard] = [[], {}];
-  const model = { send: (content) => sent.push(content), on: (event, hear) => (heard[event] = hear) };
-  return { sent, model, answer: (content, buffers) => heard["msg:custom"](content, buffers) };
+  const [sent, received] = [[], {}];
+  const model = { send: (content) => sent.push(content), on: (event, hear) => (received[event] = hear) };
+  return { sent, model, answer: (content, buffers) => received["msg:custom"](content, buffers) };
 }
 
 const names = (from, to) => Array.from({ length: to - from }, (_, at) => `/images/digits/${from + at}`);

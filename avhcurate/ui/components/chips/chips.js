@@ -51,7 +51,7 @@ function createChips(parent) {
       root.role = "group";
       root.ariaLabel = next.label;
       chips = next.chips;
-      talk.hear(component, next.handled);
+      talk.receive(component, next.handled);
       paint();
     },
     destroy: talk.destroy,

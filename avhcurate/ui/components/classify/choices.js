@@ -38,7 +38,7 @@ function createButtons(node, card) {
     button.setAttribute("aria-keyshortcuts", key);
     element("kbd", { textContent: key.toUpperCase() }, button);
     if (key !== name.toLowerCase()) element("span", { className: "name", textContent: name }, button);
-    card.hearButton(button, () => card.answer(index));
+    card.handleButton(button, () => card.answer(index));
     return button;
   });
   return {

@@ -29,8 +29,8 @@ export class Card extends Task {
     super(parent.querySelector(".card"), first);
     this.queue = createQueue(() => this.unshown());
     this.pictures = createPictures(this.part("stage"), (src) => src === this.current?.src && this.came());
-    this.hearButton(this.part("skip"), () => this.answer(null));
-    this.hearButton(this.part("undo"), () => this.takeBack());
+    this.handleButton(this.part("skip"), () => this.answer(null));
+    this.handleButton(this.part("undo"), () => this.takeBack());
     Object.assign(this.root.dataset, { answered: 0, scope: first.scope });
   }
 
@@ -118,14 +118,14 @@ export class Card extends Task {
     const ms = Math.round(performance.now() - this.shownAt);
     if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const { id, task } = item;
-    const said = choice === null ? { kind: "skip" } : { kind: "answer", choice };
+    const answer = choice === null ? { kind: "skip" } : { kind: "answer", choice };
     this.queue.give(item, choice);
-    this.queue.sent(this.decide({ ...said, ids: [[id, id + 1]], task, ms }));
+    this.queue.sent(this.decide({ ...answer, ids: [[id, id + 1]], task, ms }));
     if (choice !== null) {
       this.choices?.flash(choice, "hit");
       this.choices?.remember(choice);
     }
-    this.say("");
+    this.showMessage("");
     this.advance();
     return true;
   }
@@ -133,24 +133,24 @@ export class Card extends Task {
   /** @param {number | null} choice @param {string} why */
   ignore(choice, why) {
     this.choices?.flash(choice, "ignored");
-    this.say(why, true);
+    this.showMessage(why, true);
     return false;
   }
 
   takeBack() {
     const last = this.queue.takeBack();
-    if (!last) return this.say("There is no answer to take back here.");
+    if (!last) return this.showMessage("There is no answer to take back here.");
     this.decide({ kind: "back", ids: [[last.item.id, last.item.id + 1]], of: last.nonce });
     this.current = null;
-    this.say(`Taken back: ${this.textOf(last.choice)}. Choose again.`);
+    this.showMessage(`Taken back: ${this.textOf(last.choice)}. Choose again.`);
     this.advance();
     this.choices?.focus();
   }
 
   /** @param {string} text */
-  say(text, warns = false) {
+  showMessage(text, warns = false) {
     this.warns = warns;
-    super.say(text);
+    super.showMessage(text);
   }
 
   /** @param {number | null} choice */
@@ -177,7 +177,7 @@ export class Card extends Task {
     const last = queue.last();
     this.part("count").textContent = text;
     Object.assign(bar, { ...amount, hidden: !data.goal });
-    status.textContent = this.said || (last ? `Last: ${this.textOf(last.choice)}` : "");
+    status.textContent = this.message || (last ? `Last: ${this.textOf(last.choice)}` : "");
     status.classList.toggle("warns", this.warns);
     root.dataset.answered = queue.answered();
     this.part("undo").disabled = !last;
@@ -202,8 +202,8 @@ export class Card extends Task {
   /** @param {Classify.Data} next @param {Component} component */
   update(next, component) {
     const begins = !this.choices;
-    this.hear(next, component);
-    this.queue.hear(next.items, next.echo);
+    this.receive(next, component);
+    this.queue.receive(next.items, next.echo);
     this.drawChoices();
     this.advance();
     if (begins && !this.choices?.searches && !document.querySelector("[role=dialog]")) this.focus();

@@ -81,7 +81,7 @@ export function createQueue(unshown) {
       refused.set(imageOf(decided), turn);
     },
     /** @param {Item[]} items @param {number} echo */
-    hear(items, echo) {
+    receive(items, echo) {
       for (const [id, turn] of refused) {
         if (turn > echo) continue;
         refused.delete(id);

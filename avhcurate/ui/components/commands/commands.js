@@ -65,7 +65,7 @@ function createMessage(node, bar, undo) {
   };
   return {
     /** @param {{ text: string, undo?: boolean | number }} message */
-    say(message) {
+    showMessage(message) {
       offered = typeof message.undo === "number" ? message.undo : null;
       text.textContent = message.text;
       button.hidden = !message.undo;
@@ -141,7 +141,7 @@ export function createCommands(pane, { act, chosen, back, own }) {
 
   return {
     ask: (/** @type {string} */ kind) => field.ask(kind),
-    say: message.say,
+    showMessage: message.showMessage,
     list,
     open: () => [field.node, overlay].some((one) => one.matches(OPEN)),
     // What a key does; nothing where it means nothing.
@@ -160,7 +160,7 @@ export function createCommands(pane, { act, chosen, back, own }) {
       keys = actions.keys;
       if (actions.done && actions.done.number !== shown) {
         shown = actions.done.number;
-        message.say(actions.done);
+        message.showMessage(actions.done);
       }
     },
     destroy: message.destroy,

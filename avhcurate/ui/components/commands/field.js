@@ -34,7 +34,7 @@ export class Field {
     this.add.onclick = () => this.take(false);
     this.away.onclick = () => this.take(true);
     this.input.oninput = () => this.find();
-    node.onkeydown = (event) => this.hearKey(event);
+    node.onkeydown = (event) => this.handleKey(event);
     node.addEventListener("focusout", ({ relatedTarget }) => {
       if (!node.contains(/** @type {Node | null} */ (relatedTarget))) node.togglePopover(false);
     });
@@ -99,7 +99,7 @@ export class Field {
   }
 
   /** @param {KeyboardEvent} event */
-  hearKey(event) {
+  handleKey(event) {
     event.stopPropagation();
     if (event.key === "Escape") this.closed();
     else if (event.key === "Enter" && event.target === this.input) this.take(event.shiftKey);

@@ -37,7 +37,7 @@ class Board {
 
   // The chips show what a facet will be as its `texts`.
   /** @param {Panel} panel @param {Omit<Facets.FacetEvent, "key">} act */
-  tell({ key }, act) {
+  send({ key }, act) {
     const finds = act.kind === "find";
     const next = withActs(this.shown(), [{ key, ...act }]).filter((panel) => panel.key === key);
     this.talk.act(
@@ -107,7 +107,7 @@ class Board {
     const state = JSON.stringify(panel);
     const before = this.drawn.get(panel.key);
     if (before?.state === state) return before;
-    const made = { state, section: drawFacet(panel, (act) => this.tell(panel, act)) };
+    const made = { state, section: drawFacet(panel, (act) => this.send(panel, act)) };
     /** @type {HTMLInputElement | null} */
     const input = made.section.querySelector(".find");
     if (typed !== null && input) input.value = typed;
@@ -116,7 +116,7 @@ class Board {
 
   /** @param {Facets.Data} next @param {Component} component */
   update(next, component) {
-    this.talk.hear(component, next.handled);
+    this.talk.receive(component, next.handled);
     this.data = next;
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", next.label);

@@ -9,7 +9,7 @@ const FIND_MS = 350;
 
 /** @typedef {Facets.Panel} Panel */
 /** @typedef {Facets.Bar} Bar */
-/** @typedef {(act: Omit<Facets.FacetEvent, "key">) => void} Tell */
+/** @typedef {(act: Omit<Facets.FacetEvent, "key">) => void} Send */
 
 /** @param {number} number */
 const count = (number) => number.toLocaleString("en-US");
@@ -31,19 +31,19 @@ function readout(inside, text) {
   if (place) place.textContent = text;
 }
 
-// `tell(act)` says what the facet is to be.
-/** @param {Panel} panel @param {Tell} tell */
-export function drawFacet(panel, tell) {
+// `send(act)` says what the facet is to be.
+/** @param {Panel} panel @param {Send} send */
+export function drawFacet(panel, send) {
   const section = element("section", { className: `facet ${panel.shape}`, role: "group", ariaLabel: panel.title });
   section.dataset.key = panel.key;
-  section.append(drawHeader(panel, tell), panel.shape === "rows" ? drawRows(panel, tell) : drawBars(panel, tell));
-  if (panel.shape === "range") section.append(drawEnds(panel, tell));
-  if (panel.more || panel.find) section.append(drawSearch(panel, tell));
+  section.append(drawHeader(panel, send), panel.shape === "rows" ? drawRows(panel, send) : drawBars(panel, send));
+  if (panel.shape === "range") section.append(drawEnds(panel, send));
+  if (panel.more || panel.find) section.append(drawSearch(panel, send));
   return section;
 }
 
-/** @param {Panel} panel @param {Tell} tell */
-function drawHeader(panel, tell) {
+/** @param {Panel} panel @param {Send} send */
+function drawHeader(panel, send) {
   const top = element("header");
   element("h3", { textContent: panel.title, title: panel.help }, top);
   element("span", "readout", top);
@@ -52,7 +52,7 @@ function drawHeader(panel, tell) {
     const title = panel.removable ? `Remove ${panel.title}` : `Any ${panel.title}`;
     const remove = element("button", { className: "remove", textContent: "×", title, ariaLabel: title }, top);
     remove.dataset.at = "remove";
-    remove.onclick = () => tell(panel.removable ? { kind: "remove" } : { kind: "range", low: null, high: null });
+    remove.onclick = () => send(panel.removable ? { kind: "remove" } : { kind: "range", low: null, high: null });
   }
   return top;
 }
@@ -82,18 +82,18 @@ function toggled({ chosen }, value) {
   return others.length < chosen.length ? others : [...chosen, value];
 }
 
-/** @param {Panel} panel @param {Tell} tell */
-function drawRows(panel, tell) {
+/** @param {Panel} panel @param {Send} send */
+function drawRows(panel, send) {
   const list = element("div", "list");
   panel.bars.forEach((bar, place) => {
     const row = drawButton(panel, place, "row", list);
     drawWords(row, bar.text, count(bar.matching));
-    row.onclick = () => tell({ kind: "values", values: toggled(panel, bar.value) });
+    row.onclick = () => send({ kind: "values", values: toggled(panel, bar.value) });
   });
   const more = () => list.classList.toggle("more", list.scrollTop + list.clientHeight < list.scrollHeight - 2);
   list.onscroll = more;
   requestAnimationFrame(more);
-  return steerable(list, panel, tell);
+  return steerable(list, panel, send);
 }
 
 /** @param {HTMLElement} button @param {string} name @param {string} number */
@@ -102,26 +102,26 @@ function drawWords(button, name, number) {
   element("span", { className: "count", textContent: number }, button);
 }
 
-/** @param {Panel} panel @param {Tell} tell */
-function drawBars(panel, tell) {
+/** @param {Panel} panel @param {Send} send */
+function drawBars(panel, send) {
   const chart = element("div", "chart");
   panel.bars.forEach((bar, place) => {
     const column = drawButton(panel, place, "bar", chart);
     for (const part of ["all", "matching"]) element("span", part, column);
     if (panel.shape === "columns") {
       drawWords(column, bar.text, compact(bar.matching));
-      column.onclick = () => tell({ kind: "values", values: toggled(panel, bar.value) });
+      column.onclick = () => send({ kind: "values", values: toggled(panel, bar.value) });
     } else {
-      column.onpointerdown = (event) => event.button === 0 && dragBars(panel, tell, place, event);
+      column.onpointerdown = (event) => event.button === 0 && dragBars(panel, send, place, event);
       // A press of a key comes as a click without a pointer; a mouse has been heard already.
-      column.onclick = (event) => event.detail === 0 && chooseBars(panel, tell, place, place);
+      column.onclick = (event) => event.detail === 0 && chooseBars(panel, send, place, place);
     }
   });
-  return steerable(chart, panel, tell);
+  return steerable(chart, panel, send);
 }
 
-/** @param {Panel} panel @param {Tell} tell */
-function drawEnds(panel, tell) {
+/** @param {Panel} panel @param {Send} send */
+function drawEnds(panel, send) {
   const line = element("div", "ends");
   const shown = shortEnds(panel.ends ?? [0, 0]);
   ["low", "high"].forEach((name, side) => {
@@ -133,14 +133,14 @@ function drawEnds(panel, tell) {
       const range = [...panel.chosen];
       range[side] = input.value === "" ? null : Number(input.value);
       if (range[0] !== null && range[1] !== null && range[0] > range[1]) range[1 - side] = null;
-      tell({ kind: "range", low: range[0], high: range[1] });
+      send({ kind: "range", low: range[0], high: range[1] });
     };
   });
   return line;
 }
 
-/** @param {Panel} panel @param {Tell} tell */
-function drawSearch(panel, tell) {
+/** @param {Panel} panel @param {Send} send */
+function drawSearch(panel, send) {
   const input = element("input", {
     className: "find",
     type: "search",
@@ -152,7 +152,7 @@ function drawSearch(panel, tell) {
   input.dataset.at = "find";
   input.oninput = () => {
     clearTimeout(finding);
-    finding = setTimeout(() => tell({ kind: "find", find: input.value }), FIND_MS);
+    finding = setTimeout(() => send({ kind: "find", find: input.value }), FIND_MS);
   };
   return input;
 }
@@ -160,12 +160,12 @@ function drawSearch(panel, tell) {
 // --- choosing bars of a range ----------------------------------------------------------------------
 
 // The range of the bars between two places; the only one that is chosen, chosen again, is given up.
-/** @param {Panel} panel @param {Tell} tell @param {number} from @param {number} to */
-function chooseBars(panel, tell, from, to) {
+/** @param {Panel} panel @param {Send} send @param {number} from @param {number} to */
+function chooseBars(panel, send, from, to) {
   const [first, last] = [Math.min(from, to), Math.max(from, to)];
   const on = panel.bars.flatMap((bar, place) => (isOn(panel, bar) ? [place] : []));
-  if (first === last && on.length === 1 && on[0] === first) tell({ kind: "range", low: null, high: null });
-  else tell({ kind: "range", low: panel.bars[first].low, high: panel.bars[last].high });
+  if (first === last && on.length === 1 && on[0] === first) send({ kind: "range", low: null, high: null });
+  else send({ kind: "range", low: panel.bars[first].low, high: panel.bars[last].high });
 }
 
 /** @param {Element} chart @param {number} first @param {number} last */
@@ -176,8 +176,8 @@ function markBars(chart, first, last) {
 }
 
 // Follows a press over the bars until it ends.
-/** @param {Panel} panel @param {Tell} tell @param {number} from @param {PointerEvent} event */
-function dragBars(panel, tell, from, event) {
+/** @param {Panel} panel @param {Send} send @param {number} from @param {PointerEvent} event */
+function dragBars(panel, send, from, event) {
   const chart = /** @type {HTMLElement} */ (/** @type {Element} */ (event.currentTarget).parentElement);
   let to = from;
   chart.setPointerCapture(event.pointerId);
@@ -191,15 +191,15 @@ function dragBars(panel, tell, from, event) {
   };
   const end = (/** @type {boolean} */ counts) => {
     chart.onpointermove = chart.onpointerup = chart.onpointercancel = null;
-    if (counts) chooseBars(panel, tell, from, to);
+    if (counts) chooseBars(panel, send, from, to);
   };
   chart.onpointerup = () => end(true);
   chart.onpointercancel = () => end(false);
 }
 
 // One stop of the Tab key for a whole facet: arrows move among its buttons, with Shift they choose a range.
-/** @param {HTMLElement} list @param {Panel} panel @param {Tell} tell */
-function steerable(list, panel, tell) {
+/** @param {HTMLElement} list @param {Panel} panel @param {Send} send */
+function steerable(list, panel, send) {
   const buttons = /** @type {HTMLElement[]} */ ([...list.children]);
   const home = Math.max(
     0,
@@ -235,7 +235,7 @@ function steerable(list, panel, tell) {
     delete list.dataset.from;
     chooseBars(
       panel,
-      tell,
+      send,
       from,
       buttons.findIndex((one) => one.tabIndex === 0),
     );

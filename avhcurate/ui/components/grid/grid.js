@@ -57,7 +57,7 @@ export class Grid {
   pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
   resized = () => this.layOut();
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
-  hearLinked = ({ detail }) => void this.follow(detail);
+  receiveLinked = ({ detail }) => void this.follow(detail);
   // The frame in which something happens shows it, a filter's chip for one, before the grid is laid out anew.
   resize = new ResizeObserver(() => {
     cancelAnimationFrame(this.arranging);
@@ -75,7 +75,7 @@ export class Grid {
     this.selection = createSelection(() => {
       this.paintSelection();
       this.countSelected();
-      this.tellLinked();
+      this.sendLinked();
     });
     this.picker = createPicker(this.selection);
     this.talk = createTalk();
@@ -83,7 +83,7 @@ export class Grid {
     this.unlisten = listen({ changed: () => this.draw(), answered: (one) => this.answered(one) });
     this.rows = new Rows(
       () => this.changed(),
-      () => this.talk.tell("lost", this.data.view),
+      () => this.talk.send("lost", this.data.view),
     );
     this.scroller = createScroller(this.node, this.part("sizer"), this.board, (by, flying) => this.moved(by, flying));
     this.lines = createLines(this.board, {
@@ -133,7 +133,7 @@ export class Grid {
     for (const event of ["pointerenter", "focusin"]) this.root.addEventListener(event, () => this.wake());
     addEventListener("keydown", this.pressedBeside);
     addEventListener("resize", this.resized);
-    addEventListener(LINKED, this.hearLinked);
+    addEventListener(LINKED, this.receiveLinked);
     // What lies above a grid may grow or go without the grid: the page is watched as well.
     this.resize.observe(this.root);
     const block = document.querySelector("[data-testid=stMainBlockContainer]");
@@ -155,7 +155,7 @@ export class Grid {
     if (!row) return;
     this.details.opened(place);
     this.paintSelection();
-    this.talk.tell("opened", row.id);
+    this.talk.send("opened", row.id);
   }
 
   // Acts on the selection, or on the image that has the focus, which then goes on: `alone`, on the selection alone.
@@ -169,7 +169,7 @@ export class Grid {
     const row = here && action in CHANGES ? this.shownRow(place) : null;
     const why = row && needless(row, action, value, this.classes());
     const ranges = /** @type {Ranges} */ (here ? [[place, place + 1]] : selected);
-    if (why) this.commands.say({ text: why });
+    if (why) this.commands.showMessage({ text: why });
     else if (action === "undo") this.decide(action, value, []);
     else if (row) this.decide(action, value, rangesOf([row.id]));
     else if (this.decides(action)) await this.decideFor(action, value, ranges);
@@ -190,7 +190,7 @@ export class Grid {
     const known = this.rows.idsIn(ranges);
     const all = known.size === rangesCount(ranges);
     const ids = all ? rangesOf(known) : await idsAt(this.data.source, this.data.view, ranges);
-    if (ids === null) this.commands.say({ text: "The server does not answer: nothing was changed" });
+    if (ids === null) this.commands.showMessage({ text: "The server does not answer: nothing was changed" });
     else this.decide(action, value, ids);
   }
 
@@ -205,7 +205,7 @@ export class Grid {
   // What came of a decision that was made here.
   /** @param {Answered} one */
   answered({ decided, text, undo }) {
-    if (this.own.delete(decided.nonce) && text) this.commands.say({ text, undo });
+    if (this.own.delete(decided.nonce) && text) this.commands.showMessage({ text, undo });
   }
 
   // Decisions that the rows do not have yet, of whoever made them on this page.
@@ -253,7 +253,7 @@ export class Grid {
 
   // --- a chart beside it ---------------------------------------------------------------------
 
-  tellLinked() {
+  sendLinked() {
     const { data, selection, pointed } = this;
     if (data.selectable) link({ by: "grid", view: data.view, ranges: selection.ranges(), place: pointed }, this.root);
   }
@@ -262,12 +262,12 @@ export class Grid {
   point(place) {
     if (place === this.pointed) return;
     this.pointed = place;
-    this.tellLinked();
+    this.sendLinked();
   }
 
   /** @param {WindowEventMap["avhcurate-linked"]["detail"]} detail */
   async follow({ by, view, place }) {
-    if (!by && this.data) this.tellLinked();
+    if (!by && this.data) this.sendLinked();
     if (by !== "chart" || !this.data?.selectable || place === null) return;
     const [[to] = []] = await placesIn(this.data.source, view, [[place, place + 1]]);
     if (to !== undefined) this.moveFocus(to, false);
@@ -510,7 +510,7 @@ export class Grid {
     const [old, before] = [this.data, this.unshown()];
     const same = old?.about === next.about;
     const other = old?.view !== next.view || old?.count !== next.count;
-    this.talk.hear(component, next.actions?.handled ?? 0);
+    this.talk.receive(component, next.actions?.handled ?? 0);
     if (old?.size !== next.size) this.size = next.size;
     this.data = next;
     this.label();
@@ -544,7 +544,7 @@ export class Grid {
   destroy() {
     removeEventListener("keydown", this.pressedBeside);
     removeEventListener("resize", this.resized);
-    removeEventListener(LINKED, this.hearLinked);
+    removeEventListener(LINKED, this.receiveLinked);
     this.resize.disconnect();
     this.unlisten();
     clearTimeout(this.landing ?? 0);

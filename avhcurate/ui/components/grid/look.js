@@ -4,7 +4,7 @@ import { createStore } from "../shared.js";
 
 const FILL = "avhcurate:fill"; // kept in this browser, for all grids
 const LOOK = "avhcurate-look";
-const TELL_MS = 400;
+const SEND_MS = 400;
 
 /** @param {import("./grid.js").Grid} grid */
 export function createLook(grid) {
@@ -20,15 +20,15 @@ export function createLook(grid) {
     fill.setAttribute("aria-pressed", String(fills));
   }
 
-  function tell() {
-    if (grid.size !== grid.data.size) grid.talk.tell("size", grid.size);
+  function send() {
+    if (grid.size !== grid.data.size) grid.talk.send("size", grid.size);
   }
 
   slider.oninput = () => {
     grid.size = Number(slider.value);
     grid.layOut();
     clearTimeout(timer);
-    timer = setTimeout(tell, TELL_MS);
+    timer = setTimeout(send, SEND_MS);
   };
   fill.onclick = () => {
     store.keep(FILL, fill.ariaPressed === "true" ? 0 : 1);

@@ -63,13 +63,13 @@ export function needless(suspect, now, { action, value, label }) {
 /** @param {Suspect} suspect @param {Act} act */
 export function words(suspect, { action, value, label }) {
   /** @type {Record<string, string>} */
-  const told = {
+  const texts = {
     keep: `Kept ${suspect.given}.`,
     tag: `Tagged ${value}.`,
     untag: `No longer ${value}.`,
     exclude: `Excluded image ${suspect.id}.`,
   };
-  return told[action] ?? `${suspect.given} is now ${label}.`;
+  return texts[action] ?? `${suspect.given} is now ${label}.`;
 }
 
 // What was decided here, newest last, and how it is taken back.

@@ -53,8 +53,8 @@ class Card extends Task {
     const [arrowright, arrowleft] = [1, -1].map((by) => () => this.go(this.place + by));
     /** @type {Record<string, () => void>} */
     this.keys = { a: accept, k: keep, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
-    for (const [name, act] of Object.entries({ accept, keep, skip, undo })) this.hearButton(this.buttons[name], act);
-    for (const step of this.steps) this.hearButton(step, () => this.go(this.place + Number(step.dataset.by)));
+    for (const [name, act] of Object.entries({ accept, keep, skip, undo })) this.handleButton(this.buttons[name], act);
+    for (const step of this.steps) this.handleButton(step, () => this.go(this.place + Number(step.dataset.by)));
   }
 
   current() {
@@ -108,12 +108,12 @@ class Card extends Task {
   judge(kind) {
     const suspect = this.current();
     if (!suspect) return;
-    if (this.shownAt === null) return this.say("The picture is not there yet.");
+    if (this.shownAt === null) return this.showMessage("The picture is not there yet.");
     const quick = performance.now() - this.shownAt < this.data.least_ms && "Too quick to have been seen: look again.";
     const why = quick || undecidable(suspect, this.standing(suspect), kind);
-    if (why) return this.say(why);
+    if (why) return this.showMessage(why);
     this.decisions.give(suspect, kind === "accept" ? { kind, of: this.data.of, value: suspect.label } : { kind });
-    this.say(words(suspect, { action: kind, label: suspect.suggested }));
+    this.showMessage(words(suspect, { action: kind, label: suspect.suggested }));
     this.next();
   }
 
@@ -125,22 +125,22 @@ class Card extends Task {
     if (!suspect) return;
     const label = value === null ? suspect.given : (this.data.actions.classes[value] ?? value);
     const why = needless(suspect, this.standing(suspect), { action, value, label });
-    if (why) return this.say(why);
+    if (why) return this.showMessage(why);
     this.decisions.give(suspect, { kind: action, value });
-    this.say(words(suspect, { action, value, label }));
+    this.showMessage(words(suspect, { action, value, label }));
     if (["relabel", "exclude"].includes(action)) this.next();
   }
 
   undo() {
     const place = this.decisions.undo();
-    if (place === null) return this.say("There is nothing to undo here.");
-    this.say("Undone: decide again.");
+    if (place === null) return this.showMessage("There is nothing to undo here.");
+    this.showMessage("Undone: decide again.");
     this.go(place);
   }
 
   skip() {
     if (this.place + 1 < this.data.total) this.next();
-    else this.say("This is the last one.");
+    else this.showMessage("This is the last one.");
   }
 
   /** @param {KeyboardEvent} event */
@@ -191,7 +191,7 @@ class Card extends Task {
     const became = { accepted: "relabelled", kept: "kept", "": excluded ? "excluded" : "" };
     const last = place + 1 >= data.total;
     this.part("place").textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
-    this.part("state").textContent = this.said || became[state];
+    this.part("state").textContent = this.message || became[state];
     this.part("tally").textContent = data.tally;
     Object.assign(root.dataset, { state, place });
     this.part("wait").textContent = suspect ? "" : "Fetching …";
@@ -206,7 +206,7 @@ class Card extends Task {
   update(next, component) {
     if (next.queue !== this.queue) this.begin(next);
     for (const suspect of next.suspects) this.known.set(suspect.place, suspect);
-    this.hear(next, component);
+    this.receive(next, component);
     this.commands.update(next.actions);
     this.asked = -1;
     this.reach();

@@ -20,11 +20,11 @@ export function createLegend(parent, changed) {
     const button = element("button", { className: "group", type: "button" }, parent);
     drawSymbol(SYMBOLS[symbol] ?? SYMBOLS[0], color, button);
     element("span", { textContent: name }, button);
-    const say = () => button.setAttribute("aria-pressed", String(!hidden.has(index)));
+    const paintPressed = () => button.setAttribute("aria-pressed", String(!hidden.has(index)));
     button.title = "click: hide or show; double-click: this group alone, and all again";
     button.onclick = () => {
       hidden.has(index) ? hidden.delete(index) : hidden.add(index);
-      say();
+      paintPressed();
       changed();
     };
     button.ondblclick = () => {
@@ -36,7 +36,7 @@ export function createLegend(parent, changed) {
         .forEach((one, other) => one.setAttribute("aria-pressed", String(!hidden.has(other))));
       changed();
     };
-    say();
+    paintPressed();
   }
 
   /** @param {Scatter.Scale} scale */

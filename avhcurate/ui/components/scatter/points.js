@@ -32,7 +32,7 @@ export class Points {
     if (source === this.source) return;
     const request = new AbortController();
     Object.assign(this, { request, asked: source });
-    this.chart.say(`Reading ${count.toLocaleString("en-US")} points …`);
+    this.chart.showMessage(`Reading ${count.toLocaleString("en-US")} points …`);
     try {
       const bytes = await this.read(source, count, request.signal);
       if (request === this.request) this.take(source, count, bytes);
@@ -61,7 +61,7 @@ export class Points {
     Object.assign(this, { source, bytes, request: null, pause: FIRST_RETRY_MS });
     this.shades = new Uint8Array(bytes, 4 * count);
     this.places = createPlaces(new Uint16Array(bytes, 0, 2 * count));
-    this.chart.say("");
+    this.chart.showMessage("");
     this.chart.give();
     link({});
   }
@@ -69,7 +69,7 @@ export class Points {
   /** @param {Failure} error @param {string} source @param {number} count */
   fail(error, source, count) {
     this.request = null;
-    this.chart.say(`The points could not be read (${error.message}): trying again …`);
+    this.chart.showMessage(`The points could not be read (${error.message}): trying again …`);
     // Of those that are gone the page can tell what has become of them.
     const again = () => (error.lost ? this.chart.component.setTriggerValue("lost", source) : this.want(source, count));
     this.timer = setTimeout(again, this.pause);

@@ -49,7 +49,7 @@ export class Chart {
   linked = { selected: "", ranges: [] }; // the points that are selected in the grid beside the chart
   linking = 0;
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
-  hearLinked = ({ detail }) => this.follow(detail);
+  receiveLinked = ({ detail }) => this.follow(detail);
 
   /** @param {any} parent */
   constructor(parent) {
@@ -71,7 +71,7 @@ export class Chart {
     );
     this.pointer = createPointer(this);
     this.stage.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
-    addEventListener(LINKED, this.hearLinked);
+    addEventListener(LINKED, this.receiveLinked);
     this.resize = new ResizeObserver(() => this.resized());
     this.resize.observe(this.stage);
   }
@@ -79,7 +79,7 @@ export class Chart {
   // --- the points ----------------------------------------------------------------------------------
 
   /** @param {string} text */
-  say(text) {
+  showMessage(text) {
     if (text) delete this.root.dataset.drawn;
     this.part("notice").textContent = text;
   }
@@ -328,20 +328,20 @@ export class Chart {
   // The address's window, unless it is the one that was told to it.
   adopt() {
     const { camera, data, adopted } = this;
-    const [wanted, told] = [data.window ?? data.whole, camera.window()];
+    const [wanted, sent] = [data.window ?? data.whole, camera.window()];
     const key = JSON.stringify(wanted);
     if (key === adopted || this.settling) return; // a move that the server does not know yet stands
     this.adopted = key;
     const slack = 1e-5 * Math.max(...wanted.map(Math.abs), 1e-9);
     const other = wanted.some(
-      (/** @type {number} */ end, /** @type {number} */ side) => Math.abs(end - told[side]) > slack,
+      (/** @type {number} */ end, /** @type {number} */ side) => Math.abs(end - sent[side]) > slack,
     );
     if (adopted === null || other) camera.show(wanted, data.whole);
   }
 
   /** @param {Scatter.Data} next @param {Component} component */
   update(next, component) {
-    if (!this.painter) return this.say(NO_WEBGL);
+    if (!this.painter) return this.showMessage(NO_WEBGL);
     if (this.data?.rows !== next.rows) this.facts.clear();
     [this.data, this.component] = [next, component];
     this.stage.setAttribute("aria-label", next.label);
@@ -363,7 +363,7 @@ export class Chart {
 
   destroy() {
     this.resize.disconnect();
-    removeEventListener(LINKED, this.hearLinked);
+    removeEventListener(LINKED, this.receiveLinked);
     this.points.stop();
     for (const timer of [this.linking, this.settling, this.resting]) clearTimeout(timer);
     cancelAnimationFrame(this.frame);

@@ -60,7 +60,7 @@ class Board extends Task {
     if (!this.ticked.delete(id)) this.ticked.add(id);
     this.sure = false;
     this.draft.keep(String(this.task), this.ticked);
-    this.say("");
+    this.showMessage("");
   }
 
   /** @param {HTMLElement | null | undefined} tile */
@@ -89,7 +89,7 @@ class Board extends Task {
     this.startedAt = performance.now();
     this.sure = false;
     this.close();
-    this.say("");
+    this.showMessage("");
     if (!this.order.length || document.querySelector("[role=dialog]")) return;
     this.tiles.get(this.focused)?.root.focus({ preventScroll: true });
     if (arrives) this.parent.host?.scrollIntoView({ block: "start" });
@@ -148,20 +148,20 @@ class Board extends Task {
     if (!this.order.length || this.busy()) return;
     if (!this.ticked.size && !this.sure) {
       this.sure = true;
-      return this.say(`Nothing is ticked. Submit again if no image holds ${this.data.name}.`);
+      return this.showMessage(`Nothing is ticked. Submit again if no image holds ${this.data.name}.`);
     }
     this.sure = false;
     this.close();
     const [task, ms] = [this.task ?? "", Math.round(performance.now() - this.startedAt)];
-    const said = { ids: rangesOf(this.order), ticked: [...this.ticked] };
-    this.submitted = this.decide({ kind: "grid", task, ms, ...said });
-    this.say("");
+    const answer = { ids: rangesOf(this.order), ticked: [...this.ticked] };
+    this.submitted = this.decide({ kind: "grid", task, ms, ...answer });
+    this.showMessage("");
   }
 
   goBack() {
     this.decide({ kind: "back", of: this.submitted, task: this.task ?? "" });
     this.submitted = "";
-    this.say("");
+    this.showMessage("");
   }
 
   // --- keys ----------------------------------------------------------------------------------------------
@@ -186,8 +186,8 @@ class Board extends Task {
 
   // What is said stays until something else is done.
   /** @param {string} text */
-  say(text) {
-    this.said = text;
+  showMessage(text) {
+    this.message = text;
     this.paint();
   }
 
@@ -204,14 +204,14 @@ class Board extends Task {
     submit.textContent = waiting ? "Saving …" : "Submit";
     back.hidden = !data.can_go_back;
     back.disabled = waiting;
-    this.part("status").textContent = this.said;
+    this.part("status").textContent = this.message;
     this.peek.classList.toggle("ticked", ticked.has(this.focused));
   }
 
   /** @param {Ticks.Data} next @param {Component} component */
   update(next, component) {
     const arrives = this.data !== next;
-    this.hear(next, component);
+    this.receive(next, component);
     if (next.task !== this.task) this.begin(next, arrives);
     this.layOut();
     this.paint();

@@ -69,7 +69,7 @@ export function createStage(viewer) {
       image.alt = alt;
     },
     /** @param {any} row */
-    say({ title, path, muted }) {
+    describe({ title, path, muted }) {
       caption.textContent = [title, path].filter(Boolean).join(" · ");
       root.classList.toggle("muted", muted);
     },

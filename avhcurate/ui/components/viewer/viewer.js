@@ -15,7 +15,7 @@ import { createStage } from "./stage.js";
 /** @import { Answered, Component, Row } from "../events.js" */
 /** @import { Viewer as Sent } from "../messages.js" */
 
-const TELL_MS = 120; // keys that repeat are told once
+const SEND_MS = 120; // keys that repeat are told once
 const PAN = 0.2; // of a stage, a key
 const ZOOM = 1.25;
 const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
@@ -48,7 +48,7 @@ export class Viewer {
   active = 0; // of several side by side
   place = /** @type {number | null} */ (null); // in the order of the view
   ahead = /** @type {number | null} */ (null); // the image that Python has yet to hear of
-  telling = 0;
+  sending = 0;
   unlisten = closeOnEscape();
   resize = new ResizeObserver(() => this.root.clientWidth && this.data && this.paint());
   /** @type {(event: KeyboardEvent) => unknown} */
@@ -64,7 +64,7 @@ export class Viewer {
     this.light = createLight(this.part("light"), this.part("stages"), repaint);
     this.talk = createTalk();
     this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
-    this.unhear = listen({ changed: repaint, answered: (one) => this.answered(one) });
+    this.stopListening = listen({ changed: repaint, answered: (one) => this.answered(one) });
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => 1,
@@ -97,7 +97,7 @@ export class Viewer {
       fit: () => camera.fit(),
       one: () => camera.one(),
       light: () => this.toggleLight(),
-      alone: () => this.talk.tell("alone", this.current().id),
+      alone: () => this.talk.send("alone", this.current().id),
       keys: () => commands.list(),
       label: () => commands.ask("label"),
       tag: () => commands.ask("tag"),
@@ -132,7 +132,7 @@ export class Viewer {
     this.place = next.at;
     this.current().show({ ...this.addressed(next.id), alt: `Image ${next.id}` });
     this.camera.fit();
-    this.tell(next.id);
+    this.sendShown(next.id);
     this.paint();
   }
 
@@ -146,15 +146,15 @@ export class Viewer {
   activate(place) {
     if (place === this.active) return;
     this.active = place;
-    this.tell(this.current().id);
+    this.sendShown(this.current().id);
     this.paint();
   }
 
   /** @param {number} id */
-  tell(id) {
+  sendShown(id) {
     this.ahead = id;
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.talk.tell("shown", id), TELL_MS);
+    clearTimeout(this.sending);
+    this.sending = setTimeout(() => this.talk.send("shown", id), SEND_MS);
   }
 
   fetchAhead() {
@@ -170,11 +170,11 @@ export class Viewer {
     const { id } = this.current();
     const { classes } = this.data.actions;
     const why = action in CHANGES && this.known(id) ? needless(this.shownRow(id), action, value, classes) : "";
-    if (why) return this.commands.say({ text: why });
+    if (why) return this.commands.showMessage({ text: why });
     const { dataset, version } = this.data.actions;
     const ids = /** @type {[number, number][]} */ (action === "undo" ? [] : [[id, id + 1]]);
     this.own.add(decide({ kind: action, dataset, version, ids, value }));
-    if (this.ahead !== null) this.tell(this.ahead);
+    if (this.ahead !== null) this.sendShown(this.ahead);
     this.paint();
   }
 
@@ -193,7 +193,7 @@ export class Viewer {
   // What came of a decision that was made here.
   /** @param {Answered} one */
   answered({ decided, text, undo }) {
-    if (this.own.delete(decided.nonce) && text) this.commands.say({ text, undo });
+    if (this.own.delete(decided.nonce) && text) this.commands.showMessage({ text, undo });
   }
 
   take() {
@@ -207,7 +207,7 @@ export class Viewer {
     for (const [place, stage] of stages.entries()) {
       stage.place();
       stage.root.classList.toggle("active", this.several() && place === this.active);
-      stage.say(this.shownRow(stage.id));
+      stage.describe(this.shownRow(stage.id));
     }
     const { id } = this.current();
     drawDecided(this.part("decided"), this.shownRow(id), data.closed, (tag) => this.act("untag", tag));
@@ -294,7 +294,7 @@ export class Viewer {
   /** @param {Sent.Data} next @param {Component} component */
   update(next, component) {
     const first = this.data === null;
-    this.talk.hear(component, next.actions.handled);
+    this.talk.receive(component, next.actions.handled);
     this.data = next;
     // What Python says of an image that was left behind in the meantime is not shown.
     const wanted = next.images[next.active].id;
@@ -318,8 +318,8 @@ export class Viewer {
     removeEventListener("keydown", this.pressedBeside);
     this.unlisten();
     this.talk.destroy();
-    this.unhear();
-    clearTimeout(this.telling);
+    this.stopListening();
+    clearTimeout(this.sending);
     this.resize.disconnect();
     this.commands.destroy();
   }

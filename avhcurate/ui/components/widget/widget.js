@@ -12,8 +12,8 @@ import { createThumbnails } from "./thumbnails.js";
  * @property {(name: string, value: unknown) => void} set
  * @property {() => void} save_changes
  * @property {(content: object) => void} send
- * @property {(event: string, heard: (...given: any[]) => void) => void} on
- * @property {(event: string, heard: (...given: any[]) => void) => void} off
+ * @property {(event: string, received: (...given: any[]) => void) => void} on
+ * @property {(event: string, received: (...given: any[]) => void) => void} off
  */
 
 // Questions have numbers, and so have their answers.
