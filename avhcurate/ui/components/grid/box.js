@@ -38,7 +38,7 @@ export function createBox(grid) {
       top: `${top - scroller.offset()}px`,
       height: `${bottom - top}px`,
     });
-    const covered = grid.layout.covered({ x: left, y: top }, { x: right, y: bottom });
+    const covered = grid.painting.layout.covered({ x: left, y: top }, { x: right, y: bottom });
     selection.set(rangesUnion(before, covered));
     if (pull) requestAnimationFrame(grow);
   }

@@ -13,8 +13,8 @@ export function createDetails(grid) {
     if (detail.view !== grid.data?.view || detail.place === place) return;
     place = detail.place;
     last = place ?? last;
-    if (place !== null) grid.show(place);
-    grid.paintSelection();
+    if (place !== null) grid.painting.show(place);
+    grid.painting.paintSelection();
   }
   addEventListener(SHOWN, shown);
 
@@ -27,7 +27,7 @@ export function createDetails(grid) {
       const to = last;
       const until = performance.now() + PATIENCE_MS;
       place = last = null;
-      grid.paintSelection();
+      grid.painting.paintSelection();
       const look = () => {
         if (document.querySelector("[role=dialog]") && performance.now() < until) requestAnimationFrame(look);
         else if (!grid.hasFocus()) grid.moveFocus(to, false);

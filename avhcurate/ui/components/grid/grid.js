@@ -1,20 +1,21 @@
-// The image grid: draws the rows in sight, owns selection and keyboard focus, and tells Python only what it needs.
+// The image grid: its rows, what is selected and decided, and what Python is asked; it is drawn by its painting.
 
-import { createCommands, idle, writes } from "../commands/commands.js";
+import { createCommands } from "../commands/commands.js";
 import { decide, listen, unshown } from "../outbox.js";
-import { consume, idsAt, LINKED, link, mounted, placesIn } from "../shared.js";
+import { idsAt, LINKED, link, mounted, placesIn } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { createBar } from "./bar.js";
 import { createBox } from "./box.js";
 import { createDetails } from "./details.js";
 import { createFocus } from "./focus.js";
-import { GRID_KEYS, STEPS, turnPage } from "./keys.js";
-import { around, GAP, gridLayout, tileSizes, wordsOf } from "./layout.js";
+import { Input } from "./input.js";
+import { GRID_KEYS } from "./keys.js";
 import { createLines } from "./lines.js";
 import { createLook } from "./look.js";
+import { Painting } from "./painting.js";
 import { CHANGES, needless, withDecided } from "./pending.js";
 import { createPicker } from "./picker.js";
-import { rangesCount, rangesHas, rangesOf } from "./ranges.js";
+import { rangesCount, rangesOf } from "./ranges.js";
 import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
@@ -22,48 +23,18 @@ import { createSelection } from "./selection.js";
 /** @import { Answered, Component, Decided, Ranges, Row } from "../events.js" */
 /** @import { Grid as Sent } from "../messages.js" */
 
-const REST_AFTER_FLIGHT_MS = 60;
-const LOOK_MS = 30; // between two looks at whether all pictures in sight have come
-const LONGEST_LANDING_MS = 2000;
-const JUMP = 1.5; // windows
-const LEAST_HEIGHT = 320;
-const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
-const EDGE = 6; // pixels below the last row
-
 export default mounted((parent, data) => new Grid(parent, data.open !== null));
 
 /** @typedef {Sent.Data} Data */
-
-/** @param {Event} event */
-function placeOf(event) {
-  const tile = /** @type {any} */ (event.target).closest?.(".tile");
-  return tile ? Number(tile.dataset.place) : null;
-}
 
 export class Grid {
   /** @type {Sent.Data} */
   data = /** @type {any} */ (null);
   size = 0; // of a tile, which the slider changes before Python has heard of it
-  layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
-  laidOut = ""; // the sizes that the layout was made for
-  travel = 1;
-  goal = /** @type {number | null} */ (null); // the place to begin at, once the rows are laid out
-  landing = /** @type {number | null} */ (null);
-  arranging = 0;
-  awake = false; // somebody has come near: rows beyond those in sight are fetched as well
   pointed = /** @type {number | null} */ (null); // the place under the pointer, or with the focus
 
-  /** @type {(event: KeyboardEvent) => unknown} */
-  pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
-  resized = () => this.layOut();
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
   receiveLinked = ({ detail }) => void this.follow(detail);
-  // The frame in which something happens shows it, a filter's chip for one, before the grid is laid out anew.
-  resize = new ResizeObserver(() => {
-    cancelAnimationFrame(this.arranging);
-    this.arranging = requestAnimationFrame(this.resized);
-  });
-
   /** @param {any} parent @param {boolean} opens */
   constructor(parent, opens) {
     this.parent = parent;
@@ -73,21 +44,22 @@ export class Grid {
     this.node = this.part("scroller");
     this.board = this.part("board");
     this.selection = createSelection(() => {
-      this.paintSelection();
+      this.painting.paintSelection();
       this.countSelected();
       this.sendLinked();
     });
     this.picker = createPicker(this.selection);
     this.talk = createTalk();
     this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
-    this.unlisten = listen({ changed: () => this.draw(), answered: (one) => this.answered(one) });
+    this.unlisten = listen({ changed: () => this.painting.draw(), answered: (one) => this.answered(one) });
     this.rows = new Rows(
       () => this.changed(),
       () => this.talk.send("lost", this.data.view),
     );
-    this.scroller = createScroller(this.node, this.part("sizer"), this.board, (by, flying) => this.moved(by, flying));
+    this.painting = new Painting(this);
+    this.scroller = createScroller(this.node, this.part("sizer"), this.board, this.painting.moved);
     this.lines = createLines(this.board, {
-      layout: () => this.layout,
+      layout: () => this.painting.layout,
       base: this.scroller.base,
       rowAt: (place) => this.shownRow(place),
     });
@@ -97,7 +69,8 @@ export class Grid {
     this.box = createBox(this);
     this.details = createDetails(this);
     this.look = createLook(this);
-    this.listen();
+    this.input = new Input(this);
+    addEventListener(LINKED, this.receiveLinked);
   }
 
   /** @param {string} name @returns {any} */
@@ -114,39 +87,7 @@ export class Grid {
     });
   }
 
-  listen() {
-    const jump = this.part("jump");
-    this.board.onclick = (/** @type {MouseEvent} */ event) => this.clicked(event);
-    this.node.onkeydown = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
-    jump.onsubmit = (/** @type {Event} */ event) => {
-      event.preventDefault();
-      this.jumpTo(jump.elements.to.value);
-    };
-    // A screen reader moves the focus without keys.
-    this.board.addEventListener("focusin", (/** @type {Event} */ event) => {
-      const place = placeOf(event);
-      if (place !== null && place !== this.focus.place()) this.focus.set(place);
-      this.point(place);
-    });
-    this.board.onpointerover = (/** @type {Event} */ event) => this.point(placeOf(event));
-    this.board.onpointerleave = () => this.point(null);
-    for (const event of ["pointerenter", "focusin"]) this.root.addEventListener(event, () => this.wake());
-    addEventListener("keydown", this.pressedBeside);
-    addEventListener("resize", this.resized);
-    addEventListener(LINKED, this.receiveLinked);
-    // What lies above a grid may grow or go without the grid: the page is watched as well.
-    this.resize.observe(this.root);
-    const block = document.querySelector("[data-testid=stMainBlockContainer]");
-    if (block) this.resize.observe(block);
-  }
-
-  // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
-  /** @param {KeyboardEvent} event */
-  mine(event) {
-    return this.data.actions && !this.data.open && !document.querySelector("[role=dialog]") && idle(event);
-  }
-
-  // --- what Python hears -------------------------------------------------------------------
+  // --- what Python and the server are asked -------------------------------------------------------------------
 
   /** @param {number} place */
   open(place) {
@@ -154,7 +95,7 @@ export class Grid {
     if (!this.opens) return this.picker.toggle(place);
     if (!row) return;
     this.details.opened(place);
-    this.paintSelection();
+    this.painting.paintSelection();
     this.talk.send("opened", row.id);
   }
 
@@ -199,7 +140,7 @@ export class Grid {
     const { dataset, version, bar } = /** @type {Sent.Actions} */ (this.data.actions);
     const of = bar?.find(({ name }) => name === kind)?.of ?? "";
     this.own.add(decide({ kind, dataset, version, ids, value, of }));
-    this.draw();
+    this.painting.draw();
   }
 
   // What came of a decision that was made here.
@@ -238,15 +179,6 @@ export class Grid {
 
   // --- selection and focus -----------------------------------------------------------------
 
-  paintSelection() {
-    const selected = this.selection.ranges();
-    for (const tile of this.lines.tiles()) {
-      tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
-      tile.root.ariaCurrent = tile.place === this.details.place() ? "true" : null;
-    }
-    this.root.classList.toggle("choosing", selected.length > 0);
-  }
-
   countSelected() {
     this.bar.update(this.data.actions?.bar ?? [], this.selection.count(), this.data.count);
   }
@@ -278,21 +210,12 @@ export class Grid {
     return this.data.count ? [[0, this.data.count]] : [];
   }
 
-  /** @param {number} place */
-  show(place) {
-    const { layout, scroller } = this;
-    const row = layout.rowOf(place);
-    const [top, bottom] = [layout.top(row), layout.bottom(row)];
-    if (top < scroller.offset()) scroller.to(top);
-    else if (bottom > scroller.offset() + scroller.window()) scroller.to(bottom - scroller.window());
-  }
-
   /** @param {number} place @param {boolean} extend */
   moveFocus(place, extend) {
     if (!this.data.count) return;
     const to = Math.max(0, Math.min(this.data.count - 1, place));
     if (extend) this.picker.extend(this.focus.place(), to, false);
-    this.show(to);
+    this.painting.show(to);
     this.focus.set(to);
     const tile = this.focusTile(to);
     if (!this.scroller.most()) tile?.scrollIntoView({ block: "nearest" });
@@ -309,201 +232,12 @@ export class Grid {
     return this.root.contains(this.parent.activeElement ?? document.activeElement);
   }
 
-  // --- layout: rows of as many columns as fit ------------------------------------------------
-
-  layOut() {
-    const { data, root, board } = this;
-    if (!data || !root.clientWidth) return;
-    const words = wordsOf(data);
-    for (const [name, on] of Object.entries(words)) root.classList.toggle(name, on);
-    const sizes = tileSizes(board, this.size, words.bare);
-    const hadFocus = board.contains(this.parent.activeElement);
-    const print = JSON.stringify([data.view, data.count, sizes]);
-    if (print !== this.laidOut) this.layAnew(sizes, print);
-    else this.fit();
-    this.arrive();
-    this.draw();
-    if (hadFocus && !board.contains(this.parent.activeElement)) this.focusTile(this.focus.place());
-  }
-
-  // The first row in sight stays so.
-  /** @param {{ columns: number, width: number, rowHeight: number }} sizes @param {string} print */
-  layAnew(sizes, print) {
-    const { count, tiles } = this.data;
-    const kept = this.layout.rows ? this.layout.first(this.layout.rowAt(this.scroller.offset())) : 0;
-    const again = this.laidOut !== "";
-    this.laidOut = print;
-    this.lines.clear();
-    this.layout = gridLayout(count, sizes, this.remote() ? [] : tiles.map((row) => row.group));
-    this.board.setAttribute("aria-colcount", sizes.columns);
-    this.board.setAttribute("aria-rowcount", this.layout.rows);
-    this.fit();
-    if (again && this.layout.rows) this.scrollTo(Math.min(kept, count - 1));
-  }
-
-  arrive() {
-    if (this.goal === null || !this.layout.rows) return;
-    this.focus.begin(Math.min(this.goal, this.data.count - 1));
-    this.goal = null;
-    this.scrollTo(this.focus.place());
-  }
-
-  /** @param {number} place */
-  scrollTo(place) {
-    this.scroller.to(this.layout.top(this.layout.rowOf(place)));
-  }
-
-  // Most rows do not come with the page.
-  remote() {
-    return this.data.count > this.data.tiles.length;
-  }
-
-  // As high as its rows, or as the window leaves room for.
-  fit() {
-    const { data, scroller } = this;
-    const height = this.layout.height + EDGE;
-    this.node.style.height = `${Math.ceil(Math.min(height, this.mostHeight()))}px`;
-    scroller.resize(height);
-    this.part("head").hidden = data.height === "all" || !(scroller.most() || data.selectable);
-    for (const name of ["place", "jump"]) this.part(name).hidden = !scroller.most();
-  }
-
-  mostHeight() {
-    const main = document.querySelector("[data-testid=stMain]");
-    if (this.data.height === "all") return Infinity;
-    if (typeof this.data.height === "number") return this.data.height;
-    if (this.data.height === "part" || !main) return Math.max(LEAST_HEIGHT, SHARE * innerHeight);
-    const [page, root, pane] = [main, this.root, this.pane].map((one) => one.getBoundingClientRect());
-    const [above, below] = [pane.top - page.top + main.scrollTop, root.bottom - pane.bottom];
-    return Math.max(LEAST_HEIGHT, main.clientHeight - above - below - GAP);
-  }
-
-  // --- drawing --------------------------------------------------------------------------------
-
-  /** @param {number} by @param {boolean} flying */
-  moved(by, flying) {
-    if (by) [this.travel, this.awake] = [Math.sign(by), true];
-    clearTimeout(this.landing ?? 0);
-    this.landing = null;
-    if (Math.abs(by) > JUMP * this.scroller.window()) this.land(flying ? REST_AFTER_FLIGHT_MS : LOOK_MS);
-    this.draw(!flying);
-  }
-
-  wake() {
-    if (this.awake) return;
-    this.awake = true;
-    this.draw();
-  }
-
-  // After a jump the rows in sight come first, and their neighbours when all their pictures are there.
-  /** @param {number} rest */
-  land(rest, until = performance.now() + LONGEST_LANDING_MS) {
-    this.landing = setTimeout(() => {
-      this.landing = null;
-      if (!this.lines.arrived() && performance.now() < until) this.land(LOOK_MS, until);
-      this.draw();
-    }, rest);
-  }
-
   changed() {
-    this.draw();
+    this.painting.draw();
     this.focus.follow(this.data.count);
   }
 
-  draw(pictures = true) {
-    if (!this.data || !this.layout.rows) return this.lines.clear();
-    const [top, seen] = [this.scroller.offset(), this.scroller.window()];
-    if (top <= 0) this.travel = 1;
-    else if (top >= this.scroller.most()) this.travel = -1;
-    const { from, to, insight, wanted } = around(this.layout, {
-      top,
-      seen,
-      travel: this.travel,
-      alone: this.landing !== null || !this.awake,
-    });
-    if (pictures) this.rows.want(wanted);
-    const hadFocus = this.hasFocus();
-    this.lines.draw(from, to, pictures);
-    if (hadFocus && !this.hasFocus()) this.node.focus({ preventScroll: true });
-    this.focus.paint();
-    this.paintSelection();
-    const [first, last, count] = [insight[0] + 1, insight[1], this.data.count].map((number) =>
-      number.toLocaleString("en"),
-    );
-    const failing = this.rows.failing();
-    this.part("place").textContent = failing ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
-  }
-
-  // --- events --------------------------------------------------------------------------------
-
-  /** @param {MouseEvent} event */
-  clicked(event) {
-    const place = placeOf(event);
-    if (place === null || this.box.ended()) return;
-    const { selectable } = this.data;
-    const command = event.ctrlKey || event.metaKey;
-    const from = this.focus.place();
-    this.focus.set(place);
-    this.focusTile(place);
-    if (selectable && event.shiftKey) this.picker.extend(from, place, command);
-    else if (selectable && (command || /** @type {Element} */ (event.target).classList.contains("check")))
-      this.picker.toggle(place);
-    else this.open(place);
-  }
-
-  /** @param {KeyboardEvent} event */
-  pressed(event) {
-    if (writes(event)) return;
-    const steps = event.key in STEPS && !event.altKey;
-    const own = steps ? () => this.step(event) : this.meaning(event);
-    const does = own ?? (this.data.actions ? this.commands.meaning(event) : null);
-    if (!does) return;
-    does();
-    consume(event);
-  }
-
-  /** @param {KeyboardEvent} event */
-  step({ key, shiftKey }) {
-    const { layout, scroller } = this;
-    const to = STEPS[key](this.focus.place(), layout, scroller);
-    if (key.startsWith("Page")) turnPage(key === "PageDown" ? 1 : -1, layout, scroller);
-    this.moveFocus(to, shiftKey && this.data.selectable);
-  }
-
-  // What one of the grid's own keys does.
-  /** @param {KeyboardEvent} event */
-  meaning({ key, shiftKey, ctrlKey, metaKey }) {
-    const { selectable, actions } = this.data;
-    const here = this.focus.place();
-    if (key === "Enter") return () => (shiftKey && actions && this.opens ? this.act("compare") : this.open(here));
-    if (key === " ") return () => (selectable ? this.picker.toggle(here) : this.open(here));
-    const all = selectable && (ctrlKey || metaKey) && key.toLowerCase() === "a";
-    if (all) return () => this.selection.set(this.everything());
-    return key === "Escape" && this.selection.ranges().length ? () => this.selection.set([]) : null;
-  }
-
-  /** @param {string} typed */
-  jumpTo(typed) {
-    const text = typed.replaceAll(",", "").trim();
-    const row = Number(text);
-    if (!text || Number.isNaN(row)) return;
-    const to = Math.max(0, Math.min(this.data.count - 1, Math.round(row) - 1));
-    this.scrollTo(to);
-    this.moveFocus(to, false);
-  }
-
-  // --- what Python says ------------------------------------------------------------------------
-
-  label() {
-    const { selectable, label, actions, hint, count } = this.data;
-    this.root.classList.toggle("choosable", selectable);
-    this.root.classList.toggle("closed", !this.opens);
-    this.board.setAttribute("aria-label", label);
-    this.board.setAttribute("aria-multiselectable", String(selectable));
-    this.part("more").hidden = !actions;
-    this.part("hint").hidden = !hint || count === 0;
-    this.look.update(selectable, this.size);
-  }
+  // --- what Python sends ------------------------------------------------------------------------
 
   /** @param {Sent.Data} next @param {Component} component */
   update(next, component) {
@@ -513,15 +247,15 @@ export class Grid {
     this.talk.receive(component, next.actions?.handled ?? 0);
     if (old?.size !== next.size) this.size = next.size;
     this.data = next;
-    this.label();
-    if (other || !this.remote()) this.takeRows(same, before);
+    this.painting.label();
+    if (other || !this.painting.remote()) this.takeRows(same, before);
     const { view: key, about, order, count, source } = next;
     if (next.selectable) this.selection.move({ key, about, order, count, source });
     this.countSelected();
     if (other) this.picker.forget();
     this.aim(old, same);
     if (old?.open && !next.open) this.details.closed();
-    this.layOut();
+    this.painting.layOut();
     if (next.actions) this.commands.update(next.actions);
   }
 
@@ -529,8 +263,8 @@ export class Grid {
   /** @param {Data | null} old @param {boolean} same */
   aim(old, same) {
     const { start, order, count } = this.data;
-    if (old?.start !== start) this.goal = start;
-    else if (!same || old.order !== order) this.goal = 0;
+    if (old?.start !== start) this.painting.goal = start;
+    else if (!same || old.order !== order) this.painting.goal = 0;
     else this.focus.follow(count);
   }
 
@@ -542,14 +276,10 @@ export class Grid {
   }
 
   destroy() {
-    removeEventListener("keydown", this.pressedBeside);
-    removeEventListener("resize", this.resized);
     removeEventListener(LINKED, this.receiveLinked);
-    this.resize.disconnect();
     this.unlisten();
-    clearTimeout(this.landing ?? 0);
-    cancelAnimationFrame(this.arranging);
-    const { commands, details, selection, scroller, box, rows, talk, look } = this;
-    for (const piece of [commands, details, selection, scroller, box, rows, talk, look]) piece.destroy();
+    const { input, painting, commands, details, selection, scroller, box, rows, talk, look } = this;
+    for (const piece of [input, painting, commands, details, selection, scroller, box, rows, talk, look])
+      piece.destroy();
   }
 }

@@ -26,7 +26,7 @@ export function createLook(grid) {
 
   slider.oninput = () => {
     grid.size = Number(slider.value);
-    grid.layOut();
+    grid.painting.layOut();
     clearTimeout(timer);
     timer = setTimeout(send, SEND_MS);
   };

@@ -1,0 +1,105 @@
+// What mouse and keys do in the grid.
+
+import { idle, writes } from "../commands/commands.js";
+import { consume } from "../shared.js";
+import { STEPS, turnPage } from "./keys.js";
+
+/** @param {Event} event */
+function placeOf(event) {
+  const tile = /** @type {any} */ (event.target).closest?.(".tile");
+  return tile ? Number(tile.dataset.place) : null;
+}
+
+export class Input {
+  /** @type {(event: KeyboardEvent) => unknown} */
+  pressedBeside = (event) => this.grid.data && this.mine(event) && this.pressed(event);
+
+  /** @param {import("./grid.js").Grid} grid */
+  constructor(grid) {
+    this.grid = grid;
+    const jump = grid.part("jump");
+    grid.board.onclick = (/** @type {MouseEvent} */ event) => this.clicked(event);
+    grid.node.onkeydown = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
+    jump.onsubmit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.jumpTo(jump.elements.to.value);
+    };
+    // A screen reader moves the focus without keys.
+    grid.board.addEventListener("focusin", (/** @type {Event} */ event) => {
+      const place = placeOf(event);
+      if (place !== null && place !== grid.focus.place()) grid.focus.set(place);
+      grid.point(place);
+    });
+    grid.board.onpointerover = (/** @type {Event} */ event) => grid.point(placeOf(event));
+    grid.board.onpointerleave = () => grid.point(null);
+    addEventListener("keydown", this.pressedBeside);
+  }
+
+  // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
+  /** @param {KeyboardEvent} event */
+  mine(event) {
+    return this.grid.data.actions && !this.grid.data.open && !document.querySelector("[role=dialog]") && idle(event);
+  }
+
+  /** @param {MouseEvent} event */
+  clicked(event) {
+    const place = placeOf(event);
+    if (place === null || this.grid.box.ended()) return;
+    const { selectable } = this.grid.data;
+    const command = event.ctrlKey || event.metaKey;
+    const from = this.grid.focus.place();
+    this.grid.focus.set(place);
+    this.grid.focusTile(place);
+    if (selectable && event.shiftKey) this.grid.picker.extend(from, place, command);
+    else if (selectable && (command || /** @type {Element} */ (event.target).classList.contains("check")))
+      this.grid.picker.toggle(place);
+    else this.grid.open(place);
+  }
+
+  /** @param {KeyboardEvent} event */
+  pressed(event) {
+    if (writes(event)) return;
+    const steps = event.key in STEPS && !event.altKey;
+    const own = steps ? () => this.step(event) : this.meaning(event);
+    const does = own ?? (this.grid.data.actions ? this.grid.commands.meaning(event) : null);
+    if (!does) return;
+    does();
+    consume(event);
+  }
+
+  /** @param {KeyboardEvent} event */
+  step({ key, shiftKey }) {
+    const { layout } = this.grid.painting;
+    const { scroller } = this.grid;
+    const to = STEPS[key](this.grid.focus.place(), layout, scroller);
+    if (key.startsWith("Page")) turnPage(key === "PageDown" ? 1 : -1, layout, scroller);
+    this.grid.moveFocus(to, shiftKey && this.grid.data.selectable);
+  }
+
+  // What one of the grid's own keys does.
+  /** @param {KeyboardEvent} event */
+  meaning({ key, shiftKey, ctrlKey, metaKey }) {
+    const { selectable, actions } = this.grid.data;
+    const here = this.grid.focus.place();
+    if (key === "Enter")
+      return () => (shiftKey && actions && this.grid.opens ? this.grid.act("compare") : this.grid.open(here));
+    if (key === " ") return () => (selectable ? this.grid.picker.toggle(here) : this.grid.open(here));
+    const all = selectable && (ctrlKey || metaKey) && key.toLowerCase() === "a";
+    if (all) return () => this.grid.selection.set(this.grid.everything());
+    return key === "Escape" && this.grid.selection.ranges().length ? () => this.grid.selection.set([]) : null;
+  }
+
+  /** @param {string} typed */
+  jumpTo(typed) {
+    const text = typed.replaceAll(",", "").trim();
+    const row = Number(text);
+    if (!text || Number.isNaN(row)) return;
+    const to = Math.max(0, Math.min(this.grid.data.count - 1, Math.round(row) - 1));
+    this.grid.painting.scrollTo(to);
+    this.grid.moveFocus(to, false);
+  }
+
+  destroy() {
+    removeEventListener("keydown", this.pressedBeside);
+  }
+}
