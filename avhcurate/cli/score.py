@@ -11,9 +11,10 @@ def score(settings: ScoreSettings) -> None:
         from avhcurate.datasets.sources.manifest import class_list
         from avhcurate.networks.models.backends import FEW_IMAGES
         from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
-        from avhcurate.networks.scoring.service import score_settings
+        from avhcurate.networks.scoring.service import before_edit, score_settings
+        from avhcurate.workspace.disk.provenance import now
 
-        name, space = settings.dataset, options.open_workspace()
+        name, space, begun = settings.dataset, options.open_workspace(), now()
         if len(settings.classes) == 1:  # a known order, or a file
             settings = settings.with_(classes=tuple(class_list(settings.classes[0]) or ()))
         with options.job(settings) as progress:
@@ -22,11 +23,13 @@ def score(settings: ScoreSettings) -> None:
     if options.printed(record):
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
+    dataset, again = space.dataset(name), f"`avhcurate remove {name} --run {run.name}`, and score again."
+    if record.finished and record.finished < begun:
+        print(f"It was scored before by the same network, and nothing ran now. For a new run: {again}")
+    elif before := before_edit(dataset, record):
+        print(f"{record.model} is not what it was in run {before}, so all images were scored anew.")
     if record.skipped:
-        print(
-            "The column problem says why. Once these images can be read, or more memory is allowed, "
-            f"`avhcurate remove {name} --run {run.root.name}`, and score again."
-        )
+        print(f"The column problem says why. Once these images can be read, or more memory is allowed, {again}")
     if record.backend and record.backend.why not in ("", FEW_IMAGES):
         print(f"The network ran as it is, which may be slower: {record.backend.why}")
     if record.rows is not None:
@@ -38,7 +41,6 @@ def score(settings: ScoreSettings) -> None:
             f"{100 * fitted.accuracy:.2f} % right, loss {fitted.loss:.4f}; AVH by two folds' heads correlates at "
             f"{fitted.agreement:.4f}"
         )
-    dataset = space.dataset(name)
     accuracy = accuracy_of(dataset, run)
     print(accuracy)
     warning = chance_warning(dataset, run, accuracy)

@@ -112,4 +112,4 @@ def known_runs(first: DatasetFolder, second: DatasetFolder, model: str | None) -
 def _network(run: RunFolder) -> tuple[object, ...]:
     """Return what two runs must share for their features to compare."""
     record = run.record
-    return record.weights_sha256, record.head, record.preprocess, record.precision, record.width
+    return record.weights_sha256, record.head, record.code, record.preprocess, record.precision, record.width

@@ -159,6 +159,7 @@ def set_up(
         "weights_source": model.source,
         "head": model.head_name,
         "preprocess": asdict(model.preprocess),
+        "code": model.code,
         "trainer": "full",
         "recipe": {key: value for key, value in as_numbers(chosen).items() if key != "seed"},
         "device": str(device),

@@ -73,7 +73,7 @@ def set_up(
     rate = settings.learning_rate or ProbeRecipe.learning_rate
     chosen = recipe or ProbeRecipe(epochs=settings.epochs, learning_rate=rate)
     run = runs[1].record
-    names = ("model", "weights_sha256", "weights_source", "head", "preprocess", "device", "precision")
+    names = ("model", "weights_sha256", "weights_source", "head", "preprocess", "code", "device", "precision")
     about = {
         "source_run": runs[0].name,
         "target_run": runs[1].name,

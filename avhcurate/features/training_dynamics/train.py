@@ -172,6 +172,7 @@ class _Training:
             "weights_sha256": model.weights_sha256,
             "new_head": model.new_head,
             "preprocess": asdict(model.preprocess),
+            "code": model.code,
             "broken_images": train.left_out + held_out.left_out,
             "processes": self.group.size,
         }
@@ -264,4 +265,6 @@ def _name(settings: TrainSettings, recipe: Recipe, model: NewModel, train: Subse
         "train_sample": settings.train_sample,
         "samples": [train.digest, held_out.digest],
     }
+    if model.code:
+        inputs["code"] = model.code
     return f"{network_slug(settings)}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"

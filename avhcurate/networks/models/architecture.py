@@ -1,7 +1,7 @@
 """A network before any weights are loaded: how to build it, and the preprocessing of its images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class Architecture:
     any_channels: one input channel or three, to be seen from the first convolution.
     adapt: renames the tensors of an older file to what the module calls them.
     drawn: beginnings of the names of layers that stay as drawn from the seed where weights lack them.
+    code: SHA-256 of the files that say what the network computes, by name, where these are the user's.
     """
 
     build: Callable[[int | None, int], nn.Module]
@@ -35,6 +36,7 @@ class Architecture:
     any_channels: bool = False
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     drawn: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
 
     def module(self, num_classes: int | None) -> nn.Module:
         """Return a new network for the images that `preprocess` makes: float32, CPU, eval mode, without gradients."""

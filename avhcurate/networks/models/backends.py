@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -17,8 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.runtime import close
-from avhcurate.networks.models.weights import first_line
+from avhcurate.networks.models.weights import first_line, tensors_sha256
 from avhcurate.workspace.disk.files import remove, temporary_name
+from avhcurate.workspace.disk.provenance import settings_digest, versions
 
 AS_IS, OPENVINO = "torch", "openvino"
 
@@ -75,13 +76,14 @@ def find_backend(
     *,
     streams: int = 1,
     images: int | None = None,
-    kept: Path | None = None,
+    cache: Path | None = None,
+    code: Mapping[str, str] | None = None,
 ) -> Backend:
     """Return the backend of that name or, without one, that for a pass over `images` images on a CPU; None for many.
 
     `module` is float32, `dtype` what to compute in. `example` are EXAMPLES images or more: what gives other features
-    than the module is not taken. `kept` is the folder of the converted network, there or not. Raises CurateError where
-    the named backend cannot run the network here.
+    than the module is not taken. `cache` is a folder of converted networks, and `code` what tells those apart that only
+    some images do. Raises CurateError where the named backend cannot run the network here.
     """
     if name == AS_IS or (name is None and example.device.type != "cpu"):
         return as_is(module)
@@ -97,7 +99,7 @@ def find_backend(
     try:
         if name not in (None, OPENVINO) or example.device.type != "cpu":
             raise RuntimeError("it is not a backend of this device")
-        return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, kept))
+        return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, cache, code or {}))
     except AlreadyConverted:
         return as_is(module)
     # Tracing runs foreign code under rules that it does not know, and OpenVINO has errors of its own.
@@ -138,49 +140,73 @@ def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int
 
 
 def _checked(
-    module: nn.Module, example: Tensor, dtype: torch.dtype, streams: int, kept: Path | None
+    module: nn.Module,
+    example: Tensor,
+    dtype: torch.dtype,
+    streams: int,
+    cache: Path | None,
+    code: Mapping[str, str],
 ) -> Callable[[Tensor], Tensor]:
-    """Return the module in OpenVINO, from the folder if a network is there that gives the same features."""
-    images, tolerance = example[:_COMPARED], _PRECISIONS[dtype][1]
-    with torch.no_grad(), _NoValues():
-        expected = module(images)
+    """Return the module in OpenVINO, as the folder has it or converted; it must give the same features."""
 
-    def read(folder: Path) -> Callable[[Tensor], Tensor]:
+    def read(folder: Path, images: Tensor, expected: Tensor) -> Callable[[Tensor], Tensor]:
         run = compiled(folder / _FILE, dtype, streams=streams, threads=torch.get_num_threads())
         features = lambda images: torch.from_numpy(run(images.numpy())[0])  # noqa: E731
-        if not close(features(images), expected, tolerance):
+        if not close(features(images), expected, _PRECISIONS[dtype][1]):
             raise RuntimeError("its features are not those of the network")
         return features
 
-    if kept is not None and kept.is_dir():
-        # It may be damaged, or of a factory that was edited since.
+    traced, output = _traced(module, example[-_TRACED:])
+    name = _name(traced, code)
+    # It may be damaged.
+    if cache is not None and (cache / name).is_dir():
         with suppress(Exception):
-            return read(kept)
+            return read(cache / name, example[-_TRACED:], output)
+    with torch.no_grad(), _NoValues():
+        expected = module(example[:_COMPARED])
+    with TemporaryDirectory() as scratch:
+        folder = (cache or Path(scratch)) / name
+        made = temporary_name(folder)
+        try:
+            openvino().save_model(openvino().convert_model(traced), made / _FILE, compress_to_fp16=False)
+            # Read back even here: what was not written yet may differ from it in the last bit.
+            features = read(made, example[:_COMPARED], expected)
+            _keep(made, folder)
+        finally:
+            remove(made)
+    return features
+
+
+def _traced(module: nn.Module, images: Tensor) -> tuple[Any, Tensor]:
+    """Return what the module does to images, and its features of them."""
+    outputs = []
+
+    # A function, whose weights are constants: a module's layers become scripts, which takes thrice as long.
+    def run(images: Tensor) -> Tensor:
+        outputs.append(module(images))
+        return outputs[-1]
+
     with warnings.catch_warnings(action="ignore"), torch.no_grad():  # torch's own, of what tracing keeps and of age
-        # As a function, whose weights are constants: a module's layers become scripts, which takes thrice as long.
-        traced = torch.jit.trace(lambda images: module(images), (example[-_TRACED:],), check_trace=False)
-        network = openvino().convert_model(traced)
-    with TemporaryDirectory() as folder:
-        # Read back even here: what was not written yet may differ from it in the last bit.
-        return read(_written(network, kept or Path(folder, "network")))
+        return torch.jit.trace(run, (images,), check_trace=False), outputs[0]
 
 
-def _written(network: Any, folder: Path) -> Path:
-    """Write the network to a folder, whole or not at all, and remove the oldest others."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = temporary_name(folder)
-    try:
-        openvino().save_model(network, made / _FILE, compress_to_fp16=False)
-        remove(folder)
-        # Unless another process has just written the same.
-        with suppress(OSError):
-            made.rename(folder)
-    finally:
-        remove(made)
+def _name(traced: Any, code: Mapping[str, str]) -> str:
+    """Return the name of a converted network, of all that decides what it computes: a trace, and what it has not met."""
+    constants = [node for node in traced.graph.findAllNodes("prim::Constant") if "value" in node.attributeNames()]
+    tensors = {str(at): node.t("value") for at, node in enumerate(constants) if node.kindOf("value") == "t"}
+    used = [traced.graph.str(False), tensors_sha256(tensors), dict(code), versions("torch", "openvino")]
+    return settings_digest(used)[:16]
+
+
+def _keep(made: Path, folder: Path) -> None:
+    """Give a written network its name, and remove the oldest others."""
+    remove(folder)
+    # Unless another process has just written the same.
+    with suppress(OSError):
+        made.rename(folder)
     others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
     for old in others[:-_KEPT]:
         remove(old)
-    return folder
 
 
 class _NoValues(TorchDispatchMode):

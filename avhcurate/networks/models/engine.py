@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -28,7 +28,6 @@ from avhcurate.networks.models.runtime import (
     precision_name,
     products_on,
 )
-from avhcurate.workspace.disk.provenance import settings_digest, versions
 
 Item = TypeVar("Item")
 Payload = TypeVar("Payload")
@@ -103,7 +102,8 @@ class Network:
                 self.dtype,
                 streams=torch.get_num_threads() // _threads_per_worker(),
                 images=images,
-                kept=cache and cache / _graph_name(model),
+                cache=cache,
+                code=model.code,
             )
         finally:
             tap.hook.remove()
@@ -180,18 +180,6 @@ def _own_copy(model: LoadedModel) -> FeatureTap:
     head = module.get_submodule(name)
     assert isinstance(head, nn.Linear)
     return FeatureTap(module, head)
-
-
-def _graph_name(model: LoadedModel) -> str:
-    """Return the name under which a converted network is kept: of all that decides what it computes."""
-    used = {
-        "model": model.name,
-        "weights": model.weights_sha256,
-        "head": model.head_name,
-        "preprocess": asdict(model.preprocess),
-        "versions": versions("torch"),
-    }
-    return settings_digest(used)[:16]
 
 
 def default_batch_size(side: int, device: torch.device) -> int:

@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.names import PLUGINS, check_factory, near_matches, refuse_standard
 from avhcurate.networks.models.preprocess import Preprocess
+from avhcurate.networks.models.sources import sources
 from avhcurate.networks.models.weights import own_weights
 
 
@@ -30,19 +32,21 @@ def factory(name: str) -> Architecture:
     make = _imported(name)
     # What a module has from the standard library is not its own, nor is a part of it.
     refuse_standard(getattr(getattr(make, "func", make), "__module__", None) or "", name)
-    return _as_imagenet(name, lambda num_classes: _called(name, make, num_classes))
+    with _current_directory():
+        code = sources(name.partition(":")[0])
+    return _as_imagenet(name, lambda num_classes: _called(name, make, num_classes), code)
 
 
 def of_plugin(name: str) -> Architecture:
     """Return what the plugin of this family makes of the rest of a name."""
     family, _, rest = name.partition(":")
-    made = PLUGINS[family](rest)
+    made, code = PLUGINS[family](rest), sources(PLUGINS[family].__module__)
     if isinstance(made, Architecture):
-        return made
-    return _as_imagenet(name, lambda num_classes: copy.deepcopy(made))
+        return replace(made, code=code)
+    return _as_imagenet(name, lambda num_classes: copy.deepcopy(made), code)
 
 
-def _as_imagenet(name: str, make: Callable[[int | None], Any]) -> Architecture:
+def _as_imagenet(name: str, make: Callable[[int | None], Any], code: dict[str, str]) -> Architecture:
     """Return a network that keeps the weights it is made with; images are prepared as for ImageNet."""
 
     def build(num_classes: int | None, side: int) -> nn.Module:
@@ -56,6 +60,7 @@ def _as_imagenet(name: str, make: Callable[[int | None], Any]) -> Architecture:
         Preprocess(resize=256, crop=224),
         made=lambda module: own_weights(module, f"as {name} makes them"),
         any_channels=True,
+        code=code,
     )
 
 

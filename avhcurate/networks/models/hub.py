@@ -5,6 +5,7 @@ safetensors, or checkpoints read with `weights_only`, and what a configuration a
 """
 
 import copy
+import hashlib
 import re
 from typing import Any
 
@@ -18,6 +19,8 @@ from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line, own_weights
 from avhcurate.workspace.disk.files import user_path
+
+_CONFIG = "config.json"
 
 #: PIL's numbers of resampling, as image processors keep them.
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -49,6 +52,10 @@ class HubModel:
             self._place = str(folder)
         elif not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", place):
             raise CurateError(f"{self.name}: there is no folder {place!r}. Give one, or OWNER/NAME of the hub.")
+        #: A folder's configuration, which may be edited, says what the network computes.
+        self.code = {}
+        if self._local and (folder / _CONFIG).is_file():
+            self.code[_CONFIG] = hashlib.sha256((folder / _CONFIG).read_bytes()).hexdigest()
         self.config = self._read("AutoConfig", "The configuration")
         # A configuration may name a repository whose compiled code would compute the attention.
         self.config._attn_implementation = None
@@ -119,7 +126,7 @@ def hub_classifier(place: str) -> Architecture:
     def load() -> Weights:
         return own_weights(model.weights(kind), f"transformers {place}")
 
-    return Architecture(build, model.preprocess(), load, _class_names(model.config))
+    return Architecture(build, model.preprocess(), load, _class_names(model.config), code=model.code)
 
 
 def _class_names(config: Any) -> tuple[str, ...] | None:

@@ -1,6 +1,6 @@
 """From a name to a network with weights, last linear layer and preprocessing: to run it, or a new one to train."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +74,7 @@ class LoadedModel:
     `module` is in eval mode, float32, on the CPU, without gradients; `head` is the nn.Linear inside it whose input is
     the features (N, D). `class_weights` (K, D) and `bias` (K,), float32, are those of `head` or of another head on the
     same features. `classes` are the names that its weights came with, if any. `prompts` are those of a zero-shot model,
-    whose features all have the length of its logit scale.
+    whose features all have the length of its logit scale. `code` is that of `Architecture`.
     """
 
     name: str
@@ -88,6 +88,7 @@ class LoadedModel:
     weights_source: str
     classes: tuple[str, ...] | None = None
     prompts: PromptsRecord | None = None
+    code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class NewModel:
     weights_sha256: str
     source: str
     new_head: bool
+    code: dict[str, str] = field(default_factory=dict)
 
 
 def find_architecture(name: str, *, sha256: str | None = None, prompts: PromptsRecord | None = None) -> Architecture:
@@ -188,6 +190,7 @@ def _loaded(spec: ModelSpec, num_classes: int | None) -> LoadedModel:
         weights_source=weights.source,
         classes=classes,
         prompts=spec.class_prompts(),
+        code=architecture.code,
     )
 
 
@@ -225,7 +228,9 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         weights = architecture.made(module)
     else:
         weights, new_head = Weights({}, "", "chance"), True
-    return NewModel(module, architecture.preprocess, head.name, weights.sha256, weights.source, new_head)
+    return NewModel(
+        module, architecture.preprocess, head.name, weights.sha256, weights.source, new_head, architecture.code
+    )
 
 
 def _found(spec: ModelSpec) -> tuple[Architecture, Weights | None]:

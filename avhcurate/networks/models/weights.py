@@ -85,13 +85,18 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: st
 
 
 def own_weights(module: nn.Module, source: str) -> Weights:
-    """Return the tensors that a module already holds, hashed over names, types, shapes and bytes."""
+    """Return the tensors that a module already holds, and their hash."""
     tensors = {name: tensor for name, tensor in module.state_dict().items() if isinstance(tensor, Tensor)}
+    return Weights(tensors, tensors_sha256(tensors), source)
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Return the hash over names, types, shapes and bytes."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return Weights(tensors, digest.hexdigest(), source)
+    return digest.hexdigest()
 
 
 def without_prefixes(tensors: Mapping[str, Tensor], expected: Iterable[str]) -> dict[str, Tensor]:

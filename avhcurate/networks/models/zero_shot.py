@@ -89,6 +89,7 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
         classes=prompts.names,
         made=lambda module: own_weights(module, f"transformers {place}"),
         fixed=True,
+        code=model.code,
     )
 
 

@@ -57,6 +57,8 @@ class FoldNetworks:
             "preprocess": asdict(model.preprocess),
             "samples": [rows.tolist() for rows in (self.ids, self.folds, self.learnt, np.asarray(self.images.labels))],
         }
+        if model.code:
+            inputs["code"] = model.code
         digest = settings_digest(inputs)
         run, count = RunFolder.of(self.dataset, f"{slug}-folds-{digest[:8]}"), int(self.folds.max()) + 1
         with run.alone():
@@ -97,6 +99,7 @@ class FoldNetworks:
             skipped=len(folds) - len(self.ids),
             versions=versions("torch", "torchvision", "numpy"),
             started=now(),
+            code=model.code,
             fitted=FittedHeads(
                 folds=count,
                 seed=self.recipe.seed,

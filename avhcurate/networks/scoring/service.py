@@ -176,7 +176,19 @@ def run_name(
         inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
     if rows is not None:
         inputs["rows"] = rows
+    if model.code:
+        inputs["code"] = model.code
     return f"{slug}-{settings_digest(inputs)[:8]}"
+
+
+def before_edit(dataset: DatasetFolder, record: RunRecord) -> str:
+    """Return the newest run by what the network of a run was before its code was edited; "" where there is none."""
+    for other in reversed(dataset.runs()):
+        theirs = other.record
+        same = (theirs.model, theirs.weights_sha256) == (record.model, record.weights_sha256)
+        if same and theirs.code != record.code:
+            return other.name
+    return ""
 
 
 def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> LoadedModel:
@@ -225,6 +237,9 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
             f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}). Give the file of that run by "
             "--weights, or score the dataset with these first."
         )
+    # Older records do not note it.
+    if record.code not in ({}, loaded.code):
+        raise CurateError(f"{record.model} was edited after run {record.name}. Score the dataset again.")
     if loaded.preprocess != preprocess:
         raise CurateError(f"Run {record.name} was made by a version that prepared images otherwise. Score it again.")
     if own_classes:
@@ -443,6 +458,7 @@ def _record(
         limit=limit,
         seed=seed,
         started=now(),
+        code=model.code,
         **backend_values(network),
     )
 

@@ -141,14 +141,16 @@ class RunRecord(Provenance):
     rows: list[int] | None = None
     #: Whether the weights name their classes, and these are the dataset's in its order.
     classes_named: bool = False
+    #: SHA-256 of the user's files that say what the network computes, by name.
+    code: dict[str, str] = {}
 
     @property
-    def network(self) -> tuple[str, str, str]:
+    def network(self) -> tuple[object, ...]:
         """Equal for runs of one network, prompts included, with one last layer, on any dataset.
 
         A fitted head is of its run alone: one network has another for each dataset.
         """
-        return self.weights_sha256, self.head, self.name if self.fitted else ""
+        return self.weights_sha256, self.head, tuple(self.code.items()), self.name if self.fitted else ""
 
 
 class FoldHeads:

@@ -54,11 +54,12 @@ class Copying(Net):
         return torch.from_numpy(super().forward(images).numpy())
 
 
-class Wider(Net):
-    """An edited network."""
+class NoRed(Net):
+    """An edited network: images with much red are black, which no noise is."""
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images) * 1.01
+        red = images[..., 0].float().mean((1, 2)) > 200
+        return super().forward(images * ~red[:, None, None, None])
 
 
 def example() -> Tensor:
@@ -111,17 +112,32 @@ def test_a_network_of_which_a_trace_holds_for_some_images_only_runs_as_it_is(net
 def test_a_converted_network_is_kept_and_used_only_if_it_is_that_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = tmp_path / "networks" / "some"
-    first = chosen(module(), kept=kept).run(example())
+    cache = tmp_path / "networks"
+    first = chosen(module(), cache=cache).run(example())
+    (kept,) = cache.iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr(torch.jit, "trace", lambda *_, **__: 1 / 0)
-        torch.testing.assert_close(chosen(module(), kept=kept).run(example()), first, atol=0, rtol=0)
-        # The same name, and something else: of a factory that was edited, say.
-        assert "division by zero" in chosen(module(Wider), kept=kept).why
-    (kept / "network.bin").write_bytes(b"")
+        patch.setattr(backends.openvino(), "convert_model", lambda _: 1 / 0)
+        torch.testing.assert_close(chosen(module(), cache=cache).run(example()), first, atol=0, rtol=0)
+        for other in ({"code": {"nets": "edited"}}, {"network": NoRed}):
+            network = module(other.pop("network", Net))
+            assert "division by zero" in chosen(network, cache=cache, **other).why
+    red = torch.zeros_like(example())
+    red[..., 0] = 255
+    edited = module(NoRed)
+    torch.testing.assert_close(chosen(edited, cache=cache).run(red), edited(red), atol=1e-5, rtol=1e-5)
     for number in range(6):
-        assert chosen(module(), kept=kept.with_name(f"{number}")).name == OPENVINO
-    assert sorted(path.name for path in kept.parent.iterdir()) == ["2", "3", "4", "5"]
+        assert chosen(module(), cache=cache, code={"nets": f"{number}"}).name == OPENVINO
+    assert (len(list(cache.iterdir())), kept.exists()) == (4, False)
+
+
+def test_a_kept_network_that_is_damaged_or_gives_other_features_is_converted_again(tmp_path: Path) -> None:
+    chosen(module(), cache=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    (kept / "network.bin").write_bytes(b"")
+    assert chosen(module(), cache=tmp_path).name == OPENVINO
+    assert (kept / "network.bin").stat().st_size
+    assert chosen(module(Counting), cache=tmp_path).name == AS_IS
+    assert list(tmp_path.iterdir()) == [kept]
 
 
 @pytest.mark.parametrize("name", ["cuda graph", OPENVINO])

@@ -1,0 +1,82 @@
+"""The source files of a network of the user's own, by which an edited network is told from what it was."""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+
+#: Folders of installed packages, whose versions a record notes.
+_INSTALLED = {"site-packages", "dist-packages"}
+
+#: Files as they were when they were first read since Python loaded their modules: an edit counts once it is loaded.
+_READ: dict[str, tuple[ModuleSpec | None, bytes]] = {}
+
+
+def sources(module: str) -> dict[str, str]:
+    """Return SHA-256 of the file of a module and of those that it imports of its own project, by module.
+
+    Files that are read otherwise, of settings say, are not seen, nor are installed packages other than its own.
+    """
+    own, found, waiting = module.partition(".")[0], {}, [module]
+    while waiting:
+        name = waiting.pop()
+        file = _file(name, own)
+        if file is not None and name not in found:
+            content = _as_loaded(name, file)
+            found[name] = hashlib.sha256(content).hexdigest()
+            package = name if file.stem == "__init__" else name.rpartition(".")[0]
+            waiting += [name.rpartition(".")[0], *_imports(content, package)]
+    return dict(sorted(found.items()))
+
+
+def _file(name: str, own: str) -> Path | None:
+    """Return the file of a module of the project, or of the package `own`; None for any other."""
+    top, *rest = name.split(".")
+    spec = _spec(top)
+    if spec is None:
+        return None
+    files = [Path(spec.origin or "")]
+    if rest:
+        places = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
+        files = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
+    for file in files:
+        if file.is_file() and (top == own or not _INSTALLED.intersection(file.parts)):
+            return file
+    return None
+
+
+@cache
+def _spec(top: str) -> ModuleSpec | None:
+    """Return where a module lies that is in no package; None for Python's own and for this package."""
+    if top in sys.stdlib_module_names or top == __package__.partition(".")[0]:
+        return None
+    with suppress(ImportError, ValueError):
+        return find_spec(top)
+    return None
+
+
+def _as_loaded(name: str, file: Path) -> bytes:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    if name not in _READ or _READ[name][0] is not spec:
+        _READ[name] = spec, file.read_bytes()
+    return _READ[name][1]
+
+
+def _imports(content: bytes, package: str) -> Iterator[str]:
+    """Yield every name that a file may import, wherever it does."""
+    nodes: list[ast.AST] = []
+    with suppress(SyntaxError, ValueError):  # a compiled file
+        nodes = list(ast.walk(ast.parse(content)))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            with suppress(ImportError):
+                base = resolve_name("." * node.level + (node.module or ""), package)
+                yield base
+                yield from (f"{base}.{alias.name}" for alias in node.names)
