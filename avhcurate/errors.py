@@ -1,4 +1,4 @@
-"""The base class for mistakes that a user can correct, and the one for a search that finds nothing."""
+"""The base class for mistakes that a user can correct, for a search that finds nothing, and for what passes."""
 
 
 class CurateError(Exception):
@@ -15,3 +15,7 @@ class NothingFound(CurateError):
     """The call is valid, and no sample or entry is what it asks for."""
 
     exit_code = 3
+
+
+class Unavailable(CurateError):
+    """The call is valid, and the database is away or something else is at work: the same call succeeds later."""

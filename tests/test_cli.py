@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 import avhcurate
 from avhcurate.cli import app, home_of, main
+from avhcurate.errors import CurateError
 from avhcurate.ui import navigation
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
@@ -199,6 +201,22 @@ def test_a_name_cannot_send_commands_to_a_terminal(monkeypatch, capsys):
         main()
     monkeypatch.undo()
     assert capsys.readouterr().out == "cat\ufffd[2J\ufffdgnp.exe\ufffd\tdog\n"
+
+
+@pytest.mark.parametrize(
+    "error", [CurateError("no\x1b[31m \u202egnp.exe\x07\n dog"), TyperException("No such option: --no\x1b[31m")]
+)
+def test_why_a_call_ends_shows_control_characters_and_never_sends_them(monkeypatch, capsys, error):
+    def ends(_):
+        raise error
+
+    monkeypatch.setattr("avhcurate.cli._app", ends)
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "no\\x1b[31m" in said
+    assert said.endswith("\n")
+    assert said.strip("\n").isprintable()
 
 
 def test_a_fault_of_ours_is_raised_which_is_exit_code_1(cli, demo_root, monkeypatch):

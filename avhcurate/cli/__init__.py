@@ -39,6 +39,8 @@ _INTERRUPTED = 130
 #: What moves a terminal's cursor, colours it or turns text around, but for the ends and starts of lines.
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 _CONTROLS |= {ord(mark): mark for mark in "\t\n\r"}
+#: The same in a message of one line.
+_ESCAPES = {code: ascii(chr(code))[1:-1] for code in _CONTROLS}
 #: Errors that the path of a user can cause, in addition to a write-protected disk.
 _REFUSED = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 
@@ -94,15 +96,20 @@ def main() -> NoReturn:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         hint = context.command_path if context else "avhcurate"
-        print(f"avhcurate: {' '.join(error.format_message().split())} (see `{hint} --help`)", file=sys.stderr)
+        _say(f"{error.format_message()} (see `{hint} --help`)")
         raise SystemExit(2) from None
     except CurateError as error:
         options.LOG.debug("raised here", exc_info=error)
-        print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(str(error))
         raise SystemExit(error.exit_code) from None
     except (Exception, KeyboardInterrupt) as error:
         _end(error)
     raise SystemExit(0)
+
+
+def _say(line: str) -> None:
+    """Print why a call ends, in one line that sends nothing to a terminal."""
+    print(f"avhcurate: {' '.join(line.split())}".translate(_ESCAPES), file=sys.stderr)
 
 
 def _end(error: BaseException) -> NoReturn:
@@ -111,12 +118,12 @@ def _end(error: BaseException) -> NoReturn:
     from avhcurate.workspace.disk.room import disk_trouble
 
     if isinstance(error, Cancelled | KeyboardInterrupt):
-        print("avhcurate: cancelled; run the same command again to resume", file=sys.stderr)
+        _say("cancelled; run the same command again to resume")
         raise SystemExit(_INTERRUPTED) from None
     line = _refused(error) or disk_trouble(error)
     if not line:
         raise error
-    print(f"avhcurate: {line}", file=sys.stderr)
+    _say(line)
     raise SystemExit(2) from None
 
 

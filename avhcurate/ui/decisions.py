@@ -18,7 +18,7 @@ from starlette.routing import Route
 from streamlit.logger import get_logger
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.ui import cache, signin
 from avhcurate.ui.answers import NEVER_KEPT, base_path
 from avhcurate.ui.user_errors import in_page
@@ -135,6 +135,8 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
             reply = takers[decision.kind](table, decision)
         except DoneBefore:
             reply = Reply()
+        except Unavailable:
+            raise  # no outcome: the browser keeps the decision and sends it again
         except CurateError as error:
             reply = Reply(in_page(str(error)))
     entry = 0

@@ -148,7 +148,8 @@ def _user() -> User:
 def _stands(user: User) -> bool:
     """Return whether a sign-in has not ended (`exp`) and its e-mail address, if it counts, is verified."""
     try:
-        ended = float(user.get("exp", "inf")) <= time.time()
+        # Not the reverse: a time that is no number is over.
+        ended = not float(user.get("exp", "inf")) > time.time()
     except (TypeError, ValueError):
         ended = True
     return bool(user.get("is_logged_in")) and not ended and _is_verified(user)
@@ -159,7 +160,8 @@ def _is_verified(user: User) -> bool:
     own = _section("avhcurate")
     if not user.get("email") or own.get("known_by") == "subject" or own.get("trust_addresses") is True:
         return True
-    return user.get("email_verified") in (True, "true", "True")
+    verified = user.get("email_verified")
+    return verified is True or verified in ("true", "True")
 
 
 def _has_left(user: User) -> bool:

@@ -85,7 +85,7 @@ MUTATIONS = (
     Mutation(
         "any e-mail address is believed",
         _SIGNIN,
-        'return user.get("email_verified") in (True, "true", "True")',
+        'return verified is True or verified in ("true", "True")',
         "return True",
         f"{_GUARDS_TEST}::test_a_sign_in_that_has_ended_or_is_not_verified_does_not_count",
     ),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.people.hsf_source import left_out
 from avhcurate.people.log import Lease, ResponseLog
 from avhcurate.people.log_columns import ResponseColumns
@@ -226,7 +226,7 @@ def test_withdrawing_reaches_other_processes_and_later_ballots_still_come_in(box
 
 
 def test_a_database_that_is_not_there_says_what_to_do(tmp_path):
-    with pytest.raises(CurateError, match="cannot be opened"):
+    with pytest.raises(Unavailable, match="cannot be opened"):
         ResponseLog(f"sqlite:///{tmp_path / 'nowhere' / 'annotations.db'}")
     with pytest.raises(CurateError, match="is not the address"):
         ResponseLog("nonsense")
@@ -234,7 +234,7 @@ def test_a_database_that_is_not_there_says_what_to_do(tmp_path):
 
 def test_a_password_is_not_said(tmp_path):
     pytest.importorskip("psycopg")
-    with pytest.raises(CurateError, match="cannot be opened") as refused:
+    with pytest.raises(Unavailable, match="cannot be opened") as refused:
         ResponseLog(f"postgresql+psycopg://ann:secret@/votes?host={tmp_path}")
     assert "secret" not in str(refused.value)
 

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import remove_dataset
+from avhcurate.errors import Unavailable
 from avhcurate.ui import decisions, signin
 from avhcurate.workspace.data.people import Person, Role
 from avhcurate.workspace.data.workspace import Workspace
@@ -75,10 +76,17 @@ def test_a_decision_about_a_dataset_that_is_gone_is_refused_and_changes_no_other
     assert entries(own_demo_root) == []
 
 
-def test_what_cannot_be_done_now_ends_the_answer_and_is_done_when_it_comes_again(own_demo_root):
+@pytest.mark.parametrize("error", [OSError("a fault of ours"), Unavailable("The database cannot be opened.")])
+def test_what_cannot_be_done_now_ends_the_answer_and_is_done_when_it_comes_again(own_demo_root, error):
     sent = decision("tag", 1, value="a"), decision("tag", 2, value="b")
     tag = TAKERS["tag"]
-    with patch.dict(TAKERS, {"tag": lambda table, one: tag(table, one) if one.value == "a" else 1 / 0}):
+
+    def away(table, one):
+        if one.value == "b":
+            raise error
+        return tag(table, one)
+
+    with patch.dict(TAKERS, {"tag": away}):
         assert [one.nonce for one in decide(own_demo_root, *sent)] == [sent[0]["nonce"]]
     assert len(decide(own_demo_root, *sent)) == 2
     assert entries(own_demo_root) == [("tag", "b", 1), ("tag", "a", 1)]

@@ -157,8 +157,8 @@ def test_every_route_of_the_app_is_private_but_scripts_and_the_one_that_gives_th
 @pytest.mark.parametrize(
     "changed",
     [
-        *({"exp": 1_700_000_000}, {"exp": "1700000000"}, {"exp": "soon"}, {"is_logged_in": False}),
-        *({"email_verified": said} for said in (False, "false", "False", "no", None)),
+        *({"exp": 1_700_000_000}, {"exp": "1700000000"}, {"exp": "soon"}, {"exp": "nan"}, {"is_logged_in": False}),
+        *({"email_verified": said} for said in (False, "false", "False", "no", None, 1, 1.0)),
     ],
 )
 def test_a_sign_in_that_has_ended_or_is_not_verified_does_not_count(client, login, changed):

@@ -29,14 +29,14 @@ def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
     """
     from huggingface_hub import HfApi, get_token
 
-    owner, _, rest = place.removeprefix(HUB).partition("/")
-    name, _, file = rest.partition("/")
-    if not owner or not name:
+    parts = place.removeprefix(HUB).split("/")
+    # No part leads elsewhere, as .. does.
+    if len(parts) < 2 or not all(part.strip(".") and part.isprintable() for part in parts):
         raise CurateError(f"{place} is not a place on the hub. Write hf:OWNER/NAME, or hf:OWNER/NAME/FILE.")
     check_host(endpoint())
-    api, repository = HfApi(endpoint=endpoint(), token=get_token()), f"{owner}/{name}"
+    api, repository, file = HfApi(endpoint=endpoint(), token=get_token()), "/".join(parts[:2]), "/".join(parts[2:])
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / (PurePosixPath(file).name or name)
+        made = Path(folder) / parts[-1]
         with _answers(place):
             there = api.repo_exists(repository, repo_type="dataset")
             if there and file:

@@ -216,8 +216,9 @@ def limited(cursor: duckdb.DuckDBPyConnection, condition: str, *, timed: bool = 
     Only a query with a condition is stopped after `LONGEST_S`, and only if `timed`.
     """
     ended = threading.Event()
+    watch = threading.Thread(target=_interrupt, args=(cursor, ended), daemon=True)
     if condition and timed:
-        threading.Thread(target=_interrupt, args=(cursor, ended), daemon=True).start()
+        watch.start()
     try:
         yield
     except duckdb.InterruptException:
@@ -228,6 +229,9 @@ def limited(cursor: duckdb.DuckDBPyConnection, condition: str, *, timed: bool = 
         raise CurateError(f"The condition does not fit the columns: {str(error).splitlines()[0]}") from error
     finally:
         ended.set()
+        # It may be the last to let go of the cursor, and a process that ends meanwhile is aborted.
+        if watch.is_alive():
+            watch.join()
 
 
 def _interrupt(cursor: duckdb.DuckDBPyConnection, ended: threading.Event) -> None:

@@ -229,8 +229,7 @@ def _of_file(workspace: Workspace, file: Path) -> State:
     if "path" not in rows:
         raise CurateError(f"{file} has no column path. Export it as CSV or Parquet.")
     rows = rows.reindex(columns=known).rename(columns=_TEXTS).assign(excluded=False, content="", suspect=np.nan)
-    if len(rows) and not isinstance(rows["tags"].iloc[0], str):
-        rows["tags"] = rows["tags"].map(lambda tags: ";".join(tags) if np.iterable(tags) else "")
+    rows["tags"] = rows["tags"].map(_joined)
     for name in ("split", "tags", *_TEXTS.values()):
         rows[name] = rows[name].astype(object).fillna("")
     for name in workspace.names():
@@ -240,6 +239,13 @@ def _of_file(workspace: Workspace, file: Path) -> State:
                 rows["content"] = content[rows["id"].astype(int)]
             break
     return State(title=file.name, rows=rows, fingerprint=fingerprint, entry=entry)
+
+
+def _joined(tags: Any) -> str:
+    """Return tags as a CSV has them: Parquet has a list, and either may have nothing."""
+    if isinstance(tags, str):
+        return tags
+    return ";".join(tags) if np.iterable(tags) else ""
 
 
 # --- who and why -------------------------------------------------------------------------------------------------

@@ -12,12 +12,16 @@ def stratified_folds(labels: np.ndarray, groups: np.ndarray, *, folds: int, seed
     """The fold, 0 to `folds` - 1, of each sample: labels (N,), groups (N,) -> (N,).
 
     Samples of one group share a fold, and count with the label of their first. Each class is spread over the folds to
-    within one group. Raises CurateError for fewer than 2 folds, or more than there are groups.
+    within one group. Raises CurateError for a single group, fewer than 2 folds, or more than there are groups.
 
     >>> stratified_folds(np.array([0, 0, 1, 1]), np.arange(4), folds=2, seed=0).reshape(2, 2).sum(axis=1)
     array([1, 1])
     """
     codes, unique = pd.factorize(groups)
+    if len(unique) == 1:
+        raise CurateError(
+            "All images with a label are copies of one, or share a group, so none can be judged by the others. Add others."
+        )
     if not 2 <= folds <= max(2, len(unique)):
         raise CurateError(f"The number of folds must lie between 2 and {max(2, len(unique))}; it was {folds}")
     first = np.full(len(unique), -1)

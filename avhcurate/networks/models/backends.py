@@ -191,7 +191,7 @@ def _traced(module: nn.Module, images: Tensor) -> tuple[Any, Tensor]:
 
 
 def _name(traced: Any, code: Mapping[str, str]) -> str:
-    """Return the name of a converted network, of all that decides what it computes: a trace, and what it has not met."""
+    """Return the name of a converted network: of a trace, which says what it computes, and of the code."""
     constants = [node for node in traced.graph.findAllNodes("prim::Constant") if "value" in node.attributeNames()]
     tensors = {str(at): node.t("value") for at, node in enumerate(constants) if node.kindOf("value") == "t"}
     used = [traced.graph.str(False), tensors_sha256(tensors), dict(code), versions("torch", "openvino")]

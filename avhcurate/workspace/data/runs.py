@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.stats.downsample import evenly_spread
@@ -142,7 +142,7 @@ class RunRecord(Provenance):
     #: Whether the weights name their classes, and these are the dataset's in its order.
     classes_named: bool = False
     #: SHA-256 of the user's files that say what the network computes, by name.
-    code: dict[str, str] = {}
+    code: dict[str, str] = Field(default_factory=dict)
 
     @property
     def network(self) -> tuple[object, ...]:

@@ -28,8 +28,8 @@ class SelfTrainingRecord(WorkRecord):
     """Inputs and settings, `self-training.json`; `finished` and the fields after it are set when it is complete.
 
     source: the dataset with labels to learn from; target: the one whose samples get pseudo-labels. `where` texts are
-    the conditions that chose the samples, "" for all. `weights_sha256`, `head`, `preprocess` and `code` are those of the
-    network at the start: for a `trainer` "probe" the one that both runs hold features of; "full" has no runs.
+    the conditions that chose the samples, "" for all. `weights_sha256`, `head`, `preprocess` and `code` are those of
+    the network at the start: for a `trainer` "probe" the one that both runs hold features of; "full" has no runs.
     `target_left_out` counts samples without an embedding in the run or, for "full", without a readable image.
     `schedule` is `start, step, end`. `recipe` is the trainer's.
     `done`: rounds of selecting and training that are complete; `stopped` says why it ended; `seconds` is the
@@ -53,7 +53,7 @@ class SelfTrainingRecord(WorkRecord):
     weights_source: str
     head: str
     preprocess: dict[str, Any]
-    code: dict[str, str] = {}
+    code: dict[str, str] = Field(default_factory=dict)
     trainer: str
     recipe: dict[str, Any]
     rule: str

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.data.datasets import DatasetFolder, dataset_names
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
@@ -138,7 +138,7 @@ class Workspace:
         try:
             lock.acquire(timeout=_PATIENCE_S)
         except Timeout:
-            raise CurateError(f"Another process is changing dataset {name!r}. Try again when it is done.") from None
+            raise Unavailable(f"Another process is changing dataset {name!r}. Try again when it is done.") from None
         try:
             self._tidy(id)
             files.remove_leftovers(self.datasets / id)

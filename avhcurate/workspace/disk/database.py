@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.migrations import VERSIONS, step_up
 from avhcurate.workspace.disk.room import can_write
@@ -23,8 +23,8 @@ _PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "forei
 def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
     """Return an engine of a database that answers, with `tables` in it; those that are missing are created.
 
-    One of an older version is brought to this one. Raise `CurateError` when its driver or the server is missing, or
-    when the database has an unknown version.
+    One of an older version is brought to this one. Raise `Unavailable` when it does not answer, `CurateError` when its
+    driver is missing or its version is unknown.
     """
     try:
         # A server may restart or drop idle connections: a connection is tested before it is used.
@@ -45,7 +45,7 @@ def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
         reason = str(problem.orig).strip().splitlines()[0]
         if any(word in reason for word in ("locked", "full", "readonly")):  # which are said wherever they happen
             raise
-        raise CurateError(
+        raise Unavailable(
             f"The database {where} cannot be opened ({reason}). Check that it is running and that its name is right."
         ) from problem
     finally:

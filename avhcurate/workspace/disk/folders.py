@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.files import batched, replacing, write_json, write_parquet, write_tables
 from avhcurate.workspace.disk.provenance import Provenance, WorkRecord
 from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
@@ -131,7 +131,7 @@ class ResultFolder(RecordFolder[Work]):
                     leftover.unlink(missing_ok=True)
                 yield
         except Timeout:
-            raise CurateError(
+            raise Unavailable(
                 f"Another process is writing {self.WHAT} {self.name}. Wait for it or cancel it."
             ) from None
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import Unavailable
 from avhcurate.workspace.disk.files import remove_leftovers, write_json
 from avhcurate.workspace.disk.room import disk_trouble
 from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
@@ -172,7 +172,7 @@ class Jobs:
         """Refuse another job while one is running or about to."""
         newest = self.newest()
         if newest and newest.active:
-            raise CurateError(f"`{newest.verb} {newest.dataset}` is running. Wait for it or cancel it first.")
+            raise Unavailable(f"`{newest.verb} {newest.dataset}` is running. Wait for it or cancel it first.")
 
     @contextmanager
     def idle(self) -> Iterator[None]:
@@ -226,7 +226,7 @@ class Jobs:
             return True
 
 
-class _AnotherRuns(CurateError):
+class _AnotherRuns(Unavailable):
     """Another job holds the workspace's lock."""
 
 

@@ -74,8 +74,11 @@ def test_a_repository_and_a_label_file_are_pushed_and_nothing_is_replaced_unaske
     with pytest.raises(CurateError, match=r"hf:org/pets exists.*--force"):
         export(digits, FEW, "hf", place.parents[1])
     assert export(digits, FEW, "hf", place.parents[1], force=True) == 3
-    with pytest.raises(CurateError, match="Write hf:OWNER/NAME"):
-        export(digits, FEW, "hf", type(tmp_path)("hf:pets"))
+    asked = len(hub.asked)
+    for nowhere in ("hf:pets", "hf:org/pets/../../labels.csv", "hf:../pets", "hf:org/pets/\x1b[31m.csv"):
+        with pytest.raises(CurateError, match="Write hf:OWNER/NAME"):
+            export(digits, FEW, "csv", type(tmp_path)(nowhere))
+    assert len(hub.asked) == asked
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(CurateError, match=r"could not be written at http://127.0.0.1:9"):
         export(digits, FEW, "hf", place.parents[1])

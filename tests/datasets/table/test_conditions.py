@@ -1,6 +1,9 @@
 """Only conditions over known columns pass; statements, files and private columns do not."""
 
 import operator
+import threading
+import time
+from contextlib import suppress
 
 import duckdb
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avhcurate.datasets.table import build
+from avhcurate.datasets.table import build, conditions
 from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.conditions import check_condition
 from avhcurate.datasets.table.filters import Filters
@@ -276,3 +279,21 @@ def test_a_condition_with_a_statement_or_a_file_in_it_is_refused(table, conditio
     with pytest.raises(CurateError):
         table.count(Filters(where=harm.format(condition[0])))
     assert table.count() == table.size
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_nothing_holds_a_connection_once_a_condition_was_tried(refused, monkeypatch):
+    """A thread that lets go of it while the process ends would abort the process."""
+    ends = []
+
+    def watch(cursor, ended):
+        ended.wait()
+        time.sleep(0.1)
+        ends.append(cursor)
+
+    monkeypatch.setattr(conditions, "_interrupt", watch)
+    with suppress(CurateError), conditions.limited(duckdb.connect(), "nosuch = 1"):
+        if refused:
+            raise duckdb.BinderException("no such column")
+    assert len(ends) == 1
+    assert not [thread for thread in threading.enumerate() if thread.daemon and thread.name.endswith("(watch)")]

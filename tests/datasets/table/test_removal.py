@@ -9,7 +9,7 @@ from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.datasets.table.removal import people_work, remove_dataset, remove_result, rename_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.people.attach import attach
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
@@ -100,7 +100,7 @@ def test_a_name_that_cannot_be_given_is_refused_and_nothing_changes(workspace):
     jobs = Jobs(workspace.root)
     with jobs.running(jobs.create("train", "pets", ["train", "pets"])):
         for change in (lambda: rename_dataset(workspace, "pets", "other"), lambda: remove_dataset(workspace, "pets")):
-            with pytest.raises(CurateError, match="`train pets` is running"):
+            with pytest.raises(Unavailable, match="`train pets` is running"):
                 change()
     remove_dataset(workspace, "taken")
     check(workspace, "pets")

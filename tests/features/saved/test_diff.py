@@ -143,6 +143,17 @@ def test_scores_and_splits_of_two_exports_are_compared(own_demo_root, tmp_path):
     assert (shifts.loc["HSF", "n"], shifts.loc["AVC", "shift"]) == (1796, 0)
 
 
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_tags_of_an_export_whose_first_image_has_none_are_its_tags(own_demo_root, tmp_path, format):
+    workspace = Workspace(own_demo_root)
+    table = open_table(workspace, "digits")
+    annotate(table, [3, 5, 8], "tag", "blurred")
+    annotate(table, [3], "tag", "cut; off")
+    export(table, Filters(), format, tmp_path / f"all.{format}")
+    diff = diff_service.diff(*diff_service.states(workspace, str(tmp_path / f"all.{format}"), "digits"))
+    assert diff.counts == {}
+
+
 def test_the_same_images_are_matched_once_each():
     before = pd.DataFrame({"path": list("abcd"), "content": ["1", "1", "2", "3"]})
     after = pd.DataFrame({"path": list("badx"), "content": ["1", "1", "1", "3"]})

@@ -19,7 +19,7 @@ from avhcurate import scores
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import ModelSpec, load_model
@@ -117,7 +117,7 @@ def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
     said = []
     score_dataset(fresh, "digits", SPEC, progress=Progress(lambda *report: said.append(report)))
     assert said == [(1797, 1797, "complete already")]
-    with run.alone(), pytest.raises(CurateError, match="Another process is writing"):
+    with run.alone(), pytest.raises(Unavailable, match="Another process is writing"):
         score_dataset(fresh, "digits", SPEC)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.runs import RunRecord
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
@@ -149,7 +149,7 @@ def test_run_is_found_by_its_name_its_model_or_as_the_default_which_a_later_one_
 
 def test_second_writer_waits_and_then_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avhcurate.workspace.data.workspace._PATIENCE_S", 0.1)
-    with workspace.lock("pets"), pytest.raises(CurateError, match="Another process"), workspace.lock("pets"):
+    with workspace.lock("pets"), pytest.raises(Unavailable, match="Another process"), workspace.lock("pets"):
         pass
     with workspace.lock("pets"):
         pass
