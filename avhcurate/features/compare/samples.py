@@ -31,9 +31,9 @@ def comparable_runs(table: DatasetTable) -> list[RunFolder]:
     return [run for run in table.dataset.runs() if run.complete][::-1]
 
 
-def by_network(runs: Sequence[RunFolder]) -> dict[tuple[str, str, str], RunFolder]:
+def by_network(runs: Sequence[RunFolder]) -> dict[tuple[str, ...], RunFolder]:
     """Return the run of each network that scored most samples, the first of several."""
-    best: dict[tuple[str, str, str], RunFolder] = {}
+    best: dict[tuple[str, ...], RunFolder] = {}
     for run in sorted(runs, key=lambda run: -run.record.samples):
         best.setdefault(run.record.network, run)
     return best

@@ -76,9 +76,11 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         "rounds": settings.most_rounds,
         "seed": settings.seed,
     }
-    network = {key: setup.about[key] for key in ("model", "weights_sha256", "head", "preprocess", "precision")}
-    if setup.about["code"]:
-        network["code"] = setup.about["code"]
+    network = {
+        key: setup.about[key]
+        for key in ("model", "weights_sha256", "head", "preprocess", "precision", "code")
+        if setup.about[key] is not None
+    }
     attached = [part.run.record.attached for part in (source, target) if part.run]
     # The record of a run hashes only the head of an attached network's files.
     files = [[file.sha256 for file in one.files] for one in attached if one]

@@ -180,7 +180,7 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator
     names, classes = titles(table.dataset), [training.record.num_classes for training in chosen]
     if table.run:
         classes = [table.run.record.num_classes]
-    by_network: dict[tuple[str, str, str], RunFolder] = {}
+    by_network: dict[tuple[str, ...], RunFolder] = {}
     for run in reversed(table.dataset.runs()):
         if run.complete and run.record.num_classes in classes and run.has_class_weights:
             by_network.setdefault(run.record.network, run)

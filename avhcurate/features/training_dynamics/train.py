@@ -17,7 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.training_dynamics.held_out import stratified, train_and_held_out
 from avhcurate.features.training_dynamics.leaks import held_out_copies
 from avhcurate.features.training_dynamics.settings import TrainSettings
-from avhcurate.networks.models.loading import ModelSpec, NewModel, new_model
+from avhcurate.networks.models.loading import ModelSpec, NewModel, decisive, new_model
 from avhcurate.networks.models.runtime import find_device
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.networks.training import trainer
@@ -257,14 +257,10 @@ def _spec(settings: TrainSettings, seed: int, weights: Path | None) -> ModelSpec
 def _name(settings: TrainSettings, recipe: Recipe, model: NewModel, train: Subset, held_out: Subset) -> str:
     """Return the folder's name: model, loss, seed, and eight hexadecimal digits of what decides the numbers."""
     inputs = {
+        **decisive(model),
         "recipe": as_numbers(recipe),
-        "weights": model.weights_sha256,
-        "head": model.head_name,
         "classes": train.dataset.record.classes,
-        "preprocess": asdict(model.preprocess),
         "train_sample": settings.train_sample,
         "samples": [train.digest, held_out.digest],
     }
-    if model.code:
-        inputs["code"] = model.code
     return f"{network_slug(settings)}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"

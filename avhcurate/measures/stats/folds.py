@@ -20,7 +20,7 @@ def stratified_folds(labels: np.ndarray, groups: np.ndarray, *, folds: int, seed
     codes, unique = pd.factorize(groups)
     if len(unique) == 1:
         raise CurateError(
-            "All images with a label are copies of one, or share a group, so none can be judged by the others. Add others."
+            "All images with a label are copies of one or of one group, so none can be judged by others. Add others."
         )
     if not 2 <= folds <= max(2, len(unique)):
         raise CurateError(f"The number of folds must lie between 2 and {max(2, len(unique))}; it was {folds}")

@@ -1,7 +1,7 @@
 """A network before any weights are loaded: how to build it, and the preprocessing of its images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class Architecture:
     any_channels: bool = False
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     drawn: tuple[str, ...] = ()
-    code: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] | None = None
 
     def module(self, num_classes: int | None) -> nn.Module:
         """Return a new network for the images that `preprocess` makes: float32, CPU, eval mode, without gradients."""

@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -77,7 +77,7 @@ def find_backend(
     streams: int = 1,
     images: int | None = None,
     cache: Path | None = None,
-    code: Mapping[str, str] | None = None,
+    code: dict[str, str] | None = None,
 ) -> Backend:
     """Return the backend of that name or, without one, that for a pass over `images` images on a CPU; None for many.
 
@@ -99,7 +99,7 @@ def find_backend(
     try:
         if name not in (None, OPENVINO) or example.device.type != "cpu":
             raise RuntimeError("it is not a backend of this device")
-        return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, cache, code or {}))
+        return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, cache, code))
     except AlreadyConverted:
         return as_is(module)
     # Tracing runs foreign code under rules that it does not know, and OpenVINO has errors of its own.
@@ -145,7 +145,7 @@ def _checked(
     dtype: torch.dtype,
     streams: int,
     cache: Path | None,
-    code: Mapping[str, str],
+    code: dict[str, str] | None,
 ) -> Callable[[Tensor], Tensor]:
     """Return the module in OpenVINO, as the folder has it or converted; it must give the same features."""
 
@@ -190,11 +190,11 @@ def _traced(module: nn.Module, images: Tensor) -> tuple[Any, Tensor]:
         return torch.jit.trace(run, (images,), check_trace=False), outputs[0]
 
 
-def _name(traced: Any, code: Mapping[str, str]) -> str:
+def _name(traced: Any, code: dict[str, str] | None) -> str:
     """Return the name of a converted network: of a trace, which says what it computes, and of the code."""
     constants = [node for node in traced.graph.findAllNodes("prim::Constant") if "value" in node.attributeNames()]
     tensors = {str(at): node.t("value") for at, node in enumerate(constants) if node.kindOf("value") == "t"}
-    used = [traced.graph.str(False), tensors_sha256(tensors), dict(code), versions("torch", "openvino")]
+    used = [traced.graph.str(False), tensors_sha256(tensors), code, versions("torch", "openvino")]
     return settings_digest(used)[:16]
 
 

@@ -20,8 +20,6 @@ from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line, own_weights
 from avhcurate.workspace.disk.files import user_path
 
-_CONFIG = "config.json"
-
 #: PIL's numbers of resampling, as image processors keep them.
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 
@@ -53,9 +51,9 @@ class HubModel:
         elif not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", place):
             raise CurateError(f"{self.name}: there is no folder {place!r}. Give one, or OWNER/NAME of the hub.")
         #: A folder's configuration, which may be edited, says what the network computes.
-        self.code = {}
-        if self._local and (folder / _CONFIG).is_file():
-            self.code[_CONFIG] = hashlib.sha256((folder / _CONFIG).read_bytes()).hexdigest()
+        self.code = None
+        if self._local and (file := folder / "config.json").is_file():
+            self.code = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
         self.config = self._read("AutoConfig", "The configuration")
         # A configuration may name a repository whose compiled code would compute the attention.
         self.config._attn_implementation = None

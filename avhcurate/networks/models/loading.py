@@ -1,8 +1,8 @@
 """From a name to a network with weights, last linear layer and preprocessing: to run it, or a new one to train."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -88,7 +88,7 @@ class LoadedModel:
     weights_source: str
     classes: tuple[str, ...] | None = None
     prompts: PromptsRecord | None = None
-    code: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,15 @@ class NewModel:
     weights_sha256: str
     source: str
     new_head: bool
-    code: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] | None = None
+
+
+def decisive(model: LoadedModel | NewModel) -> dict[str, Any]:
+    """Return what decides the numbers of a network, for the name of what it makes."""
+    found = {"weights": model.weights_sha256, "head": model.head_name, "preprocess": asdict(model.preprocess)}
+    if model.code:
+        found["code"] = model.code
+    return found
 
 
 def find_architecture(name: str, *, sha256: str | None = None, prompts: PromptsRecord | None = None) -> Architecture:

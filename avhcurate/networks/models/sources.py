@@ -5,7 +5,6 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
@@ -20,44 +19,38 @@ _READ: dict[str, tuple[ModuleSpec | None, bytes]] = {}
 def sources(module: str) -> dict[str, str]:
     """Return SHA-256 of the file of a module and of those that it imports of its own project, by module.
 
-    Files that are read otherwise, of settings say, are not seen, nor are installed packages other than its own.
+    Files that are read otherwise, of settings say, are not seen, nor is what is installed, but for the module itself.
     """
-    own, found, waiting = module.partition(".")[0], {}, [module]
+    found, waiting = {}, [module]
     while waiting:
         name = waiting.pop()
-        file = _file(name, own)
-        if file is not None and name not in found:
-            content = _as_loaded(name, file)
-            found[name] = hashlib.sha256(content).hexdigest()
-            package = name if file.stem == "__init__" else name.rpartition(".")[0]
-            waiting += [name.rpartition(".")[0], *_imports(content, package)]
+        file = _file(name)
+        if file is None or name in found or (name != module and _INSTALLED.intersection(file.parts)):
+            continue
+        content = _as_loaded(name, file)
+        found[name] = hashlib.sha256(content).hexdigest()
+        package = name.rpartition(".")[0]
+        waiting.append(package)
+        if file.stem == "__init__":
+            package = name
+        waiting += _imports(content, package)
     return dict(sorted(found.items()))
 
 
-def _file(name: str, own: str) -> Path | None:
-    """Return the file of a module of the project, or of the package `own`; None for any other."""
+def _file(name: str) -> Path | None:
+    """Return the file of a module; None of Python's own, of this package's and without any."""
     top, *rest = name.split(".")
-    spec = _spec(top)
+    spec = None
+    if top not in sys.stdlib_module_names and top != __package__.partition(".")[0]:
+        with suppress(ValueError):  # of what runs as a script
+            spec = find_spec(top)
     if spec is None:
         return None
     files = [Path(spec.origin or "")]
     if rest:
         places = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
         files = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
-    for file in files:
-        if file.is_file() and (top == own or not _INSTALLED.intersection(file.parts)):
-            return file
-    return None
-
-
-@cache
-def _spec(top: str) -> ModuleSpec | None:
-    """Return where a module lies that is in no package; None for Python's own and for this package."""
-    if top in sys.stdlib_module_names or top == __package__.partition(".")[0]:
-        return None
-    with suppress(ImportError, ValueError):
-        return find_spec(top)
-    return None
+    return next(filter(Path.is_file, files), None)
 
 
 def _as_loaded(name: str, file: Path) -> bytes:

@@ -16,7 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.networks.models.class_names import published_classes, rows_of_classes, unknown_classes
-from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
+from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, decisive, load_model
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import precision_name
 from avhcurate.networks.scoring.added_scores import add_scores
@@ -163,10 +163,8 @@ def run_name(
 ) -> str:
     """Return the model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
     inputs: dict[str, Any] = {
+        **decisive(model),
         "dataset": dataset.record.fingerprint,
-        "weights": model.weights_sha256,
-        "head": model.head_name,
-        "preprocess": asdict(model.preprocess),
         "precision": precision,
         "limit": limit,
     }
@@ -176,8 +174,6 @@ def run_name(
         inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
     if rows is not None:
         inputs["rows"] = rows
-    if model.code:
-        inputs["code"] = model.code
     return f"{slug}-{settings_digest(inputs)[:8]}"
 
 
@@ -238,7 +234,7 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
             "--weights, or score the dataset with these first."
         )
     # Older records do not note it.
-    if record.code not in ({}, loaded.code):
+    if record.code not in (None, loaded.code):
         raise CurateError(f"{record.model} was edited after run {record.name}. Score the dataset again.")
     if loaded.preprocess != preprocess:
         raise CurateError(f"Run {record.name} was made by a version that prepared images otherwise. Score it again.")

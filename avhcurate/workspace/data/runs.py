@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.stats.downsample import evenly_spread
@@ -142,15 +142,15 @@ class RunRecord(Provenance):
     #: Whether the weights name their classes, and these are the dataset's in its order.
     classes_named: bool = False
     #: SHA-256 of the user's files that say what the network computes, by name.
-    code: dict[str, str] = Field(default_factory=dict)
+    code: dict[str, str] | None = None
 
     @property
-    def network(self) -> tuple[object, ...]:
+    def network(self) -> tuple[str, ...]:
         """Equal for runs of one network, prompts included, with one last layer, on any dataset.
 
         A fitted head is of its run alone: one network has another for each dataset.
         """
-        return self.weights_sha256, self.head, tuple(self.code.items()), self.name if self.fitted else ""
+        return self.weights_sha256, self.head, repr(self.code), self.name if self.fitted else ""
 
 
 class FoldHeads:

@@ -53,7 +53,7 @@ class SelfTrainingRecord(WorkRecord):
     weights_source: str
     head: str
     preprocess: dict[str, Any]
-    code: dict[str, str] = Field(default_factory=dict)
+    code: dict[str, str] | None = None
     trainer: str
     recipe: dict[str, Any]
     rule: str

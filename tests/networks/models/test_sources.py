@@ -31,9 +31,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(module, "_READ", {})
-    module._spec.cache_clear()
     yield tmp_path
-    module._spec.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] in ("lab1", "helper1", "factory1")]:
         del sys.modules[name]
 
@@ -41,9 +39,7 @@ def project(tmp_path, monkeypatch):
 def test_a_module_has_the_files_of_its_project_that_it_imports_and_no_others(project):
     assert list(sources("lab1.nets")) == ["helper1", "lab1", "lab1.blocks", "lab1.deep.norms", "lab1.nets"]
     assert sources("json.decoder") == {}
-    installed = sources("PIL.Image")
-    assert "PIL.Image" in installed
-    assert {name.partition(".")[0] for name in installed} == {"PIL"}
+    assert list(sources("PIL.Image")) == ["PIL.Image"]  # what is installed has a version
 
 
 def test_an_edit_counts_once_python_has_loaded_it(project: Path):
@@ -59,4 +55,4 @@ def test_an_edit_counts_once_python_has_loaded_it(project: Path):
 
 def test_a_factory_has_them_to_score_and_to_train_and_a_published_network_has_none(project):
     assert list(new_model(ModelSpec(name="factory1:make"), 2).code) == ["factory1"]
-    assert find_architecture("avhcurate:digits").code == {}
+    assert find_architecture("avhcurate:digits").code is None
