@@ -210,7 +210,7 @@ def test_of_a_damaged_database_all_is_kept_that_can_be_read(cli, many, damage):
         assert (code, err.count("\n"), "run `avhcurate check`" in err) == (2, 1, True)
     code, out, _ = cli("check", "--repair")
     kept = int(damage is _cut)
-    assert (code, f"{kept} of its entries could be read" in out) == (0, True)
+    assert (code, f"{kept} entries of annotations.db could be read" in out) == (0, True)
     assert cli("check").out == f"{space.root} is intact\n"
     assert _tags(space, "pets") == ["odd"] * kept
     assert _tags(Workspace("copy"), "pets") == ["odd"]

@@ -112,6 +112,7 @@ def check(
 ) -> None:
     """Read all that the workspace holds; exit code 2 where something is damaged, with how to go on."""
     from avhcurate.datasets.table.check import back_up, check_workspace
+    from avhcurate.datasets.table.salvage import lost_entries
 
     space = options.open_workspace()
     if backup is not None:
@@ -119,10 +120,18 @@ def check(
         options.print_result({"backup": str(backup)}, f"{space.root} is copied to {backup}, a workspace of its own")
         return
     damaged = check_workspace(space, repair=repair)
-    text = "\n".join(one.line for one in damaged) or f"{space.root} is intact"
-    options.print_result({"damaged": [one._asdict() for one in damaged]}, text)
-    if left := sum(not one.set_aside for one in damaged):
+    lines, lost = [one.line for one in damaged], lost_entries(space)
+    for file, tables in lost.items():
+        lines += [f"{file} says what a repair could not read:", *(f"  {table}" for table in tables)]
+    text = "\n".join(lines) or f"{space.root} is intact"
+    options.print_result({"damaged": [one._asdict() for one in damaged], "lost": lost}, text)
+    if left := sum(not one.done for one in damaged):
         raise CurateError(f"{left} parts of {space.root} are damaged, and all others are intact.")
+    if lost:
+        raise CurateError(
+            "Some of what people decided is gone, as said above. Put back a copy that `avhcurate check --backup OUT` "
+            f"made, or delete {' and '.join(lost)} to go on without it."
+        )
 
 
 @options.app.command()

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from avhcurate.datasets.table.logs import database_url, open_events
+from avhcurate.datasets.table.logs import database_url, loss, open_events, refuse_loss
+from avhcurate.datasets.table.salvage import PATIENCE_S, salvage, unfinished
 from avhcurate.errors import CurateError
-from avhcurate.people.log_tables import LOGS, METADATA
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import TABLES
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -30,28 +29,25 @@ from avhcurate.workspace.disk.provenance import now
 from avhcurate.workspace.disk.room import disk_trouble
 from avhcurate.workspace.disk.schema import UnknownVersion
 
-#: Seconds to wait for another program that holds the database.
-_PATIENCE_S = 30
-
 
 class Damage(NamedTuple):
     """A file or folder that cannot be read, why, and how to go on.
 
-    movable: whether `--repair` sets it aside, which loses nothing else. set_aside: where it then lies.
+    movable: whether `--repair` sets it aside, which loses nothing else. done: what that did.
     """
 
     file: str
     problem: str
     remedy: str
     movable: bool = False
-    set_aside: str = ""
+    done: str = ""
 
     @property
     def line(self) -> str:
         """All of it in one line."""
         words = [self.problem]
-        if self.set_aside:
-            words.append(f"It now lies in {self.set_aside}")
+        if self.done:
+            words.append(self.done)
         elif self.movable:
             words.append("Stop the server and set it aside by `avhcurate check --repair`")
         return f"{self.file}: {'. '.join(filter(None, [*words, self.remedy]))}."
@@ -74,6 +70,8 @@ def check_workspace(workspace: Workspace, *, repair: bool = False) -> list[Damag
         return found
     require(Role.OWNER, "repairing the workspace")
     with Jobs(workspace.root).idle():
+        for left in (workspace.root, *workspace.root.glob("damaged/*/")):
+            files.remove_leftovers(left)
         aside = workspace.root / "damaged" / f"{now():%Y%m%d-%H%M%S}"
         return [_set_aside(workspace, one, aside) for one in found]
 
@@ -83,10 +81,13 @@ def _set_aside(workspace: Workspace, one: Damage, aside: Path) -> Damage:
         return one
     path, lies = workspace.root / one.file, aside / one.file
     lies.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(lies)
     if path == workspace.annotations_path:
-        one = one._replace(remedy=_salvage(workspace, lies))
-    return one._replace(set_aside=str(lies.relative_to(workspace.root)))
+        one = one._replace(remedy=salvage(workspace, lies))
+    else:
+        path.rename(lies)
+    if not lies.exists():
+        return one._replace(done="A new one is in its place")
+    return one._replace(done=f"It now lies in {lies.relative_to(workspace.root)}")
 
 
 def _check_database(workspace: Workspace) -> Iterator[Damage]:
@@ -101,41 +102,24 @@ def _check_database(workspace: Workspace) -> Iterator[Damage]:
 
 
 def _read_database(workspace: Workspace, ours: bool) -> None:
+    if ours and (problem := loss(workspace)):
+        raise CurateError(f"it {problem}")
     if ours and workspace.annotations_path.exists():
         with closing(_open_to_read(workspace)) as connection:
             (said,), *_ = connection.execute("PRAGMA integrity_check(1)").fetchall()
         if said != "ok":
             raise CurateError(said)
-    open_events(workspace).history("")
+        if left := unfinished(workspace):
+            raise CurateError(f"it has no entry, and an unfinished repair left {left.relative_to(workspace.root)}")
+    log = open_events(workspace)
+    try:
+        log.history("")
+    finally:
+        log.engine.dispose()  # a repair asks that nobody has it open
 
 
 def _open_to_read(workspace: Workspace) -> sqlite3.Connection:
-    return sqlite3.connect(f"{workspace.annotations_path.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)
-
-
-def _salvage(workspace: Workspace, aside: Path) -> str:
-    """Put every row that can be read of a database that was set aside into a new one; return what was kept."""
-    path = workspace.annotations_path
-    for log in ("-wal", "-shm"):
-        if (left := Path(f"{path}{log}")).exists():
-            left.rename(f"{aside}{log}")
-    open_events(workspace)  # which creates all tables
-    with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(path)) as target:
-        source.execute("PRAGMA writable_schema=ON")  # else a file that is shorter than it says is not read at all
-        for table in (*TABLES.sorted_tables, *METADATA.sorted_tables):
-            names = ", ".join(f'"{column.name}"' for column in table.columns)
-            put = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})"
-            for order in ("ASC", "DESC"):  # from both ends up to the damage
-                with suppress(sqlite3.DatabaseError):
-                    target.executemany(put, source.execute(f"SELECT {names} FROM {table.name} ORDER BY rowid {order}"))
-                    break
-        while orphans := target.execute("PRAGMA foreign_key_check").fetchall():
-            for table_name, row, *_ in orphans:
-                target.execute(f"DELETE FROM {table_name} WHERE rowid = ?", (row,))
-        target.commit()
-        tables = (*(table.name for table in LOGS), "events")
-        kept = sum(target.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables)
-    return f"{kept:,} of its entries could be read and are kept"
+    return sqlite3.connect(f"{workspace.annotations_path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)
 
 
 def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Damage]:
@@ -218,8 +202,10 @@ def back_up(workspace: Workspace, out: Path) -> None:
     The database is copied as of one moment, a dataset while it does not change; jobs, caches and images are left out.
     """
     require(Role.OWNER, "copying the workspace")
-    if out.exists():
+    if os.path.lexists(out):
         raise CurateError(f"{out} exists. Choose a new folder.")
+    if out.resolve().is_relative_to(workspace.root.resolve()):
+        raise CurateError(f"{out} is inside the workspace that it would copy. Choose a folder outside.")
     if not database_url(workspace).startswith("sqlite"):
         # Without its password, for which pg_dump asks.
         url = sa.make_url(database_url(workspace)).set(drivername="postgresql")._replace(password=None)
@@ -227,14 +213,18 @@ def back_up(workspace: Workspace, out: Path) -> None:
             f"What people decided is in PostgreSQL. Copy the workspace by `cp -r {workspace.root} {out}`, and then the "
             f"database by `pg_dump --format=custom --file={out}.dump {url}`."
         )
+    refuse_loss(workspace)
     making = files.temporary_name(out)
+    try:
+        making.mkdir(parents=True)
+    except OSError as problem:
+        raise CurateError(f"{out} cannot be written ({problem.strerror}). Choose another folder.") from problem
     try:
         for name in workspace.names():
             with workspace.lock(name):
                 root = workspace.dataset(name).root
                 shutil.copytree(root, making / "datasets" / root.name, ignore=shutil.ignore_patterns(".*.tmp", "lock"))
         # After the datasets: a decision about a dataset that is not copied does no harm.
-        making.mkdir(parents=True, exist_ok=True)
         if workspace.annotations_path.exists():
             target = making / workspace.annotations_path.name
             with closing(_open_to_read(workspace)) as source, closing(sqlite3.connect(target)) as copy:

@@ -1,0 +1,156 @@
+"""Makes a new database of what can be read of a damaged one, which stays in its place until the new one is whole."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from avhcurate.datasets.table.logs import loss, new_database, set_aside
+from avhcurate.people.log_tables import LOGS
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import replacing, write_atomic
+
+#: Seconds to wait for another program that holds the database.
+PATIENCE_S = 30
+#: What each table holds, and what follows where some of it is gone.
+HOLDS = {
+    "events": ("Tags, labels, exclusions, sets, views, keys and roles", "what was undone by them counts again"),
+    "event_samples": ("Images of tags, labels and exclusions", "those are no longer about these images"),
+    "set_members": ("Lists of the images of sets", "their sets are empty or cannot be opened"),
+    "ballots": ("Answers", "they are no longer votes"),
+    "takebacks": ("Answers taken back", "answers that people took back may count again"),
+    "rulings": ("Exclusions of annotators", "annotators who were excluded may count again"),
+    "withdrawals": ("Notes of withdrawals", "the withdrawn answers stay withdrawn"),
+    "choices": ("Settings of collections", "look at them on the page Annotate"),
+    "leases": ("Images that annotators have now", "they are handed out again"),
+}
+_REPORT = "lost.txt"
+
+
+def salvage(workspace: Workspace, aside: Path) -> str:
+    """Put a database of all that can be read in place of the one of a workspace; return how much that is.
+
+    A copy of the old one comes to `aside` first and, where something is lost, a report beside it.
+    """
+    path, source = workspace.annotations_path, unfinished(workspace)
+    address = f"{(source or path).absolute().as_uri()}?mode=rw"
+    if not source and loss(workspace):
+        address = ":memory:"
+    for log in ("", "-wal", "-journal"):
+        with suppress(FileNotFoundError), open(f"{path}{log}", "rb") as old, replacing(Path(f"{aside}{log}")) as copy:
+            shutil.copyfileobj(old, copy)
+    with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)) as connection:
+        _hold(connection)
+        with new_database(path) as made, closing(sqlite3.connect(made)) as target:
+            # No number is given again, also where the newest entries are gone.
+            numbers = _read(connection, "SELECT name, seq FROM sqlite_sequence")
+            target.executemany("INSERT INTO sqlite_sequence VALUES (?, ?)", numbers)
+            had = {table: _copy(connection, target, table) for table in HOLDS}
+            while orphans := target.execute("PRAGMA foreign_key_check").fetchall():
+                for table, row, *_ in orphans:
+                    target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,))
+            target.commit()
+            kept = {table: _read(target, f"SELECT count(*) FROM {table}")[0][0] for table in HOLDS}
+            if kept != had:
+                lines = [_line(table, kept[table], had[table]) for table in HOLDS]
+                write_atomic(aside.with_name(_REPORT), "\n".join(lines))
+            for log in ("-wal", "-shm", "-journal"):
+                Path(f"{path}{log}").unlink(missing_ok=True)
+    entries = sum(kept.values()) - kept["leases"]
+    return f"{entries:,} entries of {(source or path).relative_to(workspace.root)} could be read and are kept"
+
+
+def lost_entries(workspace: Workspace) -> dict[str, list[str]]:
+    """Return what repairs could not read, a line for each table, by the file that says so; a person may delete it."""
+    reports = sorted(workspace.root.glob(f"damaged/*/{_REPORT}"))
+    return {str(one.relative_to(workspace.root)): one.read_text().splitlines() for one in reports}
+
+
+def unfinished(workspace: Workspace) -> Path | None:
+    """Return the newest database that was set aside if there is none in its place, or one without an entry.
+
+    Repairs once put an empty one there before they read the old; it has no `APPLICATION_ID`.
+    """
+    path, before = workspace.annotations_path, set_aside(workspace)
+    if before and not loss(workspace):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            entries = [_read(connection, f"SELECT 1 FROM {name} LIMIT 1") for name in ("events", *map(str, LOGS))]
+            if any(entries) or _read(connection, "PRAGMA application_id") != [(0,)]:
+                return None
+    return next(reversed(before), None)
+
+
+def _hold(connection: sqlite3.Connection) -> None:
+    """Merge the write-ahead log and keep other programs out; what is too damaged for this is read as it is."""
+    try:
+        connection.execute("PRAGMA writable_schema=ON")  # else a file that is shorter than it says is not read at all
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:  # it is locked, or the disk is full
+        raise
+    except sqlite3.DatabaseError:
+        pass
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int | None:
+    """Copy the rows of a table that can be read; return how many it had, None where nothing says so."""
+    here, there = ([row[1] for row in _read(one, f"PRAGMA table_info({table})")] for one in (target, source))
+    names = [name for name in here if name in there] or here
+    columns = ", ".join(f'"{name}"' for name in names)
+    put = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
+    damages: list[int] = []
+    rows = 0
+    for row in _rows(source, f"SELECT rowid, {columns} FROM {table} WHERE rowid", damages):
+        target.execute(put, row)
+        rows += 1
+    if not damages:
+        return rows
+    # Counted in an index, which may be whole.
+    return next((count for (count,) in _read(source, f"SELECT count(*) FROM {table}")), None)
+
+
+def _rows(source: sqlite3.Connection, query: str, damages: list[int]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table up to each damage, from both of its sides; add the number before it to `damages`.
+
+    Rows are read one by one: sqlite3 drops the one before an error.
+    """
+    last, leap = -1, 0
+    while last + leap < 1 << 62:
+        try:
+            row = source.execute(f"{query} > ? ORDER BY rowid LIMIT 1", (last + leap,)).fetchone()
+        except sqlite3.DatabaseError:
+            damages.append(last)
+            leap = 2 * leap + 1
+            continue
+        with suppress(sqlite3.DatabaseError):
+            end = last + leap
+            while before := source.execute(
+                f"{query} BETWEEN ? AND ? ORDER BY rowid DESC LIMIT 1", (last + 1, end)
+            ).fetchone():
+                end = before[0] - 1
+                yield before[1:]
+        if row is None:
+            return
+        last, leap = row[0], 0
+        yield row[1:]
+
+
+def _read(connection: sqlite3.Connection, query: str) -> list[Any]:
+    """Return all rows of a query, none where they cannot be read."""
+    with suppress(sqlite3.DatabaseError):
+        return connection.execute(query).fetchall()
+    return []
+
+
+def _line(table: str, kept: int, had: int | None) -> str:
+    holds, effect = HOLDS[table]
+    if kept == had:
+        return f"{holds}: {kept:,} kept, none gone."
+    said = f"{kept:,} kept, others gone"
+    if had and had > kept:
+        said = f"{kept:,} kept, {had - kept:,} gone"
+    elif not kept:
+        said = "none could be read"
+    return f"{holds}: {said}; {effect}."
