@@ -9,6 +9,7 @@ from typing import Any
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk import files
+from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.schema import SCHEMA_VERSION
 
 #: The manifest within a folder; a folder without one of ours is not an export.
@@ -64,7 +65,7 @@ def _check_folder(out: Path, force: bool) -> None:
 def _is_export(folder: Path) -> bool:
     """Return whether a folder holds a manifest that was written here: others have files of that name too."""
     try:
-        found = json.loads((folder / _MANIFEST).read_bytes())
+        found = parsed((folder / _MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and {"schema_version", "dataset_fingerprint"} <= found.keys()

@@ -1,7 +1,6 @@
 """WebDataset: tar shards in which neighbouring files with the same stem are a sample."""
 
 import glob
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import listed, plain_values
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
+from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.remote import RemoteError, is_url
 from avhcurate.workspace.disk.tars import Member, TarDamage, members, open_tar, read_member
 
@@ -145,9 +145,9 @@ def _sidecar(stream: IO[bytes], member: Member, extension: str, skipped: Counter
         text = read_member(stream, member.start, _MOST_SIDECAR).decode()
         if extension != "json":
             return {extension: text.strip()}
-        plain = {name: value for name, value in json.loads(text).items() if isinstance(value, str | int | float)}
+        plain = {name: value for name, value in parsed(text).items() if isinstance(value, str | int | float)}
         return {_storable(name): _storable(value) for name, value in plain.items()}
-    except (ValueError, OSError, RemoteError, RecursionError, AttributeError):
+    except (ValueError, OSError, RemoteError, AttributeError):
         skipped[f"files .{extension} could not be read"] += 1
         return {}
     finally:

@@ -49,7 +49,7 @@ class Damage(NamedTuple):
         if self.done:
             words.append(self.done)
         elif self.movable:
-            words.append("Stop the server and set it aside by `avhcurate check --repair`")
+            words.append("Stop the server and run `avhcurate check --repair`")
         return f"{self.file}: {'. '.join(filter(None, [*words, self.remedy]))}."
 
 
@@ -80,10 +80,10 @@ def _set_aside(workspace: Workspace, one: Damage, aside: Path) -> Damage:
     if not one.movable:
         return one
     path, lies = workspace.root / one.file, aside / one.file
-    lies.parent.mkdir(parents=True, exist_ok=True)
     if path == workspace.annotations_path:
         one = one._replace(remedy=salvage(workspace, lies))
     else:
+        lies.parent.mkdir(parents=True, exist_ok=True)
         path.rename(lies)
     if not lies.exists():
         return one._replace(done="A new one is in its place")

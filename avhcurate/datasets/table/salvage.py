@@ -1,16 +1,18 @@
 """Makes a new database of what can be read of a damaged one, which stays in its place until the new one is whole."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from avhcurate.datasets.table.logs import loss, new_database, set_aside
+from avhcurate.errors import CurateError
 from avhcurate.people.log_tables import LOGS
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.files import replacing, write_atomic
+from avhcurate.workspace.disk.files import flush_folder, replacing, write_atomic
 
 #: Seconds to wait for another program that holds the database.
 PATIENCE_S = 30
@@ -38,26 +40,26 @@ def salvage(workspace: Workspace, aside: Path) -> str:
     address = f"{(source or path).absolute().as_uri()}?mode=rw"
     if not source and loss(workspace):
         address = ":memory:"
-    for log in ("", "-wal", "-journal"):
-        with suppress(FileNotFoundError), open(f"{path}{log}", "rb") as old, replacing(Path(f"{aside}{log}")) as copy:
-            shutil.copyfileobj(old, copy)
-    with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)) as connection:
+    with (
+        ExitStack() as undo,
+        closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)) as connection,
+        new_database(path) as made,
+    ):
+        for log in ("", "-wal", "-journal"):
+            copied = Path(f"{aside}{log}")
+            undo.callback(copied.unlink, missing_ok=True)
+            with suppress(FileNotFoundError), open(f"{path}{log}", "rb") as old, replacing(copied) as copy:
+                shutil.copyfileobj(old, copy)
         _hold(connection)
-        with new_database(path) as made, closing(sqlite3.connect(made)) as target:
-            # No number is given again, also where the newest entries are gone.
-            numbers = _read(connection, "SELECT name, seq FROM sqlite_sequence")
-            target.executemany("INSERT INTO sqlite_sequence VALUES (?, ?)", numbers)
-            had = {table: _copy(connection, target, table) for table in HOLDS}
-            while orphans := target.execute("PRAGMA foreign_key_check").fetchall():
-                for table, row, *_ in orphans:
-                    target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,))
-            target.commit()
-            kept = {table: _read(target, f"SELECT count(*) FROM {table}")[0][0] for table in HOLDS}
-            if kept != had:
-                lines = [_line(table, kept[table], had[table]) for table in HOLDS]
-                write_atomic(aside.with_name(_REPORT), "\n".join(lines))
-            for log in ("-wal", "-shm", "-journal"):
-                Path(f"{path}{log}").unlink(missing_ok=True)
+        with closing(sqlite3.connect(made)) as target:
+            kept, had = _fill(target, connection)
+        if kept != had:
+            write_atomic(aside.with_name(_REPORT), "\n".join(_line(table, kept[table], had[table]) for table in HOLDS))
+        if not source:
+            _merge(connection, path, made.with_name("merged"))
+        undo.pop_all()  # from here on the copies stay, whatever comes
+        for log in ("-wal", "-shm", "-journal"):
+            Path(f"{path}{log}").unlink(missing_ok=True)
     entries = sum(kept.values()) - kept["leases"]
     return f"{entries:,} entries of {(source or path).relative_to(workspace.root)} could be read and are kept"
 
@@ -82,27 +84,60 @@ def unfinished(workspace: Workspace) -> Path | None:
     return next(reversed(before), None)
 
 
-def _hold(connection: sqlite3.Connection) -> None:
-    """Merge the write-ahead log and keep other programs out; what is too damaged for this is read as it is."""
+@contextmanager
+def _past_damage() -> Iterator[None]:
+    """Go on where the database is damaged; a lock or a full disk ends the repair."""
     try:
-        connection.execute("PRAGMA writable_schema=ON")  # else a file that is shorter than it says is not read at all
-        connection.execute("PRAGMA journal_mode=DELETE")
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:  # it is locked, or the disk is full
+        yield
+    except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
         pass
 
 
+def _hold(connection: sqlite3.Connection) -> None:
+    """Merge the write-ahead log and keep other programs out; what is too damaged for this is read as it is."""
+    with _past_damage():
+        connection.execute("PRAGMA writable_schema=ON")  # else a file that is shorter than it says is not read at all
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+
+
+def _merge(connection: sqlite3.Connection, path: Path, merged: Path) -> None:
+    """Put the pages of a write-ahead log that could not be merged into the database, so that the log can go first."""
+    log = Path(f"{path}-wal")
+    if log.exists() and log.stat().st_size:
+        with _past_damage():
+            with closing(sqlite3.connect(merged)) as whole:
+                connection.backup(whole)
+            os.replace(merged, path)
+            flush_folder(path.parent)
+
+
+def _fill(target: sqlite3.Connection, source: sqlite3.Connection) -> tuple[dict[str, int], dict[str, int | None]]:
+    """Copy what can be read; return how many rows each table has now, and how many it had."""
+    version = "SELECT version_num FROM avhcurate_version"
+    if (found := _read(source, version)) and found != _read(target, version):
+        raise CurateError(f"annotations.db is of version {found[0][0]}. Repair it by the avhcurate that wrote it.")
+    # No number is given again, also where the newest entries are gone.
+    target.executemany(
+        "INSERT INTO sqlite_sequence VALUES (?, ?)", _read(source, "SELECT name, seq FROM sqlite_sequence")
+    )
+    had = {table: _copy(source, target, table) for table in HOLDS}
+    while orphans := target.execute("PRAGMA foreign_key_check").fetchall():
+        for table, row, *_ in orphans:
+            target.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,))
+    target.commit()
+    return {table: _read(target, f"SELECT count(*) FROM {table}")[0][0] for table in HOLDS}, had
+
+
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int | None:
     """Copy the rows of a table that can be read; return how many it had, None where nothing says so."""
-    here, there = ([row[1] for row in _read(one, f"PRAGMA table_info({table})")] for one in (target, source))
-    names = [name for name in here if name in there] or here
-    columns = ", ".join(f'"{name}"' for name in names)
-    put = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
+    names = [f'"{name}"' for _, name, *_ in _read(target, f"PRAGMA table_info({table})")]
+    put = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     damages: list[int] = []
     rows = 0
-    for row in _rows(source, f"SELECT rowid, {columns} FROM {table} WHERE rowid", damages):
+    for row in _rows(source, f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid", damages):
         target.execute(put, row)
         rows += 1
     if not damages:

@@ -1,6 +1,5 @@
 """Two states of a dataset compared: moments of its history, imports, or exported label files; and a way back to one."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import IMPORT_LABELS, Event
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.tabular import read_table
 
 #: Scores that are compared, with HSF.
@@ -220,7 +220,7 @@ def _suspects(table: DatasetTable, rows: pd.DataFrame) -> np.ndarray | float:
 def _of_file(workspace: Workspace, file: Path) -> State:
     """Return the state that an exported table of labels has."""
     try:
-        manifest = json.loads(file.with_name(file.name + _MANIFEST).read_text(encoding="utf-8"))
+        manifest = parsed(file.with_name(file.name + _MANIFEST).read_text(encoding="utf-8"))
         fingerprint, entry = manifest["dataset_fingerprint"], int(manifest.get("entry", 0))
     except (OSError, ValueError, KeyError) as problem:
         raise CurateError(f"{file} has no manifest next to it. Give a file that `avhcurate export` wrote.") from problem

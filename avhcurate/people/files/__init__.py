@@ -1,6 +1,5 @@
 """Files of human answers, read into one of three forms: counts, answers or ticks."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from avhcurate.people.files.tables import TEXT_COLUMNS, sheet_of_table
 from avhcurate.people.hsf import whole_counts
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.arrays import open_array
+from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.tabular import read_table
 
 __all__ = ["VoteSheet", "counts_of_lists", "read_votes", "sheet_of_table"]
@@ -66,7 +66,7 @@ def _read_json(path: Path) -> VoteSheet:
 def _manifest_says_simulated(path: Path) -> bool:
     """Return whether the manifest of an export says so; a matrix of counts cannot."""
     try:
-        manifest = json.loads(path.with_name(f"{path.name}.manifest.json").read_bytes())
+        manifest = parsed(path.with_name(f"{path.name}.manifest.json").read_bytes())
         return manifest["simulated"] is True
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -19,6 +19,7 @@ from avhcurate.errors import CurateError
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS, VoteSheet, sheet_of_rows, sheet_simulated
 from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.json_text import parsed
 
 #: Names of the controls in tasks that we write: which class, and whether an image belongs to the class in its data.
 _CLASSIFY, _SELECT = "label", "belongs"
@@ -201,8 +202,8 @@ def read_json(path: Path) -> Any:
     """Return the JSON of a file."""
     check_file(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = parsed(path.read_bytes())
         json.dumps(content, ensure_ascii=False).encode()  # a text of half a character cannot be kept
         return content
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise CurateError(f"{path.name} is not JSON ({problem}). Export it again as JSON.") from problem

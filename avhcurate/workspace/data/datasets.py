@@ -1,6 +1,5 @@
 """One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -21,6 +20,7 @@ from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.folders import RecordFolder
+from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.provenance import versions
 from avhcurate.workspace.disk.schema import StoredRecord
 from avhcurate.workspace.images.source import ImageSource
@@ -256,7 +256,7 @@ def dataset_names(root: Path) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _names_in(path: Path, _: int) -> tuple[str, ...]:
-    record = json.loads(path.read_bytes())
+    record = parsed(path.read_bytes())
     return (record["name"], *record["former_names"])
 
 

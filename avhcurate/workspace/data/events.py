@@ -248,7 +248,10 @@ class EventLog:
 
     def members(self, event: int) -> pa.Array:
         """Return the sorted paths of the set that an event saved."""
-        ((packed,),) = self._read(sa.select(SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == event))
+        found = self._read(sa.select(SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == event))
+        if not found:  # a repair of the database could not read it
+            raise CurateError("The list of images of this set is gone, as `avhcurate check` says. Save the set again.")
+        ((packed,),) = found
         return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
 
     def history(

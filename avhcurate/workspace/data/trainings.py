@@ -18,6 +18,7 @@ from avhcurate.measures.stats.epoch_scores import NEEDED, EpochScores
 from avhcurate.workspace.disk.arrays import read_npy
 from avhcurate.workspace.disk.files import write_array, write_atomic, write_parquet
 from avhcurate.workspace.disk.folders import ResultFolder
+from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.provenance import WorkRecord, now
 
 #: The samples that a training is evaluated on: those held out, or some of those that it learns from.
@@ -160,7 +161,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
     def evaluations(self) -> pd.DataFrame:
         """Return a row for each evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN."""
-        rows = [json.loads(self._path(step).read_bytes()) for step in self._steps()]
+        rows = [parsed(self._path(step).read_bytes()) for step in self._steps()]
         frame = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
         return frame.astype("float64").astype({"step": "int64", "n": "int64"})
 

@@ -1,4 +1,4 @@
-"""JSON that every reader accepts: no NaN, dates as text, numbers with all their digits."""
+"""JSON that every reader accepts (no NaN, dates as text, numbers with all their digits), and reading it."""
 
 import json
 import math
@@ -20,6 +20,18 @@ def json_text(value: Any, *, ascii: bool = False) -> str:
         return json.dumps(value, ensure_ascii=ascii, allow_nan=False, default=_text)
     except (ValueError, TypeError):  # NaN, or an array
         return json.dumps(_plain(value), ensure_ascii=ascii, allow_nan=False, default=str)
+
+
+def parsed(text: bytes | str) -> Any:
+    """Return what JSON says; ValueError for another text, also for one that is nested too deeply to be read.
+
+    >>> parsed('{"a": [1]}')
+    {'a': [1]}
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as problem:
+        raise ValueError("it is nested too deeply") from problem
 
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
