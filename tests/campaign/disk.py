@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.campaign.child import Said, avhcurate, in_child
+from tests.campaign.kills import damage
 from tests.campaign.outcome import Outcome
 
 READING = (("correlate", "digits"), ("disagree", "digits"), ("list",), ("history", "digits"), ("models", "digits"))
@@ -43,13 +44,26 @@ def attack(folder: Path, seconds: float) -> Outcome:
             outcome.check(fine, f"{call[0]}: {ended.code}, {str(ended.value)[:300]}")
             if time.monotonic() > end:
                 break
-        (disk / "filler").unlink()
+        _repair_on_full(disk, space, outcome)
         again = in_child(lambda: avhcurate("tag", "digits", "odd", "--ids", "1,2", *space))
         outcome.check(isinstance(again.value, Said) and again.value.code == 0, f"with room again: {again.value}")
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)
         shutil.rmtree(disk, ignore_errors=True)
     return outcome
+
+
+def _repair_on_full(disk: Path, space: tuple[str, str], outcome: Outcome) -> None:
+    """Repair a damaged database on the full disk, where it must stay as it is, and again with room."""
+    database = disk / "ws" / "annotations.db"
+    damage(database)
+    before = database.read_bytes()
+    full = in_child(lambda: avhcurate("check", "--repair", *space))
+    same = database.read_bytes() == before and not list((disk / "ws").glob("damaged/*/*"))
+    outcome.check(same and _one_line(full.code, full.value, reading=False), f"repair on a full disk: {full.value}")
+    (disk / "filler").unlink()
+    again = in_child(lambda: avhcurate("check", "--repair", *space))
+    outcome.check(isinstance(again.value, Said) and again.value.code == 0, f"repair with room again: {again.value}")
 
 
 def _fill(path: Path) -> None:

@@ -5,9 +5,11 @@ Where strace may be used, at system calls, so that changes by SQLite and Arrow c
 
 import hashlib
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "default": ("default", "scored", "avhcurate:resnet20"),
     "rename": ("rename", "scored", "renamed"),
     "remove": ("remove", "scored", "--yes"),
+    "check --repair": ("repair",),
     "remove --run": ("remove", "scored", "--run", "{run}", "--yes"),
 }
 #: Kills of one verb at most: evenly over its changes.
@@ -125,6 +128,9 @@ class _Killer:
         shutil.copytree(self.base, self.place, symlinks=True)
         (run,) = (self.place / "ws" / "datasets" / "scored" / "runs").iterdir()
         words = [word.format(self.place, run=run.name) for word in call]
+        if words == ["repair"]:
+            damage(self.place / "ws" / "annotations.db")
+            words = ["check", "--repair"]
         return [*words, "--workspace", str(self.place / "ws")]
 
     def _count(self, words: list[str]) -> list[Moment]:
@@ -177,6 +183,17 @@ def _call(words: list[str]) -> Said:
             kept = keep_upload(Workspace(space[1]), Path(file).name, stream)
         words = ["import", name, str(kept), *space]
     return avhcurate(*words)
+
+
+def damage(database: Path) -> None:
+    """Write over a page of an index: all rows can be read, and the database is damaged."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_events_dataset'"
+        ((page,),) = connection.execute(query).fetchall()
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+    with open(database, "rb+") as stream:
+        stream.seek((page - 1) * size)
+        stream.write(b"\xff" * size)
 
 
 def _clean_state(place: Path) -> str:

@@ -36,6 +36,8 @@ _FLUSHED = f"{_FILES_TEST}::test_content_and_name_are_flushed_around_the_rename"
 _KILLED = (
     "tests/workspace/data/test_kills.py::test_what_a_kill_leaves_is_the_old_or_the_new_and_another_try_makes_the_new"
 )
+_SALVAGE, _SALVAGE_TEST = "avhcurate/datasets/table/salvage.py", "tests/datasets/table/test_salvage.py"
+_REPAIR_KILLED = f"{_SALVAGE_TEST}::test_a_repair_that_is_killed_at_any_change_loses_nothing_and_is_finished_by_another"
 _GUARDS_TEST = "tests/ui/test_guards.py"
 _SENT = f"{_GUARDS_TEST}::test_files_go_into_the_own_session_of_a_curator_and_only_so_many_bytes"
 #: The order in which votes are attached.
@@ -138,6 +140,41 @@ MUTATIONS = (
         'FileLock(self.datasets / f".{id}.lock", timeout=0):\n                pass\n',
         "tests/workspace/data/test_workspace.py"
         "::test_what_a_killed_process_left_is_removed_whenever_the_workspace_is_opened",
+    ),
+    Mutation(
+        "a repair reads from one end only",
+        _SALVAGE,
+        "                yield before[1:]\n",
+        "                pass\n",
+        f"{_SALVAGE_TEST}::test_rows_on_both_sides_of_each_damaged_page_are_kept",
+    ),
+    Mutation(
+        "a repair stops at the first damage",
+        _SALVAGE,
+        "            leap = 2 * leap + 1\n            continue\n",
+        "            return\n",
+        f"{_SALVAGE_TEST}::test_rows_on_both_sides_of_each_damaged_page_are_kept",
+    ),
+    Mutation(
+        "a repair drops the log before it is merged",
+        _SALVAGE,
+        "            _merge(connection, path, made.with_name(",
+        "            (lambda *_: None)(connection, path, made.with_name(",
+        _REPAIR_KILLED,
+    ),
+    Mutation(
+        "the damaged database goes before the new one comes",
+        "avhcurate/datasets/table/logs.py",
+        "        os.replace(made, path)\n",
+        "        path.unlink(missing_ok=True)\n        os.rename(made, path)\n",
+        _REPAIR_KILLED,
+    ),
+    Mutation(
+        "a database of 0 bytes is taken for a new one",
+        "avhcurate/datasets/table/logs.py",
+        '        return "is empty (0 bytes)"\n',
+        '        return ""\n',
+        f"{_SALVAGE_TEST}::test_a_database_that_is_gone_is_damage_and_none_is_made_in_its_place",
     ),
     Mutation(
         "no budget",

@@ -151,19 +151,18 @@ def _rows(source: sqlite3.Connection, query: str, damages: list[int]) -> Iterato
 
     Rows are read one by one: sqlite3 drops the one before an error.
     """
+    forwards, backwards = f"{query} > ? ORDER BY rowid LIMIT 1", f"{query} BETWEEN ? AND ? ORDER BY rowid DESC LIMIT 1"
     last, leap = -1, 0
     while last + leap < 1 << 62:
         try:
-            row = source.execute(f"{query} > ? ORDER BY rowid LIMIT 1", (last + leap,)).fetchone()
+            row = source.execute(forwards, (last + leap,)).fetchone()
         except sqlite3.DatabaseError:
             damages.append(last)
             leap = 2 * leap + 1
             continue
         with suppress(sqlite3.DatabaseError):
             end = last + leap
-            while before := source.execute(
-                f"{query} BETWEEN ? AND ? ORDER BY rowid DESC LIMIT 1", (last + 1, end)
-            ).fetchone():
+            while before := source.execute(backwards, (last + 1, end)).fetchone():
                 end = before[0] - 1
                 yield before[1:]
         if row is None:

@@ -241,6 +241,7 @@ KILLED = """
         in_child(lambda: write(place))
         os.truncate(place / "annotations.db", (base / "annotations.db").stat().st_size * 3 // 5)
         codes.append(in_child(lambda: repair(place, len(codes) + 1)).code)
+        assert (place / "annotations.db").stat().st_size, "nothing was in its place"
         before = called(place)
         repaired = called(place, "--repair")
         with closing(sqlite3.connect(place / "annotations.db")) as connection:
