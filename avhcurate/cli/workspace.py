@@ -130,7 +130,7 @@ def check(
     if lost:
         raise CurateError(
             "Some of what people decided is gone, as said above. Put back a copy that `avhcurate check --backup OUT` "
-            f"made, or delete {' and '.join(lost)} to go on without it."
+            f"made, or go on without it; then delete {' and '.join(lost)}."
         )
 
 

@@ -26,8 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Workspace:
     """A folder of datasets; nothing is created on disk before the first dataset is.
 
-    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`, `networks/`. The
-    id of a dataset is its first name, or that with a number; its present name is a field of its record.
+    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `annotations.made` (there was one), `damaged/` (what
+    repairs set aside), `jobs/`, `downloads/`, `uploads/`, `networks/`. The id of a dataset is its first name, or that
+    with a number; its present name is a field of its record.
     """
 
     def __init__(self, root: Path | str) -> None:
