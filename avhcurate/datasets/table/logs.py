@@ -98,8 +98,7 @@ def new_database(path: Path) -> Iterator[Path]:
     made = folder / path.name
     folder.mkdir()
     try:
-        for tables in (TABLES, METADATA):
-            open_engine(f"sqlite:///{made}", tables).dispose()
+        open_engine(f"sqlite:///{made}", TABLES, METADATA).dispose()
         with closing(sqlite3.connect(made)) as connection:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         yield made
