@@ -20,6 +20,7 @@ PATIENCE_S = 30
 HOLDS = {
     "events": ("Tags, labels, exclusions, sets, views, keys and roles", "what was undone by them counts again"),
     "event_samples": ("Images of tags, labels and exclusions", "those are no longer about these images"),
+    "event_acts": ("Marks of decisions that browsers sent", "one that is sent again is written twice"),
     "set_members": ("Lists of the images of sets", "their sets are empty or cannot be opened"),
     "ballots": ("Answers", "they are no longer votes"),
     "takebacks": ("Answers taken back", "answers that people took back may count again"),
