@@ -4,19 +4,12 @@ import streamlit as st
 
 from avhcurate.features.annotate import ui_session as annotators
 from avhcurate.features.suspects import ui_review as review
-from avhcurate.ui import (
-    changes,
-    decisions,
-    export_menu,
-    grid_keys,
-    grid_routes,
-    guards,
-    image_routes,
-    scatter_routes,
-    script_routes,
-    signin,
-)
-from avhcurate.ui.user_errors import show_user_error
+from avhcurate.ui.base import export_menu, signin
+from avhcurate.ui.base.user_errors import show_user_error
+from avhcurate.ui.components import scatter_routes
+from avhcurate.ui.grid import grid_keys, grid_routes
+from avhcurate.ui.server import decisions, guards, image_routes, script_routes
+from avhcurate.ui.shell import changes
 from avhcurate.workspace.disk.app_files import PACKAGE
 
 #: What can be decided in a browser, by kind of decision.
@@ -32,4 +25,9 @@ ROUTES = [
     *changes.routes(),
 ]
 # `streamlit run` looks for this assignment.
-app = st.App(PACKAGE / "ui" / "main.py", routes=ROUTES, middleware=guards.middleware(), on_script_error=show_user_error)
+app = st.App(
+    PACKAGE / "ui" / "shell" / "main.py",
+    routes=ROUTES,
+    middleware=guards.middleware(),
+    on_script_error=show_user_error,
+)

@@ -36,8 +36,8 @@ from avhcurate.features.correlation.service import correlate
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
-from avhcurate.ui import main as main_script
-from avhcurate.ui.navigation import TITLES
+from avhcurate.ui.base.navigation import TITLES
+from avhcurate.ui.shell import main as main_script
 from avhcurate.workspace.data.datasets import DatasetRecord, VotesRecord
 from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace
@@ -329,7 +329,7 @@ def walk(root: Path) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         used, app = time.process_time(), AppTest.from_file(main_script.__file__, default_timeout=36_000)
         if name != "home":
-            app.switch_page(f"../../pages/{name}.py")
+            app.switch_page(f"../../../pages/{name}.py")
         app.run()
         if app.exception:
             raise SystemExit(f"{name}: {app.exception[0].message}")

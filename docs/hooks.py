@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(made)
     root = Path(config.docs_dir).parent
     files.append(File.generated(config, "changelog.md", content=(root / "CHANGELOG.md").read_text(encoding="utf-8")))
-    files.append(File.generated(config, "icon.svg", abs_src_path=str(root / "avhcurate" / "ui" / "icon.svg")))
+    files.append(File.generated(config, "icon.svg", abs_src_path=str(root / "avhcurate" / "ui" / "shell" / "icon.svg")))
     return files
 
 

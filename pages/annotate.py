@@ -4,9 +4,9 @@ import streamlit as st
 
 from avhcurate.features.annotate import setup, ui_session, ui_setup
 from avhcurate.features.annotate import ui as annotate_ui
-from avhcurate.ui import frame
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_header import title_line
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.shell.page_header import title_line
 
 page = frame.with_data()
 settings = setup.settings_of(page.table)

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_quality
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.notes import show_queue_note
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.notes import show_queue_note
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Annotators",

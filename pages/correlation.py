@@ -8,13 +8,13 @@ from avhcurate.features.correlation.plots import per_bin, ranking
 from avhcurate.features.correlation.service import HSF, default_keys, export_table, to_latex
 from avhcurate.features.correlation.ui_analyses import further
 from avhcurate.features.predicted_hsf import ui as predicted_hsf_ui
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.layout import halves, in_a_row
-from avhcurate.ui.notes import queue_sentence
-from avhcurate.ui.page_header import open_page
-from avhcurate.ui.score_help import column_name, explain_scores, score_name
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.layout import halves, in_a_row
+from avhcurate.ui.base.notes import queue_sentence
+from avhcurate.ui.base.score_help import column_name, explain_scores, score_name
+from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Correlation",

@@ -5,11 +5,11 @@ import streamlit as st
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.degradation import ui as degradation_ui
 from avhcurate.features.degradation import ui_example
-from avhcurate.ui import frame
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import open_page
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Degradation",

@@ -2,11 +2,11 @@
 
 from avhcurate.features.disagreement import ui as disagreement_ui
 from avhcurate.features.disagreement.service import SETS
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details, view_holding
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.layout import halves
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.layout import halves
+from avhcurate.ui.grid.detail import show_details, view_holding
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page("Disagreement", "What is hard for people and easy for the network, and the reverse.", frame.with_votes)
 if not page.count:

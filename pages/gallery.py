@@ -5,22 +5,23 @@ from dataclasses import replace
 import streamlit as st
 
 from avhcurate.features.map import ui_in_gallery
-from avhcurate.ui import frame, grid_actions
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.filter_chips import show_chips
-from avhcurate.ui.grid_actions import like_view
-from avhcurate.ui.grid_bar import actions_grid
-from avhcurate.ui.grid_views import table_view
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_header import title_line
-from avhcurate.ui.words_box import await_words, words_box
+from avhcurate.ui.base import frame, gallery_links
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.grid import grid_actions
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.grid.grid_actions import like_view
+from avhcurate.ui.grid.grid_bar import actions_grid
+from avhcurate.ui.grid.grid_views import table_view
+from avhcurate.ui.grid.words_box import await_words, words_box
+from avhcurate.ui.shell.filter_chips import show_chips
+from avhcurate.ui.shell.page_header import title_line
 
 page = frame.with_data()
 story = "Images in the order of a score: open one, select some, and act on them."
 line, menu = title_line("Gallery", story)
 page = replace(page, story=story, help=menu)
 with line, in_a_row("center"):
-    grid_actions.way_back()
+    gallery_links.way_back()
     grid_actions.choose_order(page, menu, like=True)
     words_box(page)
     ui_in_gallery.choose(page)

@@ -5,10 +5,10 @@ import streamlit as st
 from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_doorway, ui_guide
 from avhcurate.features.home.ui_columns import own_columns
-from avhcurate.ui import frame
-from avhcurate.ui.layout import halves
-from avhcurate.ui.page_header import spelt, title_line
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.layout import halves
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.shell.page_header import spelt, title_line
 
 page = frame.page()
 if page.table is None:

@@ -8,13 +8,13 @@ from avhcurate.features.map import ui as map_ui
 from avhcurate.features.map import ui_points as map_ui_points
 from avhcurate.features.map import ui_region as map_ui_region
 from avhcurate.features.map import ui_start as map_ui_start
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.filter_chips import show_chips
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.job_forms import await_more
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import title_line
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_forms import await_more
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.filter_chips import show_chips
+from avhcurate.ui.shell.page_header import title_line
 
 line, menu = title_line("Map", map_ui_start.STORY)
 page = replace(frame.with_run(), story=map_ui_start.STORY, help=menu)

@@ -8,10 +8,10 @@ from avhcurate.features.compare.samples import comparable_runs
 from avhcurate.features.compare.ui_all import all_runs
 from avhcurate.features.compare.ui_confusion import confusions
 from avhcurate.features.compare.ui_transfer import across
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.notes import show_queue_note
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base.notes import show_queue_note
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page("Models", "Model runs on the same images: how good, how sure, and what each finds hard.")
 if not page.count:

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from avhcurate.features.pseudo_labels import ui as pseudo_labels_ui
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details, view_holding
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.layout import halves, in_a_row
-from avhcurate.ui.page_header import open_page
-from avhcurate.ui.score_help import RULE_NAMES
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.layout import halves, in_a_row
+from avhcurate.ui.base.score_help import RULE_NAMES
+from avhcurate.ui.grid.detail import show_details, view_holding
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Pseudo-labels",

@@ -4,11 +4,11 @@ import streamlit as st
 
 from avhcurate.features.quality import service as quality_service
 from avhcurate.features.quality import ui as quality_ui
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Quality",

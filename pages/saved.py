@@ -3,8 +3,8 @@
 from avhcurate.features.saved.ui import choose_part, show_history, show_sets, show_views
 from avhcurate.features.saved.ui_diff import show_changes
 from avhcurate.features.saved.ui_split import show_split
-from avhcurate.ui import frame
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base import frame
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Saved",

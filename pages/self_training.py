@@ -4,10 +4,10 @@ import streamlit as st
 
 from avhcurate.features.self_training import ui as self_training_ui
 from avhcurate.features.self_training import ui_round, ui_start
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page("Self-training", ui_start.STORY, frame.with_data, votes=False, terms=["AVC"])
 job_panel()

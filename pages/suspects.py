@@ -5,10 +5,10 @@ import streamlit as st
 from avhcurate.features.suspects import ui as suspects_ui
 from avhcurate.features.suspects import ui_review
 from avhcurate.features.suspects.store import suspects_of
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.page_header import open_page
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Suspects",

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from avhcurate.features.toy import ui as toy_ui
-from avhcurate.ui import frame
-from avhcurate.ui.page_header import spelt, title_line
-from avhcurate.ui.text import PAPER
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.shell.page_header import spelt, title_line
 
 page = frame.page()
 story = f"What the paper ({PAPER}) claims, where the truth is known: Gaussians, and a small network trained live."

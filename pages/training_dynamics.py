@@ -5,12 +5,12 @@ import streamlit as st
 from avhcurate.features.training_dynamics import ui as training_dynamics_ui
 from avhcurate.features.training_dynamics import ui_data_map
 from avhcurate.features.training_dynamics import ui_start as training_dynamics_ui_start
-from avhcurate.ui import frame
-from avhcurate.ui.detail import show_details
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.notes import show_queue_note
-from avhcurate.ui.page_header import open_page
-from avhcurate.ui.text import PAPER
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.base.notes import show_queue_note
+from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
     "Training dynamics",

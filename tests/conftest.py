@@ -32,7 +32,7 @@ pytest_plugins = [
     "tests.fakes.workspaces",
 ]
 
-MAIN_SCRIPT = ROOT / "avhcurate" / "ui" / "main.py"
+MAIN_SCRIPT = ROOT / "avhcurate" / "ui" / "shell" / "main.py"
 #: Seconds that a script run without a browser may take: far more than on a quiet machine.
 SCRIPT_TIMEOUT_S = 180
 
@@ -115,7 +115,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, components_found_once: None) -> C
         monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
         app = AppTest.from_file(str(MAIN_SCRIPT), default_timeout=SCRIPT_TIMEOUT_S)
         if page != "home":
-            app.switch_page(f"../../pages/{page}.py")
+            app.switch_page(f"../../../pages/{page}.py")
         for key, value in query.items():
             app.query_params[key.replace("__", ".")] = value
         app.run()

@@ -19,7 +19,7 @@ from typer.main import get_command
 import avhcurate
 from avhcurate.cli import app, home_of, main
 from avhcurate.errors import CurateError
-from avhcurate.ui import navigation
+from avhcurate.ui.base import navigation
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 

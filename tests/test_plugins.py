@@ -57,10 +57,10 @@ found["new"] = Workspace(root).dataset("new").record.classes
 
 import streamlit.testing.v1 as testing
 from avhcurate.workspace.disk.app_files import PACKAGE
-app = testing.AppTest.from_file(str(PACKAGE / "ui" / "main.py"), default_timeout=180)
+app = testing.AppTest.from_file(str(PACKAGE / "ui" / "shell" / "main.py"), default_timeout=180)
 app.run()
 found["home"] = [warning.value for warning in app.warning]
-app.switch_page("../../pages/gallery.py")
+app.switch_page("../../../pages/gallery.py")
 app.query_params["run"] = "avhcurate:digits"
 app.query_params["sort"] = "rivalry"
 app.run()

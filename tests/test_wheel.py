@@ -39,7 +39,7 @@ from avhcurate.workspace.disk import app_files
 
 config._main_script_path = str(app_files.SCRIPT)
 found = {"statistics": config.get_option("browser.gatherUsageStats"), "theme": config.get_option("theme.baseRadius")}
-pages, app = {}, AppTest.from_file(str(app_files.PACKAGE / "ui" / "main.py"), default_timeout=180).run()
+pages, app = {}, AppTest.from_file(str(app_files.PACKAGE / "ui" / "shell" / "main.py"), default_timeout=180).run()
 for page in ("gallery", "correlation", "map"):
     app.switch_page(str(app_files.PAGES / f"{page}.py")).run()
     pages[page] = [error.value for error in [*app.exception, *app.error]]

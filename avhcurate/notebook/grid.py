@@ -11,21 +11,21 @@ from pydantic_core import to_jsonable_python
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import components
-from avhcurate.ui.cache import cache_key
+from avhcurate.ui.base.cache import cache_key
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.url_state import View
 from avhcurate.ui.components import commands
 from avhcurate.ui.components import grid as component
-from avhcurate.ui.components.modules import joined
 from avhcurate.ui.components.mount import BASE, own_style
-from avhcurate.ui.decisions import take
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_actions import hardest_first
-from avhcurate.ui.grid_bar import deciding_buttons
-from avhcurate.ui.grid_keys import TAKERS, key_names
-from avhcurate.ui.grid_routes import answer_at
-from avhcurate.ui.grid_views import GridView, table_view
-from avhcurate.ui.image_routes import picture_at
-from avhcurate.ui.selection import selected_in
-from avhcurate.ui.url_state import View
+from avhcurate.ui.grid.grid_actions import hardest_first
+from avhcurate.ui.grid.grid_bar import deciding_buttons
+from avhcurate.ui.grid.grid_keys import TAKERS, key_names
+from avhcurate.ui.grid.grid_routes import answer_at
+from avhcurate.ui.grid.grid_views import GridView, table_view
+from avhcurate.ui.grid.selection import selected_in
+from avhcurate.ui.server.decisions import take
+from avhcurate.ui.server.image_routes import picture_at
+from avhcurate.ui.server.modules import joined
 from avhcurate.workspace.data.people import OPERATOR
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ class Mutation(NamedTuple):
     test: str
 
 
-_GUARDS, _SIGNIN = "avhcurate/ui/guards.py", "avhcurate/ui/signin.py"
+_GUARDS, _SIGNIN = "avhcurate/ui/server/guards.py", "avhcurate/ui/base/signin.py"
 _FILES, _FILES_TEST = "avhcurate/workspace/disk/files.py", "tests/workspace/disk/test_files.py"
 _FLUSHED = f"{_FILES_TEST}::test_content_and_name_are_flushed_around_the_rename"
 _KILLED = (
@@ -38,7 +38,7 @@ _KILLED = (
 )
 _SALVAGE, _SALVAGE_TEST = "avhcurate/datasets/table/salvage.py", "tests/datasets/table/test_salvage.py"
 _REPAIR_KILLED = f"{_SALVAGE_TEST}::test_a_repair_that_is_killed_at_any_change_loses_nothing_and_is_finished_by_another"
-_GUARDS_TEST = "tests/ui/test_guards.py"
+_GUARDS_TEST = "tests/ui/server/test_guards.py"
 _SENT = f"{_GUARDS_TEST}::test_files_go_into_the_own_session_of_a_curator_and_only_so_many_bytes"
 #: The order in which votes are attached.
 _VOTES = "    write_parquet(folder.votes_path(after), votes)\n"
@@ -72,7 +72,7 @@ MUTATIONS = (
     ),
     Mutation(
         "uploads without a cap",
-        "avhcurate/ui/uploads.py",
+        "avhcurate/ui/base/uploads.py",
         "held.total() + int(size) > SERVER_BYTES",
         "held.total() < 0",
         _SENT,

@@ -24,10 +24,10 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from streamlit.logger import set_log_level
 
-from avhcurate.ui import grid_routes, scatter_routes
-from avhcurate.ui.components import chips, classify, facets, grid, mount, review, scatter, ticks, viewer
-from avhcurate.ui.decisions import Outcome
-from avhcurate.ui.grid_views import GridView, register
+from avhcurate.ui.components import chips, classify, facets, grid, mount, review, scatter, scatter_routes, ticks, viewer
+from avhcurate.ui.grid import grid_routes
+from avhcurate.ui.grid.grid_views import GridView, register
+from avhcurate.ui.server.decisions import Outcome
 from tests.fakes.web import free_port
 
 FOLDER = Path(mount.__file__).parent

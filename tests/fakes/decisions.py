@@ -5,7 +5,8 @@ from pathlib import Path
 
 from avhcurate.features.annotate import ui_session
 from avhcurate.features.suspects import ui_review
-from avhcurate.ui import decisions, grid_keys
+from avhcurate.ui.grid import grid_keys
+from avhcurate.ui.server import decisions
 from avhcurate.workspace.data.people import OPERATOR, Person
 from avhcurate.workspace.data.workspace import Workspace
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from avhcurate.ui import components
 from avhcurate.ui.components.facets import FacetEvent
-from avhcurate.ui.decisions import Decision, Outcome
+from avhcurate.ui.server.decisions import Decision, Outcome
 
 FILE = Path(components.__file__).with_name("messages.d.ts")
 #: What Python reads of what a script sends beside numbers, and what it says to that at once.

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from avhcurate.ui.grid_routes import answer_at
+from avhcurate.ui.grid.grid_routes import answer_at
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace, find_workspace

@@ -12,7 +12,7 @@ from avhcurate.features.correlation.ui import pair_of, summary, table_html, verd
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.correlation_tests import Comparison
 from avhcurate.people.reliability import of_ticks
-from avhcurate.ui.text import signed
+from avhcurate.ui.base.text import signed
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 

@@ -13,7 +13,7 @@ from avhcurate.features.degradation.corruptions import KINDS
 from avhcurate.features.degradation.service import degrade_dataset, read
 from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.features.degradation.store import degradations
-from avhcurate.ui.text import signed
+from avhcurate.ui.base.text import signed
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from avhcurate.ui import detail
+from avhcurate.ui.grid import detail
 
 
 @pytest.fixture

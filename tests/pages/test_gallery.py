@@ -15,9 +15,9 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.neighbours.words import angles_to_words
 from avhcurate.networks.scoring.service import score_dataset
-from avhcurate.ui import grid_keys
 from avhcurate.ui.components.facets import FacetEvent
-from avhcurate.ui.facets import changed_filters
+from avhcurate.ui.grid import grid_keys
+from avhcurate.ui.shell.facets import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
 from tests.fakes.networks import save_clip

@@ -20,7 +20,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.home import ui_forms
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
-from avhcurate.ui import job_forms
+from avhcurate.ui.base import job_forms
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
@@ -310,7 +310,7 @@ def test_a_job_on_the_dataset_in_view_leaves_the_filters(open_page, own_demo_roo
 
 def test_the_pages_never_load_torch():
     package = Path(avhcurate.__file__).parent
-    files = [*package.rglob("ui.py"), *package.rglob("ui_*.py"), package / "ui" / "main.py"]
+    files = [*package.rglob("ui.py"), *package.rglob("ui_*.py"), package / "ui" / "shell" / "main.py"]
     names = ", ".join(".".join(file.relative_to(package.parent).with_suffix("").parts) for file in files)
     heavy = ("torch", "torchvision", "umap", "sklearn")
     code = f"import sys\nimport {names}\nprint([name for name in {heavy} if name in sys.modules])"

@@ -10,8 +10,8 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.map import ui_points
-from avhcurate.ui import scatter_routes
-from avhcurate.ui.grid_views import registered
+from avhcurate.ui.components import scatter_routes
+from avhcurate.ui.grid.grid_views import registered
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.scatter import read_points

@@ -9,7 +9,7 @@ from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.navigation import ANALYSES, TABS
+from avhcurate.ui.base.navigation import ANALYSES, TABS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.workspaces import by
 

@@ -17,7 +17,8 @@ from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.degradation.service import degrade_dataset
 from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.features.quality.service import measure_dataset
-from avhcurate.ui import charts, url_state
+from avhcurate.ui.base import url_state
+from avhcurate.ui.charts import show
 from avhcurate.workspace.data.workspace import Workspace
 from tests.pages.test_annotators import give
 
@@ -124,9 +125,9 @@ def test_what_a_browser_sends_in_place_of_a_mark_leads_nowhere():
     figure = go.Figure(go.Bar(x=[1], y=[2], meta={"n": [2], "to": ["class=1"]}))
     wrong = [{}, {"curve_number": 5, "point_index": 0}, {"curve_number": 0, "point_index": 9}, {"curve_number": "0"}]
     for point in wrong:
-        assert charts.clicked_address(figure, {"selection": {"points": [point]}}) == ""
+        assert show.clicked_address(figure, {"selection": {"points": [point]}}) == ""
     right = {"selection": {"points": [{"curve_number": 0, "point_index": 0}]}}
-    assert (charts.clicked_address(figure, right), charts.clicked_address(figure, None)) == ("class=1", "")
+    assert (show.clicked_address(figure, right), show.clicked_address(figure, None)) == ("class=1", "")
 
 
 def test_ids_are_in_the_address_and_a_text_that_is_none_is_left_out():

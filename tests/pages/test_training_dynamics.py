@@ -9,7 +9,7 @@ from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.training_dynamics import service as training_dynamics_service
-from avhcurate.ui.regions import read_region
+from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.chart_style import (
+from avhcurate.ui.charts.chart_style import (
     ABOVE,
     BLUE,
     GREY,

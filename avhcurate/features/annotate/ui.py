@@ -8,15 +8,15 @@ from avhcurate.features.annotate import answers, queue
 from avhcurate.features.annotate.queue import CollectionProgress, GridTask
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui_session import NAME
+from avhcurate.ui.base.frame import Opened, while_allowed
+from avhcurate.ui.base.layout import apart, in_a_row
+from avhcurate.ui.base.signin import who
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.components.ticks import TickTile, tick_grid
-from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_keys import about
-from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.layout import apart, in_a_row
-from avhcurate.ui.signin import who
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.grid.grid_keys import about
+from avhcurate.ui.server.image_routes import image_url
 
 #: Images handed out at once: shown now, and fetched beforehand.
 _AHEAD = 8

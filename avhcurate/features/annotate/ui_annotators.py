@@ -12,11 +12,11 @@ from avhcurate.features.annotate.plots import votes_of_samples, votes_over_time
 from avhcurate.features.annotate.queue import CollectionProgress
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.vote_quality import VoteQuality
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.layout import fact, halves, in_a_row
-from avhcurate.ui.signin import for_curators, only_for
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.layout import fact, halves, in_a_row
+from avhcurate.ui.base.signin import for_curators, only_for
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.workspace.data.people import Role
 
 

@@ -9,10 +9,10 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.annotate import annotators, queue
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate.setup import LONGEST_NAME, annotator_name
-from avhcurate.ui.decisions import Decision, Reply, Takers
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.page_choices import Choice
-from avhcurate.ui.signin import say_why_not, who, why_not
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.page_choices import Choice
+from avhcurate.ui.base.signin import say_why_not, who, why_not
+from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.workspace.data.people import Role
 
 #: The annotator's name, kept in the address so that a reload does not ask for it.

@@ -16,19 +16,19 @@ from avhcurate.features.annotate.vote_quality import VoteQuality
 from avhcurate.features.annotate.votes_out import FORMATS, write_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
-from avhcurate.ui import cache
-from avhcurate.ui.cache import kept
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.layout import apart, fact, help_menu, in_a_row
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.selection import browsing_grid
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import counted
-from avhcurate.ui.tiles import tiles_of
-from avhcurate.ui.user_errors import plain, show_user_error
+from avhcurate.ui.base import cache
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.layout import apart, fact, help_menu, in_a_row
+from avhcurate.ui.base.score_help import score_name
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import counted
+from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.grid.grid_views import GridView, tiles_view
+from avhcurate.ui.grid.selection import browsing_grid
+from avhcurate.ui.grid.tiles import tiles_of
 
 _MEANING = """
 - **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of

@@ -12,7 +12,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare.confusion import Confusion
 from avhcurate.features.compare.transfer import fit_line
 from avhcurate.measures.stats.calibration import Calibration
-from avhcurate.ui.chart_style import (
+from avhcurate.ui.charts.chart_style import (
     ABOVE,
     BLUE,
     GREY,

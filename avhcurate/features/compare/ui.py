@@ -10,14 +10,14 @@ import streamlit as st
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.compare import run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
-from avhcurate.ui import cache
-from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened, way_on
-from avhcurate.ui.html_table import estimate
-from avhcurate.ui.layout import empty_state, in_a_row
-from avhcurate.ui.notes import run_titles
-from avhcurate.ui.page_choices import Choice, one_of, some_of
-from avhcurate.ui.score_help import score_name
+from avhcurate.ui.base import cache
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened, way_on
+from avhcurate.ui.base.layout import empty_state, in_a_row
+from avhcurate.ui.base.notes import run_titles
+from avhcurate.ui.base.page_choices import Choice, one_of, some_of
+from avhcurate.ui.base.score_help import score_name
+from avhcurate.ui.charts.html_table import estimate
 from avhcurate.workspace.data.runs import RunFolder
 
 #: Parts of the page: one is computed and drawn at a time.

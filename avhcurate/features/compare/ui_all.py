@@ -11,14 +11,14 @@ from avhcurate.datasets.table.titles import learnt_here
 from avhcurate.features.compare.plots import rank_matrix, reliability
 from avhcurate.features.compare.service import SideBySide
 from avhcurate.features.compare.ui import number_cell
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.layout import halves
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import PAPER
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import halves
+from avhcurate.ui.base.score_help import score_name
+from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row
+from avhcurate.ui.charts.show import show_chart
 
 #: More lines in one reliability diagram cannot be distinguished.
 _MOST_LINES = 5

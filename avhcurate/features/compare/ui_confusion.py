@@ -4,14 +4,14 @@ import streamlit as st
 
 from avhcurate.features.compare import confusion, plots
 from avhcurate.features.compare.ui import HASH_FUNCS
-from avhcurate.ui import cache
-from avhcurate.ui.cache import kept
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.charts_by_class import choose_classes
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import halves
-from avhcurate.ui.notes import run_titles
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base import cache
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import halves
+from avhcurate.ui.base.notes import run_titles
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.charts_by_class import choose_classes
+from avhcurate.ui.charts.show import show_chart
 
 #: More classes do not fit into a matrix that can be read; the pairs confused most are always drawn.
 _MOST_CLASSES, _MOST_PAIRS = 12, 12

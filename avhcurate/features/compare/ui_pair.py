@@ -10,18 +10,18 @@ import streamlit as st
 from avhcurate.features.compare import plots, run_pair
 from avhcurate.features.compare.run_pair import RunPair
 from avhcurate.features.compare.ui import number_cell, ranks_shown
-from avhcurate.ui import regions
-from avhcurate.ui.charts import show_chart
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.page_choices import Choice, one_of
+from avhcurate.ui.base.score_help import score_name
+from avhcurate.ui.base.text import p_text, people
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_bar import sample_grid
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import p_text, people
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.grid.grid_bar import sample_grid
+from avhcurate.ui.grid.grid_views import GridView
 
 #: Samples to show as a grid: a title, and their ids in order.
 ImageList = tuple[str, list[int]]

@@ -9,12 +9,12 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare import plots
 from avhcurate.features.compare.transfer import LEAST_IN_BIN, fit_line, transfer
 from avhcurate.features.compare.ui import HASH_FUNCS
-from avhcurate.ui import cache
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened, way_on
-from avhcurate.ui.layout import empty_state, in_a_row
-from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.text import signed
+from avhcurate.ui.base import cache
+from avhcurate.ui.base.frame import Opened, way_on
+from avhcurate.ui.base.layout import empty_state, in_a_row
+from avhcurate.ui.base.page_choices import one_of
+from avhcurate.ui.base.text import signed
+from avhcurate.ui.charts.show import show_chart
 
 
 def across(page: Opened) -> None:

@@ -11,7 +11,7 @@ from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.correlation.service import HSF, Correlations
 from avhcurate.measures.stats.correlation import FEW
-from avhcurate.ui.chart_style import (
+from avhcurate.ui.charts.chart_style import (
     ABOVE,
     GREY,
     SERIES,

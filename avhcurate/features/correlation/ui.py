@@ -10,15 +10,15 @@ import streamlit as st
 from avhcurate.features.correlation import service
 from avhcurate.features.correlation.plots import agreement
 from avhcurate.features.correlation.service import HSF, REMARKS, Correlations
-from avhcurate.ui import frame
-from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.html_table import estimate, html_table, table_row, tint
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import one_of, some_of
-from avhcurate.ui.score_help import column_name, score_name
-from avhcurate.ui.text import listed, p_text, people, shortened, signed
-from avhcurate.ui.user_errors import in_page
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.page_choices import one_of, some_of
+from avhcurate.ui.base.score_help import column_name, score_name
+from avhcurate.ui.base.text import listed, p_text, people, shortened, signed
+from avhcurate.ui.base.user_errors import in_page
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row, tint
 from avhcurate.workspace.images.measures import PROXIES, RANKED
 
 #: The address's text for no column of the user: no column has that name.

@@ -10,7 +10,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.degradation.corruptions import KINDS
 from avhcurate.features.degradation.statistics import ACCURACY
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.chart_style import AT_TOP, SLATE, bare, intervals, leads, ramp
+from avhcurate.ui.charts.chart_style import AT_TOP, SLATE, bare, intervals, leads, ramp
 
 _ROW, _HEAD = 150, 90
 

@@ -15,16 +15,16 @@ from avhcurate.features.degradation.settings import KIND_KEYS, DegradeSettings
 from avhcurate.features.degradation.statistics import ACCURACY
 from avhcurate.features.degradation.store import DegradationFolder, degradations
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.cache import HASH_FUNCS, file_key, kept
-from avhcurate.ui.chart_style import of_hsf
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.html_table import estimate, html_table, table_row, tint
-from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import apart, help_menu, in_a_row
-from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
-from avhcurate.ui.score_help import explain_scores
+from avhcurate.ui.base.cache import HASH_FUNCS, file_key, kept
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.job_forms import first_job, job_form, of_run
+from avhcurate.ui.base.layout import apart, help_menu, in_a_row
+from avhcurate.ui.base.page_choices import choose_result, chosen_result, some_of, switch
+from avhcurate.ui.base.score_help import explain_scores
+from avhcurate.ui.charts.chart_style import of_hsf
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row, tint
+from avhcurate.ui.charts.show import show_chart
 
 #: With the key of a degradation's folder.
 DEGRADATION_HASH_FUNCS = HASH_FUNCS | {DegradationFolder: lambda folder: file_key(folder.scores_path)}

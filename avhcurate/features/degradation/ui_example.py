@@ -16,11 +16,11 @@ from avhcurate.features.degradation.service import Degraded
 from avhcurate.features.degradation.statistics import ORIGINAL
 from avhcurate.features.degradation.store import DegradationFolder, DegradationRecord
 from avhcurate.features.degradation.ui import DEGRADATION_HASH_FUNCS
-from avhcurate.ui import url_state
-from avhcurate.ui.frame import Opened, mirrored
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.score_help import format_score
-from avhcurate.ui.user_errors import plain, said
+from avhcurate.ui.base import url_state
+from avhcurate.ui.base.frame import Opened, mirrored
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.score_help import format_score
+from avhcurate.ui.base.user_errors import plain, said
 
 
 def example(page: Opened, result: Degraded) -> None:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from avhcurate.features.disagreement.service import Gap
 from avhcurate.measures.stats.downsample import downsample
-from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, faded, of_hsf
+from avhcurate.ui.charts.chart_style import BLUE, GREY, ORANGE, bare, faded, of_hsf
 
 #: A browser draws and links so many points with ease.
 MOST_POINTS = 20_000

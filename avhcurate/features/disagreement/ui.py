@@ -14,18 +14,18 @@ from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_
 from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_table
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.cache import kept
-from avhcurate.ui.charts import clicked_id
-from avhcurate.ui.export_menu import download, samples_label
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.grid_actions import undo_button
-from avhcurate.ui.grid_bar import narrow_grid
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import apart, closing_popover, in_a_row
-from avhcurate.ui.page_choices import Choice, one_of, switch
-from avhcurate.ui.score_help import explain_scores, format_score, score_name
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import counted
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.export_menu import download, samples_label
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.layout import apart, closing_popover, in_a_row
+from avhcurate.ui.base.page_choices import Choice, one_of, switch
+from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import counted
+from avhcurate.ui.charts.show import clicked_id
+from avhcurate.ui.grid.grid_actions import undo_button
+from avhcurate.ui.grid.grid_bar import narrow_grid
+from avhcurate.ui.grid.grid_views import GridView
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters, bar_conditions
-from avhcurate.ui.chart_style import GREY, SLATE, bare, faded, leads, of_hsf, ramp
+from avhcurate.ui.charts.chart_style import GREY, SLATE, bare, faded, leads, of_hsf, ramp
 
 #: How samples without a label are called among the classes.
 NO_LABEL = "no label"

@@ -17,14 +17,14 @@ from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
 from avhcurate.features.home.ui_columns import CLASSES, choose_group, value_counts
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.charts_by_class import choose_classes
-from avhcurate.ui.frame import SIMULATED, Opened
-from avhcurate.ui.job_forms import job_button
-from avhcurate.ui.layout import empty_state, fact, halves, in_a_row
-from avhcurate.ui.notes import run_accuracy
-from avhcurate.ui.text import counted
-from avhcurate.ui.user_errors import plain, said
+from avhcurate.ui.base.frame import SIMULATED, Opened
+from avhcurate.ui.base.job_forms import job_button
+from avhcurate.ui.base.layout import empty_state, fact, halves, in_a_row
+from avhcurate.ui.base.notes import run_accuracy
+from avhcurate.ui.base.text import counted
+from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.charts.charts_by_class import choose_classes
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.jobs import Jobs

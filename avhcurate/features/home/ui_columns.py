@@ -7,12 +7,12 @@ from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
 from avhcurate.datasets.table.columns import literal, quote
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.own_columns import FEW
-from avhcurate.ui.frame import Opened, attempt, mirrored
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.score_help import format_score
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import shortened
+from avhcurate.ui.base.frame import Opened, attempt, mirrored
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.page_choices import one_of
+from avhcurate.ui.base.score_help import format_score
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import shortened
 
 #: In place of a column, the classes.
 CLASSES = "label"

@@ -10,12 +10,12 @@ from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.measures.scores import SCORES
-from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.score_help import format_score, score_name
-from avhcurate.ui.text import people
-from avhcurate.ui.url_state import View
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.score_help import format_score, score_name
+from avhcurate.ui.base.text import people
+from avhcurate.ui.base.url_state import View
+from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.disk.app_files import PAGES
 
 PURPOSE = (

@@ -14,10 +14,10 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import IMAGENET_CLASSES, is_here, knows_imagenet
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.people.settings import VotesSettings
-from avhcurate.ui import job_forms as forms
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base import job_forms as forms
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data.workspace import Workspace, check_name
 
 _TABLES = [suffix.removeprefix(".") for suffix in TABLES]

@@ -10,12 +10,12 @@ from avhcurate.datasets.sources.uploads import keep_upload
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.features.home import ui_forms
-from avhcurate.ui.frame import Frame, announce, attempt, show_error
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base.frame import Frame, announce, attempt, show_error
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.page_choices import one_of
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import GREY, ORANGE, SERIES, SLATE, bare, faded, ramp
+from avhcurate.ui.charts.chart_style import GREY, ORANGE, SERIES, SLATE, bare, faded, ramp
 
 Window = tuple[float, float, float, float]
 

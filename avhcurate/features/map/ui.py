@@ -15,16 +15,16 @@ from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.map.plots import Window
 from avhcurate.features.map.points import color_options, find_sample, points_in_view
 from avhcurate.features.map.store import MapFolder, MapRecord
-from avhcurate.ui import regions
-from avhcurate.ui.cache import HASH_FUNCS, kept
-from avhcurate.ui.chart_style import of_hsf
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import Choice, one_of, switch
-from avhcurate.ui.regions import Region
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import shortened
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base.cache import HASH_FUNCS, kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.page_choices import Choice, one_of, switch
+from avhcurate.ui.base.score_help import score_name
+from avhcurate.ui.base.text import shortened
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.chart_style import of_hsf
+from avhcurate.ui.charts.regions import Region
 
 #: With the key of a map's folder.
 MAP_HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}

@@ -6,10 +6,10 @@ from avhcurate.features.map.ui import IN_GALLERY, choose_map
 from avhcurate.features.map.ui_points import chart
 from avhcurate.features.map.ui_region import of_region
 from avhcurate.features.map.ui_start import first, maps_of_run
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.job_forms import await_more
-from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.job_forms import await_more
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.grid.grid_views import GridView
 
 
 def choose(page: Opened) -> None:

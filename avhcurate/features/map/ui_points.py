@@ -26,15 +26,16 @@ from avhcurate.features.map.ui import (
     whole,
 )
 from avhcurate.measures.stats.downsample import downsample
-from avhcurate.ui import regions, url_state
-from avhcurate.ui.cache import kept
-from avhcurate.ui.chart_style import GREY, faded, ramp, rgba
+from avhcurate.ui.base import url_state
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.score_help import score_name
+from avhcurate.ui.base.text import shortened
+from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.chart_style import GREY, faded, ramp, rgba
 from avhcurate.ui.components.scatter import heard, scatter
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_views import list_view
-from avhcurate.ui.scatter_routes import NO_SHADE, PointCloud, point_cloud
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import shortened
+from avhcurate.ui.components.scatter_routes import NO_SHADE, PointCloud, point_cloud
+from avhcurate.ui.grid.grid_views import list_view
 
 _CHART = "map.points"
 #: As many points as are sent: 20 MB; of more, so many, of every class its share.

@@ -10,13 +10,15 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.map.ui import IN_GALLERY, MAP_HASH_FUNCS, REGION, MapInView
-from avhcurate.ui import grid_actions, regions, url_state
-from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_bar import actions_grid
-from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.regions import Region, write_region
+from avhcurate.ui.base import url_state
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.regions import Region, write_region
+from avhcurate.ui.grid import grid_actions
+from avhcurate.ui.grid.grid_bar import actions_grid
+from avhcurate.ui.grid.grid_views import GridView, list_view
 from avhcurate.workspace.disk.app_files import PAGES
 
 

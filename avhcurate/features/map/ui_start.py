@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, maps
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import in_a_row
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.job_forms import first_job, job_form, of_run
+from avhcurate.ui.base.layout import in_a_row
 
 STORY = "Images that the network sees alike lie close together: draw around some to see them next to the map."
 _WHY = """

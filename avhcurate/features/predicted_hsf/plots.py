@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.features.predicted_hsf.learning_curve import forecast_of
-from avhcurate.ui.chart_style import GREY, SLATE, VIOLET, band, bare, faded, intervals, of_hsf
+from avhcurate.ui.charts.chart_style import GREY, SLATE, VIOLET, band, bare, faded, intervals, of_hsf
 from avhcurate.workspace.data.prediction import CurvePoint, PredictionRecord
 
 #: How far the forecast is drawn beyond the voted samples.

@@ -10,16 +10,16 @@ from avhcurate.features.predicted_hsf.plots import curve_chart
 from avhcurate.features.predicted_hsf.service import FEWEST, added_text, coverage_text
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.people.queues import BIASED
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_actions import gallery_link
-from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.job_forms import job_form
-from avhcurate.ui.job_panel import job_panel
-from avhcurate.ui.layout import halves, help_menu, in_a_row
-from avhcurate.ui.page_choices import number
-from avhcurate.ui.score_help import explain_scores
-from avhcurate.ui.text import counted, signed
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.gallery_links import gallery_link
+from avhcurate.ui.base.job_forms import job_form
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.base.layout import halves, help_menu, in_a_row
+from avhcurate.ui.base.page_choices import number
+from avhcurate.ui.base.score_help import explain_scores
+from avhcurate.ui.base.text import counted, signed
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.workspace.data.prediction import PredictionRecord
 
 _TARGET = number("predicted.target", 0.5, low=0.05, high=0.99)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SYMBOLS, band, bare, faded
+from avhcurate.ui.charts.chart_style import ABOVE, GREY, SERIES, SYMBOLS, band, bare, faded
 
 
 def accuracy_by_portion(curve: pd.DataFrame, *, rule: str, portion: float, names: dict[str, str]) -> go.Figure:

@@ -14,17 +14,17 @@ from avhcurate.features.pseudo_labels import service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
 from avhcurate.features.pseudo_labels.service import PseudoLabels, describe_selection, write_pseudo_labels
-from avhcurate.ui.cache import HASH_FUNCS, kept
-from avhcurate.ui.charts import show_chart
+from avhcurate.ui.base.cache import HASH_FUNCS, kept
+from avhcurate.ui.base.export_menu import download, samples_label
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import fact, halves, in_a_row
+from avhcurate.ui.base.page_choices import number, one_of
+from avhcurate.ui.base.score_help import RULE_NAMES, score_name
+from avhcurate.ui.base.text import PAPER, accuracy_note
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.export_menu import download, samples_label
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_bar import narrow_grid
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import fact, halves, in_a_row
-from avhcurate.ui.page_choices import number, one_of
-from avhcurate.ui.score_help import RULE_NAMES, score_name
-from avhcurate.ui.text import PAPER, accuracy_note
+from avhcurate.ui.grid.grid_bar import narrow_grid
+from avhcurate.ui.grid.grid_views import GridView
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.datasets.table.filters import Filters, bar_conditions
-from avhcurate.ui.chart_style import BLUE, GREY, SLATE, bare, leads, note_above
+from avhcurate.ui.charts.chart_style import BLUE, GREY, SLATE, bare, leads, note_above
 from avhcurate.workspace.images.measures import MEASURES
 
 #: Small histograms side by side.

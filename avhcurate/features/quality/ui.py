@@ -16,25 +16,26 @@ from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, 
 from avhcurate.features.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.features.quality.service import TAG, Duplicates
 from avhcurate.features.quality.settings import QualitySettings
-from avhcurate.ui.cache import HASH_FUNCS, kept
-from avhcurate.ui.charts import show_chart
+from avhcurate.ui.base.cache import HASH_FUNCS, kept
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.gallery_links import gallery_link
+from avhcurate.ui.base.job_forms import first_job, job_form, of_run
+from avhcurate.ui.base.layout import fact, help_menu, in_a_row
+from avhcurate.ui.base.notes import neighbours_note
+from avhcurate.ui.base.page_choices import number, one_of, page_of, some_of, switch, turn_pages
+from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import listed
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.decisions import Reply
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.grid_actions import gallery_link, undo_button
-from avhcurate.ui.grid_bar import BarAction, actions_grid
-from avhcurate.ui.grid_keys import say
-from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import fact, help_menu, in_a_row
-from avhcurate.ui.notes import neighbours_note
-from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
-from avhcurate.ui.score_help import explain_scores, format_score, score_name
-from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import listed
-from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.grid.grid_actions import undo_button
+from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
+from avhcurate.ui.grid.grid_keys import say
+from avhcurate.ui.grid.grid_views import GridView, tiles_view
+from avhcurate.ui.grid.selection import GridSelection
+from avhcurate.ui.grid.tiles import make_tiles, tile_columns, tiles_of
+from avhcurate.ui.server.decisions import Reply
 from avhcurate.workspace.data.quality import QualityRecord
 from avhcurate.workspace.images.measures import MEASURES
 

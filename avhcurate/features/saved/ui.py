@@ -11,17 +11,17 @@ from avhcurate.datasets.curate.history import RULE, describe, history_entries, s
 from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.ui import cache, url_state
-from avhcurate.ui.export_menu import export_choice
-from avhcurate.ui.frame import Opened, announce, attempt, way_on, while_allowed
-from avhcurate.ui.grid_actions import PAGES
-from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.layout import closing_popover, empty_state, in_a_row
-from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import counted
-from avhcurate.ui.url_state import View
-from avhcurate.ui.user_errors import plain, show_user_error
+from avhcurate.ui.base import cache, url_state
+from avhcurate.ui.base.export_menu import export_choice
+from avhcurate.ui.base.frame import Opened, announce, attempt, way_on, while_allowed
+from avhcurate.ui.base.layout import closing_popover, empty_state, in_a_row
+from avhcurate.ui.base.page_choices import Choice, number, one_of, page_of, turn_pages
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import counted
+from avhcurate.ui.base.url_state import View
+from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.grid.grid_actions import PAGES
+from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.events import Event, Kind
 
 #: Session state: dataset, kind and name of the entry whose dialog is open, and the action.

@@ -8,15 +8,15 @@ from avhcurate.datasets.curate.history import describe, history_entries
 from avhcurate.features.saved import diff_service
 from avhcurate.features.saved.diff_rules import KINDS
 from avhcurate.features.saved.diff_service import Diff
-from avhcurate.ui.cache import kept
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.grid_actions import gallery_link
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.page_choices import Choice
-from avhcurate.ui.signin import for_curators
-from avhcurate.ui.text import counted, shortened
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.gallery_links import gallery_link
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.page_choices import Choice
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import counted, shortened
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data.workspace import Workspace
 
 _BEFORE: Choice[str] = Choice("saved.before", "", str)

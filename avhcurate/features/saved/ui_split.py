@@ -9,11 +9,11 @@ import streamlit as st
 from avhcurate.datasets.export.settings import SplitSettings
 from avhcurate.datasets.export.tabular import frame_text
 from avhcurate.features.saved.split_service import STRATA, Split, make_split, save_parts
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.layout import closing_popover, fact, in_a_row
-from avhcurate.ui.page_choices import Choice, number, some_of
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.layout import closing_popover, fact, in_a_row
+from avhcurate.ui.base.page_choices import Choice, number, some_of
+from avhcurate.ui.base.signin import for_curators
 
 #: The command line splits more samples than these.
 _MOST = 200_000

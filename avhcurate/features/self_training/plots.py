@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.ui.chart_style import AT_TOP, SERIES, SYMBOLS, band, bare, faded
+from avhcurate.ui.charts.chart_style import AT_TOP, SERIES, SYMBOLS, band, bare, faded
 
 #: Quantities that are drawn: name and number format.
 PANELS = {

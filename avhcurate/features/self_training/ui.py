@@ -8,13 +8,13 @@ import streamlit as st
 
 from avhcurate.features.self_training import results
 from avhcurate.features.self_training.plots import curves
-from avhcurate.ui.chart_style import SERIES
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.html_table import estimate, html_table, table_row
-from avhcurate.ui.page_choices import some_of
-from avhcurate.ui.score_help import RULE_NAMES
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.page_choices import some_of
+from avhcurate.ui.base.score_help import RULE_NAMES
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.chart_style import SERIES
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row
+from avhcurate.ui.charts.show import show_chart
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 
 #: More lines would have the colours of others.

@@ -15,15 +15,15 @@ from avhcurate.features.pseudo_labels.rules import ANGULAR
 from avhcurate.features.self_training import results, round_export
 from avhcurate.features.self_training.ui import title
 from avhcurate.measures.stats.intervals import share
+from avhcurate.ui.base.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import fact, in_a_row
+from avhcurate.ui.base.page_choices import one_of
+from avhcurate.ui.base.score_help import RULE_NAMES, format_score, score_name
+from avhcurate.ui.base.text import accuracy_note
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_bar import sample_grid
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import fact, in_a_row
-from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.score_help import RULE_NAMES, format_score, score_name
-from avhcurate.ui.text import accuracy_note
+from avhcurate.ui.grid.grid_bar import sample_grid
+from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 
 #: A run and one of its rounds.

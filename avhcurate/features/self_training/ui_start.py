@@ -3,11 +3,11 @@
 import streamlit as st
 
 from avhcurate.features.self_training.settings import SelfTrainSettings
-from avhcurate.ui import job_forms as forms
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.score_help import RULE_NAMES
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base import job_forms as forms
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.score_help import RULE_NAMES
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
 
 STORY = (

@@ -11,17 +11,17 @@ from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
-from avhcurate.ui.cache import HASH_FUNCS, file_key, kept
+from avhcurate.ui.base.cache import HASH_FUNCS, file_key, kept
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.job_forms import first_job, job_form, of_run
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.notes import neighbours_note
+from avhcurate.ui.base.page_choices import one_of, some_of
+from avhcurate.ui.base.user_errors import said
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_bar import BarAction, actions_grid
-from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.job_forms import first_job, job_form, of_run
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.notes import neighbours_note
-from avhcurate.ui.page_choices import one_of, some_of
-from avhcurate.ui.user_errors import said
+from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
+from avhcurate.ui.grid.grid_views import GridView, list_view
 
 #: With the key of the folder of suspects.
 _HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}

@@ -16,13 +16,13 @@ from avhcurate.errors import CurateError
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
+from avhcurate.ui.base.frame import Opened, while_allowed
+from avhcurate.ui.base.signin import say_why_not, who
+from avhcurate.ui.base.text import counted
 from avhcurate.ui.components.review import Row, Strip, Suspect, read_place, review_card
-from avhcurate.ui.decisions import Decision, Reply, Takers
-from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_keys import about, key_data
-from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.signin import say_why_not, who
-from avhcurate.ui.text import counted
+from avhcurate.ui.grid.grid_keys import about, key_data
+from avhcurate.ui.server.decisions import Decision, Reply, Takers
+from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role
 
 _SESSION, _CARD = "suspects.session", "suspects.card"

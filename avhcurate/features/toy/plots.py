@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.features.toy.service import ToyResult
-from avhcurate.ui.chart_style import ABOVE, GREY, SERIES, SLATE, SYMBOLS, TEAL, VIOLET, bare, faded, ramp
+from avhcurate.ui.charts.chart_style import ABOVE, GREY, SERIES, SLATE, SYMBOLS, TEAL, VIOLET, bare, faded, ramp
 
 #: From easy to hard, as everywhere in the app.
 _HARDNESS = ramp(9)[::-1]

@@ -11,12 +11,12 @@ from avhcurate.features.toy import service
 from avhcurate.features.toy.plots import agreement_by_epoch, course, maps
 from avhcurate.features.toy.service import HELD_OUT, ToyResult
 from avhcurate.features.toy.settings import LOSSES, ToySettings
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import while_allowed
-from avhcurate.ui.layout import fact, in_a_row
-from avhcurate.ui.page_choices import number, one_of
-from avhcurate.ui.text import signed
-from avhcurate.ui.user_errors import plain, show_user_error
+from avhcurate.ui.base.frame import while_allowed
+from avhcurate.ui.base.layout import fact, in_a_row
+from avhcurate.ui.base.page_choices import number, one_of
+from avhcurate.ui.base.text import signed
+from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.charts.show import show_chart
 
 _OPTIONS = {each.name: each for each in ToySettings.options()}
 LOSS = one_of("toy.loss", LOSSES, LOSSES[0])

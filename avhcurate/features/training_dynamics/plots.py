@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.chart_style import AT_TOP, GREY, TEAL, band, bare, faded, leads, of_hsf, ramp
+from avhcurate.ui.charts.chart_style import AT_TOP, GREY, TEAL, band, bare, faded, leads, of_hsf, ramp
 
 #: What is drawn, in the order of the panels: key, name and the form of its values.
 PANELS = {

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.measures.stats.downsample import cells_of, downsample
-from avhcurate.ui.chart_style import GREY, add_region, as_text, bare, faded, of_hsf, ramp
+from avhcurate.ui.charts.chart_style import GREY, add_region, as_text, bare, faded, of_hsf, ramp
 
 #: As many points as a browser draws and links with ease.
 MOST_POINTS = 20_000

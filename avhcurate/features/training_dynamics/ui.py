@@ -13,13 +13,13 @@ from avhcurate.features.training_dynamics.findings import Figure, Finding
 from avhcurate.features.training_dynamics.leaks import leak_text
 from avhcurate.features.training_dynamics.plots import ALL, courses, with_learnt
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui.cache import kept
-from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_actions import nothing_matches
-from avhcurate.ui.job_panel import duration
-from avhcurate.ui.page_choices import some_of
-from avhcurate.ui.user_errors import plain, said
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened, while_allowed
+from avhcurate.ui.base.job_panel import duration
+from avhcurate.ui.base.page_choices import some_of
+from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.grid.grid_actions import nothing_matches
 from avhcurate.workspace.data.trainings import TrainingFolder
 
 #: Trainings side by side; more columns would be too narrow.

@@ -8,14 +8,14 @@ import streamlit as st
 from avhcurate.features.training_dynamics import service
 from avhcurate.features.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui import regions
-from avhcurate.ui.cache import kept
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_bar import sample_grid
-from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.layout import help_menu, in_a_row
-from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.regions import Region, write_region
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import help_menu, in_a_row
+from avhcurate.ui.base.page_choices import one_of
+from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.regions import Region, write_region
+from avhcurate.ui.grid.grid_bar import sample_grid
+from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
 
 COLOR = one_of("dynamics.color", list(COLORS), "correctness")

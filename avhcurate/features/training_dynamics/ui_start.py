@@ -6,13 +6,13 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.features.training_dynamics.settings import TrainSettings
-from avhcurate.ui import job_forms as forms
-from avhcurate.ui import url_state
-from avhcurate.ui.frame import Opened
-from avhcurate.ui.layout import in_a_row
-from avhcurate.ui.text import PAPER
-from avhcurate.ui.url_state import View
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.base import job_forms as forms
+from avhcurate.ui.base import url_state
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.base.url_state import View
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data.datasets import DatasetFolder
 
 #: Networks that are usually trained here, the project's own first.

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 import streamlit as st
 from pydantic_core import to_jsonable_python
 
-from avhcurate.ui.script_routes import script_url
+from avhcurate.ui.server.script_routes import script_url
 
 #: The style of all components.
 BASE = Path(__file__).with_name("base.css").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.export.service import export, pack
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui import export_menu
+from avhcurate.ui.base import export_menu
 from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
 from tests.fakes.waiting import wait_until
 
@@ -35,7 +35,7 @@ def test_a_cancelled_pack_leaves_nothing(digits, tmp_path):
 
 def _menu(only):
     from avhcurate.datasets.table import dataset_table, filters
-    from avhcurate.ui import export_menu as menu
+    from avhcurate.ui.base import export_menu as menu
     from avhcurate.workspace.data import workspace
 
     table = dataset_table.open_table(workspace.find_workspace(), "digits")

@@ -10,8 +10,8 @@ import pytest
 from starlette.applications import Starlette
 
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.ui import image_routes
-from avhcurate.ui.image_routes import read_image
+from avhcurate.ui.server import image_routes
+from avhcurate.ui.server.image_routes import read_image
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import BrokenImage, decode
 from tests.fakes.sources import greys, png, tar_shard

@@ -12,7 +12,7 @@ from avhcurate.features.correlation.ui import table_html
 from avhcurate.features.predicted_hsf.service import predict_hsf
 from avhcurate.people.queues import LAST, queue_use, read_record
 from avhcurate.people.reliability import of_ticks
-from avhcurate.ui.notes import queue_sentence
+from avhcurate.ui.base.notes import queue_sentence
 from tests.fakes.votes import say
 
 DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control_share=0.0)

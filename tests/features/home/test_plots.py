@@ -5,7 +5,7 @@ import pandas as pd
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
-from avhcurate.ui.chart_style import ramp
+from avhcurate.ui.charts.chart_style import ramp
 
 EDGES = (0.0, 0.5, 1.0)
 

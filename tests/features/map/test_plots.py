@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avhcurate.features.map.plots import ends, fold, group_colors, hardest_last
-from avhcurate.ui.chart_style import HARD, SLATE, ramp
+from avhcurate.ui.charts.chart_style import HARD, SLATE, ramp
 
 
 @pytest.mark.parametrize("harder", ["high", "low", ""])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from avhcurate.features.quality.plots import similarity_histogram
-from avhcurate.ui.chart_style import BLUE
+from avhcurate.ui.charts.chart_style import BLUE
 
 
 def test_bars_below_the_cut_are_the_copies():

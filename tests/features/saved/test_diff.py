@@ -15,7 +15,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.features.saved import diff_rules, diff_service
-from avhcurate.ui import url_state
+from avhcurate.ui.base import url_state
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.images.decoding import encode_png

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.features.training_dynamics.plots_data_map import data_map
-from avhcurate.ui.chart_style import ramp
+from avhcurate.ui.charts.chart_style import ramp
 
 BINS = ("[0, 0.5)", "[0.5, 1]")
 

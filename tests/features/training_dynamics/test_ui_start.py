@@ -7,7 +7,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.training_dynamics.settings import TrainSettings
 from avhcurate.features.training_dynamics.ui_start import MODELS, usual_model
 from avhcurate.networks.models.own import OWN
-from avhcurate.ui.job_forms import partners
+from avhcurate.ui.base.job_forms import partners
 from avhcurate.workspace.data.workspace import Workspace
 
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, NotRequired
 import streamlit as st
 from typing_extensions import TypedDict
 
+from avhcurate.ui.charts.regions import Region, drawn_region
 from avhcurate.ui.components.mount import is_count, mount, nothing
-from avhcurate.ui.regions import Region, drawn_region
 
 #: Shades that points may have; the last is that of points without a group or a value.
 SHADES = 256

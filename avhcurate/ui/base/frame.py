@@ -1,0 +1,226 @@
+"""The frame of a page: the view, the open table and the samples that match, and what to do if one is missing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec
+
+import streamlit as st
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.ui.base.layout import close_popover, empty_state
+from avhcurate.ui.base.url_state import View
+from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.people import acting
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.app_files import PAGES
+
+_P = ParamSpec("_P")
+
+_FRAME = "frame.here"
+#: Session state: the file of the page that is shown.
+PAGE = "frame.page"
+_ERROR = "frame.error"
+#: Messages of success that the next run shows.
+_MESSAGES = "frame.messages"
+#: Marks simulated votes.
+SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters.
+
+    `problem` says what is wrong with the view's condition: then no sample matches. The page shows what was decided up
+    to the `entry` of the log, if not more. On a page that is not `filtered`, the filters of the address wait for the
+    next page. `story` says what the page is for, `help` is the menu of its
+    title, and `result` the place below it, where a page says first what it has found.
+    """
+
+    workspace: Workspace
+    view: View
+    table: DatasetTable | None = None
+    count: int = 0
+    problem: str = ""
+    entry: int = 0
+    filtered: bool = True
+    story: str = ""
+    help: Any = None
+    result: Any = None
+
+    @property
+    def filters(self) -> Filters:
+        """The view's filters; with a condition that is not valid they match nothing."""
+        if not self.filtered:
+            return Filters()
+        if self.problem:
+            return self.view.filters.with_(where="FALSE")
+        return self.view.filters
+
+    @property
+    def version(self) -> str:
+        """Short fingerprint of the dataset, for image addresses."""
+        if self.table is None:
+            return ""
+        return self.table.fingerprint[:12]
+
+
+@dataclass(frozen=True)
+class Opened(Frame):
+    """A frame that has a dataset."""
+
+    table: DatasetTable
+
+    @property
+    def dataset(self) -> DatasetFolder:
+        """The dataset of the table."""
+        return self.table.dataset
+
+    @property
+    def run(self) -> RunFolder:
+        """The open run, on a page that needs one."""
+        assert self.table.run is not None
+        return self.table.run
+
+
+def page() -> Frame:
+    """Return the frame of this script run."""
+    frame: Frame = st.session_state[_FRAME]
+    return frame
+
+
+def enter(frame: Frame) -> None:
+    """Make `frame` that of this script run, and show the error and the messages of the callback before it."""
+    st.session_state[_FRAME] = frame
+    show_messages()
+    if frame.problem:
+        st.error(said(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}"))
+
+
+def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
+    """Let a fragment or dialog draw nothing for a user who has lost their role, or of samples that were replaced.
+
+    Fragments run without the main script, which asks for a sign-in and opens the dataset: there it runs again.
+    """
+
+    @wraps(draw)
+    def asked(*args: _P.args, **keywords: _P.kwargs) -> None:
+        frame: Frame | None = st.session_state.get(_FRAME)
+        if acting().role is None or (frame and frame.table and not frame.table.current):
+            st.rerun(scope="app")
+        draw(*args, **keywords)
+
+    return asked
+
+
+def announce(text: str) -> None:
+    """Keep a message of success until `show_messages`, which shows it as a toast.
+
+    Callbacks never call `st.toast` themselves: in the callback of a dialog it would take the dialog's own place among
+    the page's elements, and the browser would lose the page.
+    """
+    st.session_state[_MESSAGES] = (*st.session_state.get(_MESSAGES, ()), text)
+
+
+def show_messages() -> None:
+    """Show the error and the messages of the callback before this run: of a page, or of a dialog at its start."""
+    show_error()
+    for text in st.session_state.pop(_MESSAGES, ()):
+        st.toast(plain(text), icon=":material/check_circle:")
+
+
+def show_error(at: str = "", verb: str = "") -> None:
+    """Show the error of the callback before this run, if it belongs here.
+
+    `at` is the key of a form, which is of a `verb`, or "" for the page. A fragment may show only this, as a dialog may
+    be open.
+    """
+    place, error = st.session_state.get(_ERROR, (None, ""))
+    if place == at:
+        del st.session_state[_ERROR]
+        st.error(said(error, verb))
+
+
+def with_data() -> Opened:
+    """Return the frame with a dataset; without one, go to Home, which says how to get one."""
+    frame = page()
+    if frame.table is None:
+        st.switch_page(PAGES / "home.py")
+    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem, frame.entry, frame.filtered)
+
+
+def with_run() -> Opened:
+    """Return the frame with a scored dataset; without, say how to score it and end the page."""
+    frame = with_data()
+    if frame.table.run is None:
+        story = "Choose a network, and every image gets its scores."
+        _end(frame, "No model has scored these images yet", story, {"Score the images": "classifier"})
+    return frame
+
+
+def with_votes() -> Opened:
+    """Return the frame with a scored dataset that has human votes; without, say how to attach them and end the page."""
+    frame = with_run()
+    if frame.table.votes is None:
+        story = "This page compares people with the network, so it needs votes."
+        _end(frame, "No votes yet", story, {"Attach a file of votes": "votes", "Collect votes": ""})
+    return frame
+
+
+def lacking(frame: Opened, what: str, story: str, brings: str = "outputs") -> NoReturn:
+    """End the page of a run that lacks `what`: say why it is needed, and lead to the form of Home that `brings` it."""
+    label = "Attach the outputs of a network"
+    if brings == "classifier":
+        label = "Score the images with a network"
+    run = frame.table.run
+    if run is not None and run.has_heads and not run.has_class_weights:
+        story += " This run is of several networks, each of a fold, which share none. Choose a run of one network."
+    _end(frame, f"This run has no {what}", story, {label: brings})
+
+
+def _end(frame: Opened, title: str, story: str, ways: dict[str, str]) -> NoReturn:
+    """End a page with ways on: by label the form of Home, "" for the page Annotate."""
+
+    def draw() -> None:
+        for label, form in ways.items():
+            way_on(frame, label, form)
+
+    empty_state(title, "extension_off", story, draw)
+    st.stop()
+
+
+def way_on(frame: Frame, label: str, form: str, page: str = "annotate") -> None:
+    """Draw a link to a form of Home, by what it asks for; "" for another page."""
+    target, query = PAGES / f"{page}.py", frame.view.elsewhere
+    if form:
+        target, query = PAGES / "home.py", query | {"home.have": form}
+    with st.container(key=f"way.{form}"):
+        st.page_link(target, label=label, icon=":material/arrow_forward:", query_params=query)
+
+
+def attempt(
+    action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", at: str = "", **keywords: Any
+) -> None:
+    """Call `action` in a widget's callback; a user's error is shown with the next run, `done` as a toast.
+
+    `closes` is the key of a popover that closes when it is done, `at` that of the form that shows the error.
+    """
+    try:
+        action(*args, **keywords)
+    except CurateError as error:
+        st.session_state[_ERROR] = (at, str(error))
+        return
+    if done:
+        announce(done)
+    if closes:
+        close_popover(closes)
+
+
+def mirrored(key: str, value: Any) -> str:
+    """Set a widget to a value of the view before it is drawn; return the widget's key."""
+    st.session_state[key] = value
+    return key

@@ -1,0 +1,204 @@
+"""The job panel: progress of the workspace's job, how it ended, cancel and resume, in any tab."""
+
+import re
+import time
+
+import streamlit as st
+
+from avhcurate.ui.base import url_state
+from avhcurate.ui.base.frame import announce, attempt, page, show_error, while_allowed
+from avhcurate.ui.base.job_forms import STARTED, running_job
+from avhcurate.ui.base.layout import apart, in_a_row
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.url_state import View
+from avhcurate.ui.base.user_errors import in_page, plain, said
+from avhcurate.workspace.data import background
+from avhcurate.workspace.data.workspace import find_workspace
+from avhcurate.workspace.disk.jobs import JobRecord, Jobs
+
+#: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
+_SEEN, _HIDDEN, _ASKED = "jobs.seen", "jobs.hidden", "jobs.asked"
+
+#: What a verb does, if its name does not say so.
+_DOING = {
+    "project": "map",
+    "predict": "predict HSF of",
+    "neighbours": "search neighbours in",
+    "votes": "attach votes to",
+}
+_STOPPED = {
+    "failed": ("failed", ":material/error:"),
+    "cancelled": ("was cancelled", ":material/cancel:"),
+    "interrupted": ("was interrupted", ":material/power_off:"),
+}
+#: What a message of a failed scoring may advise, as a button.
+_OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
+
+
+def job_panel() -> JobRecord | None:
+    """Show the newest job while it runs, or why it stopped, and keep the panel up to date; return the running job.
+
+    The whole page runs again when the job ends.
+    """
+    job = _newest()
+    _notice_the_end(job)
+    seconds = 5.0
+    if running := running_job():
+        seconds = 1.0
+    st.fragment(_watch, run_every=seconds)(_phase(job))
+    return running
+
+
+def _newest() -> JobRecord | None:
+    return Jobs(find_workspace().root).newest()
+
+
+def describe(job: JobRecord) -> str:
+    """Say what a job does, and who started it if that is known.
+
+    >>> describe(JobRecord(id="", verb="score", dataset="pets", argv=["--model", "x:y"], started=0, updated=0))
+    'Score pets with x:y'
+    >>> describe(JobRecord(id="", verb="project", dataset="pets", who="ann@x.org", started=0, updated=0))
+    'Map pets, by ann@x.org'
+    """
+    verb = _DOING.get(job.verb, job.verb)
+    text = f"{verb[:1].upper()}{verb[1:]} {job.dataset}".strip()
+    if model := re.search(r"--model[= ](\S+)", " ".join(job.argv)):
+        text += f" with {model[1]}"
+    if job.who:
+        text += f", by {job.who}"
+    return text
+
+
+def progress_text(job: JobRecord, now: float | None = None) -> str:
+    """Say how far a job is: done, rate, time left, message.
+
+    >>> about = {"id": "", "started": 0, "updated": 0, "total": 2000, "rate": 50}
+    >>> progress_text(JobRecord(verb="score", done=500, eta_s=30, **about), now=10)
+    '500 of 2,000 · 50.0 a second · 20 s left'
+    >>> progress_text(JobRecord(verb="demo", done=500, eta_s=30, **about), now=40)
+    '25 % · longer than expected'
+    """
+    parts = []
+    if job.total and job.verb == "demo":  # of work of many kinds
+        parts.append(f"{100 * job.done // job.total} %")
+    elif job.total:
+        parts.append(f"{job.done:,} of {job.total:,}")
+        if job.rate:
+            parts.append(f"{job.rate:,.1f} a second")
+    if job.eta_s is not None and job.done < job.total:
+        # It was measured when the job last reported, and runs down since.
+        left = job.eta_s - ((now or time.time()) - job.updated)
+        parts.append("longer than expected")
+        if left > 0:
+            parts[-1] = f"{duration(left)} left"
+    if job.message:
+        parts.append(in_page(job.message))
+    return " · ".join(parts) or "Starting …"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time to two units.
+
+    >>> duration(8.4), duration(75), duration(7500)
+    ('8 s', '1 min 15 s', '2 h 5 min')
+    """
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"]
+    return " ".join(parts[:2])
+
+
+def _phase(job: JobRecord | None) -> str:
+    """Return a text that changes when a job begins or ends."""
+    if job is None:
+        return ""
+    if job.active:
+        return f"{job.id} active"
+    return f"{job.id} {job.state}"
+
+
+@while_allowed
+def _watch(drawn: str) -> None:
+    job = _newest()
+    if _phase(job) != drawn:
+        st.rerun()
+    show_error()
+    if job is None or job.id in st.session_state.get(_HIDDEN, ()):
+        return
+    if job.active:
+        _show_active(job)
+    elif job.state in _STOPPED:
+        _show_stopped(job)
+
+
+def _show_active(job: JobRecord) -> None:
+    asked = job.id in st.session_state.get(_ASKED, ())
+    label, text = "Cancel", progress_text(job)
+    if asked:
+        label, text = "Stopping …", "Stopping after the current batch; committed shards are kept."
+    with st.container(border=True, key="jobs.active"):
+        with apart():
+            st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
+            _button(label, "cancel", "cancel", _cancel, job, disabled=asked)
+        st.progress(min(job.done / max(1, job.total), 1.0), text=plain(text))
+
+
+def _show_stopped(job: JobRecord) -> None:
+    how, icon = _STOPPED[job.state]
+    with st.container(border=True, key="jobs.stopped"):
+        done = f" at {job.done:,} of {job.total:,}" if job.total else ""
+        st.markdown(f"{icon} **{plain(describe(job))}** {how}{done}.")
+        if job.state == "failed" and job.message:
+            st.error(said(job.message.removeprefix("avhcurate: "), job.verb))
+        elif job.state == "interrupted":
+            st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
+        with in_a_row():
+            if job.argv:
+                _button("Resume", "resume", "play_arrow", _resume, job, type="primary")
+            else:
+                st.caption("It used arrays in the memory of a notebook. Run the cell there again.")
+            for option, label in _OTHERWISE.items():
+                if job.verb == "score" and job.state == "failed" and option in job.message:
+                    name = option.replace(" ", "=")
+                    otherwise = job.model_copy(update={"argv": [*job.argv, name]})
+                    _button(label, name, "model_training", _resume, otherwise)
+            st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
+
+
+def _button(label: str, key: str, icon: str, act: object, job: JobRecord, **look: object) -> None:
+    """Draw a button for curators that does something with a job."""
+    allowed = for_curators("Running jobs", **look)
+    st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, job), **allowed)
+
+
+def _resume(job: JobRecord) -> None:
+    background.resume(find_workspace().root, job)
+    st.session_state[STARTED] = job.argv
+
+
+def _cancel(job: JobRecord) -> None:
+    background.cancel(find_workspace().root, job.id)
+    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
+
+
+def _hide(job: str) -> None:
+    st.session_state[_HIDDEN] = {*st.session_state.get(_HIDDEN, ()), job}
+
+
+def _notice_the_end(job: JobRecord | None) -> None:
+    """Announce the end of a job that this session saw running, and open the dataset that its own job made."""
+    if job is None:
+        return
+    if job.active:
+        st.session_state[_SEEN] = job.id
+    elif job.state == "done" and st.session_state.get(_SEEN) == job.id:
+        del st.session_state[_SEEN]
+        announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
+        own = st.session_state.get(STARTED) == job.argv
+        shown = page().table
+        if own and job.verb in ("import", "fetch") and job.dataset in find_workspace().names():
+            del st.session_state[STARTED]
+            if shown is None or shown.dataset.name != job.dataset:
+                url_state.write(View(dataset=job.dataset))
+        st.rerun()

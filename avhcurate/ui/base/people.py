@@ -1,0 +1,45 @@
+"""The signed-in user at the foot of the sidebar; for owners also who has which role, and the form that gives one."""
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.curate import roles
+from avhcurate.ui.base.frame import attempt
+from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.signin import sign_in_configured, who
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.workspace.data.people import Role, acting
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
+
+_NONE = "no role"
+
+
+def show_account() -> None:
+    """Draw the signed-in user with their role and a sign-out button; nothing without a login."""
+    if not sign_in_configured():
+        return
+    role = acting().role
+    st.caption(f"Signed in as {plain(who())}, {role}")
+    with in_a_row():
+        if role == Role.OWNER:
+            with st.popover("People", icon=":material/group:", type="tertiary", key="frame.people"):
+                _roles(find_workspace())
+        st.button("Sign out", type="tertiary", icon=":material/logout:", key="frame.sign_out", on_click=st.logout)
+
+
+def _roles(workspace: Workspace) -> None:
+    rows = [(event.name, event.details, event.who, event.at) for event in roles.roles(workspace)]
+    st.dataframe(pd.DataFrame(rows, columns=["Who", "Role", "Given by", "When"]), hide_index=True, key="frame.roles")
+    with st.form("frame.give", border=False):
+        about = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
+        st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=about)
+        st.selectbox("Role", [*map(str, Role), _NONE], key="frame.give_role")
+        st.form_submit_button("Give role", type="primary", on_click=attempt, args=(_give, workspace))
+
+
+def _give(workspace: Workspace) -> None:
+    subject, role = st.session_state["frame.give_who"], st.session_state["frame.give_role"]
+    if role == _NONE:
+        roles.revoke(workspace, subject)
+    else:
+        roles.grant(workspace, subject, role)

@@ -1,0 +1,189 @@
+"""The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
+
+import itertools
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any
+
+import streamlit as st
+from pydantic import AfterValidator, Field
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import FILTER_KEYS, Filters, read_value, write_value
+from avhcurate.errors import CurateError
+from avhcurate.people.bins import DEFAULT_EDGES, check_edges
+from avhcurate.ui.base.signin import session
+
+NO_FILTERS = Filters()
+_CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
+#: Seconds after which the browser has heard of a new address, on a page that does not say so earlier.
+_UNHEARD_S = 5
+_MOST_SESSIONS = 10_000
+#: Choices of pages that mean nothing with another run: a map, and places on it.
+_OF_A_RUN = ("map.layout", "map.region", "map.window")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the user sees: names, ids and choices, never data.
+
+    An empty `dataset` or `run` means the first dataset and its default run. `choices` are those of single pages,
+    as (PAGE.CHOICE, value) pairs. `caption` is a further column on every tile, "" for none. `sample` is the image whose
+    details are open, `row` the place, from 1, at which the grid begins, `tile` the width of a tile in pixels.
+    """
+
+    dataset: str = ""
+    run: str = ""
+    edges: Annotated[tuple[float, ...], AfterValidator(check_edges)] = DEFAULT_EDGES
+    filters: Filters = NO_FILTERS
+    sort: str = "avh"
+    descending: bool = True
+    row: Annotated[int, Field(ge=1, le=10**12)] = 1
+    tile: Annotated[int, Field(ge=72, le=360)] = 140
+    caption: str = ""
+    sample: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+
+    def to_query(self) -> dict[str, str]:
+        """Return the view as URL parameters, defaults left out.
+
+        >>> View(dataset="digits", filters=Filters(hsf_bins=(0,)), descending=False).to_query()
+        {'dataset': 'digits', 'bin': '0', 'descending': 'false'}
+        """
+        query: dict[str, str] = {}
+        for field in _FIELDS:
+            value = getattr(self, field)
+            if field == "filters":
+                query |= self.filters.to_query()
+            elif value != getattr(View, field):
+                query[field] = write_value(value)
+        return query | dict(self.choices)
+
+    def choosing(self, name: str, value: str) -> "View":
+        """Return the same view with a page's own choice set, or removed if `value` is empty."""
+        choices = dict(self.choices) | {name: value}
+        return replace(self, choices=tuple(sorted((key, text) for key, text in choices.items() if text)))
+
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """URL parameters for a link to another page: the same data and filters, from the start."""
+        return replace(self, row=1, sample=None).choosing("gallery.back", "").to_query()
+
+
+#: Its parameters, and where those of the filters stand.
+_FIELDS = [field.name for field in fields(View) if field.name != "choices"]
+
+
+def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
+    """Return the view of URL parameters, and a notice for each that could not be read; those are left out.
+
+    >>> parse({"row": "2", "tile": "huge"})[1]
+    ['tile=huge in the address is not understood and was ignored.']
+    """
+    view, notices = View(), []
+    for key, text in query.items():
+        try:
+            view = _with_parameter(view, key, text)
+        except (ValueError, KeyError, CurateError):
+            notices.append(not_understood(key, text))
+    return view, notices
+
+
+def not_understood(key: str, text: str) -> str:
+    """Return a notice on a parameter that cannot be read."""
+    return f"{key[:20]}={text[:40]} in the address is not understood and was ignored."
+
+
+def _with_parameter(view: View, key: str, text: str) -> View:
+    if key in FILTER_KEYS:
+        field = FILTER_KEYS[key]
+        return replace(view, filters=view.filters.with_(**{field: read_value(Filters, field, text)}))
+    if key in _FIELDS and key != "filters":
+        return replace(view, **{key: read_value(View, key, text)})
+    if not _CHOICE.fullmatch(key):
+        raise KeyError(key)
+    return view.choosing(key, text)
+
+
+def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
+    """Return the view without columns and values that the table lacks, and a notice for each."""
+    filters, notices = view.filters.fit(table)
+    view = replace(view, filters=filters)
+    for field, use in (("sort", "to sort by"), ("caption", "to show on the images")):
+        column = getattr(view, field)
+        if column and column not in table.columns:
+            notices.append(f"Unknown column {column} {use}.")
+            view = replace(view, **{field: getattr(View(), field)})
+    return view, notices
+
+
+def read() -> tuple[View, list[str]]:
+    """Return the view that the browser's address asks for, and its notices."""
+    return parse(_address())
+
+
+def current() -> View:
+    """Return the view that the browser's address asks for."""
+    return read()[0]
+
+
+def write(view: View) -> None:
+    """Put the view into the address, in a widget's callback, before the page runs."""
+    query, before = view.to_query(), st.query_params.to_dict()
+    if query != before:
+        if len(_WRITTEN) >= _MOST_SESSIONS:
+            _WRITTEN.clear()
+        replaced = (*_WRITTEN.get(session(), _NOTHING).replaced, before)
+        _WRITTEN[session()] = _Written(next(_NUMBERS), query, replaced, time.monotonic())
+        st.query_params.from_dict(query)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An address that the browser has not heard of yet, and those that it may still send in its place."""
+
+    number: int
+    query: Mapping[str, str]
+    replaced: tuple[Mapping[str, str], ...]
+    at: float
+
+
+#: By session.
+_WRITTEN: dict[str, _Written] = {}
+_NOTHING = _Written(0, {}, (), 0.0)
+_NUMBERS = itertools.count(1)
+
+
+def _address() -> dict[str, str]:
+    """Return the address that the browser has sent, or the newer one that it had not heard of.
+
+    What is done before the browser hears of a new address comes with the old one, which would undo the new one.
+    """
+    sent, written = st.query_params.to_dict(), _WRITTEN.get(session(), _NOTHING)
+    late = sent in written.replaced and time.monotonic() - written.at < _UNHEARD_S
+    if late and sent != written.query:
+        st.query_params.from_dict(written.query)
+    return st.query_params.to_dict()
+
+
+def number() -> int:
+    """Return the number of the address that this run of the page tells the browser, 0 if it has heard of it."""
+    return _WRITTEN.get(session(), _NOTHING).number
+
+
+def heard(session: str, number: int) -> None:
+    """Note that the browser of a session shows a page with the address of a `number`."""
+    if _WRITTEN.get(session, _NOTHING).number <= number:
+        _WRITTEN.pop(session, None)
+
+
+def change(**changes: Any) -> None:
+    """Change fields of the view; a change of what is listed goes back to its first row."""
+    view = current()
+    if {"dataset", "run", "edges", "filters", "sort", "descending"} & set(changes):
+        changes = {"row": 1, "sample": None} | changes
+    if "run" in changes:
+        changes = {"choices": tuple(one for one in view.choices if one[0] not in _OF_A_RUN)} | changes
+    write(replace(view, **changes))

@@ -1,0 +1,54 @@
+"""Plotly figures on a page: a click on a mark opens the images that it counts, or a point's own."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import streamlit as st
+
+from avhcurate.ui.base import frame, url_state
+from avhcurate.ui.base.gallery_links import go_to_gallery
+
+_CLICK = "<br><i>Click to see them</i>"
+
+
+def show_chart(figure: Any, *, key: str) -> None:
+    """Draw a figure without Plotly's tool bar; marks that lead to images (`chart_style.leads`) can be clicked."""
+    look: dict[str, Any] = {"key": key, "config": {"displayModeBar": False}}
+    leading = [trace for trace in figure.data if trace.meta]
+    if not leading:
+        st.plotly_chart(figure, **look)
+        return
+    for trace in leading:
+        said, extra, rest = trace.hovertemplate.partition("<extra>")
+        trace.hovertemplate = said + _CLICK + extra + rest
+    figure.update_layout(dragmode=False, clickmode="event+select")
+    event = st.plotly_chart(figure, on_select="rerun", selection_mode="points", **look)
+    if address := clicked_address(figure, event):
+        wanted, _ = url_state.parse(dict(parse_qsl(address)))
+        go_to_gallery(frame.page().filters.narrowed(wanted.filters), run=wanted.run)
+
+
+def clicked_address(figure: Any, event: object) -> str:
+    """Return the address that a clicked mark leads to; "" for none, and for anything else that a browser sends."""
+    try:
+        point = event["selection"]["points"][0]  # type: ignore[index]
+        to = figure.data[point["curve_number"]].meta["to"]
+        if isinstance(to, str):
+            return to
+        return str(to[point["point_index"]])
+    except (KeyError, IndexError, TypeError):
+        return ""
+
+
+def clicked_id(event: object) -> int | None:
+    """Return the id in the custom data of a chart's selection; None for anything else that a browser sends.
+
+    >>> clicked_id({"selection": {"points": [{"customdata": {"0": 7}}]}}), clicked_id({"selection": {"points": []}})
+    (7, None)
+    """
+    try:
+        carried = event["selection"]["points"][0]["customdata"]  # type: ignore[index]
+        first = carried["0"] if isinstance(carried, dict) else carried[0]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return int(first) if isinstance(first, int | float) and not isinstance(first, bool) and first == first else None

@@ -1,0 +1,175 @@
+"""Views of the image grid: rows in their order, which the browser reads window by window under a key."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property, partial
+from hashlib import blake2b
+from weakref import WeakValueDictionary
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.ui.base.answers import base_path
+from avhcurate.ui.base.cache import cache_key
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.components.grid import FIRST, Ranges, Tile
+from avhcurate.ui.grid.tiles import make_tiles, percentile_marks, tile_columns, tiles_of
+
+#: A view's key cannot be guessed, and a server that starts again has other keys.
+_SECRET = secrets.token_bytes(32)
+#: Views by key, each for as long as a session holds it.
+_VIEWS: WeakValueDictionary[str, GridView] = WeakValueDictionary()
+_NAMING = threading.Lock()
+
+
+@dataclass(eq=False)
+class GridView:
+    """Samples in an order, and their tiles; the same rows under the same annotations have the same `key`.
+
+    `about` names what a selection belongs to: it outlives another order of the same samples, named `order_name`.
+    `first` are the first tiles, or all; `order` returns all ids, and `tiles` the tiles of some. `filters` choose
+    exactly these samples, if any do.
+    """
+
+    about: str
+    count: int
+    first: Sequence[Tile]
+    _: KW_ONLY
+    order: Callable[[], np.ndarray]
+    tiles: Callable[[Sequence[int]], list[Tile]]
+    order_name: str = ""
+    version: str = ""
+    filters: Filters | None = None
+    _ordering: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def key(self) -> str:
+        """The name by which the browser reads it."""
+        named = repr((self.about, self.count, self.first, self.order_name, self.version)).encode()
+        return blake2b(named, key=_SECRET, digest_size=16).hexdigest()
+
+    @property
+    def url(self) -> str:
+        """The address below which its rows lie."""
+        return f"{base_path()}/grid/{self.key}"
+
+    @cached_property
+    def _ids(self) -> np.ndarray:
+        return np.asarray(self.order(), np.int32)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Ids in their order, (count,) int32; read when they are first needed."""
+        with self._ordering:  # of two that ask at once, one sorts
+            return self._ids
+
+    def window(self, start: int, stop: int) -> list[Tile]:
+        """Return the tiles of the places from `start` to before `stop`."""
+        if stop <= len(self.first):
+            return list(self.first[start:stop])
+        return self.tiles(self.ids[start:stop].tolist())
+
+    def chosen(self, ranges: Ranges) -> np.ndarray:
+        """Return the ids at ranges of places, (n,) int32."""
+        return np.concatenate([np.empty(0, np.int32), *(self.ids[start:stop] for start, stop in ranges)])
+
+    def ranges_of(self, ids: np.ndarray) -> Ranges:
+        """Return the places of those of `ids` that the view has, as ranges."""
+        return ranges_in(np.flatnonzero(np.isin(self.ids, ids)))
+
+
+def ranges_in(numbers: np.ndarray) -> Ranges:
+    """Return numbers, in ascending order and each once, as ranges.
+
+    >>> ranges_in(np.array([1, 2, 3, 7]))
+    ((1, 4), (7, 8))
+    """
+    begins = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
+    ends = np.flatnonzero(np.diff(numbers, append=-2) != 1)
+    return tuple(zip(numbers[begins].tolist(), (numbers[ends] + 1).tolist(), strict=True))
+
+
+def register(view: GridView) -> GridView:
+    """Make a view readable by its key; return the one that has the key already, whose order may be known."""
+    with _NAMING:
+        return _VIEWS.setdefault(view.key, view)
+
+
+def registered(key: str) -> GridView | None:
+    """Return the view of a key that the browser sent, while a session holds it."""
+    return _VIEWS.get(key)
+
+
+def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
+    """Return the places in one view of the samples at ranges of places in another."""
+    within = tuple((start, min(stop, old.count)) for start, stop in ranges if start < old.count)
+    if old.key == new.key or not within:
+        return within
+    if old.about == new.about and within == ((0, old.count),):
+        return ((0, new.count),)[: new.count]
+    return new.ranges_of(old.chosen(within))
+
+
+def table_view(page: Opened) -> GridView:
+    """Return the samples of the page's filters in the page's order."""
+    table, view = page.table, page.view
+    columns = tile_columns(view.sort, view.caption)
+    rows = table.page(page.filters, sort=view.sort, descending=view.descending, limit=FIRST, columns=columns)
+    return register(
+        GridView(
+            _about(page),
+            page.count,
+            make_tiles(page, rows, score=view.sort, marks=percentile_marks(table, view.sort)),
+            order=lambda: table.order(page.filters, sort=view.sort, descending=view.descending),
+            tiles=partial(tiles_of, page, score=view.sort),
+            order_name=f"{view.sort} {view.descending}",
+            version=cache_key(page.table),
+            filters=page.filters,
+        )
+    )
+
+
+def list_view(
+    page: Opened,
+    ids: Sequence[int] | np.ndarray,
+    *,
+    about: str = "",
+    score: str | None = None,
+    values: pd.Series | None = None,
+    look: Callable[[Tile], Tile] | None = None,
+    filters: Filters | None = None,
+) -> GridView:
+    """Return the samples `ids` in their order; `about` names the list, `score` the number on the tiles (hardness).
+
+    `values` by id are those of `score` if the sample table has no such column; `look` changes a tile; `filters` choose
+    exactly these samples, if any do.
+    """
+    order, score = np.asarray(ids, np.int32), score or page.table.hardness
+    tiles = partial(tiles_of, page, score=score, values=values, look=look)
+    return register(
+        GridView(
+            f"{_about(page)} {about}",
+            len(order),
+            tiles(order[:FIRST].tolist()),
+            order=lambda: order,
+            tiles=tiles,
+            order_name=score,
+            filters=filters,
+            version=f"{cache_key(page.table)} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
+        )
+    )
+
+
+def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
+    """Return a view of a few tiles, all of which come with the page; `about` names them."""
+    ids = np.array([tile.id for tile in tiles], np.int64)
+    return register(GridView(about, len(tiles), tiles, order=lambda: ids, tiles=lambda _: []))
+
+
+def _about(page: Opened) -> str:
+    return f"{page.dataset.name} {page.version} {page.filters.to_query()}"

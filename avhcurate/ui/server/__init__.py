@@ -1,0 +1,1 @@
+"""What the server answers beside pages: images, scripts, decisions; and what it asks of every request."""

@@ -1,0 +1,211 @@
+"""The sidebar: dataset, model run and filters; it leaves the frame for the page."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
+from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
+from avhcurate.errors import CurateError
+from avhcurate.measures.scores import SCORES
+from avhcurate.ui.base import cache, navigation, url_state
+from avhcurate.ui.base.frame import PAGE, SIMULATED, Frame, attempt, enter, mirrored
+from avhcurate.ui.base.layout import apart, closing_popover
+from avhcurate.ui.base.notes import run_titles, warn_of_chance
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import narrowed
+from avhcurate.ui.base.url_state import View
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.shell.changes import follow
+from avhcurate.ui.shell.sidebar_filters import show_filters
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
+
+#: Session state: the runs that each dataset had when it was opened, and those opened since.
+_RUNS = "frame.runs"
+_BARE: dict[str, Any] = {"label_visibility": "collapsed"}
+#: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.
+BLIND = {"annotate"}
+#: Pages that show at once what people decide in other windows; the others when they run next.
+LIVE = {"gallery", "suspects", "saved"}
+#: Pages that filters do not change: Home and three others.
+UNFILTERED = {"", "annotators", "toy", *BLIND}
+#: Characters of a run's name for which there is room.
+_LONGEST_RUN = 30
+
+
+def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
+    """Draw the navigation and the sidebar of `page`, open what the view asks for and leave the frame for the page.
+
+    A page that filters do not change has none, and all images in view; they stay in the address for the next pages.
+    """
+    view, notices = url_state.read()
+    st.session_state[PAGE] = page.url_path or "home"
+    frame, links = Frame(workspace, view), navigation.place()
+    try:
+        with st.sidebar:
+            frame = _open(workspace, view, notices, page.url_path)
+    finally:
+        with st.sidebar:
+            follow(frame, runs=page.url_path not in BLIND, decisions=page.url_path in LIVE)
+        # Drawn last, so that they carry the view as fitted; also if a dataset cannot be opened.
+        with links:
+            navigation.show(pages, page, frame.view.elsewhere)
+    enter(frame)
+    if frame.table and frame.table.run and page.url_path not in BLIND:
+        warn_of_chance(frame.table.dataset, frame.table.run)
+    if notices:
+        st.warning("  \n".join(map(plain, notices)), icon=":material/link_off:")
+
+
+def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Frame:
+    names = workspace.names()
+    if not names:
+        return Frame(workspace, view)
+    view, table = _choose_data(workspace, names, view, notices, page in BLIND)
+    entry = table.annotated
+    if page in BLIND:
+        return Frame(workspace, view, table, table.size, entry=entry, filtered=False)
+    view, lost = url_state.fit(view, table)
+    notices += lost
+    if view.sort in SCORES and table.run is None:
+        view = replace(view, sort="id", descending=False)
+    elif view.sort in SCORES and view.sort not in table.scores:
+        view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
+    if page in UNFILTERED:
+        return Frame(workspace, view, table, table.count(Filters()), entry=entry, filtered=False)
+    count, problem = _filter(workspace, view, table)
+    return Frame(workspace, view, table, count, problem, entry)
+
+
+def _choose_data(
+    workspace: Workspace, names: list[str], view: View, notices: list[str], blind: bool
+) -> tuple[View, DatasetTable]:
+    if view.dataset and view.dataset not in names:
+        notices.append(f"There is no dataset {view.dataset} here, so {names[0]} is shown.")
+        view = replace(view, dataset="", run="", sample=None)
+    folder = workspace.dataset(view.dataset or names[0])
+    view = replace(view, dataset=folder.name)
+    st.selectbox("Dataset", names, key=mirrored("frame.dataset", folder.name), on_change=_switch_dataset, **_BARE)
+    runs = {run.name: run.record for run in folder.runs() if run.complete}
+    if view.run and view.run not in {*runs, *(record.model for record in runs.values())}:
+        notices.append(f"{folder.name} has no finished run {view.run}, so the default one is shown.")
+        view = replace(view, run="")
+    run = finished_run(folder, view.run or None)
+    if run is not None:
+        view = replace(view, run=run.name)
+    table = cache.table(workspace, folder.name, view.run, view.edges)
+    _put_in_address(view)
+    if not blind:
+        if table.run:
+            _choose_run(workspace, folder, table.run.name, list(runs))
+        _describe(table)
+    return view, table
+
+
+def _put_in_address(view: View) -> None:
+    """Write which dataset and run are open, so that an address means the same tomorrow."""
+    named = {"dataset": view.dataset, "run": view.run}
+    if missing := {key: name for key, name in named.items() if name and st.query_params.get(key) != name}:
+        st.query_params.update(missing)
+
+
+def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: list[str]) -> None:
+    """Draw the choice of the run, a button for a run that was finished since, and one to make it the default."""
+    titles, default = run_titles(folder, whole=False), folder.default_run
+    choice: dict[str, Any] = {"format_func": lambda run: narrowed(titles[run], _LONGEST_RUN), "on_change": _switch_run}
+    st.selectbox("Model run", runs, key=mirrored("frame.run", name), **choice, **_BARE)
+    known = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
+    known.add(name)
+    for new in [run for run in runs if run not in known]:
+        act: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"run": new}}
+        st.button(
+            f"New run: {plain(titles[new])}. Switch?", key=f"frame.new.{new}", icon=":material/new_releases:", **act
+        )
+    if default is not None and default.name != name:
+        about = "Opens this run wherever no other is named: on pages, in the shell and in notebooks."
+        act = {"on_click": attempt, "args": (workspace.choose_default, folder.name, name)}
+        st.button("Make it the default", key="frame.default", type="tertiary", **act, **for_curators(help=about))
+
+
+def _describe(table: DatasetTable) -> None:
+    """Draw what must be known of votes and run, as badges with a note."""
+    badges, notes, run = [], [], table.run
+    if run is not None:
+        notes.append(plain(run_titles(table.dataset)[run.name]))
+    if table.votes is None:
+        badges.append(":gray-badge[No human votes]")
+    elif table.simulated:
+        badges.append(SIMULATED)
+        notes.append(table.votes.note)
+    if run is None:
+        badges.append(":gray-badge[Not scored yet]")
+    else:
+        if not run.has_heads:
+            badges.append(":gray-badge[:material/extension: Attached, no class weights]")
+        if run.record.fitted:
+            badges.append(":gray-badge[Out of fold]")
+        elif run.record.rows:
+            badges.append(":gray-badge[Classes by name]")
+        notes.append(plain(head_note(run.record)))
+        if run.record.fitted and (table.training or table.learnt):
+            notes.append(EPOCHS_OF_NETWORK)
+    if badges:
+        st.markdown(" ".join(badges), help="  \n".join(filter(None, notes)) or None)
+
+
+def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, str]:
+    """Draw the filters; return the number of matching samples, and the problem of their condition, if any.
+
+    A condition that is not valid matches nothing: all samples would pass for those it was meant for.
+    """
+    with apart():
+        st.markdown("**Filters**")
+        st.button(
+            "Clear all",
+            type="tertiary",
+            key="frame.clear",
+            disabled=not view.filters.active,
+            on_click=url_state.change,
+            kwargs={"filters": Filters()},
+        )
+        _save_view(workspace, table)
+    matching = st.empty()
+    count, problem = 0, ""
+    try:
+        count = table.count(view.filters)
+    except CurateError as error:
+        problem = str(error)
+    matching.caption(f"**{count:,}** of {table.size:,} images match")
+    show_filters(table, view, unfolded=bool(problem))
+    return count, problem
+
+
+def _save_view(workspace: Workspace, table: DatasetTable) -> None:
+    """Draw the form that saves the page's view under a name, for the page Saved."""
+    with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
+        act: dict[str, Any] = {"on_click": _keep_view, "args": (workspace, table.dataset.name)}
+        with st.form("frame.save_form", border=False):  # Enter saves
+            st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard", width=320)
+            st.form_submit_button("Save view", type="primary", key="frame.save_view", **act)
+
+
+# --- callbacks -----------------------------------------------------------------------------------------------
+
+
+def _switch_dataset() -> None:
+    url_state.write(View(dataset=st.session_state["frame.dataset"], tile=url_state.current().tile))
+
+
+def _switch_run() -> None:
+    url_state.change(run=st.session_state["frame.run"])
+
+
+def _keep_view(workspace: Workspace, dataset: str) -> None:
+    name = st.session_state["frame.view_name"]
+    query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
+    done, page = f"View “{name.strip()}” saved", st.session_state[PAGE]
+    attempt(lambda: Saved(workspace, dataset).save_view(name, query, page), done=done, closes="frame.save")

@@ -1,0 +1,51 @@
+"""The chips of the filters: each says its condition, and its cross takes out that condition alone."""
+
+import datetime
+import json
+
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.ui.shell.filter_chips import chips_of
+
+FILTERED = Filters(
+    hsf_bins=(0, 4),
+    classes=(3, None),
+    splits=(None,),
+    tags=("odd", "seen"),
+    sets=("hard",),
+    ranges=(("avh", 0.04, None), ("norm", 1.0, 2.0), ("loss", None, None)),
+    dates=(("taken", None, datetime.date(2024, 2, 1)),),
+    mistakes=True,
+    excluded=None,
+    where="avh > 0",
+)
+
+
+def test_a_chip_says_its_condition(digits):
+    assert [text for _, (text, _) in chips_of(digits, FILTERED)] == [
+        *("HSF 0–0.2 or 0.8–1", "AVH from 0.04", "Norm 1–2", "Class 3 or none", "Tag odd", "Tag seen", "Split none"),
+        *("Set hard", "taken to 2024-02-01", "Excluded too", "The model disagrees", "avh > 0"),
+    ]
+    assert list(chips_of(digits, Filters())) == []
+
+
+def test_taking_out_every_chip_leaves_no_condition(digits):
+    filters = FILTERED.with_(ranges=FILTERED.ranges[:2])
+    while chips := list(chips_of(digits, filters)):
+        field, (_, left) = chips[0]
+        filters = filters.with_(**{field: left})
+    assert filters == Filters()
+
+
+def test_a_cross_takes_a_filter_out_of_the_address(open_page, demo_root):
+    app = open_page("gallery", demo_root, **{"class": "3", "bin": "0"})
+    sent = {
+        data.get("label"): (node, data) for node in app.get("bidi_component") for data in [json.loads(node.proto.json)]
+    }
+    node, data = sent["Filters in force"]
+    assert [chip["text"] for chip in data["chips"]] == ["HSF 0–0.2", "Class 3"]
+    states = app._tree.get_widget_states()
+    event = json.dumps([{"event": "act", "value": [{"text": "Class 3", "at": 1}, {"text": "Class 4", "at": 2}]}])
+    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
+    app._run(states)
+    assert "class" not in app.query_params
+    assert app.query_params["bin"] == "0"
