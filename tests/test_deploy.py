@@ -39,6 +39,7 @@ def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():
     first, *_, last = sorted(promised, key=lambda version: int(version[2:]))
     assert f"Python {first} to {last}" in (ROOT / "README.md").read_text()
     assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["bash .ci/run"]
+    assert (ROOT / ".ci" / "run").read_text().endswith("exec make test-all\n")
     assert set(jobs["release"]["needs"]) == {"test", "wheel", "docs"}  # what is published was tried
     uploaded = [
         step["with"]["name"] for job in jobs.values() for step in job["steps"] if "upload-artifact" in str(step)
@@ -53,6 +54,13 @@ def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():
         if "run" in step
     }
     assert called == {"advisories", "wheel", "docs"} <= set(targets)
+
+
+def test_only_the_quick_tier_leaves_tests_out():
+    makefile = (ROOT / "Makefile").read_text()
+    quick, every = re.findall(r"^check(?:-all)?:\n(.*)", makefile, re.MULTILINE)
+    assert quick.endswith('$(PYTEST) -m "not slow"')
+    assert every.endswith("$(PYTEST)")
 
 
 def _entries(*names):
@@ -75,8 +83,12 @@ def test_the_locks_name_files_of_all_that_is_required_and_no_server():
     written = "".join((ROOT / name).read_text() for name in (*APP, "requirements-test.lock"))
     assert all(hashed for *_, hashed in _entries(*APP, "requirements-test.lock"))
     assert not re.search(r"://|--(extra-)?index|--find-links|^(torch|nvidia)", written, re.MULTILINE)
-    install = (ROOT / "Makefile").read_text() + (ROOT / "Dockerfile").read_text()
-    assert install.count("--no-deps --require-hashes -r requirements") == 3
+    exactly, makefile = "--no-deps --require-hashes -r", (ROOT / "Makefile").read_text()
+    assert f"{exactly} requirements.lock" in (ROOT / "Dockerfile").read_text()
+    assert f"EXACTLY = {exactly}\n" in makefile
+    (locked,) = re.findall(r"^locked = .*", makefile, re.MULTILINE)
+    assert locked.count("pip install") == locked.count("$(EXACTLY) $(1)") == 2  # by uv, and by pip without it
+    assert re.findall(r"\$\(call locked,(requirements.*?)\)", makefile) == ["requirements.lock", "requirements-test.lock"]
 
 
 def test_the_citation_and_the_guide_to_installing_name_this_version():
