@@ -14,7 +14,8 @@ from tests.campaign.child import in_child
 from tests.campaign.outcome import Outcome
 from tests.fakes.large_images import KINDS, bombs
 
-MOST, CHUNK = 10_000, 200
+#: Images at most and, whatever the time, at least; so many a process.
+MOST, LEAST, CHUNK = 10_000, 200, 200
 #: Black images about as large as are decoded, in long campaigns: to write one takes seconds.
 FULL, SIDE, LONG_S = ("png-rgba", "png-16-bit", "tiff-strip", "tiff-float", "jpeg-progressive"), 9_000, 60
 #: Megabytes above what the process had: one image's bound, and what a decoder and the interpreter take beside it.
@@ -39,10 +40,10 @@ FORMATS = (
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
-    outcome, end, ends, peak = Outcome(), time.monotonic() + seconds, Counter[str](), 0.0
+    outcome, ends, peak = Outcome(), Counter[str](), 0.0
     fuzzed = itertools.islice(fuzz(_seeds(folder)), MOST)
-    whole = iter(_whole(folder, seconds))
-    while time.monotonic() < end and (
+    whole, end = _whole(folder, seconds), time.monotonic() + seconds
+    while (time.monotonic() < end or outcome.tried < LEAST) and (
         chunk := list(itertools.islice(whole, 1)) or list(itertools.islice(fuzzed, CHUNK))
     ):
         ended = in_child(lambda chunk=chunk: [_decode(data) for _, data in chunk], limit=300)  # type: ignore[misc]

@@ -20,6 +20,8 @@ from PIL import Image
 from tests.campaign.child import Said, avhcurate, in_child
 from tests.campaign.outcome import Outcome
 
+#: What is tried at least, whatever the time.
+LEAST = 15
 #: Megabytes above the start that reading one file may take.
 BOUND = 1000
 Attempt = tuple[str, tuple[str, ...]]
@@ -40,7 +42,7 @@ def attack(folder: Path, seconds: float) -> Outcome:
     _begin(folder, space)
     peak, end = 0.0, time.monotonic() + seconds
     for name, arguments in _attempts(folder, trace):
-        if time.monotonic() > end:
+        if time.monotonic() > end and outcome.tried >= LEAST:
             break
         ended = in_child(lambda arguments=arguments: avhcurate(*arguments, *space), limit=60)  # type: ignore[misc]
         peak = max(peak, ended.megabytes)

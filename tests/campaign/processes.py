@@ -1,5 +1,6 @@
 """Eight processes on one workspace at once: each ends with success or one line, and every acknowledged tag is there."""
 
+import itertools
 import multiprocessing
 import time
 from collections import Counter
@@ -35,8 +36,7 @@ def attack(folder: Path, seconds: float) -> Outcome:
 
 def _work(number: int, folder: Path, space: tuple[str, ...], end: float, results: "multiprocessing.Queue") -> None:  # type: ignore[type-arg]
     done: list[tuple[str, int, str]] = []
-    turn = 0
-    while time.monotonic() < end:
+    for turn in itertools.count():
         verbs = [
             ("tag", "digits", f"t{number}-{turn}", "--ids", str(turn)),
             ("export", "digits", "--format", "csv", "--out", str(folder / "same.csv"), "--force"),
@@ -47,7 +47,8 @@ def _work(number: int, folder: Path, space: tuple[str, ...], end: float, results
         call = verbs[(turn + number) % len(verbs)]
         said = avhcurate(*call, *space)
         done.append((" ".join(call[:3]), said.code, said.err))
-        turn += 1
+        if time.monotonic() > end:
+            break
     results.put(done)
 
 
