@@ -241,6 +241,7 @@ def test_a_call_that_does_not_fit_is_said_in_one_line(cli, call, said):
     assert "--help" in err
 
 
+@pytest.mark.slow
 def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_root, tmp_path):
     at = ["correlate", "digits", "--scores", "avh,loss", "--workspace", demo_root]
     rows = json.loads(cli(*at, "--json").out)["rows"]
@@ -370,6 +371,7 @@ def test_the_command_line_has_few_parameters():
     assert max(counts.values()) <= 24
 
 
+@pytest.mark.slow
 def test_a_verb_imports_what_it_uses(own_demo_root, tmp_path):
     """Every program that is started pays for what it imports."""
     for command in app.registered_commands:

@@ -52,6 +52,7 @@ def test_list_tells_samples_accuracy_and_size_of_everything(cli, trained_root, s
     assert "unfinished" in cli("list", "--workspace", trained_root).out
 
 
+@pytest.mark.slow
 def test_a_self_training_is_listed_and_goes_alone(cli, self_trained_root, tmp_path):
     root = shutil.copytree(self_trained_root, tmp_path / "copy")
 
@@ -167,6 +168,7 @@ def _tags(space, name):
     return [event.value for event in open_events(space).history(name)[0]]
 
 
+@pytest.mark.slow
 def test_damage_is_one_line_hides_nothing_else_and_is_mended_as_check_says(cli, many):
     space = many("whole", *DAMAGES)
     for name, (damage, file) in DAMAGES.items():
@@ -198,6 +200,7 @@ def test_damage_is_one_line_hides_nothing_else_and_is_mended_as_check_says(cli, 
 
 
 @pytest.mark.parametrize("damage", [_cut, _garble])
+@pytest.mark.slow
 def test_of_a_damaged_database_all_is_kept_that_can_be_read(cli, many, damage):
     space = many("pets")
     assert cli("check", "--backup", "copy").code == 0
@@ -222,6 +225,7 @@ def test_of_a_damaged_database_all_is_kept_that_can_be_read(cli, many, damage):
     assert _tags(Workspace("copy"), "pets") == ["odd"]
 
 
+@pytest.mark.slow
 def test_another_version_or_program_or_entry_is_no_damage(cli, many, monkeypatch):
     space = many("pets")
     _opened_anew(space)

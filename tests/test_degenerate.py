@@ -108,6 +108,7 @@ def dataset_of(case, root):
 @example((2, 2, "one at 0", "first", "one each", "class weights"))
 @example((40, 1, "random", "cycle", "for the label", "masked logits"))
 @example((40, 2, "tied", "half", "on few", "probabilities"))
+@pytest.mark.slow
 def test_every_computation_gives_a_number_or_a_reason(case):
     """A reason is a CurateError: one line for the user. Anything else that is raised fails."""
     with tempfile.TemporaryDirectory() as folder:

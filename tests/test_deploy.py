@@ -88,7 +88,10 @@ def test_the_locks_name_files_of_all_that_is_required_and_no_server():
     assert f"EXACTLY = {exactly}\n" in makefile
     (locked,) = re.findall(r"^locked = .*", makefile, re.MULTILINE)
     assert locked.count("pip install") == locked.count("$(EXACTLY) $(1)") == 2  # by uv, and by pip without it
-    assert re.findall(r"\$\(call locked,(requirements.*?)\)", makefile) == ["requirements.lock", "requirements-test.lock"]
+    assert re.findall(r"\$\(call locked,(requirements.*?)\)", makefile) == [
+        "requirements.lock",
+        "requirements-test.lock",
+    ]
 
 
 def test_the_citation_and_the_guide_to_installing_name_this_version():

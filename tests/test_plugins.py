@@ -175,6 +175,7 @@ def test_a_plugin_that_ends_the_program_at_its_import_is_left_out_and_named(monk
     assert type(error).__name__ in plugins.adding("models", "ends").problem
 
 
+@pytest.mark.slow
 def test_plugins_are_listed_and_tried_and_what_they_add_is_as_what_was_there_before(installed, own_demo_root):
     folder = own_demo_root.parent
     for number, name in enumerate(("old", "new")):

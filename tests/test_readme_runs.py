@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.fakes.documents import code_blocks, run_commands
 
@@ -15,6 +16,7 @@ def blocks(title: str, language: str = "") -> list[str]:
     return code_blocks(README.split(f"\n## {title}\n")[1].split("\n## ")[0], language)
 
 
+@pytest.mark.slow
 def test_the_ladder_of_your_own_images(cli, home):
     alone, classifier, votes_file, votes = blocks("Your own images")
     assert run_commands(cli, alone) == ["import", "score", "suspects", "export", "serve"]
@@ -38,6 +40,7 @@ def test_the_ladder_of_your_own_images(cli, home):
     assert "gap" in pd.read_csv(home / "gap.csv")
 
 
+@pytest.mark.slow
 def test_the_lines_for_a_notebook(home):
     rng = np.random.default_rng(0)
     tones = np.array([60, 190] * 6)

@@ -79,6 +79,7 @@ def test_the_domain_left_out_is_neither_trained_on_nor_held_out():
         ]
 
 
+@pytest.mark.slow
 def test_one_command_goes_from_start_to_table_with_every_method(planted, tmp_path, capsys, monkeypatch):
     """With two constants of each grid; of the second call, one lost training comes again with the same numbers."""
     methods = pacs_results.METHODS

@@ -40,6 +40,7 @@ def benchmark(monkeypatch):
     return full
 
 
+@pytest.mark.slow
 def test_all_methods_go_from_estimate_to_tables_and_stop_between(benchmark, tmp_path, capsys):
     arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1", "--device", "cpu"]
     assert benchmark.main([*arguments, "--minutes", "0"]) == 1

@@ -42,6 +42,7 @@ def test_the_network_is_the_papers():
     assert sum("conv" in name for name, _ in model.module.layer3.named_modules()) == 69
 
 
+@pytest.mark.slow
 def test_the_papers_rules_go_from_estimate_to_table_and_resume_where_they_were_stopped(visda, tmp_path, capsys):
     rules = ["avc"]
     arguments = f"--data {visda} --workspace {tmp_path} --model avhcurate:cnn9 --rules {','.join(rules)} --rounds 1"

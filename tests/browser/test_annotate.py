@@ -123,6 +123,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     assert notes == {id: f"HSF {1.0 if said[id] == labels[id] else 0.0:.2f}" for id in seen}
 
 
+@pytest.mark.slow
 def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     table, _ = work(**CLASSIFY)
     rng = random.Random(0)
@@ -168,6 +169,7 @@ def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(page, own_d
     assert found["id"].is_unique
 
 
+@pytest.mark.slow
 def test_answers_that_were_not_sent_survive_a_reload(page, work):
     table, address = work(**CLASSIFY)
     page.route("**/decisions/new", lambda route: route.abort())  # as if the line had been cut
@@ -191,6 +193,7 @@ def many_classes(workspace, make_dataset):
     return workspace.root, table
 
 
+@pytest.mark.slow
 def test_many_classes_are_searched_by_typing(page, serve, many_classes):
     root, table = many_classes
     open_at(page, f"{serve(root)}/annotate?annotate.name=ada")
@@ -218,6 +221,7 @@ def test_many_classes_are_searched_by_typing(page, serve, many_classes):
 # --- select ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     table, address = work(**SELECT)
     tile = page.locator(SHEET)
@@ -250,6 +254,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     assert notes == [f"HSF {hsf:.2f}" for hsf in expected]
 
 
+@pytest.mark.slow
 def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     table, address = work(**SELECT)
     tile = page.locator(SHEET)

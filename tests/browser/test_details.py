@@ -68,6 +68,7 @@ def tag(page, name):
     page.keyboard.press("Enter")
 
 
+@pytest.mark.slow
 def test_a_decision_in_the_details_shows_at_once_there_and_on_the_tile_until_it_is_refused(gallery):
     page, viewer, tile = gallery, gallery.locator(".viewer"), gallery.locator(TILES).nth(4)
     tile.click()
@@ -106,6 +107,7 @@ def test_a_decision_in_the_details_shows_at_once_there_and_on_the_tile_until_it_
     expect(tile.locator(".badge")).to_have_text(["was 4"])
 
 
+@pytest.mark.slow
 def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_asked(
     gallery, new_context, own_demo_root
 ):

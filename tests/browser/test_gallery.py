@@ -94,6 +94,7 @@ def test_selecting_stays_in_the_browser_and_a_decision_names_ids(page, gallery, 
     assert (one["kind"], one["dataset"], one["ids"]) == ("relabel", "digits", [[0, 1797]])
 
 
+@pytest.mark.slow
 def test_scrolling_shows_every_row_without_a_run_of_the_page(page, gallery, sent):
     gallery("sort=id&descending=false")
     assert sent, "what the page sends is counted"
@@ -112,6 +113,7 @@ def test_scrolling_shows_every_row_without_a_run_of_the_page(page, gallery, sent
     assert not sent
 
 
+@pytest.mark.slow
 def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     page = gallery()
     tiles(page).nth(0).click(modifiers=["Control"])
@@ -129,6 +131,7 @@ def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.slow
 def test_facets_filter_by_drag_keyboard_and_number(gallery):
     page = gallery()
     bars = page.get_by_role("group", name="AVH").locator(".bar")
@@ -154,6 +157,7 @@ def test_facets_filter_by_drag_keyboard_and_number(gallery):
     expect(page).not_to_have_url(with_parameter("range"))
 
 
+@pytest.mark.slow
 def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, serve_fresh):
     query = "dataset=digits&bin=3,4&class=7&sort=loss&descending=false&tile=96&nonsense=1"
     page = gallery(query, serve_fresh(demo_root))
@@ -166,6 +170,7 @@ def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, ser
     assert set(page.locator("[aria-label=Images] .title").all_text_contents()) == {"7"}
 
 
+@pytest.mark.slow
 def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile(page, gallery, serve, own_demo_root):
     gallery("", serve(own_demo_root))
     order = ids(page)
@@ -187,6 +192,7 @@ def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile
     assert history_entries(open_table(Workspace(own_demo_root), "digits")) == ([], 0)
 
 
+@pytest.mark.slow
 def test_keys_tag_label_exclude_and_undo_and_say_what_and_how_many(page, own_demo_root, serve, gallery):
     gallery("", serve(own_demo_root))
     message, tile = page.locator(".message"), tiles(page)
@@ -219,6 +225,7 @@ def test_keys_tag_label_exclude_and_undo_and_say_what_and_how_many(page, own_dem
     expect(page.locator(".badge", has_text="blurred")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery):
     gallery("sort=id&descending=false", serve(own_demo_root))
     tiles(page).nth(1).focus()
@@ -230,6 +237,7 @@ def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery
     assert table.page(sort="id", limit=6)["curated_label"].tolist() == [0, 7, 8, 9, 7, 8]
 
 
+@pytest.mark.slow
 def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_knows(page, own_demo_root, serve, gallery):
     gallery("", serve(own_demo_root))
     order = ids(page)
@@ -257,6 +265,7 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
     ]
 
 
+@pytest.mark.slow
 def test_six_classes_clicked_at_once_are_six_classes_on_bars_and_chip_before_the_server_knows(gallery):
     page = gallery()
     facet, chip = (
@@ -278,6 +287,7 @@ def test_six_classes_clicked_at_once_are_six_classes_on_bars_and_chip_before_the
     expect(page).not_to_have_url(with_parameter("class"))
 
 
+@pytest.mark.slow
 def test_the_selection_and_the_filtered_view_download(gallery):
     page = gallery("class=3")
     tiles(page).nth(0).click(modifiers=["Control"])

@@ -1,5 +1,7 @@
 """Where things lie: the bar below a grid at any height of the window, the navigation, and the content."""
 
+import pytest
+
 from tests.browser.pages import TILES, expect, open_at, settled
 
 #: True where an element's lower edge lies in the last 40 px of the window.
@@ -19,6 +21,7 @@ def ends_the_window(page, element):
     page.wait_for_function(ENDS_THE_WINDOW, arg=element.element_handle())
 
 
+@pytest.mark.slow
 def test_the_bar_ends_the_window_and_is_reached_by_scrolling_at_200_percent_zoom(page, serve, demo_root):
     page.set_viewport_size({"width": 1440, "height": 900})
     open_at(page, f"{serve(demo_root)}/gallery")
@@ -46,6 +49,7 @@ def test_the_bar_ends_the_window_and_is_reached_by_scrolling_at_200_percent_zoom
 TABS = ["Home", "Gallery", "Map", "Suspects", "Annotate"]
 
 
+@pytest.mark.slow
 def test_places_do_not_move_between_pages_and_the_content_takes_the_window(page, serve, demo_root):
     address, places = serve(demo_root), []
     for name in ("gallery", "correlation"):

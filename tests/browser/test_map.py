@@ -69,6 +69,7 @@ def draw_around_threes(page, stage):
     expect(page).to_have_url(with_parameter("map.region"))
 
 
+@pytest.mark.slow
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, labels):
     page.set_viewport_size({"width": 1440, "height": 900})
     stage = open_map(page, f"{address}/map?sort=id&descending=false")
@@ -145,6 +146,7 @@ def test_the_map_beside_the_gallery_marks_what_is_pointed_at_and_a_click_or_lass
     assert ids(page) == threes[: tiles.count()]
 
 
+@pytest.mark.slow
 def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, labels):
     stage = open_map(page, f"{address}/map?map.tool=Move")
     (place,) = on_stage(stage, (13, 2.5))
@@ -171,6 +173,7 @@ def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image
     assert parameter(page, "sample") == str(id)
 
 
+@pytest.mark.slow
 def test_the_keyboard_moves_and_enlarges_the_map_and_selects_what_is_in_sight(page, address, labels):
     stage = open_map(page, f"{address}/map?map.window=29:37:-1:7")
     stage.focus()
@@ -188,6 +191,7 @@ def test_the_keyboard_moves_and_enlarges_the_map_and_selects_what_is_in_sight(pa
     expect(page.get_by_text(f"{expected} of 1,797 images in the region")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_browser_without_webgl_is_told_why_there_is_no_map(page, address, labels):
     page.add_init_script(WITHOUT_WEBGL)
     open_at(page, f"{address}/map?map.region=29:-1:37:7")

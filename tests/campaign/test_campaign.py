@@ -33,6 +33,7 @@ def test_an_attack_that_tried_too_little_has_not_held(monkeypatch, capsys):
     assert "FELL kills: not tried: 4 of at least 5" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch):
     def broken(data):
         raise MemoryError
@@ -52,6 +53,7 @@ def test_each_mutation_still_has_its_place_and_its_test():
         assert f"def {name}(" in (ROOT / file).read_text(), mutation.name
 
 
+@pytest.mark.slow
 def test_a_mutation_that_no_test_notices_is_told(tmp_path):
     (tmp_path / "a.py").write_text("ONE = 1\n")
     (tmp_path / "test_a.py").write_text("import a\n\n\ndef test_one():\n    assert a.ONE < 3\n")

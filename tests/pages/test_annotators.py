@@ -151,6 +151,7 @@ def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
     assert setup.source(table).left_out == 1
 
 
+@pytest.mark.slow
 def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, words):
     app = open_page("annotators", own_root)
     app.multiselect(key="annotators.chosen").set_value(["mal"]).run()

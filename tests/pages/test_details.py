@@ -18,6 +18,7 @@ def details(open_page, own_demo_root, grids):
     return opened
 
 
+@pytest.mark.slow
 def test_what_is_decided_shows_and_the_image_that_left_the_list_keeps_its_place(details, act):
     app, viewer = details(sample="7")
     assert (viewer()["near"]["place"], viewer()["near"]["count"]) == (7, 1797)

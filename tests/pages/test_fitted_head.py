@@ -45,6 +45,7 @@ def test_every_frame_says_whose_the_scores_of_the_epochs_are(open_page, trained_
     assert "Scores of the epochs are those of the network's own training" in badges.proto.help
 
 
+@pytest.mark.slow
 def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fitted_root, words, plant_map):
     plant_map(fitted_root)
     for page in ("map", "pseudo_labels"):

@@ -62,6 +62,7 @@ def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(ope
     )  # asks for news so often: with a run of the page they show within two seconds
 
 
+@pytest.mark.slow
 def test_samples_that_are_all_excluded_can_be_seen_and_had_back(open_gallery, own, act, monkeypatch):
     app = open_gallery(own)
     act(app, "exclude", 0, grid(app)["count"])
@@ -84,6 +85,7 @@ def _removed(*_, **__):
     raise CurateError("it was removed")
 
 
+@pytest.mark.slow
 def test_tag_relabel_exclude_and_undo(open_gallery, own, act, bar):
     by("somebody else", annotate, open_table(own, "digits"), [0], "tag", "odd")
     app = open_gallery(own)
@@ -211,6 +213,7 @@ def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(
     assert (asked(app, "date"), asked(app, "value")) == ("", '["place","park, old",null]')
 
 
+@pytest.mark.slow
 def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, columns_root, tmp_path, asked):
     space = Workspace(shutil.copytree(columns_root, tmp_path / "own"))
     set_harder(space, open_table(space, "digits"), {"my_score": "low"})
@@ -235,6 +238,7 @@ def test_the_address_names_dataset_and_run_which_a_new_run_does_not_change(open_
     assert not {button.key for button in app.button} & {"frame.default", f"frame.new.{new}"}
 
 
+@pytest.mark.slow
 def test_words_find_images_of_a_clip_run_and_another_run_says_what_brings_them(
     open_gallery, demo, workspace, tmp_path, no_process, asked, words
 ):

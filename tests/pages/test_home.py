@@ -308,6 +308,7 @@ def test_a_job_on_the_dataset_in_view_leaves_the_filters(open_page, own_demo_roo
     assert asked(app, "class") == "3"
 
 
+@pytest.mark.slow
 def test_the_pages_never_load_torch():
     package = Path(avhcurate.__file__).parent
     files = [*package.rglob("ui.py"), *package.rglob("ui_*.py"), package / "ui" / "shell" / "main.py"]

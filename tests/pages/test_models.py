@@ -49,6 +49,7 @@ def test_the_table_has_every_run_with_its_n_and_intervals(open_page, two_runs, w
     assert "5 · The norm does not follow HSF consistently" in text
 
 
+@pytest.mark.slow
 def test_runs_are_chosen_by_training_accuracy_and_what_they_learnt_from(open_page, trained_root, words):
     app = open_page("models", trained_root)
     options = app.multiselect(key="models.runs").options

@@ -90,6 +90,7 @@ def test_it_needs_a_run_but_no_votes(open_page, workspace, unscored_root, votele
     assert "No dataset yet" in words(open_page("pseudo_labels", workspace.root))
 
 
+@pytest.mark.slow
 def test_page_command_line_and_first_round_of_self_training_select_the_same(
     own_demo_root, open_page, words, tmp_path, cli
 ):

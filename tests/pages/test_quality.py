@@ -86,6 +86,7 @@ def test_odd_files_are_listed_and_shown_with_what_is_odd(open_page, planted_root
     assert "Images" not in grids(app)
 
 
+@pytest.mark.slow
 def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_votes(
     open_page, voteless_root, words, asked
 ):

@@ -116,6 +116,7 @@ def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
     assert "undone by" in words(app)
 
 
+@pytest.mark.slow
 def test_history_is_narrowed_by_the_address_and_narrowing_begins_at_its_first_page(open_page, own, words, asked):
     table = open_table(own, "digits")
     for number in range(26):

@@ -81,6 +81,7 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
     assert "How many labels are wrong is not known" in said
 
 
+@pytest.mark.slow
 def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found):
     app = open_page("suspects", own_root)
     first, second, third = card(app)["suspects"][:3]
@@ -169,6 +170,7 @@ def test_an_empty_view_is_told_from_one_that_is_decided_and_undone_it_comes_back
     assert [one["id"] for one in card(app)["suspects"]] == [id]
 
 
+@pytest.mark.slow
 def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, found, grids, act):
     app = open_page("suspects", own_root, suspects__view="list")
     grid = grids(app)["Images"]

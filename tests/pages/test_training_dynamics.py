@@ -167,6 +167,7 @@ def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, 
     assert "120 images learnt from" in words(app)
 
 
+@pytest.mark.slow
 def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, trained_root):
     app = opened(ONE)
     assert "Images" not in grids(app)
@@ -191,6 +192,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
     assert "Images" not in grids(app)
 
 
+@pytest.mark.slow
 def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act):
     root, folder = own_trained
     table = table_of(root)

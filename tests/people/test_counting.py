@@ -137,6 +137,7 @@ def common_workspace():
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(labels=_some_labels, steps=STEPS)
+@pytest.mark.slow
 def test_hsf_after_any_order_of_events_equals_a_recount_from_the_log(common_workspace, labels, steps):
     workspace, name = common_workspace, f"d{uuid.uuid4().hex[:8]}"
     make_labelled(workspace, labels, name=name, paths=PATHS)

@@ -239,6 +239,7 @@ def test_a_password_is_not_said(tmp_path):
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_writers_of_several_processes_and_threads_lose_nothing_and_readers_see_every_step(database):
     """Numbers of the log must become visible in order, or a columns that reads on from the last one would miss some."""
     script = f"""

@@ -42,6 +42,7 @@ def _menu(only):
     menu.export_choice(table, filters.Filters(classes=(1,)), 1, key="gallery", only=only)
 
 
+@pytest.mark.slow
 def test_more_images_than_a_download_takes_are_packed_by_a_job_and_linked(own_demo_root, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
     monkeypatch.setattr(export_menu, "LARGEST_ZIP", 0)

@@ -120,6 +120,7 @@ def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_w
     assert (record.ceiling, record.ceiling_low, record.ceiling_high) == (None, None, None)
 
 
+@pytest.mark.slow
 def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digits, own_demo_root, cli):
     setup.configure(own_digits, DRAWN, who="lead")
     give(own_digits, 32)

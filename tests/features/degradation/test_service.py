@@ -177,6 +177,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_a_job_killed_at_any_moment_resumes_to_the_very_same_table(folder, demo_root, tmp_path):
     roots = {moment: Path(shutil.copytree(demo_root, tmp_path / moment)) for moment in MOMENTS}
     arguments = [f"{root}|{moment.replace(' ', '|')}" for moment, root in roots.items()]

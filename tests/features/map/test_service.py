@@ -80,6 +80,7 @@ def test_the_first_map_is_the_principal_plane_of_the_directions(cancelled, run):
     np.testing.assert_allclose(cancelled.class_weights(), weights * signs, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_umap_puts_samples_beside_their_class_and_its_weight(resumed, root):
     folder, _ = resumed
     ids, places = folder.coordinates()
@@ -91,6 +92,7 @@ def test_umap_puts_samples_beside_their_class_and_its_weight(resumed, root):
     assert (to_weights.argmin(axis=1) == labels).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_the_resumed_job_reads_nothing_again_and_tells_every_epoch(resumed):
     folder, said = resumed
     assert said[0][:2] == (0, 500)
@@ -103,6 +105,7 @@ def test_the_resumed_job_reads_nothing_again_and_tells_every_epoch(resumed):
     assert (record.neighbours, record.seed, record.threads, record.placed) == (10, 1, 1, 400)
 
 
+@pytest.mark.slow
 def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, run, monkeypatch, capsys):
     folder, _ = resumed
     monkeypatch.setattr(map_service.umap_process, "lay_out", None)  # would fail if it was called

@@ -98,6 +98,7 @@ def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
     assert again.record.curve == record.curve
 
 
+@pytest.mark.slow
 def test_all_runs_that_scored_the_same_images_teach_and_what_each_adds_is_said(own_predicted, add_run, cli):
     rng, root, own = np.random.default_rng(0), own_predicted.dataset.root.parents[1], own_predicted.run.name
 

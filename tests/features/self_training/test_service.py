@@ -171,6 +171,7 @@ def test_features_attached_again_under_their_old_name_are_another_self_training(
     assert corrected.name != first.name
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_mid_round_resumes_to_the_very_same_bits(own_root, adapted):
     workspace = Workspace(own_root)
     shutil.rmtree(workspace.dataset("blurred").root / "self-training")
@@ -323,6 +324,7 @@ def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_pat
         round_export.export(Workspace(adapted_root), adapted[0], 2, format, out)
 
 
+@pytest.mark.slow
 def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
     root = shutil.copytree(shifted_root, tmp_path / "own")
     arguments = shlex.split(

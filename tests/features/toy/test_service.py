@@ -105,6 +105,7 @@ def test_settings_out_of_range_are_a_users_mistake(wrong, said):
         ToySettings(**wrong)
 
 
+@pytest.mark.slow
 def test_a_training_in_a_process_of_its_own_leaves_its_result_or_says_why(tmp_path, monkeypatch):
     made = toy_service.trained(tmp_path, QUICK)
     assert toy_service.read(tmp_path, QUICK).curves.equals(made.curves)

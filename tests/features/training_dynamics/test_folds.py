@@ -24,6 +24,7 @@ from tests.features.training_dynamics.conftest import SETTINGS
 FOLDS = SETTINGS.with_(folds=3, epochs=2, batch_size=100)
 
 
+@pytest.mark.slow
 def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short(fresh, open_page):
     relabelled, excluded = 7, 11
     table = open_table(fresh, "digits")

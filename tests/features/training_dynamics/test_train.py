@@ -207,6 +207,7 @@ def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
     assert any(call[2].startswith("scoring") for call in calls)
 
 
+@pytest.mark.slow
 def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh):
     settings = SETTINGS.with_(epochs=1, seeds=(0, 1))
     first, second = train_seeds(fresh, settings, train_model)

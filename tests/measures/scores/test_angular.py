@@ -202,6 +202,7 @@ def test_prototype_distance_is_the_cosine_distance_to_the_class_mean():
         assert got[i] == pytest.approx(1 - cosine, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_memory_stays_within_blocks_of_samples_by_classes():
     import tracemalloc
 

@@ -196,6 +196,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(scored_root, table, tmp_path):
     """Renames: room for features, record, shard; bias and weights of the head of all, of each fold; the rest."""
     roots = {}

@@ -37,7 +37,10 @@ from tests.fakes.shard_work import KillingEngine, SlowWork
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
-pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")
+pytestmark = [
+    pytest.mark.slow,  # the nodes of the cluster
+    pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed"),
+]
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "cluster.md"
 LOCAL_BLOCK, HEAD_BLOCK, OTHER_BLOCK, WORK_BLOCK, _ = code_blocks(GUIDE.read_text(encoding="utf-8"), "console")
@@ -245,7 +248,6 @@ def test_a_pass_whose_command_was_killed_at_some_moment_is_finished_here(connect
     np.testing.assert_array_equal(run.features(), digits.run.features())
 
 
-@pytest.mark.slow
 def test_heads_are_fitted_on_the_cluster_as_here(engine, workspace, tmp_path, monkeypatch):
     """On the features of two shards, and by the digests of the files, by which copies share a fold."""
     rng = np.random.default_rng(0)
@@ -282,7 +284,6 @@ def test_the_guides_command_works_on_a_cluster_that_it_started(nodes, home):
     pd.testing.assert_frame_equal(table(workspace.dataset("photos").quality), expected, check_exact=True)
 
 
-@pytest.mark.slow
 def test_a_cluster_of_this_machine_reaches_and_is_reached_by_this_machine_only(home):
     outside = Outside(home / "new")
     outside.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

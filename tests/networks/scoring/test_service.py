@@ -85,6 +85,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_the_very_same_table(fresh, digits, tmp_path):
     roots = {moment: Path(shutil.copytree(fresh.root, tmp_path / moment)) for moment in MOMENTS}
     arguments = [f"{root}|{moment.replace(' ', '|')}" for moment, root in roots.items()]

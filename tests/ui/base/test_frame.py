@@ -27,6 +27,7 @@ def matching(app):
     return next(caption.value for caption in app.sidebar.caption if "images match" in caption.value)
 
 
+@pytest.mark.slow
 def test_places_do_not_move_between_pages_links_keep_the_filters_and_filters_stand_where_they_act(open_page, demo):
     titles = [title for entries in (TABS, *ANALYSES.values()) for _, title, *_ in entries]
     for name in ("gallery", "correlation", "toy"):

@@ -18,6 +18,7 @@ def wait_for(workspace, done):
     return wait_until(lambda: (job := Jobs(workspace).newest()) and done(job) and job)
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):
     started = background.start(
         tmp_path, ["score", "nothing", "--model", "avhcurate:digits"], verb="score", dataset="nothing"
@@ -30,6 +31,7 @@ def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):
     assert "nothing" in job.message
 
 
+@pytest.mark.slow
 def test_an_import_that_reads_for_long_is_cancelled_and_leaves_nothing(tmp_path):
     root, pipe = tmp_path / "workspace", tmp_path / "endless.csv"
     os.mkfifo(pipe)  # its reader waits for ever, as a hung network disk would let it

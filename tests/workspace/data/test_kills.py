@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pytest
 from PIL import Image
 
 #: Starts from one import, then a child for each moment and one that looks at what is left and tries again.
@@ -85,6 +86,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_is_the_old_or_the_new_and_another_try_makes_the_new(tmp_path):
     for name, count in (("pets", 4), ("more", 6)):
         for number in range(count):

@@ -50,6 +50,7 @@ def full_disk(own_demo_root, disk):
     return place / "workspace", fill
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_writing_is_refused_in_one_line_and_reading_works_until_there_is_room(cli, full_disk):
     root, fill = full_disk
     fill()
@@ -72,6 +73,7 @@ def test_on_a_full_disk_writing_is_refused_in_one_line_and_reading_works_until_t
     assert table.count(Filters(tags=("odd",))) == 2
 
 
+@pytest.mark.slow
 def test_reading_works_on_a_write_protected_disk(cli, own_demo_root, disk):
     root = shutil.copytree(own_demo_root, disk / "workspace")
     annotate(open_table(Workspace(root), "digits"), [1, 2, 3], "tag", "blurred")

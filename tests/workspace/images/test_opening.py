@@ -27,6 +27,7 @@ def kinds(tmp_path_factory):
 
 
 @pytest.mark.parametrize("torch", [False, True])
+@pytest.mark.slow
 def test_every_kind_takes_at_most_what_it_is_said_to_cost(kinds, torch):
     taken = measure(kinds, memory=10**9, torch=torch)
     assert set(taken) == set(KINDS)
@@ -66,6 +67,7 @@ def large(tmp_path_factory):
     return folder, measure(folder, memory=10**9)
 
 
+@pytest.mark.slow
 def test_images_in_parquet_are_bounded_by_the_pages_that_hold_them(large):
     folder, taken = large
     assert (folder / "dictionary.parquet").stat().st_size < 5000
@@ -77,6 +79,7 @@ def test_images_in_parquet_are_bounded_by_the_pages_that_hold_them(large):
 
 
 @pytest.mark.parametrize(("name", "expected"), [("16000.jpg", "6000x8000x3"), ("60000.jpg", "2000x15000x3")])
+@pytest.mark.slow
 def test_large_honest_photographs_come_out_smaller(name, expected, large):
     assert large[1][name][1] == expected
 
