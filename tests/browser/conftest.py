@@ -98,7 +98,7 @@ def serve_fresh(start_server: Callable[..., str]) -> Callable[[Path], str]:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[object]:
-    """The browser of these tests; it ends with them, since its driver keeps an event loop, which other tests would meet."""
+    """The browser of these tests; it ends with them: its driver keeps an event loop, which other tests would meet."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on the path: install the package `chromium`")

@@ -14,6 +14,7 @@ from avhcurate.datasets.export.service import export, pack
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.base import export_menu
 from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
+from tests.conftest import SCRIPT_TIMEOUT_S
 from tests.fakes.waiting import wait_until
 
 
@@ -46,7 +47,7 @@ def _menu(only):
 def test_more_images_than_a_download_takes_are_packed_by_a_job_and_linked(own_demo_root, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
     monkeypatch.setattr(export_menu, "LARGEST_ZIP", 0)
-    app = AppTest.from_function(_menu, args=((1, 11),), default_timeout=60).run()
+    app = AppTest.from_function(_menu, args=((1, 11),), default_timeout=SCRIPT_TIMEOUT_S).run()
     app.selectbox(key="gallery.export_format").set_value("folder").run()
     assert not app.markdown
     app.button(key="gallery.pack").click().run()

@@ -9,6 +9,7 @@ from avhcurate.datasets.curate.roles import grant, role_history
 from avhcurate.ui.base import signin, url_state
 from avhcurate.ui.base.navigation import ANALYSES, PAGES, TABS
 from avhcurate.workspace.data.workspace import Workspace
+from tests.conftest import SCRIPT_TIMEOUT_S
 
 MAIN = Path(__file__).parents[3] / "avhcurate" / "ui" / "shell" / "main.py"
 
@@ -168,7 +169,7 @@ def open_signed_in(monkeypatch, own_demo_root):
 
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
     monkeypatch.setattr(signin, "_has_session", lambda: True)
-    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app = AppTest.from_file(str(MAIN), default_timeout=SCRIPT_TIMEOUT_S)
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback", "cookie_secret": "s" * 40}
     app.query_params["home.have"] = "classifier"
     return run

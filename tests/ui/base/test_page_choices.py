@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import SCRIPT_TIMEOUT_S
+
 
 def page():
     import streamlit as st
@@ -22,7 +24,7 @@ def page():
 
 @pytest.fixture
 def app():
-    test = AppTest.from_function(page)
+    test = AppTest.from_function(page, default_timeout=SCRIPT_TIMEOUT_S)
     test.query_params["row"] = "3"
     test.query_params["sample"] = "7"
     test.query_params["test.portion"] = "0.25"

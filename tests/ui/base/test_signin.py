@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from avhcurate.ui.base.signin import NOBODY
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.people import OPERATOR
+from tests.conftest import SCRIPT_TIMEOUT_S
 
 PACKAGE = Path(__file__).parents[3] / "avhcurate"
 #: Parts of pages that streamlit draws again without the main script.
@@ -28,7 +29,7 @@ def _page() -> None:
 @pytest.mark.parametrize(("person", "runs", "shown"), [(OPERATOR, 1, ["a secret"]), (NOBODY, 2, [])])
 def test_without_a_role_the_whole_page_runs_again_instead_of_a_part(monkeypatch, person, runs, shown):
     monkeypatch.setattr(people, "_who", lambda: person)
-    app = AppTest.from_function(_page, default_timeout=60).run()
+    app = AppTest.from_function(_page, default_timeout=SCRIPT_TIMEOUT_S).run()
     assert (app.session_state["runs"], [one.value for one in app.markdown]) == (runs, shown)
 
 
@@ -45,7 +46,7 @@ def _stale_page() -> None:
 
 
 def test_after_another_import_the_whole_page_runs_again_instead_of_a_part():
-    app = AppTest.from_function(_stale_page, default_timeout=60).run()
+    app = AppTest.from_function(_stale_page, default_timeout=SCRIPT_TIMEOUT_S).run()
     assert (app.session_state["runs"], [one.value for one in app.markdown]) == (2, ["samples"])
 
 

@@ -2,6 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import SCRIPT_TIMEOUT_S
+
 
 def _page():
     import numpy as np
@@ -17,7 +19,7 @@ def _page():
 
 
 def test_of_many_classes_the_extremes_are_shown_and_one_is_found_by_a_part_of_its_name():
-    app = AppTest.from_function(_page).run()
+    app = AppTest.from_function(_page, default_timeout=SCRIPT_TIMEOUT_S).run()
     assert app.text[0].value.split() == [*map(str, range(997, 985, -1)), *map(str, range(11, -1, -1))]
     assert app.caption[0].value == "1,000 classes. Shown are the 12 highest and the 12 lowest by samples."
     app.text_input(key="here.find").set_value("class 77").run()

@@ -10,6 +10,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.people import Person, Role
 from avhcurate.workspace.data.workspace import Workspace
+from tests.conftest import SCRIPT_TIMEOUT_S
 from tests.fakes.decisions import decide, decision
 
 
@@ -64,7 +65,7 @@ def _bar():
 def test_viewers_have_the_buttons_that_change_nothing(demo_root, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo_root))
     monkeypatch.setattr(people, "_who", lambda: Person("ann", Role.VIEWER))
-    app = AppTest.from_function(_bar).run(timeout=20)
+    app = AppTest.from_function(_bar, default_timeout=SCRIPT_TIMEOUT_S).run()
     buttons = json.loads(app.get("bidi_component")[0].proto.json)["actions"]["bar"]
     assert [button["name"] for button in buttons if not button["disabled"]] == ["compare", "export", "keys"]
 
@@ -82,9 +83,9 @@ def _form():
 
 def test_the_form_of_the_keys_keeps_what_is_wrong_and_says_so(own_demo_root, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
-    app = AppTest.from_function(_form).run(timeout=20)
+    app = AppTest.from_function(_form, default_timeout=SCRIPT_TIMEOUT_S).run()
     for text, errors in (("1 label nobody", 1), ("q tag blurred", 0)):
         app.text_area(key="gallery.keys_text").set_value(text)
-        app.button(key="gallery.save_keys").click().run(timeout=20)
+        app.button(key="gallery.save_keys").click().run()
         assert (len(app.error), app.text_area(key="gallery.keys_text").value) == (errors, text)
     assert keys_of(open_table(Workspace(own_demo_root), "digits")) == {"q": "tag blurred"}
