@@ -8,6 +8,8 @@ CAMPAIGN_MINUTES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 NODE := $(BIN)/node
+# Tests start many programs, which would each compile the package.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: app demo install test test-all lint types browser check check-all campaign gpu-check docs wheel bundle advisories lock test-lowest clean
 
@@ -74,7 +76,9 @@ docs: $(VENV)/installed
 EXACTLY = --no-deps --require-hashes -r
 locked = $(BIN)/uv pip install -q --python $(BIN)/python $(EXACTLY) $(1) || $(BIN)/python -m pip install -q $(EXACTLY) $(1)
 
-# The lock leaves PyTorch to its range, and pip's settings say which build of it.
+# The lock leaves PyTorch to its range, and pip's settings say which build of it. What the app takes is compiled now, as
+# pip does it; what only the tests take, as they need it.
+$(VENV)/installed: export UV_COMPILE_BYTECODE = 1
 $(VENV)/installed: requirements.lock requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(VENV_PYTHON) -m venv $(VENV)
 	-$(BIN)/python -m pip install -q "uv>=0.5"
