@@ -32,6 +32,8 @@ PAGES = {
     "degradation": "mapped_root",
     "toy": "demo_root",
 }
+#: Those of which another file here has a quick story, or another address.
+SLOW = ("gallery?sample=5", "map", "models?models.part=pair", "suspects", "annotate", "training_dynamics")
 #: Pages that begin with what they have found, in words, before anything is chosen.
 SAID_FIRST = ("disagree", "correlation", "models", "pseudo_labels", "self_training", "training_dynamics", "degradation")
 #: What axe finds, a line each: rule, element, and why; not in Streamlit's drop zone, whose role and label disagree.
@@ -64,7 +66,7 @@ def mapped_root(demo_root, tmp_path_factory, plant_map):
     return root
 
 
-@pytest.mark.parametrize("place", PAGES)
+@pytest.mark.parametrize("place", [pytest.param(place, marks=[pytest.mark.slow] * (place in SLOW)) for place in PAGES])
 def test_axe_finds_nothing_and_labels_of_a_line_stand_on_one_line(page, serve, request, place):
     page.set_viewport_size({"width": 1440, "height": 900})
     open_at(page, f"{serve(request.getfixturevalue(PAGES[place]))}/{place}")
