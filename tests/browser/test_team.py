@@ -54,6 +54,7 @@ def _image(page, address):
     return page.request.get(f"{address}/images/digits/0").status
 
 
+@pytest.mark.slow
 def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     address, workspace = team
     table = open_table(workspace, "digits")
