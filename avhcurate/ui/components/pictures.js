@@ -5,6 +5,22 @@ import { element, markTiny } from "./shared.js";
 const PAUSE_MS = 400; // before another try, then twice as long
 const LONGEST_PAUSE_MS = 8000;
 
+// Whether all of a picture comes and still cannot be drawn: a cut, or a server that is away, stops a picture too.
+/** @param {string} src */
+async function isBroken(src) {
+  try {
+    const answer = await fetch(src, { cache: "reload" });
+    if (answer.status >= 500) return false;
+    const all = await answer.blob();
+    return await createImageBitmap(all).then(
+      () => false,
+      () => true,
+    );
+  } catch {
+    return false;
+  }
+}
+
 // `came(src)` is called when a picture can be shown, or never will: then it is broken.
 /** @param {Element} stage @param {(src: string) => void} came */
 export function createPictures(stage, came) {
@@ -15,23 +31,17 @@ export function createPictures(stage, came) {
     const image = element("img", { alt: "", draggable: false }, stage);
     const picture = { image, ready: false, broken: false };
     let pause = PAUSE_MS;
-    let answered = false; // the server has, and still it could not be drawn
     image.onload = async () => {
       await image.decode().catch(() => undefined);
       markTiny(image);
       picture.ready = true;
       came(src);
     };
-    // A cut stops a picture too: it is broken where the server answers and it cannot be drawn once more.
     image.onerror = async () => {
-      if (answered) {
+      if (await isBroken(src)) {
         picture.ready = picture.broken = true;
         return came(src);
       }
-      answered = await fetch(src, { cache: "no-store" }).then(
-        () => true,
-        () => false,
-      );
       setTimeout(() => {
         if (pictures.get(src) === picture) image.src = src;
       }, pause);
