@@ -9,7 +9,8 @@ const UNFED_MS = 10_000;
 const BETWEEN_MS = 30_000; // two times that the page is loaded
 const LOADED = "avhcurate:loaded"; // when this window was last loaded again
 
-const RESTS = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]";
+const APP = "[data-testid=stApp]";
+const RESTS = "[data-test-connection-state=CONNECTED][data-test-script-state=notRunning]";
 const SHOWN = "[data-testid=stMain] [data-testid=stElementContainer]";
 
 const store = createStore("sessionStorage");
@@ -30,7 +31,8 @@ export function watchPage(health, name) {
   async function look() {
     if (page !== name()) fed();
     page = name();
-    measure(document.querySelector(RESTS) !== null);
+    const app = document.querySelector(APP);
+    measure(!app || app.matches(RESTS)); // after a fault of its own Streamlit takes away all of the page
     if (unfed === AGAIN_MS) for (const who of hungry) who.ask();
     if (empty >= EMPTY_MS || unfed >= UNFED_MS) await loadAgain();
     setTimeout(look, EVERY_MS);
