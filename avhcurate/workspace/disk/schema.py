@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, model_validator
 
 from avhcurate import __version__
-from avhcurate.errors import CurateError
+from avhcurate.errors import Unavailable
 
 #: The version of records in the first release, and of manifests; a kind of record has one more for each of its steps.
 SCHEMA_VERSION = 2
 
 
-class UnknownVersion(CurateError):
+class UnknownVersion(Unavailable):
     """This was written by another version of the program; `what` it is, its `version`, and those that are `known`."""
 
     def __init__(self, what: str, version: object, known: Sequence[object]) -> None:
