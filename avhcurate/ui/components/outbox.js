@@ -11,9 +11,11 @@ const PREFIX = "avhcurate:outbox:";
 const MOST = 400; // decisions in a message
 const MOST_LETTERS = 50_000; // of a message that outlives its page
 const AT_ONCE = 3; // messages under way
+const SILENT_MS = 30_000; // without an answer: the line is dead, though nobody says so
 const PAUSE_MS = 500; // before another try, then twice as long
 const LONGEST_PAUSE_MS = 8000;
 const REMEMBERED = 500;
+const FRESH_MS = 60_000; // until no data of before come any more
 
 const store = createStore("localStorage"); // one key a decision, so that two tabs never write over each other
 const mount = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
@@ -86,8 +88,9 @@ async function post(decisions) {
   const body = JSON.stringify(decisions);
   const headers = { "Content-Type": "application/json" };
   const keepalive = body.length < MOST_LETTERS;
+  const signal = AbortSignal.timeout(SILENT_MS);
   try {
-    const answer = await read(place.decisions, { method: "POST", headers, body, keepalive });
+    const answer = await read(place.decisions, { method: "POST", headers, body, keepalive, signal });
     return answer.ok ? (await answer.json()).outcomes : null;
   } catch {
     return null;
@@ -101,7 +104,7 @@ function take(outcome) {
   if (!decided) return false;
   waiting.delete(outcome.nonce);
   store.forget(keyOf(outcome.nonce));
-  const answered = { ...outcome, decided };
+  const answered = { ...outcome, decided, heard: Date.now() };
   answers = [...answers, answered].slice(-REMEMBERED);
   for (const hearer of hearers) hearer.answered?.(answered);
   changed();
@@ -128,6 +131,9 @@ export const leave = () => send(true);
 // What is not answered yet, in the order given.
 export const unsaved = () => [...waiting.values()];
 export const isLost = () => lost;
+
+// What the server has done so lately that data of before may still come, oldest first.
+export const fresh = () => answers.filter(({ why, heard }) => !why && heard > Date.now() - FRESH_MS);
 
 // What a page `about` some samples does not show: what the server has done since, and what waits.
 /** @param {About} about */

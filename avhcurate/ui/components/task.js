@@ -1,6 +1,6 @@
 // What the cards of tasks share: decisions, keys, what was said, and asking Python for what comes next.
 
-import { decide, listen, unsaved } from "./outbox.js";
+import { decide, fresh, listen, unsaved } from "./outbox.js";
 import { consume, modified, takenElsewhere } from "./shared.js";
 import { awaitData, fed } from "./watch.js";
 
@@ -144,8 +144,11 @@ export class Task {
 
   /** @param {Data} next @param {Component} component */
   receive(next, component) {
+    const begins = this.component === null;
     this.data = next;
     this.component = component;
+    // A cut may end a card: the next one begins with data that are older than what the last one has decided.
+    if (begins) for (const one of fresh()) this.answered(one);
     this.settled = this.settled.filter(({ turn }) => turn > next.echo);
     if (next.echo >= this.turn) fed();
   }

@@ -29,6 +29,7 @@ function begin() {
 
 beforeEach(() => {
   openWindow();
+  FIRST.version += "1"; // a page remembers what was answered about an import a moment ago
   [why, dialog] = ["", null];
   globalThis.document = {
     querySelector: () => dialog,
