@@ -40,39 +40,63 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Starts a server of a script and returns its address; all servers end with the session."""
-    processes: list[subprocess.Popen[bytes]] = []
+class Server:
+    """A server of a script at a free port, where it can be killed and started again."""
 
-    def start(script: str, **environment: str) -> str:
-        port = free_port()
-        log = tmp_path_factory.mktemp("server") / "log.txt"
-        with open(log, "wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
+    def __init__(self, log: Path, script: str, **environment: str) -> None:
+        self._log, self._script, self._environment = log, script, environment
+        self._port = free_port()
+        self.address = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> str:
+        """Start it and return its address once it answers."""
+        with open(self._log, "ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", self._script, "--server.port", str(self._port)],
                 cwd=ROOT,
-                env={**os.environ, **environment},
+                env={**os.environ, **self._environment},
                 stdout=output,
                 stderr=output,
             )
-        processes.append(process)
-        address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + TIMEOUT_MS / 1000
         while time.monotonic() < deadline:
-            assert process.poll() is None, log.read_text()
+            assert self.process.poll() is None, self._log.read_text()
             try:
-                if httpx.get(f"{address}/health").status_code in (200, 401):  # with a login it asks for the session
-                    return address
+                answer = httpx.get(f"{self.address}/health")
+                if answer.status_code in (200, 401):  # with a login it asks for the session
+                    return self.address
             except httpx.TransportError:
                 time.sleep(0.1)
-        raise AssertionError(f"no answer from {address}: {log.read_text()}")
+        raise AssertionError(f"no answer from {self.address}: {self._log.read_text()}")
 
-    yield start
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(timeout=20)
+    def kill(self) -> None:
+        """End it at once, as when the machine stops."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts a server of a script; all servers end with the session."""
+    servers: list[Server] = []
+
+    def make(script: str, **environment: str) -> Server:
+        one = Server(tmp_path_factory.mktemp("server") / "log.txt", script, **environment)
+        servers.append(one)
+        one.start()
+        return one
+
+    yield make
+    for one in servers:
+        one.process.terminate()
+    for one in servers:
+        one.process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def start_server(make_server: Callable[..., Server]) -> Callable[..., str]:
+    """Starts a server of a script and returns its address."""
+    return lambda script, **environment: make_server(script, **environment).address
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.workspace.data.workspace import Workspace
+from tests.browser.cuts import answer_through_cuts
 from tests.browser.pages import TILES, expect, ids, open_at
-from tests.fakes.proxy import CuttingProxy
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
 SELECT = {"design": "select", "candidates": 6, "controls": 2, "classes": (3,)}
@@ -30,16 +30,6 @@ TWO_KEYS = """() => {
   const card = [...document.querySelectorAll('*')].map(n => n.shadowRoot?.querySelector('.card')).find(Boolean);
   for (const key of ['3', '3']) document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
   return [card.dataset.answered, card.classList.contains('waiting'), card.querySelector('.status.warns')?.textContent];
-}"""
-#: Notes each answer that the card takes, as it keeps it until the server has it.
-TAKEN = """() => {
-  const keep = Storage.prototype.setItem;
-  window.taken = [];
-  Storage.prototype.setItem = function (key, value) {
-    const entry = key.startsWith('avhcurate:outbox:') && value.startsWith('{') ? JSON.parse(value) : {};
-    if (entry.kind === 'answer') window.taken.push([entry.id, entry.choice]);
-    keep.call(this, key, value);
-  };
 }"""
 
 
@@ -146,26 +136,15 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     expect(page.locator(".card:not(.waiting)")).to_be_visible()
 
 
-def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(page, own_demo_root, serve):
+def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(new_context, own_demo_root, serve):
     table = open_table(Workspace(own_demo_root), "digits")
     setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
-    proxy, rng = CuttingProxy(serve(own_demo_root)), random.Random(0)
-    open_at(page, f"{proxy.address}/annotate?annotate.name=ada")
-    page.locator(".stage img.on").first.wait_for()
-    page.evaluate(TAKEN)
-    for number in range(24):
-        page.wait_for_timeout(annotate_answers.FASTEST_MS + 15)
-        page.keyboard.press(str(rng.randrange(10)))
-        if number % 4 == 3:
-            page.wait_for_timeout(rng.randrange(60))  # before, while or after the answer is on its way
-            proxy.cut()
-    page.wait_for_function("() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))")
-    saved(page)
-    taken, found = page.evaluate("window.taken"), answers(table)
-    proxy.close()
-    assert proxy.cuts >= 5
-    assert len(taken) > 5
-    assert sorted(found[["id", "label"]].values.tolist()) == sorted(taken)
+    story = answer_through_cuts(new_context(), serve(own_demo_root), 0, rounds=5)
+    found = answers(table)
+    assert (story.stuck, story.refused) == ("", {})
+    assert len(story.given) >= 5, "an answer for every cut"
+    assert story.cuts >= 5
+    assert sorted(map(tuple, found[["id", "label"]].values.tolist())) == story.counted()
     assert found["id"].is_unique
 
 

@@ -43,6 +43,10 @@ class CuttingProxy:
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError), source, target:
+    with suppress(OSError):
         while data := source.recv(65_536):
             target.sendall(data)
+    for end in (source, target):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)  # who reads from it in the other direction would keep it open for good
+        end.close()

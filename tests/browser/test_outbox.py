@@ -1,0 +1,270 @@
+"""Nothing decided is lost: each decision is in the history once, however the page is left, and nowhere else."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from avhcurate.datasets.curate.history import history_entries, samples_of
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.removal import remove_dataset
+from avhcurate.features.annotate import annotators, setup
+from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.features.suspects.decisions import KEPT
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.data.workspace import Workspace
+from tests.browser.pages import TILES, expect, open_at
+from tests.fakes.datasets import write_images
+
+#: True where this browser keeps no decision any more.
+NOTHING_KEPT = "() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))"
+#: Shows images by position: the first is 0, the next 1.
+BY_ID = "sort=id&descending=false"
+#: A box around the images of class 3, which are together on the map that is planted.
+THREES = "29:-1:37:6"
+#: No decision leaves this browser while it keeps the word, whichever page is open.
+HOLD = """(() => {
+  const ask = window.fetch;
+  window.fetch = (...asked) => localStorage.getItem('test:held') && String(asked[0]).endsWith('/decisions/new')
+    ? Promise.reject(new TypeError('held')) : ask(...asked);
+})();"""
+#: Images of a decision, at most.
+FEW = 10
+SAYS, REFUSED = "#avhcurate-saving > span", "#avhcurate-saving .refused"
+
+
+@pytest.fixture(scope="module")
+def filled_root(suspects_root, plant_map, tmp_path_factory) -> Path:
+    """The digits with suspects, a map and a collection of answers, and another dataset beside them; to copy."""
+    folder = tmp_path_factory.mktemp("outbox")
+    root = Path(shutil.copytree(suspects_root, folder / "workspace"))
+    plant_map(root)
+    table = open_table(Workspace(root), "digits")
+    setup.configure(table, CollectionSettings(design="classify", control_share=0.0), who="lead")
+    pets = {f"{name}/{number}.png": "red" for name in ("cat", "dog") for number in range(4)}
+    import_dataset(Workspace(root), "pets", write_images(folder / "pets", pets))
+    return root
+
+
+@pytest.fixture
+def root(filled_root, tmp_path) -> Path:
+    """A copy of it that the test may change."""
+    return Path(shutil.copytree(filled_root, tmp_path / "own"))
+
+
+def decided(root, dataset="digits"):
+    """What people decided about images of a dataset, each as often as it is written: (action, value, images)."""
+    table = open_table(Workspace(root), dataset)
+    events = history_entries(table)[0]
+    images = samples_of(table, events, most=FEW)
+    found = [(one.action, one.value or "", *images[one.id]) for one in events if one.id in images]
+    answers = annotators.responses(table, controls=True)
+    return sorted(found + [("answer", str(label), id) for id, label in answers[["id", "label"]].values.tolist()])
+
+
+def nothing_kept(page):
+    """Waits until the browser keeps no decision any more, which the page says too."""
+    page.wait_for_function(NOTHING_KEPT)
+    expect(page.locator(SAYS)).to_have_text("all saved")
+
+
+# --- what is decided: each opens a page, and returns what decides there by keys and says what that is ---------------
+
+
+def in_gallery(page, address, root):
+    open_at(page, f"{address}/gallery?{BY_ID}")
+    page.locator(TILES).first.focus()
+
+    def decide():
+        for key in ("x", "x", *"tab", "Enter", "l", "7", "Enter", "x"):
+            page.keyboard.press(key)
+        return [("exclude", "", 0), ("exclude", "", 1), ("exclude", "", 4), ("relabel", "7", 3), ("tag", "ab", 2)]
+
+    return decide
+
+
+def in_details(page, address, root):
+    open_at(page, f"{address}/gallery?{BY_ID}&sample=3")
+    expect(page.locator(".viewer")).to_be_focused()
+
+    def decide():
+        for key in (*"tab", "Enter", "x"):
+            page.keyboard.press(key)
+        return [("exclude", "", 3), ("tag", "ab", 3)]
+
+    return decide
+
+
+def in_map(page, address, root):
+    labels = open_table(Workspace(root), "digits").dataset.labels()
+    first, second = (labels == 3).nonzero()[0][:2].tolist()
+    open_at(page, f"{address}/map?{BY_ID}&map.region={THREES}")
+    page.locator(TILES).first.focus()
+
+    def decide():
+        for key in ("x", *"tab", "Enter"):
+            page.keyboard.press(key)
+        return [("exclude", "", first), ("tag", "ab", second)]
+
+    return decide
+
+
+def in_suspects(page, address, root):
+    found = suspects_of(open_table(Workspace(root), "digits").run)[-1].suspects()
+    accepted, kept, _, excluded = ids = found["id"].head(4).tolist()
+    open_at(page, f"{address}/suspects")
+    page.locator(".review .stage img.on").wait_for()
+
+    def decide():
+        for id, key in zip(ids, "aksx", strict=True):
+            page.locator(f".review[data-suspect='{id}'][data-ready='{id}']").wait_for()
+            page.keyboard.press(key)
+        return [("exclude", "", excluded), (IMPORT_LABELS, "the table", accepted), ("tag", KEPT, kept)]
+
+    return decide
+
+
+def in_annotate(page, address, root):
+    open_at(page, f"{address}/annotate?annotate.name=ada")
+    page.locator(".stage img.on").wait_for()
+
+    def decide():
+        said = []
+        for key in "374":
+            page.locator(".card:not(.waiting)").wait_for()
+            said.append(("answer", key, int(page.locator(".card").get_attribute("data-item"))))
+            page.keyboard.press(key)
+        return sorted(said)
+
+    return decide
+
+
+every_place = pytest.mark.parametrize("open_place", [in_gallery, in_details, in_map, in_suspects, in_annotate])
+
+
+# --- how a page is left: each returns the page that is open then --------------------------------------------------
+
+
+def to_another_tab(page, address):
+    page.get_by_role("link", name="Home", exact=True).first.click()
+    return page
+
+
+def by_reload(page, address):
+    page.reload()
+    return page
+
+
+def by_going_back(page, address):
+    page.go_back()
+    return page
+
+
+def by_closing_the_window(page, address):
+    context = page.context
+    page.close()
+    opened = context.new_page()
+    opened.goto(f"{address}/models")
+    return opened
+
+
+every_way = pytest.mark.parametrize("leave", [to_another_tab, by_reload, by_going_back, by_closing_the_window])
+
+
+@every_place
+@every_way
+def test_what_was_decided_before_the_page_was_left_is_kept_once(page, serve, root, open_place, leave):
+    address = serve(root)
+    open_at(page, f"{address}/models")  # what Back leads to
+    decide = open_place(page, address, root)
+    expected = decide()
+    page = leave(page, address)
+    nothing_kept(page)
+    assert decided(root) == expected
+    assert decided(root, "pets") == []
+
+
+@every_way
+def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(page, serve, root, leave):
+    address = serve(root)
+    page.context.add_init_script(HOLD)
+    open_at(page, f"{address}/models")
+    decide = in_gallery(page, address, root)
+    page.evaluate("localStorage.setItem('test:held', '1')")
+    expected = decide()
+    page = leave(page, address)
+    expect(page.locator(SAYS)).to_have_text(f"no connection, {len(expected)} kept here")
+    assert decided(root) == []
+    page.evaluate("localStorage.removeItem('test:held')")
+    nothing_kept(page)
+    assert decided(root) == expected
+
+
+# --- a dataset that goes while it is shown ------------------------------------------------------------------------
+
+
+def removed(root, folder):
+    remove_dataset(Workspace(root), "digits")
+    return "digits was removed; nothing was changed."
+
+
+def renamed(root, folder):
+    Workspace(root).rename("digits", "numbers")
+    return "digits was renamed to numbers; nothing was changed."
+
+
+def imported_anew(root, folder):
+    other = write_images(folder / "other", {f"{label}/{n}.png": "blue" for label in range(3) for n in range(4)})
+    import_dataset(Workspace(root), "digits", other, force=True)
+    return "digits was imported anew; nothing was changed."
+
+
+def replaced(root, folder):
+    removed(root, folder)
+    return imported_anew(root, folder)
+
+
+@every_place
+@pytest.mark.parametrize("go", [removed, renamed, imported_anew, replaced])
+def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, root, tmp_path, open_place, go):
+    # Not the page that fails on an error: Streamlit has one, and is loaded again, where a part of the page runs whose
+    # place a run for another dataset has just taken away.
+    context, address = new_context(), serve(root)
+    context.add_init_script(HOLD)
+    page = context.new_page()
+    decide = open_place(page, address, root)
+    page.route("**/changes/**", lambda route: route.abort())  # the page does not hear of it before all is decided
+    page.evaluate("localStorage.setItem('test:held', '1')")
+    why = go(root, tmp_path)
+    expected = decide()
+    page.evaluate("localStorage.removeItem('test:held')")
+    nothing_kept(page)
+    said = rf"^{len(expected)} decisions were not saved\. .*{re.escape(why)}"
+    expect(page.locator(REFUSED)).to_contain_text(re.compile(said))
+    assert {name: decided(root, name) for name in Workspace(root).names() if decided(root, name)} == {}
+    page.locator(REFUSED).get_by_role("button", name="OK").click()
+    expect(page.locator(REFUSED)).to_be_hidden()
+    context.close()
+
+
+# --- a server that is killed --------------------------------------------------------------------------------------
+
+
+@every_place
+@pytest.mark.slow
+@pytest.mark.parametrize("dead", [False, True], ids=["before it is killed", "while it is dead"])
+def test_decisions_outlive_the_server(page, make_server, root, open_place, dead):
+    server = make_server("app.py", AVHCURATE_WORKSPACE=str(root))
+    decide = open_place(page, server.address, root)
+    if dead:
+        server.kill()
+        expected = decide()
+    else:
+        expected = decide()
+        server.kill()
+    server.start()
+    nothing_kept(page)
+    assert decided(root) == expected
