@@ -107,7 +107,7 @@ def _answer(page, rng: random.Random, story: Story, number: int) -> None:
     """Presses class keys until so many answers are given: the card refuses a key that comes too early."""
     wanted = len(_noted(page, "given")) + number
     while len(_noted(page, "given")) < wanted:
-        page.locator(READY).wait_for(timeout=1000 * PATIENCE_S)
+        page.locator(READY).first.wait_for(timeout=1000 * PATIENCE_S)
         page.keyboard.press(str(rng.randrange(10)))
         story.keys += 1
 

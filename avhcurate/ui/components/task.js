@@ -57,6 +57,7 @@ export class Task {
 
   /** @param {KeyboardEvent} event */
   handleKey(event) {
+    if (event.defaultPrevented) return; // for a moment Streamlit shows the card of before beside the next one
     if (modified(event) || typingElsewhere(event, this.root)) return;
     const does = this.meaning(event);
     if (!does) return;

@@ -42,3 +42,18 @@ test("an answer stays answered on the next card until Python's data show it", as
   await tick(61_000);
   assert.deepEqual(begin().images(), []);
 });
+
+test("a key is heard by one of two cards that are there at once", () => {
+  openWindow();
+  const hearers = [];
+  globalThis.document = { querySelector: () => null, addEventListener: (_, hear) => hearers.push(hear) };
+  const pressed = [];
+  for (const name of ["the card of before", "the next card"]) {
+    const { card } = begin({ ...OLD, version: "2" });
+    card.meaning = () => () => pressed.push(name);
+  }
+  const event = { key: "3", composedPath: () => [], stopPropagation: () => undefined, defaultPrevented: false };
+  event.preventDefault = () => (event.defaultPrevented = true);
+  for (const hear of hearers) hear(event);
+  assert.equal(pressed.length, 1);
+});
