@@ -50,10 +50,10 @@ BUDGET = {
     # Acts before the server answers, undo by window, news of other windows, counted uploads, five tabs and a menu;
     # search by words, scripts as one module and compressed (a first page of 1.3 MB in place of 3.3), a grid for
     # notebooks; a click on a mark of any figure opens its images, with the way back; one outbox for every decision.
-    "ui": 43_610,
+    "ui": 43_590,
     # Precision, recall and F1, annotator against annotator, the images of every mark, what changed between two states;
     # which images to label next; networks trained in folds; fits that leave the threads to NumPy.
-    "features": 144_340,
+    "features": 144_240,
     # A dataset as Python expects it: figures, images, a loop, torch and Hugging Face, errors in Python's words, words;
     # the grid as a widget, whose rows, pictures and acts are messages of the kernel; diff.
     "notebook": 9_720,

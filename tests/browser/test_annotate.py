@@ -148,20 +148,6 @@ def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(new_context
     assert found["id"].is_unique
 
 
-@pytest.mark.slow
-def test_answers_that_were_not_sent_survive_a_reload(page, work):
-    table, address = work(**CLASSIFY)
-    page.route("**/decisions/new", lambda route: route.abort())  # as if the line had been cut
-    (seen,) = press(page, "6")
-    expect(page.locator("#avhcurate-saving .text")).to_have_text("no connection, 1 kept here")
-    assert answers(table).empty
-    page.unroute("**/decisions/new")
-    open_at(page, f"{address}/gallery")  # whichever page is opened next
-    expect(page.locator("#avhcurate-saving .text")).to_have_text("all saved")
-    assert answers(table)[["id", "label"]].values.tolist() == [[seen, 6]]
-    assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('avhcurate:outbox:')).length") == 0
-
-
 @pytest.fixture
 def many_classes(workspace, make_dataset):
     """A dataset of twelve classes, more than there are number keys."""

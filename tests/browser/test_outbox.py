@@ -188,11 +188,12 @@ def test_what_was_decided_before_the_page_was_left_is_kept_once(page, serve, roo
 
 
 @every_way
-def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(page, serve, root, leave):
+@pytest.mark.parametrize("open_place", [in_gallery, in_annotate])
+def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(page, serve, root, open_place, leave):
     address = serve(root)
     page.context.add_init_script(HOLD)
     open_at(page, f"{address}/models")
-    decide = in_gallery(page, address, root)
+    decide = open_place(page, address, root)
     page.evaluate("localStorage.setItem('test:held', '1')")
     expected = decide()
     page = leave(page, address)

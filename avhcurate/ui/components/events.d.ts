@@ -11,7 +11,7 @@ export interface Component {
 
 // A decision as it is kept; `quiet`: who decided it asks for new data by itself.
 export type Decided = Omit<Outbox.Decision, "ids"> & { ids?: Ranges; at: number; quiet?: boolean };
-export type Answered = Outbox.Outcome & { decided: Decided; heard: number };
+export type Answered = Outbox.Outcome & { decided: Decided; received: number };
 export type Keeper = { keeper: string; decisions: string; window: string };
 export type Hearer = { changed?: () => void; answered?: (answered: Answered) => void };
 // What decisions name, and the newest entry of the log that is shown.

@@ -104,7 +104,7 @@ function take(outcome) {
   if (!decided) return false;
   waiting.delete(outcome.nonce);
   store.forget(keyOf(outcome.nonce));
-  const answered = { ...outcome, decided, heard: Date.now() };
+  const answered = { ...outcome, decided, received: Date.now() };
   answers = [...answers, answered].slice(-REMEMBERED);
   for (const hearer of hearers) hearer.answered?.(answered);
   changed();
@@ -133,7 +133,7 @@ export const unsaved = () => [...waiting.values()];
 export const isLost = () => lost;
 
 // What the server has done so lately that data of before may still come, oldest first.
-export const fresh = () => answers.filter(({ why, heard }) => !why && heard > Date.now() - FRESH_MS);
+export const fresh = () => answers.filter(({ why, received }) => !why && received > Date.now() - FRESH_MS);
 
 // What a page `about` some samples does not show: what the server has done since, and what waits.
 /** @param {About} about */

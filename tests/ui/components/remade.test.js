@@ -12,7 +12,7 @@ const OLD = { scope: "ann", echo: 2, dataset: "pets", version: "1", entry: 0 };
 function begin(data = OLD) {
   const sent = [];
   const card = new Task({ dataset: {} }, data);
-  card.hear(data, { setStateValue: (_, message) => sent.push(message) });
+  card.receive(data, { setStateValue: (_, message) => sent.push(message) });
   return { card, sent, images: () => card.unshown().map(({ ids }) => ids[0][0]) };
 }
 
@@ -36,7 +36,7 @@ test("an answer stays answered on the next card until Python's data show it", as
   assert.deepEqual(next.images(), [7]);
   await settled();
   assert.deepEqual(next.sent, [{ scope: "ann", turn: 3 }]);
-  next.card.hear({ ...OLD, echo: 3 }, next.card.component);
+  next.card.receive({ ...OLD, echo: 3 }, next.card.component);
   assert.deepEqual(next.images(), []);
   assert.deepEqual(begin({ ...OLD, dataset: "digits" }).images(), []);
   await tick(61_000);
