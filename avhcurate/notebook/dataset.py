@@ -134,7 +134,7 @@ class Dataset(DecidedDataset):
         """Attaches outputs of a network that were computed elsewhere, as a run, and opens the dataset on it.
 
         `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K):
-        arrays, or files and kept columns as for `avhcurate attach`. `by` "order" takes row i for id i; "path" or
+        arrays, or files as for `avhcurate attach`. `by` "order" takes row i for id i; "path" or
         another column finds the sample of each row of `rows`, a table that comes with the arrays. `name` is the run's.
         Without class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`.
         Raises CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and samples named twice.

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.sources.coco import images_of
@@ -70,7 +69,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
     and counted. Raise CurateError where no label can be used, or where two rows give one sample different labels.
     """
     several = 0
-    paths = pq.read_table(table.dataset.samples_path, columns=["path"])["path"]
+    paths = table.dataset.column("path")
     if isinstance(labels, pd.DataFrame):
         title = "the table"
         rows = table_of_frame(labels, title)

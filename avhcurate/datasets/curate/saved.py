@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.annotations import check_text, user
 from avhcurate.datasets.table.filters import FILTERS, Filters, read_value, write_value
@@ -35,7 +34,7 @@ class Saved:
     def save_set(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
         """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""
         name, chosen = check_name(name), np.unique(np.asarray(ids, np.int64))
-        paths = pq.read_table(self.folder.samples_path, columns=["path"])["path"]
+        paths = self.folder.column("path")
         if not len(chosen):
             raise CurateError("No samples are chosen. Select some first.")
         if chosen[0] < 0 or chosen[-1] >= len(paths):
@@ -131,7 +130,7 @@ def listed_ids(dataset: DatasetFolder, content: bytes) -> tuple[list[int], list[
 
     Its `content` is CSV with a column `path` or `id`, or text with a path or an id in each line.
     """
-    paths = pq.read_table(dataset.samples_path, columns=["path"])["path"].to_pylist()
+    paths = dataset.column("path").to_pylist()
     ids = {str(id): id for id in range(len(paths))} | {path: id for id, path in enumerate(paths)}
     found = {text: ids.get(text, ids.get(plain_cell(text))) for text in _entries(content)}
     chosen = dict.fromkeys(id for id in found.values() if id is not None)

@@ -13,17 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.datasets.sources.attached_arrays import AttachedArray, Role, num_classes, open_arrays
+from avhcurate.datasets.sources.outputs import Outputs, Role
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.class_sums import sum_by_class
 from avhcurate.networks.scoring.image_pass import score_columns
 from avhcurate.networks.scoring.settings import AttachSettings
-from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
+from avhcurate.workspace.data.runs import SHARD, Attached, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace, check_name
-from avhcurate.workspace.disk.files import sha256, user_path
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 from avhcurate.workspace.disk.room import check_room
@@ -54,11 +52,11 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     dataset = workspace.dataset(settings.dataset)
     if not dataset.record.samples:
         raise CurateError(f"Dataset {dataset.name!r} has no samples. Import it again.")
-    arrays, notes = open_arrays(dataset, settings)
     progress.tell(0, 0, "hashing the files")
-    files = _files(settings, arrays)
-    titles = [one.title for one in arrays.values()]
-    digest = settings_digest([dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files]])
+    outputs = Outputs.of(dataset, settings)
+    titles = [one.array.title for one in outputs.arrays.values()]
+    hashes = [file.sha256 for file in outputs.files]
+    digest = settings_digest([dataset.record.fingerprint, settings.by, titles, hashes])
     stem = Path(settings.features or settings.logits or settings.probs).stem
     source, title = f"attached {digest}", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]
     run = RunFolder.of(dataset, check_name(settings.name or f"attached-{title}-{digest[:8]}"))
@@ -68,21 +66,18 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
                 f"Dataset {dataset.name!r} has a run {run.name!r} of other arrays. Choose another --name."
             )
         if run.complete:
-            add_scores(run, dataset.labels(), progress=progress)
+            add_scores(run, outputs.labels, progress=progress)
             return run
         started = time.perf_counter()
         try:
-            usable, head = _copy(dataset, run, arrays, progress)
+            usable, head = _copy(run, outputs, progress)
         except CurateError:
             shutil.rmtree(run.root, ignore_errors=True)
             raise
+        notes, names = outputs.notes, dataset.record.classes
         if not usable.all():
-            notes.append(f"{(~usable).sum()} samples have no row and no scores, first {usable.argmin()}")
-        attached = Attached(by=settings.by, files=files, predicted=_predicted(dataset, arrays), notes=notes)
-        width, count, names = 0, num_classes(dataset, arrays), dataset.record.classes
-        if "features" in arrays:
-            width = arrays["features"].shape[1]
-        if len(names) != count:
+            notes = [*notes, f"{(~usable).sum()} samples have no row and no scores, first {usable.argmin()}"]
+        if len(names) != outputs.num_classes:
             names = []
         record = RunRecord(
             name=run.name,
@@ -91,79 +86,55 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
             weights_source=source,
             preprocess={},
             classes=names,
-            num_classes=count,
-            width=width,
+            num_classes=outputs.num_classes,
+            width=outputs.width,
             dataset_fingerprint=dataset.record.fingerprint,
-            samples=dataset.record.samples,
+            samples=len(usable),
             skipped=int((~usable).sum()),
             versions=versions("numpy", "pyarrow"),
             started=now(),
-            attached=attached,
+            attached=Attached(by=settings.by, files=outputs.files, predicted=outputs.predicted, notes=notes),
         )
         run.write_record(record)
-        tables = list(_tables(dataset, run, usable, progress))
+        tables = list(_tables(run, outputs.labels, usable, progress))
         dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
         run.finish(tables, {"finished": now(), "seconds": round(time.perf_counter() - started, 3)})
     return run
 
 
-def _files(settings: AttachSettings, arrays: dict[Role, AttachedArray]) -> list[AttachedFile]:
-    """Return the provenance of the arrays."""
-    described = []
-    for role, one in arrays.items():
-        source = str(one.array.path.absolute().parent / one.title)
-        if one.kept:
-            source = one.title
-        described.append(AttachedFile(role=role, source=source, sha256=sha256(one.array.path)))
-    if settings.rows and settings.by != "order":
-        rows = user_path(settings.rows).absolute()
-        described.append(AttachedFile(role="rows", source=str(rows), sha256=sha256(rows)))
-    return described
-
-
-def _predicted(dataset: DatasetFolder, arrays: dict[Role, AttachedArray]) -> Literal["logits", "prototypes", "nothing"]:
-    if {"class_weights", "logits", "probs"} & arrays.keys():
-        return "logits"
-    if (dataset.labels() >= 0).any():
-        return "prototypes"
-    return "nothing"
-
-
-def _copy(
-    dataset: DatasetFolder, run: RunFolder, arrays: dict[Role, AttachedArray], progress: Progress
-) -> tuple[np.ndarray, str]:
+def _copy(run: RunFolder, outputs: Outputs, progress: Progress) -> tuple[np.ndarray, str]:
     """Copy the arrays into the run, checking every row.
 
     Return whether each sample has a row in all of them, (N,), and the hash of the head, "" without one.
     """
-    samples, head = dataset.record.samples, ""
-    by_sample = {role: one for role, one in arrays.items() if one.ids is not None}
-    check_room(run.root, sum(4 * math.prod(one.shape) for one in by_sample.values()) + _SPARE, "the run")
-    if "class_weights" in arrays:
-        weights = arrays["class_weights"].read_finite()
-        if not weights.any(axis=1).all():
-            raise CurateError(f"{arrays['class_weights'].title} has a row of zeros. Give trained weights.")
+    samples, head = len(outputs.labels), ""
+    check_room(run.root, sum(4 * math.prod(one.array.shape) for one in outputs.by_sample) + _SPARE, "the run")
+    if "class_weights" in outputs.arrays:
+        class_weights = outputs.arrays["class_weights"]
+        weights = class_weights.read_finite()
+        if not np.all(np.any(weights, axis=1)):
+            raise CurateError(f"{class_weights.array.title} has a row of zeros. Give trained weights.")
         bias = np.zeros(len(weights), np.float32)
-        if "bias" in arrays:
-            bias = arrays["bias"].read_finite()
+        if "bias" in outputs.arrays:
+            bias = outputs.arrays["bias"].read_finite()
         run.write_head(weights, bias)
         head = hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
     rows_of = np.zeros(samples, int)
-    for role, one in by_sample.items():
-        file = _FILES[role]
-        run.reserve(file, (samples, one.shape[1]), some=one.shape[0] < samples)
+    for one in outputs.by_sample:
+        file = _FILES[one.role]
+        run.reserve(file, (samples, one.array.shape[1]), some=one.array.shape[0] < samples)
         for ids, rows, before in one.blocks():
-            progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
-            if role == "probs":
+            progress.tell(before, samples, f"copying {one.role}", cancelled=_CANCELLED)
+            if one.role == "probs":
                 rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
             run.write_rows(file, ids, rows)
             rows_of[ids] += 1
-    return rows_of == len(by_sample), head
+    return rows_of == len(outputs.by_sample), head
 
 
-def _tables(dataset: DatasetFolder, run: RunFolder, usable: np.ndarray, progress: Progress) -> Iterator[pa.Table]:
+def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Progress) -> Iterator[pa.Table]:
     """Yield the scores of all samples, some at a time."""
-    labels, samples = dataset.labels(), len(usable)
+    samples = len(usable)
     blocks = np.split(np.arange(samples), range(SHARD, samples, SHARD))
     weights = totals = None
     if run.has_class_weights:

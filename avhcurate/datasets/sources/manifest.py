@@ -1,7 +1,6 @@
 """Manifests: a CSV or Parquet table with a path or URL for each image, or a list of lines `path label_index`."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from avhcurate.datasets.sources.list_columns import ListSource, number_lists
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.budget import check_file
@@ -22,6 +20,7 @@ from avhcurate.workspace.disk.columns import (
     find_path_column,
     is_text,
     name_columns,
+    number_lists,
     plain_values,
     without_missing,
 )
@@ -60,7 +59,7 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
             f"Column {column!r} of {path} holds {table[column].type}, not paths. Choose one with --image-column."
         )
     table = table.set_column(table.column_names.index(column), column, without_missing(table[column]))
-    return read_paths(table, column, path, options, lists, kind="manifest", image_column=column)
+    return read_paths(table, column, path, options, kind="manifest", lists=lists, image_column=column)
 
 
 def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
@@ -76,12 +75,10 @@ def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
     return pa.table(columns | {name: plain_values(columns[name]) for name in columns if name.casefold() in numbers})
 
 
-def read_paths(
-    table: pa.Table, column: str, source: Path, options: ImportOptions, lists: Sequence[str] = (), **facts: Any
-) -> SourceTable:
+def read_paths(table: pa.Table, column: str, source: Path, options: ImportOptions, **facts: Any) -> SourceTable:
     """Return the samples of a table with a column of paths, relative to `options.root` or else to its own folder.
 
-    `lists`: columns of lists in the same file. `facts`: see `interpret`.
+    `facts`: see `interpret`.
     """
     messages = []
     rows = table.select([one.name for one in table.schema if not pa.types.is_nested(one.type)]).to_pandas()
@@ -118,7 +115,6 @@ def read_paths(
         evidence=[fingerprint_table(stats)],
         skipped=len(table) - len(files),
         messages=messages,
-        lists=ListSource([source.absolute()], lists, used),
         **facts,
     )
 

@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.folder import split_of
-from avhcurate.datasets.sources.list_columns import ListSource, number_lists
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.columns import bytes_leaf, find_bytes_column
+from avhcurate.workspace.disk.columns import bytes_leaf, find_bytes_column, number_lists
 from avhcurate.workspace.disk.fingerprints import fingerprint_file
 from avhcurate.workspace.disk.tabular import parquet_schema, parquet_table
 
@@ -31,7 +29,6 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
     for file, schema in zip(files, schemas, strict=True):
         if column not in schema.names or bytes_leaf(schema.field(column)) is None:
             raise CurateError(f"{file.name} has no image bytes in column {column!r}. Remove the file.")
-    lists = [name for name in number_lists(schemas[0]) if all(name in number_lists(schema) for schema in schemas)]
     tables = [_without_bytes(file, schema, column) for file, schema in zip(files, schemas, strict=True)]
     try:
         table = pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(schemas[0].metadata)
@@ -63,7 +60,7 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
         image_column=column,
         evidence=[*map(fingerprint_file, files), column],
         messages=messages,
-        lists=ListSource([file.absolute() for file in files], lists, np.ones(len(places), bool)),
+        lists=number_lists(schemas[0]),
     )
 
 

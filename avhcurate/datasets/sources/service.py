@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.sources.hubs import prepare_download
-from avhcurate.datasets.sources.list_columns import keep_lists
 from avhcurate.datasets.sources.readers import ImportOptions, SourceTable, read_source
 from avhcurate.datasets.sources.reimport import change_messages, old_classes, refusal
 from avhcurate.errors import CurateError
@@ -74,7 +73,6 @@ def import_dataset(
         else:
             folder = _write(workspace, name, str(source), table, fingerprint, before)
             _carry_or_attach(folder, table, before, asked=votes_column is not None)
-        keep_lists(folder, table.lists)
         if sheet is not None:
             attach_sheet(folder, sheet, str(votes), force=force)
         if folder is before:

@@ -1,7 +1,7 @@
 """A source as a table of samples, without their pixels: labels, splits, votes and the user's columns."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.datasets.sources.list_columns import ListSource
 from avhcurate.datasets.table.columns import EXTRA, STANDARD
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
@@ -175,8 +174,7 @@ class SourceTable:
     """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
 
     `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files, a
-    named column of images. `votes` holds K counts a sample if the source has such a column; `lists` are columns of
-    lists of numbers.
+    named column of images. `votes` holds K counts a sample if the source has such a column.
     """
 
     kind: SourceKind
@@ -189,7 +187,6 @@ class SourceTable:
     votes_column: str | None = None
     skipped: int = 0
     messages: list[str] = field(default_factory=list)
-    lists: ListSource = field(default_factory=ListSource)
 
 
 #: Where the images of samples are: `_row` counts within `_file`, null for a file that is an image.
@@ -202,13 +199,14 @@ def interpret(
     places: pd.DataFrame,
     *,
     image_column: str | None = None,
+    lists: Sequence[str] = (),
     messages: list[str],
     **facts: Any,
 ) -> SourceTable:
     """Return labels, splits, votes and the user's columns of a table that no longer holds its images.
 
     `places` has the columns path and _file, and perhaps split and _row; a column of splits in the table replaces
-    `split`. `facts` are other fields of the SourceTable.
+    `split`. `lists`: columns of lists of numbers, which the table lacks. `facts` are other fields of the SourceTable.
     """
     placed = pa.Table.from_pandas(places.reindex(columns=_PLACES.names), _PLACES, preserve_index=False)
     samples = {name: placed[name] for name in placed.column_names}
@@ -233,6 +231,9 @@ def interpret(
         samples["split"] = table[split_column].cast(pa.string())
     others = {*used, votes_column, split_column}
     users, renamed = user_columns(table.select([name for name in table.column_names if name not in others]))
+    if lists:
+        attach = "`avhcurate attach --features FILE:COLUMN` makes a run of one"
+        renamed.append(f"list columns left out: {listed(lists)} ({attach})")
     first = {"path": samples.pop("path"), "split": samples.pop("split"), "label": labels.codes}
     return SourceTable(
         samples=pa.table(first | {name: users[name] for name in users.column_names} | samples),

@@ -136,9 +136,6 @@ def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Dam
         if os.path.exists(record.votes.source):
             attach = f"Run `avhcurate votes {dataset.name} {shlex.quote(record.votes.source)} --force`"
         yield from _tried(workspace, votes, attach, partial(_read_rows, votes, record.votes.samples))
-    for name in record.lists:
-        kept = dataset.list_path(name)
-        yield from _tried(workspace, kept, again, partial(_read_rows, kept))
     kinds: tuple[tuple[Any, Callable[[Any], object]], ...] = (
         (RunFolder, _read_run),
         (TrainingFolder, lambda folder: folder.evaluations()),

@@ -31,9 +31,9 @@ or a Parquet file or folder with image bytes. Nothing is written there. Or `list
 `wds:shard-{000..099}.tar` (here or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
 """
 _ATTACH = """
-Outputs that were computed elsewhere make a run like any other: .npy, .npz, safetensors or Parquet files on the server,
-or list columns that the import kept. With class weights it has every score; without, those of the softmax output, and
-angles to class prototypes, which are not a classifier's AVH.
+Outputs that were computed elsewhere make a run like any other: .npy, .npz, safetensors or Parquet files on the server.
+With class weights it has every score; without, those of the softmax output, and angles to class prototypes, which are
+not a classifier's AVH.
 """
 #: Examples of the arrays that can be attached.
 _ARRAYS = {
@@ -70,20 +70,12 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
 
 
 def attach_form(_: Workspace, table: DatasetTable) -> None:
-    """Choose files or columns that the import kept, which are chosen already, and attach them as a run."""
+    """Choose files and attach them as a run."""
     st.caption(_ATTACH)
-    kept = {name: column.role for name, column in table.dataset.lists.items()}
     with forms.job_form("home.attach_", AttachSettings, dataset=table.dataset.name) as form:
         with in_a_row():
             for name, example in _ARRAYS.items():
-                index = next((place for place, role in enumerate(kept.values()) if role == name), None)
-                look: dict[str, Any] = {
-                    "index": index,
-                    "accept_new_options": True,
-                    "placeholder": example,
-                    "width": 300,
-                }
-                form.ask(name, widget=st.selectbox, options=list(kept), **look)
+                form.ask(name, placeholder=example, width=300)
             form.submit("Attach outputs", "extension")
         with st.expander("More"), in_a_row():
             form.ask("by", "rows", "name")

@@ -11,8 +11,6 @@ from avhcurate.workspace.data.settings import VerbSettings, option
 if TYPE_CHECKING:
     from avhcurate.networks.models.loading import ModelSpec
 
-_ARRAY = "FILE, FILE:NAME, or a list column that the import kept."
-
 
 class ScoreSettings(VerbSettings):
     """Run a model over a dataset and store every score; the same call again resumes.
@@ -92,7 +90,7 @@ class AttachSettings(VerbSettings):
 
     verb = "attach"
     dataset: str = option(help="The dataset.", argument=True)
-    features: str = option("", f"Embeddings (N, D): {_ARRAY}")
+    features: str = option("", "Embeddings (N, D): FILE, or FILE:NAME.")
     class_weights: str = option("", "Weight (K, D) of the last linear layer, for AVH.")
     bias: str = option("", "Its bias (K,).")
     logits: str = option("", "Logits (N, K).")

@@ -51,17 +51,6 @@ class VotesRecord(BaseModel):
         return f"{self.fingerprint} {self.simulated}"
 
 
-class ListColumn(BaseModel):
-    """A column of lists of numbers of one length, kept at import: embeddings, probabilities or logits, say.
-
-    `file` has the ids of the samples that have a list, and the lists as `values`. role: what they seem to be.
-    """
-
-    file: str
-    width: int
-    role: Literal["features", "logits", "probs"]
-
-
 class DatasetRecord(StoredRecord):
     """The record of a dataset, `dataset.json`; written last, so that a dataset is whole or absent."""
 
@@ -86,9 +75,6 @@ class DatasetRecord(StoredRecord):
     default_run: str = ""
     #: which end of a column of the user's means harder, as a person has said
     harder: dict[str, Harder] = Field(default_factory=dict)
-    #: columns of lists by name, and the hash of where they came from
-    lists: dict[str, ListColumn] = Field(default_factory=dict)
-    lists_fingerprint: str = ""
     created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
 
@@ -96,8 +82,8 @@ class DatasetRecord(StoredRecord):
 class DatasetFolder(RecordFolder[DatasetRecord]):
     """The folder of one dataset.
 
-    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `lists/`, `thumbnails/`,
-    `runs/`, `training/`, `self-training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`,
+    `training/`, `self-training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
     """
 
     FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
@@ -119,15 +105,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def votes_path(self, votes: VotesRecord) -> Path:
         """Named by its content: until the record is written, the votes before stay in force."""
         return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
-
-    @property
-    def lists(self) -> dict[str, ListColumn]:
-        """The columns of lists of numbers that the import kept, by name."""
-        return self.record.lists
-
-    def list_path(self, name: str) -> Path:
-        """Return the Parquet file of such a column."""
-        return self.root / "lists" / self.record.lists[name].file
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
         """Refuse when this is not the import of that fingerprint: ids then mean other samples."""
@@ -152,7 +129,11 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     def labels(self) -> np.ndarray:
         """Return the given label of each sample, int32 (N,), -1 where it has none."""
-        return pq.read_table(self.samples_path, columns=["label"])["label"].fill_null(-1).to_numpy()
+        return self.column("label").fill_null(-1).to_numpy()
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one column of the samples."""
+        return pq.read_table(self.samples_path, columns=[name])[name]
 
     def votes(self, id: int | None = None) -> pd.DataFrame | None:
         """Return human votes, a row for each sample that has any, by id, or those of one sample; None without any.

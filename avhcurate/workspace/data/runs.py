@@ -60,7 +60,7 @@ class PromptsRecord(BaseModel):
 
 
 class AttachedFile(BaseModel):
-    """A file, or a kept column of the dataset, that outputs of a network were taken from."""
+    """A file that outputs of a network were taken from."""
 
     role: Literal["features", "class_weights", "bias", "logits", "probs", "rows"]
     source: str

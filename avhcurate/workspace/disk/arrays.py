@@ -8,7 +8,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,9 +98,7 @@ def write_zeros(stream: BinaryIO, dtype: DTypeLike, shape: tuple[int, ...], *, s
         take_room(stream, size)
 
 
-def open_array(
-    path: Path, *, member: str | None = None, names: Sequence[str] = (), title: str | None = None
-) -> ArrayInFile:
+def open_array(path: Path, *, member: str | None = None, names: Sequence[str] = ()) -> ArrayInFile:
     """Return an array of numbers in a file: `member`, else the only one, else the first of `names` that is there.
 
     Raise CurateError where there is none, several of equal claim, or a header that does not fit the file.
@@ -118,7 +116,7 @@ def open_array(
     if array.dtype.kind not in _NUMBERS:
         raise CurateError(f"{array.title} has values of type {array.dtype}, not numbers.")
     check_budget(path, math.prod(array.shape) * max(4, array.dtype.itemsize), array.title)  # float32 at least
-    return replace(array, title=title or array.title)
+    return array
 
 
 def read_texts(path: Path, *names: str) -> pa.ChunkedArray:
@@ -155,8 +153,8 @@ def number_type(kind: pa.DataType) -> np.dtype | None:
 def _kind(path: Path) -> str:
     if not path.is_file():
         raise CurateError(f"{path} is not a file. Give {_FORMS}.")
-    check_file(path)
     with _as_user_errors(path.name), open(path, "rb") as stream:
+        check_file(path)
         start = stream.read(16)
     for kind, magic in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("parquet", b"PAR1")):
         if start.startswith(magic):

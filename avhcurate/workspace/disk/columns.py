@@ -173,6 +173,16 @@ def is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
+def number_lists(schema: pa.Schema) -> list[str]:
+    """Return columns whose values are lists of fractional numbers, such as embeddings; whole numbers may be votes.
+
+    >>> number_lists(pa.schema({"embedding": pa.list_(pa.float32(), 4), "votes": pa.list_(pa.int64())}))
+    ['embedding']
+    """
+    kinds = {field.name: getattr(field.type, "storage_type", field.type) for field in schema}
+    return [name for name, kind in kinds.items() if is_list(kind) and pa.types.is_floating(kind.value_type)]
+
+
 def without_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the texts of a column without space around them, null in place of words for a missing value."""
     texts = pc.utf8_trim_whitespace(column.cast(pa.string()))

@@ -9,12 +9,13 @@ from safetensors.numpy import save_file
 from scipy.special import softmax
 
 from avhcurate import scores
+from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import sha256
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
-from tests.fakes.datasets import bare_dataset
+from tests.fakes.datasets import bare_dataset, write_images
 from tests.fakes.sources import attach
 
 N, K, D = 50, 4, 6
@@ -129,6 +130,22 @@ def test_samples_without_a_row_are_unscored_and_rows_without_a_sample_are_left_o
     assert rows["norm"].isna().sum() == run.record.skipped == 2
     assert "2 rows of t.parquet:embedding name no sample, first 0: left out" in run.record.attached.notes
     assert "2 samples have no row and no scores, first 0" in run.record.attached.notes
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["manifest", "images in Parquet"])
+def test_an_import_leaves_list_columns_out_and_its_file_gives_them(workspace, tmp_path, inside):
+    names = [f"{number}.png" for number in range(N)]
+    write_images(tmp_path, dict.fromkeys(names, "red"))
+    columns = {"path": names, "label": LABELS, "embedding": list(FEATURES), "counts": [[3, 4, 0, 0]] * N}
+    if inside:
+        columns["image"] = [{"bytes": (tmp_path / name).read_bytes(), "path": name} for name in names]
+    file = tmp_path / "pets.parquet"
+    pq.write_table(pa.table(columns), file)
+    folder = import_dataset(workspace, "own", file)
+    assert any("list columns left out: embedding (" in text for text in folder.record.messages)
+    assert folder.record.votes is not None  # lists of whole numbers are votes still
+    run = attach(workspace, "own", f"{file}:embedding", by="path")
+    np.testing.assert_array_equal(run.features(), FEATURES)
 
 
 def _changed(array, row, value):
