@@ -16,7 +16,8 @@ from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.self_training.domains import domains
 from avhcurate.features.self_training.loop import PseudoLabelled, TrainerSetup
 from avhcurate.features.self_training.settings import SelfTrainSettings
-from avhcurate.networks.models.loading import ModelSpec, find_architecture, new_model
+from avhcurate.networks.models.families import find_architecture
+from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.networks.models.runtime import find_device, products_on
 from avhcurate.networks.models.weights import load_weights, read_weights
 from avhcurate.networks.training.checkpoints import save_weights
@@ -125,12 +126,13 @@ def set_up(
     name, weights = settings.model, settings.weights
     if name is None:
         raise CurateError("No network is given. To train the whole network, use --model.")
-    pretrained = weights is None and find_architecture(name).published is not None
-    if weights == Path("random"):
-        weights = None
+    spec = ModelSpec(name=name, seed=settings.seed)
+    pretrained = weights is None and find_architecture(spec.model).published is not None
+    if weights != Path("random"):
+        spec = spec.model_copy(update={"weights": weights})
     subsets = domains(workspace, settings)
     classes = len(subsets[0].dataset.record.classes)
-    model = new_model(ModelSpec(name=name, weights=weights, seed=settings.seed), classes, pretrained=pretrained)
+    model = new_model(spec, classes, pretrained=pretrained)
     usual = Recipe(epochs=settings.epochs, learning_rate=settings.learning_rate or RATE)
     chosen = replace(recipe or usual, seed=settings.seed)
     chosen = chosen.for_images(model.preprocess.channels, model.preprocess.crop)

@@ -6,7 +6,6 @@ from functools import cache
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.imagenet import imagenet_classes, imagenet_synsets
-from avhcurate.networks.models.loading import find_architecture
 from avhcurate.workspace.disk.columns import listed
 
 _SYNSET = re.compile(r"n\d{8}")
@@ -40,14 +39,6 @@ def unknown_classes(classes: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the classes that match no row, or more than one."""
     known = _rows_by_name(tuple(names))
     return [name for name in classes if known.get(_key(name), -1) < 0]
-
-
-def published_classes(model: str) -> tuple[str, ...] | None:
-    """Return the names of the classes that a model is published with, without loading it; None where there are none."""
-    try:
-        return find_architecture(model).classes
-    except CurateError:
-        return None
 
 
 @cache

@@ -3,6 +3,7 @@
 import copy
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.architecture import Architecture
-from avhcurate.networks.models.names import PLUGINS, check_factory, near_matches, refuse_standard
+from avhcurate.networks.models.names import PLUGINS, ModelName, near_matches, refuse_unlisted
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.sources import sources
 from avhcurate.networks.models.weights import own_weights
+from avhcurate.workspace.disk.jobs import JOB_VARIABLE
 
 
 def factory(name: str) -> Architecture:
@@ -31,22 +33,42 @@ def factory(name: str) -> Architecture:
     check_factory(name)
     make = _imported(name)
     # What a module has from the standard library is not its own, nor is a part of it.
-    refuse_standard(getattr(getattr(make, "func", make), "__module__", None) or "", name)
+    _refuse_standard(getattr(getattr(make, "func", make), "__module__", None) or "", name)
+    architecture = _as_imagenet(name, lambda num_classes: _called(name, make, num_classes))
     with _current_directory():
-        code = sources(name.partition(":")[0])
-    return _as_imagenet(name, lambda num_classes: _called(name, make, num_classes), code)
+        return replace(architecture, code=sources(name.partition(":")[0]))
 
 
-def of_plugin(name: str) -> Architecture:
-    """Return what the plugin of this family makes of the rest of a name."""
-    family, _, rest = name.partition(":")
-    made, code = PLUGINS[family](rest), sources(PLUGINS[family].__module__)
-    if isinstance(made, Architecture):
-        return replace(made, code=code)
-    return _as_imagenet(name, lambda num_classes: copy.deepcopy(made), code)
+def check_factory(name: str) -> None:
+    """Raise CurateError, importing nothing, for a factory that is not a name in Python, or may not be imported.
+
+    In a job that a page started, that is any which is not listed.
+    """
+    module, _, factory = name.partition(":")
+    if not all(part.isidentifier() for part in f"{module}.{factory}".split(".")):
+        raise CurateError(f"{name!r} is not PACKAGE.MODULE:FACTORY. Give a module and a name that it defines.")
+    _refuse_standard(module, name)
+    if JOB_VARIABLE in os.environ:
+        refuse_unlisted(ModelName.of(name))
 
 
-def _as_imagenet(name: str, make: Callable[[int | None], Any], code: dict[str, str]) -> Architecture:
+def _refuse_standard(module: str, name: str) -> None:
+    """Raise CurateError for a module of Python's standard library."""
+    package = module.partition(".")[0]
+    if package in sys.stdlib_module_names or package == "builtins":
+        raise CurateError(f"{name}: {package} is a module of Python's own. Rename yours if it has this name.")
+
+
+def of_plugin(name: ModelName) -> Architecture:
+    """Return what the plugin of this family makes of the place."""
+    plugin = PLUGINS[name.family]
+    made = architecture = plugin(name.place)
+    if not isinstance(made, Architecture):
+        architecture = _as_imagenet(name.text, lambda num_classes: copy.deepcopy(made))
+    return replace(architecture, code=sources(plugin.__module__))
+
+
+def _as_imagenet(name: str, make: Callable[[int | None], Any]) -> Architecture:
     """Return a network that keeps the weights it is made with; images are prepared as for ImageNet."""
 
     def build(num_classes: int | None, side: int) -> nn.Module:
@@ -60,7 +82,6 @@ def _as_imagenet(name: str, make: Callable[[int | None], Any], code: dict[str, s
         Preprocess(resize=256, crop=224),
         made=lambda module: own_weights(module, f"as {name} makes them"),
         any_channels=True,
-        code=code,
     )
 
 

@@ -1,6 +1,7 @@
 """From a name to a network with weights, last linear layer and preprocessing: to run it, or a new one to train."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,18 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models import extras, torchvision_zoo
 from avhcurate.networks.models.architecture import Architecture
-from avhcurate.networks.models.factory import factory, of_plugin
+from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.head import Head, check_head, expose_head, find_head
-from avhcurate.networks.models.hub import hub_classifier
-from avhcurate.networks.models.names import FORMS, PLUGINS, is_factory, refuse_unknown
-from avhcurate.networks.models.onnx_file import onnx_classifier
-from avhcurate.networks.models.own import OWN
+from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.models.weights import Weights, load_weights, own_weights, read_weights, without_prefixes
-from avhcurate.networks.models.zero_shot import TEMPLATES, zero_shot
+from avhcurate.networks.models.zero_shot import TEMPLATES
 from avhcurate.workspace.data.runs import PromptsRecord
 
 
@@ -53,10 +50,15 @@ class ModelSpec(BaseModel):
     prompts: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
 
+    @cached_property
+    def model(self) -> ModelName:
+        """The name taken apart."""
+        return ModelName.of(self.name)
+
     @property
     def zero_shot(self) -> bool:
         """Whether the model makes its class weights of the names of classes."""
-        return self.name.startswith("clip:")
+        return self.model.family == "clip"
 
     def class_prompts(self) -> PromptsRecord | None:
         """Return what a zero-shot model is told of the classes. Raises CurateError where another is told anything."""
@@ -112,35 +114,6 @@ def decisive(model: LoadedModel | NewModel) -> dict[str, Any]:
     return found
 
 
-def find_architecture(name: str, *, sha256: str | None = None, prompts: PromptsRecord | None = None) -> Architecture:
-    """Return the network called `name`; `sha256` is that of the weights file, by which a published one is recognised.
-
-    `prompts` tell a zero-shot network its classes. Names are those of `names.FORMS`. Raises CurateError with near
-    matches for any other.
-    """
-    family, _, rest = name.partition(":")
-    if name in extras.EFFICIENTNET_LITE:
-        return extras.efficientnet_lite(name)
-    if family == "torchvision" and rest in torchvision_zoo.names():
-        return torchvision_zoo.architecture(rest, sha256=sha256)
-    if family == "avhcurate" and rest in OWN:
-        return OWN[rest]()
-    if family == "timm":
-        return extras.timm_architecture(rest)
-    if family == "transformers":
-        return hub_classifier(rest)
-    if family == "clip":
-        return zero_shot(rest, prompts or PromptsRecord(templates=TEMPLATES, names=()))
-    if family == "onnx":
-        return onnx_classifier(Path(rest))
-    if family in PLUGINS:
-        return of_plugin(name)
-    if is_factory(name):
-        return factory(name)
-    refuse_unknown(name)
-    raise CurateError(f"The installed torchvision has no {name!r}. Give one of {FORMS}.")
-
-
 def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedModel:
     """Build, load and check a model. `num_classes`: that of the dataset, to be refused when the head has others.
 
@@ -169,7 +142,7 @@ def _loaded(spec: ModelSpec, num_classes: int | None) -> LoadedModel:
         if rows and rows != len(module.get_submodule(head.name).weight):  # type: ignore[arg-type]
             _refuse_other_classes(rows, num_classes)
             module = architecture.module(rows)
-        load_weights(module, tensors | _drawn(architecture, module, tensors), source=weights.source)
+        load_weights(module, tensors | architecture.drawn_tensors(module, tensors), source=weights.source)
     elif architecture.made is not None and spec.weights is None:
         weights = architecture.made(module)
     else:
@@ -226,7 +199,7 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         )
     if weights is not None:
         tensors = architecture.adapt(without_prefixes(weights.tensors, state))
-        tensors |= _drawn(architecture, module, tensors)
+        tensors |= architecture.drawn_tensors(module, tensors)
         new_head = weight not in tensors or tensors[weight].shape != state[weight].shape
         if new_head:
             tensors |= {name: state[name] for name in state if name.startswith(f"{head.name}.")}
@@ -247,7 +220,7 @@ def _found(spec: ModelSpec) -> tuple[Architecture, Weights | None]:
     if isinstance(spec.weights, Path):
         weights = read_weights(spec.weights)
         sha256 = weights.sha256
-    return find_architecture(spec.name, sha256=sha256, prompts=spec.class_prompts()), weights
+    return find_architecture(spec.model, sha256=sha256, prompts=spec.class_prompts()), weights
 
 
 def _published_weights(name: str, architecture: Architecture) -> Weights:
@@ -272,12 +245,6 @@ def _built(
         architecture = replace(architecture, preprocess=preprocess.greyscale())
     images = architecture.preprocess.random_images()
     return architecture, module, find_head(module, images, name=spec.head, features_only=spec.features_only)
-
-
-def _drawn(architecture: Architecture, module: nn.Module, given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of layers that stay as drawn because the given weights lack them."""
-    state = module.state_dict()
-    return {name: state[name] for name in state.keys() - given.keys() if name.startswith(architecture.drawn)}
 
 
 def _draw_zero_head(module: nn.Module, head: Head) -> bool:

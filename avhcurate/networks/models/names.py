@@ -6,16 +6,17 @@ in `AVHCURATE_FACTORIES`, as `nets.resnet:make,lab.models:*`. Python's standard 
 
 import difflib
 import os
-import sys
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from avhcurate.errors import CurateError
 from avhcurate.plugins import checked_function, load
-from avhcurate.workspace.disk.jobs import JOB_VARIABLE
 
 ALLOWED_VARIABLE = "AVHCURATE_FACTORIES"
+#: The family of names that import a function or class of the user's.
+FACTORY = "PACKAGE.MODULE"
 
 #: What stands before the colon of names that import nothing of the user's.
 FAMILIES = ("torchvision", "timm", "avhcurate", "transformers", "clip", "onnx")
@@ -32,6 +33,29 @@ FORMS = ", ".join(
         *(f"{family}:NAME" for family in PLUGINS),
     ]
 )
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model's name taken apart: its family, and its place there. A FACTORY's place is all of it.
+
+    >>> ModelName.of("timm:hf-hub:owner/name").place, ModelName.of("lab.nets:make").family == FACTORY
+    ('hf-hub:owner/name', True)
+    """
+
+    text: str
+    family: str
+    place: str
+
+    @classmethod
+    def of(cls, text: str) -> "ModelName":
+        """Return the name that a user writes."""
+        family, colon, place = text.partition(":")
+        if not colon:
+            family, place = "", text
+        elif family not in FAMILIES and family not in PLUGINS:
+            family, place = FACTORY, text
+        return cls(text, family, place)
 
 
 @cache
@@ -77,51 +101,21 @@ def near_matches(name: str) -> str:
     return " or ".join(list(dict.fromkeys(parts + alike))[:4]) or FORMS
 
 
-def refuse_unknown(name: str) -> None:
+def refuse_unknown(name: ModelName) -> None:
     """Raise CurateError with near matches for a name that is not a network's; files and hubs are not looked at."""
-    listed = name.rpartition(":")[0] in ("", "torchvision", "avhcurate")
-    if listed and name not in network_names():
-        raise CurateError(f"No model is called {name!r}. Choose {near_matches(name)}.")
+    listed = name.family in ("", "torchvision", "avhcurate")
+    if listed and name.text not in network_names():
+        raise CurateError(f"No model is called {name.text!r}. Choose {near_matches(name.text)}.")
 
 
-def is_factory(name: str) -> bool:
-    """Return whether a model's name is PACKAGE.MODULE:FACTORY, or wants to be.
-
-    >>> is_factory("lab.nets:make"), is_factory("timm:hf-hub:owner/name"), is_factory("efficientnet-lite0")
-    (True, False, False)
-    """
-    family, colon, _ = name.partition(":")
-    return bool(colon) and family not in FAMILIES and family not in PLUGINS
-
-
-def refuse_unlisted(name: str) -> None:
+def refuse_unlisted(name: ModelName) -> None:
     """Raise CurateError for a factory that `AVHCURATE_FACTORIES` does not list."""
     entries = {entry.strip() for entry in os.environ.get(ALLOWED_VARIABLE, "").split(",")}
-    module, _, factory = name.partition(":")
+    module, _, factory = name.place.partition(":")
     # What a module imports of others is not meant by its star.
-    listed = name in entries or ("." not in factory and f"{module}:*" in entries)
-    if is_factory(name) and not listed:
+    listed = name.text in entries or ("." not in factory and f"{module}:*" in entries)
+    if name.family == FACTORY and not listed:
         raise CurateError(
-            f"{name!r} is not a known model, and the app imports PACKAGE.MODULE:FACTORY only where the server's owner "
-            f"lists it in {ALLOWED_VARIABLE}. Ask for that, or score from a shell."
+            f"{name.text!r} is not a known model, and the app imports PACKAGE.MODULE:FACTORY only where the server's "
+            f"owner lists it in {ALLOWED_VARIABLE}. Ask for that, or score from a shell."
         )
-
-
-def check_factory(name: str) -> None:
-    """Raise CurateError, importing nothing, for a factory that is not a name in Python, or may not be imported.
-
-    In a job that a page started, that is any which is not listed.
-    """
-    module, _, factory = name.partition(":")
-    if not all(part.isidentifier() for part in (*module.split("."), *factory.split("."))):
-        raise CurateError(f"{name!r} is not PACKAGE.MODULE:FACTORY. Give a module and a name that it defines.")
-    refuse_standard(module, name)
-    if JOB_VARIABLE in os.environ:
-        refuse_unlisted(name)
-
-
-def refuse_standard(module: str, name: str) -> None:
-    """Raise CurateError for a module of Python's standard library."""
-    package = module.partition(".")[0]
-    if package in sys.stdlib_module_names or package == "builtins":
-        raise CurateError(f"{name}: {package} is a module of Python's own. Rename yours if it has this name.")

@@ -7,7 +7,6 @@ the file are read only from its folder.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,12 +67,12 @@ class OnnxClassifier(nn.Module):
         return self.head(torch.from_numpy(_outputs(self._run, self._input, pixels)[0]).to(images))
 
 
-def onnx_classifier(path: Path) -> Architecture:
+def onnx_classifier(place: str) -> Architecture:
     """Return the classifier in an ONNX file; its images are prepared as ImageNet networks want them by default.
 
     Raises CurateError when onnx or OpenVINO is not installed, or the file is not such a classifier.
     """
-    name, path = f"onnx:{path}", user_path(path)
+    name, path = f"onnx:{place}", user_path(place)
     onnx, core = package("onnx", name, "onnx"), openvino(name).Core()
     try:
         # Refuses weights outside the folder of the file.

@@ -15,14 +15,13 @@ import pyarrow.compute as pc
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
-from avhcurate.networks.models.class_names import published_classes, rows_of_classes, unknown_classes
-from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, decisive, load_model
+from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive, load_model
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import precision_name
 from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.class_sums import sum_by_class
+from avhcurate.networks.scoring.dataset_model import model_for
 from avhcurate.networks.scoring.fitted_heads import (
-    check_fit,
     fit_heads,
     head_settings,
     number_of_classes,
@@ -86,7 +85,7 @@ def score_dataset(
     if len(ids) == len(labels):
         limit = None
     precision = precision_name(precision)
-    model, rows = _model_for(spec, dataset, labels, fit, classes_from_model)
+    model, rows = model_for(dataset, spec, labels, fit=fit, classes_from_model=classes_from_model)
     run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=fit, rows=rows))
     with run.alone():
         if run.complete:
@@ -359,67 +358,6 @@ class _Scoring:
         class_weights, bias = self.run.head()
         logits = features @ class_weights.T + bias
         return scores.per_sample(features, class_weights, logits, labels, keys=_COMPARED_SCORES)
-
-
-def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel, list[int]]:
-    """Return the model with the rows of its head that are the dataset's classes, and these rows."""
-    rows = rows_of_classes(dataset.record.classes, model.classes, model=model.name)
-    return replace(model, class_weights=model.class_weights[rows], bias=model.bias[rows]), rows
-
-
-def _model_for(
-    spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray, fit: FittedHeads | None, classes_from_model: bool
-) -> tuple[LoadedModel, list[int] | None]:
-    """Return the model for a dataset, and the rows of its head where only some are taken."""
-    if fit is not None:
-        check_fit(dataset, fit)
-        names = spec.class_names
-        if spec.zero_shot and not names:
-            names = tuple(dataset.record.classes)
-        return load_model(spec.model_copy(update={"features_only": True, "class_names": names})), None
-    if classes_from_model:
-        return _with_rows(load_model(spec), dataset)
-    return _fitting_model(spec, dataset, labels)
-
-
-def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> tuple[LoadedModel, list[int] | None]:
-    """Return the model, whose classes must be the dataset's, or hold all its labels where these are not declared.
-
-    Where its weights name the same classes in another order, also the rows of its head in the dataset's order.
-    """
-    record, declared = dataset.record, None
-    if record.classes_declared and record.classes:
-        declared = len(record.classes)
-    if spec.zero_shot and not spec.class_names:
-        spec = spec.model_copy(update={"class_names": tuple(_class_names(dataset))})
-    try:
-        model = load_model(spec, num_classes=declared)
-    except OtherClasses as error:
-        names = published_classes(spec.name)
-        if not names or unknown_classes(record.classes, names):
-            raise
-        raise OtherClasses(f"{error} Or take the model's own rows of these classes by --classes-from-model.") from error
-    num_classes = len(model.class_weights)
-    if labels.max() >= num_classes:
-        raise CurateError(
-            f"Dataset {dataset.name!r} has labels up to {labels.max()}, and {model.name} has {num_classes} classes. "
-            f"Fit a head by --head fit, or give a model of at least {labels.max() + 1} classes."
-        )
-    names = model.classes or ()
-    if declared and set(names) == set(record.classes) and list(names) != record.classes:
-        return _with_rows(model, dataset)
-    return model, None
-
-
-def _class_names(dataset: DatasetFolder) -> list[str]:
-    """Return the names by which a zero-shot model knows the dataset's classes."""
-    record = dataset.record
-    if not record.classes_declared or len(record.classes) < 2:
-        raise CurateError(
-            f"Dataset {dataset.name!r} has no class names, which a zero-shot model needs. Give them in order by "
-            "--classes cat,dog or a file with a name a line."
-        )
-    return record.classes
 
 
 def _record(

@@ -1,6 +1,5 @@
 """The options of the verbs that make a run: score and attach."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import model_validator
@@ -69,12 +68,9 @@ class ScoreSettings(VerbSettings):
         """Return what is said about the model; `layer` is its last linear layer, None to find it."""
         from avhcurate.networks.models.loading import ModelSpec
 
-        weights: str | Path | None = self.weights
-        if weights is not None and weights != "random":
-            weights = Path(weights)
         return ModelSpec(
             name=self.model,
-            weights=weights,  # type: ignore[arg-type]
+            weights=self.weights,  # type: ignore[arg-type]
             head=layer,
             resize=self.resize,
             crop=self.crop,

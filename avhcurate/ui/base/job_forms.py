@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.datasets.table.subset import same_classes
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.names import network_names, refuse_unknown, refuse_unlisted
+from avhcurate.networks.models.names import ModelName, network_names, refuse_unknown, refuse_unlisted
 from avhcurate.ui.base.frame import Opened, attempt, show_error, while_allowed
 from avhcurate.ui.base.layout import empty_state
 from avhcurate.ui.base.signin import for_curators
@@ -173,9 +173,10 @@ def start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None]
     """Start the job; a network by a factory must be one that the server's owner lists."""
     settings = make()
     if model := getattr(settings, "model", None):
-        refuse_unlisted(model)
+        name = ModelName.of(model)
+        refuse_unlisted(name)
         if settings.verb in ("score", "train"):  # others may name a run
-            refuse_unknown(model)
+            refuse_unknown(name)
     background.start(find_workspace().root, settings.argv, verb=settings.verb, dataset=settings.subject)
     st.session_state[STARTED] = settings.argv
     if then:

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from avhcurate.errors import CurateError
+from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.hub import HubModel
-from avhcurate.networks.models.loading import ModelSpec, find_architecture, load_model, new_model
+from avhcurate.networks.models.loading import ModelSpec, load_model, new_model
+from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.zero_shot import prompts_of
 from tests.fakes.networks import save_clip, save_siglip, save_vit
 
@@ -204,7 +206,8 @@ def test_class_names_are_words_in_a_prompt():
 
 def test_a_folder_whose_configuration_is_edited_is_another_network(own_vit):
     before, after = (
-        find_architecture(f"transformers:{own_vit('config.json', hidden_act=name)}").code for name in ("gelu", "relu")
+        find_architecture(ModelName.of(f"transformers:{own_vit('config.json', hidden_act=name)}")).code
+        for name in ("gelu", "relu")
     )
     assert list(before) == list(after) == ["config.json"]
     assert before != after

@@ -15,8 +15,10 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import torchvision_zoo
+from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.head import FeatureTap
-from avhcurate.networks.models.loading import LoadedModel, ModelSpec, find_architecture, load_model, new_model
+from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model, new_model
+from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.own import CIFAR_MEAN, CIFAR_STD, CifarResNet
 from avhcurate.networks.models.preprocess import Preprocess
 
@@ -111,7 +113,7 @@ def test_a_torchvision_network_gives_its_features_head_and_logits(name, head):
 
 def test_every_torchvision_network_takes_its_preprocessing_from_its_weights():
     for name in torchvision_zoo.names():
-        preprocess = find_architecture(f"torchvision:{name}").preprocess
+        preprocess = find_architecture(ModelName.of(f"torchvision:{name}")).preprocess
         transforms = zoo.get_model_weights(name).DEFAULT.transforms()
         assert [preprocess.resize] == transforms.resize_size
         assert [preprocess.crop] == transforms.crop_size
@@ -119,9 +121,9 @@ def test_every_torchvision_network_takes_its_preprocessing_from_its_weights():
 
 
 def test_a_published_file_is_recognised_by_its_hash_and_brings_its_own_preprocessing():
-    older = find_architecture("torchvision:resnet50", sha256="0676ba61" + "0" * 56)
-    newer = find_architecture("torchvision:resnet50", sha256="11ad3fa6" + "0" * 56)
-    other = find_architecture("torchvision:resnet50", sha256="f" * 64)
+    older = find_architecture(ModelName.of("torchvision:resnet50"), sha256="0676ba61" + "0" * 56)
+    newer = find_architecture(ModelName.of("torchvision:resnet50"), sha256="11ad3fa6" + "0" * 56)
+    other = find_architecture(ModelName.of("torchvision:resnet50"), sha256="f" * 64)
     assert (older.preprocess.resize, newer.preprocess.resize) == (256, 232)
     assert (older.recognised, newer.recognised, other.recognised) == (True, True, False)
 
@@ -147,10 +149,12 @@ def test_published_weights_come_from_torchs_cache_and_a_damaged_file_is_refused(
 
 
 def test_names_that_old_files_use_are_brought_up_to_date():
-    adapt = find_architecture("torchvision:densenet121").adapt
+    adapt = find_architecture(ModelName.of("torchvision:densenet121")).adapt
     old = {"features.denseblock1.denselayer2.norm.1.weight": torch.zeros(1), "features.norm5.weight": torch.ones(1)}
     assert list(adapt(old)) == ["features.denseblock1.denselayer2.norm1.weight", "features.norm5.weight"]
-    assert list(find_architecture("torchvision:googlenet").adapt({"aux1.fc1.weight": torch.zeros(1)})) == []
+    assert (
+        list(find_architecture(ModelName.of("torchvision:googlenet")).adapt({"aux1.fc1.weight": torch.zeros(1)})) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,7 +218,7 @@ def test_efficientnet_lite_pads_within_its_convolutions_what_the_package_pads_be
     """The same numbers where strides leave maps even and odd; what is padded unequally stays with its layer."""
     package = pytest.importorskip("efficientnet_lite_pytorch", reason="the extra efficientnet is not installed")
     theirs = package.EfficientNet.from_name("efficientnet-lite0", num_classes=7, image_size=side).eval()
-    ours = find_architecture("efficientnet-lite0").build(7, side).eval()
+    ours = find_architecture(ModelName.of("efficientnet-lite0")).build(7, side).eval()
     ours.load_state_dict(theirs.state_dict())
     images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(ours(images), theirs(images))
@@ -270,7 +274,7 @@ def test_random_weights_depend_on_the_seed_alone_and_leave_the_global_state():
 
 
 def test_overrides_reach_the_preprocessing():
-    assert find_architecture("avhcurate:resnet20").preprocess == Preprocess(32, 32, CIFAR_MEAN, CIFAR_STD)
+    assert find_architecture(ModelName.of("avhcurate:resnet20")).preprocess == Preprocess(32, 32, CIFAR_MEAN, CIFAR_STD)
     preprocess = load("avhcurate:resnet20", weights="random", resize=40, crop=36, mean=(0.5,), std=(0.25,)).preprocess
     assert preprocess == Preprocess(40, 36, (0.5,) * 3, (0.25,) * 3)
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import extras, torchvision_zoo
-from avhcurate.networks.models.factory import factory
-from avhcurate.networks.models.loading import ModelSpec, find_architecture, load_model
-from avhcurate.networks.models.names import check_factory, network_names, refuse_unknown, refuse_unlisted
+from avhcurate.networks.models.factory import check_factory, factory
+from avhcurate.networks.models.families import find_architecture
+from avhcurate.networks.models.loading import ModelSpec, load_model
+from avhcurate.networks.models.names import ModelName, network_names, refuse_unknown, refuse_unlisted
 from avhcurate.networks.models.own import OWN
 from avhcurate.workspace.disk.jobs import JOB_VARIABLE
 
@@ -24,7 +25,7 @@ def test_the_list_has_every_network_that_is_found_by_name():
     expected = [*own, *extras.EFFICIENTNET_LITE, *(f"torchvision:{name}" for name in torchvision_zoo.names())]
     assert set(expected) <= set(network_names())
     assert len(set(network_names())) == len(network_names())
-    assert all(find_architecture(name).preprocess.crop > 0 for name in own)
+    assert all(find_architecture(ModelName.of(name)).preprocess.crop > 0 for name in own)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +41,13 @@ def test_the_list_has_every_network_that_is_found_by_name():
 )
 def test_a_part_of_a_name_is_answered_with_the_names_that_hold_it(typed, near):
     with pytest.raises(CurateError, match=f"No model is called '{typed}'") as refused:
-        refuse_unknown(typed)
+        refuse_unknown(ModelName.of(typed))
     assert near in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "timm:any", "onnx:net.onnx", "clip:here", "lab.nets:make"])
 def test_names_that_are_listed_or_lie_elsewhere_are_left_to_the_job(name):
-    refuse_unknown(name)
+    refuse_unknown(ModelName.of(name))
 
 
 @pytest.mark.parametrize("name", ["http.server:test", "os:system", "builtins:exec", "antigravity:geohash"])
@@ -105,4 +106,4 @@ def test_in_a_job_of_the_app_only_listed_factories_are_imported(monkeypatch):
 
 @pytest.mark.parametrize("name", ["timm:resnet18", "clip:a/b", "onnx:a.onnx", "efficientnet-lite0", ""])
 def test_names_that_import_nothing_of_the_users_need_no_list(name):
-    refuse_unlisted(name)
+    refuse_unlisted(ModelName.of(name))

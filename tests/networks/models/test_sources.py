@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from avhcurate.networks.models import sources as module
-from avhcurate.networks.models.loading import ModelSpec, find_architecture, new_model
+from avhcurate.networks.models.families import find_architecture
+from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.sources import sources
 
 FILES = {
@@ -55,4 +57,4 @@ def test_an_edit_counts_once_python_has_loaded_it(project: Path):
 
 def test_a_factory_has_them_to_score_and_to_train_and_a_published_network_has_none(project):
     assert list(new_model(ModelSpec(name="factory1:make"), 2).code) == ["factory1"]
-    assert find_architecture("avhcurate:digits").code is None
+    assert find_architecture(ModelName.of("avhcurate:digits")).code is None
