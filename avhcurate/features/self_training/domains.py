@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
 from avhcurate.errors import CurateError
@@ -41,9 +41,9 @@ def domains(
     if same:  # with only one condition, the other part is the rest
         source_where, target_where = source_where or rest_of(target_where), target_where or rest_of(source_where)
     scored = runs is not None
-    names: list[str | None] = [run.name for run in runs or ()]
-    datasets = (settings.source, settings.target)
-    tables = [open_table(workspace, *pair) for pair in zip(datasets, names or [None, None], strict=True)]
+    datasets = [workspace.dataset(name) for name in (settings.source, settings.target)]
+    shown = runs or [dataset.default_run for dataset in datasets]
+    tables = [DatasetTable(workspace, dataset, run) for dataset, run in zip(datasets, shown, strict=True)]
     source = read_subset(tables[0], Filters(where=source_where), label="curated_label", scored=scored)
     source = source.only(source.labels >= 0)
     target = read_subset(tables[1], Filters(where=target_where), scored=scored)

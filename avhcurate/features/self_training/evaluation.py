@@ -18,65 +18,51 @@ class TargetEvaluator:
 
     def __init__(self, labels: np.ndarray, classes: Sequence[str]) -> None:
         self._labels, self._classes = np.asarray(labels), list(classes)
-        self._samples = self._count(self._labels)
 
-    def start(self, outputs: ModelOutputs) -> tuple[RoundReport, pd.DataFrame]:
-        """Evaluate round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`,
-        and `samples, right, accuracy, accuracy_low, accuracy_high`.
-        """
-        classes = self._accuracies(outputs)
-        return RoundReport(round=0, samples=len(self._labels), **self._figures(outputs, classes)), classes
-
-    def round(
-        self, number: int, ours: Selection, before: ModelOutputs, after: ModelOutputs
+    def report(
+        self, number: int, outputs: ModelOutputs, chosen: Selection | None = None, avh: np.ndarray | None = None
     ) -> tuple[RoundReport, pd.DataFrame]:
-        """Evaluate a later round: what was selected from the outputs `before`, and the outputs after training.
+        """Evaluate the outputs after a round: accuracy and calibration, and a row a class: `label, label_name`, and
+        `samples, right, accuracy, accuracy_low, accuracy_high`.
 
-        The table adds counts, thresholds, precision and recall to that of round 0.
+        `chosen` is what a later round selected before, and `avh` that of the selected samples: the table then adds
+        counts, thresholds, precision and recall.
         """
-        classes = self._accuracies(after).merge(self._choices(ours), on="label")
-        right = int(classes["correct"].sum())
-        rows = np.flatnonzero(ours.selected)
-        # An embedding of zeros has a confidence and no angle.
-        avh = before.avh(rows, ours.candidate[rows])
+        labels, (predicted, confidence) = self._labels, outputs.predictions
+        known = (labels >= 0) & (predicted >= 0)
+        error = calibrate(confidence[known], predicted[known] == labels[known])
+        table = pd.DataFrame({"label_name": self._classes})
+        table["samples"] = self._count(labels)
+        table["right"] = self._count(labels[predicted == labels])
+        classes = _with_interval(table.rename_axis("label").reset_index(), "accuracy", "right", "samples")
+        samples = int(classes["samples"].sum())
+        selection: dict[str, Any] = {}
+        if chosen is not None:
+            choices = chosen.classes(labels).drop(columns="accuracy")
+            choices = _with_interval(choices, "precision", "correct", "labelled")
+            choices["recall"] = choices["correct"] / classes["samples"]
+            classes = classes.merge(choices, on="label")
+            correct = int(classes["correct"].sum())
+            selection = {
+                "portion": chosen.portion,
+                "selected": int(chosen.selected.sum()),
+                "left_out": chosen.left_out,
+                "empty_classes": classes["label_name"][classes["selected"] == 0].tolist(),
+                "precision": _share(correct, int(classes["labelled"].sum())),
+                "recall": _share(correct, samples),
+                # An embedding of zeros has a confidence and no angle.
+                "mean_avh": float(pd.Series(avh).mean()),
+                "mean_confidence": chosen.confidence[chosen.selected].mean(),
+            }
         report = RoundReport(
             round=number,
-            samples=len(self._labels),
-            portion=ours.portion,
-            selected=len(rows),
-            left_out=ours.left_out,
-            empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
-            precision=_share(right, int(classes["labelled"].sum())),
-            recall=_share(right, self._samples.sum()),
-            mean_avh=float(pd.Series(avh).mean()),
-            mean_confidence=ours.confidence[rows].mean(),
-            **self._figures(after, classes),
+            samples=len(labels),
+            accuracy=_share(int(classes["right"].sum()), samples),
+            mean_accuracy=_mean_accuracy(classes[classes["samples"] > 0]),
+            ece=Share(n=error.n, value=error.ece, low=error.low, high=error.high),
+            **selection,
         )
         return report, classes
-
-    def _figures(self, outputs: ModelOutputs, classes: pd.DataFrame) -> dict[str, Any]:
-        """Return accuracies and calibration error of the outputs; `classes` holds the accuracies of each class."""
-        predicted, confidence = outputs.predictions
-        known = (self._labels >= 0) & (predicted >= 0)
-        error = calibrate(confidence[known], predicted[known] == self._labels[known])
-        return {
-            "accuracy": _share(int(classes["right"].sum()), self._samples.sum()),
-            "mean_accuracy": _mean_accuracy(classes[classes["samples"] > 0]),
-            "ece": Share(n=error.n, value=error.ece, low=error.low, high=error.high),
-        }
-
-    def _accuracies(self, outputs: ModelOutputs) -> pd.DataFrame:
-        """Return a row per class: how many samples of it there are, and how many are predicted so."""
-        predicted, _ = outputs.predictions
-        right = self._count(self._labels[predicted == self._labels])
-        table = pd.DataFrame({"label_name": self._classes, "samples": self._samples, "right": right})
-        return _with_interval(table.rename_axis("label").reset_index(), "accuracy", "right", "samples")
-
-    def _choices(self, ours: Selection) -> pd.DataFrame:
-        """Return a row per class: counts and thresholds of a selection, its precision and its recall."""
-        table = ours.classes(self._labels).drop(columns="accuracy")
-        table = _with_interval(table, "precision", "correct", "labelled")
-        return table.assign(recall=table["correct"] / self._samples)
 
     def _count(self, labels: np.ndarray) -> np.ndarray:
         return np.bincount(labels[labels >= 0], minlength=len(self._classes))

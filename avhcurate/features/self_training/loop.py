@@ -106,12 +106,10 @@ def self_train(
     for number in range(len(done), last + 1):
         cancelled = f"Cancelled before round {number} of {last}. The same command resumes."
         progress.tell(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}", cancelled=cancelled)
-        began, table, changed = time.perf_counter(), None, 0
-        if number == 0:
-            trainer.fit(0, None)
-            outputs = trainer.outputs()
-            report, classes = evaluator.start(outputs)
-        else:
+        began = time.perf_counter()
+        ours = pseudo = table = avh = None
+        changed = 0
+        if number:
             portion, earlier = schedule.portion(number), labels
             chosen = choose(outputs, portion=portion, rule=rule)
             ours = chosen[gate]
@@ -121,9 +119,10 @@ def self_train(
                 return NO_CHANGE
             pseudo = pseudo_labels(ours, outputs)
             table = _table(ids, ours, chosen, pseudo)
-            trainer.fit(number, pseudo)
-            before, outputs = outputs, trainer.outputs()
-            report, classes = evaluator.round(number, ours, before, outputs)
+            avh = outputs.avh(pseudo.rows, ours.candidate[pseudo.rows])
+        trainer.fit(number, pseudo)
+        outputs = trainer.outputs()
+        report, classes = evaluator.report(number, outputs, ours, avh)
         changes = {"changed": changed, "seconds": time.perf_counter() - began}
         folder.commit(report.model_copy(update=changes), classes, table, trainer.save)
     progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")

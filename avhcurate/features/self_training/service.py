@@ -37,10 +37,8 @@ def self_train_dataset(
     from avhcurate.features.self_training.evaluation import TargetEvaluator
 
     check_pair(workspace, settings)
-    if settings.trainer == "full":
-        setup = network_trainer.set_up(workspace, settings, recipe, progress)  # type: ignore[arg-type]
-    else:
-        setup = probe_trainer.set_up(workspace, settings, recipe, progress)  # type: ignore[arg-type]
+    trainers = {"full": network_trainer, "probe": probe_trainer}
+    setup = trainers[settings.trainer].set_up(workspace, settings, recipe, progress)
     record = _record(settings, setup)
     folder = SelfTrainingFolder.of(setup.target.dataset, record.name)
     with folder.alone():
