@@ -14,7 +14,6 @@ from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
-from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, open_at
 from tests.fakes.datasets import write_images
@@ -113,7 +112,9 @@ def in_map(page, address, root):
 
 
 def in_suspects(page, address, root):
-    found = suspects_of(open_table(Workspace(root), "digits").run)[-1].suspects()
+    table = open_table(Workspace(root), "digits")
+    found = suspects_of(table.run)[-1].suspects()
+    suggested = table.classes[int(found["suggested"][0])]
     accepted, kept, _, excluded = ids = found["id"].head(4).tolist()
     open_at(page, f"{address}/suspects")
     page.locator(".review .stage img.on").wait_for()
@@ -122,7 +123,7 @@ def in_suspects(page, address, root):
         for id, key in zip(ids, "aksx", strict=True):
             page.locator(f".review[data-suspect='{id}'][data-ready='{id}']").wait_for()
             page.keyboard.press(key)
-        return [("exclude", "", excluded), (IMPORT_LABELS, "the table", accepted), ("tag", KEPT, kept)]
+        return [("exclude", "", excluded), ("relabel", suggested, accepted), ("tag", KEPT, kept)]
 
     return decide
 
