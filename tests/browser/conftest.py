@@ -164,7 +164,8 @@ def page(context) -> Iterator[object]:
     errors: list[str] = []
     found.on("pageerror", lambda error: errors.append(str(error)))
     yield found
-    found.evaluate(FORGET)
-    found.close()
+    for left in context.pages:  # a test may have closed its own page, and opened others
+        left.evaluate(FORGET)
+        left.close()
     context.clear_cookies()
     assert errors == []

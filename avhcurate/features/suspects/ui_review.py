@@ -47,7 +47,7 @@ def _accept(table: DatasetTable, decision: Decision) -> Reply:
         labels = labels[labels == decision.value]
     if labels.empty:
         return Reply("No other label is suggested here any more. Reload the page.")
-    decisions.accept(table, {int(id): int(label) for id, label in labels.items()})
+    decisions.accept(table, dict(zip(labels.index.tolist(), labels.tolist(), strict=True)))
     return Reply(text=f"{counted(len(labels), 'image')} relabelled as suggested", undo=True)
 
 
