@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.people.log_tables import LOGS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import flush_folder, replacing, write_atomic
+from avhcurate.workspace.disk.migrations import VERSIONS
 
 #: Seconds to wait for another program that holds the database.
 PATIENCE_S = 30
@@ -117,8 +118,8 @@ def _merge(connection: sqlite3.Connection, path: Path, merged: Path) -> None:
 
 def _fill(target: sqlite3.Connection, source: sqlite3.Connection) -> tuple[dict[str, int], dict[str, int | None]]:
     """Copy what can be read; return how many rows each table has now, and how many it had."""
-    version = "SELECT version_num FROM avhcurate_version"
-    if (found := _read(source, version)) and found != _read(target, version):
+    found = _read(source, "SELECT version_num FROM avhcurate_version")
+    if found and found[0][0] not in VERSIONS:
         raise CurateError(f"annotations.db is of version {found[0][0]}. Repair it by the avhcurate that wrote it.")
     # No number is given again, also where the newest entries are gone.
     target.executemany(
@@ -133,8 +134,15 @@ def _fill(target: sqlite3.Connection, source: sqlite3.Connection) -> tuple[dict[
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int | None:
-    """Copy the rows of a table that can be read; return how many it had, None where nothing says so."""
-    names = [f'"{name}"' for _, name, *_ in _read(target, f"PRAGMA table_info({table})")]
+    """Copy the rows of a table that can be read; return how many it had, None where nothing says so.
+
+    One of an older version lacks tables and columns, which then have what is usual.
+    """
+    ours, theirs = (_read(connection, f"PRAGMA table_info({table})") for connection in (target, source))
+    if not theirs and _read(source, "SELECT 1 FROM sqlite_master"):
+        return 0
+    had = {name for _, name, *_ in theirs}
+    names = [f'"{name}"' for _, name, *_ in ours if not had or name in had]
     put = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     damages: list[int] = []
     rows = 0

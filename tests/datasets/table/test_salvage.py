@@ -17,6 +17,7 @@ from avhcurate.people.log import Lease, ResponseLog
 from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.events import TABLES, EventLog
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.migrations import VERSIONS
 
 ANSWERS = 600
 PAGE = 4096
@@ -193,6 +194,21 @@ def test_a_program_that_has_the_database_open_stops_the_repair(cli, decided, mon
         ended = cli("check", "--repair")
         assert (ended.code, "Another program holds annotations.db" in ended.err) == (2, True)
     assert decided.annotations_path.read_bytes() == before
+
+
+def test_a_damaged_database_of_an_older_version_is_repaired_into_this_one(cli, decided):
+    with closing(sqlite3.connect(decided.annotations_path)) as connection:
+        connection.execute("UPDATE avhcurate_version SET version_num = '2'")
+        connection.execute("DROP TABLE event_acts")
+        connection.commit()
+    overwrite(decided, page_with(decided, b"answered/00100.png"))
+    ended = cli("check", "--repair")
+    assert "Answers: " in ended.out
+    now = counts(decided.annotations_path)
+    assert (now["events"], now["event_acts"]) == (201, 0)
+    assert 0 < ANSWERS - now["ballots"] < 200
+    with closing(sqlite3.connect(decided.annotations_path)) as connection:
+        assert connection.execute("SELECT version_num FROM avhcurate_version").fetchall() == [(VERSIONS[-1],)]
 
 
 def test_a_damaged_database_of_another_version_is_left_to_the_program_that_wrote_it(cli, decided):
